@@ -1,0 +1,117 @@
+"""What can be asked of a screening: imperative, immutable, plain data.
+
+Every command names its `screening_id` first, which is how the directory routes it. A `holder` is
+"user:7", "session:…" or "client:…". Seat ids may repeat; a repeated seat counts once.
+"""
+
+from typing import NamedTuple
+
+from engine.records import Receipt
+
+
+class HoldSeats(NamedTuple):
+    """Hold every seat, or none. Seats the holder has already are left as they are. → `Held`"""
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+
+
+class ToggleSeats(NamedTuple):
+    """Hold those that are free, release one's own; any seat of another refuses all. → `Toggled`"""
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+
+
+class ExtendHolds(NamedTuple):
+    """Move the deadlines of one's holds by `extra_seconds`. → `Held`"""
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    extra_seconds: float
+
+
+class ReleaseHolds(NamedTuple):
+    """Give back one's holds, all of them or those of `seat_ids`. → `Released`
+
+    Seats of the room that the holder does not hold are passed over: releasing is idempotent.
+    """
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...] | None = None
+
+
+class BookSeats(NamedTuple):
+    """Issue tickets for seats that are free or held by the holder. Durable. → `Booked`
+
+    Attributes:
+        payment_id: the payment that pays for it; the same payment, holder and seats again give the
+            same tickets.
+        payment_pending: the tickets stay pending until a payment is confirmed.
+        held_only: refuse seats that the holder does not hold (`NotHeld`).
+        receipt: where the answer is kept for a repeat of the request.
+    """
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    payment_id: str | None = None
+    payment_pending: bool = False
+    held_only: bool = False
+    receipt: Receipt | None = None
+
+
+class ConfirmTicket(NamedTuple):
+    """Confirm the payment of a pending ticket. Durable; idempotent per payment. → `Booked`"""
+
+    screening_id: int
+    holder: str
+    ticket_id: int
+    payment_id: str
+    receipt: Receipt | None = None
+
+
+class CancelTicket(NamedTuple):
+    """Cancel a live ticket and free its seat. Durable. → `Cancelled`"""
+
+    screening_id: int
+    holder: str
+    ticket_id: int
+
+
+class ReleaseLapsed(NamedTuple):
+    """Release whatever has lapsed by now; timers do the same. → `Lapsed`"""
+
+    screening_id: int
+
+
+class ReadSeats(NamedTuple):
+    """The state of all seats at one moment. → `SeatMap`"""
+
+    screening_id: int
+
+
+class ReadChanges(NamedTuple):
+    """What became visible after `since` of `epoch`, if it is still known. → `Changes`"""
+
+    screening_id: int
+    epoch: int
+    since: int
+
+
+Command = (
+    HoldSeats
+    | ToggleSeats
+    | ExtendHolds
+    | ReleaseHolds
+    | BookSeats
+    | ConfirmTicket
+    | CancelTicket
+    | ReleaseLapsed
+    | ReadSeats
+    | ReadChanges
+)

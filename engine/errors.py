@@ -1,0 +1,280 @@
+"""Everything the engine refuses, as exceptions that carry data and a stable code.
+
+Codes are part of the public contract: clients switch on them, so a code is never renamed. What a
+code means over HTTP or on a socket is decided elsewhere (`api.errors`).
+
+    EngineError
+    ├── ScreeningNotFound, SeatsNotFound, TicketNotFound     what was named does not exist
+    ├── ScreeningStarted                                     it is too late
+    ├── Refused                                              the state forbids it
+    │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
+    │   ├── ExtensionLimitReached, TicketNotPending
+    │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
+    ├── BadEntry                                             the database refuses its content
+    └── Unavailable                                          nothing was done; try again later
+        ├── Overloaded, JournalFull, IdsExhausted
+        ├── CommandExpired, OwnershipLost, Stopping
+        └── StoreUnavailable, OutcomeUnknown
+"""
+
+from collections.abc import Sequence
+
+
+class EngineError(Exception):
+    """A command was not carried out and changed nothing.
+
+    Attributes:
+        code: stable machine-readable name of the reason.
+        retryable: whether the same command may succeed later without anybody changing it.
+    """
+
+    code = "engine_error"
+    retryable = False
+
+
+class ScreeningNotFound(EngineError):
+    """No screening has this id."""
+
+    code = "screening_not_found"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__(f"Screening {screening_id} not found")
+        self.screening_id = screening_id
+
+
+class SeatsNotFound(EngineError):
+    """Some of the named seats are not in the screening's room."""
+
+    code = "seat_not_found"
+
+    def __init__(self, seat_ids: Sequence[int]) -> None:
+        super().__init__(f"Seats {list(seat_ids)} not found in this screening")
+        self.seat_ids = tuple(seat_ids)
+
+
+class TicketNotFound(EngineError):
+    """The caller has no such ticket (it may be somebody else's, which is not told)."""
+
+    code = "ticket_not_found"
+
+    def __init__(self, ticket_id: int) -> None:
+        super().__init__(f"Ticket {ticket_id} not found")
+        self.ticket_id = ticket_id
+
+
+class ScreeningStarted(EngineError):
+    """The screening has begun, so its stock no longer changes hands.
+
+    Args:
+        screening_id: the screening.
+        attempt: what was tried, as in "Cannot reserve seats for past screenings".
+    """
+
+    code = "screening_started"
+
+    def __init__(self, screening_id: int, attempt: str) -> None:
+        super().__init__(f"Cannot {attempt} for past screenings")
+        self.screening_id = screening_id
+
+
+class Refused(EngineError):
+    """The present state forbids the command; somebody has to do something else first."""
+
+    code = "refused"
+
+
+class SeatsUnavailable(Refused):
+    """Seats belong to somebody else. Nothing of the command was carried out.
+
+    Args:
+        held: seats reserved by others, ascending.
+        booked: seats already sold, ascending.
+    """
+
+    code = "seats_unavailable"
+
+    def __init__(self, held: Sequence[int], booked: Sequence[int]) -> None:
+        reasons = []
+        if booked:
+            reasons.append(f"Seats {list(booked)} are already booked")
+        if held:
+            reasons.append(f"Seats {list(held)} are currently reserved by other users")
+        super().__init__("; ".join(reasons))
+        self.held = tuple(held)
+        self.booked = tuple(booked)
+
+
+class HoldLimitExceeded(Refused):
+    """The holder would hold more seats of this screening than anybody may."""
+
+    code = "hold_limit_exceeded"
+
+    def __init__(self, limit: int, held: int, requested: int) -> None:
+        super().__init__(
+            f"Cannot hold more than {limit} seats per screening ({held} held, {requested} requested)"
+        )
+        self.limit = limit
+        self.held = held
+        self.requested = requested
+
+
+class NotHeld(Refused):
+    """The caller has no live hold on these seats."""
+
+    code = "not_held"
+
+    def __init__(self, seat_ids: Sequence[int]) -> None:
+        super().__init__(f"Seats {list(seat_ids)} are not reserved by you")
+        self.seat_ids = tuple(seat_ids)
+
+
+class ExtensionLimitReached(Refused):
+    """A hold cannot be extended again, or not that far."""
+
+    code = "extension_limit_reached"
+
+    def __init__(self, seat_ids: Sequence[int], reason: str) -> None:
+        super().__init__(f"Reservation of seats {list(seat_ids)} cannot be extended: {reason}")
+        self.seat_ids = tuple(seat_ids)
+
+
+class TicketNotPending(Refused):
+    """The ticket is not awaiting a payment."""
+
+    code = "ticket_not_pending"
+
+    def __init__(self, ticket_id: int, status: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is {status} and awaits no payment")
+        self.ticket_id = ticket_id
+        self.status = status
+
+
+class PaymentAlreadyUsed(Refused):
+    """The payment has paid for another booking."""
+
+    code = "payment_already_used"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__("This payment has already been used for another booking")
+        self.payment_id = payment_id
+
+
+class RefundRequired(Refused):
+    """A payment arrived for seats that its payer no longer holds and cannot have any more."""
+
+    code = "refund_required"
+
+    def __init__(self, unavailable: SeatsUnavailable) -> None:
+        super().__init__(f"{unavailable}; the payment has to be refunded")
+        self.held = unavailable.held
+        self.booked = unavailable.booked
+
+
+class BookingInProgress(Refused):
+    """An earlier change of the caller's own seats is still on its way to the database."""
+
+    code = "booking_in_progress"
+    retryable = True
+
+    def __init__(self, seat_ids: Sequence[int]) -> None:
+        super().__init__(f"A booking of seats {list(seat_ids)} is still being written")
+        self.seat_ids = tuple(seat_ids)
+
+
+class Unavailable(EngineError):
+    """The command was not carried out for want of a resource; it may be sent again.
+
+    Attributes:
+        retry_after_seconds: how long a polite client waits.
+    """
+
+    code = "unavailable"
+    retryable = True
+    retry_after_seconds = 1
+
+
+class Overloaded(Unavailable):
+    """The screening's mailbox is full."""
+
+    code = "overloaded"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__("Too many requests are waiting for this screening")
+        self.screening_id = screening_id
+
+
+class JournalFull(Unavailable):
+    """The journal has reached its bound; the database is slow or away."""
+
+    code = "journal_full"
+    retry_after_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The database is not keeping up; nothing was changed")
+
+
+class IdsExhausted(Unavailable):
+    """The reserved ids are used up and the database has not handed out more."""
+
+    code = "ids_exhausted"
+    retry_after_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The database is away; nothing was changed")
+
+
+class CommandExpired(Unavailable):
+    """The command waited in the mailbox beyond its deadline and was dropped undone."""
+
+    code = "command_expired"
+
+    def __init__(self) -> None:
+        super().__init__("The request waited too long and was not carried out")
+
+
+class OwnershipLost(Unavailable):
+    """Another server has taken this screening over; this one wrote nothing."""
+
+    code = "ownership_lost"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__("Another server has taken this screening over")
+        self.screening_id = screening_id
+
+
+class Stopping(Unavailable):
+    """The server is shutting down."""
+
+    code = "stopping"
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down")
+
+
+class StoreUnavailable(Unavailable):
+    """The database cannot be reached."""
+
+    code = "store_unavailable"
+    retry_after_seconds = 2
+
+    def __init__(self, reason: str = "The database cannot be reached") -> None:
+        super().__init__(reason)
+
+
+class OutcomeUnknown(Unavailable):
+    """The answer did not come in time: it may have happened. The same key again tells."""
+
+    code = "outcome_unknown"
+    retry_after_seconds = 2
+
+    def __init__(self) -> None:
+        super().__init__("The outcome is not known yet; repeat the request with the same key")
+
+
+class BadEntry(EngineError):
+    """The database refuses one entry for what it contains; the others of its batch were written."""
+
+    code = "rejected"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)

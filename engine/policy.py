@@ -1,0 +1,21 @@
+"""The business limits of selling, as one immutable value handed to every screening."""
+
+from typing import NamedTuple
+
+
+class Policy(NamedTuple):
+    """Limits on holds and payments.
+
+    Attributes:
+        hold_seconds: how long a hold lasts (both seat guides: five minutes).
+        extension_limit: how many times one hold may be extended.
+        hold_life_seconds: how long a hold may last in all, extensions included.
+        held_seats_limit: live held seats per holder and screening.
+        payment_window_seconds: how long a pending ticket waits for its payment.
+    """
+
+    hold_seconds: float = 300.0
+    extension_limit: int = 3
+    hold_life_seconds: float = 1800.0
+    held_seats_limit: int = 10
+    payment_window_seconds: float = 900.0

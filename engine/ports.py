@@ -1,0 +1,208 @@
+"""What the engine needs from the world, as narrow protocols that state their guarantees.
+
+Each port has an in-memory adapter (`engine.memory`) and a real one, and one contract suite that
+both pass. The engine calls ports; adapters never call into a screening except through the callbacks
+that they are given here.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from engine.errors import EngineError
+from engine.events import Event
+from engine.records import Hold, IdempotencyRecord, Layout, Receipt, ScreeningInfo, Ticket
+from engine.replies import Reply, SeatsChanged
+
+
+class Timer(Protocol):
+    """A call that has been arranged."""
+
+    def cancel(self) -> None:
+        """Call it off. Calling off a timer that has fired does nothing."""
+
+
+class Clock(Protocol):
+    """The time, and calls at a time. Steps of the machine's wall clock do not show in it."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch, never going backwards."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once at `when` (seconds since the epoch) or soon after."""
+
+
+class IdSource(Protocol):
+    """Ids that were reserved beforehand, so that taking one needs no I/O.
+
+    Ids are unique for ever, also over restarts; they ascend within one process, with gaps.
+    """
+
+    def take(self, count: int) -> int:
+        """Take `count` consecutive ids and return the first.
+
+        Raises:
+            IdsExhausted: none are left and the source of new ones is away.
+        """
+
+
+class Entry(NamedTuple):
+    """What one decision asks the journal to write, all of it or nothing.
+
+    Attributes:
+        events: in the order of their `seq`; one screening, one epoch.
+        receipt: idempotency key under which `reply` is kept in the same transaction.
+        reply: the reply to keep, where there is a receipt.
+        settled: called once, in the event loop, when the entry's outcome is certain: with None when
+            it has committed, with the reason when it never will.
+    """
+
+    events: tuple[Event, ...]
+    receipt: Receipt | None = None
+    reply: Reply | None = None
+    settled: Callable[[EngineError | None], None] | None = None
+
+
+class Journal(Protocol):
+    """Carries what was decided to durable storage, in the order in which it was appended.
+
+    Guarantees:
+        * Order: entries of one screening are written in their order; nothing that was appended is
+          dropped while the process lives, whatever the database does.
+        * Group commit: entries that are appended while a batch commits form the next batch.
+        * Certainty: `settled(None)` comes only after COMMIT with synchronous_commit=on;
+          `settled(error)` only when the entry is certainly not and never will be written. A batch
+          whose outcome is unknown is sent again; writing is idempotent per (screening, epoch, seq).
+        * Isolation: an entry that the database refuses fails alone.
+        * Fencing: an entry whose epoch is no longer the screening's is refused with
+          `OwnershipLost`, and the handler set by `on_ownership_lost` is told.
+        * One payment pays for one booking: an entry that breaks this fails with
+          `PaymentAlreadyUsed`.
+
+    A hold is acknowledged before it is written (it may be lost in a crash: the lag is
+    `lag_seconds`); a ticket is acknowledged only after `settled(None)`.
+    """
+
+    @property
+    def full(self) -> bool:
+        """Whether the bound is reached; then clients' commands are refused with `JournalFull`."""
+
+    @property
+    def depth(self) -> int:
+        """Entries appended and not yet settled."""
+
+    @property
+    def lag_seconds(self) -> float:
+        """Age of the oldest entry that is not yet settled; 0 when there is none."""
+
+    def append(self, entry: Entry) -> None:
+        """Queue an entry. Never blocks. The caller heeds `full` for what clients ask; what happens
+        by itself (lapses) is bounded by what was acknowledged before and is always taken."""
+
+    def remember(self, record: IdempotencyRecord) -> None:
+        """Queue an answer to be kept for repeats of its request (best effort until flushed)."""
+
+    async def flushed(self) -> None:
+        """Return when everything appended before this call is settled."""
+
+    def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
+        """Set who is told (screening_id, epoch) when a write was refused for its epoch."""
+
+
+class LoadedScreening(NamedTuple):
+    """All that an activation needs.
+
+    Attributes:
+        epoch: the ownership period that begins with this activation.
+        holds: holds whose rows are active, lapsed ones included.
+        tickets: the live tickets (pending and confirmed).
+    """
+
+    info: ScreeningInfo
+    layout: Layout
+    epoch: int
+    holds: Sequence[Hold]
+    tickets: Sequence[Ticket]
+
+
+class Store(Protocol):
+    """Reads a screening back and takes its ownership."""
+
+    async def activate(self, screening_id: int) -> LoadedScreening:
+        """Raise the screening's epoch, durably, and only then load its state.
+
+        From its return on, nothing that carries an older epoch can be written.
+
+        Raises:
+            ScreeningNotFound: there is none.
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def overdue(self, now: float, limit: int) -> Sequence[int]:
+        """Ids of at most `limit` screenings that have a stored hold or a pending ticket whose
+        deadline is past.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+
+class Ledger(Protocol):
+    """Reads tickets and past holds; everything it returns is committed."""
+
+    async def ticket(self, ticket_id: int) -> Ticket | None:
+        """A ticket by its id.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
+        """The tickets of the booking that a payment has paid for, in the order of their ids.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
+        """Which of `seat_ids` the holder's last hold on was not released by the holder but lapsed.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+
+class Publisher(Protocol):
+    """Tells whoever watches a screening. Never blocks, never raises for a watcher's sake."""
+
+    def publish(self, change: SeatsChanged) -> None:
+        """Hand over one visible change; called in the order of (epoch, seq) per screening."""
+
+
+class Observer(Protocol):
+    """Counts. Called on hot paths, so an implementation only adds numbers."""
+
+    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """A command left the mailbox after `wait_seconds` and was decided in `run_seconds`.
+
+        `outcome` is "ok" or an error's code."""
+
+    def screening_activated(self, seconds: float) -> None:
+        """A screening was loaded."""
+
+    def screening_passivated(self) -> None:
+        """An idle screening was put away."""
+
+    def holds_changed(self, delta: int) -> None:
+        """The number of live holds changed."""
+
+    def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
+        """Holds were released by their deadline, the oldest `lateness_seconds` after it."""
+
+    def seats_sold(self, count: int) -> None:
+        """Tickets were committed (count > 0)."""
+
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
+        """A journal batch was settled; `lag_seconds` is the age of its oldest entry."""
+
+    def flush_failed(self, reason: str) -> None:
+        """A journal batch has to be sent again. `reason` is a short fixed word."""

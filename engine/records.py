@@ -1,0 +1,137 @@
+"""The things the engine keeps: seats, layouts, screenings, holds and tickets, as plain data."""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import NamedTuple
+
+
+class Seat(NamedTuple):
+    """One seat of a room.
+
+    Attributes:
+        id: unique over all rooms.
+        row_label: e.g. "A".
+        seat_number: number within the row.
+        seat_type: name of a seat type, e.g. "standard", "vip", "wheelchair".
+        x: distance from the left wall, in seat widths.
+        y: distance from the screen, in rows.
+    """
+
+    id: int
+    room_id: int
+    row_label: str
+    seat_number: int
+    seat_type: str
+    x: float
+    y: float
+
+
+class Layout:
+    """The seats of a room, immutable and shared by every screening in it.
+
+    Args:
+        room_id: the room.
+        version: grows whenever the room's seats change.
+        seats: the seats in the order in which clients see them.
+    """
+
+    __slots__ = ("__weakref__", "by_id", "room_id", "seats", "version")
+
+    def __init__(self, room_id: int, version: int, seats: Iterable[Seat]) -> None:
+        self.room_id = room_id
+        self.version = version
+        self.seats = tuple(seats)
+        self.by_id: Mapping[int, Seat] = {seat.id: seat for seat in self.seats}
+
+
+class ScreeningInfo(NamedTuple):
+    """What does not change while a screening sells.
+
+    Attributes:
+        starts_at: seconds since the epoch; from then on nothing is sold.
+        ends_at: seconds since the epoch.
+        price_cents: price of a standard seat.
+        surcharges_cents: what a seat type costs beyond it, by seat type.
+    """
+
+    id: int
+    room_id: int
+    starts_at: float
+    ends_at: float
+    price_cents: int
+    surcharges_cents: Mapping[str, int]
+
+    def price_of(self, seat: Seat) -> int:
+        """Price of a seat in cents."""
+        return self.price_cents + self.surcharges_cents.get(seat.seat_type, 0)
+
+
+class Hold(NamedTuple):
+    """A time-limited claim on one seat. All times are seconds since the epoch."""
+
+    id: int
+    screening_id: int
+    seat_id: int
+    holder: str
+    reserved_at: float
+    expires_at: float
+    extensions: int = 0
+
+
+class TicketStatus(Enum):
+    """State of a ticket. `PENDING` and `CONFIRMED` tickets are live: their seat is taken."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    LAPSED = "lapsed"
+
+
+class Ticket(NamedTuple):
+    """A sold seat, or one that is sold as soon as its payment is confirmed.
+
+    Attributes:
+        booking_id: id of the first ticket that was issued together with this one.
+        holder: whom it belongs to.
+        booked_at: seconds since the epoch, as every other time here.
+        payment_deadline: when a pending ticket lapses; None once it is confirmed.
+    """
+
+    id: int
+    booking_id: int
+    screening_id: int
+    seat_id: int
+    holder: str
+    price_cents: int
+    status: TicketStatus
+    booked_at: float
+    confirmed_at: float | None = None
+    cancelled_at: float | None = None
+    payment_id: str | None = None
+    payment_deadline: float | None = None
+
+
+class Receipt(NamedTuple):
+    """Under which idempotency key the answer to a durable command is to be kept.
+
+    Attributes:
+        scope: whose key it is, e.g. "user:7".
+        key: the caller's key.
+        fingerprint: digest of the request; another request under the same key is refused.
+        form: names how the reply is written down for a repeat of the request.
+    """
+
+    scope: str
+    key: str
+    fingerprint: bytes
+    form: str
+
+
+class IdempotencyRecord(NamedTuple):
+    """An answer that a repeat of its request gets again."""
+
+    scope: str
+    key: str
+    fingerprint: bytes
+    status: int
+    body: bytes

@@ -1,0 +1,109 @@
+"""What a screening answers and what it lets others see: plain data."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from engine.records import Hold, Layout, Ticket
+
+
+class Held(NamedTuple):
+    """The caller's holds on the seats that were named, in the order in which they were named."""
+
+    holds: tuple[Hold, ...]
+
+
+class Toggled(NamedTuple):
+    """What a toggle has held and what it has released."""
+
+    held: tuple[Hold, ...]
+    released: tuple[Hold, ...]
+
+
+class Released(NamedTuple):
+    """The holds that were given back."""
+
+    holds: tuple[Hold, ...]
+
+
+class Booked(NamedTuple):
+    """The tickets, committed, in the order in which their seats were named."""
+
+    tickets: tuple[Ticket, ...]
+
+
+class Cancelled(NamedTuple):
+    """The ticket, cancelled and committed."""
+
+    ticket: Ticket
+
+
+class Lapsed(NamedTuple):
+    """How many holds lapsed."""
+
+    count: int
+
+
+class SeatView(NamedTuple):
+    """A seat as others may see it.
+
+    Attributes:
+        status: "available", "reserved" or "booked".
+        holder: whom it is reserved for or sold to.
+        expires_at: when the reservation ends, in seconds since the epoch; None if it does not.
+        previous_holder: whose hold lapsed or was released, until the seat is next held.
+    """
+
+    seat_id: int
+    status: str
+    holder: str | None = None
+    expires_at: float | None = None
+    previous_holder: str | None = None
+
+
+class SeatMap(NamedTuple):
+    """All seats of a screening as of (epoch, seq).
+
+    Attributes:
+        layout: the seats, shared between screenings.
+        views: what is to be said about seats by id; a seat that is not in it is simply available.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    layout: Layout
+    views: Mapping[int, SeatView]
+
+
+class SeatsChanged(NamedTuple):
+    """What one decision made visible. `seq` grows with every one; gaps are normal.
+
+    Attributes:
+        at: when, in seconds since the epoch.
+        cause: name of what happened, e.g. "seats_held", "tickets_issued".
+        views: the new state of the seats that changed.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    cause: str
+    views: tuple[SeatView, ...]
+
+
+class Changes(NamedTuple):
+    """Answer to `ReadChanges`.
+
+    Attributes:
+        seq: the screening's last visible change at that moment.
+        missed: all changes after the one asked for, oldest first, or None where they are no longer
+            known (or of another epoch): then only a whole `SeatMap` helps.
+    """
+
+    epoch: int
+    seq: int
+    missed: tuple[SeatsChanged, ...] | None
+
+
+Reply = Held | Toggled | Released | Booked | Cancelled | Lapsed | SeatMap | Changes

@@ -1,0 +1,83 @@
+"""The one place that says what a seat may become.
+
+A seat of a screening is in exactly one state. `AVAILABLE` is the state of every seat nothing is
+recorded about. A hold makes it `HELD`. Whatever must be durable (issuing, confirming, cancelling or
+lapsing a ticket) takes it through `COMMITTING`, in which nobody can do anything with it until
+Postgres has spoken: `SETTLE` brings it where it was going, `ABORT` back to where it came from.
+
+                 HOLD                 ISSUE             SETTLE
+    AVAILABLE ─────────▶ HELD ──────────────▶ COMMITTING ───▶ BOOKED | PENDING | AVAILABLE
+        ▲  └──────────────│──── ISSUE ───────▶   │  ▲  ▲
+        └── RELEASE, LAPSE┘                ABORT │  │  └─ CANCEL ── BOOKED
+                                                 ▼  └─ CONFIRM, CANCEL, LAPSE ── PENDING
+                                         (where it came from)
+"""
+
+from enum import Enum
+
+
+class SeatStatus(Enum):
+    """State of one seat of one screening."""
+
+    AVAILABLE = "available"
+    HELD = "held"
+    COMMITTING = "committing"
+    PENDING = "pending"
+    BOOKED = "booked"
+
+
+class SeatAction(Enum):
+    """What can be done to a seat."""
+
+    HOLD = "hold"
+    EXTEND = "extend"
+    RELEASE = "release"
+    LAPSE = "lapse"
+    ISSUE = "issue"
+    CONFIRM = "confirm"
+    CANCEL = "cancel"
+    SETTLE = "settle"
+    ABORT = "abort"
+
+
+_S, _A = SeatStatus, SeatAction
+
+TRANSITIONS: dict[tuple[SeatStatus, SeatAction], frozenset[SeatStatus]] = {
+    (_S.AVAILABLE, _A.HOLD): frozenset({_S.HELD}),
+    (_S.AVAILABLE, _A.ISSUE): frozenset({_S.COMMITTING}),
+    (_S.HELD, _A.EXTEND): frozenset({_S.HELD}),
+    (_S.HELD, _A.RELEASE): frozenset({_S.AVAILABLE}),
+    (_S.HELD, _A.LAPSE): frozenset({_S.AVAILABLE}),
+    (_S.HELD, _A.ISSUE): frozenset({_S.COMMITTING}),
+    (_S.PENDING, _A.CONFIRM): frozenset({_S.COMMITTING}),
+    (_S.PENDING, _A.CANCEL): frozenset({_S.COMMITTING}),
+    (_S.PENDING, _A.LAPSE): frozenset({_S.COMMITTING}),
+    (_S.BOOKED, _A.CANCEL): frozenset({_S.COMMITTING}),
+    (_S.COMMITTING, _A.SETTLE): frozenset({_S.BOOKED, _S.PENDING, _S.AVAILABLE}),
+    (_S.COMMITTING, _A.ABORT): frozenset({_S.AVAILABLE, _S.HELD, _S.PENDING, _S.BOOKED}),
+}
+"""(state, action) to the states it may lead to. A pair that is not here is illegal."""
+
+
+class IllegalTransition(Exception):
+    """The engine's own logic tried something the table forbids: a defect, never a client's fault."""
+
+    def __init__(self, status: SeatStatus, action: SeatAction) -> None:
+        super().__init__(f"{action.value} is illegal for a seat that is {status.value}")
+        self.status = status
+        self.action = action
+
+
+def allows(status: SeatStatus, action: SeatAction) -> bool:
+    """Whether `action` is legal for a seat in `status`."""
+    return (status, action) in TRANSITIONS
+
+
+def require(status: SeatStatus, action: SeatAction) -> None:
+    """Check one cell of the table.
+
+    Raises:
+        IllegalTransition: the table has no such transition.
+    """
+    if (status, action) not in TRANSITIONS:
+        raise IllegalTransition(status, action)
