@@ -1,0 +1,20 @@
+FROM python:3.13-slim AS build
+WORKDIR /src
+RUN python -m venv /opt/frontrow
+COPY requirements/run.lock requirements/run.lock
+RUN /opt/frontrow/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock
+COPY . .
+RUN /opt/frontrow/bin/pip install --no-cache-dir --no-deps .
+
+FROM python:3.13-slim
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/frontrow --create-home frontrow
+COPY --from=build /opt/frontrow /opt/frontrow
+ENV PATH=/opt/frontrow/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    FRONTROW_DATA_DIR=/var/lib/frontrow
+USER 10001
+VOLUME /var/lib/frontrow
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+CMD ["frontrow", "serve", "--host", "0.0.0.0"]

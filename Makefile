@@ -1,0 +1,65 @@
+# Everything a developer runs. `make run` and `make test` do all the set-up on a fresh machine.
+#   PYTHON  the interpreter the environment is made from, 3.11 to 3.13
+#   VENV    where the environment stands; name another one to keep several side by side
+#   ARGS    more arguments for the command: make test ARGS="tests/engine -k expiry"
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+LOCK := $(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes --quiet \
+	--custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test soak lint format docs lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+install: $(VENV)/.installed ## make the environment with the locked dependencies
+
+$(VENV)/.dependencies: requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Frontrow needs Python 3.11 or newer; name one: make install PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv," \
+			"or name another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.dependencies setup.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: install ## serve a demo cinema on http://127.0.0.1:8000
+	$(BIN)/frontrow serve --demo $(ARGS)
+
+test: install ## all tests, the long ones in their short versions
+	$(BIN)/python -m pytest $(ARGS)
+
+soak: install ## the long tests
+	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+lint: install ## style, types, import contracts, Dockerfile
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+format: install ## rewrite the code in the project's style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: install ## write docs/settings.md from the table of settings
+	$(BIN)/python -m frontrow.settings > docs/settings.md
+
+lock: install ## choose the newest allowed dependencies again
+	$(LOCK) --upgrade --output-file requirements/run.lock
+	$(LOCK) --upgrade --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
+
+clean: ## remove everything that was made here, the demo's data too
+	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

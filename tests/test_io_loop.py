@@ -1,0 +1,44 @@
+"""The event loop fixture carries both kinds of test: a bare coroutine, and a server on a real port."""
+
+import asyncio
+
+import pytest
+from tornado.httpclient import AsyncHTTPClient
+from tornado.ioloop import IOLoop
+from tornado.web import Application, RequestHandler
+
+
+class Greeting(RequestHandler):
+    async def get(self) -> None:
+        await asyncio.sleep(0)
+        self.write("welcome")
+
+
+@pytest.fixture
+def app() -> Application:
+    return Application([("/", Greeting)])
+
+
+@pytest.mark.gen_test
+async def test_a_coroutine_runs_on_the_loop_of_the_fixture(io_loop: IOLoop) -> None:
+    assert IOLoop.current() is io_loop
+
+
+@pytest.mark.gen_test
+async def test_a_server_answers_on_its_port(http_client: AsyncHTTPClient, base_url: str) -> None:
+    answer = await http_client.fetch(base_url)
+    assert (answer.code, answer.body) == (200, b"welcome")
+
+
+class TestLeftOverTask:
+    """A task that a test forgot is cancelled before the next test begins."""
+
+    forgotten: asyncio.Task[None]
+
+    @pytest.mark.gen_test
+    async def test_is_forgotten(self) -> None:
+        TestLeftOverTask.forgotten = asyncio.create_task(asyncio.sleep(3600))
+        assert not self.forgotten.done()
+
+    def test_was_cancelled(self) -> None:
+        assert self.forgotten.cancelled()
