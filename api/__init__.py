@@ -1,0 +1,1 @@
+"""What clients see: REST and WebSocket handlers on Tornado, their schemas, and authentication."""
