@@ -71,6 +71,7 @@ class ConfirmTicket(NamedTuple):
     screening_id: int
     holder: str
     ticket_id: int
+    seat_id: int
     payment_id: str
     receipt: Receipt | None = None
 
@@ -81,6 +82,7 @@ class CancelTicket(NamedTuple):
     screening_id: int
     holder: str
     ticket_id: int
+    seat_id: int
 
 
 class ReleaseLapsed(NamedTuple):

@@ -192,9 +192,6 @@ class Observer(Protocol):
     def screening_passivated(self) -> None:
         """An idle screening was put away."""
 
-    def holds_changed(self, delta: int) -> None:
-        """The number of live holds changed."""
-
     def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
         """Holds were released by their deadline, the oldest `lateness_seconds` after it."""
 

@@ -1,7 +1,7 @@
 """The things the engine keeps: seats, layouts, screenings, holds and tickets, as plain data."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 
@@ -78,7 +78,7 @@ class Hold(NamedTuple):
     extensions: int = 0
 
 
-class TicketStatus(Enum):
+class TicketStatus(StrEnum):
     """State of a ticket. `PENDING` and `CONFIRMED` tickets are live: their seat is taken."""
 
     PENDING = "pending"

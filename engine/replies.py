@@ -38,9 +38,9 @@ class Cancelled(NamedTuple):
 
 
 class Lapsed(NamedTuple):
-    """How many holds lapsed."""
+    """How many holds and pending tickets lapsed."""
 
-    count: int
+    number: int
 
 
 class SeatView(NamedTuple):

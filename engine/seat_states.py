@@ -13,10 +13,10 @@ Postgres has spoken: `SETTLE` brings it where it was going, `ABORT` back to wher
                                          (where it came from)
 """
 
-from enum import Enum
+from enum import StrEnum
 
 
-class SeatStatus(Enum):
+class SeatStatus(StrEnum):
     """State of one seat of one screening."""
 
     AVAILABLE = "available"
@@ -26,7 +26,7 @@ class SeatStatus(Enum):
     BOOKED = "booked"
 
 
-class SeatAction(Enum):
+class SeatAction(StrEnum):
     """What can be done to a seat."""
 
     HOLD = "hold"
@@ -66,11 +66,6 @@ class IllegalTransition(Exception):
         super().__init__(f"{action.value} is illegal for a seat that is {status.value}")
         self.status = status
         self.action = action
-
-
-def allows(status: SeatStatus, action: SeatAction) -> bool:
-    """Whether `action` is legal for a seat in `status`."""
-    return (status, action) in TRANSITIONS
 
 
 def require(status: SeatStatus, action: SeatAction) -> None:

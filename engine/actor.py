@@ -1,0 +1,282 @@
+"""The actor round a screening: one at a time, in order, to completion.
+
+Commands wait in a bounded mailbox. One wake-up of the event loop drains many of them; no task
+belongs to an actor, so an idle one costs its state only. Deciding is synchronous; what comes out
+goes to the journal first, then to whoever watches, then to whoever asked. One timer is armed, for
+the earliest deadline; when it fires deadlines are looked at again, so a late, double or stale timer
+does nothing.
+
+An exception that is no `EngineError` is a defect of ours: the actor gives up (`failed`), whoever
+waits is answered, and the next touch loads the screening afresh from what was stored.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from math import inf
+from time import perf_counter
+from typing import NamedTuple
+
+from engine.commands import Command, ReadChanges, ReadSeats, ReleaseLapsed
+from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
+from engine.events import KINDS, HoldsExpired, TicketsConfirmed, TicketsIssued
+from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
+from engine.records import Receipt
+from engine.replies import Reply
+from engine.screening import Outcome, Screening
+
+log = logging.getLogger("frontrow.engine")
+
+_UNJOURNALLED = frozenset({ReadSeats, ReadChanges, ReleaseLapsed})
+"""Commands that are served even when the journal is full: reads, and what time has decided."""
+
+
+_SALES = frozenset({KINDS[TicketsIssued], KINDS[TicketsConfirmed]})
+
+
+class Envelope(NamedTuple):
+    """A command in the mailbox, with whom to answer and since when it waits."""
+
+    command: Command
+    answer: "asyncio.Future[Reply]"
+    enqueued_at: float
+
+
+class Surroundings(NamedTuple):
+    """What all actors of a process share.
+
+    Attributes:
+        mailbox_limit: commands that may wait for one screening.
+        batch_limit: commands drained in one wake-up, so that no screening starves the others.
+        wait_limit_seconds: how long a command may wait before it is dropped undone.
+        failed: told about an actor that has given up.
+    """
+
+    journal: Journal
+    publisher: Publisher
+    observer: Observer
+    clock: Clock
+    mailbox_limit: int
+    batch_limit: int
+    wait_limit_seconds: float
+    failed: "Callable[[ScreeningActor], None]"
+
+
+class ScreeningActor:
+    """Serialises everything that happens to one screening.
+
+    Args:
+        screening: the core, owned by this actor alone.
+        surroundings: the ports and limits.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_mailbox",
+        "_screening",
+        "_shared",
+        "_timer",
+        "_timer_at",
+        "_waiting",
+        "_woken",
+        "last_asked_at",
+    )
+
+    def __init__(self, screening: Screening, surroundings: Surroundings) -> None:
+        self._screening = screening
+        self._shared = surroundings
+        self._mailbox: deque[Envelope] = deque()
+        self._waiting: dict[int, list[asyncio.Future[Reply]]] = {}
+        self._woken = False
+        self._timer: Timer | None = None
+        self._timer_at = inf
+        self._closed: Unavailable | None = None
+        self.last_asked_at = surroundings.clock.now()
+        self._arm_timer()
+
+    @property
+    def screening_id(self) -> int:
+        """The screening."""
+        return self._screening.info.id
+
+    @property
+    def epoch(self) -> int:
+        """The ownership period in which this actor writes."""
+        return self._screening.epoch
+
+    @property
+    def mailbox_depth(self) -> int:
+        """Commands that wait."""
+        return len(self._mailbox)
+
+    @property
+    def next_deadline(self) -> float:
+        """When something may lapse next, in seconds since the epoch."""
+        return self._screening.next_deadline
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing waits, is held or is on its way to the database."""
+        return not self._mailbox and self._screening.at_rest
+
+    @property
+    def hold_count(self) -> int:
+        """Live holds."""
+        return self._screening.hold_count
+
+    def ask(self, command: Command) -> "asyncio.Future[Reply]":
+        """Put a command into the mailbox.
+
+        Args:
+            command: for this screening.
+
+        Returns:
+            A future of the reply, or of the `EngineError` that refuses it. Cancelling it before the
+            command's turn withdraws the command; afterwards it goes on unobserved.
+
+        Raises:
+            Overloaded: the mailbox is full.
+            Unavailable: the actor is closed.
+        """
+        if self._closed is not None:
+            raise self._closed.with_traceback(None)
+        if len(self._mailbox) >= self._shared.mailbox_limit:
+            self._shared.observer.command_handled(type(command).__name__, Overloaded.code, 0.0, 0.0)
+            raise Overloaded(self.screening_id)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Reply] = loop.create_future()
+        self.last_asked_at = now = self._shared.clock.now()
+        self._mailbox.append(Envelope(command, answer, now))
+        if not self._woken:
+            self._woken = True
+            loop.call_soon(self._drain)
+        return answer
+
+    def close(self, reason: Unavailable) -> None:
+        """Answer whatever waits with `reason` and take nothing more.
+
+        Operations that are on their way to the database still settle and answer.
+        """
+        self._closed = reason
+        if self._timer is not None:
+            self._timer.cancel()
+        while self._mailbox:
+            self._refuse(self._mailbox.popleft().answer, reason)
+
+    def _drain(self) -> None:
+        """Handle what has gathered, in order, up to the batch limit."""
+        self._woken = False
+        now = self._shared.clock.now()
+        started = perf_counter()
+        for _ in range(min(len(self._mailbox), self._shared.batch_limit)):
+            envelope = self._mailbox.popleft()
+            outcome = self._handle(envelope, now)
+            finished = perf_counter()
+            waited = now - envelope.enqueued_at
+            kind = type(envelope.command).__name__
+            self._shared.observer.command_handled(kind, outcome, waited, finished - started)
+            started = finished
+        if self._mailbox and not self._woken:
+            self._woken = True
+            asyncio.get_running_loop().call_soon(self._drain)
+        self._arm_timer()
+
+    def _handle(self, envelope: Envelope, now: float) -> str:
+        """Decide one command and see to its effects. Returns "ok" or why not."""
+        command, answer, enqueued_at = envelope
+        if answer.done():
+            return "withdrawn"
+        if now - enqueued_at > self._shared.wait_limit_seconds:
+            self._refuse(answer, CommandExpired())
+            return CommandExpired.code
+        try:
+            if self._screening.next_deadline <= now and type(command) is not ReleaseLapsed:
+                self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
+            if self._shared.journal.full and type(command) not in _UNJOURNALLED:
+                raise JournalFull
+            outcome = self._screening.handle(command, now)
+            receipt: Receipt | None = getattr(command, "receipt", None)
+            self._carry_out(outcome, now, answer, receipt)
+        except EngineError as refusal:
+            self._refuse(answer, refusal)
+            return refusal.code
+        except Exception as defect:
+            self._give_up(answer, defect)
+            return "failed"
+        return "ok"
+
+    def _carry_out(
+        self,
+        outcome: Outcome,
+        now: float,
+        answer: "asyncio.Future[Reply] | None" = None,
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Journal, publish, answer: in this order."""
+        reply, events, changes, operation = outcome
+        if operation is not None:
+            waiting = self._waiting.setdefault(operation, [])
+            if answer is not None:
+                waiting.append(answer)
+        if events:
+            settled = None if operation is None else partial(self._finish, operation)
+            self._shared.journal.append(Entry(events, receipt, reply if receipt else None, settled))
+            if isinstance(events[0], HoldsExpired):
+                lapsed = events[0].holds
+                self._shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
+        for change in changes:
+            self._shared.publisher.publish(change)
+        if operation is None and answer is not None and not answer.done():
+            answer.set_result(reply)
+
+    def _finish(self, operation: int, error: EngineError | None) -> None:
+        """The journal has spoken about an operation: settle or abort it, and answer."""
+        now = self._shared.clock.now()
+        conclude = self._screening.settle if error is None else self._screening.abort
+        outcome = conclude(operation, now)
+        for change in outcome.changes:
+            self._shared.publisher.publish(change)
+            if change.cause in _SALES:
+                self._shared.observer.seats_sold(sum(view.status == "booked" for view in change.views))
+        for answer in self._waiting.pop(operation, ()):
+            if error is not None:
+                self._refuse(answer, error)
+            elif not answer.done():
+                answer.set_result(outcome.reply)
+        if self._closed is None:
+            self._arm_timer()
+
+    def _arm_timer(self) -> None:
+        """See to it that a timer fires no later than the earliest deadline."""
+        deadline = self._screening.next_deadline
+        if deadline < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer_at = deadline
+            self._timer = self._shared.clock.call_at(deadline, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer, self._timer_at = None, inf
+        if self._closed is not None:
+            return
+        now = self._shared.clock.now()
+        try:
+            if self._screening.next_deadline <= now:
+                self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
+        except Exception as defect:
+            self._give_up(None, defect)
+            return
+        self._arm_timer()
+
+    @staticmethod
+    def _refuse(answer: "asyncio.Future[Reply]", error: EngineError) -> None:
+        if not answer.done():
+            answer.set_exception(error)
+
+    def _give_up(self, answer: "asyncio.Future[Reply] | None", defect: Exception) -> None:
+        log.error("screening %d failed and is put away", self.screening_id, exc_info=defect)
+        if answer is not None and not answer.done():
+            answer.set_exception(defect)
+        self._shared.failed(self)

@@ -1,0 +1,211 @@
+"""The one door into the engine: who answers for a screening, wherever it is.
+
+A screening is activated by the first command for it; commands that arrive meanwhile share that
+activation. It is put away again when it is idle, at rest and flushed. Callers know nothing of this:
+they `ask`, and they could as well be asking another process.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+
+from engine.actor import ScreeningActor, Surroundings
+from engine.commands import Command, ReleaseLapsed
+from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
+from engine.policy import Policy
+from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
+from engine.replies import Lapsed, Reply
+from engine.screening import Screening
+
+log = logging.getLogger("frontrow.engine")
+
+_BATCH_LIMIT = 256
+_OVERDUE_LIMIT = 1000
+
+
+class Screenings:
+    """Directory of the screenings of this process.
+
+    Args:
+        store: loads a screening and takes its ownership.
+        journal: carries decisions to storage.
+        publisher: tells whoever watches.
+        observer: counts.
+        clock: the time.
+        hold_ids: ids for holds.
+        ticket_ids: ids for tickets.
+        policy: limits of selling.
+        mailbox_limit: commands that may wait for one screening.
+        ask_timeout_seconds: how long a command may wait before it is dropped undone.
+        idle_seconds: how long an unused screening stays in memory.
+        change_memory: visible changes kept per screening for clients that resume.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        publisher: Publisher,
+        observer: Observer,
+        clock: Clock,
+        hold_ids: IdSource,
+        ticket_ids: IdSource,
+        policy: Policy,
+        *,
+        mailbox_limit: int = 10_000,
+        ask_timeout_seconds: float = 2.0,
+        idle_seconds: float = 300.0,
+        change_memory: int = 1024,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._observer = observer
+        self._clock = clock
+        self._load: Callable[..., Screening] = lambda loaded: Screening(
+            loaded, policy, hold_ids, ticket_ids, change_memory
+        )
+        self._surroundings = Surroundings(
+            journal, publisher, observer, clock, mailbox_limit, _BATCH_LIMIT, ask_timeout_seconds, self._drop
+        )
+        self._idle_seconds = idle_seconds
+        self._actors: dict[int, ScreeningActor] = {}
+        self._activations: dict[int, asyncio.Task[ScreeningActor]] = {}
+        self._dropped: set[int] = set()
+        self._stopping = False
+        journal.on_ownership_lost(self._step_down)
+
+    async def ask(self, command: Command) -> Reply:
+        """Put a command to its screening and wait for the answer.
+
+        Args:
+            command: any of `engine.commands`.
+
+        Returns:
+            The command's reply; of a durable command only after the database has committed it. A
+            caller that stops waiting (cancellation) does not stop what was decided.
+
+        Raises:
+            EngineError: the command was refused; nothing has changed.
+        """
+        actor = self._actors.get(command.screening_id)
+        if actor is None:
+            actor = await self._activated(command.screening_id)
+        return await actor.ask(command)
+
+    async def sweep(self) -> int:
+        """Release whatever has lapsed, also in screenings that nobody has touched since.
+
+        Returns:
+            How many holds and pending tickets were released.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        now = self._clock.now()
+        due = {sid for sid, actor in self._actors.items() if actor.next_deadline <= now}
+        stored = await self._store.overdue(now, _OVERDUE_LIMIT)
+        due.update(sid for sid in stored if sid not in self._actors)
+        answers = await asyncio.gather(
+            *(self.ask(ReleaseLapsed(screening_id)) for screening_id in due), return_exceptions=True
+        )
+        for answer in answers:
+            if isinstance(answer, BaseException) and not isinstance(answer, EngineError):
+                raise answer
+        return sum(answer.number for answer in answers if isinstance(answer, Lapsed))
+
+    async def passivate_idle(self) -> int:
+        """Put away the screenings that are idle, at rest and flushed. Returns how many."""
+        deadline = self._clock.now() - self._idle_seconds
+        candidates = [actor for actor in self._actors.values() if self._is_idle(actor, deadline)]
+        if not candidates:
+            return 0
+        await self._journal.flushed()
+        idle = [actor for actor in candidates if self._is_idle(actor, deadline)]
+        for actor in idle:
+            if self._actors.get(actor.screening_id) is actor:
+                del self._actors[actor.screening_id]
+                actor.close(OwnershipLost(actor.screening_id))
+                self._observer.screening_passivated()
+        return len(idle)
+
+    async def stop(self) -> None:
+        """Answer whatever waits with `Stopping` and take nothing more.
+
+        What is on its way to the database still settles and answers while the journal is flushed.
+        """
+        self._stopping = True
+        pending = list(self._activations.values())
+        for activation in pending:
+            activation.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for actor in self._actors.values():
+            actor.close(Stopping())
+
+    @property
+    def active_count(self) -> int:
+        """Screenings in memory."""
+        return len(self._actors)
+
+    def active_ids(self) -> Sequence[int]:
+        """Ids of the screenings in memory, ascending."""
+        return sorted(self._actors)
+
+    @property
+    def mailbox_depth(self) -> int:
+        """Commands that wait, over all screenings."""
+        return sum(actor.mailbox_depth for actor in self._actors.values())
+
+    @property
+    def hold_count(self) -> int:
+        """Live holds, over all screenings in memory."""
+        return sum(actor.hold_count for actor in self._actors.values())
+
+    async def _activated(self, screening_id: int) -> ScreeningActor:
+        if self._stopping:
+            raise Stopping
+        activation = self._activations.get(screening_id)
+        if activation is None:
+            activation = asyncio.create_task(self._activate(screening_id))
+            self._activations[screening_id] = activation
+            activation.add_done_callback(lambda task: self._activation_done(screening_id, task))
+        try:
+            return await asyncio.shield(activation)
+        except asyncio.CancelledError:
+            if activation.cancelled() and self._stopping:
+                raise Stopping from None
+            raise
+
+    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor]") -> None:
+        del self._activations[screening_id]
+        if not task.cancelled():
+            task.exception()  # whoever asked has been told; nobody may be left to ask
+
+    async def _activate(self, screening_id: int) -> ScreeningActor:
+        started = perf_counter()
+        if screening_id in self._dropped:
+            # A new epoch fences the entries of the old one; ours have to arrive first.
+            await self._journal.flushed()
+            self._dropped.discard(screening_id)
+        loaded = await self._store.activate(screening_id)
+        actor = ScreeningActor(self._load(loaded), self._surroundings)
+        self._actors[screening_id] = actor
+        self._observer.screening_activated(perf_counter() - started)
+        return actor
+
+    def _step_down(self, screening_id: int, epoch: int) -> None:
+        actor = self._actors.get(screening_id)
+        if actor is not None and actor.epoch == epoch:
+            log.warning("screening %d was taken over by another server", screening_id)
+            self._drop(actor, OwnershipLost(screening_id))
+
+    def _drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
+        """Forget an actor whose state must not be used any more."""
+        if self._actors.get(actor.screening_id) is actor:
+            del self._actors[actor.screening_id]
+            self._dropped.add(actor.screening_id)
+        actor.close(reason or OwnershipLost(actor.screening_id))
+
+    @staticmethod
+    def _is_idle(actor: ScreeningActor, deadline: float) -> bool:
+        return actor.at_rest and actor.last_asked_at < deadline

@@ -1,0 +1,341 @@
+"""In-memory adapters of the ports, for tests and simulations.
+
+They keep the promises of `engine.ports` as the real adapters do, and pass the same contract suites.
+`MemoryJournal` can also be slow, forgetful about acknowledgements and unlucky, on demand.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+
+from engine.errors import EngineError, IdsExhausted, OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.events import (
+    Event,
+    HoldsExpired,
+    HoldsExtended,
+    HoldsReleased,
+    SeatsHeld,
+    TicketsConfirmed,
+    TicketsIssued,
+)
+from engine.ports import Entry, LoadedScreening
+from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
+from engine.replies import SeatsChanged
+
+_LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
+
+
+class MemoryDatabase:
+    """What the memory journal writes and the memory store reads."""
+
+    def __init__(self) -> None:
+        self.screenings: dict[int, tuple[ScreeningInfo, Layout]] = {}
+        self.epochs: dict[int, int] = {}
+        self.holds: dict[int, tuple[Hold, str]] = {}
+        self.tickets: dict[int, Ticket] = {}
+        self.payments: dict[str, int] = {}
+        self.events: dict[tuple[int, int, int], Event] = {}
+        self.answers: dict[tuple[str, str], object] = {}
+
+    def add_screening(self, info: ScreeningInfo, layout: Layout) -> None:
+        """Make a screening known."""
+        self.screenings[info.id] = (info, layout)
+
+    def refusal(self, entry: Entry) -> EngineError | None:
+        """Why the entry must not be written, or None."""
+        for event in entry.events:
+            if self.epochs.get(event.screening_id) != event.epoch:
+                return OwnershipLost(event.screening_id)
+            if isinstance(event, TicketsIssued | TicketsConfirmed):
+                for ticket in event.tickets:
+                    paid = self.payments.get(ticket.payment_id or "")
+                    if ticket.payment_id is not None and paid not in (None, ticket.booking_id):
+                        return PaymentAlreadyUsed(ticket.payment_id)
+        return None
+
+    def write(self, entry: Entry) -> None:
+        """Write an entry; a second time changes nothing."""
+        for event in entry.events:
+            key = (event.screening_id, event.epoch, event.seq)
+            if key in self.events:
+                continue
+            self.events[key] = event
+            if isinstance(event, TicketsIssued):
+                self._keep(event.converted, "converted")
+                self._put(event.tickets)
+            elif isinstance(event, HoldsReleased):
+                self._keep(event.holds, "released")
+            elif isinstance(event, HoldsExpired):
+                self._keep(event.holds, "expired")
+            elif isinstance(event, SeatsHeld | HoldsExtended):
+                self._keep(event.holds, "active")
+            else:
+                self._put(event.tickets)
+        if entry.receipt is not None:
+            self.answers.setdefault((entry.receipt.scope, entry.receipt.key), entry.reply)
+
+    def _keep(self, holds: Sequence[Hold], status: str) -> None:
+        for hold in holds:
+            self.holds[hold.id] = (hold, status)
+
+    def _put(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            self.tickets[ticket.id] = ticket
+            if ticket.payment_id is not None:
+                self.payments.setdefault(ticket.payment_id, ticket.booking_id)
+            if ticket.status in _LIVE:
+                rivals = [
+                    other
+                    for other in self.tickets.values()
+                    if other.seat_id == ticket.seat_id
+                    and other.screening_id == ticket.screening_id
+                    and other.status in _LIVE
+                ]
+                assert len(rivals) == 1, f"seat {ticket.seat_id} sold twice"
+
+
+class MemoryJournal:
+    """`engine.ports.Journal` over a `MemoryDatabase`.
+
+    Args:
+        database: where entries go.
+        limit: bound of the queue.
+        automatic: write whatever is queued at the next turn of the event loop; otherwise entries
+            wait for `write_next` or `refuse_next`.
+    """
+
+    def __init__(self, database: MemoryDatabase, limit: int = 10_000, automatic: bool = True) -> None:
+        self.automatic = automatic
+        self._database = database
+        self._limit = limit
+        self._queue: deque[Entry] = deque()
+        self._idle: list[asyncio.Future[None]] = []
+        self._lost: Callable[[int, int], None] = lambda screening_id, epoch: None
+
+    @property
+    def full(self) -> bool:
+        """Whether the bound is reached."""
+        return len(self._queue) >= self._limit
+
+    @property
+    def depth(self) -> int:
+        """Entries that wait."""
+        return len(self._queue)
+
+    @property
+    def lag_seconds(self) -> float:
+        """Always 0: memory has no lag worth measuring."""
+        return 0.0
+
+    def append(self, entry: Entry) -> None:
+        """Queue an entry."""
+        self._queue.append(entry)
+        if self.automatic:
+            asyncio.get_running_loop().call_soon(self.write_next, len(self._queue))
+
+    def remember(self, record: IdempotencyRecord) -> None:
+        """Keep an answer."""
+        self._database.answers.setdefault((record.scope, record.key), record)
+
+    async def flushed(self) -> None:
+        """Return when the queue is empty."""
+        if self._queue:
+            idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(idle)
+            await idle
+
+    def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
+        """Set who is told when a write is refused for its epoch."""
+        self._lost = handler
+
+    def write_next(self, entries: int = 1, times: int = 1) -> None:
+        """Write and settle the next entries; `times` > 1 sends each again before it is settled, as
+        after a lost acknowledgement."""
+        for _ in range(min(entries, len(self._queue))):
+            entry = self._queue.popleft()
+            refusal = self._database.refusal(entry)
+            if refusal is None:
+                for _ in range(times):
+                    self._database.write(entry)
+            self._settle(entry, refusal)
+
+    def refuse_next(self, error: EngineError) -> bool:
+        """Refuse the next entry as the database would refuse a bad row.
+
+        Returns whether there was a durable one to refuse; others are written, since only what a
+        database may refuse is refused.
+        """
+        if not self._queue or self._queue[0].settled is None:
+            self.write_next()
+            return False
+        self._settle(self._queue.popleft(), error)
+        return True
+
+    def _settle(self, entry: Entry, error: EngineError | None) -> None:
+        if isinstance(error, OwnershipLost):
+            self._lost(error.screening_id, entry.events[0].epoch)
+        if entry.settled is not None:
+            entry.settled(error)
+        if not self._queue:
+            for idle in self._idle:
+                if not idle.done():
+                    idle.set_result(None)
+            self._idle.clear()
+
+
+class MemoryStore:
+    """`engine.ports.Store` over a `MemoryDatabase`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def activate(self, screening_id: int) -> LoadedScreening:
+        """Raise the epoch and load."""
+        if screening_id not in self._database.screenings:
+            raise ScreeningNotFound(screening_id)
+        info, layout = self._database.screenings[screening_id]
+        epoch = self._database.epochs[screening_id] = self._database.epochs.get(screening_id, 0) + 1
+        holds = [
+            hold
+            for hold, status in self._database.holds.values()
+            if status == "active" and hold.screening_id == screening_id
+        ]
+        tickets = [
+            ticket
+            for ticket in self._database.tickets.values()
+            if ticket.status in _LIVE and ticket.screening_id == screening_id
+        ]
+        return LoadedScreening(info, layout, epoch, holds, tickets)
+
+    async def overdue(self, now: float, limit: int) -> Sequence[int]:
+        """Screenings with something stored whose deadline is past."""
+        found = {
+            hold.screening_id
+            for hold, status in self._database.holds.values()
+            if status == "active" and hold.expires_at <= now
+        }
+        found.update(
+            ticket.screening_id
+            for ticket in self._database.tickets.values()
+            if ticket.status is TicketStatus.PENDING and (ticket.payment_deadline or 0.0) <= now
+        )
+        return sorted(found)[:limit]
+
+
+class MemoryLedger:
+    """`engine.ports.Ledger` over a `MemoryDatabase`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def ticket(self, ticket_id: int) -> Ticket | None:
+        """A ticket by its id."""
+        return self._database.tickets.get(ticket_id)
+
+    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
+        """The tickets of the booking that a payment has paid for."""
+        booking_id = self._database.payments.get(payment_id)
+        return sorted(t for t in self._database.tickets.values() if t.booking_id == booking_id)
+
+    async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
+        """Seats on which the holder's last hold lapsed."""
+        last = {
+            hold.seat_id: status
+            for hold, status in sorted(self._database.holds.values())
+            if hold.screening_id == screening_id and hold.holder == holder and hold.seat_id in seat_ids
+        }
+        return {seat_id for seat_id, status in last.items() if status == "expired"}
+
+
+class MemoryIds:
+    """`engine.ports.IdSource` that counts from `first`, and may be told to run dry."""
+
+    def __init__(self, first: int = 1, last: int | None = None) -> None:
+        self._next = first
+        self._last = last
+
+    def take(self, count: int) -> int:
+        """Take `count` consecutive ids."""
+        if self._last is not None and self._next + count - 1 > self._last:
+            raise IdsExhausted
+        first = self._next
+        self._next += count
+        return first
+
+
+class ManualClock:
+    """`engine.ports.Clock` whose time passes only when a test says so."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self._now = now
+        self._order = count()
+        self._calls: list[tuple[float, int, Callable[[], None], ManualTimer]] = []
+
+    def now(self) -> float:
+        """The time that was set."""
+        return self._now
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> "ManualTimer":
+        """Arrange a call."""
+        timer = ManualTimer()
+        heappush(self._calls, (when, next(self._order), callback, timer))
+        return timer
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass; calls that fall due are made at their times, in order."""
+        target = self._now + seconds
+        while self._calls and self._calls[0][0] <= target:
+            when, _, callback, timer = heappop(self._calls)
+            self._now = max(self._now, when)
+            if not timer.cancelled:
+                callback()
+        self._now = target
+
+
+class ManualTimer:
+    """A call arranged with a `ManualClock`."""
+
+    def __init__(self) -> None:
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Call it off."""
+        self.cancelled = True
+
+
+class RecordingPublisher:
+    """`engine.ports.Publisher` that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.changes: list[SeatsChanged] = []
+
+    def publish(self, change: SeatsChanged) -> None:
+        """Keep a change."""
+        self.changes.append(change)
+
+
+class NullObserver:
+    """`engine.ports.Observer` that looks away."""
+
+    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """Nothing."""
+
+    def screening_activated(self, seconds: float) -> None:
+        """Nothing."""
+
+    def screening_passivated(self) -> None:
+        """Nothing."""
+
+    def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
+        """Nothing."""
+
+    def seats_sold(self, count: int) -> None:
+        """Nothing."""
+
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
+        """Nothing."""
+
+    def flush_failed(self, reason: str) -> None:
+        """Nothing."""

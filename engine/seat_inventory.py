@@ -1,0 +1,284 @@
+"""The seats of one screening: what is recorded about each, and every change of it.
+
+A seat has at most one record, so it is in exactly one state: none (available), a `Hold`, a live
+`Ticket`, or a `Commitment` while a durable change is on its way to the database. Every change goes
+through the transition table. Memory and time are those of the records, never of the seats.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from engine.deadlines import Deadlines
+from engine.records import Hold, Layout, Ticket, TicketStatus
+from engine.replies import Reply, SeatView
+from engine.seat_states import SeatAction, SeatStatus, require
+
+
+class Operation(NamedTuple):
+    """A durable change that waits for the database's word.
+
+    Attributes:
+        id: the `seq` of its event.
+        action: ISSUE, CONFIRM, CANCEL or LAPSE.
+        holder: whose command it is; `events.SYSTEM` for a lapse.
+        payment_id: the payment it was asked with.
+        cause: name of its event, shown when it settles.
+        reply: the answer that is due when it settles.
+    """
+
+    id: int
+    action: SeatAction
+    holder: str
+    seat_ids: tuple[int, ...]
+    payment_id: str | None
+    cause: str
+    reply: Reply
+
+
+class Commitment(NamedTuple):
+    """What a seat was (`before`) and will be (`after`) on either side of an operation."""
+
+    operation: Operation
+    before: "Hold | Ticket | None"
+    after: Ticket | None
+
+
+Record = Hold | Ticket | Commitment
+
+
+class Standing(NamedTuple):
+    """How seats stand towards one holder, each list in the order in which they were named.
+
+    Attributes:
+        free: available.
+        own: held by the holder.
+        in_progress: a change of the holder's own is on its way to the database.
+        held: reserved for somebody else.
+        booked: sold (or the holder's own already).
+    """
+
+    free: list[int]
+    own: list[int]
+    in_progress: list[int]
+    held: list[int]
+    booked: list[int]
+
+
+class SeatInventory:
+    """Records and transitions of the seats of one screening.
+
+    Args:
+        layout: the seats there are.
+    """
+
+    __slots__ = ("_claims", "_previous_holders", "_records", "deadlines", "hold_count", "layout")
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.deadlines = Deadlines()
+        self.hold_count = 0
+        self._records: dict[int, Record] = {}
+        # Seats a holder occupies without having paid: holds, pending tickets, and what is about to
+        # become either. The cap of the policy counts these.
+        self._claims: dict[str, dict[int, None]] = {}
+        self._previous_holders: dict[int, str] = {}
+
+    # Reading
+
+    def record(self, seat_id: int) -> Record | None:
+        """What is recorded about a seat; None if it is simply available."""
+        return self._records.get(seat_id)
+
+    def status(self, seat_id: int) -> SeatStatus:
+        """The state of a seat."""
+        record = self._records.get(seat_id)
+        if record is None:
+            return SeatStatus.AVAILABLE
+        if isinstance(record, Hold):
+            return SeatStatus.HELD
+        if isinstance(record, Commitment):
+            return SeatStatus.COMMITTING
+        return SeatStatus.PENDING if record.status is TicketStatus.PENDING else SeatStatus.BOOKED
+
+    def claims_of(self, holder: str) -> Sequence[int]:
+        """Seats that a holder occupies without having paid, oldest first."""
+        return tuple(self._claims.get(holder, ()))
+
+    def claim_count(self, holder: str) -> int:
+        """How many seats a holder occupies without having paid."""
+        return len(self._claims.get(holder, ()))
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether any seat is occupied without having been paid."""
+        return bool(self._claims)
+
+    def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
+        """Sort seats by how they stand towards `holder`."""
+        standing = Standing([], [], [], [], [])
+        records = self._records
+        for seat_id in seat_ids:
+            record = records.get(seat_id)
+            if record is None:
+                standing.free.append(seat_id)
+            elif isinstance(record, Hold):
+                (standing.own if record.holder == holder else standing.held).append(seat_id)
+            elif isinstance(record, Ticket):
+                sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
+                (standing.booked if sold else standing.held).append(seat_id)
+            elif record.operation.holder == holder:
+                standing.in_progress.append(seat_id)
+            else:
+                shown = self.view(seat_id).status
+                (standing.booked if shown == "booked" else standing.held).append(seat_id)
+        return standing
+
+    def view(self, seat_id: int) -> SeatView:
+        """A seat as others may see it."""
+        record: Record | None = self._records.get(seat_id)
+        if isinstance(record, Commitment):
+            if record.before is None:
+                return SeatView(seat_id, "reserved", record.operation.holder)
+            record = record.before
+        if isinstance(record, Hold):
+            return SeatView(seat_id, "reserved", record.holder, record.expires_at)
+        if isinstance(record, Ticket):
+            if record.status is TicketStatus.PENDING:
+                return SeatView(seat_id, "reserved", record.holder, record.payment_deadline)
+            return SeatView(seat_id, "booked", record.holder)
+        return SeatView(seat_id, "available", None, None, self._previous_holders.get(seat_id))
+
+    def views(self) -> dict[int, SeatView]:
+        """Views of all seats about which there is something to say."""
+        return {seat_id: self.view(seat_id) for seat_id in (*self._records, *self._previous_holders)}
+
+    # Changing: one method per row of the transition table
+
+    def hold(self, hold: Hold) -> None:
+        """HOLD: an available seat is held."""
+        seat_id = hold.seat_id
+        require(self.status(seat_id), SeatAction.HOLD)
+        self._records[seat_id] = hold
+        self._claim(hold.holder, seat_id)
+        self._previous_holders.pop(seat_id, None)
+        self.hold_count += 1
+        self.deadlines.add(hold.expires_at, seat_id, hold.id)
+
+    def extend(self, hold: Hold) -> None:
+        """EXTEND: a held seat's hold is replaced by one with a later deadline."""
+        require(self.status(hold.seat_id), SeatAction.EXTEND)
+        self._records[hold.seat_id] = hold
+        self.deadlines.add(hold.expires_at, hold.seat_id, hold.id)
+
+    def release(self, seat_id: int, action: SeatAction = SeatAction.RELEASE) -> Hold:
+        """RELEASE or LAPSE: a held seat is available again. Returns the hold it had."""
+        require(self.status(seat_id), action)
+        hold = self._records.pop(seat_id)
+        assert isinstance(hold, Hold)
+        self._disclaim(hold.holder, seat_id)
+        self._previous_holders[seat_id] = hold.holder
+        self.hold_count -= 1
+        self.deadlines.keep_bounded(len(self._records), self._is_live)
+        return hold
+
+    def commit(self, operation: Operation, seat_id: int, after: Ticket | None) -> None:
+        """ISSUE, CONFIRM, CANCEL or LAPSE: what the seat becomes is now up to the database."""
+        require(self.status(seat_id), operation.action)
+        before = self._records.get(seat_id)
+        assert not isinstance(before, Commitment)
+        self._records[seat_id] = Commitment(operation, before, after)
+        if isinstance(before, Hold):
+            self.hold_count -= 1
+        elif before is None:
+            self._claim(operation.holder, seat_id)
+
+    def settle(self, seat_id: int) -> None:
+        """SETTLE: the database has written the operation; the seat is what it was to become."""
+        commitment = self._committed(seat_id, SeatAction.SETTLE)
+        before, after = commitment.before, commitment.after
+        self._previous_holders.pop(seat_id, None)
+        if after is None:
+            assert before is not None
+            del self._records[seat_id]
+            self._disclaim(before.holder, seat_id)
+            return
+        self._records[seat_id] = after
+        if after.status is TicketStatus.CONFIRMED:
+            self._disclaim(after.holder, seat_id)
+        else:
+            self._watch_payment(after)
+
+    def abort(self, seat_id: int) -> None:
+        """ABORT: the database never will write the operation; the seat is what it was."""
+        commitment = self._committed(seat_id, SeatAction.ABORT)
+        before = commitment.before
+        if before is None:
+            del self._records[seat_id]
+            self._disclaim(commitment.operation.holder, seat_id)
+            return
+        self._records[seat_id] = before
+        # Deadlines that came up meanwhile were passed over, so they are set again.
+        if isinstance(before, Hold):
+            self.hold_count += 1
+            self.deadlines.add(before.expires_at, seat_id, before.id)
+        elif before.status is TicketStatus.PENDING:
+            self._watch_payment(before)
+
+    def restore(self, record: Hold | Ticket) -> None:
+        """Put back what was stored, without a transition.
+
+        A hold on a seat that has a record already is stale and passed over; two live tickets for a
+        seat cannot be stored.
+        """
+        if record.seat_id in self._records:
+            assert isinstance(record, Hold), "two live tickets for one seat"
+            return
+        self._records[record.seat_id] = record
+        if isinstance(record, Hold):
+            self.hold_count += 1
+            self._claim(record.holder, record.seat_id)
+            self.deadlines.add(record.expires_at, record.seat_id, record.id)
+        elif record.status is TicketStatus.PENDING:
+            self._claim(record.holder, record.seat_id)
+            self._watch_payment(record)
+
+    def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
+        """Holds and pending tickets whose deadline has come; each is told once."""
+        holds: list[Hold] = []
+        tickets: list[Ticket] = []
+        for deadline, seat_id, record_id in self.deadlines.pop_due(now):
+            if self._is_live(deadline, seat_id, record_id):
+                record = self._records[seat_id]
+                if isinstance(record, Hold):
+                    holds.append(record)
+                elif isinstance(record, Ticket):
+                    tickets.append(record)
+        return holds, tickets
+
+    def _committed(self, seat_id: int, action: SeatAction) -> Commitment:
+        require(self.status(seat_id), action)
+        record = self._records[seat_id]
+        assert isinstance(record, Commitment)
+        return record
+
+    def _watch_payment(self, ticket: Ticket) -> None:
+        assert ticket.payment_deadline is not None
+        self.deadlines.add(ticket.payment_deadline, ticket.seat_id, ticket.id)
+
+    def _claim(self, holder: str, seat_id: int) -> None:
+        self._claims.setdefault(holder, {})[seat_id] = None
+
+    def _disclaim(self, holder: str, seat_id: int) -> None:
+        claims = self._claims.get(holder)
+        if claims is not None:
+            claims.pop(seat_id, None)
+            if not claims:
+                del self._claims[holder]
+
+    def _is_live(self, deadline: float, seat_id: int, record_id: int) -> bool:
+        record = self._records.get(seat_id)
+        if isinstance(record, Hold):
+            return record.id == record_id and record.expires_at == deadline
+        if isinstance(record, Ticket):
+            return record.id == record_id and record.payment_deadline == deadline
+        return False
