@@ -243,17 +243,15 @@ class SeatInventory:
             self._watch_payment(record)
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
-        """Holds and pending tickets whose deadline has come; each is told once."""
-        holds: list[Hold] = []
-        tickets: list[Ticket] = []
+        """Holds and pending tickets whose deadline has come, each once."""
+        due: dict[int, Hold | Ticket] = {}
         for deadline, seat_id, record_id in self.deadlines.pop_due(now):
             if self._is_live(deadline, seat_id, record_id):
                 record = self._records[seat_id]
-                if isinstance(record, Hold):
-                    holds.append(record)
-                elif isinstance(record, Ticket):
-                    tickets.append(record)
-        return holds, tickets
+                assert not isinstance(record, Commitment)
+                due[seat_id] = record
+        holds = [record for record in due.values() if isinstance(record, Hold)]
+        return holds, [record for record in due.values() if isinstance(record, Ticket)]
 
     def _committed(self, seat_id: int, action: SeatAction) -> Commitment:
         require(self.status(seat_id), action)

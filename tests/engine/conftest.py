@@ -1,0 +1,93 @@
+"""A hall in memory, and the verbs in which the engine's tests speak."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed
+from engine.memory import MemoryIds
+from engine.policy import Policy
+from engine.ports import LoadedScreening
+from engine.records import Hold, Layout, ScreeningInfo, Seat, Ticket
+from engine.replies import SeatMap
+from engine.screening import Outcome, Screening
+
+NOW = 1_800_000_000.0
+POLICY = Policy()
+
+
+def make_layout(seats: int = 20, room_id: int = 1) -> Layout:
+    """A room of `seats` seats with ids from 1; every tenth is a VIP seat."""
+    return Layout(
+        room_id,
+        1,
+        (
+            Seat(n, room_id, "A", n, "vip" if n % 10 == 0 else "standard", float(n), 1.0)
+            for n in range(1, seats + 1)
+        ),
+    )
+
+
+def make_info(screening_id: int = 1, starts_at: float = NOW + 86_400) -> ScreeningInfo:
+    """A screening at 12.50, VIP seats 3.49 dearer."""
+    return ScreeningInfo(screening_id, 1, starts_at, starts_at + 7200, 1250, {"vip": 349})
+
+
+class Hall:
+    """A bare core with a clock in hand: commands go in, settled at will."""
+
+    def __init__(
+        self,
+        seats: int = 20,
+        policy: Policy = POLICY,
+        epoch: int = 1,
+        holds: Sequence[Hold] = (),
+        tickets: Sequence[Ticket] = (),
+        change_memory: int = 1024,
+    ) -> None:
+        self.now = NOW
+        loaded = LoadedScreening(make_info(), make_layout(seats), epoch, holds, tickets)
+        self.screening = Screening(loaded, policy, MemoryIds(1001), MemoryIds(2001), change_memory)
+
+    def do(self, command: Command) -> Outcome:
+        """Decide a command; what has lapsed is released first, as the actor does."""
+        if self.screening.next_deadline <= self.now:
+            self.screening.handle(ReleaseLapsed(1), self.now)
+        return self.screening.handle(command, self.now)
+
+    def hold(self, holder: str, *seat_ids: int) -> Outcome:
+        return self.do(HoldSeats(1, holder, seat_ids))
+
+    def release(self, holder: str, *seat_ids: int) -> Outcome:
+        return self.do(ReleaseHolds(1, holder, seat_ids or None))
+
+    def book(self, holder: str, *seat_ids: int, **options: object) -> Outcome:
+        """Decide a booking; it waits for `settle` or `abort`."""
+        return self.do(BookSeats(1, holder, seat_ids, **options))  # type: ignore[arg-type]
+
+    def sell(self, holder: str, *seat_ids: int, **options: object) -> Outcome:
+        """Book, and let the database agree."""
+        return self.settle(self.book(holder, *seat_ids, **options))
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        assert outcome.operation is not None
+        return self.screening.settle(outcome.operation, self.now)
+
+    def abort(self, outcome: Outcome) -> Outcome:
+        assert outcome.operation is not None
+        return self.screening.abort(outcome.operation, self.now)
+
+    def map(self) -> SeatMap:
+        reply = self.screening.handle(ReadSeats(1), self.now).reply
+        assert isinstance(reply, SeatMap)
+        return reply
+
+    def seen(self, seat_id: int) -> str:
+        """What others see of a seat."""
+        view = self.map().views.get(seat_id)
+        return "available" if view is None else view.status
+
+
+@pytest.fixture
+def hall() -> Hall:
+    return Hall()

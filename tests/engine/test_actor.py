@@ -1,0 +1,274 @@
+"""Actors and their directory: mailboxes, timers, activation, taking over, putting away, stopping."""
+
+import asyncio
+from collections.abc import Awaitable
+
+import pytest
+
+from engine.commands import BookSeats, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed
+from engine.directory import Screenings
+from engine.errors import (
+    BadEntry,
+    CommandExpired,
+    EngineError,
+    IdsExhausted,
+    JournalFull,
+    Overloaded,
+    OwnershipLost,
+    ScreeningNotFound,
+    SeatsUnavailable,
+    Stopping,
+)
+from engine.memory import (
+    ManualClock,
+    MemoryDatabase,
+    MemoryIds,
+    MemoryJournal,
+    MemoryStore,
+    NullObserver,
+    RecordingPublisher,
+)
+from engine.policy import Policy
+from engine.replies import SeatMap
+from tests.engine.conftest import NOW, make_info, make_layout
+
+pytestmark = pytest.mark.gen_test
+
+
+class House:
+    """A directory on memory adapters, with the clock and the database in hand."""
+
+    def __init__(self, database: MemoryDatabase | None = None, **limits: float) -> None:
+        self.database = database or MemoryDatabase()
+        for screening_id in (1, 2):
+            self.database.add_screening(make_info(screening_id), make_layout())
+        self.clock = ManualClock(NOW)
+        self.journal = MemoryJournal(self.database, limit=int(limits.pop("journal_limit", 100)))
+        self.store = MemoryStore(self.database)
+        self.publisher = RecordingPublisher()
+        self.hold_ids, self.ticket_ids = MemoryIds(1001), MemoryIds(2001)
+        self.screenings = Screenings(
+            self.store,
+            self.journal,
+            self.publisher,
+            NullObserver(),
+            self.clock,
+            self.hold_ids,
+            self.ticket_ids,
+            Policy(),
+            **limits,  # type: ignore[arg-type]
+        )
+
+    def hold(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Awaitable:
+        return self.screenings.ask(HoldSeats(screening_id, holder, seat_ids))
+
+    def book(self, holder: str, *seat_ids: int) -> Awaitable:
+        return self.screenings.ask(BookSeats(1, holder, seat_ids))
+
+    async def seen(self, seat_id: int) -> str:
+        reply = await self.screenings.ask(ReadSeats(1))
+        assert isinstance(reply, SeatMap)
+        return reply.views[seat_id].status if seat_id in reply.views else "available"
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def turns(number: int = 3) -> None:
+    """Let what is ready run."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_concurrent_first_touches_share_one_activation(house: House) -> None:
+    await asyncio.gather(*(house.hold("user:7", seat) for seat in range(1, 6)))
+    assert house.database.epochs == {1: 1}
+    assert house.screenings.active_ids() == [1]
+
+
+async def test_an_unknown_screening_leaves_nothing_behind(house: House) -> None:
+    with pytest.raises(ScreeningNotFound):
+        await house.hold("user:7", 1, screening_id=99)
+    assert house.screenings.active_count == 0
+    assert house.database.epochs == {}
+
+
+async def test_exactly_one_of_many_wins_a_seat(house: House) -> None:
+    answers = await asyncio.gather(*(house.hold(f"user:{n}", 1) for n in range(1000)), return_exceptions=True)
+    losers = [answer for answer in answers if isinstance(answer, SeatsUnavailable)]
+    assert len(losers) == 999
+
+
+async def test_a_full_mailbox_refuses_at_once() -> None:
+    house = House(mailbox_limit=5)
+    await house.seen(1)
+    answers = await asyncio.gather(
+        *(house.hold("user:7", 1 + n % 5) for n in range(20)), return_exceptions=True
+    )
+    assert sum(isinstance(answer, Overloaded) for answer in answers) == 15
+    assert Overloaded(1).retry_after_seconds >= 1
+
+
+async def test_a_command_that_waited_too_long_is_dropped_undone(house: House) -> None:
+    await house.seen(1)
+    waiting = asyncio.ensure_future(house.hold("user:7", 1))
+    await asyncio.sleep(0)
+    house.clock.advance(3)
+    with pytest.raises(CommandExpired):
+        await waiting
+    assert await house.seen(1) == "available"
+
+
+async def test_a_caller_that_left_before_its_turn_is_withdrawn(house: House) -> None:
+    await house.seen(1)
+    waiting = asyncio.ensure_future(house.hold("user:7", 1))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await turns()
+    assert await house.seen(1) == "available"
+
+
+async def test_a_caller_that_leaves_during_the_commit_changes_nothing(house: House) -> None:
+    house.journal.automatic = False
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    booking.cancel()
+    await turns()
+    house.journal.write_next()
+    assert await house.seen(1) == "booked"
+
+
+async def test_the_timer_releases_at_the_deadline(house: House) -> None:
+    await house.hold("user:7", 1)
+    house.clock.advance(299)
+    assert await house.seen(1) == "reserved"
+    house.clock.advance(1)
+    assert house.publisher.changes[-1].cause == "holds_expired"
+    assert house.publisher.changes[-1].at == NOW + 300
+    assert await house.seen(1) == "available"
+
+
+async def test_a_late_timer_never_lets_a_lapsed_hold_be_seen(house: House) -> None:
+    await house.hold("user:7", 1)
+    house.clock._now += 301
+    await house.hold("user:8", 1)
+    assert house.publisher.changes[-1].views[0].holder == "user:8"
+
+
+async def test_holds_are_acknowledged_before_and_bookings_after_they_are_written(house: House) -> None:
+    house.journal.automatic = False
+    await house.hold("user:7", 1)
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    assert not booking.done()
+    assert await house.seen(1) == "reserved"
+    house.journal.write_next(2)
+    assert (await booking).tickets[0].seat_id == 1
+    assert await house.seen(1) == "booked"
+
+
+async def test_a_refused_entry_frees_the_seats_and_tells_the_caller(house: House) -> None:
+    house.journal.automatic = False
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    house.journal.refuse_next(BadEntry("no"))
+    with pytest.raises(BadEntry):
+        await booking
+    assert await house.seen(1) == "available"
+
+
+async def test_a_full_journal_refuses_changes_and_serves_reads() -> None:
+    house = House(journal_limit=2)
+    house.journal.automatic = False
+    await house.hold("user:7", 1)
+    await house.hold("user:7", 2)
+    with pytest.raises(JournalFull):
+        await house.hold("user:7", 3)
+    assert await house.seen(1) == "reserved"
+    house.clock.advance(300)
+    assert await house.seen(1) == "available"
+    house.journal.write_next(3)
+    await house.hold("user:7", 3)
+
+
+async def test_without_ids_nothing_changes(house: House) -> None:
+    house.hold_ids._last = 1002
+    await house.hold("user:7", 1)
+    with pytest.raises(IdsExhausted):
+        await house.hold("user:7", 2, 3)
+    assert await house.seen(2) == "available"
+
+
+async def test_another_owner_makes_this_one_step_down(house: House) -> None:
+    house.journal.automatic = False
+    await house.hold("user:7", 1)
+    house.journal.write_next()
+    rival = House(house.database)
+    assert await rival.seen(1) == "reserved"
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    house.journal.write_next()
+    with pytest.raises(OwnershipLost):
+        await booking
+    assert house.screenings.active_count == 0
+    assert house.database.tickets == {}
+    await rival.book("user:7", 1)
+    house.journal.automatic = True
+    assert await house.seen(1) == "booked"
+    assert house.database.epochs[1] == 3
+
+
+async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(house: House) -> None:
+    await house.hold("user:7", 1)
+    with pytest.raises(TypeError):
+        await house.screenings.ask(HoldSeats(1, "user:7", None))  # type: ignore[arg-type]
+    assert house.screenings.active_count == 0
+    assert await house.seen(1) == "reserved"
+    assert house.database.epochs[1] == 2
+
+
+async def test_idle_screenings_are_put_away_when_flushed(house: House) -> None:
+    await house.hold("user:7", 1)
+    await house.hold("user:7", 1, screening_id=2)
+    await house.screenings.ask(ReleaseHolds(2, "user:7"))
+    assert await house.screenings.passivate_idle() == 0
+    house.clock.advance(299)
+    await house.seen(1)
+    house.clock._now += 2
+    assert await house.screenings.passivate_idle() == 1
+    assert house.screenings.active_ids() == [1]
+
+
+async def test_a_sweep_also_finds_what_lapsed_in_screenings_nobody_touched(house: House) -> None:
+    await house.hold("user:7", 1, 2)
+    await turns()
+    later = House(house.database)
+    later.clock.advance(301)
+    assert await later.screenings.sweep() == 2
+    assert await later.screenings.sweep() == 0
+    assert {status for _, status in house.database.holds.values()} == {"expired"}
+
+
+async def test_stopping_answers_everything(house: House) -> None:
+    house.journal.automatic = False
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    waiting = asyncio.ensure_future(house.hold("user:8", 2))
+    await asyncio.sleep(0)
+    await house.screenings.stop()
+    with pytest.raises(Stopping):
+        await waiting
+    with pytest.raises(Stopping):
+        await house.hold("user:8", 3)
+    with pytest.raises(Stopping):
+        await house.hold("user:8", 3, screening_id=2)
+    house.journal.write_next(10)
+    assert (await booking).tickets[0].holder == "user:7"
+
+
+async def test_a_sweep_reports_what_it_cannot_reach(house: House) -> None:
+    assert (await house.screenings.ask(ReleaseLapsed(1))).number == 0
+    await house.screenings.stop()
+    assert isinstance(Stopping(), EngineError)

@@ -1,0 +1,85 @@
+"""Every cell of the transition table, legal and illegal, through the inventory's own methods."""
+
+import pytest
+
+from engine.records import Hold, Ticket, TicketStatus
+from engine.replies import Lapsed
+from engine.seat_inventory import Operation, SeatInventory
+from engine.seat_states import TRANSITIONS, IllegalTransition, SeatAction, SeatStatus
+from tests.engine.conftest import NOW, make_layout
+
+SEAT = 7
+HOLD = Hold(1, 1, SEAT, "user:7", NOW, NOW + 300)
+TICKET = Ticket(5, 5, 1, SEAT, "user:7", 1250, TicketStatus.CONFIRMED, NOW)
+PENDING = TICKET._replace(status=TicketStatus.PENDING, payment_deadline=NOW + 900)
+
+
+def operation(action: SeatAction) -> Operation:
+    return Operation(9, action, "user:7", (SEAT,), None, "test", Lapsed(0))
+
+
+def brought_to(status: SeatStatus) -> SeatInventory:
+    seats = SeatInventory(make_layout())
+    if status is SeatStatus.HELD:
+        seats.restore(HOLD)
+    elif status is SeatStatus.PENDING:
+        seats.restore(PENDING)
+    elif status is SeatStatus.BOOKED:
+        seats.restore(TICKET)
+    elif status is SeatStatus.COMMITTING:
+        seats.commit(operation(SeatAction.ISSUE), SEAT, TICKET)
+    return seats
+
+
+def perform(seats: SeatInventory, action: SeatAction) -> None:
+    match action:
+        case SeatAction.HOLD:
+            seats.hold(HOLD)
+        case SeatAction.EXTEND:
+            seats.extend(HOLD._replace(expires_at=NOW + 600))
+        case SeatAction.RELEASE | SeatAction.LAPSE if seats.status(SEAT) is not SeatStatus.PENDING:
+            seats.release(SEAT, action)
+        case SeatAction.ISSUE | SeatAction.CONFIRM:
+            seats.commit(operation(action), SEAT, TICKET)
+        case SeatAction.CANCEL | SeatAction.LAPSE:
+            seats.commit(operation(action), SEAT, None)
+        case SeatAction.SETTLE:
+            seats.settle(SEAT)
+        case SeatAction.ABORT:
+            seats.abort(SEAT)
+        case _:
+            seats.release(SEAT, action)
+
+
+@pytest.mark.parametrize("action", SeatAction)
+@pytest.mark.parametrize("status", SeatStatus)
+def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
+    seats = brought_to(status)
+    record = seats.record(SEAT)
+    if (status, action) in TRANSITIONS:
+        perform(seats, action)
+        assert seats.status(SEAT) in TRANSITIONS[status, action]
+    else:
+        with pytest.raises(IllegalTransition):
+            perform(seats, action)
+        assert seats.record(SEAT) is record
+        assert seats.status(SEAT) is status
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "after"),
+    [
+        (SeatStatus.AVAILABLE, SeatAction.ISSUE, TICKET),
+        (SeatStatus.HELD, SeatAction.ISSUE, PENDING),
+        (SeatStatus.PENDING, SeatAction.CONFIRM, TICKET),
+        (SeatStatus.PENDING, SeatAction.LAPSE, None),
+        (SeatStatus.BOOKED, SeatAction.CANCEL, None),
+    ],
+)
+def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:
+    seats = brought_to(before)
+    record, claims = seats.record(SEAT), seats.claims_of("user:7")
+    seats.commit(operation(action), SEAT, after)
+    seats.abort(SEAT)
+    assert seats.record(SEAT) is record
+    assert seats.claims_of("user:7") == claims

@@ -1,0 +1,235 @@
+"""Seeded simulation of the actor in virtual time, over a journal that stalls, repeats and refuses.
+
+One seed is one history: clients that hold, toggle, extend, book, pay and cancel; timers that fire
+late; a database that speaks late, is told everything twice, refuses a booking now and then, or loses
+its process, after which another directory recovers from what was written. A failing seed replays:
+`SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_simulation.py`.
+"""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+
+from engine.box_office import BoxOffice
+from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed, ToggleSeats
+from engine.directory import Screenings
+from engine.errors import BadEntry, EngineError
+from engine.memory import (
+    ManualClock,
+    MemoryDatabase,
+    MemoryIds,
+    MemoryJournal,
+    MemoryLedger,
+    MemoryStore,
+    NullObserver,
+    RecordingPublisher,
+)
+from engine.policy import Policy
+from engine.records import Ticket, TicketStatus
+from engine.replies import Booked, Cancelled, SeatMap
+from tests.engine.conftest import NOW, make_info, make_layout
+
+SEATS = 12
+CLIENTS = 5
+ROUNDS = 25
+LIMIT = 4
+SEEDS_PER_TEST = 50
+
+
+def chosen_seeds() -> list[range]:
+    """1,000 seeds in slices, or those of SIMULATION_SEEDS ("first:last")."""
+    first, last = map(int, os.environ.get("SIMULATION_SEEDS", "0:1000").split(":"))
+    return [range(n, min(n + SEEDS_PER_TEST, last)) for n in range(first, last, SEEDS_PER_TEST)]
+
+
+@dataclass
+class World:
+    """What outlives a process: the database, the time, and what clients were told."""
+
+    rng: random.Random
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
+    acknowledged: dict[int, Ticket] = field(default_factory=dict)
+    cancellations: set[int] = field(default_factory=set)
+    cancelled: set[int] = field(default_factory=set)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    hold_ids: MemoryIds = field(default_factory=MemoryIds)
+    ticket_ids: MemoryIds = field(default_factory=MemoryIds)
+
+
+class Process:
+    """One server: a directory, its journal, and the tasks of its clients."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.journal = MemoryJournal(world.database, limit=40, automatic=False)
+        self.publisher = RecordingPublisher()
+        self.screenings = Screenings(
+            MemoryStore(world.database),
+            self.journal,
+            self.publisher,
+            NullObserver(),
+            world.clock,
+            world.hold_ids,
+            world.ticket_ids,
+            Policy(held_seats_limit=LIMIT),
+            mailbox_limit=20,
+            ask_timeout_seconds=1e9,
+        )
+        self.box_office = BoxOffice(self.screenings, self.journal, MemoryLedger(world.database))
+        self.clients: set[asyncio.Task[None]] = set()
+
+    def start_client(self) -> None:
+        task = asyncio.create_task(self.act())
+        self.clients.add(task)
+        task.add_done_callback(self.clients.discard)
+
+    async def act(self) -> None:
+        """One client does one thing, and writes down what it was told."""
+        rng = self.world.rng
+        holder = f"user:{rng.randrange(CLIENTS)}"
+        seats = tuple(rng.choices(range(1, SEATS + 1), k=rng.randint(1, 3)))
+        owned = [t for t in self.world.acknowledged.values() if t.holder == holder]
+        ticket = rng.choice(owned) if owned else None
+        try:
+            match rng.randrange(8):
+                case 0:
+                    await self.screenings.ask(ToggleSeats(1, holder, seats))
+                case 1:
+                    await self.screenings.ask(ExtendHolds(1, holder, seats, 300.0))
+                case 2:
+                    await self.screenings.ask(ReleaseHolds(1, holder))
+                case 3:
+                    self.told(await self.box_office.book(holder, 1, seats, None, rng.random() < 0.5))
+                case 4:
+                    payment = f"{holder}-{sorted(set(seats))}"
+                    self.told(await self.box_office.book_from_reservation(holder, 1, seats, payment))
+                case 5 if ticket:
+                    self.told(await self.box_office.confirm(holder, ticket.id, f"late-{ticket.id}"))
+                case 6 if ticket:
+                    self.world.cancellations.add(ticket.id)
+                    self.told(await self.box_office.cancel(holder, ticket.id))
+                case _:
+                    await self.screenings.ask(HoldSeats(1, holder, seats))
+            self.world.outcomes["ok"] += 1
+        except EngineError as refusal:
+            self.world.outcomes[refusal.code] += 1
+
+    def told(self, reply: Booked | Cancelled) -> None:
+        if isinstance(reply, Cancelled):
+            self.world.cancelled.add(reply.ticket.id)
+            return
+        for ticket in reply.tickets:
+            stored = self.world.database.tickets.get(ticket.id)
+            assert stored is not None, "acknowledged before it was written"
+            self.world.acknowledged[ticket.id] = ticket
+
+    def database_acts(self) -> None:
+        """Write some, twice perhaps; refuse one; or stall."""
+        chance = self.world.rng.random()
+        if chance < 0.15:
+            self.journal.refuse_next(BadEntry("a refused row"))
+        elif chance < 0.75:
+            self.journal.write_next(self.world.rng.randint(1, 5), times=self.world.rng.randint(1, 2))
+
+    async def drain(self) -> None:
+        """Let the database answer everything and everybody finish."""
+        self.journal.automatic = True
+        for _ in range(1000):
+            self.journal.write_next(1000)
+            if not self.clients and not self.journal.depth:
+                return
+            await asyncio.sleep(0)
+        raise AssertionError(f"{len(self.clients)} callers were never answered")
+
+    async def die(self) -> None:
+        """kill -9: memory is gone, and what was not written never will be."""
+        for task in self.clients:
+            task.cancel()
+        await asyncio.gather(*self.clients, return_exceptions=True)
+
+    async def check(self) -> None:
+        """What must hold whenever everything has settled, also what time has just decided."""
+        await self.screenings.ask(ReleaseLapsed(1))
+        await self.drain()
+        reply = await self.screenings.ask(ReadSeats(1))
+        assert isinstance(reply, SeatMap)
+        live = [
+            ticket
+            for ticket in self.world.database.tickets.values()
+            if ticket.status in (TicketStatus.PENDING, TicketStatus.CONFIRMED)
+        ]
+        by_seat = {ticket.seat_id: ticket for ticket in live}
+        assert len(by_seat) == len(live), "a seat was sold twice"
+        for seat_id, ticket in by_seat.items():
+            booked = ticket.status is TicketStatus.CONFIRMED
+            assert reply.views[seat_id].status == ("booked" if booked else "reserved")
+            assert reply.views[seat_id].holder == ticket.holder
+        occupied: Counter[str] = Counter()
+        for seat_id, view in reply.views.items():
+            if view.status == "booked":
+                assert seat_id in by_seat
+            elif view.status == "reserved":
+                occupied[view.holder or ""] += 1
+                assert view.expires_at is not None and view.expires_at > self.world.clock.now()
+        assert all(number <= LIMIT for number in occupied.values())
+        for ticket_id, ticket in self.world.acknowledged.items():
+            stored = self.world.database.tickets[ticket_id]
+            if ticket.status is TicketStatus.CONFIRMED and ticket_id not in self.world.cancellations:
+                assert stored.status is TicketStatus.CONFIRMED, "an acknowledged booking was lost"
+        assert all(
+            self.world.database.tickets[ticket_id].status in (TicketStatus.CANCELLED, TicketStatus.LAPSED)
+            for ticket_id in self.world.cancelled
+        )
+        seqs = [(change.epoch, change.seq) for change in self.publisher.changes]
+        assert seqs == sorted(set(seqs)), "changes out of order"
+        picture = {view.seat_id: view for change in self.publisher.changes for view in change.views}
+        for seat_id, view in picture.items():
+            if view.status == "booked":
+                assert reply.views[seat_id] == view
+
+
+async def simulate(seed: int) -> Counter[str]:
+    """Run one history and check it."""
+    world = World(random.Random(seed))
+    world.database.add_screening(make_info(), make_layout(SEATS))
+    process = Process(world)
+    for _ in range(ROUNDS):
+        for _ in range(world.rng.randint(1, 6)):
+            process.start_client()
+        for _ in range(world.rng.randint(1, 4)):
+            await asyncio.sleep(0)
+        process.database_acts()
+        chance = world.rng.random()
+        if chance < 0.3:
+            world.clock.advance(world.rng.choice([1.0, 60.0, 299.0, 301.0, 901.0]))
+        elif chance < 0.34:
+            world.clock._now += 400  # timers are late; the next command has to notice
+        elif chance < 0.38:
+            await process.die()
+            process = Process(world)
+        elif chance < 0.42:
+            await process.drain()
+            await process.check()
+            process.journal.automatic = False
+    await process.drain()
+    await process.check()
+    assert process.journal.depth == 0
+    await process.screenings.stop()
+    return world.outcomes
+
+
+@pytest.mark.gen_test(timeout=60)
+@pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
+async def test_seeds(seeds: range) -> None:
+    outcomes: Counter[str] = Counter()
+    for seed in seeds:
+        try:
+            outcomes += await simulate(seed)
+        except AssertionError as failure:
+            raise AssertionError(f"seed {seed}: {failure}") from failure
+    assert outcomes["ok"] >= 0.3 * outcomes.total(), outcomes

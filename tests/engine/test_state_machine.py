@@ -1,0 +1,252 @@
+"""A Hypothesis state machine drives the core against the simplest model that could be right.
+
+The model is one dictionary from seat to what it is; it knows nothing of heaps, operations or
+numbering. 10,000 steps of every kind of command, in every order that Hypothesis thinks of.
+"""
+
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from engine.commands import (
+    BookSeats,
+    CancelTicket,
+    Command,
+    ConfirmTicket,
+    ExtendHolds,
+    HoldSeats,
+    ReadChanges,
+    ReleaseHolds,
+    ReleaseLapsed,
+    ToggleSeats,
+)
+from engine.errors import EngineError, HoldLimitExceeded
+from engine.policy import Policy
+from engine.replies import SeatView
+from engine.screening import Outcome
+from tests.engine.conftest import NOW, Hall
+
+SEATS = 8
+HOLDERS = st.sampled_from(["user:1", "session:x"])
+SEAT_IDS = st.lists(st.integers(1, SEATS), min_size=1, max_size=4).map(tuple)
+LIMIT = 3
+
+
+class Model:
+    """What each seat is: absent, ("held", who, until), ("pending", who, until), ("booked", who) or
+    ("committing", what it was, what it will be, whose)."""
+
+    def __init__(self) -> None:
+        self.seats: dict[int, tuple] = {}
+
+    def unpaid(self, holder: str) -> int:
+        return sum(self._unpaid_by(state) == holder for state in self.seats.values())
+
+    def _unpaid_by(self, state: tuple) -> str | None:
+        if state[0] == "committing":
+            _, was, becomes, whose = state
+            if was and was[0] == "booked":
+                return None
+            return was[1] if was else whose
+        return state[1] if state[0] in ("held", "pending") else None
+
+    def obtainable(self, holder: str, seats: tuple[int, ...]) -> bool:
+        states = [self.seats.get(seat) for seat in seats]
+        return all(state is None or state[:2] == ("held", holder) for state in states)
+
+    def shown(self, seat: int) -> tuple[str, str | None]:
+        state = self.seats.get(seat)
+        if state is not None and state[0] == "committing":
+            state = state[1] or ("held", state[3])
+        if state is None:
+            return ("available", None)
+        return ("booked" if state[0] == "booked" else "reserved", state[1])
+
+
+class CoreAgainstModel(RuleBasedStateMachine):
+    """Rules are commands; invariants hold after every one."""
+
+    @initialize(memory=st.sampled_from([2, 1024]))
+    def open_hall(self, memory: int) -> None:
+        policy = Policy(held_seats_limit=LIMIT, extension_limit=2, hold_life_seconds=900.0)
+        self.hall = Hall(SEATS, policy, change_memory=memory)
+        self.model = Model()
+        self.in_flight: list[Outcome] = []
+        self.tickets: dict[int, int] = {}
+        self.picture: dict[int, SeatView] = {}
+        self.last_seq = 0
+
+    def attempt(self, command: Command, legal: bool | None) -> Outcome | None:
+        """Do it; compare whether it was allowed (None: the model does not say)."""
+        before = self.hall.map()
+        try:
+            outcome = self.hall.do(command)
+        except EngineError:
+            assert not legal, f"refused: {command}"
+            assert self.hall.map() == before, "a refusal changed something"
+            return None
+        assert legal is not False, f"allowed: {command}"
+        self.watch(outcome)
+        return outcome
+
+    def watch(self, outcome: Outcome) -> None:
+        """Build a client's picture from what is published; numbers only grow."""
+        for change in outcome.changes:
+            assert change.seq > self.last_seq
+            self.last_seq = change.seq
+            self.picture.update({view.seat_id: view for view in change.views})
+
+    def lapse(self) -> None:
+        """Let time decide first, as the actor does before every command."""
+        outcome = self.hall.screening.handle(ReleaseLapsed(1), self.hall.now)
+        self.watch(outcome)
+        for seat, state in list(self.model.seats.items()):
+            if state[0] == "held" and state[2] <= self.hall.now:
+                del self.model.seats[seat]
+            elif state[0] == "pending" and state[2] <= self.hall.now:
+                self.model.seats[seat] = ("committing", state, None, "system")
+        if outcome.operation is not None:
+            self.in_flight.append(outcome)
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 100.0, 299.0, 301.0, 901.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        self.hall.now += seconds
+        self.lapse()
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS)
+    def hold(self, holder: str, seats: tuple[int, ...]) -> None:
+        wanted = dict.fromkeys(seats)
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
+        legal = self.model.obtainable(holder, tuple(wanted)) and fits
+        if self.attempt(HoldSeats(1, holder, seats), legal):
+            for seat in free:
+                self.model.seats[seat] = ("held", holder, self.hall.now + 300)
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS)
+    def toggle(self, holder: str, seats: tuple[int, ...]) -> None:
+        wanted = dict.fromkeys(seats)
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        own = [seat for seat in wanted if seat in self.model.seats]
+        fits = not free or self.model.unpaid(holder) - len(own) + len(free) <= LIMIT
+        legal = self.model.obtainable(holder, tuple(wanted)) and fits
+        if self.attempt(ToggleSeats(1, holder, seats), legal):
+            for seat in own:
+                del self.model.seats[seat]
+            for seat in free:
+                self.model.seats[seat] = ("held", holder, self.hall.now + 300)
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, seconds=st.sampled_from([1.0, 300.0]))
+    def extend(self, holder: str, seats: tuple[int, ...], seconds: float) -> None:
+        own = all(self.model.seats.get(seat, ())[:2] == ("held", holder) for seat in seats)
+        if self.attempt(ExtendHolds(1, holder, seats, seconds), None if own else False):
+            for seat in dict.fromkeys(seats):
+                kind, who, until = self.model.seats[seat]
+                self.model.seats[seat] = (kind, who, until + seconds)
+
+    @rule(holder=HOLDERS, seats=st.none() | SEAT_IDS)
+    def release(self, holder: str, seats: tuple[int, ...] | None) -> None:
+        self.attempt(ReleaseHolds(1, holder, seats), True)
+        for seat in seats or range(1, SEATS + 1):
+            if self.model.seats.get(seat, ())[:2] == ("held", holder):
+                del self.model.seats[seat]
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, pending=st.booleans(), held_only=st.booleans())
+    def book(self, holder: str, seats: tuple[int, ...], pending: bool, held_only: bool) -> None:
+        wanted = dict.fromkeys(seats)
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
+        legal = self.model.obtainable(holder, tuple(wanted)) and fits and not (free and held_only)
+        command = BookSeats(1, holder, seats, None, pending, held_only)
+        if outcome := self.attempt(command, legal):
+            becomes = ("pending", holder, self.hall.now + 900) if pending else ("booked", holder)
+            self.commit(outcome, wanted, lambda was: becomes, holder)
+            self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
+
+    @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
+    def confirm(self, holder: str, seat: int) -> None:
+        legal = self.model.seats.get(seat, ())[:2] == ("pending", holder)
+        command = ConfirmTicket(1, holder, self.tickets.get(seat, 0), seat, f"payment-{seat}")
+        joined = self.model.seats.get(seat, ("",))[0] in ("committing", "booked")
+        outcome = self.attempt(command, None if joined else legal)
+        if outcome and legal:
+            self.commit(outcome, [seat], lambda was: ("booked", holder), holder)
+
+    @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
+    def cancel(self, holder: str, seat: int) -> None:
+        state = self.model.seats.get(seat, ("",))
+        legal = state[:2] in (("pending", holder), ("booked", holder))
+        joined = state[0] == "committing"
+        outcome = self.attempt(
+            CancelTicket(1, holder, self.tickets.get(seat, 0), seat), None if joined else legal
+        )
+        if outcome and legal:
+            self.commit(outcome, [seat], lambda was: None, holder)
+
+    def commit(self, outcome: Outcome, seats: object, becomes: Callable, holder: str) -> None:
+        for seat in seats:
+            was = self.model.seats.get(seat)
+            self.model.seats[seat] = ("committing", was, becomes(was), holder)
+        self.in_flight.append(outcome)
+
+    @rule(which=st.integers(0, 9), agreed=st.booleans())
+    def database_speaks(self, which: int, agreed: bool) -> None:
+        if not self.in_flight:
+            return
+        outcome = self.in_flight.pop(which % len(self.in_flight))
+        operation = next(op for op in self.hall.screening.operations if op.id == outcome.operation)
+        self.watch(self.hall.settle(outcome) if agreed else self.hall.abort(outcome))
+        for seat in operation.seat_ids:
+            _, was, becomes, _ = self.model.seats.pop(seat)
+            if state := becomes if agreed else was:
+                self.model.seats[seat] = state
+        self.lapse()
+
+    @invariant()
+    def shows_what_the_model_says(self) -> None:
+        views = self.hall.map().views
+        for seat in range(1, SEATS + 1):
+            view = views.get(seat, SeatView(seat, "available"))
+            assert (view.status, view.holder) == self.model.shown(seat)
+
+    @invariant()
+    def picture_from_changes_is_the_map(self) -> None:
+        views = self.hall.map().views
+        for seat in range(1, SEATS + 1):
+            free = SeatView(seat, "available")
+            assert self.picture.get(seat, free) == views.get(seat, free)
+
+    @invariant()
+    def resuming_gives_what_was_missed_or_says_so(self) -> None:
+        reply = self.hall.screening.handle(ReadChanges(1, 1, 0), NOW).reply
+        assert reply.seq == self.last_seq
+        if reply.missed is not None:
+            rebuilt = {view.seat_id: view for change in reply.missed for view in change.views}
+            assert rebuilt == self.picture
+
+    @invariant()
+    def nobody_exceeds_the_cap(self) -> None:
+        for holder in ("user:1", "session:x"):
+            assert self.model.unpaid(holder) <= LIMIT
+
+
+CoreAgainstModel.TestCase.settings = settings(
+    max_examples=200,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+TestCoreAgainstModel = CoreAgainstModel.TestCase
+
+
+def test_the_cap_is_an_error_of_its_own() -> None:
+    """The model above cannot tell refusals apart; this one says which it was."""
+    hall = Hall(SEATS, Policy(held_seats_limit=LIMIT))
+    try:
+        hall.hold("user:1", 1, 2, 3, 4)
+    except HoldLimitExceeded as refusal:
+        assert (refusal.limit, refusal.requested) == (LIMIT, 4)
+    else:
+        raise AssertionError("held beyond the cap")
