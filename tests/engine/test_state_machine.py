@@ -46,7 +46,7 @@ class Model:
 
     def _unpaid_by(self, state: tuple) -> str | None:
         if state[0] == "committing":
-            _, was, becomes, whose = state
+            _, was, _, whose = state
             if was and was[0] == "booked":
                 return None
             return was[1] if was else whose
