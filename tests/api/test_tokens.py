@@ -8,12 +8,11 @@ from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from api.tokens import Identity, InvalidToken, NoSigningKey, Tokens, UnusableKey
+from tests.signing_keys import ED25519_KEY, RSA_KEY, STRONG_SECRET, private_pem, public_pem
 
-SECRET = "correct horse battery staple, twice over"
 NOW = 1_800_000_000.0
 DAY_SECONDS = 86_400
 GOOD_CLAIMS = {"sub": "7", "iat": int(NOW), "exp": int(NOW) + 60}
@@ -27,7 +26,7 @@ class Clock:
         return self.now
 
 
-def tokens(key: str = SECRET, **options: Any) -> Tokens:
+def tokens(key: str = STRONG_SECRET, **options: Any) -> Tokens:
     return Tokens(key, **{"clock": Clock(), "max_life_seconds": DAY_SECONDS, **options})
 
 
@@ -35,7 +34,7 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def signed(header: Any, claims: Any, key: str = SECRET) -> str:
+def signed(header: Any, claims: Any, key: str = STRONG_SECRET) -> str:
     """A token put together by hand, with a right HS256 signature whatever it says."""
     parts = [part if isinstance(part, str) else json.dumps(part) for part in (header, claims)]
     body = ".".join(base64url(part.encode()) for part in parts)
@@ -54,23 +53,7 @@ def with_header(**header: Any) -> str:
     return signed({"alg": "HS256", **header}, GOOD_CLAIMS)
 
 
-def public_pem(private_key: Any) -> str:
-    return (
-        private_key.public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-        .decode()
-    )
-
-
-def private_pem(private_key: Any) -> str:
-    return private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
-
-
-RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 SHORT_RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505 - refusing it is tested
-ED25519_KEY = ed25519.Ed25519PrivateKey.generate()
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 RSA_JWK = json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(RSA_KEY.public_key(), as_dict=True))
 
@@ -152,9 +135,9 @@ FORGERIES = {
     "None in another spelling": with_header(alg="nOnE"),
     "no algorithm": signed({"typ": "JWT"}, GOOD_CLAIMS),
     "algorithm of another family": jwt.encode(GOOD_CLAIMS, RSA_KEY, algorithm="RS256"),
-    "longer hash of the same family": jwt.encode(GOOD_CLAIMS, SECRET * 2, algorithm="HS512"),
+    "longer hash of the same family": jwt.encode(GOOD_CLAIMS, STRONG_SECRET * 2, algorithm="HS512"),
     "algorithm not a string": with_header(alg=["HS256"]),
-    "another secret": signed({"alg": "HS256"}, GOOD_CLAIMS, key=SECRET + "."),
+    "another secret": signed({"alg": "HS256"}, GOOD_CLAIMS, key=STRONG_SECRET + "."),
     "claims altered": ".".join(
         [with_claims().split(".")[0], with_claims(sub="8").split(".")[1], with_claims().split(".")[2]]
     ),
@@ -263,7 +246,7 @@ UNUSABLE_KEYS = {
     "public key as the secret": (public_pem(RSA_KEY), "HS256"),
     "JWK as the secret": (RSA_JWK, "HS256"),
     "secret that is no text": ("\udcff" * 32, "HS256"),
-    "secret as the public key": (SECRET, "RS256"),
+    "secret as the public key": (STRONG_SECRET, "RS256"),
     "short RSA key": (public_pem(SHORT_RSA_KEY), "RS256"),
     "private RSA key": (private_pem(RSA_KEY), "RS256"),
     "private Ed25519 key": (private_pem(ED25519_KEY), "EdDSA"),
@@ -271,8 +254,8 @@ UNUSABLE_KEYS = {
     "RSA for Ed25519": (public_pem(RSA_KEY), "EdDSA"),
     "elliptic curve for RSA": (public_pem(EC_KEY), "RS256"),
     "broken PEM": ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "RS256"),
-    "no algorithm": (SECRET, "none"),
-    "algorithm that is not offered": (SECRET, "HS512"),
+    "no algorithm": (STRONG_SECRET, "none"),
+    "algorithm that is not offered": (STRONG_SECRET, "HS512"),
 }
 
 

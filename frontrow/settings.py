@@ -1,0 +1,382 @@
+"""Everything an operator can set, in one table: the fields of `Settings`.
+
+A field's annotation says what its variable may hold and what it is for; validation at start and the
+page `docs/settings.md` are both made from it, so a setting is added, changed or removed here alone
+(`make docs` writes the page again). The environment is read by `load_settings`, never at import.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+from environs import Env, EnvValidationError, validate
+
+from api.tokens import ALGORITHMS, UnusableKey, usable_key
+
+PREFIX = "FRONTROW_"
+
+# Pieces of the placeholders found in tutorials; a secret drawn at random holds none of them.
+_PLACEHOLDERS = ("secret", "password", "change", "example", "frontrow", "qwerty", "1234567")
+_FEWEST_DISTINCT_CHARACTERS = 8
+_QUOTED_LIMIT = 80
+
+
+class SettingsError(Exception):
+    """The environment can't be used as it is.
+
+    Attributes:
+        faults: one sentence each, naming the variable.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+class Rule(NamedTuple):
+    """What a variable may hold.
+
+    Attributes:
+        method: the method of environs that reads it.
+        options: what this method is told.
+        allowed: the same in words, to follow "must be".
+    """
+
+    method: str
+    options: dict[str, Any]
+    allowed: str
+
+
+def _seconds(low: float, high: float) -> Rule:
+    return Rule("float", {"validate": validate.Range(low, high)}, f"between {low} and {high} seconds")
+
+
+def _whole(low: int, high: int, unit: str = "") -> Rule:
+    allowed = f"a whole number{unit and f' of {unit}'} between {low} and {high}"
+    return Rule("int", {"validate": validate.Range(low, high)}, allowed)
+
+
+def _one_of(*choices: str) -> Rule:
+    return Rule("str", {"validate": validate.OneOf(choices)}, f"one of {', '.join(choices)}")
+
+
+def _matching(pattern: str, allowed: str) -> Rule:
+    return Rule("str", {"validate": validate.Regexp(rf"(?:{pattern})\Z")}, allowed)
+
+
+def _list_of(rule: Rule, allowed: str) -> Rule:
+    def check(texts: list[str]) -> None:
+        for text in texts:
+            rule.options["validate"](text)
+
+    return Rule("list", {"subcast": str.strip, "validate": check}, allowed)
+
+
+_ANY_TEXT = Rule("str", {}, "any text")
+_DATABASE_URL = _matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
+_HOST = _matching(r"\S+", "a host name or an address")
+_ORIGIN = _matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", "an origin like https://example.com")
+_KIB = 1024
+_HOUR_SECONDS = 3600
+_DAY_SECONDS = 24 * _HOUR_SECONDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one server. What must not be shown is left out of their `repr`."""
+
+    env: Annotated[
+        str,
+        _one_of("development", "production"),
+        "Production starts only with a strong key for tokens; development makes a secret and keeps it.",
+    ] = "development"
+    log_level: Annotated[
+        str, _one_of("debug", "info", "warning", "error"), "The least severe messages that are logged."
+    ] = "info"
+
+    data_dir: Annotated[
+        Path,
+        Rule("path", {}, "a directory"),
+        "Where the embedded PostgreSQL and development's secret are kept.",
+    ] = Path(".frontrow")
+    database_url: Annotated[
+        str,
+        _DATABASE_URL,
+        "The PostgreSQL database. Empty: an embedded server in the data directory.",
+    ] = field(default="", repr=False)
+    database_pool_size: Annotated[
+        int,
+        _whole(1, 100, "connections"),
+        "Connections that are kept open for reading; the journal has its own.",
+    ] = 8
+    statement_timeout_seconds: Annotated[
+        float, _seconds(0.1, 600), "How long PostgreSQL may work on one statement."
+    ] = 5.0
+
+    host: Annotated[str, _HOST, "Where the server listens."] = "127.0.0.1"
+    port: Annotated[int, _whole(0, 65_535), "The TCP port where it listens; 0 takes a free one."] = 8000
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        _list_of(_ORIGIN, "origins like https://example.com, separated by commas"),
+        "Pages of these origins, and of the server's own, may call the API and open WebSockets.",
+    ] = ("http://localhost:3000", "http://localhost:4200", "http://localhost:5173", "http://localhost:8080")
+    header_timeout_seconds: Annotated[
+        float, _seconds(0.1, 300), "How long a client may take to send the header of a request."
+    ] = 10.0
+    body_timeout_seconds: Annotated[
+        float, _seconds(0.1, 300), "How long a client may take to send the body of a request."
+    ] = 10.0
+    body_limit_bytes: Annotated[
+        int,
+        _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
+        "The longest body of a request; beyond it the answer is 413.",
+    ] = 64 * _KIB
+    idempotency_hours: Annotated[
+        int, _whole(24, 8760, "hours"), "How long an Idempotency-Key and its answer are kept."
+    ] = 24
+
+    jwt_algorithm: Annotated[str, _one_of(*ALGORITHMS), "The one algorithm by which tokens are signed."] = (
+        "HS256"
+    )
+    jwt_secret: Annotated[
+        str, _ANY_TEXT, "For HS256: the secret that signs and verifies tokens, 32 bytes or more."
+    ] = field(default="", repr=False)
+    jwt_public_key: Annotated[
+        str,
+        _ANY_TEXT,
+        "For RS256 and EdDSA: the public key that verifies the tokens of another service, in PEM.",
+    ] = ""
+    jwt_issuer: Annotated[str, _ANY_TEXT, "What `iss` must be. Empty: it is not looked at."] = ""
+    jwt_audience: Annotated[
+        str, _ANY_TEXT, "What `aud` must be or contain. Empty: tokens must not name an audience."
+    ] = ""
+    token_ttl_seconds: Annotated[
+        int, _whole(1, 365 * _DAY_SECONDS, "seconds"), "How long a token lives that is issued here."
+    ] = _HOUR_SECONDS
+    token_max_life_seconds: Annotated[
+        int,
+        _whole(1, 365 * _DAY_SECONDS, "seconds"),
+        "Tokens that live longer are refused, whoever issued them.",
+    ] = 30 * _DAY_SECONDS
+
+    hold_seconds: Annotated[float, _seconds(1, _DAY_SECONDS), "How long seats are held for a buyer."] = 300.0
+    hold_extension_limit: Annotated[
+        int, _whole(0, 1000, "extensions"), "How many times one hold may be extended."
+    ] = 3
+    hold_life_seconds: Annotated[
+        float, _seconds(1, 7 * _DAY_SECONDS), "How long a hold may last in all, extensions included."
+    ] = 1800.0
+    held_seats_limit: Annotated[
+        int, _whole(1, 10_000, "seats"), "Seats that one buyer may hold in one screening at the same time."
+    ] = 10
+    seats_per_request_limit: Annotated[int, _whole(1, 1000, "seats"), "Seats that one request may name."] = (
+        100
+    )
+    payment_window_seconds: Annotated[
+        float, _seconds(1, 30 * _DAY_SECONDS), "How long a ticket waits for its payment before it lapses."
+    ] = 900.0
+
+    mailbox_limit: Annotated[
+        int,
+        _whole(1, 1_000_000, "commands"),
+        "Commands that may wait for one screening; beyond it the answer is 503.",
+    ] = 10_000
+    journal_limit: Annotated[
+        int,
+        _whole(100, 10_000_000, "entries"),
+        "Entries that may wait for PostgreSQL; beyond it the answer to every change is 503.",
+    ] = 100_000
+    ask_timeout_seconds: Annotated[
+        float, _seconds(0.1, 60), "How long a request waits for its outcome before the answer is 503."
+    ] = 2.0
+    idle_seconds: Annotated[
+        float, _seconds(0.1, _DAY_SECONDS), "How long an untouched screening stays in memory."
+    ] = 300.0
+    sweep_seconds: Annotated[
+        float,
+        _seconds(0.1, _HOUR_SECONDS),
+        "Time between two searches for idle screenings and for lapsed stored holds.",
+    ] = 5.0
+
+    socket_tick_ms: Annotated[
+        int, _whole(0, 1000, "milliseconds"), "Changes of seats within this time are merged into one frame."
+    ] = 20
+    socket_ping_seconds: Annotated[
+        float,
+        _seconds(0.1, _HOUR_SECONDS),
+        "Time between two pings that find WebSockets whose client is gone.",
+    ] = 20.0
+    socket_message_limit_bytes: Annotated[
+        int, _whole(128, 1024 * _KIB, "bytes"), "The longest message a client may send over a WebSocket."
+    ] = 16 * _KIB
+    socket_outbox_limit_bytes: Annotated[
+        int,
+        _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
+        "Bytes that may wait for one slow WebSocket before it is closed.",
+    ] = 64 * _KIB
+    resume_limit: Annotated[
+        int,
+        _whole(0, 100_000, "changes"),
+        "Changes kept per screening for clients that come back with `since`.",
+    ] = 1000
+
+    @property
+    def production(self) -> bool:
+        """Whether weak or missing secrets must be refused."""
+        return self.env == "production"
+
+    @property
+    def shown_database_url(self) -> str:
+        """The database URL as it may be printed and logged: without its password."""
+        without_query_password = re.sub(r"(password=)[^&]*", r"\1***", self.database_url)
+        return re.sub(r"(//[^:/@]*:).*@", r"\1***@", without_query_password)
+
+
+class Setting(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: the field's.
+        default: what holds if the variable is not set.
+        rule: what the variable may hold.
+        purpose: what it is for, one sentence or two.
+        public: whether its value may be shown.
+    """
+
+    name: str
+    default: Any
+    rule: Rule
+    purpose: str
+    public: bool
+
+    @property
+    def variable(self) -> str:
+        return variable_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _rows() -> Iterator[Setting]:
+    annotations = get_type_hints(Settings, include_extras=True)
+    for column in fields(Settings):
+        rule, purpose = annotations[column.name].__metadata__
+        yield Setting(column.name, column.default, rule, purpose, public=column.repr)
+
+
+TABLE = {setting.name: setting for setting in _rows()}
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings of this process, from its environment.
+
+    Args:
+        given: settings by field name, from a command line; those that are not None win over the environment.
+
+    Raises:
+        SettingsError: variables hold what they must not; all of them are named at once.
+    """
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    faults: dict[str, str] = {}
+    for setting in TABLE.values():
+        if setting.name not in values:
+            try:
+                values[setting.name] = _read(setting)
+            except EnvValidationError:
+                faults[setting.name] = f"{setting.variable} must be {setting.rule.allowed}{_quoted(setting)}"
+    settings = Settings(**values)
+    for names, complaint in _contradictions(settings):
+        if faults.keys().isdisjoint(names):
+            faults[names[0]] = f"{variable_of(names[0])} {complaint}"
+    if faults:
+        raise SettingsError(list(faults.values()))
+    return settings
+
+
+def _read(setting: Setting) -> object:
+    environment = Env(prefix=PREFIX)
+    value = getattr(environment, setting.rule.method)(
+        setting.name.upper(), setting.default, **setting.rule.options
+    )
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _quoted(setting: Setting) -> str:
+    return f' (got "{os.environ[setting.variable][:_QUOTED_LIMIT]}")' if setting.public else ""
+
+
+class _Contradiction(NamedTuple):
+    """Settings, each valid by itself, that can't stand together; the first one is to blame."""
+
+    names: tuple[str, ...]
+    complaint: str
+
+
+def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
+    bounds = {"hold_seconds": "hold_life_seconds", "token_ttl_seconds": "token_max_life_seconds"}
+    for part, whole in bounds.items():
+        if getattr(settings, part) > getattr(settings, whole):
+            yield _Contradiction((part, whole), f"must not be greater than {variable_of(whole)}")
+    algorithm = settings.jwt_algorithm
+    wanted, unused = "jwt_secret", "jwt_public_key"
+    if algorithm != "HS256":
+        wanted, unused = unused, wanted
+    if getattr(settings, unused):
+        complaint = f"is not used with {variable_of('jwt_algorithm')}={algorithm}"
+        yield _Contradiction((unused, "jwt_algorithm"), complaint)
+    if key := getattr(settings, wanted):
+        try:
+            usable_key(key, algorithm)
+        except UnusableKey as error:
+            yield _Contradiction((wanted, "jwt_algorithm"), f"is refused: {error}")
+    elif wanted == "jwt_public_key":
+        yield _Contradiction((wanted, "jwt_algorithm"), f"must hold the public key for {algorithm}, in PEM")
+    if settings.production and wanted == "jwt_secret" and _is_guessable(key):
+        complaint = "must be a random secret in production, for example from: openssl rand -base64 48"
+        yield _Contradiction((wanted, "jwt_algorithm", "env"), complaint)
+
+
+def _is_guessable(secret: str) -> bool:
+    few_characters = len(set(secret)) < _FEWEST_DISTINCT_CHARACTERS
+    return few_characters or any(placeholder in secret.casefold() for placeholder in _PLACEHOLDERS)
+
+
+def settings_page() -> str:
+    """The page `docs/settings.md`."""
+    rows = [
+        f"| `{setting.variable}` | {_cell(setting.default)} | {setting.rule.allowed} | {setting.purpose} |"
+        for setting in TABLE.values()
+    ]
+    return "\n".join([_PAGE_HEAD, *rows, ""])
+
+
+def _cell(default: object) -> str:
+    match default:
+        case "":
+            return "empty"
+        case tuple():
+            return f"`{','.join(default)}`"
+        case float():
+            return f"`{default:g}`"
+        case _:
+            return f"`{default}`"
+
+
+_PAGE_HEAD = """\
+# Settings
+
+The server and every command of `frontrow` read these variables when they start. A value that is not allowed
+stops them with a message that names the variable; all such messages come at once. This page is made from
+`frontrow/settings.py` by `make docs`.
+
+| variable | default | must be | what it is for |
+| --- | --- | --- | --- |"""
+
+
+if __name__ == "__main__":
+    print(settings_page(), end="")

@@ -1,0 +1,53 @@
+"""Which key tokens are signed with: the operator's, or in development one that is made once and kept.
+
+Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
+directory; hence the secret appears in one step, complete, and whoever comes second takes what is there.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from api.tokens import Tokens, never_revoked
+from frontrow.settings import Settings
+
+KEY_FILE = "jwt-secret"
+_SECRET_BYTES = 48
+
+
+def tokens_of(settings: Settings, is_revoked: Callable[[str], bool] = never_revoked) -> Tokens:
+    """What issues and verifies tokens under these settings.
+
+    Args:
+        settings: if they name no key, which is refused in production, one is kept in their data directory.
+        is_revoked: asked with the `jti` of every token that has one.
+
+    Raises:
+        OSError: development's secret can't be read or written.
+        api.tokens.UnusableKey: development's secret was damaged.
+    """
+    return Tokens(
+        settings.jwt_public_key or settings.jwt_secret or _kept_secret(settings.data_dir),
+        algorithm=settings.jwt_algorithm,
+        issuer=settings.jwt_issuer or None,
+        audience=settings.jwt_audience or None,
+        max_life_seconds=settings.token_max_life_seconds,
+        is_revoked=is_revoked,
+    )
+
+
+def _kept_secret(data_dir: Path) -> str:
+    kept = data_dir / KEY_FILE
+    if not kept.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        # A temporary file is created for its owner alone; a link to it fails if the name is taken.
+        with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=KEY_FILE) as draft:
+            draft.write(secrets.token_urlsafe(_SECRET_BYTES))
+            draft.flush()
+            os.fsync(draft.fileno())
+            with suppress(FileExistsError):
+                os.link(draft.name, kept)
+    return kept.read_text()

@@ -1,0 +1,251 @@
+"""What operators set: read from the environment, refused by name, documented from one table."""
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from frontrow.settings import TABLE, Settings, SettingsError, load_settings, settings_page
+from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
+
+Given = Callable[..., None]
+PUBLIC_KEY = public_pem(ED25519_KEY)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in [name for name in os.environ if name.startswith("FRONTROW_")]:
+        monkeypatch.delenv(variable)
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """Sets variables by the names of their fields."""
+
+    def give(**values: str) -> None:
+        for name, value in values.items():
+            monkeypatch.setenv(TABLE[name].variable, value)
+
+    return give
+
+
+def faults() -> list[str]:
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+    assert str(refusal.value).splitlines() == refusal.value.faults
+    return refusal.value.faults
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert load_settings() == Settings()
+
+
+def test_variables_are_read_in_their_types(given: Given) -> None:
+    given(
+        env="production",
+        data_dir="/srv/frontrow",
+        database_url="postgresql://frontrow:hush@db.example:5432/frontrow",
+        port="9000",
+        hold_seconds="90.5",
+        hold_life_seconds="600",
+        jwt_secret=STRONG_SECRET,
+        allowed_origins="https://tickets.example, http://[::1]:8080",
+    )
+    settings = load_settings()
+    assert settings.production
+    assert settings.data_dir == Path("/srv/frontrow")
+    assert settings.database_url == "postgresql://frontrow:hush@db.example:5432/frontrow"
+    assert (settings.port, settings.hold_seconds) == (9000, 90.5)
+    assert settings.allowed_origins == ("https://tickets.example", "http://[::1]:8080")
+
+
+def test_an_empty_list_admits_no_foreign_origin(given: Given) -> None:
+    given(allowed_origins="")
+    assert load_settings().allowed_origins == ()
+
+
+def test_a_command_line_wins_over_the_environment(given: Given) -> None:
+    given(port="not a port", host="192.0.2.1")
+    settings = load_settings(port=9000, host=None)
+    assert (settings.port, settings.host) == (9000, "192.0.2.1")
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_each_default_is_what_its_variable_may_hold(name: str, given: Given) -> None:
+    default = TABLE[name].default
+    given(**{name: ",".join(default) if isinstance(default, tuple) else str(default)})
+    assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("env", "prod", 'FRONTROW_ENV must be one of development, production (got "prod")'),
+        ("hold_seconds", "abc", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "abc")'),
+        ("hold_seconds", "0.99", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "0.99")'),
+        ("hold_seconds", "86401", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "86401")'),
+        ("hold_seconds", "nan", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "nan")'),
+        ("hold_seconds", "inf", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "inf")'),
+        ("hold_seconds", "", 'FRONTROW_HOLD_SECONDS must be between 1 and 86400 seconds (got "")'),
+        ("port", "65536", 'FRONTROW_PORT must be a whole number between 0 and 65535 (got "65536")'),
+        ("port", "-1", 'FRONTROW_PORT must be a whole number between 0 and 65535 (got "-1")'),
+        ("port", "80.5", 'FRONTROW_PORT must be a whole number between 0 and 65535 (got "80.5")'),
+        ("port", "9" * 5000, f'FRONTROW_PORT must be a whole number between 0 and 65535 (got "{"9" * 80}")'),
+        (
+            "idempotency_hours",
+            "23",
+            'FRONTROW_IDEMPOTENCY_HOURS must be a whole number of hours between 24 and 8760 (got "23")',
+        ),
+        ("host", "", 'FRONTROW_HOST must be a host name or an address (got "")'),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(name: str, text: str, fault: str, given: Given) -> None:
+    given(**{name: text})
+    assert faults() == [fault]
+
+
+@pytest.mark.parametrize(
+    "origins",
+    [
+        "*",
+        "null",
+        "tickets.example",
+        "https://tickets.example/",
+        "https://a.example,,https://b.example",
+        "ftp://a",
+    ],
+)
+def test_what_no_browser_sends_is_no_origin(origins: str, given: Given) -> None:
+    given(allowed_origins=origins)
+    assert [fault.split()[0] for fault in faults()] == ["FRONTROW_ALLOWED_ORIGINS"]
+
+
+def test_all_faults_are_reported_at_once(given: Given) -> None:
+    given(
+        port="abc",
+        env="prod",
+        jwt_algorithm="none",
+        jwt_secret="short",
+        hold_seconds="600",
+        hold_life_seconds="60",
+    )
+    assert [fault.split()[0] for fault in faults()] == [
+        "FRONTROW_ENV",
+        "FRONTROW_PORT",
+        "FRONTROW_JWT_ALGORITHM",
+        "FRONTROW_HOLD_SECONDS",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (
+            {"hold_seconds": "600", "hold_life_seconds": "599"},
+            "FRONTROW_HOLD_SECONDS must not be greater than FRONTROW_HOLD_LIFE_SECONDS",
+        ),
+        (
+            {"token_max_life_seconds": "60"},
+            "FRONTROW_TOKEN_TTL_SECONDS must not be greater than FRONTROW_TOKEN_MAX_LIFE_SECONDS",
+        ),
+        (
+            {"jwt_public_key": PUBLIC_KEY},
+            "FRONTROW_JWT_PUBLIC_KEY is not used with FRONTROW_JWT_ALGORITHM=HS256",
+        ),
+        (
+            {"jwt_public_key": PUBLIC_KEY, "jwt_secret": STRONG_SECRET, "jwt_algorithm": "EdDSA"},
+            "FRONTROW_JWT_SECRET is not used with FRONTROW_JWT_ALGORITHM=EdDSA",
+        ),
+        ({"jwt_algorithm": "RS256"}, "FRONTROW_JWT_PUBLIC_KEY must hold the public key for RS256, in PEM"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(
+    values: dict[str, str], fault: str, given: Given
+) -> None:
+    given(**values)
+    assert faults() == [fault]
+
+
+class TestKeys:
+    def test_development_needs_none(self) -> None:
+        assert load_settings().jwt_secret == ""
+
+    @pytest.mark.parametrize("env", ["development", "production"])
+    def test_a_strong_secret_is_taken(self, env: str, given: Given) -> None:
+        given(env=env, jwt_secret=STRONG_SECRET)
+        assert load_settings().jwt_secret == STRONG_SECRET
+
+    @pytest.mark.parametrize("env", ["development", "production"])
+    def test_a_short_secret_is_refused(self, env: str, given: Given) -> None:
+        given(env=env, jwt_secret=STRONG_SECRET[1:])
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_JWT_SECRET is refused: ")
+        assert STRONG_SECRET[1:] not in fault
+
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            "",
+            "a" * 64,
+            "abc" * 20,
+            "a-string-secret-at-least-256-bits-long",
+            "ChangeMe-ChangeMe-ChangeMe-ChangeMe",
+            "my super PASSWORD for the cinema API",
+            "0123456789abcdef0123456789abcdef",
+        ],
+    )
+    def test_production_refuses_a_guessable_one(self, secret: str, given: Given) -> None:
+        given(env="production", jwt_secret=secret)
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_JWT_SECRET must be a random secret in production")
+        assert not secret or secret not in fault
+
+    def test_production_takes_a_public_key_instead(self, given: Given) -> None:
+        given(env="production", jwt_algorithm="EdDSA", jwt_public_key=PUBLIC_KEY)
+        assert load_settings().jwt_public_key == PUBLIC_KEY
+
+    def test_a_public_key_must_fit_its_algorithm(self, given: Given) -> None:
+        given(jwt_algorithm="RS256", jwt_public_key=PUBLIC_KEY)
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_JWT_PUBLIC_KEY is refused: ")
+
+
+class TestPasswords:
+    def test_are_not_in_the_representation(self, given: Given) -> None:
+        given(jwt_secret=STRONG_SECRET, database_url="postgresql://frontrow:hush@localhost/frontrow")
+        shown = repr(load_settings())
+        assert STRONG_SECRET not in shown
+        assert "hush" not in shown
+
+    def test_are_not_in_a_fault(self, given: Given) -> None:
+        given(database_url="mysql://frontrow:hush@localhost/frontrow")
+        assert faults() == ["FRONTROW_DATABASE_URL must be a URL that begins with postgresql://"]
+
+    @pytest.mark.parametrize(
+        ("url", "shown"),
+        [
+            ("", ""),
+            ("postgresql://localhost:5432/frontrow", "postgresql://localhost:5432/frontrow"),
+            ("postgresql://frontrow@localhost/frontrow", "postgresql://frontrow@localhost/frontrow"),
+            ("postgresql://frontrow:hush@localhost/frontrow", "postgresql://frontrow:***@localhost/frontrow"),
+            ("postgresql://frontrow:hu@sh@localhost/x", "postgresql://frontrow:***@localhost/x"),
+            ("postgresql:///x?user=y&password=hush&port=1", "postgresql:///x?user=y&password=***&port=1"),
+        ],
+    )
+    def test_are_blanked_in_the_url_that_is_shown(self, url: str, shown: str) -> None:
+        assert Settings(database_url=url).shown_database_url == shown
+
+
+def test_the_page_is_in_step_with_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "settings.md"
+    assert page.read_text() == settings_page(), "run: make docs"
+
+
+def test_the_page_has_a_row_for_every_field() -> None:
+    rows = [line for line in settings_page().splitlines() if line.startswith("| `FRONTROW_")]
+    assert [row.split("`")[1] for row in rows] == [
+        f"FRONTROW_{column.name.upper()}" for column in fields(Settings)
+    ]
+    assert all(row.count("|") == 5 for row in rows)

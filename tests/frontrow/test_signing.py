@@ -1,0 +1,92 @@
+"""The key of tokens: the operator's, or one that development makes once per data directory."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from api.tokens import InvalidToken, NoSigningKey, Tokens
+from frontrow.settings import Settings
+from frontrow.signing import KEY_FILE, tokens_of
+from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
+
+
+def test_two_commands_on_one_data_directory_believe_each_other(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "new" / "directory")
+    token = tokens_of(settings).issue(7, ttl_seconds=60)
+    assert tokens_of(settings).verify(token).user_id == 7
+
+
+def test_another_data_directory_has_another_secret(tmp_path: Path) -> None:
+    token = tokens_of(Settings(data_dir=tmp_path / "one")).issue(7, ttl_seconds=60)
+    with pytest.raises(InvalidToken):
+        tokens_of(Settings(data_dir=tmp_path / "other")).verify(token)
+
+
+def test_the_kept_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
+    tokens_of(Settings(data_dir=tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+
+
+def test_commands_that_start_at_once_agree(tmp_path: Path) -> None:
+    for attempt in range(50):
+        settings = Settings(data_dir=tmp_path / str(attempt))
+        start = threading.Barrier(4)
+        made: list[Tokens] = []
+
+        def command(
+            settings: Settings = settings, start: threading.Barrier = start, made: list[Tokens] = made
+        ) -> None:
+            start.wait()
+            made.append(tokens_of(settings))
+
+        threads = [threading.Thread(target=command) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        token = made[0].issue(7, ttl_seconds=60)
+        assert [tokens.verify(token).user_id for tokens in made] == [7] * 4
+
+
+def test_the_operators_secret_leaves_no_file(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, jwt_secret=STRONG_SECRET)
+    assert tokens_of(settings).verify(tokens_of(settings).issue(7, ttl_seconds=60)).user_id == 7
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_public_key_leaves_no_file_and_issues_nothing(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, jwt_algorithm="EdDSA", jwt_public_key=public_pem(ED25519_KEY))
+    with pytest.raises(NoSigningKey):
+        tokens_of(settings).issue(7, ttl_seconds=60)
+    assert not list(tmp_path.iterdir())
+
+
+def test_issuer_audience_and_longest_life_are_the_settings(tmp_path: Path) -> None:
+    chain = Settings(jwt_secret=STRONG_SECRET, jwt_issuer="box-office", jwt_audience="frontrow")
+    token = tokens_of(chain).issue(7, ttl_seconds=60)
+    assert tokens_of(chain).verify(token).user_id == 7
+    for stricter in (
+        Settings(jwt_secret=STRONG_SECRET, jwt_issuer="elsewhere", jwt_audience="frontrow"),
+        Settings(jwt_secret=STRONG_SECRET, jwt_issuer="box-office"),
+        Settings(
+            jwt_secret=STRONG_SECRET,
+            jwt_issuer="box-office",
+            jwt_audience="frontrow",
+            token_max_life_seconds=59,
+        ),
+    ):
+        with pytest.raises(InvalidToken):
+            tokens_of(stricter).verify(token)
+
+
+def test_revoked_tokens_are_refused() -> None:
+    revoked: set[str] = set()
+    tokens = tokens_of(Settings(jwt_secret=STRONG_SECRET), revoked.__contains__)
+    token = tokens.issue(7, ttl_seconds=60)
+    revoked.add(tokens.verify(token).token_id)
+    with pytest.raises(InvalidToken) as refusal:
+        tokens.verify(token)
+    assert refusal.value.code == "token_revoked"
