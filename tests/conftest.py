@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 from tornado.ioloop import IOLoop
 
+pytest_plugins = ["tests.database"]
+
 
 @pytest.fixture
 def io_loop() -> Iterator[IOLoop]:

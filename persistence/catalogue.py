@@ -1,0 +1,164 @@
+"""Creates what there is to sell: users, cinemas, movies, rooms with their seats, screenings.
+
+Used by whatever fills a database in bulk. One statement per table and call, whatever the number of rows.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from persistence.connector import Connector
+
+_ADD_USER = """
+INSERT INTO users (email, full_name, password_hash, is_admin) VALUES (%s, %s, %s, %s)
+ON CONFLICT (lower(email)) DO UPDATE SET password_hash = excluded.password_hash
+RETURNING id
+"""
+
+_ADD_CINEMA = "INSERT INTO cinemas (name, city, address) VALUES (%s, %s, %s) RETURNING id"
+
+_FIND_CINEMA = "SELECT min(id) FROM cinemas WHERE name = %s"
+
+_ADD_MOVIE = """
+INSERT INTO movies (title, description, genre, language, rating, duration_minutes, release_date)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+RETURNING id
+"""
+
+_ADD_ROOM = "INSERT INTO rooms (cinema_id, name) VALUES (%s, %s) RETURNING id"
+
+# Other inserts wait, so that the ids of a room's seats follow one another.
+_ADD_SEATS = """
+LOCK TABLE seats IN SHARE ROW EXCLUSIVE MODE;
+WITH added AS (
+    INSERT INTO seats (room_id, row_label, seat_number, seat_type, x, y)
+    SELECT %s, plan.* FROM unnest(%s::text[], %s::integer[], %s::text[], %s::real[], %s::real[]) AS plan
+    RETURNING id
+)
+SELECT min(id), max(id) FROM added
+"""
+
+_ADD_SCREENINGS = """
+INSERT INTO screenings (room_id, movie_id, title, starts_at, ends_at, price)
+SELECT showing.*
+FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::numeric[])
+    AS showing
+RETURNING id
+"""
+
+_UPCOMING = """
+SELECT screenings.id, screenings.room_id, rooms.name, screenings.title, starts_at
+FROM screenings JOIN rooms ON rooms.id = room_id
+WHERE cinema_id = %s AND starts_at > %s
+ORDER BY starts_at, screenings.id
+"""
+
+_ROOMS = "SELECT id, name FROM rooms WHERE cinema_id = %s ORDER BY id"
+
+
+class SeatPlan(NamedTuple):
+    """A seat to be made; see `engine.records.Seat` for what the fields mean."""
+
+    row_label: str
+    seat_number: int
+    seat_type: str
+    x: float
+    y: float
+
+
+class NewRoom(NamedTuple):
+    """A room that was made; its seats have consecutive ids, in the order of the plan."""
+
+    id: int
+    first_seat_id: int
+    last_seat_id: int
+
+
+class Movie(NamedTuple):
+    """A movie to be made."""
+
+    title: str
+    description: str
+    genre: str
+    language: str
+    rating: str
+    duration_minutes: int
+    release_date: date
+
+
+class Showing(NamedTuple):
+    """A screening to be made. `price` is that of a standard seat."""
+
+    room_id: int
+    movie_id: int | None
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    price: Decimal
+
+
+class Upcoming(NamedTuple):
+    """A screening that has not begun."""
+
+    id: int
+    room_id: int
+    room: str
+    title: str
+    starts_at: datetime
+
+
+class Catalogue:
+    """Makes rows of the catalogue.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def add_user(self, email: str, full_name: str, password_hash: str, is_admin: bool) -> int:
+        """Make a user, or give the one with this address a new password. Returns the id."""
+        rows = await self._connector.run(_ADD_USER, (email, full_name, password_hash, is_admin))
+        return int(rows[0][0])
+
+    async def find_cinema(self, name: str) -> int | None:
+        """Id of the cinema of this name, if there is one."""
+        found: int | None = (await self._connector.run(_FIND_CINEMA, (name,)))[0][0]
+        return found
+
+    async def add_cinema(self, name: str, city: str, address: str) -> int:
+        """Make a cinema. Returns its id."""
+        return int((await self._connector.run(_ADD_CINEMA, (name, city, address)))[0][0])
+
+    async def add_movie(self, movie: Movie) -> int:
+        """Make a movie. Returns its id."""
+        return int((await self._connector.run(_ADD_MOVIE, tuple(movie)))[0][0])
+
+    async def add_room(self, cinema_id: int, name: str, seats: Sequence[SeatPlan]) -> NewRoom:
+        """Make a room and its seats.
+
+        Args:
+            cinema_id: where it is.
+            name: what it is called.
+            seats: one or more, in the order of their ids.
+        """
+        async with self._connector.transaction() as session:
+            room_id = int((await session.run(_ADD_ROOM, (cinema_id, name)))[0][0])
+            columns = [list(column) for column in zip(*seats, strict=True)]
+            ((first_id, last_id),) = await session.run(_ADD_SEATS, (room_id, *columns))
+        return NewRoom(room_id, int(first_id), int(last_id))
+
+    async def rooms(self, cinema_id: int) -> list[tuple[int, str]]:
+        """Ids and names of a cinema's rooms, oldest first."""
+        return [(int(row[0]), str(row[1])) for row in await self._connector.run(_ROOMS, (cinema_id,))]
+
+    async def add_screenings(self, showings: Sequence[Showing]) -> list[int]:
+        """Make screenings. Returns their ids in the same order."""
+        columns = [list(column) for column in zip(*showings, strict=True)]
+        return sorted(int(row[0]) for row in await self._connector.run(_ADD_SCREENINGS, columns))
+
+    async def upcoming(self, cinema_id: int, after: datetime) -> list[Upcoming]:
+        """A cinema's screenings that begin after a moment, soonest first."""
+        return [Upcoming(*row) for row in await self._connector.run(_UPCOMING, (cinema_id, after))]

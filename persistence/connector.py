@@ -1,0 +1,325 @@
+"""The only module that knows the driver: it runs SQL and turns whatever goes wrong into few exceptions.
+
+    StoreUnavailable (engine.errors)      it may be tried again
+    ├── DatabaseUnavailable               there is no connection; nothing was done
+    ├── ConnectionLost                    the connection went while a statement ran: outcome unknown
+    └── StatementAborted                  the server undid it (cancelled, deadlock, shutting down, …)
+    StatementRefused                      the data breaks a rule of the schema; nothing was done
+    └── UnstorableText                    a NUL or a lone surrogate: the client's fault
+    DefectiveStatement                    the SQL does not fit the schema: a defect, or a missing migration
+
+aiopg 1.4 and psycopg2 have manners that nobody else should have to know:
+
+* A statement that the server cancels arrives as `CancelledError`, as though the task had been cancelled.
+* A timeout or a cancellation closes the socket while the server may still commit. So a connection whose
+  statement was interrupted is thrown away, and the outcome counts as unknown.
+* `wait_for`, which aiopg uses for its own timeouts, can swallow a cancellation on Python 3.11. Its timeouts
+  are off; `asyncio.timeout` is used here.
+* Its pool keeps a lock while it connects, so one frozen server blocks even giving back a good connection.
+  The pool here holds no lock over an await, and connects only in the borrower's own time.
+* libpq looks a host name up while the event loop waits, and changes its socket when it goes on to the
+  name's next address, which aiopg does not notice. So names are looked up here, and addresses are tried
+  one by one.
+* There is no `commit()` in asynchronous mode: BEGIN and COMMIT are statements like any other. Several may
+  stand in one string; the rows are those of the last.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiopg
+import psycopg2  # type: ignore[import-untyped]
+from psycopg2 import extensions
+
+from engine.errors import StoreUnavailable
+
+Row = tuple[Any, ...]
+Parameters = Sequence[Any] | Mapping[str, Any] | None
+
+REFUSING_CLASSES = frozenset({"21", "22", "23", "54", "P0"})
+"""SQLSTATE classes that speak of the data: cardinality, data, integrity, limits, our own triggers."""
+
+PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+"""SQLSTATE classes that speak of circumstances: connections, roll-backs, resources, intervention."""
+
+SESSION_SETUP = """
+SET synchronous_commit = on;
+SET statement_timeout = {timeout_ms};
+SET idle_in_transaction_session_timeout = {timeout_ms}
+"""
+"""The server gives up as well, so that what a lost client has begun holds no locks for long."""
+
+KEEPALIVES = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+
+class DatabaseUnavailable(StoreUnavailable):
+    """There is no connection to the database; nothing was done."""
+
+
+class ConnectionLost(StoreUnavailable):
+    """The connection broke, or time ran out, while a statement ran: it may have been carried out."""
+
+
+class StatementAborted(StoreUnavailable):
+    """The server undid the statement for a passing reason; nothing was done."""
+
+
+class StatementRefused(Exception):
+    """The data breaks a rule of the schema; nothing was done.
+
+    Attributes:
+        sqlstate: PostgreSQL's code of the reason.
+        constraint: name of the rule, where it has one.
+    """
+
+    def __init__(self, reason: str, sqlstate: str, constraint: str | None = None) -> None:
+        super().__init__(reason)
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+
+
+class UnstorableText(StatementRefused):
+    """A text contains what PostgreSQL cannot store: a NUL or a lone surrogate."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, "22021")
+
+
+class DefectiveStatement(Exception):
+    """The statement does not fit the schema."""
+
+
+class Session:
+    """One connection, outside transactions unless it is told BEGIN. One statement at a time.
+
+    Args:
+        connection: a connection that has been set up.
+        timeout_seconds: how long a statement may take.
+    """
+
+    def __init__(self, connection: aiopg.Connection, timeout_seconds: float) -> None:
+        self._connection = connection
+        self._timeout_seconds = timeout_seconds
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection is gone."""
+        return bool(self._connection.closed)
+
+    @property
+    def idle(self) -> bool:
+        """Whether the connection is there, outside a transaction and without a running statement."""
+        status = self._connection.raw.info.transaction_status
+        return not self.broken and bool(status == extensions.TRANSACTION_STATUS_IDLE)
+
+    @property
+    def backend_pid(self) -> int:
+        """Process id of the server process at the other end."""
+        return int(self._connection.raw.info.backend_pid)
+
+    async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """Run statements and return the rows of the last one.
+
+        Args:
+            sql: one statement, or several separated by semicolons, with `%s` or `%(name)s` for values.
+            parameters: the values.
+
+        Raises:
+            ConnectionLost: the connection broke or time ran out.
+            StatementAborted: the server undid it for a passing reason.
+            StatementRefused: the data breaks a rule.
+            DefectiveStatement: the statement does not fit the schema.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_seconds), self._connection.cursor() as cursor:
+                await cursor.execute(sql, parameters)
+                return await cursor.fetchall() if cursor.description else []
+        except asyncio.CancelledError as exc:
+            cancelled_by_server = exc.__context__
+            if isinstance(cancelled_by_server, extensions.QueryCanceledError):
+                raise self._translated(cancelled_by_server) from cancelled_by_server
+            self.close()
+            raise
+        except TimeoutError as exc:
+            self.close()
+            raise ConnectionLost(f"No answer within {self._timeout_seconds:g} s") from exc
+        except psycopg2.Error as exc:
+            raise self._translated(exc) from exc
+        except ValueError as exc:
+            raise UnstorableText(str(exc)) from exc
+
+    def close(self) -> None:
+        """Close the connection at once; the server undoes an open transaction."""
+        with suppress(OSError):
+            self._connection.close()
+
+    def _translated(self, exc: psycopg2.Error) -> Exception:
+        reason = _first_line(exc)
+        if self.broken:
+            return ConnectionLost(reason)
+        sqlstate = exc.pgcode or ""
+        if sqlstate[:2] in REFUSING_CLASSES:
+            return StatementRefused(reason, sqlstate, exc.diag.constraint_name)
+        if sqlstate[:2] in PASSING_CLASSES:
+            return StatementAborted(reason)
+        return DefectiveStatement(f"{reason} (SQLSTATE {sqlstate or 'unknown'})")
+
+
+class Connector:
+    """A bounded pool of connections to one database. Connects when first needed.
+
+    Args:
+        database_url: a libpq URL or connection string.
+        pool_size: how many connections the pool has at most; dedicated ones are not counted.
+        connect_timeout_seconds: how long connecting, or waiting for a free connection, may take.
+        statement_timeout_seconds: how long a statement of the pool may take.
+
+    Raises:
+        ValueError: `database_url` cannot be read.
+    """
+
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        pool_size: int = 8,
+        connect_timeout_seconds: float = 2.0,
+        statement_timeout_seconds: float = 5.0,
+    ) -> None:
+        try:
+            self._options: dict[str, Any] = {**KEEPALIVES, **extensions.parse_dsn(database_url)}
+        except psycopg2.ProgrammingError:
+            # Its message repeats the URL, and with it the password.
+            raise ValueError("The database URL cannot be read") from None
+        self._connect_timeout_seconds = connect_timeout_seconds
+        self._statement_timeout_seconds = statement_timeout_seconds
+        self._slots = asyncio.Semaphore(pool_size)
+        self._idle: list[Session] = []
+        self._closed = False
+
+    @property
+    def idle_count(self) -> int:
+        """Connections that nobody is using now."""
+        return len(self._idle)
+
+    async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
+        """Run statements on a connection of the pool, in a transaction of their own.
+
+        Raises:
+            DatabaseUnavailable: no connection is to be had.
+            Exception: as `Session.run`.
+        """
+        async with self.session() as session:
+            return await session.run(sql, parameters)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """A session inside a transaction, committed at the end of the block, undone by an exception."""
+        async with self.session() as session:
+            await session.run("BEGIN")
+            try:
+                yield session
+            except Exception:
+                with suppress(StoreUnavailable):
+                    await session.run("ROLLBACK")
+                raise
+            await session.run("COMMIT")
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Borrow a connection of the pool. Left inside a transaction, it is closed rather than reused."""
+        try:
+            async with asyncio.timeout(self._connect_timeout_seconds):
+                await self._slots.acquire()
+        except TimeoutError as exc:
+            raise DatabaseUnavailable("All connections to the database are busy") from exc
+        try:
+            session = self._take_idle() or await self._connect(self._statement_timeout_seconds)
+            try:
+                yield session
+            finally:
+                if session.idle and not self._closed:
+                    self._idle.append(session)
+                else:
+                    session.close()
+        finally:
+            self._slots.release()
+
+    async def dedicated(self, application_name: str, statement_timeout_seconds: float) -> Session:
+        """A connection outside the pool; the caller closes it.
+
+        Args:
+            application_name: how the server shows it in pg_stat_activity.
+            statement_timeout_seconds: how long a statement may take.
+
+        Raises:
+            DatabaseUnavailable: no connection is to be had.
+        """
+        return await self._connect(statement_timeout_seconds, application_name=application_name)
+
+    def close(self) -> None:
+        """Close the pool: idle connections at once, borrowed ones when they are given back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take_idle(self) -> Session | None:
+        while self._idle:
+            session = self._idle.pop()
+            if not session.broken:
+                return session
+        return None
+
+    async def _connect(self, statement_timeout_seconds: float, **options: str) -> Session:
+        if self._closed:
+            raise DatabaseUnavailable("The connection to the database has been closed")
+        failure: Exception | None = None
+        try:
+            async with asyncio.timeout(self._connect_timeout_seconds):
+                for address in await self._addresses():
+                    try:
+                        return await self._connect_to(
+                            {**self._options, **options, **address}, statement_timeout_seconds
+                        )
+                    except (OSError, psycopg2.Error, StoreUnavailable, DefectiveStatement) as exc:
+                        failure = exc
+        except OSError as exc:  # TimeoutError, and what a name server's failure raises
+            failure = failure or exc
+        reason = _first_line(failure) if failure else ""
+        raise DatabaseUnavailable(f"The database cannot be reached: {reason or 'no answer'}") from failure
+
+    async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
+        connection = await aiopg.connect(
+            timeout=None,  # type: ignore[arg-type] # none of its own, see above
+            enable_json=False,
+            enable_hstore=False,
+            enable_uuid=False,
+            **options,
+        )
+        session = Session(connection, statement_timeout_seconds)
+        try:
+            await session.run(SESSION_SETUP.format(timeout_ms=int(statement_timeout_seconds * 1000)))
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    async def _addresses(self) -> list[dict[str, str]]:
+        """What to add to the options, one after the other, to reach the host."""
+        host = self._options.get("host", "")
+        if not host or host.startswith(("/", "@")) or "," in host or "hostaddr" in self._options:
+            return [{}]
+        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [{"hostaddr": str(address[4][0])} for address in found]
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).strip().partition("\n")[0]

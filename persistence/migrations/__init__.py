@@ -1,0 +1,50 @@
+"""Brings a database to the schema that this version of the code expects.
+
+Alembic keeps the order and the record of what has been applied; the changes themselves are plain SQL,
+one file per revision beside its Python stub in `versions/`. A revision that has been released is never
+edited: a new one follows it. All revisions of one run are applied in one transaction, or none.
+"""
+
+from pathlib import Path
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy.pool import NullPool
+
+ADVISORY_LOCK = 7_466_281_955
+"""Held while migrating, so that of several processes one migrates and the others find it done."""
+
+
+class MigrationFailed(Exception):
+    """The database could not be reached or not be migrated; it is as it was before."""
+
+
+def migrate(database_url: str) -> list[str]:
+    """Apply what is missing. Blocking; safe when several processes do it at once.
+
+    Args:
+        database_url: a `postgresql://` URL.
+
+    Returns:
+        What was applied, oldest first, such as "0001_seat_sales"; empty if nothing was missing.
+
+    Raises:
+        MigrationFailed: nothing was changed.
+    """
+    applied: list[str] = []
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    try:
+        url = sqlalchemy.make_url(database_url).set(drivername="postgresql+psycopg2")
+        engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+            config.attributes.update(connection=connection, applied=applied)
+            command.upgrade(config, "head")
+    except sqlalchemy.exc.DBAPIError as exc:
+        raise MigrationFailed(f"The database could not be migrated: {exc.orig}") from exc
+    except (sqlalchemy.exc.SQLAlchemyError, CommandError) as exc:
+        raise MigrationFailed(f"The database could not be migrated: {exc}") from exc
+    return applied

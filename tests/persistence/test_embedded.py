@@ -1,0 +1,183 @@
+"""The embedded PostgreSQL: who starts it, who stops it, and what it survives."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from persistence.data_directory import DataDirectory, DataDirectoryInUse
+from persistence.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
+from tests.database import execute
+
+
+@pytest.fixture
+def embedded(data_directory: Path) -> Iterator[EmbeddedPostgres]:
+    embedded = EmbeddedPostgres(data_directory)
+    embedded.start()
+    yield embedded
+    embedded.stop()
+    assert embedded.postmaster_pid is None
+
+
+def answers(embedded: EmbeddedPostgres) -> bool:
+    return execute(embedded.url, "SELECT 1") == [(1,)]
+
+
+def in_another_process(script: str, *arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and script
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+ATTACH_AND_WAIT = """
+import sys
+from pathlib import Path
+from persistence.embedded import EmbeddedPostgres
+embedded = EmbeddedPostgres(Path(sys.argv[1]))
+embedded.start()
+print(embedded.postmaster_pid, flush=True)
+sys.stdin.read()
+embedded.stop()
+"""
+
+
+def test_durability_is_not_traded_for_speed(embedded: EmbeddedPostgres) -> None:
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        assert execute(embedded.url, f"SHOW {setting}") == [("on",)]
+
+
+def test_it_listens_on_no_network_and_its_socket_is_private(
+    embedded: EmbeddedPostgres, data_directory: Path
+) -> None:
+    assert execute(embedded.url, "SHOW listen_addresses") == [("",)]
+    assert (data_directory / "postgres").stat().st_mode & 0o077 == 0
+
+
+def test_a_command_beside_a_server_uses_its_cluster_and_leaves_it_running(
+    embedded: EmbeddedPostgres, data_directory: Path
+) -> None:
+    beside = EmbeddedPostgres(data_directory)
+    beside.start()
+    assert beside.postmaster_pid == embedded.postmaster_pid
+    beside.stop()
+    assert answers(embedded)
+
+
+def test_the_last_one_out_stops_it_whoever_started_it(
+    embedded: EmbeddedPostgres, data_directory: Path
+) -> None:
+    beside = EmbeddedPostgres(data_directory)
+    beside.start()
+    embedded.stop()
+    assert answers(beside)
+    beside.stop()
+    assert beside.postmaster_pid is None
+
+
+def test_after_kill_9_of_the_server_the_next_one_takes_its_cluster_over(data_directory: Path) -> None:
+    killed = in_another_process(ATTACH_AND_WAIT, data_directory)
+    pid = int(killed.stdout.readline())
+    killed.kill()
+    killed.communicate()
+    embedded = EmbeddedPostgres(data_directory)
+    began = time.monotonic()
+    embedded.start()
+    assert time.monotonic() - began < 3
+    assert embedded.postmaster_pid == pid and answers(embedded)
+    embedded.stop()
+    assert embedded.postmaster_pid is None
+
+
+def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_directory: Path) -> None:
+    """A pid file is left behind whose pid may by then be somebody else's."""
+    execute(embedded.url, "CREATE TABLE kept AS SELECT 42 AS n")
+    os.kill(embedded.postmaster_pid, signal.SIGKILL)
+    pid_file = data_directory / "postgres" / "data" / "postmaster.pid"
+    pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(os.getpid()), 1))
+    assert embedded.postmaster_pid is None
+    began = time.monotonic()
+    embedded.start()
+    assert time.monotonic() - began < 3
+    assert execute(embedded.url, "SELECT n FROM kept") == [(42,)]
+
+
+@pytest.mark.gen_test
+async def test_a_dead_cluster_is_started_again(embedded: EmbeddedPostgres) -> None:
+    keeper = asyncio.create_task(embedded.keep_running())
+    killed = embedded.postmaster_pid
+    os.kill(killed, signal.SIGKILL)
+    async with asyncio.timeout(10):
+        while embedded.postmaster_pid in (None, killed):  # noqa: ASYNC110 - a process tells nobody
+            await asyncio.sleep(0.05)
+    keeper.cancel()
+    embedded.start()
+    assert answers(embedded)
+
+
+def test_ctrl_c_on_the_terminal_misses_it(embedded: EmbeddedPostgres) -> None:
+    assert os.getsid(embedded.postmaster_pid) != os.getsid(0)
+
+
+def test_a_path_too_long_for_a_socket(data_directory: Path) -> None:
+    deep = data_directory / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    embedded = EmbeddedPostgres(deep)
+    embedded.start()
+    assert answers(embedded)
+    embedded.stop()
+
+
+def test_an_interrupted_initdb_is_begun_again(data_directory: Path) -> None:
+    unfinished = data_directory / "postgres" / "data.unfinished"
+    unfinished.mkdir(parents=True)
+    (unfinished / "PG_VERSION").write_text("18\n")
+    embedded = EmbeddedPostgres(data_directory)
+    embedded.start()
+    assert answers(embedded)
+    embedded.stop()
+
+
+def test_a_broken_cluster_is_reported_with_its_log(data_directory: Path) -> None:
+    embedded = EmbeddedPostgres(data_directory)
+    embedded.start()
+    embedded.stop()
+    (data_directory / "postgres" / "data" / "PG_VERSION").write_text("9.6\n")
+    with pytest.raises(EmbeddedPostgresFailed, match=r"9\.6"):
+        embedded.start()
+    embedded.stop()
+
+
+def test_two_servers_on_one_data_directory(data_directory: Path) -> None:
+    with DataDirectory(data_directory).locked():
+        with (
+            pytest.raises(DataDirectoryInUse, match=f"process {os.getpid()}"),
+            DataDirectory(data_directory).locked(),
+        ):
+            pass
+    with DataDirectory(data_directory).locked():
+        pass
+
+
+def test_a_killed_server_leaves_no_lock(data_directory: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from persistence.data_directory import DataDirectory\n"
+        "with DataDirectory(Path(sys.argv[1])).locked(): print('locked', flush=True); sys.stdin.read()"
+    )
+    server = in_another_process(script, data_directory)
+    assert server.stdout.readline() == "locked\n"
+    with pytest.raises(DataDirectoryInUse), DataDirectory(data_directory).locked():
+        pass
+    server.kill()
+    server.communicate()
+    with DataDirectory(data_directory).locked():
+        pass
