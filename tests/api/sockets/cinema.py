@@ -1,0 +1,213 @@
+"""A small server for tests of the sockets: the real engine in memory, the real feed, a real port.
+
+Clients are those of the `websockets` library, so that nothing of ours stands on both ends of a wire.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.testing import bind_unused_port
+from tornado.web import Application
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from api.feed import SeatFeed
+from api.origins import AllowedOrigins
+from api.sockets import SocketLimits, SocketServices, routes
+from api.tokens import Tokens
+from engine.clock import SystemClock
+from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
+from engine.directory import Screenings
+from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
+from engine.policy import Policy
+from engine.records import Layout, ScreeningInfo, Seat
+from engine.replies import SeatMap
+
+SCREENING = 123
+SECRET = "a secret that is long enough for HS256"
+
+
+class CountingObserver:
+    """Counts as the metrics do."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.closed = 0
+        self.frames = 0
+        self.dropped = 0
+
+    def socket_opened(self, endpoint: str) -> None:
+        self.opened += 1
+
+    def socket_closed(self, endpoint: str) -> None:
+        self.closed += 1
+
+    def frames_sent(self, count: int) -> None:
+        self.frames += count
+
+    def slow_client_dropped(self, endpoint: str) -> None:
+        self.dropped += 1
+
+
+class Cinema:
+    """One screening on a server, with verbs for what happens in front of its box office."""
+
+    def __init__(
+        self,
+        seats: int = 40,
+        limits: SocketLimits | None = None,
+        tick_seconds: float = 0.005,
+        change_memory: int = 1024,
+        socket_limit: int = 1000,
+        sockets_per_holder: int = 50,
+    ) -> None:
+        self._clients: list[ClientConnection] = []
+        self.clock = SystemClock()
+        self.observer = CountingObserver()
+        self.tokens = Tokens(SECRET, clock=self.clock.now)
+        self.feed = SeatFeed(
+            self.clock,
+            self.observer,
+            tick_seconds=tick_seconds,
+            socket_limit=socket_limit,
+            sockets_per_holder=sockets_per_holder,
+        )
+        database = MemoryDatabase()
+        layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
+        begin = self.clock.now() + 86_400
+        database.add_screening(ScreeningInfo(SCREENING, 1, begin, begin + 7200, 1599, {}), layout)
+        self.screenings = Screenings(
+            MemoryStore(database),
+            MemoryJournal(database),
+            self.feed,
+            NullObserver(),
+            self.clock,
+            MemoryIds(),
+            MemoryIds(),
+            Policy(held_seats_limit=seats),
+            change_memory=change_memory,
+        )
+        services = SocketServices(
+            self.screenings,
+            self.tokens,
+            self.feed,
+            self.clock,
+            self.observer,
+            AllowedOrigins(["https://cinema.example"]),
+            limits or SocketLimits(),
+        )
+        self._server = HTTPServer(Application(routes(services)))
+        listening, self.port = bind_unused_port()
+        self._server.add_socket(listening)
+
+    async def close(self) -> None:
+        self._server.stop()
+        for client in self._clients:
+            client.transport.abort()
+            await client.wait_closed()
+        await eventually(lambda: self.feed.socket_count == 0)
+        await self.screenings.stop()
+
+    def url(self, user: int | None = 7, screening: int = SCREENING, **query: object) -> str:
+        if user is not None:
+            query.setdefault("token", self.tokens.issue(user, ttl_seconds=600))
+        text = "&".join(f"{name}={value}" for name, value in query.items())
+        return f"ws://127.0.0.1:{self.port}/ws/screenings/{screening}?{text}"
+
+    async def connect(
+        self,
+        user: int | None = 7,
+        screening: int = SCREENING,
+        headers: Mapping[str, str] | None = None,
+        **query: object,
+    ) -> ClientConnection:
+        url = self.url(user, screening, **query)
+        client = await connect(url, proxy=None, compression=None, additional_headers=headers)
+        self._clients.append(client)
+        return client
+
+    async def join(self, user: int = 7, **query: object) -> ClientConnection:
+        """A socket that has been confirmed."""
+        socket = await self.connect(user, **query)
+        confirmed = await receive(socket)
+        assert confirmed["type"] == "connection_confirmed"
+        return socket
+
+    async def ask(self, command: Command) -> Any:
+        return await self.screenings.ask(command)
+
+    async def hold(self, user: int, *seats: int) -> None:
+        await self.ask(HoldSeats(SCREENING, f"user:{user}", seats))
+
+    async def release(self, user: int, *seats: int) -> None:
+        await self.ask(ReleaseHolds(SCREENING, f"user:{user}", seats))
+
+    async def book(self, user: int, *seats: int) -> None:
+        await self.ask(BookSeats(SCREENING, f"user:{user}", seats))
+
+    async def last_seq(self) -> int:
+        """The number of the last visible change."""
+        seat_map: SeatMap = await self.ask(ReadSeats(SCREENING))
+        return seat_map.seq
+
+    async def truth(self) -> dict[int, str]:
+        """What the engine says about every seat."""
+        seat_map = await self.ask(ReadSeats(SCREENING))
+        return {
+            seat.id: seat_map.views[seat.id].status if seat.id in seat_map.views else "available"
+            for seat in seat_map.layout.seats
+        }
+
+
+class Picture:
+    """What a client knows from frames alone."""
+
+    def __init__(self) -> None:
+        self.seats: dict[int, str] = {}
+        self.seq = 0
+        self.epoch = 0
+
+    def apply(self, message: dict[str, Any]) -> None:
+        for update in message.get("updates", [message] if "seat_id" in message else []):
+            self.seats[update["seat_id"]] = update["status"]
+        if "seq" in message:
+            assert (message["epoch"], message["seq"]) >= (self.epoch, self.seq)
+            self.epoch, self.seq = message["epoch"], message["seq"]
+
+    def over(self, all_seats: Iterable[int]) -> dict[int, str]:
+        """The picture of a hall that was empty when the client came."""
+        return {seat_id: self.seats.get(seat_id, "available") for seat_id in all_seats}
+
+    async def follow(self, socket: ClientConnection, *, until: int | None = None) -> None:
+        """Apply messages up to a number, or until the connection ends."""
+        with suppress(ConnectionClosed):
+            while until is None or self.seq < until:
+                self.apply(json.loads(await socket.recv()))
+
+
+async def eventually(condition: Callable[[], bool], *, within_seconds: float = 10) -> None:
+    """Return when the condition holds; for what a test can only see from outside."""
+    async with asyncio.timeout(within_seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def receive(socket: ClientConnection) -> dict[str, Any]:
+    """The next message, within five seconds."""
+    async with asyncio.timeout(5):
+        message = json.loads(await socket.recv())
+    assert isinstance(message, dict)
+    return message
+
+
+async def receive_close(socket: ClientConnection) -> tuple[int | None, str | None]:
+    """Code and reason that the server closed with, whatever came before."""
+    with suppress(ConnectionClosed):
+        async with asyncio.timeout(10):
+            while True:
+                await socket.recv()
+    return socket.close_code, socket.close_reason

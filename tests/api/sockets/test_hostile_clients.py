@@ -1,0 +1,214 @@
+"""Clients that do not read, or send what no honest client sends: they lose, and nobody else notices."""
+
+import asyncio
+import socket as sockets
+import time
+
+import pytest
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame, Opcode
+
+from api.sockets import SocketLimits
+from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
+
+pytestmark = pytest.mark.gen_test
+
+PING = b'{"type":"ping"}'
+
+
+def send_frame(socket, opcode, payload, *, fin=True, extensions=()):
+    """Write one masked frame past the client library's own rules."""
+    frame = Frame(opcode, payload, fin)
+    socket.transport.write(frame.serialize(mask=True, extensions=extensions))
+
+
+async def require_alive(cinema: Cinema) -> None:
+    """Somebody else is served as ever."""
+    socket = await cinema.join(user=99)
+    await socket.send(PING.decode())
+    assert (await receive(socket))["type"] == "pong"
+    await socket.close()
+
+
+async def stalled_client(cinema: Cinema, user: int) -> sockets.socket:
+    """A client whose window is small and who reads nothing after the handshake."""
+    loop = asyncio.get_running_loop()
+    raw = sockets.create_connection(("127.0.0.1", cinema.port))
+    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    raw.setblocking(False)
+    path = cinema.url(user).removeprefix(f"ws://127.0.0.1:{cinema.port}")
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    await loop.sock_sendall(raw, request.encode())
+    answer = b""
+    while b"connection_confirmed" not in answer:
+        answer += await loop.sock_recv(raw, 4096)
+    return raw
+
+
+async def test_slow_readers_are_dropped_while_others_miss_nothing(open_cinema):
+    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(outbox_bytes=16_384))
+    fast = await cinema.join(user=8, updates="bulk")
+    slow = [await stalled_client(cinema, user) for user in (101, 102, 103)]
+    hall = tuple(range(1, 201))
+    seen = []
+    while cinema.observer.dropped < 3:
+        await cinema.hold(8, *hall)
+        await cinema.release(8, *hall)
+        seen += [(await receive(fast))["seq"] for _ in range(2)]
+        assert len(seen) < 200, "their outboxes must be full long ago"
+    assert seen == list(range(1, len(seen) + 1))
+    await eventually(lambda: cinema.feed.socket_count == 1)
+    for raw in slow:
+        raw.close()
+
+
+async def test_a_slow_reader_that_wakes_up_learns_why_it_was_closed(open_cinema):
+    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(outbox_bytes=16_384))
+    slow = await cinema.join(user=7)
+    slow.transport.pause_reading()
+    seats = tuple(range(1, 201))
+    while cinema.observer.dropped == 0:
+        await cinema.hold(8, *seats)
+        await cinema.release(8, *seats)
+        await asyncio.sleep(0.001)
+    slow.transport.resume_reading()
+    assert await receive_close(slow) == (1013, "Reading too slowly")
+
+
+async def test_a_snapshot_waits_for_its_reader(open_cinema):
+    cinema = open_cinema(seats=20_000)
+    socket = await cinema.connect(user=7, since=0)
+    socket.transport.pause_reading()
+    await asyncio.sleep(0.2)
+    assert cinema.observer.dropped == 0
+    await require_alive(cinema)
+    socket.transport.resume_reading()
+    seen = 0
+    while seen < 20_000:
+        seen += len((await receive(socket)).get("updates", ()))
+    assert seen == 20_000
+
+
+async def test_a_reader_that_never_takes_its_snapshot_is_closed(open_cinema):
+    limits = SocketLimits(outbox_bytes=16_384, catch_up_seconds=0.3)
+    cinema = open_cinema(seats=50_000, limits=limits)
+    socket = await cinema.connect(user=7, since=0)
+    socket.transport.pause_reading()
+    await eventually(lambda: cinema.observer.closed == 1)
+    assert cinema.feed.connections == {}
+    socket.transport.abort()
+
+
+@pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.TEXT])
+async def test_a_flood_of_frames_is_closed(open_cinema, opcode):
+    cinema = open_cinema(limits=SocketLimits(frames_per_second=10, frames_at_once=50))
+    socket = await cinema.join()
+    for _ in range(2000):
+        send_frame(socket, opcode, PING)
+    assert await receive_close(socket) == (1008, "Too many messages")
+    await require_alive(cinema)
+
+
+async def test_a_flood_of_empty_fragments_is_closed(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(frames_per_second=10, frames_at_once=50))
+    socket = await cinema.join()
+    send_frame(socket, Opcode.TEXT, b"", fin=False)
+    for _ in range(2000):
+        send_frame(socket, Opcode.CONT, b"", fin=False)
+    assert await receive_close(socket) == (1008, "Too many messages")
+
+
+async def test_a_flood_does_not_stall_the_event_loop(open_cinema):
+    cinema = open_cinema()
+    flooders = [await cinema.join(user=user) for user in range(1, 6)]
+    for socket in flooders:
+        for _ in range(5000):
+            send_frame(socket, Opcode.PING, b"x" * 100)
+    await asyncio.sleep(0.01)
+    stalls = []
+    while cinema.feed.socket_count:
+        before = time.perf_counter()
+        await asyncio.sleep(0)
+        stalls.append(time.perf_counter() - before)
+    assert max(stalls) < 0.050
+
+
+async def test_messages_that_are_not_understood_are_tolerated_only_so_often(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(bad_messages=3))
+    socket = await cinema.join()
+    for _ in range(3):
+        await socket.send("nonsense")
+    assert [(await receive(socket))["type"] for _ in range(3)] == ["error"] * 3
+    assert await receive_close(socket) == (1008, "Too many invalid messages")
+
+
+async def test_a_fragmented_ping_is_answered(cinema):
+    socket = await cinema.join()
+    await socket.send(['{"type":', '"ping"', "}"])
+    assert (await receive(socket))["type"] == "pong"
+
+
+@pytest.mark.parametrize("filling", ["x", "é", "座"])
+async def test_a_message_over_the_limit_is_closed_with_1009(cinema, filling):
+    socket = await cinema.join()
+    size = 16_384 // len(filling.encode())
+    await socket.send(filling * (size - 2))
+    assert (await receive(socket))["code"] == "malformed_json"
+    await socket.send(filling * (size + 1))
+    assert await receive_close(socket) == (1009, "Message too big")
+
+
+async def test_a_message_far_over_the_limit_is_not_read(cinema):
+    socket = await cinema.join()
+    send_frame(socket, Opcode.TEXT, b"x" * 1_000_000)
+    await receive_close(socket)
+    await require_alive(cinema)
+
+
+async def test_fragments_count_together_against_the_limit(cinema):
+    socket = await cinema.join()
+    send_frame(socket, Opcode.TEXT, b"x" * 10_000, fin=False)
+    send_frame(socket, Opcode.CONT, b"x" * 10_000, fin=True)
+    assert await receive_close(socket) == (1009, "Message too big")
+
+
+async def test_compression_is_not_negotiated_and_a_compressed_frame_ends_the_connection(cinema):
+    socket = await cinema.connect(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+    await receive(socket)
+    assert "Sec-WebSocket-Extensions" not in socket.response.headers
+    send_frame(socket, Opcode.TEXT, b"0" * 10_000_000, extensions=[PerMessageDeflate(False, False, 15, 15)])
+    await receive_close(socket)
+    await require_alive(cinema)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff" * 100,
+        b"\x83\x80\x00\x00\x00\x00",
+        b"\x89\xfe\x01\x00",
+        b"\x80\x80\x00\x00\x00\x00",
+        b"\x81\xff" + b"\xff" * 12,
+        b"\x81\x82\x00\x00\x00\x00\xc3\x28",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ],
+    ids=["noise", "opcode 3", "long ping", "lone continuation", "2^64 bytes", "no UTF-8", "HTTP"],
+)
+async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, garbage):
+    other = await cinema.join(user=8)
+    socket = await cinema.join()
+    socket.transport.write(garbage)
+    await receive_close(socket)
+    await cinema.hold(8, 1)
+    assert (await receive(other))["seat_id"] == 1
+
+
+async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cinema):
+    socket = await cinema.join()
+    socket.transport.write(b"\x81\xfe")
+    await asyncio.sleep(0)
+    socket.transport.abort()
+    await eventually(lambda: cinema.feed.socket_count == 0)

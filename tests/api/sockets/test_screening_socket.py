@@ -1,0 +1,318 @@
+"""What a client sees on `/ws/screenings/{id}`, from the first message to the last."""
+
+import asyncio
+import json
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from api.socket_messages import SERVER_MESSAGES
+from api.sockets import SocketLimits
+from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
+
+pytestmark = pytest.mark.gen_test
+
+SCHEMAS = {schema().fields["type"].validate.comparable: schema() for schema in SERVER_MESSAGES}
+
+
+def require_documented(message):
+    """Fail unless the message is one of the documented ones."""
+    assert SCHEMAS[message["type"]].validate(message) == {}
+
+
+async def test_the_first_message_confirms_the_connection(cinema):
+    confirmed = await receive(await cinema.connect())
+    require_documented(confirmed)
+    assert confirmed == {
+        "type": "connection_confirmed",
+        "screening_id": SCREENING,
+        "message": "Connected to real-time seat updates",
+        "seq": 0,
+        "epoch": 1,
+    }
+
+
+async def test_a_reserved_seat_is_told_in_both_forms(cinema):
+    socket = await cinema.join(user=8)
+    await cinema.hold(7, 5)
+    single, bulk = await receive(socket), await receive(socket)
+    for message in (single, bulk):
+        require_documented(message)
+    expires_at, timestamp = single["expires_at"], single["timestamp"]
+    assert single == {
+        "type": "seat_update",
+        "seat_id": 5,
+        "status": "reserved",
+        "is_mine": False,
+        "reserved_by": 7,
+        "expires_at": expires_at,
+        "timestamp": timestamp,
+        "epoch": 1,
+        "seq": 1,
+    }
+    assert bulk == {
+        "type": "bulk_seat_update",
+        "updates": [
+            {
+                "seat_id": 5,
+                "status": "reserved",
+                "is_mine": False,
+                "reserved_by": 7,
+                "expires_at": expires_at,
+            }
+        ],
+        "timestamp": timestamp,
+        "epoch": 1,
+        "seq": 1,
+    }
+    assert expires_at.endswith("Z") and len(expires_at) == len("2026-01-26T18:30:00.000Z")
+
+
+async def test_several_seats_are_told_in_bulk_only(cinema):
+    socket = await cinema.join()
+    await cinema.hold(8, 1, 2, 3)
+    await cinema.release(8, 1)
+    first, second = await receive(socket), await receive(socket)
+    assert first["type"] == "bulk_seat_update"
+    assert [update["seat_id"] for update in first["updates"]] == [1, 2, 3]
+    assert second["type"] == "seat_update"
+
+
+async def test_a_client_may_choose_bulk_updates(cinema):
+    socket = await cinema.join(updates="bulk")
+    await cinema.hold(8, 1)
+    await cinema.hold(8, 2)
+    assert [(await receive(socket))["type"] for _ in range(2)] == ["bulk_seat_update"] * 2
+
+
+async def test_a_client_may_choose_single_updates(cinema):
+    socket = await cinema.join(updates="single")
+    await cinema.hold(8, 1, 2)
+    first, last = await receive(socket), await receive(socket)
+    assert [(m["type"], m["seat_id"], m.get("seq"), m.get("more")) for m in (first, last)] == [
+        ("seat_update", 1, None, True),
+        ("seat_update", 2, 1, None),
+    ]
+
+
+async def test_seats_are_mine_for_their_owner_alone(cinema):
+    owner, other_tab, other = [await cinema.join(user=user, updates="bulk") for user in (7, 7, 8)]
+    await cinema.hold(7, 1)
+    for socket, mine in ((owner, True), (other_tab, True), (other, False)):
+        (update,) = (await receive(socket))["updates"]
+        assert (update["status"], update["reserved_by"], update["is_mine"]) == ("reserved", 7, mine)
+    await cinema.book(7, 1)
+    for socket, mine in ((owner, True), (other, False)):
+        (update,) = (await receive(socket))["updates"]
+        assert update == {"seat_id": 1, "status": "booked", "is_mine": mine, "booked_by": 7}
+
+
+async def test_a_seat_that_was_given_back_names_whose_it_was_and_is_nobodys(cinema):
+    owner, other = await cinema.join(user=7, updates="bulk"), await cinema.join(user=8, updates="bulk")
+    await cinema.hold(7, 1)
+    await cinema.release(7, 1)
+    for socket in (owner, other):
+        await receive(socket)
+        (update,) = (await receive(socket))["updates"]
+        assert update == {
+            "seat_id": 1,
+            "status": "available",
+            "is_mine": False,
+            "previously_reserved_by": 7,
+        }
+
+
+async def test_a_ping_is_answered(cinema):
+    socket = await cinema.join()
+    await socket.send('{"type": "ping", "sent_at": 1}')
+    pong = await receive(socket)
+    require_documented(pong)
+    assert pong["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("{", "malformed_json"),
+        ("", "malformed_json"),
+        ("NaN", "malformed_json"),
+        ("[" * 5000, "malformed_json"),
+        ("[]", "invalid_message"),
+        ("null", "invalid_message"),
+        ("{}", "invalid_message"),
+        ('{"type": 1}', "invalid_message"),
+        ('{"type": "reserve", "seat_id": 1}', "unknown_type"),
+        ('{"type": "Ping"}', "unknown_type"),
+        (b'{"type": "ping"}', "binary_message"),
+    ],
+)
+async def test_anything_but_a_ping_is_answered_with_an_error(cinema, message, code):
+    socket = await cinema.join()
+    await socket.send(message)
+    error = await receive(socket)
+    require_documented(error)
+    assert (error["type"], error["code"]) == ("error", code)
+    await socket.send('{"type": "ping"}')
+    assert (await receive(socket))["type"] == "pong"
+
+
+@pytest.mark.parametrize(
+    ("options", "farewell"),
+    [
+        ({"user": None}, (1008, "Authentication required")),
+        ({"user": None, "token": ""}, (1008, "Authentication required")),
+        ({"token": "nonsense"}, (1008, "Invalid token")),
+        ({"token": "%ff%00"}, (1008, "Invalid token")),
+        ({"since": "yesterday"}, (1008, "Invalid query")),
+        ({"since": -1}, (1008, "Invalid query")),
+        ({"since": 2**63, "epoch": 1}, (1008, "Invalid query")),
+        ({"updates": "all"}, (1008, "Invalid query")),
+        ({"screening": 999}, (4404, "Screening not found")),
+        ({"screening": 2**63}, (4404, "Screening not found")),
+    ],
+)
+async def test_a_refused_client_is_told_why(cinema, options, farewell):
+    socket = await cinema.connect(**options)
+    assert await receive_close(socket) == farewell
+    assert cinema.feed.connections == {}
+
+
+async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema):
+    for origin in ("https://cinema.example", f"http://127.0.0.1:{cinema.port}"):
+        await cinema.join(headers={"Origin": origin})
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "https://cinema.example.evil.example", "null"])
+async def test_pages_of_other_sites_may_not(cinema, origin):
+    with pytest.raises(InvalidStatus) as refused:
+        await cinema.connect(headers={"Origin": origin})
+    assert refused.value.response.status_code == 403
+
+
+async def test_a_socket_ends_with_its_token(cinema):
+    token = cinema.tokens.issue(7, ttl_seconds=1)
+    socket = await cinema.join(token=token)
+    assert await receive_close(socket) == (1008, "Token expired")
+
+
+async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
+    sockets = [await cinema.join(user=user) for user in (7, 8)]
+    cinema.feed.close_all()
+    for socket in (*sockets, await cinema.connect(user=9)):
+        assert await receive_close(socket) == (1001, "Server is shutting down")
+
+
+async def test_the_hub_counts_who_watches(cinema):
+    sockets = [await cinema.join(user=user) for user in (7, 7, 8)]
+    assert cinema.feed.connections == {SCREENING: 3}
+    assert cinema.feed.socket_count == 3
+    for socket in sockets:
+        await socket.close()
+    await eventually(lambda: cinema.feed.connections == {})
+    assert (cinema.observer.opened, cinema.observer.closed, cinema.feed.socket_count) == (3, 3, 0)
+
+
+async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
+    cinema = open_cinema(socket_limit=3, sockets_per_holder=2)
+    watching = [await cinema.join(user=7), await cinema.join(user=7)]
+    assert await receive_close(await cinema.connect(user=7)) == (4429, "Too many connections")
+    watching.append(await cinema.join(user=8))
+    assert await receive_close(await cinema.connect(user=9)) == (1013, "Too many connections")
+    await watching[0].close()
+    await cinema.join(user=9)
+
+
+async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.1))
+    await cinema.join()
+    dead = await cinema.join()
+    dead.transport.pause_reading()
+    await eventually(lambda: cinema.feed.socket_count == 1)
+
+
+async def test_resuming_replays_what_was_missed(cinema):
+    await cinema.hold(7, 1, 2)
+    socket = await cinema.join()
+    await cinema.hold(7, 3)
+    seen = await receive(socket)
+    await socket.close()
+    await cinema.release(7, 1)
+    await cinema.hold(8, 1)
+    await cinema.book(7, 2)
+    back = await cinema.connect(since=seen["seq"], epoch=seen["epoch"], updates="bulk")
+    confirmed, missed = await receive(back), await receive(back)
+    assert (confirmed["seq"], confirmed["epoch"]) == (seen["seq"], seen["epoch"])
+    require_documented(missed)
+    assert {u["seat_id"]: (u["status"], u["is_mine"]) for u in missed["updates"]} == {
+        1: ("reserved", False),
+        2: ("booked", True),
+    }
+    await cinema.hold(8, 9)
+    live = await receive(back)
+    assert [update["seat_id"] for update in live["updates"]] == [9]
+    assert live["seq"] > missed["seq"]
+
+
+async def test_resuming_where_nothing_was_missed_sends_nothing(cinema):
+    await cinema.hold(7, 1)
+    socket = await cinema.join(since=1, epoch=1)
+    await cinema.hold(7, 2)
+    assert (await receive(socket))["seat_id"] == 2
+
+
+@pytest.mark.parametrize("position", [{"since": 0, "epoch": 1}, {"since": 1}, {"since": 99, "epoch": 1}])
+async def test_an_unknown_position_gets_a_snapshot(open_cinema, position):
+    cinema = open_cinema(seats=1500, change_memory=3)
+    for seat in range(1, 7):
+        await cinema.hold(8, seat)
+    await cinema.book(7, 1500)
+    socket = await cinema.connect(**position)
+    confirmed = await receive(socket)
+    assert (confirmed["seq"], confirmed["epoch"]) == (0, 0)
+    parts = [await receive(socket)]
+    while "seq" not in parts[-1]:
+        parts.append(await receive(socket))
+    for part in parts:
+        require_documented(part)
+        assert part["snapshot"] is True
+        assert len(json.dumps(part, separators=(",", ":"))) <= 32 * 1024
+    assert [part.get("more") for part in parts] == [True] * (len(parts) - 1) + [None]
+    assert len(parts) > 1
+    picture = Picture()
+    for part in parts:
+        picture.apply(part)
+    assert picture.seats == await cinema.truth()
+    assert parts[-1]["updates"][-1]["is_mine"] is True
+    await cinema.hold(8, 100)
+    assert (await receive(socket))["seat_id"] == 100
+
+
+async def test_five_hundred_pictures_equal_the_hall(open_cinema):
+    cinema = open_cinema(seats=400)
+    sockets = [await cinema.join(user=1 + number % 60) for number in range(500)]
+    pictures = [Picture() for _ in sockets]
+
+    async def sell(user):
+        for seat in range(user, 401, 10):
+            await cinema.hold(user, seat)
+            await (cinema.release if seat % 3 == 0 else cinema.book)(user, seat)
+            await asyncio.sleep(0.001)
+
+    async def watch(number):
+        """Follow; every tenth is cut off in the middle and comes back for what it missed."""
+        picture, socket = pictures[number], sockets[number]
+        if number % 10 == 0:
+            await picture.follow(socket, until=100 + number)
+            await socket.close()
+            await asyncio.sleep(0.1)
+            socket = await cinema.connect(user=1, since=picture.seq, epoch=picture.epoch)
+        await picture.follow(socket)
+
+    watching = [asyncio.create_task(watch(number)) for number in range(500)]
+    await asyncio.gather(*(sell(user) for user in range(1, 11)))
+    last, truth = await cinema.last_seq(), await cinema.truth()
+    await eventually(lambda: all(picture.seq == last for picture in pictures))
+    assert cinema.observer.dropped == 0
+    assert all(picture.over(truth) == truth for picture in pictures)
+    for task in watching:
+        task.cancel()
