@@ -1,0 +1,37 @@
+"""Bytes to send, compressed at most once however often they are sent."""
+
+import gzip
+
+MEDIA_TYPE = "application/json"
+COMPRESSED_FROM_BYTES = 1024
+# On seat maps level 1 takes half the time of level 6 and its output is a tenth larger.
+_LEVEL = 1
+
+
+class Body:
+    """The content of an answer.
+
+    Args:
+        plain: the bytes as they are.
+    """
+
+    __slots__ = ("_compressed", "plain")
+
+    def __init__(self, plain: bytes) -> None:
+        self.plain = plain
+        self._compressed: bytes | None = None
+
+    @property
+    def worth_compressing(self) -> bool:
+        """Whether compression is likely to save anything."""
+        return len(self.plain) >= COMPRESSED_FROM_BYTES
+
+    @property
+    def compressed(self) -> bytes:
+        """The bytes as a gzip member."""
+        if self._compressed is None:
+            self._compressed = gzip.compress(self.plain, _LEVEL, mtime=0)
+        return self._compressed
+
+
+EMPTY = Body(b"")
