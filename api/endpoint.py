@@ -1,0 +1,179 @@
+"""How an operation of the API is declared: once, and everything else is derived from it.
+
+A resource is a module with one `Resource` and its handlers:
+
+    tickets = Resource("/api/v1/tickets", tag="Tickets")
+
+    @tickets.get("/{ticket_id}", answers=Ticket, refusals=(TicketNotFound,))
+    async def get_ticket(call: Call, ticket_id: int) -> Document:
+        \"\"\"Get a ticket.\"\"\"
+
+From this come the route, authentication, validation (`api.operation`) and the OpenAPI document
+(`api.openapi`), whose summary and description are the handler's docstring. The ids in the path, the
+query's fields and the body's fields arrive as the handler's keyword arguments. What it returns is
+rendered as JSON under the declared status; an `Answer` is sent as it is.
+
+An operation with a `receipt_form` returns the engine's reply itself.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar
+
+import orjson
+from marshmallow import Schema
+
+from api.bodies import EMPTY, MEDIA_TYPE, Body
+from api.fields import RequestSchema
+from api.services import Services
+from engine.commands import Command
+from engine.errors import EngineError, StoreUnavailable
+from engine.records import Receipt
+from engine.replies import Reply
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+Document = dict[str, Any] | list[Any]
+"""What `orjson` can write down."""
+
+
+class Access(Enum):
+    """Who may call an operation."""
+
+    PUBLIC = "public"
+    USER = "user"
+    ADMIN = "admin"
+
+
+class Answer(NamedTuple):
+    """An answer as it goes out, apart from what every answer carries."""
+
+    status: int
+    body: Body = EMPTY
+    headers: Mapping[str, str] = {}
+    media_type: str = MEDIA_TYPE
+
+    @classmethod
+    def of(cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
+        """A document in JSON."""
+        return cls(status, Body(orjson.dumps(document)), headers or {})
+
+
+class Call(NamedTuple):
+    """One call of an operation, as its handler sees it.
+
+    Attributes:
+        services: what there is to work with.
+        holder: in whose name the engine is asked: "user:7", or "address:…" of a caller without a token.
+        user_id: the user, None in public operations.
+        headers: the request's headers.
+        receipt: where the answer to a durable command is kept, if the caller gave an idempotency key.
+    """
+
+    services: Services
+    holder: str
+    user_id: int | None
+    headers: Mapping[str, str]
+    receipt: Receipt | None
+
+    async def ask(self, command: Command) -> Any:
+        """Put a command to the engine. Returns and raises what the command does."""
+        return await self.services.screenings.ask(command)
+
+    async def written(self) -> None:
+        """Return when everything acknowledged so far can be read from the database.
+
+        Raises:
+            StoreUnavailable: that takes longer than a request waits.
+        """
+        try:
+            async with asyncio.timeout(self.services.limits.answer_wait_seconds):
+                await self.services.journal.flushed()
+        except TimeoutError as error:
+            raise StoreUnavailable("The database is not keeping up") from error
+
+
+Handler = Callable[..., Awaitable[Document | Answer | Reply | None]]
+H = TypeVar("H", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """The declaration of one operation.
+
+    Attributes:
+        path: with a placeholder per id, e.g. "/api/v1/tickets/{ticket_id}". An id is a decimal number
+            from 1 to 2^63-1. A path that ends in a slash is served without it too.
+        answers: shape of the answer; None where it has no body, or none in JSON.
+        status: of the answer.
+        refusals: errors of the engine that the operation itself may end in.
+        durable: whether the answer waits for the database; it may then come too late for its caller, and
+            the operation goes on.
+        receipt_form: where the handler returns the reply to a durable command: how `api.receipts` writes
+            it down, now and for repeats.
+        headers: response headers beside the usual ones, with their meaning.
+        media_type: of the answer.
+    """
+
+    method: str
+    path: str
+    tag: str
+    handler: Handler
+    access: Access = Access.USER
+    query: type[RequestSchema] | None = None
+    body: type[RequestSchema] | None = None
+    answers: Schema | type[Schema] | None = None
+    status: int = 200
+    refusals: tuple[type[EngineError], ...] = ()
+    durable: bool = False
+    receipt_form: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = MEDIA_TYPE
+
+    @property
+    def name(self) -> str:
+        """Unique name of the operation."""
+        return self.handler.__name__
+
+    @property
+    def path_ids(self) -> list[str]:
+        """Names of the ids in the path, in their order."""
+        return PLACEHOLDER.findall(self.path)
+
+
+class Resource:
+    """Operations that belong together.
+
+    Args:
+        prefix: what their paths begin with.
+        tag: the heading they stand under in the documentation.
+    """
+
+    def __init__(self, prefix: str, *, tag: str) -> None:
+        self.prefix = prefix
+        self.tag = tag
+        self.endpoints: list[Endpoint] = []
+
+    def get(self, path: str, **declaration: Any) -> Callable[[H], H]:
+        """Declare the decorated handler as a GET operation; see `Endpoint` for what can be said."""
+        return self._declare("GET", path, declaration)
+
+    def post(self, path: str, **declaration: Any) -> Callable[[H], H]:
+        """Declare a POST operation. `Idempotency-Key` is honoured on every one."""
+        return self._declare("POST", path, declaration)
+
+    def delete(self, path: str, **declaration: Any) -> Callable[[H], H]:
+        """Declare a DELETE operation."""
+        return self._declare("DELETE", path, declaration)
+
+    def _declare(self, method: str, path: str, declaration: dict[str, Any]) -> Callable[[H], H]:
+        def declare(handler: H) -> H:
+            self.endpoints.append(
+                Endpoint(method=method, path=self.prefix + path, tag=self.tag, handler=handler, **declaration)
+            )
+            return handler
+
+        return declare

@@ -1,0 +1,234 @@
+"""Every refusal as an HTTP answer: one table for the engine's errors, one class per error of our own.
+
+An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for machines) and `retryable`
+(whether the same request may succeed later by itself), plus whatever data the error carries.
+
+    ApiError
+    ├── MalformedBody 400, NotAuthenticated 401, TokenRefused 401, AdminRequired 403, OriginRefused 403
+    ├── NotFound 404, MethodNotAllowed 405, KeyInFlight 409, BodyTooLarge 413
+    ├── UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
+    └── TooManyKeys 503, InternalError 500
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from engine import errors as engine
+
+
+class ApiError(Exception):
+    """A request that is refused before the engine sees it.
+
+    Args:
+        detail: a sentence for people.
+        headers: response headers that belong to the refusal.
+        data: what the body says beyond `detail`, `code` and `retryable`.
+    """
+
+    status: ClassVar[int]
+    code: str
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str, headers: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.headers: Mapping[str, str] = headers or {}
+        self.data: Mapping[str, Any] = data or {}
+
+
+class MalformedBody(ApiError):
+    """The body is no JSON."""
+
+    status, code = 400, "malformed_json"
+
+
+class NotAuthenticated(ApiError):
+    """There is no token (RFC 6750, section 3)."""
+
+    status, code = 401, "not_authenticated"
+
+    def __init__(self) -> None:
+        super().__init__("Not authenticated", {"WWW-Authenticate": "Bearer"})
+
+
+class TokenRefused(ApiError):
+    """There is a token, and it must not be believed (RFC 6750, section 3.1).
+
+    Args:
+        reason: why not.
+        code: `token_expired`, `token_revoked` or `token_invalid`.
+    """
+
+    status, code = 401, "token_invalid"
+
+    def __init__(self, reason: str, code: str) -> None:
+        super().__init__(f"Invalid token: {reason}", {"WWW-Authenticate": 'Bearer error="invalid_token"'})
+        self.code = code
+
+
+class AdminRequired(ApiError):
+    """The token is good, but not an administrator's."""
+
+    status, code = 403, "admin_required"
+
+    def __init__(self) -> None:
+        super().__init__("Administrator rights are required")
+
+
+class OriginRefused(ApiError):
+    """The page that sent the request belongs to a site that is not on the allow-list."""
+
+    status, code = 403, "origin_not_allowed"
+
+    def __init__(self) -> None:
+        super().__init__("This origin is not allowed")
+
+
+class NotFound(ApiError):
+    """Nothing is served at this path."""
+
+    status, code = 404, "not_found"
+
+    def __init__(self) -> None:
+        super().__init__("Not found")
+
+
+class MethodNotAllowed(ApiError):
+    """Something is served at this path, but not by this method."""
+
+    status, code = 405, "method_not_allowed"
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        super().__init__("Method not allowed", {"Allow": ", ".join(allowed)})
+
+
+class KeyInFlight(ApiError):
+    """The request under this idempotency key has not been answered yet."""
+
+    status, code, retryable = 409, "idempotency_key_in_flight", True
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still being processed", {"Retry-After": "1"})
+
+
+class BodyTooLarge(ApiError):
+    """The body exceeds the limit."""
+
+    status, code = 413, "body_too_large"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The body must not exceed {limit_bytes} bytes", data={"limit": limit_bytes})
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is declared as something other than JSON."""
+
+    status, code = 415, "unsupported_media_type"
+
+    def __init__(self) -> None:
+        super().__init__("The body must be application/json")
+
+
+class InvalidInput(ApiError):
+    """The request has the wrong shape.
+
+    Args:
+        errors: what is wrong, by field.
+    """
+
+    status, code = 422, "invalid_input"
+
+    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+        faults = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors.items())
+        super().__init__(f"Invalid input in {faults}", data={"errors": errors})
+
+
+class KeyReused(ApiError):
+    """The idempotency key has been used for another request."""
+
+    status, code = 422, "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for a different request")
+
+
+class TooManyKeys(ApiError):
+    """More keyed requests are being processed than the server keeps track of."""
+
+    status, code, retryable = 503, "overloaded", True
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests are being processed", {"Retry-After": "1"})
+
+
+class InternalError(ApiError):
+    """A defect of the server. What it is stands in the log, under the request's id."""
+
+    status, code = 500, "internal_error"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__("Internal server error", data={"request_id": request_id})
+
+
+class Translation(NamedTuple):
+    """How one of the engine's errors is answered.
+
+    Attributes:
+        status: HTTP status.
+        data: attributes of the error that the body shows.
+    """
+
+    status: int
+    data: tuple[str, ...] = ()
+
+
+TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
+    engine.ScreeningNotFound: Translation(404, ("screening_id",)),
+    engine.SeatsNotFound: Translation(404, ("seat_ids",)),
+    engine.TicketNotFound: Translation(404, ("ticket_id",)),
+    engine.ScreeningStarted: Translation(400, ("screening_id",)),
+    engine.Refused: Translation(409),
+    engine.SeatsUnavailable: Translation(409, ("held", "booked")),
+    engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
+    engine.NotHeld: Translation(409, ("seat_ids",)),
+    engine.ExtensionLimitReached: Translation(409, ("seat_ids",)),
+    engine.TicketNotPending: Translation(409, ("ticket_id", "status")),
+    engine.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
+    engine.RefundRequired: Translation(409, ("held", "booked")),
+    engine.BookingInProgress: Translation(409, ("seat_ids",)),
+    engine.BadEntry: Translation(422),
+    engine.Unavailable: Translation(503),
+    engine.EngineError: Translation(500),
+}
+"""An error that is not here is answered like its nearest base class that is."""
+
+
+class Problem(NamedTuple):
+    """A refusal, ready to be written down."""
+
+    document: dict[str, Any]
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def lasting(self) -> bool:
+        """Whether the same request would be refused again, so that the refusal may be remembered."""
+        return self.status < 500 and self.status != 429 and not self.document["retryable"]
+
+
+def translation_of(error: type[engine.EngineError]) -> Translation:
+    """How an engine error is answered."""
+    return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
+
+
+def problem_of(error: ApiError | engine.EngineError) -> Problem:
+    """The answer to a request that ended in `error`."""
+    document = {"detail": str(error), "code": error.code, "retryable": error.retryable}
+    if isinstance(error, ApiError):
+        return Problem({**document, **error.data}, error.status, error.headers)
+    status, data = translation_of(type(error))
+    document.update((name, getattr(error, name)) for name in data)
+    if isinstance(error, engine.Unavailable):
+        return Problem(document, status, {"Retry-After": str(error.retry_after_seconds)})
+    return Problem(document, status, {})

@@ -1,0 +1,181 @@
+"""What the REST API is given to work with: narrow protocols, bundled by the composition root.
+
+Handlers reach everything through `Services`; nothing in this package builds its own collaborators.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from api.availability import SeatMapEncoder
+from api.origins import AllowedOrigins
+from api.tokens import Identity
+from engine.commands import Command
+from engine.records import Hold, IdempotencyRecord, Receipt, Ticket
+from engine.replies import Booked, Cancelled
+
+
+class Screenings(Protocol):
+    """The directory of the engine."""
+
+    async def ask(self, command: Command) -> Any:
+        """The command's own kind of reply (see `engine.commands`), or an EngineError."""
+
+    async def sweep(self) -> int:
+        """Release everything that has lapsed; returns the number of holds."""
+
+
+class BoxOffice(Protocol):
+    """Sells, as `engine.box_office.BoxOffice` documents it."""
+
+    async def book(
+        self,
+        holder: str,
+        screening_id: int,
+        seat_ids: Sequence[int],
+        payment_id: str | None = None,
+        payment_pending: bool = False,
+        receipt: Receipt | None = None,
+    ) -> Booked:
+        """Book seats that are free or the holder's."""
+
+    async def book_from_reservation(
+        self,
+        holder: str,
+        screening_id: int,
+        seat_ids: Sequence[int],
+        payment_id: str,
+        receipt: Receipt | None = None,
+    ) -> Booked:
+        """Book seats that the holder holds, or held until they lapsed."""
+
+    async def confirm(
+        self, holder: str, ticket_id: int, payment_id: str, receipt: Receipt | None = None
+    ) -> Booked:
+        """Confirm a pending ticket."""
+
+    async def cancel(self, holder: str, ticket_id: int) -> Cancelled:
+        """Cancel a ticket."""
+
+
+class Journal(Protocol):
+    """The part of the engine's journal that requests use themselves."""
+
+    def remember(self, record: IdempotencyRecord) -> None:
+        """Keep an answer for repeats of its request."""
+
+    async def flushed(self) -> None:
+        """Return when everything decided so far can be read from the database."""
+
+
+class TicketReader(Protocol):
+    """Committed tickets."""
+
+    async def ticket(self, ticket_id: int) -> Ticket | None:
+        """A ticket by its id."""
+
+    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+        """A page of the holder's tickets, newest first, and how many there are in all."""
+
+
+class ReservationReader(Protocol):
+    """Holds as they are stored, past ones included."""
+
+    async def list_of_holder(
+        self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
+    ) -> tuple[Sequence[tuple[Hold, str]], int]:
+        """A page of the holder's holds with their status, newest first, and how many there are in all."""
+
+
+class IdempotencyLookup(Protocol):
+    """Answers that were kept."""
+
+    async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
+        """What was answered under a key."""
+
+
+class TokenVerifier(Protocol):
+    """Knows whom a token speaks for."""
+
+    def verify(self, token: str) -> Identity:
+        """The token's owner, or `api.tokens.InvalidToken`."""
+
+
+class Hub(Protocol):
+    """The sockets that watch."""
+
+    @property
+    def connections(self) -> Mapping[int, int]:
+        """Sockets per screening that has any."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+
+
+class HttpObserver(Protocol):
+    """Counts requests."""
+
+    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered. `route` is a path pattern, `method` one of the served ones or OTHER."""
+
+
+class MetricsPage(Protocol):
+    """Writes the metrics down."""
+
+    def __call__(self, accept: str) -> tuple[str, bytes]:
+        """Media type and body for what an `Accept` header asks for."""
+
+
+Readiness = Callable[[], Awaitable[Mapping[str, str]]]
+"""Why the server cannot do its work now, by component; empty if it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The bounds of requests.
+
+    Attributes:
+        body_bytes: largest body.
+        header_bytes: largest block of headers.
+        header_timeout_seconds: how long a client may take for its headers, or idle between requests.
+        body_timeout_seconds: how long a client may take for its body.
+        seats_per_request: most seats that one request may name.
+        answer_wait_seconds: how long a request waits for the database; what it asked for goes on.
+        recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
+        keys_in_flight: keyed requests at work at one time.
+    """
+
+    body_bytes: int = 65_536
+    header_bytes: int = 16_384
+    header_timeout_seconds: float = 10.0
+    body_timeout_seconds: float = 10.0
+    seats_per_request: int = 50
+    answer_wait_seconds: float = 2.0
+    recent_answers_bytes: int = 16 * 1024 * 1024
+    keys_in_flight: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that requests are answered with."""
+
+    version: str
+    screenings: Screenings
+    box_office: BoxOffice
+    journal: Journal
+    tickets: TicketReader
+    reservations: ReservationReader
+    idempotency: IdempotencyLookup
+    tokens: TokenVerifier
+    hub: Hub
+    clock: Clock
+    http_observer: HttpObserver
+    readiness: Readiness
+    metrics_page: MetricsPage
+    allowed_origins: AllowedOrigins
+    limits: Limits = Limits()
+    seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)
