@@ -1,0 +1,254 @@
+"""One HTTP request and its answer, on Tornado's connection.
+
+REST does without `tornado.web.RequestHandler`: the operations need none of what it keeps per request,
+and making one costs more than deciding a hold. What every answer has in common is here, once: request
+id, CORS, security headers, 304, gzip, access log and the metrics hook.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+import time
+from collections.abc import Coroutine, Mapping
+from http.client import responses
+from typing import Any, cast
+
+from tornado import httputil
+from tornado.http1connection import HTTP1Connection
+from tornado.routing import Router
+
+from api.endpoint import Answer
+from api.errors import (
+    ApiError,
+    BodyTooLarge,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    OriginRefused,
+    problem_of,
+)
+from api.idempotency import KEY_HEADER, REPLAYED_HEADER
+from api.json_log import log_access
+from api.routing import Match, Routes
+from api.services import Services
+from engine.errors import EngineError
+
+log = logging.getLogger("frontrow.api")
+
+REQUEST_ID_HEADER = "X-Request-ID"
+# A body beyond its limit is read and thrown away up to here, so that its sender gets to read the 413;
+# a larger one is answered at once and its connection closed.
+DISCARDED_BODY_BYTES = 1024 * 1024
+_UNBOUNDED = 2**62
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
+_ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
+
+_COMMON_HEADERS: Mapping[str, str] = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Server": "Frontrow",
+    "Vary": "Origin, Accept-Encoding",
+    "X-Content-Type-Options": "nosniff",
+}
+_PREFLIGHT_HEADERS: Mapping[str, str] = {
+    "Access-Control-Allow-Headers": ", ".join(
+        ("Authorization", "Content-Type", KEY_HEADER, "If-None-Match", REQUEST_ID_HEADER)
+    ),
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED_HEADERS = (
+    f"ETag, Location, Retry-After, X-Epoch, X-Seq, X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
+)
+
+
+class RestRouter(Router):
+    """Gives every request its exchange.
+
+    Args:
+        routes: what is served.
+        services: for limits, origins and counting.
+    """
+
+    def __init__(self, routes: Routes, services: Services) -> None:
+        self.routes = routes
+        self.services = services
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
+        """The exchange of a request, also if nothing is served at its path."""
+        return Exchange(self, request, self.routes.find(request.path))
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run an exchange's work and keep hold of it."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finished(self) -> None:
+        """Return when every request that has been read is answered."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+class Exchange(httputil.HTTPMessageDelegate):
+    """Reads one request and sends its answer.
+
+    Args:
+        router: where it came from.
+        request: its headers.
+        match: what is served at its path, if anything is.
+    """
+
+    def __init__(self, router: RestRouter, request: httputil.HTTPServerRequest, match: Match | None) -> None:
+        self._router = router
+        self._services = router.services
+        self._request = request
+        self._match = match
+        self._body = bytearray()
+        self._body_bytes = 0
+        self._started_at = time.perf_counter()
+        self._user_id: int | None = None
+        self._request_id = _request_id(request.headers.get(REQUEST_ID_HEADER))
+        self._origin = request.headers.get("Origin")
+        self._origin_admitted = router.services.allowed_origins.admits(
+            self._origin, request.headers.get("Host")
+        )
+
+    # What Tornado's connection calls.
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        """Refuse a body that is not worth discarding."""
+        declared = headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared[:20]) > DISCARDED_BODY_BYTES:
+            # The connection would answer 400 by itself; the bound is lifted and the connection closed.
+            cast(HTTP1Connection, self._request.connection).set_max_body_size(_UNBOUNDED)
+            self._body_bytes = int(declared[:20])
+            self._send(self._refused(BodyTooLarge(self._services.limits.body_bytes)))
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body, up to its limit."""
+        self._body_bytes += len(chunk)
+        if self._body_bytes <= self._services.limits.body_bytes:
+            self._body += chunk
+
+    def finish(self) -> None:
+        """The request is complete: answer it."""
+        self._request.body = bytes(self._body)
+        self._started_at = time.perf_counter()
+        self._router.run(self._serve())
+
+    def on_connection_close(self) -> None:
+        """The client went away in the middle of its request."""
+        self._body.clear()
+
+    # The answer.
+
+    async def _serve(self) -> None:
+        try:
+            answer = await self._answer()
+        except (ApiError, EngineError) as error:
+            answer = self._refused(error)
+        except Exception:
+            log.exception("request %s failed", self._request_id)
+            answer = self._refused(InternalError(self._request_id))
+        self._send(answer)
+
+    async def _answer(self) -> Answer:
+        request, limits = self._request, self._services.limits
+        if self._body_bytes > limits.body_bytes:
+            raise BodyTooLarge(limits.body_bytes)
+        if not self._origin_admitted:
+            raise OriginRefused
+        if self._match is None:
+            raise NotFound
+        route, ids = self._match
+        if request.method == "OPTIONS":
+            return self._options(", ".join(route.methods))
+        operation = route.operations.get("GET" if request.method == "HEAD" else request.method or "")
+        if operation is None:
+            raise MethodNotAllowed(route.methods)
+        identity = operation.authenticate(request)
+        if identity:
+            self._user_id = identity.user_id
+        path_ids = dict(zip(operation.endpoint.path_ids, ids, strict=True))
+        return await operation.answer(request, path_ids, identity)
+
+    def _options(self, methods: str) -> Answer:
+        headers = {"Allow": methods}
+        if "Access-Control-Request-Method" in self._request.headers:
+            headers |= {"Access-Control-Allow-Methods": methods, **_PREFLIGHT_HEADERS}
+        return Answer(204, headers=headers)
+
+    @staticmethod
+    def _refused(error: ApiError | EngineError) -> Answer:
+        return Answer.of(*problem_of(error))
+
+    # Sending it.
+
+    def _send(self, answer: Answer) -> None:
+        status, body, headers = self._represented(answer)
+        reason = responses.get(status, "")
+        connection = cast(HTTP1Connection, self._request.connection)
+        connection.write_headers(
+            httputil.ResponseStartLine("HTTP/1.1", status, reason), httputil.HTTPHeaders(headers), body
+        )
+        connection.finish()
+        self._account_for(status)
+
+    def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
+        """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
+        requested = self._request.headers
+        headers = {
+            **_COMMON_HEADERS,
+            **answer.headers,
+            "Date": httputil.format_timestamp(time.time()),
+            REQUEST_ID_HEADER: self._request_id,
+        }
+        if self._origin is not None and self._origin_admitted:
+            headers["Access-Control-Allow-Origin"] = self._origin
+            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+        if answer.status == 204 or _is_known(headers.get("ETag"), requested.get("If-None-Match")):
+            return (204 if answer.status == 204 else 304), b"", headers
+        content = answer.body.plain
+        if answer.body.worth_compressing and "gzip" in requested.get("Accept-Encoding", ""):
+            content = answer.body.compressed
+            headers["Content-Encoding"] = "gzip"
+        headers["Content-Type"] = answer.media_type
+        headers["Content-Length"] = str(len(content))
+        return answer.status, (b"" if self._request.method == "HEAD" else content), headers
+
+    def _account_for(self, status: int) -> None:
+        seconds = time.perf_counter() - self._started_at
+        request = self._request
+        route = self._match.route.pattern if self._match else "unmatched"
+        method = request.method if request.method in _METHODS else "OTHER"
+        self._services.http_observer.request_finished(route, method, status, seconds)
+        log_access(
+            method=method,
+            route=route,
+            path=request.path,
+            status=status,
+            seconds=seconds,
+            address=request.remote_ip or "",
+            request_id=self._request_id,
+            user_id=self._user_id,
+        )
+
+
+def _request_id(given: str | None) -> str:
+    """The client's own id, if it is short and plain; else a new one."""
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
+
+
+def _is_known(entity_tag: str | None, if_none_match: str | None) -> bool:
+    """Whether the client has the current version (RFC 9110, section 13.1.2: weak comparison)."""
+    if entity_tag is None or if_none_match is None:
+        return False
+    opaque = entity_tag.removeprefix("W/")
+    return any(match[0] == "*" or match[1] == opaque for match in _ENTITY_TAG.finditer(if_none_match))

@@ -1,0 +1,76 @@
+"""The log: one JSON object per line, and no token in any of them.
+
+Tokens travel in the query of a WebSocket's address, and Tornado's own loggers write whole addresses. So
+it is the formatter that takes secrets out, of every line, whoever wrote it.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+_SECRETS = re.compile(
+    r"""(?P<name>\btoken=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*""",
+    re.IGNORECASE | re.VERBOSE | re.ASCII,
+)
+_REDACTED = "[redacted]"
+
+access = logging.getLogger("frontrow.access")
+
+
+def redact(line: str) -> str:
+    """The line without tokens: `token=` in an address, bearer credentials, and whatever looks like a JWT."""
+    return _SECRETS.sub(lambda match: (match["name"] or "") + _REDACTED, line)
+
+
+class JsonLines(logging.Formatter):
+    """Formats a record, with the fields given as `extra={"fields": {…}}`, as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, without its end."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return redact(orjson.dumps(line, default=str).decode())
+
+
+def log_access(
+    *,
+    method: str,
+    route: str,
+    path: str,
+    status: int,
+    seconds: float,
+    address: str,
+    request_id: str | None = None,
+    user_id: int | None = None,
+) -> None:
+    """Write the access line of a finished request.
+
+    Args:
+        route: pattern of the path.
+        path: the path itself, without its query.
+        seconds: from the end of the request to the end of its answer.
+        address: the client's address.
+        user_id: whose token it carried.
+    """
+    if access.isEnabledFor(logging.INFO):
+        fields = {
+            "method": method,
+            "route": route,
+            "path": path,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+            "request_id": request_id,
+            "user_id": user_id,
+            "address": address,
+        }
+        access.info("request", extra={"fields": fields})
