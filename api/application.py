@@ -1,0 +1,110 @@
+"""Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
+
+from collections.abc import Sequence
+
+from tornado.routing import AnyMatches, Rule
+from tornado.web import Application, RequestHandler
+
+from api.asyncapi import asyncapi_document
+from api.docs_page import asset_routes, docs_page
+from api.endpoint import Access, Answer, Call, Resource
+from api.exchange import RestRouter
+from api.idempotency import IdempotencyKeys
+from api.json_log import log_access
+from api.openapi import openapi_document
+from api.operation import Operation, UnfinishedWork
+from api.routing import Routes
+from api.seat_reservations import reservations
+from api.server_pages import server_pages
+from api.services import HttpObserver, Services
+from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
+from api.tickets import tickets
+
+RESOURCES = (server_pages, docs_page, reservations, tickets)
+
+
+class FrontrowApplication(Application):
+    """The API on Tornado.
+
+    Args:
+        rest: what answers REST.
+        unfinished: work that goes on behind it.
+        other_routes: sockets and files, which Tornado's own handlers serve.
+        observer: counts what they serve.
+    """
+
+    def __init__(
+        self,
+        rest: RestRouter,
+        unfinished: UnfinishedWork,
+        other_routes: Sequence[Rule],
+        observer: HttpObserver,
+    ) -> None:
+        self._rest = rest
+        self._unfinished = unfinished
+        self._observer = observer
+        super().__init__([*other_routes, Rule(AnyMatches(), rest)])
+
+    async def finished(self) -> None:
+        """Return when every request has been answered and what outlived its request has ended.
+
+        To be awaited at shutdown after the engine has been told to stop, and before the database goes.
+        """
+        await self._rest.finished()
+        await self._unfinished.finished()
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Log and count what Tornado's own handlers served."""
+        request = handler.request
+        route: str = getattr(handler, "route", "unrouted")
+        method, status, seconds = request.method or "", handler.get_status(), request.request_time()
+        self._observer.request_finished(route, method, status, seconds)
+        log_access(
+            method=method,
+            route=route,
+            path=request.path,
+            status=status,
+            seconds=seconds,
+            address=request.remote_ip or "",
+        )
+
+
+def make_application(services: Services, socket_routes: Sequence[Rule] = ()) -> FrontrowApplication:
+    """The application, ready for `api.http_server.make_http_server`.
+
+    Args:
+        services: what requests are answered with.
+        socket_routes: from `api.sockets.routes`.
+    """
+    unfinished = UnfinishedWork(services.limits.answer_wait_seconds)
+    keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
+    resources = (*RESOURCES, _documents(services))
+    operations = [
+        Operation(endpoint, services, keys, unfinished)
+        for resource in resources
+        for endpoint in resource.endpoints
+    ]
+    rest = RestRouter(Routes(operations), services)
+    return FrontrowApplication(rest, unfinished, [*socket_routes, *asset_routes()], services.http_observer)
+
+
+def _documents(services: Services) -> Resource:
+    """The documents that describe everything else, written once."""
+    documents = Resource("", tag="Documentation")
+
+    @documents.get("/openapi.json", access=Access.PUBLIC)
+    async def openapi(call: Call) -> Answer:
+        """The OpenAPI document."""
+        return openapi_answer
+
+    @documents.get("/asyncapi.json", access=Access.PUBLIC)
+    async def asyncapi(call: Call) -> Answer:
+        """The AsyncAPI document of the sockets."""
+        return asyncapi_answer
+
+    described = [endpoint for resource in (*RESOURCES, documents) for endpoint in resource.endpoints]
+    openapi_answer = Answer.of(openapi_document(described, services.version, services.limits))
+    asyncapi_answer = Answer.of(
+        asyncapi_document(services.version, WatchQuery, SERVER_MESSAGES, CLIENT_MESSAGES)
+    )
+    return documents

@@ -1,0 +1,194 @@
+"""The OpenAPI 3.1 document, derived from the declarations of the operations and from nothing else."""
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema, fields
+
+from api.endpoint import Access, Endpoint
+from api.errors import (
+    AdminRequired,
+    ApiError,
+    BodyTooLarge,
+    InvalidInput,
+    KeyInFlight,
+    KeyReused,
+    MalformedBody,
+    NotAuthenticated,
+    OriginRefused,
+    TokenRefused,
+    UnsupportedMediaType,
+    translation_of,
+)
+from api.exchange import REQUEST_ID_HEADER
+from api.fields import LARGEST_ID
+from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
+from api.services import Limits
+from engine.errors import EngineError, OutcomeUnknown, Unavailable
+
+_DESCRIPTION = """\
+Real-time seat reservations: REST as the seat guides describe it, with live updates on WebSockets
+(see [/asyncapi.json](/asyncapi.json)).
+
+Reservations are soft: they live in memory and are written behind. Tickets are hard: their answer is sent
+after the database has committed. No answer to a booking, or a 503, means that it may have happened; the
+same request with the same `payment_id` or `Idempotency-Key` tells. Request fields that are not listed are
+ignored."""
+
+_MEANINGS: Mapping[int, str] = {
+    400: "The request cannot be carried out",
+    401: "No valid token",
+    403: "Not allowed",
+    404: "Not found",
+    409: "The present state forbids it",
+    413: "The body is too large",
+    415: "The body is not declared as JSON",
+    422: "The request has the wrong shape",
+    503: "Not now; see Retry-After",
+}
+
+
+class ProblemShape(Schema):
+    """A refusal."""
+
+    detail = fields.String(required=True, metadata={"description": "For people."})
+    code = fields.String(required=True, metadata={"description": "For machines; never renamed."})
+    retryable = fields.Boolean(
+        required=True, metadata={"description": "Whether the same request may succeed later by itself."}
+    )
+
+
+class InvalidInputShape(ProblemShape):
+    """A request of the wrong shape."""
+
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong, by field."},
+    )
+
+
+def openapi_document(endpoints: Iterable[Endpoint], version: str, limits: Limits) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        endpoints: every operation that is served.
+        version: of the server.
+        limits: the bounds of requests, which the document states.
+    """
+    spec = APISpec(
+        title="Frontrow",
+        version=version,
+        openapi_version="3.1.0",
+        info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        plugins=[MarshmallowPlugin(schema_name_resolver=schema_name)],
+    )
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
+    spec.components.schema("Problem", schema=ProblemShape)
+    spec.components.schema("InvalidInput", schema=InvalidInputShape)
+    for endpoint in endpoints:
+        spec.path(endpoint.path, operations={endpoint.method.lower(): _operation(endpoint, limits)})
+    return spec.to_dict()
+
+
+def schema_name(schema: Schema | type[Schema]) -> str:
+    """What a schema is called among the components of a document."""
+    return (schema if isinstance(schema, type) else type(schema)).__name__
+
+
+def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
+    summary, _, description = (inspect.getdoc(endpoint.handler) or "").partition("\n\n")
+    operation: dict[str, Any] = {
+        "operationId": endpoint.name,
+        "summary": summary.removesuffix("."),
+        "tags": [endpoint.tag],
+        "parameters": _parameters(endpoint, limits),
+        "responses": {str(endpoint.status): _success(endpoint), **_refusals(endpoint)},
+    }
+    if description:
+        operation["description"] = description
+    if endpoint.access is not Access.PUBLIC:
+        operation["security"] = [{"token": []}]
+    if endpoint.body:
+        content = {"application/json": {"schema": endpoint.body(limits)}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
+    identifier = {"type": "integer", "format": "int64", "minimum": 1, "maximum": LARGEST_ID}
+    parameters: list[dict[str, Any]] = [
+        {"in": "path", "name": name, "required": True, "schema": identifier} for name in endpoint.path_ids
+    ]
+    if endpoint.query:
+        parameters.append({"in": "query", "schema": endpoint.query(limits)})
+    if endpoint.method == "POST":
+        parameters.append(
+            {
+                "in": "header",
+                "name": KEY_HEADER,
+                "description": "The same key with the same request is answered again, not carried out again.",
+                "schema": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": KEY_LIMIT,
+                    "pattern": "^[!#-~]+$",
+                },
+            }
+        )
+    return parameters
+
+
+def _success(endpoint: Endpoint) -> dict[str, Any]:
+    headers = {REQUEST_ID_HEADER: "Id of the request in the log.", **endpoint.headers}
+    if endpoint.method == "POST":
+        headers[REPLAYED_HEADER] = "`true` if the answer is that of an earlier request under the same key."
+    response: dict[str, Any] = {
+        "description": "Done" if endpoint.status != 204 else "Done; there is nothing to say",
+        "headers": {
+            name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in headers.items()
+        },
+    }
+    if endpoint.answers:
+        response["content"] = {endpoint.media_type: {"schema": endpoint.answers}}
+    return response
+
+
+def _refusals(endpoint: Endpoint) -> dict[str, Any]:
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for error in _possible(endpoint):
+        status = error.status if issubclass(error, ApiError) else translation_of(error).status
+        by_status[status].append(error.code)
+    return {
+        str(status): {
+            "description": f"{_MEANINGS[status]}: {', '.join(f'`{code}`' for code in codes)}",
+            "content": {
+                "application/json": {"schema": "InvalidInput" if status == 422 else "Problem"},
+            },
+        }
+        for status, codes in sorted(by_status.items())
+    }
+
+
+def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]]:
+    """Everything the operation may be refused for: its own reasons and those of what precedes it."""
+    yield from endpoint.refusals
+    yield OriginRefused
+    yield BodyTooLarge
+    yield Unavailable
+    if endpoint.access is not Access.PUBLIC:
+        yield from (NotAuthenticated, TokenRefused)
+    if endpoint.access is Access.ADMIN:
+        yield AdminRequired
+    if endpoint.body:
+        yield from (MalformedBody, UnsupportedMediaType)
+    if endpoint.body or endpoint.query or endpoint.method == "POST":
+        yield InvalidInput
+    if endpoint.method == "POST":
+        yield from (KeyInFlight, KeyReused)
+    if endpoint.durable:
+        yield OutcomeUnknown

@@ -1,0 +1,293 @@
+"""`/api/v1/seat-reservations`: choosing seats, as both seat guides describe it."""
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from api.availability import RESERVED_BY_ME
+from api.bodies import Body
+from api.endpoint import Access, Answer, Call, Document, Resource
+from api.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
+from api.paging import PAGING_HEADERS, Page, paged
+from api.representations import Reservation, reservation_document
+from api.wire import timestamp
+from engine import errors
+from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
+from engine.records import Hold
+from engine.replies import Held, SeatMap, Toggled
+
+LONGEST_EXTENSION_MINUTES = 60
+
+reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
+
+_UNKNOWN = (errors.ScreeningNotFound, errors.SeatsNotFound)
+_HOLD_REFUSALS = (*_UNKNOWN, errors.ScreeningStarted, errors.SeatsUnavailable, errors.HoldLimitExceeded)
+_VERSION_HEADERS = {
+    "ETag": "Version of the seats, to be sent as If-None-Match.",
+    "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
+    "X-Seq": "Last change the answer contains, as `seq` on the socket.",
+}
+
+
+def seats(count: int) -> str:
+    """ "1 seat", "2 seats"."""
+    return "1 seat" if count == 1 else f"{count} seats"
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"
+
+
+def _minutes_left(holds: Sequence[Hold], now: float) -> int:
+    """Until the first of the holds expires, in begun minutes."""
+    return math.ceil((min(hold.expires_at for hold in holds) - now) / 60)
+
+
+class SeatSelection(RequestSchema):
+    """Seats of a screening."""
+
+    screening_id = identifier(required=True)
+    seat_ids = SeatIds(required=True)
+
+
+class ToggleSelection(RequestSchema):
+    """One seat or several."""
+
+    screening_id = identifier(required=True)
+    seat_id = identifier()
+    seat_ids = SeatIds()
+
+    @validates_schema
+    def _require_one_form(self, data: dict[str, Any], **_: Any) -> None:
+        if ("seat_id" in data) == ("seat_ids" in data):
+            raise ValidationError("Give either seat_id or seat_ids.", "seat_ids")
+
+    @post_load
+    def _unite(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if "seat_id" in data:
+            data["seat_ids"] = (data.pop("seat_id"),)
+        return data
+
+
+class ReservationsMade(Schema):
+    """Reservations, and how long they last."""
+
+    reservations = fields.List(fields.Nested(Reservation), required=True)
+    expires_in_minutes = fields.Integer(required=True, metadata={"example": 5})
+    message = fields.String(required=True, metadata={"example": "Reserved 3 seats for 5 minutes"})
+
+
+@reservations.post(
+    "/reserve", body=SeatSelection, answers=ReservationsMade, status=201, refusals=_HOLD_REFUSALS
+)
+async def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Document:
+    """Reserve seats.
+
+    All of them or none. Seats that are the caller's already stay as they are.
+    """
+    held: Held = await call.ask(HoldSeats(screening_id, call.holder, seat_ids))
+    minutes = _minutes_left(held.holds, call.services.clock.now())
+    return {
+        "reservations": [reservation_document(hold) for hold in held.holds],
+        "expires_in_minutes": minutes,
+        "message": f"Reserved {seats(len(held.holds))} for {_minutes(minutes)}",
+    }
+
+
+class Extension(RequestSchema):
+    """By how much."""
+
+    additional_minutes = fields.Integer(load_default=5, validate=validate.Range(1, LONGEST_EXTENSION_MINUTES))
+
+
+@reservations.post(
+    "/extend",
+    query=Extension,
+    body=SeatSelection,
+    answers=ReservationsMade,
+    refusals=(*_UNKNOWN, errors.ScreeningStarted, errors.NotHeld, errors.ExtensionLimitReached),
+)
+async def extend_reservations(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], additional_minutes: int
+) -> Document:
+    """Extend reservations.
+
+    `expires_in_minutes` repeats by how much. How often and how far is limited.
+    """
+    command = ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0)
+    held: Held = await call.ask(command)
+    extended = f"{seats(len(held.holds))} by {_minutes(additional_minutes)}"
+    return {
+        "reservations": [reservation_document(hold) for hold in held.holds],
+        "expires_in_minutes": additional_minutes,
+        "message": f"Extended reservation for {extended}",
+    }
+
+
+class SeatsToggled(Schema):
+    """What a toggle has done."""
+
+    reserved = fields.List(fields.Nested(Reservation), required=True)
+    released = fields.List(fields.Nested(Reservation), required=True)
+    expires_in_minutes = fields.Integer(required=True, allow_none=True, metadata={"example": 5})
+    message = fields.String(required=True, metadata={"example": "Reserved 2 seats, released 1 seat"})
+
+
+@reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
+async def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Document:
+    """Reserve free seats, release one's own.
+
+    A seat of somebody else refuses the whole call.
+    """
+    toggled: Toggled = await call.ask(ToggleSeats(screening_id, call.holder, seat_ids))
+    done = [
+        f"{deed} {seats(len(holds))}"
+        for deed, holds in (("reserved", toggled.held), ("released", toggled.released))
+        if holds
+    ]
+    now = call.services.clock.now()
+    return {
+        "reserved": [reservation_document(hold) for hold in toggled.held],
+        "released": [reservation_document(hold, "released") for hold in toggled.released],
+        "expires_in_minutes": _minutes_left(toggled.held, now) if toggled.held else None,
+        "message": ", ".join(done).capitalize(),
+    }
+
+
+class SeatsToCancel(RequestSchema):
+    """Which reservations; all of the caller's if it is left out."""
+
+    seat_ids = SeatIdsInQuery(metadata={"description": "Comma-separated, e.g. 42,43."})
+
+
+@reservations.delete("/cancel/{screening_id}", query=SeatsToCancel, status=204, refusals=_UNKNOWN)
+async def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> None:
+    """Cancel one's reservations of a screening.
+
+    Seats that the caller has no reservation of are passed over.
+    """
+    await call.ask(ReleaseHolds(screening_id, call.holder, seat_ids))
+
+
+class SeatOfRoom(Schema):
+    """A seat."""
+
+    id = fields.Integer(required=True, metadata={"example": 42})
+    room_id = fields.Integer(required=True, metadata={"example": 1})
+    row_label = fields.String(required=True, metadata={"example": "A"})
+    seat_number = fields.Integer(required=True, metadata={"example": 5})
+    seat_type = fields.String(required=True, metadata={"example": "standard"})
+
+
+class SeatAvailability(Schema):
+    """A seat and whether it can be had."""
+
+    seat = fields.Nested(SeatOfRoom, required=True)
+    status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
+    reserved_by = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Whose reservation it is."}
+    )
+    expires_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
+    previously_reserved_by = fields.Integer(
+        metadata={"description": "Whose reservation lapsed or was released, until somebody reserves again."}
+    )
+
+
+class OwnSeatAvailability(SeatAvailability):
+    """A seat as the caller sees it."""
+
+    status = fields.String(
+        required=True, validate=validate.OneOf(("available", "reserved", RESERVED_BY_ME, "booked"))
+    )
+    is_mine = fields.Boolean(required=True)
+
+
+def _seats_answer(seat_map: SeatMap, entity_tag: str, body: Body) -> Answer:
+    headers = {
+        "Cache-Control": "no-cache",
+        "ETag": entity_tag,
+        "X-Epoch": str(seat_map.epoch),
+        "X-Seq": str(seat_map.seq),
+    }
+    return Answer(200, body, headers)
+
+
+@reservations.get(
+    "/screening/{screening_id}/availability",
+    access=Access.PUBLIC,
+    answers=SeatAvailability(many=True),
+    refusals=(errors.ScreeningNotFound,),
+    headers=_VERSION_HEADERS,
+)
+async def get_availability(call: Call, screening_id: int) -> Answer:
+    """All seats of a screening and whether they can be had."""
+    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
+    entity_tag = f'W/"{seat_map.epoch}-{seat_map.seq}"'
+    return _seats_answer(seat_map, entity_tag, call.services.seat_maps.public(seat_map))
+
+
+@reservations.get(
+    "/screening/{screening_id}/availability/me",
+    answers=OwnSeatAvailability(many=True),
+    refusals=(errors.ScreeningNotFound,),
+    headers=_VERSION_HEADERS,
+)
+async def get_own_availability(call: Call, screening_id: int) -> Answer:
+    """All seats of a screening as the caller sees them."""
+    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
+    entity_tag = f'W/"{seat_map.epoch}-{seat_map.seq}-{call.user_id}"'
+    return _seats_answer(seat_map, entity_tag, call.services.seat_maps.personal(seat_map, call.holder))
+
+
+class ReservationFilter(Page):
+    """Which reservations."""
+
+    include_expired = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Also those that expired, were released or became tickets."},
+    )
+
+
+@reservations.get(
+    "/my-reservations",
+    query=ReservationFilter,
+    answers=Reservation(many=True),
+    headers=PAGING_HEADERS,
+)
+async def list_reservations(call: Call, include_expired: bool, limit: int, offset: int) -> Answer:
+    """The caller's reservations, newest first."""
+    await call.written()
+    rows, total = await call.services.reservations.list_of_holder(
+        call.holder,
+        call.services.clock.now(),
+        include_expired=include_expired,
+        limit=limit,
+        offset=offset,
+    )
+    return paged([reservation_document(hold, status) for hold, status in rows], total)
+
+
+class CleanupDone(Schema):
+    """What a cleanup has done."""
+
+    message = fields.String(required=True, metadata={"example": "Cleaned up 5 expired reservations"})
+    timestamp = fields.AwareDateTime(required=True, format="iso")
+    duration_seconds = fields.Float(required=True, metadata={"example": 0.125})
+
+
+@reservations.post("/cleanup", access=Access.PUBLIC, answers=CleanupDone)
+async def clean_up(call: Call) -> Document:
+    """Release every reservation that has expired.
+
+    Timers do the same at the moment of expiry; this is for tests, and does no harm at any time.
+    """
+    started = time.perf_counter()
+    count = await call.services.screenings.sweep()
+    return {
+        "message": f"Cleaned up {count} expired reservation{'' if count == 1 else 's'}",
+        "timestamp": timestamp(call.services.clock.now()),
+        "duration_seconds": round(time.perf_counter() - started, 3),
+    }

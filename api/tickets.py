@@ -1,0 +1,148 @@
+"""`/api/v1/tickets`: buying seats, and what was bought."""
+
+from typing import Any
+
+from marshmallow import fields
+
+from api.endpoint import Answer, Call, Document, Resource
+from api.fields import Flag, RequestSchema, text
+from api.paging import PAGING_HEADERS, Page, paged
+from api.receipts import TICKET, TICKETS_CREATED
+from api.representations import TicketSold, ticket_document
+from api.seat_reservations import SeatSelection
+from engine import errors
+from engine.replies import Booked
+
+PAYMENT_ID_LIMIT = 255
+
+tickets = Resource("/api/v1/tickets", tag="Tickets")
+
+_BOOKING_REFUSALS = (
+    errors.ScreeningNotFound,
+    errors.SeatsNotFound,
+    errors.ScreeningStarted,
+    errors.BookingInProgress,
+    errors.PaymentAlreadyUsed,
+)
+
+
+def _payment_id(**options: Any) -> fields.String:
+    return text(PAYMENT_ID_LIMIT, metadata={"example": "stripe_pi_1234567890"}, **options)
+
+
+class Booking(SeatSelection):
+    """Seats to buy."""
+
+    payment_id = _payment_id(load_default=None, allow_none=True)
+    payment_pending = Flag(
+        load_default=False,
+        metadata={"description": "Issue pending tickets that wait for confirm-payment."},
+    )
+
+
+@tickets.post(
+    "/book",
+    body=Booking,
+    answers=TicketSold(many=True),
+    status=201,
+    refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable),
+    durable=True,
+    receipt_form=TICKETS_CREATED,
+)
+async def book_tickets(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
+) -> Booked:
+    """Book seats that are free or reserved by the caller.
+
+    The tickets are confirmed at once, or pending if their payment is. The same `payment_id` again returns
+    the same tickets.
+    """
+    return await call.services.box_office.book(
+        call.holder, screening_id, seat_ids, payment_id, payment_pending, call.receipt
+    )
+
+
+class PaidBooking(SeatSelection):
+    """Seats that are paid for."""
+
+    payment_id = _payment_id(required=True)
+
+
+@tickets.post(
+    "/book-from-reservation",
+    body=PaidBooking,
+    answers=TicketSold(many=True),
+    status=201,
+    refusals=(*_BOOKING_REFUSALS, errors.NotHeld, errors.RefundRequired),
+    durable=True,
+    receipt_form=TICKETS_CREATED,
+)
+async def book_from_reservation(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str
+) -> Booked:
+    """Turn reservations into tickets once they are paid for.
+
+    Idempotent by `payment_id`. A payment that comes after the reservation has expired still gets the seats
+    if they are free, else `refund_required`.
+    """
+    return await call.services.box_office.book_from_reservation(
+        call.holder, screening_id, seat_ids, payment_id, call.receipt
+    )
+
+
+@tickets.get("/my-tickets", query=Page, answers=TicketSold(many=True), headers=PAGING_HEADERS)
+async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
+    """The caller's tickets, newest first."""
+    rows, total = await call.services.tickets.list_of_holder(call.holder, limit=limit, offset=offset)
+    return paged([ticket_document(ticket) for ticket in rows], total)
+
+
+@tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
+async def get_ticket(call: Call, ticket_id: int) -> Document:
+    """One of the caller's tickets."""
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None or ticket.holder != call.holder:
+        raise errors.TicketNotFound(ticket_id)
+    return ticket_document(ticket)
+
+
+@tickets.delete(
+    "/{ticket_id}",
+    status=204,
+    refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
+    durable=True,
+)
+async def cancel_ticket(call: Call, ticket_id: int) -> None:
+    """Cancel a ticket and free its seat.
+
+    Cancelling it again changes nothing.
+    """
+    await call.services.box_office.cancel(call.holder, ticket_id)
+
+
+class Payment(RequestSchema):
+    """What has paid for a ticket."""
+
+    payment_id = _payment_id(required=True)
+
+
+@tickets.post(
+    "/{ticket_id}/confirm-payment",
+    body=Payment,
+    answers=TicketSold,
+    refusals=(
+        errors.TicketNotFound,
+        errors.ScreeningStarted,
+        errors.TicketNotPending,
+        errors.PaymentAlreadyUsed,
+        errors.BookingInProgress,
+    ),
+    durable=True,
+    receipt_form=TICKET,
+)
+async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked:
+    """Confirm the payment of a pending ticket.
+
+    Idempotent by `payment_id`.
+    """
+    return await call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
