@@ -16,7 +16,7 @@ from api.operation import Operation, UnfinishedWork
 from api.routing import Routes
 from api.seat_reservations import reservations
 from api.server_pages import server_pages
-from api.services import HttpObserver, Services
+from api.services import Services
 from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
 from api.tickets import tickets
 
@@ -24,26 +24,24 @@ RESOURCES = (server_pages, docs_page, reservations, tickets)
 
 
 class FrontrowApplication(Application):
-    """The API on Tornado.
+    """The API on Tornado, ready for `api.http_server.make_http_server`.
 
     Args:
-        rest: what answers REST.
-        unfinished: work that goes on behind it.
-        other_routes: sockets and files, which Tornado's own handlers serve.
-        observer: counts what they serve.
+        services: what requests are answered with.
+        socket_routes: from `api.sockets.routes`.
     """
 
-    def __init__(
-        self,
-        rest: RestRouter,
-        unfinished: UnfinishedWork,
-        other_routes: Sequence[Rule],
-        observer: HttpObserver,
-    ) -> None:
-        self._rest = rest
-        self._unfinished = unfinished
-        self._observer = observer
-        super().__init__([*other_routes, Rule(AnyMatches(), rest)])
+    def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
+        self._observer = services.http_observer
+        self._unfinished = UnfinishedWork(services.limits.answer_wait_seconds)
+        keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
+        operations = [
+            Operation(endpoint, services, keys, self._unfinished)
+            for resource in (*RESOURCES, _documents(services))
+            for endpoint in resource.endpoints
+        ]
+        self._rest = RestRouter(Routes(operations), services)
+        super().__init__([*socket_routes, *asset_routes(), Rule(AnyMatches(), self._rest)])
 
     async def finished(self) -> None:
         """Return when every request has been answered and what outlived its request has ended.
@@ -54,7 +52,7 @@ class FrontrowApplication(Application):
         await self._unfinished.finished()
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log and count what Tornado's own handlers served."""
+        """Log and count what Tornado's own handlers served: sockets and files."""
         request = handler.request
         route: str = getattr(handler, "route", "unrouted")
         method, status, seconds = request.method or "", handler.get_status(), request.request_time()
@@ -67,25 +65,6 @@ class FrontrowApplication(Application):
             seconds=seconds,
             address=request.remote_ip or "",
         )
-
-
-def make_application(services: Services, socket_routes: Sequence[Rule] = ()) -> FrontrowApplication:
-    """The application, ready for `api.http_server.make_http_server`.
-
-    Args:
-        services: what requests are answered with.
-        socket_routes: from `api.sockets.routes`.
-    """
-    unfinished = UnfinishedWork(services.limits.answer_wait_seconds)
-    keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
-    resources = (*RESOURCES, _documents(services))
-    operations = [
-        Operation(endpoint, services, keys, unfinished)
-        for resource in resources
-        for endpoint in resource.endpoints
-    ]
-    rest = RestRouter(Routes(operations), services)
-    return FrontrowApplication(rest, unfinished, [*socket_routes, *asset_routes()], services.http_observer)
 
 
 def _documents(services: Services) -> Resource:

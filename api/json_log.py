@@ -42,6 +42,17 @@ class JsonLines(logging.Formatter):
         return redact(orjson.dumps(line, default=str).decode())
 
 
+def configure_logging(level: str) -> None:
+    """Send everything that is logged, by whomever, to standard error in this format, and nowhere else.
+
+    Args:
+        level: the least severe level that is written, e.g. "INFO".
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
 def log_access(
     *,
     method: str,
