@@ -1,0 +1,199 @@
+"""Everything that is counted as it happens: one object behind all observer ports.
+
+It fits `engine.ports.Observer` and the observers of HTTP and of the sockets (`api.services.HttpObserver`,
+`api.sockets.SocketObserver`). Labels are taken from small fixed sets only: kinds, codes, route patterns,
+endpoints. Ids never become labels. docs/metrics.md lists every name; a test keeps it true.
+"""
+
+from prometheus_client import CollectorRegistry
+
+from metrics.instruments import Counter, Histogram, Instrument, InstrumentCollector, UpDownCounter
+
+COMMAND_BOUNDS_SECONDS = (
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5
+)  # fmt: skip
+WAIT_BOUNDS_SECONDS = (0.000_05, 0.000_1, 0.000_5, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.0)
+LATENCY_BOUNDS_SECONDS = (0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BATCH_BOUNDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500)
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class MetricsObserver:
+    """Counts what the engine, the HTTP server and the sockets report.
+
+    Args:
+        registry: where the metrics are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._instruments: list[Instrument] = []
+        self._declare_engine()
+        self._declare_journal()
+        self._declare_sockets()
+        self._declare_http()
+        registry.register(InstrumentCollector(self._instruments))
+
+    # Engine
+
+    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """A command was decided, or refused at the door of a full mailbox."""
+        self._commands[kind, outcome] += 1
+        self._command_wait.observe(wait_seconds)
+        self._command_run[(kind,)].observe(run_seconds)
+
+    def screening_activated(self, seconds: float) -> None:
+        """A screening was loaded."""
+        self._activation.observe(seconds)
+
+    def screening_passivated(self) -> None:
+        """An idle screening was put away."""
+        self._passivations[()] += 1
+
+    def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
+        """Holds were released by their deadline."""
+        self._lapses[()] += count
+        self._lapse_lateness.observe(lateness_seconds)
+
+    def seats_sold(self, count: int) -> None:
+        """Tickets were committed."""
+        self._seats_sold[()] += count
+
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
+        """A journal batch was settled."""
+        self._batch_entries.observe(entries)
+        self._flush_time.observe(seconds)
+        self._batch_lag.observe(lag_seconds)
+
+    def flush_failed(self, reason: str) -> None:
+        """A journal batch has to be sent again."""
+        self._flush_failures[(reason,)] += 1
+
+    # Sockets and HTTP
+
+    def socket_opened(self, endpoint: str) -> None:
+        """A client was admitted."""
+        self._sockets_open[(endpoint,)] += 1
+
+    def socket_closed(self, endpoint: str) -> None:
+        """A client has gone."""
+        self._sockets_open[(endpoint,)] -= 1
+
+    def frames_sent(self, count: int) -> None:
+        """Frames were handed to sockets."""
+        self._frames[()] += count
+
+    def slow_client_dropped(self, endpoint: str) -> None:
+        """A client was closed because it did not read."""
+        self._slow_clients[(endpoint,)] += 1
+
+    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
+        """A request was answered. Methods that HTTP does not know are counted together."""
+        known_method = method if method in _METHODS else "OTHER"
+        self._requests[route, known_method, str(status)] += 1
+        self._request_time[route, str(status)].observe(seconds)
+
+    def event_loop_lagged(self, seconds: float) -> None:
+        """The event loop came round this much later than it was asked to."""
+        self._loop_lag.observe(seconds)
+
+    # The catalogue
+
+    def _declare_engine(self) -> None:
+        self._commands = self._counter(
+            "frontrow_commands_total", "Commands by kind and outcome.", "kind", "outcome"
+        ).values
+        self._command_wait = self._histogram(
+            "frontrow_command_wait_seconds",
+            "Time that commands waited in a mailbox.",
+            WAIT_BOUNDS_SECONDS,
+        ).children[()]
+        self._command_run = self._histogram(
+            "frontrow_command_duration_seconds",
+            "Time that deciding commands took, by kind.",
+            COMMAND_BOUNDS_SECONDS,
+            "kind",
+        ).children
+        self._activation = self._histogram(
+            "frontrow_screening_activation_seconds",
+            "Time that loading screenings took; the count is the number of activations.",
+            LATENCY_BOUNDS_SECONDS,
+        ).children[()]
+        self._passivations = self._counter(
+            "frontrow_screening_passivations_total", "Idle screenings put away."
+        ).values
+        self._lapses = self._counter(
+            "frontrow_holds_lapsed_total", "Holds released by their deadline."
+        ).values
+        self._lapse_lateness = self._histogram(
+            "frontrow_hold_lapse_lateness_seconds",
+            "How long after their deadline holds were released.",
+            LATENCY_BOUNDS_SECONDS,
+        ).children[()]
+        self._seats_sold = self._counter(
+            "frontrow_seats_sold_total", "Seats whose sale was committed."
+        ).values
+        self._loop_lag = self._histogram(
+            "frontrow_event_loop_lag_seconds",
+            "How late the event loop came round, sampled.",
+            LATENCY_BOUNDS_SECONDS,
+        ).children[()]
+
+    def _declare_journal(self) -> None:
+        self._batch_entries = self._histogram(
+            "frontrow_journal_batch_entries", "Entries per batch that was settled.", BATCH_BOUNDS
+        ).children[()]
+        self._flush_time = self._histogram(
+            "frontrow_journal_flush_seconds",
+            "Time from sending a batch to its commit.",
+            LATENCY_BOUNDS_SECONDS,
+        ).children[()]
+        self._batch_lag = self._histogram(
+            "frontrow_journal_batch_lag_seconds",
+            "Age of the oldest entry of a batch when it was settled.",
+            LATENCY_BOUNDS_SECONDS,
+        ).children[()]
+        self._flush_failures = self._counter(
+            "frontrow_journal_flush_failures_total", "Batches that had to be sent again, by reason.", "reason"
+        ).values
+
+    def _declare_sockets(self) -> None:
+        sockets_open = UpDownCounter(
+            "frontrow_sockets_open", "WebSockets that are open, by endpoint.", ("endpoint",)
+        )
+        self._instruments.append(sockets_open)
+        self._sockets_open = sockets_open.values
+        self._frames = self._counter(
+            "frontrow_socket_frames_sent_total", "Frames handed to WebSockets, counted for each."
+        ).values
+        self._slow_clients = self._counter(
+            "frontrow_slow_clients_dropped_total",
+            "WebSockets closed because the client did not read, by endpoint.",
+            "endpoint",
+        ).values
+
+    def _declare_http(self) -> None:
+        self._requests = self._counter(
+            "frontrow_http_requests_total",
+            "HTTP requests by route pattern, method and status.",
+            "route",
+            "method",
+            "status",
+        ).values
+        self._request_time = self._histogram(
+            "frontrow_http_request_duration_seconds",
+            "Time to answer HTTP requests, by route pattern and status.",
+            LATENCY_BOUNDS_SECONDS,
+            "route",
+            "status",
+        ).children
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        counter = Counter(name, meaning, labels)
+        self._instruments.append(counter)
+        return counter
+
+    def _histogram(self, name: str, meaning: str, bounds: tuple[float, ...], *labels: str) -> Histogram:
+        histogram = Histogram(name, meaning, bounds, labels)
+        self._instruments.append(histogram)
+        return histogram

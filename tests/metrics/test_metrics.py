@@ -1,0 +1,167 @@
+"""What a scraper reads is what happened, is well formed, and is what the documentation lists."""
+
+import asyncio
+import re
+import time
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from metrics.event_loop import sample_event_loop_lag
+from metrics.exposition import OPENMETRICS, render
+from metrics.observer import MetricsObserver
+from metrics.readings import Readings, register_readings
+
+PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\| (?P<meaning>[^|]+) \|$", re.M)
+
+
+class Shop:
+    """A registry with everything in it, and a way to read it as Prometheus does."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.observer = MetricsObserver(self.registry)
+        self.depth = 0
+        readings = Readings(
+            mailbox_depth=lambda: self.depth,
+            active_screenings=lambda: 2,
+            live_holds=lambda: 3,
+            journal_depth=lambda: 4,
+            journal_lag_seconds=lambda: 0.25,
+        )
+        register_readings(self.registry, readings, "1.2.3")
+
+    def families(self):
+        _, body = render(self.registry, "")
+        return list(parse_text(body.decode()))
+
+    def value(self, sample_name: str, **labels: str) -> float | None:
+        for family in self.families():
+            for sample in family.samples:
+                if sample.name == sample_name and sample.labels == labels:
+                    return sample.value
+        return None
+
+    def use_everything(self) -> None:
+        self.observer.command_handled("HoldSeats", "ok", 0.001, 0.00002)
+        self.observer.screening_activated(0.01)
+        self.observer.screening_passivated()
+        self.observer.holds_lapsed(2, 0.01)
+        self.observer.seats_sold(1)
+        self.observer.batch_flushed(10, 0.005, 0.007)
+        self.observer.flush_failed("connection")
+        self.observer.socket_opened("screenings")
+        self.observer.slow_client_dropped("screenings")
+        self.observer.request_finished("/", "GET", 200, 0.001)
+
+
+@pytest.fixture
+def shop() -> Shop:
+    return Shop()
+
+
+def test_the_page_and_the_documentation_agree(shop):
+    shop.use_everything()
+    exposed = {}
+    for family in shop.families():
+        labels = {name for sample in family.samples for name in sample.labels} - {"le"}
+        name = family.name + "_total" if family.type == "counter" else family.name
+        exposed[name] = (family.type, labels)
+    documented = {
+        row["name"]: (row["type"], set(re.findall(r"`(\w+)`", row["labels"])))
+        for row in ROW.finditer(PAGE.read_text())
+    }
+    assert exposed == documented
+
+
+def test_names_end_in_their_base_unit(shop):
+    for family in shop.families():
+        assert re.fullmatch(r"[a-z_]+", family.name)
+        assert not re.search(r"(ms|millis|minutes|kb|mb)$", family.name)
+        assert family.documentation
+
+
+@pytest.mark.parametrize(
+    ("accept", "parse", "content_type"),
+    [
+        ("", parse_text, "text/plain; version=0.0.4"),
+        ("text/html, */*", parse_text, "text/plain; version=0.0.4"),
+        (f"{OPENMETRICS}; version=1.0.0, text/plain", parse_openmetrics, OPENMETRICS),
+        (f"{OPENMETRICS}; version=abc", parse_openmetrics, OPENMETRICS),
+    ],
+)
+def test_both_formats_are_read_by_their_parser(shop, accept, parse, content_type):
+    shop.use_everything()
+    answered, body = render(shop.registry, accept)
+    families = {family.name for family in parse(body.decode())}
+    assert answered.startswith(content_type)
+    assert {"frontrow_commands", "frontrow_command_wait_seconds", "frontrow_build_info"} <= families
+
+
+def test_commands_are_counted_by_kind_and_outcome(shop):
+    for outcome in ("ok", "ok", "seats_unavailable"):
+        shop.observer.command_handled("HoldSeats", outcome, 0.0, 0.00001)
+    shop.observer.command_handled("BookSeats", "ok", 0.2, 0.00003)
+    assert shop.value("frontrow_commands_total", kind="HoldSeats", outcome="ok") == 2
+    assert shop.value("frontrow_commands_total", kind="HoldSeats", outcome="seats_unavailable") == 1
+    assert shop.value("frontrow_command_duration_seconds_count", kind="HoldSeats") == 3
+    assert shop.value("frontrow_command_wait_seconds_count") == 4
+    assert shop.value("frontrow_command_wait_seconds_sum") == pytest.approx(0.2)
+
+
+def test_buckets_are_cumulative_and_include_their_bound(shop):
+    for seconds in (0.001, 0.0011, 7.0, 100.0):
+        shop.observer.screening_activated(seconds)
+    counts = {
+        bound: shop.value("frontrow_screening_activation_seconds_bucket", le=bound)
+        for bound in ("0.001", "0.0025", "5.0", "10.0", "+Inf")
+    }
+    assert counts == {"0.001": 1, "0.0025": 2, "5.0": 2, "10.0": 3, "+Inf": 4}
+    assert shop.value("frontrow_screening_activation_seconds_count") == 4
+
+
+def test_gauges_are_read_at_the_scrape(shop):
+    assert shop.value("frontrow_mailbox_depth") == 0
+    shop.depth = 17
+    assert shop.value("frontrow_mailbox_depth") == 17
+    assert shop.value("frontrow_journal_lag_seconds") == 0.25
+
+
+def test_open_sockets_go_up_and_down(shop):
+    shop.observer.socket_opened("screenings")
+    shop.observer.socket_opened("screenings")
+    shop.observer.socket_closed("screenings")
+    shop.observer.frames_sent(500)
+    assert shop.value("frontrow_sockets_open", endpoint="screenings") == 1
+    assert shop.value("frontrow_socket_frames_sent_total") == 500
+
+
+def test_what_a_client_makes_up_is_no_label(shop):
+    for number in range(100):
+        shop.observer.request_finished("/", f"METHOD{number}", 405, 0.001)
+    assert shop.value("frontrow_http_requests_total", route="/", method="OTHER", status="405") == 100
+
+
+def test_plain_counters_start_at_zero(shop):
+    assert shop.value("frontrow_seats_sold_total") == 0
+    assert shop.value("frontrow_command_wait_seconds_count") == 0
+
+
+def test_two_registries_do_not_share_anything():
+    first, second = Shop(), Shop()
+    first.observer.seats_sold(3)
+    assert (first.value("frontrow_seats_sold_total"), second.value("frontrow_seats_sold_total")) == (3, 0)
+
+
+@pytest.mark.gen_test
+async def test_a_blocked_event_loop_shows(shop):
+    sampling = asyncio.create_task(sample_event_loop_lag(shop.observer.event_loop_lagged))
+    await asyncio.sleep(0)
+    time.sleep(0.2)  # noqa: ASYNC251 - blocking is what is measured
+    await sampling
+    assert shop.value("frontrow_event_loop_lag_seconds_sum") > 0.1
+    assert shop.value("frontrow_event_loop_lag_seconds_count") == 1
