@@ -143,9 +143,8 @@ class Session:
                 await cursor.execute(sql, parameters)
                 return await cursor.fetchall() if cursor.description else []
         except asyncio.CancelledError as exc:
-            cancelled_by_server = exc.__context__
-            if isinstance(cancelled_by_server, extensions.QueryCanceledError):
-                raise self._translated(cancelled_by_server) from cancelled_by_server
+            if isinstance(exc.__context__, extensions.QueryCanceledError):
+                raise self._translated(exc.__context__) from exc.__context__
             self.close()
             raise
         except TimeoutError as exc:

@@ -1,0 +1,81 @@
+"""Ids handed out in memory, from blocks that were reserved in Postgres beforehand.
+
+A sequence counts in steps of a whole block, so one `nextval` reserves all of it for this process.
+What is left of a block when the process ends is never used: ids are unique, not dense.
+"""
+
+import asyncio
+import logging
+from collections import deque
+
+from engine.errors import IdsExhausted, StoreUnavailable
+from persistence.connector import Connector
+
+logger = logging.getLogger(__name__)
+
+SPARE_BLOCKS = 1
+RETRY_SECONDS = 0.5
+
+RESERVE = """
+SELECT nextval(sequence), seqincrement
+FROM (SELECT %s::regclass AS sequence) AS named JOIN pg_sequence ON seqrelid = sequence
+"""
+
+
+class IdBlocks:
+    """`engine.ports.IdSource` over a Postgres sequence.
+
+    Args:
+        connector: the database.
+        sequence_name: a sequence whose INCREMENT is the size of a block.
+    """
+
+    def __init__(self, connector: Connector, sequence_name: str) -> None:
+        self._connector = connector
+        self._sequence_name = sequence_name
+        self._current = range(0)
+        self._spare: deque[range] = deque()
+        self._reserving: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Reserve the first blocks.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        self._current = await self._reserved()
+        self._spare.append(await self._reserved())
+
+    async def stop(self) -> None:
+        """Reserve no more."""
+        if self._reserving is not None:
+            self._reserving.cancel()
+            await asyncio.gather(self._reserving, return_exceptions=True)
+
+    def take(self, count: int) -> int:
+        """Take `count` consecutive ids and return the first.
+
+        Raises:
+            IdsExhausted: none are left and the database is away, or no block is that long.
+        """
+        if count > len(self._current):
+            if not self._spare or count > len(self._spare[0]):
+                raise IdsExhausted
+            self._current = self._spare.popleft()
+            if self._reserving is None or self._reserving.done():
+                self._reserving = asyncio.get_running_loop().create_task(self._fill_up())
+        first = self._current.start
+        self._current = self._current[count:]
+        return first
+
+    async def _fill_up(self) -> None:
+        while len(self._spare) < SPARE_BLOCKS:
+            try:
+                self._spare.append(await self._reserved())
+            except StoreUnavailable as exc:
+                logger.warning("No new ids could be reserved from %s yet: %s", self._sequence_name, exc)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _reserved(self) -> range:
+        ((first, size),) = await self._connector.run(RESERVE, (self._sequence_name,))
+        return range(first, first + size)

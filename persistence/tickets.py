@@ -1,0 +1,64 @@
+"""Reads tickets. Whatever is returned has been committed; the journal is the only writer."""
+
+from collections.abc import Sequence
+
+from engine.records import Ticket
+from persistence.columns import IDS, TICKETS, ticket_of
+from persistence.connector import Connector
+
+TICKET = TICKETS + "WHERE id = %s"
+
+OF_PAYMENT = """
+WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %s)
+ORDER BY id
+"""
+
+TICKETS_OF_PAYMENT = TICKETS + OF_PAYMENT
+
+TICKETS_OF_HOLDER = TICKETS + "WHERE holder = %s ORDER BY id DESC LIMIT %s OFFSET %s"
+
+COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
+
+
+class Tickets:
+    """Tickets as they are stored.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def ticket(self, ticket_id: int) -> Ticket | None:
+        """A ticket by its id.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        rows = await self._connector.run(TICKET, (ticket_id,)) if ticket_id in IDS else []
+        return ticket_of(rows[0]) if rows else None
+
+    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
+        """The tickets of the booking that a payment has paid for, in the order of their ids.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return [ticket_of(row) for row in await self._connector.run(TICKETS_OF_PAYMENT, (payment_id,))]
+
+    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+        """A page of somebody's tickets, newest first, and how many there are in all.
+
+        Args:
+            holder: e.g. "user:7".
+            limit: length of the page.
+            offset: how many to pass over.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with self._connector.session() as session:
+            ((total,),) = await session.run(COUNT_OF_HOLDER, (holder,))
+            rows = await session.run(TICKETS_OF_HOLDER, (holder, limit, offset))
+        return [ticket_of(row) for row in rows], total

@@ -1,0 +1,197 @@
+"""The adapters of the engine's ports, side by side: one in memory, one over Postgres.
+
+Whatever the shared suite does, it does to a `World`; a test never knows which one it has.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple, Protocol
+
+from engine.errors import EngineError
+from engine.events import Event
+from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryLedger, MemoryStore, NullObserver
+from engine.ports import Entry, IdSource, Journal, Ledger, LoadedScreening, Store
+from engine.records import Layout, Receipt, ScreeningInfo, Seat
+from engine.replies import Reply
+from persistence.connector import Connector
+from persistence.ids import IdBlocks
+from persistence.journal import PostgresJournal
+from persistence.ledger import PostgresLedger
+from persistence.store import PostgresStore
+from tests.database import execute
+
+NOW = 1_800_000_000.25
+HOUR = 3600.0
+
+
+class Hall(NamedTuple):
+    """A screening to test with."""
+
+    screening_id: int
+    seat_ids: tuple[int, ...]
+
+
+class World(Protocol):
+    """One set of adapters over one database."""
+
+    journal: Journal
+    store: Store
+    ledger: Ledger
+
+    def add_hall(self, seats: int = 4) -> Hall:
+        """A screening in a room of its own: row A, the first seat vip (5.00 more), price 12.50."""
+
+    def add_screening_beside(self, hall: Hall) -> Hall:
+        """A further screening in the same room."""
+
+    def ids(self) -> IdSource:
+        """A source of ids."""
+
+
+class MemoryWorld:
+    """Everything in memory."""
+
+    def __init__(self) -> None:
+        self.database = MemoryDatabase()
+        self.journal = MemoryJournal(self.database)
+        self.store = MemoryStore(self.database)
+        self.ledger = MemoryLedger(self.database)
+        self._seats = 0
+
+    def add_hall(self, seats: int = 4) -> Hall:
+        room_id = len(self.database.screenings) + 1
+        first = self._seats + 1
+        self._seats += seats
+        layout = Layout(
+            room_id,
+            1,
+            [
+                Seat(first + i, room_id, "A", i + 1, "standard" if i else "vip", float(i), 1.0)
+                for i in range(seats)
+            ],
+        )
+        return self._add_screening(layout)
+
+    def add_screening_beside(self, hall: Hall) -> Hall:
+        return self._add_screening(self.database.screenings[hall.screening_id][1])
+
+    def ids(self) -> IdSource:
+        return MemoryIds()
+
+    def _add_screening(self, layout: Layout) -> Hall:
+        screening_id = len(self.database.screenings) + 1
+        surcharges = {"standard": 0, "vip": 500, "wheelchair": 0}
+        info = ScreeningInfo(screening_id, layout.room_id, NOW + HOUR, NOW + 2 * HOUR, 1250, surcharges)
+        self.database.add_screening(info, layout)
+        return Hall(screening_id, tuple(seat.id for seat in layout.seats))
+
+
+class PostgresWorld:
+    """Everything in Postgres."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+        self.connector = Connector(database_url)
+        self.journal = PostgresJournal(self.connector, encode, NullObserver())
+        self.store = PostgresStore(self.connector, "test")
+        self.ledger = PostgresLedger(self.connector)
+        self.hold_ids = IdBlocks(self.connector, "hold_ids")
+
+    async def start(self) -> None:
+        await self.journal.start()
+        await self.hold_ids.start()
+
+    async def stop(self) -> None:
+        await self.journal.stop(timeout_seconds=5)
+        await self.hold_ids.stop()
+        self.connector.close()
+
+    def add_hall(self, seats: int = 4) -> Hall:
+        ((room_id,),) = execute(
+            self.database_url,
+            "WITH lux AS (INSERT INTO cinemas (name) VALUES ('Lux') RETURNING id) "
+            "INSERT INTO rooms (cinema_id, name) SELECT id, 'one' FROM lux RETURNING id",
+        )
+        execute(
+            self.database_url,
+            "INSERT INTO seats (room_id, row_label, seat_number, seat_type, x, y) "
+            "SELECT %s, 'A', i, CASE i WHEN 1 THEN 'vip' ELSE 'standard' END, i - 1, 1 "
+            "FROM generate_series(1, %s) AS i",
+            room_id,
+            seats,
+        )
+        return self._add_screening(room_id)
+
+    def add_screening_beside(self, hall: Hall) -> Hall:
+        ((room_id,),) = execute(
+            self.database_url, "SELECT room_id FROM screenings WHERE id = %s", hall.screening_id
+        )
+        return self._add_screening(room_id)
+
+    def ids(self) -> IdSource:
+        return self.hold_ids
+
+    def _add_screening(self, room_id: int) -> Hall:
+        ((screening_id,),) = execute(
+            self.database_url,
+            "INSERT INTO screenings (room_id, starts_at, ends_at, price) "
+            "VALUES (%s, to_timestamp(%s), to_timestamp(%s), 12.50) RETURNING id",
+            *(room_id, NOW + HOUR, NOW + 2 * HOUR),
+        )
+        seats = execute(self.database_url, "SELECT id FROM seats WHERE room_id = %s ORDER BY id", room_id)
+        return Hall(screening_id, tuple(seat_id for (seat_id,) in seats))
+
+
+def encode(form: str, reply: Reply) -> tuple[int, bytes]:
+    """How answers are written down in these tests."""
+    return 201, f"{form}:{type(reply).__name__}".encode()
+
+
+class Settlement:
+    """What became of an entry: `await it.outcome()`."""
+
+    def __init__(self) -> None:
+        self.calls: list[EngineError | None] = []
+        self._settled = asyncio.Event()
+
+    def __call__(self, error: EngineError | None) -> None:
+        self.calls.append(error)
+        self._settled.set()
+
+    async def outcome(self) -> EngineError | None:
+        async with asyncio.timeout(20):
+            await self._settled.wait()
+        return self.calls[0]
+
+
+def submit(
+    journal: Journal, *events: Event, receipt: Receipt | None = None, reply: Reply | None = None
+) -> Settlement:
+    """Append a durable entry."""
+    settlement = Settlement()
+    journal.append(Entry(events, receipt, reply, settlement))
+    return settlement
+
+
+async def write(
+    journal: Journal, *events: Event, receipt: Receipt | None = None, reply: Reply | None = None
+) -> EngineError | None:
+    """Append a durable entry and wait for its outcome."""
+    return await submit(journal, *events, receipt=receipt, reply=reply).outcome()
+
+
+async def reload(world: World, hall: Hall) -> LoadedScreening:
+    """Take the screening over and see what is stored."""
+    return await world.store.activate(hall.screening_id)
+
+
+@asynccontextmanager
+async def postgres_world(database_url: str) -> AsyncIterator[PostgresWorld]:
+    """A world over a database, for as long as the block lasts."""
+    world = PostgresWorld(database_url)
+    await world.start()
+    try:
+        yield world
+    finally:
+        await world.stop()

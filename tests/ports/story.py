@@ -1,0 +1,96 @@
+"""Holds, tickets and events as a screening would make them, with values for what a test leaves out."""
+
+from itertools import count
+
+from engine.events import (
+    HoldsExpired,
+    HoldsExtended,
+    HoldsReleased,
+    SeatsHeld,
+    TicketsCancelled,
+    TicketsConfirmed,
+    TicketsIssued,
+    TicketsLapsed,
+)
+from engine.records import Hold, Ticket, TicketStatus
+from engine.seat_states import SeatStatus
+from tests.ports.adapters import NOW, Hall
+
+ALICE, BOB = "user:7", "user:8"
+
+_ids = count(1)
+
+
+class Story:
+    """What happens to one screening in one epoch, numbered as it goes.
+
+    Args:
+        hall: the screening.
+        epoch: the ownership period.
+    """
+
+    def __init__(self, hall: Hall, epoch: int = 1) -> None:
+        self.hall = hall
+        self.epoch = epoch
+        self._seqs = count(1)
+
+    def hold(self, seat: int, holder: str = ALICE, expires_at: float = NOW + 300) -> Hold:
+        """A hold on the seat of that index."""
+        return Hold(next(_ids), self.hall.screening_id, self.hall.seat_ids[seat], holder, NOW, expires_at, 0)
+
+    def tickets(
+        self,
+        *seats: int,
+        holder: str = ALICE,
+        payment_id: str | None = None,
+        pending_until: float | None = None,
+    ) -> tuple[Ticket, ...]:
+        """One booking of the seats of these indices: confirmed, or pending until a time."""
+        ids = [next(_ids) for _ in seats]
+        status = TicketStatus.CONFIRMED if pending_until is None else TicketStatus.PENDING
+        confirmed_at = NOW if pending_until is None else None
+        return tuple(
+            Ticket(
+                *(ticket_id, ids[0], self.hall.screening_id, self.hall.seat_ids[seat], holder, 1299, status),
+                *(NOW, confirmed_at, None, payment_id, pending_until),
+            )
+            for ticket_id, seat in zip(ids, seats, strict=True)
+        )
+
+    def _head(self, actor: str, at: float) -> tuple[int, int, int, float, str]:
+        return self.hall.screening_id, self.epoch, next(self._seqs), at, actor
+
+    def held(self, *holds: Hold) -> SeatsHeld:
+        return SeatsHeld(*self._head(holds[0].holder, NOW), holds)
+
+    def extended(self, *holds: Hold) -> HoldsExtended:
+        return HoldsExtended(*self._head(holds[0].holder, NOW + 1), holds)
+
+    def released(self, *holds: Hold) -> HoldsReleased:
+        return HoldsReleased(*self._head(holds[0].holder, NOW + 2), holds)
+
+    def expired(self, *holds: Hold) -> HoldsExpired:
+        return HoldsExpired(*self._head("system", NOW + 300), holds)
+
+    def issued(self, tickets: tuple[Ticket, ...], converted: tuple[Hold, ...] = ()) -> TicketsIssued:
+        from_status = SeatStatus.HELD if converted else SeatStatus.AVAILABLE
+        return TicketsIssued(
+            *self._head(tickets[0].holder, NOW + 3), tickets, (from_status,) * len(tickets), converted
+        )
+
+    def confirmed(self, ticket: Ticket, payment_id: str) -> TicketsConfirmed:
+        paid = ticket._replace(
+            status=TicketStatus.CONFIRMED,
+            confirmed_at=NOW + 4,
+            payment_id=payment_id,
+            payment_deadline=None,
+        )
+        return TicketsConfirmed(*self._head(ticket.holder, NOW + 4), (paid,), (SeatStatus.PENDING,))
+
+    def cancelled(self, ticket: Ticket) -> TicketsCancelled:
+        gone = ticket._replace(status=TicketStatus.CANCELLED, cancelled_at=NOW + 5)
+        return TicketsCancelled(*self._head(ticket.holder, NOW + 5), (gone,), (SeatStatus.BOOKED,))
+
+    def lapsed(self, ticket: Ticket) -> TicketsLapsed:
+        gone = ticket._replace(status=TicketStatus.LAPSED, cancelled_at=NOW + 900)
+        return TicketsLapsed(*self._head("system", NOW + 900), (gone,), (SeatStatus.PENDING,))

@@ -1,0 +1,271 @@
+"""The promises of `engine.ports`, kept by each adapter."""
+
+import asyncio
+
+import pytest
+
+from engine.errors import OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.ports import Entry
+from engine.records import Seat, TicketStatus
+from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
+from tests.ports.story import ALICE, BOB, Story
+
+pytestmark = pytest.mark.gen_test
+
+
+async def begin(world: World, seats: int = 4) -> Story:
+    hall = world.add_hall(seats)
+    loaded = await world.store.activate(hall.screening_id)
+    return Story(hall, loaded.epoch)
+
+
+# Store
+
+
+async def test_an_unknown_screening_is_not_found(world: World) -> None:
+    for screening_id in (1, 0, -1, 2**63, 10**30):
+        with pytest.raises(ScreeningNotFound):
+            await world.store.activate(screening_id)
+
+
+async def test_activation_loads_what_is_sold_and_for_how_much(world: World) -> None:
+    hall = world.add_hall(3)
+    info, layout, epoch, holds, tickets = await world.store.activate(hall.screening_id)
+    assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
+    assert layout.room_id == info.room_id
+    first, second, third = hall.seat_ids
+    assert layout.seats == (
+        Seat(first, info.room_id, "A", 1, "vip", 0.0, 1.0),
+        Seat(second, info.room_id, "A", 2, "standard", 1.0, 1.0),
+        Seat(third, info.room_id, "A", 3, "standard", 2.0, 1.0),
+    )
+    assert [info.price_of(seat) for seat in layout.seats] == [1750, 1250, 1250]
+    assert (epoch, list(holds), list(tickets)) == (1, [], [])
+
+
+async def test_every_activation_begins_a_new_epoch(world: World) -> None:
+    hall, other = world.add_hall(), world.add_hall()
+    epochs = [(await world.store.activate(hall.screening_id)).epoch for _ in range(3)]
+    assert epochs == sorted(set(epochs))
+    assert (await world.store.activate(other.screening_id)).epoch == 1
+
+
+async def test_screenings_of_a_room_share_its_layout(world: World) -> None:
+    hall = world.add_hall()
+    beside = world.add_screening_beside(hall)
+    one = await world.store.activate(hall.screening_id)
+    two = await world.store.activate(beside.screening_id)
+    assert one.layout is two.layout
+
+
+async def test_overdue_finds_what_lapsed_and_nothing_else(world: World) -> None:
+    lapsed, pending, living = [await begin(world) for _ in range(3)]
+    await write(world.journal, lapsed.held(lapsed.hold(0, expires_at=NOW + 10)))
+    await write(world.journal, pending.issued(pending.tickets(0, pending_until=NOW + 20)))
+    gone = living.hold(0, expires_at=NOW + 10)
+    await write(world.journal, living.held(gone, living.hold(1, expires_at=NOW + 30)), living.released(gone))
+    assert list(await world.store.overdue(NOW + 9, 10)) == []
+    assert list(await world.store.overdue(NOW + 10, 10)) == [lapsed.hall.screening_id]
+    both = [lapsed.hall.screening_id, pending.hall.screening_id]
+    assert sorted(await world.store.overdue(NOW + 20, 10)) == both
+    assert len(await world.store.overdue(NOW + 20, 1)) == 1
+
+
+# Journal
+
+
+async def test_what_is_held_is_read_back_as_it_was(world: World) -> None:
+    story = await begin(world)
+    first, second = story.hold(0), story.hold(1, BOB, NOW + 60.125)
+    assert await write(world.journal, story.held(first), story.held(second)) is None
+    loaded = await reload(world, story.hall)
+    assert set(loaded.holds) == {first, second}
+
+
+async def test_a_hold_is_as_its_last_event_left_it(world: World) -> None:
+    story = await begin(world)
+    extended, released, expired = story.hold(0), story.hold(1), story.hold(2)
+    longer = extended._replace(expires_at=NOW + 600, extensions=1)
+    await write(world.journal, story.held(extended, released))
+    await write(world.journal, story.held(expired))
+    await write(world.journal, story.extended(longer))
+    await write(world.journal, story.released(released), story.expired(expired))
+    assert list((await reload(world, story.hall)).holds) == [longer]
+
+
+async def test_also_when_all_of_it_is_written_together(world: World) -> None:
+    story = await begin(world)
+    first, second = story.hold(0), story.hold(0)
+    for event in (story.held(first), story.released(first), story.held(second), story.extended(second)):
+        world.journal.append(Entry((event,)))
+    await world.journal.flushed()
+    assert list((await reload(world, story.hall)).holds) == [second]
+
+
+async def test_a_lapsed_hold_is_still_loaded(world: World) -> None:
+    story = await begin(world)
+    lapsed = story.hold(0, expires_at=NOW - 60)
+    await write(world.journal, story.held(lapsed))
+    assert list((await reload(world, story.hall)).holds) == [lapsed]
+
+
+async def test_tickets_take_the_place_of_the_holds_they_came_from(world: World) -> None:
+    story = await begin(world)
+    holds = (story.hold(0), story.hold(1))
+    tickets = story.tickets(0, 1, payment_id="P")
+    await write(world.journal, story.held(*holds))
+    assert await write(world.journal, story.issued(tickets, holds)) is None
+    loaded = await reload(world, story.hall)
+    assert list(loaded.holds) == [] and set(loaded.tickets) == set(tickets)
+
+
+async def test_only_live_tickets_are_loaded(world: World) -> None:
+    story = await begin(world)
+    (confirmed,) = story.tickets(0)
+    (cancelled,) = story.tickets(1)
+    (pending,) = story.tickets(2, pending_until=NOW + 900)
+    (lapsed,) = story.tickets(3, pending_until=NOW + 900)
+    for ticket in (confirmed, cancelled, pending, lapsed):
+        await write(world.journal, story.issued((ticket,)))
+    assert await write(world.journal, story.cancelled(cancelled)) is None
+    assert await write(world.journal, story.lapsed(lapsed)) is None
+    loaded = await reload(world, story.hall)
+    assert set(loaded.tickets) == {confirmed, pending}
+
+
+async def test_a_seat_can_be_sold_again_after_a_cancellation(world: World) -> None:
+    story = await begin(world)
+    (first,), (second,) = story.tickets(0), story.tickets(0, holder=BOB)
+    settlements = [
+        submit(world.journal, story.issued((first,))),
+        submit(world.journal, story.cancelled(first)),
+        submit(world.journal, story.issued((second,))),
+    ]
+    assert [await settlement.outcome() for settlement in settlements] == [None, None, None]
+    assert list((await reload(world, story.hall)).tickets) == [second]
+
+
+async def test_an_entry_is_settled_once(world: World) -> None:
+    story = await begin(world)
+    settlements = [submit(world.journal, story.held(story.hold(0))) for _ in range(50)]
+    await world.journal.flushed()
+    assert [settlement.calls for settlement in settlements] == [[None]] * 50
+
+
+async def test_writing_an_entry_again_changes_nothing(world: World) -> None:
+    story = await begin(world)
+    hold = story.hold(0)
+    held, released = story.held(hold), story.released(hold)
+    (ticket,) = story.tickets(1, payment_id="P")
+    issued, cancelled = story.issued((ticket,)), story.cancelled(ticket)
+    for event in (held, released, issued, cancelled, cancelled, released):
+        assert await write(world.journal, event) is None
+    loaded = await reload(world, story.hall)
+    assert (list(loaded.holds), list(loaded.tickets)) == ([], [])
+
+
+async def test_a_past_epoch_can_write_nothing(world: World) -> None:
+    deposed: list[tuple[int, int]] = []
+    world.journal.on_ownership_lost(lambda screening_id, epoch: deposed.append((screening_id, epoch)))
+    old = await begin(world)
+    new = Story(old.hall, (await reload(world, old.hall)).epoch)
+    kept = new.hold(1)
+    late = submit(world.journal, old.issued(old.tickets(0, payment_id="late")))
+    world.journal.append(Entry((old.held(old.hold(2)),)))
+    current = submit(world.journal, new.held(kept))
+    await world.journal.flushed()
+    assert isinstance(late.calls[0], OwnershipLost) and late.calls[0].screening_id == old.hall.screening_id
+    assert current.calls == [None]
+    assert set(deposed) == {(old.hall.screening_id, old.epoch)}
+    loaded = await reload(world, old.hall)
+    assert list(loaded.holds) == [kept] and list(loaded.tickets) == []
+    assert await world.ledger.tickets_of_payment("late") == []
+
+
+async def test_a_screening_without_an_epoch_takes_no_writes(world: World) -> None:
+    story = Story(world.add_hall())
+    assert isinstance(await write(world.journal, story.held(story.hold(0))), OwnershipLost)
+
+
+async def test_a_payment_pays_for_one_booking(world: World) -> None:
+    story = await begin(world)
+    first = story.tickets(0, 1, payment_id="P")
+    second = story.tickets(2, payment_id="P")
+    outcomes = [submit(world.journal, story.issued(tickets)) for tickets in (first, second)]
+    assert await outcomes[0].outcome() is None
+    refusal = await outcomes[1].outcome()
+    assert isinstance(refusal, PaymentAlreadyUsed) and refusal.payment_id == "P"
+    (pending,) = story.tickets(3, holder=BOB, pending_until=NOW + 900)
+    await write(world.journal, story.issued((pending,)))
+    assert isinstance(await write(world.journal, story.confirmed(pending, "P")), PaymentAlreadyUsed)
+    assert (await world.ledger.ticket(pending.id)) == pending
+    assert set((await reload(world, story.hall)).tickets) == {*first, pending}
+
+
+async def test_a_payment_may_confirm_each_ticket_of_its_booking(world: World) -> None:
+    story = await begin(world)
+    booking = story.tickets(0, 1, pending_until=NOW + 900)
+    await write(world.journal, story.issued(booking))
+    for ticket in booking:
+        assert await write(world.journal, story.confirmed(ticket, "P")) is None
+    paid = await world.ledger.tickets_of_payment("P")
+    assert [(ticket.id, ticket.status, ticket.payment_deadline) for ticket in paid] == [
+        (ticket.id, TicketStatus.CONFIRMED, None) for ticket in booking
+    ]
+
+
+async def test_flushed_waits_for_all_that_went_before(world: World) -> None:
+    story = await begin(world)
+    assert (world.journal.depth, world.journal.lag_seconds) == (0, 0.0)
+    settlements = [submit(world.journal, story.held(story.hold(0))) for _ in range(20)]
+    assert world.journal.depth == 20
+    await asyncio.gather(*(world.journal.flushed() for _ in range(3)))
+    assert all(settlement.calls == [None] for settlement in settlements)
+    assert (world.journal.depth, world.journal.lag_seconds) == (0, 0.0)
+    await world.journal.flushed()
+
+
+# Ledger
+
+
+async def test_tickets_by_id_and_by_payment(world: World) -> None:
+    story = await begin(world)
+    booking = story.tickets(2, 0, 1, payment_id="P")
+    (other,) = story.tickets(3, holder=BOB)
+    await write(world.journal, story.issued(booking))
+    await write(world.journal, story.issued((other,)))
+    await write(world.journal, story.cancelled(booking[1]))
+    assert await world.ledger.ticket(other.id) == other
+    assert (await world.ledger.ticket(booking[1].id)).status is TicketStatus.CANCELLED
+    assert [ticket.id for ticket in await world.ledger.tickets_of_payment("P")] == [t.id for t in booking]
+    assert list(await world.ledger.tickets_of_payment("Q")) == []
+    for ticket_id in (0, -1, 2**62, 2**63, 10**30):
+        assert await world.ledger.ticket(ticket_id) is None
+
+
+async def test_lapsed_seats_are_those_whose_last_hold_lapsed(world: World) -> None:
+    story = await begin(world)
+    released, lapsed, lapsed_then_released = story.hold(0), story.hold(1), story.hold(2)
+    again, of_another = story.hold(2), story.hold(3, BOB)
+    await write(world.journal, story.held(released, lapsed, lapsed_then_released, of_another))
+    await write(
+        world.journal, story.released(released), story.expired(lapsed, lapsed_then_released, of_another)
+    )
+    await write(world.journal, story.held(again), story.released(again))
+    seats = story.hall.seat_ids
+    assert await world.ledger.lapsed_seats(story.hall.screening_id, ALICE, seats) == {seats[1]}
+    assert await world.ledger.lapsed_seats(story.hall.screening_id, ALICE, seats[:1]) == set()
+    assert await world.ledger.lapsed_seats(story.hall.screening_id, BOB, seats) == {seats[3]}
+    assert await world.ledger.lapsed_seats(story.hall.screening_id + 1, ALICE, seats) == set()
+
+
+# Ids
+
+
+async def test_ids_are_consecutive_within_a_call_and_ascend(world: World) -> None:
+    ids = world.ids()
+    before = 0
+    for size in (1, 3, 50, 2, 1):
+        first = ids.take(size)
+        assert first > before
+        before = first + size - 1
