@@ -215,7 +215,7 @@ class SeatFeed:
         """How many sockets there are."""
         return self._socket_count
 
-    def close_all(self, code: int = 1001, reason: str = "Server is shutting down") -> None:
+    def close_all(self, code: int, reason: str) -> None:
         """Close every socket, and from now on every one that joins.
 
         Args:

@@ -197,7 +197,7 @@ async def test_a_socket_ends_with_its_token(cinema):
 
 async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 8)]
-    cinema.feed.close_all()
+    cinema.feed.close_all(1001, "Server is shutting down")
     for socket in (*sockets, await cinema.connect(user=9)):
         assert await receive_close(socket) == (1001, "Server is shutting down")
 

@@ -1,0 +1,253 @@
+"""The hub on a manual clock: who gets what, when, and in how many pieces."""
+
+import json
+
+import pytest
+
+from api.feed import SeatFeed, TooManyOfHolder, TooManySockets, Watcher
+from api.seat_updates import Position
+from api.socket_messages import UpdateForm
+from engine.memory import ManualClock
+from engine.replies import SeatsChanged, SeatView
+
+TICK_SECONDS = 0.020
+START = Position(1, 0)
+
+
+class Sent:
+    """Counts frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def frames_sent(self, count: int) -> None:
+        self.frames += count
+
+
+class Hall:
+    """A feed, its time, and watchers that keep what they are sent."""
+
+    def __init__(self, **bounds: int) -> None:
+        self.clock = ManualClock()
+        self.sent = Sent()
+        self.feed = SeatFeed(self.clock, self.sent, tick_seconds=TICK_SECONDS, **bounds)
+        self.seq = 0
+
+    def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
+        received, closed = [], []
+        watcher = Watcher(
+            screening, holder, form, received.append, lambda code, reason: closed.append((code, reason))
+        )
+        self.feed.join(watcher)
+        return watcher, received, closed
+
+    def live(self, *arguments, **options):
+        """What a watcher receives that is live from the start."""
+        watcher, received, _ = self.watcher(*arguments, **options)
+        watcher.follow(START)
+        return received
+
+    def change(self, *views, screening=1, epoch=1):
+        self.seq += 1
+        self.feed.publish(SeatsChanged(screening, epoch, self.seq, self.clock.now(), "seats_held", views))
+
+    def turn(self, seconds=0.0):
+        """Let the event loop turn, and time pass."""
+        self.clock.advance(seconds)
+
+
+def held(seat_id, user=1):
+    return SeatView(seat_id, "reserved", f"user:{user}", 1_800_000_300.0)
+
+
+def free(seat_id, previous=None):
+    return SeatView(seat_id, "available", previous_holder=previous)
+
+
+def messages(wire):
+    """The JSON messages in a piece of wire that holds unmasked frames."""
+    found = []
+    while wire:
+        size, start = wire[1], 2
+        if size == 126:
+            size, start = int.from_bytes(wire[2:4], "big"), 4
+        elif size == 127:
+            size, start = int.from_bytes(wire[2:10], "big"), 10
+        found.append(json.loads(wire[start : start + size]))
+        wire = wire[start + size :]
+    return found
+
+
+def seats(wire):
+    return {u["seat_id"]: u["status"] for message in messages(wire) for u in message["updates"]}
+
+
+@pytest.fixture
+def hall():
+    return Hall()
+
+
+def test_publishing_sends_nothing_by_itself(hall):
+    received = hall.live()
+    hall.change(held(1))
+    assert received == []
+    hall.turn()
+    assert seats(received[0]) == {1: "reserved"}
+
+
+def test_changes_within_a_tick_are_merged_and_the_last_state_of_a_seat_counts(hall):
+    received = hall.live()
+    hall.change(held(1))
+    hall.turn()
+    hall.change(held(2))
+    hall.change(free(1), free(3))
+    hall.change(held(1, user=2))
+    hall.turn(TICK_SECONDS / 2)
+    assert len(received) == 1
+    hall.turn(TICK_SECONDS)
+    (message,) = messages(received[1])
+    assert len(received) == 2
+    assert (message["seq"], message["epoch"]) == (4, 1)
+    assert [(u["seat_id"], u.get("reserved_by")) for u in message["updates"]] == [(2, 1), (1, 2), (3, None)]
+
+
+def test_after_a_quiet_tick_a_change_goes_out_at_once_again(hall):
+    received = hall.live()
+    for _ in range(3):
+        hall.change(held(1))
+        hall.turn()
+        hall.turn(2 * TICK_SECONDS)
+    assert len(received) == 3
+
+
+def test_a_steady_stream_sends_one_update_per_tick(hall):
+    received = hall.live()
+    for _ in range(100):
+        hall.change(held(1))
+        hall.turn(TICK_SECONDS / 10)
+    assert len(received) in (10, 11)
+
+
+def test_everybody_gets_the_same_bytes_and_the_owner_others(hall):
+    owner, *others = [hall.live(f"user:{user}") for user in (1, 2, 3)]
+    hall.change(held(1, user=1), held(2, user=9))
+    hall.turn()
+    assert others[0][0] is others[1][0]
+    mine = {u["seat_id"]: u["is_mine"] for u in messages(owner[0])[0]["updates"]}
+    assert mine == {1: True, 2: False}
+    assert not any(u["is_mine"] for u in messages(others[0][0])[0]["updates"])
+
+
+def test_guests_are_not_named(hall):
+    received, guest = hall.live("user:1"), hall.live("client:abc")
+    hall.change(SeatView(1, "reserved", "client:abc", 1_800_000_300.0), free(2, previous="session:secret"))
+    hall.turn()
+    assert [set(u) for u in messages(received[0])[0]["updates"]] == [
+        {"seat_id", "status", "is_mine", "expires_at"},
+        {"seat_id", "status", "is_mine"},
+    ]
+    assert messages(guest[0])[0]["updates"][0]["is_mine"] is True
+
+
+def test_an_update_is_cut_into_parts_of_which_the_last_has_the_number(hall):
+    received = hall.live()
+    hall.change(*(held(seat_id) for seat_id in range(1, 1001)))
+    hall.turn()
+    parts = messages(received[0])
+    assert len(parts) > 1
+    assert [(part.get("seq"), part.get("more")) for part in parts] == [(None, True)] * (len(parts) - 1) + [
+        (1, None)
+    ]
+    assert list(seats(received[0])) == list(range(1, 1001))
+    assert hall.sent.frames == len(parts)
+
+
+def test_other_screenings_hear_nothing(hall):
+    received = hall.live(screening=2)
+    hall.change(held(1), screening=1)
+    hall.turn(1)
+    assert received == []
+
+
+def test_a_watcher_gets_nothing_before_it_is_held_back(hall):
+    watcher, received, _ = hall.watcher()
+    hall.change(held(1))
+    hall.turn()
+    watcher.follow(START)
+    assert received == []
+
+
+def test_what_was_held_back_is_sent_where_it_is_newer(hall):
+    watcher, received, _ = hall.watcher()
+    watcher.hold_back()
+    for seat_id in (1, 2, 3):
+        hall.change(held(seat_id))
+        hall.turn(TICK_SECONDS * 2)
+    assert received == []
+    watcher.follow(Position(1, 2))
+    assert [seats(wire) for wire in received] == [{3: "reserved"}]
+
+
+def test_an_update_that_was_still_gathered_when_a_watcher_caught_up_is_not_repeated(hall):
+    watcher, received, _ = hall.watcher()
+    watcher.hold_back()
+    hall.change(held(1))
+    watcher.follow(Position(1, 1))
+    hall.turn()
+    assert received == []
+
+
+def test_a_paused_watcher_starts_over(hall):
+    watcher, received, _ = hall.watcher()
+    watcher.hold_back()
+    hall.change(held(1))
+    hall.turn(TICK_SECONDS * 2)
+    watcher.pause()
+    hall.change(held(2))
+    hall.turn(TICK_SECONDS * 2)
+    watcher.hold_back()
+    hall.change(held(3))
+    hall.turn(TICK_SECONDS * 2)
+    watcher.follow(Position(1, 2))
+    assert [seats(wire) for wire in received] == [{3: "reserved"}]
+
+
+def test_a_new_epoch_is_newer_whatever_its_numbers(hall):
+    received = hall.live()
+    watcher, late, _ = hall.watcher()
+    watcher.follow(Position(1, 500))
+    hall.change(held(1), epoch=2)
+    hall.turn()
+    assert [messages(wire)[0]["epoch"] for wire in (*received, *late)] == [2, 2]
+
+
+def test_a_watcher_that_left_gets_nothing_and_counts_no_more(hall):
+    watcher, received, _ = hall.watcher()
+    watcher.follow(START)
+    hall.change(held(1))
+    hall.feed.leave(watcher)
+    hall.feed.leave(watcher)
+    hall.turn(1)
+    assert received == []
+    assert hall.feed.connections == {} and hall.feed.socket_count == 0
+
+
+def test_bounds_count_those_who_are_there():
+    hall = Hall(socket_limit=3, sockets_per_holder=2)
+    first, _, _ = hall.watcher("user:1")
+    hall.watcher("user:1", screening=2)
+    with pytest.raises(TooManyOfHolder):
+        hall.watcher("user:1", screening=3)
+    hall.watcher("user:2")
+    with pytest.raises(TooManySockets):
+        hall.watcher("user:3")
+    hall.feed.leave(first)
+    hall.watcher("user:3")
+    assert hall.feed.connections == {1: 2, 2: 1}
+
+
+def test_closing_reaches_those_who_are_there_and_those_who_come(hall):
+    _, _, closed = hall.watcher()
+    hall.feed.close_all(1001, "bye")
+    _, _, closed_later = hall.watcher()
+    assert closed == closed_later == [(1001, "bye")]

@@ -1,0 +1,167 @@
+"""The outbox over a real pair of connected sockets, of which the far end reads when the test says so."""
+
+import asyncio
+import os
+import socket
+from types import SimpleNamespace
+
+import pytest
+from tornado.iostream import IOStream
+from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
+from websockets.frames import Opcode
+from websockets.protocol import CLIENT, Protocol
+
+from api.outbox import Outbox, text_frame
+
+pytestmark = pytest.mark.gen_test
+
+LIMIT_BYTES = 64 * 1024
+
+
+class Line:
+    """An outbox, and the client at the other end."""
+
+    def __init__(self) -> None:
+        near, self.far = socket.socketpair()
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        self.far.setblocking(False)
+        self.protocol = WebSocketProtocol13(None, False, SimpleNamespace(compression_options=None))
+        self.protocol.stream = IOStream(near)
+        self.overflows = 0
+        self.outbox = Outbox(self.protocol, LIMIT_BYTES, self._overflow)
+        self._client = Protocol(CLIENT, max_size=None)
+
+    def _overflow(self) -> None:
+        self.overflows += 1
+        self.protocol.close(1013, "slow")
+
+    def stall(self) -> int:
+        """Send until the kernel takes no more. Returns how many frames that took."""
+        sent = 0
+        while self.outbox.waiting_bytes == 0:
+            self.outbox.send(text_frame(b"%06d" % sent + b"." * 994))
+            sent += 1
+        return sent
+
+    async def read(self, until_close: bool = False, count: int = 0) -> list:
+        """Frames that arrive, until there are `count` or the close frame came."""
+        loop = asyncio.get_running_loop()
+        frames = []
+        async with asyncio.timeout(5):
+            while len(frames) < count or (until_close and not frames[-1:] == [Opcode.CLOSE]):
+                data = await loop.sock_recv(self.far, 65_536)
+                if not data:
+                    break
+                self._client.receive_data(data)
+                for frame in self._client.events_received():
+                    frames.append(bytes(frame.data) if frame.opcode is Opcode.TEXT else frame.opcode)
+        return frames
+
+    def close(self) -> None:
+        self.protocol.stream.close()
+        self.far.close()
+
+
+@pytest.fixture
+def line(io_loop):
+    async def open_line():
+        return Line()
+
+    line = io_loop.run_sync(open_line)
+    yield line
+    line.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
+async def test_a_frame_of_any_size_arrives_whole(line, size):
+    payload = os.urandom(size // 2).hex().encode().ljust(size, b".")
+    line.outbox.send(text_frame(payload))
+    assert await line.read(count=1) == [payload]
+
+
+async def test_nothing_waits_while_the_client_keeps_up(line):
+    for number in range(100):
+        line.outbox.send(text_frame(b"%d" % number))
+        assert line.outbox.waiting_bytes == 0
+        assert await line.read(count=1) == [b"%d" % number]
+
+
+async def test_what_had_to_wait_arrives_complete_and_in_order(line):
+    sent = line.stall()
+    for number in range(sent, sent + 20):
+        line.outbox.send(text_frame(b"%06d" % number + b"." * 994))
+    assert 0 < line.outbox.waiting_bytes <= LIMIT_BYTES
+    frames = await line.read(count=sent + 20)
+    assert [int(frame[:6]) for frame in frames] == list(range(sent + 20))
+    await line.outbox.drained()
+    assert line.outbox.waiting_bytes == 0
+
+
+async def test_control_frames_never_break_into_a_frame(line):
+    sent = line.stall()
+    line.protocol.write_ping(b"")
+    line.outbox.send(text_frame(b"after the ping"))
+    frames = await line.read(count=sent + 2)
+    assert [frame for frame in frames if frame is Opcode.PING] == [Opcode.PING]
+    assert frames[-1] == b"after the ping"
+
+
+async def test_a_frame_waits_behind_a_control_frame_that_is_stuck(line):
+    pings = 0
+    while not line.protocol.stream.writing():
+        line.protocol.write_ping(b"." * 125)
+        pings += 1
+    line.outbox.send(text_frame(b"behind"))
+    assert line.outbox.waiting_bytes > 0
+    assert await line.read(count=pings + 1) == [Opcode.PING] * pings + [b"behind"]
+
+
+async def test_past_the_bound_the_queue_is_dropped_and_the_close_code_still_arrives(line):
+    sent = line.stall()
+    most = 0
+    while line.overflows == 0:
+        most = max(most, line.outbox.waiting_bytes)
+        line.outbox.send(text_frame(b"%06d" % sent + b"." * 994))
+        sent += 1
+    assert most <= LIMIT_BYTES
+    line.outbox.send(text_frame(b"ignored"))
+    assert line.overflows == 1
+    frames = await line.read(until_close=True)
+    assert frames[-1] is Opcode.CLOSE
+    assert (line._client.close_rcvd.code, line._client.close_rcvd.reason) == (1013, "slow")
+    # Only what the kernel had, and the frame it had begun, came before it.
+    assert [int(frame[:6]) for frame in frames[:-1]] == list(range(len(frames) - 1))
+    assert len(frames) - 1 <= sent - LIMIT_BYTES // 1010
+
+
+async def test_one_update_over_the_bound_is_taken_where_nothing_waits(line):
+    line.outbox.send(text_frame(b"x" * 3 * LIMIT_BYTES))
+    assert line.overflows == 0
+    assert await line.read(count=1) == [b"x" * 3 * LIMIT_BYTES]
+
+
+async def test_waiting_for_room_ends_when_there_is_room(line):
+    sent = line.stall()
+    waiting = asyncio.create_task(line.outbox.drained())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    await line.read(count=sent)
+    await waiting
+
+
+async def test_waiting_for_room_ends_when_the_client_vanishes(line):
+    line.stall()
+    waiting = asyncio.create_task(line.outbox.drained())
+    await asyncio.sleep(0)
+    line.far.close()
+    with pytest.raises(WebSocketClosedError):
+        await waiting
+    line.outbox.send(text_frame(b"to nobody"))
+
+
+async def test_sending_to_a_peer_that_has_just_gone_raises_nothing(line):
+    line.far.close()
+    for _ in range(3):
+        line.outbox.send(text_frame(b"to nobody"))
+        await asyncio.sleep(0)
+    assert line.protocol.is_closing()
