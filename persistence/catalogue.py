@@ -20,6 +20,8 @@ _ADD_CINEMA = "INSERT INTO cinemas (name, city, address) VALUES (%s, %s, %s) RET
 
 _FIND_CINEMA = "SELECT min(id) FROM cinemas WHERE name = %s"
 
+_FIND_MOVIE = "SELECT min(id) FROM movies WHERE title = %s"
+
 _ADD_MOVIE = """
 INSERT INTO movies (title, description, genre, language, rating, duration_minutes, release_date)
 VALUES (%s, %s, %s, %s, %s, %s, %s)
@@ -131,6 +133,11 @@ class Catalogue:
     async def add_cinema(self, name: str, city: str, address: str) -> int:
         """Make a cinema. Returns its id."""
         return int((await self._connector.run(_ADD_CINEMA, (name, city, address)))[0][0])
+
+    async def find_movie(self, title: str) -> int | None:
+        """Id of the movie of this title, if there is one."""
+        found: int | None = (await self._connector.run(_FIND_MOVIE, (title,)))[0][0]
+        return found
 
     async def add_movie(self, movie: Movie) -> int:
         """Make a movie. Returns its id."""

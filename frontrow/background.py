@@ -1,0 +1,33 @@
+"""Work that recurs for as long as the server runs, and must outlive its own failures."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger("frontrow.background")
+
+
+class Recurring:
+    """Tasks that repeat. A failure is logged and the work is tried again the next time."""
+
+    def __init__(self) -> None:
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Do `work` now and then again `seconds` after it is done."""
+        self._tasks.append(asyncio.create_task(self._repeat(seconds, name, work), name=name))
+
+    async def stop(self) -> None:
+        """Cancel all of them and wait until they are gone."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @staticmethod
+    async def _repeat(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception as exc:
+                log.warning("%s failed and is tried again in %g s: %s", name, seconds, exc)
+            await asyncio.sleep(seconds)

@@ -1,0 +1,180 @@
+"""The `frontrow` command line.
+
+Each command reads the settings, opens the database and prints; what it does stands elsewhere. Whatever an
+operator can get wrong ends in one sentence on standard error and exit status 1 (2 for wrong usage).
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from api.tokens import UnusableKey
+from engine.errors import StoreUnavailable
+from frontrow import __version__
+from frontrow.check import advice
+from frontrow.database import database_of
+from frontrow.seeding import seed
+from frontrow.server import serve as run_server
+from frontrow.settings import Settings, SettingsError, load_settings
+from frontrow.signing import tokens_of
+from persistence.catalogue import Catalogue
+from persistence.connector import Connector
+from persistence.data_directory import DataDirectoryInUse
+from persistence.embedded import EmbeddedPostgresFailed
+from persistence.migrations import MigrationFailed, migrate
+
+_EXPECTED = (
+    SettingsError,
+    UnusableKey,
+    DataDirectoryInUse,
+    EmbeddedPostgresFailed,
+    MigrationFailed,
+    StoreUnavailable,
+    ValueError,
+    OSError,
+)
+"""What goes wrong for reasons outside the program: told in words, without a stack trace."""
+
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the embedded PostgreSQL and development's secret are kept. [FRONTROW_DATA_DIR, or .frontrow]",
+)
+
+
+@contextmanager
+def _told_in_words() -> Iterator[None]:
+    try:
+        yield
+    except _EXPECTED as exc:
+        raise click.ClickException(str(exc)) from exc
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="frontrow")
+def main() -> None:
+    """Frontrow sells seats: a real-time reservation server and what belongs to it.
+
+    Settings are environment variables that begin with FRONTROW_; options win over them.
+    docs/settings.md lists them all.
+    """
+
+
+@main.command()
+@click.option("--host", help="Where to listen. [FRONTROW_HOST, or 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), help="TCP port; 0 takes a free one. [FRONTROW_PORT, or 8000]"
+)
+@_data_dir
+@click.option("--demo", is_flag=True, help="Make a small cinema to look at, with users who may log in.")
+def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool) -> None:
+    """Run the server until SIGTERM or SIGINT.
+
+    Brings the database to the current schema first, and prints "listening on http://HOST:PORT" on standard
+    output when it is ready. With no FRONTROW_DATABASE_URL it runs a PostgreSQL of its own in the data
+    directory.
+    """
+    with _told_in_words():
+        settings = load_settings(host=host, port=port, data_dir=data_dir)
+        run_server(settings, demo=demo, announce=_announce)
+
+
+def _announce(line: str) -> None:
+    click.echo(line)
+    sys.stdout.flush()
+
+
+@main.command()
+@click.option(
+    "--user-id", type=click.IntRange(1, 2**63 - 1), required=True, help="Whom the token speaks for."
+)
+@click.option("--admin", is_flag=True, help="The token speaks for an administrator.")
+@click.option(
+    "--ttl",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="How long it lives. [FRONTROW_TOKEN_TTL_SECONDS, or 3600]",
+)
+@_data_dir
+def token(user_id: int, admin: bool, ttl: int | None, data_dir: Path | None) -> None:
+    """Print a token (JWT) for a user.
+
+    The user need not be in our database: identities may come from another service.
+    """
+    with _told_in_words():
+        settings = load_settings(data_dir=data_dir)
+        seconds = ttl or settings.token_ttl_seconds
+        click.echo(tokens_of(settings).issue(user_id, admin=admin, ttl_seconds=seconds))
+
+
+@main.command("seed")
+@click.option("--screenings", type=click.IntRange(1, 1_000_000), required=True, help="How many.")
+@click.option("--rows", type=click.IntRange(1, 1000), required=True, help="Rows of each hall.")
+@click.option("--seats-per-row", type=click.IntRange(1, 1000), required=True, help="Seats of each row.")
+@_data_dir
+def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path | None) -> None:
+    """Make future screenings for load tests.
+
+    Prints one JSON document on standard output:
+    {"screenings": [{"id": …, "room_id": …, "first_seat_id": …, "last_seat_id": …}, …]}.
+    A screening's seats have consecutive ids; up to 50 screenings share a hall.
+    """
+
+    async def fill(catalogue: Catalogue) -> list[dict[str, int]]:
+        made: list[dict[str, int]] = []
+        with click.progressbar(length=screenings, label="Screenings", file=sys.stderr) as progress:
+            async for batch in seed(catalogue, screenings, rows, seats_per_row):
+                made.extend(screening._asdict() for screening in batch)
+                progress.update(len(batch))
+        return made
+
+    with _told_in_words():
+        made = _with_catalogue(load_settings(data_dir=data_dir), fill)
+    click.echo(json.dumps({"screenings": made}))
+
+
+@main.command("migrate")
+@_data_dir
+def migrate_command(data_dir: Path | None) -> None:
+    """Bring the database to the current schema.
+
+    Nothing is applied twice, and it may run beside a server.
+    """
+    with _told_in_words(), database_of(load_settings(data_dir=data_dir)) as (url, _):
+        applied = migrate(url)
+    click.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
+
+
+@main.command()
+@_data_dir
+def check(data_dir: Path | None) -> None:
+    """Check the settings and the database, with advice. Exit status 1 if something is wrong."""
+    with _told_in_words():
+        settings = load_settings(data_dir=data_dir)
+        with database_of(settings) as (url, _):
+            findings = asyncio.run(advice(settings, url))
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.good else 'FAIL' if finding.fatal else 'note'}  {finding.text}")
+    if any(finding.fatal for finding in findings):
+        sys.exit(1)
+
+
+def _with_catalogue(settings: Settings, work: Callable[[Catalogue], Any]) -> Any:
+    """Do some work on a migrated database."""
+
+    async def connected(url: str) -> Any:
+        connector = Connector(url, pool_size=1, statement_timeout_seconds=120)
+        try:
+            return await work(Catalogue(connector))
+        finally:
+            connector.close()
+
+    with database_of(settings) as (url, _):
+        migrate(url)
+        return asyncio.run(connected(url))

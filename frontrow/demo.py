@@ -1,0 +1,201 @@
+"""The demo: a small cinema with people who may log in, made once, with screenings that never run out."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import NamedTuple
+
+from argon2 import PasswordHasher
+
+from api.tokens import Tokens
+from frontrow.seeding import row_label
+from persistence.catalogue import Catalogue, Movie, SeatPlan, Showing, Upcoming
+
+CINEMA = "Lumen Picture House"
+LOGINS_FILE = "demo-logins.json"
+_DAYS = 5
+_HOURS = (14, 17, 20)
+_PRICE = Decimal("10.99")
+
+MOVIES = (
+    Movie(
+        "The Cartographer's Tide",
+        "A map maker finds a coastline that moves.",
+        "Adventure",
+        "English",
+        "PG",
+        118,
+        date(2026, 9, 4),
+    ),
+    Movie(
+        "Night Shift at the Observatory",
+        "Two astronomers, one signal, no sleep.",
+        "Science fiction",
+        "English",
+        "PG-13",
+        104,
+        date(2026, 10, 2),
+    ),
+    Movie(
+        "La última panadería",
+        "A bakery, a street, and one summer to keep both.",
+        "Drama",
+        "Spanish",
+        "G",
+        97,
+        date(2026, 8, 21),
+    ),
+    Movie(
+        "Brass and Thunder",
+        "A village band enters the wrong contest.",
+        "Comedy",
+        "English",
+        "PG",
+        101,
+        date(2026, 10, 30),
+    ),
+)
+
+
+class Login(NamedTuple):
+    """Somebody who may log in to the demo."""
+
+    email: str
+    full_name: str
+    is_admin: bool
+
+
+LOGINS = (
+    Login("admin@demo.example", "Demo Administrator", True),
+    Login("first@demo.example", "First Demo User", False),
+    Login("second@demo.example", "Second Demo User", False),
+)
+
+
+class Member(NamedTuple):
+    """A user of the demo as it is printed."""
+
+    user_id: int
+    email: str
+    password: str
+    is_admin: bool
+
+
+class Demo(NamedTuple):
+    """What there is to look at."""
+
+    members: Sequence[Member]
+    upcoming: Sequence[Upcoming]
+
+
+def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
+    """A hall in blocks with an aisle between each two.
+
+    The last two rows are VIP; the outermost places of the first row are for wheelchairs.
+    """
+    width = sum(block_sizes)
+    seats = []
+    for row in range(rows):
+        number, x = 0, 1.0
+        for size in block_sizes:
+            for _ in range(size):
+                number += 1
+                seat_type = "vip" if row >= rows - 2 else "standard"
+                if row == 0 and number in (1, 2, width - 1, width):
+                    seat_type = "wheelchair"
+                seats.append(SeatPlan(row_label(row), number, seat_type, x, row + 1.0))
+                x += 1
+            x += 1.5
+    return seats
+
+
+def kept_passwords(data_dir: Path) -> dict[str, str]:
+    """The passwords of the demo's users by address: drawn once, and kept for their owner alone. Blocking."""
+    kept = data_dir / LOGINS_FILE
+    if kept.exists():
+        return {str(email): str(password) for email, password in json.loads(kept.read_text()).items()}
+    passwords = {login.email: secrets.token_urlsafe(9) for login in LOGINS}
+    kept.touch(mode=0o600)
+    kept.write_text(json.dumps(passwords, indent=2))
+    return passwords
+
+
+async def prepare_demo(catalogue: Catalogue, passwords: Mapping[str, str]) -> Demo:
+    """Make the demo where it is missing, and screenings for the coming days where none are left.
+
+    Args:
+        catalogue: the database.
+        passwords: of the users, by address.
+    """
+    cinema_id = await catalogue.find_cinema(CINEMA)
+    if cinema_id is None:
+        cinema_id = await catalogue.add_cinema(CINEMA, "Demo City", "1 Projection Lane")
+        await catalogue.add_room(cinema_id, "Great Hall", hall_with_aisles(12, (5, 10, 5)))
+        await catalogue.add_room(cinema_id, "Studio", hall_with_aisles(7, (4, 6)))
+    now = datetime.now(UTC)
+    upcoming = await catalogue.upcoming(cinema_id, now)
+    if not upcoming:
+        await _add_screenings(catalogue, cinema_id, now)
+        upcoming = await catalogue.upcoming(cinema_id, now)
+    return Demo(await _members(catalogue, passwords), upcoming)
+
+
+def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
+    """How to look at the demo, in lines for a terminal.
+
+    Args:
+        demo: what there is.
+        base_url: where the server listens.
+        tokens: issues a token per user.
+        ttl_seconds: how long these tokens live.
+    """
+    screening = demo.upcoming[0]
+    begins = f"{screening.starts_at:%d %B %H:%M} UTC"
+    lines = [
+        "",
+        f"API page      {base_url}/docs",
+        f"Metrics       {base_url}/metrics",
+        f"Screening {screening.id:<4}{screening.title}, {screening.room}, {begins}",
+        f"              curl {base_url}/api/v1/seat-reservations/screening/{screening.id}/availability",
+    ]
+    for member in demo.members:
+        token = tokens.issue(member.user_id, admin=member.is_admin, ttl_seconds=ttl_seconds)
+        role = "Administrator" if member.is_admin else "User"
+        lines += [
+            "",
+            f"{role:<14}{member.email}  password {member.password}",
+            f"              token {token}",
+        ]
+    return lines
+
+
+async def _add_screenings(catalogue: Catalogue, cinema_id: int, now: datetime) -> None:
+    movie_ids = [
+        await catalogue.find_movie(movie.title) or await catalogue.add_movie(movie) for movie in MOVIES
+    ]
+    tomorrow = now.date() + timedelta(days=1)
+    showings = []
+    for room_number, (room_id, _) in enumerate(await catalogue.rooms(cinema_id)):
+        for slot in range(_DAYS * len(_HOURS)):
+            day, hour = divmod(slot, len(_HOURS))
+            starts_at = datetime.combine(tomorrow + timedelta(days=day), time(_HOURS[hour]), UTC)
+            choice = (slot + room_number * 2) % len(MOVIES)
+            movie = MOVIES[choice]
+            ends_at = starts_at + timedelta(minutes=movie.duration_minutes)
+            showings.append(Showing(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE))
+    await catalogue.add_screenings(showings)
+
+
+async def _members(catalogue: Catalogue, passwords: Mapping[str, str]) -> list[Member]:
+    """The users, with these passwords from now on."""
+    members = []
+    for login in LOGINS:
+        password = passwords[login.email]
+        password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
+        user_id = await catalogue.add_user(login.email, login.full_name, password_hash, login.is_admin)
+        members.append(Member(user_id, login.email, password, login.is_admin))
+    return members
