@@ -127,7 +127,8 @@ class Exchange(httputil.HTTPMessageDelegate):
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
             cast(HTTP1Connection, self._request.connection).set_max_body_size(_UNBOUNDED)
             self._body_bytes = int(declared[:20])
-            self._send(self._refused(BodyTooLarge(self._services.limits.body_bytes)))
+            refusal = self._refused(BodyTooLarge(self._services.limits.body_bytes))
+            self._send(refusal._replace(headers={"Connection": "close"}))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, up to its limit."""

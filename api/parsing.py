@@ -49,7 +49,7 @@ class Parser(tornadoparser.TornadoParser):
             }
         except UnicodeDecodeError as error:
             raise InvalidInput({"query": ["Must be UTF-8."]}) from error
-        return self._makeproxy(decoded, schema)
+        return self._makeproxy(decoded, schema, cls=tornadoparser.WebArgsTornadoMultiDictProxy)
 
     def handle_error(
         self, error: ValidationError, req: HTTPServerRequest, schema: Schema, **_: Any

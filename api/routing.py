@@ -5,8 +5,7 @@ taken out.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from api.endpoint import PLACEHOLDER
@@ -14,6 +13,7 @@ from api.fields import LARGEST_ID
 from api.operation import Operation
 
 _NUMBER = re.compile(r"(?<=/)[1-9][0-9]*(?=/|$)", re.ASCII)
+_LONGEST_ID = len(str(LARGEST_ID))
 
 
 class Route(NamedTuple):
@@ -21,11 +21,13 @@ class Route(NamedTuple):
 
     Attributes:
         pattern: the path as it was declared, e.g. "/api/v1/tickets/{ticket_id}".
+        id_count: how many ids the path has.
         operations: by method.
     """
 
     pattern: str
-    operations: Mapping[str, Operation]
+    id_count: int
+    operations: dict[str, Operation]
 
     @property
     def methods(self) -> list[str]:
@@ -50,27 +52,29 @@ class Routes:
 
     Args:
         operations: what is served.
+
+    Raises:
+        ValueError: two operations have the same method and path.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
-        for operation in operations:
-            by_path[operation.endpoint.path][operation.endpoint.method] = operation
         self._routes: dict[str, Route] = {}
-        for path, methods in by_path.items():
+        for operation in operations:
+            method, path = operation.endpoint.method, operation.endpoint.path
             key = PLACEHOLDER.sub("{}", path)
+            route = self._routes.get(key) or Route(path, key.count("{}"), {})
+            if method in route.operations:
+                raise ValueError(f"{method} {path} is declared twice")
+            route.operations[method] = operation
             # "/cinemas/" is served as "/cinemas" too: the guide lists it so, and clients vary.
-            for spelling in {key, key.rstrip("/") or "/"}:
-                self._routes[spelling] = Route(path, methods)
+            self._routes[key] = self._routes[key.rstrip("/") or "/"] = route
 
     def find(self, path: str) -> Match | None:
         """What is served at a path; None if nothing is, or if an id in it is beyond 64 bits."""
-        if route := self._routes.get(path):
-            return Match(route, [])
-        route = self._routes.get(_NUMBER.sub("{}", path))
-        if route is None:
+        numbers = _NUMBER.findall(path)
+        route = self._routes.get(_NUMBER.sub("{}", path) if numbers else path)
+        if route is None or len(numbers) != route.id_count:
             return None
-        ids = [int(number) for number in _NUMBER.findall(path) if len(number) <= len(str(LARGEST_ID))]
-        if len(ids) != route.pattern.count("{") or max(ids) > LARGEST_ID:
+        if any(len(number) > _LONGEST_ID or int(number) > LARGEST_ID for number in numbers):
             return None
-        return Match(route, ids)
+        return Match(route, [int(number) for number in numbers])

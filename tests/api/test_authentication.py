@@ -1,0 +1,95 @@
+"""Who may call what: every operation of the API, with every kind of token."""
+
+import jwt
+import pytest
+
+from api.application import RESOURCES
+from api.endpoint import PLACEHOLDER, Access, Endpoint, Resource
+from tests.api.venue import SCREENING, Venue
+from tests.signing_keys import STRONG_SECRET
+
+pytestmark = pytest.mark.gen_test
+
+ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
+GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.access is not Access.PUBLIC]
+PUBLIC = [endpoint for endpoint in ENDPOINTS if endpoint.access is Access.PUBLIC]
+
+
+def path_of(endpoint: Endpoint) -> str:
+    return PLACEHOLDER.sub(str(SCREENING), endpoint.path)
+
+
+def name_of(endpoint: Endpoint) -> str:
+    return endpoint.name
+
+
+def signed(venue: Venue, secret: str = STRONG_SECRET, **claims: object) -> str:
+    now = int(venue.clock.now())
+    return jwt.encode({"sub": "7", "iat": now, "exp": now + 60, **claims}, secret, algorithm="HS256")
+
+
+@pytest.mark.parametrize("endpoint", GUARDED, ids=name_of)
+async def test_no_token_no_service(venue: Venue, endpoint: Endpoint) -> None:
+    response = await venue.guest.send(endpoint.method, path_of(endpoint), {} if endpoint.body else None)
+    assert (response.status, response.code) == (401, "not_authenticated")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("endpoint", GUARDED, ids=name_of)
+async def test_a_bad_token_is_refused(venue: Venue, endpoint: Endpoint) -> None:
+    now = int(venue.clock.now())
+    caller = venue.guest
+    for token, code in (
+        (signed(venue, secret="another secret that nobody here has given"), "token_invalid"),
+        (signed(venue, iat=now - 60, exp=now - 1), "token_expired"),
+        (signed(venue, sub="somebody"), "token_invalid"),
+        (signed(venue, admin="true"), "token_invalid"),
+        (signed(venue) + "x", "token_invalid"),
+        ("x" * 9000, "token_invalid"),
+        ("", "token_invalid"),
+    ):
+        caller.token = token
+        response = await caller.send(endpoint.method, path_of(endpoint), {} if endpoint.body else None)
+        assert (response.status, response.code) == (401, code)
+        assert response.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize("endpoint", PUBLIC, ids=name_of)
+async def test_public_operations_need_no_token_and_mind_none(venue: Venue, endpoint: Endpoint) -> None:
+    caller = venue.guest
+    for token in (None, "rubbish"):
+        caller.token = token
+        assert (await caller.send(endpoint.method, path_of(endpoint))).status == endpoint.status
+
+
+@pytest.mark.parametrize("authorization", ["Basic dXNlcjpwYXNz", "Bearer", "bearer", "Token x", ""])
+async def test_other_schemes_are_no_tokens(venue: Venue, authorization: str) -> None:
+    response = await venue.guest.send(
+        "GET", "/api/v1/tickets/my-tickets", headers={"Authorization": authorization}
+    )
+    assert response.status == 401
+
+
+async def test_the_scheme_is_read_without_regard_to_case(venue: Venue) -> None:
+    headers = {"Authorization": f"bearer {signed(venue)}"}
+    assert (await venue.guest.send("GET", "/api/v1/tickets/my-tickets", headers=headers)).status == 200
+
+
+async def test_a_token_in_the_query_is_not_taken_for_rest(venue: Venue) -> None:
+    response = await venue.guest.send("GET", f"/api/v1/tickets/my-tickets?token={signed(venue)}")
+    assert response.status == 401
+
+
+async def test_administrators_operations_refuse_others(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    office = Resource("/office", tag="Office")
+
+    @office.get("", access=Access.ADMIN)
+    async def look(call: object) -> dict[str, object]:
+        return {"ok": True}
+
+    monkeypatch.setattr("api.application.RESOURCES", (office,))
+    venue.restart_api()
+    assert (await venue.user(1, admin=True).send("GET", "/office")).json == {"ok": True}
+    refused = await venue.user(7).send("GET", "/office")
+    assert (refused.status, refused.code) == (403, "admin_required")
+    assert (await venue.guest.send("GET", "/office")).status == 401

@@ -1,0 +1,85 @@
+"""Seat maps are written from fragments: the same bytes as a plain encoding, and kept until a change."""
+
+import gc
+import json
+import weakref
+
+from api.availability import SeatMapEncoder
+from engine.records import Layout, Seat
+from engine.replies import SeatMap, SeatView
+
+RESERVED = SeatView(2, "reserved", "user:7", 1_800_000_300.0)
+BOOKED = SeatView(3, "booked", "user:8")
+GUESTS = SeatView(4, "reserved", "session:x", 1_800_000_300.0)
+LAPSED = SeatView(5, "available", None, None, "user:9")
+
+
+def hall(seats: int = 6) -> Layout:
+    return Layout(1, 1, (Seat(n, 1, 'A"', n, "vip", 0.0, 0.0) for n in range(1, seats + 1)))
+
+
+def seat_map(layout: Layout, seq: int, *views: SeatView, screening: int = 1) -> SeatMap:
+    return SeatMap(screening, 1, seq, layout, {view.seat_id: view for view in views})
+
+
+def test_every_seat_is_told_once_in_the_order_of_the_room() -> None:
+    told = json.loads(SeatMapEncoder().public(seat_map(hall(), 1, RESERVED, BOOKED, GUESTS, LAPSED)).plain)
+    assert [seat["seat"]["id"] for seat in told] == [1, 2, 3, 4, 5, 6]
+    assert [seat["status"] for seat in told] == [
+        "available",
+        "reserved",
+        "booked",
+        "reserved",
+        "available",
+        "available",
+    ]
+    assert [seat["reserved_by"] for seat in told] == [None, 7, None, None, None, None]
+    assert [seat.get("previously_reserved_by") for seat in told] == [None, None, None, None, 9, None]
+    assert told[0]["seat"]["row_label"] == 'A"'
+    assert told[1]["expires_at"] == "2027-01-15T08:05:00.000Z"
+    assert all("is_mine" not in seat for seat in told)
+
+
+def test_only_the_owner_sees_what_is_his() -> None:
+    encoder, seats = SeatMapEncoder(), seat_map(hall(), 1, RESERVED, BOOKED)
+    mine = {
+        user: [(seat["status"], seat["is_mine"]) for seat in json.loads(encoder.personal(seats, user).plain)]
+        for user in ("user:7", "user:8", "user:10")
+    }
+    assert mine["user:7"][1:3] == [("reserved_by_me", True), ("booked", False)]
+    assert mine["user:8"][1:3] == [("reserved", False), ("booked", True)]
+    assert mine["user:10"][1:3] == [("reserved", False), ("booked", False)]
+
+
+def test_a_version_is_written_once() -> None:
+    encoder, layout = SeatMapEncoder(), hall()
+    first = encoder.public(seat_map(layout, 1))
+    assert encoder.public(seat_map(layout, 1)) is first
+    changed = encoder.public(seat_map(layout, 2, RESERVED))
+    assert changed is not first
+    assert b'reserved_by":7' in changed.plain
+
+
+def test_screenings_of_one_hall_do_not_mix() -> None:
+    encoder, layout = SeatMapEncoder(), hall()
+    taken = encoder.public(seat_map(layout, 5, RESERVED, screening=1))
+    free = encoder.public(seat_map(layout, 5, screening=2))
+    assert b'"reserved"' in taken.plain
+    assert b'"reserved"' not in free.plain
+
+
+def test_versions_are_kept_within_bounds() -> None:
+    encoder, layout = SeatMapEncoder(limit_bytes=3 * 6 * 700), hall()
+    first = encoder.public(seat_map(layout, 1, screening=1))
+    for screening in range(2, 10):
+        encoder.public(seat_map(layout, 1, screening=screening))
+    assert encoder.public(seat_map(layout, 1, screening=1)) is not first
+
+
+def test_a_layout_nobody_uses_is_forgotten() -> None:
+    encoder, layout = SeatMapEncoder(), hall()
+    encoder.public(seat_map(layout, 1))
+    gone = weakref.ref(layout)
+    del layout
+    gc.collect()
+    assert gone() is None

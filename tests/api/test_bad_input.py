@@ -1,0 +1,188 @@
+"""Whatever is wrong with a request: a 4xx that names it, and nothing changed."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.caller import RESERVATIONS, TICKETS
+from tests.api.venue import SCREENING, Venue
+
+pytestmark = pytest.mark.gen_test
+
+RESERVE, TOGGLE, BOOK = f"{RESERVATIONS}/reserve", f"{RESERVATIONS}/toggle", f"{TICKETS}/book"
+BEYOND_64_BITS = 2**63
+
+
+def selection(**changes: Any) -> dict[str, Any]:
+    """A good body, but for the changes; None leaves a field out."""
+    body = {"screening_id": SCREENING, "seat_ids": [42], **changes}
+    return {name: value for name, value in body.items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        (RESERVE, selection(screening_id=None), "screening_id"),
+        (RESERVE, selection(screening_id="123"), "screening_id"),
+        (RESERVE, selection(screening_id=True), "screening_id"),
+        (RESERVE, selection(screening_id=123.0), "screening_id"),
+        (RESERVE, selection(screening_id=0), "screening_id"),
+        (RESERVE, selection(screening_id=-1), "screening_id"),
+        (RESERVE, selection(screening_id=BEYOND_64_BITS), "screening_id"),
+        (RESERVE, selection(screening_id=10**30), "screening_id"),
+        (RESERVE, selection(seat_ids=None), "seat_ids"),
+        (RESERVE, selection(seat_ids=[]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[42] * 51), "seat_ids"),
+        (RESERVE, selection(seat_ids=42), "seat_ids"),
+        (RESERVE, selection(seat_ids="42"), "seat_ids"),
+        (RESERVE, selection(seat_ids={"42": 42}), "seat_ids"),
+        (RESERVE, selection(seat_ids=["42"]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[True]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[42.0]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[42, None]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[[42]]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[0]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[BEYOND_64_BITS]), "seat_ids"),
+        (RESERVE, selection(seat_ids=[10**30]), "seat_ids"),
+        (RESERVE, [42], "body"),
+        (RESERVE, 42, "body"),
+        (f"{RESERVATIONS}/extend?additional_minutes=0", selection(), "additional_minutes"),
+        (f"{RESERVATIONS}/extend?additional_minutes=61", selection(), "additional_minutes"),
+        (f"{RESERVATIONS}/extend?additional_minutes=five", selection(), "additional_minutes"),
+        (f"{RESERVATIONS}/extend?additional_minutes=", selection(), "additional_minutes"),
+        (f"{RESERVATIONS}/extend?additional_minutes=%FF", selection(), "query"),
+        (TOGGLE, {"screening_id": SCREENING}, "seat_ids"),
+        (TOGGLE, selection(seat_id=42), "seat_ids"),
+        (TOGGLE, {"screening_id": SCREENING, "seat_id": "42"}, "seat_id"),
+        (TOGGLE, {"screening_id": SCREENING, "seat_id": BEYOND_64_BITS}, "seat_id"),
+        (BOOK, selection(payment_id=""), "payment_id"),
+        (BOOK, selection(payment_id="p" * 256), "payment_id"),
+        (BOOK, selection(payment_id="pi\x00"), "payment_id"),
+        (BOOK, selection(payment_id=42), "payment_id"),
+        (BOOK, selection(payment_pending=1), "payment_pending"),
+        (BOOK, selection(payment_pending="true"), "payment_pending"),
+        (f"{TICKETS}/book-from-reservation", selection(), "payment_id"),
+        (f"{TICKETS}/2001/confirm-payment", {}, "payment_id"),
+    ],
+)
+async def test_a_body_of_the_wrong_shape_is_refused_by_field(
+    venue: Venue, path: str, body: object, field: str
+) -> None:
+    response = await venue.user(7).send("POST", path, body)
+    assert (response.status, response.code, response.json["retryable"]) == (422, "invalid_input", False)
+    assert list(response.json["errors"]) == [field]
+    assert all(isinstance(sentence, str) for sentence in response.json["errors"][field])
+    assert field in response.json["detail"]
+    assert not venue.database.events, "nothing changed"
+
+
+async def test_all_faults_are_named_at_once(venue: Venue) -> None:
+    response = await venue.user(7).send("POST", RESERVE, {"seat_ids": []})
+    assert set(response.json["errors"]) == {"screening_id", "seat_ids"}
+
+
+async def test_unknown_fields_are_ignored(venue: Venue) -> None:
+    response = await venue.user(7).send("POST", RESERVE, selection(colour="red"))
+    assert response.status == 201
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"not json",
+        b'{"screening_id": NaN}',
+        b'{"screening_id": Infinity}',
+        b'{"screening_id": 1e999}',
+        b'{"payment_id": "\\ud800"}',
+        b'{"payment_id": "\xff"}',
+        b'{"payment_id": "\xed\xa0\x80"}',
+        b"[" * 5000 + b"]" * 5000,
+        b'{"a":' * 5000 + b"1" + b"}" * 5000,
+        json.dumps(selection()).encode("utf-16"),
+    ],
+)
+async def test_what_is_no_json_is_refused(venue: Venue, raw: bytes) -> None:
+    response = await venue.user(7).send("POST", BOOK, raw=raw)
+    assert (response.status, response.code) == (400, "malformed_json")
+    assert not venue.database.events
+
+
+@pytest.mark.parametrize(
+    "query", ["?seat_ids=", "?seat_ids=a", "?seat_ids=42,", "?seat_ids=4 2", "?seat_ids=%00"]
+)
+async def test_seat_ids_in_a_query_are_numbers(venue: Venue, query: str) -> None:
+    user = venue.user(7)
+    await user.reserve(SCREENING, [42])
+    response = await user.cancel_reservations(SCREENING, query.replace(" ", "%20"))
+    assert (response.status, list(response.json["errors"])) == (422, ["seat_ids"])
+    assert len((await user.my_reservations()).json) == 1
+
+
+@pytest.mark.parametrize("query", ["?page=0", "?size=0", "?size=201", "?page=x", "?include_expired=perhaps"])
+async def test_queries_of_lists_are_bounded(venue: Venue, query: str) -> None:
+    assert (await venue.user(7).my_reservations(query)).status == 422
+
+
+@pytest.mark.parametrize(
+    "media_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/xml"]
+)
+async def test_a_body_must_not_be_declared_as_something_else(venue: Venue, media_type: str) -> None:
+    response = await venue.user(7).send(
+        "POST", RESERVE, raw=json.dumps(selection()).encode(), headers={"Content-Type": media_type}
+    )
+    assert (response.status, response.code) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "text/plain;charset=UTF-8",
+        "application/hal+json",
+        "",
+    ],
+)
+async def test_json_is_taken_however_browsers_declare_it(venue: Venue, media_type: str) -> None:
+    response = await venue.user(7).send(
+        "POST", RESERVE, raw=json.dumps(selection()).encode(), headers={"Content-Type": media_type}
+    )
+    assert response.status == 201
+
+
+@pytest.mark.parametrize("size", [65_537, 1_000_000])
+async def test_a_body_over_the_limit_is_refused(venue: Venue, size: int) -> None:
+    response = await venue.user(7).send("POST", RESERVE, raw=b" " * size)
+    assert (response.status, response.code, response.json["limit"]) == (413, "body_too_large", 65_536)
+
+
+async def test_a_body_at_the_limit_is_read(venue: Venue) -> None:
+    raw = json.dumps(selection()).encode()
+    response = await venue.user(7).send("POST", RESERVE, raw=raw + b" " * (65_536 - len(raw)))
+    assert response.status == 201
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/tickets/0",
+        "/api/v1/tickets/-1",
+        "/api/v1/tickets/007",
+        "/api/v1/tickets/abc",
+        "/api/v1/tickets/%32",
+        "/api/v1/tickets/4%00",
+        f"/api/v1/tickets/{BEYOND_64_BITS}",
+        "/api/v1/tickets/{}",
+        f"{RESERVATIONS}/screening//availability/me",
+        "/api/v1/nothing",
+        "//",
+        "/openapi.json/",
+    ],
+)
+async def test_paths_that_lead_nowhere(venue: Venue, path: str) -> None:
+    response = await venue.user(7).send("GET", path)
+    assert response.status == 404
+    assert set(response.json) >= {"detail", "code", "retryable"}

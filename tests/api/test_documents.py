@@ -1,0 +1,113 @@
+"""The OpenAPI and AsyncAPI documents say what the server does."""
+
+import inspect
+from typing import Any
+
+import pytest
+from marshmallow import RAISE
+
+from api.application import RESOURCES
+from api.endpoint import Endpoint
+from api.services import Limits
+from tests.api.caller import RESERVATIONS
+from tests.api.venue import SCREENING, Venue
+
+ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
+
+
+def references(node: Any) -> set[str]:
+    """Everything that a document refers to."""
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*(references(child) for child in node.values()))
+    if isinstance(node, list):
+        return set().union(*(references(child) for child in node))
+    return set()
+
+
+def resolves(document: Any, reference: str) -> bool:
+    node = document
+    for step in reference.removeprefix("#/").split("/"):
+        node = node.get(step) if isinstance(node, dict) else None
+    return node is not None
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_a_handler_takes_what_its_declaration_gives(endpoint: Endpoint) -> None:
+    parameters = set(inspect.signature(endpoint.handler).parameters)
+    assert parameters >= {"call", *endpoint.path_ids}
+    assert inspect.getdoc(endpoint.handler), "it is the operation's documentation"
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [endpoint.name for endpoint in ENDPOINTS]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.gen_test
+async def test_openapi_lists_every_operation(venue: Venue) -> None:
+    document = (await venue.guest.send("GET", "/openapi.json")).json
+    assert document["openapi"] == "3.1.0"
+    described = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    assert described == {
+        *((endpoint.method, endpoint.path) for endpoint in ENDPOINTS),
+        ("GET", "/openapi.json"),
+        ("GET", "/asyncapi.json"),
+    }
+    assert all(resolves(document, reference) for reference in references(document))
+
+
+@pytest.mark.gen_test
+async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
+    document = (await venue.guest.send("GET", "/openapi.json")).json
+    reserve = document["paths"][f"{RESERVATIONS}/reserve"]["post"]
+    assert reserve["security"] == [{"token": []}]
+    assert set(reserve["responses"]) == {"201", "400", "401", "403", "404", "409", "413", "415", "422", "503"}
+    assert "`seats_unavailable`" in reserve["responses"]["409"]["description"]
+    seats = document["components"]["schemas"]["SeatSelection"]["properties"]["seat_ids"]
+    assert (seats["minItems"], seats["maxItems"]) == (1, Limits().seats_per_request)
+    assert (seats["items"]["minimum"], seats["items"]["maximum"]) == (1, 2**63 - 1)
+    extend = document["paths"][f"{RESERVATIONS}/extend"]["post"]["parameters"]
+    (minutes,) = [parameter for parameter in extend if parameter["name"] == "additional_minutes"]
+    assert minutes["schema"] == {"type": "integer", "default": 5, "minimum": 1, "maximum": 60}
+    assert "security" not in document["paths"][f"{RESERVATIONS}/cleanup"]["post"]
+
+
+@pytest.mark.gen_test
+async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
+    document = (await venue.guest.send("GET", "/asyncapi.json")).json
+    assert document["asyncapi"] == "3.0.0"
+    assert document["channels"]["screening"]["address"] == "/ws/screenings/{screeningId}"
+    assert {"ConnectionConfirmed", "SeatUpdate", "BulkSeatUpdate"} <= set(document["components"]["messages"])
+    assert all(resolves(document, reference) for reference in references(document))
+
+
+@pytest.mark.gen_test
+async def test_answers_have_the_shape_that_is_documented(venue: Venue) -> None:
+    user = venue.user(7)
+    await venue.user(8).reserve(SCREENING, [50])
+    answers = {
+        "reserve_seats": await user.reserve(SCREENING, [42, 43]),
+        "extend_reservations": await user.extend(SCREENING, [42]),
+        "toggle_seats": await user.toggle(SCREENING, 43, 44),
+        "get_availability": await venue.guest.availability(SCREENING),
+        "get_own_availability": await user.own_availability(SCREENING),
+        "list_reservations": await user.my_reservations(),
+        "clean_up": await venue.guest.clean_up(),
+        "book_tickets": await user.book(SCREENING, [45], payment_pending=True),
+        "book_from_reservation": await user.book_reservation(SCREENING, [42], "pi_1"),
+        "list_tickets": await user.my_tickets(),
+        "get_ticket": await user.ticket(2001),
+        "confirm_payment": await user.confirm_payment(2001, "pi_2"),
+        "welcome": await venue.guest.send("GET", "/"),
+        "health": await venue.guest.send("GET", "/healthz"),
+        "readiness": await venue.guest.send("GET", "/readyz"),
+        "socket_statistics": await venue.guest.send("GET", "/ws/stats"),
+    }
+    shaped = {endpoint.name: endpoint for endpoint in ENDPOINTS if endpoint.answers}
+    assert set(answers) == set(shaped), "every operation with a documented shape is tried"
+    for name, response in answers.items():
+        schema = shaped[name].answers
+        instance = schema() if isinstance(schema, type) else schema
+        assert response.status == shaped[name].status
+        instance.load(response.json, unknown=RAISE)

@@ -1,0 +1,65 @@
+"""Every refusal has its status, its code and its data."""
+
+import inspect
+
+import pytest
+
+from api import errors as api_errors
+from api.errors import ApiError, problem_of, translation_of
+from engine import errors as engine_errors
+from engine.errors import (
+    EngineError,
+    HoldLimitExceeded,
+    JournalFull,
+    RefundRequired,
+    SeatsNotFound,
+    SeatsUnavailable,
+    TicketNotPending,
+    Unavailable,
+)
+
+
+def classes(module: object, base: type) -> list[type]:
+    return [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)]
+
+
+@pytest.mark.parametrize("error", classes(engine_errors, EngineError))
+def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None:
+    status = translation_of(error).status
+    if error is EngineError:
+        assert status == 500
+    elif issubclass(error, Unavailable):
+        assert status == 503
+    else:
+        assert 400 <= status < 500
+
+
+def test_codes_are_unique() -> None:
+    kinds = [*classes(engine_errors, EngineError), *classes(api_errors, ApiError)]
+    codes = [kind.code for kind in kinds if hasattr(kind, "code")]
+    # Both mean the same to a client: come back later.
+    assert sorted({code for code in codes if codes.count(code) > 1}) == ["overloaded"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "data"),
+    [
+        (SeatsUnavailable([42], [44]), 409, {"held": (42,), "booked": (44,)}),
+        (RefundRequired(SeatsUnavailable([42], [])), 409, {"held": (42,), "booked": ()}),
+        (HoldLimitExceeded(10, 9, 2), 409, {"limit": 10, "held": 9, "requested": 2}),
+        (SeatsNotFound([1, 2]), 404, {"seat_ids": (1, 2)}),
+        (TicketNotPending(5, "lapsed"), 409, {"ticket_id": 5, "status": "lapsed"}),
+    ],
+)
+def test_data_of_an_error_stands_beside_its_code(error: EngineError, status: int, data: dict) -> None:
+    problem = problem_of(error)
+    assert problem.status == status
+    assert problem.document == {"detail": str(error), "code": error.code, "retryable": False, **data}
+    assert problem.lasting
+
+
+def test_what_may_pass_is_not_lasting() -> None:
+    problem = problem_of(JournalFull())
+    assert problem.headers == {"Retry-After": "2"}
+    assert not problem.lasting
+    assert not problem_of(api_errors.KeyInFlight()).lasting

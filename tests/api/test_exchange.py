@@ -1,0 +1,331 @@
+"""What every answer has in common: ids, CORS, versions, compression, methods, log lines, counts."""
+
+import asyncio
+import gzip
+import json
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from api.json_log import JsonLines
+from api.services import Limits
+from tests.api.caller import RESERVATIONS, TICKETS, Caller, Response
+from tests.api.venue import ORIGIN, SCREENING, Venue
+
+pytestmark = pytest.mark.gen_test
+
+AVAILABILITY = f"{RESERVATIONS}/screening/{SCREENING}/availability"
+
+
+async def raw_exchange(venue: Venue, request: bytes) -> bytes:
+    """Everything that the server sends until it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    try:
+        writer.write(request)
+        return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_every_answer_names_its_request(venue: Venue) -> None:
+    caller = venue.guest
+    for path in ("/", "/nowhere", AVAILABILITY, "/docs"):
+        first, second = await caller.send("GET", path), await caller.send("GET", path)
+        assert first.headers["X-Request-ID"] != second.headers["X-Request-ID"]
+        given = await caller.send("GET", path, headers={"X-Request-ID": "order-1:retry/2"})
+        assert given.headers["X-Request-ID"] == "order-1:retry/2"
+
+
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, "ünïcode", "<script>", '"'])
+async def test_odd_request_ids_are_replaced(venue: Venue, request_id: str) -> None:
+    response = await venue.guest.send("GET", "/", headers={"X-Request-ID": request_id})
+    assert response.headers["X-Request-ID"] not in ("", request_id)
+
+
+async def test_answers_are_not_to_be_sniffed_framed_or_stored(venue: Venue) -> None:
+    response = await venue.user(7).my_tickets()
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Date" in response.headers
+
+
+async def test_an_unchanged_seat_map_is_not_sent_again(venue: Venue) -> None:
+    user = venue.user(7)
+    for look in (venue.guest.availability, user.own_availability):
+        first = await look(SCREENING)
+        tag = first.headers["ETag"]
+        again = await look(SCREENING, headers={"If-None-Match": tag})
+        assert (again.status, again.body, again.headers["ETag"]) == (304, b"", tag)
+        assert (await look(SCREENING, headers={"If-None-Match": f'"x", {tag}'})).status == 304
+        assert (await look(SCREENING, headers={"If-None-Match": '"x"'})).status == 200
+        await user.toggle(SCREENING, 42)
+        changed = await look(SCREENING, headers={"If-None-Match": tag})
+        assert (changed.status, changed.headers["ETag"] == tag) == (200, False)
+        assert int(changed.headers["X-Seq"]) > int(first.headers["X-Seq"])
+        assert changed.headers["X-Epoch"] == first.headers["X-Epoch"]
+
+
+async def test_versions_of_own_seat_maps_are_told_apart_by_user(venue: Venue) -> None:
+    first = await venue.user(7).own_availability(SCREENING)
+    second = await venue.user(8).own_availability(SCREENING)
+    public = await venue.guest.availability(SCREENING)
+    assert len({answer.headers["ETag"] for answer in (first, second, public)}) == 3
+
+
+async def test_large_answers_are_compressed_on_request(venue: Venue) -> None:
+    plain = await venue.guest.availability(SCREENING)
+    packed = await venue.guest.availability(SCREENING, headers={"Accept-Encoding": "gzip, br"})
+    assert "Content-Encoding" not in plain.headers
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert len(packed.body) < len(plain.body) / 2
+    assert gzip.decompress(packed.body) == plain.body
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    small = await venue.guest.send("GET", "/healthz", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in small.headers
+
+
+async def test_head_is_get_without_a_body(venue: Venue) -> None:
+    got = await venue.guest.availability(SCREENING)
+    head = await venue.guest.send("HEAD", AVAILABILITY)
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "ETag"):
+        assert head.headers[name] == got.headers[name]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", f"{RESERVATIONS}/reserve", {"POST", "OPTIONS"}),
+        ("DELETE", AVAILABILITY, {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", f"{TICKETS}/2001", {"GET", "DELETE", "HEAD", "OPTIONS"}),
+        ("BREW", "/", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+async def test_other_methods_are_refused_with_the_right_ones(
+    venue: Venue, method: str, path: str, allowed: set[str]
+) -> None:
+    response = await venue.guest.send(method, path)
+    assert (response.status, response.code) == (405, "method_not_allowed")
+    assert set(response.headers["Allow"].split(", ")) == allowed
+    options = await venue.guest.send("OPTIONS", path)
+    assert (options.status, options.body) == (204, b"")
+    assert set(options.headers["Allow"].split(", ")) == allowed
+
+
+def preflight(origin: str, method: str = "POST") -> dict[str, str]:
+    return {"Origin": origin, "Access-Control-Request-Method": method}
+
+
+async def test_pages_on_the_allow_list_may_call(venue: Venue) -> None:
+    path = f"{RESERVATIONS}/reserve"
+    asked = await venue.guest.send("OPTIONS", path, headers=preflight(ORIGIN))
+    assert asked.status == 204
+    assert asked.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    allowed = asked.headers["Access-Control-Allow-Headers"].lower()
+    assert all(name in allowed for name in ("authorization", "content-type", "idempotency-key"))
+    done = await venue.user(7).reserve(SCREENING, [42], headers={"Origin": ORIGIN})
+    assert (done.status, done.headers["Access-Control-Allow-Origin"]) == (201, ORIGIN)
+    assert "ETag" in done.headers["Access-Control-Expose-Headers"]
+    assert "Origin" in done.headers["Vary"]
+    refused = await venue.guest.send("GET", "/nowhere", headers={"Origin": ORIGIN})
+    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN, "pages may read refusals too"
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "https://cinema.example.evil.example", ""]
+)
+async def test_pages_of_other_sites_may_not(venue: Venue, origin: str) -> None:
+    for response in (
+        await venue.guest.send("OPTIONS", f"{RESERVATIONS}/reserve", headers=preflight(origin)),
+        await venue.user(7).reserve(SCREENING, [42], headers={"Origin": origin}),
+    ):
+        assert (response.status, response.code) == (403, "origin_not_allowed")
+        assert "Access-Control-Allow-Origin" not in response.headers
+    assert not venue.database.events
+
+
+async def test_the_servers_own_pages_may_call(venue: Venue) -> None:
+    response = await venue.user(7).reserve(SCREENING, [42], headers={"Origin": venue.base_url})
+    assert response.status == 201
+
+
+async def test_without_an_origin_there_is_no_cors(venue: Venue) -> None:
+    assert "Access-Control-Allow-Origin" not in (await venue.guest.send("GET", "/")).headers
+
+
+async def test_requests_are_counted_by_pattern(venue: Venue) -> None:
+    user = venue.user(7)
+    await user.ticket(4711)
+    await venue.guest.send("GET", "/api/v1/tickets/4711/nowhere")
+    await venue.guest.send("BREW", "/")
+    await venue.guest.send("GET", "/docs/assets/swagger-ui.css")
+    assert venue.observer.requests == [
+        ("/api/v1/tickets/{ticket_id}", "GET", 404),
+        ("unmatched", "GET", 404),
+        ("/", "OTHER", 405),
+        ("/docs/assets/{file}", "GET", 200),
+    ]
+
+
+async def test_each_request_has_one_line_in_the_log_without_secrets(
+    venue: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "frontrow.access")
+    user = venue.user(7)
+    response = await user.send("GET", f"{TICKETS}/4711?token={user.token}")
+    (record,) = [record for record in caplog.records if record.name == "frontrow.access"]
+    line = json.loads(JsonLines().format(record))
+    assert user.token not in JsonLines().format(record)
+    assert (
+        line.items()
+        >= {
+            "method": "GET",
+            "route": "/api/v1/tickets/{ticket_id}",
+            "path": "/api/v1/tickets/4711",
+            "status": 404,
+            "request_id": response.headers["X-Request-ID"],
+            "user_id": 7,
+            "address": "127.0.0.1",
+        }.items()
+    )
+    assert line["duration_ms"] > 0
+
+
+async def test_a_defect_is_answered_without_a_word_about_it(
+    venue: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    venue.restart_api(hub=None)
+    response = await venue.guest.send("GET", "/ws/stats")
+    request_id = response.headers["X-Request-ID"]
+    assert response.status == 500
+    assert response.json == {
+        "detail": "Internal server error",
+        "code": "internal_error",
+        "retryable": False,
+        "request_id": request_id,
+    }
+    (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert request_id in record.getMessage()
+    assert record.exc_info
+
+
+async def test_a_full_journal_is_told_with_retry_after(venue: Venue) -> None:
+    venue.journal._limit = 0
+    response = await venue.user(7).reserve(SCREENING, [42])
+    assert (response.status, response.code, response.json["retryable"]) == (503, "journal_full", True)
+    assert response.headers["Retry-After"] == "2"
+
+
+async def test_a_reader_waits_for_its_own_writes_only_so_long(open_venue: Callable[..., Venue]) -> None:
+    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    user = venue.user(7)
+    venue.journal.automatic = False
+    await user.reserve(SCREENING, [42])
+    late = await user.my_reservations()
+    assert (late.status, late.code) == (503, "store_unavailable")
+    venue.journal.write_next()
+    assert len((await user.my_reservations()).json) == 1
+
+
+async def test_readiness_gives_its_reasons(venue: Venue) -> None:
+    ready = await venue.guest.send("GET", "/readyz")
+    assert (ready.status, ready.json) == (200, {"status": "ready", "reasons": {}})
+    venue.unready = {"journal": "full"}
+    unready = await venue.guest.send("GET", "/readyz")
+    assert (unready.status, unready.json["reasons"]) == (503, {"journal": "full"})
+    assert (await venue.guest.send("GET", "/healthz")).json == {"status": "ok"}
+
+
+async def test_socket_statistics_are_as_the_guide_shows(venue: Venue) -> None:
+    venue.hub.connections = {125: 19, 123: 15, 124: 8}
+    assert (await venue.guest.send("GET", "/ws/stats")).json == {
+        "total_connections": 42,
+        "active_screenings": [123, 124, 125],
+        "screening_details": {"123": 15, "124": 8, "125": 19},
+    }
+
+
+async def test_the_front_door_welcomes(venue: Venue) -> None:
+    welcome = (await venue.guest.send("GET", "/")).json
+    assert (welcome["name"], welcome["version"], welcome["status"]) == ("Frontrow", "1.2.3", "ok")
+    for path in welcome["links"].values():
+        assert (await venue.guest.send("GET", path)).status == 200
+
+
+async def test_metrics_come_in_their_own_type(venue: Venue) -> None:
+    response = await venue.guest.send("GET", "/metrics")
+    assert (response.headers["Content-Type"], response.body) == ("text/plain; version=0.0.4", b"up 1\n")
+
+
+async def test_the_docs_page_takes_nothing_from_elsewhere(venue: Venue) -> None:
+    page = await venue.guest.send("GET", "/docs")
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert b"http" not in page.body.replace(b"http-equiv", b"")
+    named = [
+        part.split(b'"')[0].decode() for part in page.body.replace(b'href="', b'src="').split(b'src="')[1:]
+    ]
+    assert len(named) == 4
+    for path in named:
+        assert (await venue.guest.send("GET", path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["../core.py", "..%2fcore.py", "%2e%2e/core.py", "nothing.js", ""])
+async def test_only_the_pages_own_files_are_served(venue: Venue, path: str) -> None:
+    assert (await venue.guest.send("GET", f"/docs/assets/{path}")).status == 404
+
+
+async def test_a_declared_body_beyond_reason_is_refused_before_it_comes(venue: Venue) -> None:
+    request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+    sent = await raw_exchange(venue, request.encode())
+    assert sent.startswith(b"HTTP/1.1 413 ")
+    assert sent.count(b"HTTP/1.1") == 1
+    assert b"Connection: close" in sent
+
+
+async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
+    chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
+    request = (
+        f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    sent = await raw_exchange(venue, request.encode() + chunk * 3 + b"0\r\n\r\n")
+    assert sent.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\n{}{}",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Bad\x00: y\r\n\r\n",
+        b"rubbish\r\n\r\n",
+    ],
+)
+async def test_malformed_http_gets_no_service(venue: Venue, head: bytes) -> None:
+    sent = await raw_exchange(venue, head)
+    assert sent == b"" or sent.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:
+    once = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    sent = await raw_exchange(venue, once * 3 + last)
+    assert sent.count(b"HTTP/1.1 200 OK") == 4
+
+
+async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
+    for request in (
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    ):
+        _, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+        writer.write(request)
+        writer.close()
+        await writer.wait_closed()
+    response: Response = await Caller(venue.base_url).send("GET", "/healthz")
+    assert response.status == 200

@@ -1,0 +1,156 @@
+"""Booking, paying, looking at tickets and cancelling them, over HTTP."""
+
+import pytest
+
+from tests.api.caller import TICKETS
+from tests.api.venue import PAST_SCREENING, SCREENING, Venue
+
+pytestmark = pytest.mark.gen_test
+
+
+async def test_booking_answers_as_the_guide_shows(venue: Venue) -> None:
+    response = await venue.user(7).book(SCREENING, [42, 43], payment_id="stripe_pi_1234567890")
+    assert response.status == 201
+    assert response.json == [
+        {
+            "id": 2001 + n,
+            "booking_id": 2001,
+            "user_id": 7,
+            "screening_id": SCREENING,
+            "seat_id": 42 + n,
+            "price": 15.99,
+            "status": "confirmed",
+            "booked_at": "2027-01-15T08:00:00.000Z",
+            "confirmed_at": "2027-01-15T08:00:00.000Z",
+            "payment_id": "stripe_pi_1234567890",
+        }
+        for n in range(2)
+    ]
+
+
+async def test_booking_confirms_without_a_payment_too(venue: Venue) -> None:
+    tickets = (await venue.user(7).book(SCREENING, [42])).json
+    assert [(ticket["status"], ticket["payment_id"]) for ticket in tickets] == [("confirmed", None)]
+
+
+async def test_seats_are_sold_once(venue: Venue) -> None:
+    await venue.user(8).book(SCREENING, [42])
+    response = await venue.user(7).book(SCREENING, [42])
+    assert (response.status, response.json["detail"]) == (409, "Seats [42] are already booked")
+
+
+async def test_the_same_payment_gives_the_same_tickets(venue: Venue) -> None:
+    user = venue.user(7)
+    await user.reserve(SCREENING, [42, 43])
+    first = await user.book_reservation(SCREENING, [42, 43], "pi_1")
+    again = await user.book_reservation(SCREENING, [42, 43], "pi_1")
+    assert (first.status, again.status) == (201, 201)
+    assert first.body == again.body
+
+
+async def test_a_payment_pays_for_one_booking(venue: Venue) -> None:
+    user, other = venue.user(7), venue.user(8)
+    await user.reserve(SCREENING, [42, 43])
+    await user.book_reservation(SCREENING, [42], "pi_1")
+    await other.reserve(SCREENING, [44])
+    for response in (
+        await user.book_reservation(SCREENING, [43], "pi_1"),
+        await other.book_reservation(SCREENING, [44], "pi_1"),
+    ):
+        assert (response.status, response.code) == (409, "payment_already_used")
+
+
+async def test_only_reserved_seats_are_booked_from_a_reservation(venue: Venue) -> None:
+    response = await venue.user(7).book_reservation(SCREENING, [42], "pi_1")
+    assert (response.status, response.code) == (409, "not_held")
+
+
+async def test_a_late_payment_gets_the_seats_if_they_are_free(venue: Venue) -> None:
+    user = venue.user(7)
+    await user.reserve(SCREENING, [42])
+    venue.clock.advance(301)
+    response = await user.book_reservation(SCREENING, [42], "pi_1")
+    assert (response.status, response.json[0]["status"]) == (201, "confirmed")
+
+
+async def test_a_late_payment_for_lost_seats_is_to_be_refunded(venue: Venue) -> None:
+    user = venue.user(7)
+    await user.reserve(SCREENING, [42])
+    venue.clock.advance(301)
+    await venue.user(8).reserve(SCREENING, [42])
+    response = await user.book_reservation(SCREENING, [42], "pi_1")
+    assert (response.status, response.code, response.json["held"]) == (409, "refund_required", [42])
+
+
+async def test_pending_tickets_wait_for_their_payment(venue: Venue) -> None:
+    user = venue.user(7)
+    (ticket,) = (await user.book(SCREENING, [42], payment_pending=True)).json
+    assert (ticket["status"], ticket["confirmed_at"]) == ("pending", None)
+    assert ticket["payment_deadline"] == "2027-01-15T08:15:00.000Z"
+    confirmed = await user.confirm_payment(ticket["id"], "pi_1")
+    assert confirmed.status == 200
+    assert (confirmed.json["id"], confirmed.json["status"]) == (ticket["id"], "confirmed")
+    assert "payment_deadline" not in confirmed.json
+    assert (await user.confirm_payment(ticket["id"], "pi_1")).body == confirmed.body, "idempotent"
+    other = await user.confirm_payment(ticket["id"], "pi_2")
+    assert (other.status, other.code) == (409, "ticket_not_pending")
+
+
+async def test_unpaid_tickets_lapse(venue: Venue) -> None:
+    user = venue.user(7)
+    (ticket,) = (await user.book(SCREENING, [42], payment_pending=True)).json
+    venue.clock.advance(901)
+    assert (await user.ticket(ticket["id"])).json["status"] == "lapsed"
+    assert (await venue.user(8).reserve(SCREENING, [42])).status == 201
+    assert (await user.confirm_payment(ticket["id"], "pi_1")).code == "ticket_not_pending"
+
+
+async def test_my_tickets_are_mine(venue: Venue) -> None:
+    user = venue.user(7)
+    booked = (await user.book(SCREENING, [42, 43])).json
+    await venue.user(8).book(SCREENING, [44])
+    response = await user.my_tickets()
+    assert response.json == booked[::-1]
+    assert response.headers["X-Total-Count"] == "2"
+    assert (await user.my_tickets("?page=2&size=1")).json == booked[:1]
+
+
+async def test_a_ticket_is_told_only_to_its_owner(venue: Venue) -> None:
+    user, other = venue.user(7), venue.user(8)
+    (ticket,) = (await user.book(SCREENING, [42], payment_pending=True)).json
+    assert (await user.ticket(ticket["id"])).json == ticket
+    missing = await other.ticket(4711)
+    for response in (
+        await other.ticket(ticket["id"]),
+        await other.cancel_ticket(ticket["id"]),
+        await other.confirm_payment(ticket["id"], "pi_1"),
+        await venue.user(9, admin=True).ticket(ticket["id"]),
+    ):
+        assert (response.status, response.code) == (404, "ticket_not_found")
+        assert response.body == missing.body.replace(b"4711", str(ticket["id"]).encode())
+    assert (await user.ticket(ticket["id"])).json["status"] == "pending"
+
+
+async def test_cancelling_frees_the_seat_and_is_idempotent(venue: Venue) -> None:
+    user = venue.user(7)
+    (ticket,) = (await user.book(SCREENING, [42])).json
+    for _ in range(2):
+        response = await user.cancel_ticket(ticket["id"])
+        assert (response.status, response.body) == (204, b"")
+    assert (await user.ticket(ticket["id"])).json["status"] == "cancelled"
+    assert (await venue.user(8).book(SCREENING, [42])).status == 201
+
+
+async def test_tickets_stay_valid_once_the_screening_has_begun(venue: Venue) -> None:
+    user = venue.user(7)
+    (ticket,) = (await user.book(SCREENING, [42])).json
+    venue.clock.advance(86_401)
+    venue.tokens.issue(7, ttl_seconds=3600)
+    response = await venue.user(7).cancel_ticket(ticket["id"])
+    assert (response.status, response.code) == (400, "screening_started")
+    assert (await venue.user(7).book(PAST_SCREENING, [42])).status == 400
+
+
+async def test_ids_beyond_64_bits_are_not_found(venue: Venue) -> None:
+    for ticket_id in (2**63 - 1, 2**63, 10**30):
+        assert (await venue.user(7).send("GET", f"{TICKETS}/{ticket_id}")).status == 404

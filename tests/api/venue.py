@@ -1,0 +1,175 @@
+"""The REST API on a real port over the real engine, with storage in memory and time in hand.
+
+For what a database cannot be made to do on command: to stall, to be full, to be away.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from tornado.testing import bind_unused_port
+
+from api.application import FrontrowApplication
+from api.http_server import make_http_server
+from api.origins import AllowedOrigins
+from api.services import Limits, Services
+from api.tokens import Tokens
+from engine.box_office import BoxOffice
+from engine.directory import Screenings
+from engine.errors import StoreUnavailable
+from engine.memory import (
+    ManualClock,
+    MemoryDatabase,
+    MemoryIds,
+    MemoryJournal,
+    MemoryLedger,
+    MemoryStore,
+    NullObserver,
+    RecordingPublisher,
+)
+from engine.policy import Policy
+from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
+from tests.api.caller import Caller
+from tests.signing_keys import STRONG_SECRET
+
+SCREENING, OTHER_SCREENING, PAST_SCREENING = 123, 124, 100
+FIRST_SEAT = 41
+ORIGIN = "https://cinema.example"
+
+
+class Readers:
+    """What is read from the database: tickets, reservations, kept answers. `away` makes it fail."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+        self._ledger = MemoryLedger(database)
+        self.away = False
+        self.lookups = 0
+
+    async def ticket(self, ticket_id: int) -> Ticket | None:
+        return await self._ledger.ticket(ticket_id)
+
+    async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
+        self.lookups += 1
+        if self.away:
+            raise StoreUnavailable
+        found = self._database.answers.get((scope, key))
+        return found if isinstance(found, IdempotencyRecord) else None
+
+    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+        own = sorted((t for t in self._database.tickets.values() if t.holder == holder), reverse=True)
+        return own[offset : offset + limit], len(own)
+
+
+class HoldReaders:
+    """Holds as they are stored."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self._database = database
+
+    async def list_of_holder(
+        self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
+    ) -> tuple[Sequence[tuple[Hold, str]], int]:
+        own = sorted((row for row in self._database.holds.values() if row[0].holder == holder), reverse=True)
+        rows = [row for row in own if include_expired or (row[1] == "active" and row[0].expires_at > now)]
+        return rows[offset : offset + limit], len(rows)
+
+
+class RecordingHttpObserver:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, int]] = []
+
+    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
+        self.requests.append((route, method, status))
+
+
+class StaticHub:
+    """Sockets that somebody else counts."""
+
+    connections: Mapping[int, int] = {}
+
+
+class Venue:
+    """A server with a hall of twenty seats (ids from 41), shared by three screenings.
+
+    Args:
+        limits: the bounds of requests.
+        policy: the limits of selling.
+    """
+
+    def __init__(self, limits: Limits | None = None, policy: Policy | None = None) -> None:
+        self.clock = ManualClock()
+        self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
+        self.observer = RecordingHttpObserver()
+        self.hub = StaticHub()
+        self.unready: dict[str, str] = {}
+        self.database = MemoryDatabase()
+        layout = Layout(
+            1, 1, (Seat(FIRST_SEAT + n, 1, "AB"[n // 10], n % 10 + 1, "standard", n, 0) for n in range(20))
+        )
+        for screening, starts_in in ((SCREENING, 86_400), (OTHER_SCREENING, 86_400), (PAST_SCREENING, -60)):
+            begin = self.clock.now() + starts_in
+            self.database.add_screening(ScreeningInfo(screening, 1, begin, begin + 7200, 1599, {}), layout)
+        self.journal = MemoryJournal(self.database)
+        self.readers = Readers(self.database)
+        self.screenings = Screenings(
+            MemoryStore(self.database),
+            self.journal,
+            RecordingPublisher(),
+            NullObserver(),
+            self.clock,
+            MemoryIds(1001),
+            MemoryIds(2001),
+            policy or Policy(),
+        )
+        self.services = Services(
+            version="1.2.3",
+            screenings=self.screenings,
+            box_office=BoxOffice(self.screenings, self.journal, MemoryLedger(self.database)),
+            journal=self.journal,
+            tickets=self.readers,
+            reservations=HoldReaders(self.database),
+            idempotency=self.readers,
+            tokens=self.tokens,
+            hub=self.hub,
+            clock=self.clock,
+            http_observer=self.observer,
+            readiness=self._reasons,
+            metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
+            allowed_origins=AllowedOrigins([ORIGIN]),
+            limits=limits or Limits(),
+        )
+        self._listen()
+
+    def _listen(self) -> None:
+        self.application = FrontrowApplication(self.services)
+        self._server = make_http_server(self.application, self.services.limits)
+        listening, self.port = bind_unused_port()
+        self._server.add_socket(listening)
+        self.base_url = f"http://127.0.0.1:{self.port}"
+
+    async def _reasons(self) -> Mapping[str, str]:
+        return self.unready
+
+    def restart_api(self, **changes: Any) -> None:
+        """Serve the same engine and database by a new application that remembers nothing."""
+        self._server.stop()
+        self.services = replace(self.services, **changes)
+        self._listen()
+
+    def user(self, user_id: int, *, admin: bool = False) -> Caller:
+        return Caller(self.base_url, self.tokens.issue(user_id, admin=admin, ttl_seconds=3600))
+
+    @property
+    def guest(self) -> Caller:
+        """Somebody without a token."""
+        return Caller(self.base_url)
+
+    async def close(self) -> None:
+        self._server.stop()
+        await self.screenings.stop()
+        self.journal.write_next(self.journal.depth)
+        await self.application.finished()
+        await self._server.close_all_connections()
