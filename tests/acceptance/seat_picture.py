@@ -1,0 +1,130 @@
+"""What a client knows of a hall from WebSocket frames alone, through disconnects and resumption."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+import aiohttp
+import orjson
+
+from tests.acceptance.server_process import ServerProcess
+
+CONNECT_SECONDS = 20.0
+CATCH_UP_SECONDS = 20.0
+
+
+class SeatSeen(NamedTuple):
+    """A seat as one user sees it."""
+
+    status: str
+    is_mine: bool
+
+
+class SeatPicture:
+    """The seats of a screening, painted by frames.
+
+    Attributes:
+        seats: by their ids.
+        epoch: ownership period of the last whole update.
+        seq: its place in that period.
+        snapshots: how many times all seats were sent anew.
+    """
+
+    def __init__(self) -> None:
+        self.seats: dict[int, SeatSeen] = {}
+        self.epoch = 0
+        self.seq = 0
+        self.snapshots = 0
+
+    def take(self, frame: str | bytes) -> dict[str, Any]:
+        """Paint a frame, as the guides' `onmessage` does. Returns the message."""
+        message: dict[str, Any] = orjson.loads(frame)
+        match message["type"]:
+            case "seat_update":
+                self._paint(message)
+            case "bulk_seat_update":
+                for update in message["updates"]:
+                    self._paint(update)
+        if "seq" in message:
+            position = (message["epoch"], message["seq"])
+            assert message["type"] == "connection_confirmed" or position >= (self.epoch, self.seq), message
+            self.epoch, self.seq = position
+            self.snapshots += message.get("snapshot", False)
+        return message
+
+    def _paint(self, update: dict[str, Any]) -> None:
+        self.seats[update["seat_id"]] = SeatSeen(update["status"], update["is_mine"])
+
+
+class SeatWatcher:
+    """A socket that keeps a picture up to date.
+
+    Args:
+        server: whom to watch.
+        session: makes connections.
+        screening_id: what is watched.
+        user_id: who watches.
+    """
+
+    def __init__(
+        self, server: ServerProcess, session: aiohttp.ClientSession, screening_id: int, user_id: int
+    ) -> None:
+        self.picture = SeatPicture()
+        self._session = session
+        self._server = server
+        self._query = {"token": server.token(user_id), "updates": "bulk"}
+        self._screening_id = screening_id
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._painted = asyncio.Event()
+
+    @property
+    def close_code(self) -> int | None:
+        """How the server closed the socket."""
+        assert self._socket is not None
+        return self._socket.close_code
+
+    async def connect(self) -> None:
+        """Come, or come back: all that was missed is asked for by the last position that is known."""
+        position = {"since": str(self.picture.seq), "epoch": str(self.picture.epoch)}
+        async with asyncio.timeout(CONNECT_SECONDS):
+            self._socket = await self._session.ws_connect(
+                f"{self._server.url}/ws/screenings/{self._screening_id}", params={**self._query, **position}
+            )
+        self._reading = asyncio.create_task(self._read(self._socket))
+
+    async def disconnect(self) -> None:
+        """Go away."""
+        assert self._socket is not None and self._reading is not None
+        await self._socket.close()
+        await self._reading
+
+    async def closed(self) -> None:
+        """Return when the server has closed the socket."""
+        assert self._reading is not None
+        async with asyncio.timeout(CATCH_UP_SECONDS):
+            await self._reading
+
+    async def shows(self, expected: dict[int, SeatSeen]) -> None:
+        """Wait until the picture is as expected, for a while; the caller compares."""
+        async with asyncio.timeout(CATCH_UP_SECONDS):
+            while self.picture.seats != expected:
+                self._painted.clear()
+                await self._painted.wait()
+
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        async for frame in socket:
+            self.picture.take(frame.data)
+            self._painted.set()
+
+
+def expected_picture(availability: list[dict[str, Any]]) -> dict[int, SeatSeen]:
+    """The picture that an answer of `availability/me` should equal.
+
+    The socket knows three statuses; whose a reserved seat is, is told by `is_mine` alone.
+    """
+    return {
+        entry["seat"]["id"]: SeatSeen(
+            "reserved" if entry["status"] == "reserved_by_me" else entry["status"], entry["is_mine"]
+        )
+        for entry in availability
+    }

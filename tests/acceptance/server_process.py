@@ -1,0 +1,200 @@
+"""The server as its operator runs it: a process with a port, a data directory and settings.
+
+Tests speak to it as strangers do, over HTTP, WebSockets, signals and the command line; only tokens are
+signed here, by the code of `frontrow token`, because a process per token would take half a second each.
+Nothing outlives the `async with` block: neither the server nor the PostgreSQL that a killed server leaves.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import aiohttp
+
+from api.tokens import Tokens
+from frontrow.settings import PREFIX, load_settings, variable_of
+from frontrow.signing import tokens_of
+from tests.acceptance.database_process import DatabaseProcess
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+COMMAND_SECONDS = 120.0
+
+_ANNOUNCEMENT = "listening on "
+_READY_POLL_SECONDS = 0.02
+
+
+class Exit(NamedTuple):
+    """How the process ended.
+
+    Attributes:
+        code: its exit status; the negative number of the signal that killed it.
+        seconds: from the signal to the end.
+    """
+
+    code: int
+    seconds: float
+
+
+class SeededScreening(NamedTuple):
+    """A screening that `frontrow seed` has made."""
+
+    id: int
+    room_id: int
+    first_seat_id: int
+    last_seat_id: int
+
+    @property
+    def seat_ids(self) -> range:
+        """All its seats."""
+        return range(self.first_seat_id, self.last_seat_id + 1)
+
+
+class ServerProcess:
+    """A `frontrow serve` of its own.
+
+    Args:
+        data_directory: where it keeps its things; they survive its death and are found by the next start.
+        settings: by the names of `frontrow.settings.Settings`.
+    """
+
+    def __init__(self, data_directory: Path, **settings: object) -> None:
+        self.data_directory = data_directory
+        self.database = DatabaseProcess(data_directory)
+        self.url = ""
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        self._environment |= {variable_of(name): str(value) for name, value in settings.items()}
+        self._process: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.remove()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            error.add_note(f"The server's last words:\n{self.last_words()}")
+        await self.remove()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        return self._running().pid
+
+    async def start(self) -> float:
+        """Start the server and wait until `/readyz` says 200.
+
+        Returns:
+            How long that took, in seconds from the start of the process.
+        """
+        assert self._process is None, "the server runs already"
+        started = time.monotonic()
+        with self._log_path.open("ab") as log:
+            self._process = await self._launch("serve", "--port", "0", stdout=PIPE, stderr=log)
+        async with asyncio.timeout(START_SECONDS):
+            self.url = await self._announced()
+            await self._ready()
+        return time.monotonic() - started
+
+    async def kill(self) -> None:
+        """kill -9: no handler runs, nothing is flushed."""
+        process = self._running()
+        process.kill()
+        await self._ended(process)
+
+    async def terminate(self) -> Exit:
+        """SIGTERM, as `docker stop` sends it, and wait for the end."""
+        process = self._running()
+        signalled = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        await self._ended(process)
+        assert process.returncode is not None
+        return Exit(process.returncode, time.monotonic() - signalled)
+
+    async def remove(self) -> None:
+        """End the server, if it runs, and its database for good."""
+        if self._process is not None:
+            await self.kill()
+        await asyncio.to_thread(self.database.remove)
+
+    async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
+        """Make future screenings by `frontrow seed`, beside the server."""
+        command = ("seed", "--screenings", screenings, "--rows", rows, "--seats-per-row", seats_per_row)
+        process = await self._launch(*map(str, command), stdout=PIPE, stderr=PIPE)
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                document, said = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        assert process.returncode == 0, said.decode()
+        return [SeededScreening(**screening) for screening in json.loads(document)["screenings"]]
+
+    def token(self, user_id: int, ttl_seconds: int = 3600) -> str:
+        """A token of the user, as `frontrow token` prints it."""
+        return self._tokens.issue(user_id, ttl_seconds=ttl_seconds)
+
+    def last_words(self) -> str:
+        """The end of the server's log."""
+        return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-30:])
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return tokens_of(load_settings(data_dir=self.data_directory))
+
+    @property
+    def _log_path(self) -> Path:
+        return self.data_directory / "server.log"
+
+    def _running(self) -> Process:
+        assert self._process is not None, "the server does not run"
+        return self._process
+
+    async def _launch(self, *arguments: str, **streams: object) -> Process:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "frontrow", *arguments, "--data-dir", str(self.data_directory)),
+            env=self._environment,
+            stdin=DEVNULL,
+            **streams,
+        )
+
+    async def _announced(self) -> str:
+        stdout = self._running().stdout
+        assert stdout is not None
+        while line := (await stdout.readline()).decode():
+            if line.startswith(_ANNOUNCEMENT):
+                return line.removeprefix(_ANNOUNCEMENT).strip()
+        raise AssertionError(f"the server did not start:\n{self.last_words()}")
+
+    async def _ready(self) -> None:
+        async with aiohttp.ClientSession(self.url) as session:
+            while True:
+                async with session.get("/readyz") as answer:
+                    if answer.status == 200:
+                        return
+                await asyncio.sleep(_READY_POLL_SECONDS)
+
+    async def _ended(self, process: Process) -> None:
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise
+        finally:
+            self._process = None
