@@ -5,7 +5,7 @@ produce them; a test loads every kind of frame through its schema instead. Field
 come from the two seat guides; `seq`, `epoch`, `snapshot` and `more` are ours (docs/websocket.md).
 """
 
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ _SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
 _RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
 
 
-class UpdateForm(Enum):
+class UpdateForm(StrEnum):
     """In which form a client wants its updates. The guides differ, so by default it gets both."""
 
     BOTH = "both"
