@@ -9,7 +9,7 @@ import logging
 from collections import deque
 
 from engine.errors import IdsExhausted, StoreUnavailable
-from persistence.connector import Connector
+from persistence.connector import Connector, DefectiveStatement
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class IdBlocks:
             if not self._spare or count > len(self._spare[0]):
                 raise IdsExhausted
             self._current = self._spare.popleft()
-            if self._reserving is None or self._reserving.done():
-                self._reserving = asyncio.get_running_loop().create_task(self._fill_up())
+            self._reserving = asyncio.create_task(self._fill_up())
         first = self._current.start
         self._current = self._current[count:]
         return first
@@ -72,7 +71,7 @@ class IdBlocks:
         while len(self._spare) < SPARE_BLOCKS:
             try:
                 self._spare.append(await self._reserved())
-            except StoreUnavailable as exc:
+            except (StoreUnavailable, DefectiveStatement) as exc:
                 logger.warning("No new ids could be reserved from %s yet: %s", self._sequence_name, exc)
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -164,7 +164,7 @@ class PostgresJournal:
         self._writer = asyncio.create_task(self._write_for_ever())
 
     async def stop(self, timeout_seconds: float) -> int:
-        """Flush everything and stop the writer.
+        """Flush everything and stop the writer; once it is stopped this does nothing.
 
         Args:
             timeout_seconds: how long flushing may take.
@@ -172,14 +172,16 @@ class PostgresJournal:
         Returns:
             How many entries could not be settled in that time; 0 if all is well.
         """
+        if self._writer is None:
+            return self.depth
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self.flushed()
         except TimeoutError:
             logger.error("The journal stops with %d entries that may not have been written", self.depth)
-        if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+        writer, self._writer = self._writer, None
+        writer.cancel()
+        await asyncio.gather(writer, return_exceptions=True)
         self._end_session()
         return self.depth
 

@@ -1,0 +1,297 @@
+"""What the journal over Postgres does beyond the shared suite: batches, refusals, receipts, the log."""
+
+import asyncio
+import random
+import string
+
+import pytest
+
+from engine.errors import BadEntry, PaymentAlreadyUsed
+from engine.memory import NullObserver
+from engine.ports import Entry
+from engine.records import IdempotencyRecord, Receipt
+from engine.replies import Booked
+from persistence.idempotency import IdempotencyKeys
+from persistence.journal import BATCH_LIMIT, PostgresJournal
+from tests.database import connect, execute
+from tests.ports.adapters import NOW, PostgresWorld, encode, postgres_world, reload, submit, write
+from tests.ports.story import ALICE, BOB, Story
+
+pytestmark = pytest.mark.gen_test
+
+
+class BatchObserver(NullObserver):
+    """Keeps the sizes of batches and the reasons of failures."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.failures: list[str] = []
+
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
+        assert 0 <= seconds <= lag_seconds
+        self.batches.append(entries)
+
+    def flush_failed(self, reason: str) -> None:
+        self.failures.append(reason)
+
+
+async def begin(world: PostgresWorld, seats: int = 4) -> Story:
+    hall = world.add_hall(seats)
+    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
+
+
+def rows_of(world: PostgresWorld, table: str) -> int:
+    ((count,),) = execute(world.database_url, f"SELECT count(*) FROM {table}")  # noqa: S608
+    return count
+
+
+async def test_what_gathers_during_a_commit_goes_with_the_next_one(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        await journal.start()
+        locker = connect(database_url)
+        locker.cursor().execute("BEGIN; LOCK TABLE holds")
+        first = submit(journal, story.held(story.hold(0)))
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
+            await asyncio.sleep(0.01)
+        for _ in range(BATCH_LIMIT + 500):
+            journal.append(Entry((story.held(story.hold(0)),)))
+        locker.close()
+        assert await first.outcome() is None
+        await journal.flushed()
+        assert observer.batches == [1, BATCH_LIMIT, 500]
+        assert await journal.stop(timeout_seconds=1) == 0
+
+
+BAD = {
+    "a NUL": lambda story: story.held(story.hold(0, holder="user:\0")),
+    "a lone surrogate": lambda story: story.held(story.hold(0, holder="user:\ud800")),
+    "an id beyond 64 bits": lambda story: story.held(story.hold(0)._replace(id=2**63)),
+    "a time that is none": lambda story: story.held(story.hold(0, expires_at=float("nan"))),
+    "a holder too long to index": lambda story: story.held(story.hold(0, holder=_incompressible(20_000))),
+    "a price below zero": lambda story: story.issued(
+        tuple(ticket._replace(price_cents=-1) for ticket in story.tickets(1))
+    ),
+    "a seat that is sold": lambda story: story.issued(story.tickets(3, holder=BOB)),
+    "what cannot be encoded": lambda story: story.held(story.hold(0))._replace(holds=None),
+}
+
+
+def _incompressible(length: int) -> str:
+    return "".join(random.Random(1).choices(string.ascii_letters + string.digits, k=length))
+
+
+@pytest.mark.parametrize("fault", BAD)
+async def test_one_bad_entry_of_a_hundred_fails_alone(database_url: str, fault: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        assert await write(world.journal, story.issued(story.tickets(3))) is None
+        before = rows_of(world, "screening_events")
+        events = [story.held(story.hold(0)) for _ in range(99)]
+        events.insert(61, BAD[fault](story))
+        settlements = [submit(world.journal, event) for event in events]
+        outcomes = [await settlement.outcome() for settlement in settlements]
+        assert isinstance(outcomes.pop(61), BadEntry)
+        assert outcomes == [None] * 99
+        assert all(len(settlement.calls) == 1 for settlement in settlements)
+        assert rows_of(world, "screening_events") - before == 99
+        assert len((await reload(world, story.hall)).holds) == 99
+
+
+async def test_many_bad_entries_and_used_payments_among_good_ones(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world, seats=100)
+        settlements = []
+        for seat in range(100):
+            payment_id = "used" if seat % 5 == 0 else f"P{seat}"
+            holder = "user:\0" if seat % 7 == 3 else ALICE
+            tickets = story.tickets(seat, holder=holder, payment_id=payment_id)
+            settlements.append(submit(world.journal, story.issued(tickets)))
+        outcomes = [await settlement.outcome() for settlement in settlements]
+        for seat, outcome in enumerate(outcomes):
+            if seat % 7 == 3:
+                assert isinstance(outcome, BadEntry)
+            elif seat % 5 == 0 and seat > 0:
+                assert isinstance(outcome, PaymentAlreadyUsed)
+            else:
+                assert outcome is None
+        assert rows_of(world, "tickets") == outcomes.count(None)
+
+
+async def test_a_revived_ticket_is_refused(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        (ticket,) = story.tickets(0, pending_until=NOW + 900)
+        await write(world.journal, story.issued((ticket,)))
+        cancelled = submit(world.journal, story.cancelled(ticket))
+        confirmed = submit(world.journal, story.confirmed(ticket, "P"))
+        assert await cancelled.outcome() is None
+        assert isinstance(await confirmed.outcome(), BadEntry)
+        assert (await world.ledger.ticket(ticket.id)).status.value == "cancelled"
+        assert rows_of(world, "payments") == 0
+
+
+async def test_the_log_says_who_did_what_when_from_and_to_which_state(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        holds = (story.hold(0), story.hold(1))
+        tickets = story.tickets(0, 1, payment_id="P")
+        (pending,) = story.tickets(2, pending_until=NOW + 900)
+        (unpaid,) = story.tickets(3, pending_until=NOW + 900)
+        for event in (
+            *(story.held(*holds), story.extended(*holds), story.issued(tickets, holds)),
+            *(story.cancelled(tickets[1]), story.issued((pending,)), story.confirmed(pending, "Q")),
+            *(story.issued((unpaid,)), story.lapsed(unpaid)),
+            *(story.held(lapsing := story.hold(3)), story.expired(lapsing)),
+            *(story.held(given_back := story.hold(3, BOB)), story.released(given_back)),
+        ):
+            assert await write(world.journal, event) is None
+        a, b, c, d = story.hall.seat_ids
+        assert execute(
+            database_url,
+            "SELECT seq, extract(epoch FROM at)::float8 - %s, kind, actor, seat_ids, from_statuses, "
+            "to_status FROM screening_events WHERE (screening_id, epoch) = (%s, %s) ORDER BY seq",
+            *(NOW, story.hall.screening_id, story.epoch),
+        ) == [
+            (1, 0, "seats_held", ALICE, [a, b], ["available", "available"], "held"),
+            (2, 1, "holds_extended", ALICE, [a, b], ["held", "held"], "held"),
+            (3, 3, "tickets_issued", ALICE, [a, b], ["held", "held"], "booked"),
+            (4, 5, "tickets_cancelled", ALICE, [b], ["booked"], "available"),
+            (5, 3, "tickets_issued", ALICE, [c], ["available"], "pending"),
+            (6, 4, "tickets_confirmed", ALICE, [c], ["pending"], "booked"),
+            (7, 3, "tickets_issued", ALICE, [d], ["available"], "pending"),
+            (8, 900, "tickets_lapsed", "system", [d], ["pending"], "available"),
+            (9, 0, "seats_held", ALICE, [d], ["available"], "held"),
+            (10, 300, "holds_expired", "system", [d], ["held"], "available"),
+            (11, 0, "seats_held", BOB, [d], ["available"], "held"),
+            (12, 2, "holds_released", BOB, [d], ["held"], "available"),
+        ]
+
+
+async def test_an_answer_is_kept_with_its_booking_or_not_at_all(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        keys = IdempotencyKeys(world.connector)
+        story = await begin(world)
+        tickets = story.tickets(0, payment_id="P")
+        receipt = Receipt(ALICE, "key-1", b"\x00\xffdigest", "tickets_created")
+        reply = Booked(tickets)
+        assert await write(world.journal, story.issued(tickets), receipt=receipt, reply=reply) is None
+        kept = IdempotencyRecord(ALICE, "key-1", b"\x00\xffdigest", 201, b"tickets_created:Booked")
+        assert await keys.lookup(ALICE, "key-1") == kept
+        assert await keys.lookup(BOB, "key-1") is None
+        refused = story.tickets(1, payment_id="P")
+        outcome = await write(
+            world.journal, story.issued(refused), receipt=receipt._replace(key="key-2"), reply=Booked(refused)
+        )
+        assert isinstance(outcome, PaymentAlreadyUsed)
+        assert await keys.lookup(ALICE, "key-2") is None
+
+
+async def test_the_first_answer_stays(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        first = IdempotencyRecord(ALICE, 'a "quoted" \\key', b"one", 200, b'{"a": "\\"b\\" \x00"}')
+        world.journal.remember(first)
+        world.journal.remember(first._replace(fingerprint=b"two", status=404))
+        await world.journal.flushed()
+        assert await IdempotencyKeys(world.connector).lookup(ALICE, first.key) == first
+
+
+async def test_old_answers_are_forgotten(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.idempotency.FORGET_LIMIT", 3)
+    async with postgres_world(database_url) as world:
+        keys = IdempotencyKeys(world.connector)
+        for number in range(8):
+            world.journal.remember(IdempotencyRecord(ALICE, f"key-{number}", b"", 200, b""))
+        await world.journal.flushed()
+        execute(
+            database_url,
+            "UPDATE idempotency_keys SET created_at = now() - '25h'::interval WHERE key < 'key-7'",
+        )
+        assert await keys.forget_older_than(24) == 7
+        assert await keys.lookup(ALICE, "key-6") is None
+        assert (await keys.lookup(ALICE, "key-7")).key == "key-7"
+
+
+async def test_the_bound_turns_clients_away_but_never_drops_what_happened(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        now = 50.0
+        journal = PostgresJournal(world.connector, encode, NullObserver(), limit=3, monotonic=lambda: now)
+        settlements = [submit(journal, story.held(story.hold(0))) for _ in range(3)]
+        assert journal.full and journal.depth == 3
+        settlements.append(submit(journal, story.held(story.hold(0))))
+        journal.remember(IdempotencyRecord(ALICE, "dropped", b"", 200, b""))
+        now = 53.5
+        assert (journal.depth, journal.lag_seconds) == (4, 3.5)
+        await journal.start()
+        assert await journal.stop(timeout_seconds=5) == 0
+        assert [settlement.calls for settlement in settlements] == [[None]] * 4
+        assert await journal.stop(timeout_seconds=5) == 0
+        assert not journal.full and journal.lag_seconds == 0.0
+        assert rows_of(world, "idempotency_keys") == 0
+
+
+async def test_a_callback_with_a_defect_stops_nothing(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+
+        def defective(error: object) -> None:
+            raise RuntimeError("a defect")
+
+        world.journal.append(Entry((story.held(story.hold(0)),), settled=defective))
+        assert await write(world.journal, story.held(story.hold(1))) is None
+        assert len((await reload(world, story.hall)).holds) == 2
+
+
+async def test_nothing_is_written_for_a_screening_that_another_server_took_over(database_url: str) -> None:
+    """Two servers on one database by mistake: the second to open a screening owns it."""
+    async with postgres_world(database_url) as first, postgres_world(database_url) as second:
+        story = await begin(first)
+        (ticket,) = story.tickets(0, payment_id="P", pending_until=NOW + 900)
+        hold = story.hold(1)
+        await write(first.journal, story.issued((ticket,)), story.held(hold))
+        taken = await second.store.activate(story.hall.screening_id)
+
+        def all_rows() -> list[list[tuple]]:
+            tables = (
+                "holds",
+                "tickets",
+                "payments",
+                "screening_events",
+                "idempotency_keys",
+                "screening_epochs",
+            )
+            return [execute(database_url, f"SELECT * FROM {table} ORDER BY 1, 2") for table in tables]  # noqa: S608
+
+        before = all_rows()
+        receipt = Receipt(ALICE, "key", b"", "tickets_created")
+        more = story.tickets(2, payment_id="Q")
+        outcomes = [
+            submit(first.journal, story.held(story.hold(3))),
+            submit(first.journal, story.issued(more), receipt=receipt, reply=Booked(more)),
+            submit(first.journal, story.confirmed(ticket, "P")),
+            submit(first.journal, story.cancelled(ticket)),
+            submit(first.journal, story.released(hold)),
+            submit(first.journal, story.expired(hold)),
+        ]
+        assert [type(await each.outcome()).__name__ for each in outcomes] == ["OwnershipLost"] * 6
+        assert all_rows() == before
+        story_of_second = Story(story.hall, taken.epoch)
+        assert await write(second.journal, story_of_second.cancelled(ticket)) is None
+
+
+async def test_taking_over_waits_for_a_write_that_is_under_way(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        async with world.connector.transaction() as writing:
+            await writing.run(
+                "SELECT epoch FROM screening_epochs WHERE screening_id = %s FOR SHARE",
+                (story.hall.screening_id,),
+            )
+            taking_over = asyncio.create_task(world.store.activate(story.hall.screening_id))
+            await asyncio.sleep(0.1)
+            assert not taking_over.done()
+        assert (await taking_over).epoch == story.epoch + 1

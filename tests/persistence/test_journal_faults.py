@@ -1,0 +1,202 @@
+"""The journal while its database is cancelled, cut off, killed and frozen: nothing lost, nothing twice."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from time import perf_counter
+
+import psutil
+import pytest
+
+from engine.errors import OwnershipLost
+from engine.ports import Entry
+from persistence.embedded import EmbeddedPostgres
+from tests.database import connect, execute
+from tests.persistence.cutting_proxy import CuttingProxy
+from tests.ports.adapters import PostgresWorld, postgres_world, reload, submit, write
+from tests.ports.story import Story
+
+pytestmark = pytest.mark.gen_test
+
+WRITERS = "FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
+
+
+async def begin(world: PostgresWorld, seats: int = 4) -> Story:
+    hall = world.add_hall(seats)
+    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
+
+
+@asynccontextmanager
+async def cut_off(database_url: str) -> AsyncIterator[tuple[CuttingProxy, PostgresWorld, Story]]:
+    """A world whose journal writes through a proxy, ready to be cut."""
+    proxy = CuttingProxy(database_url)
+    url = await proxy.start()
+    async with postgres_world(database_url) as direct, postgres_world(url) as world:
+        story = await begin(direct)
+        await write(world.journal, story.held(story.hold(0)))
+        yield proxy, world, story
+    await proxy.stop()
+
+
+@contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+def everything(cluster: EmbeddedPostgres) -> list[int]:
+    """All processes of the cluster, the postmaster first."""
+    postmaster = psutil.Process(cluster.postmaster_pid)
+    return [postmaster.pid, *(child.pid for child in postmaster.children())]
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+async def test_an_outcome_that_got_lost_is_found_out_by_sending_again(database_url: str, cut: str) -> None:
+    async with cut_off(database_url) as (proxy, world, story):
+        getattr(proxy, f"cut_{cut}_commit")(times=3)
+        tickets = story.tickets(1, 2, payment_id="P")
+        settlement = submit(world.journal, story.issued(tickets))
+        assert await settlement.outcome() is None
+        assert proxy.cuts == 3 and settlement.calls == [None]
+        assert set(await world.ledger.tickets_of_payment("P")) == set(tickets)
+        assert execute(database_url, "SELECT count(*) FROM screening_events") == [(2,)]
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+async def test_taken_over_before_the_outcome_is_known(database_url: str, cut: str) -> None:
+    """What had committed is reported as committed, although its epoch has passed; the rest is lost."""
+    async with cut_off(database_url) as (proxy, world, story), postgres_world(database_url) as other:
+        getattr(proxy, f"cut_{cut}_commit")()
+        settlement = submit(world.journal, story.issued(story.tickets(1, payment_id="P")))
+        while not proxy.cuts:
+            await asyncio.sleep(0.001)
+            proxy.admitting = False
+        loaded = await other.store.activate(story.hall.screening_id)
+        proxy.admitting = True
+        outcome = await settlement.outcome()
+        if cut == "after":
+            assert outcome is None and len(loaded.tickets) == 1
+        else:
+            assert isinstance(outcome, OwnershipLost) and len(loaded.tickets) == 0
+        assert len((await reload(other, story.hall)).tickets) == len(loaded.tickets)
+
+
+async def test_the_writer_is_cancelled_and_terminated_again_and_again(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        chance = random.Random(4)
+        settlements = []
+        for _ in range(100):
+            settlements += [submit(world.journal, story.held(story.hold(0))) for _ in range(20)]
+            await asyncio.sleep(chance.uniform(0, 0.01))
+            weapon = chance.choice(["pg_cancel_backend", "pg_terminate_backend"])
+            execute(database_url, f"SELECT {weapon}(pid) {WRITERS}")
+        assert {await settlement.outcome() for settlement in settlements} == {None}
+        assert len((await reload(world, story.hall)).holds) == 2000
+        assert execute(database_url, f"SELECT count(*) {WRITERS}") == [(1,)]
+
+
+async def test_a_cancelled_wait_for_a_lock_is_begun_again(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        await write(world.journal, story.held(story.hold(0)))
+        locker = connect(database_url)
+        locker.cursor().execute("BEGIN; LOCK TABLE tickets")
+        settlement = submit(world.journal, story.issued(story.tickets(1)))
+        waiting = f"SELECT pid {WRITERS} AND wait_event_type = 'Lock'"
+        for _ in range(3):
+            while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
+                await asyncio.sleep(0.01)
+            execute(database_url, f"SELECT pg_cancel_backend(pid) {WRITERS}")
+            await asyncio.sleep(0.05)
+        assert settlement.calls == []
+        locker.close()
+        assert await settlement.outcome() is None
+
+
+async def test_nothing_of_a_given_up_attempt_comes_to_life_later(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 0.3)
+    monkeypatch.setattr("persistence.journal.END_EARLIER_SESSIONS_MS", 100)
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        hold = story.hold(0)
+        await write(world.journal, story.held(story.hold(1)))
+        ((writer,),) = execute(database_url, f"SELECT pid {WRITERS}")
+        with frozen(writer):
+            held = submit(world.journal, story.held(hold))
+            await asyncio.sleep(0.6)
+            released = submit(world.journal, story.released(hold))
+            await asyncio.sleep(0.5)
+            assert held.calls == released.calls == []
+        assert [await held.outcome(), await released.outcome()] == [None, None]
+        assert not psutil.pid_exists(writer) or psutil.Process(writer).status() == "zombie"
+        assert execute(database_url, "SELECT status FROM holds WHERE id = %s", hold.id) == [("released",)]
+
+
+async def test_kill_9_of_postgres_during_group_commits(cluster: EmbeddedPostgres, database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        settlements = []
+        for _ in range(5):
+            settlements += [submit(world.journal, story.held(story.hold(0))) for _ in range(300)]
+            await asyncio.sleep(0.01)
+            os.kill(cluster.postmaster_pid, signal.SIGKILL)
+            settlements += [submit(world.journal, story.held(story.hold(0))) for _ in range(300)]
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(cluster.start)
+            returned = perf_counter()
+            await world.journal.flushed()
+            assert perf_counter() - returned < 2
+        assert [settlement.calls for settlement in settlements] == [[None]] * 3000
+        assert len((await reload(world, story.hall)).holds) == 3000
+        assert execute(database_url, "SELECT count(*) FROM screening_events") == [(3000,)]
+
+
+async def test_a_frozen_postgres_holds_nobody_up(
+    cluster: EmbeddedPostgres, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 0.5)
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        await write(world.journal, story.held(story.hold(0)))
+        slowest, settlements = 0.0, []
+        with frozen(*everything(cluster)):
+            for _ in range(200):
+                began = perf_counter()
+                settlements.append(submit(world.journal, story.held(story.hold(0))))
+                slowest = max(slowest, perf_counter() - began)
+                await asyncio.sleep(0.01)
+            assert world.journal.lag_seconds > 1.5
+        async with asyncio.timeout(5):
+            await world.journal.flushed()
+        assert slowest < 0.05
+        assert [settlement.calls for settlement in settlements] == [[None]] * 200
+        assert len((await reload(world, story.hall)).holds) == 201
+
+
+async def test_stopping_flushes_what_is_queued(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        for _ in range(5000):
+            world.journal.append(Entry((story.held(story.hold(0)),)))
+        assert await world.journal.stop(timeout_seconds=10) == 0
+        assert len((await reload(world, story.hall)).holds) == 5000
+
+
+async def test_stopping_without_a_database_ends_and_says_what_is_missing(database_url: str) -> None:
+    async with cut_off(database_url) as (proxy, world, story):
+        proxy.admitting = False
+        proxy.cut_before_commit()
+        settlement = submit(world.journal, story.held(story.hold(1)))
+        assert await world.journal.stop(timeout_seconds=0.3) == 1
+        assert settlement.calls == []
