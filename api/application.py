@@ -6,6 +6,7 @@ from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
 from api.asyncapi import asyncapi_document
+from api.catalogue.cinemas import cinemas
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
@@ -20,7 +21,7 @@ from api.services import Services
 from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
 from api.tickets import tickets
 
-RESOURCES = (server_pages, docs_page, reservations, tickets)
+RESOURCES = (server_pages, docs_page, reservations, tickets, cinemas)
 
 
 class FrontrowApplication(Application):

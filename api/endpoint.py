@@ -70,6 +70,7 @@ class Call(NamedTuple):
         holder: in whose name the engine is asked: "user:7", or "address:…" of a caller without a token.
         user_id: the user, None in public operations.
         headers: the request's headers.
+        uri: the request's path and query.
         receipt: where the answer to a durable command is kept, if the caller gave an idempotency key.
     """
 
@@ -77,6 +78,7 @@ class Call(NamedTuple):
     holder: str
     user_id: int | None
     headers: Mapping[str, str]
+    uri: str
     receipt: Receipt | None
 
     async def ask(self, command: Command) -> Any:
@@ -159,17 +161,25 @@ class Resource:
 
     def get(self, path: str, **declaration: Any) -> Callable[[H], H]:
         """Declare the decorated handler as a GET operation; see `Endpoint` for what can be said."""
-        return self._declare("GET", path, declaration)
+        return self.declare("GET", path, **declaration)
 
     def post(self, path: str, **declaration: Any) -> Callable[[H], H]:
         """Declare a POST operation. `Idempotency-Key` is honoured on every one."""
-        return self._declare("POST", path, declaration)
+        return self.declare("POST", path, **declaration)
+
+    def put(self, path: str, **declaration: Any) -> Callable[[H], H]:
+        """Declare a PUT operation."""
+        return self.declare("PUT", path, **declaration)
+
+    def patch(self, path: str, **declaration: Any) -> Callable[[H], H]:
+        """Declare a PATCH operation."""
+        return self.declare("PATCH", path, **declaration)
 
     def delete(self, path: str, **declaration: Any) -> Callable[[H], H]:
         """Declare a DELETE operation."""
-        return self._declare("DELETE", path, declaration)
+        return self.declare("DELETE", path, **declaration)
 
-    def _declare(self, method: str, path: str, declaration: dict[str, Any]) -> Callable[[H], H]:
+    def declare(self, method: str, path: str, **declaration: Any) -> Callable[[H], H]:
         def declare(handler: H) -> H:
             self.endpoints.append(
                 Endpoint(method=method, path=self.prefix + path, tag=self.tag, handler=handler, **declaration)

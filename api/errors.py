@@ -184,6 +184,8 @@ class Translation(NamedTuple):
 
 
 TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
+    engine.NotFound: Translation(404),
+    engine.UnknownReference: Translation(422, ("errors",)),
     engine.ScreeningNotFound: Translation(404, ("screening_id",)),
     engine.SeatsNotFound: Translation(404, ("seat_ids",)),
     engine.TicketNotFound: Translation(404, ("ticket_id",)),

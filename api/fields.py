@@ -6,15 +6,21 @@ hold; text carries no NUL, which Postgres cannot store.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from api.services import Limits
+from api.limits import Limits
+from api.wire import timestamp
 
 LARGEST_ID = 2**63 - 1
 
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
+
+
+_USUAL_LIMITS = Limits()
 
 
 class RequestSchema(Schema):
@@ -24,16 +30,27 @@ class RequestSchema(Schema):
 
     Args:
         limits: the bounds of requests.
+        options: as marshmallow takes them.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits = _USUAL_LIMITS, **options: Any) -> None:
         self._limits = limits
-        super().__init__(unknown=EXCLUDE)
+        super().__init__(unknown=EXCLUDE, **options)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Hand a field the limit that it needs."""
         if isinstance(field_obj, SeatIds):
             field_obj.limit_to(self._limits.seats_per_request)
+
+
+def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
+    """The same fields, none of them required: what a change of an existing record may say."""
+
+    def __init__(self: RequestSchema, limits: Limits = _USUAL_LIMITS) -> None:
+        schema.__init__(self, limits)
+        self.partial = True
+
+    return type(f"{schema.__name__}Changes", (schema,), {"__init__": __init__, "__doc__": schema.__doc__})
 
 
 def identifier(**options: Any) -> fields.Integer:
@@ -49,6 +66,61 @@ def text(longest: int, **options: Any) -> fields.String:
 def _storable(value: str) -> None:
     if "\x00" in value:
         raise ValidationError("Must not contain NUL characters.")
+
+
+def optional_text(longest: int, **options: Any) -> fields.String:
+    """Text of at most `longest` characters, which may be empty."""
+    return fields.String(validate=[validate.Length(0, longest), _storable], **options)
+
+
+def search_words() -> fields.String:
+    """What is searched for; every character stands for itself."""
+    description = "Accents, case and small typing errors are forgiven."
+    return text(200, required=True, metadata={"description": description})
+
+
+def texts(longest: int, most: int, **options: Any) -> fields.List[str]:
+    """At most `most` texts, each as `text`."""
+    return fields.List(text(longest), validate=validate.Length(0, most), **options)
+
+
+def web_address(**options: Any) -> fields.Url:
+    """An absolute http or https URL, or null."""
+    return fields.Url(
+        schemes={"http", "https"}, validate=validate.Length(1, 2000), allow_none=True, **options
+    )
+
+
+class Money(fields.Decimal):
+    """An amount with at most two decimals, a JSON number on the wire."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(places=None, validate=[validate.Range(0, 99_999_999), _whole_cents], **options)
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> float | None:  # type: ignore[override]
+        return None if value is None else float(value)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **options)
+
+
+def _whole_cents(amount: Decimal) -> None:
+    if amount != round(amount, 2):
+        raise ValidationError("Must not be more exact than cents.")
+
+
+class Moment(fields.AwareDateTime):
+    """A moment: ISO 8601 with a time zone when it comes in, in UTC with milliseconds when it goes out."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="iso", **options)
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
+        return None if value is None else timestamp(value.timestamp())
 
 
 class Flag(fields.Boolean):

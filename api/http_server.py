@@ -4,7 +4,7 @@ from tornado.httpserver import HTTPServer
 from tornado.web import Application
 
 from api.exchange import DISCARDED_BODY_BYTES
-from api.services import Limits
+from api.limits import Limits
 
 
 def make_http_server(application: Application, limits: Limits) -> HTTPServer:

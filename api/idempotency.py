@@ -17,8 +17,9 @@ from typing import NamedTuple
 from api.bodies import Body
 from api.endpoint import Answer
 from api.errors import InvalidInput, KeyInFlight, KeyReused, TooManyKeys
+from api.limits import Limits
 from api.recency import RecentlyUsed
-from api.services import IdempotencyLookup, Journal, Limits
+from api.services import IdempotencyLookup, Journal
 from engine.records import IdempotencyRecord
 
 KEY_HEADER = "Idempotency-Key"

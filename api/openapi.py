@@ -27,7 +27,7 @@ from api.errors import (
 from api.exchange import REQUEST_ID_HEADER
 from api.fields import LARGEST_ID
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
-from api.services import Limits
+from api.limits import Limits
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\

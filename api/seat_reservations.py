@@ -267,7 +267,7 @@ async def list_reservations(call: Call, include_expired: bool, limit: int, offse
         limit=limit,
         offset=offset,
     )
-    return paged([reservation_document(hold, status) for hold, status in rows], total)
+    return paged(call, [reservation_document(hold, status) for hold, status in rows], total)
 
 
 class CleanupDone(Schema):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from api.availability import SeatMapEncoder
+from api.catalogue.ports import Catalogue
+from api.limits import Limits
 from api.origins import AllowedOrigins
 from api.tokens import Identity
 from engine.commands import Command
@@ -135,31 +137,6 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """The bounds of requests.
-
-    Attributes:
-        body_bytes: largest body.
-        header_bytes: largest block of headers.
-        header_timeout_seconds: how long a client may take for its headers, or idle between requests.
-        body_timeout_seconds: how long a client may take for its body.
-        seats_per_request: most seats that one request may name.
-        answer_wait_seconds: how long a request waits for the database; what it asked for goes on.
-        recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
-        keys_in_flight: keyed requests at work at one time.
-    """
-
-    body_bytes: int = 65_536
-    header_bytes: int = 16_384
-    header_timeout_seconds: float = 10.0
-    body_timeout_seconds: float = 10.0
-    seats_per_request: int = 50
-    answer_wait_seconds: float = 2.0
-    recent_answers_bytes: int = 16 * 1024 * 1024
-    keys_in_flight: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
 class Services:
     """Everything that requests are answered with."""
 
@@ -172,10 +149,11 @@ class Services:
     idempotency: IdempotencyLookup
     tokens: TokenVerifier
     hub: Hub
+    catalogue: Catalogue
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness
     metrics_page: MetricsPage
     allowed_origins: AllowedOrigins
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

@@ -94,7 +94,7 @@ async def book_from_reservation(
 async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
     """The caller's tickets, newest first."""
     rows, total = await call.services.tickets.list_of_holder(call.holder, limit=limit, offset=offset)
-    return paged([ticket_document(ticket) for ticket in rows], total)
+    return paged(call, [ticket_document(ticket) for ticket in rows], total)
 
 
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))

@@ -4,9 +4,12 @@ Codes are part of the public contract: clients switch on them, so a code is neve
 code means over HTTP or on a socket is decided elsewhere (`api.errors`).
 
     EngineError
-    ├── ScreeningNotFound, SeatsNotFound, TicketNotFound     what was named does not exist
+    ├── NotFound                                             what was named does not exist
+    │   └── ScreeningNotFound, SeatsNotFound, TicketNotFound
+    ├── UnknownReference                                     a value refers to what does not exist
     ├── ScreeningStarted                                     it is too late
     ├── Refused                                              the state forbids it
+    │   ├── AlreadyExists, InUse, Overlapping
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
@@ -32,34 +35,63 @@ class EngineError(Exception):
     retryable = False
 
 
-class ScreeningNotFound(EngineError):
+class NotFound(EngineError):
+    """There is no such thing, or none that the caller may know of.
+
+    Args:
+        kind: what was looked for, e.g. "cinema"; the code is made of it.
+        record_id: the id that was asked for.
+    """
+
+    code = "not_found"
+
+    def __init__(self, kind: str, record_id: int) -> None:
+        super().__init__(f"{kind.replace('_', ' ').capitalize()} {record_id} not found")
+        self.code = f"{kind}_not_found"
+
+
+class ScreeningNotFound(NotFound):
     """No screening has this id."""
 
     code = "screening_not_found"
 
     def __init__(self, screening_id: int) -> None:
-        super().__init__(f"Screening {screening_id} not found")
+        super().__init__("screening", screening_id)
         self.screening_id = screening_id
 
 
-class SeatsNotFound(EngineError):
+class SeatsNotFound(NotFound):
     """Some of the named seats are not in the screening's room."""
 
     code = "seat_not_found"
 
     def __init__(self, seat_ids: Sequence[int]) -> None:
-        super().__init__(f"Seats {list(seat_ids)} not found in this screening")
+        EngineError.__init__(self, f"Seats {list(seat_ids)} not found in this screening")
         self.seat_ids = tuple(seat_ids)
 
 
-class TicketNotFound(EngineError):
+class TicketNotFound(NotFound):
     """The caller has no such ticket (it may be somebody else's, which is not told)."""
 
     code = "ticket_not_found"
 
     def __init__(self, ticket_id: int) -> None:
-        super().__init__(f"Ticket {ticket_id} not found")
+        super().__init__("ticket", ticket_id)
         self.ticket_id = ticket_id
+
+
+class UnknownReference(EngineError):
+    """A value refers to something that does not exist.
+
+    Args:
+        field: the name of the value.
+    """
+
+    code = "unknown_reference"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} refers to nothing that exists")
+        self.errors = {field: ["Refers to nothing that exists."]}
 
 
 class ScreeningStarted(EngineError):
@@ -81,6 +113,39 @@ class Refused(EngineError):
     """The present state forbids the command; somebody has to do something else first."""
 
     code = "refused"
+
+
+class AlreadyExists(Refused):
+    """There is one already, and there can only be one.
+
+    Args:
+        kind: what it is, e.g. "review"; the code is made of it.
+        reason: a sentence for people.
+    """
+
+    code = "already_exists"
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = f"{kind}_exists"
+
+
+class InUse(Refused):
+    """It cannot be deleted while others refer to it."""
+
+    code = "in_use"
+
+    def __init__(self, kind: str, record_id: int) -> None:
+        super().__init__(f"{kind.replace('_', ' ').capitalize()} {record_id} is in use and cannot be deleted")
+
+
+class Overlapping(Refused):
+    """The room has another screening at that time."""
+
+    code = "screening_overlap"
+
+    def __init__(self) -> None:
+        super().__init__("Another screening takes place in this room at that time")
 
 
 class SeatsUnavailable(Refused):

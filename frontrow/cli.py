@@ -23,7 +23,7 @@ from frontrow.seeding import seed
 from frontrow.server import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
 from frontrow.signing import tokens_of
-from persistence.catalogue import Catalogue
+from persistence.bulk import BulkLoader
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectoryInUse
 from persistence.embedded import EmbeddedPostgresFailed
@@ -126,16 +126,16 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
     A screening's seats have consecutive ids; up to 50 screenings share a hall.
     """
 
-    async def fill(catalogue: Catalogue) -> list[dict[str, int]]:
+    async def fill(loader: BulkLoader) -> list[dict[str, int]]:
         made: list[dict[str, int]] = []
         with click.progressbar(length=screenings, label="Screenings", file=sys.stderr) as progress:
-            async for batch in seed(catalogue, screenings, rows, seats_per_row):
+            async for batch in seed(loader, screenings, rows, seats_per_row):
                 made.extend(screening._asdict() for screening in batch)
                 progress.update(len(batch))
         return made
 
     with _told_in_words():
-        made = _with_catalogue(load_settings(data_dir=data_dir), fill)
+        made = _with_loader(load_settings(data_dir=data_dir), fill)
     click.echo(json.dumps({"screenings": made}))
 
 
@@ -165,13 +165,13 @@ def check(data_dir: Path | None) -> None:
         sys.exit(1)
 
 
-def _with_catalogue(settings: Settings, work: Callable[[Catalogue], Any]) -> Any:
+def _with_loader(settings: Settings, work: Callable[[BulkLoader], Any]) -> Any:
     """Do some work on a migrated database."""
 
     async def connected(url: str) -> Any:
         connector = Connector(url, pool_size=1, statement_timeout_seconds=120)
         try:
-            return await work(Catalogue(connector))
+            return await work(BulkLoader(connector))
         finally:
             connector.close()
 

@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 
 from api.tokens import Tokens
 from frontrow.seeding import row_label
-from persistence.catalogue import Catalogue, Movie, SeatPlan, Showing, Upcoming
+from persistence.bulk import BulkLoader, Movie, SeatPlan, Showing, Upcoming
 
 CINEMA = "Lumen Picture House"
 LOGINS_FILE = "demo-logins.json"
@@ -124,24 +124,24 @@ def kept_passwords(data_dir: Path) -> dict[str, str]:
     return passwords
 
 
-async def prepare_demo(catalogue: Catalogue, passwords: Mapping[str, str]) -> Demo:
+async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo:
     """Make the demo where it is missing, and screenings for the coming days where none are left.
 
     Args:
-        catalogue: the database.
+        loader: the database.
         passwords: of the users, by address.
     """
-    cinema_id = await catalogue.find_cinema(CINEMA)
+    cinema_id = await loader.find_cinema(CINEMA)
     if cinema_id is None:
-        cinema_id = await catalogue.add_cinema(CINEMA, "Demo City", "1 Projection Lane")
-        await catalogue.add_room(cinema_id, "Great Hall", hall_with_aisles(12, (5, 10, 5)))
-        await catalogue.add_room(cinema_id, "Studio", hall_with_aisles(7, (4, 6)))
+        cinema_id = await loader.add_cinema(CINEMA, "Demo City", "1 Projection Lane")
+        await loader.add_room(cinema_id, "Great Hall", hall_with_aisles(12, (5, 10, 5)))
+        await loader.add_room(cinema_id, "Studio", hall_with_aisles(7, (4, 6)))
     now = datetime.now(UTC)
-    upcoming = await catalogue.upcoming(cinema_id, now)
+    upcoming = await loader.upcoming(cinema_id, now)
     if not upcoming:
-        await _add_screenings(catalogue, cinema_id, now)
-        upcoming = await catalogue.upcoming(cinema_id, now)
-    return Demo(await _members(catalogue, passwords), upcoming)
+        await _add_screenings(loader, cinema_id, now)
+        upcoming = await loader.upcoming(cinema_id, now)
+    return Demo(await _members(loader, passwords), upcoming)
 
 
 def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
@@ -173,13 +173,11 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
     return lines
 
 
-async def _add_screenings(catalogue: Catalogue, cinema_id: int, now: datetime) -> None:
-    movie_ids = [
-        await catalogue.find_movie(movie.title) or await catalogue.add_movie(movie) for movie in MOVIES
-    ]
+async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> None:
+    movie_ids = [await loader.find_movie(movie.title) or await loader.add_movie(movie) for movie in MOVIES]
     tomorrow = now.date() + timedelta(days=1)
     showings = []
-    for room_number, (room_id, _) in enumerate(await catalogue.rooms(cinema_id)):
+    for room_number, (room_id, _) in enumerate(await loader.rooms(cinema_id)):
         for slot in range(_DAYS * len(_HOURS)):
             day, hour = divmod(slot, len(_HOURS))
             starts_at = datetime.combine(tomorrow + timedelta(days=day), time(_HOURS[hour]), UTC)
@@ -187,15 +185,15 @@ async def _add_screenings(catalogue: Catalogue, cinema_id: int, now: datetime) -
             movie = MOVIES[choice]
             ends_at = starts_at + timedelta(minutes=movie.duration_minutes)
             showings.append(Showing(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE))
-    await catalogue.add_screenings(showings)
+    await loader.add_screenings(showings)
 
 
-async def _members(catalogue: Catalogue, passwords: Mapping[str, str]) -> list[Member]:
+async def _members(loader: BulkLoader, passwords: Mapping[str, str]) -> list[Member]:
     """The users, with these passwords from now on."""
     members = []
     for login in LOGINS:
         password = passwords[login.email]
         password_hash = await asyncio.to_thread(PasswordHasher().hash, password)
-        user_id = await catalogue.add_user(login.email, login.full_name, password_hash, login.is_admin)
+        user_id = await loader.add_user(login.email, login.full_name, password_hash, login.is_admin)
         members.append(Member(user_id, login.email, password, login.is_admin))
     return members

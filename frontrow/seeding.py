@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from persistence.catalogue import Catalogue, SeatPlan, Showing
+from persistence.bulk import BulkLoader, SeatPlan, Showing
 
 SCREENINGS_PER_ROOM = 50
 _PRICE = Decimal("12.50")
@@ -42,12 +42,12 @@ def plain_hall(rows: int, seats_per_row: int) -> list[SeatPlan]:
 
 
 async def seed(
-    catalogue: Catalogue, screenings: int, rows: int, seats_per_row: int
+    loader: BulkLoader, screenings: int, rows: int, seats_per_row: int
 ) -> AsyncIterator[list[SeededScreening]]:
     """Make screenings, room by room; they begin tomorrow and never overlap within a room.
 
     Args:
-        catalogue: where they are made.
+        loader: where they are made.
         screenings: how many.
         rows: rows of each room.
         seats_per_row: seats of each row.
@@ -57,11 +57,11 @@ async def seed(
     """
     opening = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
     plan = plain_hall(rows, seats_per_row)
-    cinema_id = await catalogue.add_cinema("Load test", "", "")
+    cinema_id = await loader.add_cinema("Load test", "", "")
     for first in range(0, screenings, SCREENINGS_PER_ROOM):
-        room = await catalogue.add_room(cinema_id, f"Hall {first // SCREENINGS_PER_ROOM + 1}", plan)
+        room = await loader.add_room(cinema_id, f"Hall {first // SCREENINGS_PER_ROOM + 1}", plan)
         starts = [opening + slot * _SLOT for slot in range(min(SCREENINGS_PER_ROOM, screenings - first))]
-        ids = await catalogue.add_screenings(
+        ids = await loader.add_screenings(
             [Showing(room.id, None, "Load test", start, start + _LENGTH, _PRICE) for start in starts]
         )
         yield [SeededScreening(screening_id, *room) for screening_id in ids]

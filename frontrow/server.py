@@ -21,9 +21,10 @@ from api.application import FrontrowApplication
 from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.json_log import configure_logging
+from api.limits import Limits
 from api.origins import AllowedOrigins
 from api.receipts import encode_reply
-from api.services import Limits, Services
+from api.services import Services
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
@@ -39,6 +40,7 @@ from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
+from persistence.bulk import BulkLoader
 from persistence.catalogue import Catalogue
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
@@ -129,6 +131,7 @@ class Server:
                 idempotency=self._idempotency,
                 tokens=tokens,
                 hub=self._feed,
+                catalogue=Catalogue(self._connector),
                 clock=self._clock,
                 http_observer=self._observer,
                 readiness=self._unready,
@@ -271,7 +274,7 @@ async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]
     connector = Connector(url, pool_size=1)
     passwords = await asyncio.to_thread(kept_passwords, settings.data_dir)
     try:
-        demo = await prepare_demo(Catalogue(connector), passwords)
+        demo = await prepare_demo(BulkLoader(connector), passwords)
     finally:
         connector.close()
     return describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)

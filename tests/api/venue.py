@@ -134,6 +134,7 @@ class Venue:
             idempotency=self.readers,
             tokens=self.tokens,
             hub=self.hub,
+            catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
             clock=self.clock,
             http_observer=self.observer,
             readiness=self._reasons,

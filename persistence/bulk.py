@@ -110,7 +110,7 @@ class Upcoming(NamedTuple):
     starts_at: datetime
 
 
-class Catalogue:
+class BulkLoader:
     """Makes rows of the catalogue.
 
     Args:

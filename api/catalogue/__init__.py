@@ -1,0 +1,1 @@
+"""The cinema around the seats: one module per resource, on the operations that they all share."""

@@ -1,0 +1,73 @@
+"""`/api/v1/cinemas`: the houses."""
+
+from marshmallow import fields, validate
+
+from api.catalogue.collection import Collection
+from api.endpoint import Access, Call, Resource
+from api.fields import Moment, RequestSchema, optional_text, search_words, text, texts
+from api.paging import Page, sorting
+from engine.errors import NotFound
+
+cinemas = Resource("/api/v1/cinemas", tag="Cinemas")
+
+
+class CinemaDetails(RequestSchema):
+    """What is known of a cinema."""
+
+    name = text(200, required=True, metadata={"example": "Lumen Picture House"})
+    city = optional_text(100)
+    address = optional_text(300)
+    description = optional_text(5000)
+    phone = optional_text(40)
+    amenities = texts(60, 50, metadata={"example": ["Parking", "Bar"]})
+    latitude = fields.Float(validate=validate.Range(-90, 90), allow_none=True)
+    longitude = fields.Float(validate=validate.Range(-180, 180), allow_none=True)
+
+
+class Cinema(CinemaDetails):
+    """A cinema."""
+
+    id = fields.Integer(required=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class CinemaList(Page):
+    """Which cinemas are wanted, in which order."""
+
+    city = text(100, metadata={"description": "In this city, whatever the case."})
+    amenity = text(60, metadata={"description": "That have this, written exactly so."})
+    sort = sorting("name", "-name", "city", "created_at", "-created_at")
+
+
+class CinemaSearch(Page):
+    """What to look for in names, cities and addresses."""
+
+    q = search_words()
+    sort = sorting("relevance", "name")
+
+
+collection = Collection(cinemas, "cinema", Cinema, lambda catalogue: catalogue.cinemas)
+collection.create("/", CinemaDetails)
+collection.list("/", CinemaList)
+collection.list(
+    "/search",
+    CinemaSearch,
+    name="search_cinemas",
+    doc="Search cinemas.\n\nThe best matches come first.",
+)
+collection.read("/{cinema_id}")
+collection.update("PATCH", "/{cinema_id}", CinemaDetails)
+collection.delete("/{cinema_id}")
+
+
+@cinemas.get(
+    "/{cinema_id}/amenities",
+    access=Access.PUBLIC,
+    answers=fields.List(fields.String()),
+    refusals=(NotFound,),
+)
+async def list_cinema_amenities(call: Call, cinema_id: int) -> list[str]:
+    """The amenities of a cinema."""
+    amenities: list[str] = (await call.services.catalogue.cinemas.find(cinema_id))["amenities"]
+    return amenities

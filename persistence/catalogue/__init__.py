@@ -1,0 +1,16 @@
+"""Repositories of the catalogue: one module per resource, on the one table class that they share."""
+
+from persistence.catalogue.cinemas import CINEMAS
+from persistence.catalogue.table import Rows
+from persistence.connector import Connector
+
+
+class Catalogue:
+    """All of them, on one database.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self.cinemas = Rows(connector, CINEMAS)

@@ -1,0 +1,40 @@
+"""Cinemas."""
+
+from persistence.catalogue.search import matching, similarity
+from persistence.catalogue.table import Table
+
+_SEARCHED = "cinemas.name || ' ' || cinemas.city || ' ' || cinemas.address"
+
+CINEMAS = Table(
+    name="cinemas",
+    kind="cinema",
+    columns={
+        name: f"cinemas.{name}"
+        for name in (
+            "id",
+            "name",
+            "city",
+            "address",
+            "description",
+            "phone",
+            "amenities",
+            "latitude",
+            "longitude",
+            "created_at",
+            "updated_at",
+        )
+    },
+    filters={
+        "city": "lower(cinemas.city) = lower(%(city)s)",
+        "amenity": "%(amenity)s = ANY (cinemas.amenities)",
+        "q": matching(_SEARCHED),
+    },
+    orders={
+        "name": "cinemas.name",
+        "-name": "cinemas.name DESC",
+        "city": "cinemas.city, cinemas.name",
+        "created_at": "cinemas.created_at",
+        "-created_at": "cinemas.created_at DESC",
+        "relevance": similarity(_SEARCHED),
+    },
+)
