@@ -149,8 +149,9 @@ class ServerProcess:
         return self._tokens.issue(user_id, ttl_seconds=ttl_seconds)
 
     def last_words(self) -> str:
-        """The end of the server's log."""
-        return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-30:])
+        """The end of the server's log, without what went well."""
+        lines = self._log_path.read_text(errors="replace").splitlines()
+        return "\n".join([line for line in lines if '"level":"info"' not in line][-30:])
 
     @cached_property
     def _tokens(self) -> Tokens:

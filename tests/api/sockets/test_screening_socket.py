@@ -223,7 +223,7 @@ async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
 
 
 async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.1))
+    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
     await cinema.join()
     dead = await cinema.join()
     dead.transport.pause_reading()

@@ -1,0 +1,197 @@
+"""The buyers' side of the bargain: what each of them tried, what the server acknowledged, and the audit.
+
+Buyers write down what they are about to ask for before they ask. Whatever remains without an answer is
+asked for again with the same payment until the server says what became of it. Then every purchase is either
+acknowledged or refused, and Postgres must agree with the buyers' own notes in both directions.
+"""
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.acceptance.client import Answer, Client, Unanswered
+from tests.acceptance.server_process import SeededScreening
+from tests.database import execute
+
+SETTLE_SECONDS = 20.0
+_RETRY_SECONDS = 0.05
+
+
+@dataclass
+class Purchase:
+    """One attempt to buy seats.
+
+    Attributes:
+        ticket_ids: what the server acknowledged; None if it did not.
+        refusal: why the server refused; None if it did not.
+    """
+
+    client: Client
+    screening: SeededScreening
+    seat_ids: Sequence[int]
+    payment_id: str
+    ticket_ids: tuple[int, ...] | None = None
+    refusal: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the buyer knows what became of it."""
+        return self.ticket_ids is not None or self.refusal is not None
+
+    def hear(self, answer: Answer) -> None:
+        """Note what the server said; a 5xx settles nothing."""
+        if answer.status == 201:
+            ticket_ids = tuple(ticket["id"] for ticket in answer.document)
+            assert [ticket["seat_id"] for ticket in answer.document] == list(self.seat_ids)
+            assert self.ticket_ids in (None, ticket_ids), "the same payment was answered with other tickets"
+            self.ticket_ids = ticket_ids
+        elif answer.status < 500:
+            assert answer.status == 409, answer
+            if not answer.document["retryable"]:
+                self.refusal = answer.code
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the buyers' notes and Postgres say of each other; every number should be 0.
+
+    Attributes:
+        lost: acknowledged tickets that are not in Postgres as they were acknowledged.
+        unaccounted: tickets in Postgres that were acknowledged to nobody.
+        doubly_sold: seats that the notes or Postgres know as sold twice.
+        doubly_booked_payments: payments that have paid for more than one booking.
+    """
+
+    lost: int
+    unaccounted: int
+    doubly_sold: int
+    doubly_booked_payments: int
+
+
+CLEAN = Audit(0, 0, 0, 0)
+
+
+class PurchaseLog:
+    """The notes of all buyers.
+
+    Args:
+        name: begins all payment ids, so that runs do not meet.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.purchases: list[Purchase] = []
+        self.operations = 0
+        self.succeeded = 0
+        self._payment_ids = (f"{name}-{number}" for number in itertools.count())
+
+    @property
+    def unsettled(self) -> list[Purchase]:
+        """What has no answer yet."""
+        return [purchase for purchase in self.purchases if not purchase.settled]
+
+    @property
+    def acknowledged(self) -> list[Purchase]:
+        """What the server said it has sold."""
+        return [purchase for purchase in self.purchases if purchase.ticket_ids is not None]
+
+    @property
+    def success_share(self) -> float:
+        """Share of all requests that did what they should."""
+        return self.succeeded / max(self.operations, 1)
+
+    async def buy(
+        self, client: Client, screening: SeededScreening, seat_ids: Sequence[int], *, reserve_first: bool
+    ) -> Answer:
+        """Buy seats, directly or from a reservation.
+
+        Raises:
+            Unanswered: of either request.
+        """
+        if reserve_first:
+            held = self._count(await client.reserve(screening.id, seat_ids))
+            if held.status != 201:
+                return held
+        purchase = Purchase(client, screening, seat_ids, next(self._payment_ids))
+        self.purchases.append(purchase)
+        self.operations += 1
+        book = client.book_from_reservation if reserve_first else client.book
+        answer = await book(screening.id, seat_ids, purchase.payment_id)
+        self.succeeded += answer.status == 201
+        purchase.hear(answer)
+        return answer
+
+    async def settle(self) -> None:
+        """Ask again for whatever is unsettled, each with its own payment, until all is settled.
+
+        Raises:
+            TimeoutError: something remains without an answer.
+        """
+        async with asyncio.timeout(SETTLE_SECONDS):
+            await asyncio.gather(*map(self._settle, self.unsettled))
+
+    def audit(self, database_url: str) -> Audit:
+        """Compare the notes, all settled, with Postgres."""
+        assert not self.unsettled
+        noted = {
+            (
+                ticket_id,
+                purchase.screening.id,
+                seat_id,
+                purchase.client.holder,
+                purchase.payment_id,
+            )
+            for purchase in self.acknowledged
+            for ticket_id, seat_id in zip(purchase.ticket_ids or (), purchase.seat_ids, strict=True)
+        }
+        stored = execute(
+            database_url,
+            "SELECT id, screening_id, seat_id, holder, payment_id FROM tickets WHERE status = 'confirmed'",
+        )
+        noted_seats = Counter((screening_id, seat_id) for _, screening_id, seat_id, _, _ in noted)
+        stored_seats = Counter((screening_id, seat_id) for _, screening_id, seat_id, _, _ in stored)
+        ((doubly_booked,),) = execute(
+            database_url,
+            "SELECT count(*) FROM (SELECT payment_id FROM tickets GROUP BY payment_id"
+            " HAVING count(DISTINCT booking_id) > 1) AS doubly_booked",
+        )
+        return Audit(
+            lost=len(noted - set(stored)),
+            unaccounted=len(set(stored) - noted),
+            doubly_sold=sum(count > 1 for seats in (noted_seats, stored_seats) for count in seats.values()),
+            doubly_booked_payments=doubly_booked,
+        )
+
+    def _count(self, answer: Answer) -> Answer:
+        self.operations += 1
+        self.succeeded += answer.status in (200, 201)
+        return answer
+
+    async def _settle(self, purchase: Purchase) -> None:
+        while not purchase.settled:
+            try:
+                purchase.hear(
+                    await purchase.client.book(purchase.screening.id, purchase.seat_ids, purchase.payment_id)
+                )
+            except Unanswered:
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                if not purchase.settled:
+                    await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def shop(
+    log: PurchaseLog, client: Client, halls: Sequence[SeededScreening], draw: random.Random
+) -> None:
+    """Buy one to three random seats at a time, until a request remains without an answer."""
+    try:
+        while True:
+            hall = draw.choice(halls)
+            seat_ids = draw.sample(hall.seat_ids, draw.randint(1, 3))
+            answer = await log.buy(client, hall, seat_ids, reserve_first=draw.random() < 0.5)
+            if answer.status == 409:
+                await client.release_all(hall.id)
+    except Unanswered:
+        return

@@ -1,0 +1,229 @@
+"""PostgreSQL dies or freezes under booking load; the server lives on, holds seats, and loses nothing."""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+import psycopg2
+import pytest
+
+from tests.acceptance.client import Client, http_session
+from tests.acceptance.conftest import Figures, count_of
+from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
+from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.database import execute
+
+BUYERS = 16
+FEWEST_SUCCEEDED = 0.3
+RETURN_SECONDS = 15.0
+"""PostgreSQL's own recovery takes its time; ours begins when it is back."""
+RESOLVED_SECONDS = 2.0
+REFUSED_SECONDS = 3.0
+DRAINED_SECONDS = 5.0
+_POLL_SECONDS = 0.02
+
+
+class Holding:
+    """Somebody who takes a seat and drops it all the time, with a note of how long each answer took.
+
+    Args:
+        client: who.
+        hall: where; nobody else chooses there.
+    """
+
+    def __init__(self, client: Client, hall: SeededScreening) -> None:
+        self.seconds: list[float] = []
+        self._client = client
+        self._hall = hall
+        self._ended = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Load the hall, and go on from there."""
+        await self._client.availability(self._hall.id)
+        self._task = asyncio.create_task(self._toggle())
+
+    async def end(self) -> None:
+        """Stop.
+
+        Raises:
+            AssertionError: a hold was refused.
+        """
+        assert self._task is not None
+        self._ended = True
+        await self._task
+
+    async def _toggle(self) -> None:
+        for seat_id in itertools.cycle(self._hall.seat_ids):
+            for done in ("reserved", "released"):
+                began = time.monotonic()
+                answer = await self._client.toggle(self._hall.id, [seat_id])
+                assert answer.status == 200, answer
+                assert [hold["seat_id"] for hold in answer.document[done]] == [seat_id]
+                self.seconds.append(time.monotonic() - began)
+            await asyncio.sleep(0.005)
+            if self._ended:
+                return
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value that a share of them does not exceed."""
+    return sorted(values)[int(len(values) * share)]
+
+
+async def _answers(server: ServerProcess) -> None:
+    """Return when PostgreSQL takes statements again."""
+    async with asyncio.timeout(RETURN_SECONDS):
+        while True:
+            try:
+                await asyncio.to_thread(execute, server.database.url, "SELECT 1")
+                return
+            except psycopg2.OperationalError:
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -> None:
+    draw = random.Random(5)
+    log = PurchaseLog("database-killed")
+    unanswered, resolved_seconds, away_seconds, held_meanwhile = 0, [], [], []
+    async with ServerProcess(data_directory) as server, http_session() as session:
+        quiet, *halls = await server.seed(screenings=kills + 1, rows=20, seats_per_row=50)
+        holding = Holding(Client(server, session, 1000), quiet)
+        await holding.begin()
+        clients = [Client(server, session, user_id) for user_id in range(1, BUYERS + 1)]
+        for number, hall in enumerate(halls):
+            crowd = [
+                asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
+                for client in clients
+            ]
+            await asyncio.sleep(draw.uniform(0.3, 0.7))
+            held_before = len(holding.seconds)
+            killed = time.monotonic()
+            if number % 2:
+                server.database.kill_postmaster()
+            else:
+                server.database.kill()
+            await _answers(server)
+            returned = time.monotonic()
+            for buyer in crowd:
+                buyer.cancel()
+            await asyncio.gather(*crowd, return_exceptions=True)
+            unanswered += len(log.unsettled)
+            await log.settle()
+            resolved_seconds.append(time.monotonic() - returned)
+            away_seconds.append(returned - killed)
+            held_meanwhile.append(holding.seconds[held_before:])
+        await holding.end()
+        audit = log.audit(server.database.url)
+
+    latencies = [seconds for round_ in held_meanwhile for seconds in round_]
+    figures(
+        kills=kills,
+        acknowledged=len(log.acknowledged),
+        unanswered=unanswered,
+        **vars(audit),
+        success_share=log.success_share,
+        away_max_seconds=max(away_seconds),
+        resolved_max_seconds=max(resolved_seconds),
+        holds_meanwhile=len(latencies),
+        hold_p99_seconds=percentile(latencies, 0.99),
+    )
+    assert audit == CLEAN
+    assert unanswered > 0, "no kill met a booking on its way"
+    assert log.success_share >= FEWEST_SUCCEEDED
+    assert all(held_meanwhile), "holds did not go on"
+    assert max(resolved_seconds) <= RESOLVED_SECONDS
+
+
+@pytest.mark.gen_test(timeout=110)
+async def test_killed_under_load(data_directory: Path, figures: Figures) -> None:
+    await _kill_repeatedly(data_directory, count_of("DATABASE_KILLS", 5), figures)
+
+
+@pytest.mark.soak
+@pytest.mark.gen_test(timeout=1800)
+async def test_killed_many_times_under_load(data_directory: Path, figures: Figures) -> None:
+    await _kill_repeatedly(data_directory, count_of("SOAK_DATABASE_KILLS", 20), figures)
+
+
+async def _journal_drained(client: Client) -> None:
+    async with asyncio.timeout(DRAINED_SECONDS):
+        while True:
+            if not await client.metric("frontrow_journal_depth"):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> None:
+    log = PurchaseLog("database-frozen")
+    async with ServerProcess(data_directory) as server, http_session() as session:
+        quiet, hall = await server.seed(screenings=2, rows=20, seats_per_row=50)
+        buyer, holder = Client(server, session, 1), Client(server, session, 2)
+        holding = Holding(holder, quiet)
+        await holding.begin()
+        sold = await log.buy(buyer, hall, hall.seat_ids[:2], reserve_first=True)
+        assert sold.status == 201, sold
+
+        server.database.freeze()
+        try:
+            held_before, began = len(holding.seconds), time.monotonic()
+            refused_seconds = []
+            for seat_id in hall.seat_ids[2:]:
+                asked = time.monotonic()
+                if asked - began > seconds:
+                    break
+                refused = await log.buy(buyer, hall, [seat_id], reserve_first=bool(seat_id % 2))
+                refused_seconds.append(time.monotonic() - asked)
+                assert refused.status == 503, refused
+                assert refused.document["retryable"] and int(refused.headers["Retry-After"]) > 0
+            held = holding.seconds[held_before:]
+        finally:
+            server.database.thaw()
+        thawed = time.monotonic()
+        await log.settle()
+        await _journal_drained(buyer)
+        drained_seconds = time.monotonic() - thawed
+        await holding.end()
+        audit = log.audit(server.database.url)
+
+    figures(
+        frozen_seconds=seconds,
+        bookings_refused=len(refused_seconds),
+        refused_max_seconds=max(refused_seconds),
+        holds_meanwhile=len(held),
+        hold_p99_seconds=percentile(held, 0.99),
+        drained_seconds=drained_seconds,
+    )
+    assert audit == CLEAN
+    assert not [purchase for purchase in log.purchases if purchase.refusal], "a payment was turned away"
+    assert max(refused_seconds) <= REFUSED_SECONDS
+    assert len(held) > 10 * seconds
+    assert drained_seconds <= DRAINED_SECONDS
+
+
+@pytest.mark.gen_test(timeout=110)
+async def test_frozen(data_directory: Path, figures: Figures) -> None:
+    await _freeze(data_directory, count_of("FREEZE_SECONDS", 10), figures)
+
+
+@pytest.mark.soak
+@pytest.mark.gen_test(timeout=300)
+async def test_frozen_for_a_minute(data_directory: Path, figures: Figures) -> None:
+    await _freeze(data_directory, count_of("SOAK_FREEZE_SECONDS", 60), figures)
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_server_without_its_database_says_so(data_directory: Path) -> None:
+    async with ServerProcess(data_directory) as server, aiohttp.ClientSession(server.url) as session:
+        server.database.freeze()
+        try:
+            async with session.get("/healthz") as alive, session.get("/readyz") as ready:
+                assert alive.status == 200
+                assert ready.status == 503
+                assert "database" in (await ready.json())["reasons"]
+        finally:
+            server.database.thaw()

@@ -1,0 +1,119 @@
+"""SIGTERM under load: whoever was told "yes" is in the database, and everybody is told goodbye."""
+
+import asyncio
+import random
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.acceptance.client import Client, Unanswered, http_session
+from tests.acceptance.conftest import Figures
+from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
+from tests.acceptance.seat_picture import SeatWatcher
+from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.database import execute
+
+CHOOSERS, BUYERS, WATCHERS = 40, 8, 20
+GOING_AWAY = 1001
+EXIT_SECONDS = 10.0
+
+
+class Chooser:
+    """A user who takes up to ten seats, drops them and begins again, and knows what the server granted.
+
+    Attributes:
+        held: the seats that were acknowledged; None while a request that changes them has no answer.
+    """
+
+    def __init__(self, client: Client, hall: SeededScreening) -> None:
+        self.client = client
+        self.held: set[int] | None = set()
+        self._hall = hall
+        self._draw = random.Random(client.user_id)
+
+    async def choose(self) -> None:
+        """Go on until the server does."""
+        held: set[int] = set()
+        try:
+            while True:
+                self.held = None
+                if len(held) > 8:
+                    answer = await self.client.release_all(self._hall.id)
+                    if answer.status == 204:
+                        held = set()
+                else:
+                    seat_ids = self._draw.sample(self._hall.seat_ids, 2)
+                    answer = await self.client.reserve(self._hall.id, seat_ids)
+                    if answer.status == 201:
+                        held = held | set(seat_ids)
+                self.held = held
+                if answer.status == 503:
+                    return
+        except Unanswered:
+            return
+
+
+@pytest.mark.gen_test(timeout=100)
+async def test_everything_acknowledged_survives_and_everybody_is_told(
+    data_directory: Path, figures: Figures
+) -> None:
+    log = PurchaseLog("shutdown")
+    async with ServerProcess(data_directory) as server, http_session() as session:
+        chosen, sold = await server.seed(screenings=2, rows=40, seats_per_row=50)
+        watchers = [SeatWatcher(server, session, chosen.id, user_id) for user_id in range(1, WATCHERS + 1)]
+        await asyncio.gather(*(watcher.connect() for watcher in watchers))
+        choosers = [Chooser(Client(server, session, 100 + n), chosen) for n in range(CHOOSERS)]
+        crowd = [asyncio.create_task(chooser.choose()) for chooser in choosers]
+        for number in range(BUYERS):
+            buyer = Client(server, session, 200 + number)
+            crowd.append(asyncio.create_task(shop(log, buyer, [sold], random.Random(number))))
+        await asyncio.sleep(1.5)
+
+        end = await server.terminate()
+        await asyncio.gather(*crowd)
+        await asyncio.gather(*(watcher.closed() for watcher in watchers))
+        assert end.code == 0, server.last_words()
+        assert end.seconds < EXIT_SECONDS
+        assert [watcher.close_code for watcher in watchers] == [GOING_AWAY] * WATCHERS
+
+        await server.start()
+        stored = {
+            chooser.client.holder: {
+                seat_id
+                for (seat_id,) in execute(
+                    server.database.url,
+                    "SELECT seat_id FROM holds WHERE holder = %s AND screening_id = %s AND status = 'active'",
+                    chooser.client.holder,
+                    chosen.id,
+                )
+            }
+            for chooser in choosers
+        }
+        acknowledged = {chooser.client.holder: chooser.held for chooser in choosers}
+        assert None not in acknowledged.values(), "a request that waited was not answered"
+        assert acknowledged == stored
+        shown: dict[str, set[int]] = {chooser.client.holder: set() for chooser in choosers}
+        for entry in await choosers[0].client.availability(chosen.id):
+            if entry["status"] == "reserved":
+                shown[f"user:{entry['reserved_by']}"].add(entry["seat"]["id"])
+        assert shown == stored
+
+        refused = len(log.unsettled)
+        await log.settle()
+        assert log.audit(server.database.url) == CLEAN
+        holds = sum(map(len, stored.values()))
+        assert holds > CHOOSERS
+        figures(
+            exit_seconds=end.seconds, holds=holds, bookings=len(log.acknowledged), bookings_refused=refused
+        )
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_a_new_server_is_told_that_the_directory_is_taken(data_directory: Path) -> None:
+    async with ServerProcess(data_directory) as server:
+        rival = ServerProcess(data_directory)
+        with pytest.raises(AssertionError, match=f"in use by a server .process {server.pid}."):
+            await rival.start()
+        async with aiohttp.ClientSession(server.url) as session, session.get("/readyz") as ready:
+            assert ready.status == 200

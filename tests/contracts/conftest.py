@@ -1,0 +1,31 @@
+"""Cinemas of the guides that close after the test."""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.contracts.guide_cinema import GuideCinema
+
+OpenCinema = Callable[..., Awaitable[GuideCinema]]
+
+
+@pytest.fixture
+def open_cinema(database_url: str, io_loop: IOLoop) -> Iterator[OpenCinema]:
+    """Opens the cinema with settings by name; once per test."""
+    cinemas: list[GuideCinema] = []
+
+    async def open_one(**settings: object) -> GuideCinema:
+        cinemas.append(GuideCinema(database_url, **settings))
+        await cinemas[-1].open()
+        return cinemas[-1]
+
+    yield open_one
+    for cinema in cinemas:
+        io_loop.run_sync(cinema.close)
+
+
+@pytest.fixture
+def cinema(open_cinema: OpenCinema, io_loop: IOLoop) -> GuideCinema:
+    """The cinema with the default settings."""
+    return io_loop.run_sync(open_cinema)
