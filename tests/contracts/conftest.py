@@ -1,6 +1,7 @@
 """Cinemas of the guides that close after the test."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tornado.ioloop import IOLoop
@@ -11,12 +12,12 @@ OpenCinema = Callable[..., Awaitable[GuideCinema]]
 
 
 @pytest.fixture
-def open_cinema(database_url: str, io_loop: IOLoop) -> Iterator[OpenCinema]:
+def open_cinema(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenCinema]:
     """Opens the cinema with settings by name; once per test."""
     cinemas: list[GuideCinema] = []
 
     async def open_one(**settings: object) -> GuideCinema:
-        cinemas.append(GuideCinema(database_url, **settings))
+        cinemas.append(GuideCinema(database_url, tmp_path, **settings))
         await cinemas[-1].open()
         return cinemas[-1]
 

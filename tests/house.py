@@ -1,0 +1,52 @@
+"""A whole server in this process, on a free port, over a real database of its own."""
+
+from pathlib import Path
+
+from frontrow.server import Server
+from frontrow.settings import load_settings
+from frontrow.signing import tokens_of
+from tests.api.caller import Caller
+from tests.signing_keys import STRONG_SECRET
+
+
+class House:
+    """The server and those who call it.
+
+    Args:
+        database_url: a migrated database.
+        data_dir: an empty directory.
+        settings: by name, in place of the defaults.
+    """
+
+    def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
+        self.database_url = database_url
+        self.data_dir = data_dir
+        chosen = load_settings(port=0, jwt_secret=STRONG_SECRET, data_dir=data_dir, **settings)
+        self.tokens = tokens_of(chosen)
+        self.server = Server(chosen, database_url)
+
+    async def open(self) -> None:
+        await self.server.start()
+
+    async def close(self) -> None:
+        await self.server.stop()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.server.port}"
+
+    def token(self, user_id: int, *, admin: bool = False) -> str:
+        return self.tokens.issue(user_id, admin=admin, ttl_seconds=3600)
+
+    def user(self, user_id: int = 7) -> Caller:
+        return Caller(self.base_url, self.token(user_id))
+
+    @property
+    def admin(self) -> Caller:
+        """An administrator."""
+        return Caller(self.base_url, self.token(1, admin=True))
+
+    @property
+    def guest(self) -> Caller:
+        """Somebody without a token."""
+        return Caller(self.base_url)
