@@ -7,7 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 from api.endpoint import Access, Endpoint
 from api.errors import (
@@ -53,7 +53,10 @@ _MEANINGS: Mapping[int, str] = {
 
 
 class ProblemShape(Schema):
-    """A refusal."""
+    """A refusal; some carry more data than this, such as the seats that are taken."""
+
+    class Meta:
+        unknown = INCLUDE
 
     detail = fields.String(required=True, metadata={"description": "For people."})
     code = fields.String(required=True, metadata={"description": "For machines; never renamed."})

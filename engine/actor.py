@@ -93,8 +93,9 @@ class ScreeningActor:
         self._timer: Timer | None = None
         self._timer_at = inf
         self._closed: Unavailable | None = None
+        # Whoever activates a screening has a command for it; the timer is armed when that is handled, so
+        # that what lapsed while nobody looked is counted by the command and not by a timer before it.
         self.last_asked_at = surroundings.clock.now()
-        self._arm_timer()
 
     @property
     def screening_id(self) -> int:

@@ -114,11 +114,16 @@ class Client:
         """Release what has expired, now."""
         return await self.send("POST", "/api/v1/seat-reservations/cleanup")
 
-    async def metric(self, name: str) -> float:
-        """The value of a metric that has no labels."""
+    async def metrics(self, name: str) -> dict[str, float]:
+        """The values of a metric, by their labels as the page writes them."""
         async with self._session.get(self.server.url + "/metrics") as answer:
             lines = (await answer.text()).splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(name + " "))
+        samples = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name))
+        return {labels: float(value) for labels, value in samples if labels[:1] in ("", "{")}
+
+    async def metric(self, name: str) -> float:
+        """The value of a metric that has no labels."""
+        return (await self.metrics(name))[""]
 
     async def _select(self, path: str, screening_id: int, seat_ids: Sequence[int], **more: object) -> Answer:
         body = {"screening_id": screening_id, "seat_ids": list(seat_ids), **more}

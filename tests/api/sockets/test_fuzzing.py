@@ -1,0 +1,63 @@
+"""Seeded noise on the wire: valid, broken and senseless frames.
+
+`FRONTROW_TEST_SOCKET_FUZZ_FRAMES` says how many.
+"""
+
+import logging
+import os
+import random
+
+import pytest
+from websockets.frames import Frame, Opcode
+
+from api.sockets import SocketLimits
+from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
+
+FRAMES = int(os.environ.get("FRONTROW_TEST_SOCKET_FUZZ_FRAMES", "10000"))
+BODIES = (
+    b'{"type":"ping"}',
+    b'{"type":"ping","type":1}',
+    b'{"type":"\\u0000"}',
+    b'{"type":"\\ud800"}',
+    b'{"type":NaN}',
+    b"[" * 120,
+    b"1" * 120,
+    b"\xff\xfe",
+    b"",
+)
+UNBOUNDED = SocketLimits(frames_per_second=1e9, frames_at_once=10**9, bad_messages=10**9)
+
+
+def noise(chance: random.Random) -> bytes:
+    """Mostly messages, some frames of other kinds, and a few that end the connection."""
+    kind = chance.random()
+    if kind < 0.005:
+        return chance.randbytes(chance.randrange(1, 60))
+    if kind < 0.010:
+        opcode, whole = Opcode.CONT, True
+    elif kind < 0.100:
+        opcode, whole = chance.choice((Opcode.PING, Opcode.PONG)), True
+    else:
+        opcode, whole = chance.choice((Opcode.TEXT, Opcode.BINARY)), kind < 0.995
+    return Frame(opcode, chance.choice(BODIES), whole).serialize(mask=True, extensions=[])
+
+
+@pytest.mark.gen_test
+async def test_noise_never_raises_and_never_reaches_anybody_else(open_cinema, caplog):
+    cinema: Cinema = open_cinema(limits=UNBOUNDED)
+    watching = await cinema.join(user=1)
+    chance = random.Random(20_260_126)
+    sent = 0
+    while sent < FRAMES:
+        socket = await cinema.connect(user=chance.randrange(2, 50))
+        for _ in range(chance.randrange(1, 40)):
+            socket.transport.write(noise(chance))
+            sent += 1
+        socket.transport.write_eof()
+        await receive_close(socket)
+    await eventually(lambda: cinema.feed.socket_count == 1)
+    # The noise was listened to, not just cut off.
+    assert cinema.observer.frames > FRAMES / 5
+    await cinema.hold(9, 1)
+    assert (await receive(watching))["seat_id"] == 1
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
