@@ -46,11 +46,17 @@ class GuideCinema:
     def __init__(self, database_url: str, **settings: object) -> None:
         execute(database_url, _CINEMA)
         self.database_url = database_url
-        chosen = load_settings(port=0, jwt_secret=STRONG_SECRET, **settings)
-        self.tokens = tokens_of(chosen)
-        self.server = Server(chosen, database_url)
+        self._settings = load_settings(port=0, jwt_secret=STRONG_SECRET, **settings)
+        self.tokens = tokens_of(self._settings)
+        self.server = Server(self._settings, database_url)
 
     async def open(self) -> None:
+        await self.server.start()
+
+    async def restart(self) -> None:
+        """Another server process's worth of memory, over the same database."""
+        await self.server.stop()
+        self.server = Server(self._settings, self.database_url)
         await self.server.start()
 
     async def close(self) -> None:
