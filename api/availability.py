@@ -101,7 +101,7 @@ class SeatMapEncoder:
         limit_bytes: memory for versions that are ready.
     """
 
-    def __init__(self, limit_bytes: int = 32 * 1024 * 1024) -> None:
+    def __init__(self, limit_bytes: int = 64 * 1024 * 1024) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
         self._pictures: RecentlyUsed[int, _Picture] = RecentlyUsed(limit_bytes)
 

@@ -22,7 +22,7 @@ class Limits:
     header_bytes: int = 16_384
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 10.0
-    seats_per_request: int = 50
+    seats_per_request: int = 100
     answer_wait_seconds: float = 2.0
     recent_answers_bytes: int = 16 * 1024 * 1024
     keys_in_flight: int = 10_000

@@ -20,9 +20,6 @@ class RecentlyUsed(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._size_bytes = 0
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def get(self, key: K) -> V | None:
         """What was put under the key, unless it has been forgotten."""
         entry = self._entries.get(key)
@@ -41,6 +38,8 @@ class RecentlyUsed(Generic[K, V]):
         """
         if replaced := self._entries.pop(key, None):
             self._size_bytes -= replaced[1]
+        if size_bytes > self._limit_bytes:
+            return
         self._entries[key] = (value, size_bytes)
         self._size_bytes += size_bytes
         while self._size_bytes > self._limit_bytes:

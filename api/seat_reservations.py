@@ -57,8 +57,8 @@ class ToggleSelection(RequestSchema):
     """One seat or several."""
 
     screening_id = identifier(required=True)
-    seat_id = identifier()
-    seat_ids = SeatIds()
+    seat_id = identifier(metadata={"description": "Either this or `seat_ids`."})
+    seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`."})
 
     @validates_schema
     def _require_one_form(self, data: dict[str, Any], **_: Any) -> None:

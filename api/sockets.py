@@ -30,9 +30,10 @@ from api.wire import holder_of, timestamp
 from engine.commands import Command, ReadChanges, ReadSeats
 from engine.errors import EngineError, ScreeningNotFound
 from engine.ports import Clock, Timer
+from engine.replies import Changes
 
 ENDPOINT = "screenings"
-_ROUTE = r"/ws/screenings/([0-9]+)"
+_ROUTE = r"/ws/screenings/([0-9]{1,30})"
 _QUERY = WatchQuery()
 _UNREAD_FACTOR = 4
 """A message over the limit is read and answered with a close frame up to this many times the limit. Beyond
@@ -249,15 +250,20 @@ class ScreeningSocket(WebSocketHandler):
             watcher: the client's place in the audience.
             known: what the client has seen; None if it asked for live updates only.
         """
-        screenings, screening_id = self._services.screenings, watcher.screening_id
+        screening_id = watcher.screening_id
         watcher.hold_back()
-        changes = await screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
+        changes = await self._services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
         if known is None:
             self._confirm(screening_id, Position(changes.epoch, changes.seq))
-            watcher.follow(Position(changes.epoch, changes.seq))
-            return
-        # A position that nobody knows any more is as good as none: the client gets all seats.
-        self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
+        else:
+            # A position that nobody knows any more is as good as none: the client gets all seats.
+            self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
+            changes = await self._send_missed(watcher, changes)
+        self._services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
+
+    async def _send_missed(self, watcher: Watcher, changes: Changes) -> Changes:
+        """Bring a returning client up to the engine's last answer, which is returned."""
+        screenings, screening_id = self._services.screenings, watcher.screening_id
         while changes.missed is None:
             watcher.pause()
             seat_map = await screenings.ask(ReadSeats(screening_id))
@@ -266,7 +272,7 @@ class ScreeningSocket(WebSocketHandler):
             changes = await screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
         if changes.missed:
             await self._send_paced(SeatUpdates.merged(changes.missed).parts(watcher.holder, watcher.form))
-        self._services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
+        return changes
 
     def _leave(self) -> None:
         if self._token_expiry is not None:

@@ -137,8 +137,8 @@ Row = tuple[Any, ...]
 class Batch:
     """Rows of some entries, collected table by table.
 
-    A hold that changes several times within the batch is written once, in its last state. A ticket
-    must not change twice: whoever fills the batch sees to that.
+    A hold that changes several times within the batch is written once, in its last state. Tickets are
+    not merged like that, for the schema to see each of their changes.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,8 @@ A batch ends in one of three ways.
 
 * It commits, and its entries are settled.
 * The database refuses its content. Then it is halved, and halved again, until the entry at fault is
-  alone and settled with the reason; the others commit.
+  alone and settled with the reason; the others commit. Two changes of one ticket, which cannot stand
+  in one statement, part in the same way.
 * Something passing came between, and perhaps it has committed all the same. Then it is sent again, for as
   long as it takes: writing is idempotent. Before that the server is made to end the session of the earlier
   attempt, so that nothing of it can come to life later.
@@ -194,7 +195,7 @@ class PostgresJournal:
         while True:
             try:
                 await self._gathered.wait()
-                if batch := self._next_batch():
+                if batch := list(islice(self._queue, BATCH_LIMIT)):
                     await self._write_batch(batch)
                 else:
                     self._gathered.clear()
@@ -203,21 +204,6 @@ class PostgresJournal:
                 logger.exception("The journal's writer has a defect; it begins again")
                 self._end_session()
                 await asyncio.sleep(LAST_RETRY_SECONDS)
-
-    def _next_batch(self) -> list[_Queued]:
-        """What has gathered, up to the limit, and up to the second change of the same ticket: within
-        one statement a row can change only once."""
-        batch: list[_Queued] = []
-        changed: set[int] = set()
-        for queued in islice(self._queue, BATCH_LIMIT):
-            for event in queued.entry.events:
-                if isinstance(event, TICKET_EVENTS):
-                    tickets = {ticket.id for ticket in event.tickets}
-                    if batch and not changed.isdisjoint(tickets):
-                        return batch
-                    changed |= tickets
-            batch.append(queued)
-        return batch
 
     async def _write_batch(self, batch: Sequence[_Queued]) -> None:
         began = self._monotonic()
@@ -304,8 +290,8 @@ class PostgresJournal:
             reason = reasons.get(id(queued))
             if isinstance(reason, OwnershipLost):
                 deposed[queued.entry.events[0][:2]] = None
-            elif reason is not None:
-                logger.error("The database refused a journal entry: %s (%s)", reason, reason.__cause__)
+            elif isinstance(reason, BadEntry):
+                logger.error("The database refused a journal entry: %s", reason.__cause__)
             if queued.entry.settled is not None:
                 queued.entry.settled(reason)
         for screening_id, epoch in deposed:

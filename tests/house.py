@@ -21,11 +21,17 @@ class House:
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         self.database_url = database_url
         self.data_dir = data_dir
-        chosen = load_settings(port=0, jwt_secret=STRONG_SECRET, data_dir=data_dir, **settings)
-        self.tokens = tokens_of(chosen)
-        self.server = Server(chosen, database_url)
+        self._settings = load_settings(port=0, jwt_secret=STRONG_SECRET, data_dir=data_dir, **settings)
+        self.tokens = tokens_of(self._settings)
+        self.server = Server(self._settings, database_url)
 
     async def open(self) -> None:
+        await self.server.start()
+
+    async def restart(self) -> None:
+        """Another server process's worth of memory, over the same database."""
+        await self.server.stop()
+        self.server = Server(self._settings, self.database_url)
         await self.server.start()
 
     async def close(self) -> None:

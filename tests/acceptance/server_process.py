@@ -94,6 +94,12 @@ class ServerProcess:
         """Process id of the running server."""
         return self._running().pid
 
+    @property
+    def resident_bytes(self) -> int:
+        """Memory of the running server."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
     async def start(self) -> float:
         """Start the server and wait until `/readyz` says 200.
 

@@ -33,7 +33,7 @@ def selection(**changes: Any) -> dict[str, Any]:
         (RESERVE, selection(screening_id=10**30), "screening_id"),
         (RESERVE, selection(seat_ids=None), "seat_ids"),
         (RESERVE, selection(seat_ids=[]), "seat_ids"),
-        (RESERVE, selection(seat_ids=[42] * 51), "seat_ids"),
+        (RESERVE, selection(seat_ids=[42] * 101), "seat_ids"),
         (RESERVE, selection(seat_ids=42), "seat_ids"),
         (RESERVE, selection(seat_ids="42"), "seat_ids"),
         (RESERVE, selection(seat_ids={"42": 42}), "seat_ids"),

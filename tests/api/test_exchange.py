@@ -318,6 +318,33 @@ async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:
     assert sent.count(b"HTTP/1.1 200 OK") == 4
 
 
+async def test_slow_senders_are_cut_off(open_venue: Callable[..., Venue]) -> None:
+    venue = open_venue(limits=Limits(header_timeout_seconds=0.1, body_timeout_seconds=0.1))
+    for begun in (b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+        assert await raw_exchange(venue, begun) == b""
+
+
+async def test_a_client_that_does_not_wait_gets_its_tickets_all_the_same(
+    venue: Venue, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = venue.user(7)
+    venue.journal.automatic = False
+    body = b'{"screening_id": 123, "seat_ids": [42]}'
+    head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    while not venue.journal.depth:  # noqa: ASYNC110 - nothing tells of it
+        await asyncio.sleep(0)
+    writer.close()
+    await writer.wait_closed()
+    await venue.guest.send("GET", "/healthz")
+    venue.journal.write_next()
+    await venue.application.finished()
+    assert [ticket["seat_id"] for ticket in (await user.my_tickets()).json] == [42]
+    assert venue.observer.requests[1] == (f"{TICKETS}/book", "POST", 201)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
     for request in (
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",

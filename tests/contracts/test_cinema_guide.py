@@ -2,9 +2,11 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable
 
 import pytest
 
+from tests.api.caller import Caller, Response
 from tests.contracts.conftest import OpenCinema
 from tests.contracts.guide_cinema import (
     FIRST_SEAT,
@@ -177,17 +179,24 @@ async def test_12_websocket_statistics(cinema: GuideCinema) -> None:
         }
 
 
-async def test_keys_are_kept_in_the_bookings_transaction(cinema: GuideCinema) -> None:
-    user = cinema.user()
-    for send in (
-        lambda: user.book(SCREENING, [42, 43], key="booking"),
-        lambda: user.toggle(SCREENING, 50, key="toggle"),
-        lambda: user.reserve(SCREENING, [42], key="refused"),
-    ):
-        first, again = await send(), await send()
-        assert (again.status, again.body) == (first.status, first.body)
-        assert again.headers["Idempotency-Replayed"] == "true"
-    assert len((await user.my_tickets()).json) == 2
+async def test_keys_outlive_the_server(cinema: GuideCinema) -> None:
+    def requests(user: Caller) -> list[Awaitable[Response]]:
+        return [
+            user.book(SCREENING, [42, 43], key="booking"),
+            user.toggle(SCREENING, 50, key="toggle"),
+            user.reserve(SCREENING, [42], key="refused"),
+        ]
+
+    first = [await request for request in requests(cinema.user())]
+    assert [answer.status for answer in first] == [201, 200, 409]
+    for _ in range(2):
+        for before, request in zip(first, requests(cinema.user()), strict=True):
+            again = await request
+            assert (again.status, again.body) == (before.status, before.body)
+            assert again.headers["Idempotency-Replayed"] == "true"
+        await cinema.restart()
+    assert len((await cinema.user().my_tickets()).json) == 2
+    assert [held["seat_id"] for held in (await cinema.user().my_reservations()).json] == [50]
 
 
 async def test_scenario_1_basic_flow(cinema: GuideCinema) -> None:

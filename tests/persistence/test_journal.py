@@ -286,12 +286,16 @@ async def test_nothing_is_written_for_a_screening_that_another_server_took_over(
 async def test_taking_over_waits_for_a_write_that_is_under_way(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
-        async with world.connector.transaction() as writing:
-            await writing.run(
-                "SELECT epoch FROM screening_epochs WHERE screening_id = %s FOR SHARE",
-                (story.hall.screening_id,),
-            )
-            taking_over = asyncio.create_task(world.store.activate(story.hall.screening_id))
-            await asyncio.sleep(0.1)
-            assert not taking_over.done()
-        assert (await taking_over).epoch == story.epoch + 1
+        locker = connect(database_url)
+        locker.cursor().execute("BEGIN; LOCK TABLE tickets IN SHARE MODE")
+        tickets = story.tickets(0)
+        issued = submit(world.journal, story.issued(tickets))
+        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
+            await asyncio.sleep(0.01)
+        taking_over = asyncio.create_task(reload(world, story.hall))
+        await asyncio.sleep(0.1)
+        assert not taking_over.done()
+        locker.close()
+        assert await issued.outcome() is None
+        assert tuple((await taking_over).tickets) == tickets

@@ -154,14 +154,16 @@ async def test_an_entry_is_settled_once(world: World) -> None:
 
 async def test_writing_an_entry_again_changes_nothing(world: World) -> None:
     story = await begin(world)
-    hold = story.hold(0)
-    held, released = story.held(hold), story.released(hold)
+    hold, kept = story.hold(0), story.hold(2)
+    longer = kept._replace(expires_at=NOW + 600, extensions=1)
+    held, released = story.held(hold, kept), story.released(hold)
+    extended = story.extended(longer)
     (ticket,) = story.tickets(1, payment_id="P")
     issued, cancelled = story.issued((ticket,)), story.cancelled(ticket)
-    for event in (held, released, issued, cancelled, cancelled, released):
+    for event in (held, extended, released, issued, cancelled, cancelled, released, held):
         assert await write(world.journal, event) is None
     loaded = await reload(world, story.hall)
-    assert (list(loaded.holds), list(loaded.tickets)) == ([], [])
+    assert (list(loaded.holds), list(loaded.tickets)) == ([longer], [])
 
 
 async def test_a_past_epoch_can_write_nothing(world: World) -> None:
@@ -200,6 +202,15 @@ async def test_a_payment_pays_for_one_booking(world: World) -> None:
     assert isinstance(await write(world.journal, story.confirmed(pending, "P")), PaymentAlreadyUsed)
     assert (await world.ledger.ticket(pending.id)) == pending
     assert set((await reload(world, story.hall)).tickets) == {*first, pending}
+
+
+async def test_two_changes_of_a_ticket_may_wait_together(world: World) -> None:
+    story = await begin(world)
+    (ticket,) = story.tickets(0, pending_until=NOW + 900)
+    events = story.issued((ticket,)), story.confirmed(ticket, "P"), story.cancelled(ticket)
+    settlements = [submit(world.journal, event) for event in events]
+    assert [await settlement.outcome() for settlement in settlements] == [None, None, None]
+    assert (await world.ledger.ticket(ticket.id)).status is TicketStatus.CANCELLED
 
 
 async def test_a_payment_may_confirm_each_ticket_of_its_booking(world: World) -> None:

@@ -177,6 +177,12 @@ async def test_a_refused_client_is_told_why(cinema, options, farewell):
     assert cinema.feed.connections == {}
 
 
+async def test_an_absurdly_long_id_is_no_route(cinema):
+    with pytest.raises(InvalidStatus) as refused:
+        await cinema.connect(screening="9" * 5000)
+    assert refused.value.response.status_code == 404
+
+
 async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema):
     for origin in ("https://cinema.example", f"http://127.0.0.1:{cinema.port}"):
         await cinema.join(headers={"Origin": origin})

@@ -1,0 +1,1 @@
+"""Measurements: what Frontrow costs, printed by commands that start all they need."""
