@@ -1,14 +1,12 @@
 """What the acceptance tests measure is shown at the end of the run, whether or not they pass."""
 
-import os
 from collections.abc import Callable
 
 import pytest
 
+from tests.acceptance.figures import Figures
+
 _FIGURES = pytest.StashKey[list[str]]()
-
-
-Figures = Callable[..., None]
 
 
 @pytest.fixture
@@ -22,11 +20,6 @@ def figures(request: pytest.FixtureRequest, record_property: Callable[[str, obje
         request.config.stash.setdefault(_FIGURES, []).append(f"{request.node.name}: {shown}")
 
     return note
-
-
-def count_of(variable: str, default: int) -> int:
-    """How often to do something, unless a variable says otherwise (docs/testing.md)."""
-    return int(os.environ.get(f"FRONTROW_TEST_{variable}", default))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

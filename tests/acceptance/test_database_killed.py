@@ -12,7 +12,7 @@ import psycopg2
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures, count_of
+from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute

@@ -10,7 +10,7 @@ import pytest
 
 from bench.halls import LARGE, SMALL, BareCore
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures
+from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import ServerProcess
 
 SCREENINGS, ROWS, SEATS_PER_ROW = 10_000, 15, 20

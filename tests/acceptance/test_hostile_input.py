@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures, count_of
+from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 

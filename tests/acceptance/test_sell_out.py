@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures
+from tests.acceptance.figures import Figures
 from tests.acceptance.seat_picture import SeatWatcher, expected_picture
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute

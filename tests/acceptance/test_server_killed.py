@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures, count_of
+from tests.acceptance.figures import Figures, count_of
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.server_process import ServerProcess
 

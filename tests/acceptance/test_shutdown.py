@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from tests.acceptance.client import Client, Unanswered, http_session
-from tests.acceptance.conftest import Figures
+from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.seat_picture import SeatWatcher
 from tests.acceptance.server_process import SeededScreening, ServerProcess

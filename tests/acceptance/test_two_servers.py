@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.client import Client, http_session
-from tests.acceptance.conftest import Figures
+from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute, temporary_data_directory

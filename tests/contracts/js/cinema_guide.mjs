@@ -1,94 +1,9 @@
-// The cinema guide's client: its functions called as its pages would call them.
+// The cinema guide's functions, called as its pages would call them.
 
 import { parameters, report } from './browser.mjs';
+import { confirmPayment, countdowns, errors, loadSeatMap, messages, reserveSeats } from './cinema_client.mjs';
 
-const { token, screeningId, seatIds, takenSeatId } = parameters;
-const messages = [];
-const errors = [];
-let countdown = null;
-
-const showSuccess = (message) => messages.push(message);
-const showError = (message) => errors.push(message);
-const startReservationCountdown = (expiresAt) => { countdown = expiresAt; };
-const redirectToMyTickets = () => {};
-
-async function loadSeatMap(screeningId) {
-  const response = await fetch(
-    `/api/v1/seat-reservations/screening/${screeningId}/availability`,
-  );
-  const seats = await response.json();
-
-  seats.forEach((seatInfo) => {
-    const seatElement = document.getElementById(`seat-${seatInfo.seat.id}`);
-
-    seatElement.className = `seat ${seatInfo.status}`;
-    seatElement.disabled = seatInfo.status !== 'available';
-
-    if (seatInfo.status === 'reserved') {
-      seatElement.title = `Reserved until ${new Date(seatInfo.expires_at).toLocaleTimeString()}`;
-    }
-  });
-}
-
-async function reserveSeats(screeningId, seatIds) {
-  try {
-    const response = await fetch('/api/v1/seat-reservations/reserve', {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${token}`,
-        'Content-Type': 'application/json',
-      },
-      body: JSON.stringify({
-        screening_id: screeningId,
-        seat_ids: seatIds,
-      }),
-    });
-
-    if (!response.ok) {
-      const error = await response.json();
-      showError(error.detail);
-      return null;
-    }
-
-    const result = await response.json();
-
-    showSuccess(
-      `Seats reserved! You have ${result.expires_in_minutes} minutes to complete payment.`,
-    );
-    startReservationCountdown(result.reservations[0].expires_at);
-
-    return result.reservations;
-  } catch (error) {
-    showError('Failed to reserve seats. Please try again.');
-    return null;
-  }
-}
-
-async function confirmPayment(paymentId, screeningId, seatIds) {
-  try {
-    const response = await fetch('/api/v1/tickets/book-from-reservation', {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${token}`,
-        'Content-Type': 'application/json',
-      },
-      body: JSON.stringify({
-        screening_id: screeningId,
-        seat_ids: seatIds,
-        payment_id: paymentId,
-      }),
-    });
-
-    const tickets = await response.json();
-
-    showSuccess('Booking confirmed! Check your email for tickets.');
-    redirectToMyTickets();
-
-    return tickets;
-  } catch (error) {
-    showError('Payment succeeded but booking failed. Contact support.');
-  }
-}
+const { screeningId, seatIds, takenSeatId } = parameters;
 
 await loadSeatMap(screeningId);
 const reserved = await reserveSeats(screeningId, seatIds);
@@ -98,4 +13,4 @@ const bookings = [
   await confirmPayment('test_payment_123', screeningId, seatIds),
 ];
 
-report({ reserved, refused, bookings, messages, errors, countdown });
+report({ reserved, refused, bookings, messages, errors, countdown: countdowns[0] });
