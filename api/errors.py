@@ -190,6 +190,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.SeatsNotFound: Translation(404, ("seat_ids",)),
     engine.TicketNotFound: Translation(404, ("ticket_id",)),
     engine.ScreeningStarted: Translation(400, ("screening_id",)),
+    engine.ScreeningCancelled: Translation(409, ("screening_id",)),
     engine.Refused: Translation(409),
     engine.SeatsUnavailable: Translation(409, ("held", "booked")),
     engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),

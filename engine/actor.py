@@ -25,7 +25,8 @@ from engine.events import KINDS, HoldsExpired, TicketsConfirmed, TicketsIssued
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
 from engine.records import Receipt
 from engine.replies import Reply
-from engine.screening import Outcome, Screening
+from engine.screening import Screening
+from engine.screening_state import Outcome
 
 log = logging.getLogger("frontrow.engine")
 
@@ -154,6 +155,14 @@ class ScreeningActor:
             self._woken = True
             loop.call_soon(self._drain)
         return answer
+
+    async def caught_up(self) -> None:
+        """Return at a moment when no command waits."""
+        while self._mailbox:
+            # A read behind everything else is answered when all of it has been decided.
+            mark: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            self._mailbox.append(Envelope(ReadSeats(self.screening_id), mark, self._shared.clock.now()))
+            await asyncio.wait((mark,))
 
     def close(self, reason: Unavailable) -> None:
         """Answer whatever waits with `reason` and take nothing more.

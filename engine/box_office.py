@@ -123,15 +123,21 @@ class BoxOffice:
             raise RefundRequired(unavailable) from unavailable
 
     async def confirm(
-        self, holder: str, ticket_id: int, payment_id: str, receipt: Receipt | None = None
+        self,
+        holder: str,
+        ticket_id: int,
+        payment_id: str | None,
+        receipt: Receipt | None = None,
+        actor: str | None = None,
     ) -> Booked:
         """Confirm the payment of a pending ticket; the same payment again changes nothing.
 
         Args:
             holder: whose ticket it is.
             ticket_id: the ticket.
-            payment_id: what has paid for it.
+            payment_id: what has paid for it; None where the actor vouches for it.
             receipt: idempotency key under which the answer is kept.
+            actor: who asks, if that is not the holder.
 
         Returns:
             The ticket, committed.
@@ -146,15 +152,18 @@ class BoxOffice:
             return Booked((ticket,))
         if ticket.status is not TicketStatus.PENDING:
             raise TicketNotPending(ticket_id, ticket.status.value)
-        command = ConfirmTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt)
+        command = ConfirmTicket(
+            ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor
+        )
         return cast(Booked, await self._screenings.ask(command))
 
-    async def cancel(self, holder: str, ticket_id: int) -> Cancelled:
+    async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
         """Cancel a ticket and free its seat; cancelling it again changes nothing.
 
         Args:
             holder: whose ticket it is.
             ticket_id: the ticket.
+            actor: who asks, if that is not the holder.
 
         Returns:
             The ticket, cancelled and committed.
@@ -166,7 +175,7 @@ class BoxOffice:
         ticket = await self._own_ticket(holder, ticket_id)
         if ticket.status in (TicketStatus.CANCELLED, TicketStatus.LAPSED):
             return Cancelled(ticket)
-        command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id)
+        command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, actor)
         return cast(Cancelled, await self._screenings.ask(command))
 
     async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:

@@ -66,23 +66,44 @@ class BookSeats(NamedTuple):
 
 
 class ConfirmTicket(NamedTuple):
-    """Confirm the payment of a pending ticket. Durable; idempotent per payment. → `Booked`"""
+    """Confirm the payment of a pending ticket. Durable; idempotent per payment. → `Booked`
+
+    Attributes:
+        payment_id: what has paid for it; None where somebody vouches for it.
+        actor: who asks, if that is not the holder.
+    """
 
     screening_id: int
     holder: str
     ticket_id: int
     seat_id: int
-    payment_id: str
+    payment_id: str | None
     receipt: Receipt | None = None
+    actor: str | None = None
 
 
 class CancelTicket(NamedTuple):
-    """Cancel a live ticket and free its seat. Durable. → `Cancelled`"""
+    """Cancel a live ticket and free its seat. Durable. → `Cancelled`
+
+    Attributes:
+        actor: who asks, if that is not the holder.
+    """
 
     screening_id: int
     holder: str
     ticket_id: int
     seat_id: int
+    actor: str | None = None
+
+
+class CancelScreening(NamedTuple):
+    """Release all holds, cancel all live tickets, and sell nothing more. Durable. → `Cleared`
+
+    It is refused while a ticket is on its way to the database (`BookingInProgress`).
+    """
+
+    screening_id: int
+    actor: str
 
 
 class ReleaseLapsed(NamedTuple):
@@ -113,6 +134,7 @@ Command = (
     | BookSeats
     | ConfirmTicket
     | CancelTicket
+    | CancelScreening
     | ReleaseLapsed
     | ReadSeats
     | ReadChanges

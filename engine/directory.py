@@ -7,8 +7,9 @@ they `ask`, and they could as well be asking another process.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
+from typing import TypeVar
 
 from engine.actor import ScreeningActor, Surroundings
 from engine.commands import Command, ReleaseLapsed
@@ -19,6 +20,8 @@ from engine.replies import Lapsed, Reply
 from engine.screening import Screening
 
 log = logging.getLogger("frontrow.engine")
+
+Written = TypeVar("Written")
 
 _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
@@ -71,6 +74,7 @@ class Screenings:
         self._idle_seconds = idle_seconds
         self._actors: dict[int, ScreeningActor] = {}
         self._activations: dict[int, asyncio.Task[ScreeningActor]] = {}
+        self._changes: dict[int, asyncio.Future[None]] = {}
         self._dropped: set[int] = set()
         self._stopping = False
         journal.on_ownership_lost(self._step_down)
@@ -92,6 +96,35 @@ class Screenings:
         if actor is None:
             actor = await self._activated(command.screening_id)
         return await actor.ask(command)
+
+    async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
+        """Change what a screening is (its times, prices, room or seats) while nothing is sold for it.
+
+        What was decided before is written first, so `write` can rely on what the database says; commands
+        that arrive meanwhile wait, and find the screening as it then is.
+
+        Args:
+            screening_id: the screening.
+            write: changes the database, all or nothing.
+
+        Returns:
+            What `write` returns; what it raises is raised.
+        """
+        await self._unchanging(screening_id)
+        change = self._changes[screening_id] = asyncio.get_running_loop().create_future()
+        try:
+            activation = self._activations.get(screening_id)
+            if activation is not None:
+                await asyncio.wait((activation,))
+            actor = self._actors.get(screening_id)
+            if actor is not None:
+                await actor.caught_up()
+                self._drop(actor)
+            await self._journal.flushed()
+            return await write()
+        finally:
+            del self._changes[screening_id]
+            change.set_result(None)
 
     async def sweep(self) -> int:
         """Release whatever has lapsed, also in screenings that nobody has touched since.
@@ -162,6 +195,7 @@ class Screenings:
         return sum(actor.hold_count for actor in self._actors.values())
 
     async def _activated(self, screening_id: int) -> ScreeningActor:
+        await self._unchanging(screening_id)
         if self._stopping:
             raise Stopping
         activation = self._activations.get(screening_id)
@@ -175,6 +209,11 @@ class Screenings:
             if activation.cancelled() and self._stopping:
                 raise Stopping from None
             raise
+
+    async def _unchanging(self, screening_id: int) -> None:
+        """Return when nobody is changing the screening."""
+        while (change := self._changes.get(screening_id)) is not None:
+            await asyncio.wait((change,))
 
     def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor]") -> None:
         del self._activations[screening_id]

@@ -7,7 +7,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── NotFound                                             what was named does not exist
     │   └── ScreeningNotFound, SeatsNotFound, TicketNotFound
     ├── UnknownReference                                     a value refers to what does not exist
-    ├── ScreeningStarted                                     it is too late
+    ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
     │   ├── AlreadyExists, InUse, Overlapping
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
@@ -106,6 +106,16 @@ class ScreeningStarted(EngineError):
 
     def __init__(self, screening_id: int, attempt: str) -> None:
         super().__init__(f"Cannot {attempt} for past screenings")
+        self.screening_id = screening_id
+
+
+class ScreeningCancelled(EngineError):
+    """The screening does not take place."""
+
+    code = "screening_cancelled"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__(f"Screening {screening_id} has been cancelled")
         self.screening_id = screening_id
 
 

@@ -37,6 +37,13 @@ class Cancelled(NamedTuple):
     ticket: Ticket
 
 
+class Cleared(NamedTuple):
+    """What a cancelled screening had sold and held: the tickets are cancelled and committed."""
+
+    tickets: tuple[Ticket, ...]
+    holds: tuple[Hold, ...]
+
+
 class Lapsed(NamedTuple):
     """How many holds and pending tickets lapsed."""
 
@@ -106,4 +113,4 @@ class Changes(NamedTuple):
     missed: tuple[SeatsChanged, ...] | None
 
 
-Reply = Held | Toggled | Released | Booked | Cancelled | Lapsed | SeatMap | Changes
+Reply = Held | Toggled | Released | Booked | Cancelled | Cleared | Lapsed | SeatMap | Changes

@@ -148,6 +148,14 @@ class SeatInventory:
             return SeatView(seat_id, "booked", record.holder)
         return SeatView(seat_id, "available", None, None, self._previous_holders.get(seat_id))
 
+    def holds(self) -> list[Hold]:
+        """All live holds."""
+        return [record for record in self._records.values() if isinstance(record, Hold)]
+
+    def tickets(self) -> list[Ticket]:
+        """All live tickets of which no change is on its way to the database."""
+        return [record for record in self._records.values() if isinstance(record, Ticket)]
+
     def views(self) -> dict[int, SeatView]:
         """Views of all seats about which there is something to say."""
         return {seat_id: self.view(seat_id) for seat_id in (*self._records, *self._previous_holders)}

@@ -241,6 +241,42 @@ async def test_idle_screenings_are_put_away_when_flushed(house: House) -> None:
     assert house.screenings.active_ids() == [1]
 
 
+async def test_a_screening_is_changed_between_what_was_and_what_will_be_decided(house: House) -> None:
+    house.journal.automatic = False
+    await house.hold("user:7", 1)
+    booking = asyncio.ensure_future(house.book("user:7", 1))
+    await turns(5)
+    written: list[object] = []
+
+    async def write() -> str:
+        assert booking.done(), "what was on its way has to arrive first"
+        written.append(await house.store.activate(1))
+        house.database.add_screening(make_info(1)._replace(price_cents=999), make_layout())
+        return "written"
+
+    change = asyncio.ensure_future(house.screenings.change(1, write))
+    await turns(5)
+    later = asyncio.ensure_future(house.book("user:8", 2))
+    await turns(5)
+    assert not written
+    house.journal.automatic = True
+    house.journal.write_next(9)
+    assert await change == "written"
+    assert (await later).tickets[0].price_cents == 999
+    assert (await booking).tickets[0].price_cents == 1250
+
+
+async def test_a_change_that_fails_leaves_the_screening_open(house: House) -> None:
+    await house.hold("user:7", 1)
+
+    async def write() -> None:
+        raise ScreeningNotFound(1)
+
+    with pytest.raises(ScreeningNotFound):
+        await house.screenings.change(1, write)
+    assert await house.seen(1) == "reserved"
+
+
 async def test_a_sweep_also_finds_what_lapsed_in_screenings_nobody_touched(house: House) -> None:
     await house.hold("user:7", 1, 2)
     await turns()

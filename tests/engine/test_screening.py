@@ -2,7 +2,15 @@
 
 import pytest
 
-from engine.commands import CancelTicket, ConfirmTicket, ExtendHolds, ReadChanges, ReleaseLapsed, ToggleSeats
+from engine.commands import (
+    CancelScreening,
+    CancelTicket,
+    ConfirmTicket,
+    ExtendHolds,
+    ReadChanges,
+    ReleaseLapsed,
+    ToggleSeats,
+)
 from engine.errors import (
     BookingInProgress,
     EngineError,
@@ -10,6 +18,7 @@ from engine.errors import (
     HoldLimitExceeded,
     NotHeld,
     PaymentAlreadyUsed,
+    ScreeningCancelled,
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
@@ -170,7 +179,7 @@ class TestLapse:
         for _ in range(10_000):
             hall.hold("user:7", 1)
             hall.release("user:7")
-        assert len(hall.screening._seats.deadlines) < 200
+        assert len(hall.screening._state.seats.deadlines) < 200
 
     def test_a_pending_ticket_lapses_through_the_database(self, hall: Hall) -> None:
         hall.sell("user:7", 1, payment_pending=True)
@@ -285,6 +294,16 @@ class TestCancel:
         assert hall.seen(1) == "available"
         hall.hold("user:8", 1)
 
+    def test_somebody_else_may_act_for_the_holder(self, hall: Hall) -> None:
+        ticket = hall.sell("user:7", 1, payment_pending=True).reply.tickets[0]
+        outcome = hall.do(ConfirmTicket(1, "user:7", ticket.id, 1, None, actor="user:1"))
+        assert outcome.events[0].actor == "user:1"
+        hall.settle(outcome)
+        outcome = hall.do(CancelTicket(1, "user:7", ticket.id, 1, actor="user:1"))
+        assert outcome.events[0].actor == "user:1"
+        hall.settle(outcome)
+        assert hall.seen(1) == "available"
+
     def test_not_after_the_beginning(self, hall: Hall) -> None:
         ticket = hall.sell("user:7", 1).reply.tickets[0]
         hall.now = hall.screening.info.starts_at
@@ -296,6 +315,31 @@ class TestCancel:
         for command in (CancelTicket(1, "user:8", ticket.id, 1), CancelTicket(1, "user:7", 9, 1)):
             with pytest.raises(TicketNotFound):
                 hall.do(command)
+
+
+class TestCancelScreening:
+    def test_frees_everything_and_sells_nothing_more(self, hall: Hall) -> None:
+        hall.hold("user:7", 1, 2)
+        sold = hall.sell("user:8", 3).reply.tickets
+        pending = hall.sell("user:9", 4, payment_pending=True).reply.tickets
+        outcome = hall.do(CancelScreening(1, "user:1"))
+        assert (hall.seen(1), hall.seen(3), hall.seen(4)) == ("available", "booked", "reserved")
+        reply = hall.settle(outcome).reply
+        assert [ticket.id for ticket in reply.tickets] == [sold[0].id, pending[0].id]
+        assert {ticket.status for ticket in reply.tickets} == {TicketStatus.CANCELLED}
+        assert [event.actor for event in outcome.events] == ["user:1", "user:1"]
+        assert {hall.seen(seat) for seat in range(1, 5)} == {"available"}
+        with pytest.raises(ScreeningCancelled):
+            hall.hold("user:7", 1)
+        assert hall.screening.at_rest
+
+    def test_waits_for_what_is_on_its_way(self, hall: Hall) -> None:
+        booking = hall.book("user:7", 1)
+        with pytest.raises(BookingInProgress):
+            hall.do(CancelScreening(1, "user:1"))
+        hall.settle(booking)
+        hall.settle(hall.do(CancelScreening(1, "user:1")))
+        assert hall.seen(1) == "available"
 
 
 class TestChanges:

@@ -25,7 +25,7 @@ from engine.commands import (
 from engine.errors import EngineError, HoldLimitExceeded
 from engine.policy import Policy
 from engine.replies import SeatView
-from engine.screening import Outcome
+from engine.screening_state import Outcome
 from tests.engine.conftest import NOW, Hall
 
 SEATS = 8
@@ -196,9 +196,9 @@ class CoreAgainstModel(RuleBasedStateMachine):
         if not self.in_flight:
             return
         outcome = self.in_flight.pop(which % len(self.in_flight))
-        operation = next(op for op in self.hall.screening.operations if op.id == outcome.operation)
+        (event,) = (event for event in outcome.events if event.seq == outcome.operation)
         self.watch(self.hall.settle(outcome) if agreed else self.hall.abort(outcome))
-        for seat in operation.seat_ids:
+        for seat in [ticket.seat_id for ticket in event.tickets]:
             _, was, becomes, _ = self.model.seats.pop(seat)
             if state := becomes if agreed else was:
                 self.model.seats[seat] = state

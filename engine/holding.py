@@ -1,0 +1,135 @@
+"""What is decided about holds.
+
+Every function checks everything first and changes afterwards; where it raises, nothing has changed.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from engine import events as ev
+from engine.commands import ExtendHolds, HoldSeats, ReleaseHolds, ReleaseLapsed, ToggleSeats
+from engine.errors import ExtensionLimitReached, NotHeld
+from engine.records import Hold, TicketStatus
+from engine.replies import Held, Lapsed, Released, SeatsChanged, Toggled
+from engine.screening_state import Change, Outcome, ScreeningState
+from engine.seat_states import SeatAction
+
+
+def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
+    """Hold every seat, or none; one's own holds stay as they are."""
+    state.require_open(now, "reserve seats")
+    wanted = state.known(command.seat_ids)
+    free = state.obtainable(command.holder, wanted)
+    if not free:
+        return Outcome(Held(_holds_on(state, wanted)))
+    first_id = _reserve_ids(state, command.holder, free, 0)
+    event, change = _take(state, command.holder, free, first_id, now)
+    return Outcome(Held(_holds_on(state, wanted)), (event,), (change,))
+
+
+def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Outcome:
+    """Hold the free ones and give one's own back, in one step."""
+    state.require_open(now, "reserve seats")
+    wanted = state.known(command.seat_ids)
+    free = state.obtainable(command.holder, wanted)
+    obtained = set(free)
+    own = [seat_id for seat_id in wanted if seat_id not in obtained]
+    first_id = _reserve_ids(state, command.holder, free, len(own))
+    steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
+    if own:
+        steps.append(give_back(state, command.holder, own, now))
+    if free:
+        steps.append(_take(state, command.holder, free, first_id, now))
+    return Outcome(
+        Toggled(_holds_on(state, free), steps[0][0].holds if own else ()),
+        tuple(event for event, _ in steps),
+        tuple(change for _, change in steps),
+    )
+
+
+def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Outcome:
+    """Move deadlines, within the caps of count and total life."""
+    state.require_open(now, "extend reservations")
+    wanted = state.known(command.seat_ids)
+    own = set(state.seats.standing(command.holder, wanted).own)
+    if missing := [seat_id for seat_id in wanted if seat_id not in own]:
+        raise NotHeld(missing)
+    holds = _holds_on(state, wanted)
+    limit, life = state.policy.extension_limit, state.policy.hold_life_seconds
+    if spent := [hold.seat_id for hold in holds if hold.extensions >= limit]:
+        raise ExtensionLimitReached(spent, f"it has been extended {limit} times")
+    extra = command.extra_seconds
+    if late := [h.seat_id for h in holds if h.expires_at + extra > h.reserved_at + life]:
+        raise ExtensionLimitReached(late, f"it may last {life / 60:g} minutes in all")
+    extended = tuple(
+        hold._replace(expires_at=hold.expires_at + extra, extensions=hold.extensions + 1) for hold in holds
+    )
+    for hold in extended:
+        state.seats.extend(hold)
+    change = state.show("holds_extended", wanted, now)
+    event = ev.HoldsExtended(state.info.id, state.epoch, change.seq, now, command.holder, extended)
+    return Outcome(Held(extended), (event,), (change,))
+
+
+def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Outcome:
+    """Give back one's holds, all or those named."""
+    named = command.seat_ids
+    candidates = state.seats.claims_of(command.holder) if named is None else state.known(named)
+    own = state.seats.standing(command.holder, candidates).own
+    if not own:
+        return Outcome(Released(()))
+    event, change = give_back(state, command.holder, own, now)
+    return Outcome(Released(event.holds), (event,), (change,))
+
+
+def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Outcome:
+    """Release what has lapsed: holds at once, pending tickets through the database."""
+    holds, tickets = state.seats.pop_due(now)
+    events: list[ev.Event] = []
+    changes: list[SeatsChanged] = []
+    operation = None
+    reply = Lapsed(len(holds) + len(tickets))
+    if holds:
+        for hold in holds:
+            state.seats.release(hold.seat_id, SeatAction.LAPSE)
+        change = state.show("holds_expired", [hold.seat_id for hold in holds], now)
+        events.append(ev.HoldsExpired(state.info.id, state.epoch, change.seq, now, ev.SYSTEM, tuple(holds)))
+        changes.append(change)
+    if tickets:
+        lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
+        event = state.begin(
+            Change(SeatAction.LAPSE, ev.SYSTEM, ev.SYSTEM), ev.TicketsLapsed, lapsed, reply, now
+        )
+        events.append(event)
+        operation = event.seq
+    return Outcome(reply, tuple(events), tuple(changes), operation)
+
+
+def give_back(
+    state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float
+) -> tuple[ev.HoldsReleased, SeatsChanged]:
+    holds = tuple(state.seats.release(seat_id) for seat_id in seat_ids)
+    change = state.show("holds_released", seat_ids, now)
+    return ev.HoldsReleased(state.info.id, state.epoch, change.seq, now, holder, holds), change
+
+
+def _take(
+    state: ScreeningState, holder: str, seat_ids: Sequence[int], first_id: int, now: float
+) -> tuple[ev.SeatsHeld, SeatsChanged]:
+    expires_at = now + state.policy.hold_seconds
+    holds = tuple(
+        Hold(first_id + number, state.info.id, seat_id, holder, now, expires_at)
+        for number, seat_id in enumerate(seat_ids)
+    )
+    for hold in holds:
+        state.seats.hold(hold)
+    change = state.show("seats_held", seat_ids, now)
+    return ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, holder, holds), change
+
+
+def _reserve_ids(state: ScreeningState, holder: str, free: Sequence[int], returned: int) -> int:
+    state.require_room(holder, free, returned)
+    return state.hold_ids.take(len(free)) if free else 0
+
+
+def _holds_on(state: ScreeningState, seat_ids: Iterable[int]) -> tuple[Hold, ...]:
+    return tuple(h for h in map(state.seats.record, seat_ids) if isinstance(h, Hold))

@@ -1,0 +1,226 @@
+"""What a screening is between two decisions, and the steps and checks that decisions are made of.
+
+The state knows seats, operations and the numbering of everything that happens. The decisions stand in
+`engine.holding` and `engine.selling`; `engine.screening` routes commands to them.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from engine import events as ev
+from engine.errors import (
+    BookingInProgress,
+    HoldLimitExceeded,
+    ScreeningCancelled,
+    ScreeningStarted,
+    SeatsNotFound,
+    SeatsUnavailable,
+)
+from engine.policy import Policy
+from engine.ports import IdSource, LoadedScreening
+from engine.records import Ticket
+from engine.replies import Changes, Reply, SeatMap, SeatsChanged
+from engine.seat_inventory import Operation, SeatInventory
+from engine.seat_states import SeatAction
+
+TicketEvent = TypeVar("TicketEvent", bound=ev.TicketEvent)
+
+_LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
+
+
+class Outcome(NamedTuple):
+    """What a decision leads to.
+
+    Attributes:
+        reply: the answer; of a durable command it is due only when its operation settles.
+        events: for the journal, in the order of their `seq`.
+        changes: what others see from now on, in the order of their `seq`.
+        operation: id of the operation that the answer waits for; None for an immediate answer.
+    """
+
+    reply: Reply
+    events: tuple[ev.Event, ...] = ()
+    changes: tuple[SeatsChanged, ...] = ()
+    operation: int | None = None
+
+
+class Change(NamedTuple):
+    """What is to be done durably.
+
+    Attributes:
+        action: ISSUE, CONFIRM, CANCEL or LAPSE.
+        actor: who asked for it.
+        holder: whose it is.
+        payment_id: the payment it was asked with.
+    """
+
+    action: SeatAction
+    actor: str
+    holder: str
+    payment_id: str | None = None
+
+
+class ScreeningState:
+    """The state of one screening in memory.
+
+    Args:
+        loaded: the state as it was stored, with the epoch of this ownership.
+        policy: the limits of selling.
+        hold_ids: ids for holds.
+        ticket_ids: ids for tickets.
+        change_memory: how many visible changes are kept for clients that resume.
+
+    Attributes:
+        closed: whether nothing is sold any more.
+        operations: the durable changes that wait for the database, by id.
+    """
+
+    __slots__ = (
+        "_change_memory",
+        "_changes",
+        "_forgotten_seq",
+        "_map",
+        "_seq",
+        "_visible_seq",
+        "closed",
+        "epoch",
+        "hold_ids",
+        "info",
+        "operations",
+        "policy",
+        "seats",
+        "ticket_ids",
+    )
+
+    def __init__(
+        self,
+        loaded: LoadedScreening,
+        policy: Policy,
+        hold_ids: IdSource,
+        ticket_ids: IdSource,
+        change_memory: int,
+    ) -> None:
+        self.info = loaded.info
+        self.epoch = loaded.epoch
+        self.policy = policy
+        self.hold_ids = hold_ids
+        self.ticket_ids = ticket_ids
+        self.seats = SeatInventory(loaded.layout)
+        self.operations: dict[int, Operation] = {}
+        self.closed = False
+        self._seq = 0
+        self._visible_seq = 0
+        self._change_memory = change_memory
+        self._changes: deque[SeatsChanged] | None = None
+        self._forgotten_seq = 0
+        self._map: SeatMap | None = None
+        for ticket in loaded.tickets:
+            self.seats.restore(ticket)
+        for hold in loaded.holds:
+            self.seats.restore(hold)
+
+    # Reading
+
+    def seat_map(self) -> SeatMap:
+        """All seats at this moment; the same object until something visible changes."""
+        if self._map is None:
+            self._map = SeatMap(
+                self.info.id, self.epoch, self._visible_seq, self.seats.layout, self.seats.views()
+            )
+        return self._map
+
+    def changes_since(self, epoch: int, since: int) -> Changes:
+        """What became visible after `since` of `epoch`, where that is still known."""
+        missed = None
+        if epoch == self.epoch and self._forgotten_seq <= since <= self._visible_seq:
+            missed = tuple(change for change in self._changes or () if change.seq > since)
+        return Changes(self.epoch, self._visible_seq, missed)
+
+    # Checks: they raise or let pass, and change nothing
+
+    def require_open(self, now: float, attempt: str) -> None:
+        """Let pass while tickets are sold. `attempt` is what was tried, for the refusal."""
+        if now >= self.info.starts_at:
+            raise ScreeningStarted(self.info.id, attempt)
+        if self.closed:
+            raise ScreeningCancelled(self.info.id)
+
+    def known(self, seat_ids: Iterable[int]) -> tuple[int, ...]:
+        """The named seats, each once, in the order in which they were named."""
+        wanted = tuple(dict.fromkeys(seat_ids))
+        by_id = self.seats.layout.by_id
+        if unknown := [seat_id for seat_id in wanted if seat_id not in by_id]:
+            raise SeatsNotFound(unknown)
+        return wanted
+
+    def obtainable(self, holder: str, wanted: Sequence[int]) -> list[int]:
+        """Those of `wanted` that are free, provided that the holder has the others already."""
+        standing = self.seats.standing(holder, wanted)
+        if standing.held or standing.booked:
+            raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
+        if standing.in_progress:
+            raise BookingInProgress(standing.in_progress)
+        return standing.free
+
+    def require_room(self, holder: str, wanted: Sequence[int], returned: int) -> None:
+        """The cap counts what a holder occupies unpaid, less what the same command gives back."""
+        held = self.seats.claim_count(holder)
+        limit = self.policy.held_seats_limit
+        if wanted and held - returned + len(wanted) > limit:
+            raise HoldLimitExceeded(limit, held, len(wanted))
+
+    # Steps: everything has been checked
+
+    def begin(
+        self,
+        change: Change,
+        event_type: type[TicketEvent],
+        tickets: tuple[Ticket, ...],
+        reply: Reply,
+        now: float,
+        **details: Any,
+    ) -> TicketEvent:
+        """Send the seats of `tickets` through COMMITTING, all in one operation with the event's number.
+
+        Args:
+            change: what is done.
+            event_type: the event that says so.
+            tickets: as they will be.
+            reply: the answer that is due when it settles.
+            now: seconds since the epoch.
+            details: what else the event says.
+        """
+        from_statuses = tuple(self.seats.status(ticket.seat_id) for ticket in tickets)
+        self._seq += 1
+        event = event_type(
+            self.info.id, self.epoch, self._seq, now, change.actor, tickets, from_statuses, **details
+        )
+        seat_ids = tuple(ticket.seat_id for ticket in tickets)
+        operation = Operation(
+            event.seq,
+            change.action,
+            change.holder,
+            seat_ids,
+            change.payment_id,
+            ev.KINDS[event_type],
+            reply,
+        )
+        self.operations[operation.id] = operation
+        for ticket in tickets:
+            self.seats.commit(operation, ticket.seat_id, ticket if change.action in _LIVE_AFTER else None)
+        return event
+
+    def show(self, cause: str, seat_ids: Iterable[int], now: float) -> SeatsChanged:
+        """Number a change that others see, and remember it for those who resume."""
+        self._seq += 1
+        self._visible_seq = self._seq
+        self._map = None
+        views = tuple(map(self.seats.view, seat_ids))
+        change = SeatsChanged(self.info.id, self.epoch, self._seq, now, cause, views)
+        if self._changes is None:
+            self._changes = deque(maxlen=self._change_memory)
+        elif len(self._changes) == self._change_memory:
+            self._forgotten_seq = self._changes[0].seq
+        self._changes.append(change)
+        return change

@@ -1,0 +1,150 @@
+"""What is decided about tickets: durable, in two steps.
+
+The decision sends the seats through COMMITTING and names an operation; `engine.screening` settles or
+aborts it when the journal has spoken. Every function checks everything first and changes afterwards;
+where it raises, nothing has changed.
+"""
+
+from engine import events as ev
+from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket
+from engine.errors import BookingInProgress, NotHeld, PaymentAlreadyUsed, TicketNotFound, TicketNotPending
+from engine.holding import give_back
+from engine.records import Hold, Ticket, TicketStatus
+from engine.replies import Booked, Cancelled, Cleared, SeatsChanged
+from engine.screening_state import Change, Outcome, ScreeningState
+from engine.seat_inventory import Commitment
+from engine.seat_states import SeatAction
+
+
+def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome:
+    """Issue tickets for seats that are free or the holder's own."""
+    wanted = state.known(command.seat_ids)
+    if command.payment_id is not None and (repeat := _repeated(state, command, wanted)):
+        return repeat
+    state.require_open(now, "book seats")
+    free = state.obtainable(command.holder, wanted)
+    if free and command.held_only:
+        raise NotHeld(free)
+    state.require_room(command.holder, free, 0)
+
+    first_id = state.ticket_ids.take(len(wanted))
+    tickets = tuple(
+        _ticket(state, command, first_id, number, seat_id, now) for number, seat_id in enumerate(wanted)
+    )
+    converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
+    change = Change(SeatAction.ISSUE, command.holder, command.holder, command.payment_id)
+    event = state.begin(change, ev.TicketsIssued, tickets, Booked(tickets), now, converted=converted)
+    changes = (state.show("booking_started", free, now),) if free else ()
+    return Outcome(Booked(tickets), (event,), changes, event.seq)
+
+
+def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Outcome:
+    """A pending ticket has been paid for."""
+    record = state.seats.record(command.seat_id)
+    if isinstance(record, Commitment):
+        operation = record.operation
+        if operation.action is SeatAction.CONFIRM and operation.payment_id == command.payment_id:
+            return Outcome(operation.reply, operation=operation.id)
+        raise BookingInProgress([command.seat_id])
+    ticket = _own_ticket(record, command.holder, command.ticket_id)
+    if ticket.status is not TicketStatus.PENDING:
+        if ticket.payment_id == command.payment_id:
+            return Outcome(Booked((ticket,)))
+        raise TicketNotPending(ticket.id, ticket.status.value)
+    confirmed = ticket._replace(
+        status=TicketStatus.CONFIRMED,
+        confirmed_at=now,
+        payment_id=command.payment_id,
+        payment_deadline=None,
+    )
+    reply = Booked((confirmed,))
+    change = Change(SeatAction.CONFIRM, command.actor or command.holder, command.holder, command.payment_id)
+    event = state.begin(change, ev.TicketsConfirmed, (confirmed,), reply, now)
+    return Outcome(reply, (event,), (), event.seq)
+
+
+def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> Outcome:
+    """A live ticket is given up."""
+    record = state.seats.record(command.seat_id)
+    if isinstance(record, Commitment) and record.operation.holder == command.holder:
+        if record.operation.action is SeatAction.CANCEL:
+            return Outcome(record.operation.reply, operation=record.operation.id)
+        raise BookingInProgress([command.seat_id])
+    ticket = _own_ticket(record, command.holder, command.ticket_id)
+    state.require_open(now, "cancel tickets")
+    cancelled = _cancelled(ticket, now)
+    reply = Cancelled(cancelled)
+    change = Change(SeatAction.CANCEL, command.actor or command.holder, command.holder)
+    event = state.begin(change, ev.TicketsCancelled, (cancelled,), reply, now)
+    return Outcome(reply, (event,), (), event.seq)
+
+
+def cancel_screening(state: ScreeningState, command: CancelScreening, now: float) -> Outcome:
+    """Everything is given up, and nothing is sold any more."""
+    if state.operations:
+        raise BookingInProgress(
+            [seat_id for operation in state.operations.values() for seat_id in operation.seat_ids]
+        )
+    state.closed = True
+    events: list[ev.Event] = []
+    changes: list[SeatsChanged] = []
+    operation = None
+    holds, tickets = tuple(state.seats.holds()), state.seats.tickets()
+    cancelled = tuple(_cancelled(ticket, now) for ticket in tickets)
+    reply = Cleared(cancelled, holds)
+    if holds:
+        event, change = give_back(state, command.actor, [hold.seat_id for hold in holds], now)
+        events.append(event)
+        changes.append(change)
+    if cancelled:
+        everything = Change(SeatAction.CANCEL, command.actor, command.actor)
+        cancellation = state.begin(everything, ev.TicketsCancelled, cancelled, reply, now)
+        events.append(cancellation)
+        operation = cancellation.seq
+    return Outcome(reply, tuple(events), tuple(changes), operation)
+
+
+def _ticket(
+    state: ScreeningState, command: BookSeats, first_id: int, number: int, seat_id: int, now: float
+) -> Ticket:
+    seat = state.seats.layout.by_id[seat_id]
+    pending = command.payment_pending
+    return Ticket(
+        id=first_id + number,
+        booking_id=first_id,
+        screening_id=state.info.id,
+        seat_id=seat_id,
+        holder=command.holder,
+        price_cents=state.info.price_of(seat),
+        status=TicketStatus.PENDING if pending else TicketStatus.CONFIRMED,
+        booked_at=now,
+        confirmed_at=None if pending else now,
+        payment_id=command.payment_id,
+        payment_deadline=now + state.policy.payment_window_seconds if pending else None,
+    )
+
+
+def _cancelled(ticket: Ticket, now: float) -> Ticket:
+    return ticket._replace(status=TicketStatus.CANCELLED, cancelled_at=now, payment_deadline=None)
+
+
+def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]) -> Outcome | None:
+    """The answer to a payment that already booked (or is just booking) the first seat."""
+    record = state.seats.record(wanted[0])
+    if isinstance(record, Commitment):
+        operation = record.operation
+        if operation.payment_id != command.payment_id or operation.action is not SeatAction.ISSUE:
+            return None
+        if operation.holder != command.holder or set(operation.seat_ids) != set(wanted):
+            raise PaymentAlreadyUsed(operation.payment_id or "")
+        return Outcome(operation.reply, operation=operation.id)
+    if not isinstance(record, Ticket) or record.payment_id != command.payment_id:
+        return None
+    # The ledger knows the whole booking; here it is enough to see that this is not a new one.
+    raise PaymentAlreadyUsed(record.payment_id or "")
+
+
+def _own_ticket(record: object, holder: str, ticket_id: int) -> Ticket:
+    if isinstance(record, Ticket) and record.id == ticket_id and record.holder == holder:
+        return record
+    raise TicketNotFound(ticket_id)
