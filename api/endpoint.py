@@ -118,6 +118,7 @@ class Endpoint:
             it down, now and for repeats.
         headers: response headers beside the usual ones, with their meaning.
         media_type: of the answer.
+        body_limit_bytes: largest body, where it is not the usual one.
     """
 
     method: str
@@ -134,6 +135,7 @@ class Endpoint:
     receipt_form: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
+    body_limit_bytes: int | None = None
 
     @property
     def name(self) -> str:

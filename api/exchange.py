@@ -30,6 +30,7 @@ from api.errors import (
 )
 from api.idempotency import KEY_HEADER, REPLAYED_HEADER
 from api.json_log import log_access
+from api.operation import Operation
 from api.routing import Match, Routes
 from api.services import Services
 from engine.errors import EngineError
@@ -110,6 +111,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._match = match
         self._body = bytearray()
         self._body_bytes = 0
+        self._body_limit_bytes = self._limit_of_body()
         self._started_at = time.perf_counter()
         self._user_id: int | None = None
         self._request_id = _request_id(request.headers.get(REQUEST_ID_HEADER))
@@ -127,13 +129,13 @@ class Exchange(httputil.HTTPMessageDelegate):
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
             cast(HTTP1Connection, self._request.connection).set_max_body_size(_UNBOUNDED)
             self._body_bytes = int(declared[:20])
-            refusal = self._refused(BodyTooLarge(self._services.limits.body_bytes))
+            refusal = self._refused(BodyTooLarge(self._body_limit_bytes))
             self._send(refusal._replace(headers={"Connection": "close"}))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, up to its limit."""
         self._body_bytes += len(chunk)
-        if self._body_bytes <= self._services.limits.body_bytes:
+        if self._body_bytes <= self._body_limit_bytes:
             self._body += chunk
 
     def finish(self) -> None:
@@ -159,9 +161,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._send(answer)
 
     async def _answer(self) -> Answer:
-        request, limits = self._request, self._services.limits
-        if self._body_bytes > limits.body_bytes:
-            raise BodyTooLarge(limits.body_bytes)
+        request = self._request
+        if self._body_bytes > self._body_limit_bytes:
+            raise BodyTooLarge(self._body_limit_bytes)
         if not self._origin_admitted:
             raise OriginRefused
         if self._match is None:
@@ -169,7 +171,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         route, ids = self._match
         if request.method == "OPTIONS":
             return self._options(", ".join(route.methods))
-        operation = route.operations.get("GET" if request.method == "HEAD" else request.method or "")
+        operation = self._operation()
         if operation is None:
             raise MethodNotAllowed(route.methods)
         identity = operation.authenticate(request)
@@ -177,6 +179,18 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._user_id = identity.user_id
         path_ids = dict(zip(operation.endpoint.path_ids, ids, strict=True))
         return await operation.answer(request, path_ids, identity)
+
+    def _operation(self) -> Operation | None:
+        """What the method does at the path, if it is served there."""
+        if self._match is None:
+            return None
+        method = self._request.method or ""
+        return self._match.route.operations.get("GET" if method == "HEAD" else method)
+
+    def _limit_of_body(self) -> int:
+        operation = self._operation()
+        own = operation.endpoint.body_limit_bytes if operation else None
+        return own or self._services.limits.body_bytes
 
     def _options(self, methods: str) -> Answer:
         headers = {"Allow": methods}
