@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from api.availability import SeatMapEncoder
 from api.catalogue.ports import Catalogue
 from api.limits import Limits
+from api.mail import Mailer
 from api.origins import AllowedOrigins
 from api.tokens import Identity
 from engine.commands import Command
@@ -150,6 +151,7 @@ class Services:
     tokens: TokenVerifier
     hub: Hub
     catalogue: Catalogue
+    mailer: Mailer
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness

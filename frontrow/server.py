@@ -2,7 +2,7 @@
 
 Nothing connects, listens or reads the environment before `Server.start`. Going down means: accept no
 more, answer whatever waits, flush the journal (which answers the bookings on their way), let the last
-answers leave, say goodbye to the sockets, close the database.
+answers and mails leave, say goodbye to the sockets, close the database.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from frontrow import __version__
 from frontrow.background import Recurring
 from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
+from frontrow.mail import postman_of
 from frontrow.settings import Settings
 from frontrow.signing import tokens_of
 from metrics.event_loop import sample_event_loop_lag
@@ -59,6 +60,7 @@ log = logging.getLogger("frontrow")
 GOING_AWAY = 1001
 _FLUSH_LIMIT_SECONDS = 8.0
 _ANSWER_LIMIT_SECONDS = 1.0
+_MAIL_LIMIT_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
 
 
@@ -111,6 +113,7 @@ class Server:
         )
         self._idempotency = IdempotencyKeys(self._connector)
         tickets, reservations = Tickets(self._connector), Reservations(self._connector)
+        self._postman = postman_of(settings)
         tokens = tokens_of(settings)
         origins = AllowedOrigins(settings.allowed_origins)
         limits = Limits(
@@ -132,6 +135,7 @@ class Server:
                 tokens=tokens,
                 hub=self._feed,
                 catalogue=Catalogue(self._connector),
+                mailer=self._postman,
                 clock=self._clock,
                 http_observer=self._observer,
                 readiness=self._unready,
@@ -178,6 +182,7 @@ class Server:
         self.port = listening[0].getsockname()[1]
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
+        self._postman.start()
         sweep_seconds = self._settings.sweep_seconds
         self._recurring.every(sweep_seconds, "release of lapsed holds", self._screenings.sweep)
         self._recurring.every(sweep_seconds, "passivation", self._screenings.passivate_idle)
@@ -196,6 +201,7 @@ class Server:
                 await self._application.finished()
         except TimeoutError:
             log.warning("some requests had no answer when the server stopped")
+        await self._postman.stop(_MAIL_LIMIT_SECONDS)
         self._feed.close_all(GOING_AWAY, "The server is going away")
         await self._http.close_all_connections()
         self._connector.close()

@@ -78,6 +78,11 @@ def _list_of(rule: Rule, allowed: str) -> Rule:
 _ANY_TEXT = Rule("str", {}, "any text")
 _DATABASE_URL = _matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
 _HOST = _matching(r"\S+", "a host name or an address")
+_SMTP_URL = _matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
+_MAIL_ADDRESS = _matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
+_WEB_ADDRESS = _matching(
+    r"(https?://[^\s?#]*[^\s?#/])?", "an address like https://example.com, without a slash at its end"
+)
 _ORIGIN = _matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", "an origin like https://example.com")
 _KIB = 1024
 _HOUR_SECONDS = 3600
@@ -222,6 +227,27 @@ class Settings:
         _whole(0, 100_000, "changes"),
         "Changes kept per screening for clients that come back with `since`.",
     ] = 1000
+
+    public_url: Annotated[
+        str,
+        _WEB_ADDRESS,
+        "The cinema's pages, to which links in mails lead. Empty: this server on localhost.",
+    ] = ""
+    mail_from: Annotated[str, _MAIL_ADDRESS, "The address that mails come from."] = "tickets@localhost"
+    smtp_url: Annotated[
+        str,
+        _SMTP_URL,
+        "The SMTP server, smtp://user:password@host:port or smtps://…. Empty: mails become files in the data "
+        "directory, under `mail`.",
+    ] = field(default="", repr=False)
+    smtp_timeout_seconds: Annotated[
+        float, _seconds(0.1, 300), "How long each step of sending a mail may take."
+    ] = 15.0
+
+    @property
+    def site_url(self) -> str:
+        """Where links in mails lead."""
+        return self.public_url or f"http://localhost:{self.port}"
 
     @property
     def production(self) -> bool:

@@ -135,6 +135,7 @@ class Venue:
             tokens=self.tokens,
             hub=self.hub,
             catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
+            mailer=None,  # type: ignore[arg-type] # nor at this
             clock=self.clock,
             http_observer=self.observer,
             readiness=self._reasons,

@@ -1,0 +1,163 @@
+"""Sends mail: through an SMTP server, or without one into a folder, where a developer finds it.
+
+A mail is taken over at once and delivered by a few workers. A failure that may pass is tried again after
+a growing pause; then, or if the server refuses the mail for good, it is logged and the mail is dropped.
+What a mail says is never logged: it may carry a token.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from email.message import EmailMessage
+from email.utils import localtime, make_msgid
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+
+from api.mail import MailQueueFull
+from frontrow.settings import Settings
+
+log = logging.getLogger("frontrow.mail")
+
+MAIL_FOLDER = "mail"
+_QUEUE_LIMIT = 1000
+_WORKERS = 4
+_PAUSES_SECONDS = (1.0, 5.0, 25.0)
+_PERMANENT_FROM = 500
+_IMPLICIT_TLS_PORT, _SUBMISSION_PORT = 465, 587
+
+Delivery = Callable[[EmailMessage], Awaitable[None]]
+"""Delivers one mail, or raises OSError or SMTPException."""
+
+
+class Postman:
+    """`api.mail.Mailer` over a bounded queue.
+
+    Args:
+        deliver: delivers one mail.
+        sender: the address that mails come from.
+        pauses_seconds: how long to wait before each further attempt.
+    """
+
+    def __init__(
+        self, deliver: Delivery, sender: str, pauses_seconds: tuple[float, ...] = _PAUSES_SECONDS
+    ) -> None:
+        self._deliver = deliver
+        self._sender = sender
+        self._pauses_seconds = pauses_seconds
+        self._waiting: asyncio.Queue[EmailMessage] = asyncio.Queue(_QUEUE_LIMIT)
+        self._workers: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._workers = [asyncio.create_task(self._work(), name="mail") for _ in range(_WORKERS)]
+
+    async def stop(self, limit_seconds: float) -> None:
+        """Deliver what waits, as far as that is done within the limit."""
+        try:
+            async with asyncio.timeout(limit_seconds):
+                await self._waiting.join()
+        except TimeoutError:
+            log.warning("mails were not delivered before the server stopped")
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    async def send(self, message: EmailMessage) -> None:
+        """Take a mail over; see `api.mail.Mailer`."""
+        domain = self._sender.rpartition("@")[2]
+        for name, value in (
+            ("From", self._sender),
+            ("Date", localtime()),
+            ("Message-ID", make_msgid(domain=domain)),
+        ):
+            if name not in message:
+                message[name] = value
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            raise MailQueueFull from None
+
+    async def _work(self) -> None:
+        while True:
+            message = await self._waiting.get()
+            try:
+                await self._attempts(message)
+            except Exception as failure:
+                # What the server said may repeat the recipient's address, not the mail.
+                log.error("the mail %s was not delivered: %s", message["Message-ID"], failure)
+            finally:
+                self._waiting.task_done()
+
+    async def _attempts(self, message: EmailMessage) -> None:
+        for pause_seconds in self._pauses_seconds:
+            try:
+                return await self._deliver(message)
+            except (OSError, aiosmtplib.SMTPException) as failure:
+                if _is_permanent(failure):
+                    raise
+                log.warning("the mail %s waits %g s: %s", message["Message-ID"], pause_seconds, failure)
+            await asyncio.sleep(pause_seconds)
+        await self._deliver(message)
+
+
+def _is_permanent(failure: Exception) -> bool:
+    """Whether the server would refuse the same mail again (RFC 5321, section 4.2.1)."""
+    if isinstance(failure, aiosmtplib.SMTPRecipientsRefused):
+        return all(_is_permanent(refusal) for refusal in failure.recipients)
+    return isinstance(failure, aiosmtplib.SMTPResponseException) and failure.code >= _PERMANENT_FROM
+
+
+def into_folder(folder: Path) -> Delivery:
+    """Delivery without a server: each mail becomes a file, and its path is logged."""
+
+    def write(message: EmailMessage) -> Path:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = message["Message-ID"].strip("<>").partition("@")[0]
+        path = folder / f"{name}.eml"
+        path.touch(mode=0o600)
+        path.write_bytes(message.as_bytes())
+        return path
+
+    async def deliver(message: EmailMessage) -> None:
+        log.info("a mail was written to %s", await asyncio.to_thread(write, message))
+
+    return deliver
+
+
+def by_smtp(url: str, timeout_seconds: float) -> Delivery:
+    """Delivery to an SMTP server.
+
+    Args:
+        url: `smtp://[user:password@]host[:port]`, where STARTTLS is used if it is offered, and required
+            with a password; or `smtps://…`, which is TLS from the first byte.
+        timeout_seconds: for each step of the conversation.
+    """
+    server = urlsplit(url)
+    implicit_tls = server.scheme == "smtps"
+    password = None if server.password is None else unquote(server.password)
+
+    async def deliver(message: EmailMessage) -> None:
+        await aiosmtplib.send(
+            message,
+            hostname=server.hostname,
+            port=server.port or (_IMPLICIT_TLS_PORT if implicit_tls else _SUBMISSION_PORT),
+            username=unquote(server.username) if server.username else None,
+            password=password,
+            use_tls=implicit_tls,
+            # None: if the server offers it.
+            start_tls=True if password and not implicit_tls else None,
+            timeout=timeout_seconds,
+        )
+
+    return deliver
+
+
+def postman_of(settings: Settings) -> Postman:
+    """What sends mail under these settings."""
+    if settings.smtp_url:
+        deliver = by_smtp(settings.smtp_url, settings.smtp_timeout_seconds)
+    else:
+        deliver = into_folder(settings.data_dir / MAIL_FOLDER)
+    return Postman(deliver, settings.mail_from)

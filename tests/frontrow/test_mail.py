@@ -1,0 +1,89 @@
+"""Mail: delivered to a real SMTP server, tried again, given up, or written to a folder."""
+
+import stat
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from api.mail import MailQueueFull, text_mail
+from frontrow.mail import Postman, by_smtp, into_folder
+from tests.inbox import Inbox
+
+pytestmark = pytest.mark.gen_test
+
+SENDER = "tickets@cinema.example"
+
+
+@pytest.fixture
+def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
+    """An open inbox."""
+    inbox = Inbox()
+    io_loop.run_sync(inbox.open)
+    yield inbox
+    io_loop.run_sync(inbox.close)
+
+
+async def deliver(postman: Postman, *messages: EmailMessage) -> None:
+    postman.start()
+    for message in messages:
+        await postman.send(message)
+    await postman.stop(5)
+
+
+async def test_a_mail_arrives_with_all_it_needs(inbox: Inbox) -> None:
+    message = text_mail("guest@home.example", "Plätze 4 & 5", "Grüße\n")
+    message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="code.png")
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER), message)
+    mail = await inbox.next_mail()
+    assert (mail["From"], mail["To"], mail["Subject"]) == (SENDER, "guest@home.example", "Plätze 4 & 5")
+    assert mail["Message-ID"].endswith("@cinema.example>")
+    assert mail["Date"].datetime.tzinfo is not None
+    body = mail.get_body()
+    assert body is not None
+    assert body.get_content().strip() == "Grüße"
+    assert [part.get_content() for part in mail.iter_attachments()] == [b"\x89PNG"]
+
+
+async def test_a_passing_failure_is_tried_again_and_a_final_one_is_not(inbox: Inbox) -> None:
+    inbox.answers = ["451 later", "451 later"]
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "again", ""))
+    assert (await inbox.next_mail())["Subject"] == "again"
+    inbox.answers = ["554 never"]
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "refused", ""))
+    assert inbox.empty
+
+
+async def test_one_mail_that_fails_holds_up_no_other(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    bad = text_mail("nobody", "to nowhere", "the secret text")
+    bad.replace_header("To", "<>")
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, ()), bad, text_mail("a@b.example", "good", ""))
+    assert (await inbox.next_mail())["Subject"] == "good"
+    assert inbox.empty
+    assert "was not delivered" in caplog.text
+    assert "secret" not in caplog.text
+
+
+async def test_more_mails_than_are_kept_are_refused() -> None:
+    async def deliver(message: EmailMessage) -> None:
+        raise AssertionError("nothing is delivered before the start")
+
+    postman = Postman(deliver, SENDER)
+    with pytest.raises(MailQueueFull):
+        for _ in range(100_000):
+            await postman.send(text_mail("a@b.example", "one more", ""))
+
+
+def test_without_a_server_mails_are_files_for_their_owner(
+    tmp_path: Path, io_loop: IOLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    folder = tmp_path / "mail"
+    postman = Postman(into_folder(folder), SENDER)
+    io_loop.run_sync(lambda: deliver(postman, text_mail("a@b.example", "one", "token")))
+    (file,) = folder.iterdir()
+    assert b"token" in file.read_bytes()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert str(file) in caplog.text

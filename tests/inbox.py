@@ -1,0 +1,44 @@
+"""A real SMTP server that keeps what arrives."""
+
+import asyncio
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class Inbox:
+    """An SMTP server in this process. `answers` are given first, in place of taking the mail."""
+
+    def __init__(self) -> None:
+        self.answers: list[str] = []
+        self._arrived: asyncio.Queue[EmailMessage] = asyncio.Queue()
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: SMTP(self, loop=loop), "127.0.0.1", 0)
+        self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    async def close(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    @property
+    def empty(self) -> bool:
+        """Whether every mail that arrived has been looked at."""
+        return self._arrived.empty()
+
+    async def next_mail(self) -> EmailMessage:
+        """The next mail, within five seconds."""
+        async with asyncio.timeout(5):
+            return await self._arrived.get()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """What aiosmtpd calls for every mail."""
+        if self.answers:
+            return self.answers.pop(0)
+        assert isinstance(envelope.content, bytes)
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self._arrived.put_nowait(mail)
+        return "250 OK"
