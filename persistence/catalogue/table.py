@@ -5,18 +5,37 @@ rest in a fixed number of statements, whatever the number of rows. All names in 
 declarations, all values are bound.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import EngineError, InUse, NotFound, UnknownReference
 from persistence.columns import IDS
-from persistence.connector import Connector, Parameters, StatementRefused
+from persistence.connector import Connector, Parameters, Session, StatementRefused
 
 Record = dict[str, Any]
 """A row by column names, as the driver gives its values."""
 
 _FOREIGN_KEY_VIOLATION = "23503"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Related:
+    """Rows that belong to a record; those of its filters that are wanted must hold of one and the same row.
+
+    Attributes:
+        rows: SELECT … FROM … WHERE …, with the condition that ties them to the record.
+        filters: further conditions by name, with their value as `%(name)s`.
+    """
+
+    rows: str
+    filters: Mapping[str, str]
+
+    def condition(self, wanted: Mapping[str, Any]) -> str:
+        """The condition that there is such a row, or nothing if none of the filters is wanted."""
+        conditions = [self.filters[name] for name in wanted if name in self.filters]
+        return f"EXISTS ({self.rows} AND {' AND '.join(conditions)})" if conditions else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +48,8 @@ class Table:
         columns: SQL expressions by the names under which a record shows them.
         joins: further tables that `columns`, `filters` and `orders` use; the table itself keeps its name.
         filters: conditions by name, with their value as `%(name)s`.
-        orders: SQL orders by name; each is made stable by the id.
+        related: further filters, on rows that belong to a record.
+        orders: SQL orders by name; each is made stable by the id. The one without a name is the usual one.
         conditions: what always holds of rows that can be seen.
         references: fields by the foreign keys that they must not break.
         conflicts: errors by other constraints that a write may break.
@@ -40,6 +60,7 @@ class Table:
     columns: Mapping[str, str]
     joins: str = ""
     filters: Mapping[str, str] = field(default_factory=dict)
+    related: Related | None = None
     orders: Mapping[str, str] = field(default_factory=dict)
     conditions: Sequence[str] = ()
     references: Mapping[str, str] = field(default_factory=dict)
@@ -53,12 +74,15 @@ class Table:
 
     def where(self, wanted: Mapping[str, Any]) -> str:
         """The conditions for these filters, as a WHERE clause or nothing."""
-        conditions = [*self.conditions, *(self.filters[name] for name in wanted)]
+        conditions = [*self.conditions, *(self.filters[name] for name in wanted if name in self.filters)]
+        if self.related and (condition := self.related.condition(wanted)):
+            conditions.append(condition)
         return "WHERE " + " AND ".join(f"({condition})" for condition in conditions) if conditions else ""
 
     def order_by(self, order: str) -> str:
-        """ORDER BY … for one of `orders`, or by id."""
-        return f"ORDER BY {self.orders[order]}, {self.name}.id" if order else f"ORDER BY {self.name}.id"
+        """ORDER BY … for one of `orders`, or by id if none is named and none is usual."""
+        named = f"{self.orders[order]}, " if order or order in self.orders else ""
+        return f"ORDER BY {named}{self.name}.id"
 
 
 class Rows:
@@ -111,11 +135,12 @@ class Rows:
             raise NotFound(self.table.kind, record_id)
         return self.record(rows[0])
 
-    async def insert(self, values: Mapping[str, Any]) -> Record:
+    async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
         """Make a record.
 
         Args:
             values: by the columns of the table itself.
+            session: whose transaction it belongs to, if it is not one of its own.
 
         Raises:
             UnknownReference: a value refers to what does not exist.
@@ -123,11 +148,13 @@ class Rows:
         """
         names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
         statement = f"INSERT INTO {self.table.name} ({names}) VALUES ({places}) RETURNING *"  # noqa: S608
-        (record,) = await self.written(statement, values)
+        (record,) = await self.written(statement, values, session)
         return record
 
-    async def update(self, record_id: int, values: Mapping[str, Any]) -> Record:
-        """Change some columns of a record.
+    async def update(
+        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+    ) -> Record:
+        """Change some columns of a record; see `insert` for the arguments.
 
         Raises:
             NotFound: there is no such record.
@@ -141,7 +168,7 @@ class Rows:
             f"UPDATE {self.table.name} SET {changes}, updated_at = now() "  # noqa: S608 - declared names
             f"{self._of_id()} RETURNING *"
         )
-        records = await self.written(statement, {**values, "id_": record_id})
+        records = await self.written(statement, {**values, "id_": record_id}, session)
         if not records:
             raise NotFound(self.table.kind, record_id)
         return records[0]
@@ -163,7 +190,9 @@ class Rows:
         if not deleted:
             raise NotFound(self.table.kind, record_id)
 
-    async def written(self, statement: str, parameters: Parameters) -> list[Record]:
+    async def written(
+        self, statement: str, parameters: Parameters, session: Session | None = None
+    ) -> list[Record]:
         """Run a writing statement that ends in RETURNING *, and show the rows as records.
 
         Raises:
@@ -171,8 +200,18 @@ class Rows:
         """
         # The rows that were written stand in for the table, so they are shown as they would be read.
         shown = f"WITH {self.table.name} AS ({statement}) {self.table.select}"
+        with self.explained():
+            return [self.record(row) for row in await (session or self.connector).run(shown, parameters)]
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise what a broken constraint means in place of what the database says.
+
+        Raises:
+            UnknownReference, EngineError: as the table's `references` and `conflicts` say.
+        """
         try:
-            return [self.record(row) for row in await self.connector.run(shown, parameters)]
+            yield
         except StatementRefused as refusal:
             constraint = refusal.constraint or ""
             if constraint in self.table.references:
