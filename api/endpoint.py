@@ -27,6 +27,7 @@ import orjson
 from marshmallow import Schema
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
+from api.errors import ApiError
 from api.fields import RequestSchema
 from api.services import Services
 from engine.commands import Command
@@ -69,6 +70,7 @@ class Call(NamedTuple):
         services: what there is to work with.
         holder: in whose name the engine is asked: "user:7", or "address:…" of a caller without a token.
         user_id: the user, None in public operations.
+        admin: whether that is an administrator.
         headers: the request's headers.
         uri: the request's path and query.
         receipt: where the answer to a durable command is kept, if the caller gave an idempotency key.
@@ -77,6 +79,7 @@ class Call(NamedTuple):
     services: Services
     holder: str
     user_id: int | None
+    admin: bool
     headers: Mapping[str, str]
     uri: str
     receipt: Receipt | None
@@ -111,7 +114,7 @@ class Endpoint:
             from 1 to 2^63-1. A path that ends in a slash is served without it too.
         answers: shape of the answer; None where it has no body, or none in JSON.
         status: of the answer.
-        refusals: errors of the engine that the operation itself may end in.
+        refusals: errors that the operation itself may end in.
         durable: whether the answer waits for the database; it may then come too late for its caller, and
             the operation goes on.
         receipt_form: where the handler returns the reply to a durable command: how `api.receipts` writes
@@ -130,7 +133,7 @@ class Endpoint:
     body: type[RequestSchema] | None = None
     answers: Schema | type[Schema] | None = None
     status: int = 200
-    refusals: tuple[type[EngineError], ...] = ()
+    refusals: tuple[type[ApiError] | type[EngineError], ...] = ()
     durable: bool = False
     receipt_form: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)

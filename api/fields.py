@@ -58,6 +58,11 @@ def identifier(**options: Any) -> fields.Integer:
     return fields.Integer(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
 
 
+def identifier_in_query(**options: Any) -> fields.Integer:
+    """An id in a query, in decimal digits."""
+    return fields.Integer(validate=validate.Range(1, LARGEST_ID), **options)
+
+
 def text(longest: int, **options: Any) -> fields.String:
     """Non-empty text of at most `longest` characters."""
     return fields.String(validate=[validate.Length(1, longest), _storable], **options)

@@ -122,7 +122,8 @@ class Operation:
         keyed = self._keyed(request, holder)
         form = self.endpoint.receipt_form
         receipt = Receipt(*keyed, form) if keyed and form else None
-        call = Call(self._services, holder, user_id, request.headers, request.uri or "", receipt)
+        admin = identity is not None and identity.admin
+        call = Call(self._services, holder, user_id, admin, request.headers, request.uri or "", receipt)
         if keyed:
             work = self._keys.once(keyed, lambda: self._outcome(call, arguments))
             return await self._unfinished.answer(work)

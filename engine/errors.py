@@ -5,7 +5,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
 
     EngineError
     ├── NotFound                                             what was named does not exist
-    │   └── ScreeningNotFound, SeatsNotFound, TicketNotFound
+    │   └── ScreeningNotFound, SeatsNotFound, TicketNotFound, NoAccount
     ├── UnknownReference                                     a value refers to what does not exist
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
@@ -78,6 +78,15 @@ class TicketNotFound(NotFound):
     def __init__(self, ticket_id: int) -> None:
         super().__init__("ticket", ticket_id)
         self.ticket_id = ticket_id
+
+
+class NoAccount(NotFound):
+    """The caller's token is good, but there is no account behind it that could own anything here."""
+
+    code = "user_not_found"
+
+    def __init__(self) -> None:
+        EngineError.__init__(self, "You have no account here")
 
 
 class UnknownReference(EngineError):

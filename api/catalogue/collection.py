@@ -8,21 +8,35 @@
 
 The last id of a path names the record itself; those before it name its parents, as in
 `/cinemas/{cinema_id}/rooms/`. A parent must exist, narrows a list, and becomes a value of what is created.
+Where an operation is `own`, so does the caller, as `user_id`. A `guard` refuses changes by others.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
 from api.catalogue.ports import Catalogue, Record, Rows
 from api.endpoint import Access, Answer, Call, Document, Resource
+from api.errors import ApiError
 from api.fields import RequestSchema, changes_to
 from api.paging import PAGING_HEADERS, Page, paged
-from engine.errors import AlreadyExists, EngineError, InUse, NotFound, UnknownReference
+from engine.errors import AlreadyExists, EngineError, InUse, NoAccount, NotFound, UnknownReference
 
 RowsOf = Callable[[Catalogue], Rows]
 """Picks a resource's rows out of the catalogue."""
+
+
+class Guard(NamedTuple):
+    """Who may change a record, where that is not an administrator's business alone.
+
+    Attributes:
+        check: raises `refusal`, given the call and the record's id.
+        refusal: what is raised if the caller may not.
+    """
+
+    check: Callable[[Call, int], Awaitable[None]]
+    refusal: type[ApiError]
 
 
 class Collection:
@@ -55,13 +69,20 @@ class Collection:
         self._parents = parents or {}
 
     def create(
-        self, path: str, body: type[RequestSchema], *, access: Access = Access.ADMIN, doc: str = ""
+        self,
+        path: str,
+        body: type[RequestSchema],
+        *,
+        access: Access = Access.ADMIN,
+        own: bool = False,
+        doc: str = "",
     ) -> None:
-        """POST: make a record. Answers 201 with the record and its `Location`, if it has a page."""
+        """POST: make a record. Answers 201 with the record."""
 
         async def create(call: Call, **values: Any) -> Answer:
             parents = await self._existing_parents(call, values)
-            record = await self._rows(call.services.catalogue).insert({**values, **parents})
+            owner = {"user_id": call.user_id} if own else {}
+            record = await self._rows(call.services.catalogue).insert({**values, **parents, **owner})
             return Answer.of(self._shape.dump(record), 201)
 
         self._declare(
@@ -74,18 +95,31 @@ class Collection:
             answers=self._shape,
             status=201,
             access=access,
-            refusals=(UnknownReference, AlreadyExists, *self._if_parents(NotFound)),
+            refusals=(
+                UnknownReference,
+                AlreadyExists,
+                *self._if_parents(NotFound),
+                *((NoAccount,) if own else ()),
+            ),
         )
 
     def list(
-        self, path: str, query: type[Page], *, access: Access = Access.PUBLIC, name: str = "", doc: str = ""
+        self,
+        path: str,
+        query: type[Page] = Page,
+        *,
+        access: Access = Access.PUBLIC,
+        own: bool = False,
+        name: str = "",
+        doc: str = "",
     ) -> None:
         """GET: a page of the records that fit the query."""
 
         async def list_records(call: Call, limit: int, offset: int, sort: str = "", **wanted: Any) -> Answer:
             parents = await self._existing_parents(call, wanted)
+            owner = {"user_id": call.user_id} if own else {}
             records, total = await self._rows(call.services.catalogue).page(
-                {**wanted, **parents}, sort, limit=limit, offset=offset
+                {**wanted, **parents, **owner}, sort, limit=limit, offset=offset
             )
             return paged(call, self._shape.dump(records, many=True), total)
 
@@ -120,12 +154,23 @@ class Collection:
             refusals=(NotFound,),
         )
 
-    def update(self, method: str, path: str, body: type[RequestSchema], *, doc: str = "") -> None:
+    def update(
+        self,
+        method: str,
+        path: str,
+        body: type[RequestSchema],
+        *,
+        access: Access = Access.ADMIN,
+        guard: Guard | None = None,
+        doc: str = "",
+    ) -> None:
         """PATCH or PUT: change the fields that are given and leave the others."""
         id_name = path.rpartition("{")[2].rstrip("}/")
 
         async def update(call: Call, **values: Any) -> Document:
             record_id = values.pop(id_name)
+            if guard:
+                await guard.check(call, record_id)
             return self._shown(await self._rows(call.services.catalogue).update(record_id, values))
 
         self._declare(
@@ -136,14 +181,18 @@ class Collection:
             doc or f"Change a {self._kind}; fields that are not given stay as they are.",
             body=changes_to(body),
             answers=self._shape,
-            access=Access.ADMIN,
-            refusals=(NotFound, UnknownReference, AlreadyExists),
+            access=access,
+            refusals=(NotFound, UnknownReference, AlreadyExists, *_of_guard(guard)),
         )
 
-    def delete(self, path: str, *, doc: str = "") -> None:
+    def delete(
+        self, path: str, *, access: Access = Access.ADMIN, guard: Guard | None = None, doc: str = ""
+    ) -> None:
         """DELETE: remove a record that nothing refers to."""
 
         async def delete(call: Call, **ids: int) -> None:
+            if guard:
+                await guard.check(call, _last(ids))
             await self._rows(call.services.catalogue).delete(_last(ids))
 
         self._declare(
@@ -153,8 +202,8 @@ class Collection:
             f"delete_{self._kind}",
             doc or f"Delete a {self._kind} that nothing refers to.",
             status=204,
-            access=Access.ADMIN,
-            refusals=(NotFound, InUse),
+            access=access,
+            refusals=(NotFound, InUse, *_of_guard(guard)),
         )
 
     def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
@@ -174,6 +223,10 @@ class Collection:
 
     def _if_parents(self, refusal: type[EngineError]) -> tuple[type[EngineError], ...]:
         return (refusal,) if self._parents else ()
+
+
+def _of_guard(guard: Guard | None) -> tuple[type[ApiError], ...]:
+    return (guard.refusal,) if guard else ()
 
 
 def _last(ids: Mapping[str, int]) -> int:
