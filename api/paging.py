@@ -44,25 +44,26 @@ def sorting(*orders: str) -> fields.String:
     return fields.String(load_default=orders[0], validate=validate.OneOf(orders))
 
 
-def paged(call: Call, documents: Sequence[dict[str, Any]], total: int) -> Answer:
+def paged(call: Call, documents: Sequence[dict[str, Any]], total: int, size: int = DEFAULT_SIZE) -> Answer:
     """A page of a list.
 
     Args:
         call: the request for it.
         documents: its entries.
         total: entries over all pages.
+        size: entries per page, where the query does not say.
     """
     headers = {_TOTAL: str(total)}
-    if links := ", ".join(f'<{uri}>; rel="{name}"' for name, uri in _neighbours(call.uri, total)):
+    if links := ", ".join(f'<{uri}>; rel="{name}"' for name, uri in _neighbours(call.uri, total, size)):
         headers["Link"] = links
     return Answer.of(documents, headers=headers)
 
 
-def _neighbours(uri: str, total: int) -> Iterator[tuple[str, str]]:
+def _neighbours(uri: str, total: int, usual_size: int) -> Iterator[tuple[str, str]]:
     """The pages that can be reached from here (RFC 8288), with everything else in the query as it was."""
     path, _, query = uri.partition("?")
     arguments = dict(parse_qsl(query, keep_blank_values=True))
-    page, size = int(arguments.get("page", 1)), int(arguments.get("size", DEFAULT_SIZE))
+    page, size = int(arguments.get("page", 1)), int(arguments.get("size", usual_size))
     last = max(1, -(-total // size))
     numbers = {"first": 1, "prev": page - 1, "next": page + 1, "last": last}
     for name, number in numbers.items():

@@ -25,7 +25,7 @@ reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 
 _UNKNOWN = (errors.ScreeningNotFound, errors.SeatsNotFound)
 _HOLD_REFUSALS = (*_UNKNOWN, errors.ScreeningStarted, errors.SeatsUnavailable, errors.HoldLimitExceeded)
-_VERSION_HEADERS = {
+VERSION_HEADERS = {
     "ETag": "Version of the seats, to be sent as If-None-Match.",
     "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
     "X-Seq": "Last change the answer contains, as `seq` on the socket.",
@@ -205,10 +205,17 @@ class OwnSeatAvailability(SeatAvailability):
     is_mine = fields.Boolean(required=True)
 
 
-def _seats_answer(seat_map: SeatMap, entity_tag: str, body: Body) -> Answer:
+def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
+    """Seats of a screening with their version.
+
+    Args:
+        seat_map: what the engine says of them.
+        body: the seats, written down.
+        reader: who sees them so, if not everybody does.
+    """
     headers = {
         "Cache-Control": "no-cache",
-        "ETag": entity_tag,
+        "ETag": f'W/"{seat_map.epoch}-{seat_map.seq}{reader}"',
         "X-Epoch": str(seat_map.epoch),
         "X-Seq": str(seat_map.seq),
     }
@@ -220,26 +227,25 @@ def _seats_answer(seat_map: SeatMap, entity_tag: str, body: Body) -> Answer:
     access=Access.PUBLIC,
     answers=SeatAvailability(many=True),
     refusals=(errors.ScreeningNotFound,),
-    headers=_VERSION_HEADERS,
+    headers=VERSION_HEADERS,
 )
 async def get_availability(call: Call, screening_id: int) -> Answer:
     """All seats of a screening and whether they can be had."""
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    entity_tag = f'W/"{seat_map.epoch}-{seat_map.seq}"'
-    return _seats_answer(seat_map, entity_tag, call.services.seat_maps.public(seat_map))
+    return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
 
 
 @reservations.get(
     "/screening/{screening_id}/availability/me",
     answers=OwnSeatAvailability(many=True),
     refusals=(errors.ScreeningNotFound,),
-    headers=_VERSION_HEADERS,
+    headers=VERSION_HEADERS,
 )
 async def get_own_availability(call: Call, screening_id: int) -> Answer:
     """All seats of a screening as the caller sees them."""
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    entity_tag = f'W/"{seat_map.epoch}-{seat_map.seq}-{call.user_id}"'
-    return _seats_answer(seat_map, entity_tag, call.services.seat_maps.personal(seat_map, call.holder))
+    own = call.services.seat_maps.personal(seat_map, call.holder)
+    return seats_answer(seat_map, own, reader=f"-{call.user_id}")
 
 
 class ReservationFilter(Page):

@@ -5,7 +5,7 @@ Handlers reach everything through `Services`; nothing in this package builds its
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from api.availability import SeatMapEncoder
 from api.catalogue.ports import Catalogue
@@ -17,6 +17,8 @@ from engine.commands import Command
 from engine.records import Hold, IdempotencyRecord, Receipt, Ticket
 from engine.replies import Booked, Cancelled
 
+Written = TypeVar("Written")
+
 
 class Screenings(Protocol):
     """The directory of the engine."""
@@ -26,6 +28,9 @@ class Screenings(Protocol):
 
     async def sweep(self) -> int:
         """Release everything that has lapsed; returns the number of holds."""
+
+    async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
+        """Do `write` while nothing is sold for the screening; what was sold before is in the database."""
 
 
 class BoxOffice(Protocol):

@@ -100,10 +100,14 @@ class CancelScreening(NamedTuple):
     """Release all holds, cancel all live tickets, and sell nothing more. Durable. → `Cleared`
 
     It is refused while a ticket is on its way to the database (`BookingInProgress`).
+
+    Attributes:
+        unsold_only: refuse it if there are live tickets.
     """
 
     screening_id: int
     actor: str
+    unsold_only: bool = False
 
 
 class ReleaseLapsed(NamedTuple):

@@ -10,6 +10,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
     │   ├── AlreadyExists, InUse, Overlapping
+    │   ├── SeatConflict, RoomFull, SeatsInUse, ScreeningHasBookings, IllegalStatusChange
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
@@ -20,7 +21,8 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
         └── StoreUnavailable, OutcomeUnknown
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 
 class EngineError(Exception):
@@ -165,6 +167,62 @@ class Overlapping(Refused):
 
     def __init__(self) -> None:
         super().__init__("Another screening takes place in this room at that time")
+
+
+class SeatConflict(Refused):
+    """There are other seats where new ones were to be.
+
+    Args:
+        conflicts: the seats that are there, each with how it differs.
+    """
+
+    code = "seat_conflict"
+
+    def __init__(self, conflicts: Iterable[Mapping[str, Any]]) -> None:
+        self.conflicts = [dict(conflict) for conflict in conflicts]
+        names = ", ".join(f"{seat['row_label']}{seat['seat_number']}" for seat in self.conflicts)
+        super().__init__(f"There are different seats already: {names}")
+
+
+class RoomFull(Refused):
+    """The room would have more seats than a room may have."""
+
+    code = "room_full"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"A room has at most {limit} seats")
+        self.limit = limit
+
+
+class SeatsInUse(Refused):
+    """Seats that are sold or reserved do not exist in the room that the screening was to move to."""
+
+    code = "seats_in_use"
+
+    def __init__(self, seat_ids: Sequence[int]) -> None:
+        super().__init__(f"The room has no seats for those that are taken: {list(seat_ids)}")
+        self.seat_ids = tuple(seat_ids)
+
+
+class ScreeningHasBookings(Refused):
+    """Tickets are sold for the screening."""
+
+    code = "screening_has_bookings"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__(f"Tickets are sold for screening {screening_id}")
+        self.screening_id = screening_id
+
+
+class IllegalStatusChange(Refused):
+    """A ticket cannot become that from what it is."""
+
+    code = "illegal_transition"
+
+    def __init__(self, ticket_id: int, status: str, wanted: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is {status} and cannot become {wanted}")
+        self.ticket_id = ticket_id
+        self.status = status
 
 
 class SeatsUnavailable(Refused):

@@ -7,7 +7,14 @@ where it raises, nothing has changed.
 
 from engine import events as ev
 from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket
-from engine.errors import BookingInProgress, NotHeld, PaymentAlreadyUsed, TicketNotFound, TicketNotPending
+from engine.errors import (
+    BookingInProgress,
+    NotHeld,
+    PaymentAlreadyUsed,
+    ScreeningHasBookings,
+    TicketNotFound,
+    TicketNotPending,
+)
 from engine.holding import give_back
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared, SeatsChanged
@@ -85,6 +92,8 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         raise BookingInProgress(
             [seat_id for operation in state.operations.values() for seat_id in operation.seat_ids]
         )
+    if command.unsold_only and state.seats.tickets():
+        raise ScreeningHasBookings(state.info.id)
     state.closed = True
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []

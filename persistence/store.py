@@ -16,7 +16,7 @@ from persistence.connector import Connector, Row, Session
 
 TAKE_OWNERSHIP = """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
-SELECT id, 1, %(owner)s, now() FROM screenings WHERE id = %(screening_id)s
+SELECT id, 1, %(owner)s, now() FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
 RETURNING epoch
 """

@@ -121,7 +121,7 @@ class Collection:
             records, total = await self._rows(call.services.catalogue).page(
                 {**wanted, **parents, **owner}, sort, limit=limit, offset=offset
             )
-            return paged(call, self._shape.dump(records, many=True), total)
+            return paged(call, self._shape.dump(records, many=True), total, limit)
 
         self._declare(
             "GET",
