@@ -7,6 +7,10 @@ from tornado.web import Application, RequestHandler
 
 from api.asyncapi import asyncapi_document
 from api.catalogue.cinemas import cinemas
+from api.catalogue.rooms import rooms
+from api.catalogue.screenings import screenings
+from api.catalogue.seats import seats
+from api.catalogue.showtimes import showtimes
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
@@ -21,7 +25,7 @@ from api.services import Services
 from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
 from api.tickets import tickets
 
-RESOURCES = (server_pages, docs_page, reservations, tickets, cinemas)
+RESOURCES = (server_pages, docs_page, reservations, tickets, cinemas, rooms, seats, screenings, showtimes)
 
 
 class FrontrowApplication(Application):

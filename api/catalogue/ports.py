@@ -3,7 +3,7 @@
 `Rows` is what every resource has; a resource that needs more says so in a protocol of its own here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 Record = dict[str, Any]
@@ -31,9 +31,42 @@ class Rows(Protocol):
         """Delete a record, or NotFound, or InUse."""
 
 
+class SeatRows(Rows, Protocol):
+    """Seats, as `persistence.catalogue.seats.Seats` documents them."""
+
+    async def add(self, room_id: int, plan: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """Make those seats of a plan that are not there yet; returns all of the plan."""
+
+
+class ScreeningRows(Rows, Protocol):
+    """Screenings, as `persistence.catalogue.screenings.ScreeningRows` documents them."""
+
+    async def length_minutes(self, movie_id: int) -> int | None:
+        """How long a movie is, if that is known, or UnknownReference."""
+
+    async def to_come(self, room_id: int) -> list[int]:
+        """Ids of a room's screenings that are not over."""
+
+
 class Catalogue(Protocol):
     """All resources, by their names."""
 
     @property
     def cinemas(self) -> Rows:
         """Cinemas."""
+
+    @property
+    def rooms(self) -> Rows:
+        """Rooms."""
+
+    @property
+    def seats(self) -> SeatRows:
+        """Seats."""
+
+    @property
+    def screenings(self) -> ScreeningRows:
+        """Screenings."""
+
+    @property
+    def showtimes(self) -> Rows:
+        """Screenings as they are shown to whoever wants to go; read only."""

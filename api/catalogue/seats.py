@@ -1,0 +1,146 @@
+"""`/api/v1/rooms/{room_id}/seats`: where people sit."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from api.endpoint import Access, Answer, Call, Document, Resource
+from api.fields import RequestSchema, text
+from api.paging import PAGING_HEADERS, Page, paged, sorting
+from engine.errors import NotFound, RoomFull, SeatConflict, UnknownReference
+
+SEATS_PER_CALL = 1000
+PLAN_LIMIT_BYTES = 256 * 1024
+# The limit of a room: unless a page is asked for, a room's seats come all at once.
+SEATS_PER_PAGE = 10_000
+_FURTHEST = 10_000
+
+seats = Resource("/api/v1/rooms", tag="Seats")
+
+
+def row_position(label: str) -> float:
+    """Where a row stands that is labelled as usual: A, B, … Z, AA, … or 1, 2, …; any other is 0."""
+    if label.isascii() and label.isdecimal():
+        return float(label)
+    position = 0
+    for letter in label.upper():
+        if not "A" <= letter <= "Z":
+            return 0.0
+        position = position * 26 + ord(letter) - ord("A") + 1
+    return float(position)
+
+
+class SeatDetails(RequestSchema):
+    """A seat and its place in the room."""
+
+    row_label = text(4, required=True, metadata={"example": "A"})
+    seat_number = fields.Integer(
+        strict=True, required=True, validate=validate.Range(1, 9999), metadata={"example": 5}
+    )
+    seat_type = text(40, load_default="standard", metadata={"example": "standard"})
+    x = fields.Float(
+        validate=validate.Range(0, _FURTHEST),
+        metadata={"description": "From the left wall, in seat widths; by default the seat's number."},
+    )
+    y = fields.Float(
+        validate=validate.Range(0, _FURTHEST),
+        metadata={"description": "From the screen, in rows; by default what the label says: 1 for A."},
+    )
+
+    @post_load
+    def _in_place(self, seat: dict[str, Any], **_: Any) -> dict[str, Any]:
+        x, y = float(seat["seat_number"]), min(row_position(seat["row_label"]), float(_FURTHEST))
+        return {"x": x, "y": y, **seat}
+
+
+class SeatPlan(RequestSchema):
+    """Seats to be made. One that is named twice is made once."""
+
+    seats = fields.List(
+        fields.Nested(SeatDetails), required=True, validate=validate.Length(1, SEATS_PER_CALL)
+    )
+
+    @post_load
+    def _each_place_once(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        by_place: dict[tuple[str, int], dict[str, Any]] = {}
+        for seat in data["seats"]:
+            place = (seat["row_label"], seat["seat_number"])
+            if by_place.setdefault(place, seat) != seat:
+                raise ValidationError(f"Seat {place[0]}{place[1]} is described in two ways.", "seats")
+        return {"seats": list(by_place.values())}
+
+
+class RoomSeat(SeatDetails):
+    """A seat of a room."""
+
+    id = fields.Integer(required=True)
+    room_id = fields.Integer(required=True)
+
+
+class SeatList(Page):
+    """Which seats of a room are wanted."""
+
+    size = fields.Integer(
+        load_default=SEATS_PER_PAGE,
+        validate=validate.Range(1, SEATS_PER_PAGE),
+        metadata={"description": "Entries per page; by default all."},
+    )
+    row_label = text(4)
+    seat_type = text(40)
+    sort = sorting("place")
+
+
+@seats.post(
+    "/{room_id}/seats/bulk",
+    access=Access.ADMIN,
+    body=SeatPlan,
+    answers=RoomSeat(many=True),
+    status=201,
+    refusals=(NotFound, UnknownReference, SeatConflict, RoomFull),
+    body_limit_bytes=PLAN_LIMIT_BYTES,
+)
+async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]) -> Document:
+    """Create seats, many at once.
+
+    All of them or none. Seats that are there already, just so, are left as they are, so the same call may
+    be repeated; where others are in their places, `conflicts` tells which. Screenings in the room sell the
+    new seats at once. Answers the named seats with their ids.
+    """
+    catalogue = call.services.catalogue
+    added = await catalogue.seats.add(room_id, seats)
+    # What is in memory is loaded again with the seats that have just been written.
+    to_come = await catalogue.screenings.to_come(room_id)
+    await asyncio.gather(
+        *(call.services.screenings.change(screening_id, _nothing) for screening_id in to_come)
+    )
+    return added
+
+
+async def _nothing() -> None:
+    """There is nothing left to write."""
+
+
+@seats.get(
+    "/{room_id}/seats/",
+    access=Access.PUBLIC,
+    query=SeatList,
+    answers=RoomSeat(many=True),
+    refusals=(NotFound,),
+    headers=PAGING_HEADERS,
+)
+async def list_room_seats(
+    call: Call, room_id: int, limit: int, offset: int, sort: str, **wanted: Any
+) -> Answer:
+    """List the seats of a room.
+
+    Row by row from the first, all of them unless a page is asked for.
+    """
+    catalogue = call.services.catalogue
+    await catalogue.rooms.find(room_id)
+    # Rows are shown as they are: marshmallow would take long over a whole hall, and has nothing to add.
+    records, total = await catalogue.seats.page(
+        {"room_id": room_id, **wanted}, sort, limit=limit, offset=offset
+    )
+    return paged(call, records, total, limit)

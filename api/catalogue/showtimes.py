@@ -1,0 +1,107 @@
+"""Showtimes: screenings as those see them who want to go, wherever they look for them."""
+
+from datetime import UTC, datetime
+
+from marshmallow import Schema, fields
+
+from api.catalogue.cinemas import cinemas
+from api.catalogue.collection import Collection
+from api.catalogue.screenings import ScreeningFilter
+from api.endpoint import Access, Answer, Call, Document, Resource
+from api.fields import Moment, Money, text
+from api.seat_reservations import VERSION_HEADERS, SeatAvailability, seats_answer
+from engine.commands import ReadSeats
+from engine.errors import NotFound, ScreeningNotFound
+from engine.replies import SeatMap
+
+showtimes = Resource("/api/v1/showtimes", tag="Showtimes")
+
+
+class Showtime(Schema):
+    """A screening that one can go to; its id is that of the screening."""
+
+    id = fields.Integer(required=True)
+    movie_id = fields.Integer(required=True, allow_none=True)
+    title = fields.String(required=True)
+    duration_minutes = fields.Integer(required=True, allow_none=True)
+    poster_url = fields.String(required=True, allow_none=True)
+    cinema_id = fields.Integer(required=True)
+    cinema_name = fields.String(required=True)
+    city = fields.String(required=True)
+    room_id = fields.Integer(required=True)
+    room_name = fields.String(required=True)
+    starts_at = Moment(required=True)
+    ends_at = Moment(required=True)
+    price = Money(required=True, metadata={"description": "Of a standard seat."})
+    language = fields.String(required=True)
+    format = fields.String(required=True)
+    total_seats = fields.Integer(required=True)
+    available_seats = fields.Integer(
+        required=True,
+        metadata={
+            "description": "Seats that are neither sold nor reserved. In lists a reservation counts from "
+            "when it has been written to the database, a moment after it was made."
+        },
+    )
+
+
+class ShowtimeList(ScreeningFilter):
+    """Which showtimes are wanted, in which order."""
+
+    city = text(100, metadata={"description": "In this city, whatever the case."})
+    from_ = Moment(
+        data_key="from",
+        attribute="from",
+        load_default=lambda: datetime.now(UTC),
+        metadata={"description": "That begin then or later; by default from now on."},
+    )
+
+
+def list_showtimes_of(resource: Resource, path: str, parent: str, doc: str) -> None:
+    """Declare the list of a cinema's or a movie's showtimes.
+
+    Args:
+        resource: what it is declared on.
+        path: with the parent's id in it.
+        parent: what the parent is called, e.g. "cinema".
+        doc: the operation's documentation.
+    """
+    of_parent = Collection(
+        resource,
+        "showtime",
+        Showtime,
+        lambda catalogue: catalogue.showtimes,
+        parents={f"{parent}_id": lambda catalogue: getattr(catalogue, f"{parent}s")},
+    )
+    of_parent.list(path, ShowtimeList, name=f"list_{parent}_showtimes", doc=doc)
+
+
+Collection(showtimes, "showtime", Showtime, lambda catalogue: catalogue.showtimes).list("/", ShowtimeList)
+list_showtimes_of(cinemas, "/{cinema_id}/showtimes", "cinema", "List the showtimes of a cinema.")
+
+
+@showtimes.get("/{showtime_id}", access=Access.PUBLIC, answers=Showtime, refusals=(NotFound,))
+async def get_showtime(call: Call, showtime_id: int) -> Document:
+    """Get a showtime."""
+    record = await call.services.catalogue.showtimes.find(showtime_id)
+    seat_map: SeatMap = await call.ask(ReadSeats(showtime_id))
+    taken = sum(view.status != "available" for view in seat_map.views.values())
+    counts = {
+        "total_seats": len(seat_map.layout.seats),
+        "available_seats": len(seat_map.layout.seats) - taken,
+    }
+    shown: Document = Showtime().dump(record | counts)
+    return shown
+
+
+@showtimes.get(
+    "/{showtime_id}/seats",
+    access=Access.PUBLIC,
+    answers=SeatAvailability(many=True),
+    refusals=(ScreeningNotFound,),
+    headers=VERSION_HEADERS,
+)
+async def list_showtime_seats(call: Call, showtime_id: int) -> Answer:
+    """All seats of a showtime and whether they can be had: the availability of its screening."""
+    seat_map: SeatMap = await call.ask(ReadSeats(showtime_id))
+    return seats_answer(seat_map, call.services.seat_maps.public(seat_map))

@@ -1,0 +1,112 @@
+"""Seats of rooms: made many at a time, each at most once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.errors import NotFound, RoomFull, SeatConflict
+from persistence.catalogue.table import Record, Rows, Table
+from persistence.columns import IDS, numbers, texts
+from persistence.connector import Connector
+
+SEATS_PER_ROOM = 10_000
+"""More than the largest halls have; a room's seats are read in one piece."""
+
+SEATS = Table(
+    name="seats",
+    kind="seat",
+    columns={
+        name: f"seats.{name}" for name in ("id", "room_id", "row_label", "seat_number", "seat_type", "x", "y")
+    },
+    filters={
+        "room_id": "seats.room_id = %(room_id)s",
+        "seat_type": "seats.seat_type = %(seat_type)s",
+        "row_label": "seats.row_label = %(row_label)s",
+    },
+    orders={"place": 'length(seats.row_label), seats.row_label COLLATE "C", seats.seat_number'},
+    references={"seats_seat_type_fkey": "seat_type"},
+)
+
+# Whoever else adds seats to the room waits, so that its size can be counted.
+LOCK_ROOM = "SELECT id FROM rooms WHERE id = %(room_id)s FOR NO KEY UPDATE"
+
+_PLAN = """
+    unnest(%(row_labels)s::text[], %(seat_numbers)s::integer[], %(seat_types)s::text[],
+           %(xs)s::real[], %(ys)s::real[]) AS plan (row_label, seat_number, seat_type, x, y)
+"""
+
+ADD = f"""
+INSERT INTO seats (room_id, row_label, seat_number, seat_type, x, y)
+SELECT %(room_id)s, plan.* FROM {_PLAN}
+ON CONFLICT ON CONSTRAINT seats_place_key DO NOTHING
+RETURNING *
+"""  # noqa: S608 - constants
+
+CONFLICTING = f"""
+SELECT seats.id, row_label, seat_number,
+       array_remove(ARRAY[
+           CASE WHEN seats.seat_type <> plan.seat_type THEN 'seat_type' END,
+           CASE WHEN seats.x <> plan.x THEN 'x' END,
+           CASE WHEN seats.y <> plan.y THEN 'y' END
+       ], NULL)
+FROM {_PLAN} JOIN seats USING (row_label, seat_number)
+WHERE room_id = %(room_id)s AND (seats.seat_type, seats.x, seats.y) <> (plan.seat_type, plan.x, plan.y)
+ORDER BY seats.id
+"""  # noqa: S608 - constants
+
+NUMBER = "SELECT count(*) FROM seats WHERE room_id = %(room_id)s"
+
+NAMED = f"""
+{SEATS.select} JOIN {_PLAN} USING (row_label, seat_number) WHERE room_id = %(room_id)s
+{SEATS.order_by("place")}
+"""
+
+
+class Seats(Rows):
+    """Seats as they are stored.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        super().__init__(connector, SEATS)
+
+    async def add(self, room_id: int, plan: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """Make the seats of a plan that are not there yet: all of them, or nothing. Six statements.
+
+        Args:
+            room_id: the room.
+            plan: seats by the names of their columns, no place twice.
+
+        Returns:
+            All seats of the plan.
+
+        Raises:
+            NotFound: there is no such room.
+            UnknownReference: a seat type does not exist.
+            SeatConflict: there are seats at some of the places, but other ones.
+            RoomFull: that would be more seats than a room may have.
+        """
+        if room_id not in IDS:
+            raise NotFound("room", room_id)
+        bound = {
+            "room_id": room_id,
+            "row_labels": texts(seat["row_label"] for seat in plan),
+            "seat_numbers": numbers(seat["seat_number"] for seat in plan),
+            "seat_types": texts(seat["seat_type"] for seat in plan),
+            "xs": numbers(seat["x"] for seat in plan),
+            "ys": numbers(seat["y"] for seat in plan),
+        }
+        async with self.connector.transaction() as session:
+            if not await session.run(LOCK_ROOM, bound):
+                raise NotFound("room", room_id)
+            await self.written(ADD, bound, session)
+            if conflicts := await session.run(CONFLICTING, bound):
+                raise SeatConflict(
+                    {"seat_id": seat_id, "row_label": row, "seat_number": number, "differs": differs}
+                    for seat_id, row, number, differs in conflicts
+                )
+            ((number,),) = await session.run(NUMBER, bound)
+            if number > SEATS_PER_ROOM:
+                raise RoomFull(SEATS_PER_ROOM)
+            return [self.record(row) for row in await session.run(NAMED, bound)]

@@ -1,0 +1,87 @@
+"""Showtimes: the public view of screenings, with what the engine says about their seats."""
+
+import pytest
+
+from tests.catalogue.programme import add_seats, hour, make_room, make_screening, open_house
+from tests.database import execute
+from tests.house import House
+
+pytestmark = pytest.mark.gen_test
+
+SHOWTIMES = "/api/v1/showtimes"
+
+
+async def show(house: House, path: str = ""):
+    answer = await house.guest.send("GET", SHOWTIMES + path)
+    assert answer.status == 200, answer.body
+    return answer.json
+
+
+async def test_a_showtime_counts_its_free_seats(house: House) -> None:
+    screening, seats = await open_house(house)
+    shown = await show(house, f"/{screening}")
+    assert shown == shown | {
+        "id": screening,
+        "title": "Brass and Thunder",
+        "cinema_name": "Odeon",
+        "room_name": "Great Hall",
+        "starts_at": hour(18),
+        "price": 12.5,
+        "total_seats": 6,
+        "available_seats": 6,
+    }
+    await house.user(7).reserve(screening, seats[:2])
+    await house.user(8).book(screening, seats[2:3])
+    await house.user(8).book(screening, seats[3:4], payment_pending=True)
+    assert (await show(house, f"/{screening}"))["available_seats"] == 2
+    await house.user(7).my_reservations()  # returns when the reservations have been written
+    assert [entry["available_seats"] for entry in await show(house, "/")] == [2]
+
+
+async def test_seats_are_those_of_the_availability(house: House) -> None:
+    screening, seats = await open_house(house)
+    await house.user(7).reserve(screening, seats[:1])
+    shown = await house.guest.send("GET", f"{SHOWTIMES}/{screening}/seats")
+    available = await house.guest.availability(screening)
+    assert (shown.body, shown.headers["ETag"]) == (available.body, available.headers["ETag"])
+    known = await house.guest.send(
+        "GET", f"{SHOWTIMES}/{screening}/seats", headers={"If-None-Match": shown.headers["ETag"]}
+    )
+    assert known.status == 304
+
+
+async def test_lists_show_what_is_to_come(house: House) -> None:
+    room_id = await make_room(house)
+    await add_seats(house, room_id)
+    over = await make_screening(house, room_id, 10)
+    soon = await make_screening(house, room_id, 13)
+    later = await make_screening(house, room_id, 16, language="fr")
+    cancelled = await make_screening(house, room_id, 19)
+    past = "UPDATE screenings SET starts_at = now() - interval '1 h', ends_at = now() WHERE id = %s"
+    execute(house.database_url, past, over)
+    await house.admin.send("DELETE", f"/api/v1/screenings/{cancelled}")
+    for query, expected in (
+        ("/", [soon, later]),
+        ("/?sort=-starts_at", [later, soon]),
+        ("/?language=FR", [later]),
+        (f"/?to={hour(16)}", [soon]),
+        ("/?from=2020-01-01T00:00:00Z", [over, soon, later]),
+        ("/?city=Nowhere", []),
+        ("/?size=1&page=2", [later]),
+    ):
+        assert [entry["id"] for entry in await show(house, query)] == expected, query
+    cinema_id = (await show(house, "/"))[0]["cinema_id"]
+    of_cinema = await house.guest.send("GET", f"/api/v1/cinemas/{cinema_id}/showtimes")
+    assert [entry["id"] for entry in of_cinema.json] == [soon, later]
+    assert of_cinema.headers["X-Total-Count"] == "2"
+
+
+async def test_what_does_not_exist_is_not_found(house: House) -> None:
+    for path, code in (
+        (f"{SHOWTIMES}/9", "showtime_not_found"),
+        (f"{SHOWTIMES}/9/seats", "screening_not_found"),
+        ("/api/v1/cinemas/9/showtimes", "cinema_not_found"),
+        (f"{SHOWTIMES}/{2**64}", "not_found"),
+    ):
+        answer = await house.guest.send("GET", path)
+        assert (answer.status, answer.code) == (404, code)
