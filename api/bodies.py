@@ -13,18 +13,20 @@ class Body:
 
     Args:
         plain: the bytes as they are.
+        compressible: whether compressing them may save anything.
     """
 
-    __slots__ = ("_compressed", "plain")
+    __slots__ = ("_compressed", "_compressible", "plain")
 
-    def __init__(self, plain: bytes) -> None:
+    def __init__(self, plain: bytes, *, compressible: bool = True) -> None:
         self.plain = plain
+        self._compressible = compressible
         self._compressed: bytes | None = None
 
     @property
     def worth_compressing(self) -> bool:
         """Whether compression is likely to save anything."""
-        return len(self.plain) >= COMPRESSED_FROM_BYTES
+        return self._compressible and len(self.plain) >= COMPRESSED_FROM_BYTES
 
     @property
     def compressed(self) -> bytes:

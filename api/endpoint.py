@@ -27,9 +27,12 @@ import orjson
 from marshmallow import Schema
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
-from api.errors import ApiError
+from api.errors import ApiError, NotAuthenticated
 from api.fields import RequestSchema
 from api.services import Services
+from api.tokens import Identity
+from api.unfinished import UnfinishedWork
+from api.uploads import Upload
 from engine.commands import Command
 from engine.errors import EngineError, StoreUnavailable
 from engine.records import Receipt
@@ -69,20 +72,48 @@ class Call(NamedTuple):
     Attributes:
         services: what there is to work with.
         holder: in whose name the engine is asked: "user:7", or "address:…" of a caller without a token.
-        user_id: the user, None in public operations.
-        admin: whether that is an administrator.
+        identity: whose token it is, None in public operations.
+        address: where the request comes from.
         headers: the request's headers.
         uri: the request's path and query.
         receipt: where the answer to a durable command is kept, if the caller gave an idempotency key.
+        unfinished: where work goes on that the answer does not wait for.
     """
 
     services: Services
     holder: str
-    user_id: int | None
-    admin: bool
+    identity: Identity | None
+    address: str
     headers: Mapping[str, str]
     uri: str
     receipt: Receipt | None
+    unfinished: UnfinishedWork
+
+    @property
+    def caller(self) -> Identity:
+        """Whose token it is, in operations that need one.
+
+        Raises:
+            NotAuthenticated: this one is public.
+        """
+        if self.identity is None:
+            raise NotAuthenticated
+        return self.identity
+
+    @property
+    def account_id(self) -> int:
+        """The user, in operations that need a token."""
+        return self.caller.user_id
+
+    @property
+    def user_id(self) -> int | None:
+        """The user, None in public operations."""
+        return self.identity.user_id if self.identity else None
+
+    @property
+    def admin(self) -> bool:
+        """Whether the caller is an administrator."""
+        return self.identity is not None and self.identity.admin
 
     async def ask(self, command: Command) -> Any:
         """Put a command to the engine. Returns and raises what the command does."""
@@ -121,7 +152,10 @@ class Endpoint:
             it down, now and for repeats.
         headers: response headers beside the usual ones, with their meaning.
         media_type: of the answer.
+        form: shape of an HTML form that is taken in the place of a JSON body; it yields the same arguments.
+        upload: a file that is taken in the place of a JSON body, and passed under the name of its field.
         body_limit_bytes: largest body, where it is not the usual one.
+        secret: whether the answer must not be kept, so that there is no repeating it by `Idempotency-Key`.
     """
 
     method: str
@@ -138,7 +172,15 @@ class Endpoint:
     receipt_form: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
+    form: type[RequestSchema] | None = None
+    upload: Upload | None = None
     body_limit_bytes: int | None = None
+    secret: bool = False
+
+    @property
+    def keyed(self) -> bool:
+        """Whether `Idempotency-Key` is honoured."""
+        return self.method == "POST" and not self.secret
 
     @property
     def name(self) -> str:
@@ -169,7 +211,7 @@ class Resource:
         return self.declare("GET", path, **declaration)
 
     def post(self, path: str, **declaration: Any) -> Callable[[H], H]:
-        """Declare a POST operation. `Idempotency-Key` is honoured on every one."""
+        """Declare a POST operation. `Idempotency-Key` is honoured unless its answer is secret."""
         return self.declare("POST", path, **declaration)
 
     def put(self, path: str, **declaration: Any) -> Callable[[H], H]:

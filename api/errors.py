@@ -4,9 +4,10 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
 (whether the same request may succeed later by itself), plus whatever data the error carries.
 
     ApiError
-    ├── MalformedBody 400, NotAuthenticated 401, TokenRefused 401, AdminRequired 403, OriginRefused 403
-    ├── NotFound 404, MethodNotAllowed 405, KeyInFlight 409, BodyTooLarge 413
-    ├── UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
+    ├── MalformedBody 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
+    ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
+    ├── WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405, KeyInFlight 409
+    ├── BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422, TooManyAttempts 429
     └── TooManyKeys 503, InternalError 500
 """
 
@@ -76,6 +77,66 @@ class AdminRequired(ApiError):
         super().__init__("Administrator rights are required")
 
 
+class WrongCredentials(ApiError):
+    """No account has this address and this password; which of them is wrong is not told."""
+
+    status, code = 401, "invalid_credentials"
+
+    def __init__(self) -> None:
+        super().__init__("Incorrect email or password", {"WWW-Authenticate": "Bearer"})
+
+
+class RefreshRefused(ApiError):
+    """The refresh token is unknown, used, expired, revoked, or somebody else's."""
+
+    status, code = 401, "refresh_token_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("Invalid refresh token", {"WWW-Authenticate": "Bearer"})
+
+
+class WrongPassword(ApiError):
+    """The caller's own password is needed, and this is not it."""
+
+    status, code = 403, "wrong_password"
+
+    def __init__(self) -> None:
+        super().__init__("The current password is not correct")
+
+
+class ResetRefused(ApiError):
+    """The token from a mail is unknown, used or expired."""
+
+    status, code = 400, "reset_token_invalid"
+
+    def __init__(self) -> None:
+        super().__init__("This link has been used or has expired; ask for another one")
+
+
+class LoginElsewhere(ApiError):
+    """This server believes the tokens of another service and cannot issue any."""
+
+    status, code = 403, "login_elsewhere"
+
+    def __init__(self) -> None:
+        super().__init__("Tokens are issued by another service")
+
+
+class TooManyAttempts(ApiError):
+    """It has been tried too often.
+
+    Args:
+        retry_after_seconds: how long to wait.
+    """
+
+    status, code, retryable = 429, "too_many_attempts", True
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "Too many attempts; try again later", {"Retry-After": str(max(1, retry_after_seconds))}
+        )
+
+
 class OriginRefused(ApiError):
     """The page that sent the request belongs to a site that is not on the allow-list."""
 
@@ -122,12 +183,16 @@ class BodyTooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is declared as something other than JSON."""
+    """The body is, or is declared as, something that is not taken here.
+
+    Args:
+        media_types: what is taken.
+    """
 
     status, code = 415, "unsupported_media_type"
 
-    def __init__(self) -> None:
-        super().__init__("The body must be application/json")
+    def __init__(self, media_types: Iterable[str] = ("application/json",)) -> None:
+        super().__init__(f"The body must be {' or '.join(media_types)}")
 
 
 class InvalidInput(ApiError):

@@ -38,8 +38,8 @@ from engine.errors import EngineError
 log = logging.getLogger("frontrow.api")
 
 REQUEST_ID_HEADER = "X-Request-ID"
-# A body beyond its limit is read and thrown away up to here, so that its sender gets to read the 413;
-# a larger one is answered at once and its connection closed.
+# A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
+# to read the 413; a larger one is answered at once and its connection closed.
 DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
 
@@ -124,10 +124,13 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
         """Refuse a body that is not worth discarding."""
+        connection = cast(HTTP1Connection, self._request.connection)
+        readable_bytes = max(DISCARDED_BODY_BYTES, 2 * self._body_limit_bytes)
+        connection.set_max_body_size(readable_bytes)
         declared = headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared[:20]) > DISCARDED_BODY_BYTES:
+        if declared.isdecimal() and int(declared[:20]) > readable_bytes:
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
-            cast(HTTP1Connection, self._request.connection).set_max_body_size(_UNBOUNDED)
+            connection.set_max_body_size(_UNBOUNDED)
             self._body_bytes = int(declared[:20])
             refusal = self._refused(BodyTooLarge(self._body_limit_bytes))
             self._send(refusal._replace(headers={"Connection": "close"}))
@@ -189,8 +192,7 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def _limit_of_body(self) -> int:
         operation = self._operation()
-        own = operation.endpoint.body_limit_bytes if operation else None
-        return own or self._services.limits.body_bytes
+        return operation.body_limit_bytes if operation else self._services.limits.body_bytes
 
     def _options(self, methods: str) -> Answer:
         headers = {"Allow": methods}

@@ -9,6 +9,7 @@ class Limits:
 
     Attributes:
         body_bytes: largest body.
+        upload_bytes: largest body with a file.
         header_bytes: largest block of headers.
         header_timeout_seconds: how long a client may take for its headers, or idle between requests.
         body_timeout_seconds: how long a client may take for its body.
@@ -19,6 +20,7 @@ class Limits:
     """
 
     body_bytes: int = 65_536
+    upload_bytes: int = 2 * 1024 * 1024
     header_bytes: int = 16_384
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 10.0

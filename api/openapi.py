@@ -46,8 +46,9 @@ _MEANINGS: Mapping[int, str] = {
     404: "Not found",
     409: "The present state forbids it",
     413: "The body is too large",
-    415: "The body is not declared as JSON",
+    415: "The body is of a kind that is not taken here",
     422: "The request has the wrong shape",
+    429: "Tried too often; see Retry-After",
     503: "Not now; see Retry-After",
 }
 
@@ -116,10 +117,26 @@ def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
         operation["description"] = description
     if endpoint.access is not Access.PUBLIC:
         operation["security"] = [{"token": []}]
-    if endpoint.body:
-        content = {"application/json": {"schema": endpoint.body(limits)}}
+    if content := _request_content(endpoint, limits):
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _request_content(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
+    content: dict[str, Any] = {}
+    if endpoint.body:
+        content["application/json"] = {"schema": endpoint.body(limits)}
+    if endpoint.form:
+        content["application/x-www-form-urlencoded"] = {"schema": endpoint.form(limits)}
+    if upload := endpoint.upload:
+        part = {"type": "string", "format": "binary"}
+        form = {"type": "object", "required": [upload.field], "properties": {upload.field: part}}
+        content["multipart/form-data"] = {
+            "schema": form,
+            "encoding": {upload.field: {"contentType": ", ".join(upload.media_types)}},
+        }
+        content |= {media_type: {"schema": part} for media_type in upload.media_types}
+    return content
 
 
 def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
@@ -129,7 +146,7 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
     ]
     if endpoint.query:
         parameters.append({"in": "query", "schema": endpoint.query(limits)})
-    if endpoint.method == "POST":
+    if endpoint.keyed:
         parameters.append(
             {
                 "in": "header",
@@ -148,7 +165,7 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
     headers = {REQUEST_ID_HEADER: "Id of the request in the log.", **endpoint.headers}
-    if endpoint.method == "POST":
+    if endpoint.keyed:
         headers[REPLAYED_HEADER] = "`true` if the answer is that of an earlier request under the same key."
     response: dict[str, Any] = {
         "description": "Done" if endpoint.status != 204 else "Done; there is nothing to say",
@@ -188,10 +205,12 @@ def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]
     if endpoint.access is Access.ADMIN:
         yield AdminRequired
     if endpoint.body:
-        yield from (MalformedBody, UnsupportedMediaType)
-    if endpoint.body or endpoint.query or endpoint.method == "POST":
+        yield MalformedBody
+    if endpoint.body or endpoint.upload:
+        yield UnsupportedMediaType
+    if endpoint.body or endpoint.query or endpoint.upload or endpoint.keyed:
         yield InvalidInput
-    if endpoint.method == "POST":
+    if endpoint.keyed:
         yield from (KeyInFlight, KeyReused)
     if endpoint.durable:
         yield OutcomeUnknown

@@ -4,9 +4,7 @@ run the handler, write the answer down.
 It knows requests and answers but no connection, so whatever carries HTTP can call it.
 """
 
-import asyncio
-import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -15,55 +13,16 @@ from api.bodies import Body
 from api.endpoint import Access, Answer, Call, Endpoint
 from api.errors import AdminRequired, ApiError, NotAuthenticated, TokenRefused, problem_of
 from api.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
-from api.parsing import Parser
+from api.parsing import Parser, is_form
 from api.receipts import encode_reply
 from api.services import Services
 from api.tokens import Identity, InvalidToken
+from api.unfinished import UnfinishedWork
 from api.wire import holder_of
-from engine.errors import EngineError, OutcomeUnknown
+from engine.errors import EngineError
 from engine.records import Receipt
 
-log = logging.getLogger("frontrow.api")
-
 _parser = Parser()
-
-
-class UnfinishedWork:
-    """Work that must come to its end, whether or not somebody still waits for it.
-
-    Args:
-        wait_seconds: how long a caller waits.
-    """
-
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
-        self._tasks: set[asyncio.Task[Answer]] = set()
-
-    async def answer(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Start work and wait for it as long as a caller waits.
-
-        Raises:
-            OutcomeUnknown: it has not ended yet, and goes on.
-        """
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        done, _ = await asyncio.wait((task,), timeout=self._wait_seconds)
-        if not done:
-            task.add_done_callback(_report_defect)
-            raise OutcomeUnknown
-        return task.result()
-
-    async def finished(self) -> None:
-        """Return when all the work that has been started has ended."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-
-def _report_defect(task: asyncio.Task[Answer]) -> None:
-    """Nobody is told any more how the work ended; a refusal is no news, anything else is a defect."""
-    if not task.cancelled() and not isinstance(error := task.exception(), ApiError | EngineError | None):
-        log.error("work that outlived its request failed", exc_info=error)
 
 
 class Operation:
@@ -85,6 +44,14 @@ class Operation:
         self._unfinished = unfinished
         self._query = endpoint.query(services.limits) if endpoint.query else None
         self._body = endpoint.body(services.limits) if endpoint.body else None
+        self._form = endpoint.form(services.limits) if endpoint.form else None
+
+    @property
+    def body_limit_bytes(self) -> int:
+        """Largest body."""
+        limits = self._services.limits
+        usual = limits.upload_bytes if self.endpoint.upload else limits.body_bytes
+        return self.endpoint.body_limit_bytes or usual
 
     def authenticate(self, request: HTTPServerRequest) -> Identity | None:
         """Who calls; None where that does not matter.
@@ -117,13 +84,20 @@ class Operation:
             EngineError: the engine refuses what it asks for.
         """
         arguments = self._arguments(request, path_ids)
-        user_id = identity.user_id if identity else None
-        holder = f"address:{request.remote_ip}" if user_id is None else holder_of(user_id)
+        holder = holder_of(identity.user_id) if identity else f"address:{request.remote_ip}"
         keyed = self._keyed(request, holder)
         form = self.endpoint.receipt_form
         receipt = Receipt(*keyed, form) if keyed and form else None
-        admin = identity is not None and identity.admin
-        call = Call(self._services, holder, user_id, admin, request.headers, request.uri or "", receipt)
+        call = Call(
+            services=self._services,
+            holder=holder,
+            identity=identity,
+            address=request.remote_ip or "",
+            headers=request.headers,
+            uri=request.uri or "",
+            receipt=receipt,
+            unfinished=self._unfinished,
+        )
         if keyed:
             work = self._keys.once(keyed, lambda: self._outcome(call, arguments))
             return await self._unfinished.answer(work)
@@ -132,15 +106,19 @@ class Operation:
         return await self._handled(call, arguments)
 
     def _arguments(self, request: HTTPServerRequest, path_ids: Mapping[str, int]) -> dict[str, Any]:
-        arguments = dict(path_ids)
+        arguments: dict[str, Any] = dict(path_ids)
         if self._query:
             arguments |= _parser.parse(self._query, request, location="query")
-        if self._body:
+        if self._form and is_form(request):
+            arguments |= _parser.parse(self._form, request, location="form")
+        elif self._body:
             arguments |= _parser.parse(self._body, request, location="json")
+        if self.endpoint.upload:
+            arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments
 
     def _keyed(self, request: HTTPServerRequest, holder: str) -> KeyedRequest | None:
-        header = request.headers.get(KEY_HEADER) if self.endpoint.method == "POST" else None
+        header = request.headers.get(KEY_HEADER) if self.endpoint.keyed else None
         if header is None:
             return None
         fingerprint = fingerprint_of(self.endpoint.method, request.uri or "", request.body)

@@ -8,7 +8,7 @@ is the public one (docs/websocket.md).
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -29,7 +29,7 @@ from api.tokens import Identity, InvalidToken
 from api.wire import holder_of, timestamp
 from engine.commands import Command, ReadChanges, ReadSeats
 from engine.errors import EngineError, ScreeningNotFound
-from engine.ports import Clock, Timer
+from engine.ports import Clock
 from engine.replies import Changes
 
 ENDPOINT = "screenings"
@@ -52,6 +52,7 @@ class NoToken(Exception):
 
 
 TOKEN_EXPIRED = Farewell(POLICY_VIOLATION, "Token expired")
+TOKEN_REVOKED = Farewell(POLICY_VIOLATION, "Token revoked")
 BAD_MESSAGES = Farewell(POLICY_VIOLATION, "Too many invalid messages")
 MESSAGE_TOO_BIG = Farewell(1009, "Message too big")
 TOO_SLOW = Farewell(1013, "Reading too slowly")
@@ -108,6 +109,20 @@ class TokenVerifier(Protocol):
         """The token's owner, or InvalidToken."""
 
 
+class Cancellable(Protocol):
+    """Something that is going to happen."""
+
+    def cancel(self) -> None:
+        """See that it does not."""
+
+
+class RevocationWatch(Protocol):
+    """Knows when a token is no longer believed."""
+
+    def watch(self, identity: Identity, close: Callable[[], None]) -> Cancellable:
+        """Call `close` when the token of an identity is revoked."""
+
+
 class SocketObserver(FeedObserver, Protocol):
     """Counts sockets. `endpoint` is a short fixed word."""
 
@@ -127,6 +142,7 @@ class SocketServices:
 
     screenings: Screenings
     tokens: TokenVerifier
+    revocations: RevocationWatch
     feed: SeatFeed
     clock: Clock
     observer: SocketObserver
@@ -152,7 +168,7 @@ class ScreeningSocket(WebSocketHandler):
         """Take the collaborators."""
         self._services = services
         self._watcher: Watcher | None = None
-        self._token_expiry: Timer | None = None
+        self._token_ends: tuple[Cancellable, ...] = ()
         self._bad_messages_left = services.limits.bad_messages
 
     # How Tornado runs the connection
@@ -239,7 +255,10 @@ class ScreeningSocket(WebSocketHandler):
         services.feed.join(watcher)
         self._watcher = watcher
         services.observer.socket_opened(ENDPOINT)
-        self._token_expiry = services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED))
+        self._token_ends = (
+            services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED)),
+            services.revocations.watch(identity, partial(self.close, *TOKEN_REVOKED)),
+        )
         since = query.get("since")
         await self._catch_up(watcher, None if since is None else Position(query["epoch"], since))
 
@@ -275,8 +294,8 @@ class ScreeningSocket(WebSocketHandler):
         return changes
 
     def _leave(self) -> None:
-        if self._token_expiry is not None:
-            self._token_expiry.cancel()
+        for ending in self._token_ends:
+            ending.cancel()
         if self._watcher is not None:
             self._services.feed.leave(self._watcher)
             self._services.observer.socket_closed(ENDPOINT)

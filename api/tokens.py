@@ -12,6 +12,8 @@ Tokens that were found good are remembered, since a client sends the same one wi
 changes with time, expiry and revocation, is asked anew each time.
 """
 
+import hashlib
+import json
 import math
 import re
 import time
@@ -45,13 +47,17 @@ class Identity(NamedTuple):
         user_id: from 1 to 2^63-1.
         admin: whether the user is an administrator.
         expires_at: when the token ends, in seconds since the epoch.
-        token_id: the `jti` claim, empty if the token has none.
+        token_id: the `jti` claim, or a digest of the claims if the token has none.
+        issued_at: when it was issued; 0 if the token does not tell.
+        login_id: the `sid` claim, which tokens of one log-in share; empty if the token has none.
     """
 
     user_id: int
     admin: bool
     expires_at: float
     token_id: str
+    issued_at: float
+    login_id: str
 
 
 class InvalidToken(Exception):
@@ -74,7 +80,7 @@ class NoSigningKey(Exception):
     """Tokens are verified with a public key here, so they can only be issued elsewhere."""
 
 
-def never_revoked(token_id: str) -> bool:
+def never_revoked(identity: Identity) -> bool:
     """The answer while nothing revokes tokens."""
     return False
 
@@ -88,7 +94,7 @@ class Tokens:
         issuer: if given, `iss` must be this.
         audience: if given, `aud` must be or contain this; if not, a token must not name an audience.
         max_life_seconds: how far `exp` may lie after `iat`, or after now if that is missing.
-        is_revoked: asked with the `jti` of every token that has one.
+        is_revoked: asked about every token.
         clock: seconds since the epoch.
 
     Raises:
@@ -103,7 +109,7 @@ class Tokens:
         issuer: str | None = None,
         audience: str | None = None,
         max_life_seconds: float = 30 * 86_400,
-        is_revoked: Callable[[str], bool] = never_revoked,
+        is_revoked: Callable[[Identity], bool] = never_revoked,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._key = usable_key(key, algorithm)
@@ -115,13 +121,14 @@ class Tokens:
         self._clock = clock
         self._remembered = lru_cache(maxsize=REMEMBERED_TOKENS)(self._read)
 
-    def issue(self, user_id: int, *, admin: bool = False, ttl_seconds: int) -> str:
+    def issue(self, user_id: int, *, admin: bool = False, ttl_seconds: int, login_id: str = "") -> str:
         """A new token for a user.
 
         Args:
             user_id: from 1 to 2^63-1.
             admin: whether the token speaks for an administrator.
             ttl_seconds: how long it is valid, at least 1 and at most the longest life allowed.
+            login_id: what tokens of one log-in have in common.
 
         Raises:
             NoSigningKey: only a public key is known.
@@ -137,14 +144,17 @@ class Tokens:
             raise ValueError(
                 f"a token lives between 1 and {self._max_life_seconds:g} seconds, not {ttl_seconds}"
             )
-        issued_at = int(self._clock())
+        # To the microsecond, so that a token can be told from one of before a change of password.
+        issued_at = self._clock()
         claims: dict[str, Any] = {
             "sub": str(user_id),
             "admin": admin,
             "iat": issued_at,
-            "exp": issued_at + ttl_seconds,
+            "exp": int(issued_at) + ttl_seconds,
             "jti": uuid.uuid4().hex,
         }
+        if login_id:
+            claims["sid"] = login_id
         if self._issuer is not None:
             claims["iss"] = self._issuer
         if self._audience is not None:
@@ -160,7 +170,7 @@ class Tokens:
         identity = self._remembered(token)
         if identity.expires_at <= self._clock():
             raise InvalidToken("token_expired", "the token has expired")
-        if identity.token_id and self._is_revoked(identity.token_id):
+        if self._is_revoked(identity):
             raise InvalidToken("token_revoked", "the token was revoked")
         return identity
 
@@ -188,7 +198,9 @@ class Tokens:
             user_id=_user_id(claims["sub"]),
             admin=_admin(claims),
             expires_at=self._expiry(claims),
-            token_id=claims.get("jti", ""),
+            token_id=claims.get("jti") or _digest(claims),
+            issued_at=_moment(claims, "iat", default=0),
+            login_id=_login_id(claims),
         )
 
     def _expiry(self, claims: dict[str, Any]) -> float:
@@ -238,6 +250,18 @@ def _admin(claims: dict[str, Any]) -> bool:
     if not isinstance(admin, bool):
         raise InvalidToken("token_invalid", "the claim admin is not a boolean")
     return admin
+
+
+def _login_id(claims: dict[str, Any]) -> str:
+    login_id = claims.get("sid", "")
+    if not isinstance(login_id, str):
+        raise InvalidToken("token_invalid", "the claim sid is not a string")
+    return login_id
+
+
+def _digest(claims: dict[str, Any]) -> str:
+    """What identifies a token without an id: its claims, since its text can be written in several ways."""
+    return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()
 
 
 def _moment(claims: dict[str, Any], name: str, default: float | None = None) -> float:

@@ -24,6 +24,7 @@ from api.json_log import configure_logging
 from api.limits import Limits
 from api.origins import AllowedOrigins
 from api.receipts import encode_reply
+from api.revocations import Revocations
 from api.services import Services
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
@@ -43,6 +44,7 @@ from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
 from persistence.bulk import BulkLoader
 from persistence.catalogue import Catalogue
+from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.embedded import EmbeddedPostgres
@@ -114,10 +116,13 @@ class Server:
         self._idempotency = IdempotencyKeys(self._connector)
         tickets, reservations = Tickets(self._connector), Reservations(self._connector)
         self._postman = postman_of(settings)
-        tokens = tokens_of(settings)
+        self._logins = Logins(self._connector, settings.token_max_life_seconds)
+        self._revocations = Revocations(self._logins, self._clock.now)
+        tokens = tokens_of(settings, self._revocations.is_revoked)
         origins = AllowedOrigins(settings.allowed_origins)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
+            upload_bytes=settings.upload_limit_bytes,
             header_timeout_seconds=settings.header_timeout_seconds,
             body_timeout_seconds=settings.body_timeout_seconds,
             seats_per_request=settings.seats_per_request_limit,
@@ -147,6 +152,7 @@ class Server:
                 sockets.SocketServices(
                     screenings=self._screenings,
                     tokens=tokens,
+                    revocations=self._revocations,
                     feed=self._feed,
                     clock=self._clock,
                     observer=self._observer,
@@ -182,10 +188,16 @@ class Server:
         self.port = listening[0].getsockname()[1]
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
+        await self._revocations.refresh()
         self._postman.start()
         sweep_seconds = self._settings.sweep_seconds
         self._recurring.every(sweep_seconds, "release of lapsed holds", self._screenings.sweep)
         self._recurring.every(sweep_seconds, "passivation", self._screenings.passivate_idle)
+        self._recurring.every(
+            self._settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh
+        )
+        self._recurring.every(_FORGET_SECONDS, "forgetting of expired log-ins", self._logins.forget_expired)
+        self._recurring.every(_FORGET_SECONDS, "forgetting of revocations", self._revocations.forget_expired)
         self._recurring.every(0, "event loop lag", self._sample_lag)
         self._recurring.every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
         self._http.add_sockets(listening)

@@ -139,6 +139,11 @@ class Settings:
         _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
         "The longest body of a request; beyond it the answer is 413.",
     ] = 64 * _KIB
+    upload_limit_bytes: Annotated[
+        int,
+        _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
+        "The longest body of a request with a file; beyond it the answer is 413.",
+    ] = 2 * _KIB * _KIB
     idempotency_hours: Annotated[
         int, _whole(24, 8760, "hours"), "How long an Idempotency-Key and its answer are kept."
     ] = 24
@@ -166,6 +171,39 @@ class Settings:
         _whole(1, 365 * _DAY_SECONDS, "seconds"),
         "Tokens that live longer are refused, whoever issued them.",
     ] = 30 * _DAY_SECONDS
+
+    refresh_token_ttl_seconds: Annotated[
+        int,
+        _whole(60, 365 * _DAY_SECONDS, "seconds"),
+        "How long a refresh token may be used; each use gives a new one.",
+    ] = 30 * _DAY_SECONDS
+    revocation_refresh_seconds: Annotated[
+        float,
+        _seconds(0.05, 300),
+        "How soon a token that another server has revoked is refused here. One's own are refused at once.",
+    ] = 2.0
+    password_memory_kib: Annotated[
+        int, _whole(64, 1024 * _KIB, "KiB"), "Memory that hashing one password takes (Argon2id)."
+    ] = 64 * _KIB
+    password_passes: Annotated[
+        int, _whole(1, 100, "passes"), "How often hashing a password goes through that memory."
+    ] = 3
+    password_reset_seconds: Annotated[
+        float, _seconds(1, _DAY_SECONDS), "How long the link in a mail may be used to set another password."
+    ] = 1800.0
+    attempts_per_account: Annotated[
+        int,
+        _whole(1, 1_000_000, "attempts"),
+        "Wrong passwords for one account within the window; beyond it the answer is 429.",
+    ] = 10
+    attempts_per_address: Annotated[
+        int,
+        _whole(1, 1_000_000, "attempts"),
+        "Registrations, mails asked for and wrong passwords from one address within the window.",
+    ] = 100
+    attempts_window_seconds: Annotated[
+        float, _seconds(1, _DAY_SECONDS), "The window in which attempts are counted."
+    ] = 900.0
 
     hold_seconds: Annotated[float, _seconds(1, _DAY_SECONDS), "How long seats are held for a buyer."] = 300.0
     hold_extension_limit: Annotated[

@@ -11,19 +11,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from api.tokens import Tokens, never_revoked
+from api.tokens import Identity, Tokens, never_revoked
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
 _SECRET_BYTES = 48
 
 
-def tokens_of(settings: Settings, is_revoked: Callable[[str], bool] = never_revoked) -> Tokens:
+def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never_revoked) -> Tokens:
     """What issues and verifies tokens under these settings.
 
     Args:
         settings: if they name no key, which is refused in production, one is kept in their data directory.
-        is_revoked: asked with the `jti` of every token that has one.
+        is_revoked: asked about every token.
 
     Raises:
         OSError: development's secret can't be read or written.

@@ -70,7 +70,7 @@ class TestOwnTokens:
     def test_are_believed(self, user_id: int, admin: bool) -> None:
         issuer = tokens()
         identity = issuer.verify(issuer.issue(user_id, admin=admin, ttl_seconds=60))
-        assert identity == Identity(user_id, admin, NOW + 60, identity.token_id)
+        assert identity == Identity(user_id, admin, NOW + 60, identity.token_id, NOW, "")
         assert identity.token_id
 
     def test_have_ids_of_their_own(self) -> None:
@@ -93,7 +93,7 @@ class TestOwnTokens:
 
     def test_end_when_revoked_even_if_seen_before(self) -> None:
         revoked: set[str] = set()
-        issuer = tokens(is_revoked=revoked.__contains__)
+        issuer = tokens(is_revoked=lambda identity: identity.token_id in revoked)
         token, other = issuer.issue(7, ttl_seconds=60), issuer.issue(7, ttl_seconds=60)
         revoked.add(issuer.verify(token).token_id)
         assert_refused(issuer, token, "token_revoked")
@@ -114,7 +114,12 @@ class TestForeignTokens:
     """Tokens of another service that shares the key; `signed` itself is proven here."""
 
     def test_with_the_needed_claims_are_believed(self) -> None:
-        assert tokens().verify(with_claims()) == Identity(7, False, NOW + 60, "")
+        identity = tokens().verify(with_claims())
+        assert identity == Identity(7, False, NOW + 60, identity.token_id, NOW, "")
+
+    def test_without_an_id_get_one_that_is_theirs_alone(self) -> None:
+        ids = [tokens().verify(with_claims(exp=NOW + seconds)).token_id for seconds in (60, 60, 61)]
+        assert ids[0] == ids[1] != ids[2]
 
     def test_may_omit_the_time_of_issue(self) -> None:
         assert tokens().verify(without_claim("iat")).expires_at == NOW + 60

@@ -84,7 +84,7 @@ def test_issuer_audience_and_longest_life_are_the_settings(tmp_path: Path) -> No
 
 def test_revoked_tokens_are_refused() -> None:
     revoked: set[str] = set()
-    tokens = tokens_of(Settings(jwt_secret=STRONG_SECRET), revoked.__contains__)
+    tokens = tokens_of(Settings(jwt_secret=STRONG_SECRET), lambda identity: identity.token_id in revoked)
     token = tokens.issue(7, ttl_seconds=60)
     revoked.add(tokens.verify(token).token_id)
     with pytest.raises(InvalidToken) as refusal:

@@ -20,31 +20,41 @@ ALTER TABLE users
 COMMENT ON COLUMN users.tokens_valid_from IS 'Access tokens issued before are refused.';
 COMMENT ON COLUMN users.deleted_at IS 'When the account was anonymised; tickets keep referring to it.';
 
+CREATE INDEX users_revoked_idx ON users (tokens_valid_from) WHERE tokens_valid_from > '-infinity';
+
+CREATE TABLE logins (
+    id       text PRIMARY KEY,
+    user_id  bigint NOT NULL REFERENCES users ON DELETE CASCADE,
+    at       timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz
+);
+CREATE INDEX logins_user_idx ON logins (user_id);
+COMMENT ON COLUMN logins.id IS 'The claim `sid` of the access tokens that came of it.';
+
 CREATE TABLE refresh_tokens (
     token_hash bytea PRIMARY KEY,
-    family     uuid NOT NULL,
-    user_id    bigint NOT NULL REFERENCES users ON DELETE CASCADE,
-    issued_at  timestamptz NOT NULL DEFAULT now(),
+    login_id   text NOT NULL REFERENCES logins ON DELETE CASCADE,
     expires_at timestamptz NOT NULL,
-    used_at    timestamptz,
-    revoked_at timestamptz
+    used_at    timestamptz
 );
-CREATE INDEX refresh_tokens_family_idx ON refresh_tokens (family);
-CREATE INDEX refresh_tokens_user_idx ON refresh_tokens (user_id);
+CREATE INDEX refresh_tokens_login_idx ON refresh_tokens (login_id);
 CREATE INDEX refresh_tokens_expiry_idx ON refresh_tokens (expires_at);
-COMMENT ON TABLE refresh_tokens IS 'Hashes of what was issued; a second use of one revokes its family.';
+COMMENT ON TABLE refresh_tokens IS 'Hashes of what was issued; a second use of one ends its login.';
 
 CREATE TABLE revoked_tokens (
     token_id   text PRIMARY KEY,
+    user_id    bigint NOT NULL,
+    revoked_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL
 );
+CREATE INDEX revoked_tokens_revoked_idx ON revoked_tokens (revoked_at);
 CREATE INDEX revoked_tokens_expiry_idx ON revoked_tokens (expires_at);
+COMMENT ON COLUMN revoked_tokens.token_id IS 'The claim `jti` of a token, or the `sid` of all that share it.';
 
 CREATE TABLE password_resets (
     token_hash bytea PRIMARY KEY,
     user_id    bigint NOT NULL REFERENCES users ON DELETE CASCADE,
-    expires_at timestamptz NOT NULL,
-    used_at    timestamptz
+    expires_at timestamptz NOT NULL
 );
 CREATE INDEX password_resets_user_idx ON password_resets (user_id);
 

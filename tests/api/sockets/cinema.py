@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 
 from api.feed import SeatFeed
 from api.origins import AllowedOrigins
+from api.revocations import Revocations
 from api.sockets import SocketLimits, SocketServices, routes
 from api.tokens import Tokens
 from engine.clock import SystemClock
@@ -53,6 +54,13 @@ class CountingObserver:
         self.dropped += 1
 
 
+class NothingStored:
+    """No other server that revokes tokens."""
+
+    async def revoked_since(self, moment: float | None) -> tuple[tuple[()], tuple[()], float]:
+        return (), (), 0.0
+
+
 class Cinema:
     """One screening on a server, with verbs for what happens in front of its box office."""
 
@@ -68,7 +76,8 @@ class Cinema:
         self._clients: list[ClientConnection] = []
         self.clock = SystemClock()
         self.observer = CountingObserver()
-        self.tokens = Tokens(SECRET, clock=self.clock.now)
+        self.revocations = Revocations(NothingStored(), self.clock.now)
+        self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(
             self.clock,
             self.observer,
@@ -94,6 +103,7 @@ class Cinema:
         services = SocketServices(
             self.screenings,
             self.tokens,
+            self.revocations,
             self.feed,
             self.clock,
             self.observer,

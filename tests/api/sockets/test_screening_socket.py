@@ -8,6 +8,7 @@ from websockets.exceptions import InvalidStatus
 
 from api.socket_messages import SERVER_MESSAGES
 from api.sockets import SocketLimits
+from engine.accounts import RevokedToken, RevokedUser
 from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
@@ -199,6 +200,19 @@ async def test_a_socket_ends_with_its_token(cinema):
     token = cinema.tokens.issue(7, ttl_seconds=1)
     socket = await cinema.join(token=token)
     assert await receive_close(socket) == (1008, "Token expired")
+
+
+async def test_a_socket_ends_when_its_token_is_revoked_and_no_other_does(cinema):
+    revoked, same_user, other_user = (cinema.tokens.issue(user, ttl_seconds=60) for user in (7, 7, 8))
+    sockets = [await cinema.join(token=token) for token in (revoked, same_user, other_user)]
+    token_id = cinema.tokens.verify(revoked).token_id
+    cinema.revocations.adopt(RevokedToken(token_id, 7, cinema.clock.now() + 60))
+    assert await receive_close(sockets[0]) == (1008, "Token revoked")
+    assert await receive_close(await cinema.connect(token=revoked)) == (1008, "Invalid token")
+    cinema.revocations.adopt(RevokedUser(7, cinema.clock.now()))
+    assert await receive_close(sockets[1]) == (1008, "Token revoked")
+    await sockets[2].send('{"type": "ping"}')
+    assert (await receive(sockets[2]))["type"] == "pong"
 
 
 async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):

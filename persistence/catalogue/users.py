@@ -1,0 +1,114 @@
+"""People with an account, their pictures, and what they searched for."""
+
+from engine.accounts import Credentials
+from engine.errors import AlreadyExists, NotFound
+from persistence.catalogue.table import Record, Rows, Table
+from persistence.columns import IDS
+
+USERS = Table(
+    name="users",
+    kind="user",
+    columns={
+        **{
+            name: f"users.{name}"
+            for name in (
+                "id",
+                "email",
+                "full_name",
+                "phone",
+                "is_admin",
+                "preferences",
+                "created_at",
+                "updated_at",
+            )
+        },
+        # The version in the address lets browsers keep a picture for as long as it stays the same.
+        "picture_url": """coalesce(users.picture_url, CASE WHEN users.picture IS NOT NULL THEN
+            '/api/v1/users/' || users.id || '/profile-picture?v='
+            || floor(extract(epoch FROM users.updated_at) * 1000) END)""",
+    },
+    conditions=("users.deleted_at IS NULL",),
+    conflicts={
+        "users_email_key": lambda: AlreadyExists("email", "There is an account with this e-mail address")
+    },
+)
+
+_CREDENTIALS = """
+SELECT id, email, password_hash, is_admin, tokens_valid_from::text
+FROM users
+WHERE {condition} AND deleted_at IS NULL
+"""
+
+_PICTURE = "SELECT picture FROM users WHERE id = %s AND picture IS NOT NULL AND deleted_at IS NULL"
+
+SEARCHES = Table(
+    name="search_history",
+    kind="search_entry",
+    columns={name: f"search_history.{name}" for name in ("id", "query", "created_at")},
+    filters={"user_id": "search_history.user_id = %(user_id)s"},
+    orders={"newest": "search_history.id DESC"},
+)
+
+_REMEMBER_SEARCH = """
+WITH forgotten AS (
+    DELETE FROM search_history
+    WHERE user_id = %(user_id)s AND (query = %(query)s OR id <= (
+        SELECT id FROM search_history WHERE user_id = %(user_id)s AND query <> %(query)s
+        ORDER BY id DESC OFFSET %(kept)s - 1 LIMIT 1
+    ))
+)
+INSERT INTO search_history (user_id, query) VALUES (%(user_id)s, %(query)s) RETURNING *
+"""
+
+_FORGET_SEARCH = "DELETE FROM search_history WHERE user_id = %s AND id = %s RETURNING id"
+
+_FORGET_SEARCHES = "DELETE FROM search_history WHERE user_id = %s"
+
+
+class Users(Rows):
+    """Accounts that have not been deleted."""
+
+    async def credentials_by_email(self, email: str) -> Credentials | None:
+        """Of the account with this address, whatever the case."""
+        return await self._credentials("lower(email) = lower(%s)", email)
+
+    async def credentials(self, user_id: int) -> Credentials | None:
+        """Of an account."""
+        return await self._credentials("id = %s", user_id)
+
+    async def picture(self, user_id: int) -> bytes:
+        """The picture that a user has uploaded.
+
+        Raises:
+            NotFound: there is none.
+        """
+        rows = await self.connector.run(_PICTURE, (user_id,)) if user_id in IDS else []
+        if not rows:
+            raise NotFound("picture", user_id)
+        return bytes(rows[0][0])
+
+    async def _credentials(self, condition: str, value: object) -> Credentials | None:
+        rows = await self.connector.run(_CREDENTIALS.format(condition=condition), (value,))
+        return Credentials(*rows[0]) if rows else None
+
+
+class Searches(Rows):
+    """The last searches of each user."""
+
+    async def remember(self, user_id: int, query: str, kept: int) -> Record:
+        """Note a search as the latest; it stands there once, and the oldest beyond `kept` are forgotten."""
+        (record,) = await self.written(_REMEMBER_SEARCH, {"user_id": user_id, "query": query, "kept": kept})
+        return record
+
+    async def forget(self, user_id: int, search_id: int) -> None:
+        """Forget one search.
+
+        Raises:
+            NotFound: the user has no such search.
+        """
+        if not await self.connector.run(_FORGET_SEARCH, (user_id, search_id)):
+            raise NotFound(self.table.kind, search_id)
+
+    async def forget_all(self, user_id: int) -> None:
+        """Forget all searches of a user."""
+        await self.connector.run(_FORGET_SEARCHES, (user_id,))
