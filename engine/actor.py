@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from engine.commands import Command, ReadChanges, ReadSeats, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
-from engine.events import KINDS, HoldsExpired, TicketsConfirmed, TicketsIssued
+from engine.events import HoldsExpired, TicketsConfirmed, TicketsIssued
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
 from engine.records import Receipt
 from engine.replies import Reply
@@ -34,7 +34,7 @@ _UNJOURNALLED = frozenset({ReadSeats, ReadChanges, ReleaseLapsed})
 """Commands that are served even when the journal is full: reads, and what time has decided."""
 
 
-_SALES = frozenset({KINDS[TicketsIssued], KINDS[TicketsConfirmed]})
+_SALES = frozenset({TicketsIssued.kind, TicketsConfirmed.kind})
 
 
 class Envelope(NamedTuple):

@@ -15,55 +15,58 @@ SYSTEM = "system"
 """The actor of what happens by itself, such as a hold that lapses."""
 
 
-class SeatsHeld(NamedTuple):
-    """Free seats are now held by `actor`."""
-
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    holds: tuple[Hold, ...]
-
-
-class HoldsExtended(NamedTuple):
-    """Holds have later deadlines."""
-
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    holds: tuple[Hold, ...]
-
-
-class HoldsReleased(NamedTuple):
-    """Their holder gave holds back; the seats are free."""
-
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    holds: tuple[Hold, ...]
-
-
-class HoldsExpired(NamedTuple):
-    """Holds lapsed; the seats are free."""
-
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    holds: tuple[Hold, ...]
-
-
-class TicketsIssued(NamedTuple):
-    """Seats were sold, or are to be paid for: one booking.
+class HoldEvent(NamedTuple):
+    """What happened to holds.
 
     Attributes:
-        tickets: with the status they have from the commit on.
+        at: when, in seconds since the epoch.
+        actor: who did it.
+        holds: as they are from now on, or as they were when they ended.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    actor: str
+    holds: tuple[Hold, ...]
+
+
+class SeatsHeld(HoldEvent):
+    """Free seats are now held by `actor`."""
+
+    __slots__ = ()
+    kind = "seats_held"
+
+
+class HoldsExtended(HoldEvent):
+    """Holds have later deadlines."""
+
+    __slots__ = ()
+    kind = "holds_extended"
+
+
+class HoldsReleased(HoldEvent):
+    """Holds were given back; the seats are free."""
+
+    __slots__ = ()
+    kind = "holds_released"
+
+
+class HoldsExpired(HoldEvent):
+    """Holds lapsed; the seats are free."""
+
+    __slots__ = ()
+    kind = "holds_expired"
+
+
+class TicketEvent(NamedTuple):
+    """What happened to tickets, as of the commit.
+
+    Attributes:
+        at: when it was decided, in seconds since the epoch.
+        actor: who did it.
+        tickets: as they are from the commit on.
         from_statuses: what each seat was before, parallel to `tickets`.
         converted: the holds that became tickets.
     """
@@ -75,57 +78,45 @@ class TicketsIssued(NamedTuple):
     actor: str
     tickets: tuple[Ticket, ...]
     from_statuses: tuple[SeatStatus, ...]
-    converted: tuple[Hold, ...]
+    converted: tuple[Hold, ...] = ()
 
 
-class TicketsConfirmed(NamedTuple):
+class TicketsIssued(TicketEvent):
+    """Seats were sold, or are to be paid for: one booking."""
+
+    __slots__ = ()
+    kind = "tickets_issued"
+
+
+class TicketsConfirmed(TicketEvent):
     """Pending tickets were paid for."""
 
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    tickets: tuple[Ticket, ...]
-    from_statuses: tuple[SeatStatus, ...]
+    __slots__ = ()
+    kind = "tickets_confirmed"
 
 
-class TicketsCancelled(NamedTuple):
+class TicketsCancelled(TicketEvent):
     """Live tickets were cancelled; their seats are free."""
 
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    tickets: tuple[Ticket, ...]
-    from_statuses: tuple[SeatStatus, ...]
+    __slots__ = ()
+    kind = "tickets_cancelled"
 
 
-class TicketsLapsed(NamedTuple):
+class TicketsLapsed(TicketEvent):
     """Pending tickets were not paid for in time; their seats are free."""
 
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    actor: str
-    tickets: tuple[Ticket, ...]
-    from_statuses: tuple[SeatStatus, ...]
+    __slots__ = ()
+    kind = "tickets_lapsed"
 
 
-HoldEvent = SeatsHeld | HoldsExtended | HoldsReleased | HoldsExpired
-TicketEvent = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
-Event = HoldEvent | TicketEvent
-
-KINDS: dict[type, str] = {
-    SeatsHeld: "seats_held",
-    HoldsExtended: "holds_extended",
-    HoldsReleased: "holds_released",
-    HoldsExpired: "holds_expired",
-    TicketsIssued: "tickets_issued",
-    TicketsConfirmed: "tickets_confirmed",
-    TicketsCancelled: "tickets_cancelled",
-    TicketsLapsed: "tickets_lapsed",
-}
-"""Names of the events, in the log and as the `cause` of what clients see."""
+Event = (
+    SeatsHeld
+    | HoldsExtended
+    | HoldsReleased
+    | HoldsExpired
+    | TicketsIssued
+    | TicketsConfirmed
+    | TicketsCancelled
+    | TicketsLapsed
+)
+"""Every event. Its class attribute `kind` names it in the log and as the `cause` of what others see."""

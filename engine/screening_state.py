@@ -24,7 +24,9 @@ from engine.replies import Changes, Reply, SeatMap, SeatsChanged
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
 
-TicketEvent = TypeVar("TicketEvent", bound=ev.TicketEvent)
+TicketEvent = TypeVar(
+    "TicketEvent", ev.TicketsIssued, ev.TicketsConfirmed, ev.TicketsCancelled, ev.TicketsLapsed
+)
 
 _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
 
@@ -203,7 +205,7 @@ class ScreeningState:
             change.holder,
             seat_ids,
             change.payment_id,
-            ev.KINDS[event_type],
+            event_type.kind,
             reply,
         )
         self.operations[operation.id] = operation

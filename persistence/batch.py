@@ -10,16 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from engine.events import (
-    KINDS,
     Event,
     HoldsExpired,
     HoldsExtended,
     HoldsReleased,
     SeatsHeld,
-    TicketsCancelled,
-    TicketsConfirmed,
+    TicketEvent,
     TicketsIssued,
-    TicketsLapsed,
 )
 from engine.records import Hold, IdempotencyRecord, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
@@ -154,7 +151,7 @@ class Batch:
 
     def add_event(self, event: Event) -> None:
         """Write an event to the log, and what it changes to the tables of holds and tickets."""
-        if isinstance(event, TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed):
+        if isinstance(event, TicketEvent):
             for ticket in event.tickets:
                 self._add_ticket(ticket, event.at)
             if isinstance(event, TicketsIssued):
@@ -172,7 +169,7 @@ class Batch:
             from_statuses = [from_status.value] * len(seat_ids)
         self._events.append(
             (
-                *(event.screening_id, event.epoch, event.seq, event.at, KINDS[type(event)], event.actor),
+                *(event.screening_id, event.epoch, event.seq, event.at, event.kind, event.actor),
                 *(numbers(seat_ids), texts(from_statuses), to_status.value),
             )
         )

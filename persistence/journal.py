@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 from time import monotonic
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
 from engine.events import TicketEvent
@@ -81,8 +81,6 @@ FAILURES: dict[type[Exception], str] = {
     StatementRefused: "refused",
 }
 """Why a batch has to be sent again, as the observer is told."""
-
-TICKET_EVENTS = get_args(TicketEvent)
 
 
 class _Queued(NamedTuple):
@@ -326,7 +324,7 @@ def _owned(entry: Entry, epochs: dict[int, int]) -> bool:
 def _reason(queued: _Queued, refusal: StatementRefused) -> EngineError:
     if refusal.constraint == "tickets_payment_fkey":
         for event in queued.entry.events:
-            if isinstance(event, TICKET_EVENTS):
+            if isinstance(event, TicketEvent):
                 for ticket in event.tickets:
                     if ticket.payment_id is not None:
                         return PaymentAlreadyUsed(ticket.payment_id)
