@@ -161,6 +161,13 @@ class EmbeddedPostgres:
             os.close(descriptor)
 
     def _initialise(self) -> None:
+        # pg_trgm asks the C library what a letter is. Where that has no C.UTF-8, only ASCII is searched.
+        try:
+            self._initialise_with("C.UTF-8")
+        except EmbeddedPostgresFailed:
+            self._initialise_with("C")
+
+    def _initialise_with(self, character_types: str) -> None:
         unfinished = self._home / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._run(
@@ -175,6 +182,7 @@ class EmbeddedPostgres:
                 "--no-instructions",
             ),
             *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+            f"--lc-ctype={character_types}",
         )
         unfinished.rename(self._cluster)
 
