@@ -6,7 +6,11 @@ from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
 from api.asyncapi import asyncapi_document
+from api.catalogue.casts import casts
 from api.catalogue.cinemas import cinemas
+from api.catalogue.favorites import favorites
+from api.catalogue.movies import movies
+from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
 from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
@@ -17,15 +21,30 @@ from api.exchange import RestRouter
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
 from api.openapi import openapi_document
-from api.operation import Operation, UnfinishedWork
+from api.operation import Operation
 from api.routing import Routes
 from api.seat_reservations import reservations
 from api.server_pages import server_pages
 from api.services import Services
 from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
 from api.tickets import tickets
+from api.unfinished import UnfinishedWork
 
-RESOURCES = (server_pages, docs_page, reservations, tickets, cinemas, rooms, seats, screenings, showtimes)
+RESOURCES = (
+    server_pages,
+    docs_page,
+    reservations,
+    tickets,
+    favorites,
+    cinemas,
+    movies,
+    casts,
+    reviews,
+    rooms,
+    seats,
+    screenings,
+    showtimes,
+)
 
 
 class FrontrowApplication(Application):

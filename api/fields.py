@@ -78,10 +78,10 @@ def optional_text(longest: int, **options: Any) -> fields.String:
     return fields.String(validate=[validate.Length(0, longest), _storable], **options)
 
 
-def search_words() -> fields.String:
+def search_words(*, required: bool = True) -> fields.String:
     """What is searched for; every character stands for itself."""
     description = "Accents, case and small typing errors are forgiven."
-    return text(200, required=True, metadata={"description": description})
+    return text(200, required=required, metadata={"description": description})
 
 
 def texts(longest: int, most: int, **options: Any) -> fields.List[str]:

@@ -63,6 +63,7 @@ class Collection:
     ) -> None:
         self._resource = resource
         self._kind = kind
+        self._noun = kind.replace("_", " ")
         self._plural = plural or f"{kind}s"
         self._shape = shape()
         self._rows = rows
@@ -81,7 +82,7 @@ class Collection:
 
         async def create(call: Call, **values: Any) -> Answer:
             parents = await self._existing_parents(call, values)
-            owner = {"user_id": call.user_id} if own else {}
+            owner = {"user_id": call.account_id} if own else {}
             record = await self._rows(call.services.catalogue).insert({**values, **parents, **owner})
             return Answer.of(self._shape.dump(record), 201)
 
@@ -90,7 +91,7 @@ class Collection:
             path,
             create,
             f"create_{self._kind}",
-            doc or f"Create a {self._kind}.",
+            doc or f"Create a {self._noun}.",
             body=body,
             answers=self._shape,
             status=201,
@@ -117,7 +118,7 @@ class Collection:
 
         async def list_records(call: Call, limit: int, offset: int, sort: str = "", **wanted: Any) -> Answer:
             parents = await self._existing_parents(call, wanted)
-            owner = {"user_id": call.user_id} if own else {}
+            owner = {"user_id": call.account_id} if own else {}
             records, total = await self._rows(call.services.catalogue).page(
                 {**wanted, **parents, **owner}, sort, limit=limit, offset=offset
             )
@@ -148,7 +149,7 @@ class Collection:
             path,
             read,
             f"get_{self._kind}",
-            doc,
+            doc or f"Get a {self._noun}.",
             answers=self._shape,
             access=access,
             refusals=(NotFound,),
@@ -178,7 +179,7 @@ class Collection:
             path,
             update,
             f"update_{self._kind}",
-            doc or f"Change a {self._kind}; fields that are not given stay as they are.",
+            doc or f"Change a {self._noun}; fields that are not given stay as they are.",
             body=changes_to(body),
             answers=self._shape,
             access=access,
@@ -200,7 +201,7 @@ class Collection:
             path,
             delete,
             f"delete_{self._kind}",
-            doc or f"Delete a {self._kind} that nothing refers to.",
+            doc or f"Delete a {self._noun} that nothing refers to.",
             status=204,
             access=access,
             refusals=(NotFound, InUse, *_of_guard(guard)),

@@ -48,12 +48,64 @@ class ScreeningRows(Rows, Protocol):
         """Ids of a room's screenings that are not over."""
 
 
+class FavoriteRows(Rows, Protocol):
+    """Favourite cinemas, as `persistence.catalogue.favorites.Favorites` documents them."""
+
+    async def add(self, user_id: int, cinema_id: int) -> Record:
+        """Make a cinema a favourite, or UnknownReference, or NoAccount."""
+
+    async def remove(self, user_id: int, cinema_id: int) -> None:
+        """Make a cinema no favourite, if it is one."""
+
+
+class ReviewRows(Rows, Protocol):
+    """Reviews, as `persistence.catalogue.reviews.Reviews` documents them."""
+
+    async def react(self, review_id: int, user_id: int, reaction: str) -> Record:
+        """Like or dislike a review, or take that back, or NotFound, or NoAccount."""
+
+    async def counts(self, movie_id: int) -> Mapping[int, int]:
+        """How many reviews of a movie give each rating."""
+
+
 class Catalogue(Protocol):
     """All resources, by their names."""
 
     @property
     def cinemas(self) -> Rows:
         """Cinemas."""
+
+    @property
+    def favorites(self) -> FavoriteRows:
+        """Cinemas as favourites of users."""
+
+    @property
+    def movies(self) -> Rows:
+        """Movies."""
+
+    @property
+    def coming_soon_movies(self) -> Rows:
+        """Movies that will be released; read only."""
+
+    @property
+    def trending_movies(self) -> Rows:
+        """Movies that sell; read only."""
+
+    @property
+    def recommended_movies(self) -> Rows:
+        """Movies that a user may like; read only."""
+
+    @property
+    def casts(self) -> Rows:
+        """Cast members."""
+
+    @property
+    def detailed_casts(self) -> Rows:
+        """Cast members and the other movies they are in; read only."""
+
+    @property
+    def reviews(self) -> ReviewRows:
+        """Reviews."""
 
     @property
     def rooms(self) -> Rows:

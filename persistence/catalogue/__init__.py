@@ -1,6 +1,10 @@
 """Repositories of the catalogue: one module per resource, on the one table class that they share."""
 
+from persistence.catalogue.casts import CASTS, DETAILED_CASTS
 from persistence.catalogue.cinemas import CINEMAS
+from persistence.catalogue.favorites import Favorites
+from persistence.catalogue.movies import COMING_SOON, RECOMMENDED, TRENDING, Movies
+from persistence.catalogue.reviews import Reviews
 from persistence.catalogue.rooms import ROOMS
 from persistence.catalogue.screenings import ScreeningRows
 from persistence.catalogue.seats import Seats
@@ -18,6 +22,14 @@ class Catalogue:
 
     def __init__(self, connector: Connector) -> None:
         self.cinemas = Rows(connector, CINEMAS)
+        self.favorites = Favorites(connector)
+        self.movies = Movies(connector)
+        self.coming_soon_movies = Rows(connector, COMING_SOON)
+        self.trending_movies = Rows(connector, TRENDING)
+        self.recommended_movies = Rows(connector, RECOMMENDED)
+        self.casts = Rows(connector, CASTS)
+        self.detailed_casts = Rows(connector, DETAILED_CASTS)
+        self.reviews = Reviews(connector)
         self.rooms = Rows(connector, ROOMS)
         self.screenings = ScreeningRows(connector)
         self.seats = Seats(connector)

@@ -8,16 +8,18 @@ import pytest
 from persistence.migrations import MigrationFailed, migrate
 from tests.database import execute
 
+MIGRATIONS = ["0001_seat_sales", "0002_catalogue"]
+
 
 def test_migrating_twice_does_it_once(empty_database_url: str) -> None:
-    assert migrate(empty_database_url) == ["0001_seat_sales"]
+    assert migrate(empty_database_url) == MIGRATIONS
     assert migrate(empty_database_url) == []
 
 
 def test_migrating_at_the_same_time_does_it_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(migrate, [empty_database_url] * 4))
-    assert sorted(applied) == [[], [], [], ["0001_seat_sales"]]
+    assert sorted(applied) == [[], [], [], MIGRATIONS]
 
 
 def test_a_failed_migration_changes_nothing(empty_database_url: str) -> None:

@@ -1,0 +1,92 @@
+"""`/api/v1/casts` and `/api/v1/movies/{movie_id}/cast`: who acts in a movie, and who made it."""
+
+from collections.abc import Mapping
+
+from marshmallow import Schema, fields, validate
+
+from api.catalogue.collection import Collection, RowsOf
+from api.endpoint import Resource
+from api.fields import (
+    Moment,
+    RequestSchema,
+    identifier,
+    identifier_in_query,
+    optional_text,
+    text,
+    web_address,
+)
+from api.paging import Page, sorting
+
+casts = Resource("/api/v1", tag="Cast")
+
+
+class CastDetails(RequestSchema):
+    """Somebody's part in a movie."""
+
+    movie_id = identifier(required=True)
+    name = text(200, required=True, metadata={"example": "Ada Example"})
+    role = text(60, metadata={"description": "`actor` if nothing is said.", "example": "director"})
+    character_name = optional_text(200)
+    billing_order = fields.Integer(strict=True, validate=validate.Range(0, 10_000))
+    photo_url = web_address()
+
+
+class CastMember(CastDetails):
+    """Somebody in a movie."""
+
+    id = fields.Integer(required=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class Appearance(Schema):
+    """A part in another movie."""
+
+    movie_id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    role = fields.String(required=True)
+    character_name = fields.String(required=True)
+
+
+class DetailedCastMember(CastMember):
+    """Somebody in a movie, and the other movies of that name."""
+
+    other_movies = fields.List(
+        fields.Nested(Appearance), required=True, metadata={"description": "The latest 20."}
+    )
+
+
+class MovieCastList(Page):
+    """In which order the cast of a movie is wanted."""
+
+    role = text(60, metadata={"description": "Whatever the case."})
+    sort = sorting("billing_order", "name", "-name")
+
+
+class CastList(MovieCastList):
+    """Which cast members are wanted, in which order."""
+
+    movie_id = identifier_in_query()
+    name = text(200, metadata={"description": "Whatever case and accents."})
+    sort = sorting("name", "-name", "billing_order", "-created_at")
+
+
+collection = Collection(casts, "cast_member", CastMember, lambda catalogue: catalogue.casts)
+collection.create("/casts/", CastDetails)
+collection.list("/casts/", CastList)
+collection.read("/casts/{cast_id}")
+collection.update("PUT", "/casts/{cast_id}", CastDetails)
+collection.delete("/casts/{cast_id}", doc="Delete a cast member.")
+
+of_movie: Mapping[str, RowsOf] = {"movie_id": lambda catalogue: catalogue.movies}
+Collection(casts, "cast_member", CastMember, lambda catalogue: catalogue.casts, parents=of_movie).list(
+    "/casts/movie/{movie_id}", MovieCastList, name="list_cast_members_of_movie", doc="The cast of a movie."
+)
+Collection(
+    casts, "cast_member", DetailedCastMember, lambda catalogue: catalogue.detailed_casts, parents=of_movie
+).list(
+    "/movies/{movie_id}/cast",
+    MovieCastList,
+    name="list_movie_cast",
+    doc="The cast of a movie, and what else they are in.",
+)

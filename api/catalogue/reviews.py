@@ -1,0 +1,167 @@
+"""`/api/v1/movies/{movie_id}/reviews` and `/api/v1/movies/reviews`: what users think of movies.
+
+Everybody reads reviews; only their authors change them, and administrators may take them away.
+"""
+
+from marshmallow import Schema, fields, validate
+
+from api.catalogue.collection import Collection, Guard
+from api.endpoint import Access, Call, Document, Resource
+from api.errors import ApiError
+from api.fields import Moment, RequestSchema, optional_text
+from api.paging import Page, sorting
+from engine.errors import NoAccount, NotFound
+
+RATINGS = range(1, 6)
+
+reviews = Resource("/api/v1/movies", tag="Reviews")
+
+
+class NotTheAuthor(ApiError):
+    """The review is somebody else's."""
+
+    status, code = 403, "not_the_author"
+
+    def __init__(self) -> None:
+        super().__init__("Only its author may change a review")
+
+
+class ReviewDetails(RequestSchema):
+    """What somebody thinks of a movie."""
+
+    rating = fields.Integer(
+        strict=True, required=True, validate=validate.Range(RATINGS[0], RATINGS[-1]), metadata={"example": 4}
+    )
+    comment = optional_text(5000)
+
+
+class Review(ReviewDetails):
+    """A review of a movie."""
+
+    id = fields.Integer(required=True)
+    movie_id = fields.Integer(required=True)
+    user_id = fields.Integer(required=True)
+    user_name = fields.String(required=True)
+    likes = fields.Integer(required=True)
+    dislikes = fields.Integer(required=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class ReviewList(Page):
+    """Which reviews of a movie are wanted, in which order."""
+
+    rating = fields.Integer(validate=validate.Range(RATINGS[0], RATINGS[-1]))
+    sort = sorting("-created_at", "created_at", "-rating", "rating", "-likes")
+
+
+class Reaction(RequestSchema):
+    """What somebody thinks of a review."""
+
+    reaction = fields.String(required=True, validate=validate.OneOf(("like", "dislike")))
+
+
+class ReviewReactedTo(Review):
+    """A review, and what the caller thinks of it."""
+
+    reaction = fields.String(
+        required=True,
+        allow_none=True,
+        validate=validate.OneOf(("like", "dislike", None)),
+        metadata={"description": "The caller's; null if it was taken back."},
+    )
+
+
+class ReviewSummary(Schema):
+    """What everybody together thinks of a movie."""
+
+    movie_id = fields.Integer(required=True)
+    average_rating = fields.Float(
+        required=True, allow_none=True, metadata={"description": "To two decimals; null without reviews."}
+    )
+    review_count = fields.Integer(required=True)
+    histogram = fields.Dict(
+        keys=fields.String(validate=validate.OneOf([str(rating) for rating in RATINGS])),
+        values=fields.Integer(),
+        required=True,
+        metadata={
+            "description": "Reviews by rating, all five of them.",
+            "example": {"1": 0, "2": 1, "3": 4, "4": 9, "5": 7},
+        },
+    )
+
+
+async def _by_author(call: Call, review_id: int) -> None:
+    review = await call.services.catalogue.reviews.find(review_id)
+    if review["user_id"] != call.user_id:
+        raise NotTheAuthor
+
+
+async def _by_author_or_admin(call: Call, review_id: int) -> None:
+    if not call.admin:
+        await _by_author(call, review_id)
+
+
+collection = Collection(
+    reviews,
+    "review",
+    Review,
+    lambda catalogue: catalogue.reviews,
+    parents={"movie_id": lambda catalogue: catalogue.movies},
+)
+collection.create(
+    "/{movie_id}/reviews",
+    ReviewDetails,
+    access=Access.USER,
+    own=True,
+    doc="Review a movie.\n\nOnce per user; the review may be changed later.",
+)
+collection.list("/{movie_id}/reviews", ReviewList, doc="List the reviews of a movie.")
+collection.read("/reviews/{review_id}")
+collection.update(
+    "PUT",
+    "/reviews/{review_id}",
+    ReviewDetails,
+    access=Access.USER,
+    guard=Guard(_by_author, NotTheAuthor),
+    doc="Change one's own review; fields that are not given stay as they are.",
+)
+collection.delete(
+    "/reviews/{review_id}",
+    access=Access.USER,
+    guard=Guard(_by_author_or_admin, NotTheAuthor),
+    doc="Delete one's own review, or any as an administrator.",
+)
+
+
+@reviews.get("/{movie_id}/reviews/summary", access=Access.PUBLIC, answers=ReviewSummary, refusals=(NotFound,))
+async def get_review_summary(call: Call, movie_id: int) -> Document:
+    """The average of a movie's reviews, and how many give each rating."""
+    catalogue = call.services.catalogue
+    await catalogue.movies.find(movie_id)
+    counts = await catalogue.reviews.counts(movie_id)
+    total = sum(counts.values())
+    average = sum(rating * count for rating, count in counts.items()) / total if total else None
+    return {
+        "movie_id": movie_id,
+        "average_rating": None if average is None else round(average, 2),
+        "review_count": total,
+        "histogram": {str(rating): counts.get(rating, 0) for rating in RATINGS},
+    }
+
+
+@reviews.post(
+    "/reviews/{review_id}/react",
+    body=Reaction,
+    answers=ReviewReactedTo,
+    refusals=(NotFound, NoAccount),
+)
+async def react_to_review(call: Call, review_id: int, reaction: str) -> Document:
+    """Like or dislike a review.
+
+    A reaction takes the place of an earlier one; the same reaction again takes it back.
+    """
+    shown: Document = ReviewReactedTo().dump(
+        await call.services.catalogue.reviews.react(review_id, call.account_id, reaction)
+    )
+    return shown
