@@ -73,7 +73,8 @@ async def test_one_of_ten_thousand_screenings_opens_fast(database_url: str) -> N
         execute(
             database_url,
             "INSERT INTO screenings (room_id, starts_at, ends_at, price) "
-            "SELECT room_id, starts_at, ends_at, price FROM screenings, generate_series(1, 10000)",
+            "SELECT room_id, starts_at + day * interval '1 day', ends_at + day * interval '1 day', price "
+            "FROM screenings, generate_series(1, 10000) AS day",
         )
         assert (await world.store.activate(hall.screening_id + 1)).epoch == 1
         seconds = []

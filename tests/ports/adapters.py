@@ -135,9 +135,11 @@ class PostgresWorld:
     def _add_screening(self, room_id: int) -> Hall:
         ((screening_id,),) = execute(
             self.database_url,
+            # An hour after the other screenings of the room: two cannot take place there at once.
             "INSERT INTO screenings (room_id, starts_at, ends_at, price) "
-            "VALUES (%s, to_timestamp(%s), to_timestamp(%s), 12.50) RETURNING id",
-            *(room_id, NOW + HOUR, NOW + 2 * HOUR),
+            "SELECT %s, to_timestamp(%s + %s * n), to_timestamp(%s + %s * (n + 1)), 12.50 "
+            "FROM (SELECT count(*) AS n FROM screenings WHERE room_id = %s) AS others RETURNING id",
+            *(room_id, NOW + HOUR, HOUR, NOW + HOUR, HOUR, room_id),
         )
         seats = execute(self.database_url, "SELECT id FROM seats WHERE room_id = %s ORDER BY id", room_id)
         return Hall(screening_id, tuple(seat_id for (seat_id,) in seats))
