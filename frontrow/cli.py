@@ -9,21 +9,25 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from api.tokens import UnusableKey
 from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.check import advice
 from frontrow.database import database_of
+from frontrow.movie_import import Batch, import_movies
 from frontrow.seeding import seed
 from frontrow.server import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
+from persistence.catalogue.movies import Movies
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectoryInUse
 from persistence.embedded import EmbeddedPostgresFailed
@@ -126,8 +130,8 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
     A screening's seats have consecutive ids; up to 50 screenings share a hall.
     """
 
-    async def fill(loader: BulkLoader) -> list[dict[str, int]]:
-        made: list[dict[str, int]] = []
+    async def fill(connector: Connector) -> list[dict[str, int]]:
+        loader, made = BulkLoader(connector), list[dict[str, int]]()
         with click.progressbar(length=screenings, label="Screenings", file=sys.stderr) as progress:
             async for batch in seed(loader, screenings, rows, seats_per_row):
                 made.extend(screening._asdict() for screening in batch)
@@ -135,8 +139,45 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
         return made
 
     with _told_in_words():
-        made = _with_loader(load_settings(data_dir=data_dir), fill)
+        made = _with_database(load_settings(data_dir=data_dir), fill)
     click.echo(json.dumps({"screenings": made}))
+
+
+@main.command("import-movies")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_data_dir
+def import_movies_command(file: Path, data_dir: Path | None) -> None:
+    """Import films from FILE, a JSON array like movies.json of the npm package vega-datasets.
+
+    Films that were imported before are brought up to date. Rows that cannot be used are reported on standard
+    error with their numbers, counted from 1, and skipped. Prints one JSON document on standard output:
+    {"rows": …, "created": …, "changed": …, "unchanged": …, "skipped": …}.
+    """
+
+    async def fill(connector: Connector) -> list[Batch]:
+        movies, batches = Movies(connector), list[Batch]()
+        with click.progressbar(length=len(rows), label="Movies", file=sys.stderr) as progress:
+            async for batch in import_movies(movies, rows, datetime.now(UTC).date()):
+                batches.append(batch)
+                progress.update(batch.row_count)
+        return batches
+
+    with _told_in_words():
+        rows = orjson.loads(file.read_bytes())
+        if not isinstance(rows, list):
+            raise ValueError(f"{file} is not a JSON array")
+        batches = _with_database(load_settings(data_dir=data_dir), fill)
+    bad_rows = [bad for batch in batches for bad in batch.bad_rows]
+    for bad in bad_rows:
+        click.echo(f"row {bad.number} skipped: {bad.reason}", err=True)
+    summary = {
+        "rows": len(rows),
+        "created": sum(batch.imported.created for batch in batches),
+        "changed": sum(batch.imported.changed for batch in batches),
+        "unchanged": sum(batch.unchanged for batch in batches),
+        "skipped": len(bad_rows),
+    }
+    click.echo(json.dumps(summary))
 
 
 @main.command("migrate")
@@ -165,13 +206,13 @@ def check(data_dir: Path | None) -> None:
         sys.exit(1)
 
 
-def _with_loader(settings: Settings, work: Callable[[BulkLoader], Any]) -> Any:
+def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:
     """Do some work on a migrated database."""
 
     async def connected(url: str) -> Any:
         connector = Connector(url, pool_size=1, statement_timeout_seconds=120)
         try:
-            return await work(BulkLoader(connector))
+            return await work(connector)
         finally:
             connector.close()
 
