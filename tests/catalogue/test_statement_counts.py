@@ -1,0 +1,80 @@
+"""A list costs the same number of statements whatever its length."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from persistence.catalogue import Catalogue
+from persistence.catalogue.table import Rows
+from persistence.connector import Connector, Session
+from tests.database import execute
+
+pytestmark = pytest.mark.gen_test
+
+OF_SOMEBODY = {"favorites", "recommended_movies", "searches"}
+"""Lists that are somebody's own."""
+
+FILL = """
+INSERT INTO users (id, email, password_hash) SELECT n, n || '@a.example', ''
+FROM generate_series(1, 150) AS n;
+INSERT INTO search_history (user_id, query) SELECT 1, email FROM users;
+INSERT INTO cinemas (id, name) SELECT id, 'Cinema ' || id FROM users;
+INSERT INTO favorites (user_id, cinema_id) SELECT 1, id FROM cinemas;
+INSERT INTO rooms (id, cinema_id, name) SELECT id, id, 'Room' FROM cinemas;
+INSERT INTO seats (room_id, row_label, seat_number) SELECT id, 'A', 1 FROM rooms;
+INSERT INTO movies (id, title, release_date) SELECT id, 'Movie', '2100-01-01' FROM cinemas;
+INSERT INTO casts (movie_id, name) SELECT id, 'Ada Example' FROM movies;
+INSERT INTO reviews (movie_id, user_id, rating) SELECT 1, id, 3 FROM users;
+INSERT INTO screenings (room_id, movie_id, starts_at, ends_at, price)
+SELECT id, id, '2100-01-01 20:00Z', '2100-01-01 22:00Z', 10 FROM rooms;
+INSERT INTO tickets (screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at)
+SELECT id, id, id, 'user:2', 10, 'confirmed', now(), now() FROM screenings;
+"""
+
+
+class CountingConnector(Connector):
+    """Counts the statements that go through it."""
+
+    statements = 0
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        async with super().session() as session:
+            run = session.run
+
+            async def counted(*arguments: Any) -> Any:
+                self.statements += 1
+                return await run(*arguments)
+
+            session.run = counted  # type: ignore[method-assign]
+            try:
+                yield session
+            finally:
+                del session.run
+
+
+async def test_two_statements_whatever_the_length(database_url: str) -> None:
+    connector = CountingConnector(database_url)
+    lists = {name: rows for name, rows in vars(Catalogue(connector)).items() if isinstance(rows, Rows)}
+
+    async def measured() -> dict[str, tuple[int, int]]:
+        """Statements and length of every list."""
+        figures = {}
+        for name, rows in lists.items():
+            connector.statements = 0
+            wanted = {"user_id": 1} if name in OF_SOMEBODY else {}
+            records, _ = await rows.page(wanted, limit=200, offset=0)
+            figures[name] = (connector.statements, len(records))
+        return figures
+
+    try:
+        assert set((await measured()).values()) == {(2, 0)}
+        execute(database_url, FILL)
+        filled = await measured()
+    finally:
+        connector.close()
+    assert {name: figures for name, figures in filled.items() if figures != (2, 150)} == {
+        "recommended_movies": (2, 149)  # all but the one that is reviewed
+    }
