@@ -16,6 +16,7 @@ from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
 from api.docs_page import asset_routes, docs_page
+from api.catalogue.statistics import statistics
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
 from api.idempotency import IdempotencyKeys
@@ -47,6 +48,7 @@ RESOURCES = (
 )
 
 
+    statistics,
 class FrontrowApplication(Application):
     """The API on Tornado, ready for `api.http_server.make_http_server`.
 

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Any, Protocol
 
 Record = dict[str, Any]
@@ -68,6 +69,51 @@ class ReviewRows(Rows, Protocol):
         """How many reviews of a movie give each rating."""
 
 
+class UserRows(Rows, Protocol):
+    """Accounts, as `persistence.catalogue.users.Users` documents them."""
+
+    async def picture(self, user_id: int) -> bytes:
+        """The picture that a user has uploaded, or NotFound."""
+
+
+class SearchRows(Rows, Protocol):
+    """Searches, as `persistence.catalogue.users.Searches` documents them."""
+
+    async def remember(self, user_id: int, query: str, kept: int) -> Record:
+        """Note a search as the latest of at most `kept`."""
+
+    async def forget(self, user_id: int, search_id: int) -> None:
+        """Forget one of a user's searches, or NotFound."""
+
+    async def forget_all(self, user_id: int) -> None:
+        """Forget all searches of a user."""
+
+
+class StatisticsReader(Protocol):
+    """Figures, as `persistence.catalogue.statistics.Statistics` documents them."""
+
+    async def count(self, kind: str) -> Record:
+        """How many movies, cinemas or users there are."""
+
+    async def tickets(self) -> Record:
+        """How many tickets there are, in all and by status."""
+
+    async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
+        """Tickets with what they are for, the last booked first."""
+
+    async def revenue(self) -> Record:
+        """What was sold at any time."""
+
+    async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
+        """What was sold between each border and the next."""
+
+    async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:
+        """The movies that sold most tickets."""
+
+    async def between(self, begin: datetime, end: datetime) -> Record:
+        """What was sold between two moments, what was screened then, and who joined."""
+
+
 class Catalogue(Protocol):
     """All resources, by their names."""
 
@@ -122,3 +168,7 @@ class Catalogue(Protocol):
     @property
     def showtimes(self) -> Rows:
         """Screenings as they are shown to whoever wants to go; read only."""
+
+    @property
+    def statistics(self) -> StatisticsReader:
+        """Figures for administrators."""

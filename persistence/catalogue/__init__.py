@@ -9,6 +9,7 @@ from persistence.catalogue.rooms import ROOMS
 from persistence.catalogue.screenings import ScreeningRows
 from persistence.catalogue.seats import Seats
 from persistence.catalogue.showtimes import SHOWTIMES
+from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
 from persistence.connector import Connector
 
@@ -34,3 +35,4 @@ class Catalogue:
         self.screenings = ScreeningRows(connector)
         self.seats = Seats(connector)
         self.showtimes = Rows(connector, SHOWTIMES)
+        self.statistics = Statistics(connector)

@@ -1,0 +1,249 @@
+"""`/api/v1/admin/stats`: figures for those who run the house.
+
+A sale is a confirmed ticket, at the moment of its confirmation; what has been cancelled since is none.
+"""
+
+from datetime import date, datetime, timedelta
+from itertools import islice, pairwise
+from zoneinfo import ZoneInfo
+
+from marshmallow import Schema, fields, validate
+
+from api.catalogue.periods import GRANULARITIES, TimeZone, borders, calendar_day
+from api.endpoint import Access, Answer, Call, Document, Resource
+from api.errors import InvalidInput
+from api.fields import Moment, RequestSchema
+from api.paging import PAGING_HEADERS, Page, paged
+from engine.records import TicketStatus
+
+PERIODS_LIMIT = 1000
+USUAL_DAYS = 30
+
+statistics = Resource("/api/v1/admin/stats", tag="Statistics")
+
+
+class Count(Schema):
+    """How many there are."""
+
+    count = fields.Integer(required=True)
+
+
+def _count(kind: str, doc: str) -> None:
+    async def count(call: Call) -> Document:
+        return await call.services.catalogue.statistics.count(kind)
+
+    count.__name__, count.__doc__ = f"count_{kind}", doc
+    statistics.get(f"/{kind}", access=Access.ADMIN, answers=Count)(count)
+
+
+_count("movies", "How many movies there are.")
+_count("cinemas", "How many cinemas there are.")
+_count("users", "How many accounts there are.\n\nDeleted ones do not count.")
+
+
+class RecentBooking(Schema):
+    """A ticket and what it is for; what is not known, or not any more, is null."""
+
+    ticket_id = fields.Integer(required=True)
+    booking_id = fields.Integer(required=True)
+    user_id = fields.Integer(required=True, allow_none=True)
+    movie_id = fields.Integer(required=True, allow_none=True)
+    movie_title = fields.String(required=True, allow_none=True)
+    cinema_id = fields.Integer(required=True, allow_none=True)
+    cinema_name = fields.String(required=True, allow_none=True)
+    room_id = fields.Integer(required=True, allow_none=True)
+    room_name = fields.String(required=True, allow_none=True)
+    screening_id = fields.Integer(required=True)
+    starts_at = Moment(required=True, allow_none=True)
+    seat_id = fields.Integer(required=True, allow_none=True)
+    row_label = fields.String(required=True, allow_none=True)
+    seat_number = fields.Integer(required=True, allow_none=True)
+    price = fields.Float(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(tuple(TicketStatus)))
+    booked_at = Moment(required=True)
+
+
+@statistics.get(
+    "/bookings/recent",
+    access=Access.ADMIN,
+    query=Page,
+    answers=RecentBooking(many=True),
+    headers=PAGING_HEADERS,
+)
+async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
+    """The latest bookings, ticket by ticket."""
+    figures = call.services.catalogue.statistics
+    bookings = await figures.recent_bookings(limit=limit, offset=offset)
+    total = (await figures.tickets())["total"]
+    return paged(call, RecentBooking(many=True).dump(bookings), total, limit)
+
+
+class Sales(Schema):
+    """Tickets sold, and what for."""
+
+    tickets_sold = fields.Integer(required=True)
+    revenue = fields.Float(required=True, metadata={"description": "Exact to the cent.", "example": 1599.95})
+
+
+@statistics.get("/revenue", access=Access.ADMIN, answers=Sales)
+async def get_revenue(call: Call) -> Document:
+    """All sales together."""
+    return _shown(Sales(), await call.services.catalogue.statistics.revenue())
+
+
+class Days(RequestSchema):
+    """From one day to another, both included."""
+
+    first = calendar_day(data_key="from")
+    last = calendar_day(data_key="to")
+
+
+class RevenuePeriods(Days):
+    """Which days, divided how."""
+
+    granularity = fields.String(load_default="day", validate=validate.OneOf(GRANULARITIES))
+    zone = TimeZone(data_key="timezone")
+
+
+class SalesInPeriod(Sales):
+    """Sales between two moments."""
+
+    period = fields.String(
+        required=True,
+        metadata={
+            "description": "First day, or beginning of the hour, in the time zone.",
+            "example": "2026-01-26",
+        },
+    )
+    begins_at = Moment(required=True)
+    ends_at = Moment(required=True)
+
+
+class RevenueByPeriod(Sales):
+    """Sales of some days, in all and by period."""
+
+    first = fields.Date(data_key="from", required=True)
+    last = fields.Date(data_key="to", required=True)
+    granularity = fields.String(required=True, validate=validate.OneOf(GRANULARITIES))
+    timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
+    periods = fields.List(fields.Nested(SalesInPeriod), required=True)
+
+
+@statistics.get("/revenue/period", access=Access.ADMIN, query=RevenuePeriods, answers=RevenueByPeriod)
+async def get_revenue_by_period(
+    call: Call, granularity: str, zone: ZoneInfo, first: date | None = None, last: date | None = None
+) -> Document:
+    """Sales by hour, day, week or month.
+
+    Of the last 30 days unless `from` and `to` say otherwise; both days count. Periods without sales are
+    there with 0. Weeks begin on Monday; the first and the last period may be cut off by `from` and `to`.
+    """
+    last = last or _today(call, zone)
+    first = first or last - timedelta(days=USUAL_DAYS - 1)
+    _require_order(first, last)
+    moments = list(islice(borders(first, last, granularity, zone), PERIODS_LIMIT + 2))
+    if len(moments) > PERIODS_LIMIT + 1:
+        raise InvalidInput({"granularity": [f"Too fine: these are more than {PERIODS_LIMIT} periods."]})
+    sales = await call.services.catalogue.statistics.revenue_by_period(moments)
+    return _shown(
+        RevenueByPeriod(),
+        {
+            "first": first,
+            "last": last,
+            "granularity": granularity,
+            "timezone": zone.key,
+            "tickets_sold": sum(sold["tickets_sold"] for sold in sales),
+            "revenue": sum(sold["revenue"] for sold in sales),
+            "periods": [
+                {"period": _named(begin, granularity, zone), "begins_at": begin, "ends_at": end, **sold}
+                for (begin, end), sold in zip(pairwise(moments), sales, strict=True)
+            ],
+        },
+    )
+
+
+class TicketTotals(Schema):
+    """Tickets by status."""
+
+    total = fields.Integer(required=True)
+    pending = fields.Integer(required=True, metadata={"description": "Wait for their payment."})
+    confirmed = fields.Integer(required=True, metadata={"description": "Sold."})
+    cancelled = fields.Integer(required=True)
+    lapsed = fields.Integer(required=True, metadata={"description": "Were not paid in time."})
+
+
+@statistics.get("/tickets/total", access=Access.ADMIN, answers=TicketTotals)
+async def count_tickets(call: Call) -> Document:
+    """How many tickets there are, in all and by status."""
+    return await call.services.catalogue.statistics.tickets()
+
+
+class Popularity(Days):
+    """Which sales count, and how many movies are wanted."""
+
+    limit = fields.Integer(load_default=10, validate=validate.Range(1, 100))
+
+
+class PopularMovie(Sales):
+    """A movie and its sales."""
+
+    movie_id = fields.Integer(required=True)
+    title = fields.String(required=True)
+    genre = fields.String(required=True)
+    poster_url = fields.String(required=True, allow_none=True)
+
+
+@statistics.get("/movies/popular", access=Access.ADMIN, query=Popularity, answers=PopularMovie(many=True))
+async def list_popular_movies(
+    call: Call, limit: int, first: date = date.min, last: date = date.max
+) -> Document:
+    """The movies that sold most tickets.
+
+    Ever, or on the days in UTC from `from` to `to`.
+    """
+    _require_order(first, last)
+    popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)
+    return _shown(PopularMovie(many=True), popular)
+
+
+class Zone(RequestSchema):
+    """Where it is today."""
+
+    zone = TimeZone(data_key="timezone")
+
+
+class Today(Sales):
+    """What happens on one day."""
+
+    date = fields.Date(required=True)
+    timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
+    screenings = fields.Integer(required=True, metadata={"description": "That begin today."})
+    new_users = fields.Integer(required=True)
+
+
+@statistics.get("/today", access=Access.ADMIN, query=Zone, answers=Today)
+async def get_today(call: Call, zone: ZoneInfo) -> Document:
+    """Today's sales, screenings and new users."""
+    today = _today(call, zone)
+    begin, end = borders(today, today, "day", zone)
+    figures = await call.services.catalogue.statistics.between(begin, end)
+    return _shown(Today(), {"date": today, "timezone": zone.key, **figures})
+
+
+def _today(call: Call, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(call.services.clock.now(), zone).date()
+
+
+def _named(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
+    local = begin.astimezone(zone)
+    return local.isoformat(timespec="minutes") if granularity == "hour" else local.date().isoformat()
+
+
+def _require_order(first: date, last: date) -> None:
+    if last < first:
+        raise InvalidInput({"from": ["Must not lie after the last day."]})
+
+
+def _shown(shape: Schema, figures: object) -> Document:
+    shown: Document = shape.dump(figures)
+    return shown

@@ -1,0 +1,206 @@
+"""Figures for those who run the house.
+
+They are exact: what has been sold is added up from `ticket_counts` and `sales`, which triggers keep up in
+the very transactions that write tickets. The work grows with days and screenings, not with tickets.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from engine.records import TicketStatus
+from persistence.catalogue.table import Record
+from persistence.connector import Connector
+
+
+class Figures(NamedTuple):
+    """A statement that reads figures.
+
+    Attributes:
+        columns: SQL expressions by the names of the figures.
+        source: FROM … and what follows.
+    """
+
+    columns: Mapping[str, str]
+    source: str
+
+    @property
+    def sql(self) -> str:
+        """The whole statement."""
+        columns = ", ".join(f"{expression} AS {name}" for name, expression in self.columns.items())
+        return f"SELECT {columns} {self.source}"
+
+
+_ALL = {"count": "count(*)"}
+
+COUNTS = {
+    "movies": Figures(_ALL, "FROM movies"),
+    "cinemas": Figures(_ALL, "FROM cinemas"),
+    "users": Figures(_ALL, "FROM users WHERE deleted_at IS NULL"),
+}
+
+_TICKETS = "coalesce(sum(tickets), 0)::bigint"
+_SOLD = {"tickets_sold": _TICKETS, "revenue": "coalesce(sum(revenue), 0)"}
+
+TICKETS = Figures(
+    {
+        "total": _TICKETS,
+        **{
+            status.value: f"coalesce(sum(tickets) FILTER (WHERE status = '{status}'), 0)::bigint"
+            for status in TicketStatus
+        },
+    },
+    "FROM ticket_counts",
+)
+
+REVENUE = Figures(_SOLD, "FROM sales")
+
+REVENUE_BY_PERIOD = Figures(
+    _SOLD,
+    """
+    FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY
+        AS period (begins_at, ends_at, number)
+    LEFT JOIN sales ON slot >= begins_at AND slot < ends_at
+    GROUP BY number
+    ORDER BY number
+    """,
+)
+
+BETWEEN = Figures(
+    {
+        **_SOLD,
+        "screenings": """(
+            SELECT count(*) FROM screenings
+            WHERE starts_at >= %(begin)s AND starts_at < %(end)s AND cancelled_at IS NULL
+        )""",
+        "new_users": """(
+            SELECT count(*) FROM users
+            WHERE created_at >= %(begin)s AND created_at < %(end)s AND deleted_at IS NULL
+        )""",
+    },
+    "FROM sales WHERE slot >= %(begin)s AND slot < %(end)s",
+)
+
+POPULAR_MOVIES = Figures(
+    {
+        "movie_id": "movies.id",
+        "title": "movies.title",
+        "genre": "movies.genre",
+        "poster_url": "movies.poster_url",
+        **_SOLD,
+    },
+    """
+    FROM ticket_counts
+    JOIN screenings ON screenings.id = ticket_counts.screening_id
+    JOIN movies ON movies.id = screenings.movie_id
+    WHERE status = 'confirmed' AND day BETWEEN %(first)s AND %(last)s
+    GROUP BY movies.id
+    HAVING sum(tickets) > 0
+    ORDER BY tickets_sold DESC, movies.id
+    LIMIT %(limit)s
+    """,
+)
+
+# The index alone tells which tickets stand on the page; only those are read and joined.
+RECENT_BOOKINGS = Figures(
+    {
+        "ticket_id": "tickets.id",
+        "booking_id": "tickets.booking_id",
+        "user_id": "substring(tickets.holder FROM '^user:([0-9]+)$')::bigint",
+        "movie_id": "screenings.movie_id",
+        "movie_title": "coalesce(movies.title, screenings.title)",
+        "cinema_id": "rooms.cinema_id",
+        "cinema_name": "cinemas.name",
+        "room_id": "screenings.room_id",
+        "room_name": "rooms.name",
+        "screening_id": "tickets.screening_id",
+        "starts_at": "screenings.starts_at",
+        "seat_id": "tickets.seat_id",
+        "row_label": "seats.row_label",
+        "seat_number": "seats.seat_number",
+        "price": "tickets.price",
+        "status": "tickets.status",
+        "booked_at": "tickets.booked_at",
+    },
+    """
+    FROM (SELECT id FROM tickets ORDER BY booked_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s) AS recent
+    JOIN tickets ON tickets.id = recent.id
+    LEFT JOIN screenings ON screenings.id = tickets.screening_id
+    LEFT JOIN movies ON movies.id = screenings.movie_id
+    LEFT JOIN rooms ON rooms.id = screenings.room_id
+    LEFT JOIN cinemas ON cinemas.id = rooms.cinema_id
+    LEFT JOIN seats ON seats.id = tickets.seat_id
+    ORDER BY tickets.booked_at DESC, tickets.id DESC
+    """,
+)
+
+
+class Statistics:
+    """The figures. Each costs one statement.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    async def count(self, kind: str) -> Record:
+        """How many there are.
+
+        Args:
+            kind: one of COUNTS.
+        """
+        return await self._one(COUNTS[kind])
+
+    async def tickets(self) -> Record:
+        """How many tickets there are, in all and by status."""
+        return await self._one(TICKETS)
+
+    async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
+        """Tickets with what they are for, the last booked first.
+
+        Args:
+            limit: how many.
+            offset: how many to pass over.
+        """
+        return await self._all(RECENT_BOOKINGS, limit=limit, offset=offset)
+
+    async def revenue(self) -> Record:
+        """What was sold at any time."""
+        return await self._one(REVENUE)
+
+    async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
+        """What was sold between each border and the next.
+
+        Args:
+            borders: in their order; each the beginning of a quarter of an hour.
+        """
+        return await self._all(REVENUE_BY_PERIOD, begins=list(borders[:-1]), ends=list(borders[1:]))
+
+    async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:
+        """The movies that sold most tickets.
+
+        Args:
+            first: day in UTC from which sales count.
+            last: day in UTC up to which they count.
+            limit: how many movies.
+        """
+        return await self._all(POPULAR_MOVIES, first=first, last=last, limit=limit)
+
+    async def between(self, begin: datetime, end: datetime) -> Record:
+        """What was sold between two moments, what was screened then, and who joined.
+
+        Args:
+            begin: beginning of a quarter of an hour.
+            end: likewise.
+        """
+        return await self._one(BETWEEN, begin=begin, end=end)
+
+    async def _one(self, figures: Figures, **parameters: Any) -> Record:
+        (record,) = await self._all(figures, **parameters)
+        return record
+
+    async def _all(self, figures: Figures, **parameters: Any) -> list[Record]:
+        rows = await self._connector.run(figures.sql, parameters)
+        return [dict(zip(figures.columns, row, strict=True)) for row in rows]

@@ -1,0 +1,55 @@
+"""Days and what they are divided into, in time zones."""
+
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.catalogue.periods import EARLIEST, GRANULARITIES, LATEST, begin_of, borders, zone_names
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 6, 1), 24), (date(2026, 10, 25), 25)]
+)
+def test_days_have_as_many_hours_as_their_zone_gives_them(day: date, hours: int) -> None:
+    assert len(list(borders(day, day, "hour", BERLIN))) == hours + 1
+    begin, end = borders(day, day, "day", BERLIN)
+    assert end - begin == timedelta(hours=hours)
+
+
+def test_days_begin_at_midnight_of_their_zone() -> None:
+    first, *_ = borders(date(2026, 1, 26), date(2026, 1, 26), "day", ZoneInfo("Asia/Kathmandu"))
+    assert first == datetime(2026, 1, 25, 18, 15, tzinfo=UTC)
+
+
+def test_a_midnight_that_the_zone_skips_is_when_the_day_begins_all_the_same() -> None:
+    assert begin_of(date(2025, 9, 7), ZoneInfo("America/Santiago")) == datetime(2025, 9, 7, 4, tzinfo=UTC)
+
+
+def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
+    zone = ZoneInfo("UTC")
+    weeks = [moment.date() for moment in borders(date(2026, 1, 1), date(2026, 1, 13), "week", zone)]
+    assert weeks == [date(2026, 1, 1), date(2026, 1, 5), date(2026, 1, 12), date(2026, 1, 14)]
+    months = [moment.date() for moment in borders(date(2026, 1, 15), date(2026, 3, 1), "month", zone)]
+    assert months == [date(2026, 1, 15), date(2026, 2, 1), date(2026, 3, 1), date(2026, 3, 2)]
+
+
+@given(
+    st.dates(EARLIEST, LATEST - timedelta(days=40)),
+    st.integers(0, 40),
+    st.sampled_from(GRANULARITIES),
+    st.sampled_from(sorted(zone_names())),
+)
+def test_periods_are_without_gaps_and_made_of_quarters_of_an_hour(
+    first: date, days: int, granularity: str, name: str
+) -> None:
+    last, zone = first + timedelta(days=days), ZoneInfo(name)
+    moments = list(borders(first, last, granularity, zone))
+    assert all(begin < end for begin, end in pairwise(moments))
+    assert (moments[0], moments[-1]) == (begin_of(first, zone), begin_of(last + timedelta(days=1), zone))
+    assert all(moment.timestamp() % 900 == 0 for moment in moments)
