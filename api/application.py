@@ -6,6 +6,7 @@ from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
 from api.asyncapi import asyncapi_document
+from api.catalogue.auth import authentication
 from api.catalogue.casts import casts
 from api.catalogue.cinemas import cinemas
 from api.catalogue.favorites import favorites
@@ -15,8 +16,9 @@ from api.catalogue.rooms import rooms
 from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
-from api.docs_page import asset_routes, docs_page
 from api.catalogue.statistics import statistics
+from api.catalogue.users import users
+from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
 from api.idempotency import IdempotencyKeys
@@ -34,6 +36,8 @@ from api.unfinished import UnfinishedWork
 RESOURCES = (
     server_pages,
     docs_page,
+    authentication,
+    users,
     reservations,
     tickets,
     favorites,
@@ -45,10 +49,10 @@ RESOURCES = (
     seats,
     screenings,
     showtimes,
+    statistics,
 )
 
 
-    statistics,
 class FrontrowApplication(Application):
     """The API on Tornado, ready for `api.http_server.make_http_server`.
 

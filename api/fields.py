@@ -65,17 +65,38 @@ def identifier_in_query(**options: Any) -> fields.Integer:
 
 def text(longest: int, **options: Any) -> fields.String:
     """Non-empty text of at most `longest` characters."""
-    return fields.String(validate=[validate.Length(1, longest), _storable], **options)
+    return fields.String(validate=[validate.Length(1, longest), storable], **options)
 
 
-def _storable(value: str) -> None:
+def storable(value: str) -> None:
+    """Refuse text that PostgreSQL cannot store."""
     if "\x00" in value:
         raise ValidationError("Must not contain NUL characters.")
 
 
+class EmailAddress(fields.String):
+    """An e-mail address, in the one form in which it is stored and compared."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        return super()._deserialize(value, attr, data).strip().lower()
+
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# What browsers take in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
+_EMAIL_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}$"
+
+
+def email_address(**options: Any) -> EmailAddress:
+    """A well-formed e-mail address."""
+    well_formed = validate.Regexp(_EMAIL_ADDRESS, error="Must be an e-mail address.")
+    metadata = {"format": "email", "example": "ada@home.example"}
+    return EmailAddress(validate=[validate.Length(3, 254), well_formed], metadata=metadata, **options)
+
+
 def optional_text(longest: int, **options: Any) -> fields.String:
     """Text of at most `longest` characters, which may be empty."""
-    return fields.String(validate=[validate.Length(0, longest), _storable], **options)
+    return fields.String(validate=[validate.Length(0, longest), storable], **options)
 
 
 def search_words(*, required: bool = True) -> fields.String:

@@ -20,12 +20,10 @@ def weakness(password: str, email: str) -> str | None:
     """Why a password is not good enough; None if it is.
 
     Args:
-        password: of any length.
+        password: of at least `SHORTEST` characters.
         email: the address of the account that it is for.
     """
     plain = password.casefold()
-    if len(password) < SHORTEST:
-        return f"Must have at least {SHORTEST} characters."
     if len(set(plain)) < _FEWEST_DISTINCT_CHARACTERS:
         return f"Must have at least {_FEWEST_DISTINCT_CHARACTERS} different characters."
     if plain == email.casefold() or any(plain in run for run in _RUNS):

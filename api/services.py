@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from api.accounts import Accounts
 from api.availability import SeatMapEncoder
 from api.catalogue.ports import Catalogue
 from api.limits import Limits
 from api.mail import Mailer
 from api.origins import AllowedOrigins
 from api.tokens import Identity
+from api.workers import Workers
 from engine.commands import Command
 from engine.records import Hold, IdempotencyRecord, Receipt, Ticket
 from engine.replies import Booked, Cancelled
@@ -157,6 +159,8 @@ class Services:
     hub: Hub
     catalogue: Catalogue
     mailer: Mailer
+    accounts: Accounts
+    workers: Workers
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness

@@ -53,6 +53,11 @@ class Throttle:
         """Forget the attempts of a key, since one has succeeded."""
         self._windows.pop(key, None)
 
+    def retract(self, key: str) -> None:
+        """Take one attempt back."""
+        if window := self._windows.get(key):
+            window.count = max(0, window.count - 1)
+
     def _forget(self, now: float) -> None:
         while self._windows:
             oldest = next(iter(self._windows))

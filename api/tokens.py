@@ -121,7 +121,15 @@ class Tokens:
         self._clock = clock
         self._remembered = lru_cache(maxsize=REMEMBERED_TOKENS)(self._read)
 
-    def issue(self, user_id: int, *, admin: bool = False, ttl_seconds: int, login_id: str = "") -> str:
+    def issue(
+        self,
+        user_id: int,
+        *,
+        admin: bool = False,
+        ttl_seconds: int,
+        login_id: str = "",
+        issued_at: float | None = None,
+    ) -> str:
         """A new token for a user.
 
         Args:
@@ -129,6 +137,7 @@ class Tokens:
             admin: whether the token speaks for an administrator.
             ttl_seconds: how long it is valid, at least 1 and at most the longest life allowed.
             login_id: what tokens of one log-in have in common.
+            issued_at: in seconds since the epoch, if it is not now.
 
         Raises:
             NoSigningKey: only a public key is known.
@@ -145,7 +154,7 @@ class Tokens:
                 f"a token lives between 1 and {self._max_life_seconds:g} seconds, not {ttl_seconds}"
             )
         # To the microsecond, so that a token can be told from one of before a change of password.
-        issued_at = self._clock()
+        issued_at = self._clock() if issued_at is None else issued_at
         claims: dict[str, Any] = {
             "sub": str(user_id),
             "admin": admin,

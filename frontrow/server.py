@@ -17,15 +17,18 @@ from prometheus_client import CollectorRegistry
 from tornado.netutil import bind_sockets
 
 from api import sockets
+from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication
 from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.json_log import configure_logging
 from api.limits import Limits
 from api.origins import AllowedOrigins
+from api.passwords import Passwords
 from api.receipts import encode_reply
 from api.revocations import Revocations
 from api.services import Services
+from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
@@ -119,6 +122,26 @@ class Server:
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         self._revocations = Revocations(self._logins, self._clock.now)
         tokens = tokens_of(settings, self._revocations.is_revoked)
+        catalogue = Catalogue(self._connector)
+        self._workers = Workers()
+        accounts = Accounts(
+            catalogue.users,
+            self._logins,
+            Passwords(self._workers, settings.password_memory_kib, settings.password_passes),
+            tokens,
+            self._revocations,
+            self._postman,
+            AccountRules(
+                token_seconds=settings.token_ttl_seconds,
+                refresh_seconds=settings.refresh_token_ttl_seconds,
+                reset_seconds=settings.password_reset_seconds,
+                attempts_per_account=settings.attempts_per_account,
+                attempts_per_address=settings.attempts_per_address,
+                window_seconds=settings.attempts_window_seconds,
+                site_url=settings.site_url,
+            ),
+            self._clock.now,
+        )
         origins = AllowedOrigins(settings.allowed_origins)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
@@ -139,8 +162,10 @@ class Server:
                 idempotency=self._idempotency,
                 tokens=tokens,
                 hub=self._feed,
-                catalogue=Catalogue(self._connector),
+                catalogue=catalogue,
                 mailer=self._postman,
+                accounts=accounts,
+                workers=self._workers,
                 clock=self._clock,
                 http_observer=self._observer,
                 readiness=self._unready,
@@ -216,6 +241,7 @@ class Server:
         await self._postman.stop(_MAIL_LIMIT_SECONDS)
         self._feed.close_all(GOING_AWAY, "The server is going away")
         await self._http.close_all_connections()
+        self._workers.close()
         self._connector.close()
 
     async def _sample_lag(self) -> None:

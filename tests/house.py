@@ -21,7 +21,9 @@ class House:
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         self.database_url = database_url
         self.data_dir = data_dir
-        self._settings = load_settings(port=0, jwt_secret=STRONG_SECRET, data_dir=data_dir, **settings)
+        # Passwords are hashed as fast as may be.
+        usual = {"jwt_secret": STRONG_SECRET, "password_memory_kib": 64, "password_passes": 1}
+        self._settings = load_settings(**{**usual, "port": 0, "data_dir": data_dir, **settings})
         self.tokens = tokens_of(self._settings)
         self.server = Server(self._settings, database_url)
 

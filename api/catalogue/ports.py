@@ -118,6 +118,14 @@ class Catalogue(Protocol):
     """All resources, by their names."""
 
     @property
+    def users(self) -> UserRows:
+        """Accounts."""
+
+    @property
+    def searches(self) -> SearchRows:
+        """What users searched for."""
+
+    @property
     def cinemas(self) -> Rows:
         """Cinemas."""
 

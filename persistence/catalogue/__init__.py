@@ -11,6 +11,7 @@ from persistence.catalogue.seats import Seats
 from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
+from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
 
 
@@ -22,6 +23,8 @@ class Catalogue:
     """
 
     def __init__(self, connector: Connector) -> None:
+        self.users = Users(connector, USERS)
+        self.searches = Searches(connector, SEARCHES)
         self.cinemas = Rows(connector, CINEMAS)
         self.favorites = Favorites(connector)
         self.movies = Movies(connector)

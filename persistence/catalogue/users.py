@@ -1,7 +1,7 @@
 """People with an account, their pictures, and what they searched for."""
 
 from engine.accounts import Credentials
-from engine.errors import AlreadyExists, NotFound
+from engine.errors import AlreadyExists, NoAccount, NotFound
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 
@@ -46,18 +46,20 @@ SEARCHES = Table(
     kind="search_entry",
     columns={name: f"search_history.{name}" for name in ("id", "query", "created_at")},
     filters={"user_id": "search_history.user_id = %(user_id)s"},
-    orders={"newest": "search_history.id DESC"},
+    orders={"newest": "search_history.id DESC", "oldest": "search_history.id"},
+    conflicts={"search_history_user_id_fkey": NoAccount},
 )
 
-_REMEMBER_SEARCH = """
-WITH forgotten AS (
-    DELETE FROM search_history
-    WHERE user_id = %(user_id)s AND (query = %(query)s OR id <= (
-        SELECT id FROM search_history WHERE user_id = %(user_id)s AND query <> %(query)s
-        ORDER BY id DESC OFFSET %(kept)s - 1 LIMIT 1
-    ))
+_FORGET_OLD = """
+DELETE FROM search_history
+WHERE user_id = %(user_id)s AND (
+    query = %(query)s AND id < %(id)s
+    OR id <= (
+        SELECT id FROM search_history
+        WHERE user_id = %(user_id)s AND (query <> %(query)s OR id = %(id)s)
+        ORDER BY id DESC OFFSET %(kept)s LIMIT 1
+    )
 )
-INSERT INTO search_history (user_id, query) VALUES (%(user_id)s, %(query)s) RETURNING *
 """
 
 _FORGET_SEARCH = "DELETE FROM search_history WHERE user_id = %s AND id = %s RETURNING id"
@@ -97,7 +99,9 @@ class Searches(Rows):
 
     async def remember(self, user_id: int, query: str, kept: int) -> Record:
         """Note a search as the latest; it stands there once, and the oldest beyond `kept` are forgotten."""
-        (record,) = await self.written(_REMEMBER_SEARCH, {"user_id": user_id, "query": query, "kept": kept})
+        record = await self.insert({"user_id": user_id, "query": query})
+        bound = {"user_id": user_id, "query": query, "id": record["id"], "kept": kept}
+        await self.connector.run(_FORGET_OLD, bound)
         return record
 
     async def forget(self, user_id: int, search_id: int) -> None:

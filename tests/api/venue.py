@@ -135,7 +135,9 @@ class Venue:
             tokens=self.tokens,
             hub=self.hub,
             catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
-            mailer=None,  # type: ignore[arg-type] # nor at this
+            mailer=None,  # type: ignore[arg-type] # nor at these
+            accounts=None,  # type: ignore[arg-type]
+            workers=None,  # type: ignore[arg-type]
             clock=self.clock,
             http_observer=self.observer,
             readiness=self._reasons,

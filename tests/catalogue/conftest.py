@@ -1,6 +1,6 @@
-"""A server over an empty, migrated database, for the catalogue's tests."""
+"""Servers over an empty, migrated database, for the catalogue's tests."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,16 +8,30 @@ from tornado.ioloop import IOLoop
 
 from tests.house import House
 
+OpenHouse = Callable[..., Awaitable[House]]
+
 
 @pytest.fixture
-def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]:
-    """The server, open until the test ends."""
+def open_house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenHouse]:
+    """Opens servers with settings of their own, all over one database, until the test ends."""
+    houses: list[House] = []
 
-    async def opened() -> House:
-        house = House(database_url, tmp_path)
+    async def open_one(**settings: object) -> House:
+        house = House(database_url, tmp_path / f"house-{len(houses)}", **settings)
+        houses.append(house)
         await house.open()
         return house
 
-    house = io_loop.run_sync(opened)
-    yield house
-    io_loop.run_sync(house.close)
+    yield open_one
+    for house in houses:
+        io_loop.run_sync(house.close)
+
+
+@pytest.fixture
+def house(open_house: OpenHouse, io_loop: IOLoop) -> House:
+    """A server with the usual settings."""
+
+    async def opened() -> House:
+        return await open_house()
+
+    return io_loop.run_sync(opened)

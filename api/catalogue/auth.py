@@ -1,0 +1,236 @@
+"""`/api/v1/auth`: who is who."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from api.accounts import TokenPair
+from api.catalogue.users import Profile, own_profile
+from api.endpoint import Access, Call, Document, Resource
+from api.errors import (
+    LoginElsewhere,
+    RefreshRefused,
+    ResetRefused,
+    TooManyAttempts,
+    WrongCredentials,
+    WrongPassword,
+)
+from api.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text
+from api.passwords import LONGEST, SHORTEST
+from engine.errors import AlreadyExists, NoAccount
+
+authentication = Resource("/api/v1/auth", tag="Authentication")
+
+_MAIL_ON_ITS_WAY = "If there is an account with this address, a mail is on its way to it"
+
+
+def _new_password() -> fields.String:
+    description = "Not the e-mail address, not a row of keys, and of at least five different characters."
+    return fields.String(
+        required=True,
+        validate=[validate.Length(SHORTEST, LONGEST), storable],
+        metadata={"description": description, "format": "password", "example": "correct horse battery"},
+    )
+
+
+def _known_password() -> fields.String:
+    return text(LONGEST, required=True, metadata={"format": "password", "example": "correct horse battery"})
+
+
+def _secret(**options: Any) -> fields.String:
+    return text(200, required=True, **options)
+
+
+class Registration(RequestSchema):
+    """Who wants an account."""
+
+    email = email_address(required=True)
+    password = _new_password()
+    full_name = optional_text(200, load_default="", metadata={"example": "Ada Byron"})
+
+
+@authentication.post(
+    "/register",
+    access=Access.PUBLIC,
+    body=Registration,
+    answers=Profile,
+    status=201,
+    refusals=(AlreadyExists, TooManyAttempts),
+    secret=True,
+)
+async def register(call: Call, email: str, password: str, full_name: str) -> Document:
+    """Register.
+
+    One account per e-mail address, whatever its case (`email_exists`).
+    """
+    record = await call.services.accounts.register(call.address, email, password, full_name)
+    profile: Document = Profile().dump(record)
+    return profile
+
+
+class PasswordLogin(RequestSchema):
+    """Who wants to log in."""
+
+    email = EmailAddress(
+        required=True, validate=[validate.Length(1, 254), storable], metadata={"example": "ada@home.example"}
+    )
+    password = _known_password()
+
+
+class OAuthLogin(RequestSchema):
+    """The form of RFC 6749, section 4.3.2."""
+
+    email = EmailAddress(required=True, data_key="username", validate=[validate.Length(1, 254), storable])
+    password = _known_password()
+
+
+class Tokens(Schema):
+    """What a log-in gives (RFC 6749, section 5.1)."""
+
+    access_token = fields.String(required=True)
+    refresh_token = fields.String(required=True, metadata={"description": "To be used once."})
+    token_type = fields.String(required=True, validate=validate.Equal("bearer"))
+    expires_in = fields.Integer(
+        required=True, metadata={"description": "Life of the access token, in seconds.", "example": 3600}
+    )
+
+
+def _tokens(pair: TokenPair) -> Document:
+    return {**pair._asdict(), "token_type": "bearer"}
+
+
+@authentication.post(
+    "/login",
+    access=Access.PUBLIC,
+    body=PasswordLogin,
+    form=OAuthLogin,
+    answers=Tokens,
+    refusals=(WrongCredentials, TooManyAttempts, LoginElsewhere),
+    secret=True,
+)
+async def log_in(call: Call, email: str, password: str) -> Document:
+    """Log in.
+
+    Takes JSON with `email` and `password`, or the OAuth2 form with `username` and `password`.
+    """
+    return _tokens(await call.services.accounts.log_in(call.address, email, password))
+
+
+@authentication.get("/me", answers=Profile, refusals=(NoAccount,))
+async def get_me(call: Call) -> Document:
+    """The caller's profile.
+
+    A token of another service may speak for somebody who has no account here (`user_not_found`).
+    """
+    return await own_profile(call)
+
+
+@authentication.post("/logout", status=204, secret=True)
+async def log_out(call: Call) -> None:
+    """Log out.
+
+    From now on the tokens of this log-in are refused, its refresh token too, and WebSockets that were
+    opened with them are closed.
+    """
+    await call.services.accounts.log_out(call.caller)
+
+
+class PasswordChange(RequestSchema):
+    """The password as it is and as it is to be."""
+
+    current_password = _known_password()
+    new_password = _new_password()
+
+
+@authentication.put(
+    "/change-password",
+    body=PasswordChange,
+    answers=Tokens,
+    refusals=(NoAccount, WrongPassword, TooManyAttempts, LoginElsewhere),
+)
+async def change_password(call: Call, current_password: str, new_password: str) -> Document:
+    """Change the password.
+
+    All tokens of the account are refused from now on, and its WebSockets are closed. The answer has new
+    tokens.
+    """
+    accounts = call.services.accounts
+    return _tokens(await accounts.change_password(call.account_id, current_password, new_password))
+
+
+class Refresh(RequestSchema):
+    """The token that goes on with a log-in."""
+
+    refresh_token = _secret()
+
+
+@authentication.post(
+    "/refresh-token",
+    body=Refresh,
+    answers=Tokens,
+    refusals=(RefreshRefused, LoginElsewhere),
+    secret=True,
+)
+async def refresh_token(call: Call, refresh_token: str) -> Document:
+    """Get new tokens.
+
+    Needs an access token of the same user that is still valid, so it is to be called before that expires.
+    A refresh token is used once; if it comes again, its log-in is ended.
+    """
+    return _tokens(await call.services.accounts.renew(call.caller, refresh_token))
+
+
+class Forgotten(RequestSchema):
+    """Whose password it is."""
+
+    email = email_address(required=True)
+
+
+class Message(Schema):
+    """Something for people."""
+
+    message = fields.String(required=True)
+
+
+@authentication.post(
+    "/forgot-password",
+    access=Access.PUBLIC,
+    body=Forgotten,
+    answers=Message,
+    status=202,
+    refusals=(TooManyAttempts,),
+    secret=True,
+)
+async def forgot_password(call: Call, email: str) -> Document:
+    """Ask for a mail with a link that sets another password.
+
+    The answer is the same whether or not there is such an account. The link leads to the page
+    `/reset-password?token=…` of the cinema's site; the token is for reset-password.
+    """
+    accounts = call.services.accounts
+    accounts.count_attempt(call.address)
+    call.unfinished.begin(accounts.send_reset(email))
+    return {"message": _MAIL_ON_ITS_WAY}
+
+
+class Reset(RequestSchema):
+    """The token from the mail, and the password as it is to be."""
+
+    token = _secret()
+    new_password = _new_password()
+
+
+@authentication.post(
+    "/reset-password",
+    access=Access.PUBLIC,
+    body=Reset,
+    status=204,
+    refusals=(ResetRefused,),
+    secret=True,
+)
+async def reset_password(call: Call, token: str, new_password: str) -> None:
+    """Set another password with the token from a mail.
+
+    The token is used up, and all log-ins of the account are ended.
+    """
+    await call.services.accounts.reset_password(token, new_password)
