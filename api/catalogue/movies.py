@@ -149,7 +149,8 @@ Collection(movies, "movie", Movie, lambda catalogue: catalogue.coming_soon_movie
 Collection(movies, "movie", Movie, lambda catalogue: catalogue.trending_movies).list(
     "/trending",
     name="list_trending_movies",
-    doc="Movies that sell.\n\nThose with the most tickets confirmed in the last seven days come first.",
+    doc="Movies that sell.\n\n"
+    "By tickets that were confirmed in the last seven days (of UTC, today included), most first.",
 )
 Collection(movies, "movie", Movie, lambda catalogue: catalogue.recommended_movies).list(
     "/recommended",

@@ -111,10 +111,11 @@ COMING_SOON = replace(
 
 _SALES_OF_LATE = """
 (
-    SELECT screenings.movie_id, count(*) AS sold
-    FROM tickets JOIN screenings ON screenings.id = tickets.screening_id
-    WHERE tickets.status = 'confirmed' AND tickets.confirmed_at > now() - interval '7 days'
+    SELECT screenings.movie_id, sum(ticket_counts.tickets) AS sold
+    FROM ticket_counts JOIN screenings ON screenings.id = ticket_counts.screening_id
+    WHERE ticket_counts.status = 'confirmed' AND ticket_counts.day > (now() AT TIME ZONE 'UTC')::date - 7
     GROUP BY screenings.movie_id
+    HAVING sum(ticket_counts.tickets) > 0
 ) AS sales ON sales.movie_id = movies.id
 """
 

@@ -35,7 +35,9 @@ class Related:
     def condition(self, wanted: Mapping[str, Any]) -> str:
         """The condition that there is such a row, or nothing if none of the filters is wanted."""
         conditions = [self.filters[name] for name in wanted if name in self.filters]
-        return f"EXISTS ({self.rows} AND {' AND '.join(conditions)})" if conditions else ""
+        # OFFSET 0 has it looked up for the records that fit otherwise. As a join, planners begin with it, and
+        # look at what belongs to all records: ten times slower for a search by words among them.
+        return f"EXISTS ({self.rows} AND {' AND '.join(conditions)} OFFSET 0)" if conditions else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 
@@ -138,8 +138,14 @@ class ServerProcess:
 
     async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
         """Make future screenings by `frontrow seed`, beside the server."""
-        command = ("seed", "--screenings", screenings, "--rows", rows, "--seats-per-row", seats_per_row)
-        process = await self._launch(*map(str, command), stdout=PIPE, stderr=PIPE)
+        document = await self.command(
+            *("seed", "--screenings", screenings, "--rows", rows, "--seats-per-row", seats_per_row)
+        )
+        return [SeededScreening(**screening) for screening in document["screenings"]]
+
+    async def command(self, *arguments: object) -> Any:
+        """Run another command of `frontrow` beside the server; returns the JSON document that it prints."""
+        process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=PIPE)
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
                 document, said = await process.communicate()
@@ -148,11 +154,11 @@ class ServerProcess:
                 process.kill()
                 await process.wait()
         assert process.returncode == 0, said.decode()
-        return [SeededScreening(**screening) for screening in json.loads(document)["screenings"]]
+        return json.loads(document)
 
-    def token(self, user_id: int, ttl_seconds: int = 3600) -> str:
+    def token(self, user_id: int, ttl_seconds: int = 3600, *, admin: bool = False) -> str:
         """A token of the user, as `frontrow token` prints it."""
-        return self._tokens.issue(user_id, ttl_seconds=ttl_seconds)
+        return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
     def last_words(self) -> str:
         """The end of the server's log, without what went well."""

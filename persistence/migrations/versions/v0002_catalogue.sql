@@ -85,6 +85,8 @@ ALTER TABLE rooms
     DROP CONSTRAINT rooms_cinema_id_fkey,
     ADD CONSTRAINT rooms_cinema_id_fkey FOREIGN KEY (cinema_id) REFERENCES cinemas;
 
+CREATE INDEX seats_type_idx ON seats (room_id, seat_type);
+
 CREATE TABLE favorites (
     user_id    bigint NOT NULL REFERENCES users ON DELETE CASCADE,
     cinema_id  bigint NOT NULL REFERENCES cinemas ON DELETE CASCADE,
