@@ -17,6 +17,7 @@ from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
+from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
@@ -49,6 +50,7 @@ RESOURCES = (
     seats,
     screenings,
     showtimes,
+    sold_tickets,
     statistics,
 )
 

@@ -260,6 +260,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.SeatConflict: Translation(409, ("conflicts",)),
     engine.SeatsInUse: Translation(409, ("seat_ids",)),
     engine.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
+    engine.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
     engine.SeatsUnavailable: Translation(409, ("held", "booked")),
     engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
     engine.NotHeld: Translation(409, ("seat_ids",)),

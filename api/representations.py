@@ -9,6 +9,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from api.fields import Moment
 from api.wire import price, timestamp, timestamp_or_none, user_id_of
 from engine.records import Hold, Ticket, TicketStatus
 
@@ -19,8 +20,8 @@ def _id(example: int, **options: Any) -> fields.Integer:
     return fields.Integer(required=True, metadata={"example": example}, **options)
 
 
-def _moment(example: str, **options: Any) -> fields.AwareDateTime:
-    return fields.AwareDateTime(required=True, format="iso", metadata={"example": example}, **options)
+def _moment(example: str, **options: Any) -> Moment:
+    return Moment(required=True, metadata={"example": example}, **options)
 
 
 def _one_of(values: tuple[str, ...]) -> fields.String:
@@ -68,8 +69,8 @@ class TicketSold(Schema):
     booked_at = _moment("2026-01-26T18:25:00.000Z")
     confirmed_at = _moment("2026-01-26T18:25:30.000Z", allow_none=True)
     payment_id = fields.String(required=True, allow_none=True, metadata={"example": "stripe_pi_1234567890"})
-    payment_deadline = fields.AwareDateTime(
-        format="iso", metadata={"description": "Of a pending ticket: when it lapses without its payment."}
+    payment_deadline = Moment(
+        metadata={"description": "Of a pending ticket: when it lapses without its payment."}
     )
 
 

@@ -13,6 +13,7 @@ from api.catalogue.ports import Catalogue
 from api.limits import Limits
 from api.mail import Mailer
 from api.origins import AllowedOrigins
+from api.ticket_codes import TicketCodes
 from api.tokens import Identity
 from api.workers import Workers
 from engine.commands import Command
@@ -60,11 +61,16 @@ class BoxOffice(Protocol):
         """Book seats that the holder holds, or held until they lapsed."""
 
     async def confirm(
-        self, holder: str, ticket_id: int, payment_id: str, receipt: Receipt | None = None
+        self,
+        holder: str,
+        ticket_id: int,
+        payment_id: str | None,
+        receipt: Receipt | None = None,
+        actor: str | None = None,
     ) -> Booked:
         """Confirm a pending ticket."""
 
-    async def cancel(self, holder: str, ticket_id: int) -> Cancelled:
+    async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
         """Cancel a ticket."""
 
 
@@ -95,6 +101,16 @@ class ReservationReader(Protocol):
         self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
         """A page of the holder's holds with their status, newest first, and how many there are in all."""
+
+
+class Confirmations(Protocol):
+    """Mails about bookings."""
+
+    def send_soon(self, booking_id: int) -> None:
+        """Send the confirmation of a committed booking, if its holder can be written to."""
+
+    async def send(self, booking_id: int) -> str:
+        """Send it now; returns the address, or NoMailAddress, or MailQueueFull."""
 
 
 class IdempotencyLookup(Protocol):
@@ -161,6 +177,8 @@ class Services:
     mailer: Mailer
     accounts: Accounts
     workers: Workers
+    confirmations: Confirmations
+    ticket_codes: TicketCodes
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness

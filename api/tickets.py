@@ -1,5 +1,6 @@
 """`/api/v1/tickets`: buying seats, and what was bought."""
 
+from collections.abc import Awaitable
 from typing import Any
 
 from marshmallow import fields
@@ -24,6 +25,16 @@ _BOOKING_REFUSALS = (
     errors.BookingInProgress,
     errors.PaymentAlreadyUsed,
 )
+
+
+async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
+    """The tickets of a sale; a confirmation follows by mail, unless they were confirmed before."""
+    begun_at = call.services.clock.now()
+    booked = await sale
+    ticket = booked.tickets[0]
+    if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
+        call.services.confirmations.send_soon(ticket.booking_id)
+    return booked
 
 
 def _payment_id(**options: Any) -> fields.String:
@@ -57,8 +68,11 @@ async def book_tickets(
     The tickets are confirmed at once, or pending if their payment is. The same `payment_id` again returns
     the same tickets.
     """
-    return await call.services.box_office.book(
-        call.holder, screening_id, seat_ids, payment_id, payment_pending, call.receipt
+    return await confirmed(
+        call,
+        call.services.box_office.book(
+            call.holder, screening_id, seat_ids, payment_id, payment_pending, call.receipt
+        ),
     )
 
 
@@ -85,8 +99,11 @@ async def book_from_reservation(
     Idempotent by `payment_id`. A payment that comes after the reservation has expired still gets the seats
     if they are free, else `refund_required`.
     """
-    return await call.services.box_office.book_from_reservation(
-        call.holder, screening_id, seat_ids, payment_id, call.receipt
+    return await confirmed(
+        call,
+        call.services.box_office.book_from_reservation(
+            call.holder, screening_id, seat_ids, payment_id, call.receipt
+        ),
     )
 
 
@@ -145,4 +162,6 @@ async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked
 
     Idempotent by `payment_id`.
     """
-    return await call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
+    return await confirmed(
+        call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
+    )

@@ -11,6 +11,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── Refused                                              the state forbids it
     │   ├── AlreadyExists, InUse, Overlapping
     │   ├── SeatConflict, RoomFull, SeatsInUse, ScreeningHasBookings, IllegalStatusChange
+    │   ├── TicketNotConfirmed, NoMailAddress
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
@@ -223,6 +224,26 @@ class IllegalStatusChange(Refused):
         super().__init__(f"Ticket {ticket_id} is {status} and cannot become {wanted}")
         self.ticket_id = ticket_id
         self.status = status
+
+
+class TicketNotConfirmed(Refused):
+    """The ticket is not, or no longer, a ticket to be shown at a door."""
+
+    code = "ticket_not_confirmed"
+
+    def __init__(self, ticket_id: int, status: str) -> None:
+        super().__init__(f"Ticket {ticket_id} is {status}")
+        self.ticket_id = ticket_id
+        self.status = status
+
+
+class NoMailAddress(Refused):
+    """There is no account here whose address the caller could be written to."""
+
+    code = "no_mail_address"
+
+    def __init__(self) -> None:
+        super().__init__("No address is known to which a mail could be sent")
 
 
 class SeatsUnavailable(Refused):

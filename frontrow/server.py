@@ -19,6 +19,7 @@ from tornado.netutil import bind_sockets
 from api import sockets
 from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication
+from api.confirmations import Confirmations
 from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.json_log import configure_logging
@@ -40,7 +41,7 @@ from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
 from frontrow.mail import postman_of
 from frontrow.settings import Settings
-from frontrow.signing import tokens_of
+from frontrow.signing import ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
@@ -118,11 +119,13 @@ class Server:
         )
         self._idempotency = IdempotencyKeys(self._connector)
         tickets, reservations = Tickets(self._connector), Reservations(self._connector)
+        catalogue = Catalogue(self._connector)
+        codes = ticket_codes_of(settings)
         self._postman = postman_of(settings)
+        self._confirmations = Confirmations(catalogue.tickets, self._postman, codes)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         self._revocations = Revocations(self._logins, self._clock.now)
         tokens = tokens_of(settings, self._revocations.is_revoked)
-        catalogue = Catalogue(self._connector)
         self._workers = Workers()
         accounts = Accounts(
             catalogue.users,
@@ -166,6 +169,8 @@ class Server:
                 mailer=self._postman,
                 accounts=accounts,
                 workers=self._workers,
+                confirmations=self._confirmations,
+                ticket_codes=codes,
                 clock=self._clock,
                 http_observer=self._observer,
                 readiness=self._unready,
@@ -215,6 +220,7 @@ class Server:
         await self._journal.start()
         await self._revocations.refresh()
         self._postman.start()
+        self._confirmations.start()
         sweep_seconds = self._settings.sweep_seconds
         self._recurring.every(sweep_seconds, "release of lapsed holds", self._screenings.sweep)
         self._recurring.every(sweep_seconds, "passivation", self._screenings.passivate_idle)
@@ -238,6 +244,7 @@ class Server:
                 await self._application.finished()
         except TimeoutError:
             log.warning("some requests had no answer when the server stopped")
+        await self._confirmations.stop(_MAIL_LIMIT_SECONDS)
         await self._postman.stop(_MAIL_LIMIT_SECONDS)
         self._feed.close_all(GOING_AWAY, "The server is going away")
         await self._http.close_all_connections()

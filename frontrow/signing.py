@@ -1,4 +1,4 @@
-"""Which key tokens are signed with: the operator's, or in development one that is made once and kept.
+"""Which keys tokens and tickets are signed with: the operator's, or in development made once and kept.
 
 Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
 directory; hence the secret appears in one step, complete, and whoever comes second takes what is there.
@@ -11,6 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from api.ticket_codes import TicketCodes
 from api.tokens import Identity, Tokens, never_revoked
 from frontrow.settings import Settings
 
@@ -37,6 +41,20 @@ def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never
         max_life_seconds=settings.token_max_life_seconds,
         is_revoked=is_revoked,
     )
+
+
+def ticket_codes_of(settings: Settings) -> TicketCodes:
+    """What signs the codes of tickets under these settings: by a key of its own, derived from the secret.
+
+    Args:
+        settings: where tokens are verified by a public key, the secret is that of their data directory.
+
+    Raises:
+        OSError: development's secret can't be read or written.
+    """
+    secret = settings.jwt_secret or _kept_secret(settings.data_dir)
+    derivation = HKDF(SHA256(), length=32, salt=None, info=b"frontrow ticket codes 1")
+    return TicketCodes(derivation.derive(secret.encode()))
 
 
 def _kept_secret(data_dir: Path) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
+from api.confirmations import Papers
+
 Record = dict[str, Any]
 """A stored record by the names of its columns."""
 
@@ -114,6 +116,10 @@ class StatisticsReader(Protocol):
         """What was sold between two moments, what was screened then, and who joined."""
 
 
+class TicketRows(Rows, Papers, Protocol):
+    """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read only."""
+
+
 class Catalogue(Protocol):
     """All resources, by their names."""
 
@@ -180,3 +186,7 @@ class Catalogue(Protocol):
     @property
     def statistics(self) -> StatisticsReader:
         """Figures for administrators."""
+
+    @property
+    def tickets(self) -> TicketRows:
+        """Tickets."""

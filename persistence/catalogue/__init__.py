@@ -11,6 +11,7 @@ from persistence.catalogue.seats import Seats
 from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
+from persistence.catalogue.tickets import TicketRows
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
 
@@ -39,3 +40,4 @@ class Catalogue:
         self.seats = Seats(connector)
         self.showtimes = Rows(connector, SHOWTIMES)
         self.statistics = Statistics(connector)
+        self.tickets = TicketRows(connector)

@@ -13,10 +13,11 @@ from api.application import FrontrowApplication
 from api.http_server import make_http_server
 from api.origins import AllowedOrigins
 from api.services import Limits, Services
+from api.ticket_codes import TicketCodes
 from api.tokens import Tokens
 from engine.box_office import BoxOffice
 from engine.directory import Screenings
-from engine.errors import StoreUnavailable
+from engine.errors import NoMailAddress, StoreUnavailable
 from engine.memory import (
     ManualClock,
     MemoryDatabase,
@@ -85,6 +86,19 @@ class RecordingHttpObserver:
         self.requests.append((route, method, status))
 
 
+class RecordingConfirmations:
+    """Keeps which bookings were to be confirmed by mail."""
+
+    def __init__(self) -> None:
+        self.bookings: list[int] = []
+
+    def send_soon(self, booking_id: int) -> None:
+        self.bookings.append(booking_id)
+
+    async def send(self, booking_id: int) -> str:
+        raise NoMailAddress
+
+
 class StaticHub:
     """Sockets that somebody else counts."""
 
@@ -104,6 +118,7 @@ class Venue:
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
         self.hub = StaticHub()
+        self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
         self.database = MemoryDatabase()
         layout = Layout(
@@ -138,6 +153,8 @@ class Venue:
             mailer=None,  # type: ignore[arg-type] # nor at these
             accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
+            confirmations=self.confirmations,
+            ticket_codes=TicketCodes(b"s" * 32),
             clock=self.clock,
             http_observer=self.observer,
             readiness=self._reasons,

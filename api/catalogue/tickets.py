@@ -1,0 +1,157 @@
+"""`/api/v1/tickets` after the sale: the administrators' view, confirmations, and what doors need."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from api.catalogue.collection import Collection
+from api.endpoint import Access, Call, Document, Resource
+from api.fields import Moment, RequestSchema, identifier_in_query, text
+from api.paging import Page, sorting
+from api.representations import TicketSold
+from api.tickets import PAYMENT_ID_LIMIT, confirmed
+from engine import errors
+from engine.records import TicketStatus
+
+sold_tickets = Resource("/api/v1/tickets", tag="Tickets")
+
+TRANSITIONS = {
+    TicketStatus.PENDING: frozenset({TicketStatus.CONFIRMED, TicketStatus.CANCELLED}),
+    TicketStatus.CONFIRMED: frozenset({TicketStatus.CANCELLED}),
+}
+"""What an administrator may make of a ticket; what is cancelled or has lapsed stays so."""
+
+_STATUS = validate.OneOf([status.value for status in TicketStatus])
+
+
+class TicketEntry(TicketSold):
+    """A ticket as administrators see it."""
+
+    holder = fields.String(
+        required=True, metadata={"description": "Whose it is; guests have no `user_id`.", "example": "user:7"}
+    )
+    user_id = fields.Integer(required=True, allow_none=True)
+    cancelled_at = Moment(required=True, allow_none=True)
+    payment_deadline = Moment(required=True, allow_none=True)
+
+
+class TicketList(Page):
+    """Which tickets are wanted, in which order."""
+
+    status = fields.String(validate=_STATUS)
+    user_id = identifier_in_query()
+    screening_id = identifier_in_query()
+    booking_id = identifier_in_query()
+    payment_id = text(PAYMENT_ID_LIMIT)
+    from_ = Moment(data_key="from", attribute="from", metadata={"description": "Booked then or later."})
+    to = Moment(metadata={"description": "Booked before."})
+    sort = sorting("-booked_at", "booked_at", "-price", "price")
+
+
+collection = Collection(sold_tickets, "ticket", TicketEntry, lambda catalogue: catalogue.tickets)
+collection.list(
+    "/", TicketList, access=Access.ADMIN, name="list_all_tickets", doc="List all tickets.\n\nNewest first."
+)
+
+
+class StatusChange(RequestSchema):
+    """What a ticket is to become."""
+
+    status = fields.String(required=True, validate=_STATUS)
+    payment_id = text(
+        PAYMENT_ID_LIMIT,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "What has paid for a ticket that is confirmed, if anything has."},
+    )
+
+
+@sold_tickets.put(
+    "/{ticket_id}/status",
+    access=Access.ADMIN,
+    body=StatusChange,
+    answers=TicketEntry,
+    refusals=(
+        errors.TicketNotFound,
+        errors.ScreeningStarted,
+        errors.ScreeningCancelled,
+        errors.IllegalStatusChange,
+        errors.TicketNotPending,
+        errors.PaymentAlreadyUsed,
+        errors.BookingInProgress,
+    ),
+    durable=True,
+)
+async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_id: str | None) -> Document:
+    """Confirm or cancel a ticket for its holder.
+
+    A pending ticket can be confirmed or cancelled, a confirmed one cancelled. What it is already changes
+    nothing.
+    """
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None:
+        raise errors.TicketNotFound(ticket_id)
+    present, wanted = ticket.status, TicketStatus(status)
+    if wanted is not present:
+        if wanted not in TRANSITIONS.get(present, ()):
+            raise errors.IllegalStatusChange(ticket_id, present.value, wanted.value)
+        box_office = call.services.box_office
+        if wanted is TicketStatus.CONFIRMED:
+            await confirmed(call, box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder))
+        else:
+            await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
+    shown: Document = TicketEntry().dump(await call.services.catalogue.tickets.find(ticket_id))
+    return shown
+
+
+class ConfirmationSent(Schema):
+    """What is on its way."""
+
+    message = fields.String(required=True, metadata={"example": "The confirmation is sent to you by mail"})
+
+
+@sold_tickets.post(
+    "/{ticket_id}/resend",
+    answers=ConfirmationSent,
+    status=202,
+    refusals=(
+        errors.TicketNotFound,
+        errors.TicketNotConfirmed,
+        errors.NoMailAddress,
+    ),
+)
+async def resend_ticket(call: Call, ticket_id: int) -> Document:
+    """Send the confirmation of a ticket again.
+
+    It goes to the account's address, with all confirmed tickets of the booking: a QR code for each, and an
+    entry for the calendar.
+    """
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None or ticket.holder != call.holder:
+        raise errors.TicketNotFound(ticket_id)
+    if ticket.status is not TicketStatus.CONFIRMED:
+        raise errors.TicketNotConfirmed(ticket_id, ticket.status.value)
+    await call.services.confirmations.send(ticket.booking_id)
+    return {"message": "The confirmation is sent to you by mail"}
+
+
+class CodeKey(Schema):
+    """A public key, as a JSON Web Key (RFC 8037) and in PEM."""
+
+    kty = fields.String(required=True, metadata={"example": "OKP"})
+    crv = fields.String(required=True, metadata={"example": "Ed25519"})
+    alg = fields.String(required=True, metadata={"example": "EdDSA"})
+    use = fields.String(required=True, metadata={"example": "sig"})
+    x = fields.String(required=True, metadata={"description": "The key, in base64url."})
+    pem = fields.String(required=True)
+
+
+@sold_tickets.get("/qr-key", access=Access.PUBLIC, answers=CodeKey)
+async def get_code_key(call: Call) -> dict[str, Any]:
+    """The key that QR codes of tickets are checked with, offline.
+
+    A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`; the signature is over everything
+    before the last dot.
+    """
+    codes = call.services.ticket_codes
+    return {**codes.public_jwk, "pem": codes.public_pem}

@@ -1,0 +1,105 @@
+"""Tickets as the catalogue shows them. The engine's journal writes them; here they are only read."""
+
+from collections.abc import Iterable
+
+from persistence.catalogue.table import Record, Rows, Table
+from persistence.columns import numbers
+from persistence.connector import Connector
+
+_USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
+
+TICKETS = Table(
+    name="tickets",
+    kind="ticket",
+    columns={
+        "user_id": _USER_ID,
+        **{
+            name: f"tickets.{name}"
+            for name in (
+                "id",
+                "booking_id",
+                "holder",
+                "screening_id",
+                "seat_id",
+                "price",
+                "status",
+                "booked_at",
+                "confirmed_at",
+                "cancelled_at",
+                "payment_id",
+                "payment_deadline",
+            )
+        },
+    },
+    filters={
+        "status": "tickets.status = %(status)s",
+        "user_id": "tickets.holder = 'user:' || %(user_id)s",
+        "screening_id": "tickets.screening_id = %(screening_id)s",
+        "payment_id": "(tickets.payment_id, tickets.booking_id) IN"
+        " (SELECT payment_id, booking_id FROM payments WHERE payment_id = %(payment_id)s)",
+        "booking_id": "tickets.booking_id = %(booking_id)s",
+        "from": "tickets.booked_at >= %(from)s",
+        "to": "tickets.booked_at < %(to)s",
+    },
+    orders={
+        "-booked_at": "tickets.booked_at DESC, tickets.id DESC",
+        "booked_at": "tickets.booked_at",
+        "-price": "tickets.price DESC",
+        "price": "tickets.price",
+    },
+)
+
+# What has to be known of a ticket for its confirmation, if its holder can be written to.
+PAPERS = Table(
+    name="tickets",
+    kind="ticket",
+    columns={
+        "ticket_id": "tickets.id",
+        "booking_id": "tickets.booking_id",
+        "screening_id": "tickets.screening_id",
+        "seat_id": "tickets.seat_id",
+        "row_label": "seats.row_label",
+        "seat_number": "seats.seat_number",
+        "price": "tickets.price",
+        "email": "users.email",
+        "full_name": "users.full_name",
+        "title": "coalesce(nullif(screenings.title, ''), movies.title, '')",
+        "starts_at": "screenings.starts_at",
+        "ends_at": "screenings.ends_at",
+        "room_name": "rooms.name",
+        "cinema_name": "cinemas.name",
+        "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
+    },
+    joins=f"""
+    JOIN users ON users.id = {_USER_ID}
+    JOIN screenings ON screenings.id = tickets.screening_id
+    JOIN seats ON seats.id = tickets.seat_id
+    JOIN rooms ON rooms.id = seats.room_id
+    JOIN cinemas ON cinemas.id = rooms.cinema_id
+    LEFT JOIN movies ON movies.id = screenings.movie_id
+    """,
+    conditions=("tickets.status = 'confirmed'", "users.deleted_at IS NULL"),
+    filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},
+    orders={"booking": "tickets.booking_id"},
+)
+
+
+class TicketRows(Rows):
+    """Tickets as they are stored.
+
+    Args:
+        connector: the database.
+    """
+
+    def __init__(self, connector: Connector) -> None:
+        super().__init__(connector, TICKETS)
+        self._papers = Rows(connector, PAPERS)
+
+    async def papers(self, booking_ids: Iterable[int]) -> list[Record]:
+        """What the confirmations of bookings say, ticket by ticket, in the order of bookings.
+
+        Only confirmed tickets, and only those of users who can be written to.
+        """
+        wanted = {"bookings": numbers(booking_ids)}
+        statement = f"{PAPERS.select} {PAPERS.where(wanted)} {PAPERS.order_by('booking')}"
+        return [self._papers.record(row) for row in await self.connector.run(statement, wanted)]

@@ -1,0 +1,37 @@
+"""Codes of tickets: made with the secret, checked by anybody, forged by nobody."""
+
+import pytest
+
+from api.ticket_codes import Admission, ForgedCode, TicketCodes, read_code
+
+CODES = TicketCodes(b"a seed of thirty-two secret byte")
+TICKET = Admission(2001, 123, 42)
+CODE = CODES.code(TICKET)
+
+
+def test_a_code_says_which_ticket_it_is() -> None:
+    assert CODE.startswith("FR1.2001.123.42.")
+    assert len(CODE) < 110
+    assert read_code(CODE, CODES.public_key) == TICKET
+
+
+def test_the_same_seed_makes_the_same_key_and_another_one_another() -> None:
+    assert TicketCodes(b"a seed of thirty-two secret byte").code(TICKET) == CODE
+    with pytest.raises(ForgedCode):
+        read_code(CODE, TicketCodes(b"b" * 32).public_key)
+
+
+@pytest.mark.parametrize("position", range(0, len(CODE), 3))
+def test_no_character_can_be_changed(position: int) -> None:
+    other = "1" if CODE[position] != "1" else "2"
+    with pytest.raises(ForgedCode):
+        read_code(CODE[:position] + other + CODE[position + 1 :], CODES.public_key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "FR1", "FR1.2001.123.42", "FR1.1.2.3.é", "FR1.1.2.3.!", f"{CODE}A", CODE.replace("FR1", "FR2")],
+)
+def test_other_texts_are_no_codes(text: str) -> None:
+    with pytest.raises(ForgedCode):
+        read_code(text, CODES.public_key)
