@@ -19,6 +19,7 @@ import segno
 
 from api.calendar_entry import Visit, calendar_of
 from api.mail import Mailer, text_mail
+from api.throttle import Throttle
 from api.ticket_codes import Admission, TicketCodes
 from engine.errors import EngineError, NoMailAddress
 
@@ -47,12 +48,14 @@ class Confirmations:
         papers: what they say.
         mailer: carries them.
         codes: signs the QR codes.
+        repeats: bounds how often a booking is confirmed on request.
     """
 
-    def __init__(self, papers: Papers, mailer: Mailer, codes: TicketCodes) -> None:
+    def __init__(self, papers: Papers, mailer: Mailer, codes: TicketCodes, repeats: Throttle) -> None:
         self._papers = papers
         self._mailer = mailer
         self._codes = codes
+        self._repeats = repeats
         self._waiting: dict[int, None] = {}
         self._woken = asyncio.Event()
         self._done = asyncio.Event()
@@ -84,18 +87,19 @@ class Confirmations:
         self._done.clear()
         self._woken.set()
 
-    async def send(self, booking_id: int) -> str:
-        """Send the confirmation of a booking now. Returns the address.
+    async def send_again(self, booking_id: int) -> None:
+        """Send the confirmation of a booking because somebody asks for it.
 
         Raises:
             NoMailAddress: nobody knows where to.
+            TooManyAttempts: it has been sent often enough.
             MailQueueFull: too many mails wait.
         """
         papers = await self._papers.papers([booking_id])
         if not papers:
             raise NoMailAddress
+        self._repeats.attempt(str(booking_id))
         await self._mail(papers)
-        return str(papers[0]["email"])
 
     async def _work(self) -> None:
         while True:

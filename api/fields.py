@@ -5,7 +5,7 @@ hold; text carries no NUL, which Postgres cannot store.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -51,6 +51,13 @@ def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
         self.partial = True
 
     return type(f"{schema.__name__}Changes", (schema,), {"__init__": __init__, "__doc__": schema.__doc__})
+
+
+def without(schema: type[RequestSchema], names: Iterable[str]) -> type[RequestSchema]:
+    """The same fields but for some, if it has them: those that the path decides, not the query."""
+    excluded = tuple(name for name in names if name in schema._declared_fields)
+    meta = type("Meta", (), {"exclude": excluded})
+    return type(schema.__name__, (schema,), {"Meta": meta, "__doc__": schema.__doc__})
 
 
 def identifier(**options: Any) -> fields.Integer:

@@ -109,8 +109,8 @@ class Confirmations(Protocol):
     def send_soon(self, booking_id: int) -> None:
         """Send the confirmation of a committed booking, if its holder can be written to."""
 
-    async def send(self, booking_id: int) -> str:
-        """Send it now; returns the address, or NoMailAddress, or MailQueueFull."""
+    async def send_again(self, booking_id: int) -> None:
+        """Send it on request, or NoMailAddress, or TooManyAttempts, or MailQueueFull."""
 
 
 class IdempotencyLookup(Protocol):

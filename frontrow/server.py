@@ -29,6 +29,7 @@ from api.passwords import Passwords
 from api.receipts import encode_reply
 from api.revocations import Revocations
 from api.services import Services
+from api.throttle import Throttle
 from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
@@ -68,6 +69,7 @@ _FLUSH_LIMIT_SECONDS = 8.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
+_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
 
 class Server:
@@ -122,7 +124,8 @@ class Server:
         catalogue = Catalogue(self._connector)
         codes = ticket_codes_of(settings)
         self._postman = postman_of(settings)
-        self._confirmations = Confirmations(catalogue.tickets, self._postman, codes)
+        repeats = Throttle(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, self._clock.now)
+        self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         self._revocations = Revocations(self._logins, self._clock.now)
         tokens = tokens_of(settings, self._revocations.is_revoked)

@@ -19,7 +19,7 @@ from marshmallow import Schema
 from api.catalogue.ports import Catalogue, Record, Rows
 from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import ApiError
-from api.fields import RequestSchema, changes_to
+from api.fields import RequestSchema, changes_to, without
 from api.paging import PAGING_HEADERS, Page, paged
 from engine.errors import AlreadyExists, EngineError, InUse, NoAccount, NotFound, UnknownReference
 
@@ -130,7 +130,7 @@ class Collection:
             list_records,
             name or f"list_{self._plural}",
             doc or f"List {self._plural.replace('_', ' ')}.",
-            query=query,
+            query=without(query, self._parents),
             answers=type(self._shape)(many=True),
             access=access,
             headers=PAGING_HEADERS,

@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from api.catalogue.cinemas import cinemas
 from api.catalogue.collection import Collection
-from api.catalogue.movies import movies
+from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningFilter
 from api.endpoint import Access, Answer, Call, Document, Resource
 from api.fields import Moment, Money, text
@@ -80,6 +80,19 @@ def list_showtimes_of(resource: Resource, path: str, parent: str, doc: str) -> N
 Collection(showtimes, "showtime", Showtime, lambda catalogue: catalogue.showtimes).list("/", ShowtimeList)
 list_showtimes_of(cinemas, "/{cinema_id}/showtimes", "cinema", "List the showtimes of a cinema.")
 list_showtimes_of(movies, "/{movie_id}/showtimes", "movie", "List the showtimes of a movie.")
+
+Collection(
+    cinemas,
+    "movie",
+    Movie,
+    lambda catalogue: catalogue.movies,
+    parents={"cinema_id": lambda catalogue: catalogue.cinemas},
+).list(
+    "/{cinema_id}/movies",
+    MovieList,
+    name="list_cinema_movies",
+    doc="List the movies that a cinema shows.\n\nThose with a screening to come.",
+)
 
 
 @showtimes.get("/{showtime_id}", access=Access.PUBLIC, answers=Showtime, refusals=(NotFound,))

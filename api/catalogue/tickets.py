@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection
 from api.endpoint import Access, Call, Document, Resource
+from api.errors import TooManyAttempts
 from api.fields import Moment, RequestSchema, identifier_in_query, text
 from api.paging import Page, sorting
 from api.representations import TicketSold
@@ -118,20 +119,21 @@ class ConfirmationSent(Schema):
         errors.TicketNotFound,
         errors.TicketNotConfirmed,
         errors.NoMailAddress,
+        TooManyAttempts,
     ),
 )
 async def resend_ticket(call: Call, ticket_id: int) -> Document:
     """Send the confirmation of a ticket again.
 
     It goes to the account's address, with all confirmed tickets of the booking: a QR code for each, and an
-    entry for the calendar.
+    entry for the calendar. How often is limited.
     """
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None or ticket.holder != call.holder:
         raise errors.TicketNotFound(ticket_id)
     if ticket.status is not TicketStatus.CONFIRMED:
         raise errors.TicketNotConfirmed(ticket_id, ticket.status.value)
-    await call.services.confirmations.send(ticket.booking_id)
+    await call.services.confirmations.send_again(ticket.booking_id)
     return {"message": "The confirmation is sent to you by mail"}
 
 

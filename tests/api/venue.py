@@ -95,7 +95,7 @@ class RecordingConfirmations:
     def send_soon(self, booking_id: int) -> None:
         self.bookings.append(booking_id)
 
-    async def send(self, booking_id: int) -> str:
+    async def send_again(self, booking_id: int) -> None:
         raise NoMailAddress
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.catalogue.programme import add_seats, hour, make_room, make_screening, open_house
+from tests.catalogue.programme import add_seats, hour, make, make_room, make_screening, open_house
 from tests.database import execute
 from tests.house import House
 
@@ -74,6 +74,28 @@ async def test_lists_show_what_is_to_come(house: House) -> None:
     of_cinema = await house.guest.send("GET", f"/api/v1/cinemas/{cinema_id}/showtimes")
     assert [entry["id"] for entry in of_cinema.json] == [soon, later]
     assert of_cinema.headers["X-Total-Count"] == "2"
+    decided = await house.guest.send("GET", f"/api/v1/cinemas/{cinema_id}/showtimes?cinema_id=999")
+    assert decided.json == of_cinema.json
+
+
+async def test_a_cinema_lists_the_movies_that_it_will_show(house: House) -> None:
+    made = [await make(house, "/api/v1/movies/", {"title": title}) for title in ("Zoo", "Air", "Nowhere")]
+    zoo, air, _ = (movie["id"] for movie in made)
+    room_id = await make_room(house)
+    for start, movie_id in ((10, zoo), (13, zoo), (16, air)):
+        screening = await make_screening(house, room_id, start, movie_id=movie_id)
+    cinema_id = (await show(house, f"/{screening}"))["cinema_id"]
+    path = f"/api/v1/cinemas/{cinema_id}/movies"
+    listed = await house.guest.send("GET", path)
+    assert [movie["title"] for movie in listed.json] == ["Air", "Zoo"]
+    assert [m["title"] for m in (await house.guest.send("GET", f"{path}?sort=-title&size=1")).json] == ["Zoo"]
+    of_movie = await house.guest.send("GET", f"/api/v1/movies/{zoo}/showtimes")
+    assert [entry["starts_at"] for entry in of_movie.json] == [hour(10), hour(13)]
+    await house.admin.send("DELETE", f"/api/v1/screenings/{screening}")
+    assert [movie["title"] for movie in (await house.guest.send("GET", path)).json] == ["Zoo"]
+    in_use = await house.admin.send("DELETE", f"/api/v1/movies/{zoo}")
+    assert (in_use.status, in_use.code) == (409, "in_use")
+    assert (await house.admin.send("DELETE", f"/api/v1/movies/{air}")).status == 204
 
 
 async def test_what_does_not_exist_is_not_found(house: House) -> None:
