@@ -41,11 +41,13 @@ class Revocations:
     Args:
         stored: all of them.
         now: the time.
+        token_life_seconds: how long a token may live; what is older than that matters no more.
     """
 
-    def __init__(self, stored: RevocationReader, now: Callable[[], float]) -> None:
+    def __init__(self, stored: RevocationReader, now: Callable[[], float], token_life_seconds: float) -> None:
         self._stored = stored
         self._now = now
+        self._token_life_seconds = token_life_seconds
         self._tokens: dict[str, float] = {}
         self._users: dict[int, float] = {}
         self._known_until: float | None = None
@@ -97,6 +99,10 @@ class Revocations:
         """Forget tokens that nobody would believe anyway."""
         now = self._now()
         self._tokens = {name: expires_at for name, expires_at in self._tokens.items() if expires_at > now}
+        oldest = now - self._token_life_seconds
+        self._users = {
+            user_id: valid_from for user_id, valid_from in self._users.items() if valid_from > oldest
+        }
 
     def watch(self, identity: Identity, close: Callable[[], None]) -> "Watch":
         """Call `close` when the token of an identity is revoked, until the watch is cancelled."""

@@ -62,6 +62,9 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             )
         else:
             yield Finding(True, False, place)
+    if settings.production and not settings.smtp_url:
+        text = "mails are written to files; set FRONTROW_SMTP_URL, or nobody gets them"
+        yield Finding(False, False, text)
     if not settings.jwt_secret and not settings.jwt_public_key:
         yield Finding(True, False, f"tokens are signed with development's secret in {settings.data_dir}")
 

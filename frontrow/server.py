@@ -127,7 +127,7 @@ class Server:
         repeats = Throttle(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, self._clock.now)
         self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
-        self._revocations = Revocations(self._logins, self._clock.now)
+        self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
         tokens = tokens_of(settings, self._revocations.is_revoked)
         self._workers = Workers()
         accounts = Accounts(

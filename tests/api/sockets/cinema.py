@@ -76,7 +76,7 @@ class Cinema:
         self._clients: list[ClientConnection] = []
         self.clock = SystemClock()
         self.observer = CountingObserver()
-        self.revocations = Revocations(NothingStored(), self.clock.now)
+        self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(
             self.clock,
