@@ -167,6 +167,21 @@ class TestWhatPlays:
         assert await titles(house, f"/filter?date={day(1)}&cinema_id={rex.cinema_id}") == ["Night Shift"]
         assert await titles(house, f"/filter?date={day(1)}&cinema_id={rex.cinema_id}&genre=Horror") == []
 
+    async def test_the_movies_of_a_cinema(self, house: House) -> None:
+        films = await add_films(house)
+        odeon, rex = add_hall(house, "Odeon"), add_hall(house, "Rex")
+        for hall, title in ((odeon, "Alien Harvest"), (odeon, "Night Shift"), (rex, "Brass and Thunder")):
+            schedule(house, hall, films[title], in_days=films[title])
+        for query, found in (
+            ("", ["Alien Harvest", "Night Shift"]),
+            ("?genre=drama", ["Night Shift"]),
+            (f"?cinema_id={rex.cinema_id}", ["Alien Harvest", "Night Shift"]),
+        ):
+            answer = await house.guest.send("GET", f"/api/v1/cinemas/{odeon.cinema_id}/movies{query}")
+            assert [movie["title"] for movie in answer.json] == found
+        gone = await house.guest.send("GET", "/api/v1/cinemas/999/movies")
+        assert (gone.status, gone.code) == (404, "cinema_not_found")
+
     async def test_what_is_over_or_cancelled_does_not_play(self, house: House) -> None:
         films, hall = await add_films(house), add_hall(house)
         schedule(house, hall, films["Alien Harvest"], in_days=-1)
