@@ -14,6 +14,7 @@ from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import InvalidInput
 from api.fields import Moment, RequestSchema
 from api.paging import PAGING_HEADERS, Page, paged
+from api.wire import timestamp
 from engine.records import TicketStatus
 
 PERIODS_LIMIT = 1000
@@ -145,21 +146,24 @@ async def get_revenue_by_period(
     if len(moments) > PERIODS_LIMIT + 1:
         raise InvalidInput({"granularity": [f"Too fine: these are more than {PERIODS_LIMIT} periods."]})
     sales = await call.services.catalogue.statistics.revenue_by_period(moments)
-    return _shown(
-        RevenueByPeriod(),
-        {
-            "first": first,
-            "last": last,
-            "granularity": granularity,
-            "timezone": zone.key,
-            "tickets_sold": sum(sold["tickets_sold"] for sold in sales),
-            "revenue": sum(sold["revenue"] for sold in sales),
-            "periods": [
-                {"period": _named(begin, granularity, zone), "begins_at": begin, "ends_at": end, **sold}
-                for (begin, end), sold in zip(pairwise(moments), sales, strict=True)
-            ],
-        },
-    )
+    return {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "granularity": granularity,
+        "timezone": zone.key,
+        "tickets_sold": sum(sold["tickets_sold"] for sold in sales),
+        "revenue": float(sum(sold["revenue"] for sold in sales)),
+        "periods": [
+            {
+                "period": _named(begin, granularity, zone),
+                "begins_at": timestamp(begin.timestamp()),
+                "ends_at": timestamp(end.timestamp()),
+                "tickets_sold": sold["tickets_sold"],
+                "revenue": float(sold["revenue"]),
+            }
+            for (begin, end), sold in zip(pairwise(moments), sales, strict=True)
+        ],
+    }
 
 
 class TicketTotals(Schema):

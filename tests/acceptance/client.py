@@ -54,14 +54,17 @@ class Client:
         server: whom to ask.
         session: connections.
         user_id: who asks.
+        admin: whether that is an administrator.
     """
 
-    def __init__(self, server: ServerProcess, session: aiohttp.ClientSession, user_id: int) -> None:
+    def __init__(
+        self, server: ServerProcess, session: aiohttp.ClientSession, user_id: int, *, admin: bool = False
+    ) -> None:
         self.user_id = user_id
         self.holder = f"user:{user_id}"
         self.server = server
         self._session = session
-        self._headers = {"Authorization": f"Bearer {server.token(user_id)}"}
+        self._headers = {"Authorization": f"Bearer {server.token(user_id, admin=admin)}"}
 
     async def send(self, method: str, path: str, body: object = None) -> Answer:
         """Make a request.

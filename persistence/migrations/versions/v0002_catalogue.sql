@@ -153,12 +153,9 @@ ALTER TABLE screenings
     ) WHERE (cancelled_at IS NULL);
 COMMENT ON COLUMN screenings.cancelled_at IS 'Set when it is deleted although tickets were sold for it.';
 
--- Sales by time, whatever the screening.
-CREATE INDEX tickets_sales_idx ON tickets (confirmed_at) INCLUDE (price, screening_id)
-    WHERE status = 'confirmed';
 CREATE INDEX tickets_booked_idx ON tickets (booked_at DESC, id DESC);
 
--- Statistics add up what triggers have counted, for a million tickets take too long to add up each time.
+-- Statistics add up what triggers have counted: to read a million tickets each time would take too long.
 CREATE TABLE sales (
     slot    timestamptz NOT NULL,
     part    integer NOT NULL DEFAULT pg_backend_pid() % 16,
