@@ -7,6 +7,7 @@ from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import INCLUDE, Schema, fields
 
 from api.endpoint import Access, Endpoint
@@ -38,6 +39,9 @@ Reservations are soft: they live in memory and are written behind. Tickets are h
 after the database has committed. No answer to a booking, or a 503, means that it may have happened; the
 same request with the same `payment_id` or `Idempotency-Key` tells. Request fields that are not listed are
 ignored."""
+
+_FIELDS = OpenAPIConverter("3.1.0", schema_name_resolver=lambda schema: None, spec=None)  # type: ignore[arg-type]
+"""Describes answers that are no records, such as a list of words."""
 
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be carried out",
@@ -174,7 +178,10 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
         },
     }
     if endpoint.answers:
-        response["content"] = {endpoint.media_type: {"schema": endpoint.answers}}
+        schema: Any = endpoint.answers
+        if isinstance(schema, fields.Field):
+            schema = _FIELDS.field2property(schema)
+        response["content"] = {endpoint.media_type: {"schema": schema}}
     return response
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tornado.testing import bind_unused_port
 
 from api.application import FrontrowApplication
+from api.endpoint import Endpoint
 from api.http_server import make_http_server
 from api.origins import AllowedOrigins
 from api.services import Limits, Services
@@ -36,6 +37,11 @@ from tests.signing_keys import STRONG_SECRET
 SCREENING, OTHER_SCREENING, PAST_SCREENING = 123, 124, 100
 FIRST_SEAT = 41
 ORIGIN = "https://cinema.example"
+
+
+def without_catalogue(endpoint: Endpoint) -> bool:
+    """Whether an operation can be carried out here, where nothing but screenings is stored."""
+    return not endpoint.handler.__module__.startswith("api.catalogue")
 
 
 class Readers:
