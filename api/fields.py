@@ -6,7 +6,7 @@ hold; text carries no NUL, which Postgres cannot store.
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -142,7 +142,7 @@ class Money(fields.Decimal):
 
 
 def _whole_cents(amount: Decimal) -> None:
-    if amount != round(amount, 2):
+    if int(amount.as_tuple().exponent) < -2:
         raise ValidationError("Must not be more exact than cents.")
 
 
@@ -154,6 +154,15 @@ class Moment(fields.AwareDateTime):
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_: Any) -> str | None:
         return None if value is None else timestamp(value.timestamp())
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> datetime:
+        # Postgres knows no offsets beyond 16 hours, Python some to 24.
+        try:
+            return super()._deserialize(value, attr, data, **options).astimezone(UTC)
+        except OverflowError as error:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from error
 
 
 class Flag(fields.Boolean):

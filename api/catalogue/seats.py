@@ -42,17 +42,20 @@ class SeatDetails(RequestSchema):
     seat_type = text(40, load_default="standard", metadata={"example": "standard"})
     x = fields.Float(
         validate=validate.Range(0, _FURTHEST),
-        metadata={"description": "From the left wall, in seat widths; by default the seat's number."},
+        metadata={
+            "description": "From the left wall, in seat widths, to the hundredth; by default the number."
+        },
     )
     y = fields.Float(
         validate=validate.Range(0, _FURTHEST),
-        metadata={"description": "From the screen, in rows; by default what the label says: 1 for A."},
+        metadata={"description": "From the screen, in rows, to the hundredth; by default 1 for A and so on."},
     )
 
     @post_load
     def _in_place(self, seat: dict[str, Any], **_: Any) -> dict[str, Any]:
-        x, y = float(seat["seat_number"]), min(row_position(seat["row_label"]), float(_FURTHEST))
-        return {"x": x, "y": y, **seat}
+        x = seat.get("x", seat["seat_number"])
+        y = seat.get("y", min(row_position(seat["row_label"]), _FURTHEST))
+        return {**seat, "x": round(float(x), 2), "y": round(float(y), 2)}
 
 
 class SeatPlan(RequestSchema):

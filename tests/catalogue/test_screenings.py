@@ -1,9 +1,11 @@
 """Screenings: never two in a room at once, and never changed behind the engine's back."""
 
 import asyncio
+import json
 from collections import Counter
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.catalogue.programme import (
     SCREENINGS,
@@ -94,6 +96,8 @@ async def test_the_end_comes_from_the_length_of_the_movie(house: House) -> None:
         ({"ends_at": hour(43)}, "ends_at"),
         ({"price": -1}, "price"),
         ({"price": 1.005}, "price"),
+        ({"price": 6.04e38}, "price"),
+        ({"price": 1e-300}, "price"),
         ({"price": "9"}, "price"),
         ({"title": ""}, "title"),
         ({"format": ""}, "format"),
@@ -139,7 +143,10 @@ async def test_lists_are_filtered_sorted_and_paged(house: House) -> None:
         ("?cancelled=true", []),
     ):
         assert await ids(house, query) == expected, query
-    for query in ("?sort=nothing", "?date=today", "?from=2026-01-01T00:00:00", "?room_id=0"):
+    for offset in ("-17:54", "%2B23:59"):
+        assert await ids(house, f"?from=2020-01-01T00:00:00{offset}") == [early, late, other]
+    beyond = "?to=9999-12-31T23:59:59-01:00"
+    for query in ("?sort=nothing", "?date=today", "?from=2026-01-01T00:00:00", "?room_id=0", beyond):
         assert (await house.guest.send("GET", f"{SCREENINGS}/{query}")).status == 422
 
 
@@ -235,6 +242,31 @@ async def test_bookings_are_only_cancelled_when_that_is_said(house: House) -> No
     assert (await house.user(9).reserve(screening, seats[4:5])).status == 404
     by = execute(house.database_url, "SELECT actor FROM screening_events WHERE kind = 'tickets_cancelled'")
     assert by == [("user:1",)]
+
+
+async def test_everybody_who_watches_is_told_of_the_cancellation(house: House) -> None:
+    screening, seats = await open_house(house)
+    await house.user(7).book(screening, seats[:2])
+    await house.user(8).reserve(screening, seats[2:3])
+    address = f"{house.base_url.replace('http', 'ws')}/ws/screenings/{screening}"
+    async with connect(f"{address}?updates=bulk&token={house.token(9)}") as socket:
+        assert json.loads(await socket.recv())["type"] == "connection_confirmed"
+        assert (await delete(house, screening, "?cancel_bookings=true")).status == 204
+        freed: dict[int, str] = {}
+        async with asyncio.timeout(5):
+            while set(freed) < set(seats[:3]) or set(freed.values()) != {"available"}:
+                message = json.loads(await socket.recv())
+                freed |= {update["seat_id"]: update["status"] for update in message.get("updates", [])}
+
+
+async def test_tickets_of_a_screening_that_has_begun_are_not_cancelled(house: House) -> None:
+    screening, seats = await open_house(house)
+    ticket = (await house.user(7).book(screening, seats[:1])).json[0]["id"]
+    begun = "UPDATE screenings SET starts_at = now() - interval '1 min' WHERE id = %s"
+    execute(house.database_url, begun, screening)
+    refused = await delete(house, screening, "?cancel_bookings=true")
+    assert (refused.status, refused.code) == (409, "screening_has_bookings")
+    assert (await house.user(7).ticket(ticket)).json["status"] == "confirmed"
 
 
 async def test_no_booking_outlives_a_deletion_at_the_same_time(house: House) -> None:
