@@ -7,8 +7,18 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.house import House
+from tests.inbox import Inbox
 
 OpenHouse = Callable[..., Awaitable[House]]
+
+
+@pytest.fixture
+def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
+    """An SMTP server that mail may be sent to."""
+    inbox = Inbox()
+    io_loop.run_sync(inbox.open)
+    yield inbox
+    io_loop.run_sync(inbox.close)
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """Authentication over HTTP: registering, logging in and out, changing and forgetting passwords."""
 
 import asyncio
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tornado.ioloop import IOLoop
 from websockets.asyncio.client import connect
 
 from frontrow.demo import LOGINS, prepare_demo
@@ -22,15 +20,6 @@ from tests.inbox import Inbox
 pytestmark = pytest.mark.gen_test
 
 OTHER_PASSWORD = "another horse battery"
-
-
-@pytest.fixture
-def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
-    """The SMTP server that mails go to."""
-    inbox = Inbox()
-    io_loop.run_sync(inbox.open)
-    yield inbox
-    io_loop.run_sync(inbox.close)
 
 
 async def test_a_registered_user_logs_in_by_json_and_by_form(house: House) -> None:

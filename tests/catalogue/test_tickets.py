@@ -22,15 +22,6 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture
-def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
-    """Where all mail arrives."""
-    inbox = Inbox()
-    io_loop.run_sync(inbox.open)
-    yield inbox
-    io_loop.run_sync(inbox.close)
-
-
-@pytest.fixture
 def house(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> Iterator[House]:
     """A server that sends its mail to the inbox."""
 
