@@ -105,11 +105,18 @@ class SeatWatcher:
             await self._reading
 
     async def shows(self, expected: dict[int, SeatSeen]) -> None:
-        """Wait until the picture is as expected, for a while; the caller compares."""
-        async with asyncio.timeout(CATCH_UP_SECONDS):
-            while self.picture.seats != expected:
-                self._painted.clear()
-                await self._painted.wait()
+        """Wait until the picture is as expected.
+
+        Raises:
+            AssertionError: it does not become so.
+        """
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while self.picture.seats != expected:
+                    self._painted.clear()
+                    await self._painted.wait()
+        except TimeoutError:
+            assert self.picture.seats == expected, f"closed: {self.close_code}"
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
