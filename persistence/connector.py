@@ -20,12 +20,17 @@ aiopg 1.4 and psycopg2 have manners that nobody else should have to know:
 * libpq looks a host name up while the event loop waits, and changes its socket when it goes on to the
   name's next address, which aiopg does not notice. So names are looked up here, and addresses are tried
   one by one.
+* libpq closes a broken connection's socket while aiopg still has the event loop watch its number. asyncio
+  bears that; uvloop does not, and refuses whatever gets the number next, be it an HTTP client's socket.
+  `_Connection` has the loop watch a duplicate, which is closed after the loop has let it go.
 * There is no `commit()` in asynchronous mode: BEGIN and COMMIT are statements like any other. Several may
   stand in one string; the rows are those of the last.
 """
 
 import asyncio
+import os
 import socket
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -95,6 +100,35 @@ class UnstorableText(StatementRefused):
 
 class DefectiveStatement(Exception):
     """The statement does not fit the schema."""
+
+
+class _Connection(aiopg.Connection):
+    """aiopg's connection, on a socket number that nobody closes behind the event loop's back.
+
+    Closes itself as soon as it is broken: the duplicate stays readable then, for ever.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        no_timeout: Any = None
+        super().__init__(
+            None, no_timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options
+        )
+        self._loop.remove_reader(self._conn.fileno())
+        self._fileno = os.dup(self._conn.fileno())
+        self._loop.add_reader(self._fileno, self._ready, self._weakref)
+
+    @staticmethod
+    def _ready(weak_self: "weakref.ref[Any]") -> None:
+        aiopg.Connection._ready(weak_self)
+        connection = weak_self()
+        if connection is not None and connection.closed:
+            connection.close()
+
+    def _close(self) -> None:
+        super()._close()
+        if self._fileno is not None:
+            os.close(self._fileno)
+            self._fileno = None
 
 
 class Session:
@@ -296,13 +330,7 @@ class Connector:
         raise DatabaseUnavailable(f"The database cannot be reached: {reason or 'no answer'}") from failure
 
     async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
-        connection = await aiopg.connect(
-            timeout=None,  # type: ignore[arg-type] # none of its own, see above
-            enable_json=False,
-            enable_hstore=False,
-            enable_uuid=False,
-            **options,
-        )
+        connection = await _Connection(options)
         session = Session(connection, statement_timeout_seconds)
         try:
             await session.run(SESSION_SETUP.format(timeout_ms=int(statement_timeout_seconds * 1000)))
