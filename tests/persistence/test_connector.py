@@ -115,6 +115,22 @@ async def test_terminated_while_running_and_while_idle(empty_database_url: str) 
         assert await connector.run("SELECT 2") == [(2,)]
 
 
+async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_database_url: str) -> None:
+    async with connected(empty_database_url) as connector:
+        session = await connector.dedicated("victim", 30)
+        os.kill(session.backend_pid, signal.SIGSTOP)
+        running = asyncio.create_task(session.run("SELECT 1"))
+        await asyncio.sleep(0.05)
+        # Going on, the server process ends before it looks into its socket; so the socket is reset.
+        os.kill(session.backend_pid, signal.SIGTERM)
+        os.kill(session.backend_pid, signal.SIGCONT)
+        while backends(empty_database_url):
+            pass
+        async with asyncio.timeout(2):
+            with pytest.raises(StoreUnavailable, match="terminating connection"):
+                await running
+
+
 async def test_broken_connections_leave_no_trace_in_the_event_loop(empty_database_url: str) -> None:
     """Neither an open descriptor, nor a number that the loop refuses to watch for somebody else."""
     loop = asyncio.get_running_loop()
