@@ -14,7 +14,7 @@ import pytest
 
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures
-from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
+from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute, temporary_data_directory
 
@@ -135,9 +135,7 @@ async def test_both_sell_the_same_seats_at_once(
             for user_id, server in enumerate((one, other) * BUYERS_PER_SERVER, start=1)
         ]
         await asyncio.sleep(HOT_SECONDS)
-        for buyer in crowd:
-            buyer.cancel()
-        await asyncio.gather(*crowd, return_exceptions=True)
+        await send_home(crowd)
         await log.settle()
 
         audit = log.audit(one.database.url)
