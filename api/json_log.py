@@ -51,6 +51,8 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Alembic tells each step of every start; what was applied is logged by whoever migrates.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def log_access(

@@ -23,6 +23,7 @@ from frontrow.check import advice
 from frontrow.database import database_of
 from frontrow.movie_import import Batch, import_movies
 from frontrow.seeding import seed
+from frontrow.server import AddressUnusable
 from frontrow.server import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
 from frontrow.signing import tokens_of
@@ -36,6 +37,7 @@ from persistence.migrations import MigrationFailed, migrate
 _EXPECTED = (
     SettingsError,
     UnusableKey,
+    AddressUnusable,
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
     MigrationFailed,

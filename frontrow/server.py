@@ -215,9 +215,9 @@ class Server:
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            OSError: the address cannot be listened on.
+            AddressUnusable: it cannot listen there.
         """
-        listening = bind_sockets(self._settings.port, self._settings.host)
+        listening = _listening_sockets(self._settings.host, self._settings.port)
         self.port = listening[0].getsockname()[1]
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
@@ -252,6 +252,7 @@ class Server:
         self._feed.close_all(GOING_AWAY, "The server is going away")
         await self._http.close_all_connections()
         self._workers.close()
+        await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())
         self._connector.close()
 
     async def _sample_lag(self) -> None:
@@ -271,6 +272,20 @@ class Server:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
 
 
+class AddressUnusable(Exception):
+    """The server cannot listen where it was told to."""
+
+
+def _listening_sockets(host: str, port: int) -> list[socket.socket]:
+    try:
+        return bind_sockets(port, host)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise AddressUnusable(
+            f"Cannot listen on {host}:{port}: {reason}; choose another --host or --port"
+        ) from exc
+
+
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
     """Run a server until SIGTERM or SIGINT; a second signal ends it at once. Blocking.
 
@@ -282,7 +297,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) ->
     Raises:
         DataDirectoryInUse: another server runs on the data directory.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
-        OSError: the address cannot be listened on.
+        AddressUnusable: it cannot listen there.
     """
     configure_logging(settings.log_level)
     with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, embedded):

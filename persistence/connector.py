@@ -20,12 +20,20 @@ aiopg 1.4 and psycopg2 have manners that nobody else should have to know:
 * libpq looks a host name up while the event loop waits, and changes its socket when it goes on to the
   name's next address, which aiopg does not notice. So names are looked up here, and addresses are tried
   one by one.
+* libpq closes a broken connection's socket while aiopg still has the event loop watch its number. asyncio
+  bears that; uvloop does not, and refuses whatever gets the number next, be it an HTTP client's socket.
+  `_Connection` has the loop watch a duplicate, which is closed after the loop has let it go.
+* uvloop tells of a socket's error once and watches it no more, be it that libpq has not yet read all that
+  came before the error. `_Connection` goes on reading by itself until the waiting statement knows.
 * There is no `commit()` in asynchronous mode: BEGIN and COMMIT are statements like any other. Several may
   stand in one string; the rows are those of the last.
 """
 
 import asyncio
+import os
+import select
 import socket
+import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -100,6 +108,54 @@ class UnstorableText(StatementRefused):
 
 class DefectiveStatement(Exception):
     """The statement does not fit the schema."""
+
+
+class _Connection(aiopg.Connection):
+    """aiopg's connection, on a socket number that nobody closes behind the event loop's back.
+
+    Closes itself as soon as it is broken: the duplicate stays readable then, for ever. Until a waiting
+    statement knows that it is, goes on reading without being called.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        no_timeout: Any = None
+        super().__init__(
+            None, no_timeout, enable_json=False, enable_hstore=False, enable_uuid=False, **options
+        )
+        self._loop.remove_reader(self._conn.fileno())
+        self._fileno = os.dup(self._conn.fileno())
+        self._loop.add_reader(self._fileno, self._ready, self._weakref)
+
+    @staticmethod
+    def _ready(weak_self: "weakref.ref[Any]") -> None:
+        aiopg.Connection._ready(weak_self)
+        connection = weak_self()
+        if connection is None:
+            return
+        if connection.closed:
+            connection.close()
+        elif connection._is_waiting and connection._hung_up:
+            connection._loop.call_soon(connection._ready, weak_self)
+
+    @property
+    def _is_waiting(self) -> bool:
+        """Whether a statement has no answer yet."""
+        return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def _hung_up(self) -> bool:
+        """Whether the socket has an error or its other end is gone, unread bytes or not."""
+        if self._fileno is None:
+            return False
+        poll = select.poll()
+        poll.register(self._fileno, 0)
+        return bool(poll.poll(0))
+
+    def _close(self) -> None:
+        super()._close()
+        if self._fileno is not None:
+            os.close(self._fileno)
+            self._fileno = None
 
 
 class Session:
@@ -301,13 +357,7 @@ class Connector:
         raise DatabaseUnavailable(f"The database cannot be reached: {reason or 'no answer'}") from failure
 
     async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
-        connection = await aiopg.connect(
-            timeout=None,  # type: ignore[arg-type] # none of its own, see above
-            enable_json=False,
-            enable_hstore=False,
-            enable_uuid=False,
-            **options,
-        )
+        connection = await _Connection(options)
         session = Session(connection, statement_timeout_seconds)
         try:
             await session.run(SESSION_SETUP.format(timeout_ms=int(statement_timeout_seconds * 1000)))

@@ -18,6 +18,7 @@ import logging
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 import time
@@ -126,6 +127,8 @@ class EmbeddedPostgres:
                 fcntl.flock(self._attachment, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self.postmaster_pid is not None:
                     self._run("pg_ctl", *self._ctl, "-m", "fast", "stop")
+                if self._socket_directory() != self._home:
+                    shutil.rmtree(self._socket_directory(), ignore_errors=True)
             except BlockingIOError:
                 logger.info("The embedded PostgreSQL is still used by another process and runs on")
             finally:
@@ -216,6 +219,11 @@ class EmbeddedPostgres:
     def _write_settings(self) -> None:
         directory = self._socket_directory()
         directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+        owner = self._account.pw_uid if self._account else os.geteuid()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
+            raise EmbeddedPostgresFailed(f"{directory}, wanted for a socket, belongs to somebody else")
+        directory.chmod(0o700)
         if self._account is not None:
             os.chown(directory, self._account.pw_uid, self._account.pw_gid)
         settings = {**SETTINGS, "unix_socket_directories": "'" + str(directory).replace("'", "''") + "'"}

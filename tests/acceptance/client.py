@@ -40,7 +40,8 @@ class Answer(NamedTuple):
 async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
     """Connections for any number of clients, kept alive between requests."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
+        # Shorter than the server keeps an idle connection, or a request may meet its end.
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5.0),
         timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
         headers={"Content-Type": "application/json"},
     ) as session:

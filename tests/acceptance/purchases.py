@@ -195,3 +195,16 @@ async def shop(
                 await client.release_all(hall.id)
     except Unanswered:
         return
+
+
+async def send_home(crowd: Sequence[asyncio.Task[None]]) -> None:
+    """Interrupt whoever shops, in the middle of whatever is being asked.
+
+    Raises:
+        AssertionError: one of them was answered as nobody should be.
+    """
+    for buyer in crowd:
+        buyer.cancel()
+    for result in await asyncio.gather(*crowd, return_exceptions=True):
+        if result is not None and not isinstance(result, asyncio.CancelledError):
+            raise result

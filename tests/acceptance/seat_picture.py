@@ -10,6 +10,7 @@ from tests.acceptance.server_process import ServerProcess
 
 CONNECT_SECONDS = 20.0
 CATCH_UP_SECONDS = 20.0
+TOO_SLOW = 1013
 
 
 class SeatSeen(NamedTuple):
@@ -63,6 +64,9 @@ class SeatWatcher:
         session: makes connections.
         screening_id: what is watched.
         user_id: who watches.
+
+    Attributes:
+        returns: how many times it came back after having been too slow.
     """
 
     def __init__(
@@ -75,6 +79,8 @@ class SeatWatcher:
         self._screening_id = screening_id
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._leaving = False
+        self.returns = 0
         self._painted = asyncio.Event()
 
     @property
@@ -90,11 +96,26 @@ class SeatWatcher:
             self._socket = await self._session.ws_connect(
                 f"{self._server.url}/ws/screenings/{self._screening_id}", params={**self._query, **position}
             )
+        self._leaving = False
         self._reading = asyncio.create_task(self._read(self._socket))
+
+    async def stay(self) -> None:
+        """See that the socket is alive; come back to a server that found this client too slow.
+
+        Raises:
+            AssertionError: the server closed the socket for another reason.
+        """
+        if self._leaving or self._reading is None or not self._reading.done():
+            return
+        self._reading.result()
+        assert self.close_code == TOO_SLOW, f"the server closed the socket with {self.close_code}"
+        self.returns += 1
+        await self.connect()
 
     async def disconnect(self) -> None:
         """Go away."""
         assert self._socket is not None and self._reading is not None
+        self._leaving = True
         await self._socket.close()
         await self._reading
 
@@ -105,15 +126,26 @@ class SeatWatcher:
             await self._reading
 
     async def shows(self, expected: dict[int, SeatSeen]) -> None:
-        """Wait until the picture is as expected, for a while; the caller compares."""
-        async with asyncio.timeout(CATCH_UP_SECONDS):
-            while self.picture.seats != expected:
-                self._painted.clear()
-                await self._painted.wait()
+        """Wait until the picture is as expected.
+
+        Raises:
+            AssertionError: it does not become so.
+        """
+        try:
+            async with asyncio.timeout(CATCH_UP_SECONDS):
+                while self.picture.seats != expected:
+                    await self.stay()
+                    self._painted.clear()
+                    await self._painted.wait()
+        except TimeoutError:
+            assert self.picture.seats == expected, f"closed: {self.close_code}"
 
     async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        async for frame in socket:
-            self.picture.take(frame.data)
+        try:
+            async for frame in socket:
+                self.picture.take(frame.data)
+                self._painted.set()
+        finally:
             self._painted.set()
 
 

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import aiohttp
 import psycopg2
@@ -13,7 +14,7 @@ import pytest
 
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures, count_of
-from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
+from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute
 
@@ -42,12 +43,12 @@ class Holding:
         self._ended = False
         self._task: asyncio.Task[None] | None = None
 
-    async def begin(self) -> None:
-        """Load the hall, and go on from there."""
+    async def __aenter__(self) -> Self:
         await self._client.availability(self._hall.id)
         self._task = asyncio.create_task(self._toggle())
+        return self
 
-    async def end(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop.
 
         Raises:
@@ -92,32 +93,28 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     unanswered, resolved_seconds, away_seconds, held_meanwhile = 0, [], [], []
     async with ServerProcess(data_directory) as server, http_session() as session:
         quiet, *halls = await server.seed(screenings=kills + 1, rows=20, seats_per_row=50)
-        holding = Holding(Client(server, session, 1000), quiet)
-        await holding.begin()
         clients = [Client(server, session, user_id) for user_id in range(1, BUYERS + 1)]
-        for number, hall in enumerate(halls):
-            crowd = [
-                asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
-                for client in clients
-            ]
-            await asyncio.sleep(draw.uniform(0.3, 0.7))
-            held_before = len(holding.seconds)
-            killed = time.monotonic()
-            if number % 2:
-                server.database.kill_postmaster()
-            else:
-                server.database.kill()
-            await _answers(server)
-            returned = time.monotonic()
-            for buyer in crowd:
-                buyer.cancel()
-            await asyncio.gather(*crowd, return_exceptions=True)
-            unanswered += len(log.unsettled)
-            await log.settle()
-            resolved_seconds.append(time.monotonic() - returned)
-            away_seconds.append(returned - killed)
-            held_meanwhile.append(holding.seconds[held_before:])
-        await holding.end()
+        async with Holding(Client(server, session, 1000), quiet) as holding:
+            for number, hall in enumerate(halls):
+                crowd = [
+                    asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
+                    for client in clients
+                ]
+                await asyncio.sleep(draw.uniform(0.3, 0.7))
+                held_before = len(holding.seconds)
+                killed = time.monotonic()
+                if number % 2:
+                    server.database.kill_postmaster()
+                else:
+                    server.database.kill()
+                await _answers(server)
+                returned = time.monotonic()
+                await send_home(crowd)
+                unanswered += len(log.unsettled)
+                await log.settle()
+                resolved_seconds.append(time.monotonic() - returned)
+                away_seconds.append(returned - killed)
+                held_meanwhile.append(holding.seconds[held_before:])
         audit = log.audit(server.database.url)
 
     latencies = [seconds for round_ in held_meanwhile for seconds in round_]
@@ -162,32 +159,30 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
     log = PurchaseLog("database-frozen")
     async with ServerProcess(data_directory) as server, http_session() as session:
         quiet, hall = await server.seed(screenings=2, rows=20, seats_per_row=50)
-        buyer, holder = Client(server, session, 1), Client(server, session, 2)
-        holding = Holding(holder, quiet)
-        await holding.begin()
-        sold = await log.buy(buyer, hall, hall.seat_ids[:2], reserve_first=True)
+        buyers = [Client(server, session, user_id) for user_id in range(1, len(hall.seat_ids) + 1)]
+        sold = await log.buy(buyers[0], hall, hall.seat_ids[:1], reserve_first=True)
         assert sold.status == 201, sold
 
-        server.database.freeze()
-        try:
-            held_before, began = len(holding.seconds), time.monotonic()
-            refused_seconds = []
-            for seat_id in hall.seat_ids[2:]:
-                asked = time.monotonic()
-                if asked - began > seconds:
-                    break
-                refused = await log.buy(buyer, hall, [seat_id], reserve_first=bool(seat_id % 2))
-                refused_seconds.append(time.monotonic() - asked)
-                assert refused.status == 503, refused
-                assert refused.document["retryable"] and int(refused.headers["Retry-After"]) > 0
-            held = holding.seconds[held_before:]
-        finally:
-            server.database.thaw()
-        thawed = time.monotonic()
-        await log.settle()
-        await _journal_drained(buyer)
-        drained_seconds = time.monotonic() - thawed
-        await holding.end()
+        async with Holding(Client(server, session, 2000), quiet) as holding:
+            server.database.freeze()
+            try:
+                held_before, began = len(holding.seconds), time.monotonic()
+                refused_seconds = []
+                for buyer, seat_id in zip(buyers[1:], hall.seat_ids[1:], strict=True):
+                    asked = time.monotonic()
+                    if asked - began > seconds:
+                        break
+                    refused = await log.buy(buyer, hall, [seat_id], reserve_first=bool(seat_id % 2))
+                    refused_seconds.append(time.monotonic() - asked)
+                    assert refused.status == 503, refused
+                    assert refused.document["retryable"] and int(refused.headers["Retry-After"]) > 0
+                held = holding.seconds[held_before:]
+            finally:
+                server.database.thaw()
+            thawed = time.monotonic()
+            await log.settle()
+            await _journal_drained(buyers[0])
+            drained_seconds = time.monotonic() - thawed
         audit = log.audit(server.database.url)
 
     figures(

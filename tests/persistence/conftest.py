@@ -13,5 +13,6 @@ from tornado.ioloop import IOLoop
 def io_loop() -> Iterator[IOLoop]:
     """A fresh uvloop, current for the test."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.get_loop()
+        asyncio.set_event_loop(runner.get_loop())
         yield IOLoop.current()
+        asyncio.set_event_loop(None)

@@ -7,8 +7,10 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import process_time
 
 import pytest
+import uvloop
 
 from engine.errors import StoreUnavailable
 from persistence.connector import (
@@ -50,6 +52,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 async def test_rows_of_the_last_statement(empty_database_url: str) -> None:
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
     async with connected(empty_database_url) as connector:
         assert await connector.run("SELECT 1; SELECT %s::int, %s::text", (2, "50% off")) == [(2, "50% off")]
         assert await connector.run("SELECT '50%'") == [("50%",)]
@@ -110,6 +113,60 @@ async def test_terminated_while_running_and_while_idle(empty_database_url: str) 
         execute(empty_database_url, TERMINATE_OTHERS)
         await asyncio.sleep(0.05)
         assert await connector.run("SELECT 2") == [(2,)]
+
+
+async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_database_url: str) -> None:
+    async with connected(empty_database_url) as connector:
+        session = await connector.dedicated("victim", 30)
+        os.kill(session.backend_pid, signal.SIGSTOP)
+        running = asyncio.create_task(session.run("SELECT 1"))
+        await asyncio.sleep(0.05)
+        # Going on, the server process ends before it looks into its socket; so the socket is reset.
+        os.kill(session.backend_pid, signal.SIGTERM)
+        os.kill(session.backend_pid, signal.SIGCONT)
+        while backends(empty_database_url):
+            pass
+        async with asyncio.timeout(2):
+            with pytest.raises(StoreUnavailable, match="terminating connection"):
+                await running
+
+
+async def test_broken_connections_leave_no_trace_in_the_event_loop(empty_database_url: str) -> None:
+    """Neither an open descriptor, nor a number that the loop refuses to watch for somebody else."""
+    loop = asyncio.get_running_loop()
+    async with (
+        connected(empty_database_url) as connector,
+        connected("postgresql://u@127.0.0.1:1/d") as nobody,
+    ):
+        await connector.run("SELECT 1")
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(20):
+            with pytest.raises(DatabaseUnavailable):
+                await nobody.run("SELECT 1")
+            execute(empty_database_url, TERMINATE_OTHERS)
+            await asyncio.sleep(0.01)
+            pairs = [socket.socketpair() for _ in range(3)]
+            for one, other in pairs:
+                readable = asyncio.Event()
+                loop.add_reader(one, readable.set)
+                other.send(b"!")
+                async with asyncio.timeout(1):
+                    await readable.wait()
+                loop.remove_reader(one)
+                one.close()
+                other.close()
+            assert await connector.run("SELECT 1") == [(1,)]
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+async def test_a_connection_that_broke_while_idle_costs_nothing(empty_database_url: str) -> None:
+    async with connected(empty_database_url) as connector:
+        await connector.run("SELECT 1")
+        execute(empty_database_url, TERMINATE_OTHERS)
+        await asyncio.sleep(0.05)
+        began = process_time()
+        await asyncio.sleep(0.2)
+        assert process_time() - began < 0.1
 
 
 async def test_what_the_schema_refuses_names_its_rule(empty_database_url: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -128,13 +129,33 @@ def test_ctrl_c_on_the_terminal_misses_it(embedded: EmbeddedPostgres) -> None:
     assert os.getsid(embedded.postmaster_pid) != os.getsid(0)
 
 
+def socket_directory(embedded: EmbeddedPostgres) -> Path:
+    return Path(parse_qs(urlsplit(embedded.url).query)["host"][0])
+
+
 def test_a_path_too_long_for_a_socket(data_directory: Path) -> None:
     deep = data_directory / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     embedded = EmbeddedPostgres(deep)
     embedded.start()
     assert answers(embedded)
+    assert socket_directory(embedded).stat().st_mode & 0o077 == 0
     embedded.stop()
+    assert not socket_directory(embedded).exists()
+
+
+def test_a_socket_directory_that_somebody_else_has_laid_out_is_not_used(data_directory: Path) -> None:
+    deep = data_directory / ("d" * 60) / ("e" * 60)
+    deep.mkdir(parents=True)
+    embedded = EmbeddedPostgres(deep)
+    trap = socket_directory(embedded)
+    trap.symlink_to(data_directory)
+    try:
+        with pytest.raises(EmbeddedPostgresFailed, match="somebody else"):
+            embedded.start()
+    finally:
+        trap.unlink()
+        embedded.stop()
 
 
 def test_an_interrupted_initdb_is_begun_again(data_directory: Path) -> None:

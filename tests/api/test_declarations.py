@@ -1,0 +1,117 @@
+"""What declarations become: routes, parsed arguments, answers that are kept, and work that goes on."""
+
+import asyncio
+import logging
+
+import pytest
+from marshmallow import Schema, fields
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+
+from api.endpoint import Access, Answer, Resource
+from api.errors import InvalidInput
+from api.operation import UnfinishedWork
+from api.parsing import Parser
+from api.receipts import TICKET, TICKETS_CREATED, encode_reply
+from engine.errors import OutcomeUnknown, SeatsUnavailable
+from engine.replies import Held
+from tests.api.venue import SCREENING, Venue
+
+
+class Connection:
+    context = None
+
+
+def request_with(body: bytes) -> HTTPServerRequest:
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("POST", "/", "HTTP/1.1"),
+        headers=HTTPHeaders({"Host": "x"}),
+        connection=Connection(),
+    )
+    request.body = body
+    return request
+
+
+async def nothing(call: object, **ids: int) -> list[int]:
+    """Nothing but the ids it was called with."""
+    return list(ids.values())
+
+
+@pytest.mark.gen_test
+async def test_paths_have_any_number_of_ids_and_an_optional_last_slash(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cinemas = Resource("/cinemas", tag="Cinemas")
+    cinemas.get("/", access=Access.PUBLIC)(nothing)
+    cinemas.get("/{cinema_id}/rooms/{room_id}/", access=Access.PUBLIC)(nothing)
+    cinemas.delete("", access=Access.PUBLIC, status=204)(nothing)
+    monkeypatch.setattr("api.application.RESOURCES", (cinemas,))
+    venue.restart_api()
+    for path, answer in (
+        ("/cinemas", []),
+        ("/cinemas/", []),
+        ("/cinemas/7/rooms/8", [7, 8]),
+        (f"/cinemas/7/rooms/{2**63 - 1}/", [7, 2**63 - 1]),
+    ):
+        assert (await venue.guest.send("GET", path)).json == answer
+    for path in (f"/cinemas/7/rooms/{2**63}", "/cinemas/7/rooms/8//", "/cinemas/{}/rooms/8", "/cinemas/7"):
+        assert (await venue.guest.send("GET", path)).status == 404
+    for path in ("/cinemas", "/cinemas/"):
+        assert "DELETE" in (await venue.guest.send("OPTIONS", path)).headers["Allow"]
+
+
+@pytest.mark.gen_test
+async def test_an_operation_is_declared_once(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = Resource("", tag="Twice")
+    twice.get("/things/{thing_id}")(nothing)
+    twice.get("/things/{id}")(nothing)
+    monkeypatch.setattr("api.application.RESOURCES", (twice,))
+    with pytest.raises(ValueError, match="declared twice"):
+        venue.restart_api()
+
+
+def test_faults_deep_in_a_body_are_told_flat_and_once() -> None:
+    class Row(Schema):
+        label = fields.String(required=True)
+
+    class Room(Schema):
+        rows = fields.List(fields.Nested(Row))
+
+    with pytest.raises(InvalidInput) as refused:
+        Parser().parse(Room(), request_with(b'{"rows": [{}, {}, {"label": 5}]}'), location="json")
+    assert refused.value.data["errors"] == {
+        "rows": ["Missing data for required field.", "Not a valid string."]
+    }
+
+
+@pytest.mark.gen_test
+async def test_what_is_kept_of_a_booking_is_what_was_answered(venue: Venue) -> None:
+    user = venue.user(7)
+    answered = await user.book(SCREENING, [42, 43], key="k1")
+    (receipt_reply,) = (venue.database.answers[key] for key in venue.database.answers)
+    tickets = venue.database.tickets
+    assert receipt_reply.tickets == tuple(tickets.values())
+    assert encode_reply(TICKETS_CREATED, receipt_reply) == (answered.status, answered.body)
+
+
+@pytest.mark.parametrize("form", [TICKET, TICKETS_CREATED])
+def test_forms_are_for_tickets_only(form: str) -> None:
+    with pytest.raises(TypeError, match="Held"):
+        encode_reply(form, Held(()))
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize(("failure", "lines"), [(SeatsUnavailable([42], []), 0), (ValueError("defect"), 1)])
+async def test_only_defects_of_abandoned_work_are_logged(
+    failure: Exception, lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    unfinished, gate = UnfinishedWork(wait_seconds=0.01), asyncio.Event()
+
+    async def fail_late() -> Answer:
+        await gate.wait()
+        raise failure
+
+    with pytest.raises(OutcomeUnknown):
+        await unfinished.answer(fail_late())
+    gate.set()
+    await unfinished.finished()
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == lines
