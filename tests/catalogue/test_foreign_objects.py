@@ -1,0 +1,228 @@
+"""What is somebody else's: never shown, never changed, and where it is private not even known to be there.
+
+Every operation that takes an id is found in the OpenAPI document and called by Bob with the ids of Ada's
+things. An operation that is not in the table below, because it is new, fails the test.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.api.caller import Response
+from tests.catalogue.conftest import OpenHouse
+from tests.catalogue.world import ADA, UNKNOWN_ID, World, built
+from tests.inbox import Inbox
+
+pytestmark = pytest.mark.gen_test(timeout=20)
+
+METHODS = ("get", "post", "put", "patch", "delete")
+PAYMENT = "payment-of-ada"
+PHONE = "0228 7654321"
+SECRETS = (ADA, PAYMENT, PHONE, "Low Water of Ada")
+"""What Bob must not see: it stands in Ada's profile, tickets and searches."""
+
+
+class Operation(NamedTuple):
+    """An operation of the document."""
+
+    method: str
+    path: str
+    public: bool
+    admin: bool
+    ids: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
+    """All operations, each with the names of the ids in its path and its body."""
+    for path, methods in document["paths"].items():
+        for method in METHODS:
+            if method not in methods:
+                continue
+            declared = methods[method]
+            in_path = {parameter["name"] for parameter in declared["parameters"] if parameter["in"] == "path"}
+            yield Operation(
+                method.upper(),
+                path,
+                public="security" not in declared,
+                admin="`admin_required`" in declared["responses"]["403"]["description"],
+                ids=frozenset(in_path | ids_in_body(document, declared)),
+            )
+
+
+def ids_in_body(document: Mapping[str, Any], declared: Mapping[str, Any]) -> set[str]:
+    content = declared.get("requestBody", {}).get("content", {})
+    references = [form["schema"].get("$ref", "") for form in content.values()]
+    schemas = document["components"]["schemas"]
+    names = [name.rpartition("/")[2] for name in references if name]
+    return {
+        field for name in names for field in schemas[name]["properties"] if field.endswith(("_id", "_ids"))
+    }
+
+
+class Answered(NamedTuple):
+    """How Bob is to be answered when he names Ada's things.
+
+    Attributes:
+        code: what he is refused with; empty if it is no business of Ada's.
+        body: what he sends.
+    """
+
+    code: str = ""
+    body: object = None
+
+
+HIDDEN_TICKET = Answered("ticket_not_found")
+
+
+def held_seat(**more: object) -> Callable[[World], object]:
+    """The seat that Ada holds."""
+    return lambda world: {
+        "screening_id": world.things["usual"]["screening_id"],
+        "seat_ids": [world.seat_ids[-1]],
+        **more,
+    }
+
+
+V1 = "/api/v1"
+FOREIGN: Mapping[str, Answered] = {
+    f"GET {V1}/users/{{user_id}}": Answered(),
+    f"GET {V1}/users/{{user_id}}/profile-picture": Answered("picture_not_found"),
+    f"DELETE {V1}/users/me/search-history/{{search_id}}": Answered("search_entry_not_found"),
+    f"POST {V1}/seat-reservations/reserve": Answered("seats_unavailable", held_seat()),
+    f"POST {V1}/seat-reservations/extend": Answered("not_held", held_seat()),
+    f"POST {V1}/seat-reservations/toggle": Answered("seats_unavailable", held_seat()),
+    f"DELETE {V1}/seat-reservations/cancel/{{screening_id}}": Answered(),
+    f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability": Answered(),
+    f"GET {V1}/seat-reservations/screening/{{screening_id}}/availability/me": Answered(),
+    f"POST {V1}/tickets/book": Answered("payment_already_used", held_seat(payment_id=PAYMENT)),
+    f"POST {V1}/tickets/book-from-reservation": Answered(
+        "payment_already_used", held_seat(payment_id=PAYMENT)
+    ),
+    f"GET {V1}/tickets/{{ticket_id}}": HIDDEN_TICKET,
+    f"DELETE {V1}/tickets/{{ticket_id}}": HIDDEN_TICKET,
+    f"POST {V1}/tickets/{{ticket_id}}/confirm-payment": HIDDEN_TICKET._replace(body={"payment_id": "pi-1"}),
+    f"POST {V1}/tickets/{{ticket_id}}/resend": HIDDEN_TICKET,
+    f"POST {V1}/cinemas/{{cinema_id}}/favorite": Answered(),
+    f"DELETE {V1}/cinemas/{{cinema_id}}/favorite": Answered(),
+    f"POST {V1}/movies/{{movie_id}}/reviews": Answered(body={"rating": 1}),
+    f"PUT {V1}/movies/reviews/{{review_id}}": Answered("not_the_author", {"rating": 1}),
+    f"DELETE {V1}/movies/reviews/{{review_id}}": Answered("not_the_author"),
+    f"POST {V1}/movies/reviews/{{review_id}}/react": Answered(body={"reaction": "dislike"}),
+    **dict.fromkeys(
+        (
+            f"GET {V1}/movies/reviews/{{review_id}}",
+            f"GET {V1}/movies/{{movie_id}}",
+            f"GET {V1}/movies/{{movie_id}}/cast",
+            f"GET {V1}/movies/{{movie_id}}/reviews",
+            f"GET {V1}/movies/{{movie_id}}/reviews/summary",
+            f"GET {V1}/movies/{{movie_id}}/showtimes",
+            f"GET {V1}/casts/{{cast_id}}",
+            f"GET {V1}/casts/movie/{{movie_id}}",
+            f"GET {V1}/cinemas/{{cinema_id}}",
+            f"GET {V1}/cinemas/{{cinema_id}}/amenities",
+            f"GET {V1}/cinemas/{{cinema_id}}/movies",
+            f"GET {V1}/cinemas/{{cinema_id}}/rooms/",
+            f"GET {V1}/cinemas/{{cinema_id}}/showtimes",
+            f"GET {V1}/rooms/{{room_id}}",
+            f"GET {V1}/rooms/{{room_id}}/seats/",
+            f"GET {V1}/screenings/{{screening_id}}",
+            f"GET {V1}/screenings/{{screening_id}}/available-seats",
+            f"GET {V1}/showtimes/{{showtime_id}}",
+            f"GET {V1}/showtimes/{{showtime_id}}/seats",
+        ),
+        Answered(),
+    ),
+}
+"""Administrators' operations are not here: to Bob, all of them are forbidden."""
+
+PRIVATE = frozenset(("ticket_id", "search_id"))
+"""Ids of things of which only their owner knows that they are there."""
+
+
+@pytest.fixture
+def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
+    """In which Ada has something of everything."""
+
+    async def build() -> World:
+        world = await built(await open_house(smtp_url=inbox.url), inbox)
+        ada, usual = world.member("user"), world.things["usual"]
+        for method, path, body in (
+            ("PUT", "/users/me", {"phone": PHONE}),
+            ("POST", f"/cinemas/{usual['cinema_id']}/favorite", None),
+            ("POST", "/users/me/search-history", {"query": SECRETS[-1]}),
+            ("POST", f"/movies/reviews/{usual['review_id']}/react", {"reaction": "like"}),
+        ):
+            answer = await ada.send(method, V1 + path, body)
+            assert answer.status in (200, 201), answer.body
+            if path.endswith("history"):
+                usual["search_id"] = answer.json["id"]
+        booked = await ada.book(usual["screening_id"], world.seat_ids[-2:-1], payment_id=PAYMENT)
+        usual["ticket_id"] = booked.json[0]["id"]
+        assert (await ada.reserve(usual["screening_id"], world.seat_ids[-1:])).status == 201
+        return world
+
+    return io_loop.run_sync(build)
+
+
+async def taking_ids(world: World) -> list[Operation]:
+    document = (await world.house.guest.send("GET", "/openapi.json")).json
+    return [operation for operation in operations(document) if operation.ids]
+
+
+def body_for(world: World, operation: Operation) -> object:
+    body = FOREIGN.get(operation.name, Answered(body={})).body
+    return body(world) if callable(body) else body
+
+
+async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> Response:
+    ids = {**world.things["unknown"], "search_id": UNKNOWN_ID, **world.things[at]}
+    path = operation.path.format(**ids)
+    return await world.member("bob").send(operation.method, path, body_for(world, operation))
+
+
+async def belongings(world: World) -> dict[str, Any]:
+    """All that Ada sees of her own."""
+    own = (
+        *("/auth/me", "/users/me", "/users/me/search-history", "/cinemas/favorites"),
+        *("/tickets/my-tickets", "/seat-reservations/my-reservations?include_expired=true"),
+    )
+    seen = {path: (await world.member("user").send("GET", V1 + path)).json for path in own}
+    review = await world.house.guest.send("GET", f"{V1}/movies/reviews/{world.things['usual']['review_id']}")
+    return {**seen, "review": (review.json["rating"], review.json["comment"], review.json["likes"])}
+
+
+async def test_every_operation_that_takes_an_id_is_classified(world: World) -> None:
+    found = {operation.name for operation in await taking_ids(world) if not operation.admin}
+    assert set(FOREIGN) == found
+
+
+async def test_nothing_of_somebody_elses_is_shown_or_changed(world: World) -> None:
+    before = await belongings(world)
+    for operation in await taking_ids(world):
+        answer = await call_as_bob(world, operation)
+        expected = "admin_required" if operation.admin else FOREIGN[operation.name].code
+        code = answer.code if answer.status >= 400 else ""
+        assert code == expected, (operation.name, answer.body)
+        seen, sent = answer.body.decode(), str(body_for(world, operation))
+        assert not [secret for secret in SECRETS if secret in seen and secret not in sent], operation.name
+        assert await belongings(world) == before, operation.name
+
+
+async def test_what_is_private_looks_as_if_it_did_not_exist(world: World) -> None:
+    private = [
+        operation for operation in await taking_ids(world) if operation.ids & PRIVATE and not operation.admin
+    ]
+    assert len(private) == 5
+    for operation in private:
+        hers = await call_as_bob(world, operation)
+        none = await call_as_bob(world, operation, at="unknown")
+        (name,) = operation.ids & PRIVATE
+        assert (hers.status, none.status) == (404, 404), operation.name
+        hers_id = str(world.things["usual"][name])
+        assert hers.body.decode().replace(hers_id, str(UNKNOWN_ID)) == none.body.decode(), operation.name
