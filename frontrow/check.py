@@ -1,10 +1,12 @@
 """What `frontrow check` finds: whether this configuration can sell, and what would make it better."""
 
+import os
 from collections.abc import Iterator
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from engine.errors import StoreUnavailable
-from frontrow.settings import Settings
+from frontrow.settings import PREFIX, TABLE, Settings
 from persistence.connector import Connector, DefectiveStatement
 
 _OLDEST_TESTED_VERSION = 150_000
@@ -54,6 +56,12 @@ async def advice(settings: Settings, database_url: str) -> list[Finding]:
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding(True, False, f"settings are valid ({settings.env})")
+    known = [setting.variable for setting in TABLE.values()]
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in known:
+            likely = get_close_matches(variable, known, 1)
+            hint = f"; {likely[0]} may be meant" if likely else ""
+            yield Finding(False, False, f"{variable} is no setting and has no effect{hint}")
     if not settings.database_url:
         place = f"the embedded PostgreSQL in {settings.data_dir} is used"
         if settings.production:
