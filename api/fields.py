@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
@@ -31,7 +31,13 @@ class RequestSchema(Schema):
     Args:
         limits: the bounds of requests.
         options: as marshmallow takes them.
+
+    Attributes:
+        exactly_one: fields of which one must be given, and only one. The documentation says so; whoever
+            declares them checks it.
     """
+
+    exactly_one: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, limits: Limits = _USUAL_LIMITS, **options: Any) -> None:
         self._limits = limits
@@ -90,6 +96,7 @@ class EmailAddress(fields.String):
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LOCAL_PART_LIMIT = 64
 # What browsers take in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
 _EMAIL_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}$"
 
@@ -98,7 +105,15 @@ def email_address(**options: Any) -> EmailAddress:
     """A well-formed e-mail address."""
     well_formed = validate.Regexp(_EMAIL_ADDRESS, error="Must be an e-mail address.")
     metadata = {"format": "email", "example": "ada@home.example"}
-    return EmailAddress(validate=[validate.Length(3, 254), well_formed], metadata=metadata, **options)
+    return EmailAddress(
+        validate=[validate.Length(3, 254), well_formed, _deliverable], metadata=metadata, **options
+    )
+
+
+def _deliverable(address: str) -> None:
+    """RFC 5321, section 4.5.3.1.1."""
+    if len(address.partition("@")[0]) > _LOCAL_PART_LIMIT:
+        raise ValidationError(f"Must not have more than {_LOCAL_PART_LIMIT} characters before the @.")
 
 
 def optional_text(longest: int, **options: Any) -> fields.String:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from apispec import APISpec
@@ -26,9 +26,10 @@ from api.errors import (
     translation_of,
 )
 from api.exchange import REQUEST_ID_HEADER
-from api.fields import LARGEST_ID
+from api.fields import LARGEST_ID, RequestSchema
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.limits import Limits
+from api.openapi_links import links_by_creator
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\
@@ -80,7 +81,18 @@ class InvalidInputShape(ProblemShape):
     )
 
 
-def openapi_document(endpoints: Iterable[Endpoint], version: str, limits: Limits) -> dict[str, Any]:
+class _Plugin(MarshmallowPlugin):
+    """Describes request schemas together with what they say of several fields."""
+
+    class Converter(OpenAPIConverter):
+        def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
+            described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
+            if isinstance(schema, RequestSchema) and schema.exactly_one:
+                described["oneOf"] = [{"required": [name]} for name in schema.exactly_one]
+            return described
+
+
+def openapi_document(endpoints: Sequence[Endpoint], version: str, limits: Limits) -> dict[str, Any]:
     """The document.
 
     Args:
@@ -93,13 +105,17 @@ def openapi_document(endpoints: Iterable[Endpoint], version: str, limits: Limits
         version=version,
         openapi_version="3.1.0",
         info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-        plugins=[MarshmallowPlugin(schema_name_resolver=schema_name)],
+        plugins=[_Plugin(schema_name_resolver=schema_name)],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
     spec.components.schema("Problem", schema=ProblemShape)
     spec.components.schema("InvalidInput", schema=InvalidInputShape)
+    links = links_by_creator(endpoints)
     for endpoint in endpoints:
-        spec.path(endpoint.path, operations={endpoint.method.lower(): _operation(endpoint, limits)})
+        operation = _operation(endpoint, limits)
+        if endpoint.name in links:
+            operation["responses"][str(endpoint.status)]["links"] = links[endpoint.name]
+        spec.path(endpoint.path, operations={endpoint.method.lower(): operation})
     return spec.to_dict()
 
 

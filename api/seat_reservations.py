@@ -56,6 +56,8 @@ class SeatSelection(RequestSchema):
 class ToggleSelection(RequestSchema):
     """One seat or several."""
 
+    exactly_one = ("seat_id", "seat_ids")
+
     screening_id = identifier(required=True)
     seat_id = identifier(metadata={"description": "Either this or `seat_ids`."})
     seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`."})

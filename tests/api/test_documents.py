@@ -73,6 +73,30 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
     (minutes,) = [parameter for parameter in extend if parameter["name"] == "additional_minutes"]
     assert minutes["schema"] == {"type": "integer", "default": 5, "minimum": 1, "maximum": 60}
     assert "security" not in document["paths"][f"{RESERVATIONS}/cleanup"]["post"]
+    one_form = document["components"]["schemas"]["ToggleSelection"]["oneOf"]
+    assert one_form == [{"required": ["seat_id"]}, {"required": ["seat_ids"]}]
+
+
+@pytest.mark.gen_test
+async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: Venue) -> None:
+    paths = (await venue.guest.send("GET", "/openapi.json")).json["paths"]
+    ids = {endpoint.name: endpoint.path_ids for endpoint in ENDPOINTS}
+
+    def links(path: str) -> dict[str, Any]:
+        return paths[path]["post"]["responses"]["201"]["links"]
+
+    cinema = links("/api/v1/cinemas/")
+    assert {"get_cinema", "update_cinema", "delete_cinema", "create_room"} <= set(cinema)
+    assert cinema["get_cinema"] == {
+        "operationId": "get_cinema",
+        "parameters": {"cinema_id": "$response.body#/id"},
+    }
+    assert links("/api/v1/tickets/book")["get_ticket"]["parameters"] == {"ticket_id": "$response.body#/0/id"}
+    for methods in paths.values():
+        for operation in methods.values():
+            for response in operation["responses"].values():
+                for link in response.get("links", {}).values():
+                    assert list(link["parameters"]) == ids[link["operationId"]]
 
 
 @pytest.mark.gen_test

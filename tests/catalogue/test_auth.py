@@ -43,6 +43,7 @@ async def test_a_registered_user_logs_in_by_json_and_by_form(house: House) -> No
         ({"email": "a..b@home.example", "password": PASSWORD}, "email"),
         ({"email": "ada@home.example\r\nBcc: x@y.example", "password": PASSWORD}, "email"),
         ({"email": "x" * 250 + "@home.example", "password": PASSWORD}, "email"),
+        ({"email": "x" * 65 + "@home.example", "password": PASSWORD}, "email"),
         ({"email": "ada@home.example"}, "password"),
         ({"email": "ada@home.example", "password": "too short"}, "password"),
         ({"email": "ada@home.example", "password": "aaaaaaaaaaaaaa"}, "password"),
