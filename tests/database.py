@@ -2,7 +2,9 @@
 
 import itertools
 import tempfile
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -76,24 +78,76 @@ def template_database(cluster: EmbeddedPostgres) -> str:
     return "template_for_tests"
 
 
+class DatabaseStock:
+    """Databases made ahead, and dropped behind, while tests run: making one takes longer than most tests.
+
+    Args:
+        embedded: where they are.
+        template: what they are copied from.
+    """
+
+    READY = 4
+
+    def __init__(self, embedded: EmbeddedPostgres, template: str) -> None:
+        self._embedded = embedded
+        self._template = template
+        self._ready: deque[Future[str]] = deque()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="databases")
+
+    def take(self) -> str:
+        """The name of a database that nobody has used."""
+        while len(self._ready) <= self.READY:
+            self._ready.append(self._worker.submit(create_database, self._embedded, self._template))
+        try:
+            return self._ready.popleft().result()
+        except psycopg2.OperationalError:
+            # It was being made when a test killed the server.
+            return self.take()
+
+    def give_back(self, name: str) -> None:
+        """Drop a database soon."""
+        self._worker.submit(drop_database, self._embedded, name)
+
+    def close(self) -> None:
+        """Make no more."""
+        self._worker.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def stock(cluster: EmbeddedPostgres, template_database: str) -> Iterator[DatabaseStock]:
+    """Migrated databases."""
+    databases = DatabaseStock(cluster, template_database)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture
+def database_url(cluster: EmbeddedPostgres, stock: DatabaseStock) -> Iterator[str]:
+    """A migrated database without rows (but for the seat types)."""
+    name = stock.take()
+    yield database_of(cluster, name)
+    stock.give_back(name)
+
+
 @pytest.fixture
 def empty_database_url(cluster: EmbeddedPostgres) -> Iterator[str]:
     """A database without a schema."""
-    yield from _database(cluster, "template0")
+    name = create_database(cluster, "template0")
+    yield database_of(cluster, name)
+    drop_database(cluster, name)
 
 
-@pytest.fixture
-def database_url(cluster: EmbeddedPostgres, template_database: str) -> Iterator[str]:
-    """A migrated database without rows (but for the seat types)."""
-    yield from _database(cluster, template_database)
-
-
-def _database(embedded: EmbeddedPostgres, template: str) -> Iterator[str]:
+def create_database(embedded: EmbeddedPostgres, template: str) -> str:
+    """Copy a database. Returns the name of the copy."""
     name = f"test_{next(_numbers)}"
     named = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
     _administer(embedded, "CREATE DATABASE {name} TEMPLATE {template}", named)
-    yield database_of(embedded, name)
-    _administer(embedded, "DROP DATABASE {name} WITH (FORCE)", named)
+    return name
+
+
+def drop_database(embedded: EmbeddedPostgres, name: str) -> None:
+    """Drop a database, whoever is still connected."""
+    _administer(embedded, "DROP DATABASE {name} WITH (FORCE)", {"name": sql.Identifier(name)})
 
 
 def _administer(embedded: EmbeddedPostgres, statement: str, names: dict[str, sql.Identifier]) -> None:
