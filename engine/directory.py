@@ -8,6 +8,7 @@ they `ask`, and they could as well be asking another process.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 from time import perf_counter
 from typing import TypeVar
 
@@ -25,6 +26,8 @@ Written = TypeVar("Written")
 
 _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
+# Screenings that a sweep loads at one time: few, so that those whom somebody waits for come first.
+_SWEPT_AT_ONCE = 4
 
 
 class Screenings:
@@ -137,15 +140,18 @@ class Screenings:
         """
         now = self._clock.now()
         due = {sid for sid, actor in self._actors.items() if actor.next_deadline <= now}
-        stored = await self._store.overdue(now, _OVERDUE_LIMIT)
-        due.update(sid for sid in stored if sid not in self._actors)
-        answers = await asyncio.gather(
-            *(self.ask(ReleaseLapsed(screening_id)) for screening_id in due), return_exceptions=True
-        )
-        for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, EngineError):
-                raise answer
-        return sum(answer.number for answer in answers if isinstance(answer, Lapsed))
+        due.update(await self._store.overdue(now, _OVERDUE_LIMIT))
+        released = 0
+        remaining = iter(sorted(due))
+        while few := list(islice(remaining, _SWEPT_AT_ONCE)):
+            answers = await asyncio.gather(
+                *(self.ask(ReleaseLapsed(screening_id)) for screening_id in few), return_exceptions=True
+            )
+            for answer in answers:
+                if isinstance(answer, BaseException) and not isinstance(answer, EngineError):
+                    raise answer
+            released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
+        return released
 
     async def passivate_idle(self) -> int:
         """Put away the screenings that are idle, at rest and flushed. Returns how many."""
