@@ -97,7 +97,13 @@ class Server:
         self._journal = PostgresJournal(
             self._connector, encode_reply, self._observer, limit=settings.journal_limit
         )
-        self._feed = SeatFeed(self._clock, self._observer, tick_seconds=settings.socket_tick_ms / 1000)
+        self._feed = SeatFeed(
+            self._clock,
+            self._observer,
+            tick_seconds=settings.socket_tick_ms / 1000,
+            socket_limit=settings.sockets_limit,
+            sockets_per_holder=settings.sockets_per_user_limit,
+        )
         policy = Policy(
             hold_seconds=settings.hold_seconds,
             extension_limit=settings.hold_extension_limit,

@@ -260,6 +260,14 @@ class Settings:
         _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
         "Bytes that may wait for one slow WebSocket before it is closed.",
     ] = 64 * _KIB
+    sockets_limit: Annotated[
+        int,
+        _whole(1, 1_000_000, "sockets"),
+        "WebSockets that may be open; beyond it they are closed with 1013.",
+    ] = 20_000
+    sockets_per_user_limit: Annotated[
+        int, _whole(1, 10_000, "sockets"), "WebSockets of one user; beyond it they are closed with 4429."
+    ] = 50
     resume_limit: Annotated[
         int,
         _whole(0, 100_000, "changes"),

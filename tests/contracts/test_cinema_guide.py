@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from tests.api.caller import Caller, Response
 from tests.contracts.conftest import OpenCinema
@@ -269,3 +270,12 @@ async def test_the_guides_functions_work_as_written(cinema: GuideCinema) -> None
         "Booking confirmed! Check your email for tickets.",
         "Booking confirmed! Check your email for tickets.",
     ]
+
+
+async def test_the_sockets_of_one_user_are_bounded_by_a_setting(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(sockets_per_user_limit=1)
+    async with cinema.watch(7), cinema.watch(8):
+        with pytest.raises(ConnectionClosed) as closed:
+            await cinema.watch(7).__aenter__()
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4429
