@@ -62,7 +62,9 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             likely = get_close_matches(variable, known, 1)
             hint = f"; {likely[0]} may be meant" if likely else ""
             yield Finding(False, False, f"{variable} is no setting and has no effect{hint}")
-    if not settings.database_url:
+    if settings.database_url:
+        yield Finding(True, False, f"the database is {settings.shown_database_url}")
+    else:
         place = f"the embedded PostgreSQL in {settings.data_dir} is used"
         if settings.production:
             yield Finding(

@@ -46,6 +46,13 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert "fsync and full_page_writes are on" in after.output
 
 
+def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> None:
+    url = "postgresql://somebody:hidden-word@127.0.0.1:1/sales"
+    checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
+    assert "the database is postgresql://somebody:***@127.0.0.1:1/sales" in checked.output
+    assert "hidden-word" not in checked.output
+
+
 def test_a_token_is_what_the_server_believes(tmp_path: Path) -> None:
     printed = run("token", "--user-id", 7, "--admin", "--ttl", 60, "--data-dir", tmp_path)
     assert printed.exit_code == 0
