@@ -62,7 +62,7 @@ def hall_of(rows: int, seats_per_row: int) -> Layout:
 
 def screening_info(screening_id: int) -> ScreeningInfo:
     """A screening far in the future."""
-    return ScreeningInfo(screening_id, 1, _STARTS_AT, _STARTS_AT + 7200, 1250, {"standard": 0})
+    return ScreeningInfo(screening_id, _STARTS_AT, _STARTS_AT + 7200, 1250, {"standard": 0})
 
 
 class BareCore:

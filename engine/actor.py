@@ -19,22 +19,19 @@ from math import inf
 from time import perf_counter
 from typing import NamedTuple
 
-from engine.commands import Command, ReadChanges, ReadSeats, ReleaseLapsed
+from engine.commands import Command, ReadChanges, ReadReservation, ReadSeats, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
-from engine.events import HoldsExpired, TicketsConfirmed, TicketsIssued
+from engine.events import HoldsExpired
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
-from engine.records import Receipt
-from engine.replies import Reply
+from engine.records import Receipt, TicketStatus
+from engine.replies import Booked, Reply
 from engine.screening import Screening
 from engine.screening_state import Outcome
 
 log = logging.getLogger("frontrow.engine")
 
-_UNJOURNALLED = frozenset({ReadSeats, ReadChanges, ReleaseLapsed})
+_UNJOURNALLED = frozenset({ReadSeats, ReadReservation, ReadStock, ReadChanges, ReleaseLapsed})
 """Commands that are served even when the journal is full: reads, and what time has decided."""
-
-
-_SALES = frozenset({TicketsIssued.kind, TicketsConfirmed.kind})
 
 
 class Envelope(NamedTuple):
@@ -248,8 +245,9 @@ class ScreeningActor:
         outcome = conclude(operation, now)
         for change in outcome.changes:
             self._shared.publisher.publish(change)
-            if change.cause in _SALES:
-                self._shared.observer.seats_sold(sum(view.status == "booked" for view in change.views))
+        if error is None and isinstance(outcome.reply, Booked):
+            sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in outcome.reply.tickets)
+            self._shared.observer.seats_sold(sold)
         for answer in self._waiting.pop(operation, ()):
             if error is not None:
                 self._refuse(answer, error)

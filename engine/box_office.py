@@ -14,13 +14,17 @@ from engine.errors import (
     NotHeld,
     PaymentAlreadyUsed,
     RefundRequired,
+    ReservationNotHeld,
     SeatsUnavailable,
     TicketNotFound,
     TicketNotPending,
 )
 from engine.ports import Journal, Ledger
-from engine.records import Receipt, Ticket, TicketStatus
+from engine.records import Paper, Receipt, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled
+
+RESERVATION_PAYMENT = "reservation:"
+"""How the payment ids begin under which reservations of places are bought. No caller may name one."""
 
 
 class BoxOffice:
@@ -121,6 +125,53 @@ class BoxOffice:
             if repeated := await self._repeated(command):
                 return repeated
             raise RefundRequired(unavailable) from unavailable
+
+    async def purchase(
+        self,
+        holder: str,
+        owner: str,
+        screening_id: int,
+        reservation_id: int,
+        papers: Sequence[Paper],
+        receipt: Receipt | None = None,
+    ) -> Booked:
+        """Turn a reservation of places into tickets; once done, the same tickets again.
+
+        Args:
+            holder: whose reservation it is, e.g. "session:…".
+            owner: whose the tickets are to be, e.g. "user:7".
+            screening_id: the event.
+            reservation_id: the reservation.
+            papers: what the tickets are issued with, one for each place.
+            receipt: idempotency key under which the answer is kept.
+
+        Returns:
+            The tickets, committed.
+
+        Raises:
+            ReservationNotHeld: it is over, or it is not the holder's.
+            WrongNumberOfPapers: it has more or fewer places.
+            PaymentAlreadyUsed: somebody else has bought it.
+            EngineError: as `BookSeats` is refused.
+        """
+        command = BookSeats(
+            screening_id,
+            holder,
+            (),
+            f"{RESERVATION_PAYMENT}{screening_id}-{reservation_id}",
+            held_only=True,
+            receipt=receipt,
+            reservation_id=reservation_id,
+            owner=owner,
+            papers=tuple(papers),
+        )
+        try:
+            return cast(Booked, await self._screenings.ask(command))
+        except (ReservationNotHeld, PaymentAlreadyUsed):
+            tickets = await self._ledger.tickets_of_payment(command.payment_id or "")
+            if tickets and all(ticket.holder == owner for ticket in tickets):
+                return Booked(tuple(tickets))
+            raise
 
     async def confirm(
         self,

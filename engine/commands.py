@@ -6,15 +6,43 @@ Every command names its `screening_id` first, which is how the directory routes 
 
 from typing import NamedTuple
 
-from engine.records import Receipt
+from engine.records import Paper, Receipt
 
 
 class HoldSeats(NamedTuple):
-    """Hold every seat, or none. Seats the holder has already are left as they are. → `Held`"""
+    """Hold every seat, or none. Seats the holder has already are left as they are. → `Held`
+
+    Attributes:
+        note: kept with the holds.
+    """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...]
+    note: str | None = None
+
+
+class PlaceOrder(NamedTuple):
+    """So many places of a ticket type."""
+
+    ticket_type_id: int
+    quantity: int
+
+
+class HoldPlaces(NamedTuple):
+    """Hold places of ticket types: all that is ordered, or none. → `Reserved`
+
+    Attributes:
+        orders: each becomes a reservation of its own.
+        hold_seconds: how long it lasts; at most the life that any hold may have.
+        note: kept with the holds.
+    """
+
+    screening_id: int
+    holder: str
+    orders: tuple[PlaceOrder, ...]
+    hold_seconds: float
+    note: str | None = None
 
 
 class ToggleSeats(NamedTuple):
@@ -26,23 +54,32 @@ class ToggleSeats(NamedTuple):
 
 
 class ExtendHolds(NamedTuple):
-    """Move the deadlines of one's holds by `extra_seconds`. → `Held`"""
+    """Move the deadlines of one's holds by `extra_seconds`. → `Held`
+
+    Attributes:
+        reservation_id: names the holds in the place of `seat_ids`.
+    """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...]
     extra_seconds: float
+    reservation_id: int | None = None
 
 
 class ReleaseHolds(NamedTuple):
     """Give back one's holds, all of them or those of `seat_ids`. → `Released`
 
     Seats of the room that the holder does not hold are passed over: releasing is idempotent.
+
+    Attributes:
+        reservation_id: names the holds in the place of `seat_ids`; it must be the holder's.
     """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...] | None = None
+    reservation_id: int | None = None
 
 
 class BookSeats(NamedTuple):
@@ -54,6 +91,9 @@ class BookSeats(NamedTuple):
         payment_pending: the tickets stay pending until a payment is confirmed.
         held_only: refuse seats that the holder does not hold (`NotHeld`).
         receipt: where the answer is kept for a repeat of the request.
+        reservation_id: names held seats in the place of `seat_ids`; it must be the holder's.
+        owner: whose the tickets are, if that is not the holder.
+        papers: what the tickets are issued with, one for each in their order, or none at all.
     """
 
     screening_id: int
@@ -63,6 +103,9 @@ class BookSeats(NamedTuple):
     payment_pending: bool = False
     held_only: bool = False
     receipt: Receipt | None = None
+    reservation_id: int | None = None
+    owner: str | None = None
+    papers: tuple[Paper, ...] = ()
 
 
 class ConfirmTicket(NamedTuple):
@@ -122,6 +165,20 @@ class ReadSeats(NamedTuple):
     screening_id: int
 
 
+class ReadReservation(NamedTuple):
+    """The holder's live holds of one reservation; none if it is over, or not the holder's. → `Held`"""
+
+    screening_id: int
+    holder: str
+    reservation_id: int
+
+
+class ReadStock(NamedTuple):
+    """How much of everything is left at one moment. → `Stock`"""
+
+    screening_id: int
+
+
 class ReadChanges(NamedTuple):
     """What became visible after `since` of `epoch`, if it is still known. → `Changes`"""
 
@@ -132,6 +189,7 @@ class ReadChanges(NamedTuple):
 
 Command = (
     HoldSeats
+    | HoldPlaces
     | ToggleSeats
     | ExtendHolds
     | ReleaseHolds
@@ -141,5 +199,7 @@ Command = (
     | CancelScreening
     | ReleaseLapsed
     | ReadSeats
+    | ReadReservation
+    | ReadStock
     | ReadChanges
 )

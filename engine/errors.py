@@ -5,14 +5,16 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
 
     EngineError
     ├── NotFound                                             what was named does not exist
-    │   └── ScreeningNotFound, SeatsNotFound, TicketNotFound, NoAccount
+    │   └── ScreeningNotFound, SeatsNotFound, TicketTypeNotFound, TicketNotFound, NoAccount
     ├── UnknownReference                                     a value refers to what does not exist
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
     │   ├── AlreadyExists, InUse, Overlapping
     │   ├── SeatConflict, RoomFull, SeatsInUse, ScreeningHasBookings, IllegalStatusChange
     │   ├── TicketNotConfirmed, NoMailAddress
-    │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld
+    │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
+    │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
+    │   ├── WrongNumberOfPapers
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
     ├── BadEntry                                             the database refuses its content
@@ -71,6 +73,15 @@ class SeatsNotFound(NotFound):
     def __init__(self, seat_ids: Sequence[int]) -> None:
         EngineError.__init__(self, f"Seats {list(seat_ids)} not found in this screening")
         self.seat_ids = tuple(seat_ids)
+
+
+class TicketTypeNotFound(NotFound):
+    """The screening sells no tickets of this type."""
+
+    code = "ticket_type_not_found"
+
+    def __init__(self, ticket_type_id: int) -> None:
+        super().__init__("ticket_type", ticket_type_id)
 
 
 class TicketNotFound(NotFound):
@@ -291,6 +302,72 @@ class NotHeld(Refused):
         self.seat_ids = tuple(seat_ids)
 
 
+class ReservationNotHeld(Refused):
+    """The caller has no live hold under this reservation: it is over, or it never was the caller's."""
+
+    code = "reservation_not_held"
+
+    def __init__(self, reservation_id: int) -> None:
+        super().__init__("This reservation is not, or no longer, yours")
+        self.reservation_id = reservation_id
+
+
+class NotEnoughTickets(Refused):
+    """Fewer tickets of a type are left than were asked for. Nothing of the command was carried out."""
+
+    code = "not_enough_tickets"
+
+    def __init__(self, ticket_type_id: int, requested: int, available: int) -> None:
+        left = f"{available} tickets are" if available != 1 else "1 ticket is"
+        super().__init__(f"Not enough tickets: {requested} requested, {left} left")
+        self.ticket_type_id = ticket_type_id
+        self.requested = requested
+        self.available = available
+
+
+class OrderLimitExceeded(Refused):
+    """One reservation cannot have so many tickets of a type."""
+
+    code = "order_limit_exceeded"
+
+    def __init__(self, ticket_type_id: int, limit: int, requested: int) -> None:
+        super().__init__(f"At most {limit} tickets of this type per reservation ({requested} requested)")
+        self.ticket_type_id = ticket_type_id
+        self.limit = limit
+        self.requested = requested
+
+
+class SalesClosed(Refused):
+    """Tickets of this type are not on sale now."""
+
+    code = "sales_closed"
+
+    def __init__(self, ticket_type_id: int, reason: str) -> None:
+        super().__init__(f"These tickets are not on sale: {reason}")
+        self.ticket_type_id = ticket_type_id
+
+
+class NothingForSale(Refused):
+    """The seats of a free room can be held, and never bought."""
+
+    code = "nothing_for_sale"
+
+    def __init__(self, screening_id: int) -> None:
+        super().__init__("The seats of this room are not for sale")
+        self.screening_id = screening_id
+
+
+class WrongNumberOfPapers(Refused):
+    """There are more or fewer ticket holders than tickets."""
+
+    code = "wrong_number_of_ticket_holders"
+
+    def __init__(self, tickets: int, papers: int) -> None:
+        super().__init__(f"The reservation is for {tickets} tickets, and {papers} ticket holders are named")
+        self.tickets = tickets
+        self.papers = papers
+
+
 class ExtensionLimitReached(Refused):
     """A hold cannot be extended again, or not that far."""
 
@@ -299,6 +376,7 @@ class ExtensionLimitReached(Refused):
     def __init__(self, seat_ids: Sequence[int], reason: str) -> None:
         super().__init__(f"Reservation of seats {list(seat_ids)} cannot be extended: {reason}")
         self.seat_ids = tuple(seat_ids)
+        self.reason = reason
 
 
 class TicketNotPending(Refused):

@@ -6,10 +6,25 @@ Every function checks everything first and changes afterwards; where it raises, 
 from collections.abc import Iterable, Sequence
 
 from engine import events as ev
-from engine.commands import ExtendHolds, HoldSeats, ReleaseHolds, ReleaseLapsed, ToggleSeats
-from engine.errors import ExtensionLimitReached, NotHeld
-from engine.records import Hold, TicketStatus
-from engine.replies import Held, Lapsed, Released, SeatsChanged, Toggled
+from engine.commands import (
+    ExtendHolds,
+    HoldPlaces,
+    HoldSeats,
+    ReadReservation,
+    ReleaseHolds,
+    ReleaseLapsed,
+    ToggleSeats,
+)
+from engine.errors import (
+    ExtensionLimitReached,
+    NotEnoughTickets,
+    NotHeld,
+    OrderLimitExceeded,
+    SalesClosed,
+    TicketTypeNotFound,
+)
+from engine.records import Hold, TicketStatus, TicketType
+from engine.replies import Held, Lapsed, Released, Reserved, SeatsChanged, Toggled
 from engine.screening_state import Change, Outcome, ScreeningState
 from engine.seat_states import SeatAction
 
@@ -22,8 +37,40 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
     if not free:
         return Outcome(Held(_holds_on(state, wanted)))
     first_id = _reserve_ids(state, command.holder, free, 0)
-    event, change = _take(state, command.holder, free, first_id, now)
+    event, change = _take(state, command.holder, free, first_id, now, command.note)
     return Outcome(Held(_holds_on(state, wanted)), (event,), (change,))
+
+
+def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outcome:
+    """Hold places of ticket types, all orders or none; each order becomes a reservation."""
+    state.require_open(now, "reserve tickets")
+    ordered: dict[int, int] = {}
+    for kind_id, quantity in command.orders:
+        ordered[kind_id] = ordered.get(kind_id, 0) + quantity
+    for kind_id, quantity in ordered.items():
+        _require_on_sale(state, kind_id, quantity, now)
+    next_id = _reserve_ids(state, command.holder, range(sum(ordered.values())), 0)
+    expires_at = now + min(command.hold_seconds, state.policy.hold_life_seconds)
+    reservations: list[tuple[Hold, ...]] = []
+    for kind_id, quantity in command.orders:
+        first = Hold(next_id, next_id, state.info.id, 0, command.holder, now, expires_at, 0, command.note)
+        reservation = tuple(
+            first._replace(id=first.id + number, seat_id=seat_id)
+            for number, seat_id in enumerate(state.seats.places[kind_id].choose(quantity))
+        )
+        for hold in reservation:
+            state.seats.hold(hold)
+        reservations.append(reservation)
+        next_id += quantity
+    holds = tuple(hold for reservation in reservations for hold in reservation)
+    change = state.show("seats_held", [hold.seat_id for hold in holds], now)
+    event = ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, command.holder, holds)
+    return Outcome(Reserved(tuple(reservations)), (event,), (change,))
+
+
+def read_reservation(state: ScreeningState, command: ReadReservation, now: float) -> Outcome:
+    """The holder's live holds of one reservation."""
+    return Outcome(Held(_holds_on(state, state.seats.reserved_as(command.holder, command.reservation_id))))
 
 
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Outcome:
@@ -49,7 +96,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Outcome:
     """Move deadlines, within the caps of count and total life."""
     state.require_open(now, "extend reservations")
-    wanted = state.known(command.seat_ids)
+    wanted = state.named(command)
     own = set(state.seats.standing(command.holder, wanted).own)
     if missing := [seat_id for seat_id in wanted if seat_id not in own]:
         raise NotHeld(missing)
@@ -72,8 +119,8 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
 
 def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Outcome:
     """Give back one's holds, all or those named."""
-    named = command.seat_ids
-    candidates = state.seats.claims_of(command.holder) if named is None else state.known(named)
+    everything = command.seat_ids is None and command.reservation_id is None
+    candidates = state.seats.claims_of(command.holder) if everything else state.named(command)
     own = state.seats.standing(command.holder, candidates).own
     if not own:
         return Outcome(Released(()))
@@ -113,17 +160,46 @@ def give_back(
 
 
 def _take(
-    state: ScreeningState, holder: str, seat_ids: Sequence[int], first_id: int, now: float
+    state: ScreeningState,
+    holder: str,
+    seat_ids: Sequence[int],
+    first_id: int,
+    now: float,
+    note: str | None = None,
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
     expires_at = now + state.policy.hold_seconds
     holds = tuple(
-        Hold(first_id + number, state.info.id, seat_id, holder, now, expires_at)
+        Hold(first_id + number, first_id, state.info.id, seat_id, holder, now, expires_at, 0, note)
         for number, seat_id in enumerate(seat_ids)
     )
     for hold in holds:
         state.seats.hold(hold)
     change = state.show("seats_held", seat_ids, now)
     return ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, holder, holds), change
+
+
+def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:
+    """Let pass an order that can be filled now."""
+    kind = state.info.ticket_types.get(ticket_type_id)
+    if kind is None:
+        raise TicketTypeNotFound(ticket_type_id)
+    if reason := _closed_because(kind, now):
+        raise SalesClosed(ticket_type_id, reason)
+    if quantity > kind.max_per_order:
+        raise OrderLimitExceeded(ticket_type_id, kind.max_per_order, quantity)
+    available = state.seats.places[ticket_type_id].available
+    if quantity > available:
+        raise NotEnoughTickets(ticket_type_id, quantity, available)
+
+
+def _closed_because(kind: TicketType, now: float) -> str | None:
+    if kind.closed:
+        return "sales have been closed"
+    if kind.sales_start is not None and now < kind.sales_start:
+        return "sales have not begun"
+    if kind.sales_end is not None and now >= kind.sales_end:
+        return "sales have ended"
+    return None
 
 
 def _reserve_ids(state: ScreeningState, holder: str, free: Sequence[int], returned: int) -> int:

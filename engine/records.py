@@ -1,7 +1,8 @@
-"""The things the engine keeps: seats, layouts, screenings, holds and tickets, as plain data."""
+"""The things the engine keeps: seats, layouts, ticket types, screenings, holds and tickets, as plain data."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -44,6 +45,28 @@ class Layout:
         self.by_id: Mapping[int, Seat] = {seat.id: seat for seat in self.seats}
 
 
+class TicketType(NamedTuple):
+    """A kind of ticket that is sold by quantity: places that nobody chooses between.
+
+    Attributes:
+        id: unique over all events.
+        price_cents: price of one.
+        capacity: how many there are.
+        max_per_order: how many one reservation may have.
+        sales_start: from when on it is reserved, in seconds since the epoch; None for always.
+        sales_end: until when.
+        closed: whether nothing more of it is reserved.
+    """
+
+    id: int
+    price_cents: int
+    capacity: int
+    max_per_order: int
+    sales_start: float | None = None
+    sales_end: float | None = None
+    closed: bool = False
+
+
 class ScreeningInfo(NamedTuple):
     """What does not change while a screening sells.
 
@@ -52,14 +75,17 @@ class ScreeningInfo(NamedTuple):
         ends_at: seconds since the epoch.
         price_cents: price of a standard seat.
         surcharges_cents: what a seat type costs beyond it, by seat type.
+        ticket_types: what it sells by quantity, by id.
+        free_seats: how many seats may be taken that no layout has, each by its name; 0 for a real room.
     """
 
     id: int
-    room_id: int
     starts_at: float
     ends_at: float
     price_cents: int
     surcharges_cents: Mapping[str, int]
+    ticket_types: Mapping[int, TicketType] = MappingProxyType({})
+    free_seats: int = 0
 
     def price_of(self, seat: Seat) -> int:
         """Price of a seat in cents."""
@@ -67,15 +93,23 @@ class ScreeningInfo(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A time-limited claim on one seat. All times are seconds since the epoch."""
+    """A time-limited claim on one seat or place. All times are seconds since the epoch.
+
+    Attributes:
+        reservation_id: id of the first hold that was made together with this one.
+        seat_id: a seat; below zero what no layout has (`engine.places`).
+        note: what its maker wants kept with it; the engine does not look at it.
+    """
 
     id: int
+    reservation_id: int
     screening_id: int
     seat_id: int
     holder: str
     reserved_at: float
     expires_at: float
     extensions: int = 0
+    note: str | None = None
 
 
 class TicketStatus(StrEnum):
@@ -92,9 +126,12 @@ class Ticket(NamedTuple):
 
     Attributes:
         booking_id: id of the first ticket that was issued together with this one.
+        seat_id: as in a hold.
         holder: whom it belongs to.
         booked_at: seconds since the epoch, as every other time here.
         payment_deadline: when a pending ticket lapses; None once it is confirmed.
+        code: by which it is named where it is shown, unique over all tickets.
+        paper: what its seller wants kept with it; the engine does not look at it.
     """
 
     id: int
@@ -109,6 +146,20 @@ class Ticket(NamedTuple):
     cancelled_at: float | None = None
     payment_id: str | None = None
     payment_deadline: float | None = None
+    code: str | None = None
+    paper: bytes | None = None
+
+
+class Paper(NamedTuple):
+    """What a ticket is issued with.
+
+    Attributes:
+        code: unique over all tickets.
+        content: kept with the ticket as it is; whoever sells encrypts what is private.
+    """
+
+    code: str
+    content: bytes
 
 
 class Receipt(NamedTuple):

@@ -12,6 +12,12 @@ class Held(NamedTuple):
     holds: tuple[Hold, ...]
 
 
+class Reserved(NamedTuple):
+    """The holds of each reservation, in the order of the orders."""
+
+    reservations: tuple[tuple[Hold, ...], ...]
+
+
 class Toggled(NamedTuple):
     """What a toggle has held and what it has released."""
 
@@ -58,6 +64,8 @@ class SeatView(NamedTuple):
         holder: whom it is reserved for or sold to.
         expires_at: when the reservation ends, in seconds since the epoch; None if it does not.
         previous_holder: whose hold lapsed or was released, until the seat is next held.
+        reserved_at: since when it is reserved, in seconds since the epoch; None if it is not held.
+        note: what was to be kept with its hold.
     """
 
     seat_id: int
@@ -65,6 +73,8 @@ class SeatView(NamedTuple):
     holder: str | None = None
     expires_at: float | None = None
     previous_holder: str | None = None
+    reserved_at: float | None = None
+    note: str | None = None
 
 
 class SeatMap(NamedTuple):
@@ -72,7 +82,8 @@ class SeatMap(NamedTuple):
 
     Attributes:
         layout: the seats, shared between screenings.
-        views: what is to be said about seats by id; a seat that is not in it is simply available.
+        views: what is to be said about seats by id; a seat that is not in it is simply available. Places
+            of ticket types are not seen one by one.
     """
 
     screening_id: int
@@ -88,7 +99,9 @@ class SeatsChanged(NamedTuple):
     Attributes:
         at: when, in seconds since the epoch.
         cause: name of what happened, e.g. "seats_held", "tickets_issued".
-        views: the new state of the seats that changed.
+        views: the new state of the seats that changed, places of ticket types apart.
+        available: seats and places that are free now.
+        capacity: seats and places that there are.
     """
 
     screening_id: int
@@ -97,6 +110,44 @@ class SeatsChanged(NamedTuple):
     at: float
     cause: str
     views: tuple[SeatView, ...]
+    available: int = 0
+    capacity: int = 0
+
+
+class StockLevel(NamedTuple):
+    """How much there is of something.
+
+    Attributes:
+        total: how many there are.
+        sold: how many are sold.
+        reserved: how many are held, or on their way to being sold.
+    """
+
+    total: int
+    sold: int
+    reserved: int
+
+    @property
+    def available(self) -> int:
+        """How many are free."""
+        return self.total - self.sold - self.reserved
+
+
+class Stock(NamedTuple):
+    """How much of everything a screening has, as of (epoch, seq).
+
+    Attributes:
+        available: seats and places that are free.
+        capacity: seats and places that there are.
+        ticket_types: by id.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    available: int
+    capacity: int
+    ticket_types: Mapping[int, StockLevel]
 
 
 class Changes(NamedTuple):
@@ -113,4 +164,6 @@ class Changes(NamedTuple):
     missed: tuple[SeatsChanged, ...] | None
 
 
-Reply = Held | Toggled | Released | Booked | Cancelled | Cleared | Lapsed | SeatMap | Changes
+Reply = (
+    Held | Reserved | Toggled | Released | Booked | Cancelled | Cleared | Lapsed | SeatMap | Stock | Changes
+)

@@ -19,9 +19,12 @@ from engine.commands import (
     Command,
     ConfirmTicket,
     ExtendHolds,
+    HoldPlaces,
     HoldSeats,
     ReadChanges,
+    ReadReservation,
     ReadSeats,
+    ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
     ToggleSeats,
@@ -117,12 +120,17 @@ def _read_seats(state: ScreeningState, command: ReadSeats, now: float) -> Outcom
     return Outcome(state.seat_map())
 
 
+def _read_stock(state: ScreeningState, command: ReadStock, now: float) -> Outcome:
+    return Outcome(state.stock())
+
+
 def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> Outcome:
     return Outcome(state.changes_since(command.epoch, command.since))
 
 
 _DECISIONS: dict[type, Callable[[ScreeningState, Any, float], Outcome]] = {
     HoldSeats: holding.hold_seats,
+    HoldPlaces: holding.hold_places,
     ToggleSeats: holding.toggle_seats,
     ExtendHolds: holding.extend_holds,
     ReleaseHolds: holding.release_holds,
@@ -132,5 +140,7 @@ _DECISIONS: dict[type, Callable[[ScreeningState, Any, float], Outcome]] = {
     CancelTicket: selling.cancel_ticket,
     CancelScreening: selling.cancel_screening,
     ReadSeats: _read_seats,
+    ReadReservation: holding.read_reservation,
+    ReadStock: _read_stock,
     ReadChanges: _read_changes,
 }

@@ -9,18 +9,22 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from engine import events as ev
+from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
 from engine.errors import (
     BookingInProgress,
     HoldLimitExceeded,
+    ReservationNotHeld,
+    RoomFull,
     ScreeningCancelled,
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
 )
+from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Ticket
-from engine.replies import Changes, Reply, SeatMap, SeatsChanged
+from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Stock, StockLevel
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
 
@@ -108,7 +112,7 @@ class ScreeningState:
         self.policy = policy
         self.hold_ids = hold_ids
         self.ticket_ids = ticket_ids
-        self.seats = SeatInventory(loaded.layout)
+        self.seats = SeatInventory(loaded.layout, loaded.info.ticket_types, loaded.info.free_seats)
         self.operations: dict[int, Operation] = {}
         self.closed = False
         self._seq = 0
@@ -132,12 +136,29 @@ class ScreeningState:
             )
         return self._map
 
+    def stock(self) -> Stock:
+        """How much of everything is left at this moment."""
+        levels = {
+            ticket_type_id: StockLevel(places.capacity, places.sold, places.reserved)
+            for ticket_type_id, places in self.seats.places.items()
+        }
+        return Stock(
+            self.info.id, self.epoch, self._visible_seq, self.seats.available, self.seats.capacity, levels
+        )
+
     def changes_since(self, epoch: int, since: int) -> Changes:
         """What became visible after `since` of `epoch`, where that is still known."""
         missed = None
         if epoch == self.epoch and self._forgotten_seq <= since <= self._visible_seq:
             missed = tuple(change for change in self._changes or () if change.seq > since)
         return Changes(self.epoch, self._visible_seq, missed)
+
+    def price_of(self, seat_id: int) -> int:
+        """Price of a seat or place in cents."""
+        seat = self.seats.layout.by_id.get(seat_id)
+        if seat is None:
+            return self.info.ticket_types[ticket_type_of(seat_id)].price_cents
+        return self.info.price_of(seat)
 
     # Checks: they raise or let pass, and change nothing
 
@@ -151,10 +172,21 @@ class ScreeningState:
     def known(self, seat_ids: Iterable[int]) -> tuple[int, ...]:
         """The named seats, each once, in the order in which they were named."""
         wanted = tuple(dict.fromkeys(seat_ids))
+        if self.info.free_seats and all(seat_id < 0 for seat_id in wanted):
+            return wanted
         by_id = self.seats.layout.by_id
         if unknown := [seat_id for seat_id in wanted if seat_id not in by_id]:
             raise SeatsNotFound(unknown)
         return wanted
+
+    def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
+        """The seats that a command names, by themselves or by the reservation they are held under."""
+        if command.reservation_id is None:
+            return self.known(command.seat_ids or ())
+        reserved = self.seats.reserved_as(command.holder, command.reservation_id)
+        if not reserved:
+            raise ReservationNotHeld(command.reservation_id)
+        return tuple(reserved)
 
     def obtainable(self, holder: str, wanted: Sequence[int]) -> list[int]:
         """Those of `wanted` that are free, provided that the holder has the others already."""
@@ -171,6 +203,8 @@ class ScreeningState:
         limit = self.policy.held_seats_limit
         if wanted and held - returned + len(wanted) > limit:
             raise HoldLimitExceeded(limit, held, len(wanted))
+        if self.info.free_seats and self.seats.available < len(wanted):
+            raise RoomFull(self.info.free_seats)
 
     # Steps: everything has been checked
 
@@ -218,8 +252,11 @@ class ScreeningState:
         self._seq += 1
         self._visible_seq = self._seq
         self._map = None
-        views = tuple(map(self.seats.view, seat_ids))
-        change = SeatsChanged(self.info.id, self.epoch, self._seq, now, cause, views)
+        seats = self.seats
+        views = seats.views_of(seat_ids)
+        change = SeatsChanged(
+            self.info.id, self.epoch, self._seq, now, cause, views, seats.available, seats.capacity
+        )
         if self._changes is None:
             self._changes = deque(maxlen=self._change_memory)
         elif len(self._changes) == self._change_memory:

@@ -1,15 +1,18 @@
-"""The seats of one screening: what is recorded about each, and every change of it.
+"""The seats and places of one screening: what is recorded about each, and every change of it.
 
 A seat has at most one record, so it is in exactly one state: none (available), a `Hold`, a live
 `Ticket`, or a `Commitment` while a durable change is on its way to the database. Every change goes
-through the transition table. Memory and time are those of the records, never of the seats.
+through the transition table. Memory and time are those of the records, never of the seats. Places of
+ticket types (`engine.places`) are seats that have no name: they are counted, and not shown one by one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from engine.deadlines import Deadlines
-from engine.records import Hold, Layout, Ticket, TicketStatus
+from engine.places import Places, ticket_type_of
+from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType
 from engine.replies import Reply, SeatView
 from engine.seat_states import SeatAction, SeatStatus, require
 
@@ -65,16 +68,38 @@ class Standing(NamedTuple):
 
 
 class SeatInventory:
-    """Records and transitions of the seats of one screening.
+    """Records and transitions of the seats and places of one screening.
 
     Args:
         layout: the seats there are.
+        ticket_types: the types whose places there are, by id.
+        free_seats: how many seats there are that no layout has.
+
+    Attributes:
+        capacity: seats and places in all.
+        places: those of each ticket type, by its id.
     """
 
-    __slots__ = ("_claims", "_previous_holders", "_records", "deadlines", "hold_count", "layout")
+    __slots__ = (
+        "_claims",
+        "_previous_holders",
+        "_records",
+        "capacity",
+        "deadlines",
+        "hold_count",
+        "layout",
+        "places",
+    )
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        ticket_types: Mapping[int, TicketType] = MappingProxyType({}),
+        free_seats: int = 0,
+    ) -> None:
         self.layout = layout
+        self.places = {kind.id: Places(kind.id, kind.capacity) for kind in ticket_types.values()}
+        self.capacity = len(layout.seats) + sum(kind.capacity for kind in ticket_types.values()) + free_seats
         self.deadlines = Deadlines()
         self.hold_count = 0
         self._records: dict[int, Record] = {}
@@ -113,6 +138,21 @@ class SeatInventory:
         """Whether any seat is occupied without having been paid."""
         return bool(self._claims)
 
+    @property
+    def available(self) -> int:
+        """Seats and places about which nothing is recorded."""
+        return self.capacity - len(self._records)
+
+    def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
+        """Seats and places that a holder holds, or is buying, under one reservation, oldest first."""
+        named = []
+        for seat_id in self.claims_of(holder):
+            record = self._records[seat_id]
+            hold = record.before if isinstance(record, Commitment) else record
+            if isinstance(hold, Hold) and hold.reservation_id == reservation_id:
+                named.append(seat_id)
+        return named
+
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by how they stand towards `holder`."""
         standing = Standing([], [], [], [], [])
@@ -141,7 +181,9 @@ class SeatInventory:
                 return SeatView(seat_id, "reserved", record.operation.holder)
             record = record.before
         if isinstance(record, Hold):
-            return SeatView(seat_id, "reserved", record.holder, record.expires_at)
+            return SeatView(
+                seat_id, "reserved", record.holder, record.expires_at, None, record.reserved_at, record.note
+            )
         if isinstance(record, Ticket):
             if record.status is TicketStatus.PENDING:
                 return SeatView(seat_id, "reserved", record.holder, record.payment_deadline)
@@ -157,8 +199,15 @@ class SeatInventory:
         return [record for record in self._records.values() if isinstance(record, Ticket)]
 
     def views(self) -> dict[int, SeatView]:
-        """Views of all seats about which there is something to say."""
-        return {seat_id: self.view(seat_id) for seat_id in (*self._records, *self._previous_holders)}
+        """Views of all seats, places apart, about which there is something to say."""
+        views = self.views_of(dict.fromkeys((*self._records, *self._previous_holders)))
+        return {view.seat_id: view for view in views}
+
+    def views_of(self, seat_ids: Iterable[int]) -> tuple[SeatView, ...]:
+        """Views of seats; places are passed over."""
+        if self.places:
+            seat_ids = (seat_id for seat_id in seat_ids if seat_id > 0)
+        return tuple(map(self.view, seat_ids))
 
     # Changing: one method per row of the transition table
 
@@ -166,7 +215,7 @@ class SeatInventory:
         """HOLD: an available seat is held."""
         seat_id = hold.seat_id
         require(self.status(seat_id), SeatAction.HOLD)
-        self._records[seat_id] = hold
+        self._occupy(seat_id, hold)
         self._claim(hold.holder, seat_id)
         self._previous_holders.pop(seat_id, None)
         self.hold_count += 1
@@ -181,10 +230,12 @@ class SeatInventory:
     def release(self, seat_id: int, action: SeatAction = SeatAction.RELEASE) -> Hold:
         """RELEASE or LAPSE: a held seat is available again. Returns the hold it had."""
         require(self.status(seat_id), action)
-        hold = self._records.pop(seat_id)
+        hold = self._records[seat_id]
         assert isinstance(hold, Hold)
+        self._vacate(seat_id)
         self._disclaim(hold.holder, seat_id)
-        self._previous_holders[seat_id] = hold.holder
+        if seat_id > 0:
+            self._previous_holders[seat_id] = hold.holder
         self.hold_count -= 1
         self.deadlines.keep_bounded(len(self._records), self._is_live)
         return hold
@@ -194,26 +245,29 @@ class SeatInventory:
         require(self.status(seat_id), operation.action)
         before = self._records.get(seat_id)
         assert not isinstance(before, Commitment)
-        self._records[seat_id] = Commitment(operation, before, after)
+        commitment = Commitment(operation, before, after)
+        if before is None:
+            self._occupy(seat_id, commitment)
+            self._claim(operation.holder, seat_id)
+            return
+        self._records[seat_id] = commitment
         if isinstance(before, Hold):
             self.hold_count -= 1
-        elif before is None:
-            self._claim(operation.holder, seat_id)
 
     def settle(self, seat_id: int) -> None:
         """SETTLE: the database has written the operation; the seat is what it was to become."""
         commitment = self._committed(seat_id, SeatAction.SETTLE)
         before, after = commitment.before, commitment.after
         self._previous_holders.pop(seat_id, None)
+        self._disclaim(before.holder if before is not None else commitment.operation.holder, seat_id)
+        self._count_sold(seat_id, before, -1)
         if after is None:
-            assert before is not None
-            del self._records[seat_id]
-            self._disclaim(before.holder, seat_id)
+            self._vacate(seat_id)
             return
         self._records[seat_id] = after
-        if after.status is TicketStatus.CONFIRMED:
-            self._disclaim(after.holder, seat_id)
-        else:
+        self._count_sold(seat_id, after, 1)
+        if after.status is TicketStatus.PENDING:
+            self._claim(after.holder, seat_id)
             self._watch_payment(after)
 
     def abort(self, seat_id: int) -> None:
@@ -221,7 +275,7 @@ class SeatInventory:
         commitment = self._committed(seat_id, SeatAction.ABORT)
         before = commitment.before
         if before is None:
-            del self._records[seat_id]
+            self._vacate(seat_id)
             self._disclaim(commitment.operation.holder, seat_id)
             return
         self._records[seat_id] = before
@@ -238,16 +292,19 @@ class SeatInventory:
         A hold on a seat that has a record already is stale and passed over; two live tickets for a
         seat cannot be stored.
         """
-        if record.seat_id in self._records:
+        seat_id = record.seat_id
+        if seat_id in self._records:
             assert isinstance(record, Hold), "two live tickets for one seat"
             return
-        self._records[record.seat_id] = record
+        self._occupy(seat_id, record)
         if isinstance(record, Hold):
             self.hold_count += 1
-            self._claim(record.holder, record.seat_id)
-            self.deadlines.add(record.expires_at, record.seat_id, record.id)
-        elif record.status is TicketStatus.PENDING:
-            self._claim(record.holder, record.seat_id)
+            self._claim(record.holder, seat_id)
+            self.deadlines.add(record.expires_at, seat_id, record.id)
+            return
+        self._count_sold(seat_id, record, 1)
+        if record.status is TicketStatus.PENDING:
+            self._claim(record.holder, seat_id)
             self._watch_payment(record)
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
@@ -266,6 +323,22 @@ class SeatInventory:
         record = self._records[seat_id]
         assert isinstance(record, Commitment)
         return record
+
+    def _occupy(self, seat_id: int, record: Record) -> None:
+        self._records[seat_id] = record
+        if seat_id < 0 and (places := self.places.get(ticket_type_of(seat_id))):
+            places.take(seat_id)
+
+    def _vacate(self, seat_id: int) -> None:
+        del self._records[seat_id]
+        if seat_id < 0 and (places := self.places.get(ticket_type_of(seat_id))):
+            places.give_back(seat_id)
+
+    def _count_sold(self, seat_id: int, record: Hold | Ticket | None, number: int) -> None:
+        """Of a seat nothing is counted, and of a place only what is sold for good."""
+        if seat_id < 0 and isinstance(record, Ticket) and record.status is TicketStatus.CONFIRMED:
+            if places := self.places.get(ticket_type_of(seat_id)):
+                places.sold += number
 
     def _watch_payment(self, ticket: Ticket) -> None:
         assert ticket.payment_deadline is not None

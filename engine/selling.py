@@ -10,10 +10,12 @@ from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTic
 from engine.errors import (
     BookingInProgress,
     NotHeld,
+    NothingForSale,
     PaymentAlreadyUsed,
     ScreeningHasBookings,
     TicketNotFound,
     TicketNotPending,
+    WrongNumberOfPapers,
 )
 from engine.holding import give_back
 from engine.records import Hold, Ticket, TicketStatus
@@ -25,7 +27,9 @@ from engine.seat_states import SeatAction
 
 def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome:
     """Issue tickets for seats that are free or the holder's own."""
-    wanted = state.known(command.seat_ids)
+    if state.info.free_seats:
+        raise NothingForSale(state.info.id)
+    wanted = state.named(command)
     if command.payment_id is not None and (repeat := _repeated(state, command, wanted)):
         return repeat
     state.require_open(now, "book seats")
@@ -34,6 +38,8 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome
         raise NotHeld(free)
     state.require_room(command.holder, free, 0)
 
+    if command.papers and len(command.papers) != len(wanted):
+        raise WrongNumberOfPapers(len(wanted), len(command.papers))
     first_id = state.ticket_ids.take(len(wanted))
     tickets = tuple(
         _ticket(state, command, first_id, number, seat_id, now) for number, seat_id in enumerate(wanted)
@@ -116,20 +122,22 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
 def _ticket(
     state: ScreeningState, command: BookSeats, first_id: int, number: int, seat_id: int, now: float
 ) -> Ticket:
-    seat = state.seats.layout.by_id[seat_id]
     pending = command.payment_pending
+    code, paper = command.papers[number] if command.papers else (None, None)
     return Ticket(
         id=first_id + number,
         booking_id=first_id,
         screening_id=state.info.id,
         seat_id=seat_id,
-        holder=command.holder,
-        price_cents=state.info.price_of(seat),
+        holder=command.owner or command.holder,
+        price_cents=state.price_of(seat_id),
         status=TicketStatus.PENDING if pending else TicketStatus.CONFIRMED,
         booked_at=now,
         confirmed_at=None if pending else now,
         payment_id=command.payment_id,
         payment_deadline=now + state.policy.payment_window_seconds if pending else None,
+        code=code,
+        paper=paper,
     )
 
 

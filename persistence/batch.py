@@ -50,15 +50,15 @@ TICKETS = Block(
     """
     INSERT INTO tickets AS stored (
         id, booking_id, screening_id, seat_id, holder, price, status,
-        booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline
+        booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper
     )
     SELECT id, booking_id, screening_id, seat_id, holder, price_cents / 100.0, status,
            to_timestamp(booked_at), to_timestamp(confirmed_at), to_timestamp(cancelled_at), payment_id,
-           to_timestamp(payment_deadline)
+           to_timestamp(payment_deadline), code, paper
     FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
-                %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::float8[])
+                %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::float8[], %s::text[], %s::bytea[])
         AS row (id, booking_id, screening_id, seat_id, holder, price_cents, status,
-                booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline)
+                booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper)
     ON CONFLICT (screening_id, id) DO UPDATE SET
         status = excluded.status, confirmed_at = excluded.confirmed_at, cancelled_at = excluded.cancelled_at,
         payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline
@@ -66,26 +66,28 @@ TICKETS = Block(
     """,
     (
         *(numbers, numbers, numbers, numbers, texts, numbers, texts),
-        *(numbers, numbers, numbers, texts, numbers),
+        *(numbers, numbers, numbers, texts, numbers, texts, octets),
     ),
 )
 
 HOLDS = Block(
     """
     INSERT INTO holds AS stored (
-        id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, status, closed_at
+        id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note,
+        status, closed_at
     )
-    SELECT id, screening_id, seat_id, holder, to_timestamp(reserved_at), to_timestamp(expires_at), extensions,
-           status, to_timestamp(closed_at)
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::float8[], %s::float8[],
-                %s::smallint[], %s::text[], %s::float8[])
-        AS row (id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, status, closed_at)
+    SELECT id, reservation_id, screening_id, seat_id, holder, to_timestamp(reserved_at),
+           to_timestamp(expires_at), extensions, note, status, to_timestamp(closed_at)
+    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::float8[],
+                %s::float8[], %s::smallint[], %s::text[], %s::text[], %s::float8[])
+        AS row (id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note,
+                status, closed_at)
     ON CONFLICT (screening_id, id) DO UPDATE SET
         expires_at = excluded.expires_at, extensions = excluded.extensions,
         status = excluded.status, closed_at = excluded.closed_at
     WHERE stored.status = 'active' AND stored.extensions <= excluded.extensions;
     """,
-    (numbers, numbers, numbers, texts, numbers, numbers, numbers, texts, numbers),
+    (numbers, numbers, numbers, numbers, texts, numbers, numbers, numbers, texts, texts, numbers),
 )
 
 ANSWERS = Block(

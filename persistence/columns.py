@@ -26,9 +26,9 @@ def texts(values: Iterable[str | None]) -> str:
     return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
 
 
-def octets(values: Iterable[bytes]) -> str:
+def octets(values: Iterable[bytes | None]) -> str:
     """An array literal of byte strings."""
-    return "{" + ",".join([f'"\\\\x{value.hex()}"' for value in values]) + "}"
+    return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
 def _quoted(value: str) -> str:
@@ -36,26 +36,29 @@ def _quoted(value: str) -> str:
 
 
 HOLDS = """
-SELECT id, screening_id, seat_id, holder,
-       extract(epoch FROM reserved_at)::float8, extract(epoch FROM expires_at)::float8, extensions, status
+SELECT id, reservation_id, screening_id, seat_id, holder,
+       extract(epoch FROM reserved_at)::float8, extract(epoch FROM expires_at)::float8, extensions, note,
+       status
 FROM holds
 """
 
 TICKETS = """
 SELECT id, booking_id, screening_id, seat_id, holder, (price * 100)::bigint, status,
        extract(epoch FROM booked_at)::float8, extract(epoch FROM confirmed_at)::float8,
-       extract(epoch FROM cancelled_at)::float8, payment_id, extract(epoch FROM payment_deadline)::float8
+       extract(epoch FROM cancelled_at)::float8, payment_id, extract(epoch FROM payment_deadline)::float8,
+       code, paper
 FROM tickets
 """
 
 
 def hold_of(row: Row) -> Hold:
     """The hold in a row of `HOLDS`; its stored status is the row's last column."""
-    return Hold(*row[:7])
+    return Hold(*row[:-1])
 
 
 def ticket_of(row: Row) -> Ticket:
     """The ticket in a row of `TICKETS`."""
     values: list[Any] = list(row)
     values[6] = TicketStatus(values[6])
+    values[-1] = None if values[-1] is None else bytes(values[-1])
     return Ticket(*values)

@@ -6,29 +6,47 @@ all there will be, whatever the order in which it is read.
 """
 
 from collections.abc import Sequence
+from math import inf
 from weakref import WeakValueDictionary
 
 from engine.errors import ScreeningNotFound
 from engine.ports import LoadedScreening
-from engine.records import Layout, ScreeningInfo, Seat
+from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
-from persistence.connector import Connector, Row, Session
+from persistence.connector import Connector, Session
 
 TAKE_OWNERSHIP = """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
-SELECT id, 1, %(owner)s, now() FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL
+SELECT %(screening_id)s, 1, %(owner)s, now()
+WHERE EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)
+   OR EXISTS (SELECT FROM events WHERE id = %(screening_id)s)
+   OR EXISTS (SELECT FROM free_rooms WHERE id = %(screening_id)s)
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
 RETURNING epoch
 """
 
 SCREENING = """
-SELECT room_id, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
-       (price * 100)::bigint, layout_version,
+SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
+       (price * 100)::bigint,
        (SELECT array_agg(name ORDER BY name) FROM seat_types),
        (SELECT array_agg((surcharge * 100)::bigint ORDER BY name) FROM seat_types)
 FROM screenings JOIN rooms ON rooms.id = room_id
 WHERE screenings.id = %s
 """
+
+EVENT = """
+SELECT extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8 FROM events WHERE id = %s
+"""
+
+TICKET_TYPES = """
+SELECT ticket_types.id, (price * 100)::bigint, capacity, max_per_order,
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8,
+       ticket_types.closed_at IS NOT NULL OR events.closed_at IS NOT NULL
+FROM ticket_types JOIN events ON events.id = event_id
+WHERE event_id = %s
+"""
+
+FREE_ROOM = "SELECT id FROM free_rooms WHERE id = %s"
 
 # Version and seats come from one statement, hence from one snapshot.
 LAYOUT = """
@@ -50,6 +68,9 @@ ORDER BY screening_id
 LIMIT %(limit)s
 """
 
+NO_SEATS = Layout(0, 0, ())
+"""The layout of whatever belongs to no room."""
+
 
 class PostgresStore:
     """`engine.ports.Store` over Postgres.
@@ -57,11 +78,13 @@ class PostgresStore:
     Args:
         connector: the database.
         owner: a name for this process, for people who look into the epochs.
+        free_room_seats: how many seats may be held in a free room.
     """
 
-    def __init__(self, connector: Connector, owner: str) -> None:
+    def __init__(self, connector: Connector, owner: str, *, free_room_seats: int = 1000) -> None:
         self._connector = connector
         self._owner = owner
+        self._free_room_seats = free_room_seats
         self._layouts: WeakValueDictionary[tuple[int, int], Layout] = WeakValueDictionary()
 
     async def activate(self, screening_id: int) -> LoadedScreening:
@@ -75,13 +98,12 @@ class PostgresStore:
             raise ScreeningNotFound(screening_id)
         async with self._connector.session() as session:
             taken = await session.run(TAKE_OWNERSHIP, {"screening_id": screening_id, "owner": self._owner})
-            rows = await session.run(SCREENING, (screening_id,))
-            if not taken or not rows:
+            if not taken:
                 raise ScreeningNotFound(screening_id)
-            info, layout_version = _screening_of(screening_id, rows[0])
+            info, layout = await self._described(session, screening_id)
             return LoadedScreening(
                 info,
-                await self._layout(session, info.room_id, layout_version),
+                layout,
                 taken[0][0],
                 [hold_of(row) for row in await session.run(ACTIVE_HOLDS, (screening_id,))],
                 [ticket_of(row) for row in await session.run(LIVE_TICKETS, (screening_id,))],
@@ -98,6 +120,22 @@ class PostgresStore:
             for (screening_id,) in await self._connector.run(OVERDUE, {"now": now, "limit": limit})
         ]
 
+    async def _described(self, session: Session, screening_id: int) -> tuple[ScreeningInfo, Layout]:
+        """What a screening is and what seats it has, be it one of a room, an event or a free room."""
+        if rows := await session.run(SCREENING, (screening_id,)):
+            room_id, layout_version, starts_at, ends_at, price_cents, seat_types, surcharges_cents = rows[0]
+            surcharges = dict(zip(seat_types or (), surcharges_cents or (), strict=True))
+            layout = await self._layout(session, room_id, layout_version)
+            return ScreeningInfo(screening_id, starts_at, ends_at, price_cents, surcharges), layout
+        if rows := await session.run(EVENT, (screening_id,)):
+            types = (TicketType(*row) for row in await session.run(TICKET_TYPES, (screening_id,)))
+            starts_at, ends_at = rows[0]
+            by_id = {kind.id: kind for kind in types}
+            return ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id), NO_SEATS
+        if await session.run(FREE_ROOM, (screening_id,)):
+            return ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats), NO_SEATS
+        raise ScreeningNotFound(screening_id)
+
     async def _layout(self, session: Session, room_id: int, version: int) -> Layout:
         layout = self._layouts.get((room_id, version))
         if layout is None:
@@ -106,9 +144,3 @@ class PostgresStore:
             layout = Layout(room_id, rows[0][0] if rows else version, seats)
             self._layouts[room_id, layout.version] = layout
         return layout
-
-
-def _screening_of(screening_id: int, row: Row) -> tuple[ScreeningInfo, int]:
-    room_id, starts_at, ends_at, price_cents, layout_version, seat_types, surcharges_cents = row
-    surcharges = dict(zip(seat_types or (), surcharges_cents or (), strict=True))
-    return ScreeningInfo(screening_id, room_id, starts_at, ends_at, price_cents, surcharges), layout_version

@@ -224,7 +224,7 @@ async def test_my_reservations_comes_in_pages(venue: Venue) -> None:
 async def test_cleanup_counts_what_it_releases(venue: Venue) -> None:
     now = venue.clock.now()
     for hold_id, seat in ((1, 42), (2, 43)):
-        hold = Hold(hold_id, SCREENING, seat, "user:7", now - 400, now - 100)
+        hold = Hold(hold_id, hold_id, SCREENING, seat, "user:7", now - 400, now - 100)
         venue.database.holds[hold_id] = (hold, "active")
     done = await venue.guest.clean_up()
     assert done.status == 200

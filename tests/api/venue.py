@@ -132,7 +132,7 @@ class Venue:
         )
         for screening, starts_in in ((SCREENING, 86_400), (OTHER_SCREENING, 86_400), (PAST_SCREENING, -60)):
             begin = self.clock.now() + starts_in
-            self.database.add_screening(ScreeningInfo(screening, 1, begin, begin + 7200, 1599, {}), layout)
+            self.database.add_screening(ScreeningInfo(screening, begin, begin + 7200, 1599, {}), layout)
         self.journal = MemoryJournal(self.database)
         self.readers = Readers(self.database)
         self.screenings = Screenings(

@@ -31,7 +31,7 @@ def make_layout(seats: int = 20, room_id: int = 1) -> Layout:
 
 def make_info(screening_id: int = 1, starts_at: float = NOW + 86_400) -> ScreeningInfo:
     """A screening at 12.50, VIP seats 3.49 dearer."""
-    return ScreeningInfo(screening_id, 1, starts_at, starts_at + 7200, 1250, {"vip": 349})
+    return ScreeningInfo(screening_id, starts_at, starts_at + 7200, 1250, {"vip": 349})
 
 
 class Hall:

@@ -9,7 +9,7 @@ from engine.seat_states import TRANSITIONS, IllegalTransition, SeatAction, SeatS
 from tests.engine.conftest import NOW, make_layout
 
 SEAT = 7
-HOLD = Hold(1, 1, SEAT, "user:7", NOW, NOW + 300)
+HOLD = Hold(1, 1, 1, SEAT, "user:7", NOW, NOW + 300)
 TICKET = Ticket(5, 5, 1, SEAT, "user:7", 1250, TicketStatus.CONFIRMED, NOW)
 PENDING = TICKET._replace(status=TicketStatus.PENDING, payment_deadline=NOW + 900)
 

@@ -8,7 +8,7 @@ import pytest
 from persistence.migrations import MigrationFailed, migrate
 from tests.database import execute
 
-MIGRATIONS = ["0001_seat_sales", "0002_catalogue"]
+MIGRATIONS = ["0001_seat_sales", "0002_catalogue", "0003_events_and_rooms"]
 
 
 def test_migrating_twice_does_it_once(empty_database_url: str) -> None:

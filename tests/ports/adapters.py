@@ -82,7 +82,7 @@ class MemoryWorld:
     def _add_screening(self, layout: Layout) -> Hall:
         screening_id = len(self.database.screenings) + 1
         surcharges = {"standard": 0, "vip": 500, "wheelchair": 0}
-        info = ScreeningInfo(screening_id, layout.room_id, NOW + HOUR, NOW + 2 * HOUR, 1250, surcharges)
+        info = ScreeningInfo(screening_id, NOW + HOUR, NOW + 2 * HOUR, 1250, surcharges)
         self.database.add_screening(info, layout)
         return Hall(screening_id, tuple(seat.id for seat in layout.seats))
 

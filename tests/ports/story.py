@@ -36,7 +36,10 @@ class Story:
 
     def hold(self, seat: int, holder: str = ALICE, expires_at: float = NOW + 300) -> Hold:
         """A hold on the seat of that index."""
-        return Hold(next(_ids), self.hall.screening_id, self.hall.seat_ids[seat], holder, NOW, expires_at, 0)
+        hold_id = next(_ids)
+        return Hold(
+            hold_id, hold_id, self.hall.screening_id, self.hall.seat_ids[seat], holder, NOW, expires_at
+        )
 
     def tickets(
         self,

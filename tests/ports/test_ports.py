@@ -32,12 +32,11 @@ async def test_activation_loads_what_is_sold_and_for_how_much(world: World) -> N
     hall = world.add_hall(3)
     info, layout, epoch, holds, tickets = await world.store.activate(hall.screening_id)
     assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
-    assert layout.room_id == info.room_id
     first, second, third = hall.seat_ids
     assert layout.seats == (
-        Seat(first, info.room_id, "A", 1, "vip", 0.0, 1.0),
-        Seat(second, info.room_id, "A", 2, "standard", 1.0, 1.0),
-        Seat(third, info.room_id, "A", 3, "standard", 2.0, 1.0),
+        Seat(first, layout.room_id, "A", 1, "vip", 0.0, 1.0),
+        Seat(second, layout.room_id, "A", 2, "standard", 1.0, 1.0),
+        Seat(third, layout.room_id, "A", 3, "standard", 2.0, 1.0),
     )
     assert [info.price_of(seat) for seat in layout.seats] == [1750, 1250, 1250]
     assert (epoch, list(holds), list(tickets)) == (1, [], [])

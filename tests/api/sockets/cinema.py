@@ -88,7 +88,7 @@ class Cinema:
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400
-        database.add_screening(ScreeningInfo(SCREENING, 1, begin, begin + 7200, 1599, {}), layout)
+        database.add_screening(ScreeningInfo(SCREENING, begin, begin + 7200, 1599, {}), layout)
         self.screenings = Screenings(
             MemoryStore(database),
             MemoryJournal(database),
