@@ -8,11 +8,13 @@ A long message is cut into parts. All but the last say `"more": true` and carry 
 resumes after the last `seq` it saw never misses the parts it did not get.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import orjson
 
+from api.feed import Frames, Position, Wording
 from api.outbox import text_frame
 from api.socket_messages import UpdateForm
 from api.wire import timestamp, user_id_of
@@ -22,66 +24,52 @@ PART_LIMIT_BYTES = 32 * 1024
 _ENVELOPE_BYTES = 256
 
 
-class Position(NamedTuple):
-    """A point in the history of a screening; positions compare in the order of time."""
-
-    epoch: int
-    seq: int
-
-
-class Frames(NamedTuple):
-    """Whole frames, ready to be sent, and how many they are."""
-
-    wire: bytes
-    number: int
-
-
 class SeatUpdates:
     """The new state of some seats, as frames for every audience.
 
     Args:
-        position: what a client that has this knows.
-        at: when the last of the changes happened, in seconds since the epoch.
-        views: the seats, each once.
+        form: which messages are wanted.
+        changes: oldest first; of each seat only the last state counts.
     """
 
-    __slots__ = ("_at", "_audiences", "_owners", "_views", "position")
+    __slots__ = ("_at", "_audiences", "_form", "_owners", "_position", "_views")
 
-    def __init__(self, position: Position, at: float, views: Sequence[SeatView]) -> None:
-        self.position = position
-        self._at = at
-        self._views = views
-        self._owners = {view.holder for view in views}
-        self._audiences: dict[tuple[str | None, UpdateForm], Frames] = {}
-
-    @classmethod
-    def merged(cls, changes: Sequence[SeatsChanged]) -> "SeatUpdates":
-        """Several changes, oldest first, as one: of each seat only the last state counts."""
+    def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
         last = changes[-1]
         views = {view.seat_id: view for change in changes for view in change.views}
-        return cls(Position(last.epoch, last.seq), last.at, tuple(views.values()))
+        self._form = form
+        self._position = Position(last.epoch, last.seq)
+        self._at = last.at
+        self._views = tuple(views.values())
+        self._owners = {view.holder for view in self._views}
+        self._audiences: dict[str | None, Frames] = {}
 
-    def frames(self, holder: str, form: UpdateForm) -> Frames:
+    def frames(self, holder: str) -> Frames:
         """The frames for a watcher, as one piece that is made once for all who get the same.
 
         Args:
             holder: whose seats are "mine".
-            form: which messages are wanted.
         """
-        audience = (holder if holder in self._owners else None, form)
-        frames = self._audiences.get(audience)
+        owner = holder if holder in self._owners else None
+        frames = self._audiences.get(owner)
         if frames is None:
-            parts = tuple(self.parts(*audience))
-            frames = self._audiences[audience] = Frames(b"".join(parts), len(parts))
+            parts = tuple(self.parts(owner))
+            frames = self._audiences[owner] = Frames(b"".join(parts), len(parts))
         return frames
 
-    def parts(self, holder: str | None, form: UpdateForm) -> Iterator[bytes]:
+    def parts(self, holder: str | None) -> Iterator[bytes]:
         """The same frames one by one, for a watcher who has much to catch up with."""
         states = [_seat_state(view, holder) for view in self._views]
-        if form is UpdateForm.SINGLE or (form is UpdateForm.BOTH and len(states) == 1):
-            yield from _cut(map(_single, states), self.position, self._at)
-        if form is not UpdateForm.SINGLE:
-            yield from _cut(_bulks(states), self.position, self._at)
+        if not states:
+            return
+        if self._form is UpdateForm.SINGLE or (self._form is UpdateForm.BOTH and len(states) == 1):
+            yield from _cut(map(_single, states), self._position, self._at)
+        if self._form is not UpdateForm.SINGLE:
+            yield from _cut(_bulks(states), self._position, self._at)
+
+
+SEAT_WORDINGS: Mapping[UpdateForm, Wording] = {form: partial(SeatUpdates, form) for form in UpdateForm}
+"""How the seats of a screening are told to those who watch them."""
 
 
 def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:

@@ -18,12 +18,13 @@ from marshmallow import ValidationError
 from tornado.routing import URLSpec
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
-from api.feed import FeedObserver, SeatFeed, TooManyOfHolder, TooManySockets, Watcher
+from api.feed import FeedObserver, Position, SeatFeed, Watcher
 from api.fields import LARGEST_ID
+from api.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.origins import AllowedOrigins
 from api.outbox import Outbox, text_frame
-from api.seat_updates import Position, SeatUpdates, snapshot_frames
-from api.socket_messages import BadMessage, WatchQuery, require_ping
+from api.seat_updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
+from api.socket_messages import BadMessage, UpdateForm, WatchQuery, require_ping
 from api.socket_protocol import POLICY_VIOLATION, RateLimit, RateLimitedProtocol
 from api.tokens import Identity, InvalidToken
 from api.wire import holder_of, timestamp
@@ -144,6 +145,7 @@ class SocketServices:
     tokens: TokenVerifier
     revocations: RevocationWatch
     feed: SeatFeed
+    open_sockets: OpenSockets
     clock: Clock
     observer: SocketObserver
     allowed_origins: AllowedOrigins
@@ -168,6 +170,7 @@ class ScreeningSocket(WebSocketHandler):
         """Take the collaborators."""
         self._services = services
         self._watcher: Watcher | None = None
+        self._place: OpenSocket | None = None
         self._token_ends: tuple[Cancellable, ...] = ()
         self._bad_messages_left = services.limits.bad_messages
 
@@ -249,24 +252,24 @@ class ScreeningSocket(WebSocketHandler):
         identity = services.tokens.verify(query["token"])
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
-        watcher = Watcher(
-            screening_id, holder_of(identity.user_id), query["updates"], self._outbox.send, self.close
-        )
-        services.feed.join(watcher)
-        self._watcher = watcher
+        holder, form = holder_of(identity.user_id), query["updates"]
+        self._place = services.open_sockets.admit(holder, self.close)
         services.observer.socket_opened(ENDPOINT)
+        watcher = self._watcher = Watcher(screening_id, holder, SEAT_WORDINGS[form], self._outbox.send)
+        services.feed.join(watcher)
         self._token_ends = (
             services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED)),
             services.revocations.watch(identity, partial(self.close, *TOKEN_REVOKED)),
         )
         since = query.get("since")
-        await self._catch_up(watcher, None if since is None else Position(query["epoch"], since))
+        await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
 
-    async def _catch_up(self, watcher: Watcher, known: Position | None) -> None:
+    async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:
         """Send what the client needs before live updates make sense to it, then let it follow.
 
         Args:
             watcher: the client's place in the audience.
+            form: which messages it wants.
             known: what the client has seen; None if it asked for live updates only.
         """
         screening_id = watcher.screening_id
@@ -277,10 +280,10 @@ class ScreeningSocket(WebSocketHandler):
         else:
             # A position that nobody knows any more is as good as none: the client gets all seats.
             self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
-            changes = await self._send_missed(watcher, changes)
+            changes = await self._send_missed(watcher, form, changes)
         self._services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
 
-    async def _send_missed(self, watcher: Watcher, changes: Changes) -> Changes:
+    async def _send_missed(self, watcher: Watcher, form: UpdateForm, changes: Changes) -> Changes:
         """Bring a returning client up to the engine's last answer, which is returned."""
         screenings, screening_id = self._services.screenings, watcher.screening_id
         while changes.missed is None:
@@ -290,7 +293,7 @@ class ScreeningSocket(WebSocketHandler):
             watcher.hold_back()
             changes = await screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
         if changes.missed:
-            await self._send_paced(SeatUpdates.merged(changes.missed).parts(watcher.holder, watcher.form))
+            await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
         return changes
 
     def _leave(self) -> None:
@@ -298,8 +301,11 @@ class ScreeningSocket(WebSocketHandler):
             ending.cancel()
         if self._watcher is not None:
             self._services.feed.leave(self._watcher)
-            self._services.observer.socket_closed(ENDPOINT)
             self._watcher = None
+        if self._place is not None:
+            self._services.open_sockets.leave(self._place)
+            self._services.observer.socket_closed(ENDPOINT)
+            self._place = None
 
     def _drop_slow_client(self) -> None:
         self._services.observer.slow_client_dropped(ENDPOINT)

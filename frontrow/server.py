@@ -24,6 +24,7 @@ from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.json_log import configure_logging
 from api.limits import Limits
+from api.open_sockets import OpenSockets
 from api.origins import AllowedOrigins
 from api.passwords import Passwords
 from api.receipts import encode_reply
@@ -101,8 +102,9 @@ class Server:
             self._clock,
             self._observer,
             tick_seconds=settings.socket_tick_ms / 1000,
-            socket_limit=settings.sockets_limit,
-            sockets_per_holder=settings.sockets_per_user_limit,
+        )
+        self._open_sockets = OpenSockets(
+            limit=settings.sockets_limit, limit_per_holder=settings.sockets_per_user_limit
         )
         policy = Policy(
             hold_seconds=settings.hold_seconds,
@@ -193,6 +195,7 @@ class Server:
                     tokens=tokens,
                     revocations=self._revocations,
                     feed=self._feed,
+                    open_sockets=self._open_sockets,
                     clock=self._clock,
                     observer=self._observer,
                     allowed_origins=origins,
@@ -255,7 +258,7 @@ class Server:
             log.warning("some requests had no answer when the server stopped")
         await self._confirmations.stop(_MAIL_LIMIT_SECONDS)
         await self._postman.stop(_MAIL_LIMIT_SECONDS)
-        self._feed.close_all(GOING_AWAY, "The server is going away")
+        self._open_sockets.close_all(GOING_AWAY, "The server is going away")
         await self._http.close_all_connections()
         self._workers.close()
         await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())

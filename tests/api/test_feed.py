@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from api.feed import SeatFeed, TooManyOfHolder, TooManySockets, Watcher
-from api.seat_updates import Position
+from api.feed import Frames, Position, SeatFeed, Watcher
+from api.seat_updates import SEAT_WORDINGS
 from api.socket_messages import UpdateForm
 from engine.memory import ManualClock
 from engine.replies import SeatsChanged, SeatView
@@ -27,23 +27,21 @@ class Sent:
 class Hall:
     """A feed, its time, and watchers that keep what they are sent."""
 
-    def __init__(self, **bounds: int) -> None:
+    def __init__(self) -> None:
         self.clock = ManualClock()
         self.sent = Sent()
-        self.feed = SeatFeed(self.clock, self.sent, tick_seconds=TICK_SECONDS, **bounds)
+        self.feed = SeatFeed(self.clock, self.sent, tick_seconds=TICK_SECONDS)
         self.seq = 0
 
     def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
-        received, closed = [], []
-        watcher = Watcher(
-            screening, holder, form, received.append, lambda code, reason: closed.append((code, reason))
-        )
+        received = []
+        watcher = Watcher(screening, holder, SEAT_WORDINGS[form], received.append)
         self.feed.join(watcher)
-        return watcher, received, closed
+        return watcher, received
 
     def live(self, *arguments, **options):
         """What a watcher receives that is live from the start."""
-        watcher, received, _ = self.watcher(*arguments, **options)
+        watcher, received = self.watcher(*arguments, **options)
         watcher.follow(START)
         return received
 
@@ -170,7 +168,7 @@ def test_other_screenings_hear_nothing(hall):
 
 
 def test_a_watcher_gets_nothing_before_it_is_held_back(hall):
-    watcher, received, _ = hall.watcher()
+    watcher, received = hall.watcher()
     hall.change(held(1))
     hall.turn()
     watcher.follow(START)
@@ -178,7 +176,7 @@ def test_a_watcher_gets_nothing_before_it_is_held_back(hall):
 
 
 def test_what_was_held_back_is_sent_where_it_is_newer(hall):
-    watcher, received, _ = hall.watcher()
+    watcher, received = hall.watcher()
     watcher.hold_back()
     for seat_id in (1, 2, 3):
         hall.change(held(seat_id))
@@ -189,7 +187,7 @@ def test_what_was_held_back_is_sent_where_it_is_newer(hall):
 
 
 def test_an_update_that_was_still_gathered_when_a_watcher_caught_up_is_not_repeated(hall):
-    watcher, received, _ = hall.watcher()
+    watcher, received = hall.watcher()
     watcher.hold_back()
     hall.change(held(1))
     watcher.follow(Position(1, 1))
@@ -198,7 +196,7 @@ def test_an_update_that_was_still_gathered_when_a_watcher_caught_up_is_not_repea
 
 
 def test_a_paused_watcher_starts_over(hall):
-    watcher, received, _ = hall.watcher()
+    watcher, received = hall.watcher()
     watcher.hold_back()
     hall.change(held(1))
     hall.turn(TICK_SECONDS * 2)
@@ -214,7 +212,7 @@ def test_a_paused_watcher_starts_over(hall):
 
 def test_a_new_epoch_is_newer_whatever_its_numbers(hall):
     received = hall.live()
-    watcher, late, _ = hall.watcher()
+    watcher, late = hall.watcher()
     watcher.follow(Position(1, 500))
     hall.change(held(1), epoch=2)
     hall.turn()
@@ -222,32 +220,52 @@ def test_a_new_epoch_is_newer_whatever_its_numbers(hall):
 
 
 def test_a_watcher_that_left_gets_nothing_and_counts_no_more(hall):
-    watcher, received, _ = hall.watcher()
+    watcher, received = hall.watcher()
     watcher.follow(START)
     hall.change(held(1))
     hall.feed.leave(watcher)
     hall.feed.leave(watcher)
     hall.turn(1)
     assert received == []
-    assert hall.feed.connections == {} and hall.feed.socket_count == 0
+    assert hall.feed.connections == {}
 
 
-def test_bounds_count_those_who_are_there():
-    hall = Hall(socket_limit=3, sockets_per_holder=2)
-    first, _, _ = hall.watcher("user:1")
-    hall.watcher("user:1", screening=2)
-    with pytest.raises(TooManyOfHolder):
-        hall.watcher("user:1", screening=3)
+def test_the_hub_knows_how_many_watch():
+    hall = Hall()
+    hall.watcher("user:1")
     hall.watcher("user:2")
-    with pytest.raises(TooManySockets):
-        hall.watcher("user:3")
-    hall.feed.leave(first)
-    hall.watcher("user:3")
+    watcher, _ = hall.watcher("user:1", screening=2)
     assert hall.feed.connections == {1: 2, 2: 1}
+    hall.feed.leave(watcher)
+    assert hall.feed.connections == {1: 2}
 
 
-def test_closing_reaches_those_who_are_there_and_those_who_come(hall):
-    _, _, closed = hall.watcher()
-    hall.feed.close_all(1001, "bye")
-    _, _, closed_later = hall.watcher()
-    assert closed == closed_later == [(1001, "bye")]
+def test_a_change_without_seats_says_nothing_to_those_who_watch_seats(hall):
+    received = hall.live()
+    hall.change()
+    hall.turn(1)
+    assert received == [] and hall.sent.frames == 0
+
+
+def test_each_wording_is_asked_once_for_an_update(hall):
+    told = []
+
+    class Counted:
+        def __init__(self, changes):
+            told.append([change.seq for change in changes])
+
+        def frames(self, holder):
+            return Frames(holder.encode(), 1)
+
+    received = []
+    for user in (1, 2):
+        watcher = Watcher(1, f"user:{user}", Counted, received.append)
+        hall.feed.join(watcher)
+        watcher.follow(START)
+    seats_received = hall.live()
+    hall.change(held(1))
+    hall.change(held(2))
+    hall.turn()
+    assert told == [[1, 2]]
+    assert sorted(received) == [b"user:1", b"user:2"]
+    assert seats(seats_received[0]) == {1: "reserved", 2: "reserved"}

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from api.feed import SeatFeed
+from api.open_sockets import OpenSockets
 from api.origins import AllowedOrigins
 from api.revocations import Revocations
 from api.sockets import SocketLimits, SocketServices, routes
@@ -78,13 +79,8 @@ class Cinema:
         self.observer = CountingObserver()
         self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
-        self.feed = SeatFeed(
-            self.clock,
-            self.observer,
-            tick_seconds=tick_seconds,
-            socket_limit=socket_limit,
-            sockets_per_holder=sockets_per_holder,
-        )
+        self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
+        self.open_sockets = OpenSockets(limit=socket_limit, limit_per_holder=sockets_per_holder)
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400
@@ -105,6 +101,7 @@ class Cinema:
             self.tokens,
             self.revocations,
             self.feed,
+            self.open_sockets,
             self.clock,
             self.observer,
             AllowedOrigins(["https://cinema.example"]),
@@ -119,7 +116,7 @@ class Cinema:
         for client in self._clients:
             client.transport.abort()
             await client.wait_closed()
-        await eventually(lambda: self.feed.socket_count == 0)
+        await eventually(lambda: len(self.open_sockets) == 0)
         await self.screenings.stop()
 
     def url(self, user: int | None = 7, screening: int = SCREENING, **query: object) -> str:

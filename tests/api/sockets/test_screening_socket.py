@@ -217,7 +217,7 @@ async def test_a_socket_ends_when_its_token_is_revoked_and_no_other_does(cinema)
 
 async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 8)]
-    cinema.feed.close_all(1001, "Server is shutting down")
+    cinema.open_sockets.close_all(1001, "Server is shutting down")
     for socket in (*sockets, await cinema.connect(user=9)):
         assert await receive_close(socket) == (1001, "Server is shutting down")
 
@@ -225,11 +225,11 @@ async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
 async def test_the_hub_counts_who_watches(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 7, 8)]
     assert cinema.feed.connections == {SCREENING: 3}
-    assert cinema.feed.socket_count == 3
+    assert len(cinema.open_sockets) == 3
     for socket in sockets:
         await socket.close()
     await eventually(lambda: cinema.feed.connections == {})
-    assert (cinema.observer.opened, cinema.observer.closed, cinema.feed.socket_count) == (3, 3, 0)
+    assert (cinema.observer.opened, cinema.observer.closed, len(cinema.open_sockets)) == (3, 3, 0)
 
 
 async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
@@ -247,7 +247,7 @@ async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
     await cinema.join()
     dead = await cinema.join()
     dead.transport.pause_reading()
-    await eventually(lambda: cinema.feed.socket_count == 1)
+    await eventually(lambda: len(cinema.open_sockets) == 1)
 
 
 async def test_resuming_replays_what_was_missed(cinema):

@@ -1,0 +1,40 @@
+"""The count of open sockets: its bounds, and how all are closed."""
+
+import pytest
+
+from api.open_sockets import OpenSockets, TooManyOfHolder, TooManySockets
+
+
+def keep(closed):
+    return lambda code, reason: closed.append((code, reason))
+
+
+def test_bounds_count_those_who_are_there():
+    sockets = OpenSockets(limit=3, limit_per_holder=2)
+    first = sockets.admit("user:1", keep([]))
+    sockets.admit("user:1", keep([]))
+    with pytest.raises(TooManyOfHolder):
+        sockets.admit("user:1", keep([]))
+    sockets.admit("user:2", keep([]))
+    with pytest.raises(TooManySockets):
+        sockets.admit("user:3", keep([]))
+    sockets.leave(first)
+    sockets.leave(first)
+    sockets.admit("user:3", keep([]))
+    assert len(sockets) == 3
+
+
+def test_closing_reaches_those_who_are_there_and_those_who_come():
+    sockets, closed, closed_later = OpenSockets(), [], []
+    sockets.admit("user:1", keep(closed))
+    sockets.close_all(1001, "bye")
+    sockets.admit("user:1", keep(closed_later))
+    assert closed == closed_later == [(1001, "bye")]
+
+
+def test_a_socket_may_leave_while_all_are_closed():
+    sockets, places = OpenSockets(), []
+    for _ in range(3):
+        places.append(sockets.admit("user:1", lambda code, reason: sockets.leave(places.pop())))
+    sockets.close_all(1001, "bye")
+    assert len(sockets) == 0
