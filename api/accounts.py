@@ -31,7 +31,7 @@ from api.revocations import Revocations
 from api.throttle import Throttle, network_of
 from api.tokens import Identity, NoSigningKey, Tokens
 from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
-from engine.errors import NoAccount
+from engine.catalogue_errors import NoAccount
 
 log = logging.getLogger("frontrow.accounts")
 

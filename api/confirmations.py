@@ -21,7 +21,8 @@ from api.calendar_entry import Visit, calendar_of
 from api.mail import Mailer, text_mail
 from api.throttle import Throttle
 from api.ticket_codes import Admission, TicketCodes
-from engine.errors import EngineError, NoMailAddress
+from engine.catalogue_errors import NoMailAddress
+from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
 

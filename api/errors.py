@@ -14,6 +14,7 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
+from engine import catalogue_errors as catalogue
 from engine import errors as engine
 
 
@@ -250,17 +251,17 @@ class Translation(NamedTuple):
 
 TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.NotFound: Translation(404),
-    engine.UnknownReference: Translation(422, ("errors",)),
+    catalogue.UnknownReference: Translation(422, ("errors",)),
     engine.ScreeningNotFound: Translation(404, ("screening_id",)),
     engine.SeatsNotFound: Translation(404, ("seat_ids",)),
     engine.TicketNotFound: Translation(404, ("ticket_id",)),
     engine.ScreeningStarted: Translation(400, ("screening_id",)),
     engine.ScreeningCancelled: Translation(409, ("screening_id",)),
     engine.Refused: Translation(409),
-    engine.SeatConflict: Translation(409, ("conflicts",)),
-    engine.SeatsInUse: Translation(409, ("seat_ids",)),
-    engine.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
-    engine.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
+    catalogue.SeatConflict: Translation(409, ("conflicts",)),
+    catalogue.SeatsInUse: Translation(409, ("seat_ids",)),
+    catalogue.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
+    catalogue.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
     engine.SeatsUnavailable: Translation(409, ("held", "booked")),
     engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
     engine.NotHeld: Translation(409, ("seat_ids",)),

@@ -5,13 +5,10 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
 
     EngineError
     ├── NotFound                                             what was named does not exist
-    │   └── ScreeningNotFound, SeatsNotFound, TicketTypeNotFound, TicketNotFound, NoAccount
-    ├── UnknownReference                                     a value refers to what does not exist
+    │   └── ScreeningNotFound, SeatsNotFound, TicketTypeNotFound, TicketNotFound
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
-    │   ├── AlreadyExists, InUse, Overlapping
-    │   ├── SeatConflict, RoomFull, SeatsInUse, ScreeningHasBookings, IllegalStatusChange
-    │   ├── TicketNotConfirmed, NoMailAddress
+    │   ├── RoomFull, ScreeningHasBookings
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
     │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     │   ├── WrongNumberOfPapers
@@ -22,10 +19,11 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
         ├── Overloaded, JournalFull, IdsExhausted
         ├── CommandExpired, OwnershipLost, Stopping
         └── StoreUnavailable, OutcomeUnknown
+
+What only the catalogue is refused stands in `engine.catalogue_errors`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 
 class EngineError(Exception):
@@ -94,29 +92,6 @@ class TicketNotFound(NotFound):
         self.ticket_id = ticket_id
 
 
-class NoAccount(NotFound):
-    """The caller's token is good, but there is no account behind it that could own anything here."""
-
-    code = "user_not_found"
-
-    def __init__(self) -> None:
-        EngineError.__init__(self, "You have no account here")
-
-
-class UnknownReference(EngineError):
-    """A value refers to something that does not exist.
-
-    Args:
-        field: the name of the value.
-    """
-
-    code = "unknown_reference"
-
-    def __init__(self, field: str) -> None:
-        super().__init__(f"{field} refers to nothing that exists")
-        self.errors = {field: ["Refers to nothing that exists."]}
-
-
 class ScreeningStarted(EngineError):
     """The screening has begun, so its stock no longer changes hands.
 
@@ -148,54 +123,6 @@ class Refused(EngineError):
     code = "refused"
 
 
-class AlreadyExists(Refused):
-    """There is one already, and there can only be one.
-
-    Args:
-        kind: what it is, e.g. "review"; the code is made of it.
-        reason: a sentence for people.
-    """
-
-    code = "already_exists"
-
-    def __init__(self, kind: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = f"{kind}_exists"
-
-
-class InUse(Refused):
-    """It cannot be deleted while others refer to it."""
-
-    code = "in_use"
-
-    def __init__(self, kind: str, record_id: int) -> None:
-        super().__init__(f"{kind.replace('_', ' ').capitalize()} {record_id} is in use and cannot be deleted")
-
-
-class Overlapping(Refused):
-    """The room has another screening at that time."""
-
-    code = "screening_overlap"
-
-    def __init__(self) -> None:
-        super().__init__("Another screening takes place in this room at that time")
-
-
-class SeatConflict(Refused):
-    """There are other seats where new ones were to be.
-
-    Args:
-        conflicts: the seats that are there, each with how it differs.
-    """
-
-    code = "seat_conflict"
-
-    def __init__(self, conflicts: Iterable[Mapping[str, Any]]) -> None:
-        self.conflicts = [dict(conflict) for conflict in conflicts]
-        names = ", ".join(f"{seat['row_label']}{seat['seat_number']}" for seat in self.conflicts)
-        super().__init__(f"There are different seats already: {names}")
-
-
 class RoomFull(Refused):
     """The room would have more seats than a room may have."""
 
@@ -206,16 +133,6 @@ class RoomFull(Refused):
         self.limit = limit
 
 
-class SeatsInUse(Refused):
-    """Seats that are sold or reserved do not exist in the room that the screening was to move to."""
-
-    code = "seats_in_use"
-
-    def __init__(self, seat_ids: Sequence[int]) -> None:
-        super().__init__(f"The room has no seats for those that are taken: {list(seat_ids)}")
-        self.seat_ids = tuple(seat_ids)
-
-
 class ScreeningHasBookings(Refused):
     """Tickets are sold for the screening."""
 
@@ -224,37 +141,6 @@ class ScreeningHasBookings(Refused):
     def __init__(self, screening_id: int) -> None:
         super().__init__(f"Tickets are sold for screening {screening_id}")
         self.screening_id = screening_id
-
-
-class IllegalStatusChange(Refused):
-    """A ticket cannot become that from what it is."""
-
-    code = "illegal_transition"
-
-    def __init__(self, ticket_id: int, status: str, wanted: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is {status} and cannot become {wanted}")
-        self.ticket_id = ticket_id
-        self.status = status
-
-
-class TicketNotConfirmed(Refused):
-    """The ticket is not, or no longer, a ticket to be shown at a door."""
-
-    code = "ticket_not_confirmed"
-
-    def __init__(self, ticket_id: int, status: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is {status}")
-        self.ticket_id = ticket_id
-        self.status = status
-
-
-class NoMailAddress(Refused):
-    """There is no account here whose address the caller could be written to."""
-
-    code = "no_mail_address"
-
-    def __init__(self) -> None:
-        super().__init__("No address is known to which a mail could be sent")
 
 
 class SeatsUnavailable(Refused):

@@ -17,7 +17,7 @@ from api.errors import (
 )
 from api.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text
 from api.passwords import LONGEST, SHORTEST
-from engine.errors import AlreadyExists, NoAccount
+from engine.catalogue_errors import AlreadyExists, NoAccount
 
 authentication = Resource("/api/v1/auth", tag="Authentication")
 

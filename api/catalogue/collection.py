@@ -21,7 +21,8 @@ from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import ApiError
 from api.fields import RequestSchema, changes_to, without
 from api.paging import PAGING_HEADERS, Page, paged
-from engine.errors import AlreadyExists, EngineError, InUse, NoAccount, NotFound, UnknownReference
+from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
+from engine.errors import EngineError, NotFound
 
 RowsOf = Callable[[Catalogue], Rows]
 """Picks a resource's rows out of the catalogue."""

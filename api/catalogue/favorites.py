@@ -4,7 +4,8 @@ from api.catalogue.cinemas import Cinema
 from api.catalogue.collection import Collection
 from api.endpoint import Access, Answer, Call, Resource
 from api.fields import Moment
-from engine.errors import NoAccount, NotFound
+from engine.catalogue_errors import NoAccount
+from engine.errors import NotFound
 
 favorites = Resource("/api/v1/cinemas", tag="Favorites")
 

@@ -10,7 +10,8 @@ from api.endpoint import Access, Call, Document, Resource
 from api.errors import ApiError
 from api.fields import Moment, RequestSchema, optional_text
 from api.paging import Page, sorting
-from engine.errors import NoAccount, NotFound
+from engine.catalogue_errors import NoAccount
+from engine.errors import NotFound
 
 RATINGS = range(1, 6)
 

@@ -21,16 +21,14 @@ from api.fields import (
 )
 from api.paging import Page, sorting
 from api.seat_reservations import VERSION_HEADERS, SeatOfRoom, seats_answer
+from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.commands import CancelScreening, ReadSeats
 from engine.errors import (
     BookingInProgress,
     NotFound,
-    Overlapping,
     ScreeningCancelled,
     ScreeningHasBookings,
     ScreeningNotFound,
-    SeatsInUse,
-    UnknownReference,
 )
 from engine.replies import SeatMap
 

@@ -9,7 +9,8 @@ from marshmallow import ValidationError, fields, post_load, validate
 from api.endpoint import Access, Answer, Call, Document, Resource
 from api.fields import RequestSchema, text
 from api.paging import PAGING_HEADERS, Page, paged, sorting
-from engine.errors import NotFound, RoomFull, SeatConflict, UnknownReference
+from engine.catalogue_errors import SeatConflict, UnknownReference
+from engine.errors import NotFound, RoomFull
 
 SEATS_PER_CALL = 1000
 PLAN_LIMIT_BYTES = 256 * 1024

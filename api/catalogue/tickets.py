@@ -11,7 +11,7 @@ from api.fields import Moment, RequestSchema, identifier_in_query, text
 from api.paging import Page, sorting
 from api.representations import TicketSold
 from api.tickets import PAYMENT_ID_LIMIT, confirmed
-from engine import errors
+from engine import catalogue_errors, errors
 from engine.records import TicketStatus
 
 sold_tickets = Resource("/api/v1/tickets", tag="Tickets")
@@ -76,7 +76,7 @@ class StatusChange(RequestSchema):
         errors.TicketNotFound,
         errors.ScreeningStarted,
         errors.ScreeningCancelled,
-        errors.IllegalStatusChange,
+        catalogue_errors.IllegalStatusChange,
         errors.TicketNotPending,
         errors.PaymentAlreadyUsed,
         errors.BookingInProgress,
@@ -95,7 +95,7 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
     present, wanted = ticket.status, TicketStatus(status)
     if wanted is not present:
         if wanted not in TRANSITIONS.get(present, ()):
-            raise errors.IllegalStatusChange(ticket_id, present.value, wanted.value)
+            raise catalogue_errors.IllegalStatusChange(ticket_id, present.value, wanted.value)
         box_office = call.services.box_office
         if wanted is TicketStatus.CONFIRMED:
             await confirmed(call, box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder))
@@ -117,8 +117,8 @@ class ConfirmationSent(Schema):
     status=202,
     refusals=(
         errors.TicketNotFound,
-        errors.TicketNotConfirmed,
-        errors.NoMailAddress,
+        catalogue_errors.TicketNotConfirmed,
+        catalogue_errors.NoMailAddress,
         TooManyAttempts,
     ),
 )
@@ -132,7 +132,7 @@ async def resend_ticket(call: Call, ticket_id: int) -> Document:
     if ticket is None or ticket.holder != call.holder:
         raise errors.TicketNotFound(ticket_id)
     if ticket.status is not TicketStatus.CONFIRMED:
-        raise errors.TicketNotConfirmed(ticket_id, ticket.status.value)
+        raise catalogue_errors.TicketNotConfirmed(ticket_id, ticket.status.value)
     await call.services.confirmations.send_again(ticket.booking_id)
     return {"message": "The confirmation is sent to you by mail"}
 

@@ -26,7 +26,8 @@ from api.paging import Page, sorting
 from api.passwords import LONGEST
 from api.pictures import MEDIA_TYPE, PICTURE, portrait
 from api.uploads import UploadedFile
-from engine.errors import AlreadyExists, NoAccount, NotFound
+from engine.catalogue_errors import AlreadyExists, NoAccount
+from engine.errors import NotFound
 
 SEARCHES_KEPT = 100
 

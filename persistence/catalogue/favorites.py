@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.errors import NoAccount
+from engine.catalogue_errors import NoAccount
 from persistence.catalogue.cinemas import CINEMAS
 from persistence.catalogue.table import Record, Rows
 from persistence.connector import Connector

@@ -4,7 +4,7 @@ Averages and counts are made from the rows whenever they are asked for, so they 
 at the same time.
 """
 
-from engine.errors import AlreadyExists, NoAccount
+from engine.catalogue_errors import AlreadyExists, NoAccount
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.connector import Connector
 

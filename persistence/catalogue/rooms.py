@@ -1,6 +1,6 @@
 """Rooms: the halls of a cinema."""
 
-from engine.errors import AlreadyExists
+from engine.catalogue_errors import AlreadyExists
 from persistence.catalogue.table import Table
 
 ROOMS = Table(

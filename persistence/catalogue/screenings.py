@@ -8,14 +8,8 @@ it again. So the tickets and holds that are looked at here are all there are.
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import (
-    NotFound,
-    Overlapping,
-    ScreeningCancelled,
-    ScreeningHasBookings,
-    SeatsInUse,
-    UnknownReference,
-)
+from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
+from engine.errors import NotFound, ScreeningCancelled, ScreeningHasBookings
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 from persistence.connector import Connector, Session

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.errors import NotFound, RoomFull, SeatConflict
+from engine.catalogue_errors import SeatConflict
+from engine.errors import NotFound, RoomFull
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS, numbers, texts
 from persistence.connector import Connector

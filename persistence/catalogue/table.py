@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import EngineError, InUse, NotFound, UnknownReference
+from engine.catalogue_errors import InUse, UnknownReference
+from engine.errors import EngineError, NotFound
 from persistence.columns import IDS
 from persistence.connector import Connector, Parameters, Session, StatementRefused
 

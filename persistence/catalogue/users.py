@@ -1,7 +1,8 @@
 """People with an account, their pictures, and what they searched for."""
 
 from engine.accounts import Credentials
-from engine.errors import AlreadyExists, NoAccount, NotFound
+from engine.catalogue_errors import AlreadyExists, NoAccount
+from engine.errors import NotFound
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 

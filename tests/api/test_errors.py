@@ -6,6 +6,7 @@ import pytest
 
 from api import errors as api_errors
 from api.errors import ApiError, problem_of, translation_of
+from engine import catalogue_errors
 from engine import errors as engine_errors
 from engine.errors import (
     EngineError,
@@ -23,7 +24,13 @@ def classes(module: object, base: type) -> list[type]:
     return [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)]
 
 
-@pytest.mark.parametrize("error", classes(engine_errors, EngineError))
+ENGINE_ERRORS = sorted(
+    {*classes(engine_errors, EngineError), *classes(catalogue_errors, EngineError)},
+    key=lambda kind: kind.__name__,
+)
+
+
+@pytest.mark.parametrize("error", ENGINE_ERRORS)
 def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None:
     status = translation_of(error).status
     if error is EngineError:
@@ -35,7 +42,7 @@ def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None
 
 
 def test_codes_are_unique() -> None:
-    kinds = [*classes(engine_errors, EngineError), *classes(api_errors, ApiError)]
+    kinds = [*ENGINE_ERRORS, *classes(api_errors, ApiError)]
     codes = [kind.code for kind in kinds if hasattr(kind, "code")]
     # They mean the same to a client: it is not there, or come back later.
     assert sorted({code for code in codes if codes.count(code) > 1}) == ["not_found", "overloaded"]

@@ -17,8 +17,9 @@ from api.services import Limits, Services
 from api.ticket_codes import TicketCodes
 from api.tokens import Tokens
 from engine.box_office import BoxOffice
+from engine.catalogue_errors import NoMailAddress
 from engine.directory import Screenings
-from engine.errors import NoMailAddress, StoreUnavailable
+from engine.errors import StoreUnavailable
 from engine.memory import (
     ManualClock,
     MemoryDatabase,

@@ -1,6 +1,7 @@
 """A hall in memory, and the verbs in which the engine's tests speak."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -29,9 +30,9 @@ def make_layout(seats: int = 20, room_id: int = 1) -> Layout:
     )
 
 
-def make_info(screening_id: int = 1, starts_at: float = NOW + 86_400) -> ScreeningInfo:
+def make_info(screening_id: int = 1, starts_at: float = NOW + 86_400, **options: Any) -> ScreeningInfo:
     """A screening at 12.50, VIP seats 3.49 dearer."""
-    return ScreeningInfo(screening_id, starts_at, starts_at + 7200, 1250, {"vip": 349})
+    return ScreeningInfo(screening_id, starts_at, starts_at + 7200, 1250, {"vip": 349}, **options)
 
 
 class Hall:
@@ -45,9 +46,10 @@ class Hall:
         holds: Sequence[Hold] = (),
         tickets: Sequence[Ticket] = (),
         change_memory: int = 1024,
+        **info: Any,
     ) -> None:
         self.now = NOW
-        loaded = LoadedScreening(make_info(), make_layout(seats), epoch, holds, tickets)
+        loaded = LoadedScreening(make_info(**info), make_layout(seats), epoch, holds, tickets)
         self.screening = Screening(loaded, policy, MemoryIds(1001), MemoryIds(2001), change_memory)
 
     def do(self, command: Command) -> Outcome:

@@ -1,6 +1,7 @@
 """Seeded simulation of the actor in virtual time, over a journal that stalls, repeats and refuses.
 
-One seed is one history: clients that hold, toggle, extend, book, pay and cancel; timers that fire
+One seed is one history: clients that hold, toggle, extend, book, pay and cancel, of seats and of tickets
+by quantity; timers that fire
 late; a database that speaks late, is told everything twice, refuses a booking now and then, or loses
 its process, after which another directory recovers from what was written. A failing seed replays:
 `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_simulation.py`.
@@ -10,12 +11,24 @@ import asyncio
 import os
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count
 
 import pytest
 
 from engine.box_office import BoxOffice
-from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed, ToggleSeats
+from engine.commands import (
+    ExtendHolds,
+    HoldPlaces,
+    HoldSeats,
+    PlaceOrder,
+    ReadSeats,
+    ReadStock,
+    ReleaseHolds,
+    ReleaseLapsed,
+    ToggleSeats,
+)
 from engine.directory import Screenings
 from engine.errors import BadEntry, EngineError
 from engine.memory import (
@@ -29,8 +42,8 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.policy import Policy
-from engine.records import Ticket, TicketStatus
-from engine.replies import Booked, Cancelled, SeatMap
+from engine.records import Paper, Ticket, TicketStatus, TicketType
+from engine.replies import Booked, Cancelled, Reserved, SeatMap, Stock
 from tests.engine.conftest import NOW, make_info, make_layout
 
 SEATS = 12
@@ -38,6 +51,7 @@ CLIENTS = 5
 ROUNDS = 25
 LIMIT = 4
 SEEDS_PER_TEST = 50
+TYPE = TicketType(5, 2000, 9, 3)
 
 
 def chosen_seeds() -> list[range]:
@@ -57,6 +71,9 @@ class World:
     cancellations: set[int] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
     outcomes: Counter[str] = field(default_factory=Counter)
+    reservations: dict[int, tuple[str, int]] = field(default_factory=dict)
+    purchases: dict[int, list[int]] = field(default_factory=dict)
+    codes: Iterator[int] = field(default_factory=count)
     hold_ids: MemoryIds = field(default_factory=MemoryIds)
     ticket_ids: MemoryIds = field(default_factory=MemoryIds)
 
@@ -95,8 +112,10 @@ class Process:
         seats = tuple(rng.choices(range(1, SEATS + 1), k=rng.randint(1, 3)))
         owned = [t for t in self.world.acknowledged.values() if t.holder == holder]
         ticket = rng.choice(owned) if owned else None
+        reserved = [made for made in self.world.reservations.items() if made[1][0] == holder]
+        reservation = rng.choice(reserved) if reserved else None
         try:
-            match rng.randrange(8):
+            match rng.randrange(12):
                 case 0:
                     await self.screenings.ask(ToggleSeats(1, holder, seats))
                 case 1:
@@ -113,11 +132,36 @@ class Process:
                 case 6 if ticket:
                     self.world.cancellations.add(ticket.id)
                     self.told(await self.box_office.cancel(holder, ticket.id))
+                case 7:
+                    await self.reserve(holder, rng.randint(1, 3))
+                case 8 | 9 if reservation:
+                    self.told(await self.purchase(holder, reservation))
+                case 10 if reservation:
+                    await self.screenings.ask(ReleaseHolds(1, holder, None, reservation[0]))
+                    self.world.reservations.pop(reservation[0], None)
                 case _:
                     await self.screenings.ask(HoldSeats(1, holder, seats))
             self.world.outcomes["ok"] += 1
         except EngineError as refusal:
             self.world.outcomes[refusal.code] += 1
+
+    async def reserve(self, holder: str, quantity: int) -> None:
+        """Reserve tickets of the type, once or in two reservations at once."""
+        orders = tuple(PlaceOrder(TYPE.id, 1) for _ in range(quantity))
+        orders = orders if quantity % 2 else (PlaceOrder(TYPE.id, quantity),)
+        reply = await self.screenings.ask(HoldPlaces(1, holder, orders, 300.0))
+        assert isinstance(reply, Reserved)
+        for holds in reply.reservations:
+            self.world.reservations[holds[0].reservation_id] = (holder, len(holds))
+
+    async def purchase(self, holder: str, reservation: tuple[int, tuple[str, int]]) -> Booked:
+        """Buy a reservation; a repeat must give the same tickets."""
+        reservation_id, (_, quantity) = reservation
+        papers = [Paper(f"{reservation_id}-{next(self.world.codes)}", b"") for _ in range(quantity)]
+        bought = await self.box_office.purchase(holder, holder, 1, reservation_id, papers)
+        ids = [ticket.id for ticket in bought.tickets]
+        assert self.world.purchases.setdefault(reservation_id, ids) == ids, "bought twice"
+        return bought
 
     def told(self, reply: Booked | Cancelled) -> None:
         if isinstance(reply, Cancelled):
@@ -165,7 +209,16 @@ class Process:
         ]
         by_seat = {ticket.seat_id: ticket for ticket in live}
         assert len(by_seat) == len(live), "a seat was sold twice"
+        stock = await self.screenings.ask(ReadStock(1))
+        assert isinstance(stock, Stock)
+        level = stock.ticket_types[TYPE.id]
+        assert level.total == TYPE.capacity and level.available >= 0
+        assert level.sold == sum(seat_id < 0 for seat_id in by_seat), "the count of sold tickets is wrong"
+        taken = sum(view.status != "available" for view in reply.views.values())
+        assert stock.available == SEATS + level.available - taken
         for seat_id, ticket in by_seat.items():
+            if seat_id < 0:
+                continue
             booked = ticket.status is TicketStatus.CONFIRMED
             assert reply.views[seat_id].status == ("booked" if booked else "reserved")
             assert reply.views[seat_id].holder == ticket.holder
@@ -196,7 +249,7 @@ class Process:
 async def simulate(seed: int) -> Counter[str]:
     """Run one history and check it."""
     world = World(random.Random(seed))
-    world.database.add_screening(make_info(), make_layout(SEATS))
+    world.database.add_screening(make_info(ticket_types={TYPE.id: TYPE}), make_layout(SEATS))
     process = Process(world)
     for _ in range(ROUNDS):
         for _ in range(world.rng.randint(1, 6)):

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from time import perf_counter
 
 import pytest
 
-from engine.errors import IdsExhausted, StoreUnavailable
+from engine.errors import IdsExhausted, ScreeningNotFound, StoreUnavailable
+from engine.records import TicketType
 from persistence.connector import Connector
 from persistence.ids import IdBlocks
 from persistence.reservations import Reservations
@@ -58,6 +60,64 @@ async def test_a_room_without_seats_can_be_opened(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         hall = world.add_hall(0)
         assert (await world.store.activate(hall.screening_id)).layout.seats == ()
+
+
+async def test_an_event_is_opened_with_what_it_sells(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        ((event_id,),) = execute(
+            database_url,
+            "INSERT INTO events (title, starts_at, ends_at) "
+            "VALUES ('Concert', to_timestamp(%s), to_timestamp(%s)) RETURNING id",
+            *(NOW, NOW + 3600),
+        )
+        rows = execute(
+            database_url,
+            "INSERT INTO ticket_types "
+            "(event_id, name, price, capacity, max_per_order, sales_start, sales_end, closed_at) VALUES "
+            "(%s, 'Standing', 19.99, 500, 6, NULL, to_timestamp(%s), NULL), "
+            "(%s, 'Balcony', 35, 20, 2, to_timestamp(%s), NULL, now()) RETURNING id",
+            *(event_id, NOW - 60, event_id, NOW - 3600),
+        )
+        (standing,), (balcony,) = rows
+        loaded = await world.store.activate(event_id)
+        assert (loaded.epoch, loaded.layout.seats) == (1, ())
+        assert (loaded.info.starts_at, loaded.info.ends_at, loaded.info.free_seats) == (NOW, NOW + 3600, 0)
+        assert loaded.info.ticket_types == {
+            standing: TicketType(standing, 1999, 500, 6, None, NOW - 60, False),
+            balcony: TicketType(balcony, 3500, 20, 2, NOW - 3600, None, True),
+        }
+        execute(database_url, "UPDATE events SET closed_at = now()")
+        closed = (await world.store.activate(event_id)).info.ticket_types
+        assert [kind.closed for kind in closed.values()] == [True, True]
+
+
+async def test_a_free_room_is_opened_without_seats(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        ((room_id,),) = execute(
+            database_url, "INSERT INTO free_rooms (name) VALUES ('test_room') RETURNING id"
+        )
+        store = PostgresStore(world.connector, "test", free_room_seats=7)
+        loaded = await store.activate(room_id)
+        assert (loaded.epoch, loaded.info.free_seats, loaded.info.starts_at) == (1, 7, inf)
+        execute(database_url, "DELETE FROM free_rooms")
+        assert execute(database_url, "SELECT count(*) FROM screening_epochs") == [(0,)]
+        with pytest.raises(ScreeningNotFound):
+            await store.activate(room_id)
+
+
+async def test_screenings_events_and_rooms_have_no_id_in_common(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        hall = world.add_hall()
+        ((event_id,),) = execute(
+            database_url,
+            "INSERT INTO events (title, starts_at, ends_at) "
+            "VALUES ('Concert', now(), now() + interval '1 hour') RETURNING id",
+        )
+        ((room_id,),) = execute(
+            database_url, "INSERT INTO free_rooms (name) VALUES ('test_room') RETURNING id"
+        )
+        beside = world.add_screening_beside(hall)
+        assert hall.screening_id < event_id < room_id < beside.screening_id
 
 
 async def test_an_unknown_screening_leaves_no_epoch(database_url: str) -> None:

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from engine.errors import OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry
 from engine.records import Seat, TicketStatus
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
@@ -79,6 +80,28 @@ async def test_what_is_held_is_read_back_as_it_was(world: World) -> None:
     assert await write(world.journal, story.held(first), story.held(second)) is None
     loaded = await reload(world, story.hall)
     assert set(loaded.holds) == {first, second}
+
+
+async def test_what_goes_with_holds_and_tickets_is_kept(world: World) -> None:
+    story = await begin(world)
+    first = story.hold(0)._replace(note='{"seat": "A1", "name": "Zoë \\"quoted\\""}')
+    second = story.hold(1)._replace(reservation_id=first.id)
+    (plain,), (papered,) = story.tickets(2), story.tickets(3)
+    papered = papered._replace(code="K7M2-QX9D", paper=b"\x00\xff\\sealed")
+    await write(world.journal, story.held(first, second), story.issued((plain,)), story.issued((papered,)))
+    loaded = await reload(world, story.hall)
+    assert set(loaded.holds) == {first, second}
+    assert set(loaded.tickets) == {plain, papered}
+
+
+async def test_places_are_kept_as_seats_are(world: World) -> None:
+    story = await begin(world)
+    place = place_id(2**42 - 1, CAPACITY_LIMIT)
+    held = story.hold(0)._replace(seat_id=place)
+    (sold,) = (ticket._replace(seat_id=place - 1) for ticket in story.tickets(0))
+    assert await write(world.journal, story.held(held), story.issued((sold,))) is None
+    loaded = await reload(world, story.hall)
+    assert (list(loaded.holds), list(loaded.tickets)) == ([held], [sold])
 
 
 async def test_a_hold_is_as_its_last_event_left_it(world: World) -> None:
