@@ -23,7 +23,7 @@ from engine.errors import (
     SalesClosed,
     TicketTypeNotFound,
 )
-from engine.records import Hold, TicketStatus, TicketType
+from engine.records import Hold, TicketStatus, TicketType, make
 from engine.replies import Held, Lapsed, Released, Reserved, SeatsChanged, Toggled
 from engine.screening_state import Change, Outcome, ScreeningState
 from engine.seat_states import SeatAction
@@ -38,7 +38,8 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
         return Outcome(Held(_holds_on(state, wanted)))
     first_id = _reserve_ids(state, command.holder, free, 0)
     event, change = _take(state, command.holder, free, first_id, now, command.note)
-    return Outcome(Held(_holds_on(state, wanted)), (event,), (change,))
+    holds = event.holds if len(free) == len(wanted) else _holds_on(state, wanted)
+    return make(Outcome, (Held(holds), (event,), (change,), None))
 
 
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outcome:
@@ -167,15 +168,17 @@ def _take(
     now: float,
     note: str | None = None,
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
+    screening_id = state.info.id
     expires_at = now + state.policy.hold_seconds
-    holds = tuple(
-        Hold(first_id + number, first_id, state.info.id, seat_id, holder, now, expires_at, 0, note)
-        for number, seat_id in enumerate(seat_ids)
-    )
+    holds = [
+        make(Hold, (hold_id, first_id, screening_id, seat_id, holder, now, expires_at, 0, note))
+        for hold_id, seat_id in enumerate(seat_ids, first_id)
+    ]
     for hold in holds:
         state.seats.hold(hold)
     change = state.show("seats_held", seat_ids, now)
-    return ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, holder, holds), change
+    event = make(ev.SeatsHeld, (screening_id, state.epoch, change.seq, now, holder, tuple(holds)))
+    return event, change
 
 
 def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:

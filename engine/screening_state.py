@@ -23,7 +23,7 @@ from engine.errors import (
 from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
-from engine.records import Ticket
+from engine.records import Ticket, make
 from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Stock, StockLevel
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
@@ -171,13 +171,11 @@ class ScreeningState:
 
     def known(self, seat_ids: Iterable[int]) -> tuple[int, ...]:
         """The named seats, each once, in the order in which they were named."""
-        wanted = tuple(dict.fromkeys(seat_ids))
-        if self.info.free_seats and all(seat_id < 0 for seat_id in wanted):
-            return wanted
+        wanted = dict.fromkeys(seat_ids)
         by_id = self.seats.layout.by_id
-        if unknown := [seat_id for seat_id in wanted if seat_id not in by_id]:
-            raise SeatsNotFound(unknown)
-        return wanted
+        if not by_id.keys() >= wanted.keys() and not (self.info.free_seats and max(wanted) < 0):
+            raise SeatsNotFound([seat_id for seat_id in wanted if seat_id not in by_id])
+        return tuple(wanted)
 
     def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
         """The seats that a command names, by themselves or by the reservation they are held under."""
@@ -188,8 +186,10 @@ class ScreeningState:
             raise ReservationNotHeld(command.reservation_id)
         return tuple(reserved)
 
-    def obtainable(self, holder: str, wanted: Sequence[int]) -> list[int]:
+    def obtainable(self, holder: str, wanted: Sequence[int]) -> Sequence[int]:
         """Those of `wanted` that are free, provided that the holder has the others already."""
+        if self.seats.are_free(wanted):
+            return wanted
         standing = self.seats.standing(holder, wanted)
         if standing.held or standing.booked:
             raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
@@ -254,8 +254,9 @@ class ScreeningState:
         self._map = None
         seats = self.seats
         views = seats.views_of(seat_ids)
-        change = SeatsChanged(
-            self.info.id, self.epoch, self._seq, now, cause, views, seats.available, seats.capacity
+        change = make(
+            SeatsChanged,
+            (self.info.id, self.epoch, self._seq, now, cause, views, seats.available, seats.capacity),
         )
         if self._changes is None:
             self._changes = deque(maxlen=self._change_memory)

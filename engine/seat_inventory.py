@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from engine.deadlines import Deadlines
 from engine.places import Places, ticket_type_of
-from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType
+from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
 from engine.replies import Reply, SeatView
 from engine.seat_states import SeatAction, SeatStatus, require
 
@@ -153,6 +153,10 @@ class SeatInventory:
                 named.append(seat_id)
         return named
 
+    def are_free(self, seat_ids: Iterable[int]) -> bool:
+        """Whether nothing is recorded about any of the seats."""
+        return self._records.keys().isdisjoint(seat_ids)
+
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by how they stand towards `holder`."""
         standing = Standing([], [], [], [], [])
@@ -176,19 +180,19 @@ class SeatInventory:
     def view(self, seat_id: int) -> SeatView:
         """A seat as others may see it."""
         record: Record | None = self._records.get(seat_id)
+        if record is None:
+            previous_holder = self._previous_holders.get(seat_id)
+            return make(SeatView, (seat_id, "available", None, None, previous_holder, None, None))
         if isinstance(record, Commitment):
             if record.before is None:
                 return SeatView(seat_id, "reserved", record.operation.holder)
             record = record.before
         if isinstance(record, Hold):
-            return SeatView(
-                seat_id, "reserved", record.holder, record.expires_at, None, record.reserved_at, record.note
-            )
-        if isinstance(record, Ticket):
-            if record.status is TicketStatus.PENDING:
-                return SeatView(seat_id, "reserved", record.holder, record.payment_deadline)
-            return SeatView(seat_id, "booked", record.holder)
-        return SeatView(seat_id, "available", None, None, self._previous_holders.get(seat_id))
+            _, _, _, _, holder, reserved_at, expires_at, _, note = record
+            return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
+        if record.status is TicketStatus.PENDING:
+            return SeatView(seat_id, "reserved", record.holder, record.payment_deadline)
+        return SeatView(seat_id, "booked", record.holder)
 
     def holds(self) -> list[Hold]:
         """All live holds."""
@@ -214,7 +218,8 @@ class SeatInventory:
     def hold(self, hold: Hold) -> None:
         """HOLD: an available seat is held."""
         seat_id = hold.seat_id
-        require(self.status(seat_id), SeatAction.HOLD)
+        if seat_id in self._records:
+            require(self.status(seat_id), SeatAction.HOLD)
         self._occupy(seat_id, hold)
         self._claim(hold.holder, seat_id)
         self._previous_holders.pop(seat_id, None)
@@ -229,8 +234,9 @@ class SeatInventory:
 
     def release(self, seat_id: int, action: SeatAction = SeatAction.RELEASE) -> Hold:
         """RELEASE or LAPSE: a held seat is available again. Returns the hold it had."""
-        require(self.status(seat_id), action)
-        hold = self._records[seat_id]
+        hold = self._records.get(seat_id)
+        if not isinstance(hold, Hold):
+            require(self.status(seat_id), action)
         assert isinstance(hold, Hold)
         self._vacate(seat_id)
         self._disclaim(hold.holder, seat_id)
@@ -345,7 +351,11 @@ class SeatInventory:
         self.deadlines.add(ticket.payment_deadline, ticket.seat_id, ticket.id)
 
     def _claim(self, holder: str, seat_id: int) -> None:
-        self._claims.setdefault(holder, {})[seat_id] = None
+        claims = self._claims.get(holder)
+        if claims is None:
+            self._claims[holder] = {seat_id: None}
+        else:
+            claims[seat_id] = None
 
     def _disclaim(self, holder: str, seat_id: int) -> None:
         claims = self._claims.get(holder)
