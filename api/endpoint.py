@@ -13,6 +13,9 @@ From this come the route, authentication, validation (`api.operation`) and the O
 query's fields and the body's fields arrive as the handler's keyword arguments. What it returns is
 rendered as JSON under the declared status; an `Answer` is sent as it is.
 
+Where a path has a name in it and not an id, it is declared as text, `"/room/{room_id:text}/selections"`,
+and arrives decoded. A path has ids or texts, not both.
+
 An operation with a `receipt_form` returns the engine's reply itself.
 """
 
@@ -39,6 +42,7 @@ from engine.records import Receipt
 from engine.replies import Reply
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+_TEXT_PLACEHOLDER = re.compile(r"\{(\w+):text\}")
 
 Document = dict[str, Any] | list[Any]
 """What `orjson` can write down."""
@@ -143,6 +147,7 @@ class Endpoint:
     Attributes:
         path: with a placeholder per id, e.g. "/api/v1/tickets/{ticket_id}". An id is a decimal number
             from 1 to 2^63-1. A path that ends in a slash is served without it too.
+        text_parameters: whether the placeholders stand for texts instead.
         answers: shape of the answer; None where it has no body, or none in JSON.
         status: of the answer.
         refusals: errors that the operation itself may end in.
@@ -176,6 +181,7 @@ class Endpoint:
     upload: Upload | None = None
     body_limit_bytes: int | None = None
     secret: bool = False
+    text_parameters: bool = False
 
     @property
     def keyed(self) -> bool:
@@ -188,8 +194,8 @@ class Endpoint:
         return self.handler.__name__
 
     @property
-    def path_ids(self) -> list[str]:
-        """Names of the ids in the path, in their order."""
+    def path_parameters(self) -> list[str]:
+        """Names of the ids, or of the texts, in the path, in their order."""
         return PLACEHOLDER.findall(self.path)
 
 
@@ -227,9 +233,20 @@ class Resource:
         return self.declare("DELETE", path, **declaration)
 
     def declare(self, method: str, path: str, **declaration: Any) -> Callable[[H], H]:
+        plain, texts = _TEXT_PLACEHOLDER.subn(r"{\1}", self.prefix + path)
+        if texts not in (0, len(PLACEHOLDER.findall(plain))):
+            raise ValueError(f"{path} has both ids and texts")
+
         def declare(handler: H) -> H:
             self.endpoints.append(
-                Endpoint(method=method, path=self.prefix + path, tag=self.tag, handler=handler, **declaration)
+                Endpoint(
+                    method=method,
+                    path=plain,
+                    tag=self.tag,
+                    handler=handler,
+                    text_parameters=texts > 0,
+                    **declaration,
+                )
             )
             return handler
 

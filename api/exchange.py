@@ -171,7 +171,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             raise OriginRefused
         if self._match is None:
             raise NotFound
-        route, ids = self._match
+        route, parameters = self._match
         if request.method == "OPTIONS":
             return self._options(", ".join(route.methods))
         operation = self._operation()
@@ -180,8 +180,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id
-        path_ids = dict(zip(operation.endpoint.path_ids, ids, strict=True))
-        return await operation.answer(request, path_ids, identity)
+        named = dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
+        return await operation.answer(request, named, identity)
 
     def _operation(self) -> Operation | None:
         """What the method does at the path, if it is served there."""

@@ -30,6 +30,7 @@ from api.fields import LARGEST_ID, RequestSchema
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.limits import Limits
 from api.openapi_links import links_by_creator
+from api.routing import TEXT_LIMIT
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\
@@ -160,9 +161,17 @@ def _request_content(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
 
 
 def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
-    identifier = {"type": "integer", "format": "int64", "minimum": 1, "maximum": LARGEST_ID}
+    identifier: Mapping[str, Any] = {
+        "type": "integer",
+        "format": "int64",
+        "minimum": 1,
+        "maximum": LARGEST_ID,
+    }
+    if endpoint.text_parameters:
+        identifier = {"type": "string", "minLength": 1, "maxLength": TEXT_LIMIT}
     parameters: list[dict[str, Any]] = [
-        {"in": "path", "name": name, "required": True, "schema": identifier} for name in endpoint.path_ids
+        {"in": "path", "name": name, "required": True, "schema": identifier}
+        for name in endpoint.path_parameters
     ]
     if endpoint.query:
         parameters.append({"in": "query", "schema": endpoint.query(limits)})

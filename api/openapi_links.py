@@ -17,7 +17,9 @@ Links = Mapping[str, Mapping[str, Any]]
 
 def links_by_creator(endpoints: Sequence[Endpoint]) -> dict[str, Links]:
     """The links of all operations that have some, by their names."""
-    id_names = {_shape(endpoint): endpoint.path_ids[-1] for endpoint in endpoints if _reads_one(endpoint)}
+    id_names = {
+        _shape(endpoint): endpoint.path_parameters[-1] for endpoint in endpoints if _reads_one(endpoint)
+    }
     return {
         endpoint.name: dict(_links(endpoint, id_names[_shape(endpoint)], endpoints))
         for endpoint in endpoints
@@ -28,7 +30,7 @@ def links_by_creator(endpoints: Sequence[Endpoint]) -> dict[str, Links]:
 def _links(creator: Endpoint, id_name: str, endpoints: Sequence[Endpoint]) -> Iterable[tuple[str, Any]]:
     record_id = "$response.body#/0/id" if _answers_many(creator) else "$response.body#/id"
     for endpoint in endpoints:
-        if endpoint.path_ids == [id_name]:
+        if endpoint.path_parameters == [id_name]:
             yield endpoint.name, {"operationId": endpoint.name, "parameters": {id_name: record_id}}
 
 

@@ -75,7 +75,7 @@ class Operation:
         return identity
 
     async def answer(
-        self, request: HTTPServerRequest, path_ids: Mapping[str, int], identity: Identity | None
+        self, request: HTTPServerRequest, in_path: Mapping[str, int | str], identity: Identity | None
     ) -> Answer:
         """Carry the request out.
 
@@ -83,7 +83,7 @@ class Operation:
             ApiError: the request is refused.
             EngineError: the engine refuses what it asks for.
         """
-        arguments = self._arguments(request, path_ids)
+        arguments = self._arguments(request, in_path)
         holder = holder_of(identity.user_id) if identity else f"address:{request.remote_ip}"
         keyed = self._keyed(request, holder)
         form = self.endpoint.receipt_form
@@ -105,8 +105,8 @@ class Operation:
             return await self._unfinished.answer(self._handled(call, arguments))
         return await self._handled(call, arguments)
 
-    def _arguments(self, request: HTTPServerRequest, path_ids: Mapping[str, int]) -> dict[str, Any]:
-        arguments: dict[str, Any] = dict(path_ids)
+    def _arguments(self, request: HTTPServerRequest, in_path: Mapping[str, int | str]) -> dict[str, Any]:
+        arguments: dict[str, Any] = dict(in_path)
         if self._query:
             arguments |= _parser.parse(self._query, request, location="query")
         if self._form and is_form(request):

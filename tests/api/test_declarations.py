@@ -31,9 +31,9 @@ def request_with(body: bytes) -> HTTPServerRequest:
     return request
 
 
-async def nothing(call: object, **ids: int) -> list[int]:
-    """Nothing but the ids it was called with."""
-    return list(ids.values())
+async def nothing(call: object, **named: int | str) -> list[int | str]:
+    """Nothing but the ids, or texts, it was called with."""
+    return list(named.values())
 
 
 @pytest.mark.gen_test
@@ -57,6 +57,45 @@ async def test_paths_have_any_number_of_ids_and_an_optional_last_slash(
         assert (await venue.guest.send("GET", path)).status == 404
     for path in ("/cinemas", "/cinemas/"):
         assert "DELETE" in (await venue.guest.send("OPTIONS", path)).headers["Allow"]
+
+
+@pytest.mark.gen_test
+async def test_paths_may_have_text_in_them(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooms = Resource("/room", tag="Rooms")
+    rooms.get("/{room_id:text}/selections", access=Access.PUBLIC)(nothing)
+    rooms.post("/{room_id:text}/selections", access=Access.PUBLIC, secret=True)(nothing)
+    rooms.get("/{room_id:text}/{seat:text}/", access=Access.PUBLIC)(nothing)
+    rooms.get("/{room_id}/seats", access=Access.PUBLIC)(nothing)
+    monkeypatch.setattr("api.application.RESOURCES", (rooms,))
+    venue.restart_api()
+    for path, texts in (
+        ("/room/funcion_123/selections", ["funcion_123"]),
+        ("/room/7/selections", ["7"]),
+        ("/room/a%2Fb%20%C3%A9+/selections", ["a/b é+"]),
+        ("/room/{}/selections", ["{}"]),
+        (f"/room/{'x' * 200}/selections", ["x" * 200]),
+        ("/room/selections/A1", ["selections", "A1"]),
+        ("/room/selections/A1/", ["selections", "A1"]),
+        ("/room/7/seats", [7]),
+    ):
+        assert (await venue.guest.send("GET", path)).json == texts, path
+    for path in (
+        *("/room//selections", f"/room/{'x' * 201}/selections", "/room/%00/selections"),
+        *("/room/%ff/selections", "/room/%ed%a0%80/selections", "/room/a/b/c", "/room/", "/room"),
+    ):
+        assert (await venue.guest.send("GET", path)).status == 404, path
+    assert (await venue.guest.send("POST", "/room/a/selections")).json == ["a"]
+    assert (await venue.guest.send("PUT", "/room/a/selections")).headers[
+        "Allow"
+    ] == "GET, POST, HEAD, OPTIONS"
+    document = (await venue.guest.send("GET", "/openapi.json")).json
+    (parameter,) = document["paths"]["/room/{room_id}/selections"]["get"]["parameters"]
+    assert parameter["schema"] == {"type": "string", "minLength": 1, "maxLength": 200}
+
+
+def test_a_path_has_ids_or_texts() -> None:
+    with pytest.raises(ValueError, match="both"):
+        Resource("/rooms/{room_id}", tag="Rooms").get("/{seat:text}")
 
 
 @pytest.mark.gen_test

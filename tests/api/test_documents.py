@@ -37,7 +37,7 @@ def resolves(document: Any, reference: str) -> bool:
 def test_a_handler_takes_what_its_declaration_gives(endpoint: Endpoint) -> None:
     parameters = inspect.signature(endpoint.handler).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    assert takes_any or set(parameters) >= {"call", *endpoint.path_ids}
+    assert takes_any or set(parameters) >= {"call", *endpoint.path_parameters}
     assert inspect.getdoc(endpoint.handler), "it is the operation's documentation"
 
 
@@ -80,7 +80,7 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
 @pytest.mark.gen_test
 async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: Venue) -> None:
     paths = (await venue.guest.send("GET", "/openapi.json")).json["paths"]
-    ids = {endpoint.name: endpoint.path_ids for endpoint in ENDPOINTS}
+    ids = {endpoint.name: endpoint.path_parameters for endpoint in ENDPOINTS}
 
     def links(path: str) -> dict[str, Any]:
         return paths[path]["post"]["responses"]["201"]["links"]
