@@ -60,7 +60,7 @@ class FrontrowApplication(Application):
 
     Args:
         services: what requests are answered with.
-        socket_routes: from `api.sockets.routes`.
+        socket_routes: from `api.socket_routes`.
     """
 
     def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:

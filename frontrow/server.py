@@ -16,7 +16,6 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from tornado.netutil import bind_sockets
 
-from api import sockets
 from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication
 from api.confirmations import Confirmations
@@ -30,6 +29,8 @@ from api.passwords import Passwords
 from api.receipts import encode_reply
 from api.revocations import Revocations
 from api.services import Services
+from api.socket_routes import socket_routes
+from api.sockets import SocketLimits, SocketServices
 from api.throttle import Throttle
 from api.workers import Workers
 from engine.box_office import BoxOffice
@@ -189,8 +190,8 @@ class Server:
                 allowed_origins=origins,
                 limits=limits,
             ),
-            sockets.routes(
-                sockets.SocketServices(
+            socket_routes(
+                SocketServices(
                     screenings=self._screenings,
                     tokens=tokens,
                     revocations=self._revocations,
@@ -199,7 +200,7 @@ class Server:
                     clock=self._clock,
                     observer=self._observer,
                     allowed_origins=origins,
-                    limits=sockets.SocketLimits(
+                    limits=SocketLimits(
                         message_bytes=settings.socket_message_limit_bytes,
                         outbox_bytes=settings.socket_outbox_limit_bytes,
                         ping_seconds=settings.socket_ping_seconds,

@@ -19,7 +19,8 @@ from api.feed import SeatFeed
 from api.open_sockets import OpenSockets
 from api.origins import AllowedOrigins
 from api.revocations import Revocations
-from api.sockets import SocketLimits, SocketServices, routes
+from api.socket_routes import socket_routes
+from api.sockets import SocketLimits, SocketServices
 from api.tokens import Tokens
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
@@ -107,7 +108,7 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits or SocketLimits(),
         )
-        self._server = HTTPServer(Application(routes(services)))
+        self._server = HTTPServer(Application(socket_routes(services)))
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
 

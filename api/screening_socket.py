@@ -1,0 +1,115 @@
+"""`/ws/screenings/{id}`: a socket on which a user watches the seats of a screening.
+
+The client is admitted, then it catches up: what it missed, or a snapshot of all seats, at its own pace. From
+then on it only answers pings, while the feed (`api.feed`) writes updates straight into its outbox.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from marshmallow import ValidationError
+
+from api.feed import Position, Watcher
+from api.fields import LARGEST_ID
+from api.seat_updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
+from api.socket_messages import UpdateForm, WatchQuery, require_ping
+from api.socket_protocol import POLICY_VIOLATION
+from api.sockets import REFUSALS, ClientSocket, Farewell, SocketServices
+from api.wire import holder_of
+from engine.commands import ReadChanges, ReadSeats
+from engine.errors import ScreeningNotFound
+from engine.replies import Changes
+
+_QUERY = WatchQuery()
+
+
+class ScreeningSocket(ClientSocket):
+    """One client that watches one screening."""
+
+    route = "/ws/screenings/{screening_id}"
+    endpoint = "screenings"
+    refusals = (
+        (ValidationError, Farewell(POLICY_VIOLATION, "Invalid query")),
+        (ScreeningNotFound, Farewell(4404, "Screening not found")),
+        *REFUSALS,
+    )
+
+    def initialize(self, services: SocketServices) -> None:
+        """Take the collaborators."""
+        super().initialize(services)
+        self._watcher: Watcher | None = None
+
+    async def enter(self, *path: str) -> None:
+        """Admit the client and bring it up to date."""
+        screening_id = int(path[0])
+        query: dict[str, Any] = _QUERY.load(self.query)
+        identity = self.authenticate()
+        if screening_id > LARGEST_ID:
+            raise ScreeningNotFound(screening_id)
+        holder, form = holder_of(identity.user_id), query["updates"]
+        self.admit(holder, identity)
+        watcher = self._watcher = Watcher(screening_id, holder, SEAT_WORDINGS[form], self.outbox.send)
+        self.services.feed.join(watcher)
+        since = query.get("since")
+        await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Answer a ping, which is all that a client may send."""
+        require_ping(message)
+        self.send_message(type="pong", timestamp=self.timestamp())
+
+    def depart(self) -> None:
+        """Watch no more."""
+        if self._watcher is not None:
+            self.services.feed.leave(self._watcher)
+            self._watcher = None
+
+    async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:
+        """Send what the client needs before live updates make sense to it, then let it follow.
+
+        Args:
+            watcher: the client's place in the audience.
+            form: which messages it wants.
+            known: what the client has seen; None if it asked for live updates only.
+        """
+        screening_id = watcher.screening_id
+        watcher.hold_back()
+        changes = await self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
+        if known is None:
+            self._confirm(screening_id, Position(changes.epoch, changes.seq))
+        else:
+            # A position that nobody knows any more is as good as none: the client gets all seats.
+            self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
+            changes = await self._send_missed(watcher, form, changes)
+        self.services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
+
+    async def _send_missed(self, watcher: Watcher, form: UpdateForm, changes: Changes) -> Changes:
+        """Bring a returning client up to the engine's last answer, which is returned."""
+        screenings, screening_id = self.services.screenings, watcher.screening_id
+        while changes.missed is None:
+            watcher.pause()
+            seat_map = await screenings.ask(ReadSeats(screening_id))
+            await self._send_paced(snapshot_frames(seat_map, watcher.holder, self.services.clock.now()))
+            watcher.hold_back()
+            changes = await screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
+        if changes.missed:
+            await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
+        return changes
+
+    def _confirm(self, screening_id: int, position: Position) -> None:
+        self.send_message(
+            type="connection_confirmed",
+            screening_id=screening_id,
+            message="Connected to real-time seat updates",
+            seq=position.seq,
+            epoch=position.epoch,
+        )
+
+    async def _send_paced(self, frames: Iterable[bytes]) -> None:
+        """Send frames as fast as the client reads them, and no faster than others may wait."""
+        for frame in frames:
+            self.outbox.send(frame)
+            self.services.observer.frames_sent(1)
+            await self.outbox.drained()
+            await asyncio.sleep(0)
