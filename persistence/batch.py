@@ -6,7 +6,7 @@ never happen (a seat sold twice, a payment used twice, a cancelled ticket revive
 the schema refuses it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from engine.events import (
@@ -32,7 +32,7 @@ class Block(NamedTuple):
     """
 
     sql: str
-    encoders: tuple[Callable[[Iterable[Any]], str], ...]
+    encoders: tuple[Callable[[Sequence[Any]], str], ...]
 
 
 PAYMENTS = Block(

@@ -40,7 +40,7 @@ class Reservations:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        named = numbers(seat_id for seat_id in seat_ids if seat_id in IDS)
+        named = numbers([seat_id for seat_id in seat_ids if seat_id in IDS])
         rows = await self._connector.run(LAST_HOLDS, (holder, screening_id, named))
         return {seat_id for seat_id, status in rows if status == "expired"}
 

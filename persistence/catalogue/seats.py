@@ -92,11 +92,11 @@ class Seats(Rows):
             raise NotFound("room", room_id)
         bound = {
             "room_id": room_id,
-            "row_labels": texts(seat["row_label"] for seat in plan),
-            "seat_numbers": numbers(seat["seat_number"] for seat in plan),
-            "seat_types": texts(seat["seat_type"] for seat in plan),
-            "xs": numbers(seat["x"] for seat in plan),
-            "ys": numbers(seat["y"] for seat in plan),
+            "row_labels": texts([seat["row_label"] for seat in plan]),
+            "seat_numbers": numbers([seat["seat_number"] for seat in plan]),
+            "seat_types": texts([seat["seat_type"] for seat in plan]),
+            "xs": numbers([seat["x"] for seat in plan]),
+            "ys": numbers([seat["y"] for seat in plan]),
         }
         async with self.connector.transaction() as session:
             if not await session.run(LOCK_ROOM, bound):

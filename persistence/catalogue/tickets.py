@@ -1,6 +1,6 @@
 """Tickets as the catalogue shows them. The engine's journal writes them; here they are only read."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import numbers
@@ -95,7 +95,7 @@ class TicketRows(Rows):
         super().__init__(connector, TICKETS)
         self._papers = Rows(connector, PAPERS)
 
-    async def papers(self, booking_ids: Iterable[int]) -> list[Record]:
+    async def papers(self, booking_ids: Collection[int]) -> list[Record]:
         """What the confirmations of bookings say, ticket by ticket, in the order of bookings.
 
         Only confirmed tickets, and only those of users who can be written to.
