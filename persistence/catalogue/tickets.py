@@ -1,6 +1,6 @@
 """Tickets as the catalogue shows them. The engine's journal writes them; here they are only read."""
 
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import numbers
@@ -95,11 +95,11 @@ class TicketRows(Rows):
         super().__init__(connector, TICKETS)
         self._papers = Rows(connector, PAPERS)
 
-    async def papers(self, booking_ids: Collection[int]) -> list[Record]:
+    async def papers(self, booking_ids: Iterable[int]) -> list[Record]:
         """What the confirmations of bookings say, ticket by ticket, in the order of bookings.
 
         Only confirmed tickets, and only those of users who can be written to.
         """
-        wanted = {"bookings": numbers(booking_ids)}
+        wanted = {"bookings": numbers(list(booking_ids))}
         statement = f"{PAPERS.select} {PAPERS.where(wanted)} {PAPERS.order_by('booking')}"
         return [self._papers.record(row) for row in await self.connector.run(statement, wanted)]
