@@ -5,13 +5,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate
 
 from api.availability import RESERVED_BY_ME
 from api.bodies import Body
 from api.endpoint import Access, Answer, Call, Document, Resource
 from api.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.paging import PAGING_HEADERS, Page, paged
+from api.plain_bodies import PlainBody
 from api.representations import Reservation, reservation_document
 from api.wire import timestamp
 from engine import errors
@@ -46,14 +47,14 @@ def _minutes_left(holds: Sequence[Hold], now: float) -> int:
     return math.ceil((min(hold.expires_at for hold in holds) - now) / 60)
 
 
-class SeatSelection(RequestSchema):
+class SeatSelection(PlainBody):
     """Seats of a screening."""
 
     screening_id = identifier(required=True)
     seat_ids = SeatIds(required=True)
 
 
-class ToggleSelection(RequestSchema):
+class ToggleSelection(PlainBody):
     """One seat or several."""
 
     exactly_one = ("seat_id", "seat_ids")
@@ -62,16 +63,13 @@ class ToggleSelection(RequestSchema):
     seat_id = identifier(metadata={"description": "Either this or `seat_ids`."})
     seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`."})
 
-    @validates_schema
-    def _require_one_form(self, data: dict[str, Any], **_: Any) -> None:
-        if ("seat_id" in data) == ("seat_ids" in data):
+    def united(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """One seat as several."""
+        if ("seat_id" in fields) == ("seat_ids" in fields):
             raise ValidationError("Give either seat_id or seat_ids.", "seat_ids")
-
-    @post_load
-    def _unite(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        if "seat_id" in data:
-            data["seat_ids"] = (data.pop("seat_id"),)
-        return data
+        if "seat_id" in fields:
+            fields["seat_ids"] = (fields.pop("seat_id"),)
+        return fields
 
 
 class ReservationsMade(Schema):

@@ -1,10 +1,12 @@
 """How values look on the wire: times, money and holders, the same in REST answers and in frames."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 USER_PREFIX = "user:"
 
 
+@lru_cache(maxsize=4096)
 def timestamp(seconds: float) -> str:
     """A moment as ISO 8601 in UTC with milliseconds, e.g. "2026-01-26T18:25:00.000Z".
 
