@@ -22,6 +22,7 @@ from api.catalogue.users import users
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
+from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
 from api.openapi import openapi_document
@@ -96,6 +97,19 @@ class FrontrowApplication(Application):
             status=status,
             seconds=seconds,
             address=request.remote_ip or "",
+        )
+
+    def report_refusal(self, refusal: Refusal) -> None:
+        """Log and count what was refused before it could be routed, since it was no acceptable request."""
+        self._observer.request_finished("unmatched", "OTHER", refusal.status, 0.0)
+        log_access(
+            method="OTHER",
+            route="unmatched",
+            path="",
+            status=refusal.status,
+            seconds=0.0,
+            address=refusal.address,
+            request_id=refusal.request_id,
         )
 
 

@@ -4,6 +4,8 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
 (whether the same request may succeed later by itself), plus whatever data the error carries.
 
     ApiError
+    ├── MalformedRequest 400, RequestTimedOut 408, TargetTooLong 414, HeadersTooLarge 431,
+    │   VersionNotSupported 505
     ├── MalformedBody 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
     ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
     ├── WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405, KeyInFlight 409
@@ -37,6 +39,60 @@ class ApiError(Exception):
         super().__init__(detail)
         self.headers: Mapping[str, str] = headers or {}
         self.data: Mapping[str, Any] = data or {}
+
+
+class MalformedRequest(ApiError):
+    """It is no HTTP, or HTTP that another server could understand differently (RFC 9112, section 11.2).
+
+    Args:
+        reason: what is wrong with it.
+    """
+
+    status, code = 400, "malformed_request"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Malformed request: {reason}")
+
+
+class RequestTimedOut(ApiError):
+    """It has begun, and did not come to its end in time.
+
+    Args:
+        part: which part of it is missing.
+    """
+
+    status, code, retryable = 408, "request_timeout", True
+
+    def __init__(self, part: str) -> None:
+        super().__init__(f"The {part} of the request took too long")
+
+
+class TargetTooLong(ApiError):
+    """The request line is longer than any path and query that are served here.
+
+    Args:
+        limit_bytes: what it may not exceed.
+    """
+
+    status, code = 414, "uri_too_long"
+
+    def __init__(self, limit_bytes: int) -> None:
+        super().__init__(f"The request line must not exceed {limit_bytes} bytes", data={"limit": limit_bytes})
+
+
+class HeadersTooLarge(ApiError):
+    """The head of the request is longer, or has more fields, than it may."""
+
+    status, code = 431, "headers_too_large"
+
+
+class VersionNotSupported(ApiError):
+    """It is a request of another major version than 1."""
+
+    status, code = 505, "http_version_not_supported"
+
+    def __init__(self) -> None:
+        super().__init__("Only HTTP/1.1 and HTTP/1.0 are spoken here")
 
 
 class MalformedBody(ApiError):

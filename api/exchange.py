@@ -18,6 +18,7 @@ from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER
 from api.endpoint import Answer
 from api.errors import (
     ApiError,
@@ -37,7 +38,6 @@ from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
 
-REQUEST_ID_HEADER = "X-Request-ID"
 # A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
 # to read the 413; a larger one is answered at once and its connection closed.
 DISCARDED_BODY_BYTES = 1024 * 1024
@@ -47,14 +47,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
 
-_COMMON_HEADERS: Mapping[str, str] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "Frontrow",
-    "Vary": "Origin, Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
-}
 _PREFLIGHT_HEADERS: Mapping[str, str] = {
     "Access-Control-Allow-Headers": ", ".join(
         ("Authorization", "Content-Type", KEY_HEADER, "If-None-Match", REQUEST_ID_HEADER)
@@ -220,7 +212,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
         requested = self._request.headers
         headers = {
-            **_COMMON_HEADERS,
+            **COMMON_HEADERS,
             **answer.headers,
             "Date": httputil.format_timestamp(time.time()),
             REQUEST_ID_HEADER: self._request_id,

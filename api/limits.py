@@ -10,9 +10,14 @@ class Limits:
     Attributes:
         body_bytes: largest body.
         upload_bytes: largest body with a file.
-        header_bytes: largest block of headers.
-        header_timeout_seconds: how long a client may take for its headers, or idle between requests.
+        header_bytes: largest head of a request, its first line included.
+        request_line_bytes: longest first line; it has to hold a token of 8 KiB.
+        header_count: most header fields.
+        header_timeout_seconds: how long a client may take for its headers; on Tornado's HTTP layer also how
+            long it may be idle between requests.
         body_timeout_seconds: how long a client may take for its body.
+        keep_alive_seconds: how long a connection is kept for the next request.
+        write_timeout_seconds: how long a client may take next to nothing of what is sent to it.
         seats_per_request: most seats that one request may name.
         answer_wait_seconds: how long a request waits for the database; what it asked for goes on.
         recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
@@ -22,8 +27,12 @@ class Limits:
     body_bytes: int = 65_536
     upload_bytes: int = 2 * 1024 * 1024
     header_bytes: int = 16_384
+    request_line_bytes: int = 12_288
+    header_count: int = 100
     header_timeout_seconds: float = 10.0
     body_timeout_seconds: float = 10.0
+    keep_alive_seconds: float = 60.0
+    write_timeout_seconds: float = 10.0
     seats_per_request: int = 100
     answer_wait_seconds: float = 2.0
     recent_answers_bytes: int = 16 * 1024 * 1024

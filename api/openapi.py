@@ -10,6 +10,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import INCLUDE, Schema, fields
 
+from api.common_headers import REQUEST_ID_HEADER
 from api.endpoint import Access, Endpoint
 from api.errors import (
     AdminRequired,
@@ -25,7 +26,6 @@ from api.errors import (
     UnsupportedMediaType,
     translation_of,
 )
-from api.exchange import REQUEST_ID_HEADER
 from api.fields import LARGEST_ID, RequestSchema
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.limits import Limits

@@ -163,6 +163,8 @@ class Server:
             upload_bytes=settings.upload_limit_bytes,
             header_timeout_seconds=settings.header_timeout_seconds,
             body_timeout_seconds=settings.body_timeout_seconds,
+            keep_alive_seconds=settings.keep_alive_seconds,
+            write_timeout_seconds=settings.write_timeout_seconds,
             seats_per_request=settings.seats_per_request_limit,
             answer_wait_seconds=settings.ask_timeout_seconds,
         )
@@ -216,7 +218,9 @@ class Server:
             journal_lag_seconds=lambda: self._journal.lag_seconds,
         )
         register_readings(self._registry, readings, __version__)
-        self._http = make_http_server(self._application, limits)
+        self._http = make_http_server(
+            self._application, limits, self._application.report_refusal, settings.http_layer
+        )
         self._recurring = Recurring()
         self.port = 0
 

@@ -128,11 +128,27 @@ class Settings:
         _list_of(_ORIGIN, "origins like https://example.com, separated by commas"),
         "Pages of these origins, and of the server's own, may call the API and open WebSockets.",
     ] = ("http://localhost:3000", "http://localhost:4200", "http://localhost:5173", "http://localhost:8080")
+    http_layer: Annotated[
+        str,
+        _one_of("httptools", "tornado"),
+        "What speaks HTTP: our own layer on httptools, or Tornado's server, which is several times slower.",
+    ] = "httptools"
     header_timeout_seconds: Annotated[
         float, _seconds(0.1, 300), "How long a client may take to send the header of a request."
     ] = 10.0
     body_timeout_seconds: Annotated[
         float, _seconds(0.1, 300), "How long a client may take to send the body of a request."
+    ] = 10.0
+    keep_alive_seconds: Annotated[
+        float,
+        _seconds(0.1, _HOUR_SECONDS),
+        "How long a connection is kept for the next request. Tornado's HTTP layer keeps it for the time that "
+        "a header may take.",
+    ] = 60.0
+    write_timeout_seconds: Annotated[
+        float,
+        _seconds(0.1, 300),
+        "How long a client may take next to nothing of its answer. Tornado's HTTP layer has no such bound.",
     ] = 10.0
     body_limit_bytes: Annotated[
         int,

@@ -33,6 +33,7 @@ from engine.memory import (
 from engine.policy import Policy
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
 from tests.api.caller import Caller
+from tests.http_layer import http_layer
 from tests.signing_keys import STRONG_SECRET
 
 SCREENING, OTHER_SCREENING, PAST_SCREENING = 123, 124, 100
@@ -173,7 +174,9 @@ class Venue:
 
     def _listen(self) -> None:
         self.application = FrontrowApplication(self.services)
-        self._server = make_http_server(self.application, self.services.limits)
+        self._server = make_http_server(
+            self.application, self.services.limits, self.application.report_refusal, http_layer()
+        )
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
         self.base_url = f"http://127.0.0.1:{self.port}"

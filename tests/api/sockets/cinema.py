@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from api.feed import SeatFeed
+from api.http_server import make_http_server
+from api.limits import Limits
 from api.open_sockets import OpenSockets
 from api.origins import AllowedOrigins
 from api.revocations import Revocations
@@ -29,6 +30,7 @@ from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore,
 from engine.policy import Policy
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.replies import SeatMap
+from tests.http_layer import http_layer
 
 SCREENING = 123
 SECRET = "a secret that is long enough for HS256"
@@ -108,7 +110,9 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits or SocketLimits(),
         )
-        self._server = HTTPServer(Application(socket_routes(services)))
+        self._server = make_http_server(
+            Application(socket_routes(services)), Limits(), lambda refusal: None, http_layer()
+        )
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
 

@@ -1,0 +1,17 @@
+"""HTTP/1.1 for Tornado's handlers, on `asyncio.Protocol` and `httptools`.
+
+Tornado parses headers and moves bytes in Python; that, not its handlers, is what limits it. This package
+implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPServerConnectionDelegate`,
+`HTTPMessageDelegate`), so that they run on it unmodified, WebSockets included.
+
+    head.py        octets of a request's head → a checked head, or a refusal
+    headers.py     header fields as handlers read them
+    body.py        octets of a body → its content, or a refusal
+    protocol.py    one client's connection: whose turn it is, and how long it may take
+    connection.py  one request's side of it: what handlers write their answer to
+    refusal.py     the answer to what is no acceptable request
+    detach.py      the connection as an IOStream, for WebSockets
+    server.py      listening, and going down
+
+What it promises stands in docs/http.md.
+"""

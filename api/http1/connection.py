@@ -1,0 +1,195 @@
+"""One request's side of a connection: what Tornado's handlers and our exchange write their answer to.
+
+It frames the answer (RFC 9112, section 6) and knows nothing of other requests; when its turn is, and what
+becomes of the connection afterwards, is the protocol's to decide.
+"""
+
+from asyncio import Future
+from collections.abc import Callable
+from typing import Protocol
+
+from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
+from tornado.iostream import IOStream
+
+from api.http1.head import RequestHead
+
+_SWITCHING_PROTOCOLS = 101
+
+
+class Peer:
+    """Whom a connection leads to, in the attributes that Tornado's requests take over.
+
+    Args:
+        address: the client's, as the transport tells it; None if it had gone at once.
+    """
+
+    __slots__ = ("address", "protocol", "remote_ip")
+
+    def __init__(self, address: tuple[str, int] | None) -> None:
+        self.address = address
+        self.remote_ip = address[0] if address else "0.0.0.0"  # noqa: S104 - Tornado's word for "unknown"
+        self.protocol = "http"
+
+    def __str__(self) -> str:
+        return self.remote_ip
+
+
+class Wire(Protocol):
+    """What the protocol does for a request."""
+
+    peer: Peer
+
+    def send(self, octets: bytes) -> "Future[None]":
+        """Send octets, after all that was sent before. The future tells that more may be sent."""
+
+    def answered(self, request: "RequestConnection") -> None:
+        """The request's answer is complete."""
+
+    def break_off(self) -> None:
+        """Close at once: what was sent cannot be completed."""
+
+    def detach(self, unsent: bytes) -> IOStream:
+        """Hand the connection over, with what is still to be sent on it."""
+
+
+class RequestConnection(HTTPConnection):
+    """The connection as one request sees it.
+
+    Args:
+        wire: where octets go.
+        head: the request's head.
+        persistent: whether the connection may be kept after this request.
+        max_body_bytes: what its body may not exceed, until the handler says otherwise.
+        body_timeout_seconds: how long its body may take, until the handler says otherwise.
+
+    Attributes:
+        persistent: whether it is kept, as things stand.
+        switching: whether the answer said that another protocol follows.
+        begun: whether the answer's head has been sent.
+        finished: whether the answer is complete.
+        on_close: called if the client goes away before that.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        head: RequestHead,
+        persistent: bool,
+        max_body_bytes: int,
+        body_timeout_seconds: float,
+    ) -> None:
+        self._wire = wire
+        self._version = head.version
+        self._is_head = head.method == "HEAD"
+        self.context = wire.peer
+        self.persistent = persistent
+        self.max_body_bytes = max_body_bytes
+        self.body_timeout_seconds = body_timeout_seconds
+        self.on_close: Callable[[], None] | None = None
+        self.switching = self.begun = self.finished = False
+        self._chunked = False
+        self._left: int | None = None
+        # The answer 101 leaves by the stream that follows it, lest what is written there overtake it.
+        self._held = b""
+
+    # What Tornado's handlers expect beside the interface itself.
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """Have something called if the client goes away before the answer is complete."""
+        self.on_close = callback
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """Bound the body, in bytes; while its headers are being received."""
+        self.max_body_bytes = max_body_size
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """Bound the time for the body, in seconds; while its headers are being received."""
+        self.body_timeout_seconds = timeout
+
+    def detach(self) -> IOStream:
+        """The connection as a stream, after 101. Nothing more is done with it here."""
+        return self._wire.detach(self._held)
+
+    # The answer.
+
+    def write_headers(
+        self,
+        start_line: RequestStartLine | ResponseStartLine,
+        headers: HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> "Future[None]":
+        """Send the head of the answer, and the first part of its body.
+
+        Raises:
+            ValueError: a field holds a line break.
+            HTTPOutputError: the body is longer than was announced.
+        """
+        _, status, reason = start_line
+        status = int(status)
+        self.begun = True
+        self._frame(status, headers)
+        lines = [f"HTTP/1.1 {status} {reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
+        head = "\r\n".join(lines)
+        breaks = len(lines) - 1
+        if head.count("\n") != breaks or head.count("\r") != breaks:
+            raise ValueError("a header field of the answer holds a line break")
+        octets = f"{head}\r\n\r\n".encode("latin-1")
+        if self.switching:
+            self._held, octets = octets, b""
+        return self._wire.send(octets + self._framed(chunk) if chunk else octets)
+
+    def write(self, chunk: bytes) -> "Future[None]":
+        """Send a part of the body.
+
+        Raises:
+            HTTPOutputError: it is longer than was announced.
+        """
+        return self._wire.send(self._framed(chunk))
+
+    def finish(self) -> None:
+        """The answer is complete.
+
+        Raises:
+            HTTPOutputError: the body is shorter than was announced.
+        """
+        if self._left:
+            self._wire.break_off()
+            raise HTTPOutputError(f"the body of the answer ended {self._left} bytes early")
+        if self._chunked:
+            self._wire.send(b"0\r\n\r\n")
+        self.finished = True
+        self._wire.answered(self)
+
+    def _frame(self, status: int, headers: HTTPHeaders) -> None:
+        """Decide how the client learns where the answer ends, and whether another may follow."""
+        if status == _SWITCHING_PROTOCOLS:
+            self.switching = True
+            return
+        if headers.get("Connection", "").lower() == "close":
+            self.persistent = False
+        bodiless = self._is_head or status < 200 or status in (204, 304)
+        length = headers.get("Content-Length")
+        if bodiless:
+            self._left = 0
+        elif length is not None:
+            self._left = int(length)
+        elif self._version == "HTTP/1.1":
+            self._chunked = True
+            headers["Transfer-Encoding"] = "chunked"
+        else:
+            # To a client of 1.0 the end of the connection is the end of the body.
+            self.persistent = False
+        if not self.persistent:
+            headers["Connection"] = "close"
+        elif self._version == "HTTP/1.0":
+            headers["Connection"] = "keep-alive"
+
+    def _framed(self, chunk: bytes) -> bytes:
+        if self._left is not None:
+            self._left -= len(chunk)
+            if self._left < 0:
+                self._wire.break_off()
+                raise HTTPOutputError("the body of the answer is longer than was announced")
+        elif self._chunked and chunk:
+            return b"%x\r\n%b\r\n" % (len(chunk), chunk)
+        return chunk

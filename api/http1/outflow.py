@@ -1,0 +1,152 @@
+"""What goes to a client: in as few writes as possible, and no faster than it reads."""
+
+from asyncio import AbstractEventLoop, Future, TimerHandle, Transport
+from collections.abc import Callable
+
+from tornado.iostream import StreamClosedError
+
+_SLOWEST_READER_BYTES_PER_SECOND = 1024
+_CORKED_BYTES = 65_536
+
+
+class Outflow:
+    """The sending half of a connection.
+
+    Args:
+        loop: the event loop.
+        transport: where octets go.
+        patience_seconds: how long a client may take next to nothing while octets wait for it.
+        stalled: called if it does.
+    """
+
+    __slots__ = (
+        "_corked",
+        "_corked_bytes",
+        "_ended",
+        "_loop",
+        "_open",
+        "_patience_seconds",
+        "_pieces",
+        "_resumed",
+        "_stalled",
+        "_timer",
+        "_transport",
+        "_unsent_bytes",
+    )
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        transport: Transport,
+        patience_seconds: float,
+        stalled: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._patience_seconds = patience_seconds
+        self._stalled = stalled
+        self._corked = self._ended = False
+        self._corked_bytes = 0
+        self._pieces: list[bytes] = []
+        # Done while more may be sent; every writer is given the same one.
+        self._open: Future[None] = loop.create_future()
+        self._open.set_result(None)
+        self._resumed: Future[None] | None = None
+        self._timer: TimerHandle | None = None
+        self._unsent_bytes = 0
+
+    @property
+    def writable(self) -> bool:
+        """Whether the client keeps up with what it is sent."""
+        return self._resumed is None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether octets wait for the client to read."""
+        return self._transport.get_write_buffer_size() > 0
+
+    def send(self, octets: bytes) -> "Future[None]":
+        """Send octets. The future is done when more may be sent, or fails with StreamClosedError."""
+        if self._ended or self._transport.is_closing():
+            return self._failed()
+        if self._corked:
+            self._pieces.append(octets)
+            self._corked_bytes += len(octets)
+            if self._corked_bytes > _CORKED_BYTES:
+                self.flush()
+        else:
+            self._transport.write(octets)
+        return self._resumed or self._open
+
+    def cork(self) -> None:
+        """Gather what is sent from now on."""
+        self._corked = True
+
+    def uncork(self) -> None:
+        """Send what has been gathered, in one piece."""
+        self._corked = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what has been gathered so far."""
+        if self._pieces:
+            if not self._transport.is_closing():
+                self._transport.write(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+            self._pieces.clear()
+            self._corked_bytes = 0
+
+    def end(self) -> None:
+        """Send nothing more than what has been given so far."""
+        self.flush()
+        self._ended = True
+        self._watch()
+
+    # What the transport tells.
+
+    def pause(self) -> None:
+        """More waits for the client than is good."""
+        self._resumed = self._loop.create_future()
+        self._watch()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        resumed, self._resumed = self._resumed, None
+        self._stop_watching()
+        if resumed is not None and not resumed.done():
+            resumed.set_result(None)
+
+    def lost(self) -> None:
+        """There is no client any more."""
+        self._stop_watching()
+        self._pieces.clear()
+        if self._resumed is not None and not self._resumed.done():
+            self._resumed.set_exception(StreamClosedError())
+            self._resumed.exception()
+
+    def _watch(self) -> None:
+        """See to it that the client takes what waits for it, or is dropped."""
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        if self._timer is None and self._unsent_bytes:
+            self._timer = self._loop.call_later(self._patience_seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        before = self._unsent_bytes
+        least_bytes = self._patience_seconds * _SLOWEST_READER_BYTES_PER_SECOND
+        left = self._transport.get_write_buffer_size()
+        if left and before - left < least_bytes:
+            self._stalled()
+        else:
+            self._watch()
+
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _failed(self) -> "Future[None]":
+        failed: Future[None] = self._loop.create_future()
+        failed.set_exception(StreamClosedError())
+        # Whoever sends without waiting need not hear of it.
+        failed.exception()
+        return failed

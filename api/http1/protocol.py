@@ -1,0 +1,416 @@
+"""One client's connection: whose turn it is, and how long it may take.
+
+A connection serves one request after the other, in phases:
+
+    HEAD ──► BODY ──► ANSWER ──► HEAD …          (a request without a body skips BODY)
+      │        │         ├─────► DETACHED        101: the socket is a WebSocket's now
+      └────────┴─────────┴─────► CLOSING ──► CLOSED
+
+What comes while a request is being answered waits in the inflow, which stops reading when that is much. While
+the client does not take its answers, no further request is begun. So neither direction holds more than a
+bounded amount, and answers come in the order of their requests.
+
+`_advance` does what can be done now and returns; what was written meanwhile leaves at its end, in one piece.
+It is called when something has come, when an answer is complete, when the client has read, and by itself
+after a turn that took long, so that one busy connection leaves time to the others.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from functools import partial
+from typing import Protocol, cast
+
+from tornado.httputil import (
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+)
+from tornado.iostream import IOStream
+
+from api.errors import ApiError, MalformedRequest, RequestTimedOut
+from api.http1.body import Body, ChunkedBody, MeasuredBody
+from api.http1.connection import Peer, RequestConnection
+from api.http1.deadline import Deadline
+from api.http1.detach import detach
+from api.http1.head import RequestHead, parse_head
+from api.http1.inflow import Inflow
+from api.http1.outflow import Outflow
+from api.http1.refusal import Refusal, RefusalReport, new_request_id, refusal_octets
+from api.limits import Limits
+
+log = logging.getLogger("frontrow.http")
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_TURN_SECONDS = 0.005
+# After its last answer a client that may still be sending gets this long, and may send this much, before the
+# connection is cut. Closing at once would answer it with a reset, which can overtake the answer.
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 8 * 1024 * 1024
+
+
+class Phase(Enum):
+    """What a connection waits for, if it has to wait."""
+
+    HEAD = auto()
+    BODY = auto()
+    ANSWER = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+    DETACHED = auto()
+
+
+class Host(Protocol):
+    """The server that connections belong to."""
+
+    delegate: HTTPServerConnectionDelegate
+    limits: Limits
+    max_body_bytes: int
+    report: RefusalReport
+
+    def joined(self, connection: "Http1Protocol") -> None:
+        """A connection has been made."""
+
+    def left(self, connection: "Http1Protocol") -> None:
+        """A connection is none of the server's any more."""
+
+
+class Http1Protocol(asyncio.Protocol):
+    """The server's end of one connection.
+
+    Args:
+        host: the server.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._limits = host.limits
+        self._loop = asyncio.get_running_loop()
+        self._deadline = Deadline(self._loop, self._expired)
+        self._phase = Phase.HEAD
+        self._head_begun = self._advancing = self._wrote_lately = False
+        self._persistent = True
+        self._request: RequestConnection | None = None
+        self._request_complete = False
+        self._delegate: HTTPMessageDelegate | None = None
+        self._body: Body | None = None
+        # What the handler wants to be waited for, and what is to be done then.
+        self._wait: asyncio.Future[None] | None = None
+        self._then: Callable[[], None] | None = None
+        self._lingered_bytes = 0
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is here."""
+        self._transport = cast(asyncio.Transport, transport)
+        self.peer = Peer(transport.get_extra_info("peername"))
+        limits = self._limits
+        self._inflow = Inflow(self._transport, limits.header_bytes)
+        self._outflow = Outflow(self._loop, self._transport, limits.write_timeout_seconds, self.break_off)
+        self._host.joined(self)
+        self._deadline.set(limits.header_timeout_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets have come."""
+        if self._phase is not Phase.CLOSING:
+            self._inflow.append(data)
+            self._advance()
+            return
+        self._lingered_bytes += len(data)
+        if self._lingered_bytes > _LINGER_BYTES:
+            self.break_off()
+
+    def eof_received(self) -> bool:
+        """The client sends nothing more; what it has sent is answered."""
+        self._inflow.ended = True
+        if self._phase is Phase.CLOSING:
+            return False
+        self._advance()
+        return True
+
+    def pause_writing(self) -> None:
+        """The client does not keep up."""
+        self._outflow.pause()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._outflow.resume()
+        self._advance()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """There is no connection any more."""
+        self._deadline.cancel()
+        self._outflow.lost()
+        if self._phase is not Phase.DETACHED:
+            self._phase = Phase.CLOSED
+            self._host.left(self)
+            self._abandon_request()
+
+    # What the server calls.
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request has come that is not answered, or an answer has not been read."""
+        return self._request is not None or self._outflow.waiting
+
+    def wind_down(self) -> None:
+        """Serve no request that has not begun to come."""
+        self._persistent = False
+        if self._request is not None:
+            self._request.persistent = False
+        elif self._phase is Phase.HEAD and not self._inflow.waiting:
+            self._close()
+
+    def break_off(self) -> None:
+        """End the connection at once, whatever is on it."""
+        if self._phase not in (Phase.CLOSED, Phase.DETACHED):
+            self._phase = Phase.CLOSING
+            self._transport.abort()
+
+    # What a request calls (`api.http1.connection.Wire`).
+
+    def send(self, octets: bytes) -> "asyncio.Future[None]":
+        """Send octets, after all that was sent before. The future tells that more may be sent."""
+        self._wrote_lately = True
+        return self._outflow.send(octets)
+
+    def answered(self, request: RequestConnection) -> None:
+        """The request's answer is complete: go on to the next one, if there may be one."""
+        if request is not self._request:
+            return
+        if request.switching:
+            # The handler is about to detach; if it forgets, the client must not wait for ever.
+            self._deadline.set(self._limits.header_timeout_seconds)
+            return
+        if self._phase is Phase.BODY:
+            # Reading on would take as long as the client likes.
+            self._loop.call_soon(self._abandon_request)
+            self._close(lingering=True)
+            return
+        self._request = self._delegate = None
+        if not request.persistent:
+            self._close(lingering=self._inflow.waiting)
+            return
+        self._phase = Phase.HEAD
+        self._head_begun = False
+        self._deadline.set(self._limits.keep_alive_seconds)
+        if self._inflow.waiting or self._inflow.ended:
+            self._advance()
+
+    def detach(self, unsent: bytes) -> IOStream:
+        """Hand the connection over, with what has come on it and what is still to be sent on it."""
+        self._phase = Phase.DETACHED
+        self._request = self._delegate = None
+        self._host.left(self)
+        return detach(self._transport, self._inflow.take_all(), unsent)
+
+    # Going on.
+
+    def _advance(self) -> None:
+        if self._advancing:
+            return
+        self._advancing = True
+        self._outflow.cork()
+        try:
+            ends_at = self._loop.time() + _TURN_SECONDS
+            while self._step():
+                if self._loop.time() > ends_at:
+                    self._loop.call_soon(self._advance)
+                    break
+        except ApiError as error:
+            self._refuse(error)
+        except HTTPInputError:
+            self._refuse(MalformedRequest("the Host field or the query is not valid"))
+        except Exception:
+            log.exception("a handler failed before it could answer")
+            self.break_off()
+        finally:
+            self._advancing = False
+            self._outflow.uncork()
+        self._inflow.regulate()
+
+    def _step(self) -> bool:
+        """Do the next thing; returns whether there may be another one to do now."""
+        if self._wait is not None:
+            return self._go_on_after_waiting(self._wait)
+        if self._phase is Phase.HEAD:
+            return self._read_head()
+        if self._phase is Phase.BODY and self._body is not None:
+            return self._read_body(self._body)
+        return False
+
+    def _read_head(self) -> bool:
+        if not self._outflow.writable:
+            return False
+        octets = self._inflow.take_head()
+        if octets is None:
+            if self._inflow.ended:
+                self._close()
+            elif self._inflow.waiting and not self._head_begun:
+                self._head_begun = True
+                self._deadline.set(self._limits.header_timeout_seconds)
+            return False
+        head = parse_head(octets, self._limits)
+        if head.upgrade and not self._may_upgrade(head):
+            self._inflow.put_back(octets)
+            return False
+        self._begin(head)
+        return True
+
+    def _may_upgrade(self, head: RequestHead) -> bool:
+        """Whether the request can be begun now: another protocol must find all answers to HTTP sent."""
+        self._outflow.flush()
+        if self._wrote_lately:
+            # The event loop may send at the end of its iteration what was written within it.
+            self._wrote_lately = False
+            self._loop.call_soon(self._advance)
+            return False
+        if self._outflow.waiting:
+            # A server may ignore the wish (RFC 9110, section 7.8).
+            del head.headers["Upgrade"]
+        return True
+
+    def _begin(self, head: RequestHead) -> None:
+        has_body = head.content_bytes != 0
+        self._persistent = self._persistent and head.persistent
+        # Until its body has been read, an answer has to end the connection.
+        self._request = request = RequestConnection(
+            self,
+            head,
+            self._persistent and not has_body,
+            self._host.max_body_bytes,
+            self._limits.body_timeout_seconds,
+        )
+        self._request_complete = False
+        self._phase = Phase.BODY if has_body else Phase.ANSWER
+        self._deadline.clear()
+        self._delegate = delegate = self._host.delegate.start_request(self, request)
+        line = RequestStartLine(head.method, head.target, head.version)
+        waiting = delegate.headers_received(line, head.headers)
+        if has_body:
+            self._after(waiting, partial(self._begin_body, request, head))
+        else:
+            self._after(waiting, partial(self._end_of_request, request, delegate))
+
+    def _begin_body(self, request: RequestConnection, head: RequestHead) -> None:
+        if request.finished:
+            return
+        if head.content_bytes is None:
+            self._body = ChunkedBody(request.max_body_bytes, self._limits.header_bytes)
+        else:
+            self._body = MeasuredBody(head.content_bytes, request.max_body_bytes)
+        self._deadline.set(request.body_timeout_seconds)
+        if head.awaits_continue and not self._inflow.waiting and not request.begun:
+            self.send(_CONTINUE)
+
+    def _read_body(self, body: Body) -> bool:
+        request, delegate = self._request, self._delegate
+        content, advanced = self._inflow.take_body(body)
+        if not advanced and self._inflow.ended:
+            self.break_off()
+        if not advanced or request is None or delegate is None:
+            return False
+        waiting = delegate.data_received(content) if content else None
+        if request.finished:
+            return False
+        if not body.complete:
+            self._after(waiting, None)
+            return True
+        self._body = None
+        self._phase = Phase.ANSWER
+        self._deadline.clear()
+        request.persistent = self._persistent
+        self._after(waiting, partial(self._end_of_request, request, delegate))
+        return True
+
+    def _end_of_request(self, request: RequestConnection, delegate: HTTPMessageDelegate) -> None:
+        """Everything of a request is here: have it answered, unless it has been already."""
+        self._request_complete = True
+        if request.finished:
+            delegate.on_connection_close()
+        else:
+            delegate.finish()
+
+    # Waiting for a handler that wants to be waited for.
+
+    def _after(self, waiting: Awaitable[None] | None, then: Callable[[], None] | None) -> None:
+        """Go on at once, or when what the handler gave to wait for is over."""
+        if waiting is None:
+            if then is not None:
+                then()
+            return
+        self._then = then
+        self._wait = asyncio.ensure_future(waiting)
+        self._wait.add_done_callback(self._waited)
+
+    def _waited(self, wait: "asyncio.Future[None]") -> None:
+        if self._phase in (Phase.BODY, Phase.ANSWER):
+            self._advance()
+        elif not wait.cancelled() and (error := wait.exception()):
+            log.debug("a handler failed after its connection had ended", exc_info=error)
+
+    def _go_on_after_waiting(self, wait: "asyncio.Future[None]") -> bool:
+        if not wait.done() or self._phase not in (Phase.BODY, Phase.ANSWER):
+            return False
+        then = self._then
+        self._wait = self._then = None
+        if wait.cancelled():
+            self.break_off()
+            return False
+        wait.result()
+        if then is not None:
+            then()
+        return True
+
+    # Coming to an end.
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer what is no acceptable request. Where another one would begin is not known."""
+        if self._request is not None and self._request.begun:
+            self.break_off()
+            return
+        request_id = new_request_id()
+        self._outflow.send(refusal_octets(error, request_id))
+        self._host.report(Refusal(error.status, self.peer.remote_ip, request_id))
+        self._close(lingering=True)
+        self._abandon_request()
+
+    def _abandon_request(self) -> None:
+        """Tell whoever is at work on a request that nothing more comes of it."""
+        request, delegate = self._request, self._delegate
+        self._request = self._delegate = self._body = None
+        if request is None or delegate is None:
+            return
+        if not self._request_complete:
+            delegate.on_connection_close()
+        elif request.on_close is not None:
+            request.on_close()
+
+    def _close(self, *, lingering: bool = False) -> None:
+        """Close when everything has been sent, and, lingering, when the client has noticed."""
+        self._phase = Phase.CLOSING
+        self._outflow.end()
+        self._deadline.set(_LINGER_SECONDS)
+        if lingering and not self._inflow.ended and not self._transport.is_closing():
+            self._inflow.take_all()
+            self._inflow.regulate()
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def _expired(self) -> None:
+        """Something has taken longer than it may."""
+        if self._phase is Phase.BODY:
+            self._refuse(RequestTimedOut("body"))
+        elif self._phase is Phase.HEAD and self._inflow.waiting:
+            self._refuse(RequestTimedOut("head"))
+        elif self._phase is Phase.HEAD:
+            self._close()
+        elif self._phase is Phase.CLOSING and self._outflow.waiting:
+            # It may read on; the outflow sees to it that it does.
+            self._deadline.set(_LINGER_SECONDS)
+        else:
+            self.break_off()

@@ -1,0 +1,61 @@
+"""The answer to what is no acceptable request, and hence never reached a handler."""
+
+import secrets
+import time
+from collections.abc import Callable
+from http.client import responses
+from typing import NamedTuple
+
+import orjson
+from tornado.httputil import format_timestamp
+
+from api.bodies import MEDIA_TYPE
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER
+from api.errors import ApiError, problem_of
+
+
+class Refusal(NamedTuple):
+    """A refusal that was sent, for whoever counts and logs.
+
+    Attributes:
+        status: the answer's.
+        address: the client's.
+        request_id: what the answer calls the request.
+    """
+
+    status: int
+    address: str
+    request_id: str
+
+
+RefusalReport = Callable[[Refusal], None]
+
+
+def new_request_id() -> str:
+    """A name for a request that brought none."""
+    return secrets.token_hex(8)
+
+
+def refusal_octets(error: ApiError, request_id: str) -> bytes:
+    """The whole answer. It ends the connection: where the next request would begin is not known.
+
+    Args:
+        error: what is wrong with the request.
+        request_id: what the answer calls it.
+    """
+    document, status, headers = problem_of(error)
+    body = orjson.dumps(document)
+    fields = {
+        **COMMON_HEADERS,
+        **headers,
+        "Date": format_timestamp(time.time()),
+        REQUEST_ID_HEADER: request_id,
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+    }
+    lines = [
+        f"HTTP/1.1 {status} {responses[status]}",
+        *[f"{name}: {value}" for name, value in fields.items()],
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body

@@ -1,0 +1,112 @@
+"""Listening for clients, and going down without cutting anybody off in the middle of an answer."""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+
+from tornado.httputil import HTTPServerConnectionDelegate
+
+from api.http1.protocol import Http1Protocol
+from api.http1.refusal import RefusalReport
+from api.limits import Limits
+
+_GRACE_SECONDS = 1.0
+
+
+class Http1Server:
+    """A server with those methods of Tornado's `HTTPServer` that are used here.
+
+    Args:
+        delegate: what requests are given to, e.g. a Tornado application.
+        limits: bounds of requests.
+        max_body_bytes: what a body may not exceed, unless the handler says otherwise.
+        report: told of each request that was refused before it reached the delegate.
+    """
+
+    def __init__(
+        self,
+        delegate: HTTPServerConnectionDelegate,
+        limits: Limits,
+        max_body_bytes: int,
+        report: RefusalReport,
+    ) -> None:
+        self.delegate = delegate
+        self.limits = limits
+        self.max_body_bytes = max_body_bytes
+        self.report = report
+        self._stopping = False
+        self._connections: set[Http1Protocol] = set()
+        self._deserted = asyncio.Event()
+        self._deserted.set()
+        self._starts: set[asyncio.Task[None]] = set()
+        self._servers: list[asyncio.Server] = []
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept clients on listening sockets, which are the server's from now on."""
+        for listening in sockets:
+            self.add_socket(listening)
+
+    def add_socket(self, listening: socket.socket) -> None:
+        """Accept clients on a listening socket, which is the server's from now on.
+
+        Those who come before the event loop turns to it wait in the socket's backlog.
+        """
+        start = asyncio.create_task(self._start(listening))
+        self._starts.add(start)
+        start.add_done_callback(self._starts.discard)
+
+    async def _start(self, listening: socket.socket) -> None:
+        if self._stopping:
+            listening.close()
+            return
+        server = await asyncio.get_running_loop().create_server(lambda: Http1Protocol(self), sock=listening)
+        if self._stopping:
+            server.close()
+        else:
+            self._servers.append(server)
+
+    def stop(self) -> None:
+        """Accept no more clients, and serve no more requests than have begun to come."""
+        self._stopping = True
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.wind_down()
+
+    async def close_all_connections(self) -> None:
+        """Return when all connections have ended; WebSockets are none of them.
+
+        Answers that are on their way, or being made, get a moment; after it they are cut off.
+        """
+        for connection in list(self._connections):
+            connection.wind_down()
+            if not connection.busy:
+                connection.break_off()
+        if not await self._deserted_soon():
+            for connection in list(self._connections):
+                connection.break_off()
+            await self._deserted_soon()
+
+    async def _deserted_soon(self) -> bool:
+        try:
+            async with asyncio.timeout(_GRACE_SECONDS):
+                await self._deserted.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # What connections call.
+
+    def joined(self, connection: Http1Protocol) -> None:
+        """A connection has been made."""
+        self._connections.add(connection)
+        self._deserted.clear()
+        if self._stopping:
+            connection.wind_down()
+
+    def left(self, connection: Http1Protocol) -> None:
+        """A connection is none of the server's any more."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._deserted.set()
+        self.delegate.on_close(connection)
