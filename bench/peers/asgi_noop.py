@@ -1,0 +1,31 @@
+"""uvicorn with nothing behind it: reads the request and answers the same bytes, whoever asks for whatever."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from bench.peers.surroundings import Surroundings
+from bench.peers.uvicorn_server import serve_application
+
+Message = MutableMapping[str, Any]
+
+_BODY = b'{"reservations":[],"message":"Reserved 2 seats"}'
+_HEADERS = [(b"content-type", b"application/json"), (b"content-length", str(len(_BODY)).encode())]
+
+
+async def application(
+    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+) -> None:
+    """An ASGI application."""
+    while (await receive()).get("more_body"):
+        pass
+    if scope["method"] == "POST":
+        await send({"type": "http.response.start", "status": 201, "headers": _HEADERS})
+        await send({"type": "http.response.body", "body": _BODY})
+    else:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def serve(surroundings: Surroundings) -> None:
+    """Run until SIGTERM."""
+    await serve_application(application, surroundings, lifespan="off")
