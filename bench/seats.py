@@ -56,11 +56,11 @@ class SeatPairs:
         body = b'{"screening_id":%d,"seat_ids":[%d,%d]}' % self.place(pair)
         return _post(TOGGLE, self._token(pair if user is None else user)) + framed(body)
 
-    def book(self, pair: int) -> bytes:
-        """The request that buys a pair."""
-        payment_id = f"{self.run}-{pair}".encode()
+    def book(self, pair: int, user: int | None = None) -> bytes:
+        """The request that buys a pair, with a payment of its own."""
+        payment_id = f"{self.run}-{pair}-{pair if user is None else user}".encode()
         body = b'{"screening_id":%d,"seat_ids":[%d,%d],"payment_id":"%b"}' % (*self.place(pair), payment_id)
-        return _post(BOOK, self._token(pair)) + framed(body)
+        return _post(BOOK, self._token(pair if user is None else user)) + framed(body)
 
     def release(self, pair: int) -> bytes:
         """The request that gives a pair back."""

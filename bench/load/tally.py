@@ -1,5 +1,6 @@
 """What a load has come to: the one shape in which every kind of load reports."""
 
+import math
 import os
 import time
 from collections import Counter
@@ -118,6 +119,13 @@ class Stopwatch:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used so far, all its threads together (proc_pid_stat(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    """Processor time that a process has used so far, all its threads together (proc_pid_stat(5)).
+
+    Returns:
+        Seconds; not a number if the process has gone.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return math.nan
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
