@@ -27,6 +27,13 @@ from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
 from api.openapi import openapi_document
 from api.operation import Operation
+from api.public.admin_events import admin_events
+from api.public.admin_ticket_types import admin_ticket_types
+from api.public.cleanup import cleanup, cron
+from api.public.events import public_events
+from api.public.purchases import purchases
+from api.public.reservations import ticket_reservations
+from api.public.sessions import sessions
 from api.routing import Routes
 from api.seat_reservations import reservations
 from api.server_pages import server_pages
@@ -53,6 +60,14 @@ RESOURCES = (
     showtimes,
     sold_tickets,
     statistics,
+    public_events,
+    sessions,
+    ticket_reservations,
+    purchases,
+    admin_events,
+    admin_ticket_types,
+    cleanup,
+    cron,
 )
 
 

@@ -10,17 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from html import escape
-from io import BytesIO
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Protocol, cast
-
-import segno
 
 from api.calendar_entry import Visit, calendar_of
 from api.mail import Mailer, text_mail
 from api.throttle import Throttle
 from api.ticket_codes import Admission, TicketCodes
+from api.ticket_pictures import TicketPicture
 from engine.catalogue_errors import NoMailAddress
 from engine.errors import EngineError
 
@@ -28,7 +26,6 @@ log = logging.getLogger("frontrow.api")
 
 _WAITING_LIMIT = 1000
 _BATCH_LIMIT = 100
-_PIXELS_PER_MODULE = 6
 _AT_THE_DOOR = "Each QR code admits one person. Show it at the door, on paper or on a screen."
 
 Paper = Mapping[str, Any]
@@ -132,17 +129,16 @@ def confirmation(papers: Sequence[Paper], codes: TicketCodes) -> EmailMessage:
         codes: signs the QR codes.
     """
     letter = _Letter(papers)
-    symbols = {
-        paper["ticket_id"]: segno.make_qr(codes.code(_admission(paper)), error="m") for paper in papers
-    }
+    pictures = {paper["ticket_id"]: TicketPicture(codes.code(_admission(paper))) for paper in papers}
     message = text_mail(papers[0]["email"], letter.subject, letter.plain)
     message.add_alternative(letter.html, subtype="html")
     page = cast(EmailMessage, message.get_body(("html",)))
-    for ticket_id, symbol in symbols.items():
-        cid, picture = f"<{_picture_id(ticket_id)}>", _drawn(symbol, "png")
-        page.add_related(picture, "image", "png", cid=cid, filename=f"ticket-{ticket_id}.png")
-    for ticket_id, symbol in symbols.items():
-        message.add_attachment(_drawn(symbol, "svg"), "image", "svg+xml", filename=f"ticket-{ticket_id}.svg")
+    for ticket_id, picture in pictures.items():
+        cid, name = f"<{_picture_id(ticket_id)}>", f"ticket-{ticket_id}.png"
+        page.add_related(picture.drawn("png"), "image", "png", cid=cid, filename=name)
+    for ticket_id, picture in pictures.items():
+        name = f"ticket-{ticket_id}.svg"
+        message.add_attachment(picture.drawn("svg"), "image", "svg+xml", filename=name)
     entry, name = calendar_of(letter.visit).encode(), f"booking-{papers[0]['booking_id']}.ics"
     message.add_attachment(entry, "text", "calendar", filename=name)
     return message
@@ -205,9 +201,3 @@ def _admission(paper: Paper) -> Admission:
 def _picture_id(ticket_id: int) -> str:
     """Content-ID of a code's picture (RFC 2392)."""
     return f"ticket-{ticket_id}@frontrow"
-
-
-def _drawn(symbol: segno.QRCode, kind: str) -> bytes:
-    drawing = BytesIO()
-    symbol.save(drawing, kind=kind, scale=_PIXELS_PER_MODULE)
-    return drawing.getvalue()

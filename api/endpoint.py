@@ -11,7 +11,8 @@ A resource is a module with one `Resource` and its handlers:
 From this come the route, authentication, validation (`api.operation`) and the OpenAPI document
 (`api.openapi`), whose summary and description are the handler's docstring. The ids in the path, the
 query's fields and the body's fields arrive as the handler's keyword arguments. What it returns is
-rendered as JSON under the declared status; an `Answer` is sent as it is.
+rendered as JSON under the declared status, in the style of the path (`api.styles`); an `Answer` is sent as
+it is.
 
 Where a path has a name in it and not an id, it is declared as text, `"/room/{room_id:text}/selections"`,
 and arrives decoded. A path has ids or texts, not both.
@@ -30,9 +31,10 @@ import orjson
 from marshmallow import Schema
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
-from api.errors import ApiError, NotAuthenticated
+from api.errors import ApiError, InvalidInput, NotAuthenticated
 from api.fields import RequestSchema
 from api.services import Services
+from api.styles import Content, Style, style_of
 from api.tokens import Identity
 from api.unfinished import UnfinishedWork
 from api.uploads import Upload
@@ -44,16 +46,24 @@ from engine.replies import Reply
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TEXT_PLACEHOLDER = re.compile(r"\{(\w+):text\}")
 
+ADDRESS_PREFIX = "address:"
+"""How callers are named who have neither session nor token."""
+
 Document = dict[str, Any] | list[Any]
 """What `orjson` can write down."""
 
 
 class Access(Enum):
-    """Who may call an operation."""
+    """Who may call an operation.
+
+    `GUEST` is everybody, but whoever sends a token is known by it; `CRON` is whoever knows its secret.
+    """
 
     PUBLIC = "public"
+    GUEST = "guest"
     USER = "user"
     ADMIN = "admin"
+    CRON = "cron"
 
 
 class Answer(NamedTuple):
@@ -75,8 +85,9 @@ class Call(NamedTuple):
 
     Attributes:
         services: what there is to work with.
-        holder: in whose name the engine is asked: "user:7", or "address:…" of a caller without a token.
-        identity: whose token it is, None in public operations.
+        holder: in whose name the engine is asked: "session:…" of a guest, "user:7", or "address:…" of a
+            caller with neither session nor token.
+        identity: whose token it is, None in public operations and of guests without one.
         address: where the request comes from.
         headers: the request's headers.
         uri: the request's path and query.
@@ -103,6 +114,17 @@ class Call(NamedTuple):
         if self.identity is None:
             raise NotAuthenticated
         return self.identity
+
+    @property
+    def buyer(self) -> str:
+        """In whose name tickets are reserved: that of the session, or that of the token without one.
+
+        Raises:
+            InvalidInput: there is neither.
+        """
+        if self.holder.startswith(ADDRESS_PREFIX):
+            raise InvalidInput({"sessionId": ["Needed where there is no token."]})
+        return self.holder
 
     @property
     def account_id(self) -> int:
@@ -136,7 +158,7 @@ class Call(NamedTuple):
             raise StoreUnavailable("The database is not keeping up") from error
 
 
-Handler = Callable[..., Awaitable[Document | Answer | Reply | None]]
+Handler = Callable[..., Awaitable[Document | Content | Answer | Reply | None]]
 H = TypeVar("H", bound=Handler)
 
 
@@ -158,9 +180,14 @@ class Endpoint:
         headers: response headers beside the usual ones, with their meaning.
         media_type: of the answer.
         form: shape of an HTML form that is taken in the place of a JSON body; it yields the same arguments.
+        body_optional: whether the JSON body may be left out; then its fields are not passed.
         upload: a file that is taken in the place of a JSON body, and passed under the name of its field.
         body_limit_bytes: largest body, where it is not the usual one.
         secret: whether the answer must not be kept, so that there is no repeating it by `Idempotency-Key`.
+        sealed: whether the answer holds personal data, so that it is kept encrypted.
+        creates: whether it is counted as making something that costs (`api.rate_limits`).
+        listed: whether the answer is a page of a list.
+        message: what the answer says beside its data, where its style has a place for that.
     """
 
     method: str
@@ -170,6 +197,7 @@ class Endpoint:
     access: Access = Access.USER
     query: type[RequestSchema] | None = None
     body: type[RequestSchema] | None = None
+    body_optional: bool = False
     answers: Schema | type[Schema] | None = None
     status: int = 200
     refusals: tuple[type[ApiError] | type[EngineError], ...] = ()
@@ -181,12 +209,21 @@ class Endpoint:
     upload: Upload | None = None
     body_limit_bytes: int | None = None
     secret: bool = False
+    sealed: bool = False
+    creates: bool = False
+    listed: bool = False
+    message: str | None = None
     text_parameters: bool = False
 
     @property
     def keyed(self) -> bool:
         """Whether `Idempotency-Key` is honoured."""
         return self.method == "POST" and not self.secret
+
+    @property
+    def style(self) -> Style:
+        """How it is answered."""
+        return style_of(self.path)
 
     @property
     def name(self) -> str:

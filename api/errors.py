@@ -8,8 +8,9 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
     │   VersionNotSupported 505
     ├── MalformedBody 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
     ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
-    ├── WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405, KeyInFlight 409
-    ├── BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422, TooManyAttempts 429
+    ├── CronDisabled 403, WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405
+    ├── KeyInFlight 409, BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
+    ├── TooManyAttempts 429
     └── TooManyKeys 503, InternalError 500
 """
 
@@ -134,6 +135,15 @@ class AdminRequired(ApiError):
         super().__init__("Administrator rights are required")
 
 
+class CronDisabled(ApiError):
+    """No secret has been set for callers that a clock sends."""
+
+    status, code = 403, "cron_disabled"
+
+    def __init__(self) -> None:
+        super().__init__("This is switched off: FRONTROW_CRON_SECRET is not set")
+
+
 class WrongCredentials(ApiError):
     """No account has this address and this password; which of them is wrong is not told."""
 
@@ -187,11 +197,10 @@ class TooManyAttempts(ApiError):
     """
 
     status, code, retryable = 429, "too_many_attempts", True
+    detail: ClassVar[str] = "Too many attempts; try again later"
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(
-            "Too many attempts; try again later", {"Retry-After": str(max(1, retry_after_seconds))}
-        )
+        super().__init__(self.detail, {"Retry-After": str(retry_after_seconds)})
 
 
 class OriginRefused(ApiError):
@@ -321,6 +330,10 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.SeatsUnavailable: Translation(409, ("held", "booked")),
     engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
     engine.NotHeld: Translation(409, ("seat_ids",)),
+    engine.NotEnoughTickets: Translation(409, ("ticket_type_id", "requested", "available")),
+    engine.OrderLimitExceeded: Translation(409, ("ticket_type_id", "limit", "requested")),
+    engine.SalesClosed: Translation(409, ("ticket_type_id",)),
+    engine.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
     engine.ExtensionLimitReached: Translation(409, ("seat_ids",)),
     engine.TicketNotPending: Translation(409, ("ticket_id", "status")),
     engine.PaymentAlreadyUsed: Translation(409, ("payment_id",)),

@@ -34,6 +34,7 @@ from api.json_log import log_access
 from api.operation import Operation
 from api.routing import Match, Routes
 from api.services import Services
+from api.styles import style_of
 from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
@@ -54,7 +55,8 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED_HEADERS = (
-    f"ETag, Location, Retry-After, X-Epoch, X-Seq, X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
+    "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
+    f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
 )
 
 
@@ -101,6 +103,10 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._services = router.services
         self._request = request
         self._match = match
+        self._style = style_of(request.path)
+        self._tally = (
+            router.services.rate_limits.tally(request.remote_ip or "") if self._style.rate_limited else None
+        )
         self._body = bytearray()
         self._body_bytes = 0
         self._body_limit_bytes = self._limit_of_body()
@@ -161,6 +167,8 @@ class Exchange(httputil.HTTPMessageDelegate):
             raise BodyTooLarge(self._body_limit_bytes)
         if not self._origin_admitted:
             raise OriginRefused
+        if self._tally and request.method != "OPTIONS":
+            self._tally.count_request()
         if self._match is None:
             raise NotFound
         route, parameters = self._match
@@ -173,7 +181,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         if identity:
             self._user_id = identity.user_id
         named = dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
-        return await operation.answer(request, named, identity)
+        return await operation.answer(request, named, identity, self._tally)
 
     def _operation(self) -> Operation | None:
         """What the method does at the path, if it is served there."""
@@ -192,9 +200,8 @@ class Exchange(httputil.HTTPMessageDelegate):
             headers |= {"Access-Control-Allow-Methods": methods, **_PREFLIGHT_HEADERS}
         return Answer(204, headers=headers)
 
-    @staticmethod
-    def _refused(error: ApiError | EngineError) -> Answer:
-        return Answer.of(*problem_of(error))
+    def _refused(self, error: ApiError | EngineError) -> Answer:
+        return Answer.of(*self._style.refused(problem_of(error)))
 
     # Sending it.
 
@@ -214,6 +221,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         headers = {
             **COMMON_HEADERS,
             **answer.headers,
+            **(self._tally.headers if self._tally else {}),
             "Date": httputil.format_timestamp(time.time()),
             REQUEST_ID_HEADER: self._request_id,
         }

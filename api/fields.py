@@ -5,6 +5,7 @@ hold; text carries no NUL, which Postgres cannot store.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -45,8 +46,16 @@ class RequestSchema(Schema):
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Hand a field the limit that it needs."""
-        if isinstance(field_obj, SeatIds):
-            field_obj.limit_to(self._limits.seats_per_request)
+        if isinstance(field_obj, Limited):
+            field_obj.limit_to(self._limits)
+
+
+class Limited(ABC):
+    """A field whose bound operators set."""
+
+    @abstractmethod
+    def limit_to(self, limits: Limits) -> None:
+        """Take no more than the limits allow."""
 
 
 def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
@@ -189,16 +198,16 @@ class Flag(fields.Boolean):
         return value
 
 
-class SeatIds(fields.List[int]):
+class SeatIds(fields.List[int], Limited):
     """A JSON array of seat ids, bounded by the server's limit; an id that is repeated counts once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(identifier(), **options)
 
-    def limit_to(self, limit: int) -> None:
-        """Take at most `limit` ids."""
-        self.limit = limit
-        self.validators = [validate.Length(1, limit)]
+    def limit_to(self, limits: Limits) -> None:
+        """Take at most as many ids as a request may name."""
+        self.limit = limits.seats_per_request
+        self.validators = [validate.Length(1, self.limit)]
 
     def _deserialize(  # type: ignore[override]  # one pass over the array instead of a field per element
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any

@@ -19,6 +19,7 @@ from api.endpoint import Answer
 from api.errors import InvalidInput, KeyInFlight, KeyReused, TooManyKeys
 from api.limits import Limits
 from api.recency import RecentlyUsed
+from api.seal import BrokenSeal, Seal
 from api.services import IdempotencyLookup, Journal
 from engine.records import IdempotencyRecord
 
@@ -91,13 +92,19 @@ class IdempotencyKeys:
             limits.recent_answers_bytes
         )
 
-    async def once(self, request: KeyedRequest, carry_out: Callable[[], Awaitable[Outcome]]) -> Answer:
+    async def once(
+        self,
+        request: KeyedRequest,
+        carry_out: Callable[[], Awaitable[Outcome]],
+        seal: Seal | None = None,
+    ) -> Answer:
         """Carry a request out unless it has been before.
 
         Args:
             request: the request.
             carry_out: does the work. It must not be cancelled once it has begun: the key is in flight
                 until it returns.
+            seal: encrypts what is kept of the answer, if it must not be readable.
 
         Returns:
             The answer, of now or of then.
@@ -116,11 +123,13 @@ class IdempotencyKeys:
         self._in_flight[slot] = request.fingerprint
         try:
             record = self._recent.get(slot) or await self._lookup.lookup(*slot)
-            if record is not None:
-                return _replayed(record, request.fingerprint)
+            if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
+                return answer
             outcome = await carry_out()
             if outcome.lasting:
-                self._keep(IdempotencyRecord(*request, outcome.answer.status, outcome.answer.body.plain))
+                body = outcome.answer.body.plain
+                kept = seal.closed(body, request.fingerprint) if seal else body
+                self._keep(IdempotencyRecord(*request, outcome.answer.status, kept))
             return outcome.answer
         finally:
             del self._in_flight[slot]
@@ -133,7 +142,12 @@ class IdempotencyKeys:
         self._journal.remember(record)
 
 
-def _replayed(record: IdempotencyRecord, fingerprint: bytes) -> Answer:
+def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) -> Answer | None:
+    """The answer as it was given; None if it was sealed with a key that is not in use any more."""
     if record.fingerprint != fingerprint:
         raise KeyReused
-    return Answer(record.status, Body(record.body), {REPLAYED_HEADER: "true"})
+    try:
+        body = seal.opened(record.body, fingerprint) if seal else record.body
+    except BrokenSeal:
+        return None
+    return Answer(record.status, Body(body), {REPLAYED_HEADER: "true"})

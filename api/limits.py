@@ -22,6 +22,10 @@ class Limits:
         answer_wait_seconds: how long a request waits for the database; what it asked for goes on.
         recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
         keys_in_flight: keyed requests at work at one time.
+        guest_hold_minutes: how long tickets of events are reserved, unless the guest says.
+        guest_hold_minutes_limit: the longest that a guest may say, at first and for an extension.
+        guest_reservations: most reservations that one request may make.
+        guest_metadata_bytes: longest metadata of a reservation.
     """
 
     body_bytes: int = 65_536
@@ -37,3 +41,7 @@ class Limits:
     answer_wait_seconds: float = 2.0
     recent_answers_bytes: int = 16 * 1024 * 1024
     keys_in_flight: int = 10_000
+    guest_hold_minutes: int = 10
+    guest_hold_minutes_limit: int = 30
+    guest_reservations: int = 10
+    guest_metadata_bytes: int = 2048

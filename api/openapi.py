@@ -8,7 +8,7 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import Schema, fields
 
 from api.common_headers import REQUEST_ID_HEADER
 from api.endpoint import Access, Endpoint
@@ -16,6 +16,7 @@ from api.errors import (
     AdminRequired,
     ApiError,
     BodyTooLarge,
+    CronDisabled,
     InvalidInput,
     KeyInFlight,
     KeyReused,
@@ -30,7 +31,9 @@ from api.fields import LARGEST_ID, RequestSchema
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.limits import Limits
 from api.openapi_links import links_by_creator
+from api.rate_limits import RateLimited
 from api.routing import TEXT_LIMIT
+from api.styles import InvalidInputShape, ProblemShape
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\
@@ -45,6 +48,22 @@ ignored."""
 _FIELDS = OpenAPIConverter("3.1.0", schema_name_resolver=lambda schema: None, spec=None)  # type: ignore[arg-type]
 """Describes answers that are no records, such as a list of words."""
 
+_NAMES: Mapping[type[Schema], str] = {ProblemShape: "Problem", InvalidInputShape: "InvalidInput"}
+
+_SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {
+    Access.PUBLIC: [],
+    Access.GUEST: [{}, {"token": []}],
+    Access.USER: [{"token": []}],
+    Access.ADMIN: [{"token": []}],
+    Access.CRON: [{"cron": []}],
+}
+
+_RATE_HEADERS: Mapping[str, str] = {
+    "RateLimit-Limit": "Requests per minute, by the limit that is nearest.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "Seconds until they are counted anew.",
+}
+
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be carried out",
     401: "No valid token",
@@ -57,29 +76,6 @@ _MEANINGS: Mapping[int, str] = {
     429: "Tried too often; see Retry-After",
     503: "Not now; see Retry-After",
 }
-
-
-class ProblemShape(Schema):
-    """A refusal; some carry more data than this, such as the seats that are taken."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    detail = fields.String(required=True, metadata={"description": "For people."})
-    code = fields.String(required=True, metadata={"description": "For machines; never renamed."})
-    retryable = fields.Boolean(
-        required=True, metadata={"description": "Whether the same request may succeed later by itself."}
-    )
-
-
-class InvalidInputShape(ProblemShape):
-    """A request of the wrong shape."""
-
-    errors = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        metadata={"description": "What is wrong, by field."},
-    )
 
 
 class _Plugin(MarshmallowPlugin):
@@ -109,8 +105,7 @@ def openapi_document(endpoints: Sequence[Endpoint], version: str, limits: Limits
         plugins=[_Plugin(schema_name_resolver=schema_name)],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    spec.components.schema("Problem", schema=ProblemShape)
-    spec.components.schema("InvalidInput", schema=InvalidInputShape)
+    spec.components.security_scheme("cron", {"type": "http", "scheme": "bearer"})
     links = links_by_creator(endpoints)
     for endpoint in endpoints:
         operation = _operation(endpoint, limits)
@@ -122,7 +117,8 @@ def openapi_document(endpoints: Sequence[Endpoint], version: str, limits: Limits
 
 def schema_name(schema: Schema | type[Schema]) -> str:
     """What a schema is called among the components of a document."""
-    return (schema if isinstance(schema, type) else type(schema)).__name__
+    kind = schema if isinstance(schema, type) else type(schema)
+    return _NAMES.get(kind, kind.__name__)
 
 
 def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
@@ -136,10 +132,10 @@ def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
     }
     if description:
         operation["description"] = description
-    if endpoint.access is not Access.PUBLIC:
-        operation["security"] = [{"token": []}]
+    if security := _SECURITY[endpoint.access]:
+        operation["security"] = security
     if content := _request_content(endpoint, limits):
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
 
 
@@ -194,6 +190,8 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
 
 def _success(endpoint: Endpoint) -> dict[str, Any]:
     headers = {REQUEST_ID_HEADER: "Id of the request in the log.", **endpoint.headers}
+    if endpoint.style.rate_limited:
+        headers |= _RATE_HEADERS
     if endpoint.keyed:
         headers[REPLAYED_HEADER] = "`true` if the answer is that of an earlier request under the same key."
     response: dict[str, Any] = {
@@ -206,6 +204,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
         schema: Any = endpoint.answers
         if isinstance(schema, fields.Field):
             schema = _FIELDS.field2property(schema)
+        schema = endpoint.style.described(schema, listed=endpoint.listed)
         response["content"] = {endpoint.media_type: {"schema": schema}}
     return response
 
@@ -214,12 +213,12 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for error in _possible(endpoint):
         status = error.status if issubclass(error, ApiError) else translation_of(error).status
-        by_status[status].append(error.code)
+        by_status[endpoint.style.status_of(status)].append(error.code)
     return {
         str(status): {
             "description": f"{_MEANINGS[status]}: {', '.join(f'`{code}`' for code in codes)}",
             "content": {
-                "application/json": {"schema": "InvalidInput" if status == 422 else "Problem"},
+                "application/json": {"schema": endpoint.style.refusal_shape(status)},
             },
         }
         for status, codes in sorted(by_status.items())
@@ -234,6 +233,10 @@ def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]
     yield Unavailable
     if endpoint.access is not Access.PUBLIC:
         yield from (NotAuthenticated, TokenRefused)
+    if endpoint.access is Access.CRON:
+        yield CronDisabled
+    if endpoint.style.rate_limited:
+        yield RateLimited
     if endpoint.access is Access.ADMIN:
         yield AdminRequired
     if endpoint.body:

@@ -28,7 +28,8 @@ def links_by_creator(endpoints: Sequence[Endpoint]) -> dict[str, Links]:
 
 
 def _links(creator: Endpoint, id_name: str, endpoints: Sequence[Endpoint]) -> Iterable[tuple[str, Any]]:
-    record_id = "$response.body#/0/id" if _answers_many(creator) else "$response.body#/id"
+    record = f"{creator.style.pointer}/0" if _answers_many(creator) else creator.style.pointer
+    record_id = f"$response.body#{record}/id"
     for endpoint in endpoints:
         if endpoint.path_parameters == [id_name]:
             yield endpoint.name, {"operationId": endpoint.name, "parameters": {id_name: record_id}}

@@ -1,24 +1,27 @@
-"""What is done with every request, in this order: authenticate, validate, look at the idempotency key,
-run the handler, write the answer down.
+"""What is done with every request, in this order: authenticate, validate, count it where requests are
+counted, look at the idempotency key, run the handler, write the answer down.
 
 It knows requests and answers but no connection, so whatever carries HTTP can call it.
 """
 
+import hmac
 from collections.abc import Mapping
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
 from api.bodies import Body
-from api.endpoint import Access, Answer, Call, Endpoint
-from api.errors import AdminRequired, ApiError, NotAuthenticated, TokenRefused, problem_of
+from api.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint
+from api.errors import AdminRequired, ApiError, CronDisabled, NotAuthenticated, TokenRefused, problem_of
 from api.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.parsing import Parser, is_form
+from api.rate_limits import Tally
 from api.receipts import encode_reply
 from api.services import Services
+from api.styles import Content
 from api.tokens import Identity, InvalidToken
 from api.unfinished import UnfinishedWork
-from api.wire import holder_of
+from api.wire import SESSION_PREFIX, holder_of
 from engine.errors import EngineError
 from engine.records import Receipt
 
@@ -45,6 +48,8 @@ class Operation:
         self._query = endpoint.query(services.limits) if endpoint.query else None
         self._body = endpoint.body(services.limits) if endpoint.body else None
         self._form = endpoint.form(services.limits) if endpoint.form else None
+        self._style = endpoint.style
+        self._seal = services.seal if endpoint.sealed else None
 
     @property
     def body_limit_bytes(self) -> int:
@@ -60,31 +65,55 @@ class Operation:
             NotAuthenticated: a token is needed.
             TokenRefused: the token is not to be believed.
             AdminRequired: the token is not an administrator's.
+            CronDisabled: no secret has been set for time-driven callers.
         """
-        if self.endpoint.access is Access.PUBLIC:
+        access = self.endpoint.access
+        if access is Access.CRON and not self._services.cron_secret:
+            raise CronDisabled
+        if access is Access.PUBLIC or (access is Access.GUEST and "Authorization" not in request.headers):
             return None
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer":
             raise NotAuthenticated
+        if access is Access.CRON:
+            self._require_secret(token.strip())
+            return None
         try:
             identity = self._services.tokens.verify(token.strip())
         except InvalidToken as error:
             raise TokenRefused(str(error), error.code) from error
-        if self.endpoint.access is Access.ADMIN and not identity.admin:
+        if access is Access.ADMIN and not identity.admin:
             raise AdminRequired
         return identity
 
+    def _require_secret(self, given: str) -> None:
+        """Let pass whoever knows the secret of time-driven callers."""
+        if not hmac.compare_digest(given.encode(), self._services.cron_secret.encode()):
+            raise TokenRefused("The secret is not the right one", "token_invalid")
+
     async def answer(
-        self, request: HTTPServerRequest, in_path: Mapping[str, int | str], identity: Identity | None
+        self,
+        request: HTTPServerRequest,
+        in_path: Mapping[str, int | str],
+        identity: Identity | None,
+        tally: Tally | None = None,
     ) -> Answer:
         """Carry the request out.
+
+        Args:
+            request: the request.
+            in_path: what its path names.
+            identity: who calls.
+            tally: what it is counted on, where requests are counted.
 
         Raises:
             ApiError: the request is refused.
             EngineError: the engine refuses what it asks for.
         """
         arguments = self._arguments(request, in_path)
-        holder = holder_of(identity.user_id) if identity else f"address:{request.remote_ip}"
+        holder = self._holder(request, arguments, identity)
+        if tally:
+            self._count(tally, holder)
         keyed = self._keyed(request, holder)
         form = self.endpoint.receipt_form
         receipt = Receipt(*keyed, form) if keyed and form else None
@@ -99,11 +128,25 @@ class Operation:
             unfinished=self._unfinished,
         )
         if keyed:
-            work = self._keys.once(keyed, lambda: self._outcome(call, arguments))
+            work = self._keys.once(keyed, lambda: self._outcome(call, arguments), self._seal)
             return await self._unfinished.answer(work)
         if self.endpoint.durable:
             return await self._unfinished.answer(self._handled(call, arguments))
         return await self._handled(call, arguments)
+
+    def _holder(
+        self, request: HTTPServerRequest, arguments: dict[str, Any], identity: Identity | None
+    ) -> str:
+        """In whose name the engine is asked; takes a guest's session out of the arguments."""
+        if self.endpoint.access is Access.GUEST and (session_id := arguments.pop("session_id", None)):
+            return f"{SESSION_PREFIX}{session_id}"
+        return holder_of(identity.user_id) if identity else f"{ADDRESS_PREFIX}{request.remote_ip}"
+
+    def _count(self, tally: Tally, holder: str) -> None:
+        if not holder.startswith(ADDRESS_PREFIX):
+            tally.count_caller(holder)
+        if self.endpoint.creates:
+            tally.count_creation()
 
     def _arguments(self, request: HTTPServerRequest, in_path: Mapping[str, int | str]) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(in_path)
@@ -111,7 +154,7 @@ class Operation:
             arguments |= _parser.parse(self._query, request, location="query")
         if self._form and is_form(request):
             arguments |= _parser.parse(self._form, request, location="form")
-        elif self._body:
+        elif self._body and (request.body or not self.endpoint.body_optional):
             arguments |= _parser.parse(self._body, request, location="json")
         if self.endpoint.upload:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
@@ -129,7 +172,7 @@ class Operation:
             return Outcome(await self._handled(call, arguments), lasting=True)
         except (ApiError, EngineError) as error:
             problem = problem_of(error)
-            return Outcome(Answer.of(*problem), problem.lasting)
+            return Outcome(Answer.of(*self._style.refused(problem)), problem.lasting)
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         endpoint = self.endpoint
@@ -141,4 +184,6 @@ class Operation:
             return Answer(status, Body(body))
         if result is None:
             return Answer(endpoint.status)
-        return Answer.of(result, endpoint.status)
+        if endpoint.message is not None:
+            result = Content(result, endpoint.message)
+        return Answer.of(self._style.written(result), endpoint.status)

@@ -13,11 +13,22 @@ from api.catalogue.ports import Catalogue
 from api.limits import Limits
 from api.mail import Mailer
 from api.origins import AllowedOrigins
+from api.public.offers import Offers
+from api.rate_limits import RateLimits
+from api.seal import Seal
 from api.ticket_codes import TicketCodes
 from api.tokens import Identity
 from api.workers import Workers
 from engine.commands import Command
-from engine.records import Hold, IdempotencyRecord, Receipt, Ticket
+from engine.records import (
+    Hold,
+    IdempotencyRecord,
+    Paper,
+    Receipt,
+    ReservationStatistics,
+    StoredReservation,
+    Ticket,
+)
 from engine.replies import Booked, Cancelled
 
 Written = TypeVar("Written")
@@ -60,6 +71,17 @@ class BoxOffice(Protocol):
     ) -> Booked:
         """Book seats that the holder holds, or held until they lapsed."""
 
+    async def purchase(
+        self,
+        holder: str,
+        owner: str,
+        screening_id: int,
+        reservation_id: int,
+        papers: Sequence[Paper],
+        receipt: Receipt | None = None,
+    ) -> Booked:
+        """Turn a reservation of places into tickets."""
+
     async def confirm(
         self,
         holder: str,
@@ -95,7 +117,20 @@ class TicketReader(Protocol):
 
 
 class ReservationReader(Protocol):
-    """Holds as they are stored, past ones included."""
+    """Holds as they are stored, past ones included; `persistence.reservations` documents them."""
+
+    async def reservation(
+        self, screening_id: int, reservation_id: int, now: float
+    ) -> StoredReservation | None:
+        """Places of an event that were held together, whatever became of them."""
+
+    async def live_reservations(
+        self, holder: str, now: float, *, limit: int, offset: int
+    ) -> tuple[Sequence[StoredReservation], int]:
+        """A page of the holder's live reservations of places, and how many there are in all."""
+
+    async def statistics(self, now: float) -> ReservationStatistics:
+        """How many reservations of places there are and were."""
 
     async def list_of_holder(
         self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
@@ -184,5 +219,10 @@ class Services:
     readiness: Readiness
     metrics_page: MetricsPage
     allowed_origins: AllowedOrigins
+    seal: Seal
+    offers: Offers
+    cron_secret: str = ""
+    guest_purchase: bool = False
+    rate_limits: RateLimits = field(default_factory=RateLimits)
     limits: Limits = field(default_factory=Limits)
     seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import NamedTuple
 
 from api.errors import TooManyAttempts
 
@@ -14,6 +15,20 @@ _IPV6_PREFIX_BITS = 64
 class _Window:
     ends_at: float
     count: int = 0
+
+
+class Standing(NamedTuple):
+    """How a key stands after an attempt.
+
+    Attributes:
+        limit: attempts per window.
+        remaining: how many are left; below zero if there was none for this one.
+        resets_in_seconds: until the window ends, at least 1.
+    """
+
+    limit: int
+    remaining: int
+    resets_in_seconds: int
 
 
 class Throttle:
@@ -42,12 +57,20 @@ class Throttle:
         Raises:
             TooManyAttempts: it must not be made.
         """
+        standing = self.count(key)
+        if standing.remaining < 0:
+            raise TooManyAttempts(standing.resets_in_seconds)
+
+    def count(self, key: str) -> Standing:
+        """Count an attempt, unless there are too many, and tell how the key stands."""
         now = self._now()
         self._forget(now)
         window = self._windows.setdefault(key, _Window(now + self._window_seconds))
+        resets_in_seconds = max(1, math.ceil(window.ends_at - now))
         if window.count >= self._limit:
-            raise TooManyAttempts(math.ceil(window.ends_at - now))
+            return Standing(self._limit, -1, resets_in_seconds)
         window.count += 1
+        return Standing(self._limit, self._limit - window.count, resets_in_seconds)
 
     def forgive(self, key: str) -> None:
         """Forget the attempts of a key, since one has succeeded."""

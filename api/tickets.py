@@ -1,9 +1,9 @@
 """`/api/v1/tickets`: buying seats, and what was bought."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
-from marshmallow import fields
+from marshmallow import ValidationError, fields
 
 from api.endpoint import Answer, Call, Document, Resource
 from api.fields import Flag, RequestSchema, text
@@ -12,6 +12,7 @@ from api.receipts import TICKET, TICKETS_CREATED
 from api.representations import TicketSold, ticket_document
 from api.seat_reservations import SeatSelection
 from engine import errors
+from engine.box_office import RESERVATION_PAYMENT
 from engine.replies import Booked
 
 PAYMENT_ID_LIMIT = 255
@@ -37,14 +38,23 @@ async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
     return booked
 
 
-def _payment_id(**options: Any) -> fields.String:
-    return text(PAYMENT_ID_LIMIT, metadata={"example": "stripe_pi_1234567890"}, **options)
+def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
+    """What pays for tickets: any text but those under which reservations of tickets are bought."""
+    example = {"example": "stripe_pi_1234567890"}
+    field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
+    field.validators.append(_no_reservation)
+    return field
+
+
+def _no_reservation(payment_id: str) -> None:
+    if payment_id.startswith(RESERVATION_PAYMENT):
+        raise ValidationError(f"Must not begin with {RESERVATION_PAYMENT}.")
 
 
 class Booking(SeatSelection):
     """Seats to buy."""
 
-    payment_id = _payment_id(load_default=None, allow_none=True)
+    payment_id = payment_field(load_default=None, allow_none=True)
     payment_pending = Flag(
         load_default=False,
         metadata={"description": "Issue pending tickets that wait for confirm-payment."},
@@ -79,7 +89,7 @@ async def book_tickets(
 class PaidBooking(SeatSelection):
     """Seats that are paid for."""
 
-    payment_id = _payment_id(required=True)
+    payment_id = payment_field(required=True)
 
 
 @tickets.post(
@@ -140,7 +150,7 @@ async def cancel_ticket(call: Call, ticket_id: int) -> None:
 class Payment(RequestSchema):
     """What has paid for a ticket."""
 
-    payment_id = _payment_id(required=True)
+    payment_id = payment_field(required=True)
 
 
 @tickets.post(

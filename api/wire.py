@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 USER_PREFIX = "user:"
+SESSION_PREFIX = "session:"
 
 
 @lru_cache(maxsize=4096)

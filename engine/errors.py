@@ -10,7 +10,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── Refused                                              the state forbids it
     │   ├── RoomFull, ScreeningHasBookings
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
-    │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
+    │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, CapacityTooLow, NothingForSale
     │   ├── WrongNumberOfPapers
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
@@ -48,7 +48,7 @@ class NotFound(EngineError):
 
     code = "not_found"
 
-    def __init__(self, kind: str, record_id: int) -> None:
+    def __init__(self, kind: str, record_id: int | str) -> None:
         super().__init__(f"{kind.replace('_', ' ').capitalize()} {record_id} not found")
         self.code = f"{kind}_not_found"
 
@@ -231,6 +231,19 @@ class SalesClosed(Refused):
     def __init__(self, ticket_type_id: int, reason: str) -> None:
         super().__init__(f"These tickets are not on sale: {reason}")
         self.ticket_type_id = ticket_type_id
+
+
+class CapacityTooLow(Refused):
+    """More tickets of a type are sold and reserved than there would be."""
+
+    code = "capacity_too_low"
+
+    def __init__(self, ticket_type_id: int, capacity: int, sold: int, reserved: int) -> None:
+        super().__init__(f"{capacity} are too few: {sold} are sold and {reserved} are reserved")
+        self.ticket_type_id = ticket_type_id
+        self.capacity = capacity
+        self.sold = sold
+        self.reserved = reserved
 
 
 class NothingForSale(Refused):

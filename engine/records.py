@@ -115,6 +115,46 @@ class Hold(NamedTuple):
     note: str | None = None
 
 
+class StoredReservation(NamedTuple):
+    """Places that were held together, as they are stored. All times are seconds since the epoch.
+
+    Attributes:
+        screening_id: the event.
+        quantity: how many places.
+        status: "active", "expired", "released" or "converted".
+    """
+
+    screening_id: int
+    reservation_id: int
+    ticket_type_id: int
+    quantity: int
+    holder: str
+    reserved_at: float
+    expires_at: float
+    note: str | None
+    status: str
+
+
+class ReservationStatistics(NamedTuple):
+    """How many reservations of places there are and were.
+
+    Attributes:
+        active: that can still be bought.
+        overdue: whose time is over, and which are just about to be released.
+        expired: whose time was over.
+        converted: that became tickets.
+        released: that were given back.
+        next_expiry: when the first active one expires, in seconds since the epoch; None if there is none.
+    """
+
+    active: int
+    overdue: int
+    expired: int
+    converted: int
+    released: int
+    next_expiry: float | None
+
+
 class TicketStatus(StrEnum):
     """State of a ticket. `PENDING` and `CONFIRMED` tickets are live: their seat is taken."""
 

@@ -26,6 +26,8 @@ from api.limits import Limits
 from api.open_sockets import OpenSockets
 from api.origins import AllowedOrigins
 from api.passwords import Passwords
+from api.public.offers import Offers
+from api.rate_limits import RateLimitRules, RateLimits
 from api.receipts import encode_reply
 from api.revocations import Revocations
 from api.services import Services
@@ -44,7 +46,7 @@ from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
 from frontrow.mail import postman_of
 from frontrow.settings import Settings
-from frontrow.signing import ticket_codes_of, tokens_of
+from frontrow.signing import seal_of, ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
@@ -167,6 +169,10 @@ class Server:
             write_timeout_seconds=settings.write_timeout_seconds,
             seats_per_request=settings.seats_per_request_limit,
             answer_wait_seconds=settings.ask_timeout_seconds,
+            guest_hold_minutes=settings.guest_hold_minutes,
+            guest_hold_minutes_limit=settings.guest_hold_minutes_limit,
+            guest_reservations=settings.guest_reservations_per_request_limit,
+            guest_metadata_bytes=settings.guest_metadata_limit_bytes,
         )
         self._application = FrontrowApplication(
             Services(
@@ -190,6 +196,17 @@ class Server:
                 readiness=self._unready,
                 metrics_page=lambda accept: render(self._registry, accept),
                 allowed_origins=origins,
+                seal=seal_of(settings),
+                offers=Offers(catalogue.ticket_types, self._clock.now),
+                cron_secret=settings.cron_secret,
+                guest_purchase=settings.guest_purchase,
+                rate_limits=RateLimits(
+                    RateLimitRules(
+                        per_address=settings.guest_requests_per_address,
+                        per_caller=settings.guest_requests_per_session,
+                        creations_per_address=settings.guest_creations_per_address,
+                    )
+                ),
                 limits=limits,
             ),
             socket_routes(

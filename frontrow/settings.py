@@ -76,6 +76,8 @@ def _list_of(rule: Rule, allowed: str) -> Rule:
 
 
 _ANY_TEXT = Rule("str", {}, "any text")
+_YES_OR_NO = Rule("bool", {}, "true or false")
+_LONG_SECRET = _matching(r"(\S{32,})?", "32 characters or more, without spaces")
 _DATABASE_URL = _matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
 _HOST = _matching(r"\S+", "a host name or an address")
 _SMTP_URL = _matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
@@ -237,6 +239,49 @@ class Settings:
     payment_window_seconds: Annotated[
         float, _seconds(1, 30 * _DAY_SECONDS), "How long a ticket waits for its payment before it lapses."
     ] = 900.0
+
+    guest_hold_minutes: Annotated[
+        int, _whole(1, 1440, "minutes"), "How long tickets of an event are reserved, unless the guest says."
+    ] = 10
+    guest_hold_minutes_limit: Annotated[
+        int,
+        _whole(1, 1440, "minutes"),
+        "The longest `expirationMinutes` and `additionalMinutes` of a guest; a hold's life ends it before.",
+    ] = 30
+    guest_reservations_per_request_limit: Annotated[
+        int, _whole(1, 100, "reservations"), "Reservations that one request of a guest may make."
+    ] = 10
+    guest_metadata_limit_bytes: Annotated[
+        int, _whole(2, 64 * _KIB, "bytes"), "The longest `metadata` of a reservation, as compact JSON."
+    ] = 2 * _KIB
+    guest_purchase: Annotated[
+        bool, _YES_OR_NO, "Whether tickets may be bought by a session alone, without a user's token."
+    ] = False
+    guest_requests_per_address: Annotated[
+        int,
+        _whole(1, 1_000_000, "requests"),
+        "Requests per minute of one address under /api/public, /api/admin and /api/cron; beyond it the "
+        "answer is 429.",
+    ] = 1200
+    guest_requests_per_session: Annotated[
+        int, _whole(1, 1_000_000, "requests"), "The same, of one session or user."
+    ] = 240
+    guest_creations_per_address: Annotated[
+        int,
+        _whole(1, 1_000_000, "creations"),
+        "Sessions and requests for reservations per minute of one address; beyond it the answer is 429.",
+    ] = 240
+    personal_data_key: Annotated[
+        str,
+        _LONG_SECRET,
+        "Encrypts what buyers of event tickets say of themselves. Without it that cannot be read any more. "
+        "Production starts only with one; development makes one and keeps it.",
+    ] = field(default="", repr=False)
+    cron_secret: Annotated[
+        str,
+        _LONG_SECRET,
+        "The Bearer token of whoever calls /api/cron. Empty: that is switched off.",
+    ] = field(default="", repr=False)
 
     mailbox_limit: Annotated[
         int,
@@ -406,7 +451,11 @@ class _Contradiction(NamedTuple):
 
 
 def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
-    bounds = {"hold_seconds": "hold_life_seconds", "token_ttl_seconds": "token_max_life_seconds"}
+    bounds = {
+        "hold_seconds": "hold_life_seconds",
+        "guest_hold_minutes": "guest_hold_minutes_limit",
+        "token_ttl_seconds": "token_max_life_seconds",
+    }
     for part, whole in bounds.items():
         if getattr(settings, part) > getattr(settings, whole):
             yield _Contradiction((part, whole), f"must not be greater than {variable_of(whole)}")
@@ -424,9 +473,16 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
             yield _Contradiction((wanted, "jwt_algorithm"), f"is refused: {error}")
     elif wanted == "jwt_public_key":
         yield _Contradiction((wanted, "jwt_algorithm"), f"must hold the public key for {algorithm}, in PEM")
-    if settings.production and wanted == "jwt_secret" and _is_guessable(key):
-        complaint = "must be a random secret in production, for example from: openssl rand -base64 48"
-        yield _Contradiction((wanted, "jwt_algorithm", "env"), complaint)
+    if settings.production:
+        secrets: list[tuple[str, ...]] = [("personal_data_key", "env")]
+        if wanted == "jwt_secret":
+            secrets.append((wanted, "jwt_algorithm", "env"))
+        if settings.cron_secret:
+            secrets.append(("cron_secret", "env"))
+        for names in secrets:
+            if _is_guessable(getattr(settings, names[0])):
+                complaint = "must be a random secret in production, for example from: openssl rand -base64 48"
+                yield _Contradiction(names, complaint)
 
 
 def _is_guessable(secret: str) -> bool:
@@ -447,6 +503,8 @@ def _cell(default: object) -> str:
     match default:
         case "":
             return "empty"
+        case bool():
+            return f"`{str(default).lower()}`"
         case tuple():
             return f"`{','.join(default)}`"
         case float():

@@ -1,4 +1,4 @@
-"""Which keys tokens and tickets are signed with: the operator's, or in development made once and kept.
+"""Which keys sign tokens and tickets and seal personal data: the operator's, or in development made and kept.
 
 Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
 directory; hence the secret appears in one step, complete, and whoever comes second takes what is there.
@@ -14,11 +14,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from api.seal import KEY_BYTES, Seal
 from api.ticket_codes import TicketCodes
 from api.tokens import Identity, Tokens, never_revoked
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
+SEAL_KEY_FILE = "personal-data-key"
 _SECRET_BYTES = 48
 
 
@@ -53,16 +55,32 @@ def ticket_codes_of(settings: Settings) -> TicketCodes:
         OSError: development's secret can't be read or written.
     """
     secret = settings.jwt_secret or _kept_secret(settings.data_dir)
-    derivation = HKDF(SHA256(), length=32, salt=None, info=b"frontrow ticket codes 1")
-    return TicketCodes(derivation.derive(secret.encode()))
+    return TicketCodes(_derived(secret, b"frontrow ticket codes 1", 32))
 
 
-def _kept_secret(data_dir: Path) -> str:
-    kept = data_dir / KEY_FILE
+def seal_of(settings: Settings) -> Seal:
+    """What seals personal data under these settings.
+
+    Args:
+        settings: if they name no key, which is refused in production, one is kept in their data directory.
+
+    Raises:
+        OSError: development's key can't be read or written.
+    """
+    secret = settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE)
+    return Seal(_derived(secret, b"frontrow personal data 1", KEY_BYTES))
+
+
+def _derived(secret: str, purpose: bytes, length: int) -> bytes:
+    return HKDF(SHA256(), length=length, salt=None, info=purpose).derive(secret.encode())
+
+
+def _kept_secret(data_dir: Path, name: str = KEY_FILE) -> str:
+    kept = data_dir / name
     if not kept.exists():
         data_dir.mkdir(parents=True, exist_ok=True)
         # A temporary file is created for its owner alone; a link to it fails if the name is taken.
-        with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=KEY_FILE) as draft:
+        with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=name) as draft:
             draft.write(secrets.token_urlsafe(_SECRET_BYTES))
             draft.flush()
             os.fsync(draft.fileno())

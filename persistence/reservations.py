@@ -5,7 +5,7 @@ The journal writes holds behind, so whoever wants to see their own latest one wa
 
 from collections.abc import Sequence
 
-from engine.records import Hold
+from engine.records import Hold, ReservationStatistics, StoredReservation
 from persistence.columns import HOLDS, IDS, hold_of, numbers
 from persistence.connector import Connector
 
@@ -22,6 +22,49 @@ OF_HOLDER = (
 HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + " ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
 
 COUNT_OF_HOLDER = "SELECT count(*) FROM holds " + OF_HOLDER  # noqa: S608 - two constants
+
+
+# What free rooms hold has ids below zero as well, so only places of the event's own types count.
+PLACES = """
+FROM holds JOIN ticket_types ON ticket_types.id = (-seat_id) >> 20 AND event_id = screening_id
+WHERE seat_id < 0
+"""
+
+GROUPED = f"""
+SELECT screening_id, reservation_id, min(ticket_types.id), count(*), min(holder),
+       extract(epoch FROM min(reserved_at))::float8, extract(epoch FROM min(expires_at))::float8, min(note),
+       min(status)
+{PLACES}
+"""  # noqa: S608 - constants
+
+RESERVATION = GROUPED + (
+    "AND screening_id = %s AND reservation_id = %s GROUP BY screening_id, reservation_id"
+)
+
+LIVE_OF_HOLDER = "AND holder = %(holder)s AND status = 'active' AND expires_at > to_timestamp(%(now)s)"
+
+RESERVATIONS_OF_HOLDER = f"""
+{GROUPED} {LIVE_OF_HOLDER}
+GROUP BY screening_id, reservation_id
+ORDER BY reservation_id DESC LIMIT %(limit)s OFFSET %(offset)s
+"""
+
+COUNT_OF_LIVE = f"""
+SELECT count(DISTINCT (screening_id, reservation_id)) {PLACES} {LIVE_OF_HOLDER}
+"""
+
+# The first hold of a reservation stands for it.
+STATISTICS = f"""
+SELECT count(*) FILTER (WHERE status = 'active' AND expires_at > to_timestamp(%(now)s)),
+       count(*) FILTER (WHERE status = 'active' AND expires_at <= to_timestamp(%(now)s)),
+       count(*) FILTER (WHERE status = 'expired'),
+       count(*) FILTER (WHERE status = 'converted'),
+       count(*) FILTER (WHERE status = 'released'),
+       extract(epoch FROM min(expires_at) FILTER (
+           WHERE status = 'active' AND expires_at > to_timestamp(%(now)s)
+       ))::float8
+{PLACES} AND holds.id = reservation_id
+"""  # noqa: S608 - constants
 
 
 class Reservations:
@@ -67,6 +110,61 @@ class Reservations:
             ((total,),) = await session.run(COUNT_OF_HOLDER, wanted)
             rows = await session.run(HOLDS_OF_HOLDER, wanted)
         return [(hold, _status_at(now, hold, row[-1])) for row in rows if (hold := hold_of(row))], total
+
+    async def reservation(
+        self, screening_id: int, reservation_id: int, now: float
+    ) -> StoredReservation | None:
+        """Places of an event that were held together, whatever became of them.
+
+        Args:
+            screening_id: the event.
+            reservation_id: the reservation.
+            now: seconds since the epoch; what is past its deadline counts as expired at once.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        if screening_id not in IDS or reservation_id not in IDS:
+            return None
+        rows = await self._connector.run(RESERVATION, (screening_id, reservation_id))
+        return _reservation_at(now, StoredReservation(*rows[0])) if rows else None
+
+    async def live_reservations(
+        self, holder: str, now: float, *, limit: int, offset: int
+    ) -> tuple[Sequence[StoredReservation], int]:
+        """A page of somebody's live reservations of places, newest first, and how many there are in all.
+
+        Args:
+            holder: e.g. "session:…".
+            now: seconds since the epoch.
+            limit: length of the page.
+            offset: how many to pass over.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        wanted = {"holder": holder, "now": now, "limit": limit, "offset": offset}
+        async with self._connector.session() as session:
+            ((total,),) = await session.run(COUNT_OF_LIVE, wanted)
+            rows = await session.run(RESERVATIONS_OF_HOLDER, wanted)
+        return [StoredReservation(*row) for row in rows], total
+
+    async def statistics(self, now: float) -> ReservationStatistics:
+        """How many reservations of places there are and were.
+
+        Args:
+            now: seconds since the epoch.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        (row,) = await self._connector.run(STATISTICS, {"now": now})
+        return ReservationStatistics(*row)
+
+
+def _reservation_at(now: float, stored: StoredReservation) -> StoredReservation:
+    lapsed = stored.status == "active" and stored.expires_at <= now
+    return stored._replace(status="expired") if lapsed else stored
 
 
 def _status_at(now: float, hold: Hold, stored: str) -> str:

@@ -51,6 +51,13 @@ class ScreeningRows(Rows, Protocol):
         """Ids of a room's screenings that are not over."""
 
 
+class TicketTypeRows(Rows, Protocol):
+    """Ticket types, as `persistence.catalogue.ticket_types.TicketTypeRows` documents them."""
+
+    async def offer(self, ticket_type_id: int) -> Record:
+        """What has to be known of a ticket type to reserve it, or NotFound."""
+
+
 class FavoriteRows(Rows, Protocol):
     """Favourite cinemas, as `persistence.catalogue.favorites.Favorites` documents them."""
 
@@ -134,6 +141,14 @@ class Catalogue(Protocol):
     @property
     def cinemas(self) -> Rows:
         """Cinemas."""
+
+    @property
+    def events(self) -> Rows:
+        """Events."""
+
+    @property
+    def ticket_types(self) -> TicketTypeRows:
+        """Ticket types."""
 
     @property
     def favorites(self) -> FavoriteRows:

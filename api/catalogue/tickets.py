@@ -10,7 +10,7 @@ from api.errors import TooManyAttempts
 from api.fields import Moment, RequestSchema, identifier_in_query, text
 from api.paging import Page, sorting
 from api.representations import TicketSold
-from api.tickets import PAYMENT_ID_LIMIT, confirmed
+from api.tickets import PAYMENT_ID_LIMIT, confirmed, payment_field
 from engine import catalogue_errors, errors
 from engine.records import TicketStatus
 
@@ -59,11 +59,10 @@ class StatusChange(RequestSchema):
     """What a ticket is to become."""
 
     status = fields.String(required=True, validate=_STATUS)
-    payment_id = text(
-        PAYMENT_ID_LIMIT,
+    payment_id = payment_field(
+        {"description": "What has paid for a ticket that is confirmed, if anything has."},
         load_default=None,
         allow_none=True,
-        metadata={"description": "What has paid for a ticket that is confirmed, if anything has."},
     )
 
 

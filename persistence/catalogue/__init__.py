@@ -2,6 +2,7 @@
 
 from persistence.catalogue.casts import CASTS, DETAILED_CASTS
 from persistence.catalogue.cinemas import CINEMAS
+from persistence.catalogue.events import EventRows
 from persistence.catalogue.favorites import Favorites
 from persistence.catalogue.movies import COMING_SOON, RECOMMENDED, TRENDING, Movies
 from persistence.catalogue.reviews import Reviews
@@ -11,6 +12,7 @@ from persistence.catalogue.seats import Seats
 from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
+from persistence.catalogue.ticket_types import TicketTypeRows
 from persistence.catalogue.tickets import TicketRows
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
@@ -27,6 +29,8 @@ class Catalogue:
         self.users = Users(connector, USERS)
         self.searches = Searches(connector, SEARCHES)
         self.cinemas = Rows(connector, CINEMAS)
+        self.events = EventRows(connector)
+        self.ticket_types = TicketTypeRows(self.events)
         self.favorites = Favorites(connector)
         self.movies = Movies(connector)
         self.coming_soon_movies = Rows(connector, COMING_SOON)

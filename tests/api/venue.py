@@ -13,6 +13,7 @@ from api.application import FrontrowApplication
 from api.endpoint import Endpoint
 from api.http_server import make_http_server
 from api.origins import AllowedOrigins
+from api.seal import Seal
 from api.services import Limits, Services
 from api.ticket_codes import TicketCodes
 from api.tokens import Tokens
@@ -43,7 +44,7 @@ ORIGIN = "https://cinema.example"
 
 def without_catalogue(endpoint: Endpoint) -> bool:
     """Whether an operation can be carried out here, where nothing but screenings is stored."""
-    return not endpoint.handler.__module__.startswith("api.catalogue")
+    return not endpoint.handler.__module__.startswith(("api.catalogue", "api.public"))
 
 
 class Readers:
@@ -168,6 +169,8 @@ class Venue:
             readiness=self._reasons,
             metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
             allowed_origins=AllowedOrigins([ORIGIN]),
+            seal=Seal(b"s" * 32),
+            offers=None,  # type: ignore[arg-type] # nor at this
             limits=limits or Limits(),
         )
         self._listen()

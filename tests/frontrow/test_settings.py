@@ -12,6 +12,7 @@ from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 Given = Callable[..., None]
 PUBLIC_KEY = public_pem(ED25519_KEY)
+OTHER_SECRET = STRONG_SECRET[::-1]
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +52,7 @@ def test_variables_are_read_in_their_types(given: Given) -> None:
         hold_seconds="90.5",
         hold_life_seconds="600",
         jwt_secret=STRONG_SECRET,
+        personal_data_key=OTHER_SECRET,
         allowed_origins="https://tickets.example, http://[::1]:8080",
     )
     settings = load_settings()
@@ -147,6 +149,10 @@ def test_all_faults_are_reported_at_once(given: Given) -> None:
             "FRONTROW_HOLD_SECONDS must not be greater than FRONTROW_HOLD_LIFE_SECONDS",
         ),
         (
+            {"guest_hold_minutes": "31"},
+            "FRONTROW_GUEST_HOLD_MINUTES must not be greater than FRONTROW_GUEST_HOLD_MINUTES_LIMIT",
+        ),
+        (
             {"token_max_life_seconds": "60"},
             "FRONTROW_TOKEN_TTL_SECONDS must not be greater than FRONTROW_TOKEN_MAX_LIFE_SECONDS",
         ),
@@ -174,12 +180,12 @@ class TestKeys:
 
     @pytest.mark.parametrize("env", ["development", "production"])
     def test_a_strong_secret_is_taken(self, env: str, given: Given) -> None:
-        given(env=env, jwt_secret=STRONG_SECRET)
+        given(env=env, jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
         assert load_settings().jwt_secret == STRONG_SECRET
 
     @pytest.mark.parametrize("env", ["development", "production"])
     def test_a_short_secret_is_refused(self, env: str, given: Given) -> None:
-        given(env=env, jwt_secret=STRONG_SECRET[1:])
+        given(env=env, jwt_secret=STRONG_SECRET[1:], personal_data_key=OTHER_SECRET)
         (fault,) = faults()
         assert fault.startswith("FRONTROW_JWT_SECRET is refused: ")
         assert STRONG_SECRET[1:] not in fault
@@ -197,14 +203,38 @@ class TestKeys:
         ],
     )
     def test_production_refuses_a_guessable_one(self, secret: str, given: Given) -> None:
-        given(env="production", jwt_secret=secret)
+        given(env="production", jwt_secret=secret, personal_data_key=OTHER_SECRET)
         (fault,) = faults()
         assert fault.startswith("FRONTROW_JWT_SECRET must be a random secret in production")
         assert not secret or secret not in fault
 
     def test_production_takes_a_public_key_instead(self, given: Given) -> None:
-        given(env="production", jwt_algorithm="EdDSA", jwt_public_key=PUBLIC_KEY)
+        given(
+            env="production",
+            jwt_algorithm="EdDSA",
+            jwt_public_key=PUBLIC_KEY,
+            personal_data_key=OTHER_SECRET,
+        )
         assert load_settings().jwt_public_key == PUBLIC_KEY
+
+    @pytest.mark.parametrize("secret", ["", "abc" * 20, "ChangeMe-ChangeMe-ChangeMe-ChangeMe"])
+    def test_production_needs_a_random_key_for_personal_data(self, secret: str, given: Given) -> None:
+        given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=secret)
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_PERSONAL_DATA_KEY must be a random secret in production")
+        assert not secret or secret not in fault
+
+    def test_production_refuses_a_guessable_secret_of_cron(self, given: Given) -> None:
+        given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
+        given(cron_secret="cron-" * 8)
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_CRON_SECRET must be a random secret in production")
+
+    @pytest.mark.parametrize("name", ["personal_data_key", "cron_secret"])
+    def test_a_secret_has_32_characters_or_more(self, name: str, given: Given) -> None:
+        given(**{name: STRONG_SECRET[1:]})
+        (fault,) = faults()
+        assert fault == f"FRONTROW_{name.upper()} must be 32 characters or more, without spaces"
 
     def test_a_public_key_must_fit_its_algorithm(self, given: Given) -> None:
         given(jwt_algorithm="RS256", jwt_public_key=PUBLIC_KEY)

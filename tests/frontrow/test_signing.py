@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from api.seal import BrokenSeal
 from api.tokens import InvalidToken, NoSigningKey, Tokens
 from frontrow.settings import Settings
-from frontrow.signing import KEY_FILE, tokens_of
+from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, tokens_of
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
@@ -90,3 +91,12 @@ def test_revoked_tokens_are_refused() -> None:
     with pytest.raises(InvalidToken) as refusal:
         tokens.verify(token)
     assert refusal.value.code == "token_revoked"
+
+
+def test_personal_data_is_sealed_with_the_operators_key_or_a_kept_one(tmp_path: Path) -> None:
+    for settings in (Settings(data_dir=tmp_path), Settings(personal_data_key=STRONG_SECRET)):
+        sealed = seal_of(settings).closed(b"ada@home.example", b"ticket")
+        assert seal_of(settings).opened(sealed, b"ticket") == b"ada@home.example"
+    assert [path.name for path in tmp_path.iterdir()] == [SEAL_KEY_FILE]
+    with pytest.raises(BrokenSeal):
+        seal_of(Settings(data_dir=tmp_path)).opened(sealed, b"ticket")

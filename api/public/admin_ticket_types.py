@@ -1,0 +1,107 @@
+"""`/api/admin/ticket-types`: what events sell by quantity, how many, when, and for how much."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.catalogue.ports import Record
+from api.endpoint import Call, Resource
+from api.errors import InvalidInput
+from api.fields import Moment, Money, optional_text, text
+from api.public.administration import Administration
+from api.public.shapes import Id, Input, ListQuery, Named, identifier
+from engine.places import CAPACITY_LIMIT
+
+USUAL_MAX_PER_ORDER = 10
+
+admin_ticket_types = Resource("/api/admin/ticket-types", tag="Ticket types")
+
+
+class TicketTypeDetails(Input):
+    """What is sold, and under which terms."""
+
+    name = text(100, required=True, metadata={"example": "Standing"})
+    description = optional_text(2000)
+    price = Money(required=True, metadata={"example": 25.5, "description": "That of one, when it is bought."})
+    capacity = fields.Integer(
+        required=True, strict=True, validate=validate.Range(1, CAPACITY_LIMIT), metadata={"example": 100}
+    )
+    max_per_order = fields.Integer(
+        strict=True,
+        validate=validate.Range(1, CAPACITY_LIMIT),
+        metadata={"description": f"Of one reservation; by default {USUAL_MAX_PER_ORDER}."},
+    )
+    sales_start = Moment(
+        allow_none=True, metadata={"description": "From when on it is reserved; null for at once."}
+    )
+    sales_end = Moment(
+        allow_none=True, metadata={"description": "Until when; null for the beginning of the event."}
+    )
+
+
+class NewTicketType(TicketTypeDetails):
+    """A ticket type of an event."""
+
+    event_id = Id(required=True, metadata={"example": "17"})
+
+
+class AdminTicketType(Named):
+    """A ticket type as administrators see it."""
+
+    id = identifier("5")
+    event_id = identifier("17")
+    name = fields.String(required=True)
+    description = fields.String(required=True)
+    price = Money(required=True)
+    capacity = fields.Integer(required=True)
+    max_per_order = fields.Integer(required=True)
+    sales_start = Moment(required=True, allow_none=True)
+    sales_end = Moment(required=True, allow_none=True)
+    closed_at = Moment(required=True, allow_none=True)
+    created_at = Moment(required=True)
+    updated_at = Moment(required=True)
+
+
+class TicketTypeList(ListQuery):
+    """Which ticket types are wanted."""
+
+    event_id = Id()
+
+
+def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
+    """What is stored.
+
+    Raises:
+        InvalidInput: the sales would end before they begin.
+    """
+    values = dict(given) if present else {"max_per_order": USUAL_MAX_PER_ORDER, **given}
+    whole = {**(present or {}), **values}
+    start, end = whole.get("sales_start"), whole.get("sales_end")
+    if start is not None and end is not None and end <= start:
+        raise InvalidInput({"salesEnd": ["Must be after the beginning of the sales."]})
+    return values
+
+
+administration = Administration(
+    admin_ticket_types,
+    "ticket_type",
+    AdminTicketType,
+    lambda catalogue: catalogue.ticket_types,
+    event_of=lambda record: record["event_id"],
+    prepare=_prepared,
+)
+administration.list("", TicketTypeList)
+administration.create("", NewTicketType, doc="Create a ticket type of an event.")
+administration.read("/{ticket_type_id}")
+administration.update(
+    "/{ticket_type_id}",
+    TicketTypeDetails,
+    doc=(
+        "Change a ticket type; fields that are not given stay as they are.\n\n"
+        "It takes effect at once, also for what is reserved and not yet bought; what is sold keeps its "
+        "price. There cannot be fewer than are sold and reserved."
+    ),
+)
+administration.delete("/{ticket_type_id}")
+administration.close("/{ticket_type_id}")

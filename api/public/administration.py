@@ -1,0 +1,194 @@
+"""The operations by which administrators keep what is sold, declared in a line each.
+
+    administration = Administration(admin_events, "event", AdminEvent, lambda catalogue: catalogue.events, …)
+    administration.list("", ListQuery)
+    administration.create("", EventDetails)
+
+It is `api.catalogue.collection` for what the engine sells from: changes suspend the sales of the event, and
+what has been remembered of it is forgotten.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from marshmallow import Schema
+
+from api.catalogue.collection import RowsOf
+from api.catalogue.ports import Record
+from api.endpoint import Access, Call, Resource
+from api.fields import RequestSchema, changes_to
+from api.public.shapes import ListQuery, Named, Window, identifier
+from api.styles import Content
+from engine.catalogue_errors import AlreadyExists, InUse
+from engine.errors import CapacityTooLow, EngineError, NotFound
+
+Written = TypeVar("Written")
+
+
+class Deleted(Named):
+    """What is not there any more."""
+
+    id = identifier("17")
+
+
+class Administration:
+    """Declares the operations of a resource.
+
+    Args:
+        resource: what they are declared on.
+        kind: what one record is called, e.g. "ticket_type".
+        shape: how a record is shown.
+        rows: where the records are.
+        event_of: the event that a stored record, or a new one, belongs to; None if it is a new event itself.
+        prepare: what is stored, given what a request says, and the record that it changes, if it is not new.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        kind: str,
+        shape: type[Schema],
+        rows: RowsOf,
+        *,
+        event_of: Callable[[Mapping[str, Any]], int | None],
+        prepare: Callable[[Call, Mapping[str, Any], Record | None], Mapping[str, Any]],
+    ) -> None:
+        self._resource = resource
+        self._kind = kind
+        self._noun = kind.replace("_", " ")
+        self._shape = shape()
+        self._rows = rows
+        self._event_of = event_of
+        self._prepare = prepare
+
+    def list(self, path: str, query: type[ListQuery]) -> None:
+        """GET: a page of the records that fit the query."""
+
+        async def list_records(call: Call, window: Window, **wanted: Any) -> Content:
+            records, total = await self._rows(call.services.catalogue).page(
+                wanted, limit=window.limit, offset=window.offset
+            )
+            return window.content(self._shape.dump(records, many=True), total)
+
+        self._declare(
+            *("GET", path, list_records, f"list_all_{self._kind}s", f"List all {self._noun}s."),
+            query=query,
+            answers=type(self._shape)(many=True),
+            listed=True,
+        )
+
+    def create(self, path: str, body: type[RequestSchema], *, doc: str) -> None:
+        """POST: make a record."""
+
+        async def create(call: Call, **given: Any) -> Content:
+            values = self._prepare(call, given, None)
+            rows, event_id = self._rows(call.services.catalogue), self._event_of(values)
+            if event_id is None:
+                made = await rows.insert(values)
+            else:
+                made = await _changed(call, event_id, lambda: rows.insert(values))
+            return Content(self._shape.dump(made), f"{self._noun.capitalize()} created successfully")
+
+        self._declare(
+            *("POST", path, create, f"create_{self._kind}", doc),
+            body=body,
+            answers=self._shape,
+            status=201,
+            durable=True,
+            refusals=(NotFound, AlreadyExists),
+        )
+
+    def read(self, path: str) -> None:
+        """GET: one record."""
+
+        async def read(call: Call, **ids: int) -> Any:
+            (record_id,) = ids.values()
+            return self._shape.dump(await self._rows(call.services.catalogue).find(record_id))
+
+        self._declare(
+            *("GET", path, read, f"get_any_{self._kind}", f"Get any {self._noun}."),
+            answers=self._shape,
+            refusals=(NotFound,),
+        )
+
+    def update(self, path: str, body: type[RequestSchema], *, doc: str) -> None:
+        """PATCH: change the fields that are given and leave the others."""
+
+        async def update(call: Call, **given: Any) -> Content:
+            record_id = given.pop(f"{self._kind}_id")
+            present = await self._rows(call.services.catalogue).find(record_id)
+            return await self._updated(call, present, self._prepare(call, given, present), "changed")
+
+        self._declare(
+            *("PATCH", path, update, f"update_{self._kind}", doc),
+            body=changes_to(body),
+            answers=self._shape,
+            durable=True,
+            refusals=(NotFound, AlreadyExists, CapacityTooLow),
+        )
+
+    def delete(self, path: str) -> None:
+        """DELETE: remove a record of which nothing was sold or is reserved."""
+
+        async def delete(call: Call, **ids: int) -> Content:
+            (record_id,) = ids.values()
+            rows = self._rows(call.services.catalogue)
+            present = await rows.find(record_id)
+            await _changed(call, self._owner(present), lambda: rows.delete(record_id))
+            return Content({"id": str(record_id)}, f"{self._noun.capitalize()} deleted successfully")
+
+        self._declare(
+            *("DELETE", path, delete, f"delete_{self._kind}"),
+            f"Delete a {self._noun} of which nothing was ever sold and nothing is reserved.",
+            answers=Deleted(),
+            durable=True,
+            refusals=(NotFound, InUse),
+        )
+
+    def close(self, path: str) -> None:
+        """POST …/close and …/reopen: whether anything more of a record is reserved."""
+        for action, deed in (("close", "closed"), ("reopen", "reopened")):
+            self._declare(
+                *("POST", f"{path}/{action}", self._closing(action, deed), f"{action}_{self._kind}"),
+                "Reserve nothing more; what is reserved may still be bought."
+                if action == "close"
+                else f"Sell tickets of a closed {self._noun} again.",
+                answers=self._shape,
+                durable=True,
+                refusals=(NotFound,),
+            )
+
+    def _closing(self, action: str, deed: str) -> Callable[..., Awaitable[Content]]:
+        async def closing(call: Call, **ids: int) -> Content:
+            (record_id,) = ids.values()
+            present = await self._rows(call.services.catalogue).find(record_id)
+            closed_at = None
+            if action == "close":
+                closed_at = present["closed_at"] or datetime.fromtimestamp(call.services.clock.now(), UTC)
+            return await self._updated(call, present, {"closed_at": closed_at}, deed)
+
+        return closing
+
+    async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], deed: str) -> Content:
+        rows = self._rows(call.services.catalogue)
+        record = await _changed(call, self._owner(present), lambda: rows.update(present["id"], values))
+        return Content(self._shape.dump(record), f"{self._noun.capitalize()} {deed} successfully")
+
+    def _owner(self, present: Record) -> int:
+        """The event whose sales a change of a stored record suspends."""
+        event_id = self._event_of(present)
+        return present["id"] if event_id is None else event_id
+
+    def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
+        handler.__name__, handler.__doc__ = name, doc
+        refusals: tuple[type[EngineError], ...] = declaration.pop("refusals", ())
+        self._resource.declare(method, path, access=Access.ADMIN, refusals=refusals, **declaration)(handler)
+
+
+async def _changed(call: Call, event_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
+    """Change an event, or what belongs to it, while nothing is sold for it."""
+    try:
+        return await call.services.screenings.change(event_id, write)
+    finally:
+        call.services.offers.forget()

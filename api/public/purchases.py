@@ -1,0 +1,262 @@
+"""`/api/public/reservations/{id}/purchase`: a reservation becomes tickets, section 7 of the ticket guide.
+
+What buyers say of themselves and of those who come along is sealed before it leaves this module, each with
+its ticket; nothing else ever sees it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from marshmallow import fields, validate
+
+from api.bodies import Body
+from api.endpoint import Access, Answer, Call, Document, Resource
+from api.errors import InvalidInput, NotAuthenticated
+from api.fields import email_address, storable, text
+from api.public.readable_codes import new_ticket_code
+from api.public.refusals import (
+    NotYourReservation,
+    ReservationCancelled,
+    ReservationConverted,
+    ReservationExpired,
+    ReservationNotFound,
+)
+from api.public.reserving import (
+    ReservationOfTickets,
+    changed_meanwhile,
+    found,
+    offer_of,
+    require_active,
+    reservation_document,
+)
+from api.public.shapes import ByGuest, Input, Named, identifier
+from api.seal import BrokenSeal, Seal
+from api.ticket_codes import Admission, TicketCodes
+from api.ticket_pictures import MEDIA_TYPES, TicketPicture
+from api.tickets import confirmed
+from api.wire import holder_of, price, timestamp
+from engine import catalogue_errors, errors
+from engine.places import ticket_type_of
+from engine.records import Paper, Ticket, TicketStatus
+
+HOLDERS_LIMIT = 1000
+
+purchases = Resource("/api/public", tag="Reservations")
+
+_IDENTITY_TYPE = r"^[^\W_][\w .-]*\Z"
+_GAPS_IN_PHONE = re.compile(r"[ ().-]")
+_PHONE = re.compile(r"\+?[1-9][0-9]{6,14}", re.ASCII)
+
+
+class Phone(fields.String):
+    """A phone number as E.164 has it, with or without its plus; gaps are taken out."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
+        number = _GAPS_IN_PHONE.sub("", super()._deserialize(value, attr, data))
+        if not _PHONE.fullmatch(number):
+            raise self.make_error("invalid")
+        return number
+
+    default_error_messages = {"invalid": "Must be a phone number, such as +49 228 1234567."}  # noqa: RUF012
+
+
+class PersonDetails(Input):
+    """Somebody who buys tickets, or comes with one."""
+
+    full_name = text(200, required=True, metadata={"example": "Ada Example"})
+    identity_type = fields.String(
+        required=True,
+        validate=[validate.Length(1, 40), validate.Regexp(_IDENTITY_TYPE), storable],
+        metadata={"description": "Whatever a door asks for.", "example": "passport"},
+    )
+    identity_number = text(40, required=True, metadata={"example": "C01X00T47"})
+    email = email_address(required=True)
+    whatsapp = Phone(required=True, metadata={"example": "+49 228 1234567"})
+
+
+class PurchaseDetails(ByGuest):
+    """Who buys, and who comes."""
+
+    buyer_info = fields.Nested(PersonDetails, required=True)
+    ticket_holders = fields.List(
+        fields.Nested(PersonDetails),
+        required=True,
+        validate=validate.Length(1, HOLDERS_LIMIT),
+        metadata={"description": "One for each ticket."},
+    )
+
+
+class TicketHolder(Named):
+    """Who comes with a ticket."""
+
+    full_name = fields.String(required=True, allow_none=True)
+
+
+class TicketOfReservation(Named):
+    """A ticket that was bought."""
+
+    id = identifier("2001")
+    code = fields.String(required=True, metadata={"example": "7K4M-2XPD-9RTA-CW3E"})
+    status = fields.String(required=True, validate=validate.OneOf([s.value.upper() for s in TicketStatus]))
+    ticket_type_id = identifier("5")
+    price = fields.Float(required=True, metadata={"example": 25.5})
+    booked_at = fields.AwareDateTime(required=True, format="iso")
+    holder = fields.Nested(TicketHolder, required=True)
+    qr_code = fields.String(
+        required=True,
+        metadata={"description": "What stands in the QR code; see `GET /api/v1/tickets/qr-key`."},
+    )
+    qr_code_png = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
+    qr_code_svg = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
+
+
+class Purchase(Named):
+    """What was bought."""
+
+    reservation = fields.Nested(ReservationOfTickets, required=True)
+    tickets = fields.List(fields.Nested(TicketOfReservation), required=True)
+    total_price = fields.Float(required=True, metadata={"example": 51.0})
+
+
+@purchases.post(
+    "/reservations/{reservation_id:text}/purchase",
+    access=Access.GUEST,
+    body=PurchaseDetails,
+    answers=Purchase,
+    status=201,
+    durable=True,
+    sealed=True,
+    message="Tickets purchased successfully",
+    refusals=(
+        NotAuthenticated,
+        ReservationNotFound,
+        NotYourReservation,
+        ReservationExpired,
+        ReservationCancelled,
+        ReservationConverted,
+        errors.ScreeningStarted,
+        errors.BookingInProgress,
+    ),
+)
+async def purchase_reservation(
+    call: Call,
+    reservation_id: str,
+    buyer_info: Mapping[str, str],
+    ticket_holders: Sequence[Mapping[str, str]],
+) -> Document:
+    """Turn a reservation into tickets, one for each ticket holder.
+
+    It needs a user's token, whose the tickets then are, unless the server lets sessions buy. The same
+    reservation again gives the same tickets.
+    """
+    if call.identity is None and not call.services.guest_purchase:
+        raise NotAuthenticated
+    owner = holder_of(call.identity.user_id) if call.identity else call.buyer
+    present = await found(call, reservation_id)
+    offer = await offer_of(call, present)
+    if present.status != "converted":
+        require_active(present)
+        _require_one_each(present.quantity, ticket_holders)
+    sale = call.services.box_office.purchase(
+        call.buyer,
+        owner,
+        present.screening_id,
+        present.reservation_id,
+        [_paper(call.services.seal, buyer_info, holder) for holder in ticket_holders],
+    )
+    try:
+        tickets = (await confirmed(call, sale)).tickets
+    except errors.WrongNumberOfPapers as error:
+        raise _wrong_number(error.tickets) from error
+    except errors.PaymentAlreadyUsed as error:
+        raise ReservationConverted from error
+    except errors.ReservationNotHeld as error:
+        raise await changed_meanwhile(call, reservation_id) from error
+    bought = await call.services.workers.run(
+        ticket_documents, tickets, call.services.seal, call.services.ticket_codes
+    )
+    return {
+        "reservation": reservation_document(call, present._replace(status="converted"), offer),
+        "tickets": bought,
+        "totalPrice": price(sum(ticket.price_cents for ticket in tickets)),
+    }
+
+
+def _require_one_each(quantity: int, ticket_holders: Sequence[object]) -> None:
+    if len(ticket_holders) != quantity:
+        raise _wrong_number(quantity)
+
+
+def _wrong_number(quantity: int) -> InvalidInput:
+    one_each = "the one ticket" if quantity == 1 else f"each of the {quantity} tickets"
+    return InvalidInput({"ticketHolders": [f"Must name one person for {one_each}."]})
+
+
+def _paper(seal: Seal, buyer: Mapping[str, str], holder: Mapping[str, str]) -> Paper:
+    """What a ticket is issued with: its code, and who bought it and comes with it, sealed."""
+    code = new_ticket_code()
+    return Paper(code, seal.closed(orjson.dumps({"buyer": buyer, "holder": holder}), code.encode()))
+
+
+def ticket_documents(tickets: Sequence[Ticket], seal: Seal, codes: TicketCodes) -> list[dict[str, Any]]:
+    """Tickets as their buyer gets them. It takes milliseconds for each, so it is for a thread."""
+    return [_ticket_document(ticket, seal, codes) for ticket in tickets]
+
+
+def _ticket_document(ticket: Ticket, seal: Seal, codes: TicketCodes) -> dict[str, Any]:
+    code = codes.code(_admission(ticket))
+    picture = TicketPicture(code)
+    return {
+        "id": str(ticket.id),
+        "code": ticket.code,
+        "status": ticket.status.value.upper(),
+        "ticketTypeId": str(ticket_type_of(ticket.seat_id)),
+        "price": price(ticket.price_cents),
+        "bookedAt": timestamp(ticket.booked_at),
+        "holder": {"fullName": _name_of_holder(ticket, seal)},
+        "qrCode": code,
+        "qrCodePng": picture.data_uri("png"),
+        "qrCodeSvg": picture.data_uri("svg"),
+    }
+
+
+def _name_of_holder(ticket: Ticket, seal: Seal) -> str | None:
+    """Who comes with a ticket; None if that was sealed with a key that is not in use any more."""
+    try:
+        paper = seal.opened(ticket.paper or b"", (ticket.code or "").encode())
+    except BrokenSeal:
+        return None
+    name: str = orjson.loads(paper)["holder"]["full_name"]
+    return name
+
+
+def _admission(ticket: Ticket) -> Admission:
+    return Admission(ticket.id, ticket.screening_id, ticket.seat_id)
+
+
+def _declare_picture(kind: str) -> None:
+    async def picture(call: Call, ticket_id: int) -> Answer:
+        ticket = await call.services.tickets.ticket(ticket_id)
+        if ticket is None or ticket.holder != call.buyer:
+            raise errors.TicketNotFound(ticket_id)
+        if ticket.status is not TicketStatus.CONFIRMED:
+            raise catalogue_errors.TicketNotConfirmed(ticket_id, ticket.status.value)
+        code = call.services.ticket_codes.code(_admission(ticket))
+        drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
+        return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
+
+    picture.__name__ = f"get_ticket_{kind}"
+    picture.__doc__ = f"The QR code of one of the caller's tickets, as {kind.upper()}."
+    purchases.get(
+        f"/tickets/{{ticket_id}}/qr.{kind}",
+        access=Access.GUEST,
+        query=ByGuest,
+        media_type=MEDIA_TYPES[kind],
+        refusals=(errors.TicketNotFound, catalogue_errors.TicketNotConfirmed),
+    )(picture)
+
+
+for _kind in MEDIA_TYPES:
+    _declare_picture(_kind)

@@ -1,0 +1,322 @@
+"""`/api/public/reservations`: reserving tickets by quantity, sections 1 to 6 of the ticket guide."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
+from api.endpoint import Access, Call, Document, Resource
+from api.fields import Limited
+from api.limits import Limits
+from api.public.offers import Offer
+from api.public.refusals import (
+    NotYourReservation,
+    PurchaseInProgress,
+    ReservationCancelled,
+    ReservationConverted,
+    ReservationExpired,
+    ReservationNotExtendable,
+    ReservationNotFound,
+)
+from api.public.reserving import (
+    ReservationOfTickets,
+    changed_meanwhile,
+    found,
+    found_active,
+    offer_of,
+    reservation_document,
+    reserved,
+    seconds_left,
+)
+from api.public.shapes import ByGuest, Input, ListQuery, Named, Window, opaque_id, session_id
+from api.styles import Content
+from api.wire import timestamp
+from engine import errors
+from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds
+from engine.records import Hold, StoredReservation
+from engine.replies import Held, Released, Reserved
+
+QUANTITY_LIMIT = 10_000
+
+ticket_reservations = Resource("/api/public/reservations", tag="Reservations")
+
+_NOT_ONES_OWN = (ReservationNotFound, NotYourReservation)
+_OVER = (ReservationExpired, ReservationConverted, ReservationCancelled, PurchaseInProgress)
+
+
+class Minutes(fields.Integer, Limited):
+    """A time that a guest asks for."""
+
+    def limit_to(self, limits: Limits) -> None:
+        """Take as many minutes as a guest may say."""
+        self.validators = [validate.Range(1, limits.guest_hold_minutes_limit)]
+
+
+class UsualMinutes(Minutes):
+    """The same, which may be left out."""
+
+    def limit_to(self, limits: Limits) -> None:
+        """Know how many there are by default."""
+        super().limit_to(limits)
+        self.load_default = limits.guest_hold_minutes
+
+
+class Metadata(fields.Dict, Limited):
+    """A JSON object that is kept for its sender; handlers get it written down."""
+
+    def limit_to(self, limits: Limits) -> None:
+        """Take as many bytes as may be kept."""
+        self._limit_bytes = limits.guest_metadata_bytes
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:  # type: ignore[override]
+        try:
+            checked = super()._deserialize(value, attr, data, **options)  # type: ignore[no-untyped-call]
+            written = orjson.dumps(checked)
+        except orjson.JSONEncodeError as error:
+            raise ValidationError("Must not be nested so deep.") from error
+        if len(written) > self._limit_bytes:
+            raise ValidationError(f"Must not exceed {self._limit_bytes} bytes.")
+        return written.decode()
+
+
+class OrderOfTickets(Input):
+    """So many tickets of a type."""
+
+    ticket_type_id = opaque_id(metadata={"example": "5"})
+    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, QUANTITY_LIMIT))
+
+
+class Orders(fields.List[Any], Limited):
+    """Several orders at once."""
+
+    def limit_to(self, limits: Limits) -> None:
+        """Take as many as one request may make."""
+        self.validators = [validate.Length(1, limits.guest_reservations)]
+
+
+class Order(NamedTuple):
+    """What becomes one reservation."""
+
+    ticket_type_id: str
+    quantity: int
+
+
+class NewReservations(Input):
+    """One order, or several that are reserved together or not at all."""
+
+    exactly_one = ("ticketTypeId", "reservations")
+
+    ticket_type_id = fields.String(validate=validate.Length(1, 64), metadata={"example": "5"})
+    quantity = fields.Integer(
+        strict=True, validate=validate.Range(1, QUANTITY_LIMIT), metadata={"example": 2}
+    )
+    reservations = Orders(fields.Nested(OrderOfTickets))
+    session_id = session_id()
+    expiration_minutes = UsualMinutes(strict=True)
+    metadata = Metadata(keys=fields.String(), metadata={"description": "Kept as it is.", "example": {}})
+
+    @validates_schema
+    def _require_one_form(self, data: dict[str, Any], **_: Any) -> None:
+        if ("ticket_type_id" in data) == ("reservations" in data):
+            raise ValidationError("Give either ticketTypeId or reservations.", "ticketTypeId")
+        if ("ticket_type_id" in data) != ("quantity" in data):
+            raise ValidationError("Belongs to ticketTypeId.", "quantity")
+
+    @post_load
+    def _unite(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        together = "reservations" in data
+        orders = data.pop("reservations") if together else [data]
+        orders = [Order(order["ticket_type_id"], order["quantity"]) for order in orders]
+        rest = {name: data[name] for name in data if name not in ("ticket_type_id", "quantity")}
+        return {**rest, "orders": orders, "together": together}
+
+
+class ReservationsOfTickets(Named):
+    """What was reserved: `reservation` if one was asked for, `reservations` if several were."""
+
+    reservation = fields.Nested(ReservationOfTickets)
+    reservations = fields.List(fields.Nested(ReservationOfTickets))
+    expires_at = fields.AwareDateTime(required=True, format="iso")
+    remaining_seconds = fields.Integer(required=True, metadata={"example": 600})
+
+
+@ticket_reservations.post(
+    "",
+    access=Access.GUEST,
+    body=NewReservations,
+    answers=ReservationsOfTickets,
+    status=201,
+    creates=True,
+    refusals=(
+        errors.TicketTypeNotFound,
+        errors.ScreeningStarted,
+        errors.SalesClosed,
+        errors.OrderLimitExceeded,
+        errors.NotEnoughTickets,
+        errors.HoldLimitExceeded,
+    ),
+)
+async def reserve_tickets(
+    call: Call, orders: Sequence[Order], together: bool, expiration_minutes: int, metadata: str | None = None
+) -> Content:
+    """Reserve tickets.
+
+    With `reservations` several types, of one event or of several: all of them or none. `expirationMinutes` is
+    an upper bound; no reservation outlives what the server sets.
+    """
+    buyer = call.buyer
+    offers = [await call.services.offers.find(order.ticket_type_id, call.identity) for order in orders]
+    made = await _reserved(call, buyer, orders, offers, expiration_minutes * 60.0, metadata)
+    documents = [
+        reservation_document(call, reservation, offer)
+        for reservation, offer in zip(made, offers, strict=True)
+    ]
+    if together:
+        return Content(
+            {"reservations": documents, **_deadline(call, made)}, "Reservations created successfully"
+        )
+    return Content({"reservation": documents[0], **_deadline(call, made)}, "Reservation created successfully")
+
+
+class ReservationList(ListQuery, ByGuest):
+    """Whose reservations are wanted, and which part of them."""
+
+
+@ticket_reservations.get(
+    "", access=Access.GUEST, query=ReservationList, answers=ReservationOfTickets(many=True), listed=True
+)
+async def list_ticket_reservations(call: Call, window: Window) -> Content:
+    """The caller's active reservations, newest first."""
+    buyer = call.buyer
+    await call.written()
+    live, total = await call.services.reservations.live_reservations(
+        buyer, call.services.clock.now(), limit=window.limit, offset=window.offset
+    )
+    documents = [
+        reservation_document(call, reservation, await offer_of(call, reservation)) for reservation in live
+    ]
+    return window.content(documents, total)
+
+
+@ticket_reservations.get(
+    "/{reservation_id:text}",
+    access=Access.GUEST,
+    query=ByGuest,
+    answers=ReservationOfTickets,
+    refusals=_NOT_ONES_OWN,
+)
+async def get_ticket_reservation(call: Call, reservation_id: str) -> Document:
+    """One of the caller's reservations, whatever became of it."""
+    reservation = await found(call, reservation_id)
+    return reservation_document(call, reservation, await offer_of(call, reservation))
+
+
+@ticket_reservations.delete(
+    "/{reservation_id:text}",
+    access=Access.GUEST,
+    query=ByGuest,
+    body=ByGuest,
+    body_optional=True,
+    answers=ReservationOfTickets,
+    message="Reservation cancelled successfully",
+    refusals=(*_NOT_ONES_OWN, *_OVER),
+)
+async def cancel_ticket_reservation(call: Call, reservation_id: str) -> Document:
+    """Cancel a reservation; its tickets can be had by others at once.
+
+    The session may be named in the query too, for clients that cannot send a body.
+    """
+    present = await found_active(call, reservation_id)
+    offer = await offer_of(call, present)
+    command = ReleaseHolds(present.screening_id, call.buyer, None, present.reservation_id)
+    try:
+        released: Released = await call.ask(command)
+    except errors.ReservationNotHeld as error:
+        raise await changed_meanwhile(call, reservation_id) from error
+    if not released.holds:
+        raise PurchaseInProgress
+    return reservation_document(call, reserved(released.holds)._replace(status="released"), offer)
+
+
+class MoreTime(ByGuest):
+    """By how much."""
+
+    additional_minutes = Minutes(required=True, strict=True, metadata={"example": 5})
+
+
+@ticket_reservations.patch(
+    "/{reservation_id:text}",
+    access=Access.GUEST,
+    body=MoreTime,
+    answers=ReservationsOfTickets,
+    message="Reservation extended successfully",
+    refusals=(*_NOT_ONES_OWN, *_OVER, ReservationNotExtendable, errors.ScreeningStarted),
+)
+async def extend_ticket_reservation(call: Call, reservation_id: str, additional_minutes: int) -> Document:
+    """Extend a reservation.
+
+    How often and how far is limited.
+    """
+    present = await found_active(call, reservation_id)
+    offer = await offer_of(call, present)
+    command = ExtendHolds(
+        present.screening_id, call.buyer, (), additional_minutes * 60.0, present.reservation_id
+    )
+    try:
+        held: Held = await call.ask(command)
+    except errors.ExtensionLimitReached as error:
+        raise ReservationNotExtendable(error.reason) from error
+    except (errors.ReservationNotHeld, errors.NotHeld) as error:
+        raise await changed_meanwhile(call, reservation_id) from error
+    extended = reserved(held.holds)
+    return {"reservation": reservation_document(call, extended, offer), **_deadline(call, [extended])}
+
+
+async def _reserved(
+    call: Call,
+    buyer: str,
+    orders: Sequence[Order],
+    offers: Sequence[Offer],
+    hold_seconds: float,
+    note: str | None,
+) -> list[StoredReservation]:
+    """Hold what is ordered, event by event; if one refuses, give back what others gave.
+
+    Events are asked in the order of their ids, so that of two guests who want the same last tickets of two
+    events one gets both.
+    """
+    by_event: defaultdict[int, list[int]] = defaultdict(list)
+    for number, offer in enumerate(offers):
+        by_event[offer.event_id].append(number)
+    made: dict[int, tuple[Hold, ...]] = {}
+    try:
+        for event_id, numbers in sorted(by_event.items()):
+            places = tuple(
+                PlaceOrder(offers[number].ticket_type_id, orders[number].quantity) for number in numbers
+            )
+            answer: Reserved = await call.ask(HoldPlaces(event_id, buyer, places, hold_seconds, note))
+            made |= zip(numbers, answer.reservations, strict=True)
+    except errors.EngineError:
+        await asyncio.gather(*(_given_back(call, holds[0]) for holds in made.values()))
+        raise
+    return [reserved(made[number]) for number in range(len(orders))]
+
+
+async def _given_back(call: Call, hold: Hold) -> None:
+    """Give a reservation back, unless it has gone meanwhile; what cannot be given back expires."""
+    try:
+        await call.ask(ReleaseHolds(hold.screening_id, hold.holder, None, hold.reservation_id))
+    except (errors.ReservationNotHeld, errors.Unavailable):
+        return
+
+
+def _deadline(call: Call, reservations: Sequence[StoredReservation]) -> Mapping[str, Any]:
+    """When the first of some live reservations expires."""
+    first = min(reservations, key=lambda reservation: reservation.expires_at)
+    return {
+        "expiresAt": timestamp(first.expires_at),
+        "remainingSeconds": seconds_left(first, call.services.clock.now()),
+    }

@@ -1,0 +1,148 @@
+"""Ticket types: what an event sells by quantity.
+
+Their changes are changes of the event, made in a transaction that has taken it (`EventRows.taken`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.catalogue_errors import AlreadyExists, InUse
+from engine.errors import CapacityTooLow
+from engine.places import CAPACITY_LIMIT, place_id
+from persistence.catalogue.events import EventRows
+from persistence.catalogue.table import Record, Rows, Table
+from persistence.connector import Session
+
+
+def _name_taken() -> AlreadyExists:
+    return AlreadyExists("ticket_type", "The event has a ticket type of this name")
+
+
+COLUMNS = {
+    name: f"ticket_types.{name}"
+    for name in (
+        "id",
+        "event_id",
+        "name",
+        "description",
+        "price",
+        "capacity",
+        "max_per_order",
+        "sales_start",
+        "sales_end",
+        "closed_at",
+        "created_at",
+        "updated_at",
+    )
+}
+
+TICKET_TYPES = Table(
+    name="ticket_types",
+    kind="ticket_type",
+    columns=COLUMNS,
+    filters={"event_id": "ticket_types.event_id = %(event_id)s"},
+    references={"ticket_types_event_id_fkey": "event_id"},
+    conflicts={"ticket_types_name_key": _name_taken},
+)
+
+OFFERS = Table(
+    name="ticket_types",
+    kind="ticket_type",
+    columns={
+        "id": "ticket_types.id",
+        "name": "ticket_types.name",
+        "price": "ticket_types.price",
+        "event_id": "events.id",
+        "title": "events.title",
+        "venue": "events.venue",
+        "starts_at": "events.starts_at",
+        "private": "events.private",
+        "invited_user_ids": "events.invited_user_ids",
+    },
+    joins="JOIN events ON events.id = ticket_types.event_id",
+)
+"""What has to be known of a ticket type to reserve it."""
+
+_OF_TYPE = "screening_id = %(event_id)s AND seat_id BETWEEN %(last)s AND %(first)s"
+
+TAKEN = f"""
+SELECT (SELECT count(*) FROM tickets WHERE {_OF_TYPE} AND status IN ('pending', 'confirmed')),
+       (SELECT count(*) FROM holds WHERE {_OF_TYPE} AND status = 'active'),
+       EXISTS (SELECT FROM tickets WHERE {_OF_TYPE})
+"""  # noqa: S608 - constants
+
+DELETE = "DELETE FROM ticket_types WHERE id = %(id_)s"
+
+
+class TicketTypeRows(Rows):
+    """Ticket types as they are stored.
+
+    Args:
+        events: the events that have them.
+    """
+
+    def __init__(self, events: EventRows) -> None:
+        super().__init__(events.connector, TICKET_TYPES)
+        self._events = events
+        self._offers = Rows(events.connector, OFFERS)
+
+    async def offer(self, ticket_type_id: int) -> Record:
+        """A ticket type as `OFFERS` describes it, with what belongs to its event.
+
+        Raises:
+            NotFound: there is no such ticket type.
+        """
+        return await self._offers.find(ticket_type_id)
+
+    async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
+        """Make a ticket type.
+
+        Raises:
+            NotFound: there is no such event.
+            AlreadyExists: the event has one of this name.
+        """
+        async with self._events.taken(values["event_id"]) as own:
+            return await super().insert(values, own)
+
+    async def update(
+        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+    ) -> Record:
+        """Change a ticket type; it stays with its event.
+
+        Raises:
+            NotFound: there is no such ticket type.
+            AlreadyExists: the event has another one of this name.
+            CapacityTooLow: more tickets are sold and reserved than there would be.
+        """
+        present = await self.find(record_id)
+        async with self._events.taken(present["event_id"]) as own:
+            if (capacity := values.get("capacity")) is not None:
+                sold, reserved, _ = await self._taken(own, present)
+                if capacity < sold + reserved:
+                    raise CapacityTooLow(record_id, capacity, sold, reserved)
+            return await super().update(record_id, values, own)
+
+    async def delete(self, record_id: int) -> None:
+        """Remove a ticket type.
+
+        Raises:
+            NotFound: there is no such ticket type.
+            InUse: tickets of it are reserved, or have ever been sold.
+        """
+        present = await self.find(record_id)
+        async with self._events.taken(present["event_id"]) as session:
+            _, reserved, ever_sold = await self._taken(session, present)
+            if reserved or ever_sold:
+                raise InUse("ticket_type", record_id)
+            await session.run(DELETE, {"id_": record_id})
+
+    @staticmethod
+    async def _taken(session: Session, ticket_type: Record) -> tuple[int, int, bool]:
+        """How many are sold, how many are reserved, and whether any ever were sold."""
+        bound = {
+            "event_id": ticket_type["event_id"],
+            "first": place_id(ticket_type["id"], 0),
+            "last": place_id(ticket_type["id"], CAPACITY_LIMIT),
+        }
+        ((sold, reserved, ever_sold),) = await session.run(TAKEN, bound)
+        return sold, reserved, ever_sold

@@ -1,0 +1,33 @@
+"""What is sealed is read by nobody else, and in no other place."""
+
+import pytest
+
+from api.seal import BrokenSeal, Seal
+
+SEAL = Seal(b"k" * 32)
+SECRET = b"ada@home.example"
+
+
+def test_what_is_sealed_is_opened_where_it_belongs() -> None:
+    sealed = SEAL.closed(SECRET, b"ticket 1")
+    assert SECRET not in sealed
+    assert SEAL.opened(sealed, b"ticket 1") == SECRET
+    assert SEAL.closed(SECRET, b"ticket 1") != sealed
+
+
+@pytest.mark.parametrize("length", [0, 1, 12, 13, 20])
+def test_what_is_cut_short_is_refused(length: int) -> None:
+    with pytest.raises(BrokenSeal):
+        SEAL.opened(SEAL.closed(SECRET, b"")[:length], b"")
+
+
+def test_what_was_moved_or_changed_is_refused() -> None:
+    sealed = SEAL.closed(SECRET, b"ticket 1")
+    for seal, text, place in (
+        (Seal(b"l" * 32), sealed, b"ticket 1"),
+        (SEAL, sealed, b"ticket 2"),
+        (SEAL, b"\x02" + sealed[1:], b"ticket 1"),
+        (SEAL, sealed[:-1] + bytes((sealed[-1] ^ 1,)), b"ticket 1"),
+    ):
+        with pytest.raises(BrokenSeal):
+            seal.opened(text, place)
