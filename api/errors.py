@@ -333,7 +333,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.NotEnoughTickets: Translation(409, ("ticket_type_id", "requested", "available")),
     engine.OrderLimitExceeded: Translation(409, ("ticket_type_id", "limit", "requested")),
     engine.SalesClosed: Translation(409, ("ticket_type_id",)),
-    engine.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
+    catalogue.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
     engine.ExtensionLimitReached: Translation(409, ("seat_ids",)),
     engine.TicketNotPending: Translation(409, ("ticket_id", "status")),
     engine.PaymentAlreadyUsed: Translation(409, ("payment_id",)),

@@ -6,7 +6,7 @@ EngineError
 ├── UnknownReference                                     a value refers to what does not exist
 └── Refused
     ├── AlreadyExists, InUse, Overlapping
-    ├── SeatConflict, SeatsInUse, IllegalStatusChange
+    ├── SeatConflict, SeatsInUse, CapacityTooLow, IllegalStatusChange
     └── TicketNotConfirmed, NoMailAddress
 """
 
@@ -95,6 +95,19 @@ class SeatsInUse(Refused):
     def __init__(self, seat_ids: Sequence[int]) -> None:
         super().__init__(f"The room has no seats for those that are taken: {list(seat_ids)}")
         self.seat_ids = tuple(seat_ids)
+
+
+class CapacityTooLow(Refused):
+    """More tickets of a type are sold and reserved than there would be."""
+
+    code = "capacity_too_low"
+
+    def __init__(self, ticket_type_id: int, capacity: int, sold: int, reserved: int) -> None:
+        super().__init__(f"{capacity} are too few: {sold} are sold and {reserved} are reserved")
+        self.ticket_type_id = ticket_type_id
+        self.capacity = capacity
+        self.sold = sold
+        self.reserved = reserved
 
 
 class IllegalStatusChange(Refused):

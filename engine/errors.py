@@ -10,7 +10,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── Refused                                              the state forbids it
     │   ├── RoomFull, ScreeningHasBookings
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
-    │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, CapacityTooLow, NothingForSale
+    │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     │   ├── WrongNumberOfPapers
     │   ├── ExtensionLimitReached, TicketNotPending
     │   └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
@@ -231,19 +231,6 @@ class SalesClosed(Refused):
     def __init__(self, ticket_type_id: int, reason: str) -> None:
         super().__init__(f"These tickets are not on sale: {reason}")
         self.ticket_type_id = ticket_type_id
-
-
-class CapacityTooLow(Refused):
-    """More tickets of a type are sold and reserved than there would be."""
-
-    code = "capacity_too_low"
-
-    def __init__(self, ticket_type_id: int, capacity: int, sold: int, reserved: int) -> None:
-        super().__init__(f"{capacity} are too few: {sold} are sold and {reserved} are reserved")
-        self.ticket_type_id = ticket_type_id
-        self.capacity = capacity
-        self.sold = sold
-        self.reserved = reserved
 
 
 class NothingForSale(Refused):

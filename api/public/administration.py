@@ -20,8 +20,8 @@ from api.endpoint import Access, Call, Resource
 from api.fields import RequestSchema, changes_to
 from api.public.shapes import ListQuery, Named, Window, identifier
 from api.styles import Content
-from engine.catalogue_errors import AlreadyExists, InUse
-from engine.errors import CapacityTooLow, EngineError, NotFound
+from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
+from engine.errors import EngineError, NotFound
 
 Written = TypeVar("Written")
 

@@ -37,7 +37,8 @@ from api.ticket_codes import Admission, TicketCodes
 from api.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.tickets import confirmed
 from api.wire import holder_of, price, timestamp
-from engine import catalogue_errors, errors
+from engine import errors
+from engine.catalogue_errors import TicketNotConfirmed
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
 
@@ -242,7 +243,7 @@ def _declare_picture(kind: str) -> None:
         if ticket is None or ticket.holder != call.buyer:
             raise errors.TicketNotFound(ticket_id)
         if ticket.status is not TicketStatus.CONFIRMED:
-            raise catalogue_errors.TicketNotConfirmed(ticket_id, ticket.status.value)
+            raise TicketNotConfirmed(ticket_id, ticket.status.value)
         code = call.services.ticket_codes.code(_admission(ticket))
         drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
         return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
@@ -254,7 +255,7 @@ def _declare_picture(kind: str) -> None:
         access=Access.GUEST,
         query=ByGuest,
         media_type=MEDIA_TYPES[kind],
-        refusals=(errors.TicketNotFound, catalogue_errors.TicketNotConfirmed),
+        refusals=(errors.TicketNotFound, TicketNotConfirmed),
     )(picture)
 
 

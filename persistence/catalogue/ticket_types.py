@@ -6,8 +6,7 @@ Their changes are changes of the event, made in a transaction that has taken it 
 from collections.abc import Mapping
 from typing import Any
 
-from engine.catalogue_errors import AlreadyExists, InUse
-from engine.errors import CapacityTooLow
+from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
 from engine.places import CAPACITY_LIMIT, place_id
 from persistence.catalogue.events import EventRows
 from persistence.catalogue.table import Record, Rows, Table
