@@ -38,7 +38,7 @@ from api.routing import Routes
 from api.seat_reservations import reservations
 from api.server_pages import server_pages
 from api.services import Services
-from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
+from api.socket_channels import CHANNELS
 from api.tickets import tickets
 from api.unfinished import UnfinishedWork
 
@@ -144,7 +144,5 @@ def _documents(services: Services) -> Resource:
 
     described = [endpoint for resource in (*RESOURCES, documents) for endpoint in resource.endpoints]
     openapi_answer = Answer.of(openapi_document(described, services.version, services.limits))
-    asyncapi_answer = Answer.of(
-        asyncapi_document(services.version, WatchQuery, SERVER_MESSAGES, CLIENT_MESSAGES)
-    )
+    asyncapi_answer = Answer.of(asyncapi_document(services.version, CHANNELS))
     return documents

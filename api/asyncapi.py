@@ -7,51 +7,58 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from api.fields import LARGEST_ID
 from api.openapi import schema_name
+from api.socket_channels import Channel
 
-_ADDRESS = "/ws/screenings/{screeningId}"
 
-
-def asyncapi_document(
-    version: str,
-    query: type[Schema],
-    server_messages: Sequence[type[Schema]],
-    client_messages: Sequence[type[Schema]],
-) -> dict[str, Any]:
+def asyncapi_document(version: str, channels: Sequence[Channel]) -> dict[str, Any]:
     """The document.
 
     Args:
         version: of the server.
-        query: what may stand in the query of the handshake.
-        server_messages: what the server sends; the name of a schema is the name of its message.
-        client_messages: what a client may send.
+        channels: the doors.
     """
-    schemas = _json_schemas([query, *server_messages, *client_messages])
-    messages = {schema_name(schema): _message(schema) for schema in (*server_messages, *client_messages)}
+    messages = {
+        schema_name(schema): schema
+        for channel in channels
+        for schema in (*channel.server_messages, *channel.client_messages)
+    }
+    queries = dict.fromkeys(channel.query for channel in channels)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Frontrow sockets",
             "version": version,
-            "description": "Real-time updates of the seats of a screening. REST: see /openapi.json.",
+            "description": "Real-time updates of seats, screenings and events. REST: see /openapi.json.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {
-            "screening": {
-                "address": _ADDRESS,
-                "description": "The seats of one screening.",
-                "parameters": {"screeningId": {"description": f"Id of a screening, 1 to {LARGEST_ID}."}},
-                "bindings": {"ws": {"method": "GET", "query": _reference("schemas", query)}},
-                "messages": {name: _reference("messages", name) for name in messages},
-            }
-        },
+        "channels": {channel.name: _channel(channel) for channel in channels},
         "operations": {
-            "watchSeats": _operation("send", "What the server sends.", server_messages),
-            "checkConnection": _operation("receive", "What a client may send.", client_messages),
+            name: operation for channel in channels for name, operation in _operations(channel).items()
         },
-        "components": {"schemas": schemas, "messages": messages},
+        "components": {
+            "schemas": _json_schemas([*queries, *messages.values()]),
+            "messages": {name: _message(schema) for name, schema in messages.items()},
+        },
+    }
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    names = map(schema_name, (*channel.server_messages, *channel.client_messages))
+    return {
+        "address": channel.address,
+        "description": channel.description,
+        "parameters": {name: {"description": meaning} for name, meaning in channel.parameters.items()},
+        "bindings": {"ws": {"method": "GET", "query": _reference("schemas", channel.query)}},
+        "messages": {name: _reference("messages", name) for name in names},
+    }
+
+
+def _operations(channel: Channel) -> dict[str, Any]:
+    return {
+        channel.listening: _operation(channel, "send", "What the server sends.", channel.server_messages),
+        channel.speaking: _operation(channel, "receive", "What a client may send.", channel.client_messages),
     }
 
 
@@ -68,12 +75,15 @@ def _message(schema: type[Schema]) -> dict[str, Any]:
     }
 
 
-def _operation(action: str, summary: str, schemas: Sequence[type[Schema]]) -> dict[str, Any]:
+def _operation(
+    channel: Channel, action: str, summary: str, schemas: Sequence[type[Schema]]
+) -> dict[str, Any]:
+    address = f"#/channels/{channel.name}"
     return {
         "action": action,
         "summary": summary,
-        "channel": {"$ref": "#/channels/screening"},
-        "messages": [{"$ref": f"#/channels/screening/messages/{schema_name(schema)}"} for schema in schemas],
+        "channel": {"$ref": address},
+        "messages": [{"$ref": f"{address}/messages/{schema_name(schema)}"} for schema in schemas],
     }
 
 

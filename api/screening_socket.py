@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from api.attendance import Attendance
 from api.feed import Position, Watcher
 from api.fields import LARGEST_ID
 from api.seat_updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
@@ -35,9 +36,10 @@ class ScreeningSocket(ClientSocket):
         *REFUSALS,
     )
 
-    def initialize(self, services: SocketServices) -> None:
+    def initialize(self, services: SocketServices, attendance: Attendance) -> None:
         """Take the collaborators."""
         super().initialize(services)
+        self._attendance = attendance
         self._watcher: Watcher | None = None
 
     async def enter(self, *path: str) -> None:
@@ -51,6 +53,7 @@ class ScreeningSocket(ClientSocket):
         self.admit(holder, identity)
         watcher = self._watcher = Watcher(screening_id, holder, SEAT_WORDINGS[form], self.outbox.send)
         self.services.feed.join(watcher)
+        self._attendance.watch(screening_id)
         since = query.get("since")
         await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
 
@@ -63,6 +66,7 @@ class ScreeningSocket(ClientSocket):
         """Watch no more."""
         if self._watcher is not None:
             self.services.feed.leave(self._watcher)
+            self._attendance.unwatch(self._watcher.screening_id)
             self._watcher = None
 
     async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:

@@ -25,7 +25,8 @@ class UpdateForm(StrEnum):
     SINGLE = "single"
 
 
-def _type(name: str) -> fields.String:
+def message_type(name: str) -> fields.String:
+    """The field that tells messages apart."""
     return fields.String(required=True, validate=validate.Equal(name), metadata={"example": name})
 
 
@@ -37,7 +38,8 @@ def _id(description: str, example: int, **options: Any) -> fields.Integer:
     )
 
 
-def _moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
+def moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
+    """A moment as `api.wire.timestamp` writes it."""
     return fields.AwareDateTime(
         format="iso", metadata={"description": description, "example": example}, **options
     )
@@ -70,14 +72,14 @@ class SeatState(Schema):
     )
     reserved_by = _id("User id, where a user reserved it", _USER)
     booked_by = _id("User id, where a user bought it", _USER)
-    expires_at = _moment("When the reservation ends", _EXPIRES_AT)
+    expires_at = moment("When the reservation ends", _EXPIRES_AT)
     previously_reserved_by = _id("User id of whose reservation just lapsed or was given back", _USER)
 
 
 class ConnectionConfirmed(Schema):
     """First message on every socket: everything after (epoch, seq) will be sent."""
 
-    type = _type("connection_confirmed")
+    type = message_type("connection_confirmed")
     screening_id = _id("The screening", _SCREENING, required=True)
     message = fields.String(required=True, metadata={"example": "Connected to real-time seat updates"})
     seq = _seq(required=True)
@@ -87,8 +89,8 @@ class ConnectionConfirmed(Schema):
 class SeatUpdate(SeatState):
     """One seat changed."""
 
-    type = _type("seat_update")
-    timestamp = _moment("When it changed", _RESERVED_AT, required=True)
+    type = message_type("seat_update")
+    timestamp = moment("When it changed", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
     more = _flag("Another message of the same update follows; the last one alone carries `seq`")
@@ -97,9 +99,9 @@ class SeatUpdate(SeatState):
 class BulkSeatUpdate(Schema):
     """Seats changed, or a part of a snapshot."""
 
-    type = _type("bulk_seat_update")
+    type = message_type("bulk_seat_update")
     updates = fields.List(fields.Nested(SeatState), required=True)
-    timestamp = _moment("When the last of them changed", _RESERVED_AT, required=True)
+    timestamp = moment("When the last of them changed", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
     snapshot = _flag("The message is part of a snapshot of all seats")
@@ -109,21 +111,21 @@ class BulkSeatUpdate(Schema):
 class Pong(Schema):
     """Answer to a ping."""
 
-    type = _type("pong")
-    timestamp = _moment("The server's time", _RESERVED_AT, required=True)
+    type = message_type("pong")
+    timestamp = moment("The server's time", _RESERVED_AT, required=True)
 
 
 class SocketError(Schema):
     """A message of the client was not understood."""
 
-    type = _type("error")
+    type = message_type("error")
     code = fields.String(
         required=True,
         validate=validate.OneOf(["malformed_json", "binary_message", "invalid_message", "unknown_type"]),
         metadata={"example": "unknown_type"},
     )
     message = fields.String(required=True, metadata={"example": "Unknown message type"})
-    timestamp = _moment("The server's time", _RESERVED_AT, required=True)
+    timestamp = moment("The server's time", _RESERVED_AT, required=True)
 
 
 class Ping(Schema):
@@ -132,7 +134,7 @@ class Ping(Schema):
     class Meta:
         unknown = EXCLUDE
 
-    type = _type("ping")
+    type = message_type("ping")
 
 
 class WatchQuery(Schema):

@@ -162,8 +162,8 @@ class ClientSocket(WebSocketHandler):
     _protocol: RateLimitedProtocol
     outbox: Outbox
 
-    def initialize(self, services: SocketServices) -> None:
-        """Take the collaborators."""
+    def initialize(self, services: SocketServices, *args: Any, **kwargs: Any) -> None:
+        """Take the collaborators; a door takes what it needs beyond `services`."""
         self.services = services
         self._place: OpenSocket | None = None
         self._token_ends: tuple[Cancellable, ...] = ()

@@ -18,7 +18,9 @@ from tornado.netutil import bind_sockets
 
 from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication
+from api.attendance import Attendance
 from api.confirmations import Confirmations
+from api.event_socket import EventDoor
 from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.json_log import configure_logging
@@ -57,6 +59,7 @@ from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.embedded import EmbeddedPostgres
+from persistence.event_access import EventAccess
 from persistence.idempotency import IdempotencyKeys
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
@@ -159,6 +162,7 @@ class Server:
             ),
             self._clock.now,
         )
+        watched = Attendance()
         origins = AllowedOrigins(settings.allowed_origins)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
@@ -184,7 +188,7 @@ class Server:
                 reservations=reservations,
                 idempotency=self._idempotency,
                 tokens=tokens,
-                hub=self._feed,
+                hub=watched,
                 catalogue=catalogue,
                 mailer=self._postman,
                 accounts=accounts,
@@ -224,7 +228,9 @@ class Server:
                         outbox_bytes=settings.socket_outbox_limit_bytes,
                         ping_seconds=settings.socket_ping_seconds,
                     ),
-                )
+                ),
+                watched,
+                EventDoor(EventAccess(self._connector), settings.socket_subscriptions_limit),
             ),
         )
         readings = Readings(

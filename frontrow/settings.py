@@ -329,6 +329,9 @@ class Settings:
     sockets_per_user_limit: Annotated[
         int, _whole(1, 10_000, "sockets"), "WebSockets of one user; beyond it they are closed with 4429."
     ] = 50
+    socket_subscriptions_limit: Annotated[
+        int, _whole(1, 10_000, "events"), "Events that one WebSocket may watch at the same time."
+    ] = 100
     resume_limit: Annotated[
         int,
         _whole(0, 100_000, "changes"),

@@ -5,7 +5,7 @@ Clients are those of the `websockets` library, so that nothing of ours stands on
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,8 @@ from tornado.web import Application
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from api.attendance import Attendance
+from api.event_socket import EventDoor
 from api.feed import SeatFeed
 from api.http_server import make_http_server
 from api.limits import Limits
@@ -26,6 +28,7 @@ from api.tokens import Tokens
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.directory import Screenings
+from engine.errors import StoreUnavailable
 from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.records import Layout, ScreeningInfo, Seat
@@ -65,6 +68,23 @@ class NothingStored:
         return (), (), 0.0
 
 
+class GuestList:
+    """Says who may watch what. `away` makes it fail, `asked` is called before it answers."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, Collection[int] | None] = {SCREENING: None}
+        self.away = False
+        self.asked: Callable[[], Awaitable[None]] | None = None
+
+    async def may_watch(self, event_id: int, user_id: int, *, admin: bool) -> bool:
+        if self.asked is not None:
+            await self.asked()
+        if self.away:
+            raise StoreUnavailable
+        invited = self.events.get(event_id, ())
+        return invited is None or admin or user_id in invited
+
+
 class Cinema:
     """One screening on a server, with verbs for what happens in front of its box office."""
 
@@ -76,6 +96,8 @@ class Cinema:
         change_memory: int = 1024,
         socket_limit: int = 1000,
         sockets_per_holder: int = 50,
+        subscriptions_limit: int = 100,
+        screenings: int = 1,
     ) -> None:
         self._clients: list[ClientConnection] = []
         self.clock = SystemClock()
@@ -87,7 +109,8 @@ class Cinema:
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400
-        database.add_screening(ScreeningInfo(SCREENING, begin, begin + 7200, 1599, {}), layout)
+        for screening in range(SCREENING, SCREENING + screenings):
+            database.add_screening(ScreeningInfo(screening, begin, begin + 7200, 1599, {}), layout)
         self.screenings = Screenings(
             MemoryStore(database),
             MemoryJournal(database),
@@ -110,9 +133,11 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits or SocketLimits(),
         )
-        self._server = make_http_server(
-            Application(socket_routes(services)), Limits(), lambda refusal: None, http_layer()
-        )
+        self.watched = Attendance()
+        self.guest_list = GuestList()
+        self.event_door = EventDoor(self.guest_list, subscriptions_limit)
+        application = Application(socket_routes(services, self.watched, self.event_door))
+        self._server = make_http_server(application, Limits(), lambda refusal: None, http_layer())
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
 
@@ -125,10 +150,13 @@ class Cinema:
         await self.screenings.stop()
 
     def url(self, user: int | None = 7, screening: int = SCREENING, **query: object) -> str:
+        return self._address(f"/ws/screenings/{screening}", user, query)
+
+    def _address(self, path: str, user: int | None, query: dict[str, object]) -> str:
         if user is not None:
             query.setdefault("token", self.tokens.issue(user, ttl_seconds=600))
         text = "&".join(f"{name}={value}" for name, value in query.items())
-        return f"ws://127.0.0.1:{self.port}/ws/screenings/{screening}?{text}"
+        return f"ws://127.0.0.1:{self.port}{path}?{text}"
 
     async def connect(
         self,
@@ -137,7 +165,9 @@ class Cinema:
         headers: Mapping[str, str] | None = None,
         **query: object,
     ) -> ClientConnection:
-        url = self.url(user, screening, **query)
+        return await self._dial(self.url(user, screening, **query), headers)
+
+    async def _dial(self, url: str, headers: Mapping[str, str] | None = None) -> ClientConnection:
         client = await connect(url, proxy=None, compression=None, additional_headers=headers)
         self._clients.append(client)
         return client
@@ -148,6 +178,13 @@ class Cinema:
         confirmed = await receive(socket)
         assert confirmed["type"] == "connection_confirmed"
         return socket
+
+    async def follow(
+        self, user: int | None = 7, event: int | None = None, **query: object
+    ) -> ClientConnection:
+        """A socket of events, connected to one of them or to none."""
+        path = "/ws" if event is None else f"/ws/events/{event}"
+        return await self._dial(self._address(path, user, query))
 
     async def ask(self, command: Command) -> Any:
         return await self.screenings.ask(command)

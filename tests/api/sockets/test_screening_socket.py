@@ -222,13 +222,13 @@ async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
         assert await receive_close(socket) == (1001, "Server is shutting down")
 
 
-async def test_the_hub_counts_who_watches(cinema):
+async def test_the_door_counts_who_watches(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 7, 8)]
-    assert cinema.feed.connections == {SCREENING: 3}
+    assert cinema.watched.connections == {SCREENING: 3}
     assert len(cinema.open_sockets) == 3
     for socket in sockets:
         await socket.close()
-    await eventually(lambda: cinema.feed.connections == {})
+    await eventually(lambda: cinema.watched.connections == {})
     assert (cinema.observer.opened, cinema.observer.closed, len(cinema.open_sockets)) == (3, 3, 0)
 
 

@@ -1,0 +1,59 @@
+"""What the event socket says about changes that fell into one update of the feed."""
+
+import json
+
+from api.event_updates import EventUpdates
+from engine.replies import SeatsChanged
+
+AT = 1_731_321_000.0
+
+
+def change(seq: int, cause: str, available: int) -> SeatsChanged:
+    return SeatsChanged(123, 1, seq, AT + seq, cause, (), available, 100)
+
+
+def told(*changes: SeatsChanged) -> list[dict]:
+    """The messages, as a client reads them."""
+    wire, number = EventUpdates(changes).frames("user:7")
+    messages = []
+    while wire:
+        # As every frame from a server: final, text, not masked (RFC 6455 section 5.2).
+        assert wire[0] == 0x81
+        size, start = wire[1], 2
+        if size == 126:
+            size, start = int.from_bytes(wire[2:4], "big"), 4
+        messages.append(json.loads(wire[start : start + size]))
+        wire = wire[start + size :]
+    assert number == len(messages)
+    return messages
+
+
+def test_every_booking_is_told_with_its_own_count_and_the_last_counts_end_the_update():
+    messages = told(
+        change(1, "tickets_issued", 44),
+        change(2, "seats_held", 43),
+        change(3, "tickets_issued", 42),
+        change(4, "tickets_cancelled", 43),
+        change(5, "tickets_lapsed", 45),
+        change(6, "holds_released", 46),
+    )
+    assert [(m["type"], m["availableSeats"], m["timestamp"]) for m in messages] == [
+        ("booking_created", 44, "2024-11-11T10:30:01.000Z"),
+        ("booking_created", 42, "2024-11-11T10:30:03.000Z"),
+        ("booking_cancelled", 43, "2024-11-11T10:30:04.000Z"),
+        ("booking_cancelled", 45, "2024-11-11T10:30:05.000Z"),
+        ("seat_update", 46, "2024-11-11T10:30:06.000Z"),
+    ]
+
+
+def test_what_leaves_the_counts_as_they_were_is_not_told():
+    assert told(change(1, "holds_extended", 44), change(2, "tickets_confirmed", 44)) == []
+
+
+def test_a_booking_that_failed_gives_its_seats_back():
+    assert [m["type"] for m in told(change(1, "operation_aborted", 44))] == ["seat_update"]
+
+
+def test_everybody_gets_the_same_bytes():
+    updates = EventUpdates([change(1, "tickets_issued", 44)])
+    assert updates.frames("user:7") is updates.frames("user:8")
