@@ -13,8 +13,6 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from tornado.websocket import WebSocketClosedError
-
 from api.attendance import Attendance
 from api.event_messages import event_id_of
 from api.event_updates import EventUpdates, counts_frame
@@ -125,8 +123,6 @@ class EventSocket(ClientSocket):
         try:
             async with asyncio.timeout(self.services.limits.catch_up_seconds):
                 await self._watch(event_id, {"type": "subscribed", "eventId": event_id})
-        except WebSocketClosedError:
-            return
         except TooManySubscriptions:
             limit = self._door.subscriptions_limit
             self._refuse(event_id, "too_many_subscriptions", f"At most {limit} events can be watched")
@@ -157,15 +153,13 @@ class EventSocket(ClientSocket):
             TooManySubscriptions: so many are watched already.
             ScreeningNotFound: there is no such event, or none that the user may know of.
             EngineError: it cannot be said now.
-            WebSocketClosedError: the client has gone meanwhile.
         """
         if event_id not in self._watchers and len(self._watchers) >= self._door.subscriptions_limit:
             raise TooManySubscriptions
         user_id, admin = self._identity.user_id, self._identity.admin
         if not await self._door.access.may_watch(event_id, user_id, admin=admin):
             raise ScreeningNotFound(event_id)
-        if not self.admitted:
-            raise WebSocketClosedError
+        # A client that has gone meanwhile departs when this has returned: nothing is read until then.
         watcher = self._watchers.get(event_id) or self._joined(event_id)
         watcher.hold_back()
         stock: Stock = await self.services.screenings.ask(ReadStock(event_id))
