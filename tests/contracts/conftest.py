@@ -1,4 +1,4 @@
-"""Cinemas of the guides that close after the test."""
+"""Cinemas and event halls of the guides that close after the test."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -7,8 +7,10 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.contracts.guide_cinema import GuideCinema
+from tests.contracts.guide_events import EventHall
 
 OpenCinema = Callable[..., Awaitable[GuideCinema]]
+OpenHall = Callable[..., Awaitable[EventHall]]
 
 
 @pytest.fixture
@@ -30,3 +32,24 @@ def open_cinema(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[
 def cinema(open_cinema: OpenCinema, io_loop: IOLoop) -> GuideCinema:
     """The cinema with the default settings."""
     return io_loop.run_sync(open_cinema)
+
+
+@pytest.fixture
+def open_hall(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenHall]:
+    """Opens the hall with settings by name; once per test."""
+    halls: list[EventHall] = []
+
+    async def open_one(**settings: object) -> EventHall:
+        halls.append(EventHall(database_url, tmp_path, **settings))
+        await halls[-1].open()
+        return halls[-1]
+
+    yield open_one
+    for hall in halls:
+        io_loop.run_sync(hall.close)
+
+
+@pytest.fixture
+def hall(open_hall: OpenHall, io_loop: IOLoop) -> EventHall:
+    """The hall with the default settings."""
+    return io_loop.run_sync(open_hall)

