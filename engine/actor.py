@@ -19,7 +19,15 @@ from math import inf
 from time import perf_counter
 from typing import NamedTuple
 
-from engine.commands import Command, ReadChanges, ReadReservation, ReadSeats, ReadStock, ReleaseLapsed
+from engine.commands import (
+    Command,
+    ReadChanges,
+    ReadReservation,
+    ReadSeats,
+    ReadStock,
+    ReleaseLapsed,
+    ShowStock,
+)
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
 from engine.events import HoldsExpired
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
@@ -30,7 +38,7 @@ from engine.screening_state import Outcome
 
 log = logging.getLogger("frontrow.engine")
 
-_UNJOURNALLED = frozenset({ReadSeats, ReadReservation, ReadStock, ReadChanges, ReleaseLapsed})
+_UNJOURNALLED = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges, ReleaseLapsed})
 """Commands that are served even when the journal is full: reads, and what time has decided."""
 
 

@@ -179,6 +179,12 @@ class ReadStock(NamedTuple):
     screening_id: int
 
 
+class ShowStock(NamedTuple):
+    """Tell whoever watches how much there is, after something else than selling has changed it. → `Stock`"""
+
+    screening_id: int
+
+
 class ReadChanges(NamedTuple):
     """What became visible after `since` of `epoch`, if it is still known. → `Changes`"""
 
@@ -201,5 +207,6 @@ Command = (
     | ReadSeats
     | ReadReservation
     | ReadStock
+    | ShowStock
     | ReadChanges
 )

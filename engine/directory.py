@@ -8,12 +8,13 @@ they `ask`, and they could as well be asking another process.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import islice
 from time import perf_counter
 from typing import TypeVar
 
 from engine.actor import ScreeningActor, Surroundings
-from engine.commands import Command, ReleaseLapsed
+from engine.commands import Command, ReleaseLapsed, ShowStock
 from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
@@ -104,7 +105,8 @@ class Screenings:
         """Change what a screening is (its times, prices, room or seats) while nothing is sold for it.
 
         What was decided before is written first, so `write` can rely on what the database says; commands
-        that arrive meanwhile wait, and find the screening as it then is.
+        that arrive meanwhile wait, and find the screening as it then is. Whoever watches one that was in
+        memory is told how much there is now.
 
         Args:
             screening_id: the screening.
@@ -115,6 +117,7 @@ class Screenings:
         """
         await self._unchanging(screening_id)
         change = self._changes[screening_id] = asyncio.get_running_loop().create_future()
+        actor: ScreeningActor | None = None
         try:
             activation = self._activations.get(screening_id)
             if activation is not None:
@@ -124,10 +127,15 @@ class Screenings:
                 await actor.caught_up()
                 self._drop(actor)
             await self._journal.flushed()
-            return await write()
+            written = await write()
         finally:
             del self._changes[screening_id]
             change.set_result(None)
+        if actor is not None:
+            # What is gone tells nothing; what cannot be loaded now is told with the next change.
+            with suppress(EngineError):
+                await self.ask(ShowStock(screening_id))
+        return written
 
     async def sweep(self) -> int:
         """Release whatever has lapsed, also in screenings that nobody has touched since.

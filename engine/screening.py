@@ -27,6 +27,7 @@ from engine.commands import (
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    ShowStock,
     ToggleSeats,
 )
 from engine.policy import Policy
@@ -124,6 +125,11 @@ def _read_stock(state: ScreeningState, command: ReadStock, now: float) -> Outcom
     return Outcome(state.stock())
 
 
+def _show_stock(state: ScreeningState, command: ShowStock, now: float) -> Outcome:
+    change = state.show("stock_shown", (), now)
+    return Outcome(state.stock(), changes=(change,))
+
+
 def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> Outcome:
     return Outcome(state.changes_since(command.epoch, command.since))
 
@@ -142,5 +148,6 @@ _DECISIONS: dict[type, Callable[[ScreeningState, Any, float], Outcome]] = {
     ReadSeats: _read_seats,
     ReadReservation: holding.read_reservation,
     ReadStock: _read_stock,
+    ShowStock: _show_stock,
     ReadChanges: _read_changes,
 }

@@ -266,6 +266,26 @@ async def test_a_screening_is_changed_between_what_was_and_what_will_be_decided(
     assert (await booking).tickets[0].price_cents == 1250
 
 
+async def test_whoever_watches_is_told_how_much_there_is_after_a_change(house: House) -> None:
+    await house.hold("user:7", 1)
+
+    async def write() -> None:
+        house.database.add_screening(make_info(1), make_layout(seats=7))
+
+    await house.screenings.change(1, write)
+    told = house.publisher.changes[-1]
+    assert (told.cause, told.views, told.available, told.capacity) == ("stock_shown", (), 6, 7)
+    assert (told.epoch, told.seq) > (house.publisher.changes[0].epoch, house.publisher.changes[0].seq)
+
+
+async def test_what_nobody_had_touched_is_not_loaded_for_a_change(house: House) -> None:
+    async def write() -> str:
+        return "written"
+
+    assert await house.screenings.change(1, write) == "written"
+    assert house.screenings.active_ids() == []
+
+
 async def test_a_change_that_fails_leaves_the_screening_open(house: House) -> None:
     await house.hold("user:7", 1)
 
