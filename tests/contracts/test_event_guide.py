@@ -174,6 +174,20 @@ async def test_holds_change_the_counts_only(hall: EventHall) -> None:
         assert_as_shown(await socket.next(), type="seat_update", availableSeats=100)
 
 
+async def test_seats_that_are_added_change_the_counts(hall: EventHall) -> None:
+    async with hall.socket(SCREENING) as socket:
+        await socket.next_of(2)
+        seats = [{"row_label": "B", "seat_number": number} for number in (1, 2)]
+        assert (await hall.admin.send("POST", "/api/v1/rooms/1/seats/bulk", {"seats": seats})).status == 201
+        assert_as_shown(
+            await socket.next(),
+            type="seat_update",
+            eventId=SCREENING,
+            availableSeats=SEATS + 2,
+            seatCapacity=SEATS + 2,
+        )
+
+
 async def test_a_pending_ticket_that_lapses_is_a_cancelled_booking(open_hall: OpenHall) -> None:
     hall = await open_hall(payment_window_seconds=1)
     async with hall.socket(SCREENING) as socket:
