@@ -103,8 +103,16 @@ async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: 
 async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/asyncapi.json")).json
     assert document["asyncapi"] == "3.0.0"
-    assert document["channels"]["screening"]["address"] == "/ws/screenings/{screeningId}"
-    assert {"ConnectionConfirmed", "SeatUpdate", "BulkSeatUpdate"} <= set(document["components"]["messages"])
+    assert {name: channel["address"] for name, channel in document["channels"].items()} == {
+        "screening": "/ws/screenings/{screeningId}",
+        "events": "/ws",
+        "event": "/ws/events/{eventId}",
+    }
+    for channel in document["channels"].values():
+        assert all(f"{{{name}}}" in channel["address"] for name in channel["parameters"])
+    described = set(document["components"]["messages"])
+    assert {"ConnectionConfirmed", "SeatUpdate", "BulkSeatUpdate"} <= described
+    assert {"EventConnectionEstablished", "EventSeatUpdate", "EventBookingCreated"} <= described
     assert all(resolves(document, reference) for reference in references(document))
 
 
