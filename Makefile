@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --gene
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test soak lint format docs lock clean
+.PHONY: help install browser run test soak lint format docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -35,10 +35,13 @@ $(VENV)/.installed: $(VENV)/.dependencies setup.cfg
 run: install ## serve a demo cinema on http://127.0.0.1:8000
 	$(BIN)/frontrow serve --demo $(ARGS)
 
-test: install ## all tests, the long ones in their short versions
+browser: install ## the browser that tests of web pages run in
+	$(BIN)/python -m tests.web.browser_install
+
+test: install browser ## all tests, the long ones in their short versions
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: install ## the long tests
+soak: install browser ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
 lint: install ## style, types, import contracts, Dockerfile
