@@ -19,6 +19,7 @@ from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
+from api.client_files import client_routes
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
 from api.exchange import RestRouter
@@ -89,7 +90,7 @@ class FrontrowApplication(Application):
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services)
-        super().__init__([*socket_routes, *asset_routes(), Rule(AnyMatches(), self._rest)])
+        super().__init__([*socket_routes, *asset_routes(), *client_routes(), Rule(AnyMatches(), self._rest)])
 
     async def finished(self) -> None:
         """Return when every request has been answered and what outlived its request has ended.

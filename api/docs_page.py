@@ -1,13 +1,12 @@
 """`/docs`: Swagger UI over our own OpenAPI document, with every byte of it served from here."""
 
 from importlib.resources import files
-from typing import Any
 
 from tornado.routing import URLSpec
-from tornado.web import StaticFileHandler
 
 from api.bodies import Body
 from api.endpoint import Access, Answer, Call, Resource
+from api.static_files import StaticFile
 
 docs_page = Resource("/docs", tag="Documentation")
 
@@ -60,19 +59,12 @@ async def documentation_script(call: Call) -> Answer:
     return Answer(200, Body(_SCRIPT), _HEADERS, "text/javascript; charset=utf-8")
 
 
-class Asset(StaticFileHandler):
+class Asset(StaticFile):
     """A file of Swagger UI, out of the package that brings it."""
 
     route = "/docs/assets/{file}"
-
-    def set_extra_headers(self, path: str) -> None:
-        """Let browsers keep it; it only changes with the package."""
-        self.set_header("Cache-Control", "public, max-age=86400")
-        self.set_header("X-Content-Type-Options", "nosniff")
-
-    def write_error(self, status_code: int, **_: Any) -> None:
-        """Say nothing beyond the status."""
-        self.finish()
+    # It only changes with the package.
+    caching = "public, max-age=86400"
 
 
 def asset_routes() -> list[URLSpec]:
