@@ -1,0 +1,97 @@
+"""A TCP relay on loopback, for tests that have the network break between two programs.
+
+By itself it passes everything on. Subclasses decide where it leads, and what becomes of what passes.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+_CHUNK_BYTES = 1 << 20
+
+
+class Circuit(NamedTuple):
+    """One connection through the relay: its two ends."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+
+
+class Relay:
+    """Listens on a port of its own.
+
+    Attributes:
+        admitting: whether connections are taken; otherwise they are closed at once.
+    """
+
+    def __init__(self) -> None:
+        self._server: asyncio.Server
+        self._pipes: set[asyncio.Task[None]] = set()
+        self._circuits: set[Circuit] = set()
+        self.admitting = True
+
+    async def listen(self) -> int:
+        """Start. Returns the port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def stop(self) -> None:
+        """Close everything."""
+        self._server.close()
+        for pipe in self._pipes:
+            pipe.cancel()
+        await asyncio.gather(*self._pipes, return_exceptions=True)
+
+    def cut(self) -> None:
+        """Break every connection there is."""
+        for circuit in self._circuits:
+            circuit.client.transport.abort()
+            circuit.server.transport.abort()
+
+    async def connect(self) -> Stream:
+        """A connection to the server behind."""
+        raise NotImplementedError
+
+    def passes(self, circuit: Circuit, chunk: bytes, *, to_server: bool) -> bool:
+        """Do with a chunk what is to be done: pass it on, unless a subclass knows better.
+
+        Returns:
+            Whether the connection lives on.
+        """
+        (circuit.server if to_server else circuit.client).write(chunk)
+        return True
+
+    async def _serve(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        if not self.admitting:
+            to_client.close()
+            return
+        try:
+            from_server, to_server = await self.connect()
+        except OSError:
+            to_client.transport.abort()
+            return
+        circuit = Circuit(to_client, to_server)
+        pipes = {
+            asyncio.create_task(self._pump(from_client, circuit, to_server=True)),
+            asyncio.create_task(self._pump(from_server, circuit, to_server=False)),
+        }
+        self._circuits.add(circuit)
+        self._pipes |= pipes
+        await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
+        self._pipes -= pipes
+        self._circuits.discard(circuit)
+        for pipe in pipes:
+            pipe.cancel()
+        to_client.close()
+        to_server.close()
+
+    async def _pump(self, source: asyncio.StreamReader, circuit: Circuit, *, to_server: bool) -> None:
+        target = circuit.server if to_server else circuit.client
+        with suppress(OSError):
+            while (chunk := await source.read(_CHUNK_BYTES)) and self.passes(
+                circuit, chunk, to_server=to_server
+            ):
+                await target.drain()
