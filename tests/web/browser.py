@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, Self
 
 from tests.web.browser_install import VARIABLE, installed_chromium
 from tests.web.devtools import DevTools, DevToolsError
+from tests.web.inspected import Inspected, ScriptError
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -46,12 +47,15 @@ _SWITCHES = (
     "--disable-sync",
     "--disable-quic",
     "--disable-background-timer-throttling",
+    # A page whose content is the test's (`Browser.open`) has no network address that Chromium could look at
+    # before it allows a WebSocket on loopback.
+    "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--remote-debugging-port=0",
 )
 
 
 class PageError(Exception):
-    """JavaScript in the page threw, a page could not be loaded, or an element is not there."""
+    """A page could not be loaded, or an element is not there."""
 
 
 class ConsoleMessage(NamedTuple):
@@ -111,7 +115,7 @@ class Browser:
         return page
 
 
-class Page:
+class Page(Inspected):
     """A tab.
 
     Args:
@@ -159,34 +163,18 @@ class Page:
             await self._loaded.wait()
 
     async def evaluate(self, expression: str) -> Any:
-        """The value of an expression, awaited if it is a promise; anything that JSON can carry.
-
-        Raises:
-            PageError: it threw, with what was thrown.
-        """
+        """As `Inspected` says."""
         result = await self._send(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
         if "exceptionDetails" in result:
-            raise PageError(_thrown(result["exceptionDetails"]))
+            raise ScriptError(_thrown(result["exceptionDetails"]))
         return result["result"].get("value")
 
-    async def until(self, expression: str, within_seconds: float = 10.0) -> Any:
-        """Wait until an expression is truthy, and return its value.
-
-        Raises:
-            TimeoutError: it did not become so; with its last value, and what the page said.
-        """
-        value = None
-        try:
-            async with asyncio.timeout(within_seconds):
-                # Nothing tells when an arbitrary expression changes.
-                while not (value := await self.evaluate(expression)):  # noqa: ASYNC110
-                    await asyncio.sleep(_POLL_SECONDS)
-        except TimeoutError:
-            said = "\n".join(f"{level}: {text}" for level, text in self.console)
-            raise TimeoutError(f"{expression} is {value!r} after {within_seconds} s\n{said}") from None
-        return value
+    @property
+    def said(self) -> str:
+        """What its scripts wrote, line by line."""
+        return "\n".join(f"{level}: {text}" for level, text in self.console)
 
     async def click(self, selector: str) -> None:
         """Click in the middle of the first element that a CSS selector finds, with the mouse.

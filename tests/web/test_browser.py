@@ -6,6 +6,7 @@ import pytest
 
 from tests.web import browser_install
 from tests.web.browser import Browser, PageError
+from tests.web.inspected import ScriptError
 
 pytestmark = pytest.mark.gen_test
 
@@ -39,7 +40,7 @@ async def test_a_page_is_opened_looked_into_clicked_and_closed() -> None:
 async def test_what_goes_wrong_in_a_page_is_told() -> None:
     async with Browser() as browser:
         page = await browser.open("about:blank")
-        with pytest.raises(PageError, match="RangeError: no such row"):
+        with pytest.raises(ScriptError, match="RangeError: no such row"):
             await page.evaluate("Promise.reject(new RangeError('no such row'))")
         with pytest.raises(PageError, match="no element #missing"):
             await page.click("#missing")

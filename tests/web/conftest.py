@@ -1,0 +1,69 @@
+"""Where the client runs in these tests, and whom it watches."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.api.venue import Venue
+from tests.contracts.guide_cinema import GuideCinema
+from tests.web.browser import Browser
+from tests.web.inspected import Inspected
+from tests.web.node import SCRIPTS, NodeTab
+
+OpenTab = Callable[[str], AbstractAsyncContextManager[Inspected]]
+
+_PAGE = f"""
+<!DOCTYPE html>
+<title>Seats</title>
+<script type="module">
+import * as frontrow from '/client/index.js';
+globalThis.frontrow = frontrow;
+{(SCRIPTS / "watching.mjs").read_text()}
+</script>
+"""
+
+
+@asynccontextmanager
+async def in_node(url: str) -> AsyncIterator[Inspected]:
+    """A Node process, with the client from its files."""
+    async with NodeTab() as tab:
+        yield tab
+
+
+@asynccontextmanager
+async def in_chromium(url: str) -> AsyncIterator[Inspected]:
+    """A page of the server's own, with the client that the server serves."""
+    async with Browser() as browser:
+        page = await browser.open(f"{url}/", html=_PAGE)
+        yield page
+        assert page.errors == []
+
+
+@pytest.fixture(params=[in_node, in_chromium], ids=["node", "chromium"])
+def open_tab(request: pytest.FixtureRequest) -> OpenTab:
+    """Opens a tab of the server at an address: Node and Chromium in turn."""
+    return request.param
+
+
+@pytest.fixture
+def cinema(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[GuideCinema]:
+    """The cinema of the guides, on the real server."""
+    cinema = GuideCinema(database_url, tmp_path)
+    io_loop.run_sync(cinema.open)
+    yield cinema
+    io_loop.run_sync(cinema.close)
+
+
+@pytest.fixture
+def venue(io_loop: IOLoop) -> Iterator[Venue]:
+    """The REST API without a database."""
+
+    async def start() -> Venue:
+        return Venue()
+
+    venue = io_loop.run_sync(start)
+    yield venue
+    io_loop.run_sync(venue.close)

@@ -1,0 +1,183 @@
+// What happens where a WebSocket cannot be had.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_LIMITS } from '../../../web/client/index.js';
+import { SCREENING, Stage, settled, state } from './stage.mjs';
+
+const { answerMs, attemptsBeforePolling, longestDelayMs, pollMs } = DEFAULT_LIMITS;
+
+const entry = (id, status, more = {}) => ({
+  seat: { id, room_id: 1, row_label: 'A', seat_number: id, seat_type: 'standard' },
+  status,
+  reserved_by: null,
+  expires_at: null,
+  is_mine: status === 'reserved_by_me',
+  ...more,
+});
+
+/** The server's answer to polls: it knows the version that it gave out last. */
+const availability = (seq, ...entries) => (request) => {
+  const tag = `W/"3-${seq}-7"`;
+  const headers = { ETag: tag, 'X-Epoch': '3', 'X-Seq': String(seq) };
+  if (request.headers['If-None-Match'] === tag) return new Response(null, { status: 304, headers });
+  return Response.json(entries, { headers });
+};
+
+/** A client that polls because the browser allows no sockets. */
+async function polling(answer, token) {
+  const stage = new Stage(token);
+  stage.socketsAllowed = false;
+  stage.answerPoll = answer;
+  await stage.open();
+  await settled();
+  return stage;
+}
+
+test('where the browser allows no socket it polls at once', async () => {
+  const stage = await polling(availability(10, entry(41, 'available'), entry(42, 'reserved_by_me')));
+  const [poll] = stage.polls;
+  assert.equal(
+    poll.url,
+    `https://tickets.test/shop/api/v1/seat-reservations/screening/${SCREENING}/availability/me`,
+  );
+  assert.equal(poll.headers.Authorization, 'Bearer the-token');
+  assert.equal(stage.client.state, 'polling');
+  assert.deepEqual(stage.client.seats.get(42), state(42, 'reserved', { is_mine: true }));
+});
+
+test('attempts that come to nothing lead to polling, not the first of them', async () => {
+  const stage = new Stage();
+  stage.answerPoll = availability(10, entry(41, 'available'));
+  await stage.open();
+  for (let attempt = 1; attempt <= attemptsBeforePolling; attempt += 1) {
+    assert.equal(stage.polls.length, 0);
+    assert.equal(stage.sockets.length, attempt);
+    stage.hangUp();
+    await stage.clock.advance(longestDelayMs / 10);
+  }
+  assert.equal(stage.client.state, 'polling');
+});
+
+test('connections that break before they have shown anything count as failed', async () => {
+  const stage = new Stage();
+  stage.answerPoll = availability(10, entry(41, 'available'));
+  await stage.open();
+  for (let attempt = 1; attempt <= attemptsBeforePolling; attempt += 1) {
+    stage.confirm(0, 0);
+    stage.hangUp();
+    await stage.clock.advance(longestDelayMs / 10);
+  }
+  assert.equal(stage.client.state, 'polling');
+});
+
+test('polls repeat, and what is known costs nothing', async () => {
+  const stage = await polling(availability(10, entry(41, 'available')));
+  await stage.clock.advance(pollMs * 2);
+  assert.equal(stage.polls.length, 3);
+  assert.deepEqual(stage.polls.map(({ headers }) => headers['If-None-Match']), [
+    undefined,
+    'W/"3-10-7"',
+    'W/"3-10-7"',
+  ]);
+  assert.equal(stage.told('snapshot').length, 1);
+  stage.answerPoll = availability(11, entry(41, 'booked'));
+  await stage.clock.advance(pollMs);
+  assert.deepEqual(stage.told('seats')[1].changed, [state(41, 'booked')]);
+});
+
+test('sockets are tried all the while, and take over where the polls left off', async () => {
+  const stage = await polling(availability(10, entry(41, 'available')));
+  stage.socketsAllowed = true;
+  await stage.clock.advance(longestDelayMs);
+  assert.equal(stage.socket.url.searchParams.get('since'), '10');
+  assert.equal(stage.socket.url.searchParams.get('epoch'), '3');
+  const { length } = stage.polls;
+  stage.confirm(10, 3);
+  assert.equal(stage.client.state, 'live');
+  stage.update(11, state(41, 'reserved'));
+  assert.deepEqual(stage.picture, { 41: 'reserved' });
+  await stage.clock.advance(pollMs);
+  assert.equal(stage.polls.length, length);
+});
+
+test('an answer that was under way when the socket came is not looked at', async () => {
+  const stage = await polling(availability(10, entry(41, 'available')));
+  stage.socketsAllowed = true;
+  const slow = Promise.withResolvers();
+  stage.answerPoll = () => slow.promise;
+  await stage.clock.advance(answerMs - 1);
+  stage.confirm(10, 3);
+  stage.update(12, state(41, 'booked'));
+  slow.resolve(availability(11, entry(41, 'reserved'))({ headers: {} }));
+  await settled();
+  assert.deepEqual(stage.picture, { 41: 'booked' });
+});
+
+test('failed polls are told, paused after, and show in the state', async () => {
+  const stage = await polling(() => Promise.reject(new TypeError('no network')));
+  assert.equal(stage.client.state, 'connecting');
+  await stage.clock.advance(60_000);
+  assert.ok(stage.polls.length >= 5 && stage.polls.length < 10, `${stage.polls.length} polls in a minute`);
+  assert.ok(stage.told('error').some((error) => error.message === 'no network'));
+  stage.answerPoll = availability(10, entry(41, 'available'));
+  await stage.clock.advance(longestDelayMs);
+  assert.equal(stage.client.state, 'polling');
+});
+
+test('a server that asks for a pause gets it, within reason', async () => {
+  for (const [asked, expectedMs] of [['7', 7_000], ['100000', longestDelayMs], ['soon', 250]]) {
+    const stage = await polling(() => new Response('', { status: 503, headers: { 'Retry-After': asked } }));
+    const started = stage.clock.now();
+    while (stage.polls.length === 1) await stage.clock.advance(10);
+    assert.equal(stage.clock.now() - started, expectedMs);
+  }
+});
+
+test('a poll that is not answered is given up', async () => {
+  const stage = await polling(
+    ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+  );
+  await stage.clock.advance(answerMs + 1000);
+  assert.equal(stage.polls.length, 2);
+  assert.ok(stage.told('error').some((error) => error.message === `No answer within ${answerMs} ms`));
+});
+
+test('answers that are no list of seats change nothing', async () => {
+  const stage = await polling(availability(10, entry(41, 'available')));
+  for (const answer of ['<html>', '{}', '[{}]', '[{"seat": {"id": 41}, "status": "gone"}]']) {
+    stage.answerPoll = () => new Response(answer);
+    await stage.clock.advance(longestDelayMs);
+    assert.deepEqual(stage.picture, { 41: 'available' });
+  }
+});
+
+test('a refused token and an unknown screening end polling and all else', async () => {
+  const refused = await polling(() => Response.json({}, { status: 401 }));
+  assert.equal(refused.told('unauthorized').length, 1);
+  const unknown = await polling(() => Response.json({ code: 'screening_not_found' }, { status: 404 }));
+  assert.equal(unknown.told('state').at(-1).code, 4404);
+  for (const stage of [refused, unknown]) {
+    await stage.clock.advance(600_000);
+    assert.equal(stage.client.state, 'closed');
+    assert.equal(stage.polls.length, 1);
+    assert.equal(stage.clock.pending, 0);
+  }
+});
+
+test("a proxy's 404 is not the server's", async () => {
+  const stage = await polling(() => new Response('<html>', { status: 404 }));
+  await stage.clock.advance(60_000);
+  assert.ok(stage.polls.length > 1);
+});
+
+test('a fresh token is fetched for every poll', async () => {
+  let fetched = 0;
+  const stage = await polling(
+    ({ headers }) => Response.json([], { status: headers.Authorization === 'Bearer 1' ? 401 : 200 }),
+    () => String(++fetched),
+  );
+  await stage.clock.advance(pollMs);
+  assert.equal(stage.client.state, 'polling');
+  assert.ok(new Set(stage.polls.map(({ headers }) => headers.Authorization)).size > 1);
+});

@@ -1,0 +1,152 @@
+// What the client makes of what the server says.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ScreeningClient } from '../../../web/client/index.js';
+import { SCREENING, Stage, settled, state } from './stage.mjs';
+
+const query = (socket) => Object.fromEntries(socket.url.searchParams);
+
+test('it asks for all seats first, under the address it was given', async () => {
+  const stage = new Stage();
+  await stage.open();
+  assert.equal(stage.socket.url.href.split('?')[0], `wss://tickets.test/shop/ws/screenings/${SCREENING}`);
+  assert.deepEqual(query(stage.socket), { token: 'the-token', updates: 'bulk', since: '0', epoch: '0' });
+  assert.equal(stage.client.state, 'connecting');
+});
+
+test('a snapshot in parts is one change of the picture', async () => {
+  const stage = new Stage();
+  await stage.open();
+  stage.confirm(0, 0);
+  const part = { type: 'bulk_seat_update', timestamp: '', epoch: 3, snapshot: true };
+  stage.say({ ...part, updates: [state(41, 'available')], more: true });
+  assert.deepEqual(stage.picture, {});
+  stage.say({ ...part, updates: [state(42, 'booked', { booked_by: 7, is_mine: true })], seq: 10 });
+  assert.deepEqual(stage.picture, { 41: 'available', 42: 'booked' });
+  assert.deepEqual(stage.client.seats.get(42), state(42, 'booked', { booked_by: 7, is_mine: true }));
+  assert.deepEqual(stage.told('open'), [{ resumed: false }]);
+  assert.equal(stage.told('snapshot').length, 1);
+  assert.deepEqual(stage.told('seats')[0].changed.map((seat) => seat.seat_id), [41, 42]);
+  assert.equal(stage.client.state, 'live');
+});
+
+test('updates change what they name, and tell only of what is not as it was', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'), state(42, 'available'));
+  stage.update(11, state(41, 'reserved', { reserved_by: 7 }), state(42, 'available'));
+  stage.update(12, state(41, 'reserved', { reserved_by: 7 }));
+  stage.say({ type: 'seat_update', ...state(42, 'booked'), timestamp: '', epoch: 3, seq: 13 });
+  assert.deepEqual(stage.picture, { 41: 'reserved', 42: 'booked' });
+  const told = stage.told('seats').slice(1).map(({ changed }) => changed.map((seat) => seat.seat_id));
+  assert.deepEqual(told, [[41], [42]]);
+});
+
+test('it resumes after the last whole update', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'), state(42, 'available'));
+  stage.update(12, state(41, 'reserved'));
+  stage.say({ type: 'bulk_seat_update', updates: [state(42, 'booked')], timestamp: '', epoch: 3, more: true });
+  stage.hangUp();
+  assert.deepEqual(stage.picture, { 41: 'reserved', 42: 'available' });
+  await stage.clock.advance(500);
+  assert.equal(query(stage.socket).since, '12');
+  assert.equal(query(stage.socket).epoch, '3');
+  stage.confirm(12, 3);
+  assert.deepEqual(stage.told('open')[1], { resumed: true });
+  stage.update(14, state(41, 'available'));
+  assert.deepEqual(stage.picture, { 41: 'available', 42: 'available' });
+});
+
+test('a snapshot on return replaces everything, also seats that are no more', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'), state(42, 'available'));
+  stage.hangUp();
+  await stage.clock.advance(500);
+  stage.confirm(0, 0);
+  stage.say({ type: 'bulk_seat_update', updates: [state(42, 'booked'), state(43, 'available')], timestamp: '',
+    epoch: 4, seq: 0, snapshot: true });
+  assert.deepEqual(stage.picture, { 42: 'booked', 43: 'available' });
+  assert.deepEqual(stage.told('seats')[1].removed, [41]);
+});
+
+test('a new epoch in the middle makes it come back with its old position', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'));
+  stage.say({ type: 'bulk_seat_update', updates: [state(41, 'booked')], timestamp: '', epoch: 4, seq: 1 });
+  assert.deepEqual(stage.picture, { 41: 'available' });
+  await stage.clock.advance(500);
+  assert.equal(stage.sockets.length, 2);
+  assert.deepEqual([query(stage.socket).since, query(stage.socket).epoch], ['10', '3']);
+});
+
+for (const [what, text] of Object.entries({
+  'text that is no JSON': 'oops',
+  'an update without seats': '{"type": "bulk_seat_update", "epoch": 3, "seq": 11}',
+  'a seat without an id': '{"type": "seat_update", "status": "booked", "epoch": 3, "seq": 11}',
+  'a status that does not exist': '{"type": "seat_update", "seat_id": 41, "status": "gone", "epoch": 3, "seq": 11}',
+  'an update without a position': '{"type": "seat_update", "seat_id": 41, "status": "booked", "epoch": 3}',
+})) {
+  test(`after ${what} it starts again from what it knows`, async () => {
+    const stage = new Stage();
+    await stage.show(10, state(41, 'available'));
+    stage.socket.onmessage({ data: text });
+    assert.equal(stage.socket.closedWith, 1000);
+    assert.deepEqual(stage.picture, { 41: 'available' });
+    await stage.clock.advance(500);
+    assert.equal(query(stage.socket).since, '10');
+  });
+}
+
+test('it takes no more seats than its limit', async () => {
+  const stage = new Stage('the-token', { seats: 2 });
+  await stage.show(10, state(41, 'available'), state(42, 'available'), state(43, 'available'));
+  assert.equal(stage.client.seats.size, 0);
+  assert.match(stage.told('error')[0].message, /More than 2 seats/);
+});
+
+test('messages that it does not know are passed over', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'));
+  stage.say({ type: 'weather', rain: true });
+  stage.update(11, state(41, 'booked'));
+  assert.deepEqual(stage.picture, { 41: 'booked' });
+});
+
+test('closing ends everything, at any moment', async () => {
+  const whileConnecting = new Stage();
+  await whileConnecting.open();
+  whileConnecting.client.close();
+  const whileWaiting = new Stage();
+  await whileWaiting.open();
+  whileWaiting.hangUp();
+  whileWaiting.client.close();
+  const whileLive = new Stage();
+  await whileLive.show(10, state(41, 'available'));
+  whileLive.client.close();
+  const whilePolling = new Stage();
+  whilePolling.socketsAllowed = false;
+  await whilePolling.open();
+  whilePolling.client.close();
+  const whileFetchingAToken = new Stage(() => new Promise(() => {}));
+  await whileFetchingAToken.open();
+  whileFetchingAToken.client.close();
+  for (const stage of [whileConnecting, whileWaiting, whileLive, whilePolling, whileFetchingAToken]) {
+    const { length } = stage.sockets;
+    await stage.clock.advance(600_000);
+    assert.equal(stage.client.state, 'closed');
+    assert.equal(stage.sockets.length, length);
+    assert.equal(stage.clock.pending, 0);
+    assert.ok(stage.sockets.every((socket) => socket.readyState === 3));
+    stage.client.open();
+    await settled();
+    assert.equal(stage.client.state, 'closed');
+  }
+  assert.deepEqual(whileLive.picture, { 41: 'available' });
+});
+
+test('senseless limits are refused', () => {
+  for (const limits of [{ pollMs: 0 }, { pollMs: Number.NaN }, { pollMs: '3' }, { pause: 3 }]) {
+    assert.throws(() => new ScreeningClient('https://tickets.test', 1, 'token', { limits }), RangeError);
+  }
+});

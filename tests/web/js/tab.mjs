@@ -1,0 +1,20 @@
+// Node in place of a browser's tab: every line of standard input is an expression, written as a JSON string; its
+// value or what it threw goes out as a line of JSON. The console goes to standard error.
+
+import { createInterface } from 'node:readline';
+import * as frontrow from '../../../web/client/index.js';
+
+console.log = console.error;
+globalThis.frontrow = frontrow;
+await import('./watching.mjs');
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let result;
+  try {
+    result = { value: await (0, eval)(JSON.parse(line)) };
+  } catch (error) {
+    result = { thrown: String(error) };
+  }
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+process.exit();
