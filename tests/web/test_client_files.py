@@ -1,7 +1,11 @@
-"""The client is served, and only the client."""
+"""The client is packed, and served, and nothing beside it is."""
 
+import asyncio
 import re
+import shutil
+import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -11,6 +15,8 @@ from tests.api.venue import Venue
 pytestmark = pytest.mark.gen_test
 
 CLIENT = Path(web.__file__).parent / "client"
+PROJECT = CLIENT.parents[1]
+NEEDED_FOR_BUILDING = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
 async def test_every_module_is_served_for_any_site_and_revalidated(venue: Venue) -> None:
@@ -35,3 +41,18 @@ def test_modules_import_nothing_but_each_other() -> None:
 @pytest.mark.parametrize("path", ["package.json", "../__init__.py", "%2e%2e/__init__.py", "nothing.js", ""])
 async def test_nothing_else_is_served(venue: Venue, path: str) -> None:
     assert (await venue.guest.send("GET", f"/client/{path}")).status == 404
+
+
+async def test_an_installed_server_has_the_client(tmp_path: Path) -> None:
+    for name in NEEDED_FOR_BUILDING:
+        shutil.copy(PROJECT / name, tmp_path)
+    for package in ("frontrow", "web"):
+        shutil.copytree(PROJECT / package, tmp_path / package)
+    build = "from setuptools import build_meta; build_meta.build_wheel('wheels')"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "ignore", "-c", build, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
+    )
+    assert await process.wait() == 0
+    (wheel,) = (tmp_path / "wheels").glob("*.whl")
+    packed = {name for name in ZipFile(wheel).namelist() if name.startswith("web/client/")}
+    assert packed == {f"web/client/{file.name}" for file in CLIENT.iterdir()}
