@@ -43,6 +43,16 @@ async def test_nothing_else_is_served(venue: Venue, path: str) -> None:
     assert (await venue.guest.send("GET", f"/client/{path}")).status == 404
 
 
+def test_the_documentation_has_every_limit() -> None:
+    defaults = re.findall(r"^  (\w+): ([\d_]+),$", (CLIENT / "limits.js").read_text(), re.MULTILINE)
+    documented = re.findall(
+        r"^\| `(\w+)` \| ([\d,]+) \|", (PROJECT / "docs/client.md").read_text(), re.MULTILINE
+    )
+    assert [(name, value.replace("_", "")) for name, value in defaults] == [
+        (name, value.replace(",", "")) for name, value in documented
+    ]
+
+
 async def test_an_installed_server_has_the_client(tmp_path: Path) -> None:
     for name in NEEDED_FOR_BUILDING:
         shutil.copy(PROJECT / name, tmp_path)
