@@ -16,6 +16,7 @@ import { Link } from './link.js';
 
 /**
  * @typedef {object} ConnectionHandlers
+ * @property {() => void} onOpen a link is open; the server has not said anything yet
  * @property {(message: any) => void} onMessage a message came
  * @property {(failures: number, blocked: boolean) => void} onDown a link ended or could not be made, and another
  *   one follows: how many in a row came to nothing, and whether the browser did not even let it try
@@ -40,7 +41,7 @@ export class Connection {
   #worksSince = null;
 
   /**
-   * @param {(token: string) => string} address of the WebSocket, asked for before every attempt
+   * @param {(token: string | undefined) => string} address of the WebSocket, asked for before every attempt
    * @param {import('./credentials.js').Credentials} credentials
    * @param {Environment} environment
    * @param {ConnectionHandlers} handlers
@@ -102,6 +103,7 @@ export class Connection {
     if (turn !== this.#turn) return;
     try {
       this.#link = new Link(this.#address(token), this.#environment, {
+        onOpen: this.#handlers.onOpen,
         onMessage: (message) => {
           // A server that talks has looked at the token first.
           this.#credentials.accepted();

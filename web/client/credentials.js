@@ -1,8 +1,8 @@
-// Who the client speaks for: a token, or a function that fetches one whenever one is needed.
+// Who the client speaks for: a token, or a function that fetches one whenever one is needed; nobody, for guests.
 
 import { within } from './clock.js';
 
-/** @typedef {string | (() => string | Promise<string>)} Token */
+/** @typedef {string | (() => string | Promise<string>) | undefined} Token */
 
 export class Credentials {
   #token;
@@ -22,12 +22,12 @@ export class Credentials {
   }
 
   /**
-   * @returns {Promise<string>} a token, fetched anew where there is a function for it
+   * @returns {Promise<string | undefined>} a token, fetched anew where there is a function for it
    * @throws {Error} the function failed or took too long
    */
   async current() {
     const token = this.#token;
-    if (typeof token === 'string') return token;
+    if (typeof token !== 'function') return token;
     // Called in a promise, so that a function that throws is like one that rejects.
     return within(this.#clock, this.#limits.answerMs, Promise.resolve().then(token), 'The token');
   }

@@ -25,8 +25,11 @@ export const NOT_FOUND = 4404;
 const TOKEN_REFUSALS = new Set(['authentication required', 'invalid token', 'token expired', 'token revoked']);
 /** Other endings that the client itself has brought about: unreadable, wrong or too large messages. */
 const OWN_FAULTS = new Set([1002, 1003, 1007, POLICY_VIOLATION, 1009]);
-/** Of the statuses that blame the client, those that pass: timeout, too early, too many requests. */
-const PASSING = new Set([4408, 4425, 4429]);
+/**
+ * Of the statuses that blame the client, those that pass: timeout, conflict (with a connection of one's own that the
+ * server has not noticed to be dead, mostly), too early, too many requests.
+ */
+const PASSING = new Set([4408, 4409, 4425, 4429]);
 
 /**
  * @param {Farewell} farewell

@@ -1,4 +1,6 @@
-// The client's public names. docs/client.md tells how to use them.
+// The clients' public names. docs/client.md tells how to use them.
 
-export { ScreeningClient } from './screening_client.js';
+export { EventClient } from './event_client.js';
 export { DEFAULT_LIMITS } from './limits.js';
+export { RoomClient } from './room_client.js';
+export { ScreeningClient } from './screening_client.js';

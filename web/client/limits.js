@@ -10,7 +10,8 @@
  * @property {number} stableMs how long a connection must have worked for the pauses to start over
  * @property {number} attemptsBeforePolling how many attempts in a row must fail before seats are polled for
  * @property {number} pollMs between polls, give or take a quarter
- * @property {number} seats of a screening; more are a fault of the server
+ * @property {number} seats of a screening or a room; more are a fault of the server
+ * @property {number} subscriptions events to watch, or rooms to be in, at the same time
  */
 
 /** @type {Readonly<Limits>} */
@@ -24,6 +25,7 @@ export const DEFAULT_LIMITS = Object.freeze({
   attemptsBeforePolling: 3,
   pollMs: 3_000,
   seats: 200_000,
+  subscriptions: 100,
 });
 
 /**

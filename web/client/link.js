@@ -26,17 +26,21 @@ export class Link {
    * @param {import('./clock.js').Clock} environment.clock
    * @param {import('./limits.js').Limits} environment.limits
    * @param {object} handlers
-   * @param {(message: any) => void} handlers.onMessage takes every message but pongs
+   * @param {() => void} handlers.onOpen the socket is open
+   * @param {(message: any) => void} handlers.onMessage
    * @param {(farewell: import('./farewells.js').Farewell) => void} handlers.onEnd
    * @throws {DOMException} the browser does not allow the connection
    */
-  constructor(url, { WebSocket, clock, limits }, { onMessage, onEnd }) {
+  constructor(url, { WebSocket, clock, limits }, { onOpen, onMessage, onEnd }) {
     this.#clock = clock;
     this.#limits = limits;
     this.#onMessage = onMessage;
     this.#onEnd = onEnd;
     this.#socket = new WebSocket(url);
-    this.#socket.onopen = () => this.#await(limits.answerMs);
+    this.#socket.onopen = () => {
+      this.#await(limits.answerMs);
+      onOpen();
+    };
     this.#socket.onmessage = (event) => this.#take(event.data);
     this.#socket.onclose = (event) => this.#end({ code: event.code, reason: event.reason });
     this.#await(limits.connectMs);
@@ -75,7 +79,7 @@ export class Link {
     }
     this.#heardAt = this.#clock.now();
     this.#deadline = null;
-    if (message.type !== 'pong') this.#onMessage(message);
+    this.#onMessage(message);
   }
 
   /** @param {number} ms */

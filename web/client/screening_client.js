@@ -1,10 +1,9 @@
 // The seats of one screening, kept up to date: over a WebSocket wherever it can be had, by polling where it cannot.
 
-import { Connection } from './connection.js';
 import { nextAfter } from './farewells.js';
-import { LiveClient } from './live_client.js';
+import { LiveClient, ProtocolError } from './live_client.js';
 import { Poller } from './poller.js';
-import { ProtocolError, SeatPicture } from './seat_picture.js';
+import { SeatPicture } from './seat_picture.js';
 
 /**
  * Besides the events of `LiveClient`: `seats` with a `Change` whenever the picture changed, whatever the cause;
@@ -12,7 +11,6 @@ import { ProtocolError, SeatPicture } from './seat_picture.js';
  * socket was confirmed, `resumed` where it goes on from what is known.
  */
 export class ScreeningClient extends LiveClient {
-  #connection;
   #poller;
   #picture;
   #screeningId;
@@ -27,22 +25,15 @@ export class ScreeningClient extends LiveClient {
     super(baseUrl, token, options);
     this.#screeningId = screeningId;
     this.#picture = new SeatPicture(this.environment.limits.seats);
-    const onError = (error) => this.tell('error', error);
-    this.#connection = new Connection((token) => this.#address(token), this.credentials, this.environment, {
-      onMessage: (message) => this.#take(message),
-      onDown: (failures, blocked) => this.#down(failures, blocked),
-      onStop: (farewell, next) => this.#stopped(farewell, next),
-      onError,
-    });
     const polled = this.url(`api/v1/seat-reservations/screening/${screeningId}/availability/me`);
     this.#poller = new Poller(polled.href, this.credentials, this.environment, {
       onSeats: (entries, position) => this.#announce(this.#picture.replace(entries, position)),
       onAnswer: () => this.become('polling'),
       onFailure: (error) => {
         this.become('connecting');
-        onError(error);
+        this.tell('error', error);
       },
-      onStop: (farewell) => this.#stopped(farewell, nextAfter(farewell)),
+      onStop: (farewell) => this.dismissed(farewell, nextAfter(farewell)),
     });
   }
 
@@ -51,46 +42,49 @@ export class ScreeningClient extends LiveClient {
     return this.#picture.seats;
   }
 
-  /** Watch the screening. A client that was closed remains so. */
-  open() {
-    if (this.state !== 'idle') return;
-    this.become('connecting');
-    this.#connection.open();
-  }
-
-  /** Watch no more. The picture stays as it is. */
-  close() {
-    this.#end();
-    this.become('closed');
-  }
-
-  /** @param {string} token */
-  #address(token) {
+  /**
+   * @override @protected
+   * @param {string | undefined} token
+   */
+  address(token) {
     const { seq, epoch } = this.#picture;
     const query = { token, updates: 'bulk', since: seq, epoch };
     return this.socketUrl(`ws/screenings/${this.#screeningId}`, query);
   }
 
-  /** @param {any} message */
-  #take(message) {
-    try {
-      switch (message.type) {
-        case 'connection_confirmed':
-          this.#confirmed(message);
-          break;
-        case 'seat_update':
-        case 'bulk_seat_update':
-          this.#updated(message);
-          break;
-        case 'error':
-          this.tell('error', new ProtocolError(`${message.code}: ${message.message}`));
-          break;
-      }
-    } catch (error) {
-      // The position was not moved, so another connection brings the same again.
-      this.tell('error', error);
-      this.#connection.renew();
+  /**
+   * @override @protected
+   * @param {any} message
+   */
+  take(message) {
+    switch (message.type) {
+      case 'connection_confirmed':
+        this.#confirmed(message);
+        break;
+      case 'seat_update':
+      case 'bulk_seat_update':
+        this.#updated(message);
+        break;
+      case 'error':
+        this.tell('error', new ProtocolError(`${message.code}: ${message.message}`));
+        break;
     }
+  }
+
+  /**
+   * @override @protected
+   * @param {number} failures
+   * @param {boolean} blocked
+   */
+  down(failures, blocked) {
+    if (!this.#poller.running) this.become('connecting');
+    if (blocked || failures >= this.environment.limits.attemptsBeforePolling) this.#poller.start();
+  }
+
+  /** @override @protected */
+  end() {
+    super.end();
+    this.#poller.stop();
   }
 
   /** @param {any} message */
@@ -101,53 +95,25 @@ export class ScreeningClient extends LiveClient {
     // Epoch 0 announces a snapshot.
     const resumed = epoch !== 0;
     this.tell('open', { resumed });
-    if (resumed) this.#works();
+    if (resumed) this.works();
   }
 
   /** @param {any} message */
   #updated(message) {
     if (message.snapshot !== true && message.epoch !== this.#picture.epoch) {
       // The screening was loaded anew: only what the server makes of the old position is certain.
-      this.#connection.renew();
+      this.connection.renew();
       return;
     }
     const change = this.#picture.take(message);
     if (change === null) return;
     this.#announce(change);
-    this.#works();
-  }
-
-  #works() {
-    this.#connection.works();
-    this.become('live');
+    this.works();
   }
 
   /** @param {import('./seat_picture.js').Change} change */
   #announce(change) {
     if (change.replaced) this.tell('snapshot', change);
     if (change.changed.length > 0 || change.removed.length > 0) this.tell('seats', change);
-  }
-
-  /**
-   * @param {number} failures
-   * @param {boolean} blocked
-   */
-  #down(failures, blocked) {
-    if (!this.#poller.running) this.become('connecting');
-    if (blocked || failures >= this.environment.limits.attemptsBeforePolling) this.#poller.start();
-  }
-
-  /**
-   * @param {import('./farewells.js').Farewell} farewell
-   * @param {string} next
-   */
-  #stopped(farewell, next) {
-    this.#end();
-    this.dismissed(farewell, next);
-  }
-
-  #end() {
-    this.#connection.close();
-    this.#poller.stop();
   }
 }

@@ -2,6 +2,8 @@
 // several messages takes effect when the last of them is there, so nobody sees half an update, and a connection
 // that breaks in the middle leaves the picture at the position that it is resumed from.
 
+import { ProtocolError } from './live_client.js';
+
 /**
  * @typedef {object} Seat as the server tells it (docs/websocket.md)
  * @property {number} seat_id
@@ -21,11 +23,6 @@
  */
 
 const STATUSES = new Set(['available', 'reserved', 'booked']);
-
-/** A message is not what the server's documentation says. */
-export class ProtocolError extends Error {
-  name = 'ProtocolError';
-}
 
 export class SeatPicture {
   /** By their ids. @type {Map<number, Seat>} */

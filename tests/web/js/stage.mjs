@@ -64,6 +64,11 @@ class FakeSocket {
 /** What the seats are in these tests: `state(42, 'reserved', {is_mine: true})`. */
 export const state = (seat_id, status, more = {}) => ({ seat_id, status, is_mine: false, ...more });
 
+const EVENTS = ['open', 'snapshot', 'seats', 'state', 'error', 'unauthorized', 'counts', 'booking', 'joined',
+  'selected', 'released', 'booked', 'refused'];
+
+const watchingScreening = (url, token, options) => new ScreeningClient(url, SCREENING, token, options);
+
 export class Stage {
   clock = new ManualClock();
   sockets = [];
@@ -75,9 +80,14 @@ export class Stage {
   answerPoll = () => new Response('away', { status: 502 });
   socketsAllowed = true;
 
-  constructor(token = 'the-token', limits = {}) {
+  /**
+   * @param token of the client
+   * @param limits of the client
+   * @param make makes another client than one of a screening, given the server's address, the token and options
+   */
+  constructor(token = 'the-token', limits = {}, make = watchingScreening) {
     const stage = this;
-    this.client = new ScreeningClient('https://tickets.test/shop', SCREENING, token, {
+    this.client = make('https://tickets.test/shop', token, {
       clock: this.clock,
       random: () => this.chance,
       limits,
@@ -93,7 +103,7 @@ export class Stage {
         return this.answerPoll(options);
       },
     });
-    for (const name of ['open', 'snapshot', 'seats', 'state', 'error', 'unauthorized']) {
+    for (const name of EVENTS) {
       this.client.addEventListener(name, ({ detail }) => this.events.push([name, detail]));
     }
   }
