@@ -28,7 +28,7 @@ class Watching:
     """`ScreeningClient` in a tab.
 
     Args:
-        tab: where it runs; it has the functions of `js/watching.mjs`.
+        tab: where it runs; it has the functions of `js/deeds.mjs`.
     """
 
     def __init__(self, tab: Inspected) -> None:
@@ -55,7 +55,7 @@ class Watching:
         await self._tab.until(f"seen.opens.length === {times}")
 
     async def seen(self) -> dict[str, Any]:
-        """What the client told of, as `js/watching.mjs` notes it."""
+        """What the client told of, as `js/deeds.mjs` notes it."""
         noted: dict[str, Any] = await self._tab.evaluate("seen")
         return noted
 
