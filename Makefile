@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --gene
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser run test soak lint format docs lock clean
+.PHONY: help install browser run test soak bench lint format docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,6 +26,10 @@ $(VENV)/.dependencies: requirements/dev.lock
 			"or name another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.dependencies setup.cfg
@@ -44,6 +48,9 @@ test: install browser ## all tests, the long ones in their short versions
 soak: install browser ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
+bench: install $(VENV)/.peers ## measure, beside other servers: make bench ARGS="hold --plot hold.svg"
+	$(BIN)/frontrow bench $(ARGS)
+
 lint: install ## style, types, import contracts, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -61,6 +68,7 @@ docs: install ## write docs/settings.md from the table of settings
 lock: install ## choose the newest allowed dependencies again
 	$(LOCK) --upgrade --output-file requirements/run.lock
 	$(LOCK) --upgrade --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
+	$(LOCK) --upgrade --constraints requirements/dev.lock --extra bench --output-file requirements/bench.lock
 
 clean: ## remove everything that was made here, the demo's data too
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov

@@ -13,7 +13,7 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import click
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import cursor as Cursor  # type: ignore[import-untyped]
 
 from bench.halls import report
 from persistence.catalogue import statistics as figures

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from statistics import median
 
 Figures = Mapping[str, float]
 Samples = dict[str, dict[str, list[float]]]
@@ -40,11 +39,3 @@ async def alternate(contenders: list[Contender], rounds: int, played: Callable[[
                     samples[contender.name][name].append(value)
             played()
     return {name: dict(figures) for name, figures in samples.items()}
-
-
-def medians(samples: Samples) -> dict[str, dict[str, float]]:
-    """The middle of all rounds, by contender and figure."""
-    return {
-        name: {figure: median(values) for figure, values in figures.items()}
-        for name, figures in samples.items()
-    }

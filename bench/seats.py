@@ -56,9 +56,15 @@ class SeatPairs:
         body = b'{"screening_id":%d,"seat_ids":[%d,%d]}' % self.place(pair)
         return _post(TOGGLE, self._token(pair if user is None else user)) + framed(body)
 
-    def book(self, pair: int, user: int | None = None) -> bytes:
-        """The request that buys a pair, with a payment of its own."""
-        payment_id = f"{self.run}-{pair}-{pair if user is None else user}".encode()
+    def book(self, pair: int, user: int | None = None, payment: int | None = None) -> bytes:
+        """The request that buys a pair, with a payment of its own.
+
+        Args:
+            pair: which.
+            user: who, if not the one whom it belongs to.
+            payment: number of the payment, if not that of the pair.
+        """
+        payment_id = f"{self.run}-{pair if payment is None else payment}".encode()
         body = b'{"screening_id":%d,"seat_ids":[%d,%d],"payment_id":"%b"}' % (*self.place(pair), payment_id)
         return _post(BOOK, self._token(pair if user is None else user)) + framed(body)
 

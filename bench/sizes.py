@@ -37,7 +37,7 @@ class Sizes:
     active_screenings: int = 10_000
     large_rows: int = 250
     large_seats_per_row: int = 200
-    sold_out_rows: int = 50
+    sold_out_rows: int = 100
     activations: int = 200
     engine_holds: int = 100_000
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,20 @@ def check(data_dir: Path | None) -> None:
         click.echo(f"{'ok  ' if finding.good else 'FAIL' if finding.fatal else 'note'}  {finding.text}")
     if any(finding.fatal for finding in findings):
         sys.exit(1)
+
+
+@main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench_command(arguments: tuple[str, ...]) -> None:
+    """Measure the server beside others on this machine, from a checkout."""
+    try:
+        # Measurements depend on the server, not the server on them: a wheel comes without.
+        harness = import_module("bench.command")
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"{exc.name} is missing: frontrow bench needs a checkout and its environment (make install)"
+        ) from exc
+    harness.bench.main(arguments, prog_name="frontrow bench")
 
 
 def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:

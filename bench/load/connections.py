@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from bench.load.http import Address
 
@@ -17,9 +18,16 @@ async def connect_all(address: Address, protocols: Sequence[asyncio.Protocol]) -
     """
     loop = asyncio.get_running_loop()
     for first in range(0, len(protocols), AT_ONCE):
-        async with asyncio.TaskGroup() as group:
-            for protocol in protocols[first : first + AT_ONCE]:
-                group.create_task(loop.create_connection(lambda protocol=protocol: protocol, *address))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for protocol in protocols[first : first + AT_ONCE]:
+                    group.create_task(loop.create_connection(partial(_itself, protocol), *address))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+
+def _itself(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    return protocol
 
 
 async def finished_within(seconds: float, futures: Sequence["asyncio.Future[None]"]) -> bool:

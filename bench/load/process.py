@@ -26,12 +26,14 @@ class LoadProcess:
 
     Args:
         cores: where it runs.
+        collecting: whether garbage is collected while a load runs. Collections would be latencies that no
+            server is to blame for, and what a load leaves is small.
     """
 
-    def __init__(self, cores: frozenset[int]) -> None:
+    def __init__(self, cores: frozenset[int], *, collecting: bool = False) -> None:
         # A fresh interpreter: what the harness has imported and opened would be in its way.
         self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_settle, initargs=(cores,)
+            1, mp_context=get_context("spawn"), initializer=_settle, initargs=(cores, collecting)
         )
 
     def __enter__(self) -> Self:
@@ -54,11 +56,11 @@ def raise_descriptor_limit() -> int:
     return allowed
 
 
-def _settle(cores: frozenset[int]) -> None:
+def _settle(cores: frozenset[int], collecting: bool) -> None:
     os.sched_setaffinity(0, cores)
     raise_descriptor_limit()
-    # Collections would be latencies that no server is to blame for; what a load leaves is small.
-    gc.disable()
+    if not collecting:
+        gc.disable()
 
 
 def _carry_out(load: Load) -> Tally:

@@ -16,6 +16,9 @@ from bench.load.tally import Stopwatch, Tally
 READY_SECONDS = 60.0
 """How long all sockets together may take until they are open and have been greeted."""
 
+_AHEAD = 2
+"""Changes that are on their way together, so that the server never waits for the next one."""
+
 REFUSED = 0x100
 """Outcome of a command that the server did not carry out; frames' own outcomes are their opcodes."""
 
@@ -159,13 +162,13 @@ async def open_sockets(address: Address, sockets: Sequence[Socket]) -> None:
 
 @dataclass(frozen=True)
 class ByRequests:
-    """Changes that are made by REST, one after the other."""
+    """Changes that are made by REST."""
 
     requests: Requests
 
     async def connected(self, address: Address, tally: Tally) -> ClosedLoopConnection:
         """A connection that makes them."""
-        connection = ClosedLoopConnection(self.requests.of(0, 1), 1, tally)
+        connection = ClosedLoopConnection(self.requests.of(0, 1), _AHEAD, tally)
         await connect_all(address, [connection])
         return connection
 
@@ -178,7 +181,7 @@ class ByMessage:
 
     async def connected(self, address: Address, tally: Tally) -> Commander:
         """A connection that sends it."""
-        commander = Commander("/", cycle([client_frame(self.text)]), 1, tally)
+        commander = Commander("/", cycle([client_frame(self.text)]), _AHEAD, tally)
         await open_sockets(address, [commander])
         return commander
 

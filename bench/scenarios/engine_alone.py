@@ -1,9 +1,11 @@
-"""The engine without any I/O: two seats held by each of many holders, in a hall that is large enough.
+"""The engine without any I/O: seats held by many holders, in a hall that is large enough.
 
-Once by the pure core, and once through its actor, mailbox and futures, with ports that do nothing.
+Once by the pure core, two seats at a time and one, and once through its actor, mailbox and futures, with
+ports that do nothing. Garbage is collected, as in the server.
 """
 
 import asyncio
+import math
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -21,7 +23,7 @@ from engine.directory import Screenings
 from engine.memory import MemoryDatabase, MemoryIds, MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.ports import Entry, LoadedScreening
-from engine.records import IdempotencyRecord
+from engine.records import IdempotencyRecord, Layout
 from engine.replies import SeatsChanged
 from engine.screening import Screening
 
@@ -61,9 +63,17 @@ class NoAudience:
         """Nothing."""
 
 
-def commands(holds: int) -> list[HoldSeats]:
-    """As many holds, of seats that nobody has."""
-    return [HoldSeats(_SCREENING, f"user:{pair}", (2 * pair + 1, 2 * pair + 2)) for pair in range(holds)]
+def commands(holds: int, seats: int) -> list[HoldSeats]:
+    """As many holds of so many seats, which nobody has."""
+    return [
+        HoldSeats(_SCREENING, f"user:{place}", tuple(range(place * seats + 1, place * seats + seats + 1)))
+        for place in range(holds)
+    ]
+
+
+def hall_for(holds: int, seats: int) -> Layout:
+    """A hall with room for them."""
+    return hall_of(math.ceil(holds * seats / _SEATS_PER_ROW), _SEATS_PER_ROW)
 
 
 @dataclass(frozen=True)
@@ -71,13 +81,14 @@ class Core:
     """A load on `Screening.handle`."""
 
     holds: int
+    seats: int
 
     async def run(self) -> Tally:
         """Hold, one after the other."""
-        hall = hall_of(-(-2 * self.holds // _SEATS_PER_ROW), _SEATS_PER_ROW)
+        hall = hall_for(self.holds, self.seats)
         loaded = LoadedScreening(screening_info(_SCREENING), hall, 1, (), ())
         screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
-        now, wanted, tally = SystemClock().now(), commands(self.holds), Tally()
+        now, wanted, tally = SystemClock().now(), commands(self.holds, self.seats), Tally()
         watch = Stopwatch(tally, os.getpid())
         for command in wanted:
             screening.handle(command, now)
@@ -91,11 +102,12 @@ class Actors:
     """A load on `Screenings.ask`."""
 
     holds: int
+    seats: int
 
     async def run(self) -> Tally:
         """Hold, many at a time."""
         database = MemoryDatabase()
-        hall = hall_of(-(-2 * self.holds // _SEATS_PER_ROW), _SEATS_PER_ROW)
+        hall = hall_for(self.holds, self.seats)
         database.add_screening(screening_info(_SCREENING), hall)
         screenings = Screenings(
             MemoryStore(database),
@@ -107,7 +119,7 @@ class Actors:
             MemoryIds(),
             Policy(),
         )
-        wanted, tally = iter(commands(self.holds)), Tally()
+        wanted, tally = iter(commands(self.holds, self.seats)), Tally()
 
         async def client() -> None:
             for command in wanted:
@@ -127,11 +139,13 @@ class Actors:
 async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
     """The core, and the core in its actor."""
     holds = stage.sizes.engine_holds
-    with LoadProcess(stage.placement.server) as process:
-        yield [
-            Contender(name, partial(_play, process, load))
-            for name, load in (("core", Core(holds)), ("actors", Actors(holds)))
-        ]
+    loads: dict[str, Core | Actors] = {
+        "core": Core(holds, 2),
+        "core-one-seat": Core(holds, 1),
+        "actors": Actors(holds, 2),
+    }
+    with LoadProcess(stage.placement.server, collecting=True) as process:
+        yield [Contender(name, partial(_play, process, load)) for name, load in loads.items()]
 
 
 async def _play(process: LoadProcess, load: Core | Actors) -> Figures:

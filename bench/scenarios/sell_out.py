@@ -1,4 +1,4 @@
-"""A hall is sold out: every buyer tries every pair of seats, each in an order of its own.
+"""A hall is sold out: several buyers want each pair of seats, in an order that nobody knows.
 
 Most requests are refused, as on such a day. What counts is that every pair is sold exactly once, and how
 soon the last one is.
@@ -19,21 +19,25 @@ from bench.stage import Frontrow, Stage, Target
 from tests.acceptance.server_process import SeededScreening
 
 _SEATS_PER_ROW = 20
+_RIVALS = 4
+"""How often each pair is wanted; now and then twice by the same buyer."""
+
 _LONGEST_FACTOR = 20
 """A hall must be sold out within so many times the usual round."""
 
 
 @dataclass(frozen=True)
 class Rush:
-    """Every connection is a buyer who wants any pair."""
+    """Each connection is a buyer, who wants a share of all pairs."""
 
     pairs: SeatPairs
 
     def of(self, connection: int, connections: int) -> Iterator[bytes]:
         """The requests of one buyer."""
-        order = list(range(len(self.pairs)))
-        random.Random(connection).shuffle(order)
-        return (self.pairs.book(pair, connection) for pair in order)
+        wanted = [*range(len(self.pairs))] * _RIVALS
+        random.Random(len(wanted)).shuffle(wanted)
+        for payment in range(connection, len(wanted), connections):
+            yield self.pairs.book(wanted[payment], connection, payment)
 
 
 async def play(
@@ -49,7 +53,7 @@ async def play(
     screenings = await server.process.seed(1, stage.sizes.sold_out_rows, _SEATS_PER_ROW)
     opened(screenings[0])
     await server.client.release_all(screenings[0].id)
-    pairs = SeatPairs(stage.tokens, screenings, run=f"sell-out-{screenings[0].id}")
+    pairs = SeatPairs(stage.tokens, screenings, run=f"sale-{screenings[0].id}")
     tally = await stage.closed_loop(target, Rush(pairs), seconds=_LONGEST_FACTOR * stage.seconds)
     if tally.outcomes[CREATED] != len(pairs):
         raise TooManyFailures(f"{tally.outcomes[CREATED]} sales of {len(pairs)} pairs")

@@ -1,0 +1,98 @@
+"""`frontrow bench`: measures, in one run on this machine, what Frontrow does and what others do.
+
+It uses the loopback interface alone, ends by itself, and leaves nothing behind but the files it is asked
+for. docs/performance.md explains the scenarios.
+"""
+
+import asyncio
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from bench.machine import describe, placement_of
+from bench.plot import FORMATS, CannotPlot, draw, require_plotting
+from bench.report import Report
+from bench.runner import Played, run
+from bench.scenarios import SCENARIOS
+from bench.sizes import SMALL, Sizes
+
+_LISTED = "\n".join(f"  {name:<18} {scenario.summary}" for name, scenario in SCENARIOS.items())
+
+
+@contextmanager
+def _progress(name: str, turns: int) -> Iterator[Played]:
+    with click.progressbar(length=turns, label=f"{name:<18}", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
+
+
+def _plot_file(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
+    """A file that can be drawn, found out before anything is measured."""
+    if file is not None:
+        if file.suffix not in FORMATS:
+            raise click.BadParameter(f"it must end in {' or '.join(FORMATS)}")
+        try:
+            require_plotting()
+        except CannotPlot as exc:
+            raise click.BadParameter(str(exc)) from exc
+    return file
+
+
+_file = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "bench",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=f"\b\nScenarios; all of them if none is named:\n{_LISTED}",
+)
+@click.argument("scenarios", nargs=-1, type=click.Choice(list(SCENARIOS)), metavar="[SCENARIO]...")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=5, show_default=True, help="Rounds counted.")
+@click.option(
+    "--seconds", type=click.FloatRange(0.05, 600), default=3.0, show_default=True, help="Length of a round."
+)
+@click.option("--output", type=_file, help="Store all samples in this file, as JSON.")
+@click.option("--plot", type=_file, callback=_plot_file, help="Draw results into this file, .png or .svg.")
+@click.option("--thresholds", is_flag=True, help="Exit with status 1 unless every threshold is reached.")
+@click.option("--small", is_flag=True, help="Tiny sizes, to try the harness; the figures mean nothing.")
+@click.option(
+    "--data-dir",
+    type=click.Path(exists=True, file_okay=False, writable=True, path_type=Path),
+    help="Where temporary databases are made: durable writes are those of its disk. [the system's]",
+)
+def bench(
+    scenarios: tuple[str, ...],
+    rounds: int,
+    seconds: float,
+    output: Path | None,
+    plot: Path | None,
+    thresholds: bool,
+    small: bool,
+    data_dir: Path | None,
+) -> None:
+    """Measure Frontrow beside other servers, in turns, on this machine.
+
+    Prints medians and ratios. Servers are confined to one core, the load and the databases to others. Exit
+    status 1 if a scenario could not be measured.
+    """
+    placement = placement_of(frozenset(os.sched_getaffinity(0)))
+    command = shlex.join(["frontrow", "bench", *sys.argv[sys.argv.index("bench") + 1 :]])
+    report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
+    with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
+        asyncio.run(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress))
+    click.echo("\n".join(report.lines()))
+    try:
+        if output is not None:
+            report.write(output)
+        if plot is not None and report.results:
+            draw(report, plot)
+    except OSError as exc:
+        raise click.ClickException(str(exc)) from exc
+    missed = thresholds and not all(verdict.reached for verdict in report.verdicts)
+    if report.failures or missed:
+        sys.exit(1)

@@ -1,0 +1,70 @@
+"""Runs scenarios one after the other and writes down what came of each."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from bench.load.http import BadAnswer
+from bench.load.sockets import SocketRefused
+from bench.load.tally import TooManyFailures
+from bench.machine import Placement
+from bench.peers.process import PeerFailed
+from bench.report import Report
+from bench.rounds import alternate
+from bench.scenarios import SCENARIOS
+from bench.stage import Stage
+from bench.thresholds import judge, read_thresholds
+from persistence.embedded import EmbeddedPostgresFailed
+
+SCENARIO_SECONDS = 1800.0
+"""How long one scenario may take in all, whatever goes wrong in it."""
+
+Played = Callable[[], None]
+Progress = Callable[[str, int], AbstractContextManager[Played]]
+"""Shows how far a scenario is, by its name and how many turns it has; it is told after each."""
+
+# Servers that do not start, and what their process reports, are assertions of tests/acceptance.
+_FAILURES = (
+    AssertionError,
+    BadAnswer,
+    EmbeddedPostgresFailed,
+    OSError,
+    PeerFailed,
+    SocketRefused,
+    TimeoutError,
+    TooManyFailures,
+)
+
+
+async def run(
+    report: Report, names: Sequence[str], directory: Path, placement: Placement, progress: Progress
+) -> None:
+    """Measure.
+
+    Args:
+        report: says how, and gets the results. A scenario that fails is noted, and the others go on.
+        names: of scenarios.
+        directory: an empty one, for databases and logs.
+        placement: who runs on which core.
+        progress: shows how far it is.
+    """
+    stage = Stage(directory, placement, report.sizes, seconds=report.seconds, rounds=report.rounds)
+    async with stage:
+        for name in names:
+            try:
+                async with asyncio.timeout(SCENARIO_SECONDS):
+                    async with SCENARIOS[name].prepare(stage) as contenders:
+                        turns = (report.rounds + 1) * len(contenders)
+                        with progress(name, turns) as played:
+                            report.results[name] = await alternate(contenders, report.rounds, played)
+            except _FAILURES as failure:
+                report.failures[name] = _in_words(failure)
+    report.notices = sorted(set(stage.notices))
+    report.verdicts = judge(read_thresholds(), report.results)
+
+
+def _in_words(failure: BaseException) -> str:
+    """The failure, and what servers had to say, if anything."""
+    notes = [note for note in getattr(failure, "__notes__", ()) if not note.rstrip().endswith(":")]
+    return "\n".join([f"{type(failure).__name__}: {failure}", *notes])
