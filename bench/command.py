@@ -6,7 +6,6 @@ for. docs/performance.md explains the scenarios.
 
 import asyncio
 import os
-import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +80,10 @@ def bench(
     status 1 if a scenario could not be measured.
     """
     placement = placement_of(frozenset(os.sched_getaffinity(0)))
-    command = shlex.join(["frontrow", "bench", *sys.argv[sys.argv.index("bench") + 1 :]])
+    command = (
+        f"frontrow bench {''.join(f'{name} ' for name in scenarios)}--rounds {rounds} --seconds {seconds:g}"
+    )
+    command += " --small" * small
     report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
         asyncio.run(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress))

@@ -120,8 +120,6 @@ class Stage:
         async with AsyncExitStack() as stack:
             raise_descriptor_limit()
             self._tokens = Tokens(self._secret)
-            with confined_to(self.placement.databases):
-                await asyncio.to_thread(self._postgres.start)
             stack.callback(self._postgres.stop)
             stack.enter_context(confined_to(self.placement.load))
             self.load = stack.enter_context(LoadProcess(self.placement.load))
@@ -144,7 +142,9 @@ class Stage:
         return self._tokens.issue(user_id, ttl_seconds=TOKEN_SECONDS)
 
     def database(self) -> str:
-        """Make an empty database. Returns its URL. Blocking."""
+        """Make an empty database. Returns its URL. Blocking, and the first time PostgreSQL is started."""
+        with confined_to(self.placement.databases):
+            self._postgres.start()
         name = f"bench_{next(self._numbers)}"
         execute(self._postgres.url, f"CREATE DATABASE {name}")
         return database_of(self._postgres, name)

@@ -72,12 +72,15 @@ class Arrivals:
         self._idle.append(connection)
         self.release_due()
 
-    def lost(self, due_at: float | None) -> None:
-        """A connection has gone, and with it perhaps a request."""
-        if due_at is not None:
+    def lost(self, connection: "OpenLoopConnection", due_at: float | None) -> None:
+        """A connection has gone, and with it perhaps a request. Without any there is nothing to wait for."""
+        if due_at is None:
+            self._idle.remove(connection)
+        else:
             self._in_flight -= 1
             self._give_up(due_at)
-        self.release_due()
+        if not (self._idle or self._in_flight or self.finished.done()):
+            self.finished.set_result(None)
 
     def abandon(self, in_flight: list[float]) -> None:
         """Nothing more is waited for: what has no answer is at least as old as it is."""
@@ -105,6 +108,7 @@ class OpenLoopConnection(asyncio.Protocol):
         self._arrivals = arrivals
         self._answers = Answers()
         self._transport: asyncio.Transport | None = None
+        self._leaving = False
         self.due_at: float | None = None
         self.sent = 0
 
@@ -128,11 +132,13 @@ class OpenLoopConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The server has hung up."""
-        due_at, self.due_at = self.due_at, None
-        self._arrivals.lost(due_at)
+        if not self._leaving:
+            due_at, self.due_at = self.due_at, None
+            self._arrivals.lost(self, due_at)
 
     def close(self) -> None:
         """Hang up."""
+        self._leaving = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -179,7 +185,6 @@ class OpenLoop:
             arrivals.abandon([at for connection in connections if (at := connection.due_at) is not None])
         finally:
             for connection in connections:
-                connection.due_at = None
                 connection.close()
         tally.sent = tuple(connection.sent for connection in connections)
         return tally

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
+from bench.load.http import BadAnswer
 from bench.load.tally import Tally
 
 
@@ -40,9 +41,15 @@ class Pipeline:
         self._send(self._depth)
 
     def answered(self, outcomes: list[int]) -> None:
-        """Count answers, and send as many requests."""
+        """Count answers, and send as many requests.
+
+        Raises:
+            BadAnswer: nobody asked for so many.
+        """
         now = time.perf_counter()
         tally, sent_at = self._tally, self._sent_at
+        if len(outcomes) > len(sent_at):
+            raise BadAnswer(f"{len(outcomes)} answers came to {len(sent_at)} requests")
         for outcome in outcomes:
             tally.outcomes[outcome] += 1
             tally.latencies.add(now - sent_at.popleft())

@@ -7,7 +7,7 @@ import resource
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import uvloop
 
@@ -64,7 +64,16 @@ def _settle(cores: frozenset[int], collecting: bool) -> None:
 
 
 def _carry_out(load: Load) -> Tally:
+    defects: list[BaseException] = []
+
+    def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What a protocol raises would be logged, and the run would go on without its connection."""
+        defects.append(context.get("exception") or RuntimeError(context["message"]))
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(note)
         tally = runner.run(load.run())
     gc.collect()
+    if defects:
+        raise defects[0]
     return tally

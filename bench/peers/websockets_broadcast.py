@@ -1,7 +1,10 @@
 """`websockets.broadcast`: whatever anybody sends goes to everybody."""
 
+from contextlib import suppress
+
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.asyncio.server import serve as serve_websockets
+from websockets.exceptions import ConnectionClosed
 
 from bench.peers.surroundings import Surroundings, told_to_stop
 
@@ -12,11 +15,10 @@ async def serve(surroundings: Surroundings) -> None:
 
     async def handle(connection: ServerConnection) -> None:
         connections.add(connection)
-        try:
+        with suppress(ConnectionClosed):
             async for message in connection:
                 broadcast(connections, message)
-        finally:
-            connections.remove(connection)
+        connections.remove(connection)
 
     async with serve_websockets(handle, sock=surroundings.listening, compression=None):
         await told_to_stop()

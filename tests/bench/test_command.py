@@ -1,0 +1,109 @@
+"""`frontrow bench` from its command line to its files, in tiny sizes, on what the test environment has."""
+
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench.machine import placement_of
+from bench.peers import PEERS
+from bench.scenarios import SCENARIOS
+from frontrow.cli import main
+
+
+def bench(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["bench", *map(str, arguments)])
+
+
+def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
+    output = data_directory / "results" / "run.json"
+    cores_before = os.sched_getaffinity(0)
+    ran = bench(
+        *("hold", "fan-out", "--small", "--rounds", 1, "--seconds", 0.1),
+        *("--output", output, "--data-dir", data_directory),
+    )
+    assert ran.exit_code == 0, ran.output
+    assert os.sched_getaffinity(0) == cores_before
+    assert list(data_directory.iterdir()) == [output.parent], "databases were left behind"
+
+    document = json.loads(output.read_text())
+    assert document["failures"] == {}
+    assert document["machine"]["placement"]["server"] == [max(cores_before)]
+    assert document["results"].keys() == {"hold", "fan-out"}
+    for name, measured in document["results"].items():
+        assert measured["figure"] == SCENARIOS[name].figure
+        for figures in measured["samples"].values():
+            assert {len(rounds) for rounds in figures.values()} == {1}
+            assert min(figures[measured["figure"]]) > 0
+
+    holds = document["results"]["hold"]["samples"]
+    assert set(holds["frontrow"]["success"]) == {1.0}
+    assert {"frontrow", "tornado-noop"} <= holds.keys()
+    # Peers that cannot be run here are named instead.
+    absent = set(PEERS) & {"fastapi-postgres", "fastapi-redis", "asgi-noop"} - holds.keys()
+    assert {notice.split(":")[0] for notice in document["notices"]} == {f"without {name}" for name in absent}
+
+    (noop,) = [
+        line
+        for line in document["thresholds"]
+        if (line["scenario"], line.get("against")) == ("hold", "tornado-noop")
+    ]
+    assert noop["at_least"] == 6.0
+    assert noop["low"] <= noop["high"]
+    assert "frontrow / tornado-noop rate" in ran.stdout
+
+
+def test_thresholds_that_are_missed_show_in_the_exit_status(data_directory: Path) -> None:
+    ran = bench("engine", "--small", "--rounds", 1, "--data-dir", data_directory, "--thresholds")
+    reached = "ok    engine alone" in ran.stdout
+    assert reached or "MISS  engine alone" in ran.stdout
+    assert ran.exit_code == (0 if reached else 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nothing",), "'nothing' is not one of 'hold'"),
+        (("--rounds", 0), "0 is not in the range"),
+        (("--seconds", 0), "0.0 is not in the range"),
+        (("--plot", "results.gif"), "it must end in .png or .svg"),
+        (("--data-dir", "/nowhere"), "Directory '/nowhere' does not exist"),
+    ],
+)
+def test_wrong_usage_is_said_in_words(arguments: tuple, said: str) -> None:
+    failed = bench(*arguments)
+    assert failed.exit_code == 2
+    assert said in failed.output
+
+
+def test_the_help_names_every_scenario() -> None:
+    helped = bench("--help")
+    assert helped.exit_code == 0
+    assert all(f" {name} " in helped.output for name in SCENARIOS)
+
+
+def test_an_installation_without_the_harness_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bench.command", None)
+    failed = bench("hold")
+    assert failed.exit_code == 1
+    assert "needs a checkout" in failed.output
+
+
+def test_every_peer_is_a_module_that_says_what_it_needs() -> None:
+    assert all(find_spec(f"bench.peers.{peer.module}") for peer in PEERS.values())
+
+
+@pytest.mark.parametrize(
+    ("cores", "placement"),
+    [
+        ({0, 1, 2, 3}, ({3}, {0}, {1, 2})),
+        ({0, 1}, ({1}, {0}, {0})),
+        ({5}, ({5}, {5}, {5})),
+    ],
+)
+def test_servers_have_a_core_to_themselves_where_there_are_two(cores: set, placement: tuple) -> None:
+    assert placement_of(frozenset(cores)) == placement

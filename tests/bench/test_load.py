@@ -1,0 +1,234 @@
+"""What the load generator counts, and when its clock starts."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from websockets.asyncio.server import ServerConnection, broadcast, serve
+from websockets.exceptions import ConnectionClosed
+
+from bench.load.closed_loop import ClosedLoop
+from bench.load.frames import TEXT
+from bench.load.http import Address, Answers, BadAnswer, Requests, request
+from bench.load.open_loop import OpenLoop
+from bench.load.sockets import REFUSED, ByMessage, Commands, FanOut, SocketRefused
+from bench.load.tally import Tally, TooManyFailures
+from bench.seats import Each, Repeated
+from tests.bench.scripted_server import CREATED, OWN_PID, Script, serving
+
+pytestmark = pytest.mark.gen_test
+
+ASKING = Repeated([request("GET", "/")])
+RATE, ROUND_SECONDS = 400.0, 0.6
+STALL_AFTER_SECONDS, STALL_SECONDS = 0.2, 0.25
+
+
+def closed(address: Address, requests: Requests = ASKING, connections: int = 1, **more: Any) -> ClosedLoop:
+    usual = {"depth": 1, "seconds": ROUND_SECONDS}
+    return ClosedLoop(address, OWN_PID, requests, connections, **{**usual, **more})
+
+
+def opened(address: Address, rate: float = RATE, connections: int = 8) -> OpenLoop:
+    return OpenLoop(address, OWN_PID, ASKING, connections, rate, ROUND_SECONDS)
+
+
+# Open loop
+
+
+async def test_requests_arrive_at_their_rate() -> None:
+    async with serving(Script()) as address:
+        tally = await opened(address).run()
+    assert tally.answered == RATE * ROUND_SECONDS
+    assert tally.seconds == pytest.approx(ROUND_SECONDS, abs=0.1)
+    assert tally.require(201) == 1
+
+
+async def test_a_stall_is_charged_to_everything_that_should_have_begun_in_it() -> None:
+    script = Script()
+    async with serving(script) as address:
+        script.stall(STALL_AFTER_SECONDS, STALL_SECONDS)
+        tally = await opened(address).run()
+    assert tally.answered == RATE * ROUND_SECONDS
+    # Requests were due all through the stall, so how long they waited is spread evenly over it.
+    share_stalled = STALL_SECONDS / ROUND_SECONDS
+    halfway, longest = tally.latencies.percentiles_ms(100 * (1 - share_stalled / 2), 99)
+    assert halfway == pytest.approx(STALL_SECONDS * 1e3 / 2, abs=50)
+    assert longest > STALL_SECONDS * 1e3 * 0.9
+
+
+async def test_a_closed_loop_hardly_notices_the_same_stall() -> None:
+    script = Script()
+    async with serving(script) as address:
+        script.stall(STALL_AFTER_SECONDS, STALL_SECONDS)
+        tally = await closed(address).run()
+    (usual,) = tally.latencies.percentiles_ms(99)
+    assert tally.answered > 200
+    assert usual < STALL_SECONDS * 1e3 / 5
+
+
+async def test_waiting_for_a_free_connection_counts() -> None:
+    script = Script()
+    async with serving(script) as address:
+        script.stall(0, ROUND_SECONDS)
+        tally = await opened(address, rate=100, connections=1).run()
+    (median,) = tally.latencies.percentiles_ms(50)
+    assert median == pytest.approx(ROUND_SECONDS * 1e3 / 2, abs=60)
+
+
+async def test_what_is_never_answered_is_as_late_as_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.load.open_loop.DRAIN_SECONDS", 0.1)
+    script = Script()
+    async with serving(script) as address:
+        script.stall(0, 60)
+        tally = await opened(address, rate=100).run()
+    assert (tally.answered, tally.unanswered) == (0, 100 * ROUND_SECONDS)
+    (longest,) = tally.latencies.percentiles_ms(100)
+    assert longest >= (ROUND_SECONDS + 0.1) * 1e3 * 0.95
+    with pytest.raises(TooManyFailures, match="60 were not answered"):
+        tally.require(201)
+
+
+async def test_a_server_that_hangs_up_has_not_answered() -> None:
+    script = Script()
+    script.hangs_up_after = 1
+    async with serving(script) as address:
+        tally = await opened(address, rate=50, connections=1).run()
+    assert (tally.answered, tally.unanswered) == (0, 50 * ROUND_SECONDS)
+
+
+# Closed loop
+
+
+async def test_finite_requests_end_the_run() -> None:
+    script = Script()
+    requests = [request("GET", f"/{number}") for number in range(10)]
+    async with serving(script) as address:
+        tally = await closed(address, requests=Each(requests), connections=3, seconds=60).run()
+    assert sorted(script.requests) == requests
+    assert (tally.answered, tally.sent) == (10, (4, 3, 3))
+
+
+async def test_pipelined_requests_are_all_answered() -> None:
+    script = Script()
+    async with serving(script) as address:
+        tally = await closed(address, depth=16, connections=2, seconds=0.1).run()
+    assert tally.answered == sum(tally.sent) == len(script.requests) > 32
+    assert tally.received_bytes == tally.answered * len(CREATED)
+    assert tally.require(201) == 1
+
+
+async def test_refusals_are_told_by_their_status() -> None:
+    script = Script(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
+    async with serving(script) as address:
+        tally = await closed(address, seconds=0.05).run()
+    with pytest.raises(TooManyFailures, match=r"0\.0% of .* x 503"):
+        tally.figures(201)
+
+
+async def test_connections_that_revalidate_send_what_they_were_given() -> None:
+    script = Script(b'HTTP/1.1 200 OK\r\nETag: W/"3-7"\r\nContent-Length: 2\r\n\r\n[]')
+    async with serving(script) as address:
+        await closed(address, revalidates=True, seconds=0.05).run()
+    first, *others = script.requests
+    assert b"If-None-Match" not in first
+    assert others
+    assert all(b'\r\nIf-None-Match: W/"3-7"\r\n\r\n' in other for other in others)
+
+
+async def test_nobody_there_is_an_error() -> None:
+    async with serving(Script()) as address:
+        pass
+    with pytest.raises(OSError):
+        await closed(address).run()
+
+
+# Cutting answers
+
+
+ANSWERS = b"".join(
+    (
+        b"HTTP/1.1 201 Created\r\nContent-Length: 14\r\n\r\n{}\r\n\r\nHTTP/1.1",
+        b"HTTP/1.1 204 No Content\r\nServer: x\r\n\r\n",
+        b'HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "a"\r\n\r\n',
+        b"HTTP/1.1 200 OK\r\ncontent-length:0\r\n\r\n",
+    )
+)
+
+
+async def test_answers_are_the_same_wherever_the_stream_is_cut() -> None:
+    for place in range(len(ANSWERS)):
+        answers = Answers()
+        found = [*answers.feed(ANSWERS[:place]), *answers.feed(ANSWERS[place:])]
+        assert [answer.status for answer in found] == [201, 204, 304, 200]
+        assert found[2].entity_tag == b'"a"'
+
+
+@pytest.mark.parametrize(
+    "stream", [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"220 mail.example ESMTP\r\n\r\n"]
+)
+async def test_what_cannot_be_followed_is_told(stream: bytes) -> None:
+    with pytest.raises(BadAnswer):
+        Answers().feed(stream)
+
+
+# Sockets
+
+
+class Talk:
+    """A WebSocket server by somebody else's library."""
+
+    def __init__(self) -> None:
+        self.connections: set[ServerConnection] = set()
+
+    async def everybody(self, connection: ServerConnection) -> None:
+        """Greet, and tell everybody what anybody says."""
+        self.connections.add(connection)
+        if connection.request.path == "/watch":
+            await connection.send('{"type":"welcome"}')
+        with suppress(ConnectionClosed):
+            async for message in connection:
+                broadcast(self.connections, message)
+
+    async def reply(self, connection: ServerConnection) -> None:
+        """Answer pings, do what is asked, and refuse every third command."""
+        number = 0
+        with suppress(ConnectionClosed):
+            async for message in connection:
+                if "ping" in message:
+                    await connection.send('{"type":"pong"}')
+                    continue
+                number += 1
+                await connection.send('{"type":"error"}' if number % 3 == 0 else message)
+
+
+async def test_every_delivery_is_counted() -> None:
+    async with serve(Talk().everybody, "127.0.0.1", 0) as server:
+        address = Address(*server.sockets[0].getsockname())
+        load = FanOut(address, OWN_PID, ["/watch"] * 5, b"welcome", ByMessage(b"x" * 300), 0.1)
+        tally = await load.run()
+    assert tally.outcomes[TEXT] > 5
+    assert tally.received_bytes == 300 * tally.outcomes[TEXT]
+    assert tally.unanswered == 0
+
+
+async def test_commands_are_counted_by_their_replies() -> None:
+    async with serve(Talk().reply, "127.0.0.1", 0) as server:
+        address = Address(*server.sockets[0].getsockname())
+        messages = [[b'{"type":"select"}'], [b'{"type":"release"}']]
+        load = Commands(address, OWN_PID, ["/a", "/b"], [[], []], messages, depth=4, seconds=0.1)
+        tally = await load.run()
+    assert tally.answered > 8
+    assert tally.outcomes[REFUSED] == pytest.approx(tally.answered / 3, abs=2)
+    assert tally.unanswered == 0
+
+
+async def test_a_refused_handshake_is_an_error() -> None:
+    async with serving(Script()) as address:
+        load = FanOut(address, OWN_PID, ["/ws?token=abc"], None, ByMessage(b""), 0.1)
+        with pytest.raises(SocketRefused, match=r"^/ws: .*201 Created"):
+            await load.run()
+
+
+async def test_a_tally_without_anything_is_a_failure() -> None:
+    with pytest.raises(TooManyFailures, match="of 0 requests"):
+        Tally().figures(200)
