@@ -1,7 +1,7 @@
 """Seats selected and released over WebSockets, several commands ahead of their replies.
 
-Each client is alone in its room, so that replies are all there is to send, and well below the bound on the
-frames of one socket. The peer sends back what it gets, messages of the same size.
+Each client is a user alone in a room, so that replies are all there is to send, and stays well below the bound
+on the frames of one socket. The peer sends back what it gets, messages of the same size.
 """
 
 from collections.abc import AsyncIterator
@@ -29,7 +29,10 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(stage.frontrow())
         seeded = await stage.activated(server, await server.process.seed(sizes.sockets, *_HALL))
-        paths = [f"/ws/bench_{screening.id}" for screening in seeded]
+        paths = [
+            f"/ws/bench_{screening.id}?token={stage.tokens[number % len(stage.tokens)]}"
+            for number, screening in enumerate(seeded)
+        ]
         first = [[_message("join_room", screening.id)] for screening in seeded]
         messages = [
             [_message(kind, screening.id, seat_id=_SEAT) for kind in ("select_seat", "release_seat")]
