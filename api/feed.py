@@ -20,6 +20,7 @@ out first. What took place before it was held back is in the engine's answer, ne
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from engine.ports import Clock, Timer
@@ -157,8 +158,12 @@ class _Audience:
         if not self._gathered:
             self._timer = None
             return
-        update = Update(self._gathered)
-        self._gathered = []
+        changes, self._gathered = self._gathered, []
+        # A turn later, so that whoever asked for one of these changes has had his answer: on a socket that
+        # gets both, what others did to a seat after him must not be told before it.
+        self._timer = self._clock.call_at(self._clock.now(), partial(self._send, Update(changes)))
+
+    def _send(self, update: Update) -> None:
         self._observer.frames_sent(sum(watcher.take(update) for watcher in self.watchers))
         # Counted from the end of the sending, so that a large audience leaves time for all else.
         self._timer = self._clock.call_at(self._clock.now() + self._tick_seconds, self._tick)

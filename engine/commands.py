@@ -14,12 +14,14 @@ class HoldSeats(NamedTuple):
 
     Attributes:
         note: kept with the holds.
+        origin: repeated in the change that others see, so that whoever asked knows it for his own.
     """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...]
     note: str | None = None
+    origin: str | None = None
 
 
 class PlaceOrder(NamedTuple):
@@ -74,12 +76,14 @@ class ReleaseHolds(NamedTuple):
 
     Attributes:
         reservation_id: names the holds in the place of `seat_ids`; it must be the holder's.
+        origin: as in `HoldSeats`.
     """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...] | None = None
     reservation_id: int | None = None
+    origin: str | None = None
 
 
 class BookSeats(NamedTuple):

@@ -101,6 +101,21 @@ class Screenings:
             actor = await self._activated(command.screening_id)
         return await actor.ask(command)
 
+    def ask_active(self, command: Command) -> "asyncio.Future[Reply] | None":
+        """Put a command to its screening if that is in memory, without a task of one's own.
+
+        Args:
+            command: any of `engine.commands`.
+
+        Returns:
+            A future of what `ask` would return or raise; None if the screening has to be loaded first.
+
+        Raises:
+            Unavailable: the command was refused at the door.
+        """
+        actor = self._actors.get(command.screening_id)
+        return None if actor is None else actor.ask(command)
+
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
         """Change what a screening is (its times, prices, room or seats) while nothing is sold for it.
 

@@ -37,7 +37,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
     if not free:
         return Outcome(Held(_holds_on(state, wanted)))
     first_id = _reserve_ids(state, command.holder, free, 0)
-    event, change = _take(state, command.holder, free, first_id, now, command.note)
+    event, change = _take(state, command.holder, free, first_id, now, command.note, command.origin)
     holds = event.holds if len(free) == len(wanted) else _holds_on(state, wanted)
     return make(Outcome, (Held(holds), (event,), (change,), None))
 
@@ -125,7 +125,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     own = state.seats.standing(command.holder, candidates).own
     if not own:
         return Outcome(Released(()))
-    event, change = give_back(state, command.holder, own, now)
+    event, change = give_back(state, command.holder, own, now, command.origin)
     return Outcome(Released(event.holds), (event,), (change,))
 
 
@@ -139,8 +139,9 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     if holds:
         for hold in holds:
             state.seats.release(hold.seat_id, SeatAction.LAPSE)
-        change = state.show("holds_expired", [hold.seat_id for hold in holds], now)
-        events.append(ev.HoldsExpired(state.info.id, state.epoch, change.seq, now, ev.SYSTEM, tuple(holds)))
+        ended = tuple(holds)
+        change = state.show("holds_expired", [hold.seat_id for hold in ended], now, ended=ended)
+        events.append(ev.HoldsExpired(state.info.id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
     if tickets:
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
@@ -153,10 +154,10 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
 
 
 def give_back(
-    state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float
+    state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
     holds = tuple(state.seats.release(seat_id) for seat_id in seat_ids)
-    change = state.show("holds_released", seat_ids, now)
+    change = state.show("holds_released", seat_ids, now, origin, holds)
     return ev.HoldsReleased(state.info.id, state.epoch, change.seq, now, holder, holds), change
 
 
@@ -167,6 +168,7 @@ def _take(
     first_id: int,
     now: float,
     note: str | None = None,
+    origin: str | None = None,
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
     screening_id = state.info.id
     expires_at = now + state.policy.hold_seconds
@@ -176,7 +178,7 @@ def _take(
     ]
     for hold in holds:
         state.seats.hold(hold)
-    change = state.show("seats_held", seat_ids, now)
+    change = state.show("seats_held", seat_ids, now, origin)
     event = make(ev.SeatsHeld, (screening_id, state.epoch, change.seq, now, holder, tuple(holds)))
     return event, change
 

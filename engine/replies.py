@@ -102,6 +102,8 @@ class SeatsChanged(NamedTuple):
         views: the new state of the seats that changed, places of ticket types apart.
         available: seats and places that are free now.
         capacity: seats and places that there are.
+        origin: the mark of the command that caused it, if it had one.
+        ended: holds that were given back or lapsed by it.
     """
 
     screening_id: int
@@ -112,6 +114,8 @@ class SeatsChanged(NamedTuple):
     views: tuple[SeatView, ...]
     available: int = 0
     capacity: int = 0
+    origin: str | None = None
+    ended: tuple[Hold, ...] = ()
 
 
 class StockLevel(NamedTuple):

@@ -23,7 +23,7 @@ from engine.errors import (
 from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
-from engine.records import Ticket, make
+from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Stock, StockLevel
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
@@ -247,16 +247,23 @@ class ScreeningState:
             self.seats.commit(operation, ticket.seat_id, ticket if change.action in _LIVE_AFTER else None)
         return event
 
-    def show(self, cause: str, seat_ids: Iterable[int], now: float) -> SeatsChanged:
+    def show(
+        self,
+        cause: str,
+        seat_ids: Iterable[int],
+        now: float,
+        origin: str | None = None,
+        ended: tuple[Hold, ...] = (),
+    ) -> SeatsChanged:
         """Number a change that others see, and remember it for those who resume."""
         self._seq += 1
         self._visible_seq = self._seq
         self._map = None
         seats = self.seats
         views = seats.views_of(seat_ids)
+        left = seats.available, seats.capacity
         change = make(
-            SeatsChanged,
-            (self.info.id, self.epoch, self._seq, now, cause, views, seats.available, seats.capacity),
+            SeatsChanged, (self.info.id, self.epoch, self._seq, now, cause, views, *left, origin, ended)
         )
         if self._changes is None:
             self._changes = deque(maxlen=self._change_memory)
