@@ -18,8 +18,8 @@ from api.event_messages import event_id_of
 from api.event_updates import EventUpdates, counts_frame
 from api.feed import Position, Watcher
 from api.fields import LARGEST_ID
+from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import BadMessage
-from api.socket_protocol import POLICY_VIOLATION
 from api.sockets import REFUSALS, ClientSocket, Farewell, NoToken, SocketServices
 from api.tokens import Identity, InvalidToken
 from api.wire import holder_of
@@ -171,7 +171,7 @@ class EventSocket(ClientSocket):
 
     def _joined(self, event_id: int) -> Watcher:
         holder = holder_of(self._identity.user_id)
-        watcher = self._watchers[event_id] = Watcher(event_id, holder, EventUpdates, self.outbox.send)
+        watcher = self._watchers[event_id] = self.watcher(event_id, holder, EventUpdates)
         self.services.feed.join(watcher)
         self._door.attendance.watch(event_id)
         return watcher

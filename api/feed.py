@@ -23,6 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from api.compression import deflated
 from engine.ports import Clock, Timer
 from engine.replies import SeatsChanged
 
@@ -37,11 +38,30 @@ class Position(NamedTuple):
 _NEVER = Position(2**63, 0)
 
 
-class Frames(NamedTuple):
-    """Whole frames, ready to be sent, and how many they are."""
+class Frames:
+    """Whole frames, ready to be sent.
 
-    wire: bytes
-    number: int
+    Args:
+        wire: the frames, one after the other.
+        number: how many they are.
+    """
+
+    __slots__ = ("_deflated", "number", "wire")
+
+    def __init__(self, wire: bytes, number: int) -> None:
+        self.wire = wire
+        self.number = number
+        self._deflated: bytes | None = None
+
+    def deflated(self, from_bytes: int) -> bytes:
+        """The same for those who take compressed frames, made once for all of them.
+
+        Args:
+            from_bytes: from which size on frames are compressed; the same for everybody.
+        """
+        if self._deflated is None:
+            self._deflated = deflated(self.wire, from_bytes)
+        return self._deflated
 
 
 class Telling(Protocol):
@@ -92,17 +112,24 @@ class Watcher:
         holder: in whose name.
         wording: how changes are told.
         send: takes whole frames; never blocks and never raises.
+        deflate_from_bytes: from which size on frames are sent compressed; None for never.
     """
 
-    __slots__ = ("_kept", "_position", "_send", "holder", "screening_id", "wording")
+    __slots__ = ("_deflate_from_bytes", "_kept", "_position", "_send", "holder", "screening_id", "wording")
 
     def __init__(
-        self, screening_id: int, holder: str, wording: Wording, send: Callable[[bytes], None]
+        self,
+        screening_id: int,
+        holder: str,
+        wording: Wording,
+        send: Callable[[bytes], None],
+        deflate_from_bytes: int | None = None,
     ) -> None:
         self.screening_id = screening_id
         self.holder = holder
         self.wording = wording
         self._send = send
+        self._deflate_from_bytes = deflate_from_bytes
         self.pause()
 
     def pause(self) -> None:
@@ -130,7 +157,8 @@ class Watcher:
         elif update.position > self._position:
             frames = update.told(self.wording).frames(self.holder)
             if frames.number:
-                self._send(frames.wire)
+                from_bytes = self._deflate_from_bytes
+                self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
             return frames.number
         return 0
 

@@ -17,23 +17,16 @@ from collections.abc import Callable
 
 from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
 
-_FINAL_TEXT_FRAME = 0x81
+from api.socket_frames import FINAL, Opcode, frame
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole unmasked text frame, as a server sends it (RFC 6455 section 5.2).
+    """A whole unmasked text frame.
 
     Args:
         payload: UTF-8 text.
     """
-    size = len(payload)
-    if size < 126:
-        header = bytes((_FINAL_TEXT_FRAME, size))
-    elif size < 65_536:
-        header = bytes((_FINAL_TEXT_FRAME, 126)) + size.to_bytes(2, "big")
-    else:
-        header = bytes((_FINAL_TEXT_FRAME, 127)) + size.to_bytes(8, "big")
-    return header + payload
+    return frame(FINAL | Opcode.TEXT, payload)
 
 
 class Outbox:

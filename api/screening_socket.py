@@ -11,11 +11,11 @@ from typing import Any
 from marshmallow import ValidationError
 
 from api.attendance import Attendance
-from api.feed import Position, Watcher
+from api.feed import Frames, Position, Watcher
 from api.fields import LARGEST_ID
 from api.seat_updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
+from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import UpdateForm, WatchQuery, require_ping
-from api.socket_protocol import POLICY_VIOLATION
 from api.sockets import REFUSALS, ClientSocket, Farewell, SocketServices
 from api.wire import holder_of
 from engine.commands import ReadChanges, ReadSeats
@@ -51,7 +51,7 @@ class ScreeningSocket(ClientSocket):
             raise ScreeningNotFound(screening_id)
         holder, form = holder_of(identity.user_id), query["updates"]
         self.admit(holder, identity)
-        watcher = self._watcher = Watcher(screening_id, holder, SEAT_WORDINGS[form], self.outbox.send)
+        watcher = self._watcher = self.watcher(screening_id, holder, SEAT_WORDINGS[form])
         self.services.feed.join(watcher)
         self._attendance.watch(screening_id)
         since = query.get("since")
@@ -113,7 +113,6 @@ class ScreeningSocket(ClientSocket):
     async def _send_paced(self, frames: Iterable[bytes]) -> None:
         """Send frames as fast as the client reads them, and no faster than others may wait."""
         for frame in frames:
-            self.outbox.send(frame)
-            self.services.observer.frames_sent(1)
+            self.send_frames(Frames(frame, 1))
             await self.outbox.drained()
             await asyncio.sleep(0)

@@ -1,65 +1,78 @@
-"""A WebSocket connection that reads only as fast as a client may speak.
+"""A WebSocket connection that reads no faster and no more than a client may send.
 
-Tornado hands whole messages to a handler; pings, pongs and fragments it deals with itself, so a flood of
-them would pass unseen. This protocol counts frames of every kind where they are read. A client over the
-rate is told so and then not read any further: TCP holds it back, and the close frame still arrives.
+Tornado's own protocol reads frames piece by piece and cuts the connection at whatever is wrong with them, so
+that a client never learns what it was. Here many frames come out of one read (`api.socket_frames`), frames of
+every kind are counted, and every fault is answered with a close code before the connection ends. Handshake,
+pings, pongs and the closing handshake remain Tornado's.
 """
 
 import asyncio
-from collections.abc import Callable
+import socket
+from contextlib import suppress
 
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
-POLICY_VIOLATION = 1008
+from api.socket_frames import Fault, FrameReader, Opcode, text_of
+
+_READ_BYTES = 16 * 1024
 _FAREWELL_SECONDS = 1.0
+_DISCARDED_BYTES = 256 * 1024
 
 
-class RateLimit:
-    """A token bucket: `per_second` on average, up to `burst` at once.
-
-    Args:
-        per_second: how many are let through in the long run.
-        burst: how many may come at once after a pause.
-        time: seconds, from any monotonic clock.
-    """
-
-    __slots__ = ("_burst", "_left", "_per_second", "_seen_at", "_time")
-
-    def __init__(self, per_second: float, burst: float, time: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._burst = burst
-        self._time = time
-        self._left = burst
-        self._seen_at = time()
-
-    def admits(self) -> bool:
-        """Count one, and say whether it is within the rate."""
-        now = self._time()
-        self._left = min(self._burst, self._left + (now - self._seen_at) * self._per_second)
-        self._seen_at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
-
-
-class RateLimitedProtocol(WebSocketProtocol13):
-    """RFC 6455, at a bounded rate of incoming frames.
+class BoundedProtocol(WebSocketProtocol13):
+    """RFC 6455, with bounds on what comes in.
 
     Args:
         handler: who gets the messages.
         upgraded: the protocol that Tornado chose for the handshake.
-        rate: how many frames the client may send.
+        reader: makes messages of what arrives, and knows the bounds.
     """
 
-    def __init__(self, handler: WebSocketHandler, upgraded: WebSocketProtocol13, rate: RateLimit) -> None:
+    def __init__(self, handler: WebSocketHandler, upgraded: WebSocketProtocol13, reader: FrameReader) -> None:
         super().__init__(handler, mask_outgoing=False, params=upgraded.params)
-        self._rate = rate
+        self._reader = reader
 
     async def _receive_frame(self) -> None:
-        if self._rate.admits():
-            await super()._receive_frame()
+        try:
+            message = self._reader.message()
+            if message is None:
+                self._reader.feed(await self._arrived())
+                return
+            if message.opcode in (Opcode.TEXT, Opcode.BINARY):
+                if self.server_terminated:
+                    return
+                content = text_of(message) if message.opcode == Opcode.TEXT else message.payload
+                handled = self._run_callback(self.handler.on_message, content)
+                if handled is not None:
+                    await handled
+                return
+        except Fault as fault:
+            await self._part(fault)
             return
-        self.close(POLICY_VIOLATION, "Too many messages")
-        await asyncio.sleep(_FAREWELL_SECONDS)
+        self._handle_message(message.opcode, message.payload)
+
+    async def _arrived(self) -> bytes:
+        data = await self.stream.read_bytes(_READ_BYTES, partial=True)
+        self._wire_bytes_in += len(data)
+        return data
+
+    async def _part(self, fault: Fault) -> None:
+        """Say what was wrong, and see that it arrives.
+
+        Closing a connection with bytes unread resets it, and the client may never see the close frame. So
+        only our direction is closed at once; what still comes is thrown away, within bounds.
+        """
+        self.close(fault.code, fault.reason)
+        if not self.stream.closed() and not self.stream.writing():
+            with suppress(OSError):
+                self.stream.socket.shutdown(socket.SHUT_WR)
+        discarded = 0
+        with suppress(StreamClosedError, TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                while discarded < _DISCARDED_BYTES:
+                    discarded += len(await self._arrived())
+                    await asyncio.sleep(0)
+                # Whoever sends that much does not listen; TCP holds the rest back.
+                await asyncio.sleep(_FAREWELL_SECONDS)
         self._abort()

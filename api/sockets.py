@@ -17,21 +17,20 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import orjson
 from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
-from api.feed import FeedObserver, SeatFeed
+from api import compression
+from api.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
 from api.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.origins import AllowedOrigins
 from api.outbox import Outbox, text_frame
+from api.rate_limit import RateLimit
+from api.socket_frames import POLICY_VIOLATION, FrameReader
 from api.socket_messages import BadMessage, parsed_message
-from api.socket_protocol import POLICY_VIOLATION, RateLimit, RateLimitedProtocol
+from api.socket_protocol import BoundedProtocol
 from api.tokens import Identity, InvalidToken
 from api.wire import timestamp
 from engine.commands import Command
 from engine.errors import EngineError
 from engine.ports import Clock
-
-_UNREAD_FACTOR = 4
-"""A message over the limit is read and answered with a close frame up to this many times the limit. Beyond
-it Tornado cuts the connection, and with bytes unread the client may not see the close code."""
 
 
 class Farewell(NamedTuple):
@@ -48,7 +47,6 @@ class NoToken(Exception):
 TOKEN_EXPIRED = Farewell(POLICY_VIOLATION, "Token expired")
 TOKEN_REVOKED = Farewell(POLICY_VIOLATION, "Token revoked")
 BAD_MESSAGES = Farewell(POLICY_VIOLATION, "Too many invalid messages")
-MESSAGE_TOO_BIG = Farewell(1009, "Message too big")
 TOO_SLOW = Farewell(1013, "Reading too slowly")
 
 Refusals = tuple[tuple[type[Exception], Farewell], ...]
@@ -77,6 +75,7 @@ class SocketLimits:
         frames_at_once: how many it may send after a pause.
         bad_messages: how many messages that are not understood it may send.
         catch_up_seconds: how long it may take to read what it missed.
+        deflate_from_bytes: from which size on frames are compressed for clients that offer it.
     """
 
     message_bytes: int = 16_384
@@ -86,6 +85,7 @@ class SocketLimits:
     frames_at_once: int = 200
     bad_messages: int = 20
     catch_up_seconds: float = 10.0
+    deflate_from_bytes: int = 1024
 
 
 class Screenings(Protocol):
@@ -159,7 +159,7 @@ class ClientSocket(WebSocketHandler):
     endpoint: ClassVar[str]
     refusals: ClassVar[Refusals] = REFUSALS
 
-    _protocol: RateLimitedProtocol
+    _protocol: BoundedProtocol
     outbox: Outbox
 
     def initialize(self, services: SocketServices, *args: Any, **kwargs: Any) -> None:
@@ -168,6 +168,7 @@ class ClientSocket(WebSocketHandler):
         self._place: OpenSocket | None = None
         self._token_ends: tuple[Cancellable, ...] = ()
         self._bad_messages_left = services.limits.bad_messages
+        self._deflate_from_bytes: int | None = None
 
     # What a door defines
 
@@ -241,6 +242,22 @@ class ClientSocket(WebSocketHandler):
         """Whether the client has been admitted and has not gone."""
         return self._place is not None
 
+    def watcher(self, screening_id: int, holder: str, wording: Wording) -> Watcher:
+        """A place in the audience of a screening, to be joined.
+
+        Args:
+            screening_id: what it watches.
+            holder: in whose name.
+            wording: how changes are told.
+        """
+        return Watcher(screening_id, holder, wording, self.outbox.send, self._deflate_from_bytes)
+
+    def send_frames(self, frames: Frames) -> None:
+        """Send frames that may be large."""
+        from_bytes = self._deflate_from_bytes
+        self.outbox.send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
+        self.services.observer.frames_sent(frames.number)
+
     def send_message(self, **message: Any) -> None:
         """Send a message to this client alone."""
         self.outbox.send(text_frame(orjson.dumps(message)))
@@ -271,20 +288,21 @@ class ClientSocket(WebSocketHandler):
         """Seconds between pings."""
         return self.services.limits.ping_seconds
 
-    @property
-    def max_message_size(self) -> int:
-        """Largest message in bytes that is read at all."""
-        return _UNREAD_FACTOR * self.services.limits.message_bytes
-
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """The protocol that the handshake asks for, with its rate bounded."""
+        """The protocol that the handshake asks for, with bounds on what comes in, and compression if the
+        client offers it."""
         protocol = super().get_websocket_protocol()
         if not isinstance(protocol, WebSocketProtocol13):
             return protocol
         limits = self.services.limits
+        deflates = compression.agreed(self.request.headers.get("Sec-WebSocket-Extensions", ""))
+        if deflates:
+            self.set_header("Sec-WebSocket-Extensions", compression.ANSWER)
+            self._deflate_from_bytes = limits.deflate_from_bytes
         time = asyncio.get_running_loop().time
         rate = RateLimit(limits.frames_per_second, limits.frames_at_once, time)
-        self._protocol = RateLimitedProtocol(self, protocol, rate)
+        reader = FrameReader(rate, limits.message_bytes, inflates=deflates)
+        self._protocol = BoundedProtocol(self, protocol, reader)
         return self._protocol
 
     async def open(self, *path: str) -> None:
@@ -310,10 +328,6 @@ class ClientSocket(WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Have a message answered, be it by what is wrong about it."""
-        size = len(message if isinstance(message, bytes) else message.encode())
-        if size > self.services.limits.message_bytes:
-            self.close(*MESSAGE_TOO_BIG)
-            return None
         try:
             return self.receive(parsed_message(message))
         except BadMessage as error:

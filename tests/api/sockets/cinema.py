@@ -163,12 +163,15 @@ class Cinema:
         user: int | None = 7,
         screening: int = SCREENING,
         headers: Mapping[str, str] | None = None,
+        compression: str | None = None,
         **query: object,
     ) -> ClientConnection:
-        return await self._dial(self.url(user, screening, **query), headers)
+        return await self._dial(self.url(user, screening, **query), headers, compression)
 
-    async def _dial(self, url: str, headers: Mapping[str, str] | None = None) -> ClientConnection:
-        client = await connect(url, proxy=None, compression=None, additional_headers=headers)
+    async def _dial(
+        self, url: str, headers: Mapping[str, str] | None = None, compression: str | None = None
+    ) -> ClientConnection:
+        client = await connect(url, proxy=None, compression=compression, additional_headers=headers)
         self._clients.append(client)
         return client
 

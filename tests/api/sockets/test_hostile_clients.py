@@ -14,6 +14,7 @@ from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 pytestmark = pytest.mark.gen_test
 
 PING = b'{"type":"ping"}'
+DEFLATE = PerMessageDeflate(True, True, 15, 15)
 
 
 def send_frame(socket, opcode, payload, *, fin=True, extensions=()):
@@ -164,7 +165,7 @@ async def test_a_message_over_the_limit_is_closed_with_1009(cinema, filling):
 async def test_a_message_far_over_the_limit_is_not_read(cinema):
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, b"x" * 1_000_000)
-    await receive_close(socket)
+    assert await receive_close(socket) == (1009, "Message too big")
     await require_alive(cinema)
 
 
@@ -175,33 +176,66 @@ async def test_fragments_count_together_against_the_limit(cinema):
     assert await receive_close(socket) == (1009, "Message too big")
 
 
-async def test_compression_is_not_negotiated_and_a_compressed_frame_ends_the_connection(cinema):
-    socket = await cinema.connect(headers={"Sec-WebSocket-Extensions": "permessage-deflate"})
+async def test_a_compressed_frame_that_was_not_agreed_on_is_a_protocol_error(cinema):
+    socket = await cinema.join()
+    send_frame(socket, Opcode.TEXT, PING, extensions=[DEFLATE])
+    assert await receive_close(socket) == (1002, "Protocol error")
+    await require_alive(cinema)
+
+
+@pytest.mark.parametrize("size", [16_385, 10_000_000])
+async def test_a_compression_bomb_is_closed_with_1009(cinema, size):
+    socket = await cinema.connect(compression="deflate")
     await receive(socket)
-    assert "Sec-WebSocket-Extensions" not in socket.response.headers
-    send_frame(socket, Opcode.TEXT, b"0" * 10_000_000, extensions=[PerMessageDeflate(False, False, 15, 15)])
-    await receive_close(socket)
+    send_frame(socket, Opcode.TEXT, b"0" * size, extensions=[DEFLATE])
+    assert await receive_close(socket) == (1009, "Message too big")
+    await require_alive(cinema)
+
+
+async def test_what_cannot_be_inflated_is_closed_with_1007(cinema):
+    socket = await cinema.connect(compression="deflate")
+    await receive(socket)
+    socket.transport.write(b"\xc1\x83\x00\x00\x00\x00\xff\xff\xff")
+    assert await receive_close(socket) == (1007, "Invalid compressed data")
     await require_alive(cinema)
 
 
 @pytest.mark.parametrize(
-    "garbage",
+    ("garbage", "code"),
     [
-        b"\xff" * 100,
-        b"\x83\x80\x00\x00\x00\x00",
-        b"\x89\xfe\x01\x00",
-        b"\x80\x80\x00\x00\x00\x00",
-        b"\x81\xff" + b"\xff" * 12,
-        b"\x81\x82\x00\x00\x00\x00\xc3\x28",
-        b"GET / HTTP/1.1\r\n\r\n",
+        (b"\xff" * 100, 1002),
+        (b"\x83\x80\x00\x00\x00\x00", 1002),
+        (b"\x89\xfe\x01\x00", 1002),
+        (b"\x09\x80\x00\x00\x00\x00", 1002),
+        (b"\x80\x80\x00\x00\x00\x00", 1002),
+        (b"\x01\x80\x00\x00\x00\x00" * 2, 1002),
+        (b"\x81\x01x", 1002),
+        (b"\x81\xff" + b"\xff" * 12, 1009),
+        (b"\x81\x82\x00\x00\x00\x00\xc3\x28", 1007),
+        (b"\x88\x82\x00\x00\x00\x00\x03\xed", 1002),
+        (b"\x88\x84\x00\x00\x00\x00\x03\xe8\xc3\x28", 1007),
+        (b"GET / HTTP/1.1\r\n\r\n", 1002),
     ],
-    ids=["noise", "opcode 3", "long ping", "lone continuation", "2^64 bytes", "no UTF-8", "HTTP"],
+    ids=[
+        "noise",
+        "opcode 3",
+        "long ping",
+        "fragmented ping",
+        "lone continuation",
+        "two beginnings",
+        "not masked",
+        "2^64 bytes",
+        "no UTF-8",
+        "close code 1005",
+        "close reason",
+        "HTTP",
+    ],
 )
-async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, garbage):
+async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, garbage, code):
     other = await cinema.join(user=8)
     socket = await cinema.join()
     socket.transport.write(garbage)
-    await receive_close(socket)
+    assert (await receive_close(socket))[0] == code
     await cinema.hold(8, 1)
     assert (await receive(other))["seat_id"] == 1
 

@@ -1,0 +1,127 @@
+"""The reader of frames, bare: however bytes are cut, the same messages come out."""
+
+import random
+
+import pytest
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.frames import Frame
+from websockets.frames import Opcode as Kind
+
+from api.rate_limit import RateLimit
+from api.socket_frames import Fault, FrameReader, Message, Opcode, text_of
+
+LIMIT_BYTES = 1000
+
+
+def reader(frames=10**9, *, inflates=True):
+    return FrameReader(RateLimit(0, frames, lambda: 0.0), LIMIT_BYTES, inflates=inflates)
+
+
+def wire(opcode, payload, *, fin=True, packed=False):
+    extensions = [PerMessageDeflate(True, True, 15, 15)] if packed else []
+    return Frame(opcode, payload, fin).serialize(mask=True, extensions=extensions)
+
+
+CONVERSATION = (
+    wire(Kind.TEXT, "héllo".encode())
+    + wire(Kind.BINARY, b"", fin=False)
+    + wire(Kind.PING, b"in between")
+    + wire(Kind.CONT, b"\x00" * 200, fin=False)
+    + wire(Kind.CONT, b"\x01")
+    + wire(Kind.TEXT, b"x" * 500, packed=True)
+    + wire(Kind.PONG, b"")
+    + wire(Kind.CLOSE, b"\x03\xe8bye")
+)
+SAID = [
+    Message(Opcode.TEXT, "héllo".encode()),
+    Message(Opcode.PING, b"in between"),
+    Message(Opcode.BINARY, b"\x00" * 200 + b"\x01"),
+    Message(Opcode.TEXT, b"x" * 500),
+    Message(Opcode.PONG, b""),
+    Message(Opcode.CLOSE, b"\x03\xe8bye"),
+]
+
+
+def said(pieces):
+    listening, messages = reader(), []
+    for piece in pieces:
+        listening.feed(piece)
+        while (message := listening.message()) is not None:
+            messages.append(message)
+    return messages
+
+
+def test_one_piece_and_single_bytes_say_the_same():
+    assert said([CONVERSATION]) == SAID
+    assert said([CONVERSATION[n : n + 1] for n in range(len(CONVERSATION))]) == SAID
+
+
+def test_any_two_pieces_say_the_same():
+    for cut in range(len(CONVERSATION)):
+        assert said([CONVERSATION[:cut], CONVERSATION[cut:]]) == SAID
+
+
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        (wire(Kind.TEXT, b"x" * (LIMIT_BYTES + 1)), 1009),
+        (wire(Kind.TEXT, b"x" * 600, fin=False) + wire(Kind.CONT, b"x" * 600), 1009),
+        (wire(Kind.TEXT, b"x" * (LIMIT_BYTES + 1), packed=True), 1009),
+        (b"\xc1\x83\x00\x00\x00\x00\xff\xff\xff", 1007),
+        (wire(Kind.CONT, b""), 1002),
+        (b"\x91\x80\x00\x00\x00\x00", 1002),
+        (b"\xc9\x80\x00\x00\x00\x00", 1002),
+        (wire(Kind.CLOSE, b"\x03"), 1002),
+        (wire(Kind.CLOSE, b"\x03\xee"), 1002),
+        (wire(Kind.CLOSE, b"\x0b\xb8\xff"), 1007),
+    ],
+)
+def test_what_may_not_be_sent_is_a_fault(frames, code):
+    listening = reader()
+    listening.feed(frames)
+    with pytest.raises(Fault) as fault:
+        while listening.message() is not None:
+            pass
+    assert fault.value.code == code
+
+
+def test_a_message_of_exactly_the_limit_is_read():
+    (plain,) = said([wire(Kind.TEXT, b"x" * LIMIT_BYTES)])
+    (packed,) = said([wire(Kind.TEXT, b"x" * LIMIT_BYTES, packed=True)])
+    assert plain == packed == Message(Opcode.TEXT, b"x" * LIMIT_BYTES)
+
+
+def test_compression_that_was_not_agreed_on_is_a_fault():
+    listening = reader(inflates=False)
+    listening.feed(wire(Kind.TEXT, b"x" * 500, packed=True))
+    with pytest.raises(Fault):
+        listening.message()
+
+
+def test_fragments_count_as_frames():
+    listening = reader(frames=3)
+    listening.feed(wire(Kind.TEXT, b"", fin=False) + wire(Kind.CONT, b"", fin=False) * 3)
+    with pytest.raises(Fault) as fault:
+        listening.message()
+    assert fault.value.code == 1008
+
+
+def test_text_that_is_no_utf8_is_a_fault():
+    with pytest.raises(Fault) as fault:
+        text_of(Message(Opcode.TEXT, b"\xc3\x28"))
+    assert fault.value.code == 1007
+
+
+def test_noise_gives_messages_or_a_fault_and_never_anything_else():
+    chance = random.Random(7)
+    for _ in range(3000):
+        listening = reader()
+        noise = bytearray(CONVERSATION[: chance.randrange(len(CONVERSATION))])
+        for _ in range(chance.randrange(4)):
+            noise[chance.randrange(len(noise)) if noise else 0 : 0] = chance.randbytes(1)
+        listening.feed(bytes(noise))
+        try:
+            while listening.message() is not None:
+                pass
+        except Fault as fault:
+            assert fault.code in (1002, 1007, 1009)
