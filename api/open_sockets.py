@@ -32,21 +32,26 @@ class OpenSockets:
     Args:
         limit: sockets in all.
         limit_per_holder: sockets of one holder.
+        limit_per_address: sockets of guests of one address.
     """
 
-    def __init__(self, *, limit: int = 20_000, limit_per_holder: int = 50) -> None:
+    def __init__(
+        self, *, limit: int = 20_000, limit_per_holder: int = 50, limit_per_address: int = 50
+    ) -> None:
         self._limit = limit
         self._limit_per_holder = limit_per_holder
+        self._limit_per_address = limit_per_address
         self._open: set[OpenSocket] = set()
         self._number_of: dict[str, int] = {}
         self._closing: tuple[int, str] | None = None
 
-    def admit(self, holder: str, close: Callable[[int, str], None]) -> OpenSocket:
+    def admit(self, holder: str, close: Callable[[int, str], None], *, guest: bool = False) -> OpenSocket:
         """Give a socket its place.
 
         Args:
             holder: whose socket it is.
             close: ends it with a close code and a reason.
+            guest: whether that is nobody known, but whoever comes from an address.
 
         Raises:
             TooManySockets, TooManyOfHolder: the bound is reached.
@@ -54,7 +59,7 @@ class OpenSockets:
         if len(self._open) >= self._limit:
             raise TooManySockets
         mine = self._number_of.get(holder, 0)
-        if mine >= self._limit_per_holder:
+        if mine >= (self._limit_per_address if guest else self._limit_per_holder):
             raise TooManyOfHolder
         socket = OpenSocket(holder, close)
         self._open.add(socket)

@@ -36,8 +36,7 @@ class RecentlyUsed(Generic[K, V]):
             value: the value.
             size_bytes: roughly what it takes in memory.
         """
-        if replaced := self._entries.pop(key, None):
-            self._size_bytes -= replaced[1]
+        self.discard(key)
         if size_bytes > self._limit_bytes:
             return
         self._entries[key] = (value, size_bytes)
@@ -45,3 +44,8 @@ class RecentlyUsed(Generic[K, V]):
         while self._size_bytes > self._limit_bytes:
             _, (_, forgotten_bytes) = self._entries.popitem(last=False)
             self._size_bytes -= forgotten_bytes
+
+    def discard(self, key: K) -> None:
+        """Forget a key, if it is known."""
+        if forgotten := self._entries.pop(key, None):
+            self._size_bytes -= forgotten[1]

@@ -94,6 +94,9 @@ class Screenings(Protocol):
     async def ask(self, command: Command) -> Any:
         """The command's own kind of reply, or an EngineError."""
 
+    def ask_active(self, command: Command) -> "asyncio.Future[Any] | None":
+        """A future of the same; None if the screening has to be loaded first."""
+
 
 class TokenVerifier(Protocol):
     """Knows whom a token speaks for."""
@@ -222,14 +225,14 @@ class ClientSocket(WebSocketHandler):
         """Take a place among the open sockets; it ends with the token, if the client has one.
 
         Args:
-            holder: whose socket it is.
-            identity: of the token.
+            holder: whose socket it is; of a guest, his address.
+            identity: of the token; None for a guest.
 
         Raises:
             TooManySockets, TooManyOfHolder: a bound is reached.
         """
         services = self.services
-        self._place = services.open_sockets.admit(holder, self.close)
+        self._place = services.open_sockets.admit(holder, self.close, guest=identity is None)
         services.observer.socket_opened(self.endpoint)
         if identity is not None:
             self._token_ends = (

@@ -8,7 +8,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     │   └── ScreeningNotFound, SeatsNotFound, TicketTypeNotFound, TicketNotFound
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
-    │   ├── RoomFull, ScreeningHasBookings
+    │   ├── RoomFull, RoomLimitReached, ScreeningHasBookings
     │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
     │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     │   ├── WrongNumberOfPapers
@@ -130,6 +130,16 @@ class RoomFull(Refused):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"A room has at most {limit} seats")
+        self.limit = limit
+
+
+class RoomLimitReached(Refused):
+    """There are as many free rooms as there may be."""
+
+    code = "room_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are {limit} rooms already; use one of them, or try again later")
         self.limit = limit
 
 
