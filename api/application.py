@@ -35,6 +35,7 @@ from api.public.events import public_events
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
+from api.room_pages import room_pages
 from api.routing import Routes
 from api.seat_reservations import reservations
 from api.server_pages import server_pages
@@ -45,6 +46,7 @@ from api.unfinished import UnfinishedWork
 
 RESOURCES = (
     server_pages,
+    room_pages,
     docs_page,
     authentication,
     users,

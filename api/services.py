@@ -15,6 +15,7 @@ from api.mail import Mailer
 from api.origins import AllowedOrigins
 from api.public.offers import Offers
 from api.rate_limits import RateLimits
+from api.room_socket import RoomDoor
 from api.seal import Seal
 from api.ticket_codes import TicketCodes
 from api.tokens import Identity
@@ -39,6 +40,10 @@ class Screenings(Protocol):
 
     async def ask(self, command: Command) -> Any:
         """The command's own kind of reply (see `engine.commands`), or an EngineError."""
+
+    @property
+    def hold_count(self) -> int:
+        """Live holds."""
 
     async def sweep(self) -> int:
         """Release everything that has lapsed; returns the number of holds."""
@@ -208,6 +213,7 @@ class Services:
     idempotency: IdempotencyLookup
     tokens: TokenVerifier
     hub: Hub
+    rooms: RoomDoor
     catalogue: Catalogue
     mailer: Mailer
     accounts: Accounts

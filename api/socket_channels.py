@@ -7,7 +7,8 @@ from marshmallow import Schema
 
 from api.event_messages import EVENT_CLIENT_MESSAGES, EVENT_SERVER_MESSAGES, EventQuery
 from api.fields import LARGEST_ID
-from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
+from api.room_messages import ROOM_CLIENT_MESSAGES, ROOM_SERVER_MESSAGES, RoomQuery
+from api.socket_messages import CLIENT_MESSAGES, SERVER_MESSAGES, Ping, Pong, WatchQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,16 @@ CHANNELS = (
         EVENT_SERVER_MESSAGES,
         EVENT_CLIENT_MESSAGES,
         {"eventId": f"Id of an event or of a screening, 1 to {LARGEST_ID}."},
+    ),
+    Channel(
+        "rooms",
+        "/ws/{clientId}",
+        "Rooms in which seats are selected and seen to be selected.",
+        "watchRooms",
+        "selectSeats",
+        RoomQuery,
+        (*ROOM_SERVER_MESSAGES, Pong),
+        (*ROOM_CLIENT_MESSAGES, Ping),
+        {"clientId": "What others call the client: 1 to 64 letters, digits or characters of ._:-"},
     ),
 )

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -47,6 +47,7 @@ from frontrow.background import Recurring
 from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
 from frontrow.mail import postman_of
+from frontrow.rooms import room_door_of, seconds_between_forgetting
 from frontrow.settings import Settings
 from frontrow.signing import seal_of, ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
@@ -72,6 +73,9 @@ from persistence.tickets import Tickets
 log = logging.getLogger("frontrow")
 
 GOING_AWAY = 1001
+GUIDES_PORTS = (8001, 3000)
+"""Ports that are written into the guides' own clients; a demo opens them where they are free."""
+
 _FLUSH_LIMIT_SECONDS = 8.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
@@ -110,7 +114,9 @@ class Server:
             tick_seconds=settings.socket_tick_ms / 1000,
         )
         self._open_sockets = OpenSockets(
-            limit=settings.sockets_limit, limit_per_holder=settings.sockets_per_user_limit
+            limit=settings.sockets_limit,
+            limit_per_holder=settings.sockets_per_user_limit,
+            limit_per_address=settings.sockets_per_address_limit,
         )
         policy = Policy(
             hold_seconds=settings.hold_seconds,
@@ -120,7 +126,7 @@ class Server:
             payment_window_seconds=settings.payment_window_seconds,
         )
         self._screenings = Screenings(
-            PostgresStore(self._connector, owner),
+            PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit),
             self._journal,
             self._feed,
             self._observer,
@@ -163,6 +169,7 @@ class Server:
             self._clock.now,
         )
         watched = Attendance()
+        self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed, self._clock)
         origins = AllowedOrigins(settings.allowed_origins)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
@@ -189,6 +196,7 @@ class Server:
                 idempotency=self._idempotency,
                 tokens=tokens,
                 hub=watched,
+                rooms=self._rooms,
                 catalogue=catalogue,
                 mailer=self._postman,
                 accounts=accounts,
@@ -227,10 +235,14 @@ class Server:
                         message_bytes=settings.socket_message_limit_bytes,
                         outbox_bytes=settings.socket_outbox_limit_bytes,
                         ping_seconds=settings.socket_ping_seconds,
+                        frames_per_second=settings.socket_frames_per_second,
+                        frames_at_once=settings.socket_frames_at_once,
+                        deflate_from_bytes=settings.socket_deflate_from_bytes,
                     ),
                 ),
                 watched,
                 EventDoor(EventAccess(self._connector), settings.socket_subscriptions_limit),
+                self._rooms,
             ),
         )
         readings = Readings(
@@ -256,6 +268,8 @@ class Server:
         """
         listening = _listening_sockets(self._settings.host, self._settings.port)
         self.port = listening[0].getsockname()[1]
+        for port in self._settings.extra_ports:
+            listening += _listening_sockets(self._settings.host, port)
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
@@ -269,9 +283,22 @@ class Server:
         )
         self._recurring.every(_FORGET_SECONDS, "forgetting of expired log-ins", self._logins.forget_expired)
         self._recurring.every(_FORGET_SECONDS, "forgetting of revocations", self._revocations.forget_expired)
+        self._recurring.every(
+            seconds_between_forgetting(self._settings),
+            "forgetting of free rooms",
+            self._rooms.directory.forget_idle,
+        )
         self._recurring.every(0, "event loop lag", self._sample_lag)
         self._recurring.every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
         self._http.add_sockets(listening)
+
+    def listen_also(self, port: int) -> None:
+        """Serve the same on one more port.
+
+        Raises:
+            AddressUnusable: it cannot listen there.
+        """
+        self._http.add_sockets(_listening_sockets(self._settings.host, port))
 
     async def stop(self) -> None:
         """Go down in order; everything that was acknowledged is in the database afterwards."""
@@ -366,7 +393,11 @@ async def _serve(
         await server.start()
         base_url = f"http://{settings.host}:{server.port}"
         announce(f"listening on {base_url}")
+        for port in settings.extra_ports:
+            announce(f"also listening on http://{settings.host}:{port}")
         if demo:
+            for line in _open_guides_ports(server, settings):
+                announce(line)
             for line in await _demonstrate(settings, url, base_url):
                 announce(line)
         await told_to_stop.wait()
@@ -374,6 +405,18 @@ async def _serve(
         await server.stop()
         if watch is not None:
             watch.cancel()
+
+
+def _open_guides_ports(server: Server, settings: Settings) -> Iterator[str]:
+    """Listen where the guides' own clients look for a server; says of each port what has come of it."""
+    for port in GUIDES_PORTS:
+        if port in (server.port, *settings.extra_ports):
+            continue
+        try:
+            server.listen_also(port)
+            yield f"also listening on http://{settings.host}:{port}, where the guides' clients look"
+        except AddressUnusable:
+            yield f"port {port} is taken, so the guides' clients that look there will not find this server"
 
 
 async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:

@@ -75,6 +75,14 @@ def _list_of(rule: Rule, allowed: str) -> Rule:
     return Rule("list", {"subcast": str.strip, "validate": check}, allowed)
 
 
+def _ports(ports: list[int]) -> None:
+    for port in ports:
+        validate.Range(1, 65_535)(port)
+
+
+_PORTS = Rule(
+    "list", {"subcast": int, "validate": _ports}, "whole numbers between 1 and 65535, separated by commas"
+)
 _ANY_TEXT = Rule("str", {}, "any text")
 _YES_OR_NO = Rule("bool", {}, "true or false")
 _LONG_SECRET = _matching(r"(\S{32,})?", "32 characters or more, without spaces")
@@ -125,6 +133,11 @@ class Settings:
 
     host: Annotated[str, _HOST, "Where the server listens."] = "127.0.0.1"
     port: Annotated[int, _whole(0, 65_535), "The TCP port where it listens; 0 takes a free one."] = 8000
+    extra_ports: Annotated[
+        tuple[int, ...],
+        _PORTS,
+        "More ports where all of it is served, for clients that expect other ones.",
+    ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],
         _list_of(_ORIGIN, "origins like https://example.com, separated by commas"),
@@ -321,6 +334,19 @@ class Settings:
         _whole(_KIB, 16 * _KIB * _KIB, "bytes"),
         "Bytes that may wait for one slow WebSocket before it is closed.",
     ] = 64 * _KIB
+    socket_frames_per_second: Annotated[
+        float,
+        Rule("float", {"validate": validate.Range(0.1, 1_000_000)}, "between 0.1 and 1000000 frames"),
+        "Frames that one WebSocket may send in a second, in the long run.",
+    ] = 50.0
+    socket_frames_at_once: Annotated[
+        int, _whole(1, 1_000_000, "frames"), "Frames that one WebSocket may send at once after a pause."
+    ] = 200
+    socket_deflate_from_bytes: Annotated[
+        int,
+        _whole(64, 1024 * _KIB, "bytes"),
+        "From which size on frames are compressed for clients that offer it.",
+    ] = _KIB
     sockets_limit: Annotated[
         int,
         _whole(1, 1_000_000, "sockets"),
@@ -332,6 +358,34 @@ class Settings:
     socket_subscriptions_limit: Annotated[
         int, _whole(1, 10_000, "events"), "Events that one WebSocket may watch at the same time."
     ] = 100
+    sockets_per_address_limit: Annotated[
+        int,
+        _whole(1, 1_000_000, "sockets"),
+        "WebSockets of guests of one address; beyond it they are closed with 4429.",
+    ] = 200
+    rooms_per_socket_limit: Annotated[
+        int, _whole(1, 1000, "rooms"), "Rooms that one WebSocket may be in."
+    ] = 20
+    free_rooms_limit: Annotated[
+        int, _whole(0, 1_000_000, "rooms"), "Rooms that belong to no screening; no more are made beyond it."
+    ] = 1000
+    free_rooms_per_address: Annotated[
+        int, _whole(1, 1_000_000, "rooms"), "Rooms that one address may make within an hour."
+    ] = 50
+    free_room_seats_limit: Annotated[
+        int, _whole(1, 100_000, "seats"), "Seats that may be selected in such a room at the same time."
+    ] = 1000
+    free_room_idle_seconds: Annotated[
+        float, _seconds(1, 365 * _DAY_SECONDS), "How long such a room is kept that is empty and not watched."
+    ] = 3600.0
+    guest_selections_limit: Annotated[
+        int,
+        _whole(1, 1_000_000, "seats"),
+        "Seats that guests of one address may select in rooms within FRONTROW_HOLD_SECONDS.",
+    ] = 200
+    user_info_limit_bytes: Annotated[
+        int, _whole(64, 8 * _KIB, "bytes"), "How much a client of a room may tell others about its user."
+    ] = _KIB
     resume_limit: Annotated[
         int,
         _whole(0, 100_000, "changes"),
@@ -504,7 +558,7 @@ def settings_page() -> str:
 
 def _cell(default: object) -> str:
     match default:
-        case "":
+        case "" | ():
             return "empty"
         case bool():
             return f"`{str(default).lower()}`"

@@ -34,6 +34,7 @@ from engine.memory import (
 from engine.policy import Policy
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
 from tests.api.caller import Caller
+from tests.api.rooms import memory_room_door
 from tests.http_layer import http_layer
 from tests.signing_keys import STRONG_SECRET
 
@@ -158,6 +159,7 @@ class Venue:
             idempotency=self.readers,
             tokens=self.tokens,
             hub=self.hub,
+            rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
             mailer=None,  # type: ignore[arg-type] # nor at these
             accounts=None,  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore,
 from engine.policy import Policy
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.replies import SeatMap
+from tests.api.rooms import memory_room_door
 from tests.http_layer import http_layer
 
 SCREENING = 123
@@ -98,6 +99,8 @@ class Cinema:
         sockets_per_holder: int = 50,
         subscriptions_limit: int = 100,
         screenings: int = 1,
+        sockets_per_address: int = 1000,
+        rooms: Mapping[str, Any] | None = None,
     ) -> None:
         self._clients: list[ClientConnection] = []
         self.clock = SystemClock()
@@ -105,7 +108,11 @@ class Cinema:
         self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
-        self.open_sockets = OpenSockets(limit=socket_limit, limit_per_holder=sockets_per_holder)
+        self.open_sockets = OpenSockets(
+            limit=socket_limit,
+            limit_per_holder=sockets_per_holder,
+            limit_per_address=sockets_per_address,
+        )
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400
@@ -136,7 +143,10 @@ class Cinema:
         self.watched = Attendance()
         self.guest_list = GuestList()
         self.event_door = EventDoor(self.guest_list, subscriptions_limit)
-        application = Application(socket_routes(services, self.watched, self.event_door))
+        self.room_door = memory_room_door(
+            self.screenings, database, lambda: self.feed.connections, self.clock, **(rooms or {})
+        )
+        application = Application(socket_routes(services, self.watched, self.event_door, self.room_door))
         self._server = make_http_server(application, Limits(), lambda refusal: None, http_layer())
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
@@ -188,6 +198,10 @@ class Cinema:
         """A socket of events, connected to one of them or to none."""
         path = "/ws" if event is None else f"/ws/events/{event}"
         return await self._dial(self._address(path, user, query))
+
+    async def enter(self, client_id: str, user: int | None = None, **query: object) -> ClientConnection:
+        """A socket of rooms, of a guest or of a user."""
+        return await self._dial(self._address(f"/ws/{client_id}", user, query))
 
     async def ask(self, command: Command) -> Any:
         return await self.screenings.ask(command)

@@ -1,0 +1,87 @@
+"""Answers on one socket, in the order of the messages that they answer, without a task for any of them.
+
+An answer that the engine has yet to make is a future in the queue. When it is there, it leaves with all that
+waited behind it; answers that arrive in one turn of the event loop leave in one piece.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+
+class _Due:
+    """An answer in the queue: one that has yet to be made, or one that waits for such."""
+
+    __slots__ = ("frame", "future")
+
+    def __init__(self, future: "asyncio.Future[Any] | None" = None, frame: bytes | None = None) -> None:
+        self.future = future
+        self.frame = frame
+
+
+class AnswersInOrder:
+    """The answers that are due on one socket.
+
+    Args:
+        send: takes whole frames, and how many they are; never blocks and never raises.
+    """
+
+    __slots__ = ("_due", "_made", "_send")
+
+    def __init__(self, send: Callable[[bytes, int], None]) -> None:
+        self._send = send
+        self._due: deque[_Due] = deque()
+        self._made: list[bytes] = []
+
+    def __len__(self) -> int:
+        """How many are due."""
+        return len(self._due)
+
+    def put(self, frame: bytes) -> None:
+        """Send an answer that is there, in its turn."""
+        if self._due:
+            self._due.append(_Due(frame=frame))
+        else:
+            self._send(frame, 1)
+
+    def expect(
+        self, future: "asyncio.Future[Any]", frame_of: Callable[["asyncio.Future[Any]"], bytes]
+    ) -> None:
+        """Send an answer when it is there, in its turn.
+
+        Args:
+            future: what it will be made of.
+            frame_of: makes it, of the future when that is done; called in any case, and never raises.
+        """
+        due = _Due(future)
+        self._due.append(due)
+        future.add_done_callback(partial(self._arrived, due, frame_of))
+
+    async def settled(self) -> None:
+        """Return when no answer is due any more."""
+        while pending := [due.future for due in self._due if due.future is not None]:
+            await asyncio.wait(pending)
+
+    def drop(self) -> None:
+        """Send nothing more."""
+        self._due.clear()
+        self._made.clear()
+
+    def _arrived(
+        self,
+        due: _Due,
+        frame_of: Callable[["asyncio.Future[Any]"], bytes],
+        future: "asyncio.Future[Any]",
+    ) -> None:
+        due.frame = frame_of(future)
+        queue = self._due
+        while queue and (frame := queue[0].frame) is not None:
+            self._made.append(frame)
+            queue.popleft()
+        # Where the next one has arrived too, its callback is about to run, and sends these as well.
+        following = queue[0].future if queue else None
+        if self._made and (following is None or not following.done()):
+            made, self._made = self._made, []
+            self._send(b"".join(made), len(made))

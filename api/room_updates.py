@@ -1,0 +1,141 @@
+"""What happens in a room, in the words of the rooms guide: encoded once for everybody in the room.
+
+Who asked for a change has had an answer of his own, so he is not told again. Nor is he told what others did
+to the same seat before him: his answer came first, and the last word on a seat must be the true one.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+
+from api.feed import Frames
+from api.outbox import text_frame
+from api.room_notes import Aliases, SelectionNote, note_of
+from api.wire import timestamp_or_none
+from engine.replies import SeatMap, SeatsChanged, SeatView
+
+AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
+_SELECTING = frozenset({"seats_held", "booking_started"})
+"""Causes by which a seat becomes reserved; by others it remains so, which is no news."""
+
+
+class NamedSeats(Protocol):
+    """A room, as far as it is told about.
+
+    Attributes:
+        name: of the room.
+        aliases: how holders are called who are not to be named.
+    """
+
+    name: str
+    aliases: Aliases
+
+    def seat_name(self, seat_id: int, note: SelectionNote | None) -> str | None:
+        """What a seat is called; None if that is not known."""
+
+
+class _News(NamedTuple):
+    """One message, about one seat."""
+
+    seat_id: int
+    origin: str | None
+    frame: bytes
+
+
+class RoomUpdates:
+    """Changes in a room, as frames for everybody in it.
+
+    Args:
+        room: where it happened.
+        changes: oldest first.
+    """
+
+    __slots__ = ("_everybody", "_news", "_own")
+
+    def __init__(self, room: NamedSeats, changes: Sequence[SeatsChanged]) -> None:
+        self._news = [news for change in changes for news in _told(room, change)]
+        self._everybody = _together(self._news)
+        self._own: dict[str, Frames | None] = {news.origin: None for news in self._news if news.origin}
+
+    def frames(self, holder: str) -> Frames:
+        """The frames for one client, the same piece for all who get the same.
+
+        Args:
+            holder: the `client_id`.
+        """
+        if holder not in self._own:
+            return self._everybody
+        frames = self._own[holder]
+        if frames is None:
+            frames = self._own[holder] = _together(self._after_own(holder))
+        return frames
+
+    def _after_own(self, client_id: str) -> list[_News]:
+        """What is news to a client that caused some of it."""
+        last_own = {news.seat_id: n for n, news in enumerate(self._news) if news.origin == client_id}
+        return [news for n, news in enumerate(self._news) if n > last_own.get(news.seat_id, -1)]
+
+
+def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
+    """All seats that are taken, as the guide lists selections.
+
+    A seat that is taken through another door has no `user_info`, and one that is sold says so by its status.
+    """
+    taken: list[dict[str, Any]] = []
+    for view in seat_map.views.values():
+        note = note_of(view.note)
+        name = room.seat_name(view.seat_id, note)
+        if view.status == AVAILABLE or name is None:
+            continue
+        entry = {
+            "client_id": _client_id(room, view.holder, note),
+            "seat_id": name,
+            "room_id": room.name,
+            "user_info": note.user_info if note else {},
+            "timestamp": timestamp_or_none(view.reserved_at),
+            "expires_at": timestamp_or_none(view.expires_at),
+        }
+        if view.status == BOOKED:
+            entry["status"] = BOOKED
+        taken.append(entry)
+    return taken
+
+
+def _told(room: NamedSeats, change: SeatsChanged) -> Iterator[_News]:
+    ended = {hold.seat_id: hold for hold in change.ended}
+    for view in change.views:
+        hold = ended.get(view.seat_id)
+        note = note_of(hold.note if hold else view.note)
+        name = room.seat_name(view.seat_id, note)
+        kind = _kind(view, change.cause)
+        if name is None or kind is None:
+            continue
+        message: dict[str, Any] = {
+            "type": kind,
+            "seat_id": name,
+            "room_id": room.name,
+            "client_id": _client_id(room, hold.holder if hold else view.holder, note),
+        }
+        if view.status == RESERVED:
+            message["user_info"] = note.user_info if note else {}
+        yield _News(view.seat_id, change.origin, text_frame(orjson.dumps(message)))
+
+
+def _kind(view: SeatView, cause: str) -> str | None:
+    """The type of the message that tells it; None if it is no news."""
+    match view.status:
+        case "available":
+            return "seat_released"
+        case "booked":
+            return None if cause == "operation_aborted" else "seat_booked"
+        case _:
+            return "seat_selected" if cause in _SELECTING else None
+
+
+def _client_id(room: NamedSeats, holder: str | None, note: SelectionNote | None) -> str:
+    return note.client_id if note else room.aliases.of(holder)
+
+
+def _together(news: Sequence[_News]) -> Frames:
+    return Frames(b"".join([one.frame for one in news]), len(news))

@@ -1,0 +1,83 @@
+"""The door to rooms over an engine in memory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from math import inf
+
+from api.client_ids import ClientIds
+from api.room_directory import RoomDirectory
+from api.room_socket import RoomDoor
+from api.throttle import Throttle
+from engine.directory import Screenings
+from engine.errors import RoomLimitReached
+from engine.memory import MemoryDatabase
+from engine.ports import Clock
+from engine.records import Layout, ScreeningInfo
+
+HOUR_SECONDS = 3600
+
+
+class MemoryFreeRooms:
+    """Free rooms, beside the screenings of a `MemoryDatabase`; none is ever idle."""
+
+    def __init__(self, database: MemoryDatabase, limit: int, seats: int) -> None:
+        self._database = database
+        self._limit = limit
+        self._seats = seats
+        self._ids = count(1_000_001)
+        self.rooms: dict[str, int] = {}
+
+    async def find(self, name: str) -> int | None:
+        return self.rooms.get(name)
+
+    async def use(self, name: str) -> int | None:
+        return self.rooms.get(name)
+
+    async def make(self, name: str) -> int:
+        if len(self.rooms) >= self._limit:
+            raise RoomLimitReached(self._limit)
+        room_id = self.rooms[name] = next(self._ids)
+        info = ScreeningInfo(room_id, inf, inf, 0, {}, free_seats=self._seats)
+        self._database.add_screening(info, Layout(0, 0, ()))
+        return room_id
+
+    async def touch(self, room_ids: Sequence[int]) -> None:
+        """There is nothing to note."""
+
+    async def idle(self) -> Sequence[tuple[int, str]]:
+        return ()
+
+    async def forget(self, room_id: int) -> bool:
+        return False
+
+
+def memory_room_door(
+    screenings: Screenings,
+    database: MemoryDatabase,
+    watched: Callable[[], Mapping[int, int]],
+    clock: Clock,
+    *,
+    rooms: int = 100,
+    seats: int = 50,
+    rooms_per_address: int = 1000,
+    selections: int = 1000,
+    rooms_per_socket: int = 20,
+    kept_seconds: float = 300,
+) -> RoomDoor:
+    """The door.
+
+    Args:
+        rooms: free rooms that there may be.
+        seats: seats of a free room.
+        rooms_per_address: free rooms that one address may make.
+        selections: seats that guests of one address may select.
+        rooms_per_socket: rooms that one socket may be in.
+        kept_seconds: how long a client's id is kept for it.
+    """
+    made = Throttle(rooms_per_address, HOUR_SECONDS, clock.now)
+    return RoomDoor(
+        directory=RoomDirectory(screenings, MemoryFreeRooms(database, rooms, seats), watched, made),
+        client_ids=ClientIds(clock.now, kept_seconds),
+        selecting=Throttle(selections, HOUR_SECONDS, clock.now),
+        rooms_limit=rooms_per_socket,
+    )
