@@ -34,8 +34,7 @@ IDLE = f"SELECT id, name FROM free_rooms WHERE {_UNUSED} ORDER BY used_at LIMIT 
 
 FORGET = f"""
 WITH forgotten AS (DELETE FROM free_rooms WHERE id = %(id)s AND {_UNUSED} RETURNING id),
-     past_holds AS (DELETE FROM holds USING forgotten WHERE screening_id = forgotten.id),
-     past_events AS (DELETE FROM screening_events USING forgotten WHERE screening_id = forgotten.id)
+     past_holds AS (DELETE FROM holds USING forgotten WHERE screening_id = forgotten.id)
 SELECT id FROM forgotten
 """  # noqa: S608 - constant
 
@@ -106,7 +105,10 @@ class FreeRooms:
         return [(room_id, name) for room_id, name in await self._connector.run(IDLE, parameters)]
 
     async def forget(self, room_id: int) -> bool:
-        """Delete a room and its history, if it is idle still. Returns whether it is gone.
+        """Delete a room, if it is idle still; the log of events keeps its history.
+
+        Returns:
+            Whether it is gone.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

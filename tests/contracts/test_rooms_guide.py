@@ -1,0 +1,406 @@
+"""The rooms guide (Guía de Uso del Servicio WebSocket), top to bottom, against the real server."""
+
+import json
+
+import pytest
+from tornado.testing import bind_unused_port
+
+from tests.api.caller import Caller
+from tests.api.sockets.cinema import eventually
+from tests.contracts.conftest import OpenCinema
+from tests.contracts.guide_cinema import SCREENING, USER, GuideCinema
+from tests.contracts.room_client import ROOM, RoomClient
+from tests.contracts.shapes import assert_shows, iso_utc
+from tests.database import execute
+
+pytestmark = pytest.mark.gen_test
+
+JUAN = {"name": "Juan Pérez", "email": "juan@example.com"}
+SELECTION = {"client_id", "seat_id", "room_id", "user_info", "timestamp", "expires_at"}
+
+
+async def test_http_endpoints(cinema: GuideCinema) -> None:
+    health = await cinema.guest.send("GET", "/health")
+    assert health.status == 200
+    assert_shows(health.json, {"status": "healthy", "timestamp": iso_utc})
+    async with cinema.room_client("ana") as ana, cinema.room_client("eva") as eva:
+        await ana.join()
+        await eva.join()
+        await ana.select("A1", **JUAN)
+        stats = await cinema.guest.send("GET", "/stats")
+        assert_shows(stats.json, {"connections": 2, "rooms": 1, "selections": 1, "timestamp": iso_utc})
+        listed = (await cinema.guest.send("GET", f"/room/{ROOM}/selections")).json
+        shown = {"client_id": "ana", "seat_id": "A1", "room_id": ROOM, "user_info": JUAN}
+        assert listed["room_id"] == ROOM
+        assert_shows(listed["selections"][0], {**shown, "timestamp": iso_utc, "expires_at": iso_utc})
+
+
+async def test_reading_a_room_that_does_not_exist_makes_none(cinema: GuideCinema) -> None:
+    for room in ("nobody_made_it", "funcion_999", "funcion_0", "%3Cb%3E", "f" * 100):
+        answer = await cinema.guest.send("GET", f"/room/{room}/selections")
+        assert (answer.status, answer.json["selections"]) == (200, [])
+    assert execute(cinema.database_url, "SELECT count(*) FROM free_rooms") == [(0,)]
+
+
+async def test_joining_and_leaving(cinema: GuideCinema) -> None:
+    async with cinema.room_client("user_1234567890") as client:
+        await client.send("join_room", room_id=ROOM)
+        here = {"room_id": ROOM, "client_id": "user_1234567890"}
+        assert await client.told() == {"type": "room_joined", **here}
+        assert await client.told() == {"type": "current_selections", "selections": []}
+        await client.send("leave_room", room_id=ROOM)
+        assert await client.told() == {"type": "room_left", **here}
+        await client.send("leave_room", room_id=ROOM)
+        assert_shows(await client.told(), {"type": "error", "code": "not_in_room", "room_id": ROOM})
+
+
+async def test_selecting_and_releasing(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await juan.join()
+        await ana.join()
+        assert await juan.select("A1", **JUAN) == juan.about("seat_selected", "A1")
+        assert await ana.told() == juan.about("seat_selected", "A1", user_info=JUAN)
+        assert await juan.release("A1") == juan.about("seat_released", "A1")
+        assert await ana.told() == juan.about("seat_released", "A1")
+        assert await juan.told_nothing()
+
+
+async def test_ping(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan:
+        await juan.send("ping")
+        pong = await juan.told()
+        assert set(pong) == {"type", "timestamp"}
+        assert_shows(pong, {"type": "pong", "timestamp": iso_utc})
+
+
+async def test_current_selections(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await juan.select("A3", **JUAN)
+        await juan.select("A4")
+        first, second = await ana.join()
+        assert set(first) == SELECTION
+        shown = {"client_id": "juan", "seat_id": "A3", "room_id": ROOM, "user_info": JUAN}
+        assert_shows(first, {**shown, "timestamp": iso_utc, "expires_at": iso_utc})
+        assert_shows(second, {"seat_id": "A4", "user_info": {}})
+        assert [entry["seat_id"] for entry in await ana.join()] == ["A3", "A4"]
+
+
+async def test_a_taken_seat_is_refused_to_whoever_asks_and_nobody_else_hears_of_it(
+    cinema: GuideCinema,
+) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await juan.join()
+        await juan.select("A1")
+        error = await ana.select("A1")
+        assert_shows(error, {"type": "error", "code": "seats_unavailable", "seat_id": "A1", "room_id": ROOM})
+        assert "A1" in error["message"]
+        assert_shows(await ana.release("A1"), {"type": "error", "code": "not_held", "seat_id": "A1"})
+        assert await juan.told_nothing()
+
+
+async def test_ones_own_seat_may_be_selected_again(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await ana.join()
+        await juan.select("A1", **JUAN)
+        await ana.told()
+        assert await juan.select("A1") == juan.about("seat_selected", "A1")
+        assert await ana.told_nothing()
+
+
+async def test_selections_expire_for_everybody_in_the_room(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(hold_seconds=1)
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await juan.join("test_room")
+        await ana.join("test_room")
+        await juan.select("B7", "test_room")
+        await ana.told()
+        for client in (juan, ana):
+            assert await client.told() == juan.about("seat_released", "B7", "test_room")
+
+
+async def test_a_client_that_comes_back_finds_its_seats(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan:
+        await juan.select("A1", **JUAN)
+    async with cinema.room_client("juan") as juan:
+        (selection,) = await juan.join()
+        assert_shows(selection, {"client_id": "juan", "seat_id": "A1", "user_info": JUAN})
+        assert await juan.release("A1") == juan.about("seat_released", "A1")
+
+
+async def test_two_sockets_cannot_have_one_client_id(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan:
+        for user_id in (None, USER):
+            async with cinema.room_client("juan", user_id) as other:
+                assert await other.closed() == (4409, "Client id in use")
+        assert await juan.told_nothing()
+    # Whoever comes back has to be the same: here a guest from the same address, and no user.
+    async with cinema.room_client("juan", USER) as other:
+        assert await other.closed() == (4409, "Client id in use")
+
+
+async def test_with_a_token_the_seats_are_the_users(cinema: GuideCinema) -> None:
+    async with cinema.room_client("phone", USER) as phone, cinema.room_client("laptop", USER) as laptop:
+        await laptop.join()
+        await phone.select("A5")
+        assert await laptop.told() == phone.about("seat_selected", "A5", user_info={})
+        (held,) = (await cinema.user().my_reservations()).json
+        assert held["seat_id"] == 42
+        assert await laptop.release("A5") == laptop.about("seat_released", "A5")
+        assert (await cinema.user().my_reservations()).json == []
+
+
+async def test_a_user_who_releases_elsewhere_is_told_in_the_room(cinema: GuideCinema) -> None:
+    async with cinema.room_client("phone", USER) as phone:
+        await phone.join()
+        await phone.select("A5")
+        await cinema.user().cancel_reservations(SCREENING)
+        assert await phone.told() == phone.about("seat_released", "A5")
+
+
+async def test_a_bad_token_or_a_bad_client_id_is_refused(cinema: GuideCinema) -> None:
+    for token, reason in (("nonsense", "Invalid token"), ("", "Authentication required")):
+        async with RoomClient(cinema.base_url, "juan", token) as client:
+            assert await client.closed() == (1008, reason)
+    for client_id in ("a" * 65, "a%20b", "%3Cscript%3E", "~alias"):
+        async with cinema.room_client(client_id) as client:
+            assert await client.closed() == (1008, "Invalid client id")
+
+
+async def test_what_happens_through_other_doors_is_told_without_names(cinema: GuideCinema) -> None:
+    user = cinema.user()
+    async with cinema.room_client("ana") as ana:
+        await ana.join()
+        await user.reserve(SCREENING, [38])
+        selected = await ana.told()
+        alias = selected["client_id"]
+        assert selected == {
+            "type": "seat_selected",
+            "seat_id": "A1",
+            "room_id": ROOM,
+            "client_id": alias,
+            "user_info": {},
+        }
+        assert alias.startswith("~")
+        (ticket, other) = (await user.book(SCREENING, [38, 39])).json
+        told = [await ana.told() for _ in range(3)]
+        assert [(message["type"], message["seat_id"]) for message in told] == [
+            ("seat_selected", "A2"),
+            ("seat_booked", "A1"),
+            ("seat_booked", "A2"),
+        ]
+        assert {message["client_id"] for message in told} == {alias}
+        assert_shows(await ana.select("A1"), {"code": "seats_unavailable", "message": "Seat A1 is booked"})
+        await user.cancel_ticket(ticket["id"])
+        assert_shows(await ana.told(), {"type": "seat_released", "seat_id": "A1"})
+        (selection,) = await ana.join()
+        assert selection == {
+            "client_id": alias,
+            "seat_id": "A2",
+            "room_id": ROOM,
+            "user_info": {},
+            "timestamp": None,
+            "expires_at": None,
+            "status": "booked",
+        }
+        await user.cancel_ticket(other["id"])
+
+
+async def test_a_seat_selected_in_a_room_is_reserved_for_everybody(cinema: GuideCinema) -> None:
+    async with cinema.room_client("ana") as ana, cinema.watch() as watching:
+        await ana.select("A5")
+        await watching.until(seat_42="reserved")
+        seats = {seat["seat"]["id"]: seat for seat in (await cinema.guest.availability(SCREENING)).json}
+        assert_shows(seats[42], {"status": "reserved", "reserved_by": None, "expires_at": iso_utc})
+        assert (await cinema.user().reserve(SCREENING, [42])).code == "seats_unavailable"
+        await ana.release("A5")
+        await watching.until(seat_42="available")
+
+
+async def test_what_cannot_be_selected_is_refused_with_a_code(cinema: GuideCinema) -> None:
+    async with cinema.room_client("ana") as ana:
+        for room, seat, code in (
+            (ROOM, "Z99", "seat_not_found"),
+            ("funcion_999", "A1", "room_not_found"),
+            ("funcion_007", "A1", "room_not_found"),
+            ("funcion_100", "A1", "screening_started"),
+            ("test_room", "A 1", "seat_not_found"),
+            ("two words", "A1", "invalid_message"),
+            (ROOM, "<b>", "invalid_message"),
+            (ROOM, "A" * 21, "invalid_message"),
+            (ROOM, 1, "invalid_message"),
+            (None, "A1", "invalid_message"),
+        ):
+            await ana.send("select_seat", room_id=room, seat_id=seat)
+            assert_shows(await ana.told(), {"type": "error", "code": code})
+        await ana.send("join_room", room_id="funcion_999")
+        assert_shows(await ana.told(), {"code": "room_not_found", "room_id": "funcion_999"})
+        assert_shows(await ana.release("A1", "nobody_made_it"), {"code": "not_held"})
+        assert await ana.told_nothing()
+
+
+async def test_user_info_is_made_plain(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await ana.join()
+        hostile = {
+            "name": "<img src=x onerror=alert(1)>Ma<b>ría</b> <<i>script>O'Hara & Co",
+            "nota": "a\u0000b\u202ec\x1b[31m",
+            "<b>key</b>": "x",
+            "age": 33,
+        }
+        await juan.select("A1", **hostile)
+        assert (await ana.told())["user_info"] == {
+            "name": "María scriptO'Hara & Co",
+            "nota": "abc[31m",
+            "key": "x",
+            "age": 33,
+        }
+
+
+async def test_user_info_is_bounded(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan:
+        for user_info in (
+            "Juan",
+            [1],
+            {"name": {"first": "Juan"}},
+            {"names": ["Juan"]},
+            {"name": "J" * 1025},
+            {"n" * 41: "x"},
+            {str(number): "x" for number in range(11)},
+        ):
+            await juan.send("select_seat", room_id=ROOM, seat_id="A1", user_info=user_info)
+            assert_shows(await juan.told(), {"type": "error", "code": "invalid_user_info"})
+        assert await juan.join() == []
+
+
+async def test_free_rooms_are_made_by_being_named_and_bounded(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(free_rooms_limit=2, free_room_seats_limit=2, rooms_per_socket_limit=2)
+    async with cinema.room_client("juan") as juan:
+        for name in ("test_room", "other-room:1"):
+            assert await juan.join(name) == []
+        await juan.send("join_room", room_id="third")
+        assert_shows(await juan.told(), {"code": "too_many_rooms", "room_id": "third"})
+        assert_shows(await juan.select("A1", "third"), {"code": "room_limit_reached", "seat_id": "A1"})
+        for seat in ("A1", "balcony.2"):
+            assert (await juan.select(seat, "test_room"))["type"] == "seat_selected"
+        assert_shows(await juan.select("A3", "test_room"), {"code": "room_full", "seat_id": "A3"})
+        assert (await juan.select("A3", "other-room:1"))["type"] == "seat_selected"
+
+
+async def test_free_rooms_that_one_address_makes_are_bounded(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(free_rooms_per_address=1)
+    async with cinema.room_client("juan") as juan:
+        await juan.join("test_room")
+        await juan.send("join_room", room_id="another")
+        assert_shows(await juan.told(), {"code": "too_many_attempts"})
+        await juan.join("test_room")
+        await juan.join()
+
+
+async def test_guests_of_one_address_are_bounded(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(guest_selections_limit=2, sockets_per_address_limit=2)
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        async with cinema.room_client("eva") as eva:
+            assert await eva.closed() == (4429, "Too many connections")
+        await juan.select("A1")
+        assert (await ana.select("A1"))["code"] == "seats_unavailable"
+        await ana.select("A2")
+        assert_shows(await ana.select("A3"), {"code": "too_many_attempts", "seat_id": "A3"})
+        await juan.release("A1")
+        assert (await ana.select("A3"))["type"] == "seat_selected"
+        async with cinema.room_client("user", USER) as user:
+            assert (await user.select("A4"))["type"] == "seat_selected"
+
+
+async def test_empty_rooms_are_forgotten_and_others_are_not(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(free_room_idle_seconds=1)
+    rooms = "SELECT array_agg(name ORDER BY name) FROM free_rooms"
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await ana.join("watched")
+        for room in ("taken", "left"):
+            await juan.select("A1", room)
+        await juan.release("A1", "left")
+        await eventually(lambda: execute(cinema.database_url, rooms) == [(["taken", "watched"],)])
+        assert execute(cinema.database_url, "SELECT count(*) FROM holds") == [(1,)]
+        assert (await juan.select("A1", "left"))["type"] == "seat_selected"
+
+
+async def test_selections_of_a_free_room_survive_a_restart(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan:
+        await juan.select("A1", "test_room", **JUAN)
+        before = (await cinema.guest.send("GET", "/room/test_room/selections")).json
+    await cinema.restart()
+    assert (await cinema.guest.send("GET", "/room/test_room/selections")).json == before
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        (selection,) = await ana.join("test_room")
+        assert_shows(selection, {"client_id": "juan", "seat_id": "A1", "user_info": JUAN})
+        assert await juan.release("A1", "test_room") == juan.about("seat_released", "A1", "test_room")
+        assert await ana.told() == juan.about("seat_released", "A1", "test_room")
+
+
+async def test_everything_is_served_on_extra_ports_too(open_cinema: OpenCinema) -> None:
+    unused, port = bind_unused_port()
+    unused.close()
+    cinema = await open_cinema(extra_ports=(port,))
+    extra = f"http://127.0.0.1:{port}"
+    async with RoomClient(extra, "juan") as juan, cinema.room_client("ana") as ana:
+        await juan.join()
+        await ana.select("A1")
+        assert_shows(await juan.told(), {"type": "seat_selected", "client_id": "ana"})
+    for path in ("/health", "/stats", "/api/v1/cinemas"):
+        assert (await Caller(extra).send("GET", path)).status == 200
+
+
+async def test_the_guides_client_works_as_written(cinema: GuideCinema) -> None:
+    url = cinema.base_url.replace("http", "ws")
+    report = await cinema.run_script("rooms_guide.mjs", serverUrl=url, roomId=ROOM, seatId="A1")
+    first, second = report["ids"]
+    ada = {"name": "Ada", "email": "ada@home.example"}
+
+    def about(kind: str, client_id: str, **more: object) -> dict[str, object]:
+        return {"type": kind, "seat_id": "A1", "room_id": ROOM, "client_id": client_id, **more}
+
+    joined, nothing = (
+        {"type": "room_joined", "room_id": ROOM},
+        {"type": "current_selections", "selections": []},
+    )
+    pong = report["first"].pop(5)
+    error = report["second"].pop(3)
+    assert report["first"] == [
+        {**joined, "client_id": first},
+        nothing,
+        about("seat_selected", first),
+        about("seat_released", first),
+        about("seat_selected", second, user_info={}),
+        {"type": "room_left", "room_id": ROOM, "client_id": first},
+    ]
+    assert report["second"] == [
+        {**joined, "client_id": second},
+        nothing,
+        about("seat_selected", first, user_info=ada),
+        about("seat_released", first),
+        about("seat_selected", second),
+        about("seat_released", second),
+    ]
+    assert_shows(pong, {"type": "pong", "timestamp": iso_utc})
+    assert_shows(error, {"type": "error", "code": "seats_unavailable", "seat_id": "A1", "room_id": ROOM})
+    assert report["refusal"] == "WebSocket no está conectado o no hay sala activa"
+    assert report["closed"] == ["first", "second"]
+
+
+async def test_the_guides_react_component_paints_what_is_told(cinema: GuideCinema) -> None:
+    url = cinema.base_url.replace("http", "ws")
+    async with cinema.room_client("juan") as juan:
+        await juan.select("A2", **JUAN)
+        script = cinema.start_script("rooms_react.mjs", serverUrl=url, seatId="A1", otherSeatId="A2")
+        async with script as page:
+            await juan.join()
+            assert json.loads(await page.readline()) == {"ready": True}
+            selected = await juan.told()
+            assert_shows(selected, {"type": "seat_selected", "seat_id": "A1"})
+            assert selected["user_info"] == {"name": "Usuario Actual", "email": "usuario@example.com"}
+            await juan.release("A2")
+            report = json.loads(await page.readline())
+    assert report["faults"] == ["WebSocket no está conectado"], "the guide joins before it is connected"
+    assert report["clientId"] == selected["client_id"]
+    assert report["mine"] is False, "one's own seat is not somebody else's"
+    assert report["seen"][0]["type"] == "seat_selected"
