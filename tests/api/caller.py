@@ -24,8 +24,8 @@ class Response(NamedTuple):
 
     @property
     def code(self) -> str:
-        """The machine-readable code of a refusal."""
-        return self.json["code"]
+        """The machine-readable code of a refusal, in the envelope or without one."""
+        return self.json.get("error", self.json)["code"]
 
 
 class Caller:

@@ -11,7 +11,8 @@ from tests.signing_keys import STRONG_SECRET
 pytestmark = pytest.mark.gen_test
 
 ENDPOINTS = [endpoint for resource in RESOURCES for endpoint in resource.endpoints]
-GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.access is not Access.PUBLIC]
+GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.access in (Access.USER, Access.ADMIN)]
+READING_TOKENS = [*GUARDED, *(endpoint for endpoint in ENDPOINTS if endpoint.access is Access.GUEST)]
 PUBLIC = [
     endpoint for endpoint in ENDPOINTS if endpoint.access is Access.PUBLIC and without_catalogue(endpoint)
 ]
@@ -37,7 +38,7 @@ async def test_no_token_no_service(venue: Venue, endpoint: Endpoint) -> None:
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("endpoint", GUARDED, ids=name_of)
+@pytest.mark.parametrize("endpoint", READING_TOKENS, ids=name_of)
 async def test_a_bad_token_is_refused(venue: Venue, endpoint: Endpoint) -> None:
     now = int(venue.clock.now())
     caller = venue.guest
@@ -80,6 +81,24 @@ async def test_the_scheme_is_read_without_regard_to_case(venue: Venue) -> None:
 async def test_a_token_in_the_query_is_not_taken_for_rest(venue: Venue) -> None:
     response = await venue.guest.send("GET", f"/api/v1/tickets/my-tickets?token={signed(venue)}")
     assert response.status == 401
+
+
+async def test_time_driven_callers_have_a_secret_of_their_own(venue: Venue) -> None:
+    (endpoint,) = [endpoint for endpoint in ENDPOINTS if endpoint.access is Access.CRON]
+    caller = venue.user(1, admin=True)
+    refused = await caller.send(endpoint.method, endpoint.path)
+    assert (refused.status, refused.code) == (403, "cron_disabled")
+    venue.restart_api(cron_secret=STRONG_SECRET)
+    caller.base_url = venue.base_url
+    for token, answer in (
+        (caller.token, (401, "token_invalid")),
+        (STRONG_SECRET + "x", (401, "token_invalid")),
+        ("", (401, "token_invalid")),
+        (None, (401, "not_authenticated")),
+    ):
+        caller.token = token
+        refused = await caller.send(endpoint.method, endpoint.path)
+        assert (refused.status, refused.code) == answer
 
 
 async def test_administrators_operations_refuse_others(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:

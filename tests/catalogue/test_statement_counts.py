@@ -31,6 +31,10 @@ INSERT INTO screenings (room_id, movie_id, starts_at, ends_at, price)
 SELECT id, id, '2100-01-01 20:00Z', '2100-01-01 22:00Z', 10 FROM rooms;
 INSERT INTO tickets (screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at)
 SELECT id, id, id, 'user:2', 10, 'confirmed', now(), now() FROM screenings;
+INSERT INTO events (title, starts_at, ends_at)
+SELECT 'Event ' || id, '2100-01-01 20:00Z', '2100-01-01 22:00Z' FROM rooms;
+INSERT INTO ticket_types (event_id, name, price, capacity, max_per_order)
+SELECT id, 'Standing', 10, 100, 10 FROM events;
 """
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.api.caller import Caller, Response
+from tests.box_office import Guest, make_event, make_type
 from tests.catalogue.members import AUTH, Member, member
 from tests.catalogue.programme import add_seats, make, make_room, make_screening
 from tests.house import House
@@ -38,7 +39,7 @@ class World:
 
     def __init__(self, house: House) -> None:
         self.house = house
-        self.things: dict[str, dict[str, int]] = {}
+        self.things: dict[str, dict[str, Any]] = {}
         self.seat_ids: list[int] = []
         self.callers: dict[str, Caller] = {}
         self.reset_token = ""
@@ -66,6 +67,9 @@ async def built(house: House, inbox: Inbox) -> World:
     world.reset_token = _token_in((await inbox.next_mail()).get_body(("plain",)).get_content())
 
     usual, spare = [await _shown_somewhere(house, ada, title) for title in ("Low Water", "High Water")]
+    usual["event_id"] = await make_event(house)
+    usual["ticket_type_id"] = await make_type(house, usual["event_id"])
+    usual["reservation_id"] = await Guest(house, None, ada.token).reserved(usual["ticket_type_id"])
     spare["cinema_id"] = (await make(house, "/api/v1/cinemas/", {"name": "Empty"}))["id"]
     spare["movie_id"] = (await make(house, "/api/v1/movies/", {"title": "Never Shown"}))["id"]
     world.seat_ids = await add_seats(house, usual["room_id"])
@@ -85,7 +89,7 @@ async def built(house: House, inbox: Inbox) -> World:
     return world
 
 
-async def _shown_somewhere(house: House, user: Member, title: str) -> dict[str, int]:
+async def _shown_somewhere(house: House, user: Member, title: str) -> dict[str, Any]:
     """A movie, what belongs to it, and a room."""
     movie_id = (await make(house, "/api/v1/movies/", {"title": title}))["id"]
     cinema_id = (await make(house, "/api/v1/cinemas/", {"name": f"Cinema of {title}"}))["id"]
@@ -104,7 +108,7 @@ async def _shown_somewhere(house: House, user: Member, title: str) -> dict[str, 
 
 
 async def _booked(
-    user: Member, things: dict[str, int], seat_ids: list[int], *, payment_pending: bool = False
+    user: Member, things: dict[str, Any], seat_ids: list[int], *, payment_pending: bool = False
 ) -> list[int]:
     booked = await user.book(things["screening_id"], seat_ids, payment_pending=payment_pending)
     assert booked.status == 201, booked.body
