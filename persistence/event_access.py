@@ -1,13 +1,12 @@
 """Who may know of an event: the one thing that the event socket asks the database."""
 
+from persistence.catalogue.events import VISIBLE_TO
 from persistence.connector import Connector
 
-MAY_WATCH = """
+MAY_WATCH = f"""
 SELECT EXISTS (SELECT FROM screenings WHERE id = %(event_id)s AND cancelled_at IS NULL)
-    OR EXISTS (SELECT FROM events
-               WHERE id = %(event_id)s
-                 AND (NOT private OR %(admin)s OR %(user_id)s = ANY (invited_user_ids)))
-"""
+    OR EXISTS (SELECT FROM events WHERE id = %(event_id)s AND (%(admin)s OR {VISIBLE_TO}))
+"""  # noqa: S608 - its only part is the constant above
 
 
 class EventAccess:
@@ -27,6 +26,6 @@ class EventAccess:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        asked = {"event_id": event_id, "user_id": user_id, "admin": admin}
+        asked = {"event_id": event_id, "visible_to": user_id, "admin": admin}
         ((allowed,),) = await self._connector.run(MAY_WATCH, asked)
         return bool(allowed)

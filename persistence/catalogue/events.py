@@ -16,6 +16,9 @@ from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 from persistence.connector import Connector, Session
 
+VISIBLE_TO = "NOT events.private OR %(visible_to)s = ANY (events.invited_user_ids)"
+"""Which events a user may know of; NULL is a caller without an account, who is invited nowhere."""
+
 EVENTS = Table(
     name="events",
     kind="event",
@@ -36,8 +39,7 @@ EVENTS = Table(
         )
     },
     filters={
-        # NULL is a caller without an account, who is invited nowhere.
-        "visible_to": "NOT events.private OR %(visible_to)s = ANY (events.invited_user_ids)",
+        "visible_to": VISIBLE_TO,
         "q": matching("events.title || ' ' || events.venue"),
         "venue": "lower(events.venue) = lower(%(venue)s)",
         "from": "events.starts_at >= %(from)s",

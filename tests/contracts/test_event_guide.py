@@ -101,7 +101,7 @@ async def test_2_event_specific_connection(hall: EventHall) -> None:
         established, counts = await socket.next_of(2)
         assert_as_shown(established)
         assert_as_shown(counts, availableSeats=CAPACITY)
-        await hall.hold(STANDING, 1)
+        await hall.buyer.reserved(STANDING, 1)
         assert_as_shown(await socket.next(), type="seat_update", availableSeats=CAPACITY - 1)
 
 
@@ -109,7 +109,7 @@ async def test_2_event_specific_connection(hall: EventHall) -> None:
 
 
 async def test_subscribing_and_unsubscribing(hall: EventHall) -> None:
-    await hall.hold(STANDING, 55)
+    await hall.buyer.reserved(STANDING, 55)
     async with hall.socket() as socket:
         await socket.next()
         await socket.send(type="subscribe_event", eventId=EVENT)
@@ -118,18 +118,18 @@ async def test_subscribing_and_unsubscribing(hall: EventHall) -> None:
         assert_as_shown(counts, type="seat_update")
         await socket.send(type="unsubscribe_event", eventId=EVENT)
         assert_as_shown(await socket.next(), type="unsubscribed")
-        await hall.hold(BALCONY, 1)
+        await hall.buyer.reserved(BALCONY, 1)
         await socket.send(type="ping")
         assert_as_shown(await socket.next(), type="pong")
 
 
 async def test_bookings_and_cancellations(hall: EventHall) -> None:
-    await hall.hold(STANDING, 55)
+    await hall.buyer.reserved(STANDING, 55)
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
-        holds = await hall.hold(BALCONY, 1)
+        reservation = await hall.buyer.reserved(BALCONY, 1)
         assert_as_shown(await socket.next(), type="seat_update", availableSeats=44)
-        (ticket,) = await hall.buy(holds)
+        (ticket,) = await hall.buy(reservation)
         created, counts = await socket.next_of(2)
         assert_as_shown(created, type="booking_created")
         assert_as_shown(counts, type="seat_update", availableSeats=44)
@@ -142,7 +142,7 @@ async def test_bookings_and_cancellations(hall: EventHall) -> None:
 async def test_one_booking_of_several_tickets_is_told_once(hall: EventHall) -> None:
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
-        await hall.buy(await hall.hold(BALCONY, 4))
+        await hall.buy(await hall.buyer.reserved(BALCONY, 4), 4)
         reserved, created, counts = await socket.next_of(3)
         assert_as_shown(reserved, type="seat_update", availableSeats=96)
         assert_as_shown(created, type="booking_created", availableSeats=96)
@@ -168,9 +168,9 @@ async def test_seats_of_a_cinema_are_told_like_places_of_an_event(hall: EventHal
 async def test_holds_change_the_counts_only(hall: EventHall) -> None:
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
-        holds = await hall.hold(STANDING, 10)
+        reservation = await hall.buyer.reserved(STANDING, 10)
         assert_as_shown(await socket.next(), type="seat_update", availableSeats=90)
-        await hall.release(holds)
+        await hall.buyer.cancel(reservation)
         assert_as_shown(await socket.next(), type="seat_update", availableSeats=100)
 
 
@@ -186,6 +186,14 @@ async def test_seats_that_are_added_change_the_counts(hall: EventHall) -> None:
             availableSeats=SEATS + 2,
             seatCapacity=SEATS + 2,
         )
+
+
+async def test_a_capacity_that_is_raised_changes_the_counts(hall: EventHall) -> None:
+    async with hall.socket(EVENT) as socket:
+        await socket.next_of(2)
+        raised = await hall.admin.send("PATCH", f"/api/admin/ticket-types/{BALCONY}", {"capacity": 50})
+        assert raised.status == 200
+        assert_as_shown(await socket.next(), type="seat_update", availableSeats=110, seatCapacity=110)
 
 
 async def test_a_pending_ticket_that_lapses_is_a_cancelled_booking(open_hall: OpenHall) -> None:
@@ -240,9 +248,9 @@ async def test_the_guides_client_follows_an_event(hall: EventHall) -> None:
         assert words == "Connected with client ID:"
         assert _FORMS["clientId"].fullmatch(client_id)
         assert await page.next() == ["Event 123: 100/100 seats available"]
-        holds = await hall.hold(BALCONY, 2)
+        reservation = await hall.buyer.reserved(BALCONY, 2)
         assert await page.next() == ["Event 123: 98/100 seats available"]
-        ticket, _ = await hall.buy(holds)
+        ticket, _ = await hall.buy(reservation, 2)
         # The client asks for an id that the guide's notes on privacy forbid.
         assert await page.next() == ["New booking created: undefined for event 123"]
         assert await page.next() == ["Event 123: 98/100 seats available"]
@@ -300,9 +308,9 @@ async def test_the_guides_react_hook_shows_an_event(hall: EventHall) -> None:
         page.tell([EVENT, hall.token(USER)])
         rendering = await until(isConnected=True, seatData=seats(100))
         assert _FORMS["timestamp"].fullmatch(rendering["lastUpdate"])
-        holds = await hall.hold(STANDING, 3)
+        reservation = await hall.buyer.reserved(STANDING, 3)
         await until(isConnected=True, seatData=seats(97))
-        ticket, *_ = await hall.buy(holds)
+        ticket, *_ = await hall.buy(reservation, 3)
         # From a booking alone the hook cannot know the capacity; the counts that follow tell it again.
         await until(seatData=seats(97))
         await hall.cancel(ticket)
