@@ -16,10 +16,12 @@ from tests.contracts.guide_events import (
     EventHall,
     Listener,
 )
+from tests.contracts.room_client import RoomClient
 
 pytestmark = pytest.mark.gen_test
 
 A1 = FIRST_SEAT
+ROOM = f"funcion_{SCREENING}"
 
 
 async def counts_told(events: Listener) -> tuple[list[str], int]:
@@ -53,30 +55,61 @@ async def left(hall: EventHall) -> dict[str, int]:
 
 async def test_a_seat(hall: EventHall) -> None:
     buyer = hall.user(USER)
-    async with hall.socket(SCREENING, INVITED) as events, hall.seat_socket(SCREENING, INVITED) as seats:
+    async with (
+        hall.socket(SCREENING, INVITED) as events,
+        hall.seat_socket(SCREENING, INVITED) as seats,
+        RoomClient(hall.base_url, "juan", hall.token(USER)) as juan,
+        RoomClient(hall.base_url, "ana") as ana,
+    ):
         await events.next_of(2)
         await seats.next()
+        for client in (juan, ana):
+            assert await client.join(ROOM) == []
 
-        assert (await buyer.reserve(SCREENING, [A1])).status == 201
+        # Held in the room.
+        assert await juan.select("A1", ROOM, name="Juan") == juan.about("seat_selected", "A1", ROOM)
+        assert await ana.told() == juan.about("seat_selected", "A1", ROOM, user_info={"name": "Juan"})
         shown = await availability(hall)
         assert (shown["status"], shown["reserved_by"]) == ("reserved", USER)
         assert await counts_told(events) == (["seat_update"], SEATS - 1)
         told = await seat_told(seats)
         assert (told["seat_id"], told["status"], told["reserved_by"]) == (A1, "reserved", USER)
 
+        # Booked over REST.
         booked = await buyer.book_reservation(SCREENING, [A1], "pay-1")
         assert booked.status == 201
         assert (await availability(hall))["status"] == "booked"
+        for client in (juan, ana):
+            told = await client.told()
+            assert (told["type"], told["seat_id"], told["room_id"]) == ("seat_booked", "A1", ROOM)
         assert await counts_told(events) == (["booking_created", "seat_update"], SEATS - 1)
         told = await seat_told(seats)
         assert (told["seat_id"], told["status"], told["booked_by"]) == (A1, "booked", USER)
 
-        cancelled = await buyer.cancel_ticket(booked.json[0]["id"])
-        assert cancelled.status == 204
+        # Cancelled over REST.
+        assert (await buyer.cancel_ticket(booked.json[0]["id"])).status == 204
         assert (await availability(hall))["status"] == "available"
+        for client in (juan, ana):
+            told = await client.told()
+            assert (told["type"], told["seat_id"], told["room_id"]) == ("seat_released", "A1", ROOM)
         assert await counts_told(events) == (["booking_cancelled", "seat_update"], SEATS)
         told = await seat_told(seats)
         assert (told["seat_id"], told["status"]) == (A1, "available")
+
+
+async def test_a_seat_that_is_held_over_rest_cannot_be_selected_in_the_room(hall: EventHall) -> None:
+    async with RoomClient(hall.base_url, "ana") as ana:
+        await ana.join(ROOM)
+        assert (await hall.user(USER).reserve(SCREENING, [A1])).status == 201
+        told = await ana.told()
+        assert (told["type"], told["seat_id"]) == ("seat_selected", "A1")
+        refused = await ana.select("A1", ROOM)
+        assert (refused["type"], refused["code"], refused["seat_id"]) == ("error", "seats_unavailable", "A1")
+        await hall.user(USER).cancel_reservations(SCREENING)
+        assert (await ana.told())["type"] == "seat_released"
+        assert (await ana.select("A1", ROOM))["type"] == "seat_selected"
+        taken = await hall.user(USER).reserve(SCREENING, [A1])
+        assert (taken.status, taken.code) == (409, "seats_unavailable")
 
 
 async def test_a_quantity(hall: EventHall) -> None:
