@@ -107,6 +107,7 @@ async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
         "screening": "/ws/screenings/{screeningId}",
         "events": "/ws",
         "event": "/ws/events/{eventId}",
+        "rooms": "/ws/{clientId}",
     }
     for channel in document["channels"].values():
         assert all(f"{{{name}}}" in channel["address"] for name in channel["parameters"])

@@ -14,7 +14,8 @@ def change(seq: int, cause: str, available: int) -> SeatsChanged:
 
 def told(*changes: SeatsChanged) -> list[dict]:
     """The messages, as a client reads them."""
-    wire, number = EventUpdates(changes).frames("user:7")
+    frames = EventUpdates(changes).frames("user:7")
+    wire = frames.wire
     messages = []
     while wire:
         # As every frame from a server: final, text, not masked (RFC 6455 section 5.2).
@@ -24,7 +25,7 @@ def told(*changes: SeatsChanged) -> list[dict]:
             size, start = int.from_bytes(wire[2:4], "big"), 4
         messages.append(json.loads(wire[start : start + size]))
         wire = wire[start + size :]
-    assert number == len(messages)
+    assert frames.number == len(messages)
     return messages
 
 
