@@ -181,3 +181,28 @@ test('a fresh token is fetched for every poll', async () => {
   assert.equal(stage.client.state, 'polling');
   assert.ok(new Set(stage.polls.map(({ headers }) => headers.Authorization)).size > 1);
 });
+
+test('attempts that failed before a connection that worked are forgotten', async () => {
+  const stage = new Stage();
+  stage.chance = 0;
+  await stage.show(10, state(41, 'available'));
+  for (let outage = 0; outage < 3; outage += 1) {
+    for (let attempt = 1; attempt < attemptsBeforePolling; attempt += 1) {
+      stage.hangUp();
+      await stage.clock.advance(1);
+    }
+    stage.confirm(10, 3);
+  }
+  assert.equal(stage.polls.length, 0);
+});
+
+test('a token that comes when polling has ended is not used', async () => {
+  const token = Promise.withResolvers();
+  let asked = 0;
+  const stage = await polling(availability(10), () => (++asked === 1 ? 'for the socket' : token.promise));
+  stage.client.close();
+  token.resolve('for the poll');
+  await settled();
+  assert.equal(asked, 2);
+  assert.deepEqual(stage.polls, []);
+});
