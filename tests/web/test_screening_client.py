@@ -122,17 +122,18 @@ async def test_its_heartbeat_notices_a_silent_network(cinema: GuideCinema, open_
         await scene.watching.until("live")
 
 
-async def test_it_fetches_another_token_when_one_has_expired(cinema: GuideCinema, open_tab: OpenTab) -> None:
-    async with Network(cinema.server.port) as network, open_tab(network.url) as tab:
-        scene = Scene(cinema, network, Watching(tab))
-        expiring = cinema.tokens.issue(7, ttl_seconds=1)
-        await scene.watching.begin(network.url, SCREENING, expiring, cinema.token(7))
+async def test_it_fetches_another_token_when_one_is_taken_back(
+    cinema: GuideCinema, open_tab: OpenTab
+) -> None:
+    first = cinema.user()
+    async with _watched(cinema, open_tab, str(first.token), cinema.token(7)) as scene:
+        await scene.watching.until("live")
+        assert (await first.send("POST", "/api/v1/auth/logout")).status == 204
         await scene.watching.until_confirmed(2)
         await cinema.user().reserve(SCREENING, [42])
         await scene.watching.until("live")
         await scene.agrees()
         assert (await scene.watching.seen())["unauthorized"] == []
-        await scene.watching.end()
 
 
 async def test_it_does_not_come_back_with_a_refused_token(cinema: GuideCinema, open_tab: OpenTab) -> None:
@@ -150,6 +151,7 @@ async def test_it_does_not_come_back_to_an_unknown_screening(cinema: GuideCinema
         assert (ended["code"], ended["reason"]) == (4404, "Screening not found")
 
 
+@pytest.mark.gen_test(timeout=100)
 async def test_it_survives_the_death_of_the_server(data_directory: Path) -> None:
     async with (
         ServerProcess(data_directory) as server,
