@@ -158,10 +158,7 @@ class _Letter:
             f"booking {first['booking_id']} is confirmed.",
             f"{self._title}\n{self._begin}\n{self._place}",
         ]
-        self._seats = [
-            f"Seat {paper['row_label']}{paper['seat_number']}, ticket {paper['ticket_id']}, {paper['price']}"
-            for paper in papers
-        ]
+        self._lines = [f"{paper['place']}, ticket {paper['code']}, {paper['price']}" for paper in papers]
 
     @property
     def subject(self) -> str:
@@ -169,16 +166,16 @@ class _Letter:
 
     @property
     def plain(self) -> str:
-        seats = "\n".join(self._seats)
-        return "\n\n".join([*self._opening, seats, f"{_AT_THE_DOOR} The codes are attached.\n"])
+        lines = "\n".join(self._lines)
+        return "\n\n".join([*self._opening, lines, f"{_AT_THE_DOOR} The codes are attached.\n"])
 
     @property
     def html(self) -> str:
         paragraphs = [escape(text).replace("\n", "<br>") for text in self._opening]
-        for paper, seat in zip(self._papers, self._seats, strict=True):
+        for paper, line in zip(self._papers, self._lines, strict=True):
             ticket_id = paper["ticket_id"]
             picture = f'<img src="cid:{_picture_id(ticket_id)}" alt="QR code of ticket {ticket_id}">'
-            paragraphs.append(f"{escape(seat)}<br>{picture}")
+            paragraphs.append(f"{escape(line)}<br>{picture}")
         return "".join(f"<p>{paragraph}</p>\n" for paragraph in [*paragraphs, _AT_THE_DOOR])
 
     @property
@@ -187,7 +184,7 @@ class _Letter:
             uid=f"booking-{self._first['booking_id']}@frontrow",
             summary=self._title,
             location=self._place,
-            description="\n".join(self._seats),
+            description="\n".join(self._lines),
             starts_at=self._first["starts_at"],
             ends_at=self._first["ends_at"],
             updated_at=datetime.now(UTC),

@@ -11,6 +11,7 @@ from marshmallow import Schema, fields, validate
 
 from api.fields import Moment
 from api.wire import price, timestamp, timestamp_or_none, user_id_of
+from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
 
 RESERVATION_STATUSES = ("active", "expired", "released", "converted")
@@ -26,6 +27,11 @@ def _moment(example: str, **options: Any) -> Moment:
 
 def _one_of(values: tuple[str, ...]) -> fields.String:
     return fields.String(required=True, validate=validate.OneOf(values))
+
+
+def _of_event(kind: type[fields.Field[Any]], example: object) -> fields.Field[Any]:
+    """What only tickets of events have."""
+    return kind(allow_none=True, metadata={"description": "Of a ticket of an event.", "example": example})
 
 
 class Reservation(Schema):
@@ -54,7 +60,10 @@ def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
 
 
 class TicketSold(Schema):
-    """A ticket; its seat is taken while it is pending or confirmed."""
+    """A ticket; its seat is taken while it is pending or confirmed.
+
+    One of an event has no seat, but a ticket type; the event is its screening.
+    """
 
     class Meta:
         title = "Ticket"
@@ -63,7 +72,10 @@ class TicketSold(Schema):
     booking_id = _id(2001)
     user_id = _id(7)
     screening_id = _id(123)
-    seat_id = _id(42)
+    seat_id = _id(42, allow_none=True)
+    event_id = _of_event(fields.Integer, 17)
+    ticket_type_id = _of_event(fields.Integer, 5)
+    code = _of_event(fields.String, "7K4M-2XPD-9RTA-CW3E")
     price = fields.Float(required=True, metadata={"example": 15.99, "description": "Exact to the cent."})
     status = _one_of(tuple(TicketStatus))
     booked_at = _moment("2026-01-26T18:25:00.000Z")
@@ -88,6 +100,13 @@ def ticket_document(ticket: Ticket) -> dict[str, Any]:
         "confirmed_at": timestamp_or_none(ticket.confirmed_at),
         "payment_id": ticket.payment_id,
     }
+    if ticket.seat_id < 0:
+        document |= {
+            "seat_id": None,
+            "event_id": ticket.screening_id,
+            "ticket_type_id": ticket_type_of(ticket.seat_id),
+            "code": ticket.code,
+        }
     if ticket.payment_deadline is not None:
         document["payment_deadline"] = timestamp(ticket.payment_deadline)
     return document

@@ -108,14 +108,14 @@ RECENT_BOOKINGS = Figures(
         "booking_id": "tickets.booking_id",
         "user_id": "substring(tickets.holder FROM '^user:([0-9]+)$')::bigint",
         "movie_id": "screenings.movie_id",
-        "movie_title": "coalesce(movies.title, screenings.title)",
+        "movie_title": "coalesce(movies.title, screenings.title, events.title)",
         "cinema_id": "rooms.cinema_id",
         "cinema_name": "cinemas.name",
         "room_id": "screenings.room_id",
         "room_name": "rooms.name",
         "screening_id": "tickets.screening_id",
-        "starts_at": "screenings.starts_at",
-        "seat_id": "tickets.seat_id",
+        "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
+        "seat_id": "CASE WHEN tickets.seat_id > 0 THEN tickets.seat_id END",
         "row_label": "seats.row_label",
         "seat_number": "seats.seat_number",
         "price": "tickets.price",
@@ -130,6 +130,7 @@ RECENT_BOOKINGS = Figures(
     LEFT JOIN rooms ON rooms.id = screenings.room_id
     LEFT JOIN cinemas ON cinemas.id = rooms.cinema_id
     LEFT JOIN seats ON seats.id = tickets.seat_id
+    LEFT JOIN events ON events.id = tickets.screening_id
     ORDER BY tickets.booked_at DESC, tickets.id DESC
     """,
 )

@@ -8,11 +8,16 @@ from persistence.connector import Connector
 
 _USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
 
+_TICKET_TYPE_ID = "CASE WHEN tickets.seat_id < 0 THEN (-tickets.seat_id) >> 20 END"
+
 TICKETS = Table(
     name="tickets",
     kind="ticket",
     columns={
         "user_id": _USER_ID,
+        "seat_id": "CASE WHEN tickets.seat_id > 0 THEN tickets.seat_id END",
+        "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
+        "ticket_type_id": _TICKET_TYPE_ID,
         **{
             name: f"tickets.{name}"
             for name in (
@@ -20,7 +25,7 @@ TICKETS = Table(
                 "booking_id",
                 "holder",
                 "screening_id",
-                "seat_id",
+                "code",
                 "price",
                 "status",
                 "booked_at",
@@ -49,7 +54,8 @@ TICKETS = Table(
     },
 )
 
-# What has to be known of a ticket for its confirmation, if its holder can be written to.
+# What has to be known of a ticket of a seat or of an event for its confirmation, if its holder can be written
+# to.
 PAPERS = Table(
     name="tickets",
     kind="ticket",
@@ -58,27 +64,33 @@ PAPERS = Table(
         "booking_id": "tickets.booking_id",
         "screening_id": "tickets.screening_id",
         "seat_id": "tickets.seat_id",
-        "row_label": "seats.row_label",
-        "seat_number": "seats.seat_number",
+        "place": "coalesce('Seat ' || seats.row_label || seats.seat_number, ticket_types.name)",
+        "code": "coalesce(tickets.code, tickets.id::text)",
         "price": "tickets.price",
         "email": "users.email",
         "full_name": "users.full_name",
-        "title": "coalesce(nullif(screenings.title, ''), movies.title, '')",
-        "starts_at": "screenings.starts_at",
-        "ends_at": "screenings.ends_at",
+        "title": "coalesce(nullif(screenings.title, ''), movies.title, events.title, '')",
+        "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
+        "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
         "room_name": "rooms.name",
-        "cinema_name": "cinemas.name",
+        "cinema_name": "coalesce(cinemas.name, events.venue)",
         "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
     },
     joins=f"""
     JOIN users ON users.id = {_USER_ID}
-    JOIN screenings ON screenings.id = tickets.screening_id
-    JOIN seats ON seats.id = tickets.seat_id
-    JOIN rooms ON rooms.id = seats.room_id
-    JOIN cinemas ON cinemas.id = rooms.cinema_id
+    LEFT JOIN screenings ON screenings.id = tickets.screening_id
+    LEFT JOIN seats ON seats.id = tickets.seat_id
+    LEFT JOIN rooms ON rooms.id = seats.room_id
+    LEFT JOIN cinemas ON cinemas.id = rooms.cinema_id
     LEFT JOIN movies ON movies.id = screenings.movie_id
+    LEFT JOIN events ON events.id = tickets.screening_id
+    LEFT JOIN ticket_types ON ticket_types.id = {_TICKET_TYPE_ID}
     """,
-    conditions=("tickets.status = 'confirmed'", "users.deleted_at IS NULL"),
+    conditions=(
+        "tickets.status = 'confirmed'",
+        "users.deleted_at IS NULL",
+        "seats.id IS NOT NULL OR ticket_types.id IS NOT NULL",
+    ),
     filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},
     orders={"booking": "tickets.booking_id"},
 )
