@@ -1,7 +1,8 @@
 """The log: one JSON object per line, and no token in any of them.
 
-Tokens travel in the query of a WebSocket's address, and Tornado's own loggers write whole addresses. So
-it is the formatter that takes secrets out, of every line, whoever wrote it.
+Tokens travel in the query of a WebSocket's address, guests' sessions in that of their reservations, and
+Tornado's own loggers write whole addresses. So it is the formatter that takes secrets out, of every line,
+whoever wrote it.
 """
 
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 import orjson
 
 _SECRETS = re.compile(
-    r"""(?P<name>\btoken=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*""",
+    r"""(?P<name>\b(?:token|sessionid)=|\bbearer\s+)[^&\s"'\\,;)]+ | \beyJ[\w-]+\.[\w-]+\.[\w-]*""",
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _REDACTED = "[redacted]"
@@ -21,7 +22,7 @@ access = logging.getLogger("frontrow.access")
 
 
 def redact(line: str) -> str:
-    """The line without tokens: `token=` in an address, bearer credentials, and whatever looks like a JWT."""
+    """The line without `token=` and `sessionId=` in addresses, bearer credentials, what looks like a JWT."""
     return _SECRETS.sub(lambda match: (match["name"] or "") + _REDACTED, line)
 
 

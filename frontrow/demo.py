@@ -1,4 +1,4 @@
-"""The demo: a small cinema with people who may log in, made once, with screenings that never run out."""
+"""The demo: a small cinema and an event that never run out of dates, with people who may log in."""
 
 import asyncio
 import json
@@ -13,7 +13,16 @@ from argon2 import PasswordHasher
 
 from api.tokens import Tokens
 from frontrow.seeding import row_label
-from persistence.bulk import BulkLoader, Movie, SeatPlan, Showing, Upcoming
+from persistence.bulk import (
+    BulkLoader,
+    Movie,
+    Occasion,
+    SeatPlan,
+    Showing,
+    TicketOffer,
+    Upcoming,
+    UpcomingEvent,
+)
 
 CINEMA = "Lumen Picture House"
 LOGINS_FILE = "demo-logins.json"
@@ -61,6 +70,15 @@ MOVIES = (
 )
 
 
+EVENT_TITLE = "Night of the Brass Bands"
+TICKETS = (
+    TicketOffer("Standing", Decimal("25.50"), 200, 8),
+    TicketOffer("Balcony", Decimal("48.00"), 40, 4),
+)
+_DAYS_TO_EVENT = 30
+_EVENT_LENGTH = timedelta(hours=4)
+
+
 class Login(NamedTuple):
     """Somebody who may log in to the demo."""
 
@@ -90,6 +108,7 @@ class Demo(NamedTuple):
 
     members: Sequence[Member]
     upcoming: Sequence[Upcoming]
+    event: UpcomingEvent
 
 
 def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
@@ -125,7 +144,7 @@ def kept_passwords(data_dir: Path) -> dict[str, str]:
 
 
 async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo:
-    """Make the demo where it is missing, and screenings for the coming days where none are left.
+    """Make the demo where it is missing, and screenings and an event to come where none are left.
 
     Args:
         loader: the database.
@@ -141,7 +160,8 @@ async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo
     if not upcoming:
         await _add_screenings(loader, cinema_id, now)
         upcoming = await loader.upcoming(cinema_id, now)
-    return Demo(await _members(loader, passwords), upcoming)
+    event = await loader.upcoming_event(EVENT_TITLE, now) or await _add_event(loader, now)
+    return Demo(await _members(loader, passwords), upcoming, event)
 
 
 def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
@@ -155,12 +175,18 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
     """
     screening = demo.upcoming[0]
     begins = f"{screening.starts_at:%d %B %H:%M} UTC"
+    event = demo.event
+    order = {"sessionId": "demo-session", "ticketTypeId": str(event.ticket_type_id), "quantity": 2}
     lines = [
         "",
         f"API page      {base_url}/docs",
         f"Metrics       {base_url}/metrics",
         f"Screening {screening.id:<4}{screening.title}, {screening.room}, {begins}",
         f"              curl {base_url}/api/v1/seat-reservations/screening/{screening.id}/availability",
+        f"Event {event.id:<8}{event.title}, {event.ticket_type}, {event.starts_at:%d %B %H:%M} UTC",
+        f"              curl {base_url}/api/public/events/{event.id}",
+        f"              curl {base_url}/api/public/reservations -d '{json.dumps(order)}'"
+        " -H 'Content-Type: application/json'",
     ]
     for member in demo.members:
         token = tokens.issue(member.user_id, admin=member.is_admin, ttl_seconds=ttl_seconds)
@@ -171,6 +197,13 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
             f"              token {token}",
         ]
     return lines
+
+
+async def _add_event(loader: BulkLoader, now: datetime) -> UpcomingEvent:
+    evening = datetime.combine(now.date() + timedelta(days=_DAYS_TO_EVENT), time(19), UTC)
+    about = "Six bands, one hall, and nobody sits still."
+    occasion = Occasion(EVENT_TITLE, about, "Lumen Concert Hall", evening, evening + _EVENT_LENGTH)
+    return await loader.add_event(occasion, TICKETS)
 
 
 async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> None:

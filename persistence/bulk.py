@@ -59,6 +59,28 @@ ORDER BY starts_at, screenings.id
 _ROOMS = "SELECT id, name FROM rooms WHERE cinema_id = %s ORDER BY id"
 
 
+_ADD_EVENT = """
+INSERT INTO events (title, description, venue, starts_at, ends_at) VALUES (%s, %s, %s, %s, %s) RETURNING id
+"""
+
+_ADD_TICKET_TYPES = """
+INSERT INTO ticket_types (event_id, name, price, capacity, max_per_order)
+SELECT %s, name, price, capacity, max_per_order
+FROM unnest(%s::text[], %s::numeric[], %s::integer[], %s::integer[]) WITH ORDINALITY
+    AS offer (name, price, capacity, max_per_order, number)
+ORDER BY number
+RETURNING id
+"""
+
+_UPCOMING_EVENT = """
+SELECT events.id, title, starts_at, ticket_types.id, name
+FROM events JOIN ticket_types ON event_id = events.id
+WHERE title = %s AND starts_at > %s
+ORDER BY starts_at, events.id, ticket_types.id
+LIMIT 1
+"""
+
+
 class SeatPlan(NamedTuple):
     """A seat to be made; see `engine.records.Seat` for what the fields mean."""
 
@@ -108,6 +130,35 @@ class Upcoming(NamedTuple):
     room: str
     title: str
     starts_at: datetime
+
+
+class Occasion(NamedTuple):
+    """An event to be made."""
+
+    title: str
+    description: str
+    venue: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+class TicketOffer(NamedTuple):
+    """A ticket type to be made."""
+
+    name: str
+    price: Decimal
+    capacity: int
+    max_per_order: int
+
+
+class UpcomingEvent(NamedTuple):
+    """An event that has not begun, and the first of its ticket types."""
+
+    id: int
+    title: str
+    starts_at: datetime
+    ticket_type_id: int
+    ticket_type: str
 
 
 class BulkLoader:
@@ -169,3 +220,17 @@ class BulkLoader:
     async def upcoming(self, cinema_id: int, after: datetime) -> list[Upcoming]:
         """A cinema's screenings that begin after a moment, soonest first."""
         return [Upcoming(*row) for row in await self._connector.run(_UPCOMING, (cinema_id, after))]
+
+    async def add_event(self, occasion: Occasion, offers: Sequence[TicketOffer]) -> UpcomingEvent:
+        """Make an event and its ticket types, of which there is one or more."""
+        async with self._connector.transaction() as session:
+            event_id = int((await session.run(_ADD_EVENT, tuple(occasion)))[0][0])
+            columns = [list(column) for column in zip(*offers, strict=True)]
+            added = await session.run(_ADD_TICKET_TYPES, (event_id, *columns))
+        first_id = min(int(row[0]) for row in added)
+        return UpcomingEvent(event_id, occasion.title, occasion.starts_at, first_id, offers[0].name)
+
+    async def upcoming_event(self, title: str, after: datetime) -> UpcomingEvent | None:
+        """The next event of a title that begins after a moment, if there is one that sells tickets."""
+        rows = await self._connector.run(_UPCOMING_EVENT, (title, after))
+        return UpcomingEvent(*rows[0]) if rows else None

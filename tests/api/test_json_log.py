@@ -23,6 +23,7 @@ def record_of(message: str, *arguments: object, **options: object) -> logging.Lo
         f"403 GET /ws/screenings/1?since=4&token={JWT}&epoch=2",
         f"/ws?TOKEN={JWT}",
         "/ws?token=an.opaque-one%2B",
+        "GET /api/public/reservations?page=1&sessionId=an.opaque-one",
         f"HTTPServerRequest(uri='/ws?token={JWT}', version='HTTP/1.1')",
         f"Authorization: Bearer {JWT}",
         "{'Authorization': 'bearer opaque-token'}",
