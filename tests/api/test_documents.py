@@ -100,6 +100,31 @@ async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: 
 
 
 @pytest.mark.gen_test
+async def test_openapi_shows_the_envelope_where_there_is_one(venue: Venue) -> None:
+    document = (await venue.guest.send("GET", "/openapi.json")).json
+    path = "/api/public/reservations"
+    reserve, listed = document["paths"][path]["post"], document["paths"][path]["get"]
+    assert reserve["security"] == [{}, {"token": []}]
+    assert "422" not in reserve["responses"]
+    assert "`not_enough_tickets`" in reserve["responses"]["409"]["description"]
+    assert "`rate_limited`" in reserve["responses"]["429"]["description"]
+    assert "RateLimit-Remaining" in reserve["responses"]["201"]["headers"]
+    for status in ("400", "409", "429", "503"):
+        refusal = reserve["responses"][status]["content"]["application/json"]["schema"]
+        assert refusal == {"$ref": "#/components/schemas/Refusal"}
+    page = listed["responses"]["200"]["content"]["application/json"]["schema"]
+    assert page["required"] == ["success", "data", "meta"]
+    assert page["properties"]["data"]["items"] == {"$ref": "#/components/schemas/ReservationOfTickets"}
+    body = document["components"]["schemas"]["NewReservations"]
+    assert {"ticketTypeId", "sessionId", "expirationMinutes", "reservations"} <= set(body["properties"])
+    minutes = body["properties"]["expirationMinutes"]
+    assert (minutes["minimum"], minutes["maximum"], minutes["default"]) == (1, 30, 10)
+    links = document["paths"]["/api/admin/events"]["post"]["responses"]["201"]["links"]
+    assert links["get_any_event"]["parameters"] == {"event_id": "$response.body#/data/id"}
+    assert document["paths"]["/api/cron/cleanup-reservations"]["get"]["security"] == [{"cron": []}]
+
+
+@pytest.mark.gen_test
 async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/asyncapi.json")).json
     assert document["asyncapi"] == "3.0.0"

@@ -1,0 +1,50 @@
+"""Codes for people: one for each number, without look-alikes, and a slip is noticed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.fields import LARGEST_ID
+from api.public.readable_codes import ALPHABET, code_of, new_ticket_code, number_of
+
+NUMBERS = st.integers(0, LARGEST_ID)
+
+
+@given(NUMBERS)
+def test_a_code_is_that_of_one_number(number: int) -> None:
+    code = code_of(number)
+    assert number_of(code) == number
+    assert number_of(code.lower().replace("-", " ")) == number
+
+
+@given(NUMBERS, st.data())
+def test_a_wrong_character_is_noticed(number: int, draw: st.DataObject) -> None:
+    code = code_of(number)
+    place = draw.draw(st.sampled_from([n for n, character in enumerate(code) if character != "-"]))
+    wrong = draw.draw(st.sampled_from([character for character in ALPHABET if character != code[place]]))
+    assert number_of(code[:place] + wrong + code[place + 1 :]) is None
+
+
+@given(NUMBERS, st.data())
+def test_two_that_are_swapped_are_noticed(number: int, draw: st.DataObject) -> None:
+    code = code_of(number).replace("-", "")
+    place = draw.draw(st.integers(0, len(code) - 2))
+    swapped = code[:place] + code[place + 1] + code[place] + code[place + 2 :]
+    assert swapped == code or number_of(swapped) is None
+
+
+@pytest.mark.parametrize("text", ["", "-", "O0O0", "2222-2221", "é"])
+def test_what_is_no_code(text: str) -> None:
+    assert number_of(text) is None
+
+
+def test_no_two_characters_look_alike() -> None:
+    assert len(set(ALPHABET)) == len(ALPHABET) == 23
+    for alike in ("0OQ", "1IL", "2Z", "5S", "6G", "8B", "UV"):
+        assert len(set(alike) & set(ALPHABET)) <= 1
+
+
+def test_codes_of_tickets_are_drawn() -> None:
+    codes = {new_ticket_code() for _ in range(1000)}
+    assert len(codes) == 1000
+    assert all(number_of(code) is not None and len(code) == 19 for code in codes)
