@@ -6,10 +6,13 @@ from pathlib import Path
 import pytest
 from tornado.ioloop import IOLoop
 
+from tests.contracts.fair import Fair
 from tests.contracts.guide_cinema import GuideCinema
 from tests.contracts.guide_events import EventHall
+from tests.house import House
 
 OpenCinema = Callable[..., Awaitable[GuideCinema]]
+OpenFair = Callable[..., Awaitable[Fair]]
 OpenHall = Callable[..., Awaitable[EventHall]]
 
 
@@ -53,3 +56,24 @@ def open_hall(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Op
 def hall(open_hall: OpenHall, io_loop: IOLoop) -> EventHall:
     """The hall with the default settings."""
     return io_loop.run_sync(open_hall)
+
+
+@pytest.fixture
+def open_fair(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenFair]:
+    """Opens the server with settings by name."""
+    fairs: list[Fair] = []
+
+    async def open_one(**settings: object) -> Fair:
+        fairs.append(Fair(House(database_url, tmp_path, **settings)))
+        await fairs[-1].open()
+        return fairs[-1]
+
+    yield open_one
+    for fair in fairs:
+        io_loop.run_sync(fair.house.close)
+
+
+@pytest.fixture
+def fair(open_fair: OpenFair, io_loop: IOLoop) -> Fair:
+    """The server with the default settings."""
+    return io_loop.run_sync(open_fair)
