@@ -162,6 +162,9 @@ async def test_answers_have_the_shape_that_is_documented(venue: Venue) -> None:
         "welcome": await venue.guest.send("GET", "/"),
         "health": await venue.guest.send("GET", "/healthz"),
         "readiness": await venue.guest.send("GET", "/readyz"),
+        "rooms_health": await venue.guest.send("GET", "/health"),
+        "room_statistics": await venue.guest.send("GET", "/stats"),
+        "room_selections": await venue.guest.send("GET", f"/room/funcion_{SCREENING}/selections"),
         "socket_statistics": await venue.guest.send("GET", "/ws/stats"),
     }
     shaped = {endpoint.name: endpoint for endpoint in CORE if endpoint.answers}

@@ -220,6 +220,11 @@ class Cinema:
         seat_map: SeatMap = await self.ask(ReadSeats(SCREENING))
         return seat_map.seq
 
+    async def holders(self) -> dict[int, str]:
+        """Who has each seat that is taken."""
+        seat_map = await self.ask(ReadSeats(SCREENING))
+        return {view.seat_id: view.holder for view in seat_map.views.values() if view.status != "available"}
+
     async def truth(self) -> dict[int, str]:
         """What the engine says about every seat."""
         seat_map = await self.ask(ReadSeats(SCREENING))

@@ -1,0 +1,215 @@
+"""The rooms socket where no guide looks: order, crowds, bounds, and what becomes of clients that vanish."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+
+import pytest
+
+from api.client_ids import ClientIdInUse, ClientIds
+from api.room_messages import ROOM_SERVER_MESSAGES
+from api.socket_messages import Pong
+from api.sockets import SocketLimits
+from engine.memory import ManualClock
+from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
+
+ROOM = f"funcion_{SCREENING}"
+DOCUMENTED = {
+    schema._declared_fields["type"].metadata["example"]: schema() for schema in (*ROOM_SERVER_MESSAGES, Pong)
+}
+UNHURRIED = SocketLimits(frames_per_second=1e6, frames_at_once=10**6)
+
+
+def said(kind, seat=None, room=ROOM, **more):
+    seats = {} if seat is None else {"seat_id": seat}
+    return json.dumps({"type": kind, "room_id": room, **seats, **more})
+
+
+async def told(socket):
+    """The next message, which must be one of the documented ones."""
+    message = await receive(socket)
+    assert DOCUMENTED[message["type"]].validate(message) == {}
+    return message
+
+
+async def joined(cinema, client_id, room=ROOM, user=None):
+    socket = await cinema.enter(client_id, user)
+    await socket.send(said("join_room", room=room))
+    assert (await told(socket))["type"] == "room_joined"
+    assert (await told(socket))["type"] == "current_selections"
+    return socket
+
+
+@pytest.mark.gen_test
+async def test_answers_come_in_the_order_of_their_messages(cinema):
+    """Although some are known at once, some wait for the engine, and some for a room to be made."""
+    socket = await cinema.enter("ana")
+    kinds = []
+    for number in range(30):
+        await socket.send(said("join_room", room=f"room{number}") if number % 7 == 0 else said("ping"))
+        await socket.send(said("select_seat", f"A{number}", room=f"room{number % 10}"))
+        await socket.send("nonsense" if number % 5 == 0 else said("release_seat", "A999"))
+        kinds += ["room_joined", "current_selections"] if number % 7 == 0 else ["pong"]
+        kinds += ["seat_selected", "error"]
+    answers = []
+    while len(answers) < len(kinds):
+        message = await told(socket)
+        if message["type"] == "seat_selected" and "user_info" in message:
+            continue
+        answers.append(message["type"])
+    assert answers == kinds
+
+
+class Onlooker:
+    """A client that keeps a picture of a room from nothing but what it is told."""
+
+    def __init__(self, socket, seed):
+        self._socket = socket
+        self._draw = random.Random(seed)
+        self.picture = {}
+        self.refused = Counter()
+
+    async def clamour(self):
+        """Send a few messages about two seats at once, and wait for all answers."""
+        for _ in range(self._draw.randint(1, 4)):
+            kind = self._draw.choice(("select_seat", "release_seat"))
+            await self._socket.send(said(kind, f"A{self._draw.randint(1, 2)}"))
+        await self._socket.send(said("ping"))
+        while (await self._hear())["type"] != "pong":
+            pass
+
+    async def hear_of(self, seat):
+        """Listen until a seat is selected."""
+        while (message := await self._hear())["type"] != "seat_selected" or message["seat_id"] != seat:
+            pass
+
+    async def _hear(self):
+        message = await receive(self._socket)
+        match message["type"]:
+            case "seat_selected":
+                self.picture[message["seat_id"]] = f"client:{message['client_id']}"
+            case "seat_released":
+                self.picture.pop(message["seat_id"], None)
+            case "error":
+                self.refused[message["code"]] += 1
+        return message
+
+
+@pytest.mark.gen_test
+async def test_in_a_crowd_everybody_has_the_true_picture(open_cinema):
+    """Whatever clients do to the same seats at the same moment, the last word on each is true for all."""
+    cinema = open_cinema(limits=UNHURRIED, tick_seconds=0.002)
+    crowd = [Onlooker(await joined(cinema, f"client{number}"), number) for number in range(12)]
+    for number in range(3, 40):
+        await asyncio.gather(*(onlooker.clamour() for onlooker in crowd))
+        await cinema.hold(7, number)
+        await asyncio.gather(*(onlooker.hear_of(f"A{number}") for onlooker in crowd))
+        truth = {seat: holder for seat, holder in (await cinema.holders()).items() if seat <= 2}
+        for onlooker in crowd:
+            assert {seat: onlooker.picture[f"A{seat}"] for seat in truth} == truth
+            assert set(onlooker.picture) == {f"A{seat}" for seat in (*truth, *range(3, number + 1))}
+    assert sum((onlooker.refused for onlooker in crowd), Counter())["seats_unavailable"] > 100
+
+
+@pytest.mark.gen_test
+async def test_very_many_messages_at_once_are_all_answered(open_cinema):
+    cinema = open_cinema(limits=UNHURRIED)
+    socket = await joined(cinema, "ana")
+    for _ in range(2000):
+        await socket.send(said("select_seat", "A1"))
+        await socket.send(said("release_seat", "A1"))
+    kinds = Counter([(await receive(socket))["type"] for _ in range(4000)])
+    assert kinds == {"seat_selected": 2000, "seat_released": 2000}
+
+
+@pytest.mark.gen_test
+async def test_disconnecting_releases_no_seat_but_all_else(cinema):
+    socket = await joined(cinema, "ana")
+    await socket.send(said("select_seat", "A1"))
+    await told(socket)
+    await socket.close()
+    await eventually(lambda: cinema.feed.connections == {} and len(cinema.room_door.client_ids) == 0)
+    assert len(cinema.open_sockets) == 0
+    assert await cinema.holders() == {1: "client:ana"}
+
+
+@pytest.mark.gen_test
+async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
+    await joined(cinema, "alive")
+    dead = await joined(cinema, "dead")
+    dead.transport.pause_reading()
+    await eventually(lambda: len(cinema.room_door.client_ids) == 1)
+
+
+@pytest.mark.gen_test
+async def test_a_client_that_vanishes_before_its_answer_is_forgotten(cinema):
+    for number in range(5):
+        socket = await cinema.enter(f"ghost{number}")
+        await socket.send(said("join_room", room="made_late"))
+        await socket.send(said("select_seat", f"A{number}", room="made_late"))
+        socket.transport.abort()
+    await eventually(lambda: cinema.feed.connections == {} and len(cinema.open_sockets) == 0)
+
+
+@pytest.mark.gen_test
+async def test_a_socket_ends_with_its_token(cinema):
+    token = cinema.tokens.issue(7, ttl_seconds=1)
+    assert await receive_close(await cinema.enter("ana", token=token)) == (1008, "Token expired")
+
+
+@pytest.mark.gen_test
+async def test_refusals_do_not_count_as_nonsense(open_cinema):
+    cinema: Cinema = open_cinema(limits=SocketLimits(bad_messages=3))
+    socket = await joined(cinema, "ana")
+    for _ in range(10):
+        await socket.send(said("release_seat", "A1"))
+        assert (await told(socket))["code"] == "not_held"
+    for _ in range(3):
+        await socket.send(said("dance"))
+        assert (await told(socket))["code"] == "unknown_type"
+    assert await receive_close(socket) == (1008, "Too many invalid messages")
+
+
+@pytest.mark.gen_test
+async def test_a_full_mailbox_is_told_and_the_socket_goes_on(cinema):
+    socket = await joined(cinema, "ana")
+    await cinema.screenings.stop()
+    await socket.send(said("select_seat", "A1"))
+    assert (await told(socket))["code"] in ("stopping", "ownership_lost")
+    await socket.send(said("ping"))
+    assert (await told(socket))["type"] == "pong"
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", ["stats", "screenings", "events"])
+async def test_names_that_are_paths_are_no_client_ids(cinema, name):
+    with pytest.raises(Exception, match="HTTP 404"):
+        await cinema.enter(name)
+
+
+def test_an_id_stays_with_whoever_had_it_for_a_while():
+    clock = ManualClock()
+    ids = ClientIds(clock.now, kept_seconds=300, kept_limit=2)
+    ids.take("juan", "address:1.2.3.4")
+    with pytest.raises(ClientIdInUse):
+        ids.take("juan", "address:1.2.3.4")
+    ids.leave("juan")
+    with pytest.raises(ClientIdInUse):
+        ids.take("juan", "address:5.6.7.8")
+    ids.take("juan", "address:1.2.3.4")
+    ids.leave("juan")
+    clock.advance(301)
+    ids.take("juan", "address:5.6.7.8")
+    assert len(ids) == 1
+
+
+def test_ids_that_were_left_are_bounded():
+    ids = ClientIds(ManualClock().now, kept_seconds=300, kept_limit=2)
+    for name in ("a", "b", "c"):
+        ids.take(name, "address:1.2.3.4")
+        ids.leave(name)
+    ids.take("a", "address:5.6.7.8")
+    with pytest.raises(ClientIdInUse):
+        ids.take("b", "address:5.6.7.8")
