@@ -22,9 +22,9 @@ from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.check import advice
 from frontrow.database import database_of
+from frontrow.listening import AddressUnusable
 from frontrow.movie_import import Batch, import_movies
 from frontrow.seeding import seed
-from frontrow.server import AddressUnusable
 from frontrow.server import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
 from frontrow.signing import tokens_of

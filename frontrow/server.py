@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import uvloop
 from prometheus_client import CollectorRegistry
-from tornado.netutil import bind_sockets
 
 from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication
@@ -46,6 +45,7 @@ from frontrow import __version__
 from frontrow.background import Recurring
 from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
+from frontrow.listening import GUIDES_PORTS, listen_where_free, listening_sockets
 from frontrow.mail import postman_of
 from frontrow.rooms import room_door_of, seconds_between_forgetting
 from frontrow.settings import Settings
@@ -73,9 +73,6 @@ from persistence.tickets import Tickets
 log = logging.getLogger("frontrow")
 
 GOING_AWAY = 1001
-GUIDES_PORTS = (8001, 3000)
-"""Ports that are written into the guides' own clients; a demo opens them where they are free."""
-
 _FLUSH_LIMIT_SECONDS = 8.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
@@ -266,10 +263,9 @@ class Server:
             StoreUnavailable: the database cannot be reached.
             AddressUnusable: it cannot listen there.
         """
-        listening = _listening_sockets(self._settings.host, self._settings.port)
+        settings = self._settings
+        listening = listening_sockets(settings.host, (settings.port, *settings.extra_ports))
         self.port = listening[0].getsockname()[1]
-        for port in self._settings.extra_ports:
-            listening += _listening_sockets(self._settings.host, port)
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
@@ -298,7 +294,7 @@ class Server:
         Raises:
             AddressUnusable: it cannot listen there.
         """
-        self._http.add_sockets(_listening_sockets(self._settings.host, port))
+        self._http.add_sockets(listening_sockets(self._settings.host, (port,)))
 
     async def stop(self) -> None:
         """Go down in order; everything that was acknowledged is in the database afterwards."""
@@ -334,20 +330,6 @@ class Server:
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
-
-
-class AddressUnusable(Exception):
-    """The server cannot listen where it was told to."""
-
-
-def _listening_sockets(host: str, port: int) -> list[socket.socket]:
-    try:
-        return bind_sockets(port, host)
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise AddressUnusable(
-            f"Cannot listen on {host}:{port}: {reason}; choose another --host or --port"
-        ) from exc
 
 
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
@@ -396,7 +378,8 @@ async def _serve(
         for port in settings.extra_ports:
             announce(f"also listening on http://{settings.host}:{port}")
         if demo:
-            for line in _open_guides_ports(server, settings):
+            more = [port for port in GUIDES_PORTS if port not in (server.port, *settings.extra_ports)]
+            for line in listen_where_free(server.listen_also, more):
                 announce(line)
             for line in await _demonstrate(settings, url, base_url):
                 announce(line)
@@ -405,18 +388,6 @@ async def _serve(
         await server.stop()
         if watch is not None:
             watch.cancel()
-
-
-def _open_guides_ports(server: Server, settings: Settings) -> Iterator[str]:
-    """Listen where the guides' own clients look for a server; says of each port what has come of it."""
-    for port in GUIDES_PORTS:
-        if port in (server.port, *settings.extra_ports):
-            continue
-        try:
-            server.listen_also(port)
-            yield f"also listening on http://{settings.host}:{port}, where the guides' clients look"
-        except AddressUnusable:
-            yield f"port {port} is taken, so the guides' clients that look there will not find this server"
 
 
 async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:

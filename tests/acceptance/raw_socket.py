@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from websockets.frames import Frame, Opcode
@@ -68,18 +68,26 @@ class RawSocket:
             self._writer.write(data)
 
     async def receive(self) -> Received:
-        """The next frame."""
+        """The next frame, pings apart: those are answered."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                first, size = await self._reader.readexactly(2)
-                if size == 126:
-                    size = int.from_bytes(await self._reader.readexactly(2), "big")
-                elif size == 127:
-                    size = int.from_bytes(await self._reader.readexactly(8), "big")
-                return Received(Opcode(first & 0x0F), await self._reader.readexactly(size))
+                while (received := await self._frame()).opcode is Opcode.PING:
+                    self.send(masked(Opcode.PONG, received.payload))
+                return received
         except (asyncio.IncompleteReadError, ConnectionError):
             return Received(None)
 
-    def close(self) -> None:
+    async def _frame(self) -> Received:
+        first, size = await self._reader.readexactly(2)
+        if size == 126:
+            size = int.from_bytes(await self._reader.readexactly(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await self._reader.readexactly(8), "big")
+        return Received(Opcode(first & 0x0F), await self._reader.readexactly(size))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         """Be gone, without a word."""
         self._writer.transport.abort()

@@ -80,16 +80,13 @@ class Fuzzed:
 
     async def fuzz(self, number: int) -> None:
         """Send so much noise, on as many sockets as it takes."""
-        witness = await self.connected()
-        while number > 0:
-            socket = await self.connected()
-            going_on = True
-            while going_on and number > 0:
-                number -= 1
-                going_on = await self._listened(socket, self._noise.next())
-            socket.close()
-            await self._undisturbed(witness)
-        witness.close()
+        async with await self.connected() as witness:
+            while number > 0:
+                async with await self.connected() as socket:
+                    number -= 1
+                    while await self._listened(socket, self._noise.next()) and number > 0:
+                        number -= 1
+                await self._undisturbed(witness)
 
     async def _listened(self, socket: RawSocket, noise: Noise) -> bool:
         """Make noise and see what it gets. Returns whether the socket is open still."""
