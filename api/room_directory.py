@@ -88,7 +88,7 @@ class Room:
         wording: how changes in it are told.
     """
 
-    __slots__ = ("_listed", "_names", "aliases", "free", "name", "screening_id", "wording")
+    __slots__ = ("_names", "aliases", "free", "name", "screening_id", "wording")
 
     def __init__(self, name: str, screening_id: int, aliases: Aliases, *, free: bool) -> None:
         self.name = name
@@ -97,7 +97,6 @@ class Room:
         self.free = free
         self.wording: Wording = partial(RoomUpdates, self)
         self._names: SeatNames | None = None
-        self._listed: tuple[tuple[int, int], Frames] | None = None
 
     def learn(self, seat_map: SeatMap) -> None:
         """Take note of what the seats are called.
@@ -123,14 +122,6 @@ class Room:
             return note.seat if note else None
         return self._names.names.get(seat_id) if self._names else None
 
-    def selections(self, seat_map: SeatMap) -> Frames:
-        """`current_selections`, made once for everybody who joins before the next change."""
-        version = seat_map.epoch, seat_map.seq
-        if self._listed is None or self._listed[0] != version:
-            message = {"type": "current_selections", "selections": selections(self, seat_map)}
-            self._listed = version, Frames(text_frame(orjson.dumps(message)), 1)
-        return self._listed[1]
-
 
 class RoomDirectory:
     """All rooms.
@@ -155,6 +146,7 @@ class RoomDirectory:
         self._made = made
         self._aliases = Aliases()
         self._rooms: RecentlyUsed[str, Room] = RecentlyUsed(_REMEMBERED_BYTES)
+        self._listed: RecentlyUsed[int, tuple[tuple[int, int], Frames]] = RecentlyUsed(_REMEMBERED_BYTES)
 
     def known(self, name: str) -> Room | None:
         """A room that has been found before, and is remembered."""
@@ -207,6 +199,22 @@ class RoomDirectory:
             raise NoSuchRoom from error
         room.learn(seat_map)
         return seat_map
+
+    def current_selections(self, room: Room, seat_map: SeatMap) -> Frames:
+        """All seats of a room that are taken, made once for everybody who joins before the next change.
+
+        Args:
+            room: the room.
+            seat_map: its seats, as they were read.
+        """
+        version = seat_map.epoch, seat_map.seq
+        known = self._listed.get(room.screening_id)
+        if known is not None and known[0] == version:
+            return known[1]
+        message = {"type": "current_selections", "selections": selections(room, seat_map)}
+        frames = Frames(text_frame(orjson.dumps(message)), 1)
+        self._listed.put(room.screening_id, (version, frames), len(frames.wire))
+        return frames
 
     def forget(self, name: str) -> None:
         """Look a room up anew the next time, since it turned out to be gone."""

@@ -70,12 +70,14 @@ def harmless_user_info(given: object, limit_bytes: int) -> dict[str, Any]:
     """What a client says about its user, fit for others' eyes.
 
     Args:
-        given: a flat object; texts in it are made plain.
+        given: a flat object, in which texts are made plain, or nothing.
         limit_bytes: its length as JSON.
 
     Raises:
         BadMessage: it is something else, or too much.
     """
+    if given is None:
+        return {}
     if not isinstance(given, dict) or len(given) > _KEYS_LIMIT:
         raise BadMessage("invalid_user_info", f"user_info is an object of at most {_KEYS_LIMIT} values")
     info: dict[str, Any] = {}

@@ -172,7 +172,7 @@ class RoomSocket(ClientSocket):
             return
         if self.admitted:
             self.send_message(type="room_joined", room_id=name, client_id=self._client_id)
-            self.send_frames(room.selections(seat_map))
+            self.send_frames(self._door.directory.current_selections(room, seat_map))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 
     async def _entered(self, name: str) -> tuple[Room, Watcher]:
@@ -205,7 +205,7 @@ class RoomSocket(ClientSocket):
 
     def _selection(self, message: dict[str, Any]) -> _Wish:
         room_id, seat_id = room_of(message), seat_of(message)
-        info = harmless_user_info(message.get("user_info") or {}, self._door.user_info_bytes)
+        info = harmless_user_info(message.get("user_info"), self._door.user_info_bytes)
         return _Wish(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
 
     def _attempt(self, wish: _Wish) -> Awaitable[None] | None:

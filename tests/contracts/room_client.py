@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.extensions import Extension
+from websockets.frames import Frame
 
 ROOM = "funcion_123"
 
@@ -19,6 +21,9 @@ class RoomClient:
         base_url: of the server, over HTTP.
         client_id: what it calls itself.
         token: of the user that it is; None for a guest.
+
+    Attributes:
+        compressed: how many frames came compressed.
     """
 
     def __init__(self, base_url: str, client_id: str, token: str | None = None) -> None:
@@ -26,15 +31,27 @@ class RoomClient:
         self._url = f"ws{base_url.removeprefix('http')}/ws/{client_id}{query}"
         self._socket: ClientConnection
         self.client_id = client_id
+        self.compressed = 0
 
     async def __aenter__(self) -> Self:
         self._socket = await connect(self._url, proxy=None)
+        for extension in self._socket.protocol.extensions:
+            self._watch(extension)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._socket.close()
+
+    def _watch(self, extension: Extension) -> None:
+        decode = extension.decode
+
+        def counted(frame: Frame, **options: Any) -> Frame:
+            self.compressed += frame.rsv1
+            return decode(frame, **options)
+
+        extension.decode = counted  # type: ignore[method-assign]
 
     async def send(self, kind: str, **message: object) -> None:
         await self._socket.send(json.dumps({"type": kind, **message}))

@@ -260,7 +260,7 @@ async def test_user_info_is_bounded(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan:
         for user_info in (
             "Juan",
-            [1],
+            [],
             {"name": {"first": "Juan"}},
             {"names": ["Juan"]},
             {"name": "J" * 1025},
@@ -335,6 +335,28 @@ async def test_selections_of_a_free_room_survive_a_restart(cinema: GuideCinema) 
         assert_shows(selection, {"client_id": "juan", "seat_id": "A1", "user_info": JUAN})
         assert await juan.release("A1", "test_room") == juan.about("seat_released", "A1", "test_room")
         assert await ana.told() == juan.about("seat_released", "A1", "test_room")
+
+
+async def test_the_bounds_of_a_socket_are_settings(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(
+        socket_frames_at_once=8, socket_frames_per_second=0.1, user_info_limit_bytes=64
+    )
+    async with cinema.room_client("juan") as juan:
+        assert (await juan.select("A1", name="J" * 50))["type"] == "seat_selected"
+        assert (await juan.select("A2", name="J" * 60))["code"] == "invalid_user_info"
+        for _ in range(7):
+            await juan.send("ping")
+        assert await juan.closed() == (1008, "Too many messages")
+
+
+async def test_large_frames_are_compressed_from_a_size_that_is_a_setting(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(socket_deflate_from_bytes=1024)
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        assert await juan.join() == []
+        for number in range(1, 11):
+            await juan.select(f"A{number}", **JUAN)
+        assert [entry["seat_id"] for entry in await ana.join()] == [f"A{n}" for n in range(1, 11)]
+        assert (juan.compressed, ana.compressed) == (0, 1)
 
 
 async def test_everything_is_served_on_extra_ports_too(open_cinema: OpenCinema) -> None:

@@ -240,6 +240,20 @@ async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, ga
     assert (await receive(other))["seat_id"] == 1
 
 
+async def test_a_dead_peer_is_noticed_by_pings_at_every_door(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
+    alive = [await cinema.connect(user=7), await cinema.follow(7), await cinema.enter("alive")]
+    dead = [await cinema.connect(user=8), await cinema.follow(8), await cinema.enter("dead")]
+    await eventually(lambda: len(cinema.open_sockets) == 6)
+    for socket in dead:
+        socket.transport.pause_reading()
+    await eventually(lambda: len(cinema.open_sockets) == 3)
+    for socket in alive:
+        await socket.send(PING.decode())
+        while (await receive(socket))["type"] != "pong":
+            pass
+
+
 async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cinema):
     socket = await cinema.join()
     socket.transport.write(b"\x81\xfe")

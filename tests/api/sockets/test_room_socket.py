@@ -135,15 +135,6 @@ async def test_disconnecting_releases_no_seat_but_all_else(cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
-    await joined(cinema, "alive")
-    dead = await joined(cinema, "dead")
-    dead.transport.pause_reading()
-    await eventually(lambda: len(cinema.room_door.client_ids) == 1)
-
-
-@pytest.mark.gen_test
 async def test_a_client_that_vanishes_before_its_answer_is_forgotten(cinema):
     for number in range(5):
         socket = await cinema.enter(f"ghost{number}")

@@ -7,7 +7,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from api.socket_messages import SERVER_MESSAGES
-from api.sockets import SocketLimits
 from engine.accounts import RevokedToken, RevokedUser
 from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
 
@@ -240,14 +239,6 @@ async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
     assert await receive_close(await cinema.connect(user=9)) == (1013, "Too many connections")
     await watching[0].close()
     await cinema.join(user=9)
-
-
-async def test_a_dead_peer_is_noticed_by_pings(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
-    await cinema.join()
-    dead = await cinema.join()
-    dead.transport.pause_reading()
-    await eventually(lambda: len(cinema.open_sockets) == 1)
 
 
 async def test_resuming_replays_what_was_missed(cinema):
