@@ -2,7 +2,7 @@
 
 A guest's `client_id` is all that tells whose seats are whose, and everybody in a room gets to see it. So
 while a socket is open no other may use its id, and when it has closed the id stays with whoever had it for as
-long as its seats may be held: with the user, or, of a guest, with the network he came from.
+long as its seats may be held: with the user, if it was one, and with the network it came from.
 """
 
 from collections.abc import Callable
@@ -25,30 +25,30 @@ class ClientIds:
         self._now = now
         self._kept_seconds = kept_seconds
         self._kept_limit = kept_limit
-        self._owners: dict[str, str] = {}
+        self._owners: dict[str, frozenset[str]] = {}
         # In the order in which they were left, so the first is the first to be forgotten.
-        self._left: dict[str, tuple[str, float]] = {}
+        self._left: dict[str, tuple[frozenset[str], float]] = {}
 
     def __len__(self) -> int:
         """How many are in use."""
         return len(self._owners)
 
-    def take(self, client_id: str, owner: str) -> None:
+    def take(self, client_id: str, owners: frozenset[str]) -> None:
         """Use an id until it is left.
 
         Args:
             client_id: the id.
-            owner: who may come back to it: a user, or a network.
+            owners: who may come back to it: a network, and a user if it is one. One in common is enough.
 
         Raises:
             ClientIdInUse: it cannot be had.
         """
         self._forget()
-        previous_owner, _ = self._left.get(client_id, (owner, 0.0))
-        if client_id in self._owners or previous_owner != owner:
+        previous_owners, _ = self._left.get(client_id, (owners, 0.0))
+        if client_id in self._owners or owners.isdisjoint(previous_owners):
             raise ClientIdInUse
         self._left.pop(client_id, None)
-        self._owners[client_id] = owner
+        self._owners[client_id] = owners
 
     def leave(self, client_id: str) -> None:
         """Use an id no longer."""

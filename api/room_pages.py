@@ -61,15 +61,20 @@ class RoomSelections(Schema):
     selections = fields.List(fields.Nested(Selection), required=True)
 
 
-@room_pages.get("/room/{room_id:text}/selections", access=Access.PUBLIC, answers=RoomSelections)
+@room_pages.get(
+    "/room/{room_id:text}/selections",
+    access=Access.PUBLIC,
+    answers=RoomSelections,
+    refusals=(NoSuchRoom,),
+)
 async def room_selections(call: Call, room_id: str) -> Answer:
     """The seats of a room that are taken, as `current_selections` lists them.
 
-    A room that does not exist has none. Reading makes no room.
+    A room that does not exist has none; only what can be no room's name is not found. Reading makes no room.
     """
     directory = call.services.rooms.directory
+    room = await directory.find(room_id)
     try:
-        room = await directory.find(room_id)
         listed = [] if room is None else selections(room, await directory.read(room))
     except NoSuchRoom:
         listed = []

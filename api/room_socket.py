@@ -111,9 +111,9 @@ class RoomSocket(ClientSocket):
         self._guest = identity is None
         self._address = f"address:{network_of(self.request.remote_ip or '')}"
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
-        owner = self._holder if identity else self._address
-        self.admit(owner, identity)
-        self._door.client_ids.take(client_id, owner)
+        self.admit(self._holder if identity else self._address, identity)
+        owners = {self._holder, self._address} if identity else {self._address}
+        self._door.client_ids.take(client_id, frozenset(owners))
         self._named = True
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:

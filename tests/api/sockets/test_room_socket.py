@@ -182,25 +182,35 @@ async def test_names_that_are_paths_are_no_client_ids(cinema, name):
 
 def test_an_id_stays_with_whoever_had_it_for_a_while():
     clock = ManualClock()
-    ids = ClientIds(clock.now, kept_seconds=300, kept_limit=2)
-    ids.take("juan", "address:1.2.3.4")
-    with pytest.raises(ClientIdInUse):
-        ids.take("juan", "address:1.2.3.4")
-    ids.leave("juan")
-    with pytest.raises(ClientIdInUse):
-        ids.take("juan", "address:5.6.7.8")
-    ids.take("juan", "address:1.2.3.4")
-    ids.leave("juan")
+    ids = ClientIds(clock.now, kept_seconds=300)
+    home, office, user = "address:1.2.3.4", "address:5.6.7.8", "user:7"
+
+    def refused(*owners):
+        with pytest.raises(ClientIdInUse):
+            ids.take("juan", frozenset(owners))
+
+    def taken(*owners):
+        ids.take("juan", frozenset(owners))
+        assert len(ids) == 1
+        refused(*owners)
+        ids.leave("juan")
+        assert len(ids) == 0
+
+    taken(home)
+    refused(office)
+    refused(office, user)
+    taken(home, user)
+    taken(office, user)
+    refused(home)
     clock.advance(301)
-    ids.take("juan", "address:5.6.7.8")
-    assert len(ids) == 1
+    taken(home)
 
 
 def test_ids_that_were_left_are_bounded():
     ids = ClientIds(ManualClock().now, kept_seconds=300, kept_limit=2)
     for name in ("a", "b", "c"):
-        ids.take(name, "address:1.2.3.4")
+        ids.take(name, frozenset({"address:1.2.3.4"}))
         ids.leave(name)
-    ids.take("a", "address:5.6.7.8")
+    ids.take("a", frozenset({"address:5.6.7.8"}))
     with pytest.raises(ClientIdInUse):
-        ids.take("b", "address:5.6.7.8")
+        ids.take("b", frozenset({"address:5.6.7.8"}))
