@@ -7,11 +7,16 @@ implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPSer
     head.py        octets of a request's head → a checked head, or a refusal
     headers.py     header fields as handlers read them
     body.py        octets of a body → its content, or a refusal
+    inflow.py      what has come and waits to be read, bounded
+    outflow.py     what goes out, in few writes, at the client's pace
+    deadline.py    a timer that costs nothing to move
+    phase.py       the phases of a connection
     protocol.py    one client's connection: whose turn it is, and how long it may take
     connection.py  one request's side of it: what handlers write their answer to
     refusal.py     the answer to what is no acceptable request
     detach.py      the connection as an IOStream, for WebSockets
     server.py      listening, and going down
+    host.py        what a connection and its server know of each other
 
 What it promises stands in docs/http.md.
 """

@@ -67,7 +67,6 @@ class RequestConnection(HTTPConnection):
         switching: whether the answer said that another protocol follows.
         begun: whether the answer's head has been sent.
         finished: whether the answer is complete.
-        on_close: called if the client goes away before that.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class RequestConnection(HTTPConnection):
         self.persistent = persistent
         self.max_body_bytes = max_body_bytes
         self.body_timeout_seconds = body_timeout_seconds
-        self.on_close: Callable[[], None] | None = None
+        self._on_close: Callable[[], None] | None = None
         self.switching = self.begun = self.finished = False
         self._chunked = False
         self._left: int | None = None
@@ -96,7 +95,7 @@ class RequestConnection(HTTPConnection):
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
         """Have something called if the client goes away before the answer is complete."""
-        self.on_close = callback
+        self._on_close = callback
 
     def set_max_body_size(self, max_body_size: int) -> None:
         """Bound the body, in bytes; while its headers are being received."""
@@ -109,6 +108,12 @@ class RequestConnection(HTTPConnection):
     def detach(self) -> IOStream:
         """The connection as a stream, after 101. Nothing more is done with it here."""
         return self._wire.detach(self._held)
+
+    def client_left(self) -> None:
+        """Tell the handler, once, that its client may not be there any more."""
+        callback, self._on_close = self._on_close, None
+        if callback is not None:
+            callback()
 
     # The answer.
 

@@ -58,17 +58,19 @@ class RequestHead:
         )
 
 
-def find_fault(octets: bytes, start: int, end: int) -> bool:
+def find_fault(octets: bytes, start: int, checked: int, end: int) -> bool:
     """Whether a head that has not ended yet holds what no head may hold.
 
     A head with bare line feeds never ends for us; its sender would wait for its answer till it times out.
 
     Args:
-        octets: what has come; the head begins at or before `start`.
-        start: what lies before it has been looked at.
+        octets: what has come.
+        start: where the head begins; what lies before it belongs to another request.
+        checked: up to here it has been looked at.
         end: what lies behind it need not be looked at.
     """
-    return _FAULT.search(octets, start, end) is not None
+    # A carriage return that was the last octet can be judged now.
+    return octets.startswith(b"\n", start) or bool(_FAULT.search(octets, max(start, checked - 1), end))
 
 
 def parse_head(octets: bytes, limits: Limits) -> RequestHead:

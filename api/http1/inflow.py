@@ -78,7 +78,7 @@ class Inflow:
             self._checked = 0
             return octets[at:end]
         limit = at + self._head_limit_bytes
-        if find_fault(octets, max(at, self._checked - 1), min(len(octets), limit)):
+        if find_fault(octets, at, self._checked, min(len(octets), limit)):
             raise MalformedRequest("control characters, or lines that do not end in CRLF")
         if len(octets) >= limit:
             raise HeadersTooLarge(f"The head of a request may not exceed {self._head_limit_bytes} bytes")

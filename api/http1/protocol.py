@@ -1,33 +1,21 @@
 """One client's connection: whose turn it is, and how long it may take.
 
-A connection serves one request after the other, in phases:
+It goes through the phases of `api.http1.phase`. What comes while a request is being answered waits in the
+inflow, which stops reading when that is much. While the client does not take its answers, no further request
+is begun. So neither direction holds more than a bounded amount, and answers come in the order of their
+requests.
 
-    HEAD ──► BODY ──► ANSWER ──► HEAD …          (a request without a body skips BODY)
-      │        │         ├─────► DETACHED        101: the socket is a WebSocket's now
-      └────────┴─────────┴─────► CLOSING ──► CLOSED
-
-What comes while a request is being answered waits in the inflow, which stops reading when that is much. While
-the client does not take its answers, no further request is begun. So neither direction holds more than a
-bounded amount, and answers come in the order of their requests.
-
-`_advance` does what can be done now and returns; what was written meanwhile leaves at its end, in one piece.
-It is called when something has come, when an answer is complete, when the client has read, and by itself
-after a turn that took long, so that one busy connection leaves time to the others.
+`_advance` does what can be done now; what was written meanwhile leaves at its end, in one piece. A turn that
+takes long is continued in the event loop's next iteration, so that one busy connection leaves time to others.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from enum import Enum, auto
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
-from tornado.httputil import (
-    HTTPInputError,
-    HTTPMessageDelegate,
-    HTTPServerConnectionDelegate,
-    RequestStartLine,
-)
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate, RequestStartLine
 from tornado.iostream import IOStream
 
 from api.errors import ApiError, MalformedRequest, RequestTimedOut
@@ -36,10 +24,11 @@ from api.http1.connection import Peer, RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.detach import detach
 from api.http1.head import RequestHead, parse_head
+from api.http1.host import Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
-from api.http1.refusal import Refusal, RefusalReport, new_request_id, refusal_octets
-from api.limits import Limits
+from api.http1.phase import Phase
+from api.http1.refusal import Refusal, new_request_id, refusal_octets
 
 log = logging.getLogger("frontrow.http")
 
@@ -49,32 +38,6 @@ _TURN_SECONDS = 0.005
 # connection is cut. Closing at once would answer it with a reset, which can overtake the answer.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 8 * 1024 * 1024
-
-
-class Phase(Enum):
-    """What a connection waits for, if it has to wait."""
-
-    HEAD = auto()
-    BODY = auto()
-    ANSWER = auto()
-    CLOSING = auto()
-    CLOSED = auto()
-    DETACHED = auto()
-
-
-class Host(Protocol):
-    """The server that connections belong to."""
-
-    delegate: HTTPServerConnectionDelegate
-    limits: Limits
-    max_body_bytes: int
-    report: RefusalReport
-
-    def joined(self, connection: "Http1Protocol") -> None:
-        """A connection has been made."""
-
-    def left(self, connection: "Http1Protocol") -> None:
-        """A connection is none of the server's any more."""
 
 
 class Http1Protocol(asyncio.Protocol):
@@ -115,19 +78,22 @@ class Http1Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Octets have come."""
-        if self._phase is not Phase.CLOSING:
+        if self._phase is Phase.CLOSING:
+            self._lingered_bytes += len(data)
+            if self._lingered_bytes > _LINGER_BYTES:
+                self.break_off()
+        else:
             self._inflow.append(data)
             self._advance()
-            return
-        self._lingered_bytes += len(data)
-        if self._lingered_bytes > _LINGER_BYTES:
-            self.break_off()
 
     def eof_received(self) -> bool:
-        """The client sends nothing more; what it has sent is answered."""
+        """The client sends nothing more. It may have left, or wait for the answers to what it has sent."""
         self._inflow.ended = True
         if self._phase is Phase.CLOSING:
             return False
+        if self._phase is Phase.ANSWER and self._request is not None:
+            self._deadline.set(self._limits.keep_alive_seconds)
+            self._request.client_left()
         self._advance()
         return True
 
@@ -184,21 +150,13 @@ class Http1Protocol(asyncio.Protocol):
         if request.switching:
             # The handler is about to detach; if it forgets, the client must not wait for ever.
             self._deadline.set(self._limits.header_timeout_seconds)
-            return
-        if self._phase is Phase.BODY:
+        elif self._phase is Phase.BODY:
             # Reading on would take as long as the client likes.
             self._loop.call_soon(self._abandon_request)
             self._close(lingering=True)
-            return
-        self._request = self._delegate = None
-        if not request.persistent:
-            self._close(lingering=self._inflow.waiting)
-            return
-        self._phase = Phase.HEAD
-        self._head_begun = False
-        self._deadline.set(self._limits.keep_alive_seconds)
-        if self._inflow.waiting or self._inflow.ended:
-            self._advance()
+        else:
+            self._request = self._delegate = None
+            self._serve_next(request.persistent)
 
     def detach(self, unsent: bytes) -> IOStream:
         """Hand the connection over, with what has come on it and what is still to be sent on it."""
@@ -242,6 +200,16 @@ class Http1Protocol(asyncio.Protocol):
             return self._read_body(self._body)
         return False
 
+    def _serve_next(self, persistent: bool) -> None:
+        if not persistent:
+            self._close(lingering=self._inflow.waiting)
+            return
+        self._phase = Phase.HEAD
+        self._head_begun = False
+        self._deadline.set(self._limits.keep_alive_seconds)
+        if self._inflow.waiting or self._inflow.ended:
+            self._advance()
+
     def _read_head(self) -> bool:
         if not self._outflow.writable:
             return False
@@ -258,11 +226,10 @@ class Http1Protocol(asyncio.Protocol):
             self._inflow.put_back(octets)
             return False
         self._begin(head)
-        return True
+        return self._inflow.waiting or self._inflow.ended
 
     def _may_upgrade(self, head: RequestHead) -> bool:
         """Whether the request can be begun now: another protocol must find all answers to HTTP sent."""
-        self._outflow.flush()
         if self._wrote_lately:
             # The event loop may send at the end of its iteration what was written within it.
             self._wrote_lately = False
@@ -286,7 +253,7 @@ class Http1Protocol(asyncio.Protocol):
         )
         self._request_complete = False
         self._phase = Phase.BODY if has_body else Phase.ANSWER
-        self._deadline.clear()
+        self._await_handler()
         self._delegate = delegate = self._host.delegate.start_request(self, request)
         line = RequestStartLine(head.method, head.target, head.version)
         waiting = delegate.headers_received(line, head.headers)
@@ -306,6 +273,13 @@ class Http1Protocol(asyncio.Protocol):
         if head.awaits_continue and not self._inflow.waiting and not request.begun:
             self.send(_CONTINUE)
 
+    def _await_handler(self) -> None:
+        """A handler takes as long as it takes, unless its client may have left."""
+        if self._inflow.ended:
+            self._deadline.set(self._limits.keep_alive_seconds)
+        else:
+            self._deadline.clear()
+
     def _read_body(self, body: Body) -> bool:
         request, delegate = self._request, self._delegate
         content, advanced = self._inflow.take_body(body)
@@ -321,7 +295,7 @@ class Http1Protocol(asyncio.Protocol):
             return True
         self._body = None
         self._phase = Phase.ANSWER
-        self._deadline.clear()
+        self._await_handler()
         request.persistent = self._persistent
         self._after(waiting, partial(self._end_of_request, request, delegate))
         return True
@@ -386,8 +360,8 @@ class Http1Protocol(asyncio.Protocol):
             return
         if not self._request_complete:
             delegate.on_connection_close()
-        elif request.on_close is not None:
-            request.on_close()
+        else:
+            request.client_left()
 
     def _close(self, *, lingering: bool = False) -> None:
         """Close when everything has been sent, and, lingering, when the client has noticed."""

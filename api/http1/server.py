@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from api.http1.host import HostedConnection
 from api.http1.protocol import Http1Protocol
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
@@ -35,7 +36,7 @@ class Http1Server:
         self.max_body_bytes = max_body_bytes
         self.report = report
         self._stopping = False
-        self._connections: set[Http1Protocol] = set()
+        self._connections: set[HostedConnection] = set()
         self._deserted = asyncio.Event()
         self._deserted.set()
         self._starts: set[asyncio.Task[None]] = set()
@@ -97,14 +98,14 @@ class Http1Server:
 
     # What connections call.
 
-    def joined(self, connection: Http1Protocol) -> None:
+    def joined(self, connection: HostedConnection) -> None:
         """A connection has been made."""
         self._connections.add(connection)
         self._deserted.clear()
         if self._stopping:
             connection.wind_down()
 
-    def left(self, connection: Http1Protocol) -> None:
+    def left(self, connection: HostedConnection) -> None:
         """A connection is none of the server's any more."""
         self._connections.discard(connection)
         if not self._connections:

@@ -1,0 +1,44 @@
+"""What a connection and its server know of each other."""
+
+from typing import Protocol
+
+from tornado.httputil import HTTPServerConnectionDelegate
+
+from api.http1.refusal import RefusalReport
+from api.limits import Limits
+
+
+class HostedConnection(Protocol):
+    """A connection, as its server sees it."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request has come that is not answered, or an answer has not been read."""
+
+    def wind_down(self) -> None:
+        """Serve no request that has not begun to come."""
+
+    def break_off(self) -> None:
+        """End at once, whatever is going on."""
+
+
+class Host(Protocol):
+    """A server, as its connections see it.
+
+    Attributes:
+        delegate: what requests are given to.
+        limits: bounds of requests.
+        max_body_bytes: what a body may not exceed, unless the handler says otherwise.
+        report: told of refusals.
+    """
+
+    delegate: HTTPServerConnectionDelegate
+    limits: Limits
+    max_body_bytes: int
+    report: RefusalReport
+
+    def joined(self, connection: HostedConnection) -> None:
+        """A connection has been made."""
+
+    def left(self, connection: HostedConnection) -> None:
+        """A connection is none of the server's any more."""

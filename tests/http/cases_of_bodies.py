@@ -1,0 +1,141 @@
+"""Bodies, and how their end is told."""
+
+from tests.http.conversation import CLOSED, GET, KEPT, SMUGGLED, Case, chunked, get, post, refused
+
+BODIES = (
+    Case(
+        "2.2 bare line feed behind a body that ends in a carriage return",
+        post(b"hell\r", b"Content-Length: 5") + b"\n" + GET,
+        (200, 400),
+        CLOSED,
+    ),
+    Case("6.2 measured body", post(b"hello", b"Content-Length: 5"), (200,), KEPT, {"body": "hello"}),
+    Case("6.2 empty body", post(b"", b"Content-Length: 0"), (200,), KEPT, {"body": ""}),
+    Case("6.3 no length, no body", post(b""), (200,), KEPT, {"body": ""}),
+    Case(
+        "6.2 zeros before the length", post(b"hello", b"Content-Length: 005"), (200,), KEPT, {"body": "hello"}
+    ),
+    Case(
+        "body of a GET",
+        get(b"Content-Length: 5") + b"hello",
+        (200,),
+        KEPT,
+        {"method": "GET", "body": "hello"},
+    ),
+    Case("body that looks like a request", post(GET, b"Content-Length: %d" % len(GET)), (200,), KEPT),
+    Case("any octets in a body", post(bytes(range(256)), b"Content-Length: 256"), (200,), KEPT),
+    Case(
+        "body of HTTP/1.0",
+        post(b"hello", b"Content-Length: 5", version=b"HTTP/1.0"),
+        (200,),
+        CLOSED,
+        {"body": "hello"},
+    ),
+    refused(
+        "6.3 length and coding at once",
+        post(b"0\r\n\r\n", b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+    ),
+    refused(
+        "6.3 coding and length at once",
+        post(b"0\r\n\r\n", b"Transfer-Encoding: chunked", b"Content-Length: 5"),
+    ),
+    refused("6.3 two lengths", post(b"hello", b"Content-Length: 5", b"Content-Length: 6")),
+    refused("6.3 list of two lengths", post(b"hello", b"Content-Length: 5, 6")),
+    refused("6.3 the same length twice", post(b"hello", b"Content-Length: 5", b"Content-Length: 5")),
+    refused("6.3 list of the same length", post(b"hello", b"Content-Length: 5, 5")),
+    refused("6.3 empty length", post(b"", b"Content-Length:")),
+    refused("6.3 length with a sign", post(b"hello", b"Content-Length: +5")),
+    refused("6.3 negative length", post(b"hello", b"Content-Length: -5")),
+    refused("6.3 length in hexadecimal", post(b"hello", b"Content-Length: 0x5")),
+    refused("6.3 length with a point", post(b"hello", b"Content-Length: 5.0")),
+    refused("6.3 length in words", post(b"hello", b"Content-Length: five")),
+    refused("6.3 length with a blank", post(b"hello", b"Content-Length: 5 5")),
+    refused("6.3 length in other digits", post(b"hello", b"Content-Length: \xb25")),
+    refused("length beyond 64 bits", post(b"hello", b"Content-Length: 99999999999999999999")),
+    refused("RFC 9110 15.5.14 length over the limit", post(b"hello", b"Content-Length: 9999999"), 413),
+    refused("6.1 unknown coding", post(b"hello", b"Transfer-Encoding: gzip")),
+    refused("6.1 coding before chunked", post(b"0\r\n\r\n", b"Transfer-Encoding: gzip, chunked")),
+    refused("6.1 chunked is not last", post(b"0\r\n\r\n", b"Transfer-Encoding: chunked, gzip")),
+    refused("6.1 chunked twice", post(b"0\r\n\r\n", b"Transfer-Encoding: chunked, chunked")),
+    refused(
+        "6.1 two fields", post(b"0\r\n\r\n", b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked")
+    ),
+    refused("6.1 identity", post(b"hello", b"Transfer-Encoding: identity")),
+    refused("6.1 almost chunked", post(b"0\r\n\r\n", b"Transfer-Encoding: xchunked")),
+    refused("6.1 chunked behind a comma", post(b"0\r\n\r\n", b"Transfer-Encoding: , chunked")),
+    refused("6.1 chunked in quotes", post(b"0\r\n\r\n", b'Transfer-Encoding: "chunked"')),
+    refused("6.1 vertical tab before chunked", post(b"0\r\n\r\n", b"Transfer-Encoding: \x0bchunked")),
+    refused("6.1 empty coding", post(b"0\r\n\r\n", b"Transfer-Encoding:")),
+    refused("6.1 coding of HTTP/1.0", post(b"0\r\n\r\n", b"Transfer-Encoding: chunked", version=b"HTTP/1.0")),
+    Case(
+        "6.1 the name of the coding in any case",
+        post(b"5\r\nhello\r\n0\r\n\r\n", b"Transfer-Encoding: CHUNKED"),
+        (200,),
+        KEPT,
+        {"body": "hello"},
+    ),
+    Case("6.3 end within a measured body", post(b"hel", b"Content-Length: 5"), (), CLOSED, ends=True),
+)
+
+CHUNKS = (
+    Case("7.1 one chunk", chunked(b"5\r\nhello\r\n0\r\n\r\n"), (200,), KEPT, {"body": "hello"}),
+    Case("7.1 several chunks", chunked(b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"), (200,), KEPT, {"body": "hello"}),
+    Case("7.1 no chunk", chunked(b"0\r\n\r\n"), (200,), KEPT, {"body": ""}),
+    Case(
+        "7.1 sizes in both cases", chunked(b"A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n"), (200,), KEPT
+    ),
+    Case(
+        "7.1 zeros before the size", chunked(b"0005\r\nhello\r\n000\r\n\r\n"), (200,), KEPT, {"body": "hello"}
+    ),
+    Case(
+        "7.1 line breaks in a chunk",
+        chunked(b"6\r\n\r\n\r\n\r\n\r\n0\r\n\r\n"),
+        (200,),
+        KEPT,
+        {"body": "\r\n" * 3},
+    ),
+    Case("7.1.1 extension", chunked(b"5;a=b\r\nhello\r\n0;c\r\n\r\n"), (200,), KEPT, {"body": "hello"}),
+    Case(
+        "7.1.1 extension in quotes",
+        chunked(b'5 ; a="b c"\r\nhello\r\n0\r\n\r\n'),
+        (200,),
+        KEPT,
+        {"body": "hello"},
+    ),
+    Case(
+        "7.1.2 trailer fields",
+        chunked(b"5\r\nhello\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n"),
+        (200,),
+        KEPT,
+        {"body": "hello"},
+    ),
+    Case(
+        "a request behind the last chunk",
+        chunked(b"5\r\nhello\r\n0\r\n\r\n") + GET,
+        (200, 200),
+        KEPT,
+        {"method": "GET"},
+    ),
+    refused("7.1 size in no digits", chunked(b"x\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 empty size", chunked(b"\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 size with a sign", chunked(b"+5\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 negative size", chunked(b"-5\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 size with a prefix", chunked(b"0x5\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 size with an underscore", chunked(b"0_5\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 blank before the size", chunked(b" 5\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 blank behind the size", chunked(b"5 \r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 size beyond 64 bits", chunked(b"10000000000000005\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 size over the limit", chunked(b"ffffff\r\nhello"), 413),
+    refused("7.1 bare line feed behind the size", chunked(b"5\nhello\r\n0\r\n\r\n")),
+    refused("7.1 bare line feed behind the chunk", chunked(b"5\r\nhello\n0\r\n\r\n")),
+    refused("7.1 chunk longer than its size", chunked(b"4\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1 chunk shorter than its size", chunked(b"6\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1.1 bare line feed in an extension", chunked(b"5;a\nb\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1.1 control character in an extension", chunked(b"5;\x00\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1.1 extension over its limit", chunked(b"5;" + b"a" * 300 + b"\r\nhello\r\n0\r\n\r\n")),
+    refused("7.1.2 bare line feed behind the last chunk", chunked(b"0\r\n\n" + SMUGGLED)),
+    refused("7.1.2 trailer that is no field", chunked(b"0\r\nrubbish\r\n\r\n")),
+    refused("7.1.2 folded trailer", chunked(b"0\r\nX-A: 1\r\n 2\r\n\r\n")),
+    refused("7.1.2 trailer over its limit", chunked(b"0\r\nX-A: " + b"a" * 17_000 + b"\r\n\r\n")),
+    Case("7.1 end within a chunk", chunked(b"5\r\nhel"), (), CLOSED, ends=True),
+)

@@ -1,0 +1,105 @@
+"""A connection without a network, so that what arrives together is for the test to say."""
+
+import asyncio
+from typing import Any
+
+from tornado.httputil import (
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerRequest,
+    ResponseStartLine,
+)
+from tornado.routing import Router
+
+from api.http1.protocol import Http1Protocol
+from api.http1.server import Http1Server
+from api.limits import Limits
+
+
+class EchoRouter(Router):
+    """Answers every request at once with all that was understood of it."""
+
+    def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate:
+        return _Echo(request)
+
+
+class _Echo(HTTPMessageDelegate):
+    def __init__(self, request: HTTPServerRequest) -> None:
+        self._request = request
+        self._body = bytearray()
+
+    def data_received(self, chunk: bytes) -> None:
+        self._body += chunk
+
+    def finish(self) -> None:
+        request = self._request
+        seen = (request.method, request.uri, request.version, list(request.headers.get_all()), self._body)
+        body = repr(seen).encode()
+        headers = HTTPHeaders({"Content-Length": str(len(body))})
+        content = b"" if request.method == "HEAD" else body
+        request.connection.write_headers(ResponseStartLine("", 200, "OK"), headers, content)
+        request.connection.finish()
+
+
+class MemoryTransport(asyncio.Transport):
+    """Keeps what is written. Its reader is always up to date."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = bytearray()
+        self.ended = self.closed = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return ("127.0.0.1", 1) if name == "peername" else default
+
+    def write(self, octets: bytes) -> None:
+        assert not self.ended, "written to after the end"
+        self.written += octets
+
+    def write_eof(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        self.ended = self.closed = True
+
+    abort = close
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        """Everything is here already."""
+
+    def resume_reading(self) -> None:
+        """And nothing more comes."""
+
+
+async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool]:
+    """What comes back for octets that arrive in these pieces, and whether the server closed.
+
+    A client that hears nothing ends its half, so that one which is waited for can be told from one which is
+    refused.
+    """
+    transport, protocol = MemoryTransport(), Http1Protocol(server)
+    protocol.connection_made(transport)
+    try:
+        for piece in pieces:
+            protocol.data_received(piece)
+            # An upgrade, or a long turn, goes on in the next iteration.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return bytes(transport.written), transport.ended
+    finally:
+        if not protocol.eof_received():
+            transport.close()
+        await asyncio.sleep(0)
+        assert transport.closed, "a client that is done is not left alone"
+        protocol.connection_lost(None)
+
+
+def memory_server(limits: Limits) -> Http1Server:
+    """A server that listens nowhere."""
+    return Http1Server(EchoRouter(), limits, 1024 * 1024, lambda refusal: None)

@@ -1,0 +1,295 @@
+"""A small application on either HTTP layer, and a client that sends octets and reads octets.
+
+The client's parser of answers is its own, so that nothing of the server's stands on both ends of the wire.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import uvloop
+from tornado.iostream import StreamClosedError
+from tornado.testing import bind_unused_port
+from tornado.web import Application, RequestHandler, stream_request_body
+from tornado.websocket import WebSocketHandler
+
+from api.http1.refusal import Refusal
+from api.http_server import HTTPTOOLS, TORNADO, make_http_server
+from api.limits import Limits
+
+LAYERS = (HTTPTOOLS, TORNADO)
+LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
+
+on_both_loops = pytest.mark.parametrize("io_loop", LOOPS, ids=["asyncio", "uvloop"], indirect=True)
+"""For tests of what is the event loop's doing in part."""
+
+LONG_ANSWER_BYTES = 16 * 1024 * 1024
+PATIENCE_SECONDS = 5
+
+
+class Echo(RequestHandler):
+    """Tells what it was asked."""
+
+    SUPPORTED_METHODS = (*RequestHandler.SUPPORTED_METHODS, "PURGE")
+
+    def prepare(self) -> None:
+        request = self.request
+        fields = {name: values for name in request.headers if (values := request.headers.get_list(name))}
+        body = request.body.decode("latin-1")
+        document = {"method": request.method, "target": request.uri, "body": body, "fields": fields}
+        self.finish(document if request.method != "HEAD" else "")
+
+
+class Status(RequestHandler):
+    """Answers with a status, and no body where it has none."""
+
+    def get(self, status: str) -> None:
+        self.set_status(int(status))
+        self.finish()
+
+
+class Parts(RequestHandler):
+    """Answers in parts, without telling how many."""
+
+    async def get(self) -> None:
+        for part in ("one ", "two ", "three"):
+            self.write(part)
+            await self.flush()
+
+
+class Long(RequestHandler):
+    """Answers at length, as fast as the client reads."""
+
+    sent_bytes = 0
+    cut_off = asyncio.Event()
+
+    async def get(self) -> None:
+        part = b"x" * 65_536
+        self.set_header("Content-Length", LONG_ANSWER_BYTES)
+        try:
+            for _ in range(LONG_ANSWER_BYTES // len(part)):
+                self.write(part)
+                await self.flush()
+                Long.sent_bytes += len(part)
+        except StreamClosedError:
+            Long.cut_off.set()
+
+
+class Later(RequestHandler):
+    """Answers when the test says so."""
+
+    begun = asyncio.Event()
+    go_on = asyncio.Event()
+    client_left = asyncio.Event()
+
+    async def get(self) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+        self.write("at last")
+
+    def on_connection_close(self) -> None:
+        self.client_left.set()
+
+
+class Defect(RequestHandler):
+    """Promises more than it gives."""
+
+    def get(self) -> None:
+        self.set_header("Content-Length", 10)
+        self.write("short")
+        self.flush()
+
+
+@stream_request_body
+class Upload(RequestHandler):
+    """Takes its body piece by piece, at its own pace."""
+
+    def prepare(self) -> None:
+        self.sizes: list[int] = []
+        self.request.connection.set_max_body_size(10_000_000)
+
+    async def data_received(self, chunk: bytes) -> None:
+        await asyncio.sleep(0)
+        self.sizes.append(len(chunk))
+
+    def post(self) -> None:
+        self.write({"bytes": sum(self.sizes), "pieces": len(self.sizes)})
+
+
+@stream_request_body
+class Hasty(RequestHandler):
+    """Answers before the body has come."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.finish("no")
+
+    def data_received(self, chunk: bytes) -> None:
+        raise AssertionError("nobody asked for it")
+
+
+class Socket(WebSocketHandler):
+    """Says everything again."""
+
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message, binary=isinstance(message, bytes))
+
+
+@dataclass
+class Answer:
+    """What came back for one request, or before it.
+
+    Attributes:
+        fields: names in lower case; values of repeated ones are joined.
+        ended_by_close: whether nothing but the end of the connection tells where the body ends.
+    """
+
+    status: int
+    version: str
+    fields: dict[str, str]
+    body: bytes
+    ended_by_close: bool = False
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Connection:
+    """A client that does as it is told."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, octets: bytes) -> None:
+        self.writer.write(octets)
+        await self.writer.drain()
+
+    async def send_in_pieces(self, *pieces: bytes) -> None:
+        """Send each piece when the server has had the time to read those before."""
+        for piece in pieces:
+            self.writer.write(piece)
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    def end(self) -> None:
+        """Send nothing more, and go on reading."""
+        self.writer.write_eof()
+
+    async def answer(self, *, to_head: bool = False) -> Answer | None:
+        """The next answer, or None if the connection ended before it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            try:
+                head = await self.reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError as error:
+                assert error.partial == b"", "the connection ended within a head"
+                return None
+            except ConnectionResetError:
+                return None
+            answer = _parsed(head)
+            if to_head or answer.status < 200 or answer.status in (204, 304):
+                return answer
+            if "transfer-encoding" in answer.fields:
+                assert answer.fields["transfer-encoding"] == "chunked"
+                assert "content-length" not in answer.fields
+                while size := int(await self.reader.readuntil(b"\r\n"), 16):
+                    answer.body += await self.reader.readexactly(size)
+                    assert await self.reader.readexactly(2) == b"\r\n"
+                assert await self.reader.readexactly(2) == b"\r\n"
+            elif "content-length" in answer.fields:
+                answer.body = await self.reader.readexactly(int(answer.fields["content-length"]))
+            else:
+                answer.body = await self.reader.read()
+                answer.ended_by_close = True
+            return answer
+
+    async def answers(self) -> list[Answer]:
+        """All that come until the connection ends."""
+        found = []
+        while answer := await self.answer():
+            found.append(answer)
+        return found
+
+    async def ended(self) -> bool:
+        """Whether the connection ends now, with nothing more sent on it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            try:
+                return await self.reader.read(1) == b""
+            except ConnectionResetError:
+                return True
+
+    async def close(self) -> None:
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except ConnectionError:
+            pass
+
+
+def _parsed(head: bytes) -> Answer:
+    first, *lines = head[:-4].decode("latin-1").split("\r\n")
+    version, status, _ = first.split(" ", 2)
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, value = line.split(": ", 1)
+        name = name.lower()
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return Answer(int(status), version, fields, b"")
+
+
+class Stage:
+    """The application, listening.
+
+    Args:
+        layer: what speaks HTTP.
+        limits: bounds of requests.
+    """
+
+    def __init__(self, layer: str, limits: Limits | None = None) -> None:
+        self.refusals: list[Refusal] = []
+        application = Application(
+            [
+                ("/status/([0-9]+)", Status),
+                ("/parts", Parts),
+                ("/long", Long),
+                ("/later", Later),
+                ("/defect", Defect),
+                ("/upload", Upload),
+                ("/hasty", Hasty),
+                ("/socket", Socket),
+                (".*", Echo),
+            ]
+        )
+        Later.begun, Later.go_on, Later.client_left = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        Long.sent_bytes, Long.cut_off = 0, asyncio.Event()
+        self.server = make_http_server(application, limits or Limits(), self.refusals.append, layer)
+        listening, self.port = bind_unused_port()
+        self.server.add_socket(listening)
+
+    @asynccontextmanager
+    async def connected(self, *, buffer_bytes: int = 65_536) -> AsyncIterator[Connection]:
+        """A client with buffers of about this size."""
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+        except OSError:
+            sock.close()
+            raise
+        connection = Connection(*await asyncio.open_connection(sock=sock, limit=buffer_bytes))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def close(self) -> None:
+        self.server.stop()
+        await self.server.close_all_connections()

@@ -1,0 +1,128 @@
+"""Octets in, octets out: what RFC 9110 and RFC 9112 say, and what keeps requests from being smuggled."""
+
+import json
+from collections.abc import Mapping
+
+import pytest
+
+from api.http_server import HTTPTOOLS, TORNADO
+from tests.http.cases_of_bodies import BODIES, CHUNKS
+from tests.http.cases_of_connections import CONNECTIONS
+from tests.http.cases_of_heads import FIELDS, REQUEST_LINES
+from tests.http.conftest import OpenStage
+from tests.http.conversation import GET, Case
+from tests.http.stage import Answer, Connection
+
+pytestmark = pytest.mark.gen_test
+
+CASES = (*REQUEST_LINES, *FIELDS, *BODIES, *CHUNKS, *CONNECTIONS)
+
+TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
+    "takes any target, as it is": (
+        "3.2.2 absolute form",
+        "3.2.2 absolute form without a path",
+        "3.2.2 the host of the absolute form counts",
+        "3.2.4 asterisk form of another method",
+        "3.2.3 authority form of another method",
+        "target without a slash",
+        "target with a fragment",
+        "target that is not ASCII",
+    ),
+    "takes line feeds for ends of lines": (
+        "2.2 bare line feed before the request",
+        "2.2 bare line feeds as ends of lines",
+        "2.2 bare line feed behind the request line",
+        "2.2 bare line feed hides a field",
+        "2.2 bare line feed ends the head",
+        "2.2 bare line feed behind a body that ends in a carriage return",
+    ),
+    "takes empty lines for the end of a head": ("2.2 empty lines before the request",),
+    "answers 400 whatever is wrong, or nothing": (
+        "RFC 9110 15.6.6 major version 2",
+        "RFC 9110 15.6.6 major version 0",
+        "the preface of HTTP/2",
+        "the beginning of TLS",
+        "RFC 6585 5 head over its limit",
+        "RFC 6585 5 head that never ends",
+        "RFC 9110 15.5.14 length over the limit",
+        "RFC 9110 10.1.1 refused expectation",
+        "7.1 size over the limit",
+        "7.1.1 extension over its limit",
+    ),
+    "knows no such limit": ("too many fields", "RFC 9110 15.5.15 target over its limit"),
+    "does not take a higher minor version": ("RFC 9110 2.5 a higher minor version",),
+    "takes repeated lengths that are the same": (
+        "6.3 the same length twice",
+        "6.3 list of the same length",
+    ),
+    "takes chunks from HTTP/1.0": ("6.1 coding of HTTP/1.0",),
+    "does not take extensions and trailers": (
+        "7.1.1 extension",
+        "7.1.1 extension in quotes",
+        "7.1.2 trailer fields",
+    ),
+    "knows no lists in Connection": (
+        "9.6 close among other options",
+        "9.3 HTTP/1.0 can persist",
+        "9.3 HTTP/1.0 can persist, in any case",
+    ),
+    "does not close when nothing else tells the end of an answer": ("6.1 no coding for HTTP/1.0",),
+    "does not answer clients that have ended their half": (
+        "9.6 the client ends its half",
+        "9.6 the client ends its half behind a pipeline",
+    ),
+    "says 100 (Continue) for what needs none, and not for what does": (
+        "RFC 9110 10.1.1 expectation without its body",
+        "RFC 9110 10.1.1 expectation in any case",
+        "RFC 9110 10.1.1 expectation with its body",
+        "RFC 9110 10.1.1 expectation of nothing",
+        "RFC 9110 10.1.1 an answer without the body",
+    ),
+    "upgrades HTTP/1.0": ("RFC 9110 7.8 upgrade over HTTP/1.0",),
+}
+"""What Tornado's own server does otherwise; these cases are not for it."""
+
+NOT_FOR_TORNADO = frozenset(name for names in TORNADO_DIFFERS.values() for name in names)
+CONVERSATIONS = [
+    pytest.param(case, layer, id=f"{layer}: {case.name}")
+    for layer in (HTTPTOOLS, TORNADO)
+    for case in CASES
+    if layer == HTTPTOOLS or case.name not in NOT_FOR_TORNADO
+]
+
+
+async def answers_to(case: Case, connection: Connection) -> list[Answer]:
+    """As many as are expected if the connection is kept, else all until it ends."""
+    to_head = case.sent.startswith(b"HEAD")
+    answers: list[Answer] = []
+    while not case.kept or len(answers) < len(case.statuses):
+        answer = await connection.answer(to_head=to_head)
+        if answer is None:
+            break
+        answers.append(answer)
+    return answers
+
+
+@pytest.mark.parametrize(("case", "layer"), CONVERSATIONS)
+async def test_conversation(open_stage: OpenStage, case: Case, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(case.sent)
+        if case.ends:
+            connection.end()
+        answers = await answers_to(case, connection)
+        assert tuple(answer.status for answer in answers) == case.statuses
+        if case.kept:
+            await connection.send(GET)
+            assert (await connection.answer()).status == 200
+    if case.seen:
+        seen = json.loads(answers[-1].body)
+        seen["fields"] = {name: seen["fields"][name] for name in case.seen.get("fields", ())}
+        assert seen | case.seen == seen
+    assert {name: answers[-1].fields.get(name) for name in case.said} == case.said
+
+
+def test_every_conversation_has_a_name_of_its_own_and_is_for_our_layer() -> None:
+    names = [case.name for case in CASES]
+    assert len(names) >= 120
+    assert len(names) == len(set(names))
+    assert set(names) >= NOT_FOR_TORNADO

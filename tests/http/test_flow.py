@@ -1,0 +1,271 @@
+"""What goes on over time: pipelines, long answers and bodies, slow and silent clients, going down."""
+
+import asyncio
+import json
+import logging
+
+import pytest
+
+from api.http_server import HTTPTOOLS
+from api.limits import Limits
+from tests.http.conftest import OpenStage
+from tests.http.conversation import GET, HOST, LAST, chunked, get, post
+from tests.http.stage import LONG_ANSWER_BYTES, Later, Long, on_both_loops
+
+pytestmark = [pytest.mark.gen_test, on_both_loops]
+
+QUICK = Limits(
+    header_timeout_seconds=0.1, body_timeout_seconds=0.1, keep_alive_seconds=0.1, write_timeout_seconds=0.1
+)
+EXPECTING = post(b"", b"Expect: 100-continue", b"Content-Length: 5")
+
+
+# Pipelines
+
+
+async def test_a_thousand_requests_at_once_are_answered_in_order(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        connection.writer.write(b"".join(get(target=b"/%d" % number) for number in range(1000)) + LAST)
+        answers = await connection.answers()
+    assert [answer.json["target"] for answer in answers] == [*[f"/{number}" for number in range(1000)], "/"]
+
+
+async def test_answers_keep_their_order_whatever_they_take(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(get(target=b"/later") + LAST)
+        await Later.begun.wait()
+        Later.go_on.set()
+        first, second = await connection.answers()
+    assert (first.body, second.json["target"]) == (b"at last", "/")
+
+
+async def test_a_client_is_not_read_from_while_much_of_it_waits(open_stage: OpenStage) -> None:
+    filler, count = get(b"X-Filler: " + b"x" * 8000), 1000
+    async with open_stage(HTTPTOOLS).connected() as connection:
+        connection.writer.write(get(target=b"/later") + filler * count)
+        await Later.begun.wait()
+        before = len(filler) * count
+        while (left := connection.writer.transport.get_write_buffer_size()) < before:
+            before = left
+            await asyncio.sleep(0.05)
+        assert left > len(filler) * count * 3 / 4
+        Later.go_on.set()
+        assert (await connection.answer()).body == b"at last"
+        for _ in range(count):
+            assert (await connection.answer()).status == 200
+
+
+# Long answers
+
+
+async def test_a_long_answer_goes_at_the_pace_of_its_reader(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(get(target=b"/long") + LAST)
+        sent_bytes = -1
+        while sent_bytes < Long.sent_bytes:
+            sent_bytes = Long.sent_bytes
+            await asyncio.sleep(0.05)
+        # What the kernel's buffers take, and little more.
+        assert sent_bytes < LONG_ANSWER_BYTES / 2
+        long, other = await connection.answers()
+    assert (len(long.body), other.status) == (LONG_ANSWER_BYTES, 200)
+
+
+@pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
+async def test_a_client_that_does_not_read_is_dropped(open_stage: OpenStage, ending: bytes) -> None:
+    async with open_stage(HTTPTOOLS, QUICK).connected(buffer_bytes=4096) as connection:
+        await connection.send(b"GET /long HTTP/1.1\r\n" + HOST + ending + b"\r\n")
+        async with asyncio.timeout(5):
+            await Long.cut_off.wait()
+
+
+async def test_a_client_that_reads_slowly_is_not(open_stage: OpenStage) -> None:
+    async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
+        await connection.send(get(b"Connection: close", target=b"/long"))
+        read_bytes = 0
+        while part := await connection.reader.read(LONG_ANSWER_BYTES // 16):
+            read_bytes += len(part)
+            await asyncio.sleep(0.001)
+    assert read_bytes > LONG_ANSWER_BYTES
+
+
+async def test_a_handler_hears_that_its_client_has_left(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(get(target=b"/later"))
+        await Later.begun.wait()
+        connection.writer.transport.abort()
+        async with asyncio.timeout(5):
+            await Later.client_left.wait()
+    Later.go_on.set()
+
+
+async def test_an_answer_shorter_than_was_announced_is_seen_to_be(
+    open_stage: OpenStage, layer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "tornado")
+    async with open_stage(layer).connected() as connection:
+        await connection.send(get(target=b"/defect"))
+        sent = await connection.reader.read()
+    assert b"Content-Length: 10\r\n" in sent
+    assert sent.endswith(b"short")
+
+
+# Long bodies
+
+
+@pytest.mark.parametrize("size", [1, 70_000, 5_000_000])
+async def test_a_handler_can_take_a_body_piece_by_piece(open_stage: OpenStage, layer: str, size: int) -> None:
+    body = b"x" * size
+    measured = post(body, b"Content-Length: %d" % size, target=b"/upload")
+    in_chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body)
+    streamed = post(in_chunks, b"Transfer-Encoding: chunked", target=b"/upload")
+    async with open_stage(layer).connected() as connection:
+        for request in (measured, streamed):
+            connection.writer.write(request)
+            assert (await connection.answer()).json["bytes"] == size
+
+
+async def test_chunks_of_one_byte_leave_time_to_others(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected(buffer_bytes=1_000_000) as busy, stage.connected() as other:
+        busy.writer.write(chunked(b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"))
+        waited = 0.0
+        for _ in range(20):
+            begun = asyncio.get_running_loop().time()
+            await other.send(GET)
+            assert (await other.answer()).status == 200
+            waited = max(waited, asyncio.get_running_loop().time() - begun)
+        assert waited < 0.5
+        assert len((await busy.answer()).json["body"]) == 100_000
+
+
+async def test_a_body_is_sent_when_it_is_asked_for(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(EXPECTING)
+        assert (await connection.answer()).status == 100
+        await connection.send(b"hello" + LAST)
+        first, _ = await connection.answers()
+    assert first.json["body"] == "hello"
+
+
+async def test_who_sends_too_much_reads_why_it_is_refused(open_stage: OpenStage) -> None:
+    async with open_stage(HTTPTOOLS).connected() as connection:
+        connection.writer.write(post(b"x" * 4_000_000, b"Content-Length: 4000000"))
+        answer = await connection.answer()
+        assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+        assert await connection.ended()
+
+
+# Time
+
+
+async def test_an_idle_connection_is_closed_without_a_word(open_stage: OpenStage, layer: str) -> None:
+    stage = open_stage(layer, QUICK)
+    async with stage.connected() as silent, stage.connected() as idle:
+        await idle.send(GET)
+        assert (await idle.answer()).status == 200
+        assert await idle.ended()
+        assert await silent.ended()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"G", GET[:-2], post(b"hell", b"Content-Length: 5"), chunked(b"5\r\nhell")]
+)
+async def test_who_begins_and_does_not_end_is_told(open_stage: OpenStage, begun: bytes) -> None:
+    async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
+        await connection.send(begun)
+        answer = await connection.answer()
+        assert (answer.status, answer.json["code"], answer.json["retryable"]) == (
+            408,
+            "request_timeout",
+            True,
+        )
+        assert await connection.ended()
+
+
+async def test_dribbling_does_not_buy_time(open_stage: OpenStage) -> None:
+    async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
+        connection.writer.write(b"GET / HTTP/1.1\r\n")
+        async with asyncio.timeout(2):
+            while not connection.reader._buffer:
+                connection.writer.write(b"X-A: b\r\n")
+                await asyncio.sleep(0.01)
+        assert (await connection.answer()).status == 408
+
+
+async def test_work_takes_as_long_as_it_takes(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer, QUICK).connected() as connection:
+        await connection.send(get(target=b"/later"))
+        await Later.begun.wait()
+        await asyncio.sleep(0.25)
+        Later.go_on.set()
+        assert (await connection.answer()).body == b"at last"
+
+
+# Refusals
+
+
+async def test_a_refusal_looks_like_every_other_and_is_reported(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as connection:
+        await connection.send(get(b"X-A : b"))
+        answer = await connection.answer()
+    assert json.loads(answer.body).keys() == {"detail", "code", "retryable"}
+    assert answer.json["code"] == "malformed_request"
+    assert answer.fields["content-type"] == "application/json"
+    assert answer.fields["x-content-type-options"] == "nosniff"
+    assert answer.fields["connection"] == "close"
+    assert "date" in answer.fields
+    (refusal,) = stage.refusals
+    assert refusal == (400, "127.0.0.1", answer.fields["x-request-id"])
+
+
+# Going down
+
+
+async def test_a_request_that_has_begun_is_answered_before_the_end(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as working, stage.connected() as idle, stage.connected() as sending:
+        await working.send(get(target=b"/later"))
+        await sending.send(GET[:-2])
+        await idle.send(GET)
+        assert (await idle.answer()).status == 200
+        await Later.begun.wait()
+        stage.server.stop()
+        assert await idle.ended()
+        await sending.send(GET[-2:])
+        Later.go_on.set()
+        for connection in (working, sending):
+            answer = await connection.answer()
+            assert (answer.status, answer.fields["connection"]) == (200, "close")
+            assert await connection.ended()
+        with pytest.raises(ConnectionRefusedError):
+            async with stage.connected():
+                pass
+        await stage.server.close_all_connections()
+
+
+async def test_closing_waits_for_an_answer_and_not_for_ever(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as first, stage.connected() as second:
+        await first.send(get(target=b"/later"))
+        await Later.begun.wait()
+        stage.server.stop()
+        closing = asyncio.create_task(stage.server.close_all_connections())
+        Later.go_on.set()
+        assert (await first.answer()).body == b"at last"
+        async with asyncio.timeout(5):
+            await closing
+        assert await second.ended()
+
+
+async def test_a_request_that_is_never_answered_does_not_keep_the_server(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as connection:
+        await connection.send(get(target=b"/later"))
+        await Later.begun.wait()
+        stage.server.stop()
+        async with asyncio.timeout(5):
+            await stage.server.close_all_connections()
+        assert await connection.ended()
+    Later.go_on.set()

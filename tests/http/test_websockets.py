@@ -1,0 +1,97 @@
+"""Tornado's WebSockets on either layer, with clients of the `websockets` library or none at all."""
+
+import asyncio
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.frames import Frame, Opcode
+
+from tests.http.conftest import OpenStage
+from tests.http.conversation import GET, get, post
+from tests.http.stage import Connection, on_both_loops
+
+pytestmark = [pytest.mark.gen_test, on_both_loops]
+
+HANDSHAKE = (
+    b"Connection: keep-alive, Upgrade",
+    b"Upgrade: websocket",
+    b"Sec-WebSocket-Version: 13",
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+)
+UPGRADE = get(*HANDSHAKE, target=b"/socket")
+
+
+def said(text: bytes) -> bytes:
+    """A message as a client sends it."""
+    return Frame(Opcode.TEXT, text).serialize(mask=True, extensions=[])
+
+
+def heard(text: bytes) -> bytes:
+    """A message as a server sends it."""
+    return Frame(Opcode.TEXT, text).serialize(mask=False, extensions=[])
+
+
+async def hear(connection: Connection, text: bytes) -> None:
+    expected = heard(text)
+    async with asyncio.timeout(5):
+        assert await connection.reader.readexactly(len(expected)) == expected
+
+
+async def test_a_foreign_client_is_understood(open_stage: OpenStage, layer: str) -> None:
+    stage = open_stage(layer)
+    async with connect(f"ws://127.0.0.1:{stage.port}/socket", proxy=None, compression=None) as client:
+        for message in ("hello", b"\x00\xff", "x" * 200_000):
+            await client.send(message)
+            assert await client.recv() == message
+    assert client.close_code == 1000
+
+
+async def test_what_comes_in_the_same_packet_is_not_lost(open_stage: OpenStage, layer: str) -> None:
+    texts = [b"%d" % number for number in range(500)]
+    async with open_stage(layer).connected() as connection:
+        await connection.send(UPGRADE + b"".join(map(said, texts)))
+        assert (await connection.answer()).status == 101
+        for text in texts:
+            await hear(connection, text)
+        await connection.send(said(b"and later"))
+        await hear(connection, b"and later")
+
+
+async def test_every_cut_in_it_is_the_same(open_stage: OpenStage, layer: str) -> None:
+    stage = open_stage(layer)
+    octets = UPGRADE + said(b"hello")
+    for cut in range(len(UPGRADE) - 6, len(octets), 3):
+        async with stage.connected() as connection:
+            await connection.send_in_pieces(octets[:cut], octets[cut:])
+            assert (await connection.answer()).status == 101
+            await hear(connection, b"hello")
+
+
+async def test_a_connection_can_be_upgraded_behind_other_requests(open_stage: OpenStage, layer: str) -> None:
+    before = GET + post(b"hello", b"Content-Length: 5") + get(target=b"/parts")
+    async with open_stage(layer).connected() as connection:
+        await connection.send(before + UPGRADE + said(b"hello"))
+        for status in (200, 200, 200, 101):
+            assert (await connection.answer()).status == status
+        await hear(connection, b"hello")
+
+
+async def test_a_refused_upgrade_leaves_the_connection_as_it_was(open_stage: OpenStage, layer: str) -> None:
+    async with open_stage(layer).connected() as connection:
+        await connection.send(get(*HANDSHAKE[:-1], target=b"/socket") + GET)
+        assert (await connection.answer()).status == 400
+        assert (await connection.answer()).status == 200
+        await connection.send(UPGRADE + said(b"hello"))
+        assert (await connection.answer()).status == 101
+        await hear(connection, b"hello")
+
+
+async def test_sockets_outlive_the_server_that_accepted_them(open_stage: OpenStage, layer: str) -> None:
+    stage = open_stage(layer)
+    async with stage.connected() as connection:
+        await connection.send(UPGRADE)
+        assert (await connection.answer()).status == 101
+        stage.server.stop()
+        await stage.server.close_all_connections()
+        await connection.send(said(b"still here"))
+        await hear(connection, b"still here")
