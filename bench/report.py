@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +12,11 @@ from typing import Any
 from bench.rounds import Samples
 from bench.scenarios import SCENARIOS
 from bench.sizes import Sizes
-from bench.thresholds import Verdict
+from bench.thresholds import Threshold, Verdict, judge
 from frontrow import __version__
+
+_BUSY = 0.9
+"""Share of its core above which the generator, and not the server, may be what was measured."""
 
 
 @dataclass
@@ -27,7 +30,8 @@ class Report:
         seconds: length of a round.
         rounds: how many were counted.
         results: samples of all rounds, by scenario.
-        verdicts: by the table of thresholds, for what was measured.
+        verdicts: how thresholds were met.
+        unjudged: thresholds that say nothing, because a side of theirs was not measured.
         failures: scenarios that could not be measured, and why.
         notices: what was left out, and why.
     """
@@ -39,8 +43,29 @@ class Report:
     rounds: int
     results: dict[str, Samples] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
+    unjudged: list[Threshold] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+
+    @property
+    def all_reached(self) -> bool:
+        """Whether every threshold that counts was judged and reached."""
+        return not self.unjudged and all(verdict.reached for verdict in self.verdicts)
+
+    def conclude(self, thresholds: Iterable[Threshold]) -> None:
+        """Judge the results.
+
+        Args:
+            thresholds: those that count.
+        """
+        self.verdicts, self.unjudged = judge(thresholds, self.results)
+        for name, samples in self.results.items():
+            for contender, figures in samples.items():
+                share = median(figures.get("load_cpu", [0.0]))
+                if share > _BUSY:
+                    self.notices.append(
+                        f"{name}: the generator was busy {share:.0%} of the time, so {contender} may do more"
+                    )
 
     def write(self, file: Path) -> None:
         """Store everything as JSON, and make the directory for it if need be.
@@ -61,6 +86,7 @@ class Report:
                 for name, samples in self.results.items()
             },
             "thresholds": [verdict.document for verdict in self.verdicts],
+            "unjudged": [threshold.what for threshold in self.unjudged],
             "failures": self.failures,
             "notices": self.notices,
         }
@@ -73,12 +99,14 @@ class Report:
         for name, samples in self.results.items():
             for contender, figures in samples.items():
                 values = figures[SCENARIOS[name].figure]
-                middle = [_shown(value) for value in (median(values), min(values), max(values))]
+                middle = [shown(value) for value in (median(values), min(values), max(values))]
                 yield _row(name, contender, middle, SCENARIOS[name].unit + _cores(figures))
         if self.verdicts:
             yield ""
         for verdict in self.verdicts:
             yield _judged(verdict)
+        for threshold in self.unjudged:
+            yield f"MISS  {threshold.what}: {_sides(threshold)} was not measured"
         for name, reason in self.failures.items():
             yield f"FAIL  {name} was not measured: {reason}"
         yield from (f"note  {notice}" for notice in self.notices)
@@ -96,13 +124,18 @@ def _cores(figures: Mapping[str, list[float]]) -> str:
 
 def _judged(verdict: Verdict) -> str:
     threshold = verdict.threshold
-    sides = threshold.of + (f" / {threshold.against}" if threshold.against else "")
     bound = f"≥ {threshold.at_least:g}" if threshold.at_least is not None else f"≤ {threshold.at_most:g}"
-    value = f"{_shown(verdict.value)} ({_shown(verdict.low)} to {_shown(verdict.high)}), wanted {bound}"
-    return f"{'ok  ' if verdict.reached else 'MISS'}  {threshold.what}: {sides} {threshold.figure} {value}"
+    value = f"{shown(verdict.value)} ({shown(verdict.low)} to {shown(verdict.high)}), wanted {bound}"
+    said = f"{threshold.what}: {_sides(threshold)} {threshold.figure} {value}"
+    return f"{'ok  ' if verdict.reached else 'MISS'}  {said}"
 
 
-def _shown(value: float) -> str:
+def _sides(threshold: Threshold) -> str:
+    return f"{threshold.of} / {threshold.against}" if threshold.against else threshold.of
+
+
+def shown(value: float) -> str:
+    """A figure as people read it: whole above a thousand, else with three digits."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

@@ -14,7 +14,7 @@ from bench.report import Report
 from bench.rounds import alternate
 from bench.scenarios import SCENARIOS
 from bench.stage import Stage
-from bench.thresholds import judge, read_thresholds
+from bench.thresholds import read_thresholds
 from persistence.embedded import EmbeddedPostgresFailed
 
 SCENARIO_SECONDS = 1800.0
@@ -61,7 +61,7 @@ async def run(
             except _FAILURES as failure:
                 report.failures[name] = _in_words(failure)
     report.notices = sorted(set(stage.notices))
-    report.verdicts = judge(read_thresholds(), report.results)
+    report.conclude([line for line in read_thresholds() if line.scenario in names])
 
 
 def _in_words(failure: BaseException) -> str:

@@ -70,21 +70,28 @@ def read_thresholds(file: Path = FILE) -> list[Threshold]:
     return [Threshold(**line) for line in tomllib.loads(file.read_text())["threshold"]]
 
 
-def judge(thresholds: Iterable[Threshold], results: Mapping[str, Samples]) -> list[Verdict]:
-    """How the lines were met that were measured.
+def judge(
+    thresholds: Iterable[Threshold], results: Mapping[str, Samples]
+) -> tuple[list[Verdict], list[Threshold]]:
+    """How the lines were met.
 
     Args:
-        thresholds: the table.
-        results: samples by scenario. A line is passed over if one of its sides was not measured.
+        thresholds: those that count.
+        results: samples by scenario.
+
+    Returns:
+        Verdicts, and the lines of which a side was not measured.
     """
-    verdicts = []
+    verdicts, unjudged = [], []
     for threshold in thresholds:
         contenders = results.get(threshold.scenario, {})
         own = contenders.get(threshold.of, {}).get(threshold.figure)
         other = contenders.get(threshold.against or "", {}).get(threshold.figure)
         if own and (threshold.against is None or other):
             verdicts.append(_verdict(threshold, own, other or [1.0] * len(own)))
-    return verdicts
+        else:
+            unjudged.append(threshold)
+    return verdicts, unjudged
 
 
 def _verdict(threshold: Threshold, own: Sequence[float], other: Sequence[float]) -> Verdict:

@@ -6,10 +6,16 @@ from pathlib import Path
 import pytest
 
 from bench.scenarios import SCENARIOS
-from bench.thresholds import Threshold, judge, read_thresholds
+from bench.thresholds import Threshold, Verdict, judge, read_thresholds
 
 RATIO = Threshold(what="holds", scenario="hold", of="ours", against="theirs", figure="rate", at_least=2.0)
 BOUND = Threshold(what="memory", scenario="memory", of="ours", figure="bytes_each", at_most=100.0)
+
+
+def judged(threshold: Threshold, results: dict) -> Verdict:
+    (verdict,), unjudged = judge([threshold], results)
+    assert not unjudged
+    return verdict
 
 
 def rates(**of_contenders: list[float]) -> dict:
@@ -24,26 +30,26 @@ def test_every_line_is_about_something_that_is_measured() -> None:
 
 
 def test_ratios_are_those_of_medians_with_the_spread_of_the_rounds() -> None:
-    (verdict,) = judge([RATIO], rates(ours=[20, 30, 100], theirs=[10, 10, 20]))
+    verdict = judged(RATIO, rates(ours=[20, 30, 100], theirs=[10, 10, 20]))
     assert (verdict.value, verdict.low, verdict.high) == (3.0, 2.0, 5.0)
     assert verdict.reached
 
 
 @pytest.mark.parametrize(("ours", "reached"), [(20.0, True), (19.9, False)])
 def test_a_bound_is_reached_at_its_value(ours: float, reached: bool) -> None:
-    (verdict,) = judge([RATIO], rates(ours=[ours], theirs=[10]))
+    verdict = judged(RATIO, rates(ours=[ours], theirs=[10]))
     assert verdict.reached is reached
 
 
 @pytest.mark.parametrize(("figure", "reached"), [(100.0, True), (100.1, False)])
 def test_figures_are_judged_by_themselves_where_nobody_is_compared(figure: float, reached: bool) -> None:
-    (verdict,) = judge([BOUND], {"memory": {"ours": {"bytes_each": [figure]}}})
+    verdict = judged(BOUND, {"memory": {"ours": {"bytes_each": [figure]}}})
     assert (verdict.value, verdict.reached) == (figure, reached)
 
 
 @pytest.mark.parametrize("results", [{}, rates(ours=[1]), rates(theirs=[1])])
 def test_what_was_not_measured_is_not_judged(results: dict) -> None:
-    assert judge([RATIO], results) == []
+    assert judge([RATIO], results) == ([], [RATIO])
 
 
 @pytest.mark.parametrize("bounds", [{"at_least": None}, {"at_most": 3.0}])
