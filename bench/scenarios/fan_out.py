@@ -4,7 +4,7 @@ Ours are changes of a seat, made by REST, each in a frame of its own (no tick to
 pass a message of the same size on.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -19,9 +19,8 @@ _PROBE_SECONDS = 0.5
 GREETING = b'"connection_confirmed"'
 
 
-def watching(stage: Stage, screening_id: int, number: int) -> list[str]:
+def watching_paths(tokens: Sequence[str], screening_id: int, number: int) -> list[str]:
     """Paths of sockets that watch a screening, by as many users as there are."""
-    tokens = stage.tokens
     return [
         f"/ws/screenings/{screening_id}?updates=bulk&token={tokens[place % len(tokens)]}"
         for place in range(number)
@@ -47,7 +46,7 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
 async def _changes_of_seats(stage: Stage, server: Frontrow) -> FanOut:
     (screening,) = await stage.activated(server, await server.process.seed(1, 15, 20))
     changing = Repeated([SeatPairs(stage.tokens, [screening]).toggle(0)])
-    paths = watching(stage, screening.id, stage.sizes.sockets)
+    paths = watching_paths(stage.tokens, screening.id, stage.sizes.sockets)
     return FanOut(*server.target, paths, GREETING, ByRequests(changing), stage.seconds)
 
 

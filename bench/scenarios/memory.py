@@ -10,7 +10,7 @@ from functools import partial
 
 from bench.load.crowd import crowd
 from bench.rounds import Contender, Figures
-from bench.scenarios.fan_out import GREETING, watching
+from bench.scenarios.fan_out import GREETING, watching_paths
 from bench.stage import Stage
 from frontrow.seeding import SCREENINGS_PER_ROOM
 
@@ -34,9 +34,14 @@ async def _weigh_sockets(stage: Stage) -> Figures:
     async with stage.frontrow() as server:
         (screening,) = await stage.activated(server, await server.process.seed(1, *_HALL))
         # The first socket makes what all of them share.
-        with crowd(server.target.address, watching(stage, screening.id, 1), GREETING, stage.placement.load):
+        with crowd(
+            server.target.address,
+            watching_paths(stage.tokens, screening.id, 1),
+            GREETING,
+            stage.placement.load,
+        ):
             before_bytes = server.process.resident_bytes
-        paths = watching(stage, screening.id, number)
+        paths = watching_paths(stage.tokens, screening.id, number)
         with crowd(server.target.address, paths, GREETING, stage.placement.load):
             return {"bytes_each": (server.process.resident_bytes - before_bytes) / number}
 

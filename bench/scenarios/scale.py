@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bench.load.crowd import crowd
 from bench.load.http import OK
 from bench.rounds import Contender, Figures
-from bench.scenarios.fan_out import GREETING, watching
+from bench.scenarios.fan_out import GREETING, watching_paths
 from bench.seats import Repeated, SeatPairs
 from bench.stage import Frontrow, Stage
 
@@ -32,7 +32,7 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
         large = await server(1, sizes.large_rows, sizes.large_seats_per_row)
         active = await server(sizes.active_screenings, *_USUAL_HALL)
         watched = await server(2, *_SMALL_HALL)
-        paths = watching(stage, watched[1].screenings[1].id, sizes.idle_sockets)
+        paths = watching_paths(stage.tokens, watched[1].screenings[1].id, sizes.idle_sockets)
         stack.enter_context(crowd(watched[0].target.address, paths, GREETING, stage.placement.load))
         # One of its two screenings is for the sockets, which keep silent.
         watched = (watched[0], SeatPairs(stage.tokens, watched[1].screenings[:1]))

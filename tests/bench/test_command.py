@@ -23,7 +23,7 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     output = data_directory / "results" / "run.json"
     cores_before = os.sched_getaffinity(0)
     ran = bench(
-        *("hold", "fan-out", "--small", "--rounds", 1, "--seconds", 0.1),
+        *("hold", "--small", "--rounds", 1, "--seconds", 0.1),
         *("--output", output, "--data-dir", data_directory),
     )
     assert ran.exit_code == 0, ran.output
@@ -33,7 +33,7 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     document = json.loads(output.read_text())
     assert document["failures"] == {}
     assert document["machine"]["placement"]["server"] == [max(cores_before)]
-    assert document["results"].keys() == {"hold", "fan-out"}
+    assert document["results"].keys() == {"hold"}
     for name, measured in document["results"].items():
         assert measured["figure"] == SCENARIOS[name].figure
         for figures in measured["samples"].values():
