@@ -80,10 +80,8 @@ def bench(
     status 1 if a scenario could not be measured.
     """
     placement = placement_of(frozenset(os.sched_getaffinity(0)))
-    command = (
-        f"frontrow bench {''.join(f'{name} ' for name in scenarios)}--rounds {rounds} --seconds {seconds:g}"
-    )
-    command += " --small" * small
+    named = " ".join(("frontrow bench", *scenarios))
+    command = f"{named} --rounds {rounds} --seconds {seconds:g}{' --small' if small else ''}"
     report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
         asyncio.run(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress))

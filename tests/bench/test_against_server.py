@@ -1,4 +1,4 @@
-"""The requests, sockets and messages of the scenarios, sent to a server of ours: it does what they count on."""
+"""The scenarios' requests and sockets, sent to a server of ours: it does what they count on."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
