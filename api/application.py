@@ -1,7 +1,11 @@
 """Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.routing import AnyMatches, Rule
 from tornado.web import Application, RequestHandler
 
@@ -22,7 +26,7 @@ from api.catalogue.users import users
 from api.client_files import client_routes
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
-from api.exchange import RestRouter
+from api.exchange import Entrance, RestRouter
 from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
@@ -93,6 +97,11 @@ class FrontrowApplication(Application):
         ]
         self._rest = RestRouter(Routes(operations), services)
         super().__init__([*socket_routes, *asset_routes(), *client_routes(), Rule(AnyMatches(), self._rest)])
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Take a request at the door, as Tornado's servers and ours call it."""
+        connection = cast(HTTP1Connection, request_conn)
+        return Entrance(self._rest, connection, partial(super().start_request, server_conn, request_conn))
 
     async def finished(self) -> None:
         """Return when every request has been answered and what outlived its request has ended.

@@ -17,7 +17,8 @@ it is.
 Where a path has a name in it and not an id, it is declared as text, `"/room/{room_id:text}/selections"`,
 and arrives decoded. A path has ids or texts, not both.
 
-An operation with a `receipt_form` returns the engine's reply itself.
+An operation with a `receipt_form` returns the engine's reply itself. One that only asks the engine something
+is a plain function that returns a `Question`.
 """
 
 import asyncio
@@ -158,7 +159,25 @@ class Call(NamedTuple):
             raise StoreUnavailable("The database is not keeping up") from error
 
 
-Handler = Callable[..., Awaitable[Document | Content | Answer | Reply | None]]
+Result = Document | Content | Answer | Reply | None
+"""What a handler has to say."""
+
+
+class Question(NamedTuple):
+    """What a handler returns that does nothing but put one command to the engine.
+
+    Such a handler is a plain function, and its answer needs no task.
+
+    Attributes:
+        command: what is asked.
+        told: says what is answered when the engine has replied.
+    """
+
+    command: Command
+    told: Callable[[Any], Result]
+
+
+Handler = Callable[..., Awaitable[Result] | Question]
 H = TypeVar("H", bound=Handler)
 
 

@@ -8,9 +8,9 @@ id, CORS, security headers, 304, gzip, access log and the metrics hook.
 import asyncio
 import logging
 import re
-import secrets
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from http.client import responses
 from typing import Any, cast
 
@@ -18,8 +18,8 @@ from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
-from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER
-from api.endpoint import Answer
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date, new_request_id
+from api.endpoint import Answer, Result
 from api.errors import (
     ApiError,
     BodyTooLarge,
@@ -29,9 +29,11 @@ from api.errors import (
     OriginRefused,
     problem_of,
 )
+from api.http1.connection import RequestConnection
 from api.idempotency import KEY_HEADER, REPLAYED_HEADER
 from api.json_log import log_access
 from api.operation import Operation
+from api.request import Request
 from api.routing import Match, Routes
 from api.services import Services
 from api.styles import style_of
@@ -71,22 +73,76 @@ class RestRouter(Router):
     def __init__(self, routes: Routes, services: Services) -> None:
         self.routes = routes
         self.services = services
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._unanswered: set[asyncio.Future[Any]] = set()
 
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
-        """The exchange of a request, also if nothing is served at its path."""
-        return Exchange(self, request, self.routes.find(request.path))
+        """The exchange of a request that nothing else serves, and no operation either."""
+        line = httputil.RequestStartLine(request.method or "", request.uri or "", request.version)
+        connection = cast(HTTP1Connection, request.connection)
+        return Exchange(self, Request(line, request.headers, connection), None)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange's work and keep hold of it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.when_done(asyncio.create_task(work), lambda task: None)
+
+    def when_done(
+        self, awaited: "asyncio.Future[Any]", then: Callable[["asyncio.Future[Any]"], None]
+    ) -> None:
+        """Call `then` when what an answer waits for is done, and keep hold of it until then."""
+        self._unanswered.add(awaited)
+        awaited.add_done_callback(self._unanswered.discard)
+        awaited.add_done_callback(then)
 
     async def finished(self) -> None:
         """Return when every request that has been read is answered."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        while self._unanswered:
+            await asyncio.wait(self._unanswered)
+
+
+class Entrance(httputil.HTTPMessageDelegate):
+    """Where a request comes in: operations get it straight away, all other handlers by Tornado's routing.
+
+    Args:
+        router: of the operations.
+        connection: where it comes from.
+        elsewhere: takes what is none of theirs.
+    """
+
+    __slots__ = ("_connection", "_delegate", "_elsewhere", "_router")
+
+    _delegate: httputil.HTTPMessageDelegate
+
+    def __init__(
+        self,
+        router: RestRouter,
+        connection: HTTP1Connection,
+        elsewhere: Callable[[], httputil.HTTPMessageDelegate],
+    ) -> None:
+        self._router = router
+        self._connection = connection
+        self._elsewhere = elsewhere
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
+        """Choose who takes it."""
+        match = self._router.routes.find(start_line.path.partition("?")[0])
+        if match is None:
+            self._delegate = self._elsewhere()
+        else:
+            request = Request(start_line, headers, self._connection)
+            self._delegate = Exchange(self._router, request, match)
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Hand on a part of the body."""
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        """Hand on that it is complete."""
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        """Hand on that the client went away."""
+        self._delegate.on_connection_close()
 
 
 class Exchange(httputil.HTTPMessageDelegate):
@@ -98,23 +154,24 @@ class Exchange(httputil.HTTPMessageDelegate):
         match: what is served at its path, if anything is.
     """
 
-    def __init__(self, router: RestRouter, request: httputil.HTTPServerRequest, match: Match | None) -> None:
+    def __init__(self, router: RestRouter, request: Request, match: Match | None) -> None:
         self._router = router
-        self._services = router.services
+        self._services = services = router.services
         self._request = request
         self._match = match
+        self._operation = _operation(request, match)
         self._style = style_of(request.path)
-        self._tally = (
-            router.services.rate_limits.tally(request.remote_ip or "") if self._style.rate_limited else None
-        )
-        self._body = bytearray()
+        self._tally = services.rate_limits.tally(request.remote_ip) if self._style.rate_limited else None
+        self._body = b""
         self._body_bytes = 0
-        self._body_limit_bytes = self._limit_of_body()
+        self._body_limit_bytes = (
+            self._operation.body_limit_bytes if self._operation else services.limits.body_bytes
+        )
         self._started_at = time.perf_counter()
         self._user_id: int | None = None
         self._request_id = _request_id(request.headers.get(REQUEST_ID_HEADER))
         self._origin = request.headers.get("Origin")
-        self._origin_admitted = router.services.allowed_origins.admits(
+        self._origin_admitted = self._origin is None or services.allowed_origins.admits(
             self._origin, request.headers.get("Host")
         )
 
@@ -122,11 +179,13 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
         """Refuse a body that is not worth discarding."""
-        connection = cast(HTTP1Connection, self._request.connection)
+        declared = headers.get("Content-Length")
+        if declared is None and "Transfer-Encoding" not in headers:
+            return
+        connection = self._request.connection
         readable_bytes = max(DISCARDED_BODY_BYTES, 2 * self._body_limit_bytes)
         connection.set_max_body_size(readable_bytes)
-        declared = headers.get("Content-Length", "")
-        if declared.isdecimal() and int(declared[:20]) > readable_bytes:
+        if declared is not None and declared.isdecimal() and int(declared[:20]) > readable_bytes:
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
             connection.set_max_body_size(_UNBOUNDED)
             self._body_bytes = int(declared[:20])
@@ -137,31 +196,31 @@ class Exchange(httputil.HTTPMessageDelegate):
         """Collect the body, up to its limit."""
         self._body_bytes += len(chunk)
         if self._body_bytes <= self._body_limit_bytes:
-            self._body += chunk
+            self._body = self._body + chunk if self._body else chunk
 
     def finish(self) -> None:
-        """The request is complete: answer it."""
-        self._request.body = bytes(self._body)
+        """The request is complete: answer it, or see to it that it is answered."""
+        self._request.body = self._body
         self._started_at = time.perf_counter()
-        self._router.run(self._serve())
+        try:
+            answer = self._begin()
+        except Exception as error:
+            answer = self._refused(error)
+        if answer is not None:
+            self._send(answer)
 
     def on_connection_close(self) -> None:
         """The client went away in the middle of its request."""
-        self._body.clear()
+        self._body = b""
 
     # The answer.
 
-    async def _serve(self) -> None:
-        try:
-            answer = await self._answer()
-        except (ApiError, EngineError) as error:
-            answer = self._refused(error)
-        except Exception:
-            log.exception("request %s failed", self._request_id)
-            answer = self._refused(InternalError(self._request_id))
-        self._send(answer)
+    def _begin(self) -> Answer | None:
+        """Do what is asked for, or begin to.
 
-    async def _answer(self) -> Answer:
+        Returns:
+            The answer; None if it will be sent when what it waits for is done.
+        """
         request = self._request
         if self._body_bytes > self._body_limit_bytes:
             raise BodyTooLarge(self._body_limit_bytes)
@@ -174,25 +233,36 @@ class Exchange(httputil.HTTPMessageDelegate):
         route, parameters = self._match
         if request.method == "OPTIONS":
             return self._options(", ".join(route.methods))
-        operation = self._operation()
+        operation = self._operation
         if operation is None:
             raise MethodNotAllowed(route.methods)
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id
         named = dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
-        return await operation.answer(request, named, identity, self._tally)
+        prepared = operation.prepared(request, named, identity, self._tally)
+        asked = operation.asked(prepared)
+        if asked is None:
+            self._router.run(self._wait_for(operation.answer(prepared)))
+        else:
+            self._router.when_done(asked.reply, partial(self._replied, operation, asked.told))
+        return None
 
-    def _operation(self) -> Operation | None:
-        """What the method does at the path, if it is served there."""
-        if self._match is None:
-            return None
-        method = self._request.method or ""
-        return self._match.route.operations.get("GET" if method == "HEAD" else method)
+    async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
+        try:
+            answer = await answering
+        except Exception as error:
+            answer = self._refused(error)
+        self._send(answer)
 
-    def _limit_of_body(self) -> int:
-        operation = self._operation()
-        return operation.body_limit_bytes if operation else self._services.limits.body_bytes
+    def _replied(
+        self, operation: Operation, told: Callable[[Any], Result], reply: "asyncio.Future[Any]"
+    ) -> None:
+        try:
+            answer = operation.written(told(reply.result()))
+        except Exception as error:
+            answer = self._refused(error)
+        self._send(answer)
 
     def _options(self, methods: str) -> Answer:
         headers = {"Allow": methods}
@@ -200,19 +270,23 @@ class Exchange(httputil.HTTPMessageDelegate):
             headers |= {"Access-Control-Allow-Methods": methods, **_PREFLIGHT_HEADERS}
         return Answer(204, headers=headers)
 
-    def _refused(self, error: ApiError | EngineError) -> Answer:
+    def _refused(self, error: Exception) -> Answer:
+        if not isinstance(error, ApiError | EngineError):
+            log.error("request %s failed", self._request_id, exc_info=error)
+            error = InternalError(self._request_id)
         return Answer.of(*self._style.refused(problem_of(error)))
 
     # Sending it.
 
     def _send(self, answer: Answer) -> None:
-        status, body, headers = self._represented(answer)
-        reason = responses.get(status, "")
-        connection = cast(HTTP1Connection, self._request.connection)
-        connection.write_headers(
-            httputil.ResponseStartLine("HTTP/1.1", status, reason), httputil.HTTPHeaders(headers), body
-        )
-        connection.finish()
+        status, content, headers = self._represented(answer)
+        connection = self._request.connection
+        if isinstance(connection, RequestConnection):
+            connection.answer(status, headers, content)
+        else:
+            line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
+            connection.write_headers(line, httputil.HTTPHeaders(headers), content)
+            connection.finish()
         self._account_for(status)
 
     def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
@@ -221,15 +295,18 @@ class Exchange(httputil.HTTPMessageDelegate):
         headers = {
             **COMMON_HEADERS,
             **answer.headers,
-            **(self._tally.headers if self._tally else {}),
-            "Date": httputil.format_timestamp(time.time()),
+            "Date": http_date(int(time.time())),
             REQUEST_ID_HEADER: self._request_id,
         }
+        if self._tally is not None:
+            headers |= self._tally.headers
         if self._origin is not None and self._origin_admitted:
             headers["Access-Control-Allow-Origin"] = self._origin
             headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
-        if answer.status == 204 or _is_known(headers.get("ETag"), requested.get("If-None-Match")):
-            return (204 if answer.status == 204 else 304), b"", headers
+        if answer.status == 204:
+            return 204, b"", headers
+        if "ETag" in headers and _is_known(headers["ETag"], requested.get("If-None-Match")):
+            return 304, b"", headers
         content = answer.body.plain
         if answer.body.worth_compressing and "gzip" in requested.get("Accept-Encoding", ""):
             content = answer.body.compressed
@@ -250,22 +327,29 @@ class Exchange(httputil.HTTPMessageDelegate):
             path=request.path,
             status=status,
             seconds=seconds,
-            address=request.remote_ip or "",
+            address=request.remote_ip,
             request_id=self._request_id,
             user_id=self._user_id,
         )
+
+
+def _operation(request: Request, match: Match | None) -> Operation | None:
+    """What the method does at the path, if it is served there."""
+    if match is None:
+        return None
+    return match.route.operations.get("GET" if request.method == "HEAD" else request.method)
 
 
 def _request_id(given: str | None) -> str:
     """The client's own id, if it is short and plain; else a new one."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return secrets.token_hex(8)
+    return new_request_id()
 
 
-def _is_known(entity_tag: str | None, if_none_match: str | None) -> bool:
+def _is_known(entity_tag: str, if_none_match: str | None) -> bool:
     """Whether the client has the current version (RFC 9110, section 13.1.2: weak comparison)."""
-    if entity_tag is None or if_none_match is None:
+    if if_none_match is None:
         return False
     opaque = entity_tag.removeprefix("W/")
     return any(match[0] == "*" or match[1] == opaque for match in _ENTITY_TAG.finditer(if_none_match))

@@ -4,19 +4,20 @@ counted, look at the idempotency key, run the handler, write the answer down.
 It knows requests and answers but no connection, so whatever carries HTTP can call it.
 """
 
+import asyncio
 import hmac
-from collections.abc import Mapping
-from typing import Any
-
-from tornado.httputil import HTTPServerRequest
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
 
 from api.bodies import Body
-from api.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint
+from api.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
 from api.errors import AdminRequired, ApiError, CronDisabled, NotAuthenticated, TokenRefused, problem_of
 from api.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.parsing import Parser, is_form
 from api.rate_limits import Tally
 from api.receipts import encode_reply
+from api.request import Request
 from api.services import Services
 from api.styles import Content
 from api.tokens import Identity, InvalidToken
@@ -24,8 +25,29 @@ from api.unfinished import UnfinishedWork
 from api.wire import SESSION_PREFIX, holder_of
 from engine.errors import EngineError
 from engine.records import Receipt
+from engine.replies import Reply
 
 _parser = Parser()
+
+
+class Prepared(NamedTuple):
+    """A request that has passed every check that can be made before it is carried out."""
+
+    call: Call
+    arguments: Mapping[str, Any]
+    keyed: KeyedRequest | None
+
+
+class Asked(NamedTuple):
+    """A question that the engine has been asked.
+
+    Attributes:
+        reply: what it will reply.
+        told: says what is answered then.
+    """
+
+    reply: "asyncio.Future[Any]"
+    told: Callable[[Any], Result]
 
 
 class Operation:
@@ -50,6 +72,7 @@ class Operation:
         self._form = endpoint.form(services.limits) if endpoint.form else None
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
+        self._waits = inspect.iscoroutinefunction(endpoint.handler)
 
     @property
     def body_limit_bytes(self) -> int:
@@ -58,7 +81,7 @@ class Operation:
         usual = limits.upload_bytes if self.endpoint.upload else limits.body_bytes
         return self.endpoint.body_limit_bytes or usual
 
-    def authenticate(self, request: HTTPServerRequest) -> Identity | None:
+    def authenticate(self, request: Request) -> Identity | None:
         """Who calls; None where that does not matter.
 
         Raises:
@@ -91,14 +114,14 @@ class Operation:
         if not hmac.compare_digest(given.encode(), self._services.cron_secret.encode()):
             raise TokenRefused("The secret is not the right one", "token_invalid")
 
-    async def answer(
+    def prepared(
         self,
-        request: HTTPServerRequest,
+        request: Request,
         in_path: Mapping[str, int | str],
         identity: Identity | None,
         tally: Tally | None = None,
-    ) -> Answer:
-        """Carry the request out.
+    ) -> "Prepared":
+        """Look a request over, so that it can be carried out.
 
         Args:
             request: the request.
@@ -108,7 +131,6 @@ class Operation:
 
         Raises:
             ApiError: the request is refused.
-            EngineError: the engine refuses what it asks for.
         """
         arguments = self._arguments(request, in_path)
         holder = self._holder(request, arguments, identity)
@@ -121,12 +143,38 @@ class Operation:
             services=self._services,
             holder=holder,
             identity=identity,
-            address=request.remote_ip or "",
+            address=request.remote_ip,
             headers=request.headers,
-            uri=request.uri or "",
+            uri=request.uri,
             receipt=receipt,
             unfinished=self._unfinished,
         )
+        return Prepared(call, arguments, keyed)
+
+    def asked(self, prepared: "Prepared") -> "Asked | None":
+        """Put a request's question to the engine, if that is all there is to do.
+
+        Returns:
+            What to wait for, or None where the request has to be carried out by `answer`.
+
+        Raises:
+            ApiError, EngineError: the request is refused.
+        """
+        call, arguments, keyed = prepared
+        if self._waits or keyed:
+            return None
+        question = cast(Question, self.endpoint.handler(call, **arguments))
+        reply = self._services.screenings.ask_active(question.command)
+        return None if reply is None else Asked(reply, question.told)
+
+    async def answer(self, prepared: "Prepared") -> Answer:
+        """Carry a request out.
+
+        Raises:
+            ApiError: the request is refused.
+            EngineError: the engine refuses what it asks for.
+        """
+        call, arguments, keyed = prepared
         if keyed:
             work = self._keys.once(keyed, lambda: self._outcome(call, arguments), self._seal)
             return await self._unfinished.answer(work)
@@ -134,9 +182,7 @@ class Operation:
             return await self._unfinished.answer(self._handled(call, arguments))
         return await self._handled(call, arguments)
 
-    def _holder(
-        self, request: HTTPServerRequest, arguments: dict[str, Any], identity: Identity | None
-    ) -> str:
+    def _holder(self, request: Request, arguments: dict[str, Any], identity: Identity | None) -> str:
         """In whose name the engine is asked; takes a guest's session out of the arguments."""
         if self.endpoint.access is Access.GUEST and (session_id := arguments.pop("session_id", None)):
             return f"{SESSION_PREFIX}{session_id}"
@@ -148,7 +194,7 @@ class Operation:
         if self.endpoint.creates:
             tally.count_creation()
 
-    def _arguments(self, request: HTTPServerRequest, in_path: Mapping[str, int | str]) -> dict[str, Any]:
+    def _arguments(self, request: Request, in_path: Mapping[str, int | str]) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(in_path)
         if self._query:
             arguments |= _parser.parse(self._query, request, location="query")
@@ -160,11 +206,11 @@ class Operation:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments
 
-    def _keyed(self, request: HTTPServerRequest, holder: str) -> KeyedRequest | None:
+    def _keyed(self, request: Request, holder: str) -> KeyedRequest | None:
         header = request.headers.get(KEY_HEADER) if self.endpoint.keyed else None
         if header is None:
             return None
-        fingerprint = fingerprint_of(self.endpoint.method, request.uri or "", request.body)
+        fingerprint = fingerprint_of(self.endpoint.method, request.uri, request.body)
         return KeyedRequest(holder, parse_key(header), fingerprint)
 
     async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> Outcome:
@@ -175,12 +221,18 @@ class Operation:
             return Outcome(Answer.of(*self._style.refused(problem)), problem.lasting)
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
+        handling = self.endpoint.handler(call, **arguments)
+        if isinstance(handling, Question):
+            return self.written(handling.told(await call.ask(handling.command)))
+        return self.written(await handling)
+
+    def written(self, result: Result) -> Answer:
+        """What a handler has to say, as it goes out."""
         endpoint = self.endpoint
-        result: Any = await endpoint.handler(call, **arguments)
         if isinstance(result, Answer):
             return result
         if endpoint.receipt_form:
-            status, body = encode_reply(endpoint.receipt_form, result)
+            status, body = encode_reply(endpoint.receipt_form, cast(Reply, result))
             return Answer(status, Body(body))
         if result is None:
             return Answer(endpoint.status)

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 from marshmallow import Schema, ValidationError
-from tornado.httputil import HTTPServerRequest
-from webargs import tornadoparser
+from webargs import core, tornadoparser
 
 from api.errors import InvalidInput, MalformedBody, UnsupportedMediaType
+from api.request import Request
 
 # Browsers declare a string that a page sends without a header as text/plain, as in the cinema guide's
 # first test scenario. That is safe here: no cookie ever authenticates a request.
@@ -20,22 +20,22 @@ _FORM_TYPE = "application/x-www-form-urlencoded"
 _FIELDS = 100
 
 
-def is_form(req: HTTPServerRequest) -> bool:
+def is_form(req: Request) -> bool:
     """Whether the body is declared as an HTML form."""
     return _media_type(req) == _FORM_TYPE
 
 
-def _media_type(req: HTTPServerRequest) -> str:
+def _media_type(req: Request) -> str:
     return req.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-class Parser(tornadoparser.TornadoParser):
+class Parser(core.Parser[Request]):
     """Reads bodies and queries by their schemas and refuses what does not fit."""
 
     # What a schema says about unknown fields holds, instead of a rule per location.
     DEFAULT_UNKNOWN_BY_LOCATION: Mapping[str, str | None] = {}  # type: ignore[assignment]
 
-    def load_json(self, req: HTTPServerRequest, schema: Schema) -> Any:
+    def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as plain data.
 
         Raises:
@@ -51,7 +51,7 @@ class Parser(tornadoparser.TornadoParser):
         except orjson.JSONDecodeError as error:
             raise MalformedBody(f"The body is not valid JSON: {error}") from error
 
-    def load_form(self, req: HTTPServerRequest, schema: Schema) -> Any:
+    def load_form(self, req: Request, schema: Schema) -> Any:
         """The fields of an HTML form as text; the last counts where a name is repeated.
 
         Raises:
@@ -66,23 +66,21 @@ class Parser(tornadoparser.TornadoParser):
         except ValueError as error:
             raise InvalidInput({"body": ["Must be a form in UTF-8."]}) from error
 
-    def load_querystring(self, req: HTTPServerRequest, schema: Schema) -> Any:
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
         """The query's values as text.
 
         Raises:
-            InvalidInput: some are not UTF-8.
+            InvalidInput: some are not UTF-8, or there are too many.
         """
         try:
-            decoded = {
-                name: [value.decode() for value in values] for name, values in req.query_arguments.items()
-            }
+            arguments = req.query_arguments
         except UnicodeDecodeError as error:
             raise InvalidInput({"query": ["Must be UTF-8."]}) from error
-        return self._makeproxy(decoded, schema, cls=tornadoparser.WebArgsTornadoMultiDictProxy)
+        except ValueError as error:
+            raise InvalidInput({"query": ["Has too many fields."]}) from error
+        return self._makeproxy(arguments, schema, cls=tornadoparser.WebArgsTornadoMultiDictProxy)
 
-    def handle_error(
-        self, error: ValidationError, req: HTTPServerRequest, schema: Schema, **_: Any
-    ) -> NoReturn:
+    def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_: Any) -> NoReturn:
         """Refuse, naming the fields.
 
         Raises:

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from api.availability import RESERVED_BY_ME
 from api.bodies import Body
-from api.endpoint import Access, Answer, Call, Document, Resource
+from api.endpoint import Access, Answer, Call, Document, Question, Resource
 from api.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.paging import PAGING_HEADERS, Page, paged
 from api.plain_bodies import PlainBody
@@ -83,18 +83,21 @@ class ReservationsMade(Schema):
 @reservations.post(
     "/reserve", body=SeatSelection, answers=ReservationsMade, status=201, refusals=_HOLD_REFUSALS
 )
-async def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Document:
+def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
     """Reserve seats.
 
     All of them or none. Seats that are the caller's already stay as they are.
     """
-    held: Held = await call.ask(HoldSeats(screening_id, call.holder, seat_ids))
-    minutes = _minutes_left(held.holds, call.services.clock.now())
-    return {
-        "reservations": [reservation_document(hold) for hold in held.holds],
-        "expires_in_minutes": minutes,
-        "message": f"Reserved {seats(len(held.holds))} for {_minutes(minutes)}",
-    }
+
+    def told(held: Held) -> Document:
+        minutes = _minutes_left(held.holds, call.services.clock.now())
+        return {
+            "reservations": [reservation_document(hold) for hold in held.holds],
+            "expires_in_minutes": minutes,
+            "message": f"Reserved {seats(len(held.holds))} for {_minutes(minutes)}",
+        }
+
+    return Question(HoldSeats(screening_id, call.holder, seat_ids), told)
 
 
 class Extension(RequestSchema):
@@ -110,21 +113,23 @@ class Extension(RequestSchema):
     answers=ReservationsMade,
     refusals=(*_UNKNOWN, errors.ScreeningStarted, errors.NotHeld, errors.ExtensionLimitReached),
 )
-async def extend_reservations(
+def extend_reservations(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], additional_minutes: int
-) -> Document:
+) -> Question:
     """Extend reservations.
 
     `expires_in_minutes` repeats by how much. How often and how far is limited.
     """
-    command = ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0)
-    held: Held = await call.ask(command)
-    extended = f"{seats(len(held.holds))} by {_minutes(additional_minutes)}"
-    return {
-        "reservations": [reservation_document(hold) for hold in held.holds],
-        "expires_in_minutes": additional_minutes,
-        "message": f"Extended reservation for {extended}",
-    }
+
+    def told(held: Held) -> Document:
+        extended = f"{seats(len(held.holds))} by {_minutes(additional_minutes)}"
+        return {
+            "reservations": [reservation_document(hold) for hold in held.holds],
+            "expires_in_minutes": additional_minutes,
+            "message": f"Extended reservation for {extended}",
+        }
+
+    return Question(ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0), told)
 
 
 class SeatsToggled(Schema):
@@ -137,24 +142,27 @@ class SeatsToggled(Schema):
 
 
 @reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
-async def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Document:
+def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
     """Reserve free seats, release one's own.
 
     A seat of somebody else refuses the whole call.
     """
-    toggled: Toggled = await call.ask(ToggleSeats(screening_id, call.holder, seat_ids))
-    done = [
-        f"{deed} {seats(len(holds))}"
-        for deed, holds in (("reserved", toggled.held), ("released", toggled.released))
-        if holds
-    ]
-    now = call.services.clock.now()
-    return {
-        "reserved": [reservation_document(hold) for hold in toggled.held],
-        "released": [reservation_document(hold, "released") for hold in toggled.released],
-        "expires_in_minutes": _minutes_left(toggled.held, now) if toggled.held else None,
-        "message": ", ".join(done).capitalize(),
-    }
+
+    def told(toggled: Toggled) -> Document:
+        done = [
+            f"{deed} {seats(len(holds))}"
+            for deed, holds in (("reserved", toggled.held), ("released", toggled.released))
+            if holds
+        ]
+        now = call.services.clock.now()
+        return {
+            "reserved": [reservation_document(hold) for hold in toggled.held],
+            "released": [reservation_document(hold, "released") for hold in toggled.released],
+            "expires_in_minutes": _minutes_left(toggled.held, now) if toggled.held else None,
+            "message": ", ".join(done).capitalize(),
+        }
+
+    return Question(ToggleSeats(screening_id, call.holder, seat_ids), told)
 
 
 class SeatsToCancel(RequestSchema):
@@ -164,12 +172,12 @@ class SeatsToCancel(RequestSchema):
 
 
 @reservations.delete("/cancel/{screening_id}", query=SeatsToCancel, status=204, refusals=_UNKNOWN)
-async def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> None:
+def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> Question:
     """Cancel one's reservations of a screening.
 
     Seats that the caller has no reservation of are passed over.
     """
-    await call.ask(ReleaseHolds(screening_id, call.holder, seat_ids))
+    return Question(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
 
 
 class SeatOfRoom(Schema):
@@ -229,10 +237,13 @@ def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
 )
-async def get_availability(call: Call, screening_id: int) -> Answer:
+def get_availability(call: Call, screening_id: int) -> Question:
     """All seats of a screening and whether they can be had."""
-    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
+
+    def told(seat_map: SeatMap) -> Answer:
+        return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
+
+    return Question(ReadSeats(screening_id), told)
 
 
 @reservations.get(
@@ -241,11 +252,14 @@ async def get_availability(call: Call, screening_id: int) -> Answer:
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
 )
-async def get_own_availability(call: Call, screening_id: int) -> Answer:
+def get_own_availability(call: Call, screening_id: int) -> Question:
     """All seats of a screening as the caller sees them."""
-    seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
-    own = call.services.seat_maps.personal(seat_map, call.holder)
-    return seats_answer(seat_map, own, reader=f"-{call.user_id}")
+
+    def told(seat_map: SeatMap) -> Answer:
+        own = call.services.seat_maps.personal(seat_map, call.holder)
+        return seats_answer(seat_map, own, reader=f"-{call.user_id}")
+
+    return Question(ReadSeats(screening_id), told)
 
 
 class ReservationFilter(Page):

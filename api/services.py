@@ -3,6 +3,7 @@
 Handlers reach everything through `Services`; nothing in this package builds its own collaborators.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -44,6 +45,9 @@ class Screenings(Protocol):
     @property
     def hold_count(self) -> int:
         """Live holds."""
+
+    def ask_active(self, command: Command) -> "asyncio.Future[Any] | None":
+        """A future of the reply, if the screening is in memory."""
 
     async def sweep(self) -> int:
         """Release everything that has lapsed; returns the number of holds."""

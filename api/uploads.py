@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tornado.httputil import HTTPFile, HTTPInputError, HTTPServerRequest, parse_body_arguments
+from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
 
 from api.errors import InvalidInput, UnsupportedMediaType
+from api.request import Request
 
 _FORM = "multipart/form-data"
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -34,7 +35,7 @@ class Upload:
     media_types: tuple[str, ...]
     field: str = "file"
 
-    def read(self, request: HTTPServerRequest) -> UploadedFile:
+    def read(self, request: Request) -> UploadedFile:
         """The file in a request.
 
         Raises:
@@ -50,7 +51,7 @@ class Upload:
             raise InvalidInput({self.field: ["Missing data for required field."]})
         return UploadedFile(request.body, media_type.replace(_UNKNOWN_TYPE, ""))
 
-    def _read_form(self, request: HTTPServerRequest) -> UploadedFile:
+    def _read_form(self, request: Request) -> UploadedFile:
         files: dict[str, list[HTTPFile]] = {}
         try:
             parse_body_arguments(request.headers["Content-Type"], request.body, {}, files)

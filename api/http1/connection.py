@@ -6,6 +6,7 @@ becomes of the connection afterwards, is the protocol's to decide.
 
 from asyncio import Future
 from collections.abc import Callable
+from http.client import responses
 from typing import Protocol
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
@@ -14,6 +15,7 @@ from tornado.iostream import IOStream
 from api.http1.head import RequestHead
 
 _SWITCHING_PROTOCOLS = 101
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}" for status, reason in responses.items()}
 
 
 class Peer:
@@ -142,6 +144,30 @@ class RequestConnection(HTTPConnection):
         if self.switching:
             self._held, octets = octets, b""
         return self._wire.send(octets + self._framed(chunk) if chunk else octets)
+
+    def answer(self, status: int, fields: dict[str, str], content: bytes) -> None:
+        """Send a whole answer, whose content is all there.
+
+        Args:
+            status: of the answer; not 101.
+            fields: of its head, `Content-Length` among them where there is content or might be.
+            content: nothing if the request was HEAD.
+
+        Raises:
+            ValueError: a field holds a line break.
+        """
+        self.begun = self.finished = True
+        if "Connection" in fields:
+            self.persistent = False
+        elif not self.persistent:
+            fields["Connection"] = "close"
+        elif self._version == "HTTP/1.0":
+            fields["Connection"] = "keep-alive"
+        head = "\r\n".join([_STATUS_LINES[status], *[f"{name}: {value}" for name, value in fields.items()]])
+        if head.count("\n") != len(fields) or head.count("\r") != len(fields):
+            raise ValueError("a header field of the answer holds a line break")
+        self._wire.send(f"{head}\r\n\r\n".encode("latin-1") + content)
+        self._wire.answered(self)
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a part of the body.

@@ -30,6 +30,9 @@ class RequestHeaders(HTTPHeaders):
 
     def get(self, key: str, default: Any = None) -> Any:
         """The combined value of a field; absent ones cost no exception."""
+        values = self._as_list.get(key)
+        if values is not None and len(values) == 1:
+            return values[0]
         return self[key] if key in self else default
 
 

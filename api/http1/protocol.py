@@ -18,6 +18,7 @@ from typing import cast
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate, RequestStartLine
 from tornado.iostream import IOStream
 
+from api.common_headers import new_request_id
 from api.errors import ApiError, MalformedRequest, RequestTimedOut
 from api.http1.body import Body, ChunkedBody, MeasuredBody
 from api.http1.connection import Peer, RequestConnection
@@ -28,7 +29,7 @@ from api.http1.host import Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
 from api.http1.phase import Phase
-from api.http1.refusal import Refusal, new_request_id, refusal_octets
+from api.http1.refusal import Refusal, refusal_octets
 
 log = logging.getLogger("frontrow.http")
 

@@ -1,16 +1,14 @@
 """The answer to what is no acceptable request, and hence never reached a handler."""
 
-import secrets
 import time
 from collections.abc import Callable
 from http.client import responses
 from typing import NamedTuple
 
 import orjson
-from tornado.httputil import format_timestamp
 
 from api.bodies import MEDIA_TYPE
-from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 from api.errors import ApiError, problem_of
 
 
@@ -31,11 +29,6 @@ class Refusal(NamedTuple):
 RefusalReport = Callable[[Refusal], None]
 
 
-def new_request_id() -> str:
-    """A name for a request that brought none."""
-    return secrets.token_hex(8)
-
-
 def refusal_octets(error: ApiError, request_id: str) -> bytes:
     """The whole answer. It ends the connection: where the next request would begin is not known.
 
@@ -48,7 +41,7 @@ def refusal_octets(error: ApiError, request_id: str) -> bytes:
     fields = {
         **COMMON_HEADERS,
         **headers,
-        "Date": format_timestamp(time.time()),
+        "Date": http_date(int(time.time())),
         REQUEST_ID_HEADER: request_id,
         "Content-Type": MEDIA_TYPE,
         "Content-Length": str(len(body)),
