@@ -166,7 +166,7 @@ class ScreeningActor:
         while self._mailbox:
             # A read behind everything else is answered when all of it has been decided.
             mark: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-            self._mailbox.append(Envelope(ReadSeats(self.screening_id), mark, self._shared.clock.now()))
+            self._mailbox.append(Envelope(ReadStock(self.screening_id), mark, self._shared.clock.now()))
             await asyncio.wait((mark,))
 
     def close(self, reason: Unavailable) -> None:

@@ -120,8 +120,11 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
 
 def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Outcome:
     """Give back one's holds, all or those named."""
-    everything = command.seat_ids is None and command.reservation_id is None
-    candidates = state.seats.claims_of(command.holder) if everything else state.named(command)
+    if command.seat_ids is None and command.reservation_id is None:
+        state.require_seats()
+        candidates = state.seats.claims_of(command.holder)
+    else:
+        candidates = state.named(command)
     own = state.seats.standing(command.holder, candidates).own
     if not own:
         return Outcome(Released(()))

@@ -80,6 +80,8 @@ class ScreeningInfo(NamedTuple):
         surcharges_cents: what a seat type costs beyond it, by seat type.
         ticket_types: what it sells by quantity, by id.
         free_seats: how many seats may be taken that no layout has, each by its name; 0 for a real room.
+        seated: whether there are seats that somebody may see and choose. An event has none: whoever asks for
+            them is not told that it exists.
     """
 
     id: int
@@ -89,6 +91,7 @@ class ScreeningInfo(NamedTuple):
     surcharges_cents: Mapping[str, int]
     ticket_types: Mapping[int, TicketType] = MappingProxyType({})
     free_seats: int = 0
+    seated: bool = True
 
     def price_of(self, seat: Seat) -> int:
         """Price of a seat in cents."""

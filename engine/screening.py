@@ -118,6 +118,7 @@ class Screening:
 
 
 def _read_seats(state: ScreeningState, command: ReadSeats, now: float) -> Outcome:
+    state.require_seats()
     return Outcome(state.seat_map())
 
 
@@ -131,6 +132,7 @@ def _show_stock(state: ScreeningState, command: ShowStock, now: float) -> Outcom
 
 
 def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> Outcome:
+    state.require_seats()
     return Outcome(state.changes_since(command.epoch, command.since))
 
 

@@ -16,6 +16,7 @@ from engine.errors import (
     ReservationNotHeld,
     RoomFull,
     ScreeningCancelled,
+    ScreeningNotFound,
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
@@ -169,8 +170,14 @@ class ScreeningState:
         if self.closed:
             raise ScreeningCancelled(self.info.id)
 
+    def require_seats(self) -> None:
+        """Let pass where there are seats to be seen and chosen."""
+        if not self.info.seated:
+            raise ScreeningNotFound(self.info.id)
+
     def known(self, seat_ids: Iterable[int]) -> tuple[int, ...]:
         """The named seats, each once, in the order in which they were named."""
+        self.require_seats()
         wanted = dict.fromkeys(seat_ids)
         by_id = self.seats.layout.by_id
         if not by_id.keys() >= wanted.keys() and not (self.info.free_seats and max(wanted) < 0):

@@ -131,7 +131,7 @@ class PostgresStore:
             types = (TicketType(*row) for row in await session.run(TICKET_TYPES, (screening_id,)))
             starts_at, ends_at = rows[0]
             by_id = {kind.id: kind for kind in types}
-            return ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id), NO_SEATS
+            return ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False), NO_SEATS
         if await session.run(FREE_ROOM, (screening_id,)):
             return ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats), NO_SEATS
         raise ScreeningNotFound(screening_id)

@@ -11,10 +11,13 @@ from engine.commands import (
     HoldPlaces,
     HoldSeats,
     PlaceOrder,
+    ReadChanges,
     ReadReservation,
+    ReadSeats,
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    ToggleSeats,
 )
 from engine.errors import (
     HoldLimitExceeded,
@@ -24,6 +27,7 @@ from engine.errors import (
     ReservationNotHeld,
     RoomFull,
     SalesClosed,
+    ScreeningNotFound,
     ScreeningStarted,
     SeatsNotFound,
     SeatsUnavailable,
@@ -287,6 +291,28 @@ class TestRecovery:
         event.order(OTHER, 1)
         with pytest.raises(NotEnoughTickets):
             event.order(OTHER, 1)
+
+
+class TestEventWithoutSeats:
+    def test_whoever_asks_for_seats_is_not_told_that_it_exists(self) -> None:
+        event = Hall(0, seated=False, ticket_types={STANDING: TicketType(STANDING, 2000, 10, 6)})
+        for command in (
+            HoldSeats(1, "user:7", (1,)),
+            ToggleSeats(1, "user:7", (1,)),
+            ExtendHolds(1, "user:7", (1,), 60.0),
+            ReleaseHolds(1, "user:7"),
+            BookSeats(1, "user:7", (1,)),
+            ReadSeats(1),
+            ReadChanges(1, 1, 0),
+        ):
+            with pytest.raises(ScreeningNotFound):
+                event.do(command)
+
+    def test_its_places_are_sold_all_the_same(self) -> None:
+        event = Hall(0, seated=False, ticket_types={STANDING: TicketType(STANDING, 2000, 10, 6)})
+        (holds,) = event.do(HoldPlaces(1, GUEST, (PlaceOrder(STANDING, 2),), 60.0)).reply.reservations
+        command = BookSeats(1, GUEST, (), "paid", held_only=True, reservation_id=holds[0].id)
+        assert len(event.settle(event.do(command)).reply.tickets) == 2
 
 
 class TestFreeRoom:

@@ -82,6 +82,7 @@ async def test_an_event_is_opened_with_what_it_sells(database_url: str) -> None:
         loaded = await world.store.activate(event_id)
         assert (loaded.epoch, loaded.layout.seats) == (1, ())
         assert (loaded.info.starts_at, loaded.info.ends_at, loaded.info.free_seats) == (NOW, NOW + 3600, 0)
+        assert not loaded.info.seated
         assert loaded.info.ticket_types == {
             standing: TicketType(standing, 1999, 500, 6, None, NOW - 60, False),
             balcony: TicketType(balcony, 3500, 20, 2, NOW - 3600, None, True),
