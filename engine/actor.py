@@ -186,6 +186,8 @@ class ScreeningActor:
         now = self._shared.clock.now()
         started = perf_counter()
         for _ in range(min(len(self._mailbox), self._shared.batch_limit)):
+            if self._closed is not None:
+                return  # by a defect; whoever waited has been answered
             envelope = self._mailbox.popleft()
             outcome = self._handle(envelope, now)
             finished = perf_counter()

@@ -78,7 +78,8 @@ class Places:
             number = heappop(self._returned) if self._returned else self._next
             if number == self._next:
                 self._next += 1
-            if number not in self._taken:
+            # What was taken out of order, as places are that were stored, may have been returned twice since.
+            if number not in self._taken and number not in chosen[-1:]:
                 chosen.append(number)
         return [place_id(self._ticket_type_id, number) for number in chosen]
 

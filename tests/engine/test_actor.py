@@ -229,6 +229,22 @@ async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(ho
     assert house.database.epochs[1] == 2
 
 
+async def test_a_defect_answers_whoever_waits_behind_it(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.seen(1)
+    defective = HoldSeats(1, "user:7", None)  # type: ignore[arg-type]
+    asked = [
+        asyncio.ensure_future(house.screenings.ask(command))
+        for command in (defective, HoldSeats(1, "user:8", (1,)), HoldSeats(1, "user:9", (2,)))
+    ]
+    first, *others = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, TypeError)
+    assert [type(other) for other in others] == [OwnershipLost, OwnershipLost]
+    assert [record.name for record in caplog.records if record.levelname == "ERROR"] == ["frontrow.engine"]
+    assert await house.seen(1) == "available"
+
+
 async def test_idle_screenings_are_put_away_when_flushed(house: House) -> None:
     await house.hold("user:7", 1)
     await house.hold("user:7", 1, screening_id=2)
