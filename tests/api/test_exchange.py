@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from api.http_server import HTTPTOOLS
 from api.json_log import JsonLines
 from api.services import Limits
 from tests.api.caller import RESERVATIONS, TICKETS, Caller, Response
@@ -303,12 +304,36 @@ async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\n{}{}",
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Bad\x00: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: two words\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: one, another\r\n\r\n",
         b"rubbish\r\n\r\n",
     ],
 )
 async def test_malformed_http_gets_no_service(venue: Venue, head: bytes) -> None:
     sent = await raw_exchange(venue, head)
     assert sent == b"" or sent.startswith(b"HTTP/1.1 400 ")
+
+
+async def test_what_is_no_request_is_counted_and_logged_by_our_layer(
+    open_venue: Callable[..., Venue], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "frontrow.access")
+    venue = open_venue(layer=HTTPTOOLS)
+    sent = await raw_exchange(venue, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Bad : y\r\n\r\n")
+    assert venue.observer.requests == [("unmatched", "OTHER", 400)]
+    (record,) = [record for record in caplog.records if record.name == "frontrow.access"]
+    assert record.fields["status"] == 400
+    assert record.fields["request_id"].encode() in sent
+
+
+@pytest.mark.parametrize("target", ["/healthz?", "/healthz?a=b", "/healthz"])
+async def test_a_query_is_no_part_of_the_path(
+    venue: Venue, caplog: pytest.LogCaptureFixture, target: str
+) -> None:
+    caplog.set_level(logging.INFO, "frontrow.access")
+    assert (await venue.guest.send("GET", target)).status == 200
+    (record,) = [record for record in caplog.records if record.name == "frontrow.access"]
+    assert (record.fields["path"], record.fields["route"]) == ("/healthz", "/healthz")
 
 
 async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:

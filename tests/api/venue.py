@@ -121,9 +121,13 @@ class Venue:
     Args:
         limits: the bounds of requests.
         policy: the limits of selling.
+        layer: what speaks HTTP; usually the one that the environment asks for.
     """
 
-    def __init__(self, limits: Limits | None = None, policy: Policy | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, policy: Policy | None = None, layer: str | None = None
+    ) -> None:
+        self._layer = layer or http_layer()
         self.clock = ManualClock()
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
@@ -180,7 +184,7 @@ class Venue:
     def _listen(self) -> None:
         self.application = FrontrowApplication(self.services)
         self._server = make_http_server(
-            self.application, self.services.limits, self.application.report_refusal, http_layer()
+            self.application, self.services.limits, self.application.report_refusal, self._layer
         )
         listening, self.port = bind_unused_port()
         self._server.add_socket(listening)
