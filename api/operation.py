@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
+from marshmallow import Schema, ValidationError
+
 from api.bodies import Body
 from api.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
 from api.errors import AdminRequired, ApiError, CronDisabled, NotAuthenticated, TokenRefused, problem_of
@@ -70,6 +72,7 @@ class Operation:
         self._query = endpoint.query(services.limits) if endpoint.query else None
         self._body = endpoint.body(services.limits) if endpoint.body else None
         self._form = endpoint.form(services.limits) if endpoint.form else None
+        self._without_query = _defaults(self._query)
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self._waits = inspect.iscoroutinefunction(endpoint.handler)
@@ -196,12 +199,14 @@ class Operation:
 
     def _arguments(self, request: Request, in_path: Mapping[str, int | str]) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(in_path)
-        if self._query:
+        if self._query and (request.query or self._without_query is None):
             arguments |= _parser.parse(self._query, request, location="query")
+        elif self._without_query:
+            arguments |= self._without_query
         if self._form and is_form(request):
             arguments |= _parser.parse(self._form, request, location="form")
         elif self._body and (request.body or not self.endpoint.body_optional):
-            arguments |= _parser.parse(self._body, request, location="json")
+            arguments |= _parser.body(self._body, request)
         if self.endpoint.upload:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments
@@ -239,3 +244,16 @@ class Operation:
         if endpoint.message is not None:
             result = Content(result, endpoint.message)
         return Answer.of(self._style.written(result), endpoint.status)
+
+
+def _defaults(query: Schema | None) -> Mapping[str, Any] | None:
+    """What a handler gets where there is no query; None if there must be one, or if that varies."""
+    if query is None:
+        return {}
+    if any(callable(field.load_default) for field in query.load_fields.values()):
+        return None
+    try:
+        defaults: Mapping[str, Any] = query.load({})
+        return defaults
+    except ValidationError:
+        return None

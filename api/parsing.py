@@ -35,6 +35,18 @@ class Parser(core.Parser[Request]):
     # What a schema says about unknown fields holds, instead of a rule per location.
     DEFAULT_UNKNOWN_BY_LOCATION: Mapping[str, str | None] = {}  # type: ignore[assignment]
 
+    def body(self, schema: Schema, req: Request) -> Any:
+        """The body, checked. It is what `parse` does with a body, without asking where to look for it.
+
+        Raises:
+            UnsupportedMediaType, MalformedBody: it cannot be read.
+            InvalidInput: it is not as it must be.
+        """
+        try:
+            return schema.load(self.load_json(req, schema))
+        except ValidationError as error:
+            self._refuse(error.normalized_messages())  # type: ignore[no-untyped-call]
+
     def load_json(self, req: Request, schema: Schema) -> Any:
         """The body as plain data.
 
@@ -87,6 +99,10 @@ class Parser(core.Parser[Request]):
             InvalidInput: always.
         """
         (faults,) = error.normalized_messages().values()  # type: ignore[no-untyped-call]
+        self._refuse(faults)
+
+    @staticmethod
+    def _refuse(faults: Mapping[str | int, Any]) -> NoReturn:
         raise InvalidInput({_name(field): _sentences(messages) for field, messages in faults.items()})
 
 

@@ -7,6 +7,7 @@ path wins over what is variable.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ TEXT_LIMIT = 200
 
 _NUMBER = re.compile(r"(?<=/)[1-9][0-9]*(?=/|$)", re.ASCII)
 _LONGEST_ID = len(str(LARGEST_ID))
+_PATHS_KEPT = 4096
 
 
 class Route(NamedTuple):
@@ -81,6 +83,8 @@ class Routes:
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
+        # What clients ask for repeats itself, and to forget it costs no more than to find it again.
+        self.find = lru_cache(_PATHS_KEPT)(self._find)
         self._routes: dict[str, Route] = {}
         self._texts = _Segment()
         for operation in operations:
@@ -92,8 +96,8 @@ class Routes:
             else:
                 self._serve([PLACEHOLDER.sub("{}", place) for place in places], operation)
 
-    def find(self, path: str) -> Match | None:
-        """What is served at a path.
+    def _find(self, path: str) -> Match | None:
+        """What is served at a path; to be called as `find`, which remembers.
 
         Returns:
             None if nothing is, or if an id in it is beyond 64 bits, or a text beyond `TEXT_LIMIT`.

@@ -33,6 +33,8 @@ class RequestHeaders(HTTPHeaders):
         values = self._as_list.get(key)
         if values is not None and len(values) == 1:
             return values[0]
+        if values is None and _is_canonical(key):
+            return default
         return self[key] if key in self else default
 
 
@@ -40,3 +42,8 @@ class RequestHeaders(HTTPHeaders):
 def _canonical(name: bytes) -> str:
     """A field's name in Tornado's spelling, e.g. "If-None-Match"."""
     return "-".join(word.capitalize() for word in name.decode("ascii").split("-"))
+
+
+@lru_cache(_NAMES_KEPT)
+def _is_canonical(name: str) -> bool:
+    return name == _canonical(name.encode("latin-1", "replace"))
