@@ -6,11 +6,13 @@ for. docs/performance.md explains the scenarios.
 
 import asyncio
 import os
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import click
 
@@ -40,6 +42,16 @@ def _plot_file(context: click.Context, option: click.Parameter, file: Path | Non
         except CannotPlot as exc:
             raise click.BadParameter(str(exc)) from exc
     return file
+
+
+async def _until_told(work: Coroutine[Any, Any, None]) -> None:
+    """Do the work; on SIGTERM, break it off as on Ctrl-C, so that every server and database is ended."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError as exc:
+        raise click.Abort from exc
 
 
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -84,7 +96,7 @@ def bench(
     command = f"{named} --rounds {rounds} --seconds {seconds:g}{' --small' if small else ''}"
     report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
-        asyncio.run(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress))
+        asyncio.run(_until_told(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress)))
     click.echo("\n".join(report.lines()))
     try:
         if output is not None:

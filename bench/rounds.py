@@ -22,19 +22,22 @@ class Contender:
     play: Callable[[], Awaitable[Figures]]
 
 
-async def alternate(contenders: list[Contender], rounds: int, played: Callable[[], None]) -> Samples:
-    """Let all play in turns, after one round that does not count.
+async def alternate(
+    contenders: list[Contender], rounds: int, uncounted: int, played: Callable[[], None]
+) -> Samples:
+    """Let all play in turns.
 
     Args:
         contenders: who plays.
         rounds: how many count.
+        uncounted: how many go before them.
         played: called after each turn.
     """
     samples: Samples = {contender.name: defaultdict(list) for contender in contenders}
-    for number in range(rounds + 1):
+    for number in range(uncounted + rounds):
         for contender in contenders:
             figures = await contender.play()
-            if number:
+            if number >= uncounted:
                 for name, value in figures.items():
                     samples[contender.name][name].append(value)
             played()

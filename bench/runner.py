@@ -11,8 +11,9 @@ from bench.load.tally import TooManyFailures
 from bench.machine import Placement
 from bench.peers.process import PeerFailed
 from bench.report import Report
-from bench.rounds import alternate
+from bench.rounds import Samples, alternate
 from bench.scenarios import SCENARIOS
+from bench.scenarios.scenario import Scenario
 from bench.stage import Stage
 from bench.thresholds import read_thresholds
 from persistence.embedded import EmbeddedPostgresFailed
@@ -54,14 +55,18 @@ async def run(
         for name in names:
             try:
                 async with asyncio.timeout(SCENARIO_SECONDS):
-                    async with SCENARIOS[name].prepare(stage) as contenders:
-                        turns = (report.rounds + 1) * len(contenders)
-                        with progress(name, turns) as played:
-                            report.results[name] = await alternate(contenders, report.rounds, played)
+                    report.results[name] = await _measured(SCENARIOS[name], stage, progress)
             except _FAILURES as failure:
                 report.failures[name] = _in_words(failure)
     report.notices = sorted(set(stage.notices))
     report.conclude([line for line in read_thresholds() if line.scenario in names])
+
+
+async def _measured(scenario: Scenario, stage: Stage, progress: Progress) -> Samples:
+    uncounted = int(scenario.warms_up)
+    async with scenario.prepare(stage) as contenders:
+        with progress(scenario.name, (uncounted + stage.rounds) * len(contenders)) as played:
+            return await alternate(contenders, stage.rounds, uncounted, played)
 
 
 def _in_words(failure: BaseException) -> str:

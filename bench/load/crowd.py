@@ -13,7 +13,7 @@ from bench.load.http import Address
 from bench.load.process import raise_descriptor_limit
 from bench.load.sockets import READY_SECONDS, Socket, SocketRefused, open_sockets
 
-LEAVE_SECONDS = 10.0
+START_SECONDS, LEAVE_SECONDS = 30.0, 10.0
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def crowd(address: Address, paths: Sequence[str], ready_by: bytes, cores: frozen
     process.start()
     there.close()
     try:
-        if not here.poll(2 * READY_SECONDS):
+        if not here.poll(START_SECONDS + READY_SECONDS):
             raise SocketRefused("the crowd did not come in time")
         try:
             complaint: str = here.recv()

@@ -4,8 +4,8 @@ import asyncio
 import gc
 import os
 import resource
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -22,7 +22,7 @@ class Load(Protocol):
 
 
 class LoadProcess:
-    """Carries loads out.
+    """Carries loads out, as a context manager at whose end the process is killed, busy or not.
 
     Args:
         cores: where it runs.
@@ -31,22 +31,51 @@ class LoadProcess:
     """
 
     def __init__(self, cores: frozenset[int], *, collecting: bool = False) -> None:
-        # A fresh interpreter: what the harness has imported and opened would be in its way.
-        self._pool = ProcessPoolExecutor(
-            1, mp_context=get_context("spawn"), initializer=_settle, initargs=(cores, collecting)
-        )
+        self._cores = cores
+        self._collecting = collecting
 
     def __enter__(self) -> Self:
+        self._start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._kill()
 
     async def run(self, load: Load) -> Tally:
-        """Carry a load out. What it raises is raised."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, _carry_out, load)
+        """Carry a load out. What it raises is raised.
+
+        Raises:
+            ChildProcessError: the process has died.
+        """
+        self._here.send(load)
+        try:
+            outcome: Tally | Exception = await asyncio.to_thread(self._here.recv)
+        except asyncio.CancelledError:
+            # Nobody wants what it is still busy with; the next load must not get that tally.
+            self._kill()
+            self._start()
+            raise
+        except EOFError as exc:
+            raise ChildProcessError("the load process has died") from exc
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _start(self) -> None:
+        # A fresh interpreter: what the harness has imported and opened would be in its way.
+        context = get_context("spawn")
+        self._here, there = context.Pipe()
+        arguments = (there, self._cores, self._collecting)
+        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process.start()
+        there.close()
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+        # A thread may still be reading this end; it is closed when nobody refers to it any more.
 
 
 def raise_descriptor_limit() -> int:
@@ -56,14 +85,26 @@ def raise_descriptor_limit() -> int:
     return allowed
 
 
-def _settle(cores: frozenset[int], collecting: bool) -> None:
+def _serve(there: Connection, cores: frozenset[int], collecting: bool) -> None:
     os.sched_setaffinity(0, cores)
     raise_descriptor_limit()
     if not collecting:
         gc.disable()
+    while True:
+        try:
+            load: Load = there.recv()
+        except EOFError:
+            return
+        outcome: Tally | Exception
+        try:
+            outcome = _carried_out(load)
+        except Exception as failure:
+            outcome = failure
+        there.send(outcome)
+        gc.collect()
 
 
-def _carry_out(load: Load) -> Tally:
+def _carried_out(load: Load) -> Tally:
     defects: list[BaseException] = []
 
     def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -73,7 +114,6 @@ def _carry_out(load: Load) -> Tally:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.get_loop().set_exception_handler(note)
         tally = runner.run(load.run())
-    gc.collect()
     if defects:
         raise defects[0]
     return tally

@@ -61,12 +61,14 @@ async def _answers(module: str, process: Process, address: Address, log: Path) -
     """Return when the peer answers anything at all."""
     ended = asyncio.create_task(process.wait())
     answered = asyncio.create_task(_first_answer(address))
-    await asyncio.wait((ended, answered), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-    if answered.done() and not answered.exception():
-        ended.cancel()
-        return
-    answered.cancel()
-    raise PeerFailed(f"the peer {module} did not start:\n{_last_words(log)}")
+    try:
+        await asyncio.wait((ended, answered), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not answered.done() or answered.exception():
+            raise PeerFailed(f"the peer {module} did not start:\n{_last_words(log)}")
+    finally:
+        for task in (ended, answered):
+            task.cancel()
+        await asyncio.gather(ended, answered, return_exceptions=True)
 
 
 def _last_words(log: Path) -> str:

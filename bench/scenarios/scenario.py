@@ -20,6 +20,8 @@ class Scenario:
         figure: the one of its contenders' figures that counts.
         unit: of that figure.
         prepare: makes all that is needed, for as long as the rounds last.
+        warms_up: whether a first round is played that does not count. Where each round begins with a new
+            server there is nothing to warm.
     """
 
     name: str
@@ -27,3 +29,4 @@ class Scenario:
     figure: str
     unit: str
     prepare: Prepare
+    warms_up: bool = True

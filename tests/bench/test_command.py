@@ -2,7 +2,9 @@
 
 import json
 import os
+import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from bench.machine import placement_of
 from bench.peers import PEERS
 from bench.scenarios import SCENARIOS
 from frontrow.cli import main
+
+START_SECONDS, POLL_SECONDS = 60.0, 0.05
 
 
 def bench(*arguments: object) -> Result:
@@ -55,6 +59,24 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     assert noop["at_least"] == 6.0
     assert noop["low"] <= noop["high"]
     assert "frontrow / tornado-noop rate" in ran.stdout
+
+
+def test_a_run_that_is_told_to_stop_leaves_nothing_running(data_directory: Path) -> None:
+    command = [sys.executable, "-m", "frontrow", "bench", "hold", "--small", "--seconds", "60"]
+    running = subprocess.Popen(  # noqa: S603 - our own command
+        [*command, "--data-dir", str(data_directory)], stderr=subprocess.PIPE
+    )
+    deadline = time.monotonic() + START_SECONDS
+    # The last thing that is started before the first round.
+    while not list(data_directory.glob("*/tornado_noop-*.log")):
+        assert running.poll() is None and time.monotonic() < deadline, running.stderr.read()
+        time.sleep(POLL_SECONDS)
+    running.terminate()
+    _, said = running.communicate(timeout=START_SECONDS)
+    assert (running.returncode, said.decode().splitlines()[-1]) == (1, "Aborted!")
+    assert not list(data_directory.iterdir())
+    commands = (process.read_bytes() for process in Path("/proc").glob("[0-9]*/cmdline"))
+    assert not any(str(data_directory).encode() in command for command in commands)
 
 
 def test_thresholds_that_are_missed_show_in_the_exit_status(data_directory: Path) -> None:

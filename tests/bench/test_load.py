@@ -1,5 +1,7 @@
 """What the load generator counts, and when its clock starts."""
 
+import asyncio
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +13,7 @@ from bench.load.closed_loop import ClosedLoop
 from bench.load.frames import TEXT
 from bench.load.http import Address, Answers, BadAnswer, Requests, request
 from bench.load.open_loop import OpenLoop
+from bench.load.process import LoadProcess
 from bench.load.sockets import REFUSED, ByMessage, Commands, FanOut, SocketRefused
 from bench.load.tally import Tally, TooManyFailures
 from bench.seats import Each, Repeated
@@ -232,3 +235,26 @@ async def test_a_refused_handshake_is_an_error() -> None:
 async def test_a_tally_without_anything_is_a_failure() -> None:
     with pytest.raises(TooManyFailures, match="of 0 requests"):
         Tally().figures(200)
+
+
+# The process
+
+
+ALL_CORES = frozenset(os.sched_getaffinity(0))
+
+
+async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_next() -> None:
+    short = Script()
+    async with serving(Script()) as endless, serving(short) as other:
+        with LoadProcess(ALL_CORES) as process:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await process.run(closed(endless, seconds=3600))
+            tally = await process.run(closed(other, Each([request("GET", "/")] * 3)))
+    assert (tally.answered, len(short.requests)) == (3, 3)
+
+
+async def test_what_goes_wrong_in_the_process_is_raised_here() -> None:
+    async with serving(Script(b"HTTP/1.1 200 OK\r\n\r\n")) as address:
+        with LoadProcess(ALL_CORES) as process, pytest.raises(BadAnswer, match="no Content-Length"):
+            await process.run(closed(address))
