@@ -1,0 +1,75 @@
+"""Five hundred guests fight over a hundred tickets of two types, and in the middle the server is killed."""
+
+import asyncio
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.client import Client, http_session
+from tests.acceptance.figures import Figures
+from tests.acceptance.guests import Fight, Guest, Onlooker
+from tests.acceptance.server_process import ServerProcess
+from tests.database import execute
+
+GUESTS = 500
+CAPACITIES = {"Standing": 60, "Seated": 40}
+
+UNCOUNTED = dict.fromkeys(
+    ("guest_requests_per_address", "guest_requests_per_session", "guest_creations_per_address"), 1_000_000
+)
+
+STORED = """
+SELECT tickets.id, tickets.code, holder, ticket_types.name
+FROM tickets JOIN ticket_types ON ticket_types.id = (-seat_id) >> 20
+WHERE status = 'confirmed'
+"""
+
+
+async def event_with_tickets(admin: Client) -> dict[str, int]:
+    """Ids of the ticket types with their capacities."""
+    begin = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    event = await admin.send("POST", "/api/admin/events", {"title": "The Fight", "startDate": begin})
+    types = {}
+    for name, capacity in CAPACITIES.items():
+        kind = {"eventId": event.document["data"]["id"], "name": name, "price": 10, "capacity": capacity}
+        made = await admin.send("POST", "/api/admin/ticket-types", kind)
+        types[made.document["data"]["id"]] = capacity
+    return types
+
+
+async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
+    """kill -9 when some tickets are sold and many more are being bought; then start again."""
+    await fight.under_way.wait()
+    await server.kill()
+    await server.start()
+
+
+@pytest.mark.gen_test(timeout=100)
+async def test_guests_buy_every_ticket_once_also_when_the_server_dies(
+    data_directory: Path, figures: Figures
+) -> None:
+    async with ServerProcess(data_directory, **UNCOUNTED) as server, http_session() as session:
+        fight = Fight(await event_with_tickets(Client(server, session, 1, admin=True)))
+        guests = [Guest(server, session, 100 + n, fight) for n in range(GUESTS)]
+        onlooker = Onlooker(server, session, 2)
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as crowd:
+            crowd.create_task(onlooker.watch(fight))
+            for guest in guests:
+                crowd.create_task(guest.shop())
+            crowd.create_task(kill_in_the_middle(server, fight))
+        seconds = time.monotonic() - began
+        stored = execute(server.database.url, STORED)
+
+    acknowledged = {
+        (ticket, code, guest.holder) for guest in guests for ticket, code in guest.tickets.items()
+    }
+    assert {row[:3] for row in stored} == acknowledged, "every ticket there is was acknowledged, and no other"
+    assert Counter(name for *_, name in stored) == CAPACITIES
+    assert len({code for _, code, _, _ in stored}) == len(stored)
+    figures(seconds=seconds, **fight.done)
+    for deed in ("single", "bulk", "extended", "cancelled", "bought", "refused", "unanswered"):
+        assert fight.done[deed] > 0, deed
