@@ -170,9 +170,10 @@ class Guest(Client):
             self._refused(answer)
 
     def _refused(self, answer: Answer) -> list[dict[str, Any]]:
-        code = answer.document["error"]["code"]
+        if answer.status == 503:
+            raise Unanswered
         # A hold that was not written when the server died is not there any more.
-        assert answer.status == 503 or code in _TO_BE_EXPECTED, answer
+        assert answer.document["error"]["code"] in _TO_BE_EXPECTED, answer
         self._done["refused"] += 1
         return []
 

@@ -16,12 +16,16 @@ from tests.database import execute
 _GUIDES_SCREENING = "UPDATE screenings SET id = 123 WHERE id = (SELECT max(id) FROM screenings)"
 """The documents' examples are the guides': screening 123 with seats 42 to 44."""
 
-# Passwords are hashed as fast as may be, and attempts are not counted.
+# Passwords are hashed as fast as may be, and neither attempts nor requests are counted.
 _HASTY = {
     "password_memory_kib": 64,
     "password_passes": 1,
     "attempts_per_account": 1_000_000,
     "attempts_per_address": 1_000_000,
+    "guest_requests_per_address": 1_000_000,
+    "guest_requests_per_session": 1_000_000,
+    "guest_creations_per_address": 1_000_000,
+    "guest_purchase": True,
 }
 
 
