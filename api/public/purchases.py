@@ -24,6 +24,7 @@ from api.public.refusals import (
     ReservationNotFound,
 )
 from api.public.reserving import (
+    QUANTITY_LIMIT,
     ReservationOfTickets,
     changed_meanwhile,
     found,
@@ -42,7 +43,7 @@ from engine.catalogue_errors import TicketNotConfirmed
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
 
-HOLDERS_LIMIT = 1000
+_BODY_LIMIT_BYTES = 128 * 1024
 
 purchases = Resource("/api/public", tag="Reservations")
 
@@ -84,7 +85,7 @@ class PurchaseDetails(ByGuest):
     ticket_holders = fields.List(
         fields.Nested(PersonDetails),
         required=True,
-        validate=validate.Length(1, HOLDERS_LIMIT),
+        validate=validate.Length(1, QUANTITY_LIMIT),
         metadata={"description": "One for each ticket."},
     )
 
@@ -125,6 +126,7 @@ class Purchase(Named):
     "/reservations/{reservation_id:text}/purchase",
     access=Access.GUEST,
     body=PurchaseDetails,
+    body_limit_bytes=_BODY_LIMIT_BYTES,
     answers=Purchase,
     status=201,
     durable=True,

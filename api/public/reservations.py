@@ -22,6 +22,7 @@ from api.public.refusals import (
     ReservationNotFound,
 )
 from api.public.reserving import (
+    QUANTITY_LIMIT,
     ReservationOfTickets,
     changed_meanwhile,
     found,
@@ -38,8 +39,6 @@ from engine import errors
 from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds
 from engine.records import Hold, StoredReservation
 from engine.replies import Held, Released, Reserved
-
-QUANTITY_LIMIT = 10_000
 
 ticket_reservations = Resource("/api/public/reservations", tag="Reservations")
 

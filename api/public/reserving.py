@@ -24,6 +24,9 @@ from engine.places import ticket_type_of
 from engine.records import Hold, StoredReservation
 from engine.replies import Held
 
+QUANTITY_LIMIT = 100
+"""Most tickets of one reservation, so that a purchase can name whoever comes."""
+
 STATUSES = {"active": "ACTIVE", "expired": "EXPIRED", "converted": "CONVERTED", "released": "CANCELLED"}
 """The guide's words, by those of the database."""
 
