@@ -141,6 +141,7 @@ FOREIGN: Mapping[str, Answered] = {
     "GET /api/public/tickets/{ticket_id}/qr.svg": HIDDEN_TICKET,
     **dict.fromkeys(
         (
+            "GET /room/{room_id}/selections",
             "GET /api/public/events/{event_id}",
             "GET /api/public/availability/{ticket_type_id}",
             f"GET {V1}/movies/reviews/{{review_id}}",
