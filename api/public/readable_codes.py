@@ -29,20 +29,6 @@ def code_of(number: int) -> str:
     return _written(values[::-1])
 
 
-def number_of(code: str) -> int | None:
-    """The number behind a code, typed in whatever case and with whatever gaps; None if it is none."""
-    characters = code.upper().replace("-", "").replace(" ", "")
-    if not characters or not set(ALPHABET).issuperset(characters):
-        return None
-    values = [ALPHABET.index(character) for character in characters]
-    if _check(values[:-1]) != values[-1]:
-        return None
-    number = 0
-    for value in values[:-1]:
-        number = number * len(ALPHABET) + value
-    return number
-
-
 def new_ticket_code() -> str:
     """A code that nobody can guess, for a ticket."""
     return _written([secrets.randbelow(len(ALPHABET)) for _ in range(TICKET_CHARACTERS)])
