@@ -110,14 +110,14 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     __slots__ = ("_connection", "_delegate", "_elsewhere", "_router")
 
-    _delegate: httputil.HTTPMessageDelegate
-
     def __init__(
         self,
         router: RestRouter,
         connection: HTTP1Connection,
         elsewhere: Callable[[], httputil.HTTPMessageDelegate],
     ) -> None:
+        # Until the head has been found to be in order, nobody has to be told of anything.
+        self._delegate = httputil.HTTPMessageDelegate()
         self._router = router
         self._connection = connection
         self._elsewhere = elsewhere

@@ -128,7 +128,7 @@ class RequestConnection(HTTPConnection):
         """Send the head of the answer, and the first part of its body.
 
         Raises:
-            ValueError: a field holds a line break.
+            ValueError: a field holds a line break. Nothing is sent then, and the connection is closed.
             HTTPOutputError: the body is longer than was announced.
         """
         _, status, reason = start_line
@@ -136,11 +136,7 @@ class RequestConnection(HTTPConnection):
         self.begun = True
         self._frame(status, headers)
         lines = [f"HTTP/1.1 {status} {reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
-        head = "\r\n".join(lines)
-        breaks = len(lines) - 1
-        if head.count("\n") != breaks or head.count("\r") != breaks:
-            raise ValueError("a header field of the answer holds a line break")
-        octets = f"{head}\r\n\r\n".encode("latin-1")
+        octets = self._head(lines)
         if self.switching:
             self._held, octets = octets, b""
         return self._wire.send(octets + self._framed(chunk) if chunk else octets)
@@ -154,7 +150,7 @@ class RequestConnection(HTTPConnection):
             content: nothing if the request was HEAD.
 
         Raises:
-            ValueError: a field holds a line break.
+            ValueError: a field holds a line break. Nothing is sent then, and the connection is closed.
         """
         self.begun = self.finished = True
         if "Connection" in fields:
@@ -163,10 +159,8 @@ class RequestConnection(HTTPConnection):
             fields["Connection"] = "close"
         elif self._version == "HTTP/1.0":
             fields["Connection"] = "keep-alive"
-        head = "\r\n".join([_STATUS_LINES[status], *[f"{name}: {value}" for name, value in fields.items()]])
-        if head.count("\n") != len(fields) or head.count("\r") != len(fields):
-            raise ValueError("a header field of the answer holds a line break")
-        self._wire.send(f"{head}\r\n\r\n".encode("latin-1") + content)
+        head = self._head([_STATUS_LINES[status], *[f"{name}: {value}" for name, value in fields.items()]])
+        self._wire.send(head + content)
         self._wire.answered(self)
 
     def write(self, chunk: bytes) -> "Future[None]":
@@ -214,6 +208,14 @@ class RequestConnection(HTTPConnection):
             headers["Connection"] = "close"
         elif self._version == "HTTP/1.0":
             headers["Connection"] = "keep-alive"
+
+    def _head(self, lines: list[str]) -> bytes:
+        head = "\r\n".join([*lines, "", ""])
+        breaks = len(lines) + 1
+        if head.count("\n") != breaks or head.count("\r") != breaks:
+            self._wire.break_off()
+            raise ValueError("a header field of the answer holds a line break")
+        return head.encode("latin-1")
 
     def _framed(self, chunk: bytes) -> bytes:
         if self._left is not None:

@@ -359,10 +359,13 @@ class Http1Protocol(asyncio.Protocol):
         self._request = self._delegate = self._body = None
         if request is None or delegate is None:
             return
-        if not self._request_complete:
-            delegate.on_connection_close()
-        else:
-            request.client_left()
+        try:
+            if self._request_complete:
+                request.client_left()
+            else:
+                delegate.on_connection_close()
+        except Exception:
+            log.exception("a handler failed when it was told that its client had left")
 
     def _close(self, *, lingering: bool = False) -> None:
         """Close when everything has been sent, and, lingering, when the client has noticed."""

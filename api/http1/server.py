@@ -35,7 +35,7 @@ class Http1Server:
         self.limits = limits
         self.max_body_bytes = max_body_bytes
         self.report = report
-        self._stopping = False
+        self._stopping = self._closing = False
         self._connections: set[HostedConnection] = set()
         self._deserted = asyncio.Event()
         self._deserted.set()
@@ -67,18 +67,17 @@ class Http1Server:
             self._servers.append(server)
 
     def stop(self) -> None:
-        """Accept no more clients, and serve no more requests than have begun to come."""
+        """Accept no more clients. Those who are here are served on, till their connections are closed."""
         self._stopping = True
         for server in self._servers:
             server.close()
-        for connection in list(self._connections):
-            connection.wind_down()
 
     async def close_all_connections(self) -> None:
         """Return when all connections have ended; WebSockets are none of them.
 
         Answers that are on their way, or being made, get a moment; after it they are cut off.
         """
+        self._closing = True
         for connection in list(self._connections):
             connection.wind_down()
             if not connection.busy:
@@ -102,7 +101,7 @@ class Http1Server:
         """A connection has been made."""
         self._connections.add(connection)
         self._deserted.clear()
-        if self._stopping:
+        if self._closing:
             connection.wind_down()
 
     def left(self, connection: HostedConnection) -> None:

@@ -23,6 +23,7 @@ from api.tokens import Tokens
 from frontrow.settings import PREFIX, load_settings, variable_of
 from frontrow.signing import tokens_of
 from tests.acceptance.database_process import DatabaseProcess
+from tests.http_layer import http_layer
 
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -71,6 +72,7 @@ class ServerProcess:
         self.database = DatabaseProcess(data_directory)
         self.url = ""
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        settings = {"http_layer": http_layer(), **settings}
         self._environment |= {variable_of(name): str(value) for name, value in settings.items()}
         self._process: Process | None = None
 

@@ -105,6 +105,13 @@ class Defect(RequestHandler):
         self.flush()
 
 
+class Torn(RequestHandler):
+    """Puts into its head what would be the end of it."""
+
+    def get(self) -> None:
+        self._headers["X-Torn"] = "a\r\n\r\nb"
+
+
 @stream_request_body
 class Upload(RequestHandler):
     """Takes its body piece by piece, at its own pace."""
@@ -260,6 +267,7 @@ class Stage:
                 ("/long", Long),
                 ("/later", Later),
                 ("/defect", Defect),
+                ("/torn", Torn),
                 ("/upload", Upload),
                 ("/hasty", Hasty),
                 ("/socket", Socket),
