@@ -75,9 +75,20 @@ def without(schema: type[RequestSchema], names: Iterable[str]) -> type[RequestSc
     return type(schema.__name__, (schema,), {"Meta": meta, "__doc__": schema.__doc__})
 
 
-def identifier(**options: Any) -> fields.Integer:
+class Identifier(fields.Integer):
     """An id in a body: an integer from 1 to 2^63-1."""
-    return fields.Integer(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
+
+    def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
+        """Take an id at a glance; whatever is none takes the way that finds the words for it."""
+        return value if _is_id(value) else super().deserialize(value, *context, **options)
+
+
+def identifier(**options: Any) -> fields.Integer:
+    """An id in a body."""
+    return Identifier(**options)
 
 
 def identifier_in_query(**options: Any) -> fields.Integer:
@@ -198,6 +209,10 @@ class Flag(fields.Boolean):
         return value
 
 
+def _is_id(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= LARGEST_ID
+
+
 class SeatIds(fields.List[int], Limited):
     """A JSON array of seat ids, bounded by the server's limit; an id that is repeated counts once."""
 
@@ -209,12 +224,18 @@ class SeatIds(fields.List[int], Limited):
         self.limit = limits.seats_per_request
         self.validators = [validate.Length(1, self.limit)]
 
+    def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
+        """Take an array of ids; whatever is none takes the way that finds the words for it."""
+        if type(value) is list and 1 <= len(value) <= self.limit and all(map(_is_id, value)):
+            return tuple(dict.fromkeys(value))
+        return super().deserialize(value, *context, **options)
+
     def _deserialize(  # type: ignore[override]  # one pass over the array instead of a field per element
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> tuple[int, ...]:
         if not isinstance(value, list) or not 1 <= len(value) <= self.limit:
             raise ValidationError(f"Must be a list of 1 to {self.limit} seat ids.")
-        if not all(type(seat_id) is int and 1 <= seat_id <= LARGEST_ID for seat_id in value):
+        if not all(map(_is_id, value)):
             raise ValidationError(f"Every seat id must be an integer from 1 to {LARGEST_ID}.")
         return tuple(dict.fromkeys(value))
 
