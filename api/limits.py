@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """The bounds of requests.
+    """The bounds of requests. A server has one such object, which is equal to itself alone.
 
     Attributes:
         body_bytes: largest body.

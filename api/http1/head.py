@@ -8,6 +8,7 @@ the body ends are checked here; `httptools` takes the field lines apart and refu
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
@@ -22,11 +23,13 @@ _FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 # The target is all that a URI may hold (RFC 3986) and what browsers leave unescaped; a fragment is not.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/([0-9])\.([0-9])\r\n")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
+# Together they bound the memory for heads to a few megabytes.
+_REMEMBERED_BYTES, _HEADS_KEPT = 1024, 4096
 # The parser only knows the methods on its list, and takes some of them for more than a method.
 _LINE_FOR_PARSER = b"GET / HTTP/1.1\r\n"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RequestHead:
     """A head that can be acted upon.
 
@@ -76,6 +79,10 @@ def find_fault(octets: bytes, start: int, checked: int, end: int) -> bool:
 def parse_head(octets: bytes, limits: Limits) -> RequestHead:
     """What a head says.
 
+    Clients repeat themselves: a page that polls, or a user who chooses seats, sends the same head again and
+    again. So what heads said is remembered, and what is returned must not be changed, but for a head that
+    wants an upgrade.
+
     Args:
         octets: from the request line to the empty line, both included.
         limits: bounds of requests.
@@ -86,6 +93,14 @@ def parse_head(octets: bytes, limits: Limits) -> RequestHead:
         TargetTooLong: the request line is over its limit.
         HeadersTooLarge: there are too many fields.
     """
+    if len(octets) <= _REMEMBERED_BYTES:
+        head = _remembered(octets, limits)
+        if not head.upgrade:
+            return head
+    return _parsed(octets, limits)
+
+
+def _parsed(octets: bytes, limits: Limits) -> RequestHead:
     lines = octets.count(b"\r\n")
     if octets.translate(None, _CONTROLS_APART) != b"\r\n" * lines:
         raise MalformedRequest("control characters, or lines that do not end in CRLF")
@@ -119,6 +134,9 @@ def parse_head(octets: bytes, limits: Limits) -> RequestHead:
         "close" not in wishes and (version == "HTTP/1.1" or "keep-alive" in wishes),
         _upgrades(headers, version, wishes),
     )
+
+
+_remembered = lru_cache(_HEADS_KEPT)(_parsed)
 
 
 def _require_one_host(headers: RequestHeaders, version: str) -> None:
