@@ -89,9 +89,13 @@ class RestRouter(Router):
         self, awaited: "asyncio.Future[Any]", then: Callable[["asyncio.Future[Any]"], None]
     ) -> None:
         """Call `then` when what an answer waits for is done, and keep hold of it until then."""
+
+        def done(awaited: "asyncio.Future[Any]") -> None:
+            self._unanswered.discard(awaited)
+            then(awaited)
+
         self._unanswered.add(awaited)
-        awaited.add_done_callback(self._unanswered.discard)
-        awaited.add_done_callback(then)
+        awaited.add_done_callback(done)
 
     async def finished(self) -> None:
         """Return when every request that has been read is answered."""
