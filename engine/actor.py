@@ -80,6 +80,7 @@ class ScreeningActor:
 
     __slots__ = (
         "_closed",
+        "_loop",
         "_mailbox",
         "_screening",
         "_shared",
@@ -93,6 +94,7 @@ class ScreeningActor:
     def __init__(self, screening: Screening, surroundings: Surroundings) -> None:
         self._screening = screening
         self._shared = surroundings
+        self._loop = asyncio.get_running_loop()
         self._mailbox: deque[Envelope] = deque()
         self._waiting: dict[int, list[asyncio.Future[Reply]]] = {}
         self._woken = False
@@ -152,20 +154,19 @@ class ScreeningActor:
         if len(self._mailbox) >= self._shared.mailbox_limit:
             self._shared.observer.command_handled(type(command).__name__, Overloaded.code, 0.0, 0.0)
             raise Overloaded(self.screening_id)
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Reply] = loop.create_future()
+        answer: asyncio.Future[Reply] = self._loop.create_future()
         self.last_asked_at = now = self._shared.clock.now()
         self._mailbox.append(Envelope(command, answer, now))
         if not self._woken:
             self._woken = True
-            loop.call_soon(self._drain)
+            self._loop.call_soon(self._drain)
         return answer
 
     async def caught_up(self) -> None:
         """Return at a moment when no command waits."""
         while self._mailbox:
             # A read behind everything else is answered when all of it has been decided.
-            mark: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+            mark: asyncio.Future[Reply] = self._loop.create_future()
             self._mailbox.append(Envelope(ReadStock(self.screening_id), mark, self._shared.clock.now()))
             await asyncio.wait((mark,))
 
@@ -197,7 +198,7 @@ class ScreeningActor:
             started = finished
         if self._mailbox and not self._woken:
             self._woken = True
-            asyncio.get_running_loop().call_soon(self._drain)
+            self._loop.call_soon(self._drain)
         self._arm_timer()
 
     def _handle(self, envelope: Envelope, now: float) -> str:

@@ -9,6 +9,8 @@ integer cents here and numeric(10, 2) there.
 from collections.abc import Collection
 from typing import Any
 
+import orjson
+
 from engine.records import Hold, Ticket, TicketStatus
 from persistence.connector import Row
 
@@ -17,10 +19,9 @@ IDS = range(1, 2**63)
 
 
 def numbers(values: Collection[float | None]) -> str:
-    """An array literal of integers or floats."""
-    if None in values:
-        return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
-    return "{" + ",".join(map(str, values)) + "}"
+    """An array literal of integers of at most 64 bits, or of finite floats."""
+    # In JSON an array of numbers differs by its brackets alone.
+    return "{" + orjson.dumps(tuple(values)).decode()[1:-1] + "}"
 
 
 def texts(values: Collection[str | None]) -> str:
