@@ -6,7 +6,6 @@ answers and mails leave, say goodbye to the sockets, close the database.
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -44,6 +43,7 @@ from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
+from frontrow.collector import spare_the_collector
 from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
 from frontrow.listening import GUIDES_PORTS, listen_where_free, listening_sockets
@@ -74,8 +74,6 @@ from persistence.tickets import Tickets
 log = logging.getLogger("frontrow")
 
 GOING_AWAY = 1001
-# New objects until the youngest are looked at, and how often those of the next two generations are.
-_GC_THRESHOLDS = (50_000, 20, 50)
 _FLUSH_LIMIT_SECONDS = 8.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
@@ -376,7 +374,7 @@ async def _serve(
     server = Server(settings, url)
     try:
         await server.start()
-        _spare_the_collector()
+        spare_the_collector()
         base_url = f"http://{settings.host}:{server.port}"
         announce(f"listening on {base_url}")
         for port in settings.extra_ports:
@@ -392,17 +390,6 @@ async def _serve(
         await server.stop()
         if watch is not None:
             watch.cancel()
-
-
-def _spare_the_collector() -> None:
-    """Let the cyclic garbage collector come seldom, and pass over what stays for good.
-
-    Nothing on the path of a request makes cycles, and by Python's defaults every few dozen requests would
-    have it look at all that is young, and all too often at everything there is.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)
 
 
 async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:

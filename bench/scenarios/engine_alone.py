@@ -1,7 +1,7 @@
 """The engine without any I/O: seats held by many holders, in a hall that is large enough.
 
 Once by the pure core, two seats at a time and one, and once through its actor, mailbox and futures, with
-ports that do nothing. Garbage is collected, as in the server.
+ports that do nothing. Garbage is collected as in the server.
 """
 
 import asyncio
@@ -26,6 +26,7 @@ from engine.ports import Entry, LoadedScreening
 from engine.records import IdempotencyRecord, Layout
 from engine.replies import SeatsChanged
 from engine.screening import Screening
+from frontrow.collector import spare_the_collector
 
 HELD = 1
 """The one outcome: a hold."""
@@ -89,6 +90,7 @@ class Core:
         loaded = LoadedScreening(screening_info(_SCREENING), hall, 1, (), ())
         screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
         now, wanted, tally = SystemClock().now(), commands(self.holds, self.seats), Tally()
+        spare_the_collector()
         watch = Stopwatch(tally, os.getpid())
         for command in wanted:
             screening.handle(command, now)
@@ -125,6 +127,7 @@ class Actors:
             for command in wanted:
                 await screenings.ask(command)
 
+        spare_the_collector()
         watch = Stopwatch(tally, os.getpid())
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
