@@ -263,7 +263,12 @@ class Exchange(httputil.HTTPMessageDelegate):
         self, operation: Operation, told: Callable[[Any], Result], reply: "asyncio.Future[Any]"
     ) -> None:
         try:
-            answer = operation.written(told(reply.result()))
+            refusal = reply.exception()
+            if isinstance(refusal, EngineError):
+                # The usual refusal need not be raised to be answered.
+                answer = self._refused(refusal)
+            else:
+                answer = operation.written(told(reply.result()))
         except Exception as error:
             answer = self._refused(error)
         self._send(answer)

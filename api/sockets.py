@@ -9,6 +9,7 @@ clients come for.
 
 import asyncio
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -147,7 +148,7 @@ class SocketServices:
     limits: SocketLimits = SocketLimits()
 
 
-class ClientSocket(WebSocketHandler):
+class ClientSocket(WebSocketHandler, ABC):
     """One client of a door.
 
     A door defines `enter` and `receive`, and `depart` if there is something to end.
@@ -175,6 +176,7 @@ class ClientSocket(WebSocketHandler):
 
     # What a door defines
 
+    @abstractmethod
     async def enter(self, *path: str) -> None:
         """Admit the client, and send what it needs to begin with.
 
@@ -184,8 +186,8 @@ class ClientSocket(WebSocketHandler):
         Raises:
             Exception: one of `refusals`; the client is told why and closed.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Answer a message. While an awaitable that was returned is not done, no other message is read.
 
@@ -195,7 +197,6 @@ class ClientSocket(WebSocketHandler):
         Raises:
             BadMessage: it is not understood; the client is told why.
         """
-        raise NotImplementedError
 
     def depart(self) -> None:
         """The client has gone or is about to be closed; may be called more than once."""
