@@ -5,6 +5,8 @@ aborts it when the journal has spoken. Every function checks everything first an
 where it raises, nothing has changed.
 """
 
+from typing import cast
+
 from engine import events as ev
 from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket
 from engine.errors import (
@@ -152,7 +154,9 @@ def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]
         operation = record.operation
         if operation.payment_id != command.payment_id or operation.action is not SeatAction.ISSUE:
             return None
-        if operation.holder != command.holder or set(operation.seat_ids) != set(wanted):
+        owners = {ticket.holder for ticket in cast(Booked, operation.reply).tickets}
+        same = operation.holder == command.holder and owners == {command.owner or command.holder}
+        if not same or set(operation.seat_ids) != set(wanted):
             raise PaymentAlreadyUsed(operation.payment_id or "")
         return Outcome(operation.reply, operation=operation.id)
     if not isinstance(record, Ticket) or record.payment_id != command.payment_id:

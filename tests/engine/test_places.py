@@ -24,6 +24,7 @@ from engine.errors import (
     NotEnoughTickets,
     NothingForSale,
     OrderLimitExceeded,
+    PaymentAlreadyUsed,
     ReservationNotHeld,
     RoomFull,
     SalesClosed,
@@ -264,6 +265,12 @@ class TestPurchase:
         reservation = event.reserve(GUEST, 2)
         first, again = event.purchase(GUEST, reservation, 2), event.purchase(GUEST, reservation, 2)
         assert again.operation == first.operation and again.events == ()
+
+    def test_asked_for_at_once_by_somebody_else_gives_him_nothing(self, event: Event) -> None:
+        reservation = event.reserve(GUEST, 2)
+        event.purchase(GUEST, reservation, 2)
+        with pytest.raises(PaymentAlreadyUsed):
+            event.purchase(GUEST, reservation, 2, owner="user:8")
 
     def test_needs_a_paper_for_each_ticket(self, event: Event) -> None:
         with pytest.raises(WrongNumberOfPapers):
