@@ -87,7 +87,6 @@ class BoxOffice(Protocol):
         screening_id: int,
         reservation_id: int,
         papers: Sequence[Paper],
-        receipt: Receipt | None = None,
     ) -> Booked:
         """Turn a reservation of places into tickets."""
 

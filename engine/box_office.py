@@ -133,7 +133,6 @@ class BoxOffice:
         screening_id: int,
         reservation_id: int,
         papers: Sequence[Paper],
-        receipt: Receipt | None = None,
     ) -> Booked:
         """Turn a reservation of places into tickets; once done, the same tickets again.
 
@@ -143,7 +142,6 @@ class BoxOffice:
             screening_id: the event.
             reservation_id: the reservation.
             papers: what the tickets are issued with, one for each place.
-            receipt: idempotency key under which the answer is kept.
 
         Returns:
             The tickets, committed.
@@ -160,7 +158,6 @@ class BoxOffice:
             (),
             f"{RESERVATION_PAYMENT}{screening_id}-{reservation_id}",
             held_only=True,
-            receipt=receipt,
             reservation_id=reservation_id,
             owner=owner,
             papers=tuple(papers),

@@ -4,6 +4,7 @@ By itself it passes everything on. Subclasses decide where it leads, and what be
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class Circuit(NamedTuple):
     server: asyncio.StreamWriter
 
 
-class Relay:
+class Relay(ABC):
     """Listens on a port of its own.
 
     Attributes:
@@ -51,9 +52,9 @@ class Relay:
             circuit.client.transport.abort()
             circuit.server.transport.abort()
 
+    @abstractmethod
     async def connect(self) -> Stream:
         """A connection to the server behind."""
-        raise NotImplementedError
 
     def passes(self, circuit: Circuit, chunk: bytes, *, to_server: bool) -> bool:
         """Do with a chunk what is to be done: pass it on, unless a subclass knows better.

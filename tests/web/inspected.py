@@ -1,6 +1,7 @@
 """Somewhere JavaScript runs, seen from a test: its expressions have values, and some become true in time."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from typing import Any
 
 _POLL_SECONDS = 0.02
@@ -10,21 +11,21 @@ class ScriptError(Exception):
     """JavaScript threw."""
 
 
-class Inspected:
+class Inspected(ABC):
     """A page, or a program."""
 
+    @abstractmethod
     async def evaluate(self, expression: str) -> Any:
         """The value of an expression, awaited if it is a promise; anything that JSON can carry.
 
         Raises:
             ScriptError: it threw, with what was thrown.
         """
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def said(self) -> str:
         """What it wrote to its console, for reports."""
-        raise NotImplementedError
 
     async def until(self, expression: str, within_seconds: float = 10.0) -> Any:
         """Wait until an expression is truthy, and return its value.
