@@ -1,7 +1,9 @@
 """Cinemas and event halls of the guides that close after the test."""
 
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tornado.ioloop import IOLoop
@@ -16,19 +18,29 @@ OpenFair = Callable[..., Awaitable[Fair]]
 OpenHall = Callable[..., Awaitable[EventHall]]
 
 
+Venue = TypeVar("Venue", GuideCinema, EventHall, Fair)
+
+
+def opened(
+    io_loop: IOLoop, make: Callable[..., Venue], close: Callable[[Venue], Awaitable[None]]
+) -> Iterator[Callable[..., Awaitable[Venue]]]:
+    """What opens venues with settings by name, and closes them all when the test has ended."""
+    venues: list[Venue] = []
+
+    async def open_one(**settings: object) -> Venue:
+        venues.append(make(**settings))
+        await venues[-1].open()
+        return venues[-1]
+
+    yield open_one
+    for venue in venues:
+        io_loop.run_sync(partial(close, venue))
+
+
 @pytest.fixture
 def open_cinema(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenCinema]:
     """Opens the cinema with settings by name; once per test."""
-    cinemas: list[GuideCinema] = []
-
-    async def open_one(**settings: object) -> GuideCinema:
-        cinemas.append(GuideCinema(database_url, tmp_path, **settings))
-        await cinemas[-1].open()
-        return cinemas[-1]
-
-    yield open_one
-    for cinema in cinemas:
-        io_loop.run_sync(cinema.close)
+    yield from opened(io_loop, partial(GuideCinema, database_url, tmp_path), GuideCinema.close)
 
 
 @pytest.fixture
@@ -40,16 +52,7 @@ def cinema(open_cinema: OpenCinema, io_loop: IOLoop) -> GuideCinema:
 @pytest.fixture
 def open_hall(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenHall]:
     """Opens the hall with settings by name; once per test."""
-    halls: list[EventHall] = []
-
-    async def open_one(**settings: object) -> EventHall:
-        halls.append(EventHall(database_url, tmp_path, **settings))
-        await halls[-1].open()
-        return halls[-1]
-
-    yield open_one
-    for hall in halls:
-        io_loop.run_sync(hall.close)
+    yield from opened(io_loop, partial(EventHall, database_url, tmp_path), EventHall.close)
 
 
 @pytest.fixture
@@ -61,16 +64,11 @@ def hall(open_hall: OpenHall, io_loop: IOLoop) -> EventHall:
 @pytest.fixture
 def open_fair(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenFair]:
     """Opens the server with settings by name."""
-    fairs: list[Fair] = []
-
-    async def open_one(**settings: object) -> Fair:
-        fairs.append(Fair(House(database_url, tmp_path, **settings)))
-        await fairs[-1].open()
-        return fairs[-1]
-
-    yield open_one
-    for fair in fairs:
-        io_loop.run_sync(fair.house.close)
+    yield from opened(
+        io_loop,
+        lambda **settings: Fair(House(database_url, tmp_path, **settings)),
+        lambda fair: fair.house.close(),
+    )
 
 
 @pytest.fixture
