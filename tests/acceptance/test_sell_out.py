@@ -32,7 +32,7 @@ class Buyer:
         self.watcher = SeatWatcher(server, session, hall.id, user_id)
         self.tickets: dict[int, int] = {}
         self.refusals = 0
-        self._bought = asyncio.Event()
+        self._has_tried = asyncio.Event()
         self._hall = hall
         self._draw = random.Random(user_id)
         self._select = (self.client.reserve, self.client.toggle, None)[user_id % 3]
@@ -45,14 +45,15 @@ class Buyer:
             seats = self.watcher.picture.seats
             left = [s for s in self._hall.seat_ids if s not in self._gone and seats[s].status != "booked"]
             if not left:
+                self._has_tried.set()
                 return
             free = [seat_id for seat_id in left if seats[seat_id].status == "available"]
             if not free or not await self._buy(self._chosen(free)):
                 await asyncio.sleep(self._draw.uniform(0.01, 0.1))
 
     async def lose_connection(self) -> None:
-        """After the first purchase, shop blindly for a while; then come back and catch up."""
-        await self._bought.wait()
+        """After the first attempt, shop blindly for a while; then come back and catch up."""
+        await self._has_tried.wait()
         await self.watcher.disconnect()
         await asyncio.sleep(self._draw.uniform(0.2, 1.5))
         await self.watcher.connect()
@@ -63,6 +64,7 @@ class Buyer:
 
     async def _buy(self, seat_ids: list[int]) -> bool:
         """One attempt: select and pay, or pay at once. Returns whether it was successful."""
+        self._has_tried.set()
         payment_id = f"sell-out-{self.client.user_id}-{len(self.tickets)}-{self.refusals}"
         book = self.client.book
         if self._select is not None:
@@ -77,7 +79,6 @@ class Buyer:
         assert booked.status == 201, booked
         self.tickets |= {ticket["seat_id"]: ticket["id"] for ticket in booked.document}
         self._gone.update(seat_ids)
-        self._bought.set()
         return True
 
     def _refused(self, refusal: dict) -> bool:
