@@ -26,7 +26,8 @@ from api.catalogue.users import users
 from api.client_files import client_routes
 from api.docs_page import asset_routes, docs_page
 from api.endpoint import Access, Answer, Call, Resource
-from api.exchange import Entrance, RestRouter
+from api.exchange import Entrance, Exchange, RestRouter
+from api.http1.connection import RequestConnection
 from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
@@ -100,8 +101,11 @@ class FrontrowApplication(Application):
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request at the door, as Tornado's servers and ours call it."""
-        connection = cast(HTTP1Connection, request_conn)
-        return Entrance(self._rest, connection, partial(super().start_request, server_conn, request_conn))
+        elsewhere = partial(super().start_request, server_conn, request_conn)
+        if not isinstance(request_conn, RequestConnection):
+            return Entrance(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
+        plan = self._rest.plan_of(request_conn.head)
+        return elsewhere() if plan.match is None else Exchange(self._rest, plan, request_conn)
 
     async def finished(self) -> None:
         """Return when every request has been answered and what outlived its request has ended.

@@ -1,7 +1,7 @@
 """What every answer says in its head, whoever wrote it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import count
 
@@ -9,14 +9,51 @@ from tornado.httputil import format_timestamp
 
 REQUEST_ID_HEADER = "X-Request-ID"
 
-COMMON_HEADERS: Mapping[str, str] = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Server": "Frontrow",
-    "Vary": "Origin, Accept-Encoding",
-    "X-Content-Type-Options": "nosniff",
-}
+
+class FieldLines:
+    """Header fields that many answers share, written down once.
+
+    Args:
+        fields: values by name; none of them comes from a client.
+
+    Attributes:
+        fields: the same.
+        text: the lines, each with its end.
+    """
+
+    __slots__ = ("_without", "fields", "text")
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        self.fields = fields
+        self.text = "".join([f"{name}: {value}\r\n" for name, value in fields.items()])
+        self._without: dict[str, FieldLines] = {}
+
+    def without(self, names: Iterable[str]) -> "FieldLines":
+        """The same fields but for those that have a value of their own in some answer."""
+        lines = self
+        for name in names:
+            if name in lines.fields:
+                lines = lines._without_one(name)
+        return lines
+
+    def _without_one(self, name: str) -> "FieldLines":
+        lines = self._without.get(name)
+        if lines is None:
+            kept = {other: value for other, value in self.fields.items() if other != name}
+            lines = self._without[name] = FieldLines(kept)
+        return lines
+
+
+COMMON_HEADERS = FieldLines(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "Server": "Frontrow",
+        "Vary": "Origin, Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
 
 
 @lru_cache(maxsize=2)

@@ -1,4 +1,4 @@
-"""One HTTP request and its answer, on Tornado's connection.
+"""One HTTP request and its answer, on Tornado's connection or on ours.
 
 REST does without `tornado.web.RequestHandler`: the operations need none of what it keeps per request,
 and making one costs more than deciding a hold. What every answer has in common is here, once: request
@@ -18,7 +18,7 @@ from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
-from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date, new_request_id
+from api.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.endpoint import Answer, Result
 from api.errors import (
     ApiError,
@@ -30,13 +30,14 @@ from api.errors import (
     problem_of,
 )
 from api.http1.connection import RequestConnection
-from api.idempotency import KEY_HEADER, REPLAYED_HEADER
+from api.http1.head import RequestHead
+from api.idempotency import KEY_HEADER
 from api.json_log import log_access
 from api.operation import Operation
+from api.plan import Plan
 from api.request import Request
-from api.routing import Match, Routes
+from api.routing import Routes
 from api.services import Services
-from api.styles import style_of
 from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
@@ -47,7 +48,6 @@ DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
 
 _PREFLIGHT_HEADERS: Mapping[str, str] = {
@@ -56,10 +56,6 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
     ),
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED_HEADERS = (
-    "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
-    f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
-)
 
 
 class RestRouter(Router):
@@ -75,11 +71,29 @@ class RestRouter(Router):
         self.services = services
         self._unanswered: set[asyncio.Future[Any]] = set()
 
+    def plan(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> Plan:
+        """How requests with this head are answered.
+
+        Raises:
+            HTTPInputError: the head names no host, or what is none.
+        """
+        return Plan(line, headers, self.routes, self.services)
+
+    def plan_of(self, head: RequestHead) -> Plan:
+        """As `plan`, of a head that may have come before.
+
+        Raises:
+            HTTPInputError: it names no host, or what is none.
+        """
+        plan: Plan | None = head.conclusions
+        if plan is None:
+            plan = head.conclusions = self.plan(head.line, head.headers)
+        return plan
+
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
         """The exchange of a request that nothing else serves, and no operation either."""
         line = httputil.RequestStartLine(request.method or "", request.uri or "", request.version)
-        connection = cast(HTTP1Connection, request.connection)
-        return Exchange(self, Request(line, request.headers, connection), None)
+        return Exchange(self, self.plan(line, request.headers), cast(HTTP1Connection, request.connection))
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange's work and keep hold of it."""
@@ -104,7 +118,9 @@ class RestRouter(Router):
 
 
 class Entrance(httputil.HTTPMessageDelegate):
-    """Where a request comes in: operations get it straight away, all other handlers by Tornado's routing.
+    """Where a request comes in on Tornado's connection, which hands its head over later.
+
+    Operations get it straight away, all other handlers by Tornado's routing.
 
     Args:
         router: of the operations.
@@ -128,12 +144,11 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
         """Choose who takes it."""
-        match = self._router.routes.find(start_line.path.partition("?")[0])
-        if match is None:
+        plan = self._router.plan(start_line, headers)
+        if plan.match is None:
             self._delegate = self._elsewhere()
         else:
-            request = Request(start_line, headers, self._connection)
-            self._delegate = Exchange(self._router, request, match)
+            self._delegate = Exchange(self._router, plan, self._connection)
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -154,57 +169,50 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     Args:
         router: where it came from.
-        request: its headers.
-        match: what is served at its path, if anything is.
+        plan: what its head decides.
+        connection: where it came from, and where its answer goes.
     """
 
-    def __init__(self, router: RestRouter, request: Request, match: Match | None) -> None:
-        self._router = router
-        self._services = services = router.services
-        self._request = request
-        self._match = match
-        self._operation = _operation(request, match)
-        self._style = style_of(request.path)
-        self._tally = services.rate_limits.tally(request.remote_ip) if self._style.rate_limited else None
-        self._body = b""
-        self._body_bytes = 0
-        self._body_limit_bytes = (
-            self._operation.body_limit_bytes if self._operation else services.limits.body_bytes
-        )
-        self._started_at = time.perf_counter()
-        self._user_id: int | None = None
-        self._request_id = _request_id(request.headers.get(REQUEST_ID_HEADER))
-        self._origin = request.headers.get("Origin")
-        self._origin_admitted = self._origin is None or services.allowed_origins.admits(
-            self._origin, request.headers.get("Host")
-        )
+    _body = b""
+    _body_bytes = 0
+    _started_at = 0.0
+    _user_id: int | None = None
 
-    # What Tornado's connection calls.
+    def __init__(
+        self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
+    ) -> None:
+        self._router = router
+        self._plan = plan
+        self._connection = connection
+        self._remote_ip: str = cast(Any, connection).context.remote_ip or ""
+        self._request_id = plan.request_id or new_request_id()
+        counted = plan.style.rate_limited
+        self._tally = router.services.rate_limits.tally(self._remote_ip) if counted else None
+
+    # What the connection calls.
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
         """Refuse a body that is not worth discarding."""
-        declared = headers.get("Content-Length")
-        if declared is None and "Transfer-Encoding" not in headers:
+        plan = self._plan
+        if not plan.has_body:
             return
-        connection = self._request.connection
-        readable_bytes = max(DISCARDED_BODY_BYTES, 2 * self._body_limit_bytes)
-        connection.set_max_body_size(readable_bytes)
-        if declared is not None and declared.isdecimal() and int(declared[:20]) > readable_bytes:
+        readable_bytes = max(DISCARDED_BODY_BYTES, 2 * plan.body_limit_bytes)
+        self._connection.set_max_body_size(readable_bytes)
+        if plan.declared_bytes is not None and plan.declared_bytes > readable_bytes:
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
-            connection.set_max_body_size(_UNBOUNDED)
-            self._body_bytes = int(declared[:20])
-            refusal = self._refused(BodyTooLarge(self._body_limit_bytes))
+            self._connection.set_max_body_size(_UNBOUNDED)
+            self._body_bytes = plan.declared_bytes
+            refusal = self._refused(BodyTooLarge(plan.body_limit_bytes))
             self._send(refusal._replace(headers={"Connection": "close"}))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, up to its limit."""
         self._body_bytes += len(chunk)
-        if self._body_bytes <= self._body_limit_bytes:
+        if self._body_bytes <= self._plan.body_limit_bytes:
             self._body = self._body + chunk if self._body else chunk
 
     def finish(self) -> None:
         """The request is complete: answer it, or see to it that it is answered."""
-        self._request.body = self._body
         self._started_at = time.perf_counter()
         try:
             answer = self._begin()
@@ -225,32 +233,40 @@ class Exchange(httputil.HTTPMessageDelegate):
         Returns:
             The answer; None if it will be sent when what it waits for is done.
         """
-        request = self._request
-        if self._body_bytes > self._body_limit_bytes:
-            raise BodyTooLarge(self._body_limit_bytes)
-        if not self._origin_admitted:
+        plan = self._plan
+        if self._body_bytes > plan.body_limit_bytes:
+            raise BodyTooLarge(plan.body_limit_bytes)
+        if not plan.origin_admitted:
             raise OriginRefused
-        if self._tally and request.method != "OPTIONS":
+        if self._tally and plan.method != "OPTIONS":
             self._tally.count_request()
-        if self._match is None:
-            raise NotFound
-        route, parameters = self._match
-        if request.method == "OPTIONS":
-            return self._options(", ".join(route.methods))
-        operation = self._operation
+        operation = plan.operation
         if operation is None:
-            raise MethodNotAllowed(route.methods)
+            return self._unserved()
+        request = Request(plan.headers, plan.uri, plan.query, self._body, self._remote_ip)
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id
-        named = dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
-        prepared = operation.prepared(request, named, identity, self._tally)
+        prepared = operation.prepared(request, plan.named, identity, self._tally)
         asked = operation.asked(prepared)
         if asked is None:
             self._router.run(self._wait_for(operation.answer(prepared)))
         else:
             self._router.when_done(asked.reply, partial(self._replied, operation, asked.told))
         return None
+
+    def _unserved(self) -> Answer:
+        """What is answered where the method is none of an operation's."""
+        if self._plan.match is None:
+            raise NotFound
+        methods = self._plan.match.route.methods
+        if self._plan.method != "OPTIONS":
+            raise MethodNotAllowed(methods)
+        allowed = ", ".join(methods)
+        headers = {"Allow": allowed}
+        if "Access-Control-Request-Method" in self._plan.headers:
+            headers |= {"Access-Control-Allow-Methods": allowed, **_PREFLIGHT_HEADERS}
+        return Answer(204, headers=headers)
 
     async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
         try:
@@ -273,92 +289,70 @@ class Exchange(httputil.HTTPMessageDelegate):
             answer = self._refused(error)
         self._send(answer)
 
-    def _options(self, methods: str) -> Answer:
-        headers = {"Allow": methods}
-        if "Access-Control-Request-Method" in self._request.headers:
-            headers |= {"Access-Control-Allow-Methods": methods, **_PREFLIGHT_HEADERS}
-        return Answer(204, headers=headers)
-
     def _refused(self, error: Exception) -> Answer:
         if not isinstance(error, ApiError | EngineError):
             log.error("request %s failed", self._request_id, exc_info=error)
             error = InternalError(self._request_id)
-        return Answer.of(*self._style.refused(problem_of(error)))
+        return Answer.of(*self._plan.style.refused(problem_of(error)))
 
     # Sending it.
 
     def _send(self, answer: Answer) -> None:
-        status, content, headers = self._represented(answer)
-        connection = self._request.connection
+        status, content, fields = self._represented(answer)
+        shared = self._plan.shared_fields
+        if answer.headers:
+            shared = shared.without(answer.headers)
+        connection = self._connection
         if isinstance(connection, RequestConnection):
-            connection.answer(status, headers, content)
+            connection.answer(status, shared, fields, content)
         else:
             line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
-            connection.write_headers(line, httputil.HTTPHeaders(headers), content)
+            connection.write_headers(line, httputil.HTTPHeaders({**shared.fields, **fields}), content)
             connection.finish()
         self._account_for(status)
 
     def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
         """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
-        requested = self._request.headers
-        headers = {
-            **COMMON_HEADERS,
+        plan = self._plan
+        fields = {
             **answer.headers,
             "Date": http_date(int(time.time())),
             REQUEST_ID_HEADER: self._request_id,
         }
         if self._tally is not None:
-            headers |= self._tally.headers
-        if self._origin is not None and self._origin_admitted:
-            headers["Access-Control-Allow-Origin"] = self._origin
-            headers["Access-Control-Expose-Headers"] = _EXPOSED_HEADERS
+            fields |= self._tally.headers
         if answer.status == 204:
-            return 204, b"", headers
-        if "ETag" in headers and _is_known(headers["ETag"], requested.get("If-None-Match")):
-            return 304, b"", headers
+            return 204, b"", fields
+        if plan.if_none_match is not None and _is_known(fields.get("ETag"), plan.if_none_match):
+            return 304, b"", fields
         content = answer.body.plain
-        if answer.body.worth_compressing and "gzip" in requested.get("Accept-Encoding", ""):
+        if plan.accepts_gzip and answer.body.worth_compressing:
             content = answer.body.compressed
-            headers["Content-Encoding"] = "gzip"
-        headers["Content-Type"] = answer.media_type
-        headers["Content-Length"] = str(len(content))
-        return answer.status, (b"" if self._request.method == "HEAD" else content), headers
+            fields["Content-Encoding"] = "gzip"
+        fields["Content-Type"] = answer.media_type
+        fields["Content-Length"] = str(len(content))
+        return answer.status, (b"" if plan.method == "HEAD" else content), fields
 
     def _account_for(self, status: int) -> None:
         seconds = time.perf_counter() - self._started_at
-        request = self._request
-        route = self._match.route.pattern if self._match else "unmatched"
-        method = request.method if request.method in _METHODS else "OTHER"
-        self._services.http_observer.request_finished(route, method, status, seconds)
+        plan = self._plan
+        method = plan.method if plan.method in _METHODS else "OTHER"
+        self._router.services.http_observer.request_finished(plan.route, method, status, seconds)
         log_access(
             method=method,
-            route=route,
-            path=request.path,
+            route=plan.route,
+            path=plan.path,
             status=status,
             seconds=seconds,
-            address=request.remote_ip,
+            address=self._remote_ip,
             request_id=self._request_id,
             user_id=self._user_id,
         )
 
 
-def _operation(request: Request, match: Match | None) -> Operation | None:
-    """What the method does at the path, if it is served there."""
-    if match is None:
-        return None
-    return match.route.operations.get("GET" if request.method == "HEAD" else request.method)
-
-
-def _request_id(given: str | None) -> str:
-    """The client's own id, if it is short and plain; else a new one."""
-    if given is not None and _REQUEST_ID.fullmatch(given):
-        return given
-    return new_request_id()
-
-
-def _is_known(entity_tag: str, if_none_match: str | None) -> bool:
+def _is_known(entity_tag: str | None, if_none_match: str) -> bool:
     """Whether the client has the current version (RFC 9110, section 13.1.2: weak comparison)."""
-    if if_none_match is None:
+    if entity_tag is None:
         return False
     opaque = entity_tag.removeprefix("W/")
     return any(match[0] == "*" or match[1] == opaque for match in _ENTITY_TAG.finditer(if_none_match))

@@ -1,6 +1,7 @@
 """From a request's bytes to checked values: webargs with orjson in the place of `json`."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -18,15 +19,23 @@ _JSON_TYPES = frozenset({"", "application/json", "text/plain"})
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _FIELDS = 100
+_TYPES_KEPT = 256
 
 
 def is_form(req: Request) -> bool:
     """Whether the body is declared as an HTML form."""
-    return _media_type(req) == _FORM_TYPE
+    return _media_type(req.headers.get("Content-Type", "")) == _FORM_TYPE
 
 
-def _media_type(req: Request) -> str:
-    return req.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+@lru_cache(_TYPES_KEPT)
+def _media_type(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
+
+
+@lru_cache(_TYPES_KEPT)
+def _is_json(content_type: str) -> bool:
+    media_type = _media_type(content_type)
+    return media_type in _JSON_TYPES or media_type.endswith("+json")
 
 
 class Parser(core.Parser[Request]):
@@ -55,8 +64,7 @@ class Parser(core.Parser[Request]):
             MalformedBody: it is not JSON in UTF-8. NaN, lone surrogates and nesting deeper than
                 orjson's limit are not JSON either.
         """
-        media_type = _media_type(req)
-        if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
+        if not _is_json(req.headers.get("Content-Type", "")):
             raise UnsupportedMediaType
         try:
             return orjson.loads(req.body)

@@ -5,50 +5,29 @@ more than deciding a hold. This one has the attributes of the same names that ar
 is asked for.
 """
 
-import re
-from functools import lru_cache
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from tornado.http1connection import HTTP1Connection
-from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
-
 _QUERY_FIELDS = 100
-# RFC 9110, section 7.2, with the registered names of RFC 3986; brackets are an IPv6 address's.
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
 
 
-class Request:
+class Request(NamedTuple):
     """What a client asks for.
 
-    Args:
-        line: method, target and version.
-        headers: the header fields.
-        connection: where it came from, and where its answer goes.
-
     Attributes:
-        body: the content, once it has come.
+        headers: the header fields.
+        uri: path and query.
+        query: what follows the question mark.
+        body: the content.
         remote_ip: the client's address.
-
-    Raises:
-        HTTPInputError: it names no host, or what is none.
     """
 
-    __slots__ = ("body", "connection", "headers", "method", "path", "query", "remote_ip", "uri")
-
-    def __init__(self, line: RequestStartLine, headers: HTTPHeaders, connection: HTTP1Connection) -> None:
-        self.method, self.uri, version = line
-        self.path, _, self.query = self.uri.partition("?")
-        self.headers = headers
-        self.connection = connection
-        self.body = b""
-        self.remote_ip: str = cast(Any, connection).context.remote_ip or ""
-        host = headers.get("Host")
-        if host is None:
-            if version != "HTTP/1.0":
-                raise HTTPInputError("Missing Host header")
-        elif not _is_host(host):
-            raise HTTPInputError("Invalid Host header")
+    headers: Mapping[str, str]
+    uri: str
+    query: str
+    body: bytes
+    remote_ip: str
 
     @property
     def query_arguments(self) -> dict[str, list[str]]:
@@ -65,8 +44,3 @@ class Request:
             for name, value in pairs:
                 arguments.setdefault(name, []).append(value)
         return arguments
-
-
-@lru_cache(1024)
-def _is_host(value: str) -> bool:
-    return _HOST.fullmatch(value) is not None

@@ -12,10 +12,11 @@ from typing import Protocol
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
 from tornado.iostream import IOStream
 
+from api.common_headers import FieldLines
 from api.http1.head import RequestHead
 
 _SWITCHING_PROTOCOLS = 101
-_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}" for status, reason in responses.items()}
+_STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in responses.items()}
 
 
 class Peer:
@@ -65,11 +66,19 @@ class RequestConnection(HTTPConnection):
         body_timeout_seconds: how long its body may take, until the handler says otherwise.
 
     Attributes:
+        head: the request's head.
         persistent: whether it is kept, as things stand.
         switching: whether the answer said that another protocol follows.
         begun: whether the answer's head has been sent.
         finished: whether the answer is complete.
     """
+
+    switching = begun = finished = False
+    _on_close: Callable[[], None] | None = None
+    _chunked = False
+    _left: int | None = None
+    # The answer 101 leaves by the stream that follows it, lest what is written there overtake it.
+    _held = b""
 
     def __init__(
         self,
@@ -80,18 +89,11 @@ class RequestConnection(HTTPConnection):
         body_timeout_seconds: float,
     ) -> None:
         self._wire = wire
-        self._version = head.version
-        self._is_head = head.method == "HEAD"
+        self.head = head
         self.context = wire.peer
         self.persistent = persistent
         self.max_body_bytes = max_body_bytes
         self.body_timeout_seconds = body_timeout_seconds
-        self._on_close: Callable[[], None] | None = None
-        self.switching = self.begun = self.finished = False
-        self._chunked = False
-        self._left: int | None = None
-        # The answer 101 leaves by the stream that follows it, lest what is written there overtake it.
-        self._held = b""
 
     # What Tornado's handlers expect beside the interface itself.
 
@@ -135,18 +137,19 @@ class RequestConnection(HTTPConnection):
         status = int(status)
         self.begun = True
         self._frame(status, headers)
-        lines = [f"HTTP/1.1 {status} {reason}", *[f"{name}: {value}" for name, value in headers.get_all()]]
-        octets = self._head(lines)
+        lines = [f"{name}: {value}\r\n" for name, value in headers.get_all()]
+        octets = self._encoded("", [f"HTTP/1.1 {status} {reason}\r\n", *lines])
         if self.switching:
             self._held, octets = octets, b""
         return self._wire.send(octets + self._framed(chunk) if chunk else octets)
 
-    def answer(self, status: int, fields: dict[str, str], content: bytes) -> None:
+    def answer(self, status: int, shared: FieldLines, fields: dict[str, str], content: bytes) -> None:
         """Send a whole answer, whose content is all there.
 
         Args:
             status: of the answer; not 101.
-            fields: of its head, `Content-Length` among them where there is content or might be.
+            shared: fields of its head that other answers have as well.
+            fields: those that are its own, `Content-Length` among them where there is content or might be.
             content: nothing if the request was HEAD.
 
         Raises:
@@ -157,9 +160,11 @@ class RequestConnection(HTTPConnection):
             self.persistent = False
         elif not self.persistent:
             fields["Connection"] = "close"
-        elif self._version == "HTTP/1.0":
+        elif self.head.line.version == "HTTP/1.0":
             fields["Connection"] = "keep-alive"
-        head = self._head([_STATUS_LINES[status], *[f"{name}: {value}" for name, value in fields.items()]])
+        head = self._encoded(
+            _STATUS_LINES[status] + shared.text, [f"{name}: {value}\r\n" for name, value in fields.items()]
+        )
         self._wire.send(head + content)
         self._wire.answered(self)
 
@@ -192,13 +197,13 @@ class RequestConnection(HTTPConnection):
             return
         if headers.get("Connection", "").lower() == "close":
             self.persistent = False
-        bodiless = self._is_head or status < 200 or status in (204, 304)
+        bodiless = self.head.line.method == "HEAD" or status < 200 or status in (204, 304)
         length = headers.get("Content-Length")
         if bodiless:
             self._left = 0
         elif length is not None:
             self._left = int(length)
-        elif self._version == "HTTP/1.1":
+        elif self.head.line.version == "HTTP/1.1":
             self._chunked = True
             headers["Transfer-Encoding"] = "chunked"
         else:
@@ -206,16 +211,16 @@ class RequestConnection(HTTPConnection):
             self.persistent = False
         if not self.persistent:
             headers["Connection"] = "close"
-        elif self._version == "HTTP/1.0":
+        elif self.head.line.version == "HTTP/1.0":
             headers["Connection"] = "keep-alive"
 
-    def _head(self, lines: list[str]) -> bytes:
-        head = "\r\n".join([*lines, "", ""])
-        breaks = len(lines) + 1
-        if head.count("\n") != breaks or head.count("\r") != breaks:
+    def _encoded(self, beginning: str, lines: list[str]) -> bytes:
+        """A head: lines that are known to be right, and lines that are looked at."""
+        fields = "".join(lines)
+        if fields.count("\n") != len(lines) or fields.count("\r") != len(lines):
             self._wire.break_off()
             raise ValueError("a header field of the answer holds a line break")
-        return head.encode("latin-1")
+        return f"{beginning}{fields}\r\n".encode("latin-1")
 
     def _framed(self, chunk: bytes) -> bytes:
         if self._left is not None:

@@ -9,8 +9,10 @@ the body ends are checked here; `httptools` takes the field lines apart and refu
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+from tornado.httputil import RequestStartLine
 
 from api.errors import HeadersTooLarge, MalformedRequest, TargetTooLong, VersionNotSupported
 from api.http1.headers import RequestHeaders
@@ -29,33 +31,32 @@ _REMEMBERED_BYTES, _HEADS_KEPT = 1024, 4096
 _LINE_FOR_PARSER = b"GET / HTTP/1.1\r\n"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RequestHead:
     """A head that can be acted upon.
 
     Attributes:
-        method: as it was sent.
-        target: in origin form, or "*", or a CONNECT's authority.
-        version: "HTTP/1.0" or "HTTP/1.1".
+        line: the method as it was sent; the target in origin form, or "*", or a CONNECT's authority; and
+            "HTTP/1.0" or "HTTP/1.1".
         headers: the fields.
         content_bytes: the declared length of the body; None if it is sent in chunks.
         persistent: whether the client wants to keep the connection.
         upgrade: whether it wants to speak another protocol on it.
+        conclusions: what whoever acts upon the head has worked out from it, to be kept as long as the head.
     """
 
-    method: str
-    target: str
-    version: str
+    line: RequestStartLine
     headers: RequestHeaders
     content_bytes: int | None
     persistent: bool
     upgrade: bool
+    conclusions: Any = None
 
     @property
     def awaits_continue(self) -> bool:
         """Whether the client sends its body only when told to (RFC 9110, section 10.1.1)."""
         return (
-            self.version == "HTTP/1.1"
+            self.line.version == "HTTP/1.1"
             and self.content_bytes != 0
             and self.headers.get("Expect", "").lower() == "100-continue"
         )
@@ -80,8 +81,8 @@ def parse_head(octets: bytes, limits: Limits) -> RequestHead:
     """What a head says.
 
     Clients repeat themselves: a page that polls, or a user who chooses seats, sends the same head again and
-    again. So what heads said is remembered, and what is returned must not be changed, but for a head that
-    wants an upgrade.
+    again. So what heads said is remembered, and what is returned must not be changed (`conclusions` apart),
+    but for a head that wants an upgrade.
 
     Args:
         octets: from the request line to the empty line, both included.
@@ -125,10 +126,10 @@ def _parsed(octets: bytes, limits: Limits) -> RequestHead:
     version = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
     _require_one_host(headers, version)
     wishes = _wishes(headers)
+    if target[0] != "/":
+        target = _origin_form(method, target, headers)
     return RequestHead(
-        method,
-        target if target[0] == "/" else _origin_form(method, target, headers),
-        version,
+        RequestStartLine(method, target, version),
         headers,
         _content_bytes(headers, version),
         "close" not in wishes and (version == "HTTP/1.1" or "keep-alive" in wishes),

@@ -85,6 +85,10 @@ class Inflow:
         self._checked = len(octets)
         return None
 
+    def has(self, content_bytes: int) -> bool:
+        """Whether so much has come, and may be taken in one step."""
+        return content_bytes <= min(len(self._octets) - self._at, _STEP_BYTES)
+
     def put_back(self, head: bytes) -> None:
         """Take the last head again later."""
         self._at -= len(head)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import cast
 
-from tornado.httputil import HTTPInputError, HTTPMessageDelegate, RequestStartLine
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
 from api.common_headers import new_request_id
@@ -256,20 +256,21 @@ class Http1Protocol(asyncio.Protocol):
         self._phase = Phase.BODY if has_body else Phase.ANSWER
         self._await_handler()
         self._delegate = delegate = self._host.delegate.start_request(self, request)
-        line = RequestStartLine(head.method, head.target, head.version)
-        waiting = delegate.headers_received(line, head.headers)
-        if has_body:
-            self._after(waiting, partial(self._begin_body, request, head))
-        else:
-            self._after(waiting, partial(self._end_of_request, request, delegate))
+        waiting = delegate.headers_received(head.line, head.headers)
+        self._after(waiting, self._begin_body if has_body else self._end_of_request, request, delegate)
 
-    def _begin_body(self, request: RequestConnection, head: RequestHead) -> None:
+    def _begin_body(self, request: RequestConnection, delegate: HTTPMessageDelegate) -> None:
         if request.finished:
             return
+        head = request.head
         if head.content_bytes is None:
             self._body = ChunkedBody(request.max_body_bytes, self._limits.header_bytes)
         else:
             self._body = MeasuredBody(head.content_bytes, request.max_body_bytes)
+            if self._inflow.has(head.content_bytes):
+                # It came with its head, as short bodies do.
+                self._read_body(self._body)
+                return
         self._deadline.set(request.body_timeout_seconds)
         if head.awaits_continue and not self._inflow.waiting and not request.begun:
             self.send(_CONTINUE)
@@ -292,13 +293,13 @@ class Http1Protocol(asyncio.Protocol):
         if request.finished:
             return False
         if not body.complete:
-            self._after(waiting, None)
+            self._after(waiting, None, request, delegate)
             return True
         self._body = None
         self._phase = Phase.ANSWER
         self._await_handler()
         request.persistent = self._persistent
-        self._after(waiting, partial(self._end_of_request, request, delegate))
+        self._after(waiting, self._end_of_request, request, delegate)
         return True
 
     def _end_of_request(self, request: RequestConnection, delegate: HTTPMessageDelegate) -> None:
@@ -311,13 +312,19 @@ class Http1Protocol(asyncio.Protocol):
 
     # Waiting for a handler that wants to be waited for.
 
-    def _after(self, waiting: Awaitable[None] | None, then: Callable[[], None] | None) -> None:
+    def _after(
+        self,
+        waiting: Awaitable[None] | None,
+        then: Callable[[RequestConnection, HTTPMessageDelegate], None] | None,
+        request: RequestConnection,
+        delegate: HTTPMessageDelegate,
+    ) -> None:
         """Go on at once, or when what the handler gave to wait for is over."""
         if waiting is None:
             if then is not None:
-                then()
+                then(request, delegate)
             return
-        self._then = then
+        self._then = partial(then, request, delegate) if then is not None else None
         self._wait = asyncio.ensure_future(waiting)
         self._wait.add_done_callback(self._waited)
 

@@ -39,7 +39,7 @@ def refusal_octets(error: ApiError, request_id: str) -> bytes:
     document, status, headers = problem_of(error)
     body = orjson.dumps(document)
     fields = {
-        **COMMON_HEADERS,
+        **COMMON_HEADERS.fields,
         **headers,
         "Date": http_date(int(time.time())),
         REQUEST_ID_HEADER: request_id,
