@@ -14,6 +14,9 @@ from bench.stage import Stage
 _KILL_AFTER = 0.5
 """Share of a round after which the server is killed."""
 
+_BEGIN_SECONDS = 10.0
+"""How long the load may take to hold its first seat."""
+
 _RELEASE_SECONDS = 60.0
 
 
@@ -27,6 +30,9 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
             load = stage.closed_loop(server.target, Walk(pairs, SeatPairs.reserve))
             holding = asyncio.create_task(load)
             await asyncio.sleep(_KILL_AFTER * stage.seconds)
+            async with asyncio.timeout(_BEGIN_SECONDS):
+                while not await server.client.metric("frontrow_holds_live"):
+                    await asyncio.sleep(0)
             await server.process.kill()
             tally = await holding
             if not tally.outcomes[CREATED]:
