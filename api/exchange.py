@@ -243,7 +243,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         operation = plan.operation
         if operation is None:
             return self._unserved()
-        request = Request(plan.headers, plan.uri, plan.query, self._body, self._remote_ip)
+        request = Request(plan.headers, plan.uri, plan.query, self._body, self._remote_ip, plan.credentials)
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id

@@ -98,14 +98,13 @@ class Operation:
             raise CronDisabled
         if access is Access.PUBLIC or (access is Access.GUEST and "Authorization" not in request.headers):
             return None
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
+        if request.credentials is None:
             raise NotAuthenticated
         if access is Access.CRON:
-            self._require_secret(token.strip())
+            self._require_secret(request.credentials)
             return None
         try:
-            identity = self._services.tokens.verify(token.strip())
+            identity = self._services.tokens.verify(request.credentials)
         except InvalidToken as error:
             raise TokenRefused(str(error), error.code) from error
         if access is Access.ADMIN and not identity.admin:
@@ -143,14 +142,14 @@ class Operation:
         form = self.endpoint.receipt_form
         receipt = Receipt(*keyed, form) if keyed and form else None
         call = Call(
-            services=self._services,
-            holder=holder,
-            identity=identity,
-            address=request.remote_ip,
-            headers=request.headers,
-            uri=request.uri,
-            receipt=receipt,
-            unfinished=self._unfinished,
+            self._services,
+            holder,
+            identity,
+            request.remote_ip,
+            request.headers,
+            request.uri,
+            receipt,
+            self._unfinished,
         )
         return Prepared(call, arguments, keyed)
 

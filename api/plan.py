@@ -46,6 +46,7 @@ class Plan:
         request_id: the client's own, if it gave one that is short and plain.
         declared_bytes: length of the body as declared; None if there is none, or if it comes in chunks.
         body_limit_bytes: what is taken of a body.
+        credentials: the Bearer token of the Authorization field; None where that has none.
 
     Raises:
         HTTPInputError: it names no host, or what is none.
@@ -54,6 +55,7 @@ class Plan:
     __slots__ = (
         "accepts_gzip",
         "body_limit_bytes",
+        "credentials",
         "declared_bytes",
         "has_body",
         "headers",
@@ -85,6 +87,7 @@ class Plan:
         self.body_limit_bytes = (
             self.operation.body_limit_bytes if self.operation else services.limits.body_bytes
         )
+        self.credentials = _credentials(headers.get("Authorization", ""))
         declared = headers.get("Content-Length")
         self.has_body = declared is not None or "Transfer-Encoding" in headers
         self.declared_bytes = int(declared[:20]) if declared is not None and declared.isdecimal() else None
@@ -105,6 +108,12 @@ def _served(method: str, match: Match | None) -> tuple[str, Operation | None, Ma
     if operation is None:
         return route.pattern, None, {}
     return route.pattern, operation, dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
+
+
+def _credentials(authorization: str) -> str | None:
+    """RFC 6750, section 2.1."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 @lru_cache(_ORIGINS_KEPT)

@@ -21,6 +21,7 @@ class Request(NamedTuple):
         query: what follows the question mark.
         body: the content.
         remote_ip: the client's address.
+        credentials: the Bearer token of the Authorization field; None where that has none.
     """
 
     headers: Mapping[str, str]
@@ -28,6 +29,7 @@ class Request(NamedTuple):
     query: str
     body: bytes
     remote_ip: str
+    credentials: str | None
 
     @property
     def query_arguments(self) -> dict[str, list[str]]:
