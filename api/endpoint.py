@@ -171,10 +171,13 @@ class Question(NamedTuple):
     Attributes:
         command: what is asked.
         told: says what is answered when the engine has replied.
+        reconsidered: what the engine's refusal comes to after all, where it need not be the last word: a
+            reply, or an error.
     """
 
     command: Command
     told: Callable[[Any], Result]
+    reconsidered: Callable[[EngineError], Awaitable[Any]] | None = None
 
 
 Handler = Callable[..., Awaitable[Result] | Question]

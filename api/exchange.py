@@ -19,7 +19,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
 from api.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
-from api.endpoint import Answer, Result
+from api.endpoint import Answer, Question
 from api.errors import (
     ApiError,
     BodyTooLarge,
@@ -38,7 +38,7 @@ from api.plan import Plan
 from api.request import Request
 from api.routing import Routes
 from api.services import Services
-from engine.errors import EngineError
+from engine.errors import EngineError, OutcomeUnknown
 
 log = logging.getLogger("frontrow.api")
 
@@ -177,6 +177,8 @@ class Exchange(httputil.HTTPMessageDelegate):
     _body_bytes = 0
     _started_at = 0.0
     _user_id: int | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _answered = False
 
     def __init__(
         self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
@@ -252,7 +254,10 @@ class Exchange(httputil.HTTPMessageDelegate):
         if asked is None:
             self._router.run(self._wait_for(operation.answer(prepared)))
         else:
-            self._router.when_done(asked.reply, partial(self._replied, operation, asked.told))
+            self._router.when_done(asked.reply, partial(self._replied, operation, asked.question))
+            if asked.wait_seconds is not None:
+                loop = asyncio.get_running_loop()
+                self._patience = loop.call_later(asked.wait_seconds, self._stop_waiting)
         return None
 
     def _unserved(self) -> Answer:
@@ -275,19 +280,26 @@ class Exchange(httputil.HTTPMessageDelegate):
             answer = self._refused(error)
         self._send(answer)
 
-    def _replied(
-        self, operation: Operation, told: Callable[[Any], Result], reply: "asyncio.Future[Any]"
-    ) -> None:
+    def _replied(self, operation: Operation, question: Question, reply: "asyncio.Future[Any]") -> None:
+        if self._patience is not None:
+            self._patience.cancel()
         try:
             refusal = reply.exception()
-            if isinstance(refusal, EngineError):
+            if not isinstance(refusal, EngineError):
+                answer = operation.written(question.told(reply.result()))
+            elif question.reconsidered is None:
                 # The usual refusal need not be raised to be answered.
                 answer = self._refused(refusal)
             else:
-                answer = operation.written(told(reply.result()))
+                self._router.run(self._wait_for(operation.reconsidered(question, refusal)))
+                return
         except Exception as error:
             answer = self._refused(error)
         self._send(answer)
+
+    def _stop_waiting(self) -> None:
+        """The database has not answered in time; what was asked for goes on."""
+        self._send(self._refused(OutcomeUnknown()))
 
     def _refused(self, error: Exception) -> Answer:
         if not isinstance(error, ApiError | EngineError):
@@ -298,6 +310,10 @@ class Exchange(httputil.HTTPMessageDelegate):
     # Sending it.
 
     def _send(self, answer: Answer) -> None:
+        if self._answered:
+            # It comes too late, which the client was told in its place.
+            return
+        self._answered = True
         status, content, fields = self._represented(answer)
         shared = self._plan.shared_fields
         if answer.headers:

@@ -7,7 +7,7 @@ It knows requests and answers but no connection, so whatever carries HTTP can ca
 import asyncio
 import hmac
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
 from marshmallow import Schema, ValidationError
@@ -45,11 +45,13 @@ class Asked(NamedTuple):
 
     Attributes:
         reply: what it will reply.
-        told: says what is answered then.
+        question: what it was asked.
+        wait_seconds: how long the caller waits; None if the reply does not wait for the database.
     """
 
     reply: "asyncio.Future[Any]"
-    told: Callable[[Any], Result]
+    question: Question
+    wait_seconds: float | None
 
 
 class Operation:
@@ -76,6 +78,7 @@ class Operation:
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self._waits = inspect.iscoroutinefunction(endpoint.handler)
+        self._wait_seconds = services.limits.answer_wait_seconds if endpoint.durable else None
 
     @property
     def body_limit_bytes(self) -> int:
@@ -167,7 +170,15 @@ class Operation:
             return None
         question = cast(Question, self.endpoint.handler(call, **arguments))
         reply = self._services.screenings.ask_active(question.command)
-        return None if reply is None else Asked(reply, question.told)
+        return None if reply is None else Asked(reply, question, self._wait_seconds)
+
+    async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:
+        """What is answered where the engine's refusal was not the last word.
+
+        Raises:
+            EngineError: in the end it was refused all the same.
+        """
+        return await self._unfinished.answer(self._reconsidered(question, refusal))
 
     async def answer(self, prepared: "Prepared") -> Answer:
         """Carry a request out.
@@ -226,9 +237,18 @@ class Operation:
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         handling = self.endpoint.handler(call, **arguments)
-        if isinstance(handling, Question):
-            return self.written(handling.told(await call.ask(handling.command)))
-        return self.written(await handling)
+        if not isinstance(handling, Question):
+            return self.written(await handling)
+        try:
+            reply = await call.ask(handling.command)
+        except EngineError as refusal:
+            return await self._reconsidered(handling, refusal)
+        return self.written(handling.told(reply))
+
+    async def _reconsidered(self, question: Question, refusal: EngineError) -> Answer:
+        if question.reconsidered is None:
+            raise refusal
+        return self.written(question.told(await question.reconsidered(refusal)))
 
     def written(self, result: Result) -> Answer:
         """What a handler has to say, as it goes out."""

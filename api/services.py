@@ -21,7 +21,8 @@ from api.seal import Seal
 from api.ticket_codes import TicketCodes
 from api.tokens import Identity
 from api.workers import Workers
-from engine.commands import Command
+from engine.commands import BookSeats, Command
+from engine.errors import EngineError
 from engine.records import (
     Hold,
     IdempotencyRecord,
@@ -59,26 +60,8 @@ class Screenings(Protocol):
 class BoxOffice(Protocol):
     """Sells, as `engine.box_office.BoxOffice` documents it."""
 
-    async def book(
-        self,
-        holder: str,
-        screening_id: int,
-        seat_ids: Sequence[int],
-        payment_id: str | None = None,
-        payment_pending: bool = False,
-        receipt: Receipt | None = None,
-    ) -> Booked:
-        """Book seats that are free or the holder's."""
-
-    async def book_from_reservation(
-        self,
-        holder: str,
-        screening_id: int,
-        seat_ids: Sequence[int],
-        payment_id: str,
-        receipt: Receipt | None = None,
-    ) -> Booked:
-        """Book seats that the holder holds, or held until they lapsed."""
+    async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
+        """What becomes of a booking that its screening has refused."""
 
     async def purchase(
         self,

@@ -1,11 +1,12 @@
 """`/api/v1/tickets`: buying seats, and what was bought."""
 
 from collections.abc import Awaitable, Mapping
+from functools import partial
 from typing import Any
 
 from marshmallow import ValidationError, fields
 
-from api.endpoint import Answer, Call, Document, Resource
+from api.endpoint import Answer, Call, Document, Question, Resource
 from api.fields import Flag, RequestSchema, text
 from api.paging import PAGING_HEADERS, Page, paged
 from api.receipts import TICKET, TICKETS_CREATED
@@ -13,6 +14,7 @@ from api.representations import TicketSold, ticket_document
 from api.seat_reservations import SeatSelection
 from engine import errors
 from engine.box_office import RESERVATION_PAYMENT
+from engine.commands import BookSeats
 from engine.replies import Booked
 
 PAYMENT_ID_LIMIT = 255
@@ -31,11 +33,22 @@ _BOOKING_REFUSALS = (
 async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
     """The tickets of a sale; a confirmation follows by mail, unless they were confirmed before."""
     begun_at = call.services.clock.now()
-    booked = await sale
+    return _confirm_soon(call, begun_at, await sale)
+
+
+def _confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
     ticket = booked.tickets[0]
     if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
         call.services.confirmations.send_soon(ticket.booking_id)
     return booked
+
+
+def _sale(call: Call, command: BookSeats) -> Question:
+    return Question(
+        command,
+        partial(_confirm_soon, call, call.services.clock.now()),
+        partial(call.services.box_office.reconsider, command),
+    )
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
@@ -70,19 +83,17 @@ class Booking(SeatSelection):
     durable=True,
     receipt_form=TICKETS_CREATED,
 )
-async def book_tickets(
+def book_tickets(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
-) -> Booked:
+) -> Question:
     """Book seats that are free or reserved by the caller.
 
     The tickets are confirmed at once, or pending if their payment is. The same `payment_id` again returns
     the same tickets.
     """
-    return await confirmed(
+    return _sale(
         call,
-        call.services.box_office.book(
-            call.holder, screening_id, seat_ids, payment_id, payment_pending, call.receipt
-        ),
+        BookSeats(screening_id, call.holder, seat_ids, payment_id, payment_pending, receipt=call.receipt),
     )
 
 
@@ -101,19 +112,17 @@ class PaidBooking(SeatSelection):
     durable=True,
     receipt_form=TICKETS_CREATED,
 )
-async def book_from_reservation(
+def book_from_reservation(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str
-) -> Booked:
+) -> Question:
     """Turn reservations into tickets once they are paid for.
 
     Idempotent by `payment_id`. A payment that comes after the reservation has expired still gets the seats
     if they are free, else `refund_required`.
     """
-    return await confirmed(
+    return _sale(
         call,
-        call.services.box_office.book_from_reservation(
-            call.holder, screening_id, seat_ids, payment_id, call.receipt
-        ),
+        BookSeats(screening_id, call.holder, seat_ids, payment_id, held_only=True, receipt=call.receipt),
     )
 
 

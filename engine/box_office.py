@@ -11,6 +11,7 @@ from typing import cast
 from engine.commands import BookSeats, CancelTicket, ConfirmTicket
 from engine.directory import Screenings
 from engine.errors import (
+    EngineError,
     NotHeld,
     PaymentAlreadyUsed,
     RefundRequired,
@@ -41,90 +42,42 @@ class BoxOffice:
         self._journal = journal
         self._ledger = ledger
 
-    async def book(
-        self,
-        holder: str,
-        screening_id: int,
-        seat_ids: Sequence[int],
-        payment_id: str | None = None,
-        payment_pending: bool = False,
-        receipt: Receipt | None = None,
-    ) -> Booked:
-        """Book seats that are free or held by the holder.
+    async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
+        """What becomes of a booking that its screening has refused.
+
+        The cinema guide's section 7: the same payment again returns the same tickets. A payment for seats
+        that were held until they lapsed books them if they are still free.
 
         Args:
-            holder: e.g. "user:7".
-            screening_id: the screening.
-            seat_ids: the seats.
-            payment_id: what pays for it; repeated, it gives the same tickets again.
-            payment_pending: issue tickets that wait for `confirm`.
-            receipt: idempotency key under which the answer is kept.
+            command: the booking; `held_only` where the payment was made for seats that were held.
+            refusal: why not.
 
         Returns:
             The tickets, committed.
 
         Raises:
+            RefundRequired: the seats that were held and paid for are somebody else's now.
             PaymentAlreadyUsed: the payment has paid for something else.
-            EngineError: as `BookSeats` is refused.
+            EngineError: the refusal, where it is the last word, or another one.
         """
-        command = BookSeats(
-            screening_id, holder, tuple(seat_ids), payment_id, payment_pending, receipt=receipt
-        )
-        try:
-            return cast(Booked, await self._screenings.ask(command))
-        except (PaymentAlreadyUsed, SeatsUnavailable):
+        if isinstance(refusal, NotHeld | PaymentAlreadyUsed | SeatsUnavailable):
             if repeated := await self._repeated(command):
                 return repeated
-            raise
-
-    async def book_from_reservation(
-        self,
-        holder: str,
-        screening_id: int,
-        seat_ids: Sequence[int],
-        payment_id: str,
-        receipt: Receipt | None = None,
-    ) -> Booked:
-        """Book the seats that the holder holds, or held until they lapsed, for a payment made.
-
-        The cinema guide's section 7: the same payment again returns the same tickets. A payment that
-        arrives after the hold has lapsed books the seats if they are still free.
-
-        Args:
-            holder: e.g. "user:7".
-            screening_id: the screening.
-            seat_ids: the seats.
-            payment_id: what has paid for it.
-            receipt: idempotency key under which the answer is kept.
-
-        Returns:
-            The tickets, committed.
-
-        Raises:
-            RefundRequired: the seats are somebody else's now.
-            NotHeld: the holder never held the seats, or gave them back.
-            PaymentAlreadyUsed: the payment has paid for something else.
-            EngineError: as `BookSeats` is refused.
-        """
-        command = BookSeats(
-            screening_id, holder, tuple(seat_ids), payment_id, held_only=True, receipt=receipt
-        )
+        if not command.held_only:
+            raise refusal
+        if isinstance(refusal, SeatsUnavailable):
+            raise RefundRequired(refusal) from refusal
+        if not isinstance(refusal, NotHeld):
+            raise refusal
+        await self._require_lapsed(command, refusal)
+        late = command._replace(held_only=False)
         try:
+            return cast(Booked, await self._screenings.ask(late))
+        except EngineError as again:
             try:
-                return cast(Booked, await self._screenings.ask(command))
-            except NotHeld as refusal:
-                if repeated := await self._repeated(command):
-                    return repeated
-                await self._require_lapsed(command, refusal)
-                return cast(Booked, await self._screenings.ask(command._replace(held_only=False)))
-        except PaymentAlreadyUsed:
-            if repeated := await self._repeated(command):
-                return repeated
-            raise
-        except SeatsUnavailable as unavailable:
-            if repeated := await self._repeated(command):
-                return repeated
-            raise RefundRequired(unavailable) from unavailable
+                return await self.reconsider(late, again)
+            except SeatsUnavailable as unavailable:
+                raise RefundRequired(unavailable) from unavailable
 
     async def purchase(
         self,

@@ -32,7 +32,7 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
             await asyncio.sleep(_KILL_AFTER * stage.seconds)
             async with asyncio.timeout(_BEGIN_SECONDS):
                 while not await server.client.metric("frontrow_holds_live"):
-                    await asyncio.sleep(0)
+                    pass
             await server.process.kill()
             tally = await holding
             if not tally.outcomes[CREATED]:

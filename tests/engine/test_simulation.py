@@ -19,6 +19,7 @@ import pytest
 
 from engine.box_office import BoxOffice
 from engine.commands import (
+    BookSeats,
     ExtendHolds,
     HoldPlaces,
     HoldSeats,
@@ -123,10 +124,10 @@ class Process:
                 case 2:
                     await self.screenings.ask(ReleaseHolds(1, holder))
                 case 3:
-                    self.told(await self.box_office.book(holder, 1, seats, None, rng.random() < 0.5))
+                    self.told(await self._booked(BookSeats(1, holder, seats, None, rng.random() < 0.5)))
                 case 4:
                     payment = f"{holder}-{sorted(set(seats))}"
-                    self.told(await self.box_office.book_from_reservation(holder, 1, seats, payment))
+                    self.told(await self._booked(BookSeats(1, holder, seats, payment, held_only=True)))
                 case 5 if ticket:
                     self.told(await self.box_office.confirm(holder, ticket.id, f"late-{ticket.id}"))
                 case 6 if ticket:
@@ -144,6 +145,15 @@ class Process:
             self.world.outcomes["ok"] += 1
         except EngineError as refusal:
             self.world.outcomes[refusal.code] += 1
+
+    async def _booked(self, command: BookSeats) -> Booked:
+        """What a booking comes to, as whoever sells sees to it."""
+        try:
+            booked = await self.screenings.ask(command)
+        except EngineError as refusal:
+            return await self.box_office.reconsider(command, refusal)
+        assert isinstance(booked, Booked)
+        return booked
 
     async def reserve(self, holder: str, quantity: int) -> None:
         """Reserve tickets of the type, once or in two reservations at once."""
