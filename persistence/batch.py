@@ -1,13 +1,13 @@
-"""Turns journal entries into one statement per table, so that a batch costs one round trip.
+"""Turns journal entries into columns, so that a batch is one statement per table and one round trip.
 
-What is written depends on the entries alone and may be written twice: rows carry their ids, an insert
-that finds its row there brings it up to date or leaves it, and states only move forward. What must
-never happen (a seat sold twice, a payment used twice, a cancelled ticket revived) is not checked here:
-the schema refuses it.
+Events are gathered by kind, and records are transposed as a whole: what Python code runs here runs once per
+batch or once per event, hardly anything once per seat.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain, repeat
+from typing import Any
 
 from engine.events import (
     Event,
@@ -15,112 +15,29 @@ from engine.events import (
     HoldsExtended,
     HoldsReleased,
     SeatsHeld,
-    TicketEvent,
+    TicketsCancelled,
+    TicketsConfirmed,
     TicketsIssued,
+    TicketsLapsed,
 )
-from engine.records import Hold, IdempotencyRecord, Ticket, TicketStatus
+from engine.records import Hold, IdempotencyRecord, TicketStatus
 from engine.seat_states import SeatStatus
-from persistence.columns import numbers, octets, texts
+from persistence.statements import ANSWERS, EVENTS, HOLDS, OWNED, PAYMENTS, TICKETS, Block, Columns
 
+HoldChange = SeatsHeld | HoldsExtended | HoldsReleased | HoldsExpired
+TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
 
-class Block(NamedTuple):
-    """How rows of one table are written.
-
-    Attributes:
-        sql: a statement with one parameter per column, each an array.
-        encoders: makes the array literal of each column.
-    """
-
-    sql: str
-    encoders: tuple[Callable[[Sequence[Any]], str], ...]
-
-
-PAYMENTS = Block(
-    """
-    INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at)
-    SELECT payment_id, holder, booking_id, screening_id, to_timestamp(created_at)
-    FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::float8[])
-        AS row (payment_id, holder, booking_id, screening_id, created_at)
-    ON CONFLICT (payment_id) DO NOTHING;
-    """,
-    (texts, texts, numbers, numbers, numbers),
-)
-
-TICKETS = Block(
-    """
-    INSERT INTO tickets AS stored (
-        id, booking_id, screening_id, seat_id, holder, price, status,
-        booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper
-    )
-    SELECT id, booking_id, screening_id, seat_id, holder, price_cents / 100.0, status,
-           to_timestamp(booked_at), to_timestamp(confirmed_at), to_timestamp(cancelled_at), payment_id,
-           to_timestamp(payment_deadline), code, paper
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::text[],
-                %s::float8[], %s::float8[], %s::float8[], %s::text[], %s::float8[], %s::text[], %s::bytea[])
-        AS row (id, booking_id, screening_id, seat_id, holder, price_cents, status,
-                booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper)
-    ON CONFLICT (screening_id, id) DO UPDATE SET
-        status = excluded.status, confirmed_at = excluded.confirmed_at, cancelled_at = excluded.cancelled_at,
-        payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline
-    WHERE stored.status <> excluded.status;
-    """,
-    (
-        *(numbers, numbers, numbers, numbers, texts, numbers, texts),
-        *(numbers, numbers, numbers, texts, numbers, texts, octets),
-    ),
-)
-
-HOLDS = Block(
-    """
-    INSERT INTO holds AS stored (
-        id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note,
-        status, closed_at
-    )
-    SELECT id, reservation_id, screening_id, seat_id, holder, to_timestamp(reserved_at),
-           to_timestamp(expires_at), extensions, note, status, to_timestamp(closed_at)
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::float8[],
-                %s::float8[], %s::smallint[], %s::text[], %s::text[], %s::float8[])
-        AS row (id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note,
-                status, closed_at)
-    ON CONFLICT (screening_id, id) DO UPDATE SET
-        expires_at = excluded.expires_at, extensions = excluded.extensions,
-        status = excluded.status, closed_at = excluded.closed_at
-    WHERE stored.status = 'active' AND stored.extensions <= excluded.extensions;
-    """,
-    (numbers, numbers, numbers, numbers, texts, numbers, numbers, numbers, texts, texts, numbers),
-)
-
-ANSWERS = Block(
-    """
-    INSERT INTO idempotency_keys (scope, key, fingerprint, status, body)
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::bytea[], %s::smallint[], %s::bytea[])
-    ON CONFLICT (scope, key) DO NOTHING;
-    """,
-    (texts, texts, octets, numbers, octets),
-)
-
-EVENTS = Block(
-    """
-    INSERT INTO screening_events (
-        screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
-    )
-    SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
-           seat_ids::bigint[], from_statuses::text[], to_status
-    FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::text[], %s::text[],
-                %s::text[], %s::text[], %s::text[])
-        AS row (screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status)
-    ON CONFLICT (screening_id, epoch, seq) DO NOTHING;
-    """,
-    (numbers, numbers, numbers, numbers, texts, texts, texts, texts, texts),
-)
-
-HOLD_CHANGES: dict[type, tuple[str, SeatStatus, SeatStatus]] = {
+HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
     SeatsHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
     HoldsExtended: ("active", SeatStatus.HELD, SeatStatus.HELD),
     HoldsReleased: ("released", SeatStatus.HELD, SeatStatus.AVAILABLE),
     HoldsExpired: ("expired", SeatStatus.HELD, SeatStatus.AVAILABLE),
 }
-"""What an event about holds makes of the hold's row, and of the seat: from, to."""
+"""What an event about holds makes of the hold's row, and of the seat: from, to. In the order of a life."""
+
+TICKET_CHANGES: tuple[type[TicketChange], ...] = (
+    *(TicketsIssued, TicketsConfirmed, TicketsCancelled, TicketsLapsed),
+)
 
 SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
     TicketStatus.PENDING: SeatStatus.PENDING,
@@ -130,75 +47,140 @@ SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
 }
 """What a ticket's state makes of its seat."""
 
-Row = tuple[Any, ...]
+_HEAD = 5
+"""Fields that all events begin with: screening, epoch, seq, moment and actor."""
 
 
 class Batch:
-    """Rows of some entries, collected table by table.
+    """Rows of some entries, table by table.
 
     A hold that changes several times within the batch is written once, in its last state. Tickets are
     not merged like that, for the schema to see each of their changes.
+
+    Args:
+        events: to be written to the log, and what they change to the tables of holds and tickets.
+        answers: to be kept for repeats of their requests.
     """
 
-    def __init__(self) -> None:
-        self._payments: dict[str, Row] = {}
-        self._tickets: list[Row] = []
-        self._holds: dict[tuple[int, int], Row] = {}
-        self._answers: list[Row] = []
-        self._events: list[Row] = []
-
-    def add_answer(self, record: IdempotencyRecord) -> None:
-        """Keep an answer for repeats of its request."""
-        self._answers.append(record)
-
-    def add_event(self, event: Event) -> None:
-        """Write an event to the log, and what it changes to the tables of holds and tickets."""
-        if isinstance(event, TicketEvent):
-            for ticket in event.tickets:
-                self._add_ticket(ticket, event.at)
-            if isinstance(event, TicketsIssued):
-                for hold in event.converted:
-                    self._add_hold(hold, "converted", event.at)
-            seat_ids = [ticket.seat_id for ticket in event.tickets]
-            from_statuses = [status.value for status in event.from_statuses]
-            to_status = SEAT_OF_TICKET[event.tickets[0].status]
-        else:
-            hold_status, from_status, to_status = HOLD_CHANGES[type(event)]
-            closed_at = None if hold_status == "active" else event.at
-            for hold in event.holds:
-                self._add_hold(hold, hold_status, closed_at)
-            seat_ids = [hold.seat_id for hold in event.holds]
-            from_statuses = [from_status.value] * len(seat_ids)
-        self._events.append(
-            (
-                *(event.screening_id, event.epoch, event.seq, event.at, event.kind, event.actor),
-                *(numbers(seat_ids), texts(from_statuses), to_status.value),
-            )
-        )
+    def __init__(self, events: Iterable[Event], answers: Sequence[IdempotencyRecord]) -> None:
+        self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in (*HOLD_CHANGES, *TICKET_CHANGES)}
+        for event in events:
+            self._by_kind[type(event)].append(event)
+        self._answers = answers
 
     def statements(self) -> tuple[str, list[str]]:
-        """The statements that write it all, in the order in which the schema needs them."""
-        tables: tuple[tuple[Block, Sequence[Row]], ...] = (
-            # In one order for all writers, so that two of them cannot wait for each other.
-            (PAYMENTS, [self._payments[payment_id] for payment_id in sorted(self._payments)]),
-            (TICKETS, self._tickets),
-            (HOLDS, list(self._holds.values())),
-            (ANSWERS, self._answers),
-            (EVENTS, self._events),
-        )
-        filled = [(block, rows) for block, rows in tables if rows]
-        parameters = [
-            encode(column)
-            for block, rows in filled
-            for encode, column in zip(block.encoders, zip(*rows, strict=True), strict=True)
-        ]
-        return "".join(block.sql for block, _ in filled), parameters
+        """What writes it all if every epoch is current, and with which parameters.
 
-    def _add_ticket(self, ticket: Ticket, at: float) -> None:
-        self._tickets.append((*ticket[:6], ticket.status.value, *ticket[7:]))
-        if ticket.payment_id is not None:
-            payment = (ticket.payment_id, ticket.holder, ticket.booking_id, ticket.screening_id, at)
-            self._payments.setdefault(ticket.payment_id, payment)
+        Raises:
+            Exception: an entry cannot be written down.
+        """
+        filled = [(block, columns) for block, columns in self._tables() if columns]
+        parameters = [literal for block, columns in filled for literal in block.literals(columns)]
+        return "".join([block.execution for block, _ in filled]), parameters
 
-    def _add_hold(self, hold: Hold, status: str, closed_at: float | None) -> None:
-        self._holds[hold.screening_id, hold.id] = (*hold, status, closed_at)
+    def _tables(self) -> Iterator[tuple[Block, Columns]]:
+        """Blocks and their columns, in the order in which the schema needs them."""
+        holds, held_seats = self._holds()
+        tickets = list(zip(*self._tickets(), strict=True))
+        events = self._events([*held_seats, *(tickets[3] if tickets else ())])
+        yield OWNED, list(zip(*set(zip(events[0], events[1], strict=True)), strict=True)) or [(), ()]
+        yield PAYMENTS, self._payments()
+        yield TICKETS, tickets
+        yield HOLDS, holds
+        yield ANSWERS, list(zip(*self._answers, strict=True))
+        yield EVENTS, events if events[0] else []
+
+    def _payments(self) -> Columns:
+        payments: dict[str, tuple[Any, ...]] = {}
+        for event in self._of_tickets():
+            for ticket in event.tickets:
+                payment_id = ticket.payment_id
+                if payment_id is not None and payment_id not in payments:
+                    payments[payment_id] = (
+                        *(payment_id, ticket.holder, ticket.booking_id, ticket.screening_id, event.at),
+                    )
+        # In one order for all writers, so that two of them cannot wait for each other.
+        return list(zip(*[payments[payment_id] for payment_id in sorted(payments)], strict=True))
+
+    def _tickets(self) -> Iterator[tuple[Any, ...]]:
+        return chain.from_iterable([event.tickets for event in self._of_tickets()])
+
+    def _holds(self) -> tuple[Columns, Collection[int]]:
+        """Columns of holds, and the seats of all events about holds, one event after the other."""
+        holds: list[Hold] = []
+        statuses: list[str] = []
+        closed_at: list[float | None] = []
+
+        def add(status: str, moments: Iterable[float | None], parts: Sequence[tuple[Hold, ...]]) -> None:
+            before = len(holds)
+            holds.extend(chain.from_iterable(parts))
+            statuses.extend(repeat(status, len(holds) - before))
+            closed_at.extend(chain.from_iterable(map(repeat, moments, map(len, parts))))
+
+        for kind, (status, _, _) in HOLD_CHANGES.items():
+            events = self._by_kind[kind]
+            moments = repeat(None) if status == "active" else [event.at for event in events]
+            add(status, moments, [event.holds for event in events])
+        in_events = len(holds)
+        sales = [event for event in self._by_kind[TicketsIssued] if event.converted]
+        add("converted", [event.at for event in sales], [event.converted for event in sales])
+
+        if not holds:
+            return [], []
+        columns = [*zip(*holds, strict=True), statuses, closed_at]
+        seats = columns[3][:in_events]
+        if len(set(columns[0])) < len(holds):
+            last = {(row[2], row[0]): row for row in zip(*columns, strict=True)}
+            columns = list(zip(*last.values(), strict=True))
+        return columns, seats
+
+    def _events(self, seat_ids: Sequence[int]) -> Columns:
+        columns: list[list[Any]] = [[] for _ in range(_HEAD + 3)]
+        sizes: list[int] = []
+        for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
+            events = self._by_kind[hold_kind]
+            counts = [len(event.holds) for event in events]
+            sizes += counts
+            _extend(
+                columns,
+                events,
+                hold_kind.kind,
+                [_repeated(from_status.value, count) for count in counts],
+                [to_status.value] * len(events),
+            )
+        for ticket_kind in TICKET_CHANGES:
+            events = self._by_kind[ticket_kind]
+            sizes += [len(event.tickets) for event in events]
+            _extend(
+                columns,
+                events,
+                ticket_kind.kind,
+                ["{" + ",".join(event.from_statuses) + "}" for event in events],
+                [SEAT_OF_TICKET[event.tickets[0].status].value for event in events],
+            )
+        last_seats = list(accumulate(sizes))
+        first_seats = [last - size + 1 for last, size in zip(last_seats, sizes, strict=True)]
+        return [*columns, first_seats, last_seats, seat_ids]
+
+    def _of_tickets(self) -> Iterator[TicketChange]:
+        return chain.from_iterable([self._by_kind[kind] for kind in TICKET_CHANGES])
+
+
+def _extend(
+    columns: Sequence[list[Any]],
+    events: Sequence[Event],
+    kind: str,
+    from_statuses: Sequence[str],
+    to_statuses: Sequence[str],
+) -> None:
+    if events:
+        head = list(zip(*events, strict=True))[:_HEAD]
+        more = [*head, [kind] * len(events), from_statuses, to_statuses]
+        for column, values in zip(columns, more, strict=True):
+            column.extend(values)
+
+
+@lru_cache(maxsize=256)
+def _repeated(status: str, count: int) -> str:
+    """An array literal of the same status many times."""
+    return "{" + ",".join([status] * count) + "}"

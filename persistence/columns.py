@@ -26,12 +26,14 @@ def numbers(values: Collection[float | None]) -> str:
 
 def texts(values: Collection[str | None]) -> str:
     """An array literal of texts."""
-    if None not in values:
-        # Most columns have nothing to escape, which one look at all of it together tells.
+    try:
         joined = '","'.join(values)  # type: ignore[arg-type]
-        if "\\" not in joined and joined.count('"') == 2 * (len(values) - 1):
-            return '{"' + joined + '"}'
-    return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    except TypeError:  # there are NULLs among them
+        return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
+    # Most columns have nothing to escape, which one look at all of it together tells.
+    if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
+        return "{" + ",".join(map(_quoted, values)) + "}"  # type: ignore[arg-type]
+    return '{"' + joined + '"}'
 
 
 def octets(values: Collection[bytes | None]) -> str:

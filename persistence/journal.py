@@ -1,12 +1,16 @@
 """The write-behind journal: one writer carries to Postgres what the engine has decided.
 
 One task takes what has gathered, writes it in one transaction, settles it, and takes what has gathered
-meanwhile: batches grow with the load, and an idle journal answers after one commit. Two round trips make
-a batch: BEGIN with the check of the epochs, whose rows stay locked, then all rows and COMMIT.
+meanwhile: batches grow with the load, and an idle journal answers after one commit. A batch is one round
+trip: BEGIN, the check of the epochs, whose rows stay locked, all rows, COMMIT. What nobody waits for keeps a
+pace, since small batches cost more than they are worth; it goes at once if the last batch is not just over,
+and with everything that somebody waits for.
 
-A batch ends in one of three ways.
+A batch ends in one of four ways.
 
 * It commits, and its entries are settled.
+* A screening has another epoch. Then nothing is written; the entries of past epochs are taken out, and the
+  others are sent again.
 * The database refuses its content. Then it is halved, and halved again, until the entry at fault is
   alone and settled with the reason; the others commit. Two changes of one ticket, which cannot stand
   in one statement, part in the same way.
@@ -24,13 +28,14 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
-from engine.events import TicketEvent
+from engine.events import Event, TicketEvent
 from engine.ports import Entry, Observer
-from engine.records import IdempotencyRecord
+from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
 from persistence.batch import Batch
 from persistence.columns import numbers
@@ -43,11 +48,15 @@ from persistence.connector import (
     StatementAborted,
     StatementRefused,
 )
+from persistence.statements import NOT_OWNED, PREPARATIONS
 
 logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 1000
 """Entries of one transaction. More would make commits cheaper by little and the event loop wait."""
+
+PACE_SECONDS = 0.02
+"""How long after a batch the next one begins that holds nothing that somebody waits for."""
 
 STATEMENT_SECONDS = 10.0
 """How long a statement of the writer may take before the connection is given up."""
@@ -55,11 +64,7 @@ STATEMENT_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.5
 
-BEGIN = """
-BEGIN;
-SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])
-ORDER BY screening_id FOR SHARE
-"""
+EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
 
 WRITTEN = """
 SELECT screening_id, epoch, seq FROM screening_events
@@ -115,7 +120,9 @@ class PostgresJournal:
         self._limit = limit
         self._monotonic = monotonic
         self._queue: deque[_Queued] = deque()
-        self._gathered = asyncio.Event()
+        self._due = asyncio.Event()
+        self._due_later: asyncio.TimerHandle | None = None
+        self._paced_until = -inf
         self._appended = 0
         self._flushes: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._ownership_lost: Callable[[int, int], None] = lambda screening_id, epoch: None
@@ -144,18 +151,19 @@ class PostgresJournal:
 
     def append(self, entry: Entry) -> None:
         """Queue an entry."""
-        self._put(_Queued(entry, None, self._monotonic()))
+        self._put(entry, None)
 
     def remember(self, record: IdempotencyRecord) -> None:
         """Queue an answer to be kept for repeats of its request; a full journal lets it go."""
         if not self.full:
-            self._put(_Queued(Entry(()), record, self._monotonic()))
+            self._put(Entry(()), record)
 
     async def flushed(self) -> None:
         """Return when everything appended before this call is settled."""
         if self._queue:
             flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._flushes.append((self._appended, flushed))
+            self._due.set()
             await flushed
 
     async def start(self) -> None:
@@ -180,28 +188,49 @@ class PostgresJournal:
             logger.error("The journal stops with %d entries that may not have been written", self.depth)
         writer, self._writer = self._writer, None
         writer.cancel()
+        if self._due_later is not None:
+            self._due_later.cancel()
         await asyncio.gather(writer, return_exceptions=True)
         self._end_session()
         return self.depth
 
-    def _put(self, queued: _Queued) -> None:
-        self._queue.append(queued)
+    def _put(self, entry: Entry, record: IdempotencyRecord | None) -> None:
+        now = self._monotonic()
+        self._queue.append(make(_Queued, (entry, record, now)))
         self._appended += 1
-        self._gathered.set()
+        if entry.settled is not None or now >= self._paced_until or len(self._queue) >= BATCH_LIMIT:
+            self._due.set()
+        elif self._due_later is None:
+            self._due_later = asyncio.get_running_loop().call_later(self._paced_until - now, self._fall_due)
+
+    def _fall_due(self) -> None:
+        self._due_later = None
+        self._due.set()
 
     async def _write_for_ever(self) -> None:
         while True:
             try:
-                await self._gathered.wait()
-                if batch := list(islice(self._queue, BATCH_LIMIT)):
+                await self._due.wait()
+                if batch := self._gathered():
                     await self._write_batch(batch)
-                else:
-                    self._gathered.clear()
             except Exception:
                 # The last resort. No entry is lost: those that are not settled are still queued.
                 logger.exception("The journal's writer has a defect; it begins again")
                 self._end_session()
                 await asyncio.sleep(LAST_RETRY_SECONDS)
+                self._due.set()
+
+    def _gathered(self) -> Sequence[_Queued]:
+        """What the next batch consists of."""
+        batch = list(islice(self._queue, BATCH_LIMIT))
+        self._due.clear()
+        if len(batch) < len(self._queue):
+            self._due.set()
+        if self._due_later is not None:
+            self._due_later.cancel()
+            self._due_later = None
+        self._paced_until = self._monotonic() + PACE_SECONDS
+        return batch
 
     async def _write_batch(self, batch: Sequence[_Queued]) -> None:
         began = self._monotonic()
@@ -244,18 +273,24 @@ class PostgresJournal:
             DefectiveStatement: nothing was written; the code or the schema is at fault.
         """
         session = self._session = self._session or await self._connect()
+        try:
+            statements, parameters = self._statements(batch)
+            await session.run(f"BEGIN;{statements}COMMIT", parameters)
+        except StatementRefused as refusal:
+            await session.run("ROLLBACK")
+            if refusal.sqlstate != NOT_OWNED:
+                raise
+            return await self._attempt_owned(session, batch)
+        return {}
+
+    async def _attempt_owned(self, session: Session, batch: Sequence[_Queued]) -> dict[int, EngineError]:
+        """Write those of the batch whose epoch is current; returns and raises as `_attempt`."""
         screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
-        epochs: dict[int, int] = dict(await session.run(BEGIN, (numbers(screening_ids),)))
+        # Epochs only grow: what is past now is past for ever, locked or not.
+        epochs: dict[int, int] = dict(await session.run(EPOCHS, (numbers(screening_ids),)))
         owned = [queued for queued in batch if _owned(queued.entry, epochs)]
         fenced = [queued for queued in batch if not _owned(queued.entry, epochs)]
-        lost = await self._lost(session, fenced) if fenced else {}
-        try:
-            sql, parameters = self._statements(owned)
-            await session.run(sql + "COMMIT", parameters)
-        except StatementRefused:
-            await session.run("ROLLBACK")
-            raise
-        return lost
+        return {**await self._attempt(owned), **await self._lost(session, fenced)}
 
     async def _lost(self, session: Session, fenced: Sequence[_Queued]) -> dict[int, EngineError]:
         """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
@@ -263,39 +298,42 @@ class PostgresJournal:
         written = await session.run(WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)])
         return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
 
-    def _statements(self, owned: Sequence[_Queued]) -> tuple[str, list[str]]:
+    def _statements(self, batch: Sequence[_Queued]) -> tuple[str, list[str]]:
+        """What writes the batch.
+
+        Raises:
+            StatementRefused: an entry cannot be written down. It must not stop those behind it.
+        """
         try:
-            batch = Batch()
-            for entry, record, _ in owned:
-                if entry.receipt is not None and entry.reply is not None:
-                    scope, key, fingerprint, form = entry.receipt
-                    record = IdempotencyRecord(
-                        scope, key, fingerprint, *self._encode_reply(form, entry.reply)
-                    )
+            events: list[Event] = []
+            answers: list[IdempotencyRecord] = []
+            for entry, record, _ in batch:
+                events += entry.events
                 if record is not None:
-                    batch.add_answer(record)
-                for event in entry.events:
-                    batch.add_event(event)
-            return batch.statements()
+                    answers.append(record)
+                elif entry.receipt is not None and entry.reply is not None:
+                    scope, key, fingerprint, form = entry.receipt
+                    answer = self._encode_reply(form, entry.reply)
+                    answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
+            return Batch(events, answers).statements()
         except Exception as exc:
-            # An entry that cannot be written down must not stop those behind it.
             raise StatementRefused(f"It cannot be written down: {exc!r}", "") from exc
 
     def _settle(self, batch: Sequence[_Queued], reasons: dict[int, EngineError]) -> None:
         deposed: dict[tuple[int, int], None] = {}
         for queued in batch:
             self._queue.popleft()
-            reason = reasons.get(id(queued))
+            reason = reasons.get(id(queued)) if reasons else None
             if isinstance(reason, OwnershipLost):
                 deposed[queued.entry.events[0][:2]] = None
             elif isinstance(reason, BadEntry):
                 logger.error("The database refused a journal entry: %s", reason.__cause__)
-            if queued.entry.settled is not None:
-                queued.entry.settled(reason)
+            if (settled := queued.entry.settled) is not None:
+                settled(reason)
         for screening_id, epoch in deposed:
             self._ownership_lost(screening_id, epoch)
-        settled = self._appended - len(self._queue)
-        while self._flushes and self._flushes[0][0] <= settled:
+        count = self._appended - len(self._queue)
+        while self._flushes and self._flushes[0][0] <= count:
             _, flushed = self._flushes.popleft()
             if not flushed.done():
                 flushed.set_result(None)
@@ -306,6 +344,7 @@ class PostgresJournal:
             ended = await session.run(END_EARLIER_SESSIONS, (END_EARLIER_SESSIONS_MS, self._application_name))
             if (False,) in ended:
                 raise DatabaseUnavailable("An earlier session of the journal has not ended yet")
+            await session.run(PREPARATIONS)
         except BaseException:
             session.close()
             raise

@@ -286,6 +286,7 @@ async def test_nothing_is_written_for_a_screening_that_another_server_took_over(
 async def test_taking_over_waits_for_a_write_that_is_under_way(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
+        await write(world.journal, story.held(story.hold(1)))
         locker = connect(database_url)
         locker.cursor().execute("BEGIN; LOCK TABLE tickets IN SHARE MODE")
         tickets = story.tickets(0)
