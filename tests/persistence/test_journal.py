@@ -6,7 +6,7 @@ import string
 
 import pytest
 
-from engine.errors import BadEntry, PaymentAlreadyUsed
+from engine.errors import BadEntry, OwnershipLost, PaymentAlreadyUsed
 from engine.memory import NullObserver
 from engine.ports import Entry
 from engine.records import IdempotencyRecord, Receipt
@@ -38,6 +38,12 @@ class BatchObserver(NullObserver):
 async def begin(world: PostgresWorld, seats: int = 4) -> Story:
     hall = world.add_hall(seats)
     return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
+
+
+async def drained(journal: PostgresJournal) -> None:
+    """Return when everything is written, without hurrying the journal as `flushed` does."""
+    while journal.depth:  # noqa: ASYNC110 - it tells only those for whom it hurries
+        await asyncio.sleep(0.001)
 
 
 def rows_of(world: PostgresWorld, table: str) -> int:
@@ -171,6 +177,93 @@ async def test_the_log_says_who_did_what_when_from_and_to_which_state(database_u
         ]
 
 
+ODD_TEXTS = (
+    "",
+    " ",
+    "NULL",
+    'a "quoted" \\word\\',
+    '","',
+    "{braces}, commas, and 'apostrophes' %s %%",
+    "line\nline\ttab\u2028",
+    "żółw 🎟 ﷺ",
+)
+
+
+async def test_texts_are_stored_as_they_are(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world, seats=len(ODD_TEXTS))
+        notes = (*ODD_TEXTS[1:], None)
+        holds = [
+            story.hold(seat, holder)._replace(note=note)
+            for seat, (holder, note) in enumerate(zip(ODD_TEXTS, notes, strict=True))
+        ]
+        tickets = [
+            story.tickets(seat, holder=text, payment_id=text)[0]._replace(code=code, paper=text.encode())
+            for seat, (text, code) in enumerate(zip(ODD_TEXTS, notes, strict=True))
+        ]
+        for hold in holds:
+            world.journal.append(Entry((story.held(hold),)))
+        for ticket in tickets:
+            world.journal.append(Entry((story.issued((ticket,)),)))
+        await world.journal.flushed()
+        loaded = await reload(world, story.hall)
+        assert sorted(loaded.holds) == holds
+        assert sorted(loaded.tickets) == tickets
+        actors = execute(database_url, "SELECT actor FROM screening_events ORDER BY seq")
+        assert actors == [(text,) for text in (*ODD_TEXTS, *ODD_TEXTS)]
+
+
+async def test_all_changes_of_a_hold_within_a_batch_are_one_row(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world, seats=9)
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        left, later, longer, over, ended, sold = (story.hold(seat) for seat in range(6))
+        twice = longer._replace(expires_at=NOW + 600, extensions=2)
+        tickets = story.tickets(5, 6, 7, 8)
+        for event in (
+            *(story.held(left, later), story.held(longer), story.held(over, ended, sold)),
+            story.extended(longer._replace(expires_at=NOW + 450, extensions=1), later),
+            story.extended(twice),
+            *(story.released(later), story.expired(over, ended), story.issued(tickets, (sold,))),
+        ):
+            journal.append(Entry((event,)))
+        await journal.start()
+        assert await journal.stop(timeout_seconds=5) == 0
+        assert observer.batches == [8] and observer.failures == []
+        # xmax is 0 in a row that has never been anything else.
+        rows = execute(
+            database_url,
+            "SELECT id, status, extract(epoch FROM closed_at)::float8, xmax FROM holds ORDER BY id",
+        )
+        assert rows == [
+            (left.id, "active", None, "0"),
+            (later.id, "released", NOW + 2, "0"),
+            (longer.id, "active", None, "0"),
+            (over.id, "expired", NOW + 300, "0"),
+            (ended.id, "expired", NOW + 300, "0"),
+            (sold.id, "converted", NOW + 3, "0"),
+        ]
+        loaded = await reload(world, story.hall)
+        assert sorted(loaded.holds) == [left, twice]
+        assert sorted(loaded.tickets) == sorted(tickets)
+        seats = execute(
+            database_url,
+            "SELECT kind, seat_ids, cardinality(from_statuses) FROM screening_events ORDER BY seq",
+        )
+        ids = story.hall.seat_ids
+        assert seats == [
+            ("seats_held", [ids[0], ids[1]], 2),
+            ("seats_held", [ids[2]], 1),
+            ("seats_held", [ids[3], ids[4], ids[5]], 3),
+            ("holds_extended", [ids[2], ids[1]], 2),
+            ("holds_extended", [ids[2]], 1),
+            ("holds_released", [ids[1]], 1),
+            ("holds_expired", [ids[3], ids[4]], 2),
+            ("tickets_issued", [ids[5], ids[6], ids[7], ids[8]], 4),
+        ]
+
+
 async def test_an_answer_is_kept_with_its_booking_or_not_at_all(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         keys = IdempotencyKeys(world.connector)
@@ -281,6 +374,72 @@ async def test_nothing_is_written_for_a_screening_that_another_server_took_over(
         assert all_rows() == before
         story_of_second = Story(story.hall, taken.epoch)
         assert await write(second.journal, story_of_second.cancelled(ticket)) is None
+
+
+async def test_what_is_lost_leaves_the_rest_of_its_batch_alone(database_url: str) -> None:
+    async with postgres_world(database_url) as first, postgres_world(database_url) as second:
+        stories = [await begin(first) for _ in range(4)]
+        lost = stories[1:3]
+        for story in lost:
+            await second.store.activate(story.hall.screening_id)
+        deposed: list[tuple[int, int]] = []
+        first.journal.on_ownership_lost(lambda *ownership: deposed.append(ownership))
+        outcomes = {
+            (story, seat): submit(first.journal, story.held(story.hold(seat)))
+            for seat in range(4)
+            for story in stories
+        }
+        answer = IdempotencyRecord(ALICE, "key", b"", 200, b"")
+        first.journal.remember(answer)
+        for (story, _), settlement in outcomes.items():
+            assert isinstance(await settlement.outcome(), OwnershipLost) == (story in lost)
+        await first.journal.flushed()
+        assert deposed == [(story.hall.screening_id, story.epoch) for story in lost]
+        assert await IdempotencyKeys(first.connector).lookup(ALICE, "key") == answer
+        for story in stories:
+            holds = (await reload(second, story.hall)).holds
+            assert len(holds) == (0 if story in lost else 4)
+
+
+async def test_what_nobody_waits_for_keeps_a_pace(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.journal.PACE_SECONDS", 3600.0)
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        await journal.start()
+
+        async def hold(times: int) -> None:
+            for _ in range(times):
+                journal.append(Entry((story.held(story.hold(0)),)))
+            # Time enough for a writer that does not wait.
+            for _ in range(3):
+                await world.connector.run("SELECT 1")
+
+        await hold(1)
+        await drained(journal)
+        assert observer.batches == [1], "an idle journal writes at once"
+        await hold(3)
+        assert await write(journal, story.issued(story.tickets(1))) is None
+        assert observer.batches == [1, 4], "what somebody waits for takes the others with it"
+        await hold(2)
+        await journal.flushed()
+        assert observer.batches == [1, 4, 2], "so does whoever waits for all of it"
+        await hold(BATCH_LIMIT)
+        await drained(journal)
+        assert observer.batches == [1, 4, 2, BATCH_LIMIT], "a full batch waits for nothing"
+        assert await journal.stop(timeout_seconds=5) == 0
+
+
+async def test_a_pace_ends_by_itself(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.journal.PACE_SECONDS", 0.05)
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        assert await write(world.journal, story.held(story.hold(0))) is None
+        world.journal.append(Entry((story.held(story.hold(1)),)))
+        assert world.journal.depth == 1
+        await drained(world.journal)
+        assert len((await reload(world, story.hall)).holds) == 2
 
 
 async def test_taking_over_waits_for_a_write_that_is_under_way(database_url: str) -> None:
