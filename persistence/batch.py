@@ -36,8 +36,12 @@ HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
 """What an event about holds makes of the hold's row, and of the seat: from, to. In the order of a life."""
 
 TICKET_CHANGES: tuple[type[TicketChange], ...] = (
-    *(TicketsIssued, TicketsConfirmed, TicketsCancelled, TicketsLapsed),
+    TicketsCancelled,
+    TicketsLapsed,
+    TicketsConfirmed,
+    TicketsIssued,
 )
+"""What may happen to tickets. What frees a seat stands before what takes one."""
 
 SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
     TicketStatus.PENDING: SeatStatus.PENDING,
@@ -118,9 +122,9 @@ class Batch:
             closed_at.extend(chain.from_iterable(map(repeat, moments, map(len, parts))))
 
         for kind, (status, _, _) in HOLD_CHANGES.items():
-            events = self._by_kind[kind]
-            moments = repeat(None) if status == "active" else [event.at for event in events]
-            add(status, moments, [event.holds for event in events])
+            if events := self._by_kind[kind]:
+                moments = repeat(None) if status == "active" else [event.at for event in events]
+                add(status, moments, [event.holds for event in events])
         in_events = len(holds)
         sales = [event for event in self._by_kind[TicketsIssued] if event.converted]
         add("converted", [event.at for event in sales], [event.converted for event in sales])
@@ -138,26 +142,18 @@ class Batch:
         columns: list[list[Any]] = [[] for _ in range(_HEAD + 3)]
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
-            events = self._by_kind[hold_kind]
-            counts = [len(event.holds) for event in events]
-            sizes += counts
-            _extend(
-                columns,
-                events,
-                hold_kind.kind,
-                [_repeated(from_status.value, count) for count in counts],
-                [to_status.value] * len(events),
-            )
+            if events := self._by_kind[hold_kind]:
+                counts = [len(event.holds) for event in events]
+                from_statuses = list(map(_repeated, repeat(from_status.value), counts))
+                to_statuses = [to_status.value] * len(events)
+                sizes += counts
+                _extend(columns, events, hold_kind.kind, from_statuses, to_statuses)
         for ticket_kind in TICKET_CHANGES:
-            events = self._by_kind[ticket_kind]
-            sizes += [len(event.tickets) for event in events]
-            _extend(
-                columns,
-                events,
-                ticket_kind.kind,
-                ["{" + ",".join(event.from_statuses) + "}" for event in events],
-                [SEAT_OF_TICKET[event.tickets[0].status].value for event in events],
-            )
+            if events := self._by_kind[ticket_kind]:
+                sizes += [len(event.tickets) for event in events]
+                from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
+                to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
+                _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses)
         last_seats = list(accumulate(sizes))
         first_seats = [last - size + 1 for last, size in zip(last_seats, sizes, strict=True)]
         return [*columns, first_seats, last_seats, seat_ids]
@@ -173,11 +169,10 @@ def _extend(
     from_statuses: Sequence[str],
     to_statuses: Sequence[str],
 ) -> None:
-    if events:
-        head = list(zip(*events, strict=True))[:_HEAD]
-        more = [*head, [kind] * len(events), from_statuses, to_statuses]
-        for column, values in zip(columns, more, strict=True):
-            column.extend(values)
+    head = list(zip(*events, strict=True))[:_HEAD]
+    more = [*head, [kind] * len(events), from_statuses, to_statuses]
+    for column, values in zip(columns, more, strict=True):
+        column.extend(values)
 
 
 @lru_cache(maxsize=256)
