@@ -262,7 +262,7 @@ class PostgresJournal:
                 return self._settle(batch, lost)
 
     async def _attempt(self, batch: Sequence[_Queued]) -> dict[int, EngineError]:
-        """Write the batch in one transaction.
+        """Write the batch in one transaction, without entries of past epochs.
 
         Returns:
             Why entries were left out, by their identity, after all others have committed.
@@ -278,19 +278,19 @@ class PostgresJournal:
             await session.run(f"BEGIN;{statements}COMMIT", parameters)
         except StatementRefused as refusal:
             await session.run("ROLLBACK")
-            if refusal.sqlstate != NOT_OWNED:
+            fenced = await self._fenced(session, batch) if refusal.sqlstate == NOT_OWNED else []
+            if not fenced:
                 raise
-            return await self._attempt_owned(session, batch)
+            lost = await self._lost(session, fenced)
+            left_out = {id(queued) for queued in fenced}
+            return lost | await self._attempt([queued for queued in batch if id(queued) not in left_out])
         return {}
 
-    async def _attempt_owned(self, session: Session, batch: Sequence[_Queued]) -> dict[int, EngineError]:
-        """Write those of the batch whose epoch is current; returns and raises as `_attempt`."""
+    async def _fenced(self, session: Session, batch: Sequence[_Queued]) -> list[_Queued]:
+        """Entries of past epochs. Epochs only grow: what is past now is past for ever."""
         screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
-        # Epochs only grow: what is past now is past for ever, locked or not.
         epochs: dict[int, int] = dict(await session.run(EPOCHS, (numbers(screening_ids),)))
-        owned = [queued for queued in batch if _owned(queued.entry, epochs)]
-        fenced = [queued for queued in batch if not _owned(queued.entry, epochs)]
-        return {**await self._attempt(owned), **await self._lost(session, fenced)}
+        return [queued for queued in batch if not _owned(queued.entry, epochs)]
 
     async def _lost(self, session: Session, fenced: Sequence[_Queued]) -> dict[int, EngineError]:
         """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
