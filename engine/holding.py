@@ -32,14 +32,16 @@ from engine.seat_states import SeatAction
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
     """Hold every seat, or none; one's own holds stay as they are."""
     state.require_open(now, "reserve seats")
-    wanted = state.known(command.seat_ids)
-    free = state.obtainable(command.holder, wanted)
+    _, holder, seat_ids, note, origin = command
+    wanted = state.known(seat_ids)
+    free = state.obtainable(holder, wanted)
     if not free:
         return Outcome(Held(_holds_on(state, wanted)))
-    first_id = _reserve_ids(state, command.holder, free, 0)
-    event, change = _take(state, command.holder, free, first_id, now, command.note, command.origin)
+    state.require_room(holder, len(free))
+    first_id = state.hold_ids.take(len(free))
+    event, change = _take(state, holder, free, first_id, now, note, origin)
     holds = event.holds if len(free) == len(wanted) else _holds_on(state, wanted)
-    return make(Outcome, (Held(holds), (event,), (change,), None))
+    return make(Outcome, (make(Held, (holds,)), (event,), (change,), None))
 
 
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outcome:
@@ -50,21 +52,22 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         ordered[kind_id] = ordered.get(kind_id, 0) + quantity
     for kind_id, quantity in ordered.items():
         _require_on_sale(state, kind_id, quantity, now)
-    next_id = _reserve_ids(state, command.holder, range(sum(ordered.values())), 0)
+    total = sum(ordered.values())
+    state.require_room(command.holder, total)
+    next_id = state.hold_ids.take(total)
     expires_at = now + min(command.hold_seconds, state.policy.hold_life_seconds)
     reservations: list[tuple[Hold, ...]] = []
     for kind_id, quantity in command.orders:
         first = Hold(next_id, next_id, state.info.id, 0, command.holder, now, expires_at, 0, command.note)
+        seat_ids = tuple(state.seats.places[kind_id].choose(quantity))
         reservation = tuple(
-            first._replace(id=first.id + number, seat_id=seat_id)
-            for number, seat_id in enumerate(state.seats.places[kind_id].choose(quantity))
+            first._replace(id=hold_id, seat_id=seat_id) for hold_id, seat_id in enumerate(seat_ids, next_id)
         )
-        for hold in reservation:
-            state.seats.hold(hold)
+        state.seats.hold(seat_ids, reservation)
         reservations.append(reservation)
         next_id += quantity
     holds = tuple(hold for reservation in reservations for hold in reservation)
-    change = state.show("seats_held", [hold.seat_id for hold in holds], now)
+    change = state.show("seats_held", (), now)
     event = ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, command.holder, holds)
     return Outcome(Reserved(tuple(reservations)), (event,), (change,))
 
@@ -81,7 +84,8 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     free = state.obtainable(command.holder, wanted)
     obtained = set(free)
     own = [seat_id for seat_id in wanted if seat_id not in obtained]
-    first_id = _reserve_ids(state, command.holder, free, len(own))
+    state.require_room(command.holder, len(free), len(own))
+    first_id = state.hold_ids.take(len(free)) if free else 0
     steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
     if own:
         steps.append(give_back(state, command.holder, own, now))
@@ -111,9 +115,8 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     extended = tuple(
         hold._replace(expires_at=hold.expires_at + extra, extensions=hold.extensions + 1) for hold in holds
     )
-    for hold in extended:
-        state.seats.extend(hold)
-    change = state.show("holds_extended", wanted, now)
+    state.seats.extend(extended)
+    change = state.show("holds_extended", state.seats.shown_of(wanted), now)
     event = ev.HoldsExtended(state.info.id, state.epoch, change.seq, now, command.holder, extended)
     return Outcome(Held(extended), (event,), (change,))
 
@@ -140,10 +143,9 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     operation = None
     reply = Lapsed(len(holds) + len(tickets))
     if holds:
-        for hold in holds:
-            state.seats.release(hold.seat_id, SeatAction.LAPSE)
-        ended = tuple(holds)
-        change = state.show("holds_expired", [hold.seat_id for hold in ended], now, ended=ended)
+        seat_ids = [hold.seat_id for hold in holds]
+        ended = state.seats.release(seat_ids, SeatAction.LAPSE)
+        change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
         events.append(ev.HoldsExpired(state.info.id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
     if tickets:
@@ -159,15 +161,15 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
 def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
-    holds = tuple(state.seats.release(seat_id) for seat_id in seat_ids)
-    change = state.show("holds_released", seat_ids, now, origin, holds)
+    holds = state.seats.release(seat_ids)
+    change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
     return ev.HoldsReleased(state.info.id, state.epoch, change.seq, now, holder, holds), change
 
 
 def _take(
     state: ScreeningState,
     holder: str,
-    seat_ids: Sequence[int],
+    seat_ids: tuple[int, ...],
     first_id: int,
     now: float,
     note: str | None = None,
@@ -175,14 +177,13 @@ def _take(
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
     screening_id = state.info.id
     expires_at = now + state.policy.hold_seconds
-    holds = [
-        make(Hold, (hold_id, first_id, screening_id, seat_id, holder, now, expires_at, 0, note))
-        for hold_id, seat_id in enumerate(seat_ids, first_id)
-    ]
-    for hold in holds:
-        state.seats.hold(hold)
-    change = state.show("seats_held", seat_ids, now, origin)
-    event = make(ev.SeatsHeld, (screening_id, state.epoch, change.seq, now, holder, tuple(holds)))
+    made = []
+    for hold_id, seat_id in enumerate(seat_ids, first_id):
+        made.append(make(Hold, (hold_id, first_id, screening_id, seat_id, holder, now, expires_at, 0, note)))
+    holds = tuple(made)
+    state.seats.hold(seat_ids, holds)
+    change = state.show("seats_held", holds, now, origin)
+    event = make(ev.SeatsHeld, (screening_id, state.epoch, change.seq, now, holder, holds))
     return event, change
 
 
@@ -208,11 +209,6 @@ def _closed_because(kind: TicketType, now: float) -> str | None:
     if kind.sales_end is not None and now >= kind.sales_end:
         return "sales have ended"
     return None
-
-
-def _reserve_ids(state: ScreeningState, holder: str, free: Sequence[int], returned: int) -> int:
-    state.require_room(holder, free, returned)
-    return state.hold_ids.take(len(free)) if free else 0
 
 
 def _holds_on(state: ScreeningState, seat_ids: Iterable[int]) -> tuple[Hold, ...]:

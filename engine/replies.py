@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from engine.records import Hold, Layout, Ticket
+from engine.records import Hold, Layout, Ticket, TicketStatus, make
 
 
 class Held(NamedTuple):
@@ -93,13 +93,32 @@ class SeatMap(NamedTuple):
     views: Mapping[int, SeatView]
 
 
+Shown = Hold | Ticket | SeatView
+"""What there is to be seen of a seat: its hold or ticket speaks for itself. Immutable."""
+
+
+def view_of(shown: Shown) -> SeatView:
+    """A seat as others may see it."""
+    if isinstance(shown, Hold):
+        _, _, _, seat_id, holder, reserved_at, expires_at, _, note = shown
+        return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
+    if isinstance(shown, SeatView):
+        return shown
+    if shown.status is TicketStatus.PENDING:
+        return SeatView(shown.seat_id, "reserved", shown.holder, shown.payment_deadline)
+    return SeatView(shown.seat_id, "booked", shown.holder)
+
+
 class SeatsChanged(NamedTuple):
     """What one decision made visible. `seq` grows with every one; gaps are normal.
+
+    Most changes are seen by nobody, so the views are made only for whoever asks; what they are made of does
+    not change any more, so they show the seats as they were then.
 
     Attributes:
         at: when, in seconds since the epoch.
         cause: name of what happened, e.g. "seats_held", "tickets_issued".
-        views: the new state of the seats that changed, places of ticket types apart.
+        seats: those that changed, as they are from then on, places of ticket types apart.
         available: seats and places that are free now.
         capacity: seats and places that there are.
         origin: the mark of the command that caused it, if it had one.
@@ -111,11 +130,16 @@ class SeatsChanged(NamedTuple):
     seq: int
     at: float
     cause: str
-    views: tuple[SeatView, ...]
+    seats: tuple[Shown, ...]
     available: int = 0
     capacity: int = 0
     origin: str | None = None
     ended: tuple[Hold, ...] = ()
+
+    @property
+    def views(self) -> tuple[SeatView, ...]:
+        """The seats as others may see them; made anew every time."""
+        return tuple(map(view_of, self.seats))
 
 
 class StockLevel(NamedTuple):

@@ -102,18 +102,18 @@ class Screening:
 
     def settle(self, operation_id: int, now: float) -> Outcome:
         """The database has written an operation: its seats become what they were to become."""
-        operation = self._state.operations.pop(operation_id)
-        for seat_id in operation.seat_ids:
-            self._state.seats.settle(seat_id)
-        change = self._state.show(operation.cause, operation.seat_ids, now)
+        state = self._state
+        operation = state.operations.pop(operation_id)
+        state.seats.settle(operation)
+        change = state.show(operation.cause, state.seats.shown_of(operation.seat_ids), now)
         return Outcome(operation.reply, changes=(change,))
 
     def abort(self, operation_id: int, now: float) -> Outcome:
         """The database will never write an operation: its seats are what they were."""
-        operation = self._state.operations.pop(operation_id)
-        for seat_id in operation.seat_ids:
-            self._state.seats.abort(seat_id)
-        change = self._state.show("operation_aborted", operation.seat_ids, now)
+        state = self._state
+        operation = state.operations.pop(operation_id)
+        state.seats.abort(operation)
+        change = state.show("operation_aborted", state.seats.shown_of(operation.seat_ids), now)
         return Outcome(operation.reply, changes=(change,))
 
 

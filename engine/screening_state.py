@@ -5,7 +5,6 @@ The state knows seats, operations and the numbering of everything that happens. 
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from engine import events as ev
@@ -25,7 +24,7 @@ from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
-from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Stock, StockLevel
+from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Shown, Stock, StockLevel
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
 
@@ -86,7 +85,6 @@ class ScreeningState:
     __slots__ = (
         "_change_memory",
         "_changes",
-        "_forgotten_seq",
         "_map",
         "_seq",
         "_visible_seq",
@@ -120,12 +118,8 @@ class ScreeningState:
         self._visible_seq = 0
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
-        self._forgotten_seq = 0
         self._map: SeatMap | None = None
-        for ticket in loaded.tickets:
-            self.seats.restore(ticket)
-        for hold in loaded.holds:
-            self.seats.restore(hold)
+        self.seats.restore((*loaded.tickets, *loaded.holds))
 
     # Reading
 
@@ -149,9 +143,11 @@ class ScreeningState:
 
     def changes_since(self, epoch: int, since: int) -> Changes:
         """What became visible after `since` of `epoch`, where that is still known."""
+        changes = tuple(self._changes or ())
+        forgotten_seq = changes[0].seq if len(changes) > self._change_memory else 0
         missed = None
-        if epoch == self.epoch and self._forgotten_seq <= since <= self._visible_seq:
-            missed = tuple(change for change in self._changes or () if change.seq > since)
+        if epoch == self.epoch and forgotten_seq <= since <= self._visible_seq:
+            missed = tuple(change for change in changes if change.seq > since)
         return Changes(self.epoch, self._visible_seq, missed)
 
     def price_of(self, seat_id: int) -> int:
@@ -175,14 +171,14 @@ class ScreeningState:
         if not self.info.seated:
             raise ScreeningNotFound(self.info.id)
 
-    def known(self, seat_ids: Iterable[int]) -> tuple[int, ...]:
+    def known(self, seat_ids: tuple[int, ...]) -> tuple[int, ...]:
         """The named seats, each once, in the order in which they were named."""
         self.require_seats()
-        wanted = dict.fromkeys(seat_ids)
         by_id = self.seats.layout.by_id
-        if not by_id.keys() >= wanted.keys() and not (self.info.free_seats and max(wanted) < 0):
-            raise SeatsNotFound([seat_id for seat_id in wanted if seat_id not in by_id])
-        return tuple(wanted)
+        for seat_id in seat_ids:
+            if seat_id not in by_id and not (self.info.free_seats and seat_id < 0):
+                raise SeatsNotFound([seat_id for seat_id in dict.fromkeys(seat_ids) if seat_id not in by_id])
+        return seat_ids if len(set(seat_ids)) == len(seat_ids) else tuple(dict.fromkeys(seat_ids))
 
     def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
         """The seats that a command names, by themselves or by the reservation they are held under."""
@@ -193,7 +189,7 @@ class ScreeningState:
             raise ReservationNotHeld(command.reservation_id)
         return tuple(reserved)
 
-    def obtainable(self, holder: str, wanted: Sequence[int]) -> Sequence[int]:
+    def obtainable(self, holder: str, wanted: tuple[int, ...]) -> tuple[int, ...]:
         """Those of `wanted` that are free, provided that the holder has the others already."""
         if self.seats.are_free(wanted):
             return wanted
@@ -202,15 +198,15 @@ class ScreeningState:
             raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
         if standing.in_progress:
             raise BookingInProgress(standing.in_progress)
-        return standing.free
+        return tuple(standing.free)
 
-    def require_room(self, holder: str, wanted: Sequence[int], returned: int) -> None:
+    def require_room(self, holder: str, wanted: int, returned: int = 0) -> None:
         """The cap counts what a holder occupies unpaid, less what the same command gives back."""
         held = self.seats.claim_count(holder)
         limit = self.policy.held_seats_limit
-        if wanted and held - returned + len(wanted) > limit:
-            raise HoldLimitExceeded(limit, held, len(wanted))
-        if self.info.free_seats and self.seats.available < len(wanted):
+        if wanted and held - returned + wanted > limit:
+            raise HoldLimitExceeded(limit, held, wanted)
+        if self.info.free_seats and self.seats.available < wanted:
             raise RoomFull(self.info.free_seats)
 
     # Steps: everything has been checked
@@ -250,31 +246,27 @@ class ScreeningState:
             reply,
         )
         self.operations[operation.id] = operation
-        for ticket in tickets:
-            self.seats.commit(operation, ticket.seat_id, ticket if change.action in _LIVE_AFTER else None)
+        self.seats.commit(operation, tickets if change.action in _LIVE_AFTER else [None] * len(tickets))
         return event
 
     def show(
         self,
         cause: str,
-        seat_ids: Iterable[int],
+        seats: tuple[Shown, ...],
         now: float,
         origin: str | None = None,
         ended: tuple[Hold, ...] = (),
     ) -> SeatsChanged:
         """Number a change that others see, and remember it for those who resume."""
-        self._seq += 1
-        self._visible_seq = self._seq
+        self._seq = self._visible_seq = seq = self._seq + 1
         self._map = None
-        seats = self.seats
-        views = seats.views_of(seat_ids)
-        left = seats.available, seats.capacity
+        available, capacity = self.seats.available, self.seats.capacity
         change = make(
-            SeatsChanged, (self.info.id, self.epoch, self._seq, now, cause, views, *left, origin, ended)
+            SeatsChanged,
+            (self.info.id, self.epoch, seq, now, cause, seats, available, capacity, origin, ended),
         )
         if self._changes is None:
-            self._changes = deque(maxlen=self._change_memory)
-        elif len(self._changes) == self._change_memory:
-            self._forgotten_seq = self._changes[0].seq
+            # One more than are kept: the first of so many only says what has been forgotten.
+            self._changes = deque(maxlen=self._change_memory + 1)
         self._changes.append(change)
         return change

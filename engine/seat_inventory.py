@@ -6,14 +6,16 @@ through the transition table. Memory and time are those of the records, never of
 ticket types (`engine.places`) are seats that have no name: they are counted, and not shown one by one.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from engine.claims import Claims
 from engine.deadlines import Deadlines
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.replies import Reply, SeatView
+from engine.replies import Reply, SeatView, Shown, view_of
 from engine.seat_states import SeatAction, SeatStatus, require
 
 
@@ -82,8 +84,8 @@ class SeatInventory:
 
     __slots__ = (
         "_claims",
-        "_previous_holders",
         "_records",
+        "_vacated",
         "capacity",
         "deadlines",
         "hold_count",
@@ -103,10 +105,9 @@ class SeatInventory:
         self.deadlines = Deadlines()
         self.hold_count = 0
         self._records: dict[int, Record] = {}
-        # Seats a holder occupies without having paid: holds, pending tickets, and what is about to
-        # become either. The cap of the policy counts these.
-        self._claims: dict[str, dict[int, None]] = {}
-        self._previous_holders: dict[int, str] = {}
+        self._claims = Claims()
+        # What is seen of available seats that somebody had, until they are next held.
+        self._vacated: dict[int, SeatView] = {}
 
     # Reading
 
@@ -127,11 +128,11 @@ class SeatInventory:
 
     def claims_of(self, holder: str) -> Sequence[int]:
         """Seats that a holder occupies without having paid, oldest first."""
-        return tuple(self._claims.get(holder, ()))
+        return self._claims.of(holder)
 
     def claim_count(self, holder: str) -> int:
         """How many seats a holder occupies without having paid."""
-        return len(self._claims.get(holder, ()))
+        return len(self._claims.of(holder))
 
     @property
     def has_claims(self) -> bool:
@@ -173,26 +174,20 @@ class SeatInventory:
             elif record.operation.holder == holder:
                 standing.in_progress.append(seat_id)
             else:
-                shown = self.view(seat_id).status
-                (standing.booked if shown == "booked" else standing.held).append(seat_id)
+                status = view_of(self.shown(seat_id)).status
+                (standing.booked if status == "booked" else standing.held).append(seat_id)
         return standing
 
-    def view(self, seat_id: int) -> SeatView:
-        """A seat as others may see it."""
-        record: Record | None = self._records.get(seat_id)
+    def shown(self, seat_id: int) -> Shown:
+        """What there is to be seen of a seat now."""
+        record = self._records.get(seat_id)
         if record is None:
-            previous_holder = self._previous_holders.get(seat_id)
-            return make(SeatView, (seat_id, "available", None, None, previous_holder, None, None))
+            vacated = self._vacated.get(seat_id)
+            return vacated if vacated is not None else SeatView(seat_id, "available")
         if isinstance(record, Commitment):
-            if record.before is None:
-                return SeatView(seat_id, "reserved", record.operation.holder)
-            record = record.before
-        if isinstance(record, Hold):
-            _, _, _, _, holder, reserved_at, expires_at, _, note = record
-            return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
-        if record.status is TicketStatus.PENDING:
-            return SeatView(seat_id, "reserved", record.holder, record.payment_deadline)
-        return SeatView(seat_id, "booked", record.holder)
+            before = record.before
+            return before if before is not None else SeatView(seat_id, "reserved", record.operation.holder)
+        return record
 
     def holds(self) -> list[Hold]:
         """All live holds."""
@@ -204,135 +199,168 @@ class SeatInventory:
 
     def views(self) -> dict[int, SeatView]:
         """Views of all seats, places apart, about which there is something to say."""
-        views = self.views_of(dict.fromkeys((*self._records, *self._previous_holders)))
-        return {view.seat_id: view for view in views}
+        seats = self.shown_of(dict.fromkeys((*self._records, *self._vacated)))
+        return {view.seat_id: view for view in map(view_of, seats)}
 
-    def views_of(self, seat_ids: Iterable[int]) -> tuple[SeatView, ...]:
-        """Views of seats; places are passed over."""
+    def shown_of(self, seat_ids: Iterable[int]) -> tuple[Shown, ...]:
+        """What there is to be seen of seats now; places are passed over."""
         if self.places:
             seat_ids = (seat_id for seat_id in seat_ids if seat_id > 0)
-        return tuple(map(self.view, seat_ids))
+        return tuple(map(self.shown, seat_ids))
 
-    # Changing: one method per row of the transition table
+    # Changing: one method per row of the transition table, for as many seats as a decision names
 
-    def hold(self, hold: Hold) -> None:
-        """HOLD: an available seat is held."""
-        seat_id = hold.seat_id
-        if seat_id in self._records:
-            require(self.status(seat_id), SeatAction.HOLD)
-        self._occupy(seat_id, hold)
-        self._claim(hold.holder, seat_id)
-        self._previous_holders.pop(seat_id, None)
-        self.hold_count += 1
-        self.deadlines.add(hold.expires_at, seat_id, hold.id)
+    def hold(self, seat_ids: tuple[int, ...], holds: Sequence[Hold]) -> None:
+        """HOLD: available seats are held, all by one holder and until the same moment.
 
-    def extend(self, hold: Hold) -> None:
-        """EXTEND: a held seat's hold is replaced by one with a later deadline."""
-        require(self.status(hold.seat_id), SeatAction.EXTEND)
-        self._records[hold.seat_id] = hold
-        self.deadlines.add(hold.expires_at, hold.seat_id, hold.id)
+        Args:
+            seat_ids: at least one.
+            holds: on them, in the same order.
+        """
+        records, vacated = self._records, self._vacated
+        for hold in holds:
+            seat_id = hold.seat_id
+            if seat_id in records:
+                require(self.status(seat_id), SeatAction.HOLD)
+            records[seat_id] = hold
+            if seat_id in vacated:
+                del vacated[seat_id]
+            if seat_id < 0:
+                self._take_place(seat_id)
+        self.hold_count += len(holds)
+        self._claims.add(hold.holder, seat_ids)
+        self.deadlines.add(hold.expires_at, holds)
 
-    def release(self, seat_id: int, action: SeatAction = SeatAction.RELEASE) -> Hold:
-        """RELEASE or LAPSE: a held seat is available again. Returns the hold it had."""
-        hold = self._records.get(seat_id)
-        if not isinstance(hold, Hold):
-            require(self.status(seat_id), action)
-        assert isinstance(hold, Hold)
-        self._vacate(seat_id)
-        self._disclaim(hold.holder, seat_id)
-        if seat_id > 0:
-            self._previous_holders[seat_id] = hold.holder
-        self.hold_count -= 1
+    def extend(self, holds: Iterable[Hold]) -> None:
+        """EXTEND: the holds of held seats are replaced by ones with later deadlines."""
+        for hold in holds:
+            require(self.status(hold.seat_id), SeatAction.EXTEND)
+            self._records[hold.seat_id] = hold
+            self.deadlines.add(hold.expires_at, (hold,))
+
+    def release(self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE) -> tuple[Hold, ...]:
+        """RELEASE or LAPSE: held seats are available again. Returns the holds they had."""
+        holds = []
+        for seat_id in seat_ids:
+            hold = self._records.get(seat_id)
+            if not isinstance(hold, Hold):
+                require(self.status(seat_id), action)
+            assert isinstance(hold, Hold)
+            self._vacate(seat_id)
+            if seat_id > 0:
+                vacated = make(SeatView, (seat_id, "available", None, None, hold.holder, None, None))
+                self._vacated[seat_id] = vacated
+            holds.append(hold)
+        self.hold_count -= len(holds)
+        self._claims.remove([(hold.holder, hold.seat_id) for hold in holds])
         self.deadlines.keep_bounded(len(self._records), self._is_live)
-        return hold
+        return tuple(holds)
 
-    def commit(self, operation: Operation, seat_id: int, after: Ticket | None) -> None:
-        """ISSUE, CONFIRM, CANCEL or LAPSE: what the seat becomes is now up to the database."""
-        require(self.status(seat_id), operation.action)
-        before = self._records.get(seat_id)
-        assert not isinstance(before, Commitment)
-        commitment = Commitment(operation, before, after)
-        if before is None:
-            self._occupy(seat_id, commitment)
-            self._claim(operation.holder, seat_id)
-            return
-        self._records[seat_id] = commitment
-        if isinstance(before, Hold):
-            self.hold_count -= 1
+    def commit(self, operation: Operation, after: Iterable[Ticket | None]) -> None:
+        """ISSUE, CONFIRM, CANCEL or LAPSE: what the seats become is now up to the database.
 
-    def settle(self, seat_id: int) -> None:
-        """SETTLE: the database has written the operation; the seat is what it was to become."""
-        commitment = self._committed(seat_id, SeatAction.SETTLE)
-        before, after = commitment.before, commitment.after
-        self._previous_holders.pop(seat_id, None)
-        self._disclaim(before.holder if before is not None else commitment.operation.holder, seat_id)
-        self._count_sold(seat_id, before, -1)
-        if after is None:
-            self._vacate(seat_id)
-            return
-        self._records[seat_id] = after
-        self._count_sold(seat_id, after, 1)
-        if after.status is TicketStatus.PENDING:
-            self._claim(after.holder, seat_id)
-            self._watch_payment(after)
+        Args:
+            operation: names the seats.
+            after: what they will be if it agrees, in the same order.
+        """
+        newly_claimed = []
+        for seat_id, ticket in zip(operation.seat_ids, after, strict=True):
+            require(self.status(seat_id), operation.action)
+            before = self._records.get(seat_id)
+            assert not isinstance(before, Commitment)
+            commitment = Commitment(operation, before, ticket)
+            if before is None:
+                self._occupy(seat_id, commitment)
+                newly_claimed.append(seat_id)
+                continue
+            self._records[seat_id] = commitment
+            if isinstance(before, Hold):
+                self.hold_count -= 1
+        if newly_claimed:
+            self._claims.add(operation.holder, tuple(newly_claimed))
 
-    def abort(self, seat_id: int) -> None:
-        """ABORT: the database never will write the operation; the seat is what it was."""
-        commitment = self._committed(seat_id, SeatAction.ABORT)
-        before = commitment.before
-        if before is None:
-            self._vacate(seat_id)
-            self._disclaim(commitment.operation.holder, seat_id)
-            return
-        self._records[seat_id] = before
-        # Deadlines that came up meanwhile were passed over, so they are set again.
-        if isinstance(before, Hold):
-            self.hold_count += 1
-            self.deadlines.add(before.expires_at, seat_id, before.id)
-        elif before.status is TicketStatus.PENDING:
-            self._watch_payment(before)
+    def settle(self, operation: Operation) -> None:
+        """SETTLE: the database has written the operation; its seats are what they were to become."""
+        commitments = self._committed(operation, SeatAction.SETTLE)
+        self._claims.remove(
+            (operation.holder if before is None else before.holder, seat_id)
+            for seat_id, (_, before, _) in commitments
+        )
+        unpaid: list[Ticket] = []
+        for seat_id, (_, before, after) in commitments:
+            self._vacated.pop(seat_id, None)
+            self._count_sold(seat_id, before, -1)
+            if after is None:
+                self._vacate(seat_id)
+                continue
+            self._records[seat_id] = after
+            self._count_sold(seat_id, after, 1)
+            if after.payment_deadline is not None:
+                unpaid.append(after)
+                self.deadlines.add(after.payment_deadline, (after,))
+        if unpaid:  # they were issued together, so they have one holder
+            self._claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
 
-    def restore(self, record: Hold | Ticket) -> None:
+    def abort(self, operation: Operation) -> None:
+        """ABORT: the database never will write the operation; its seats are what they were."""
+        commitments = self._committed(operation, SeatAction.ABORT)
+        for seat_id, (_, before, _) in commitments:
+            if before is None:
+                self._vacate(seat_id)
+                continue
+            self._records[seat_id] = before
+            self.hold_count += isinstance(before, Hold)
+            # A deadline that came up meanwhile was passed over, so it is set again.
+            if (deadline := _deadline_of(before)) is not None:
+                self.deadlines.add(deadline, (before,))
+        self._claims.remove(
+            (operation.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
+        )
+
+    def restore(self, records: Iterable[Hold | Ticket]) -> None:
         """Put back what was stored, without a transition.
 
         A hold on a seat that has a record already is stale and passed over; two live tickets for a
         seat cannot be stored.
         """
-        seat_id = record.seat_id
-        if seat_id in self._records:
-            assert isinstance(record, Hold), "two live tickets for one seat"
-            return
-        self._occupy(seat_id, record)
-        if isinstance(record, Hold):
-            self.hold_count += 1
-            self._claim(record.holder, seat_id)
-            self.deadlines.add(record.expires_at, seat_id, record.id)
-            return
-        self._count_sold(seat_id, record, 1)
-        if record.status is TicketStatus.PENDING:
-            self._claim(record.holder, seat_id)
-            self._watch_payment(record)
+        claimed: defaultdict[str, list[int]] = defaultdict(list)
+        for record in records:
+            seat_id, deadline = record.seat_id, _deadline_of(record)
+            if seat_id in self._records:
+                assert isinstance(record, Hold), "two live tickets for one seat"
+                continue
+            self._occupy(seat_id, record)
+            self._count_sold(seat_id, record, 1)
+            self.hold_count += isinstance(record, Hold)
+            if deadline is not None:
+                claimed[record.holder].append(seat_id)
+                self.deadlines.add(deadline, (record,))
+        for holder, seat_ids in claimed.items():
+            self._claims.add(holder, tuple(seat_ids))
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
         """Holds and pending tickets whose deadline has come, each once."""
-        due: dict[int, Hold | Ticket] = {}
-        for deadline, seat_id, record_id in self.deadlines.pop_due(now):
-            if self._is_live(deadline, seat_id, record_id):
-                record = self._records[seat_id]
-                assert not isinstance(record, Commitment)
-                due[seat_id] = record
+        due = {record.seat_id: record for record in self.deadlines.pop_due(now) if self._is_live(record)}
         holds = [record for record in due.values() if isinstance(record, Hold)]
         return holds, [record for record in due.values() if isinstance(record, Ticket)]
 
-    def _committed(self, seat_id: int, action: SeatAction) -> Commitment:
-        require(self.status(seat_id), action)
-        record = self._records[seat_id]
-        assert isinstance(record, Commitment)
-        return record
+    def _committed(self, operation: Operation, action: SeatAction) -> list[tuple[int, Commitment]]:
+        """The seats of an operation, with what is recorded about them."""
+        commitments = []
+        for seat_id in operation.seat_ids:
+            require(self.status(seat_id), action)
+            record = self._records[seat_id]
+            assert isinstance(record, Commitment)
+            commitments.append((seat_id, record))
+        return commitments
 
     def _occupy(self, seat_id: int, record: Record) -> None:
         self._records[seat_id] = record
-        if seat_id < 0 and (places := self.places.get(ticket_type_of(seat_id))):
+        if seat_id < 0:
+            self._take_place(seat_id)
+
+    def _take_place(self, seat_id: int) -> None:
+        if places := self.places.get(ticket_type_of(seat_id)):
             places.take(seat_id)
 
     def _vacate(self, seat_id: int) -> None:
@@ -346,28 +374,11 @@ class SeatInventory:
             if places := self.places.get(ticket_type_of(seat_id)):
                 places.sold += number
 
-    def _watch_payment(self, ticket: Ticket) -> None:
-        assert ticket.payment_deadline is not None
-        self.deadlines.add(ticket.payment_deadline, ticket.seat_id, ticket.id)
+    def _is_live(self, record: Hold | Ticket) -> bool:
+        """Whether it is the very record of its seat: what replaces one is always another object."""
+        return self._records.get(record.seat_id) is record
 
-    def _claim(self, holder: str, seat_id: int) -> None:
-        claims = self._claims.get(holder)
-        if claims is None:
-            self._claims[holder] = {seat_id: None}
-        else:
-            claims[seat_id] = None
 
-    def _disclaim(self, holder: str, seat_id: int) -> None:
-        claims = self._claims.get(holder)
-        if claims is not None:
-            claims.pop(seat_id, None)
-            if not claims:
-                del self._claims[holder]
-
-    def _is_live(self, deadline: float, seat_id: int, record_id: int) -> bool:
-        record = self._records.get(seat_id)
-        if isinstance(record, Hold):
-            return record.id == record_id and record.expires_at == deadline
-        if isinstance(record, Ticket):
-            return record.id == record_id and record.payment_deadline == deadline
-        return False
+def _deadline_of(record: Hold | Ticket) -> float | None:
+    """When it lapses, if it is not sold for good."""
+    return record.expires_at if isinstance(record, Hold) else record.payment_deadline

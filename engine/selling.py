@@ -38,7 +38,7 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome
     free = state.obtainable(command.holder, wanted)
     if free and command.held_only:
         raise NotHeld(free)
-    state.require_room(command.holder, free, 0)
+    state.require_room(command.holder, len(free))
 
     if command.papers and len(command.papers) != len(wanted):
         raise WrongNumberOfPapers(len(wanted), len(command.papers))
@@ -49,7 +49,7 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome
     converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
     change = Change(SeatAction.ISSUE, command.holder, command.holder, command.payment_id)
     event = state.begin(change, ev.TicketsIssued, tickets, Booked(tickets), now, converted=converted)
-    changes = (state.show("booking_started", free, now),) if free else ()
+    changes = (state.show("booking_started", state.seats.shown_of(free), now),) if free else ()
     return Outcome(Booked(tickets), (event,), changes, event.seq)
 
 

@@ -360,6 +360,24 @@ class TestChanges:
         assert self.read(hall, 0) is None
         assert self.read(hall, seqs[0]) == seqs[1:]
 
+    def test_show_seats_as_they_were_whoever_has_them_when_somebody_looks(self, hall: Hall) -> None:
+        held = hall.hold("user:7", 1).changes[0]
+        released = hall.release("user:7", 1).changes[0]
+        booking = hall.book("user:8", 1)
+        sold = hall.settle(booking).changes[0]
+        ticket = booking.reply.tickets[0]
+        freed = hall.settle(hall.do(CancelTicket(1, "user:8", ticket.id, 1))).changes[0]
+        hall.hold("user:9", 1)
+        looks = [change.views[0] for change in (held, released, booking.changes[0], sold, freed)]
+        assert [(view.status, view.holder, view.previous_holder) for view in looks] == [
+            ("reserved", "user:7", None),
+            ("available", None, "user:7"),
+            ("reserved", "user:8", None),
+            ("booked", "user:8", None),
+            ("available", None, None),
+        ]
+        assert (looks[0].reserved_at, looks[0].expires_at) == (NOW, NOW + 300)
+
     def test_of_another_epoch_or_the_future_are_unknown(self, hall: Hall) -> None:
         hall.hold("user:7", 1)
         assert self.read(hall, 0, epoch=2) is None

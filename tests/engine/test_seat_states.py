@@ -21,34 +21,34 @@ def operation(action: SeatAction) -> Operation:
 def brought_to(status: SeatStatus) -> SeatInventory:
     seats = SeatInventory(make_layout())
     if status is SeatStatus.HELD:
-        seats.restore(HOLD)
+        seats.restore([HOLD])
     elif status is SeatStatus.PENDING:
-        seats.restore(PENDING)
+        seats.restore([PENDING])
     elif status is SeatStatus.BOOKED:
-        seats.restore(TICKET)
+        seats.restore([TICKET])
     elif status is SeatStatus.COMMITTING:
-        seats.commit(operation(SeatAction.ISSUE), SEAT, TICKET)
+        seats.commit(operation(SeatAction.ISSUE), [TICKET])
     return seats
 
 
 def perform(seats: SeatInventory, action: SeatAction) -> None:
     match action:
         case SeatAction.HOLD:
-            seats.hold(HOLD)
+            seats.hold((SEAT,), [HOLD])
         case SeatAction.EXTEND:
-            seats.extend(HOLD._replace(expires_at=NOW + 600))
+            seats.extend([HOLD._replace(expires_at=NOW + 600)])
         case SeatAction.RELEASE | SeatAction.LAPSE if seats.status(SEAT) is not SeatStatus.PENDING:
-            seats.release(SEAT, action)
+            seats.release([SEAT], action)
         case SeatAction.ISSUE | SeatAction.CONFIRM:
-            seats.commit(operation(action), SEAT, TICKET)
+            seats.commit(operation(action), [TICKET])
         case SeatAction.CANCEL | SeatAction.LAPSE:
-            seats.commit(operation(action), SEAT, None)
+            seats.commit(operation(action), [None])
         case SeatAction.SETTLE:
-            seats.settle(SEAT)
+            seats.settle(operation(action))
         case SeatAction.ABORT:
-            seats.abort(SEAT)
+            seats.abort(operation(action))
         case _:
-            seats.release(SEAT, action)
+            seats.release([SEAT], action)
 
 
 @pytest.mark.parametrize("action", SeatAction)
@@ -79,7 +79,7 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
 def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:
     seats = brought_to(before)
     record, claims = seats.record(SEAT), seats.claims_of("user:7")
-    seats.commit(operation(action), SEAT, after)
-    seats.abort(SEAT)
+    seats.commit(operation(action), [after])
+    seats.abort(operation(action))
     assert seats.record(SEAT) is record
     assert seats.claims_of("user:7") == claims
