@@ -1,12 +1,14 @@
 """When things lapse: the earliest deadline of many, with cheap changes of mind.
 
-What is made together lapses together, so it is one entry. Releasing or extending a hold does not search
-its deadline; what is stale in an entry is recognised when it comes up, by its owner, and the heap is
-rebuilt when most of it is stale. So adding costs O(log live), and the size stays within a constant factor
-of what is live.
+What is made together lapses together, so it is one entry. Holds have mostly the same life, so most entries
+come in the order of their deadlines and wait in a queue; a heap takes those that come out of turn. Releasing
+or extending a hold does not search its deadline: what is stale in an entry is recognised when it comes up,
+by its owner, and both are rebuilt when most entries are stale. So adding costs O(log live) at most, and the
+size stays within a constant factor of what is live.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from math import inf
 
@@ -14,45 +16,73 @@ from engine.records import Hold, Ticket
 
 _SLACK = 64
 
+Lapsing = Sequence[Hold | Ticket]
+"""What lapses at the same moment."""
+
 
 class Deadlines:
-    """A heap of (deadline, number of the entry, what lapses then).
+    """What lapses, by when it does.
 
     Attributes:
         earliest: the earliest deadline, in seconds since the epoch, possibly stale; infinity if none.
     """
 
-    __slots__ = ("_added", "_heap", "earliest")
+    __slots__ = ("_heap", "_latest", "_numbered", "_queue", "earliest")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Sequence[Hold | Ticket]]] = []
-        self._added = 0
+        self._queue: deque[Lapsing] | None = None
+        self._latest = -inf
+        self._heap: list[tuple[float, int, Lapsing]] = []
+        self._numbered = 0
         self.earliest = inf
 
-    def add(self, deadline: float, records: Sequence[Hold | Ticket]) -> None:
-        """Note that `records` lapse at `deadline`."""
-        self._added += 1  # so that entries of the same moment need no comparing beyond it
-        heappush(self._heap, (deadline, self._added, records))
+    def append(self, deadline: float, records: Lapsing) -> None:
+        """Note when `records` lapse, where most that come later lapse later."""
+        if deadline < self._latest:
+            self.insert(deadline, records)
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(records)
+        self._latest = deadline
         if deadline < self.earliest:
             self.earliest = deadline
 
-    def pop_due(self, now: float) -> Iterable[Hold | Ticket]:
-        """Remove and yield everything whose deadline is not after `now`, earliest first."""
+    def insert(self, deadline: float, records: Lapsing) -> None:
+        """Note when `records` lapse, whatever comes later."""
+        self._numbered += 1  # so that nothing beyond it is compared
+        heappush(self._heap, (deadline, self._numbered, records))
+        if deadline < self.earliest:
+            self.earliest = deadline
+
+    def pop_due(self, now: float) -> list[Hold | Ticket]:
+        """Remove and return everything whose deadline is not after `now`, earliest first."""
         due: list[Hold | Ticket] = []
+        while self._queue and deadline_of(self._queue[0][0]) <= now:
+            due.extend(self._queue.popleft())
         while self._heap and self._heap[0][0] <= now:
             due.extend(heappop(self._heap)[2])
         self._find_earliest()
-        return due
+        return sorted(due, key=deadline_of)
 
     def keep_bounded(self, live: int, is_live: Callable[[Hold | Ticket], bool]) -> None:
         """Drop stale entries once there are many more than the `live` records."""
-        if len(self._heap) > 2 * live + _SLACK:
+        if len(self) > 2 * live + _SLACK:
+            self._queue = deque(records for records in self._queue or () if any(map(is_live, records)))
             self._heap = [entry for entry in self._heap if any(map(is_live, entry[2]))]
             heapify(self._heap)
             self._find_earliest()
 
     def _find_earliest(self) -> None:
-        self.earliest = self._heap[0][0] if self._heap else inf
+        first_in_queue = deadline_of(self._queue[0][0]) if self._queue else inf
+        self.earliest = min(first_in_queue, self._heap[0][0] if self._heap else inf)
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self._queue or ()) + len(self._heap)
+
+
+def deadline_of(record: Hold | Ticket) -> float:
+    """When a record lapses, in seconds since the epoch; infinity for a ticket that is sold for good."""
+    if isinstance(record, Hold):
+        return record.expires_at
+    return inf if record.payment_deadline is None else record.payment_deadline

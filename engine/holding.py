@@ -58,7 +58,9 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
     expires_at = now + min(command.hold_seconds, state.policy.hold_life_seconds)
     reservations: list[tuple[Hold, ...]] = []
     for kind_id, quantity in command.orders:
-        first = Hold(next_id, next_id, state.info.id, 0, command.holder, now, expires_at, 0, command.note)
+        first = Hold(
+            next_id, next_id, state.screening_id, 0, command.holder, now, expires_at, 0, command.note
+        )
         seat_ids = tuple(state.seats.places[kind_id].choose(quantity))
         reservation = tuple(
             first._replace(id=hold_id, seat_id=seat_id) for hold_id, seat_id in enumerate(seat_ids, next_id)
@@ -68,7 +70,7 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         next_id += quantity
     holds = tuple(hold for reservation in reservations for hold in reservation)
     change = state.show("seats_held", (), now)
-    event = ev.SeatsHeld(state.info.id, state.epoch, change.seq, now, command.holder, holds)
+    event = ev.SeatsHeld(state.screening_id, state.epoch, change.seq, now, command.holder, holds)
     return Outcome(Reserved(tuple(reservations)), (event,), (change,))
 
 
@@ -117,7 +119,7 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     )
     state.seats.extend(extended)
     change = state.show("holds_extended", state.seats.shown_of(wanted), now)
-    event = ev.HoldsExtended(state.info.id, state.epoch, change.seq, now, command.holder, extended)
+    event = ev.HoldsExtended(state.screening_id, state.epoch, change.seq, now, command.holder, extended)
     return Outcome(Held(extended), (event,), (change,))
 
 
@@ -125,7 +127,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     """Give back one's holds, all or those named."""
     if command.seat_ids is None and command.reservation_id is None:
         state.require_seats()
-        candidates = state.seats.claims_of(command.holder)
+        candidates = state.seats.claims.of(command.holder)
     else:
         candidates = state.named(command)
     own = state.seats.standing(command.holder, candidates).own
@@ -146,7 +148,7 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         seat_ids = [hold.seat_id for hold in holds]
         ended = state.seats.release(seat_ids, SeatAction.LAPSE)
         change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
-        events.append(ev.HoldsExpired(state.info.id, state.epoch, change.seq, now, ev.SYSTEM, ended))
+        events.append(ev.HoldsExpired(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
     if tickets:
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
@@ -163,7 +165,7 @@ def give_back(
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
     holds = state.seats.release(seat_ids)
     change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
-    return ev.HoldsReleased(state.info.id, state.epoch, change.seq, now, holder, holds), change
+    return ev.HoldsReleased(state.screening_id, state.epoch, change.seq, now, holder, holds), change
 
 
 def _take(
@@ -175,7 +177,7 @@ def _take(
     note: str | None = None,
     origin: str | None = None,
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
-    screening_id = state.info.id
+    screening_id = state.screening_id
     expires_at = now + state.policy.hold_seconds
     made = []
     for hold_id, seat_id in enumerate(seat_ids, first_id):

@@ -82,7 +82,7 @@ class Screening:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is held, pending or on its way: it may be put away."""
-        return not self._state.operations and not self._state.seats.has_claims
+        return not self._state.operations and not self._state.seats.claims
 
     def handle(self, command: Command, now: float) -> Outcome:
         """Decide a command.

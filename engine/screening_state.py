@@ -86,7 +86,9 @@ class ScreeningState:
         "_change_memory",
         "_changes",
         "_map",
+        "_seated",
         "_seq",
+        "_starts_at",
         "_visible_seq",
         "closed",
         "epoch",
@@ -94,6 +96,7 @@ class ScreeningState:
         "info",
         "operations",
         "policy",
+        "screening_id",
         "seats",
         "ticket_ids",
     )
@@ -107,6 +110,9 @@ class ScreeningState:
         change_memory: int,
     ) -> None:
         self.info = loaded.info
+        self.screening_id = loaded.info.id
+        self._starts_at = loaded.info.starts_at
+        self._seated = loaded.info.seated
         self.epoch = loaded.epoch
         self.policy = policy
         self.hold_ids = hold_ids
@@ -127,7 +133,7 @@ class ScreeningState:
         """All seats at this moment; the same object until something visible changes."""
         if self._map is None:
             self._map = SeatMap(
-                self.info.id, self.epoch, self._visible_seq, self.seats.layout, self.seats.views()
+                self.screening_id, self.epoch, self._visible_seq, self.seats.layout, self.seats.views()
             )
         return self._map
 
@@ -138,7 +144,12 @@ class ScreeningState:
             for ticket_type_id, places in self.seats.places.items()
         }
         return Stock(
-            self.info.id, self.epoch, self._visible_seq, self.seats.available, self.seats.capacity, levels
+            self.screening_id,
+            self.epoch,
+            self._visible_seq,
+            self.seats.available,
+            self.seats.capacity,
+            levels,
         )
 
     def changes_since(self, epoch: int, since: int) -> Changes:
@@ -161,19 +172,20 @@ class ScreeningState:
 
     def require_open(self, now: float, attempt: str) -> None:
         """Let pass while tickets are sold. `attempt` is what was tried, for the refusal."""
-        if now >= self.info.starts_at:
-            raise ScreeningStarted(self.info.id, attempt)
+        if now >= self._starts_at:
+            raise ScreeningStarted(self.screening_id, attempt)
         if self.closed:
-            raise ScreeningCancelled(self.info.id)
+            raise ScreeningCancelled(self.screening_id)
 
     def require_seats(self) -> None:
         """Let pass where there are seats to be seen and chosen."""
-        if not self.info.seated:
-            raise ScreeningNotFound(self.info.id)
+        if not self._seated:
+            raise ScreeningNotFound(self.screening_id)
 
     def known(self, seat_ids: tuple[int, ...]) -> tuple[int, ...]:
         """The named seats, each once, in the order in which they were named."""
-        self.require_seats()
+        if not self._seated:
+            self.require_seats()
         by_id = self.seats.layout.by_id
         for seat_id in seat_ids:
             if seat_id not in by_id and not (self.info.free_seats and seat_id < 0):
@@ -202,7 +214,7 @@ class ScreeningState:
 
     def require_room(self, holder: str, wanted: int, returned: int = 0) -> None:
         """The cap counts what a holder occupies unpaid, less what the same command gives back."""
-        held = self.seats.claim_count(holder)
+        held = len(self.seats.claims.of(holder))
         limit = self.policy.held_seats_limit
         if wanted and held - returned + wanted > limit:
             raise HoldLimitExceeded(limit, held, wanted)
@@ -233,7 +245,7 @@ class ScreeningState:
         from_statuses = tuple(self.seats.status(ticket.seat_id) for ticket in tickets)
         self._seq += 1
         event = event_type(
-            self.info.id, self.epoch, self._seq, now, change.actor, tickets, from_statuses, **details
+            self.screening_id, self.epoch, self._seq, now, change.actor, tickets, from_statuses, **details
         )
         seat_ids = tuple(ticket.seat_id for ticket in tickets)
         operation = Operation(
@@ -263,7 +275,7 @@ class ScreeningState:
         available, capacity = self.seats.available, self.seats.capacity
         change = make(
             SeatsChanged,
-            (self.info.id, self.epoch, seq, now, cause, seats, available, capacity, origin, ended),
+            (self.screening_id, self.epoch, seq, now, cause, seats, available, capacity, origin, ended),
         )
         if self._changes is None:
             # One more than are kept: the first of so many only says what has been forgotten.

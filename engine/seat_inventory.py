@@ -7,12 +7,13 @@ ticket types (`engine.places`) are seats that have no name: they are counted, an
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
 from engine.claims import Claims
-from engine.deadlines import Deadlines
+from engine.deadlines import Deadlines, deadline_of
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
 from engine.replies import Reply, SeatView, Shown, view_of
@@ -79,14 +80,19 @@ class SeatInventory:
 
     Attributes:
         capacity: seats and places in all.
+        available: those about which nothing is recorded.
+        are_free: says whether nothing is recorded about any of some seats.
+        claims: what is occupied without having been paid.
         places: those of each ticket type, by its id.
     """
 
     __slots__ = (
-        "_claims",
         "_records",
         "_vacated",
+        "are_free",
+        "available",
         "capacity",
+        "claims",
         "deadlines",
         "hold_count",
         "layout",
@@ -102,10 +108,12 @@ class SeatInventory:
         self.layout = layout
         self.places = {kind.id: Places(kind.id, kind.capacity) for kind in ticket_types.values()}
         self.capacity = len(layout.seats) + sum(kind.capacity for kind in ticket_types.values()) + free_seats
+        self.available = self.capacity
+        self.claims = Claims()
         self.deadlines = Deadlines()
         self.hold_count = 0
         self._records: dict[int, Record] = {}
-        self._claims = Claims()
+        self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
         # What is seen of available seats that somebody had, until they are next held.
         self._vacated: dict[int, SeatView] = {}
 
@@ -126,37 +134,15 @@ class SeatInventory:
             return SeatStatus.COMMITTING
         return SeatStatus.PENDING if record.status is TicketStatus.PENDING else SeatStatus.BOOKED
 
-    def claims_of(self, holder: str) -> Sequence[int]:
-        """Seats that a holder occupies without having paid, oldest first."""
-        return self._claims.of(holder)
-
-    def claim_count(self, holder: str) -> int:
-        """How many seats a holder occupies without having paid."""
-        return len(self._claims.of(holder))
-
-    @property
-    def has_claims(self) -> bool:
-        """Whether any seat is occupied without having been paid."""
-        return bool(self._claims)
-
-    @property
-    def available(self) -> int:
-        """Seats and places about which nothing is recorded."""
-        return self.capacity - len(self._records)
-
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
         """Seats and places that a holder holds, or is buying, under one reservation, oldest first."""
         named = []
-        for seat_id in self.claims_of(holder):
+        for seat_id in self.claims.of(holder):
             record = self._records[seat_id]
             hold = record.before if isinstance(record, Commitment) else record
             if isinstance(hold, Hold) and hold.reservation_id == reservation_id:
                 named.append(seat_id)
         return named
-
-    def are_free(self, seat_ids: Iterable[int]) -> bool:
-        """Whether nothing is recorded about any of the seats."""
-        return self._records.keys().isdisjoint(seat_ids)
 
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by how they stand towards `holder`."""
@@ -227,16 +213,17 @@ class SeatInventory:
                 del vacated[seat_id]
             if seat_id < 0:
                 self._take_place(seat_id)
+        self.available -= len(holds)
         self.hold_count += len(holds)
-        self._claims.add(hold.holder, seat_ids)
-        self.deadlines.add(hold.expires_at, holds)
+        self.claims.add(hold.holder, seat_ids)
+        self.deadlines.append(hold.expires_at, holds)
 
     def extend(self, holds: Iterable[Hold]) -> None:
         """EXTEND: the holds of held seats are replaced by ones with later deadlines."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.EXTEND)
             self._records[hold.seat_id] = hold
-            self.deadlines.add(hold.expires_at, (hold,))
+            self.deadlines.insert(hold.expires_at, (hold,))
 
     def release(self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE) -> tuple[Hold, ...]:
         """RELEASE or LAPSE: held seats are available again. Returns the holds they had."""
@@ -252,7 +239,7 @@ class SeatInventory:
                 self._vacated[seat_id] = vacated
             holds.append(hold)
         self.hold_count -= len(holds)
-        self._claims.remove([(hold.holder, hold.seat_id) for hold in holds])
+        self.claims.remove([(hold.holder, hold.seat_id) for hold in holds])
         self.deadlines.keep_bounded(len(self._records), self._is_live)
         return tuple(holds)
 
@@ -277,12 +264,12 @@ class SeatInventory:
             if isinstance(before, Hold):
                 self.hold_count -= 1
         if newly_claimed:
-            self._claims.add(operation.holder, tuple(newly_claimed))
+            self.claims.add(operation.holder, tuple(newly_claimed))
 
     def settle(self, operation: Operation) -> None:
         """SETTLE: the database has written the operation; its seats are what they were to become."""
         commitments = self._committed(operation, SeatAction.SETTLE)
-        self._claims.remove(
+        self.claims.remove(
             (operation.holder if before is None else before.holder, seat_id)
             for seat_id, (_, before, _) in commitments
         )
@@ -297,9 +284,9 @@ class SeatInventory:
             self._count_sold(seat_id, after, 1)
             if after.payment_deadline is not None:
                 unpaid.append(after)
-                self.deadlines.add(after.payment_deadline, (after,))
+                self.deadlines.insert(after.payment_deadline, (after,))
         if unpaid:  # they were issued together, so they have one holder
-            self._claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
+            self.claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
 
     def abort(self, operation: Operation) -> None:
         """ABORT: the database never will write the operation; its seats are what they were."""
@@ -311,9 +298,9 @@ class SeatInventory:
             self._records[seat_id] = before
             self.hold_count += isinstance(before, Hold)
             # A deadline that came up meanwhile was passed over, so it is set again.
-            if (deadline := _deadline_of(before)) is not None:
-                self.deadlines.add(deadline, (before,))
-        self._claims.remove(
+            if (deadline := deadline_of(before)) < inf:
+                self.deadlines.insert(deadline, (before,))
+        self.claims.remove(
             (operation.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
 
@@ -325,18 +312,18 @@ class SeatInventory:
         """
         claimed: defaultdict[str, list[int]] = defaultdict(list)
         for record in records:
-            seat_id, deadline = record.seat_id, _deadline_of(record)
+            seat_id, deadline = record.seat_id, deadline_of(record)
             if seat_id in self._records:
                 assert isinstance(record, Hold), "two live tickets for one seat"
                 continue
             self._occupy(seat_id, record)
             self._count_sold(seat_id, record, 1)
             self.hold_count += isinstance(record, Hold)
-            if deadline is not None:
+            if deadline < inf:
                 claimed[record.holder].append(seat_id)
-                self.deadlines.add(deadline, (record,))
+                self.deadlines.insert(deadline, (record,))
         for holder, seat_ids in claimed.items():
-            self._claims.add(holder, tuple(seat_ids))
+            self.claims.add(holder, tuple(seat_ids))
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
         """Holds and pending tickets whose deadline has come, each once."""
@@ -356,6 +343,7 @@ class SeatInventory:
 
     def _occupy(self, seat_id: int, record: Record) -> None:
         self._records[seat_id] = record
+        self.available -= 1
         if seat_id < 0:
             self._take_place(seat_id)
 
@@ -365,6 +353,7 @@ class SeatInventory:
 
     def _vacate(self, seat_id: int) -> None:
         del self._records[seat_id]
+        self.available += 1
         if seat_id < 0 and (places := self.places.get(ticket_type_of(seat_id))):
             places.give_back(seat_id)
 
@@ -377,8 +366,3 @@ class SeatInventory:
     def _is_live(self, record: Hold | Ticket) -> bool:
         """Whether it is the very record of its seat: what replaces one is always another object."""
         return self._records.get(record.seat_id) is record
-
-
-def _deadline_of(record: Hold | Ticket) -> float | None:
-    """When it lapses, if it is not sold for good."""
-    return record.expires_at if isinstance(record, Hold) else record.payment_deadline

@@ -30,7 +30,7 @@ from engine.seat_states import SeatAction
 def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome:
     """Issue tickets for seats that are free or the holder's own."""
     if state.info.free_seats:
-        raise NothingForSale(state.info.id)
+        raise NothingForSale(state.screening_id)
     wanted = state.named(command)
     if command.payment_id is not None and (repeat := _repeated(state, command, wanted)):
         return repeat
@@ -101,7 +101,7 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
             [seat_id for operation in state.operations.values() for seat_id in operation.seat_ids]
         )
     if command.unsold_only and state.seats.tickets():
-        raise ScreeningHasBookings(state.info.id)
+        raise ScreeningHasBookings(state.screening_id)
     state.closed = True
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
@@ -129,7 +129,7 @@ def _ticket(
     return Ticket(
         id=first_id + number,
         booking_id=first_id,
-        screening_id=state.info.id,
+        screening_id=state.screening_id,
         seat_id=seat_id,
         holder=command.owner or command.holder,
         price_cents=state.price_of(seat_id),
