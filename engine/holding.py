@@ -127,7 +127,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     """Give back one's holds, all or those named."""
     if command.seat_ids is None and command.reservation_id is None:
         state.require_seats()
-        candidates = state.seats.claims.of(command.holder)
+        candidates = state.seats.claims.get(command.holder, ())
     else:
         candidates = state.named(command)
     own = state.seats.standing(command.holder, candidates).own

@@ -190,7 +190,9 @@ class ScreeningState:
         for seat_id in seat_ids:
             if seat_id not in by_id and not (self.info.free_seats and seat_id < 0):
                 raise SeatsNotFound([seat_id for seat_id in dict.fromkeys(seat_ids) if seat_id not in by_id])
-        return seat_ids if len(set(seat_ids)) == len(seat_ids) else tuple(dict.fromkeys(seat_ids))
+        if len(seat_ids) == 1 or len(set(seat_ids)) == len(seat_ids):
+            return seat_ids
+        return tuple(dict.fromkeys(seat_ids))
 
     def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
         """The seats that a command names, by themselves or by the reservation they are held under."""
@@ -214,11 +216,11 @@ class ScreeningState:
 
     def require_room(self, holder: str, wanted: int, returned: int = 0) -> None:
         """The cap counts what a holder occupies unpaid, less what the same command gives back."""
-        held = len(self.seats.claims.of(holder))
+        held = len(self.seats.claims.get(holder, ()))
         limit = self.policy.held_seats_limit
         if wanted and held - returned + wanted > limit:
             raise HoldLimitExceeded(limit, held, wanted)
-        if self.info.free_seats and self.seats.available < wanted:
+        if wanted > self.seats.available:  # of seats that a layout has, so many are known to be free
             raise RoomFull(self.info.free_seats)
 
     # Steps: everything has been checked

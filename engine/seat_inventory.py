@@ -137,7 +137,7 @@ class SeatInventory:
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
         """Seats and places that a holder holds, or is buying, under one reservation, oldest first."""
         named = []
-        for seat_id in self.claims.of(holder):
+        for seat_id in self.claims.get(holder, ()):
             record = self._records[seat_id]
             hold = record.before if isinstance(record, Commitment) else record
             if isinstance(hold, Hold) and hold.reservation_id == reservation_id:

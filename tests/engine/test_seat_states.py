@@ -78,8 +78,8 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
 )
 def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:
     seats = brought_to(before)
-    record, claims = seats.record(SEAT), seats.claims_of("user:7")
+    record, claims = seats.record(SEAT), seats.claims.get("user:7", ())
     seats.commit(operation(action), [after])
     seats.abort(operation(action))
     assert seats.record(SEAT) is record
-    assert seats.claims_of("user:7") == claims
+    assert seats.claims.get("user:7", ()) == claims
