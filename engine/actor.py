@@ -14,10 +14,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from time import perf_counter
-from typing import NamedTuple
 
 from engine.commands import (
     Command,
@@ -31,7 +31,7 @@ from engine.commands import (
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
 from engine.events import HoldsExpired
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
-from engine.records import Receipt, TicketStatus
+from engine.records import Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
 from engine.screening_state import Outcome
@@ -42,15 +42,12 @@ _UNJOURNALLED = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, Rea
 """Commands that are served even when the journal is full: reads, and what time has decided."""
 
 
-class Envelope(NamedTuple):
-    """A command in the mailbox, with whom to answer and since when it waits."""
-
-    command: Command
-    answer: "asyncio.Future[Reply]"
-    enqueued_at: float
+Envelope = tuple[Command, "asyncio.Future[Reply]", float]
+"""A command in the mailbox, whom to answer, and since when it waits."""
 
 
-class Surroundings(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Surroundings:
     """What all actors of a process share.
 
     Attributes:
@@ -151,12 +148,13 @@ class ScreeningActor:
         """
         if self._closed is not None:
             raise self._closed.with_traceback(None)
-        if len(self._mailbox) >= self._shared.mailbox_limit:
-            self._shared.observer.command_handled(type(command).__name__, Overloaded.code, 0.0, 0.0)
+        shared = self._shared
+        if len(self._mailbox) >= shared.mailbox_limit:
+            shared.observer.command_handled(type(command).__name__, Overloaded.code, 0.0, 0.0)
             raise Overloaded(self.screening_id)
         answer: asyncio.Future[Reply] = self._loop.create_future()
-        self.last_asked_at = now = self._shared.clock.now()
-        self._mailbox.append(Envelope(command, answer, now))
+        self.last_asked_at = now = shared.clock.now()
+        self._mailbox.append((command, answer, now))
         if not self._woken:
             self._woken = True
             self._loop.call_soon(self._drain)
@@ -167,7 +165,7 @@ class ScreeningActor:
         while self._mailbox:
             # A read behind everything else is answered when all of it has been decided.
             mark: asyncio.Future[Reply] = self._loop.create_future()
-            self._mailbox.append(Envelope(ReadStock(self.screening_id), mark, self._shared.clock.now()))
+            self._mailbox.append((ReadStock(self.screening_id), mark, self._shared.clock.now()))
             await asyncio.wait((mark,))
 
     def close(self, reason: Unavailable) -> None:
@@ -179,44 +177,43 @@ class ScreeningActor:
         if self._timer is not None:
             self._timer.cancel()
         while self._mailbox:
-            self._refuse(self._mailbox.popleft().answer, reason)
+            self._refuse(self._mailbox.popleft()[1], reason)
 
     def _drain(self) -> None:
         """Handle what has gathered, in order, up to the batch limit."""
         self._woken = False
-        now = self._shared.clock.now()
+        shared = self._shared
+        now = shared.clock.now()
         started = perf_counter()
-        for _ in range(min(len(self._mailbox), self._shared.batch_limit)):
+        for _ in range(min(len(self._mailbox), shared.batch_limit)):
             if self._closed is not None:
                 return  # by a defect; whoever waited has been answered
-            envelope = self._mailbox.popleft()
-            outcome = self._handle(envelope, now)
+            command, answer, enqueued_at = self._mailbox.popleft()
+            waited = now - enqueued_at
+            outcome = self._handle(command, answer, waited, now)
             finished = perf_counter()
-            waited = now - envelope.enqueued_at
-            kind = type(envelope.command).__name__
-            self._shared.observer.command_handled(kind, outcome, waited, finished - started)
+            shared.observer.command_handled(type(command).__name__, outcome, waited, finished - started)
             started = finished
         if self._mailbox and not self._woken:
             self._woken = True
             self._loop.call_soon(self._drain)
         self._arm_timer()
 
-    def _handle(self, envelope: Envelope, now: float) -> str:
+    def _handle(self, command: Command, answer: "asyncio.Future[Reply]", waited: float, now: float) -> str:
         """Decide one command and see to its effects. Returns "ok" or why not."""
-        command, answer, enqueued_at = envelope
         if answer.done():
             return "withdrawn"
-        if now - enqueued_at > self._shared.wait_limit_seconds:
+        shared = self._shared
+        if waited > shared.wait_limit_seconds:
             self._refuse(answer, CommandExpired())
             return CommandExpired.code
         try:
             if self._screening.next_deadline <= now and type(command) is not ReleaseLapsed:
                 self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
-            if self._shared.journal.full and type(command) not in _UNJOURNALLED:
+            if shared.journal.full and type(command) not in _UNJOURNALLED:
                 raise JournalFull
             outcome = self._screening.handle(command, now)
-            receipt: Receipt | None = getattr(command, "receipt", None)
-            self._carry_out(outcome, now, answer, receipt)
+            self._carry_out(outcome, now, command, answer)
         except EngineError as refusal:
             self._refuse(answer, refusal)
             return refusal.code
@@ -229,25 +226,40 @@ class ScreeningActor:
         self,
         outcome: Outcome,
         now: float,
+        command: Command | None = None,
         answer: "asyncio.Future[Reply] | None" = None,
-        receipt: Receipt | None = None,
     ) -> None:
         """Journal, publish, answer: in this order."""
         reply, events, changes, operation = outcome
+        shared = self._shared
         if operation is not None:
-            waiting = self._waiting.setdefault(operation, [])
-            if answer is not None:
-                waiting.append(answer)
-        if events:
-            settled = None if operation is None else partial(self._finish, operation)
-            self._shared.journal.append(Entry(events, receipt, reply if receipt else None, settled))
-            if isinstance(events[0], HoldsExpired):
-                lapsed = events[0].holds
-                self._shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
+            self._await_journal(outcome, operation, command, answer)
+        elif events:
+            shared.journal.append(make(Entry, (events, None, None, None)))
+        if events and type(events[0]) is HoldsExpired:
+            lapsed = events[0].holds
+            shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
         for change in changes:
-            self._shared.publisher.publish(change)
+            shared.publisher.publish(change)
         if operation is None and answer is not None and not answer.done():
             answer.set_result(reply)
+
+    def _await_journal(
+        self,
+        outcome: Outcome,
+        operation: int,
+        command: Command | None,
+        answer: "asyncio.Future[Reply] | None",
+    ) -> None:
+        """Journal what is durable; whoever asked is answered when the journal has spoken."""
+        waiting = self._waiting.setdefault(operation, [])
+        if answer is not None:
+            waiting.append(answer)
+        if outcome.events:
+            receipt: Receipt | None = getattr(command, "receipt", None)
+            settled = partial(self._finish, operation)
+            reply = outcome.reply if receipt else None
+            self._shared.journal.append(Entry(outcome.events, receipt, reply, settled))
 
     def _finish(self, operation: int, error: EngineError | None) -> None:
         """The journal has spoken about an operation: settle or abort it, and answer."""
