@@ -215,7 +215,9 @@ class ScreeningActor:
             outcome = self._screening.handle(command, now)
             self._carry_out(outcome, now, command, answer)
         except EngineError as refusal:
-            self._refuse(answer, refusal)
+            # Its traceback holds this frame, which holds the answer, which holds it: nobody needs the
+            # traceback, and without it the three are not left to the garbage collector.
+            self._refuse(answer, refusal.with_traceback(None))
             return refusal.code
         except Exception as defect:
             self._give_up(answer, defect)

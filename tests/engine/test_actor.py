@@ -1,6 +1,7 @@
 """Actors and their directory: mailboxes, timers, activation, taking over, putting away, stopping."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable
 
 import pytest
@@ -99,6 +100,17 @@ async def test_exactly_one_of_many_wins_a_seat(house: House) -> None:
     answers = await asyncio.gather(*(house.hold(f"user:{n}", 1) for n in range(1000)), return_exceptions=True)
     losers = [answer for answer in answers if isinstance(answer, SeatsUnavailable)]
     assert len(losers) == 999
+
+
+async def test_a_refusal_that_nobody_keeps_is_gone_without_the_garbage_collector(house: House) -> None:
+    await house.hold("user:7", 1)
+    answer = house.screenings.ask_active(HoldSeats(1, "user:8", (1,)))
+    assert answer is not None
+    await asyncio.wait((answer,))
+    refusal = weakref.ref(answer.exception())
+    assert isinstance(refusal(), SeatsUnavailable)
+    del answer
+    assert refusal() is None
 
 
 async def test_a_full_mailbox_refuses_at_once() -> None:
