@@ -14,8 +14,7 @@ class Claims(dict[str, tuple[int, ...]]):
 
     def add(self, holder: str, seat_ids: tuple[int, ...]) -> None:
         """A holder claims seats that nobody has claimed."""
-        claimed = self.get(holder)
-        self[holder] = seat_ids if claimed is None else claimed + seat_ids
+        self[holder] = self.get(holder, ()) + seat_ids
 
     def remove(self, given_up: Iterable[tuple[str, int]]) -> None:
         """Holders claim seats no longer. What is not claimed is passed over.

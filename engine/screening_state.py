@@ -187,12 +187,13 @@ class ScreeningState:
         if not self._seated:
             self.require_seats()
         by_id = self.seats.layout.by_id
-        for seat_id in seat_ids:
-            if seat_id not in by_id and not (self.info.free_seats and seat_id < 0):
-                raise SeatsNotFound([seat_id for seat_id in dict.fromkeys(seat_ids) if seat_id not in by_id])
-        if len(seat_ids) == 1 or len(set(seat_ids)) == len(seat_ids):
-            return seat_ids
-        return tuple(dict.fromkeys(seat_ids))
+        if len(by_id.keys() & seat_ids) == len(seat_ids):
+            return seat_ids  # every one is there, and named once
+        wanted = tuple(dict.fromkeys(seat_ids))
+        unknown = [seat_id for seat_id in wanted if seat_id not in by_id]
+        if unknown and not (self.info.free_seats and max(unknown) < 0):
+            raise SeatsNotFound(unknown)
+        return wanted
 
     def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
         """The seats that a command names, by themselves or by the reservation they are held under."""
