@@ -67,9 +67,10 @@ class Deadlines:
 
     def keep_bounded(self, live: int, is_live: Callable[[Hold | Ticket], bool]) -> None:
         """Drop stale entries once there are many more than the `live` records."""
-        if len(self) > 2 * live + _SLACK:
-            self._queue = deque(records for records in self._queue or () if any(map(is_live, records)))
-            self._heap = [entry for entry in self._heap if any(map(is_live, entry[2]))]
+        queue, heap = self._queue or (), self._heap
+        if len(queue) + len(heap) > 2 * live + _SLACK:
+            self._queue = deque(records for records in queue if any(map(is_live, records)))
+            self._heap = [entry for entry in heap if any(map(is_live, entry[2]))]
             heapify(self._heap)
             self._find_earliest()
 

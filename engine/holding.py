@@ -84,8 +84,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     state.require_open(now, "reserve seats")
     wanted = state.known(command.seat_ids)
     free = state.obtainable(command.holder, wanted)
-    obtained = set(free)
-    own = [seat_id for seat_id in wanted if seat_id not in obtained]
+    own = state.seats.held_by(command.holder, wanted) if len(free) < len(wanted) else []
     state.require_room(command.holder, len(free), len(own))
     first_id = state.hold_ids.take(len(free)) if free else 0
     steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
@@ -93,10 +92,12 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
         steps.append(give_back(state, command.holder, own, now))
     if free:
         steps.append(_take(state, command.holder, free, first_id, now))
+    held = steps[-1][0].holds if free else ()
+    released = steps[0][0].holds if own else ()
     return Outcome(
-        Toggled(_holds_on(state, free), steps[0][0].holds if own else ()),
-        tuple(event for event, _ in steps),
-        tuple(change for _, change in steps),
+        Toggled(held, released),
+        tuple([event for event, _ in steps]),
+        tuple([change for _, change in steps]),
     )
 
 
@@ -104,7 +105,7 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     """Move deadlines, within the caps of count and total life."""
     state.require_open(now, "extend reservations")
     wanted = state.named(command)
-    own = set(state.seats.standing(command.holder, wanted).own)
+    own = set(state.seats.held_by(command.holder, wanted))
     if missing := [seat_id for seat_id in wanted if seat_id not in own]:
         raise NotHeld(missing)
     holds = _holds_on(state, wanted)
@@ -130,7 +131,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
         candidates = state.seats.claims.get(command.holder, ())
     else:
         candidates = state.named(command)
-    own = state.seats.standing(command.holder, candidates).own
+    own = state.seats.held_by(command.holder, candidates)
     if not own:
         return Outcome(Released(()))
     event, change = give_back(state, command.holder, own, now, command.origin)
@@ -165,7 +166,8 @@ def give_back(
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
     holds = state.seats.release(seat_ids)
     change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
-    return ev.HoldsReleased(state.screening_id, state.epoch, change.seq, now, holder, holds), change
+    event = make(ev.HoldsReleased, (state.screening_id, state.epoch, change.seq, now, holder, holds))
+    return event, change
 
 
 def _take(

@@ -55,16 +55,16 @@ Record = Hold | Ticket | Commitment
 class Standing(NamedTuple):
     """How seats stand towards one holder, each list in the order in which they were named.
 
+    Seats that the holder holds are in none of them.
+
     Attributes:
         free: available.
-        own: held by the holder.
         in_progress: a change of the holder's own is on its way to the database.
         held: reserved for somebody else.
         booked: sold (or the holder's own already).
     """
 
     free: list[int]
-    own: list[int]
     in_progress: list[int]
     held: list[int]
     booked: list[int]
@@ -144,16 +144,26 @@ class SeatInventory:
                 named.append(seat_id)
         return named
 
+    def held_by(self, holder: str, seat_ids: Iterable[int]) -> list[int]:
+        """Those of the seats on which the holder has a hold."""
+        own = []
+        for seat_id in seat_ids:
+            record = self._records.get(seat_id)
+            if isinstance(record, Hold) and record.holder == holder:
+                own.append(seat_id)
+        return own
+
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by how they stand towards `holder`."""
-        standing = Standing([], [], [], [], [])
+        standing = Standing([], [], [], [])
         records = self._records
         for seat_id in seat_ids:
             record = records.get(seat_id)
             if record is None:
                 standing.free.append(seat_id)
             elif isinstance(record, Hold):
-                (standing.own if record.holder == holder else standing.held).append(seat_id)
+                if record.holder != holder:
+                    standing.held.append(seat_id)
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
                 (standing.booked if sold else standing.held).append(seat_id)
