@@ -1,9 +1,10 @@
 """The business limits of selling, as one immutable value handed to every screening."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Policy(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Policy:
     """Limits on holds and payments.
 
     Attributes:
