@@ -2,7 +2,7 @@
 
 import gc
 
-_THRESHOLDS = (50_000, 20, 50)
+_THRESHOLDS = (5_000, 200, 50)
 """New objects until the youngest are looked at, and how often those of the next two generations are."""
 
 
