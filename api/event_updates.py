@@ -1,14 +1,14 @@
 """Changes of a screening in the words of the event socket: how much is left, and that somebody has bought.
 
 Everybody who watches an event gets the same bytes, made once for each update of the feed. Every booking is
-told by itself with the count it left; the counts after all changes of the update end it.
+told by itself with the count it left; the counts after all changes of a batch end it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import orjson
 
-from api.feed import Frames
+from api.feed import Batch, Frames
 from api.outbox import text_frame
 from api.wire import timestamp
 from engine.events import HoldsExtended, TicketsCancelled, TicketsConfirmed, TicketsIssued, TicketsLapsed
@@ -28,20 +28,26 @@ class EventUpdates:
     """Some changes of an event, as the same frames for everybody. Fits `api.feed.Wording`.
 
     Args:
-        changes: oldest first.
+        batches: oldest first.
     """
 
     __slots__ = ("_frames",)
 
-    def __init__(self, changes: Sequence[SeatsChanged]) -> None:
-        frames = [_booking_frame(change) for change in changes if change.cause in _BOOKING_TYPES]
-        if any(change.cause not in _UNCOUNTED for change in changes):
-            frames.append(counts_frame(changes[-1], changes[-1].at))
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        frames = [frame for batch in batches for frame in _told(batch)]
         self._frames = Frames(b"".join(frames), len(frames))
 
     def frames(self, holder: str) -> Frames:
         """The frames for any watcher."""
         return self._frames
+
+
+def _told(changes: Batch) -> Iterator[bytes]:
+    for change in changes:
+        if change.cause in _BOOKING_TYPES:
+            yield _booking_frame(change)
+    if any(change.cause not in _UNCOUNTED for change in changes):
+        yield counts_frame(changes[-1], changes[-1].at)
 
 
 def counts_frame(counted: SeatsChanged | Stock, at: float) -> bytes:

@@ -3,10 +3,12 @@
 A screening that nobody watches costs one dictionary lookup per change. For one that is watched, a change
 is only noted while its command runs; sending is left to the next turn of the event loop, so a hold costs
 the same however many watch. The first change goes out at once. Those that follow are gathered for a tick
-and sent as one update.
+and sent as one update; without a tick, all that were decided while the last update was being sent. A socket
+costs one system call per update, so under load updates grow longer, not more.
 
 Each door tells the same changes in words of its own: a watcher brings its `Wording`, and what a wording makes
-of an update is made once for all who share it.
+of an update is made once for all who share it. A large audience is served in slices, and between two of them
+everything else has its turn.
 
 A watcher that joins passes through three stages, so that nothing is lost or sent twice on the way:
 
@@ -19,9 +21,10 @@ it has missed. Then it follows from the position of that answer, and whatever wa
 out first. What took place before it was held back is in the engine's answer, never in here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol
+from itertools import islice
+from typing import NamedTuple, Protocol, Self
 
 from api.compression import deflated
 from engine.ports import Clock, Timer
@@ -36,6 +39,9 @@ class Position(NamedTuple):
 
 
 _NEVER = Position(2**63, 0)
+
+_SLICE = 512
+"""Sockets that are written to in one turn of the event loop: some milliseconds."""
 
 
 class Frames:
@@ -52,6 +58,13 @@ class Frames:
         self.wire = wire
         self.number = number
         self._deflated: bytes | None = None
+
+    @classmethod
+    def joined(cls, several: Sequence[Self]) -> Self:
+        """Some frames as one piece."""
+        if len(several) == 1:
+            return several[0]
+        return cls(b"".join([frames.wire for frames in several]), sum(frames.number for frames in several))
 
     def deflated(self, from_bytes: int) -> bytes:
         """The same for those who take compressed frames, made once for all of them.
@@ -71,8 +84,11 @@ class Telling(Protocol):
         """What a watcher gets; the same object for all who get the same."""
 
 
-Wording = Callable[[Sequence[SeatsChanged]], Telling]
-"""Tells changes, oldest first, of one screening. One object per wording, so that tellings are shared."""
+Batch = Sequence[SeatsChanged]
+"""Changes of one screening, oldest first, at least one, that may be told as one."""
+
+Wording = Callable[[Sequence[Batch]], Telling]
+"""Tells batches, oldest first, of one screening. One object per wording, so that tellings are shared."""
 
 
 class FeedObserver(Protocol):
@@ -86,22 +102,31 @@ class Update:
     """Changes that go out together.
 
     Args:
-        changes: oldest first, at least one.
+        batches: oldest first, at least one, and none of them empty.
     """
 
-    __slots__ = ("_changes", "_tellings", "position")
+    __slots__ = ("_batches", "_tellings", "first", "position")
 
-    def __init__(self, changes: Sequence[SeatsChanged]) -> None:
-        self.position = Position(changes[-1].epoch, changes[-1].seq)
-        self._changes = changes
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.first = _position_of(batches[0])
+        self.position = _position_of(batches[-1])
+        self._batches = batches
         self._tellings: dict[Wording, Telling] = {}
 
     def told(self, wording: Wording) -> Telling:
         """The changes in somebody's words."""
         telling = self._tellings.get(wording)
         if telling is None:
-            telling = self._tellings[wording] = wording(self._changes)
+            telling = self._tellings[wording] = wording(self._batches)
         return telling
+
+    def after(self, position: Position) -> "Update":
+        """What of it is newer than a position that lies within it."""
+        return Update([batch for batch in self._batches if _position_of(batch) > position])
+
+
+def _position_of(batch: Batch) -> Position:
+    return Position(batch[-1].epoch, batch[-1].seq)
 
 
 class Watcher:
@@ -113,9 +138,21 @@ class Watcher:
         wording: how changes are told.
         send: takes whole frames; never blocks and never raises.
         deflate_from_bytes: from which size on frames are sent compressed; None for never.
+
+    Attributes:
+        due: an update that is being sent to the audience, and has not reached this watcher yet.
     """
 
-    __slots__ = ("_deflate_from_bytes", "_kept", "_position", "_send", "holder", "screening_id", "wording")
+    __slots__ = (
+        "_deflate_from_bytes",
+        "_kept",
+        "_position",
+        "_send",
+        "due",
+        "holder",
+        "screening_id",
+        "wording",
+    )
 
     def __init__(
         self,
@@ -136,6 +173,7 @@ class Watcher:
         """Get nothing, until held back again."""
         self._position = _NEVER
         self._kept: list[Update] | None = None
+        self.due: Update | None = None
 
     def hold_back(self) -> None:
         """Keep updates from now on."""
@@ -148,13 +186,23 @@ class Watcher:
             How many frames were sent.
         """
         kept, self._kept, self._position = self._kept or (), None, position
-        return sum(map(self.take, kept))
+        return sum(map(self._take, kept))
 
-    def take(self, update: Update) -> int:
-        """Send an update, keep it, or pass it over. Returns how many frames were sent."""
+    def serve(self) -> int:
+        """Get what is due, if anything is. Returns how many frames were sent.
+
+        Who is answered about a later change has to get it before the answer.
+        """
+        update, self.due = self.due, None
+        return 0 if update is None else self._take(update)
+
+    def _take(self, update: Update) -> int:
+        """Send an update, keep it, or pass it over."""
         if self._kept is not None:
             self._kept.append(update)
         elif update.position > self._position:
+            if update.first <= self._position:
+                update = update.after(self._position)
             frames = update.told(self.wording).frames(self.holder)
             if frames.number:
                 from_bytes = self._deflate_from_bytes
@@ -164,7 +212,7 @@ class Watcher:
 
 
 class _Audience:
-    """Everybody who watches one screening, and the changes that wait for the next tick."""
+    """Everybody who watches one screening, and the changes that wait for the next update."""
 
     __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "watchers")
 
@@ -180,19 +228,35 @@ class _Audience:
         """Note a change that has to be sent."""
         self._gathered.append(change)
         if self._timer is None:
-            self._timer = self._clock.call_at(self._clock.now(), self._tick)
+            self._in_a_turn(self._tick)
+
+    def _in_a_turn(self, step: Callable[[], None]) -> None:
+        self._timer = self._clock.call_at(self._clock.now(), step)
 
     def _tick(self) -> None:
         if not self._gathered:
             self._timer = None
             return
         changes, self._gathered = self._gathered, []
+        # Where there is no tick to merge them in, every change is told by itself.
+        batches = [changes] if self._tick_seconds else [[change] for change in changes]
         # A turn later, so that whoever asked for one of these changes has had his answer: on a socket that
         # gets both, what others did to a seat after him must not be told before it.
-        self._timer = self._clock.call_at(self._clock.now(), partial(self._send, Update(changes)))
+        self._in_a_turn(partial(self._send, Update(batches)))
 
     def _send(self, update: Update) -> None:
-        self._observer.frames_sent(sum(watcher.take(update) for watcher in self.watchers))
+        watchers = tuple(self.watchers)
+        for watcher in watchers:
+            watcher.due = update
+        self._serve(iter(watchers))
+
+    def _serve(self, watchers: Iterator[Watcher]) -> None:
+        """Send what is due to the next of them; whoever joins meanwhile is told by the engine."""
+        sent = [watcher.serve() for watcher in islice(watchers, _SLICE)]
+        self._observer.frames_sent(sum(sent))
+        if len(sent) == _SLICE:
+            self._in_a_turn(partial(self._serve, watchers))
+            return
         # Counted from the end of the sending, so that a large audience leaves time for all else.
         self._timer = self._clock.call_at(self._clock.now() + self._tick_seconds, self._tick)
 
@@ -208,7 +272,7 @@ class SeatFeed:
     Args:
         clock: the time.
         observer: counts frames.
-        tick_seconds: how long changes are gathered after an update went out.
+        tick_seconds: how long changes are gathered after an update went out, to be merged; 0 to merge none.
     """
 
     def __init__(self, clock: Clock, observer: FeedObserver, *, tick_seconds: float = 0.020) -> None:
@@ -237,6 +301,7 @@ class SeatFeed:
         if audience is None or watcher not in audience.watchers:
             return
         audience.watchers.remove(watcher)
+        watcher.pause()
         if not audience.watchers:
             audience.dissolve()
             del self._audiences[watcher.screening_id]

@@ -147,6 +147,8 @@ class RoomSocket(ClientSocket):
         self._answers.put(text_frame(orjson.dumps(message)))
 
     def _send_answers(self, frames: bytes, number: int) -> None:
+        for _, watcher in self._rooms.values():
+            number += watcher.serve()
         self.outbox.send(frames)
         self.services.observer.frames_sent(number)
 

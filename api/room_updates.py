@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from api.feed import Frames
+from api.feed import Batch, Frames
 from api.outbox import text_frame
 from api.room_notes import Aliases, SelectionNote, note_of
 from api.wire import timestamp_or_none
@@ -48,13 +48,13 @@ class RoomUpdates:
 
     Args:
         room: where it happened.
-        changes: oldest first.
+        batches: oldest first. How they are cut makes no difference here: every change is told by itself.
     """
 
     __slots__ = ("_everybody", "_news", "_own")
 
-    def __init__(self, room: NamedSeats, changes: Sequence[SeatsChanged]) -> None:
-        self._news = [news for change in changes for news in _told(room, change)]
+    def __init__(self, room: NamedSeats, batches: Sequence[Batch]) -> None:
+        self._news = [news for batch in batches for change in batch for news in _told(room, change)]
         self._everybody = _together(self._news)
         self._own: dict[str, Frames | None] = {news.origin: None for news in self._news if news.origin}
 

@@ -8,13 +8,13 @@ A long message is cut into parts. All but the last say `"more": true` and carry 
 resumes after the last `seq` it saw never misses the parts it did not get.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from typing import Any
 
 import orjson
 
-from api.feed import Frames, Position, Wording
+from api.feed import Batch, Frames, Position, Wording
 from api.outbox import text_frame
 from api.socket_messages import UpdateForm
 from api.wire import timestamp, user_id_of
@@ -41,14 +41,14 @@ class SeatUpdates:
         self._position = Position(last.epoch, last.seq)
         self._at = last.at
         self._views = tuple(views.values())
-        self._owners = {view.holder for view in self._views}
+        self._owners: Set[str | None] = {view.holder for view in self._views}
         self._audiences: dict[str | None, Frames] = {}
 
-    def frames(self, holder: str) -> Frames:
+    def frames(self, holder: str | None) -> Frames:
         """The frames for a watcher, as one piece that is made once for all who get the same.
 
         Args:
-            holder: whose seats are "mine".
+            holder: whose seats are "mine"; None for somebody who has none.
         """
         owner = holder if holder in self._owners else None
         frames = self._audiences.get(owner)
@@ -56,6 +56,11 @@ class SeatUpdates:
             parts = tuple(self.parts(owner))
             frames = self._audiences[owner] = Frames(b"".join(parts), len(parts))
         return frames
+
+    @property
+    def owners(self) -> Set[str | None]:
+        """Who gets frames of his own."""
+        return self._owners
 
     def parts(self, holder: str | None) -> Iterator[bytes]:
         """The same frames one by one, for a watcher who has much to catch up with."""
@@ -68,7 +73,34 @@ class SeatUpdates:
             yield from _cut(_bulks(states), self._position, self._at)
 
 
-SEAT_WORDINGS: Mapping[UpdateForm, Wording] = {form: partial(SeatUpdates, form) for form in UpdateForm}
+class SeriesOfSeatUpdates:
+    """Updates that leave together, each told by itself. Fits `api.feed.Wording`.
+
+    Args:
+        form: which messages are wanted.
+        batches: what each update tells.
+    """
+
+    __slots__ = ("_audiences", "_owners", "_updates")
+
+    def __init__(self, form: UpdateForm, batches: Sequence[Batch]) -> None:
+        self._updates = [SeatUpdates(form, batch) for batch in batches]
+        self._owners = {owner for update in self._updates for owner in update.owners}
+        self._audiences: dict[str | None, Frames] = {}
+
+    def frames(self, holder: str) -> Frames:
+        """As those of each update."""
+        owner = holder if holder in self._owners else None
+        frames = self._audiences.get(owner)
+        if frames is None:
+            frames = Frames.joined([update.frames(owner) for update in self._updates])
+            self._audiences[owner] = frames
+        return frames
+
+
+SEAT_WORDINGS: Mapping[UpdateForm, Wording] = {
+    form: partial(SeriesOfSeatUpdates, form) for form in UpdateForm
+}
 """How the seats of a screening are told to those who watch them."""
 
 

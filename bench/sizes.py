@@ -15,6 +15,7 @@ class Sizes:
         rows, seats_per_row: of their halls.
         crowd: clients on one hot seat.
         sockets: that changes fan out to, or that send commands.
+        changes_ahead: changes, or messages, on their way together while they fan out.
         commands_depth: commands on their way per socket.
         idle_sockets: that are open and silent.
         active_screenings: that are in memory, in halls of 300 seats.
@@ -32,6 +33,7 @@ class Sizes:
     seats_per_row: int = 50
     crowd: int = 1000
     sockets: int = 1000
+    changes_ahead: int = 16
     commands_depth: int = 16
     idle_sockets: int = 10_000
     active_screenings: int = 10_000
@@ -50,6 +52,7 @@ SMALL = Sizes(
     seats_per_row=50,
     crowd=10,
     sockets=10,
+    changes_ahead=2,
     commands_depth=4,
     idle_sockets=50,
     active_screenings=20,

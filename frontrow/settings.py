@@ -319,7 +319,9 @@ class Settings:
     ] = 5.0
 
     socket_tick_ms: Annotated[
-        int, _whole(0, 1000, "milliseconds"), "Changes of seats within this time are merged into one frame."
+        int,
+        _whole(0, 1000, "milliseconds"),
+        "Changes of seats within this time are merged into one frame; 0 to merge none.",
     ] = 20
     socket_ping_seconds: Annotated[
         float,

@@ -16,9 +16,6 @@ from bench.load.tally import Stopwatch, Tally
 READY_SECONDS = 120.0
 """How long all sockets together may take until they are open and have been greeted."""
 
-_AHEAD = 2
-"""Changes that are on their way together, so that the server never waits for the next one."""
-
 REFUSED = 0x100
 """Outcome of a command that the server did not carry out; frames' own outcomes are their opcodes."""
 
@@ -165,28 +162,44 @@ async def open_sockets(address: Address, sockets: Sequence[Socket]) -> None:
 
 @dataclass(frozen=True)
 class ByRequests:
-    """Changes that are made by REST."""
+    """Changes that are made by REST, each by somebody else.
+
+    Attributes:
+        requests: what makes them.
+        ahead: changes that are on their way together.
+    """
 
     requests: Requests
+    ahead: int
 
-    async def connected(self, address: Address, tally: Tally) -> ClosedLoopConnection:
-        """A connection that makes them."""
-        connection = ClosedLoopConnection(self.requests.of(0, 1), _AHEAD, tally)
-        await connect_all(address, [connection])
-        return connection
+    async def connected(self, address: Address, tally: Tally) -> list[ClosedLoopConnection]:
+        """Connections that make them."""
+        connections = [
+            ClosedLoopConnection(self.requests.of(number, self.ahead), 1, tally)
+            for number in range(self.ahead)
+        ]
+        await connect_all(address, connections)
+        return connections
 
 
 @dataclass(frozen=True)
 class ByMessage:
-    """A message that is sent again whenever it has come back."""
+    """A message that is sent again whenever it has come back.
+
+    Attributes:
+        text: of the message.
+        ahead: how many are on their way together.
+    """
 
     text: bytes
+    ahead: int
 
-    async def connected(self, address: Address, tally: Tally) -> Commander:
-        """A connection that sends it."""
-        commander = Commander("/", cycle([client_frame(self.text)]), _AHEAD, tally)
+    async def connected(self, address: Address, tally: Tally) -> list[Commander]:
+        """The connection that sends it; others would be told what this one sends, and it would be one more
+        who is told."""
+        commander = Commander("/", cycle([client_frame(self.text)]), self.ahead, tally)
         await open_sockets(address, [commander])
-        return commander
+        return [commander]
 
 
 @dataclass(frozen=True)
@@ -217,18 +230,17 @@ class FanOut:
         """
         tally = Tally()
         listeners = [Listener(path, self.ready_by, tally) for path in self.paths]
-        changing: ClosedLoopConnection | Commander | None = None
+        changing: Sequence[ClosedLoopConnection | Commander] = ()
         try:
             await open_sockets(self.address, listeners)
             changing = await self.changes.connected(self.address, Tally())
             watch = Stopwatch(tally, self.server_pid)
-            await drive([changing.pipeline], self.seconds)
+            await drive([connection.pipeline for connection in changing], self.seconds)
             watch.stop()
             tally.unanswered = sum(listener.lost for listener in listeners)
         finally:
-            for connection in (*listeners, changing):
-                if connection is not None:
-                    connection.close()
+            for connection in (*listeners, *changing):
+                connection.close()
         return tally
 
 

@@ -1,7 +1,7 @@
 """Every change goes to many sockets: deliveries per second, while changes are made as fast as they are taken.
 
-Ours are changes of a seat, made by REST, each in a frame of its own (no tick to gather them in). The peers
-pass a message of the same size on.
+Ours are changes of seats, made by REST, each in a frame of its own (no tick to merge them in). The peers pass
+a message of the same size on. As many changes as messages are on their way together.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,8 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
         load = await _changes_of_seats(stage, server)
         probe = await stage.load.run(replace(load, seconds=_PROBE_SECONDS))
         contenders = [_contender(stage, "frontrow", load)]
-        message = ByMessage(b"x" * (probe.received_bytes // max(probe.outcomes[TEXT], 1)))
+        text = b"x" * (probe.received_bytes // max(probe.outcomes[TEXT], 1))
+        message = ByMessage(text, stage.sizes.changes_ahead)
         for name in ("websockets-broadcast", "tornado-broadcast"):
             target = await stage.join(stack, name)
             if target is not None:
@@ -45,9 +46,10 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
 
 async def _changes_of_seats(stage: Stage, server: Frontrow) -> FanOut:
     (screening,) = await stage.activated(server, await server.process.seed(1, 15, 20))
-    changing = Repeated([SeatPairs(stage.tokens, [screening]).toggle(0)])
+    pairs, ahead = SeatPairs(stage.tokens, [screening]), stage.sizes.changes_ahead
+    changes = ByRequests(Repeated([pairs.toggle(pair) for pair in range(ahead)]), ahead)
     paths = watching_paths(stage.tokens, screening.id, stage.sizes.sockets)
-    return FanOut(*server.target, paths, GREETING, ByRequests(changing), stage.seconds)
+    return FanOut(*server.target, paths, GREETING, changes, stage.seconds)
 
 
 def _messages(stage: Stage, target: Target, message: ByMessage) -> FanOut:

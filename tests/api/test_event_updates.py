@@ -14,7 +14,7 @@ def change(seq: int, cause: str, available: int) -> SeatsChanged:
 
 def told(*changes: SeatsChanged) -> list[dict]:
     """The messages, as a client reads them."""
-    frames = EventUpdates(changes).frames("user:7")
+    frames = EventUpdates([changes]).frames("user:7")
     wire = frames.wire
     messages = []
     while wire:
@@ -56,5 +56,5 @@ def test_a_booking_that_failed_gives_its_seats_back():
 
 
 def test_everybody_gets_the_same_bytes():
-    updates = EventUpdates([change(1, "tickets_issued", 44)])
+    updates = EventUpdates([[change(1, "tickets_issued", 44)]])
     assert updates.frames("user:7") is updates.frames("user:8")

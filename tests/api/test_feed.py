@@ -27,10 +27,10 @@ class Sent:
 class Hall:
     """A feed, its time, and watchers that keep what they are sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
         self.clock = ManualClock()
         self.sent = Sent()
-        self.feed = SeatFeed(self.clock, self.sent, tick_seconds=TICK_SECONDS)
+        self.feed = SeatFeed(self.clock, self.sent, tick_seconds=tick_seconds)
         self.seq = 0
 
     def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
@@ -251,8 +251,8 @@ def test_each_wording_is_asked_once_for_an_update(hall):
     told = []
 
     class Counted:
-        def __init__(self, changes):
-            told.append([change.seq for change in changes])
+        def __init__(self, batches):
+            told.append([[change.seq for change in batch] for batch in batches])
 
         def frames(self, holder):
             return Frames(holder.encode(), 1)
@@ -266,6 +266,74 @@ def test_each_wording_is_asked_once_for_an_update(hall):
     hall.change(held(1))
     hall.change(held(2))
     hall.turn()
-    assert told == [[1, 2]]
+    assert told == [[[1, 2]]]
     assert sorted(received) == [b"user:1", b"user:2"]
     assert seats(seats_received[0]) == {1: "reserved", 2: "reserved"}
+
+
+def test_without_a_tick_every_change_is_told_by_itself_in_one_piece():
+    hall = Hall(tick_seconds=0)
+    received = hall.live()
+    for seat_id in (1, 2):
+        hall.change(held(seat_id))
+    hall.change(free(1))
+    hall.turn()
+    (wire,) = received
+    told = [(message["seq"], message["updates"][0]["seat_id"]) for message in messages(wire)]
+    assert told == [(1, 1), (2, 2), (3, 1)]
+    assert hall.sent.frames == 3
+
+
+def test_an_owner_among_many_has_a_piece_of_his_own_and_the_others_share_theirs():
+    hall = Hall(tick_seconds=0)
+    first, second, *others = [hall.live(f"user:{user}") for user in range(1, 6)]
+    hall.change(held(1, user=1))
+    hall.change(held(2, user=2))
+    hall.change(held(3, user=9))
+    hall.turn()
+    assert len({id(received[0]) for received in others}) == 1
+
+    def mine(received):
+        return [message["updates"][0]["is_mine"] for message in messages(received[0])]
+
+    assert [mine(received) for received in (first, second, others[0])] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, False],
+    ]
+
+
+def test_of_changes_that_leave_together_a_watcher_gets_those_after_its_position():
+    hall = Hall(tick_seconds=0)
+    watcher, received = hall.watcher()
+    watcher.hold_back()
+    for seat_id in (1, 2, 3):
+        hall.change(held(seat_id))
+    watcher.follow(Position(1, 2))
+    hall.turn()
+    assert [[message["seq"] for message in messages(wire)] for wire in received] == [[3]]
+
+
+def test_between_the_slices_of_a_large_audience_everything_else_has_its_turn(hall):
+    audience = [hall.watcher() for _ in range(1200)]
+    for watcher, _ in audience:
+        watcher.follow(START)
+    unserved = []
+
+    def look():
+        unserved.extend(watcher for watcher, received in audience if not received)
+        hall.feed.leave(unserved[0])
+        # Who has to be told something else may not be told it before what is due.
+        assert (unserved[1].serve(), unserved[1].serve()) == (1, 0)
+        hall.change(free(1))
+
+    hall.change(held(1))
+    # The update is made in the next turn, its first slice is sent in the one after that.
+    hall.clock.call_at(hall.clock.now(), lambda: hall.clock.call_at(hall.clock.now(), look))
+    hall.turn(1)
+    assert 0 < len(unserved) < 1200
+    left, *stayed = sorted(audience, key=lambda one: one[0] is not unserved[0])
+    assert left[1] == []
+    assert {tuple(seats(wire)[1] for wire in received) for _, received in stayed} == {
+        ("reserved", "available")
+    }

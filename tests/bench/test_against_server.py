@@ -102,7 +102,7 @@ async def test_a_change_reaches_every_socket_at_once(database_url: str, tmp_path
     async with venue(database_url, tmp_path, socket_tick_ms=0) as place:
         pairs = place.pairs
         paths = watching_paths(pairs.tokens, pairs.screenings[0].id, 10)
-        changes = ByRequests(Repeated([pairs.toggle(0)]))
+        changes = ByRequests(Repeated([pairs.toggle(0), pairs.toggle(1)]), 2)
         tally = await FanOut(place.address, OWN_PID, paths, GREETING, changes, SECONDS).run()
     assert tally.unanswered == 0
     assert tally.outcomes[TEXT] > len(paths)

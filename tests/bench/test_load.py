@@ -207,7 +207,7 @@ class Talk:
 async def test_every_delivery_is_counted() -> None:
     async with serve(Talk().everybody, "127.0.0.1", 0) as server:
         address = Address(*server.sockets[0].getsockname())
-        load = FanOut(address, OWN_PID, ["/watch"] * 5, b"welcome", ByMessage(b"x" * 300), 0.1)
+        load = FanOut(address, OWN_PID, ["/watch"] * 5, b"welcome", ByMessage(b"x" * 300, 2), 0.1)
         tally = await load.run()
     assert tally.outcomes[TEXT] > 5
     assert tally.received_bytes == 300 * tally.outcomes[TEXT]
@@ -227,7 +227,7 @@ async def test_commands_are_counted_by_their_replies() -> None:
 
 async def test_a_refused_handshake_is_an_error() -> None:
     async with serving(Script()) as address:
-        load = FanOut(address, OWN_PID, ["/ws?token=abc"], None, ByMessage(b""), 0.1)
+        load = FanOut(address, OWN_PID, ["/ws?token=abc"], None, ByMessage(b"", 2), 0.1)
         with pytest.raises(SocketRefused, match=r"^/ws: .*201 Created"):
             await load.run()
 
