@@ -20,7 +20,7 @@ from api.feed import Position, Watcher
 from api.fields import LARGEST_ID
 from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import BadMessage
-from api.sockets import REFUSALS, ClientSocket, Farewell, NoToken, SocketServices
+from api.sockets import REFUSALS, ClientSocket, Farewell, NoToken, Opening, SocketServices
 from api.tokens import Identity, InvalidToken
 from api.wire import holder_of
 from engine.commands import ReadStock
@@ -59,7 +59,12 @@ class EventDoor:
 
 
 class EventSocket(ClientSocket):
-    """One client that follows events."""
+    """One client that follows events.
+
+    Args:
+        services: what sockets work with.
+        door: what the sockets of this door share beyond that.
+    """
 
     route = "/ws"
     endpoint = "events"
@@ -72,17 +77,18 @@ class EventSocket(ClientSocket):
         *REFUSALS,
     )
 
+    __slots__ = ("_door", "_identity", "_watchers")
+
     _identity: Identity
 
-    def initialize(self, services: SocketServices, door: EventDoor) -> None:
-        """Take the collaborators."""
-        super().initialize(services)
+    def __init__(self, services: SocketServices, door: EventDoor) -> None:
+        super().__init__(services)
         self._door = door
         self._watchers: dict[int, Watcher] = {}
 
-    async def enter(self, *path: str) -> None:
+    async def enter(self, opening: Opening) -> None:
         """Admit the client."""
-        self.send_message(**self._established(), timestamp=self.timestamp())
+        self.send_message(**self._established(opening), timestamp=self.timestamp())
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Answer one of the four messages that the guide has for clients."""
@@ -106,9 +112,9 @@ class EventSocket(ClientSocket):
         if self.admitted:
             self._door.attendance.clients -= 1
 
-    def _established(self) -> dict[str, Any]:
+    def _established(self, opening: Opening) -> dict[str, Any]:
         """Admit the client. Returns the message that tells it."""
-        self._identity = self.authenticate()
+        self._identity = self.authenticate(opening)
         self.admit(holder_of(self._identity.user_id), self._identity)
         self._door.attendance.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
@@ -197,9 +203,11 @@ class OneEventSocket(EventSocket):
 
     route = "/ws/events/{eventId}"
 
-    async def enter(self, *path: str) -> None:
+    __slots__ = ()
+
+    async def enter(self, opening: Opening) -> None:
         """Admit the client and subscribe it to the event."""
-        established, event_id = self._established(), int(path[0])
+        established, event_id = self._established(opening), int(opening.path[0])
         if event_id > LARGEST_ID:
             raise ScreeningNotFound(event_id)
         await self._watch(event_id, {**established, "eventId": event_id})

@@ -1,21 +1,18 @@
 """What waits to be sent to one WebSocket, bounded in bytes.
 
-Tornado's `write_message` has no bound of its own: a client that stops reading makes the server keep a
-task and a copy per message for ever. Here a message is a complete WebSocket frame, built once for all
-sockets that get it. While a socket keeps up, its frames go straight to the kernel. When the kernel takes
-no more, the rest of the one frame that was begun goes to Tornado's stream, and those that follow queue up
-here by reference. Past the bound the queue is dropped at once and the owner is told to close: the client
-comes back and asks for what it missed, and nobody else waited for it.
+A message is a complete WebSocket frame, built once for all sockets that get it. While a client keeps up, its
+frames go straight to the kernel. When the kernel takes no more, the transport keeps the rest of what was
+begun, and frames that follow queue up here by reference. Past the bound the queue is dropped at once and the
+owner is told to close: the client comes back and asks for what it missed, and nobody else waited for it.
 
-Control frames (ping, pong, close) are still written by Tornado, into the stream's own buffer. They may
-stand between two of our frames but never inside one, which is why every write looks at that buffer first.
+Frames that are sent while the client's own are being read leave together, when these have been read.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
+from tornado.websocket import WebSocketClosedError
 
 from api.socket_frames import FINAL, Opcode, frame
 
@@ -33,31 +30,46 @@ class Outbox:
     """The frames that one socket has still to be sent.
 
     Args:
-        protocol: the connection, already upgraded.
+        transport: where they go.
         limit_bytes: how much may wait, in bytes.
-        on_overflow: called once, when more than that would wait; closes the connection.
+        on_overflow: called when more than that would wait; closes the connection.
     """
 
     __slots__ = (
-        "_in_flight",
+        "_corked",
+        "_ended",
         "_limit_bytes",
         "_on_overflow",
-        "_protocol",
+        "_pong",
         "_queue",
-        "_stream",
-        "waiting_bytes",
+        "_queued_bytes",
+        "_room",
+        "_straight",
+        "_stuck",
+        "_transport",
     )
 
     def __init__(
-        self, protocol: WebSocketProtocol13, limit_bytes: int, on_overflow: Callable[[], None]
+        self, transport: asyncio.Transport, limit_bytes: int, on_overflow: Callable[[], None]
     ) -> None:
-        self._protocol = protocol
-        self._stream = protocol.stream
+        # From the first octet that the kernel does not take, the transport says so.
+        transport.set_write_buffer_limits(high=0)
+        self._transport = transport
         self._limit_bytes = limit_bytes
         self._on_overflow = on_overflow
-        self._queue: deque[bytes] = deque()
-        self._in_flight: asyncio.Future[None] | None = None
-        self.waiting_bytes = 0
+        # Whether frames go to the transport at once: neither corked nor stuck nor ended.
+        self._straight = True
+        self._corked = self._stuck = self._ended = False
+        # Made where it is needed: most sockets never wait, and an empty deque has 600 bytes.
+        self._queue: deque[bytes] | None = None
+        self._queued_bytes = 0
+        self._pong: bytes | None = None
+        self._room: asyncio.Future[None] | None = None
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the kernel has not taken yet."""
+        return self._transport.get_write_buffer_size() + self._queued_bytes
 
     def send(self, frames: bytes) -> None:
         """Send frames, or queue them. Does nothing once the connection is closing. Never raises.
@@ -68,16 +80,58 @@ class Outbox:
         Args:
             frames: one or more whole frames.
         """
-        if self._protocol.is_closing():
-            return
-        if self._in_flight is None:
+        if self._straight:
             self._write(frames)
+        elif not self._ended:
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.append(frames)
+            self._queued_bytes += len(frames)
+            if self._stuck and self.waiting_bytes > self._limit_bytes:
+                self._drop()
+                self._on_overflow()
+
+    def ping(self) -> None:
+        """Ask whether the client is still there, before all that waits."""
+        if not self._ended:
+            self._write(frame(FINAL | Opcode.PING, b""))
+
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping. Of those that come while the client reads nothing, the last is answered (RFC 6455,
+        section 5.5.3)."""
+        answer = frame(FINAL | Opcode.PONG, payload)
+        if self._stuck:
+            self._pong = answer
+        else:
+            self.send(answer)
+
+    def end(self, farewell: bytes) -> None:
+        """Send a close frame and nothing after it. What waits for a client that does not read is dropped."""
+        if self._ended:
             return
-        self._queue.append(frames)
-        self.waiting_bytes += len(frames)
-        if self.waiting_bytes > self._limit_bytes:
-            self._queue.clear()
-            self._on_overflow()
+        if not self._stuck:
+            self._flush()
+        self._write(farewell)
+        self.lost()
+
+    def lost(self) -> None:
+        """Nothing can be sent any more."""
+        self._ended = True
+        self._straight = False
+        self._drop()
+        self._make_room()
+
+    def cork(self) -> None:
+        """Gather what is sent from now on."""
+        self._corked = True
+        self._straight = False
+
+    def uncork(self) -> None:
+        """Send what has been gathered."""
+        self._corked = False
+        self._straight = not (self._stuck or self._ended)
+        if self._straight:
+            self._flush()
 
     async def drained(self) -> None:
         """Return when nothing waits any more.
@@ -85,32 +139,50 @@ class Outbox:
         Raises:
             WebSocketClosedError: the connection is closing, so nothing will be sent any more.
         """
-        while self._in_flight is not None:
-            await asyncio.wait((self._in_flight,))
-        if self._protocol.is_closing():
+        while self._stuck and not self._ended:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._room,))
+        if self._ended or self._transport.is_closing():
             raise WebSocketClosedError
 
-    def _write(self, frames: bytes) -> None:
-        stream = self._stream
-        sent = 0
-        if not stream.writing():
-            try:
-                sent = stream.write_to_fd(memoryview(frames))
-            except OSError:
-                # The kernel is full or the peer is gone; the stream finds out which.
-                sent = 0
-        if sent < len(frames):
-            rest = memoryview(frames)[sent:]
-            self.waiting_bytes += len(rest)
-            self._in_flight = stream.write(rest)
-            self._in_flight.add_done_callback(self._on_written)
+    # What the transport tells.
 
-    def _on_written(self, written: asyncio.Future[None]) -> None:
-        self._in_flight = None
-        self.waiting_bytes = sum(map(len, self._queue))
-        if self._protocol.is_closing():
-            self._queue.clear()
-        while self._queue and self._in_flight is None:
+    def pause(self) -> None:
+        """The kernel takes no more."""
+        self._stuck = True
+        self._straight = False
+
+    def resume(self) -> None:
+        """It has taken everything."""
+        self._stuck = False
+        pong, self._pong = self._pong, None
+        if pong is not None and not self._ended:
+            self._write(pong)
+        # Writing may find it full again; then the rest goes on waiting.
+        while self._queue and not self._stuck:
             frames = self._queue.popleft()
-            self.waiting_bytes -= len(frames)
+            self._queued_bytes -= len(frames)
             self._write(frames)
+        self._straight = not (self._corked or self._stuck or self._ended)
+        if not self._stuck:
+            self._make_room()
+
+    def _write(self, frames: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(frames)
+
+    def _flush(self) -> None:
+        if self._queue:
+            frames = b"".join(self._queue)
+            self._drop()
+            self._write(frames)
+
+    def _drop(self) -> None:
+        self._queue = None
+        self._queued_bytes = 0
+
+    def _make_room(self) -> None:
+        if self._room is not None:
+            self._room.set_result(None)
+            self._room = None

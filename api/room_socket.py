@@ -29,7 +29,7 @@ from api.room_notes import SelectionNote, harmless_user_info
 from api.room_refusals import NotInRoom, TooManyRooms, refusal_of
 from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import BadMessage
-from api.sockets import REFUSALS, ClientSocket, Farewell, SocketServices
+from api.sockets import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from api.throttle import Throttle, network_of
 from api.wire import holder_of
 from engine.commands import HoldSeats, ReleaseHolds
@@ -79,7 +79,12 @@ class _Wish(NamedTuple):
 
 
 class RoomSocket(ClientSocket):
-    """One client of rooms."""
+    """One client of rooms.
+
+    Args:
+        services: what sockets work with.
+        door: what the sockets of this door share beyond that.
+    """
 
     route = "/ws/{client_id}"
     endpoint = "rooms"
@@ -89,27 +94,28 @@ class RoomSocket(ClientSocket):
         *REFUSALS,
     )
 
+    __slots__ = ("_address", "_answers", "_client_id", "_door", "_guest", "_holder", "_named", "_rooms")
+
     _client_id: str
     _holder: str
     _address: str
 
-    def initialize(self, services: SocketServices, door: RoomDoor) -> None:
-        """Take the collaborators."""
-        super().initialize(services)
+    def __init__(self, services: SocketServices, door: RoomDoor) -> None:
+        super().__init__(services)
         self._door = door
         self._named = False
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
         self._answers = AnswersInOrder(self._send_answers)
 
-    async def enter(self, *path: str) -> None:
+    async def enter(self, opening: Opening) -> None:
         """Admit the client, as a guest or as the user of its token."""
-        client_id = self._client_id = path[0]
+        client_id = self._client_id = opening.path[0]
         if not _CLIENT_ID.fullmatch(client_id):
             raise BadClientId
-        identity = self.authenticate() if "token" in self.query else None
+        identity = self.authenticate(opening) if "token" in opening.query else None
         self._guest = identity is None
-        self._address = f"address:{network_of(self.request.remote_ip or '')}"
+        self._address = f"address:{network_of(opening.remote_ip)}"
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
         self.admit(self._holder if identity else self._address, identity)
         owners = {self._holder, self._address} if identity else {self._address}

@@ -16,7 +16,7 @@ from api.fields import LARGEST_ID
 from api.seat_updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
 from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import UpdateForm, WatchQuery, require_ping
-from api.sockets import REFUSALS, ClientSocket, Farewell, SocketServices
+from api.sockets import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from api.wire import holder_of
 from engine.commands import ReadChanges, ReadSeats
 from engine.errors import ScreeningNotFound
@@ -26,7 +26,12 @@ _QUERY = WatchQuery()
 
 
 class ScreeningSocket(ClientSocket):
-    """One client that watches one screening."""
+    """One client that watches one screening.
+
+    Args:
+        services: what sockets work with.
+        attendance: who watches which screening.
+    """
 
     route = "/ws/screenings/{screening_id}"
     endpoint = "screenings"
@@ -36,17 +41,18 @@ class ScreeningSocket(ClientSocket):
         *REFUSALS,
     )
 
-    def initialize(self, services: SocketServices, attendance: Attendance) -> None:
-        """Take the collaborators."""
-        super().initialize(services)
+    __slots__ = ("_attendance", "_watcher")
+
+    def __init__(self, services: SocketServices, attendance: Attendance) -> None:
+        super().__init__(services)
         self._attendance = attendance
         self._watcher: Watcher | None = None
 
-    async def enter(self, *path: str) -> None:
+    async def enter(self, opening: Opening) -> None:
         """Admit the client and bring it up to date."""
-        screening_id = int(path[0])
-        query: dict[str, Any] = _QUERY.load(self.query)
-        identity = self.authenticate()
+        screening_id = int(opening.path[0])
+        query: dict[str, Any] = _QUERY.load(opening.query)
+        identity = self.authenticate(opening)
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
         holder, form = holder_of(identity.user_id), query["updates"]

@@ -111,6 +111,11 @@ class FrameReader:
         self._opcode = 0
         self._compressed = False
 
+    @property
+    def unread_bytes(self) -> int:
+        """What has come and is no message yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
         self._buffer += data

@@ -1,12 +1,17 @@
 """Where the sockets are served: every door with its path, for a Tornado application."""
 
+from collections.abc import Callable
+from functools import partial
+
 from tornado.routing import URLSpec
 
 from api.attendance import Attendance
 from api.event_socket import EventDoor, EventSocket, OneEventSocket
+from api.heartbeat import Heartbeat
 from api.room_socket import RoomDoor, RoomSocket
 from api.screening_socket import ScreeningSocket
-from api.sockets import SocketServices
+from api.socket_handshake import Handshake
+from api.sockets import ClientSocket, SocketServices
 
 _ID = r"([0-9]{1,30})"
 
@@ -25,9 +30,15 @@ def socket_routes(
         events: what the sockets of events share.
         rooms: what the sockets of rooms share.
     """
+    heartbeat = Heartbeat(services.limits.ping_seconds)
+
+    def door(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
+        collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}
+        return URLSpec(pattern, Handshake, {**collaborators, "speaker": speaker})
+
     return [
-        URLSpec(rf"/ws/screenings/{_ID}", ScreeningSocket, {"services": services, "attendance": screenings}),
-        URLSpec(r"/ws", EventSocket, {"services": services, "door": events}),
-        URLSpec(rf"/ws/events/{_ID}", OneEventSocket, {"services": services, "door": events}),
-        URLSpec(rf"/ws/{_ANY_NAME_BUT}", RoomSocket, {"services": services, "door": rooms}),
+        door(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),
+        door(r"/ws", EventSocket, partial(EventSocket, services, events)),
+        door(rf"/ws/events/{_ID}", OneEventSocket, partial(OneEventSocket, services, events)),
+        door(rf"/ws/{_ANY_NAME_BUT}", RoomSocket, partial(RoomSocket, services, rooms)),
     ]

@@ -8,25 +8,22 @@ clients come for.
 """
 
 import asyncio
-import socket
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import orjson
-from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
+from tornado.websocket import WebSocketClosedError
 
-from api import compression
 from api.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
 from api.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.origins import AllowedOrigins
-from api.outbox import Outbox, text_frame
-from api.rate_limit import RateLimit
-from api.socket_frames import POLICY_VIOLATION, FrameReader
+from api.outbox import text_frame
+from api.socket_connection import SocketConnection
+from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import BadMessage, parsed_message
-from api.socket_protocol import BoundedProtocol
 from api.tokens import Identity, InvalidToken
 from api.wire import timestamp
 from engine.commands import Command
@@ -148,10 +145,27 @@ class SocketServices:
     limits: SocketLimits = SocketLimits()
 
 
-class ClientSocket(WebSocketHandler, ABC):
+class Opening(NamedTuple):
+    """What a client brings when it comes.
+
+    Attributes:
+        path: the variable parts of the path.
+        query: of repeated names the last.
+        remote_ip: where it comes from; nothing if that is not known.
+    """
+
+    path: tuple[str, ...]
+    query: Mapping[str, str]
+    remote_ip: str
+
+
+class ClientSocket(ABC):
     """One client of a door.
 
-    A door defines `enter` and `receive`, and `depart` if there is something to end.
+    A door defines `enter`, `receive` and `depart`.
+
+    Args:
+        services: what sockets work with; a door takes what it needs beyond that.
 
     Attributes:
         route: how the access log and the metrics of HTTP call it.
@@ -159,29 +173,34 @@ class ClientSocket(WebSocketHandler, ABC):
         refusals: what ends it before it is live.
     """
 
+    __slots__ = (
+        "_bad_messages_left",
+        "_connection",
+        "_deflate_from_bytes",
+        "_place",
+        "_token_ends",
+        "outbox",
+        "services",
+    )
+
     route: ClassVar[str]
     endpoint: ClassVar[str]
     refusals: ClassVar[Refusals] = REFUSALS
 
-    _protocol: BoundedProtocol
-    outbox: Outbox
-
-    def initialize(self, services: SocketServices, *args: Any, **kwargs: Any) -> None:
-        """Take the collaborators; a door takes what it needs beyond `services`."""
+    def __init__(self, services: SocketServices) -> None:
         self.services = services
         self._place: OpenSocket | None = None
         self._token_ends: tuple[Cancellable, ...] = ()
         self._bad_messages_left = services.limits.bad_messages
-        self._deflate_from_bytes: int | None = None
 
     # What a door defines
 
     @abstractmethod
-    async def enter(self, *path: str) -> None:
+    async def enter(self, opening: Opening) -> None:
         """Admit the client, and send what it needs to begin with.
 
         Args:
-            path: the variable parts of the path.
+            opening: what it brings.
 
         Raises:
             Exception: one of `refusals`; the client is told why and closed.
@@ -198,26 +217,20 @@ class ClientSocket(WebSocketHandler, ABC):
             BadMessage: it is not understood; the client is told why.
         """
 
+    @abstractmethod
     def depart(self) -> None:
         """The client has gone or is about to be closed; may be called more than once."""
 
     # What a door uses
 
-    @property
-    def query(self) -> dict[str, str]:
-        """The query, of repeated names the last. Bytes that are no text are replaced, so that they are
-        refused as any other wrong value."""
-        arguments = self.request.query_arguments
-        return {name: values[-1].decode("utf-8", "replace") for name, values in arguments.items()}
-
-    def authenticate(self) -> Identity:
+    def authenticate(self, opening: Opening) -> Identity:
         """Whom the token in the query speaks for.
 
         Raises:
             NoToken: there is none.
             InvalidToken: it is not to be believed.
         """
-        token = self.query.get("token")
+        token = opening.query.get("token")
         if not token:
             raise NoToken
         return self.services.tokens.verify(token)
@@ -281,54 +294,37 @@ class ClientSocket(WebSocketHandler, ABC):
         """The time as messages tell it."""
         return timestamp(self.services.clock.now())
 
-    # How Tornado runs the connection
+    # How the connection is run
 
-    def check_origin(self, origin: str) -> bool:
-        """Admit pages of this server and of the allow-list."""
-        return self.services.allowed_origins.admits(origin, self.request.headers.get("Host"))
+    def attach(self, connection: SocketConnection, deflate_from_bytes: int | None) -> None:
+        """Take the connection.
 
-    @property
-    def ping_interval(self) -> float:
-        """Seconds between pings."""
-        return self.services.limits.ping_seconds
+        Args:
+            connection: leads to the client.
+            deflate_from_bytes: from which size on frames are sent compressed; None for never.
+        """
+        self._connection = connection
+        self._deflate_from_bytes = deflate_from_bytes
+        self.outbox = connection.outbox
 
-    def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """The protocol that the handshake asks for, with bounds on what comes in, and compression if the
-        client offers it."""
-        protocol = super().get_websocket_protocol()
-        if not isinstance(protocol, WebSocketProtocol13):
-            return protocol
-        limits = self.services.limits
-        deflates = compression.agreed(self.request.headers.get("Sec-WebSocket-Extensions", ""))
-        if deflates:
-            self.set_header("Sec-WebSocket-Extensions", compression.ANSWER)
-            self._deflate_from_bytes = limits.deflate_from_bytes
-        time = asyncio.get_running_loop().time
-        rate = RateLimit(limits.frames_per_second, limits.frames_at_once, time)
-        reader = FrameReader(rate, limits.message_bytes, inflates=deflates)
-        self._protocol = BoundedProtocol(self, protocol, reader)
-        return self._protocol
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a close code and words."""
+        self._connection.close(code, reason)
 
-    async def open(self, *path: str) -> None:
-        """Let the client in, or close with the reason why not."""
-        limits = self.services.limits
-        stream = self._protocol.stream
-        stream.set_nodelay(True)
-        # The kernel's own buffer would grow to megabytes for a client that does not read.
-        stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.outbox_bytes)
-        self.outbox = Outbox(self._protocol, limits.outbox_bytes, self._drop_slow_client)
+    async def open(self, opening: Opening) -> None:
+        """Let the client in, or close with the reason why not.
+
+        Args:
+            opening: what it brings.
+        """
         try:
-            async with asyncio.timeout(limits.catch_up_seconds):
-                await self.enter(*path)
+            async with asyncio.timeout(self.services.limits.catch_up_seconds):
+                await self.enter(opening)
         except WebSocketClosedError:
             return
         except tuple(kind for kind, _ in self.refusals) as error:
             self._leave()
             self.close(*next(farewell for kind, farewell in self.refusals if isinstance(error, kind)))
-        except BaseException:
-            # Tornado cuts the connection then, without calling on_close.
-            self._leave()
-            raise
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Have a message answered, be it by what is wrong about it."""
@@ -345,6 +341,11 @@ class ClientSocket(WebSocketHandler, ABC):
         """The connection has gone."""
         self._leave()
 
+    def on_overflow(self) -> None:
+        """The client does not read."""
+        self.services.observer.slow_client_dropped(self.endpoint)
+        self.close(*TOO_SLOW)
+
     def _leave(self) -> None:
         self.depart()
         for ending in self._token_ends:
@@ -353,7 +354,3 @@ class ClientSocket(WebSocketHandler, ABC):
             self.services.open_sockets.leave(self._place)
             self.services.observer.socket_closed(self.endpoint)
             self._place = None
-
-    def _drop_slow_client(self) -> None:
-        self.services.observer.slow_client_dropped(self.endpoint)
-        self.close(*TOO_SLOW)

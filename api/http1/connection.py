@@ -5,6 +5,7 @@ becomes of the connection afterwards, is the protocol's to decide.
 """
 
 from asyncio import Future
+from asyncio import Protocol as StreamProtocol
 from collections.abc import Callable
 from http.client import responses
 from typing import Protocol
@@ -53,6 +54,9 @@ class Wire(Protocol):
 
     def detach(self, unsent: bytes) -> IOStream:
         """Hand the connection over, with what is still to be sent on it."""
+
+    def hand_over(self, unsent: bytes, successor: StreamProtocol) -> bool:
+        """Have another protocol go on with the transport. Returns whether there still is a client."""
 
 
 class RequestConnection(HTTPConnection):
@@ -112,6 +116,18 @@ class RequestConnection(HTTPConnection):
     def detach(self) -> IOStream:
         """The connection as a stream, after 101. Nothing more is done with it here."""
         return self._wire.detach(self._held)
+
+    def hand_over(self, successor: StreamProtocol) -> bool:
+        """The same without a stream: another protocol goes on with the transport.
+
+        Args:
+            successor: is given the transport, and what has come on it already.
+
+        Returns:
+            Whether the client is still there.
+        """
+        self._on_close = None
+        return self._wire.hand_over(self._held, successor)
 
     def client_left(self) -> None:
         """Tell the handler, once, that its client may not be there any more."""

@@ -161,10 +161,31 @@ class Http1Protocol(asyncio.Protocol):
 
     def detach(self, unsent: bytes) -> IOStream:
         """Hand the connection over, with what has come on it and what is still to be sent on it."""
+        self._leave()
+        return detach(self._transport, self._inflow.take_all(), unsent)
+
+    def hand_over(self, unsent: bytes, successor: asyncio.Protocol) -> bool:
+        """The same, but to the protocol that is the transport's from now on, which is told what has come."""
+        transport = self._transport
+        if self._phase is Phase.CLOSED or transport.is_closing():
+            return False
+        self._leave()
+        self._deadline.cancel()
+        self._outflow.lost()
+        unread = self._inflow.take_all()
+        self._inflow.regulate()
+        transport.set_protocol(successor)
+        transport.write(unsent)
+        successor.connection_made(transport)
+        successor.data_received(unread)
+        if self._inflow.ended:
+            transport.close()
+        return True
+
+    def _leave(self) -> None:
         self._phase = Phase.DETACHED
         self._request = self._delegate = None
         self._host.left(self)
-        return detach(self._transport, self._inflow.take_all(), unsent)
 
     # Going on.
 

@@ -3,37 +3,47 @@
 import asyncio
 import os
 import socket
-from types import SimpleNamespace
 
 import pytest
-from tornado.iostream import IOStream
-from tornado.websocket import WebSocketClosedError, WebSocketProtocol13
-from websockets.frames import Opcode
+from tornado.websocket import WebSocketClosedError
+from websockets.frames import Close, Opcode
 from websockets.protocol import CLIENT, Protocol
 
 from api.outbox import Outbox, text_frame
+from api.socket_frames import FINAL, frame
 
 pytestmark = pytest.mark.gen_test
 
 LIMIT_BYTES = 64 * 1024
+FAREWELL = frame(FINAL | Opcode.CLOSE, Close(1013, "slow").serialize())
 
 
-class Line:
+class Line(asyncio.Protocol):
     """An outbox, and the client at the other end."""
 
     def __init__(self) -> None:
-        near, self.far = socket.socketpair()
-        near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        self.near, self.far = socket.socketpair()
+        self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         self.far.setblocking(False)
-        self.protocol = WebSocketProtocol13(None, False, SimpleNamespace(compression_options=None))
-        self.protocol.stream = IOStream(near)
         self.overflows = 0
-        self.outbox = Outbox(self.protocol, LIMIT_BYTES, self._overflow)
         self._client = Protocol(CLIENT, max_size=None)
+
+    def connection_made(self, transport) -> None:
+        self.transport = transport
+        self.outbox = Outbox(transport, LIMIT_BYTES, self._overflow)
+
+    def pause_writing(self) -> None:
+        self.outbox.pause()
+
+    def resume_writing(self) -> None:
+        self.outbox.resume()
+
+    def connection_lost(self, exc) -> None:
+        self.outbox.lost()
 
     def _overflow(self) -> None:
         self.overflows += 1
-        self.protocol.close(1013, "slow")
+        self.outbox.end(FAREWELL)
 
     def stall(self) -> int:
         """Send until the kernel takes no more. Returns how many frames that took."""
@@ -57,19 +67,22 @@ class Line:
                     frames.append(bytes(frame.data) if frame.opcode is Opcode.TEXT else frame.opcode)
         return frames
 
-    def close(self) -> None:
-        self.protocol.stream.close()
+    async def close(self) -> None:
+        self.transport.abort()
         self.far.close()
+        await asyncio.sleep(0)
 
 
 @pytest.fixture
 def line(io_loop):
     async def open_line():
-        return Line()
+        line = Line()
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: line, line.near)
+        return line
 
     line = io_loop.run_sync(open_line)
     yield line
-    line.close()
+    io_loop.run_sync(line.close)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 200_000])
@@ -99,21 +112,52 @@ async def test_what_had_to_wait_arrives_complete_and_in_order(line):
 
 async def test_control_frames_never_break_into_a_frame(line):
     sent = line.stall()
-    line.protocol.write_ping(b"")
+    line.outbox.ping()
     line.outbox.send(text_frame(b"after the ping"))
     frames = await line.read(count=sent + 2)
     assert [frame for frame in frames if frame is Opcode.PING] == [Opcode.PING]
     assert frames[-1] == b"after the ping"
 
 
-async def test_a_frame_waits_behind_a_control_frame_that_is_stuck(line):
-    pings = 0
-    while not line.protocol.stream.writing():
-        line.protocol.write_ping(b"." * 125)
-        pings += 1
-    line.outbox.send(text_frame(b"behind"))
-    assert line.outbox.waiting_bytes > 0
-    assert await line.read(count=pings + 1) == [Opcode.PING] * pings + [b"behind"]
+async def test_of_pings_that_come_while_nothing_can_be_sent_the_last_is_answered(line):
+    line.outbox.pong(b"0")
+    assert await line.read(count=1) == [Opcode.PONG]
+    sent = line.stall()
+    before = line.outbox.waiting_bytes
+    for number in range(1000):
+        line.outbox.pong(b"%d" % number)
+    assert line.outbox.waiting_bytes == before
+    frames = await line.read(count=sent + 1)
+    assert frames.count(Opcode.PONG) == 1
+
+
+async def test_what_is_sent_under_a_cork_leaves_in_one_piece_and_in_order(line):
+    line.outbox.cork()
+    for number in range(10):
+        line.outbox.send(text_frame(b"%d" % number))
+    with pytest.raises(BlockingIOError):
+        line.far.recv(1)
+    line.outbox.uncork()
+    assert line.far.recv(1000) == b"".join(text_frame(b"%d" % number) for number in range(10))
+    line.outbox.send(text_frame(b"at once"))
+    assert line.far.recv(1000) == text_frame(b"at once")
+
+
+async def test_what_is_under_a_cork_comes_before_a_farewell(line):
+    line.outbox.cork()
+    line.outbox.send(text_frame(b"what was wrong"))
+    line.outbox.end(FAREWELL)
+    line.outbox.uncork()
+    assert await line.read(until_close=True) == [b"what was wrong", Opcode.CLOSE]
+
+
+async def test_a_cork_does_not_make_a_slow_reader_fast(line):
+    sent = line.stall()
+    line.outbox.cork()
+    line.outbox.send(text_frame(b"late"))
+    line.outbox.uncork()
+    assert line.outbox.waiting_bytes > len(b"late")
+    assert (await line.read(count=sent + 1))[-1] == b"late"
 
 
 async def test_past_the_bound_the_queue_is_dropped_and_the_close_code_still_arrives(line):
@@ -164,4 +208,4 @@ async def test_sending_to_a_peer_that_has_just_gone_raises_nothing(line):
     for _ in range(3):
         line.outbox.send(text_frame(b"to nobody"))
         await asyncio.sleep(0)
-    assert line.protocol.is_closing()
+    assert line.transport.is_closing()
