@@ -36,6 +36,8 @@ class Opcode(IntEnum):
     PONG = 0xA
 
 
+_WHOLE_TEXT = FINAL | int(Opcode.TEXT)
+_TEXT, _CLOSE = int(Opcode.TEXT), int(Opcode.CLOSE)
 _DATA = frozenset({Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY})
 _CONTROL = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
 
@@ -91,6 +93,7 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_at",
         "_buffer",
         "_compressed",
         "_fragments",
@@ -105,7 +108,9 @@ class FrameReader:
         self._rate = rate
         self._limit_bytes = message_bytes
         self._inflates = inflates
-        self._buffer = bytearray()
+        # What has not been read begins at `_at`.
+        self._buffer = b""
+        self._at = 0
         self._fragments = bytearray()
         self._unfinished = False
         self._opcode = 0
@@ -114,11 +119,12 @@ class FrameReader:
     @property
     def unread_bytes(self) -> int:
         """What has come and is no message yet."""
-        return len(self._buffer)
+        return len(self._buffer) - self._at
 
     def feed(self, data: bytes) -> None:
         """Take what has arrived."""
-        self._buffer += data
+        rest = self._buffer[self._at :]
+        self._buffer, self._at = rest + data if rest else data, 0
 
     def message(self) -> Message | None:
         """The next message; None until more bytes are fed.
@@ -128,6 +134,8 @@ class FrameReader:
         """
         while (frame := self._frame()) is not None:
             first, payload = frame
+            if first == _WHOLE_TEXT:
+                return Message(_TEXT, payload)
             opcode = first & 0x0F
             if opcode in _CONTROL:
                 return Message(opcode, payload)
@@ -140,20 +148,24 @@ class FrameReader:
                 whole = bytes(self._fragments)
                 self._fragments.clear()
                 return Message(self._opcode, self._inflated(whole) if self._compressed else whole)
+        # Of what has been read nothing is kept while the rest is awaited.
+        self._buffer, self._at = self._buffer[self._at :], 0
         return None
 
     def _frame(self) -> tuple[int, bytes] | None:
         """The first byte and the payload of the next frame, if it is there in full."""
-        buffer = self._buffer
-        if len(buffer) < 2:
+        buffer, at = self._buffer, self._at
+        available = len(buffer) - at
+        if available < 2:
             return None
-        first, second = buffer[0], buffer[1]
-        size, mask_at = second & 0x7F, 2
-        self._judge(first, second, size)
-        if size == _LENGTH_16_BITS:
-            size, mask_at = int.from_bytes(buffer[2:4], "big"), 4
-        elif size == _LENGTH_64_BITS:
-            size, mask_at = int.from_bytes(buffer[2:10], "big"), 10
+        first, second = buffer[at], buffer[at + 1]
+        size, mask_at = second & 0x7F, at + 2
+        # What is most frequent needs no closer look.
+        if first != _WHOLE_TEXT or self._unfinished or not second & _MASKED:
+            self._judge(first, second, size)
+        if size >= _LENGTH_16_BITS:
+            mask_at += 2 if size == _LENGTH_16_BITS else 8
+            size = int.from_bytes(buffer[at + 2 : mask_at], "big")
         if len(buffer) < mask_at:
             return None
         gathered = 0 if first & 0x0F in _CONTROL else len(self._fragments)
@@ -165,9 +177,12 @@ class FrameReader:
             return None
         if not self._rate.admits():
             raise Fault(POLICY_VIOLATION, "Too many messages")
-        payload = unmasked(bytes(buffer[mask_at:payload_at]), bytes(buffer[payload_at:end]))
-        del buffer[:end]
-        if first & 0x0F == Opcode.CLOSE:
+        payload = unmasked(buffer[mask_at:payload_at], buffer[payload_at:end])
+        if end < len(buffer):
+            self._at = end
+        else:
+            self._buffer, self._at = b"", 0
+        if first & 0x0F == _CLOSE:
             _judge_farewell(payload)
         return first, payload
 
