@@ -39,7 +39,8 @@ class SelectionNote(NamedTuple):
 
     def encoded(self) -> str:
         """As it is kept."""
-        return orjson.dumps(self._asdict()).decode()
+        kept = {"seat": self.seat, "client_id": self.client_id, "user_info": self.user_info}
+        return orjson.dumps(kept).decode()
 
 
 def note_of(kept: str | None) -> SelectionNote | None:
