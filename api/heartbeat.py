@@ -4,8 +4,9 @@ Connections sit on the spokes of a wheel that goes round once in the time betwee
 those on the next spoke are due. So beats are spread evenly, and an idle connection costs a place in a set.
 """
 
-import asyncio
 from typing import Protocol
+
+from engine.ports import Clock
 
 _SPOKES = 16
 
@@ -21,16 +22,18 @@ class Heartbeat:
     """A wheel. It stands still while nobody is on it.
 
     Args:
+        clock: the time.
         seconds: from one beat of a connection to its next.
     """
 
-    __slots__ = ("_at", "_spokes", "_step_seconds", "_timer")
+    __slots__ = ("_at", "_clock", "_spokes", "_step_seconds", "_turning")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
         self._step_seconds = seconds / _SPOKES
         self._spokes: tuple[set[Beating], ...] = tuple(set() for _ in range(_SPOKES))
         self._at = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._turning = False
 
     def join(self, connection: Beating) -> set[Beating]:
         """Have a connection beaten, for the first time after a whole round.
@@ -40,17 +43,18 @@ class Heartbeat:
         """
         spoke = self._spokes[self._at]
         spoke.add(connection)
-        if self._timer is None:
-            self._arm()
+        if not self._turning:
+            self._turning = True
+            self._go_on()
         return spoke
 
-    def _arm(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._step_seconds, self._step)
+    def _go_on(self) -> None:
+        self._clock.call_at(self._clock.now() + self._step_seconds, self._step)
 
     def _step(self) -> None:
-        self._timer = None
         self._at = (self._at + 1) % _SPOKES
         for connection in tuple(self._spokes[self._at]):
             connection.beat()
-        if any(self._spokes):
-            self._arm()
+        self._turning = any(self._spokes)
+        if self._turning:
+            self._go_on()

@@ -21,7 +21,7 @@ from api.socket_frames import FINAL, Fault, FrameReader, Message, Opcode, frame,
 
 log = logging.getLogger("frontrow.sockets")
 
-NORMAL_CLOSURE = 1000
+NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
 
 _UNREAD_BYTES = 64 * 1024
 _MESSAGES_IN_A_TURN = 64
@@ -190,8 +190,8 @@ class SocketConnection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._go_on)
         except Fault as fault:
             self._part(fault)
-        except Exception:
-            self._fail("a message could not be answered")
+        except Exception as defect:
+            self._fail(defect)
         finally:
             self.outbox.uncork()
 
@@ -225,8 +225,8 @@ class SocketConnection(asyncio.Protocol):
         self._waiting = None
         if answer.cancelled():
             self.transport.abort()
-        elif (error := answer.exception()) is not None:
-            self._fail("a message could not be answered", error)
+        elif (defect := answer.exception()) is not None:
+            self._fail(defect)
         if self._lost:
             self._depart()
         elif not self.transport.is_closing():
@@ -247,9 +247,9 @@ class SocketConnection(asyncio.Protocol):
             self.transport.resume_reading()
         self._cut_after(_LINGER_SECONDS)
 
-    def _fail(self, what: str, error: BaseException | None = None) -> None:
-        log.error(what, exc_info=error or True)
-        self.transport.abort()
+    def _fail(self, defect: BaseException) -> None:
+        log.error("a client could not be answered", exc_info=defect)
+        self.close(INTERNAL_ERROR, "Internal error")
 
     def _cut_after(self, seconds: float) -> None:
         if self._timer is not None:

@@ -30,7 +30,7 @@ def socket_routes(
         events: what the sockets of events share.
         rooms: what the sockets of rooms share.
     """
-    heartbeat = Heartbeat(services.limits.ping_seconds)
+    heartbeat = Heartbeat(services.clock, services.limits.ping_seconds)
 
     def door(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
         collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}

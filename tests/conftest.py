@@ -15,8 +15,11 @@ pytest_plugins = ["tests.database"]
 
 
 @pytest.fixture
-def io_loop() -> Iterator[IOLoop]:
-    """A fresh event loop, current for the test; at the end its tasks are cancelled and it is closed."""
-    with asyncio.Runner() as runner:
+def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
+    """A fresh event loop, current for the test; at the end its tasks are cancelled and it is closed.
+
+    A test may choose what makes it, as a parameter (`tests.http.stage.on_both_loops`).
+    """
+    with asyncio.Runner(loop_factory=getattr(request, "param", None)) as runner:
         runner.get_loop()
         yield IOLoop.current()

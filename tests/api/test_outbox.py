@@ -11,8 +11,9 @@ from websockets.protocol import CLIENT, Protocol
 
 from api.outbox import Outbox, text_frame
 from api.socket_frames import FINAL, frame
+from tests.http.stage import on_both_loops
 
-pytestmark = pytest.mark.gen_test
+pytestmark = [pytest.mark.gen_test, on_both_loops]
 
 LIMIT_BYTES = 64 * 1024
 FAREWELL = frame(FINAL | Opcode.CLOSE, Close(1013, "slow").serialize())

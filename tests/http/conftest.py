@@ -1,6 +1,5 @@
 """Stages that close after the test."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,14 +8,6 @@ from tornado.ioloop import IOLoop
 from tests.http.stage import LAYERS, Stage
 
 OpenStage = Callable[..., Stage]
-
-
-@pytest.fixture
-def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
-    """A fresh event loop: asyncio's own, unless the test is marked with `on_both_loops`."""
-    with asyncio.Runner(loop_factory=getattr(request, "param", None)) as runner:
-        runner.get_loop()
-        yield IOLoop.current()
 
 
 @pytest.fixture(params=LAYERS)
