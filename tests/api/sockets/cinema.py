@@ -5,6 +5,7 @@ Clients are those of the `websockets` library, so that nothing of ours stands on
 
 import asyncio
 import json
+import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -191,6 +192,36 @@ class Cinema:
         confirmed = await receive(socket)
         assert confirmed["type"] == "connection_confirmed"
         return socket
+
+    async def wire(
+        self, user: int = 7, receive_buffer_bytes: int | None = None, after: bytes = b"", **query: object
+    ) -> tuple[socket.socket, bytes]:
+        """A bare connection that has been confirmed.
+
+        Args:
+            user: who connects.
+            receive_buffer_bytes: how much the kernel may keep for it.
+            after: what is sent together with the handshake.
+            query: of the handshake.
+
+        Returns:
+            The connection, and what has come on it.
+        """
+        loop = asyncio.get_running_loop()
+        raw = socket.create_connection(("127.0.0.1", self.port))
+        if receive_buffer_bytes is not None:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
+        raw.setblocking(False)
+        path = self.url(user, **query).removeprefix(f"ws://127.0.0.1:{self.port}")
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        await loop.sock_sendall(raw, request.encode() + after)
+        answer = b""
+        while b"connection_confirmed" not in answer:
+            answer += await loop.sock_recv(raw, 4096)
+        return raw, answer
 
     async def follow(
         self, user: int | None = 7, event: int | None = None, **query: object

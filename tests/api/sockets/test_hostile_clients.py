@@ -33,19 +33,7 @@ async def require_alive(cinema: Cinema) -> None:
 
 async def stalled_client(cinema: Cinema, user: int) -> sockets.socket:
     """A client whose window is small and who reads nothing after the handshake."""
-    loop = asyncio.get_running_loop()
-    raw = sockets.create_connection(("127.0.0.1", cinema.port))
-    raw.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-    raw.setblocking(False)
-    path = cinema.url(user).removeprefix(f"ws://127.0.0.1:{cinema.port}")
-    request = (
-        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
-    await loop.sock_sendall(raw, request.encode())
-    answer = b""
-    while b"connection_confirmed" not in answer:
-        answer += await loop.sock_recv(raw, 4096)
+    raw, _ = await cinema.wire(user, receive_buffer_bytes=4096)
     return raw
 
 

@@ -1,11 +1,16 @@
 """What a client sees on `/ws/screenings/{id}`, from the first message to the last."""
 
 import asyncio
+import gc
 import json
+from socket import SHUT_WR
 
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+from websockets.protocol import CLIENT, Protocol
 
+from api.socket_handshake import Handshake
 from api.socket_messages import SERVER_MESSAGES
 from engine.accounts import RevokedToken, RevokedUser
 from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
@@ -239,6 +244,56 @@ async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
     assert await receive_close(await cinema.connect(user=9)) == (1013, "Too many connections")
     await watching[0].close()
     await cinema.join(user=9)
+
+
+async def test_without_a_tick_what_is_decided_together_arrives_together_each_change_by_itself(open_cinema):
+    cinema = open_cinema(tick_seconds=0.0)
+    raw, _ = await cinema.wire(user=7, updates="bulk")
+    owner = await cinema.join(user=8, updates="bulk")
+    await asyncio.gather(cinema.hold(8, 1), cinema.hold(9, 2, 3), cinema.hold(8, 4))
+    wire = await asyncio.get_running_loop().sock_recv(raw, 65_536)
+    client = Protocol(CLIENT)
+    client.receive_data(wire)
+    messages = [json.loads(bytes(frame.data)) for frame in client.events_received()]
+    for message in messages:
+        require_documented(message)
+    assert [message["seq"] for message in messages] == [1, 2, 3]
+    assert [[update["seat_id"] for update in message["updates"]] for message in messages] == [
+        [1],
+        [2, 3],
+        [4],
+    ]
+    own = [await receive(owner) for _ in messages]
+    assert [message["updates"][0]["is_mine"] for message in own] == [True, False, True]
+    raw.close()
+
+
+async def test_what_is_sent_together_with_the_handshake_is_answered_after_the_confirmation(cinema):
+    ping = Frame(Opcode.TEXT, b'{"type":"ping"}').serialize(mask=True, extensions=[])
+    raw, answer = await cinema.wire(after=ping)
+    while b"pong" not in answer:
+        answer += await asyncio.get_running_loop().sock_recv(raw, 4096)
+    assert answer.index(b"101") < answer.index(b"connection_confirmed") < answer.index(b"pong")
+    raw.close()
+
+
+async def test_a_client_that_ends_its_half_has_gone(cinema):
+    raw, _ = await cinema.wire()
+    raw.shutdown(SHUT_WR)
+    await eventually(lambda: len(cinema.open_sockets) == 0)
+    raw.close()
+
+
+async def test_an_open_socket_keeps_nothing_of_its_handshake(cinema):
+    gc.collect()
+    gc.disable()
+    try:
+        watching = await cinema.join()
+        await eventually(lambda: not any(isinstance(kept, Handshake) for kept in gc.get_objects()))
+        await cinema.hold(8, 1)
+        assert (await receive(watching))["seat_id"] == 1
+    finally:
+        gc.enable()
 
 
 async def test_resuming_replays_what_was_missed(cinema):
