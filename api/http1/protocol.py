@@ -175,8 +175,8 @@ class Http1Protocol(asyncio.Protocol):
         unread = self._inflow.take_all()
         self._inflow.regulate()
         transport.set_protocol(successor)
-        transport.write(unsent)
         successor.connection_made(transport)
+        transport.write(unsent)
         successor.data_received(unread)
         if self._inflow.ended:
             transport.close()
