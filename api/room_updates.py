@@ -5,7 +5,7 @@ to the same seat before him: his answer came first, and the last word on a seat 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import orjson
 
@@ -13,6 +13,7 @@ from api.feed import Batch, Frames
 from api.outbox import text_frame
 from api.room_notes import Aliases, SelectionNote, note_of
 from api.wire import timestamp_or_none
+from engine.records import Hold
 from engine.replies import SeatMap, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
@@ -35,28 +36,23 @@ class NamedSeats(Protocol):
         """What a seat is called; None if that is not known."""
 
 
-class _News(NamedTuple):
-    """One message, about one seat."""
-
-    seat_id: int
-    origin: str | None
-    frame: bytes
-
-
 class RoomUpdates:
-    """Changes in a room, as frames for everybody in it.
+    """Changes in a room, as frames for everybody in it. What nobody gets is not encoded.
 
     Args:
         room: where it happened.
         batches: oldest first. How they are cut makes no difference here: every change is told by itself.
     """
 
-    __slots__ = ("_everybody", "_news", "_own")
+    __slots__ = ("_everybody", "_news", "_own", "_room")
 
     def __init__(self, room: NamedSeats, batches: Sequence[Batch]) -> None:
-        self._news = [news for batch in batches for change in batch for news in _told(room, change)]
-        self._everybody = _together(self._news)
-        self._own: dict[str, Frames | None] = {news.origin: None for news in self._news if news.origin}
+        self._room = room
+        self._news = [news for batch in batches for change in batch for news in _news_of(change)]
+        self._everybody: Frames | None = None
+        self._own: dict[str, Frames | None] = {
+            news.change.origin: None for news in self._news if news.change.origin
+        }
 
     def frames(self, holder: str) -> Frames:
         """The frames for one client, the same piece for all who get the same.
@@ -65,16 +61,64 @@ class RoomUpdates:
             holder: the `client_id`.
         """
         if holder not in self._own:
+            if self._everybody is None:
+                self._everybody = self._together(self._news)
             return self._everybody
         frames = self._own[holder]
         if frames is None:
-            frames = self._own[holder] = _together(self._after_own(holder))
+            frames = self._own[holder] = self._together(self._after_own(holder))
         return frames
 
-    def _after_own(self, client_id: str) -> list[_News]:
+    def _after_own(self, client_id: str) -> "list[_News]":
         """What is news to a client that caused some of it."""
-        last_own = {news.seat_id: n for n, news in enumerate(self._news) if news.origin == client_id}
-        return [news for n, news in enumerate(self._news) if n > last_own.get(news.seat_id, -1)]
+        last_own = {
+            news.view.seat_id: n for n, news in enumerate(self._news) if news.change.origin == client_id
+        }
+        return [news for n, news in enumerate(self._news) if n > last_own.get(news.view.seat_id, -1)]
+
+    def _together(self, several: "list[_News]") -> Frames:
+        frames = [frame for news in several if (frame := news.frame(self._room))]
+        return Frames(b"".join(frames), len(frames))
+
+
+class _News:
+    """What became of one seat, and the hold on it that ended by that, if any did."""
+
+    __slots__ = ("_ended", "_frame", "change", "view")
+
+    def __init__(self, change: SeatsChanged, view: SeatView, ended: Hold | None) -> None:
+        self.change = change
+        self.view = view
+        self._ended = ended
+        self._frame: bytes | None = None
+
+    def frame(self, room: NamedSeats) -> bytes:
+        """The message about it, made once; nothing if it is no news, or the seat has no name there."""
+        if self._frame is None:
+            self._frame = self._told(room)
+        return self._frame
+
+    def _told(self, room: NamedSeats) -> bytes:
+        view, hold = self.view, self._ended
+        note = note_of(hold.note if hold else view.note)
+        name = room.seat_name(view.seat_id, note)
+        kind = _kind(view, self.change.cause)
+        if name is None or kind is None:
+            return b""
+        message: dict[str, Any] = {
+            "type": kind,
+            "seat_id": name,
+            "room_id": room.name,
+            "client_id": _client_id(room, hold.holder if hold else view.holder, note),
+        }
+        if view.status == RESERVED:
+            message["user_info"] = note.user_info if note else {}
+        return text_frame(orjson.dumps(message))
+
+
+def _news_of(change: SeatsChanged) -> Iterator[_News]:
+    ended = {hold.seat_id: hold for hold in change.ended}
+    return (_News(change, view, ended.get(view.seat_id)) for view in change.views)
 
 
 def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
@@ -102,26 +146,6 @@ def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
     return taken
 
 
-def _told(room: NamedSeats, change: SeatsChanged) -> Iterator[_News]:
-    ended = {hold.seat_id: hold for hold in change.ended}
-    for view in change.views:
-        hold = ended.get(view.seat_id)
-        note = note_of(hold.note if hold else view.note)
-        name = room.seat_name(view.seat_id, note)
-        kind = _kind(view, change.cause)
-        if name is None or kind is None:
-            continue
-        message: dict[str, Any] = {
-            "type": kind,
-            "seat_id": name,
-            "room_id": room.name,
-            "client_id": _client_id(room, hold.holder if hold else view.holder, note),
-        }
-        if view.status == RESERVED:
-            message["user_info"] = note.user_info if note else {}
-        yield _News(view.seat_id, change.origin, text_frame(orjson.dumps(message)))
-
-
 def _kind(view: SeatView, cause: str) -> str | None:
     """The type of the message that tells it; None if it is no news."""
     match view.status:
@@ -135,7 +159,3 @@ def _kind(view: SeatView, cause: str) -> str | None:
 
 def _client_id(room: NamedSeats, holder: str | None, note: SelectionNote | None) -> str:
     return note.client_id if note else room.aliases.of(holder)
-
-
-def _together(news: Sequence[_News]) -> Frames:
-    return Frames(b"".join([one.frame for one in news]), len(news))
