@@ -29,8 +29,7 @@ _MESSAGES_IN_A_TURN = 64
 _FAREWELL_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
-
-
+# Members of an enumeration are dear to look up.
 _TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 
 
@@ -104,7 +103,8 @@ class SocketConnection(asyncio.Protocol):
             opening: lets it in, or closes.
         """
         self._begun = True
-        self._spoke = self._heartbeat.join(self)
+        if not self._lost:
+            self._spoke = self._heartbeat.join(self)
         self._wait_for(opening)
 
     def close(self, code: int, reason: str = "") -> None:

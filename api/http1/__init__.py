@@ -14,7 +14,7 @@ implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPSer
     protocol.py    one client's connection: whose turn it is, and how long it may take
     connection.py  one request's side of it: what handlers write their answer to
     refusal.py     the answer to what is no acceptable request
-    detach.py      the connection as an IOStream, for WebSockets
+    detach.py      the connection as an IOStream, for Tornado's WebSockets; ours take the transport over
     server.py      listening, and going down
     host.py        what a connection and its server know of each other
 
