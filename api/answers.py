@@ -21,6 +21,10 @@ class _Due:
         self.frame = frame
 
 
+def _send_nowhere(frames: bytes, number: int) -> None:
+    """There is nobody any more."""
+
+
 class AnswersInOrder:
     """The answers that are due on one socket.
 
@@ -68,6 +72,8 @@ class AnswersInOrder:
         """Send nothing more."""
         self._due.clear()
         self._made.clear()
+        # Whoever sends has these answers: so both are freed without the garbage collector.
+        self._send = _send_nowhere
 
     def _arrived(
         self,

@@ -26,6 +26,10 @@ def text_frame(payload: bytes) -> bytes:
     return frame(FINAL | Opcode.TEXT, payload)
 
 
+def _tell_nobody() -> None:
+    """After the end nothing overflows."""
+
+
 class Outbox:
     """The frames that one socket has still to be sent.
 
@@ -118,6 +122,8 @@ class Outbox:
         """Nothing can be sent any more."""
         self._ended = True
         self._straight = False
+        # Its owner has this outbox: so both are freed without the garbage collector.
+        self._on_overflow = _tell_nobody
         self._drop()
         self._make_room()
 

@@ -350,6 +350,7 @@ class ClientSocket(ABC):
         self.depart()
         for ending in self._token_ends:
             ending.cancel()
+        self._token_ends = ()
         if self._place is not None:
             self.services.open_sockets.leave(self._place)
             self.services.observer.socket_closed(self.endpoint)

@@ -1,6 +1,7 @@
 """Clients that do not read, or send what no honest client sends: they lose, and nobody else notices."""
 
 import asyncio
+import gc
 import socket as sockets
 import time
 
@@ -8,7 +9,8 @@ import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from api.sockets import SocketLimits
+from api.socket_connection import SocketConnection
+from api.sockets import ClientSocket, SocketLimits
 from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
@@ -248,3 +250,23 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cine
     await asyncio.sleep(0)
     socket.transport.abort()
     await eventually(lambda: len(cinema.open_sockets) == 0)
+
+
+async def test_sockets_that_have_ended_leave_nothing_to_the_garbage_collector(open_cinema):
+    cinema = open_cinema(limits=SocketLimits(message_bytes=100))
+    gc.collect()
+    gc.disable()
+    try:
+        gone = [await cinema.connect(), await cinema.follow(), await cinema.enter("gone")]
+        refused = [await cinema.connect(user=None), await cinema.follow(None), await cinema.enter("~")]
+        faulty = [await cinema.connect(), await cinema.follow(), await cinema.enter("faulty")]
+        for socket in faulty:
+            await socket.send("x" * 101)
+        for socket in (*gone, *refused, *faulty):
+            await socket.close()
+        await cinema.hold(8, 1)
+        await eventually(
+            lambda: not any(isinstance(kept, ClientSocket | SocketConnection) for kept in gc.get_objects())
+        )
+    finally:
+        gc.enable()
