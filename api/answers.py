@@ -7,18 +7,45 @@ waited behind it; answers that arrive in one turn of the event loop leave in one
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
+
+FrameOf = Callable[["asyncio.Future[Any]"], bytes]
 
 
 class _Due:
-    """An answer in the queue: one that has yet to be made, or one that waits for such."""
+    """An answer in the queue: one that is there and waits for others, or one that has yet to be made."""
 
-    __slots__ = ("frame", "future")
+    __slots__ = ("frame",)
 
-    def __init__(self, future: "asyncio.Future[Any] | None" = None, frame: bytes | None = None) -> None:
-        self.future = future
+    def __init__(self, frame: bytes | None) -> None:
         self.frame = frame
+
+    @property
+    def future(self) -> "asyncio.Future[Any] | None":
+        """What it will be made of."""
+        return None
+
+
+class _Expected(_Due):
+    """One that is made when a future is done, which calls it."""
+
+    __slots__ = ("_answers", "_frame_of", "_future")
+
+    def __init__(self, answers: "AnswersInOrder", future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
+        super().__init__(None)
+        self._answers = answers
+        self._frame_of = frame_of
+        self._future = future
+
+    @property
+    def future(self) -> "asyncio.Future[Any]":
+        """What it will be made of."""
+        return self._future
+
+    def __call__(self, future: "asyncio.Future[Any]") -> None:
+        """Make it, and send what may leave now."""
+        self.frame = self._frame_of(future)
+        self._answers.send_made()
 
 
 def _send_nowhere(frames: bytes, number: int) -> None:
@@ -46,22 +73,20 @@ class AnswersInOrder:
     def put(self, frame: bytes) -> None:
         """Send an answer that is there, in its turn."""
         if self._due:
-            self._due.append(_Due(frame=frame))
+            self._due.append(_Due(frame))
         else:
             self._send(frame, 1)
 
-    def expect(
-        self, future: "asyncio.Future[Any]", frame_of: Callable[["asyncio.Future[Any]"], bytes]
-    ) -> None:
+    def expect(self, future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
         """Send an answer when it is there, in its turn.
 
         Args:
             future: what it will be made of.
             frame_of: makes it, of the future when that is done; called in any case, and never raises.
         """
-        due = _Due(future)
+        due = _Expected(self, future, frame_of)
         self._due.append(due)
-        future.add_done_callback(partial(self._arrived, due, frame_of))
+        future.add_done_callback(due)
 
     async def settled(self) -> None:
         """Return when no answer is due any more."""
@@ -75,13 +100,8 @@ class AnswersInOrder:
         # Whoever sends has these answers: so both are freed without the garbage collector.
         self._send = _send_nowhere
 
-    def _arrived(
-        self,
-        due: _Due,
-        frame_of: Callable[["asyncio.Future[Any]"], bytes],
-        future: "asyncio.Future[Any]",
-    ) -> None:
-        due.frame = frame_of(future)
+    def send_made(self) -> None:
+        """Send the answers that need wait for no other."""
         queue = self._due
         while queue and (frame := queue[0].frame) is not None:
             self._made.append(frame)
