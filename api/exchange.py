@@ -10,7 +10,6 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from functools import partial
 from http.client import responses
 from typing import Any, cast
 
@@ -64,12 +63,15 @@ class RestRouter(Router):
     Args:
         routes: what is served.
         services: for limits, origins and counting.
+
+    Attributes:
+        unanswered: what answers wait for.
     """
 
     def __init__(self, routes: Routes, services: Services) -> None:
         self.routes = routes
         self.services = services
-        self._unanswered: set[asyncio.Future[Any]] = set()
+        self.unanswered: set[asyncio.Future[Any]] = set()
 
     def plan(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> Plan:
         """How requests with this head are answered.
@@ -97,24 +99,14 @@ class RestRouter(Router):
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange's work and keep hold of it."""
-        self.when_done(asyncio.create_task(work), lambda task: None)
-
-    def when_done(
-        self, awaited: "asyncio.Future[Any]", then: Callable[["asyncio.Future[Any]"], None]
-    ) -> None:
-        """Call `then` when what an answer waits for is done, and keep hold of it until then."""
-
-        def done(awaited: "asyncio.Future[Any]") -> None:
-            self._unanswered.discard(awaited)
-            then(awaited)
-
-        self._unanswered.add(awaited)
-        awaited.add_done_callback(done)
+        task = asyncio.create_task(work)
+        self.unanswered.add(task)
+        task.add_done_callback(self.unanswered.discard)
 
     async def finished(self) -> None:
         """Return when every request that has been read is answered."""
-        while self._unanswered:
-            await asyncio.wait(self._unanswered)
+        while self.unanswered:
+            await asyncio.wait(self.unanswered)
 
 
 class Entrance(httputil.HTTPMessageDelegate):
@@ -179,6 +171,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     _user_id: int | None = None
     _patience: asyncio.TimerHandle | None = None
     _answered = False
+    _question: Question | None = None
 
     def __init__(
         self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
@@ -254,7 +247,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         if asked is None:
             self._router.run(self._wait_for(operation.answer(prepared)))
         else:
-            self._router.when_done(asked.reply, partial(self._replied, operation, asked.question))
+            self._question = asked.question
+            self._router.unanswered.add(asked.reply)
+            asked.reply.add_done_callback(self._replied)
             if asked.wait_seconds is not None:
                 loop = asyncio.get_running_loop()
                 self._patience = loop.call_later(asked.wait_seconds, self._stop_waiting)
@@ -280,9 +275,11 @@ class Exchange(httputil.HTTPMessageDelegate):
             answer = self._refused(error)
         self._send(answer)
 
-    def _replied(self, operation: Operation, question: Question, reply: "asyncio.Future[Any]") -> None:
+    def _replied(self, reply: "asyncio.Future[Any]") -> None:
+        self._router.unanswered.discard(reply)
         if self._patience is not None:
             self._patience.cancel()
+        operation, question = cast(Operation, self._plan.operation), cast(Question, self._question)
         try:
             refusal = reply.exception()
             if not isinstance(refusal, EngineError):

@@ -14,7 +14,15 @@ def timestamp(seconds: float) -> str:
     Args:
         seconds: since the Unix epoch.
     """
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+    # What is less than a microsecond is rounded, as `datetime` has it; what is more is cut off.
+    whole, fraction = divmod(seconds, 1)
+    more, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
+    return f"{_second(int(whole) + more)}.{microseconds // 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).isoformat()[:-6]
 
 
 def timestamp_or_none(seconds: float | None) -> str | None:
@@ -36,6 +44,7 @@ def holder_of(user_id: int) -> str:
     return f"{USER_PREFIX}{user_id}"
 
 
+@lru_cache(maxsize=4096)
 def user_id_of(holder: str | None) -> int | None:
     """The user behind a holder; None for guests and for nobody."""
     if holder is None or not holder.startswith(USER_PREFIX):
