@@ -251,7 +251,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._router.unanswered.add(asked.reply)
             asked.reply.add_done_callback(self._replied)
             if asked.wait_seconds is not None:
-                loop = asyncio.get_running_loop()
+                loop = asked.reply.get_loop()
                 self._patience = loop.call_later(asked.wait_seconds, self._stop_waiting)
         return None
 
