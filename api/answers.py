@@ -84,6 +84,9 @@ class AnswersInOrder:
             future: what it will be made of.
             frame_of: makes it, of the future when that is done; called in any case, and never raises.
         """
+        if future.done() and not self._due:
+            self._send(frame_of(future), 1)
+            return
         due = _Expected(self, future, frame_of)
         self._due.append(due)
         future.add_done_callback(due)

@@ -160,6 +160,23 @@ class ScreeningActor:
             self._loop.call_soon(self._drain)
         return answer
 
+    def ask_first(self, command: Command) -> "asyncio.Future[Reply]":
+        """As `ask`, but where no command waits this one is decided at once.
+
+        For callers that leave the event loop time for others by themselves, as connections do: whoever
+        awaited one answer after the other would never have to wait.
+        """
+        if self._mailbox or self._closed is not None:
+            return self.ask(command)
+        shared = self._shared
+        answer: asyncio.Future[Reply] = self._loop.create_future()
+        self.last_asked_at = now = shared.clock.now()
+        started = perf_counter()
+        outcome = self._handle(command, answer, 0.0, now)
+        shared.observer.command_handled(type(command).__name__, outcome, 0.0, perf_counter() - started)
+        self._arm_timer()
+        return answer
+
     async def caught_up(self) -> None:
         """Return at a moment when no command waits."""
         while self._mailbox:

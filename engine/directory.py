@@ -104,17 +104,21 @@ class Screenings:
     def ask_active(self, command: Command) -> "asyncio.Future[Reply] | None":
         """Put a command to its screening if that is in memory, without a task of one's own.
 
+        Where no other command waits it is decided at once, so callers have to see by themselves that they
+        leave the event loop time for others.
+
         Args:
             command: any of `engine.commands`.
 
         Returns:
-            A future of what `ask` would return or raise; None if the screening has to be loaded first.
+            A future of what `ask` would return or raise, perhaps done; None if the screening has to be
+            loaded first.
 
         Raises:
             Unavailable: the command was refused at the door.
         """
         actor = self._actors.get(command.screening_id)
-        return None if actor is None else actor.ask(command)
+        return None if actor is None else actor.ask_first(command)
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
         """Change what a screening is (its times, prices, room or seats) while nothing is sold for it.

@@ -43,7 +43,7 @@ from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
-from frontrow.collector import spare_the_collector
+from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of
 from frontrow.demo import describe, kept_passwords, prepare_demo
 from frontrow.listening import GUIDES_PORTS, listen_where_free, listening_sockets
@@ -370,7 +370,9 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_soon, number)
-    watch = asyncio.create_task(embedded.keep_running()) if embedded else None
+    companions = [asyncio.create_task(keep_tidy())]
+    if embedded is not None:
+        companions.append(asyncio.create_task(embedded.keep_running()))
     server = Server(settings, url)
     try:
         await server.start()
@@ -388,8 +390,8 @@ async def _serve(
         await told_to_stop.wait()
     finally:
         await server.stop()
-        if watch is not None:
-            watch.cancel()
+        for companion in companions:
+            companion.cancel()
 
 
 async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:

@@ -4,6 +4,10 @@ from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 
 
+def _tell_nobody() -> None:
+    """After the end nothing expires."""
+
+
 class Deadline:
     """One moment at which something is called, unless it is moved or cleared before.
 
@@ -36,6 +40,8 @@ class Deadline:
 
     def cancel(self) -> None:
         """Never expire again."""
+        # Whoever is told has this deadline: so both are freed without the garbage collector.
+        self._expired = _tell_nobody
         self._at = None
         if self._timer is not None:
             self._timer.cancel()

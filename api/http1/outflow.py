@@ -9,6 +9,10 @@ _SLOWEST_READER_BYTES_PER_SECOND = 1024
 _CORKED_BYTES = 65_536
 
 
+def _tell_nobody() -> None:
+    """Nobody stalls who has gone."""
+
+
 class Outflow:
     """The sending half of a connection.
 
@@ -118,6 +122,8 @@ class Outflow:
     def lost(self) -> None:
         """There is no client any more."""
         self._stop_watching()
+        # Whoever is told has this outflow: so both are freed without the garbage collector.
+        self._stalled = _tell_nobody
         self._pieces.clear()
         if self._resumed is not None and not self._resumed.done():
             self._resumed.set_exception(StreamClosedError())

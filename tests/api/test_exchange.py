@@ -1,6 +1,7 @@
 """What every answer has in common: ids, CORS, versions, compression, methods, log lines, counts."""
 
 import asyncio
+import gc
 import gzip
 import json
 import logging
@@ -8,6 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from api.exchange import Exchange
+from api.http1.protocol import Http1Protocol
 from api.http_server import HTTPTOOLS, TORNADO
 from api.json_log import JsonLines
 from api.services import Limits
@@ -387,3 +390,35 @@ async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
         await writer.wait_closed()
     response: Response = await Caller(venue.base_url).send("GET", "/healthz")
     assert response.status == 200
+
+
+async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collector(
+    open_venue: Callable[..., Venue],
+) -> None:
+    venue = open_venue(layer=HTTPTOOLS)
+    body = b'{"screening_id": 123, "seat_ids": [41]}'
+    fields = (
+        b"Host: frontrow\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
+        % (
+            venue.tokens.issue(7, ttl_seconds=60).encode(),
+            len(body),
+        )
+    )
+    requests = [
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET /nowhere HTTP/1.0\r\n\r\n",
+        b"POST /api/v1/seat-reservations/reserve HTTP/1.1\r\n" + fields + body,
+        b"POST /api/v1/tickets/book HTTP/1.1\r\n" + fields + body,
+        b"no request\r\n\r\n",
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        for request in requests:
+            assert await raw_exchange(venue, request)
+        async with asyncio.timeout(5):
+            while left := [kept for kept in gc.get_objects() if isinstance(kept, Http1Protocol | Exchange)]:
+                del left
+                await asyncio.sleep(0.005)
+    finally:
+        gc.enable()
