@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -21,6 +22,7 @@ from engine.records import Hold
 from engine.replies import Held, SeatMap, Toggled
 
 LONGEST_EXTENSION_MINUTES = 60
+_VERSIONS_KEPT = 1024
 
 reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 
@@ -221,13 +223,17 @@ def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
         body: the seats, written down.
         reader: who sees them so, if not everybody does.
     """
-    headers = {
+    return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
+
+
+@lru_cache(_VERSIONS_KEPT)
+def _version_headers(epoch: int, seq: int, reader: str) -> Mapping[str, str]:
+    return {
         "Cache-Control": "no-cache",
-        "ETag": f'W/"{seat_map.epoch}-{seat_map.seq}{reader}"',
-        "X-Epoch": str(seat_map.epoch),
-        "X-Seq": str(seat_map.seq),
+        "ETag": f'W/"{epoch}-{seq}{reader}"',
+        "X-Epoch": str(epoch),
+        "X-Seq": str(seq),
     }
-    return Answer(200, body, headers)
 
 
 @reservations.get(

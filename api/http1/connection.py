@@ -17,6 +17,8 @@ from api.common_headers import FieldLines
 from api.http1.head import RequestHead
 
 _SWITCHING_PROTOCOLS = 101
+# Up to here it costs less to put content behind its head than to send the two side by side.
+_COPIED_BYTES = 4096
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in responses.items()}
 
 
@@ -43,7 +45,7 @@ class Wire(Protocol):
 
     peer: Peer
 
-    def send(self, octets: bytes) -> "Future[None]":
+    def send(self, *pieces: bytes) -> "Future[None]":
         """Send octets, after all that was sent before. The future tells that more may be sent."""
 
     def answered(self, request: "RequestConnection") -> None:
@@ -181,7 +183,10 @@ class RequestConnection(HTTPConnection):
         head = self._encoded(
             _STATUS_LINES[status] + shared.text, [f"{name}: {value}\r\n" for name, value in fields.items()]
         )
-        self._wire.send(head + content)
+        if len(content) > _COPIED_BYTES:
+            self._wire.send(head, content)
+        else:
+            self._wire.send(head + content)
         self._wire.answered(self)
 
     def write(self, chunk: bytes) -> "Future[None]":

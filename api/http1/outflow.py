@@ -1,12 +1,13 @@
 """What goes to a client: in as few writes as possible, and no faster than it reads."""
 
 from asyncio import AbstractEventLoop, Future, TimerHandle, Transport
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tornado.iostream import StreamClosedError
 
 _SLOWEST_READER_BYTES_PER_SECOND = 1024
 _CORKED_BYTES = 65_536
+_JOINED_BYTES = 16_384
 
 
 def _tell_nobody() -> None:
@@ -69,18 +70,25 @@ class Outflow:
         """Whether octets wait for the client to read."""
         return self._transport.get_write_buffer_size() > 0
 
-    def send(self, octets: bytes) -> "Future[None]":
+    def send(self, *pieces: bytes) -> "Future[None]":
         """Send octets. The future is done when more may be sent, or fails with StreamClosedError."""
         if self._ended or self._transport.is_closing():
             return self._failed()
         if self._corked:
-            self._pieces.append(octets)
-            self._corked_bytes += len(octets)
+            self._pieces += pieces
+            self._corked_bytes += sum(map(len, pieces))
             if self._corked_bytes > _CORKED_BYTES:
                 self.flush()
         else:
-            self._transport.write(octets)
+            self._write(pieces)
         return self._resumed or self._open
+
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        if len(pieces) == 1:
+            self._transport.write(pieces[0])
+        else:
+            # Not copied: the kernel gathers them.
+            self._transport.writelines(pieces)
 
     def cork(self) -> None:
         """Gather what is sent from now on."""
@@ -95,7 +103,7 @@ class Outflow:
         """Send what has been gathered so far."""
         if self._pieces:
             if not self._transport.is_closing():
-                self._transport.write(self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces))
+                self._write(self._pieces if self._corked_bytes > _JOINED_BYTES else (b"".join(self._pieces),))
             self._pieces.clear()
             self._corked_bytes = 0
 

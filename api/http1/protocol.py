@@ -139,10 +139,10 @@ class Http1Protocol(asyncio.Protocol):
 
     # What a request calls (`api.http1.connection.Wire`).
 
-    def send(self, octets: bytes) -> "asyncio.Future[None]":
+    def send(self, *pieces: bytes) -> "asyncio.Future[None]":
         """Send octets, after all that was sent before. The future tells that more may be sent."""
         self._wrote_lately = True
-        return self._outflow.send(octets)
+        return self._outflow.send(*pieces)
 
     def answered(self, request: RequestConnection) -> None:
         """The request's answer is complete: go on to the next one, if there may be one."""

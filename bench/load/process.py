@@ -14,7 +14,6 @@ import uvloop
 
 from bench.load.tally import Tally
 
-
 _HIGHEST_PRIORITY = -20
 
 
