@@ -1,8 +1,8 @@
 """Seats selected and released over WebSockets, several commands ahead of their replies.
 
 Each client is a user alone in a room, so that replies are all there is to send; the bound on the frames of
-one socket is lifted, and that on the journal, which takes in more here than PostgreSQL takes at once. The peer
-sends back what it gets, messages of the same size.
+one socket is lifted, and that on the journal, which takes in more here than PostgreSQL takes at once. The
+peer sends back what it gets, messages of the same size.
 """
 
 from collections.abc import AsyncIterator
