@@ -14,8 +14,9 @@ _YOUNG_OBJECTS = 1_000
 
 _NEVER = 1_000_000
 _TIDY_SECONDS = 5.0
-_BUSY_SHARE = 0.5
-"""Share of a core from which on there is no time."""
+_GLANCE_SECONDS = 0.1
+_BUSY_SHARE = 0.25
+"""Share of a core from which on, at a glance, there is no time."""
 
 
 def spare_the_collector() -> None:
@@ -31,8 +32,9 @@ async def keep_tidy() -> None:
     moment stays in memory: at most what belongs to the requests and connections of that moment.
     """
     while True:
-        began, used = time.monotonic(), time.process_time()
         await asyncio.sleep(_TIDY_SECONDS)
+        began, used = time.monotonic(), time.process_time()
+        await asyncio.sleep(_GLANCE_SECONDS)
         share = (time.process_time() - used) / (time.monotonic() - began)
         _settle(looking=share < _BUSY_SHARE)
 
