@@ -1,7 +1,8 @@
 """The actor round a screening: one at a time, in order, to completion.
 
-Commands wait in a bounded mailbox. One wake-up of the event loop drains many of them; no task
-belongs to an actor, so an idle one costs its state only. Deciding is synchronous; what comes out
+What a connection asks is decided at once if nothing waits before it. All else waits in a bounded
+mailbox, of which one wake-up of the event loop drains much; no task belongs to an actor, so an idle
+one costs its state only. Deciding is synchronous; what comes out
 goes to the journal first, then to whoever watches, then to whoever asked. One timer is armed, for
 the earliest deadline; when it fires deadlines are looked at again, so a late, double or stale timer
 does nothing.
