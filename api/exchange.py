@@ -72,7 +72,6 @@ class RestRouter(Router):
         self.routes = routes
         self.services = services
         self.unanswered: set[asyncio.Future[Any]] = set()
-        self._due: list[tuple[Exchange, asyncio.Future[Any]]] = []
 
     def plan(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> Plan:
         """How requests with this head are answered.
@@ -103,20 +102,6 @@ class RestRouter(Router):
         task = asyncio.create_task(work)
         self.unanswered.add(task)
         task.add_done_callback(self.unanswered.discard)
-
-    def answer_soon(self, exchange: "Exchange", reply: "asyncio.Future[Any]") -> None:
-        """Have an exchange answered when all that has come in this turn of the event loop has been read.
-
-        Clients whose answers leave together come back together, and a turn costs as much for one as for many.
-        """
-        if not self._due:
-            reply.get_loop().call_soon(self._answer_due)
-        self._due.append((exchange, reply))
-
-    def _answer_due(self) -> None:
-        due, self._due = self._due, []
-        for exchange, reply in due:
-            exchange.replied(reply)
 
     async def finished(self) -> None:
         """Return when every request that has been read is answered."""
@@ -263,11 +248,10 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._router.run(self._wait_for(operation.answer(prepared)))
         else:
             self._question = asked.question
-            if asked.reply.done():
-                self._router.answer_soon(self, asked.reply)
-                return None
             self._router.unanswered.add(asked.reply)
-            asked.reply.add_done_callback(self.replied)
+            # It is called in the next turn at the earliest, when all that came in this one has been read: clients
+            # whose answers leave together come back together, and a turn costs as much for one as for many.
+            asked.reply.add_done_callback(self._replied)
             if asked.wait_seconds is not None:
                 loop = asked.reply.get_loop()
                 self._patience = loop.call_later(asked.wait_seconds, self._stop_waiting)
@@ -293,8 +277,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             answer = self._refused(error)
         self._send(answer)
 
-    def replied(self, reply: "asyncio.Future[Any]") -> None:
-        """The engine has replied: answer."""
+    def _replied(self, reply: "asyncio.Future[Any]") -> None:
         self._router.unanswered.discard(reply)
         if self._patience is not None:
             self._patience.cancel()

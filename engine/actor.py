@@ -2,10 +2,9 @@
 
 What a connection asks is decided at once if nothing waits before it. All else waits in a bounded
 mailbox, of which one wake-up of the event loop drains much; no task belongs to an actor, so an idle
-one costs its state only. Deciding is synchronous; what comes out
-goes to the journal first, then to whoever watches, then to whoever asked. One timer is armed, for
-the earliest deadline; when it fires deadlines are looked at again, so a late, double or stale timer
-does nothing.
+one costs its state only. Deciding is synchronous; what comes out goes to the journal first, then to
+whoever watches, then to whoever asked. One timer is armed, for the earliest deadline; when it fires
+deadlines are looked at again, so a late, double or stale timer does nothing.
 
 An exception that is no `EngineError` is a defect of ours: the actor gives up (`failed`), whoever
 waits is answered, and the next touch loads the screening afresh from what was stored.
