@@ -249,8 +249,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         else:
             self._question = asked.question
             self._router.unanswered.add(asked.reply)
-            # It is called in the next turn at the earliest, when all that came in this one has been read: clients
-            # whose answers leave together come back together, and a turn costs as much for one as for many.
+            # It is called in the next turn at the earliest, when all that came in this one has been read.
+            # Clients whose answers leave together come back together, and a turn costs as much for one as
+            # for many.
             asked.reply.add_done_callback(self._replied)
             if asked.wait_seconds is not None:
                 loop = asked.reply.get_loop()
