@@ -2,7 +2,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/frontrow
 COPY requirements/run.lock requirements/run.lock
-RUN /opt/frontrow/bin/pip install --no-cache-dir --require-hashes -r requirements/run.lock
+RUN /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/run.lock
 COPY . .
 RUN /opt/frontrow/bin/pip install --no-cache-dir --no-deps .
 

@@ -25,11 +25,11 @@ $(VENV)/.dependencies: requirements/dev.lock
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv," \
 			"or name another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/dev.lock
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/bench.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.dependencies setup.cfg
