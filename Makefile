@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --gene
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser run test soak bench lint format docs lock clean
+.PHONY: help install browser programs run test soak bench lint format docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,10 +42,13 @@ run: install ## serve a demo cinema on http://127.0.0.1:8000
 browser: install ## the browser that tests of web pages run in
 	$(BIN)/python -m tests.web.browser_install
 
-test: install browser ## all tests, the long ones in their short versions
+programs: install ## nginx, PgBouncer and Debian's PostgreSQL, which tests run the server with
+	$(BIN)/python -m tests.debian
+
+test: install browser programs ## all tests, the long ones in their short versions
 	$(BIN)/python -m pytest $(ARGS)
 
-soak: install browser ## the long tests
+soak: install browser programs ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
 
 bench: install $(VENV)/.peers ## measure, beside other servers: make bench ARGS="hold --plot hold.svg"

@@ -1,0 +1,157 @@
+"""Programs from Debian that tests run the server with: nginx, PgBouncer and Debian's own PostgreSQL.
+
+`python -m tests.debian` downloads their packages with apt, which checks them against Debian's signatures, and
+unpacks them into the virtual environment. That needs no root and changes nothing outside. Where there is no
+apt, install the programs by the means of the system; any of them may be named by its variable:
+
+    FRONTROW_TEST_NGINX=/usr/local/sbin/nginx make test
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+_ROOT = Path(sys.prefix) / "debian"
+_PACKAGES = ("nginx", "pgbouncer")
+_SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
+_WRAPPER = """\
+#!/bin/sh
+LD_LIBRARY_PATH={libraries} exec {program} "$@"
+"""
+
+
+class ProgramMissing(Exception):
+    """A program that a test needs is not on this machine."""
+
+
+def program(name: str) -> Path:
+    """Path of an executable.
+
+    Args:
+        name: `nginx` or `pgbouncer`.
+
+    Raises:
+        ProgramMissing: it is not installed; the message says how to get it.
+    """
+    variable = f"FRONTROW_TEST_{name.upper()}"
+    if named := os.environ.get(variable):
+        return Path(named)
+    folders = os.pathsep.join((str(_ROOT / "bin"), os.environ.get("PATH", ""), *_SYSTEM_FOLDERS))
+    if found := shutil.which(name, path=folders):
+        return Path(found)
+    raise ProgramMissing(f"{name} is missing: run `make programs`, or install it and name it in {variable}")
+
+
+def postgres_programs() -> Path:
+    """The folder with `initdb`, `postgres` and `psql` of Debian's PostgreSQL, of the lowest version found.
+
+    Raises:
+        ProgramMissing: there is none.
+    """
+    variable = "FRONTROW_TEST_POSTGRES"
+    if named := os.environ.get(variable):
+        return Path(named)
+    folders = [
+        path
+        for root in (_ROOT / "root", Path("/"))
+        for path in root.glob("usr/lib/postgresql/*/bin")
+        if (path / "initdb").exists()
+    ]
+    if not folders:
+        raise ProgramMissing(
+            f"Debian's PostgreSQL is missing: run `make programs`, or name its bin folder in {variable}"
+        )
+    return min(folders, key=lambda path: int(path.parent.name))
+
+
+def library_path() -> str:
+    """What `LD_LIBRARY_PATH` must be for PostgreSQL's programs; empty where the system has its libraries."""
+    return os.pathsep.join(str(path) for path in (_ROOT / "root").glob("usr/lib/*-linux-gnu"))
+
+
+def install() -> None:
+    """Put the programs into the virtual environment, except where they are already installed or named.
+
+    Raises:
+        subprocess.CalledProcessError: apt could not download or unpack a package.
+    """
+    if _ROOT.exists() or not shutil.which("apt-get"):
+        return
+    # Renamed when it is complete, so that half-unpacked programs are never used.
+    with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
+        state, unpacked = Path(folder) / "apt", Path(folder) / "debian"
+        (unpacked / "root").mkdir(parents=True)
+        apt = _Apt(state)
+        for package in apt.download(*_PACKAGES, _lowest_postgres(apt)):
+            _run("dpkg-deb", "-x", str(package), str(unpacked / "root"))
+        _wrap(unpacked)
+        unpacked.rename(_ROOT)
+
+
+class _Apt:
+    """apt with lists and packages in a folder of its own; what the system has installed counts as installed.
+
+    Args:
+        folder: where they are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        for part in ("lists/partial", "cache/archives/partial"):
+            (folder / part).mkdir(parents=True)
+        self._options = [
+            *("-o", f"Dir::State::lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache"),
+            *("-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User=root"),
+        ]
+        self._apt("apt-get", "-qq", "update")
+
+    def names(self, prefix: str) -> list[str]:
+        """Names of the packages that begin with `prefix`."""
+        return self._apt("apt-cache", "pkgnames", prefix).split()
+
+    def download(self, *packages: str) -> list[Path]:
+        """Fetch packages and whatever they need that is not installed."""
+        self._apt("apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "install", *packages)
+        return sorted((self._folder / "cache" / "archives").glob("*.deb"))
+
+    def _apt(self, command: str, *arguments: str) -> str:
+        return _run(command, *self._options, *arguments)
+
+
+def _run(*command: str) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
+
+
+def _lowest_postgres(apt: _Apt) -> str:
+    versions = [
+        int(match[1])
+        for name in apt.names("postgresql-")
+        if (match := re.fullmatch(r"postgresql-(\d+)", name))
+    ]
+    return f"postgresql-{min(versions)}"
+
+
+def _wrap(unpacked: Path) -> None:
+    """Write a starter for each program that finds the libraries unpacked beside it."""
+    libraries = os.pathsep.join(
+        str(_ROOT / path.relative_to(unpacked)) for path in unpacked.glob("root/usr/lib/*-linux-gnu")
+    )
+    (unpacked / "bin").mkdir()
+    for name in _PACKAGES:
+        found = next((unpacked / "root" / "usr").glob(f"*bin/{name}"), None)
+        if found is None:
+            continue  # installed on the system
+        starter = unpacked / "bin" / name
+        starter.write_text(_WRAPPER.format(libraries=libraries, program=_ROOT / found.relative_to(unpacked)))
+        starter.chmod(0o755)
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"The programs of the tests were not installed: {error}")
