@@ -12,6 +12,7 @@ from typing import NamedTuple
 from argon2 import PasswordHasher
 
 from api.tokens import Tokens
+from frontrow.listening import GUIDES_PORTS
 from frontrow.seeding import row_label
 from persistence.bulk import (
     BulkLoader,
@@ -197,6 +198,15 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
             f"              token {token}",
         ]
     return lines
+
+
+def how_to_get_the_guides_ports() -> list[str]:
+    """What to set for the guides' own clients to find this server, in lines for a terminal."""
+    ports = " and ".join(map(str, GUIDES_PORTS))
+    return [
+        f"Guides        their own clients look for ports {ports}; to serve them there too, set",
+        f"              FRONTROW_EXTRA_PORTS={','.join(map(str, GUIDES_PORTS))}",
+    ]
 
 
 async def _add_event(loader: BulkLoader, now: datetime) -> UpcomingEvent:

@@ -1,12 +1,12 @@
-"""Where a server listens: its port, extra ones, and in a demo those that the guides' own clients look for."""
+"""Where a server listens: its own port and the extra ones that its settings name."""
 
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 GUIDES_PORTS = (8001, 3000)
-"""Ports that are written into the guides' own clients."""
+"""Ports that are written into the guides' own clients. They are used only where the settings name them."""
 
 _BACKLOG = 128
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
@@ -57,18 +57,3 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
         # A free port is one port, whatever the address.
         port = listening.getsockname()[1]
         yield listening
-
-
-def listen_where_free(listen: Callable[[int], None], ports: Iterable[int]) -> Iterator[str]:
-    """Listen at more ports, if nobody else does. Yields a line for people about each.
-
-    Args:
-        listen: listens at a port, or raises AddressUnusable.
-        ports: the ports.
-    """
-    for port in ports:
-        try:
-            listen(port)
-            yield f"also listening on port {port}, where the guides' own clients look"
-        except AddressUnusable:
-            yield f"port {port} is taken: the guides' clients that look there will not find this server"

@@ -45,8 +45,8 @@ from frontrow import __version__
 from frontrow.background import Recurring
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of
-from frontrow.demo import describe, kept_passwords, prepare_demo
-from frontrow.listening import GUIDES_PORTS, listen_where_free, listening_sockets
+from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
+from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
 from frontrow.rooms import room_door_of, seconds_between_forgetting
 from frontrow.settings import Settings
@@ -289,14 +289,6 @@ class Server:
         self._recurring.every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
         self._http.add_sockets(listening)
 
-    def listen_also(self, port: int) -> None:
-        """Serve the same on one more port.
-
-        Raises:
-            AddressUnusable: it cannot listen there.
-        """
-        self._http.add_sockets(listening_sockets(self._settings.host, (port,)))
-
     async def stop(self) -> None:
         """Go down in order; everything that was acknowledged is in the database afterwards."""
         self._http.stop()
@@ -382,9 +374,6 @@ async def _serve(
         for port in settings.extra_ports:
             announce(f"also listening on http://{settings.host}:{port}")
         if demo:
-            more = [port for port in GUIDES_PORTS if port not in (server.port, *settings.extra_ports)]
-            for line in listen_where_free(server.listen_also, more):
-                announce(line)
             for line in await _demonstrate(settings, url, base_url):
                 announce(line)
         await told_to_stop.wait()
@@ -401,4 +390,5 @@ async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]
         demo = await prepare_demo(BulkLoader(connector), passwords)
     finally:
         connector.close()
-    return describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
+    lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
+    return lines if settings.extra_ports else [*lines, "", *how_to_get_the_guides_ports()]

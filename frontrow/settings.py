@@ -136,7 +136,8 @@ class Settings:
     extra_ports: Annotated[
         tuple[int, ...],
         _PORTS,
-        "More ports where all of it is served, for clients that expect other ones.",
+        "More ports where all of it is served, for clients that expect other ones, such as 8001 and 3000 for "
+        "the guides' own.",
     ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],

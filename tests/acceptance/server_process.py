@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,8 @@ STOP_SECONDS = 20.0
 COMMAND_SECONDS = 120.0
 
 _ANNOUNCEMENT = "listening on "
+# The state of a socket in /proc/net/tcp.
+_LISTENING = "0A"
 _READY_POLL_SECONDS = 0.02
 
 
@@ -102,8 +105,26 @@ class ServerProcess:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
-    async def start(self) -> float:
+    @property
+    def listening_ports(self) -> set[int]:
+        """The TCP ports on which the running server listens."""
+        inodes = set()
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                inodes.add(str(descriptor.readlink()))
+        ports = set()
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
+                columns = line.split()
+                if columns[3] == _LISTENING and f"socket:[{columns[9]}]" in inodes:
+                    ports.add(int(columns[1].rpartition(":")[2], 16))
+        return ports
+
+    async def start(self, *options: str) -> float:
         """Start the server and wait until `/readyz` says 200.
+
+        Args:
+            options: more arguments of `frontrow serve`.
 
         Returns:
             How long that took, in seconds from the start of the process.
@@ -111,11 +132,23 @@ class ServerProcess:
         assert self._process is None, "the server runs already"
         started = time.monotonic()
         with self._log_path.open("ab") as log:
-            self._process = await self._launch("serve", "--port", "0", stdout=PIPE, stderr=log)
+            self._process = await self._launch("serve", "--port", "0", *options, stdout=PIPE, stderr=log)
         async with asyncio.timeout(START_SECONDS):
             self.url = await self._announced()
             await self._ready()
         return time.monotonic() - started
+
+    async def said(self, ending: str) -> str:
+        """What the running server has printed since it told its address, up to a line that ends like this."""
+        stdout = self._running().stdout
+        assert stdout is not None
+        lines: list[str] = []
+        async with asyncio.timeout(START_SECONDS):
+            while not (lines and lines[-1].endswith(ending)):
+                line = (await stdout.readline()).decode()
+                assert line, "\n".join(lines)
+                lines.append(line.rstrip("\n"))
+        return "\n".join(lines)
 
     async def kill(self) -> None:
         """kill -9: no handler runs, nothing is flushed."""

@@ -1,14 +1,12 @@
 """Ports beside the server's own."""
 
-import socket
 from pathlib import Path
 
 import pytest
 from tornado.testing import bind_unused_port
 
-from frontrow.listening import AddressUnusable, listen_where_free
+from frontrow.listening import AddressUnusable
 from frontrow.settings import SettingsError, load_settings
-from tests.api.caller import Caller
 from tests.house import House
 
 
@@ -30,22 +28,3 @@ async def test_a_port_that_is_taken_stops_the_server_with_its_number(
     house = House(database_url, tmp_path, extra_ports=(port,))
     with taken, pytest.raises(AddressUnusable, match=str(port)):
         await house.open()
-
-
-@pytest.mark.gen_test
-async def test_a_demo_listens_at_more_ports_only_where_they_are_free(
-    database_url: str, tmp_path: Path
-) -> None:
-    taken, taken_port = bind_unused_port()
-    free, free_port = bind_unused_port()
-    free.close()
-    house = House(database_url, tmp_path)
-    await house.open()
-    with taken:
-        lines = list(listen_where_free(house.server.listen_also, (taken_port, free_port)))
-    assert f"port {taken_port} is taken" in lines[0]
-    assert f"also listening on port {free_port}" in lines[1]
-    assert (await Caller(f"http://127.0.0.1:{free_port}").send("GET", "/health")).status == 200
-    await house.close()
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", free_port)) != 0, "all ports are closed with the server"
