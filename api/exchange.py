@@ -309,6 +309,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         if not isinstance(error, ApiError | EngineError):
             log.error("request %s failed", self._request_id, exc_info=error)
             error = InternalError(self._request_id)
+        elif isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
+            error = self._plan.operation.outcome_unknown(self._plan.headers)
         return Answer.of(*self._plan.style.refused(problem_of(error)))
 
     # Sending it.

@@ -25,7 +25,7 @@ from api.styles import Content
 from api.tokens import Identity, InvalidToken
 from api.unfinished import UnfinishedWork
 from api.wire import SESSION_PREFIX, holder_of
-from engine.errors import EngineError
+from engine.errors import EngineError, OutcomeUnknown
 from engine.records import Receipt
 from engine.replies import Reply
 
@@ -194,6 +194,23 @@ class Operation:
         if self.endpoint.durable:
             return await self._unfinished.answer(self._handled(call, arguments))
         return await self._handled(call, arguments)
+
+    def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:
+        """The refusal of a caller who has waited long enough. It says how to learn what has happened.
+
+        Args:
+            headers: the request's headers.
+        """
+        endpoint = self.endpoint
+        if endpoint.keyed and KEY_HEADER in headers:
+            return OutcomeUnknown(f"repeat the request with the same {KEY_HEADER}")
+        if endpoint.method != "POST":
+            return OutcomeUnknown("repeat the request")
+        if self._body and "payment_id" in self._body.load_fields:
+            return OutcomeUnknown(
+                "repeat the request if it has a payment_id, otherwise see first whether it has happened"
+            )
+        return OutcomeUnknown()
 
     def _holder(self, request: Request, arguments: dict[str, Any], identity: Identity | None) -> str:
         """In whose name the engine is asked; takes a guest's session out of the arguments."""

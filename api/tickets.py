@@ -179,7 +179,8 @@ class Payment(RequestSchema):
 async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked:
     """Confirm the payment of a pending ticket.
 
-    Idempotent by `payment_id`.
+    Idempotent by `payment_id`. Once the screening has begun it is too late (`screening_started`), and the
+    payment has to be given back.
     """
     return await confirmed(
         call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)

@@ -146,6 +146,7 @@ class BoxOffice:
         Raises:
             TicketNotFound: the holder has no such ticket.
             TicketNotPending: it is confirmed by another payment, cancelled or lapsed.
+            ScreeningStarted: it is too late.
             PaymentAlreadyUsed: the payment has paid for another booking.
         """
         ticket = await self._own_ticket(holder, ticket_id)

@@ -83,7 +83,7 @@ class SeatConflict(Refused):
 
     def __init__(self, conflicts: Iterable[Mapping[str, Any]]) -> None:
         self.conflicts = [dict(conflict) for conflict in conflicts]
-        names = ", ".join(f"{seat['row_label']}{seat['seat_number']}" for seat in self.conflicts)
+        names = "; ".join(f"row {seat['row_label']}, seat {seat['seat_number']}" for seat in self.conflicts)
         super().__init__(f"There are different seats already: {names}")
 
 

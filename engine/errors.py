@@ -399,13 +399,17 @@ class StoreUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The answer did not come in time: it may have happened. The same key again tells."""
+    """The answer did not come in time: it may have happened.
+
+    Args:
+        advice: how the caller finds out.
+    """
 
     code = "outcome_unknown"
     retry_after_seconds = 2
 
-    def __init__(self) -> None:
-        super().__init__("The outcome is not known yet; repeat the request with the same key")
+    def __init__(self, advice: str = "see whether it has happened before you repeat the request") -> None:
+        super().__init__(f"The outcome is not known yet; {advice}")
 
 
 class BadEntry(EngineError):

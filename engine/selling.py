@@ -66,6 +66,7 @@ def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) ->
         if ticket.payment_id == command.payment_id:
             return Outcome(Booked((ticket,)))
         raise TicketNotPending(ticket.id, ticket.status.value)
+    state.require_open(now, "confirm payments")
     confirmed = ticket._replace(
         status=TicketStatus.CONFIRMED,
         confirmed_at=now,

@@ -72,7 +72,7 @@ class SeatPlan(RequestSchema):
         for seat in data["seats"]:
             place = (seat["row_label"], seat["seat_number"])
             if by_place.setdefault(place, seat) != seat:
-                raise ValidationError(f"Seat {place[0]}{place[1]} is described in two ways.", "seats")
+                raise ValidationError(f"Row {place[0]}, seat {place[1]} is described in two ways.", "seats")
         return {"seats": list(by_place.values())}
 
 

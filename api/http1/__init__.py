@@ -2,7 +2,8 @@
 
 Tornado parses headers and moves bytes in Python; that, not its handlers, is what limits it. This package
 implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPServerConnectionDelegate`,
-`HTTPMessageDelegate`), so that they run on it unmodified, WebSockets included.
+`HTTPMessageDelegate`), so that they run on it unmodified. A WebSocket takes the transport over after its
+handshake (`api.socket_handshake`).
 
     head.py        octets of a request's head → a checked head, or a refusal
     headers.py     header fields as handlers read them
@@ -14,7 +15,6 @@ implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPSer
     protocol.py    one client's connection: whose turn it is, and how long it may take
     connection.py  one request's side of it: what handlers write their answer to
     refusal.py     the answer to what is no acceptable request
-    detach.py      the connection as an IOStream, for Tornado's WebSockets; ours take the transport over
     server.py      listening, and going down
     host.py        what a connection and its server know of each other
 

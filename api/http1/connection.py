@@ -11,7 +11,6 @@ from http.client import responses
 from typing import Protocol
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
-from tornado.iostream import IOStream
 
 from api.common_headers import FieldLines
 from api.http1.head import RequestHead
@@ -53,9 +52,6 @@ class Wire(Protocol):
 
     def break_off(self) -> None:
         """Close at once: what was sent cannot be completed."""
-
-    def detach(self, unsent: bytes) -> IOStream:
-        """Hand the connection over, with what is still to be sent on it."""
 
     def hand_over(self, unsent: bytes, successor: StreamProtocol) -> bool:
         """Have another protocol go on with the transport. Returns whether there still is a client."""
@@ -115,12 +111,8 @@ class RequestConnection(HTTPConnection):
         """Bound the time for the body, in seconds; while its headers are being received."""
         self.body_timeout_seconds = timeout
 
-    def detach(self) -> IOStream:
-        """The connection as a stream, after 101. Nothing more is done with it here."""
-        return self._wire.detach(self._held)
-
     def hand_over(self, successor: StreamProtocol) -> bool:
-        """The same without a stream: another protocol goes on with the transport.
+        """Let another protocol go on with the transport, after 101. Nothing more is done with it here.
 
         Args:
             successor: is given the transport, and what has come on it already.

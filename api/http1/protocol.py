@@ -16,14 +16,12 @@ from functools import partial
 from typing import cast
 
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
-from tornado.iostream import IOStream
 
 from api.common_headers import new_request_id
 from api.errors import ApiError, MalformedRequest, RequestTimedOut
 from api.http1.body import Body, ChunkedBody, MeasuredBody
 from api.http1.connection import Peer, RequestConnection
 from api.http1.deadline import Deadline
-from api.http1.detach import detach
 from api.http1.head import RequestHead, parse_head
 from api.http1.host import Host
 from api.http1.inflow import Inflow
@@ -149,7 +147,7 @@ class Http1Protocol(asyncio.Protocol):
         if request is not self._request:
             return
         if request.switching:
-            # The handler is about to detach; if it forgets, the client must not wait for ever.
+            # The handler is about to hand over; if it forgets, the client must not wait for ever.
             self._deadline.set(self._limits.header_timeout_seconds)
         elif self._phase is Phase.BODY:
             # Reading on would take as long as the client likes.
@@ -159,17 +157,14 @@ class Http1Protocol(asyncio.Protocol):
             self._request = self._delegate = None
             self._serve_next(request.persistent)
 
-    def detach(self, unsent: bytes) -> IOStream:
-        """Hand the connection over, with what has come on it and what is still to be sent on it."""
-        self._leave()
-        return detach(self._transport, self._inflow.take_all(), unsent)
-
     def hand_over(self, unsent: bytes, successor: asyncio.Protocol) -> bool:
-        """The same, but to the protocol that is the transport's from now on, which is told what has come."""
+        """Give the transport to another protocol, with what has come on it and what is still to be sent."""
         transport = self._transport
         if self._phase is Phase.CLOSED or transport.is_closing():
             return False
-        self._leave()
+        self._phase = Phase.DETACHED
+        self._request = self._delegate = None
+        self._host.left(self)
         self._deadline.cancel()
         self._outflow.lost()
         unread = self._inflow.take_all()
@@ -181,11 +176,6 @@ class Http1Protocol(asyncio.Protocol):
         if self._inflow.ended:
             transport.close()
         return True
-
-    def _leave(self) -> None:
-        self._phase = Phase.DETACHED
-        self._request = self._delegate = None
-        self._host.left(self)
 
     # Going on.
 

@@ -64,7 +64,7 @@ PAPERS = Table(
         "booking_id": "tickets.booking_id",
         "screening_id": "tickets.screening_id",
         "seat_id": "tickets.seat_id",
-        "place": "coalesce('Seat ' || seats.row_label || seats.seat_number, ticket_types.name)",
+        "place": "coalesce('Row ' || seats.row_label || ', seat ' || seats.seat_number, ticket_types.name)",
         "code": "coalesce(tickets.code, tickets.id::text)",
         "price": "tickets.price",
         "email": "users.email",

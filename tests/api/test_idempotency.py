@@ -124,6 +124,7 @@ async def test_a_booking_that_takes_too_long_goes_on_and_is_told_later(
     late = await user.book(SCREENING, [42], key="k1")
     assert (late.status, late.code, late.json["retryable"]) == (503, "outcome_unknown", True)
     assert late.headers["Retry-After"] == "2"
+    assert late.json["detail"].endswith("repeat the request with the same Idempotency-Key")
     in_flight = await user.book(SCREENING, [42], key="k1")
     assert (in_flight.status, in_flight.code) == (409, "idempotency_key_in_flight")
     assert (await user.book(SCREENING, [43], key="k1")).code == "idempotency_key_reused"
@@ -141,11 +142,24 @@ async def test_a_booking_without_a_key_does_not_wait_for_ever_either(
     venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
     user = venue.user(7)
     venue.journal.automatic = False
-    assert (await user.book(SCREENING, [42], payment_id="pi_1")).code == "outcome_unknown"
+    late = await user.book(SCREENING, [42], payment_id="pi_1")
+    assert (late.code, "payment_id" in late.json["detail"]) == ("outcome_unknown", True)
     venue.journal.automatic = True
     venue.journal.write_next()
     told = await user.book(SCREENING, [42], payment_id="pi_1")
     assert (told.status, told.json[0]["payment_id"]) == (201, "pi_1")
+
+
+async def test_nobody_is_told_to_repeat_a_key_that_was_not_sent(open_venue: Callable[..., Venue]) -> None:
+    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    user = venue.user(7)
+    ticket = (await user.book(SCREENING, [42])).json[0]["id"]
+    venue.journal.automatic = False
+    for late in (await user.book(SCREENING, [43]), await user.cancel_ticket(ticket)):
+        assert (late.status, late.code) == (503, "outcome_unknown")
+        assert "key" not in late.json["detail"].lower()
+    venue.journal.automatic = True
+    venue.journal.write_next()
 
 
 async def test_the_same_booking_sent_ten_times_at_once_has_one_effect(venue: Venue) -> None:

@@ -1,7 +1,10 @@
 """Booking, paying, looking at tickets and cancelling them, over HTTP."""
 
+from collections.abc import Callable
+
 import pytest
 
+from engine.policy import Policy
 from tests.api.caller import TICKETS
 from tests.api.venue import PAST_SCREENING, SCREENING, Venue
 
@@ -103,6 +106,21 @@ async def test_unpaid_tickets_lapse(venue: Venue) -> None:
     assert (await user.ticket(ticket["id"])).json["status"] == "lapsed"
     assert (await venue.user(8).reserve(SCREENING, [42])).status == 201
     assert (await user.confirm_payment(ticket["id"], "pi_1")).code == "ticket_not_pending"
+
+
+async def test_a_payment_that_comes_after_the_beginning_confirms_nothing(
+    open_venue: Callable[..., Venue],
+) -> None:
+    venue = open_venue(policy=Policy(payment_window_seconds=2 * 86_400))
+    user = venue.user(7)
+    paid, unpaid = (await user.book(SCREENING, [42, 43], payment_pending=True)).json
+    confirmed = await user.confirm_payment(paid["id"], "pi_1")
+    venue.clock.advance(86_400)
+    user = venue.user(7)
+    late = await user.confirm_payment(unpaid["id"], "pi_1")
+    assert (late.status, late.code, late.json["screening_id"]) == (400, "screening_started", SCREENING)
+    assert (await user.ticket(unpaid["id"])).json["status"] == "pending"
+    assert (await user.confirm_payment(paid["id"], "pi_1")).body == confirmed.body, "a repeat pays nothing"
 
 
 async def test_my_tickets_are_mine(venue: Venue) -> None:

@@ -13,7 +13,7 @@ from tornado.ioloop import IOLoop
 
 from api.ticket_codes import Admission, read_code
 from tests.api.caller import TICKETS, Response
-from tests.catalogue.programme import hour, make_room, make_screening, open_house
+from tests.catalogue.programme import hour, make, make_room, make_screening, open_house
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
@@ -150,7 +150,7 @@ async def test_a_booking_is_confirmed_by_mail_with_codes_that_a_door_can_check(
     assert mail["To"] == "guest@home.example"
     assert mail["Subject"] == "Your tickets for Brass and Thunder"
     text = mail.get_body(("plain",)).get_content()
-    assert "Great Hall" in text and f"Seat A1, ticket {booked[0]['id']}, 12.50" in text
+    assert "Great Hall" in text and f"Row A, seat 1, ticket {booked[0]['id']}, 12.50" in text
     assert "Ann &lt;b&gt;" in mail.get_body(("html",)).get_content()
 
     key = (await house.guest.send("GET", f"{TICKETS}/qr-key")).json
@@ -182,6 +182,18 @@ async def test_it_is_sent_once_and_again_when_asked_for(house: House, inbox: Inb
     ]
     answers = [(await resend(house, user, ticket)).status for _ in range(5)]
     assert answers == [202] * 4 + [429]
+
+
+async def test_seats_whose_names_run_together_are_told_apart(house: House, inbox: Inbox) -> None:
+    room_id = await make_room(house)
+    seats = [{"row_label": "A", "seat_number": 11}, {"row_label": "A1", "seat_number": 1}]
+    made = await make(house, f"/api/v1/rooms/{room_id}/seats/bulk", {"seats": seats})
+    screening = await make_screening(house, room_id)
+    await house.user(add_user(house)).book(screening, [seat["id"] for seat in made])
+    mail = await inbox.next_mail()
+    entry = parts(mail, "text/calendar")[0].get_content().replace("\\,", ",")
+    for text in (mail.get_body(("plain",)).get_content(), mail.get_body(("html",)).get_content(), entry):
+        assert "Row A, seat 11," in text and "Row A1, seat 1," in text
 
 
 async def test_pending_tickets_are_confirmed_by_mail_when_they_are_paid(house: House, inbox: Inbox) -> None:

@@ -16,11 +16,18 @@ import uvloop
 from tornado.iostream import StreamClosedError
 from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, stream_request_body
-from tornado.websocket import WebSocketHandler
+from websockets.frames import Opcode
 
+from api.heartbeat import Heartbeat
 from api.http1.refusal import Refusal
 from api.http_server import HTTPTOOLS, TORNADO, make_http_server
 from api.limits import Limits
+from api.origins import AllowedOrigins
+from api.socket_connection import SocketConnection
+from api.socket_frames import FINAL, frame
+from api.socket_handshake import Handshake
+from api.sockets import Opening, SocketLimits
+from engine.memory import ManualClock
 
 LAYERS = (HTTPTOOLS, TORNADO)
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
@@ -140,11 +147,35 @@ class Hasty(RequestHandler):
         raise AssertionError("nobody asked for it")
 
 
-class Socket(WebSocketHandler):
+class Echoing:
     """Says everything again."""
 
+    connection: SocketConnection
+
+    def attach(self, connection: SocketConnection, deflate_from_bytes: int | None) -> None:
+        self.connection = connection
+
+    async def open(self, opening: Opening) -> None:
+        """Let the client in."""
+
     def on_message(self, message: str | bytes) -> None:
-        self.write_message(message, binary=isinstance(message, bytes))
+        binary = isinstance(message, bytes)
+        opcode = Opcode.BINARY if binary else Opcode.TEXT
+        self.connection.outbox.send(frame(FINAL | opcode, message if binary else message.encode()))
+
+    def on_overflow(self) -> None:
+        raise AssertionError("the client reads")
+
+    def on_close(self) -> None:
+        """Nobody is left to answer."""
+
+
+@dataclass
+class Sockets:
+    """What a handshake needs of the services."""
+
+    allowed_origins = AllowedOrigins(())
+    limits = SocketLimits(message_bytes=1_000_000, outbox_bytes=1_000_000, frames_at_once=1000)
 
 
 @dataclass
@@ -260,6 +291,8 @@ class Stage:
 
     def __init__(self, layer: str, limits: Limits | None = None) -> None:
         self.refusals: list[Refusal] = []
+        heartbeat = Heartbeat(ManualClock(), 20.0)
+        sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "speaker": Echoing}
         application = Application(
             [
                 ("/status/([0-9]+)", Status),
@@ -270,7 +303,7 @@ class Stage:
                 ("/torn", Torn),
                 ("/upload", Upload),
                 ("/hasty", Hasty),
-                ("/socket", Socket),
+                ("/socket", Handshake, sockets),
                 (".*", Echo),
             ]
         )

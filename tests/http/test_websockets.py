@@ -1,4 +1,4 @@
-"""Tornado's WebSockets on either layer, with clients of the `websockets` library or none at all."""
+"""Connections that become WebSockets on either layer, with clients of `websockets` or none at all."""
 
 import asyncio
 
