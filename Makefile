@@ -1,20 +1,25 @@
 # Everything a developer runs. `make run` and `make test` do all the set-up on a fresh machine.
 #   PYTHON  the interpreter the environment is made from, 3.11 to 3.13
 #   VENV    where the environment stands; name another one to keep several side by side
+#   PIPS    the versions of pip that `make check-install` tries
 #   ARGS    more arguments for the command: make test ARGS="tests/engine -k expiry"
 
 PYTHON ?= python3
 VENV ?= .venv
+PIPS ?= 22.3 23.2 newest
 ARGS ?=
 BIN := $(VENV)/bin
-LOCK := $(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --generate-hashes --quiet \
+# A lock is complete, so nothing is resolved again: old versions of pip would, for the extras that packages ask for.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+FROM_LOCK := --require-hashes --only-binary :all: -r
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --upgrade \
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install browser programs run test soak bench lint format docs lock clean
+.PHONY: help install check-install browser programs run test soak bench lint format docs lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(VENV)/.installed ## make the environment with the locked dependencies
 
@@ -25,16 +30,19 @@ $(VENV)/.dependencies: requirements/dev.lock
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv," \
 			"or name another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/dev.lock
+	$(PIP_INSTALL) $(FROM_LOCK) requirements/dev.lock
 	@touch $@
 
 $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: -r requirements/bench.lock
+	$(PIP_INSTALL) $(FROM_LOCK) requirements/bench.lock
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.dependencies setup.cfg
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
+
+check-install: ## install the locks anew, with the pips that PIPS names
+	.ci/check_install $(PYTHON) $(PIPS)
 
 run: install ## serve a demo cinema on http://127.0.0.1:8000
 	$(BIN)/frontrow serve --demo $(ARGS)
@@ -69,9 +77,10 @@ docs: install ## write docs/settings.md from the table of settings
 	$(BIN)/python -m frontrow.settings > docs/settings.md
 
 lock: install ## choose the newest allowed dependencies again
-	$(LOCK) --upgrade --output-file requirements/run.lock
-	$(LOCK) --upgrade --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
-	$(LOCK) --upgrade --constraints requirements/dev.lock --extra bench --output-file requirements/bench.lock
+	$(LOCK) setup.cfg --output-file requirements/run.lock
+	$(LOCK) setup.cfg --constraints requirements/run.lock --extra test --extra dev --output-file requirements/dev.lock
+	$(LOCK) setup.cfg --constraints requirements/dev.lock --extra bench --output-file requirements/bench.lock
+	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything that was made here, the demo's data too
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov

@@ -1,0 +1,128 @@
+"""Installing resolves nothing: the locks are complete, and every command takes them as they are."""
+
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
+EXTRAS = {"run.lock": ("",), "dev.lock": ("", "test", "dev")}
+"""What of the project each lock is for. Packages of the others are not installed where tests run;
+`make check-install` has pip look for what is missing from them."""
+SHOWN_COMMANDS = (
+    *("Dockerfile", "README.md", "compose.yaml", ".ci/*", "deploy/*", "docs/*.md"),
+    *("bench/**/*.py", "frontrow/**/*.py", "tests/web/*.py", "tests/*.py"),
+)
+INSTALLING = re.compile(r"\bpip3? (?:install|wheel|download|lock|sync|compile)\b[^\n&|;`]*")
+
+
+def lines_of(lock: Path) -> list[str]:
+    """Its requirements, each with its hashes on one line."""
+    joined = lock.read_text().replace("\\\n", " ")
+    return [line for line in joined.splitlines() if line and not line.lstrip().startswith("#")]
+
+
+def locked(lock: Path, environment: dict[str, str]) -> dict[NormalizedName, Version]:
+    """The versions that a lock installs in an environment."""
+    versions = {}
+    for line in lines_of(lock):
+        requirement = Requirement(line.split("--hash")[0])
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            (pin,) = requirement.specifier
+            versions[canonicalize_name(requirement.name)] = Version(pin.version)
+    return versions
+
+
+def needs_of(name: str, extras: frozenset[str], environment: dict[str, str]) -> Iterator[Requirement]:
+    """What a package, with some of its extras, declares to need in an environment."""
+    for line in distribution(name).requires or ():
+        requirement = Requirement(line)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate(environment | {"extra": extra}) for extra in extras | {""}):
+            yield requirement
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
+def test_a_lock_pins_everything_with_hashes_and_names_no_host(lock: Path) -> None:
+    assert "://" not in lock.read_text()
+    for line in lines_of(lock):
+        named, *hashes = line.split("--hash=")
+        (pin,) = Requirement(named).specifier
+        assert pin.operator == "==" and "*" not in pin.version, line
+        assert hashes and all(hash_.startswith("sha256:") for hash_ in hashes), line
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("lock", ["run.lock", "dev.lock"])
+def test_a_lock_holds_whatever_its_packages_need(lock: str, python: str) -> None:
+    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
+    versions = locked(ROOT / "requirements" / lock, environment)
+    missing, seen = [], set()
+    waiting: list[tuple[str, frozenset[str]]] = [("frontrow", frozenset(EXTRAS[lock]))]
+    while waiting:
+        name, extras = waiting.pop()
+        try:
+            needs = list(needs_of(name, extras, environment))
+        except PackageNotFoundError:
+            # Only other versions of Python need it; the suite looks at it there.
+            assert python != "{}.{}".format(*Version(default_environment()["python_full_version"]).release)
+            continue
+        for need in needs:
+            version = versions.get(canonicalize_name(need.name))
+            if version is None or not need.specifier.contains(version, prereleases=True):
+                missing.append(f"{name} needs {need}; the lock has {version}")
+            elif (key := (need.name, frozenset(need.extras))) not in seen:
+                seen.add(key)
+                waiting.append(key)
+    assert missing == []
+    assert seen
+
+
+def test_the_image_builds_with_what_the_project_declares() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["dependency-groups"]["build"] == project["build-system"]["requires"]
+    built_with, tested_with = (
+        locked(ROOT / "requirements" / lock, dict(default_environment()))
+        for lock in ("build.lock", "dev.lock")
+    )
+    for line in project["build-system"]["requires"]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(built_with[canonicalize_name(requirement.name)])
+    assert built_with.items() <= tested_with.items()
+
+
+def installing_commands() -> Iterator[str]:
+    """Every command that installs packages, in the Makefile and wherever else somebody may copy one from."""
+    made = subprocess.run(
+        ["make", "--dry-run", "--always-make", "VENV=fresh", "install", "fresh/.peers"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    texts = [made.stdout, *(path.read_text() for glob in SHOWN_COMMANDS for path in ROOT.glob(glob))]
+    for text in texts:
+        yield from INSTALLING.findall(text.replace("\\\n", " "))
+
+
+def test_no_command_lets_pip_resolve_anything() -> None:
+    commands = list(installing_commands())
+    assert {lock.name for lock in LOCKS if any(lock.name in command for command in commands)} == {
+        *("bench.lock", "build.lock", "dev.lock", "run.lock")
+    }
+    for command in commands:
+        assert "--no-deps" in command, command
+        if "-r " in command or "--requirement" in command:
+            assert "--require-hashes" in command and "--only-binary :all:" in command, command
+        elif "-e ." in command or command.rstrip().endswith(" ."):
+            # Otherwise pip looks for the newest setuptools, to build with.
+            assert "--no-build-isolation" in command, command
