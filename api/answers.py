@@ -44,12 +44,16 @@ class _Expected(_Due):
 
     def __call__(self, future: "asyncio.Future[Any]") -> None:
         """Make it, and send what may leave now."""
-        self.frame = self._frame_of(future)
-        self._answers.send_made()
+        try:
+            self.frame = self._frame_of(future)
+        except Exception as defect:
+            self._answers.fail(defect)
+        else:
+            self._answers.send_made()
 
 
-def _send_nowhere(frames: bytes, number: int) -> None:
-    """There is nobody any more."""
+def _ignore(*_: object) -> None:
+    pass
 
 
 class AnswersInOrder:
@@ -57,12 +61,15 @@ class AnswersInOrder:
 
     Args:
         send: takes whole frames, and how many they are; never blocks and never raises.
+        failed: called with the exception when an answer cannot be made. No other is sent after that, since
+            it would be taken for the one that is missing.
     """
 
-    __slots__ = ("_due", "_made", "_send")
+    __slots__ = ("_due", "_failed", "_made", "_send")
 
-    def __init__(self, send: Callable[[bytes, int], None]) -> None:
+    def __init__(self, send: Callable[[bytes, int], None], failed: Callable[[BaseException], None]) -> None:
         self._send = send
+        self._failed = failed
         self._due: deque[_Due] = deque()
         self._made: list[bytes] = []
 
@@ -82,10 +89,10 @@ class AnswersInOrder:
 
         Args:
             future: what it will be made of.
-            frame_of: makes it, of the future when that is done; called in any case, and never raises.
+            frame_of: makes it, of the future when that is done; called in any case.
         """
         if future.done() and not self._due:
-            self._send(frame_of(future), 1)
+            self._send(frame_of(future), 1)  # what it raises, the caller learns
             return
         due = _Expected(self, future, frame_of)
         self._due.append(due)
@@ -101,7 +108,13 @@ class AnswersInOrder:
         self._due.clear()
         self._made.clear()
         # Whoever sends has these answers: so both are freed without the garbage collector.
-        self._send = _send_nowhere
+        self._send = self._failed = _ignore
+
+    def fail(self, defect: BaseException) -> None:
+        """Send nothing more, because an answer cannot be made."""
+        failed = self._failed
+        self.drop()
+        failed(defect)
 
     def send_made(self) -> None:
         """Send the answers that need wait for no other."""

@@ -1,6 +1,7 @@
 """Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -48,6 +49,7 @@ from api.services import Services
 from api.socket_channels import CHANNELS
 from api.tickets import tickets
 from api.unfinished import UnfinishedWork
+from engine.guards import guarded
 
 RESOURCES = (
     server_pages,
@@ -88,6 +90,7 @@ class FrontrowApplication(Application):
     """
 
     def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
+        services = replace(services, http_observer=guarded(services.http_observer))
         self._observer = services.http_observer
         self._unfinished = UnfinishedWork(services.limits.answer_wait_seconds)
         keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)

@@ -109,8 +109,8 @@ class Confirmations:
                 await asyncio.sleep(_GATHER_SECONDS)
             batch = list(self._waiting)[:_BATCH_LIMIT]
             try:
-                for _, papers in groupby(await self._papers.papers(batch), itemgetter("booking_id")):
-                    await self._mail(list(papers))
+                for booking_id, papers in groupby(await self._papers.papers(batch), itemgetter("booking_id")):
+                    await self._mail_soon(booking_id, list(papers))
             except EngineError as refusal:
                 log.warning("confirmations were not sent: %s", refusal)
             except Exception:
@@ -120,6 +120,15 @@ class Confirmations:
             if not self._waiting:
                 self._woken.clear()
                 self._done.set()
+
+    async def _mail_soon(self, booking_id: int, papers: Sequence[Paper]) -> None:
+        """Send one of many. A failure must not keep the others from being sent."""
+        try:
+            await self._mail(papers)
+        except EngineError as refusal:
+            log.warning("the confirmation of booking %d was not sent: %s", booking_id, refusal)
+        except Exception:
+            log.exception("the confirmation of booking %d failed", booking_id)
 
     async def _mail(self, papers: Sequence[Paper]) -> None:
         # Drawing a code takes milliseconds, which the event loop does not have.

@@ -38,6 +38,7 @@ from api.request import Request
 from api.routing import Routes
 from api.services import Services
 from engine.errors import EngineError, OutcomeUnknown
+from engine.guards import attempt
 
 log = logging.getLogger("frontrow.api")
 
@@ -274,7 +275,8 @@ class Exchange(httputil.HTTPMessageDelegate):
     async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
         try:
             answer = await answering
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # Cancelled is what the work waited for, since nobody cancels this; the client waits all the same.
             answer = self._refused(error)
         self._send(answer)
 
@@ -284,7 +286,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._patience.cancel()
         try:
             answer = self._concluded(reply)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             answer = self._refused(error)
         if answer is not None:
             self._send(answer)
@@ -305,13 +307,17 @@ class Exchange(httputil.HTTPMessageDelegate):
         """The database has not answered in time; what was asked for goes on."""
         self._send(self._refused(OutcomeUnknown()))
 
-    def _refused(self, error: Exception) -> Answer:
-        if not isinstance(error, ApiError | EngineError):
-            log.error("request %s failed", self._request_id, exc_info=error)
-            error = InternalError(self._request_id)
-        elif isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
-            error = self._plan.operation.outcome_unknown(self._plan.headers)
-        return Answer.of(*self._plan.style.refused(problem_of(error)))
+    def _refused(self, error: BaseException) -> Answer:
+        style = self._plan.style
+        if isinstance(error, ApiError | EngineError):
+            if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
+                error = self._plan.operation.outcome_unknown(self._plan.headers)
+            try:
+                return Answer.of(*style.refused(problem_of(error)))
+            except Exception as defect:
+                error = defect
+        log.error("request %s failed", self._request_id, exc_info=error)
+        return Answer.of(*style.refused(problem_of(InternalError(self._request_id))))
 
     # Sending it.
 
@@ -320,6 +326,27 @@ class Exchange(httputil.HTTPMessageDelegate):
             # It comes too late, which the client was told in its place.
             return
         self._answered = True
+        try:
+            self._write(answer)
+        except Exception as defect:
+            self._write_instead(self._refused(defect))
+
+    def _write_instead(self, answer: Answer) -> None:
+        """Send another answer than the one that could not be sent, or end the connection."""
+        connection = self._connection
+        try:
+            if isinstance(connection, RequestConnection) and connection.begun:
+                connection.break_off()
+            else:
+                self._write(answer)
+        except Exception:
+            log.exception("request %s cannot be answered", self._request_id)
+            if isinstance(connection, RequestConnection):
+                connection.break_off()
+            else:
+                connection.close()
+
+    def _write(self, answer: Answer) -> None:
         status, content, fields = self._represented(answer)
         shared = self._plan.shared_fields
         if answer.headers:
@@ -331,7 +358,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
             connection.write_headers(line, httputil.HTTPHeaders({**shared.fields, **fields}), content)
             connection.finish()
-        self._account_for(status)
+        attempt(self._account_for, status)
 
     def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
         """The answer as this client gets it: possibly unchanged, compressed, or without its body."""

@@ -19,6 +19,9 @@ A watcher that joins passes through three stages, so that nothing is lost or sen
 Joined, it gets nothing. Held back, updates are kept for it while the engine is asked what
 it has missed. Then it follows from the position of that answer, and whatever was kept and is newer goes
 out first. What took place before it was held back is in the engine's answer, never in here.
+
+A defect ends the watchers that it concerns, which come back and are told anew; everybody else is sent what
+they would have been sent without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +30,7 @@ from itertools import islice
 from typing import NamedTuple, Protocol, Self
 
 from api.compression import deflated
+from engine.guards import DefectLog, guarded
 from engine.ports import Clock, Timer
 from engine.replies import SeatsChanged
 
@@ -42,6 +46,8 @@ _NEVER = Position(2**63, 0)
 
 _SLICE = 512
 """Sockets that are written to in one turn of the event loop: some milliseconds."""
+
+_defects = DefectLog("telling a change")
 
 
 class Frames:
@@ -136,7 +142,8 @@ class Watcher:
         screening_id: what it watches.
         holder: in whose name.
         wording: how changes are told.
-        send: takes whole frames; never blocks and never raises.
+        send: takes whole frames; never blocks.
+        failed: called when an update cannot be told to this watcher, which gets nothing from then on.
         deflate_from_bytes: from which size on frames are sent compressed; None for never.
 
     Attributes:
@@ -145,6 +152,7 @@ class Watcher:
 
     __slots__ = (
         "_deflate_from_bytes",
+        "_failed",
         "_kept",
         "_position",
         "_send",
@@ -160,12 +168,14 @@ class Watcher:
         holder: str,
         wording: Wording,
         send: Callable[[bytes], None],
+        failed: Callable[[], None],
         deflate_from_bytes: int | None = None,
     ) -> None:
         self.screening_id = screening_id
         self.holder = holder
         self.wording = wording
         self._send = send
+        self._failed = failed
         self._deflate_from_bytes = deflate_from_bytes
         self.pause()
 
@@ -198,17 +208,29 @@ class Watcher:
 
     def _take(self, update: Update) -> int:
         """Send an update, keep it, or pass it over."""
-        if self._kept is not None:
-            self._kept.append(update)
-        elif update.position > self._position:
-            if update.first <= self._position:
-                update = update.after(self._position)
-            frames = update.told(self.wording).frames(self.holder)
-            if frames.number:
-                from_bytes = self._deflate_from_bytes
-                self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
-            return frames.number
+        try:
+            if self._kept is not None:
+                self._kept.append(update)
+            elif update.position > self._position:
+                if update.first <= self._position:
+                    update = update.after(self._position)
+                frames = update.told(self.wording).frames(self.holder)
+                if frames.number:
+                    from_bytes = self._deflate_from_bytes
+                    self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
+                return frames.number
+        except Exception as defect:
+            self.fail(defect)
         return 0
+
+    def fail(self, defect: Exception) -> None:
+        """Get nothing any more, because an update cannot be told. Never raises."""
+        _defects.report(defect)
+        self.pause()
+        try:
+            self._failed()
+        except Exception as another:
+            _defects.report(another)
 
 
 class _Audience:
@@ -231,7 +253,17 @@ class _Audience:
             self._in_a_turn(self._tick)
 
     def _in_a_turn(self, step: Callable[[], None]) -> None:
-        self._timer = self._clock.call_at(self._clock.now(), step)
+        self._timer = self._clock.call_at(self._clock.now(), partial(self._take, step))
+
+    def _take(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception as defect:
+            # Nobody knows who got what; whoever watches has to come again.
+            self._gathered.clear()
+            self._timer = None
+            for watcher in tuple(self.watchers):
+                watcher.fail(defect)
 
     def _tick(self) -> None:
         if not self._gathered:
@@ -258,7 +290,9 @@ class _Audience:
             self._in_a_turn(partial(self._serve, watchers))
             return
         # Counted from the end of the sending, so that a large audience leaves time for all else.
-        self._timer = self._clock.call_at(self._clock.now() + self._tick_seconds, self._tick)
+        self._timer = self._clock.call_at(
+            self._clock.now() + self._tick_seconds, partial(self._take, self._tick)
+        )
 
     def dissolve(self) -> None:
         """Send nothing any more."""
@@ -277,7 +311,7 @@ class SeatFeed:
 
     def __init__(self, clock: Clock, observer: FeedObserver, *, tick_seconds: float = 0.020) -> None:
         self._clock = clock
-        self._observer = observer
+        self._observer = guarded(observer)
         self._tick_seconds = tick_seconds
         self._audiences: dict[int, _Audience] = {}
 

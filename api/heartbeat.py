@@ -17,9 +17,14 @@ class Beating(Protocol):
     def beat(self) -> None:
         """Look whether it is still alive."""
 
+    def fail(self, defect: Exception) -> None:
+        """End, because `beat` has raised. Never raises."""
+
 
 class Heartbeat:
-    """A wheel. It stands still while nobody is on it.
+    """Timer wheel; idle when there are no connections.
+
+    A connection whose beat raises is taken off the wheel and ended; the others go on.
 
     Args:
         clock: the time.
@@ -54,7 +59,11 @@ class Heartbeat:
     def _step(self) -> None:
         self._at = (self._at + 1) % _SPOKES
         for connection in tuple(self._spokes[self._at]):
-            connection.beat()
+            try:
+                connection.beat()
+            except Exception as defect:
+                self._spokes[self._at].discard(connection)
+                connection.fail(defect)
         self._turning = any(self._spokes)
         if self._turning:
             self._go_on()

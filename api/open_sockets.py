@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from engine.guards import attempt
+
 
 class TooManySockets(Exception):
     """The server's bound on sockets is reached."""
@@ -89,4 +91,4 @@ class OpenSockets:
         """
         self._closing = (code, reason)
         for socket in tuple(self._open):
-            socket.close(code, reason)
+            attempt(socket.close, code, reason)

@@ -10,6 +10,7 @@ from typing import Protocol
 from api.tokens import Identity
 from engine.accounts import RevokedToken, RevokedUser
 from engine.errors import Unavailable
+from engine.guards import attempt
 
 REVOKED_LIMIT = 1_000_000
 # What was decided before a refresh may be committed after it, by a server whose clock is slow.
@@ -78,7 +79,7 @@ class Revocations:
             self._users[revoked.user_id] = revoked.valid_from
         for watch in tuple(self._watches.get(revoked.user_id, ())):
             if self.is_revoked(watch.identity):
-                watch.close()
+                attempt(watch.close)
 
     async def refresh(self) -> None:
         """Take note of what other servers have revoked.
@@ -87,13 +88,14 @@ class Revocations:
             StoreUnavailable: the database cannot be reached.
         """
         since = None if self._known_until is None else self._known_until - _OVERLAP_SECONDS
-        tokens, users, self._known_until = await self._stored.revoked_since(since)
+        tokens, users, known_until = await self._stored.revoked_since(since)
         for token in tokens:
             if token.token_id not in self._tokens:
                 self.adopt(token)
         for user in users:
             if user.valid_from > self._users.get(user.user_id, 0):
                 self.adopt(user)
+        self._known_until = known_until
 
     async def forget_expired(self) -> None:
         """Forget tokens that nobody would believe anyway."""

@@ -106,7 +106,7 @@ class RoomSocket(ClientSocket):
         self._named = False
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
-        self._answers = AnswersInOrder(self._send_answers)
+        self._answers = AnswersInOrder(self._send_answers, self.fail)
 
     async def enter(self, opening: Opening) -> None:
         """Admit the client, as a guest or as the user of its token."""

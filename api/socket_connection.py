@@ -129,6 +129,15 @@ class SocketConnection(asyncio.Protocol):
             self._alive = False
             self.outbox.ping()
 
+    def fail(self, defect: BaseException) -> None:
+        """Log a defect of ours, and end the connection, by a close frame if that can be sent."""
+        log.error("a client could not be answered", exc_info=defect)
+        try:
+            self.close(INTERNAL_ERROR, "Internal error")
+        except Exception:
+            log.exception("a client could not be told that its connection ends")
+            self.transport.abort()
+
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -191,7 +200,7 @@ class SocketConnection(asyncio.Protocol):
         except Fault as fault:
             self._part(fault)
         except Exception as defect:
-            self._fail(defect)
+            self.fail(defect)
         finally:
             self.outbox.uncork()
 
@@ -226,7 +235,7 @@ class SocketConnection(asyncio.Protocol):
         if answer.cancelled():
             self.transport.abort()
         elif (defect := answer.exception()) is not None:
-            self._fail(defect)
+            self.fail(defect)
         if self._lost:
             self._depart()
         elif not self.transport.is_closing():
@@ -247,10 +256,6 @@ class SocketConnection(asyncio.Protocol):
             self.transport.resume_reading()
         self._cut_after(_LINGER_SECONDS)
 
-    def _fail(self, defect: BaseException) -> None:
-        log.error("a client could not be answered", exc_info=defect)
-        self.close(INTERNAL_ERROR, "Internal error")
-
     def _cut_after(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -260,6 +265,8 @@ class SocketConnection(asyncio.Protocol):
         """Tell the speaker, when nothing is being waited for."""
         if self._waiting is None and self._begun:
             self._begun = False
-            self._speaker.on_close()
-            # The speaker has this connection, and the reader goes with it: nothing waits for the collector.
-            del self._speaker
+            try:
+                self._speaker.on_close()
+            finally:
+                # The speaker has this connection, and the reader goes with it: both are freed at once.
+                del self._speaker

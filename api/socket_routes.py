@@ -1,6 +1,7 @@
 """Where the sockets are served: every door with its path, for a Tornado application."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from tornado.routing import URLSpec
@@ -12,6 +13,7 @@ from api.room_socket import RoomDoor, RoomSocket
 from api.screening_socket import ScreeningSocket
 from api.socket_handshake import Handshake
 from api.sockets import ClientSocket, SocketServices
+from engine.guards import guarded
 
 _ID = r"([0-9]{1,30})"
 
@@ -30,6 +32,7 @@ def socket_routes(
         events: what the sockets of events share.
         rooms: what the sockets of rooms share.
     """
+    services = replace(services, observer=guarded(services.observer))
     heartbeat = Heartbeat(services.clock, services.limits.ping_seconds)
 
     def door(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:

@@ -21,13 +21,14 @@ from api.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
 from api.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.origins import AllowedOrigins
 from api.outbox import text_frame
-from api.socket_connection import SocketConnection
+from api.socket_connection import INTERNAL_ERROR, SocketConnection
 from api.socket_frames import POLICY_VIOLATION
 from api.socket_messages import BadMessage, parsed_message
 from api.tokens import Identity, InvalidToken
 from api.wire import timestamp
 from engine.commands import Command
 from engine.errors import EngineError
+from engine.guards import attempt
 from engine.ports import Clock
 
 
@@ -46,6 +47,7 @@ TOKEN_EXPIRED = Farewell(POLICY_VIOLATION, "Token expired")
 TOKEN_REVOKED = Farewell(POLICY_VIOLATION, "Token revoked")
 BAD_MESSAGES = Farewell(POLICY_VIOLATION, "Too many invalid messages")
 TOO_SLOW = Farewell(1013, "Reading too slowly")
+DEFECT = Farewell(INTERNAL_ERROR, "Internal error")
 
 Refusals = tuple[tuple[type[Exception], Farewell], ...]
 """What ends a socket before it is live; the first row that fits counts."""
@@ -267,7 +269,7 @@ class ClientSocket(ABC):
             holder: in whose name.
             wording: how changes are told.
         """
-        return Watcher(screening_id, holder, wording, self.outbox.send, self._deflate_from_bytes)
+        return Watcher(screening_id, holder, wording, self.outbox.send, self._fail, self._deflate_from_bytes)
 
     def send_frames(self, frames: Frames) -> None:
         """Send frames that may be large."""
@@ -311,6 +313,10 @@ class ClientSocket(ABC):
         """End the connection with a close code and words."""
         self._connection.close(code, reason)
 
+    def fail(self, defect: BaseException) -> None:
+        """Log a defect and end the connection."""
+        self._connection.fail(defect)
+
     async def open(self, opening: Opening) -> None:
         """Let the client in, or close with the reason why not.
 
@@ -346,8 +352,11 @@ class ClientSocket(ABC):
         self.services.observer.slow_client_dropped(self.endpoint)
         self.close(*TOO_SLOW)
 
+    def _fail(self) -> None:
+        self.close(*DEFECT)
+
     def _leave(self) -> None:
-        self.depart()
+        attempt(self.depart)
         for ending in self._token_ends:
             ending.cancel()
         self._token_ends = ()

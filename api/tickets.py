@@ -15,6 +15,7 @@ from api.seat_reservations import SeatSelection
 from engine import errors
 from engine.box_office import RESERVATION_PAYMENT
 from engine.commands import BookSeats
+from engine.guards import attempt
 from engine.replies import Booked
 
 PAYMENT_ID_LIMIT = 255
@@ -39,7 +40,8 @@ async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
 def _confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
     ticket = booked.tickets[0]
     if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
-        call.services.confirmations.send_soon(ticket.booking_id)
+        # The tickets are sold, whatever becomes of the mail about them.
+        attempt(call.services.confirmations.send_soon, ticket.booking_id)
     return booked
 
 

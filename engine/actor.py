@@ -7,7 +7,8 @@ whoever watches, then to whoever asked. One timer is armed, for the earliest dea
 deadlines are looked at again, so a late, double or stale timer does nothing.
 
 An exception that is no `EngineError` is a defect of ours: the actor gives up (`failed`), whoever
-waits is answered, and the next touch loads the screening afresh from what was stored.
+waits is answered, and the next touch loads the screening afresh from what was stored. A defect of those who
+only watch or count (`engine.guards`) changes nothing for the screening.
 """
 
 import asyncio
@@ -51,6 +52,8 @@ class Surroundings:
     """What all actors of a process share.
 
     Attributes:
+        publisher: tells whoever watches; guarded, so that it never raises.
+        observer: counts; guarded as well.
         mailbox_limit: commands that may wait for one screening.
         batch_limit: commands drained in one wake-up, so that no screening starves the others.
         wait_limit_seconds: how long a command may wait before it is dropped undone.
@@ -94,7 +97,8 @@ class ScreeningActor:
         self._loop = asyncio.get_running_loop()
         # There is one while something waits: an empty deque has 600 bytes, and most screenings are at rest.
         self._mailbox: deque[Envelope] | None = None
-        self._waiting: dict[int, list[asyncio.Future[Reply]]] = {}
+        # By operation: the answer once it has committed, and those who wait for it.
+        self._waiting: dict[int, tuple[Reply, list[asyncio.Future[Reply]]]] = {}
         self._woken = False
         self._timer: Timer | None = None
         self._timer_at = inf
@@ -278,7 +282,7 @@ class ScreeningActor:
         answer: "asyncio.Future[Reply] | None",
     ) -> None:
         """Journal what is durable; whoever asked is answered when the journal has spoken."""
-        waiting = self._waiting.setdefault(operation, [])
+        _, waiting = self._waiting.setdefault(operation, (outcome.reply, []))
         if answer is not None:
             waiting.append(answer)
         if outcome.events:
@@ -288,7 +292,26 @@ class ScreeningActor:
             self._shared.journal.append(Entry(outcome.events, receipt, reply, settled))
 
     def _finish(self, operation: int, error: EngineError | None) -> None:
-        """The journal has spoken about an operation: settle or abort it, and answer."""
+        """The journal has spoken about an operation: settle or abort it, and answer.
+
+        What the journal has said is the answer, also if settling fails here: then the screening is put away
+        and loaded again from the database.
+        """
+        try:
+            self._conclude(operation, error)
+        except Exception as defect:
+            self._give_up(None, defect)
+        if operation in self._waiting:
+            reply, waiting = self._waiting.pop(operation)
+            for answer in waiting:
+                if error is not None:
+                    self._refuse(answer, error)
+                elif not answer.done():
+                    answer.set_result(reply)
+        if self._closed is None:
+            self._arm_timer()
+
+    def _conclude(self, operation: int, error: EngineError | None) -> None:
         now = self._shared.clock.now()
         conclude = self._screening.settle if error is None else self._screening.abort
         outcome = conclude(operation, now)
@@ -297,13 +320,6 @@ class ScreeningActor:
         if error is None and isinstance(outcome.reply, Booked):
             sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in outcome.reply.tickets)
             self._shared.observer.seats_sold(sold)
-        for answer in self._waiting.pop(operation, ()):
-            if error is not None:
-                self._refuse(answer, error)
-            elif not answer.done():
-                answer.set_result(outcome.reply)
-        if self._closed is None:
-            self._arm_timer()
 
     def _arm_timer(self) -> None:
         """See to it that a timer fires no later than the earliest deadline."""
@@ -335,5 +351,5 @@ class ScreeningActor:
     def _give_up(self, answer: "asyncio.Future[Reply] | None", defect: Exception) -> None:
         log.error("screening %d failed and is put away", self.screening_id, exc_info=defect)
         if answer is not None and not answer.done():
-            answer.set_exception(defect)
+            answer.set_exception(defect.with_traceback(None))
         self._shared.failed(self)

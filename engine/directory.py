@@ -8,7 +8,6 @@ they `ask`, and they could as well be asking another process.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from itertools import islice
 from time import perf_counter
 from typing import TypeVar
@@ -16,6 +15,7 @@ from typing import TypeVar
 from engine.actor import ScreeningActor, Surroundings
 from engine.commands import Command, ReleaseLapsed, ShowStock
 from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
+from engine.guards import guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
 from engine.replies import Lapsed, Reply
@@ -67,13 +67,20 @@ class Screenings:
     ) -> None:
         self._store = store
         self._journal = journal
-        self._observer = observer
+        self._observer = observer = guarded(observer)
         self._clock = clock
         self._load: Callable[..., Screening] = lambda loaded: Screening(
             loaded, policy, hold_ids, ticket_ids, change_memory
         )
         self._surroundings = Surroundings(
-            journal, publisher, observer, clock, mailbox_limit, _BATCH_LIMIT, ask_timeout_seconds, self._drop
+            journal,
+            guarded(publisher),
+            observer,
+            clock,
+            mailbox_limit,
+            _BATCH_LIMIT,
+            ask_timeout_seconds,
+            self._drop,
         )
         self._idle_seconds = idle_seconds
         self._actors: dict[int, ScreeningActor] = {}
@@ -151,9 +158,14 @@ class Screenings:
             del self._changes[screening_id]
             change.set_result(None)
         if actor is not None:
-            # What is gone tells nothing; what cannot be loaded now is told with the next change.
-            with suppress(EngineError):
+            # What is gone tells nothing; what cannot be loaded now is told with the next change. The change
+            # itself has been written, whatever goes wrong here.
+            try:
                 await self.ask(ShowStock(screening_id))
+            except EngineError:
+                pass
+            except Exception:
+                log.exception("whoever watches screening %d was not told that it has changed", screening_id)
         return written
 
     async def sweep(self) -> int:
@@ -175,8 +187,9 @@ class Screenings:
                 *(self.ask(ReleaseLapsed(screening_id)) for screening_id in few), return_exceptions=True
             )
             for answer in answers:
-                if isinstance(answer, BaseException) and not isinstance(answer, EngineError):
-                    raise answer
+                if isinstance(answer, Exception) and not isinstance(answer, EngineError):
+                    # It must not keep those behind it from being released.
+                    log.error("the holds of a screening could not be released", exc_info=answer)
             released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
         return released
 

@@ -20,6 +20,7 @@ from engine.events import (
     TicketsConfirmed,
     TicketsIssued,
 )
+from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
 from engine.replies import SeatsChanged
@@ -175,9 +176,9 @@ class MemoryJournal:
 
     def _settle(self, entry: Entry, error: EngineError | None) -> None:
         if isinstance(error, OwnershipLost):
-            self._lost(error.screening_id, entry.events[0].epoch)
+            attempt(self._lost, error.screening_id, entry.events[0].epoch)
         if entry.settled is not None:
-            entry.settled(error)
+            attempt(entry.settled, error)
         if not self._queue:
             for idle in self._idle:
                 if not idle.done():

@@ -53,7 +53,8 @@ class Entry(NamedTuple):
         receipt: idempotency key under which `reply` is kept in the same transaction.
         reply: the reply to keep, where there is a receipt.
         settled: called once, in the event loop, when the entry's outcome is certain: with None when
-            it has committed, with the reason when it never will.
+            it has committed, with the reason when it never will. What it raises is logged, and stops
+            nobody else's.
     """
 
     events: tuple[Event, ...]

@@ -4,6 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from engine.errors import EngineError
+
 log = logging.getLogger("frontrow.background")
 
 
@@ -28,6 +30,13 @@ class Recurring:
         while True:
             try:
                 await work()
-            except Exception as exc:
-                log.warning("%s failed and is tried again in %g s: %s", name, seconds, exc)
+            except EngineError as refusal:
+                log.warning("%s failed and is tried again in %g s: %s", name, seconds, refusal)
+            except Exception:
+                log.exception("%s failed and is tried again in %g s", name, seconds)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                log.exception("%s was cancelled from within and is tried again in %g s", name, seconds)
             await asyncio.sleep(seconds)

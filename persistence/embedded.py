@@ -145,6 +145,8 @@ class EmbeddedPostgres:
                     await asyncio.to_thread(self.start)
                 except EmbeddedPostgresFailed as exc:
                     logger.error("%s", exc)
+                except Exception:
+                    logger.exception("The embedded PostgreSQL cannot be started yet")
 
     def _prepare_home(self) -> None:
         self._home.mkdir(mode=0o700, exist_ok=True)

@@ -71,8 +71,15 @@ class IdBlocks:
         while len(self._spare) < SPARE_BLOCKS:
             try:
                 self._spare.append(await self._reserved())
-            except (StoreUnavailable, DefectiveStatement) as exc:
-                logger.warning("No new ids could be reserved from %s yet: %s", self._sequence_name, exc)
+            except Exception as exc:
+                # Whatever it is: without new ids nothing could be sold until the next start.
+                expected = isinstance(exc, StoreUnavailable | DefectiveStatement)
+                logger.warning(
+                    "No new ids could be reserved from %s yet: %r",
+                    self._sequence_name,
+                    exc,
+                    exc_info=None if expected else exc,
+                )
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _reserved(self) -> range:

@@ -34,6 +34,7 @@ from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
 from engine.events import Event, TicketEvent
+from engine.guards import attempt, guarded
 from engine.ports import Entry, Observer
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
@@ -116,7 +117,7 @@ class PostgresJournal:
     ) -> None:
         self._connector = connector
         self._encode_reply = encode_reply
-        self._observer = observer
+        self._observer = guarded(observer)
         self._limit = limit
         self._monotonic = monotonic
         self._queue: deque[_Queued] = deque()
@@ -329,9 +330,9 @@ class PostgresJournal:
             elif isinstance(reason, BadEntry):
                 logger.error("The database refused a journal entry: %s", reason.__cause__)
             if (settled := queued.entry.settled) is not None:
-                settled(reason)
+                attempt(settled, reason)
         for screening_id, epoch in deposed:
-            self._ownership_lost(screening_id, epoch)
+            attempt(self._ownership_lost, screening_id, epoch)
         count = self._appended - len(self._queue)
         while self._flushes and self._flushes[0][0] <= count:
             _, flushed = self._flushes.popleft()

@@ -111,6 +111,10 @@ class RequestConnection(HTTPConnection):
         """Bound the time for the body, in seconds; while its headers are being received."""
         self.body_timeout_seconds = timeout
 
+    def break_off(self) -> None:
+        """Close at once, because the answer cannot be completed."""
+        self._wire.break_off()
+
     def hand_over(self, successor: StreamProtocol) -> bool:
         """Let another protocol go on with the transport, after 101. Nothing more is done with it here.
 

@@ -1,6 +1,8 @@
 """The hub on a manual clock: who gets what, when, and in how many pieces."""
 
 import json
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,7 +37,7 @@ class Hall:
 
     def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
         received = []
-        watcher = Watcher(screening, holder, SEAT_WORDINGS[form], received.append)
+        watcher = Watcher(screening, holder, SEAT_WORDINGS[form], received.append, lambda: None)
         self.feed.join(watcher)
         return watcher, received
 
@@ -259,7 +261,7 @@ def test_each_wording_is_asked_once_for_an_update(hall):
 
     received = []
     for user in (1, 2):
-        watcher = Watcher(1, f"user:{user}", Counted, received.append)
+        watcher = Watcher(1, f"user:{user}", Counted, received.append, lambda: None)
         hall.feed.join(watcher)
         watcher.follow(START)
     seats_received = hall.live()
@@ -337,3 +339,73 @@ def test_between_the_slices_of_a_large_audience_everything_else_has_its_turn(hal
     assert {tuple(seats(wire)[1] for wire in received) for _, received in stayed} == {
         ("reserved", "available")
     }
+
+
+# Defects
+
+
+class _NoWords:
+    """A wording with a defect."""
+
+    def __init__(self, batches):
+        raise ZeroDivisionError
+
+
+def test_a_wording_that_raises_ends_those_who_use_it_and_nobody_else(hall):
+    ended, received = [], hall.live()
+    for user in (1, 2):
+        watcher = Watcher(1, f"user:{user}", _NoWords, lambda wire: None, partial(ended.append, user))
+        hall.feed.join(watcher)
+        watcher.follow(START)
+    for seat_id in (1, 2):
+        hall.change(held(seat_id))
+        hall.turn(1)
+    assert sorted(ended) == [1, 2]
+    assert [seats(wire) for wire in received] == [{1: "reserved"}, {2: "reserved"}]
+
+
+def test_a_socket_that_raises_keeps_no_other_from_being_told(hall):
+    ended, others = [], [hall.live() for _ in range(3)]
+
+    def send(wire):
+        raise OSError
+
+    watcher = Watcher(1, "user:9", SEAT_WORDINGS[UpdateForm.BULK], send, partial(ended.append, 9))
+    hall.feed.join(watcher)
+    watcher.follow(START)
+    hall.change(held(1))
+    hall.turn(1)
+    assert ended == [9] and all(len(received) == 1 for received in others)
+
+
+def test_a_change_that_cannot_be_told_ends_its_audience_which_is_told_again_when_it_comes_back(hall):
+    ended = []
+    watcher = Watcher(
+        1, "user:1", SEAT_WORDINGS[UpdateForm.BULK], lambda wire: None, partial(ended.append, 1)
+    )
+    hall.feed.join(watcher)
+    watcher.follow(START)
+    beside = hall.live(screening=2)
+    hall.feed.publish(SimpleNamespace(screening_id=1))  # a change without a number
+    hall.change(held(1), screening=2)
+    hall.turn(1)
+    assert ended == [1] and len(beside) == 1
+    hall.feed.leave(watcher)
+    again = hall.live()
+    hall.change(held(2))
+    hall.turn(1)
+    assert [seats(wire) for wire in again] == [{2: "reserved"}]
+
+
+def test_an_observer_that_raises_silences_nobody():
+    class Broken:
+        def frames_sent(self, count):
+            raise ZeroDivisionError
+
+    hall = Hall()
+    hall.feed = SeatFeed(hall.clock, Broken(), tick_seconds=TICK_SECONDS)
+    received = hall.live()
+    for seat_id in (1, 2):
+        hall.change(held(seat_id))
+        hall.turn(1)
+    assert len(received) == 2

@@ -19,6 +19,9 @@ class Patient:
     def beat(self) -> None:
         self.beats.append(self._clock.now() - self._born_at)
 
+    def fail(self, defect: Exception) -> None:
+        raise AssertionError("it has not failed")
+
 
 def test_everybody_is_looked_at_once_in_a_round_and_first_after_a_whole_one() -> None:
     clock = ManualClock()
@@ -57,3 +60,23 @@ def test_one_that_leaves_when_it_is_looked_at_disturbs_nobody() -> None:
     patients[0].beat = lambda: places[0].discard(patients[0])  # type: ignore[method-assign]
     clock.advance(2 * SECONDS)
     assert [patient.beats for patient in patients] == [[], [SECONDS, 2 * SECONDS], [SECONDS, 2 * SECONDS]]
+
+
+def test_one_that_raises_is_ended_and_the_others_are_looked_at_as_before() -> None:
+    clock = ManualClock()
+    heartbeat = Heartbeat(clock, SECONDS)
+    defects: list[Exception] = []
+
+    class Broken:
+        def beat(self) -> None:
+            raise ZeroDivisionError
+
+        def fail(self, defect: Exception) -> None:
+            defects.append(defect)
+
+    patients = [Patient(clock) for _ in range(2)]
+    for connection in (patients[0], Broken(), patients[1]):
+        heartbeat.join(connection)
+    clock.advance(3 * SECONDS)
+    assert [patient.beats for patient in patients] == [[SECONDS, 2 * SECONDS, 3 * SECONDS]] * 2
+    assert [type(defect) for defect in defects] == [ZeroDivisionError]

@@ -14,7 +14,7 @@ from api.endpoint import Endpoint
 from api.http_server import make_http_server
 from api.origins import AllowedOrigins
 from api.seal import Seal
-from api.services import Limits, Services
+from api.services import Confirmations, HttpObserver, Limits, Services
 from api.ticket_codes import TicketCodes
 from api.tokens import Tokens
 from engine.box_office import BoxOffice
@@ -32,6 +32,7 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.policy import Policy
+from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
 from tests.api.caller import Caller
 from tests.api.rooms import memory_room_door
@@ -122,10 +123,19 @@ class Venue:
         limits: the bounds of requests.
         policy: the limits of selling.
         layer: what speaks HTTP; usually the one that the environment asks for.
+        publisher: what the engine tells its changes.
+        http_observer: counts requests.
+        confirmations: is asked for mails.
     """
 
     def __init__(
-        self, limits: Limits | None = None, policy: Policy | None = None, layer: str | None = None
+        self,
+        limits: Limits | None = None,
+        policy: Policy | None = None,
+        layer: str | None = None,
+        publisher: Publisher | None = None,
+        http_observer: HttpObserver | None = None,
+        confirmations: Confirmations | None = None,
     ) -> None:
         self._layer = layer or http_layer()
         self.clock = ManualClock()
@@ -146,7 +156,7 @@ class Venue:
         self.screenings = Screenings(
             MemoryStore(self.database),
             self.journal,
-            RecordingPublisher(),
+            publisher or RecordingPublisher(),
             NullObserver(),
             self.clock,
             MemoryIds(1001),
@@ -168,10 +178,10 @@ class Venue:
             mailer=None,  # type: ignore[arg-type] # nor at these
             accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
-            confirmations=self.confirmations,
+            confirmations=confirmations or self.confirmations,
             ticket_codes=TicketCodes(b"s" * 32),
             clock=self.clock,
-            http_observer=self.observer,
+            http_observer=http_observer or self.observer,
             readiness=self._reasons,
             metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
             allowed_origins=AllowedOrigins([ORIGIN]),

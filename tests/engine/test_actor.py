@@ -2,12 +2,10 @@
 
 import asyncio
 import weakref
-from collections.abc import Awaitable
 
 import pytest
 
-from engine.commands import BookSeats, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed
-from engine.directory import Screenings
+from engine.commands import HoldSeats, ReleaseHolds, ReleaseLapsed
 from engine.errors import (
     BadEntry,
     CommandExpired,
@@ -20,67 +18,15 @@ from engine.errors import (
     SeatsUnavailable,
     Stopping,
 )
-from engine.memory import (
-    ManualClock,
-    MemoryDatabase,
-    MemoryIds,
-    MemoryJournal,
-    MemoryStore,
-    NullObserver,
-    RecordingPublisher,
-)
-from engine.policy import Policy
-from engine.replies import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
+from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
-
-
-class House:
-    """A directory on memory adapters, with the clock and the database in hand."""
-
-    def __init__(self, database: MemoryDatabase | None = None, **limits: float) -> None:
-        self.database = database or MemoryDatabase()
-        for screening_id in (1, 2):
-            self.database.add_screening(make_info(screening_id), make_layout())
-        self.clock = ManualClock(NOW)
-        self.journal = MemoryJournal(self.database, limit=int(limits.pop("journal_limit", 100)))
-        self.store = MemoryStore(self.database)
-        self.publisher = RecordingPublisher()
-        self.hold_ids, self.ticket_ids = MemoryIds(1001), MemoryIds(2001)
-        self.screenings = Screenings(
-            self.store,
-            self.journal,
-            self.publisher,
-            NullObserver(),
-            self.clock,
-            self.hold_ids,
-            self.ticket_ids,
-            Policy(),
-            **limits,  # type: ignore[arg-type]
-        )
-
-    def hold(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Awaitable:
-        return self.screenings.ask(HoldSeats(screening_id, holder, seat_ids))
-
-    def book(self, holder: str, *seat_ids: int) -> Awaitable:
-        return self.screenings.ask(BookSeats(1, holder, seat_ids))
-
-    async def seen(self, seat_id: int) -> str:
-        reply = await self.screenings.ask(ReadSeats(1))
-        assert isinstance(reply, SeatMap)
-        return reply.views[seat_id].status if seat_id in reply.views else "available"
 
 
 @pytest.fixture
 def house() -> House:
     return House()
-
-
-async def turns(number: int = 3) -> None:
-    """Let what is ready run."""
-    for _ in range(number):
-        await asyncio.sleep(0)
 
 
 async def test_concurrent_first_touches_share_one_activation(house: House) -> None:

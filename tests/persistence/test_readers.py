@@ -278,6 +278,18 @@ async def test_without_a_database_ids_last_for_two_blocks(database_url: str) -> 
         assert await soon(lambda: blocks.take(2)) == 9
 
 
+async def test_ids_come_again_after_a_failure_that_nobody_expected(database_url: str) -> None:
+    async with blocks_of(database_url, 4) as blocks:
+        # The sequence answers, but with another number of columns than there is code for.
+        execute(database_url, "ALTER SEQUENCE few_ids RENAME TO hidden_ids")
+        execute(database_url, "CREATE TABLE few_ids (no_sequence int)")
+        assert (blocks.take(4), blocks.take(4)) == (1, 5)
+        await asyncio.sleep(0.05)
+        execute(database_url, "DROP TABLE few_ids")
+        execute(database_url, "ALTER SEQUENCE hidden_ids RENAME TO few_ids")
+        assert await soon(lambda: blocks.take(2)) == 9
+
+
 async def test_an_unreachable_database_is_an_unavailable_store() -> None:
     connector = Connector("postgresql://postgres@127.0.0.1:1/none")
     for asking in (

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from engine.errors import OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.errors import EngineError, OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
 from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry
 from engine.records import Seat, TicketStatus
@@ -302,3 +302,28 @@ async def test_ids_are_consecutive_within_a_call_and_ascend(world: World) -> Non
         first = ids.take(size)
         assert first > before
         before = first + size - 1
+
+
+async def test_a_callback_that_raises_keeps_nobody_else_from_being_settled(world: World) -> None:
+    story = await begin(world)
+
+    def broken(error: EngineError | None) -> None:
+        raise ZeroDivisionError
+
+    world.journal.append(Entry((story.issued(story.tickets(0)),), settled=broken))
+    assert await submit(world.journal, story.issued(story.tickets(1))).outcome() is None
+    world.journal.append(Entry((story.issued(story.tickets(2)),), settled=broken))
+    await world.journal.flushed()
+    assert len((await reload(world, story.hall)).tickets) == 3
+
+
+async def test_a_handler_of_lost_screenings_that_raises_does_not_stop_the_journal(world: World) -> None:
+    first, second = await begin(world), await begin(world)
+
+    def broken(screening_id: int, epoch: int) -> None:
+        raise ZeroDivisionError
+
+    world.journal.on_ownership_lost(broken)
+    await world.store.activate(first.hall.screening_id)
+    assert isinstance(await write(world.journal, first.issued(first.tickets(0))), OwnershipLost)
+    assert await write(world.journal, second.issued(second.tickets(0))) is None

@@ -1,0 +1,86 @@
+"""Defects in code that runs after a decision: they are logged, and the decision stands.
+
+Once a command is decided, journalled or committed, counting it and telling others about it must neither hide
+it from its caller nor keep anything else from happening. So observers and publishers are used through
+`guarded`, and callbacks are made through `attempt`. Neither lets an exception through.
+
+A defect on a busy path would fill the log, so each guard writes one traceback a second, with the number of
+those that were left out.
+"""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, TypeVar, cast
+
+log = logging.getLogger("frontrow.engine")
+
+_QUIET_SECONDS = 1.0
+
+Port = TypeVar("Port")
+
+
+class DefectLog:
+    """Logs defects of one kind, one traceback a second.
+
+    Args:
+        failure: what has failed, as the beginning of a sentence, e.g. "SeatFeed.publish".
+    """
+
+    __slots__ = ("_failure", "_left_out", "_quiet_until")
+
+    def __init__(self, failure: str) -> None:
+        self._failure = failure
+        self._quiet_until = 0.0
+        self._left_out = 0
+
+    def report(self, defect: BaseException) -> None:
+        """Log a defect, or count it if another one was logged just now."""
+        now = monotonic()
+        if now < self._quiet_until:
+            self._left_out += 1
+            return
+        self._quiet_until = now + _QUIET_SECONDS
+        log.error(
+            "%s failed (%d more failures were not logged)", self._failure, self._left_out, exc_info=defect
+        )
+        self._left_out = 0
+
+
+_callbacks = DefectLog("a callback")
+
+
+def attempt(callback: Callable[..., object], *arguments: Any) -> None:
+    """Call something; log the exception that it raises."""
+    try:
+        callback(*arguments)
+    except Exception as defect:
+        _callbacks.report(defect)
+
+
+def guarded(port: Port) -> Port:
+    """The same port with methods that never raise: their exceptions are logged, and None is returned.
+
+    Args:
+        port: an observer or a publisher. Its methods are synchronous and return nothing.
+    """
+    return port if isinstance(port, _Guarded) else cast(Port, _Guarded(port))
+
+
+class _Guarded:
+    def __init__(self, port: object) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        method = getattr(self._port, name)
+        defects = DefectLog(f"{type(self._port).__name__}.{name}")
+
+        def call(*arguments: Any) -> None:
+            try:
+                method(*arguments)
+            except Exception as defect:
+                defects.report(defect)
+
+        # From now on Python finds it without asking here.
+        setattr(self, name, call)
+        return call

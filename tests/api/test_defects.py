@@ -1,0 +1,153 @@
+"""Defects around the API: requests are answered with what was decided, and nobody else suffers."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+
+from api.answers import AnswersInOrder
+from api.confirmations import Confirmations, Paper
+from api.open_sockets import OpenSockets
+from api.revocations import Revocations
+from api.styles import Style
+from api.throttle import Throttle
+from api.ticket_codes import TicketCodes
+from api.tokens import Identity
+from engine.accounts import RevokedToken, RevokedUser
+from engine.replies import SeatsChanged
+from tests.api.caller import RESERVATIONS, TICKETS
+from tests.api.venue import FIRST_SEAT, SCREENING, Venue
+
+pytestmark = pytest.mark.gen_test
+
+
+class BrokenPublisher:
+    def publish(self, change: SeatsChanged) -> None:
+        raise RuntimeError("broken publisher")
+
+
+class BrokenHttpObserver:
+    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
+        raise RuntimeError("broken observer")
+
+
+class BrokenConfirmations:
+    def send_soon(self, booking_id: int) -> None:
+        raise RuntimeError("broken confirmations")
+
+    async def send_again(self, booking_id: int) -> None:
+        raise RuntimeError("broken confirmations")
+
+
+@pytest.mark.parametrize("key", [None, "order-1"])
+async def test_a_committed_booking_is_answered_as_booked(
+    open_venue: Callable[..., Venue], key: str | None
+) -> None:
+    venue = open_venue(
+        publisher=BrokenPublisher(), http_observer=BrokenHttpObserver(), confirmations=BrokenConfirmations()
+    )
+    body = {"screening_id": SCREENING, "seat_ids": [FIRST_SEAT], "payment_id": "pi_1"}
+    for _ in range(2):
+        booked = await venue.user(7).send("POST", f"{TICKETS}/book", body, key=key)
+        assert (booked.status, [ticket["seat_id"] for ticket in booked.json]) == (201, [FIRST_SEAT])
+    held = await venue.user(7).send(
+        "POST", f"{RESERVATIONS}/reserve", {"screening_id": SCREENING, "seat_ids": [FIRST_SEAT + 1]}
+    )
+    assert held.status == 201
+    seats = await venue.guest.send("GET", f"{RESERVATIONS}/screening/{SCREENING}/availability")
+    assert seats.status == 200
+
+
+async def test_an_answer_that_cannot_be_sent_is_answered_in_its_place(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = Style.refused
+
+    def broken(style: Style, problem: Any) -> Any:
+        if problem.status != 500:
+            raise ZeroDivisionError
+        return sound(style, problem)
+
+    monkeypatch.setattr(Style, "refused", broken)
+    for path in ("/api/v1/tickets/my-tickets", "/nowhere"):
+        response = await venue.guest.send("GET", path)
+        assert (response.status, response.code) == (500, "internal_error")
+    assert (await venue.guest.send("GET", "/")).status == 200
+
+
+class Stored:
+    """Revocations as another server has stored them."""
+
+    def __init__(self, *users: RevokedUser) -> None:
+        self.users = users
+
+    async def revoked_since(
+        self, moment: float | None
+    ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
+        return (), self.users, 0.0
+
+
+async def test_a_socket_that_cannot_be_closed_keeps_no_other_open() -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    closed: list[str] = []
+    revocations = Revocations(Stored(RevokedUser(7, 200.0), RevokedUser(8, 200.0)), lambda: 100.0, 3600)
+    for user_id in (7, 8):
+        identity = Identity(user_id, False, 1000.0, "token", 100.0, "")
+        revocations.watch(identity, broken)
+        revocations.watch(identity, lambda user_id=user_id: closed.append(f"user:{user_id}"))
+    await revocations.refresh()
+    assert sorted(closed) == ["user:7", "user:8"]
+
+    sockets = OpenSockets()
+    for close in (broken, lambda *_: closed.append("going away")):
+        sockets.admit("user:7", close)
+    sockets.close_all(1001, "bye")
+    assert closed[-1] == "going away"
+
+
+async def test_an_answer_that_cannot_be_made_ends_its_socket_alone() -> None:
+    sent: list[bytes] = []
+    failed: list[BaseException] = []
+    answers = AnswersInOrder(lambda frames, number: sent.append(frames), failed.append)
+    loop = asyncio.get_running_loop()
+    first, second = loop.create_future(), loop.create_future()
+    answers.expect(first, lambda future: b"%d" % (1 // 0))
+    answers.expect(second, lambda future: b"two")
+    for future in (first, second):
+        future.set_result(None)
+    await asyncio.sleep(0)
+    assert [type(defect) for defect in failed] == [ZeroDivisionError]
+    assert sent == [], "what follows would be taken for the answer that is missing"
+    async with asyncio.timeout(5):
+        await answers.settled()
+
+
+class Letters:
+    """Papers of three bookings, one of which nobody can write a letter about."""
+
+    async def papers(self, booking_ids: Iterable[int]) -> Sequence[Paper]:
+        return [{"booking_id": booking_id} for booking_id in booking_ids]
+
+
+class Mailbox:
+    async def send(self, message: EmailMessage) -> None:
+        raise AssertionError("there is nothing to send")
+
+
+async def test_a_confirmation_that_fails_keeps_no_other_from_being_sent(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    repeats = Throttle(5, 3600.0, lambda: 0.0)
+    confirmations = Confirmations(Letters(), Mailbox(), TicketCodes(b"s" * 32), repeats)
+    for booking_id in (1, 2, 3):
+        confirmations.send_soon(booking_id)
+    confirmations.start()
+    with caplog.at_level(logging.ERROR, "frontrow.api"):
+        await confirmations.stop(5)
+    # None of the papers says what a letter needs, so each of the three fails, by itself.
+    assert [record.args for record in caplog.records] == [(1,), (2,), (3,)]

@@ -1,0 +1,179 @@
+"""Defects after the decision: whoever waits is answered with what was decided, and everybody else goes on."""
+
+import asyncio
+import logging
+from itertools import count
+
+import pytest
+
+from engine.actor import ScreeningActor
+from engine.commands import BookSeats, HoldSeats, ReadSeats
+from engine.errors import BadEntry, OwnershipLost
+from engine.memory import NullObserver
+from engine.replies import Booked, Held, SeatMap, SeatsChanged
+from tests.engine.house import House, turns
+
+pytestmark = pytest.mark.gen_test
+
+
+class BrokenPublisher:
+    """`engine.ports.Publisher` that always raises."""
+
+    def publish(self, change: SeatsChanged) -> None:
+        raise RuntimeError("broken publisher")
+
+
+class BrokenObserver(NullObserver):
+    """`engine.ports.Observer` that raises whatever it is told."""
+
+    def __getattribute__(self, name: str) -> object:
+        def broken(*_: object) -> None:
+            raise RuntimeError(f"broken {name}")
+
+        return super().__getattribute__(name) if name.startswith("__") else broken
+
+
+@pytest.fixture(params=["publisher", "observer", "both"])
+def broken(request: pytest.FixtureRequest) -> House:
+    publisher = BrokenPublisher() if request.param != "observer" else None
+    observer = BrokenObserver() if request.param != "publisher" else None
+    return House(publisher=publisher, observer=observer)
+
+
+async def test_a_committed_booking_is_answered_as_booked(broken: House) -> None:
+    assert isinstance(await broken.book("user:7", 1, 2), Booked)
+    assert await broken.seen(1) == "booked"
+    assert len(broken.database.tickets) == 2
+
+
+async def test_a_refused_booking_is_answered_and_its_seat_is_free_again(broken: House) -> None:
+    broken.journal.automatic = False
+    await broken.seen(1)
+    booking = broken.screenings.ask_active(BookSeats(1, "user:7", (1,)))
+    assert broken.journal.refuse_next(BadEntry("a bad row"))
+    with pytest.raises(BadEntry):
+        await booking
+    assert await broken.seen(1) == "available"
+
+
+async def test_holds_are_answered_whether_decided_at_once_or_in_a_mailbox(broken: House) -> None:
+    await broken.seen(1)
+    first = broken.screenings.ask_active(HoldSeats(1, "user:7", (1,)))
+    queued = [broken.hold(f"user:{seat}", seat) for seat in (2, 3, 4)]
+    assert isinstance(await first, Held)
+    assert all([isinstance(await hold, Held) for hold in queued])
+    assert broken.screenings.mailbox_depth == 0
+    assert broken.database.epochs == {1: 1}, "nothing was put away: the screening is in order"
+
+
+async def test_holds_lapse_by_their_timer(broken: House) -> None:
+    await broken.hold("user:7", 1)
+    broken.clock.advance(3600)
+    await turns()
+    assert broken.screenings.hold_count == 0
+    assert broken.database.epochs == {1: 1}
+
+
+async def test_screenings_are_put_away_and_swept(broken: House) -> None:
+    await broken.hold("user:7", 1)
+    broken.clock.advance(3600)
+    assert await broken.screenings.sweep() == 0
+    broken.clock.advance(3600)
+    assert await broken.screenings.passivate_idle() == 1
+
+
+async def test_one_screening_with_a_defect_does_not_keep_others_from_being_swept() -> None:
+    house = House()
+    for screening_id in (1, 2):
+        await house.hold("user:7", 1, screening_id=screening_id)
+    await house.screenings.stop()
+    again = House(house.database)
+    again.clock.advance(3600)
+    activate = again.store.activate
+
+    class BrokenStore:
+        """Cannot load the first screening."""
+
+        overdue = again.store.overdue
+
+        async def activate(self, screening_id: int) -> object:
+            if screening_id == 1:
+                raise ZeroDivisionError
+            return await activate(screening_id)
+
+    again.screenings._store = BrokenStore()  # type: ignore[assignment] # an adapter with a defect
+    assert await again.screenings.sweep() == 1
+
+
+class Unsettling:
+    """A screening's core, with a defect in what follows a commit."""
+
+    def __init__(self, actor: ScreeningActor) -> None:
+        self._core = actor._screening
+        actor._screening = self  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._core, name)
+
+    def settle(self, operation: int, now: float) -> object:
+        raise ZeroDivisionError
+
+    abort = settle
+
+
+async def test_a_booking_that_commits_but_cannot_be_settled_is_answered_and_loaded_anew() -> None:
+    house = House()
+    house.journal.automatic = False
+    await house.seen(1)
+    Unsettling(house.screenings._actors[1])
+    booking = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
+    others = [asyncio.ensure_future(house.hold(f"user:{seat}", seat)) for seat in (2, 3)]
+    await asyncio.sleep(0)
+    house.journal.write_next()
+    assert isinstance(await booking, Booked)
+    house.journal.automatic = True
+    assert await house.seen(1) == "booked"
+    assert house.database.epochs == {1: 2}, "the screening was put away and loaded again"
+    for other in others:
+        with pytest.raises(OwnershipLost):
+            await other
+
+
+async def test_a_callback_that_raises_keeps_no_other_entry_from_being_settled() -> None:
+    house = House()
+    house.journal.automatic = False
+    await house.seen(1)
+    Unsettling(house.screenings._actors[1])
+    one = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
+    two = house.screenings.ask_active(BookSeats(1, "user:8", (2,)))
+    house.journal.write_next(2)
+    assert [ticket.holder for answer in (one, two) for ticket in (await answer).tickets] == [
+        "user:7",
+        "user:8",
+    ]
+
+
+async def test_a_changed_screening_is_changed_although_nobody_can_be_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    house = House()
+    await house.seen(1)
+    house.screenings._load = lambda loaded: 1 // 0  # type: ignore[assignment] # a defect of loading
+    written = count(1)
+
+    async def write() -> int:
+        return next(written)
+
+    with caplog.at_level(logging.ERROR, "frontrow.engine"):
+        assert await house.screenings.change(1, write) == 1
+    assert "was not told" in caplog.text
+
+
+async def test_a_defect_that_recurs_is_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
+    house = House(publisher=BrokenPublisher())
+    await house.seen(1)
+    for seat in range(1, 11):
+        await house.hold("user:7", seat)
+    assert sum("BrokenPublisher.publish failed" in record.message for record in caplog.records) == 1
+    reply = await house.screenings.ask(ReadSeats(1))
+    assert isinstance(reply, SeatMap)
