@@ -1,6 +1,7 @@
 """Which web pages may use this server: the one allow-list behind CORS and WebSocket handshakes."""
 
 from collections.abc import Collection
+from urllib.parse import urlsplit
 
 
 class AllowedOrigins:
@@ -26,3 +27,9 @@ class AllowedOrigins:
         origin = origin.lower()
         _, _, authority = origin.partition("://")
         return origin in self._origins or (host is not None and authority == host.lower())
+
+
+def is_local(origin: str) -> bool:
+    """Whether only pages on this very machine can have this origin."""
+    host = urlsplit(origin).hostname or ""
+    return host in ("localhost", "127.0.0.1", "::1") or host.endswith(".localhost")

@@ -1,13 +1,14 @@
 """What `frontrow check` finds: whether this configuration can sell, and what would make it better."""
 
-import os
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from api.origins import is_local
 from engine.errors import StoreUnavailable
-from frontrow.settings import PREFIX, TABLE, Settings
+from frontrow.permissions import denied, unusable_paths
+from frontrow.settings import Settings
 from persistence.connector import Connector, DefectiveStatement
+from persistence.embedded import EmbeddedPostgres
 
 _OLDEST_TESTED_VERSION = 150_000
 
@@ -34,14 +35,21 @@ class Finding(NamedTuple):
     text: str
 
 
-async def advice(settings: Settings, database_url: str) -> list[Finding]:
-    """Look at the settings and at the database.
+async def advice(settings: Settings) -> list[Finding]:
+    """Look at the settings, at the data directory, and at the database if it runs; changes nothing.
 
     Args:
         settings: already valid, or they could not have been read.
-        database_url: the database they name, or the embedded one's.
     """
     findings = list(_of_settings(settings))
+    findings.extend(in_place := list(_of_data_directory(settings)))
+    database_url = settings.database_url
+    if not database_url and all(finding.good for finding in in_place):
+        embedded = EmbeddedPostgres(settings.data_dir)
+        findings.append(_of_embedded(settings, embedded))
+        database_url = embedded.url if embedded.postmaster_pid else ""
+    if not database_url:
+        return findings
     connector = Connector(database_url, pool_size=1)
     try:
         ((version, shown, fsync, full_pages, connections),) = await connector.run(_PROBE)
@@ -56,27 +64,47 @@ async def advice(settings: Settings, database_url: str) -> list[Finding]:
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
     yield Finding(True, False, f"settings are valid ({settings.env})")
-    known = [setting.variable for setting in TABLE.values()]
-    for variable in sorted(os.environ):
-        if variable.startswith(PREFIX) and variable not in known:
-            likely = get_close_matches(variable, known, 1)
-            hint = f"; {likely[0]} may be meant" if likely else ""
-            yield Finding(False, False, f"{variable} is no setting and has no effect{hint}")
     if settings.database_url:
         yield Finding(True, False, f"the database is {settings.shown_database_url}")
-    else:
-        place = f"the embedded PostgreSQL in {settings.data_dir} is used"
-        if settings.production:
-            yield Finding(
-                False, False, f"{place}; in production set FRONTROW_DATABASE_URL to a server with backups"
-            )
-        else:
-            yield Finding(True, False, place)
     if settings.production and not settings.smtp_url:
         text = "mails are written to files; set FRONTROW_SMTP_URL, or nobody gets them"
         yield Finding(False, False, text)
+    if settings.production and is_local(settings.site_url):
+        text = f"links in mails lead to {settings.site_url}; set FRONTROW_PUBLIC_URL to where your pages are"
+        yield Finding(False, False, text)
+    if settings.production and settings.allowed_origins and all(map(is_local, settings.allowed_origins)):
+        text = (
+            "besides the server's own pages only some of this machine may call the API; set "
+            "FRONTROW_ALLOWED_ORIGINS to the origins of your pages, or to nothing if there are no others"
+        )
+        yield Finding(False, False, text)
     if not settings.jwt_secret and not settings.jwt_public_key:
         yield Finding(True, False, f"tokens are signed with development's secret in {settings.data_dir}")
+
+
+def _of_data_directory(settings: Settings) -> Iterator[Finding]:
+    directory = settings.data_dir
+    unusable = list(unusable_paths(directory))
+    if unusable:
+        yield from (Finding(False, True, denied(path)) for path in unusable)
+    elif not directory.exists():
+        yield Finding(
+            True, False, f"the data directory {directory} does not exist; `frontrow serve` makes it"
+        )
+
+
+def _of_embedded(settings: Settings, embedded: EmbeddedPostgres) -> Finding:
+    place = f"the embedded PostgreSQL in {settings.data_dir}"
+    if settings.production:
+        text = f"{place} is used; in production set FRONTROW_DATABASE_URL to a server with backups"
+        return Finding(False, False, text)
+    if not embedded.exists:
+        return Finding(True, False, f"{place} does not exist; `frontrow serve` makes it")
+    if embedded.postmaster_pid is None:
+        return Finding(
+            True, False, f"{place} does not run and is not looked into; `frontrow serve` starts it"
+        )
+    return Finding(True, False, f"{place} is used")
 
 
 def _of_server(

@@ -24,6 +24,7 @@ from frontrow.check import advice
 from frontrow.database import database_of
 from frontrow.listening import AddressUnusable
 from frontrow.movie_import import Batch, import_movies
+from frontrow.permissions import denied
 from frontrow.seeding import seed
 from frontrow.server import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
@@ -59,6 +60,8 @@ _data_dir = click.option(
 def _told_in_words() -> Iterator[None]:
     try:
         yield
+    except PermissionError as exc:
+        raise click.ClickException(denied(exc.filename)) from exc
     except _EXPECTED as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -198,11 +201,12 @@ def migrate_command(data_dir: Path | None) -> None:
 @main.command()
 @_data_dir
 def check(data_dir: Path | None) -> None:
-    """Check the settings and the database, with advice. Exit status 1 if something is wrong."""
+    """Check the settings and the database, with advice. Exit status 1 if something is wrong.
+
+    Makes, starts and changes nothing: an embedded PostgreSQL that does not run is not looked into.
+    """
     with _told_in_words():
-        settings = load_settings(data_dir=data_dir)
-        with database_of(settings) as (url, _):
-            findings = asyncio.run(advice(settings, url))
+        findings = asyncio.run(advice(load_settings(data_dir=data_dir)))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.good else 'FAIL' if finding.fatal else 'note'}  {finding.text}")
     if any(finding.fatal for finding in findings):

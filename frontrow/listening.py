@@ -5,6 +5,8 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
+from frontrow.permissions import user_name
+
 GUIDES_PORTS = (8001, 3000)
 """Ports that are written into the guides' own clients. They are used only where the settings name them."""
 
@@ -34,6 +36,8 @@ def listening_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
                     sockets.append(opened.enter_context(listening))
             except OSError as exc:
                 reason = exc.strerror or str(exc)
+                if isinstance(exc, PermissionError):
+                    reason += f" to the user {user_name()}"
                 raise AddressUnusable(
                     f"Cannot listen on {host}:{port}: {reason}; choose another host or port"
                 ) from exc

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
@@ -17,6 +18,9 @@ from environs import Env, EnvValidationError, validate
 from api.tokens import ALGORITHMS, UnusableKey, usable_key
 
 PREFIX = "FRONTROW_"
+
+# Variables under the prefix that tests and benchmarks have for themselves.
+_NO_SETTINGS = ("FRONTROW_TEST_", "FRONTROW_BENCH_")
 
 # Pieces of the placeholders found in tutorials; a secret drawn at random holds none of them.
 _PLACEHOLDERS = ("secret", "password", "change", "example", "frontrow", "qwerty", "1234567")
@@ -472,10 +476,10 @@ def load_settings(**given: object) -> Settings:
         given: settings by field name, from a command line; those that are not None win over the environment.
 
     Raises:
-        SettingsError: variables hold what they must not; all of them are named at once.
+        SettingsError: variables hold what they must not, or name no setting; all of them are named at once.
     """
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    faults: dict[str, str] = {}
+    faults: dict[str, str] = dict(_unknown_variables())
     for setting in TABLE.values():
         if setting.name not in values:
             try:
@@ -489,6 +493,17 @@ def load_settings(**given: object) -> Settings:
     if faults:
         raise SettingsError(list(faults.values()))
     return settings
+
+
+def _unknown_variables() -> Iterator[tuple[str, str]]:
+    """Variables under our prefix that no setting has, with what is to be said of each."""
+    known = {setting.variable for setting in TABLE.values()}
+    for variable in sorted(os.environ):
+        if variable.startswith(PREFIX) and variable not in known and not variable.startswith(_NO_SETTINGS):
+            # The prefix, which all share, would make any two names look alike.
+            likely = get_close_matches(variable.removeprefix(PREFIX).lower(), TABLE, 1)
+            hint = f"{variable_of(likely[0])} may be meant" if likely else "docs/settings.md lists them all"
+            yield variable, f"{variable} is not a setting; {hint}"
 
 
 def _read(setting: Setting) -> object:
@@ -577,8 +592,10 @@ _PAGE_HEAD = """\
 # Settings
 
 The server and every command of `frontrow` read these variables when they start. A value that is not allowed
-stops them with a message that names the variable; all such messages come at once. This page is made from
-`frontrow/settings.py` by `make docs`.
+stops them with a message that names the variable, and so does a variable that begins with `FRONTROW_` and is
+not listed here; all such messages come at once. Only `FRONTROW_TEST_*` and `FRONTROW_BENCH_*` are left to
+tests and benchmarks. In Kubernetes a service called `frontrow` adds variables such as `FRONTROW_SERVICE_HOST`
+to the pods: set `enableServiceLinks: false`. This page is made from `frontrow/settings.py` by `make docs`.
 
 | variable | default | must be | what it is for |
 | --- | --- | --- | --- |"""

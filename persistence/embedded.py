@@ -25,6 +25,7 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -80,7 +81,8 @@ class EmbeddedPostgres:
     """The cluster of one data directory.
 
     Args:
-        data_directory: an existing directory; the cluster lives in its subdirectory `postgres`.
+        data_directory: a directory, which must exist when the cluster is started; the cluster lives in its
+            subdirectory `postgres`.
     """
 
     def __init__(self, data_directory: Path) -> None:
@@ -88,13 +90,17 @@ class EmbeddedPostgres:
         self._cluster = self._home / "data"
         self._log = self._home / "postgres.log"
         self._ctl = ("-D", str(self._cluster), "-w")
-        self._account = _account()
         self._attachment: int | None = None
 
     @property
     def url(self) -> str:
         """Where to connect to, as a libpq URL."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_directory()), safe='')}"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the cluster has been made."""
+        return (self._cluster / "PG_VERSION").exists()
 
     @property
     def postmaster_pid(self) -> int | None:
@@ -114,7 +120,7 @@ class EmbeddedPostgres:
             if self._attachment is None:
                 self._attachment = os.open(self._home / "attached.lock", os.O_RDWR | os.O_CREAT, 0o644)
                 fcntl.flock(self._attachment, fcntl.LOCK_SH)
-            if not (self._cluster / "PG_VERSION").exists():
+            if not self.exists:
                 self._initialise()
             self._ensure_running()
 
@@ -147,6 +153,11 @@ class EmbeddedPostgres:
                     logger.error("%s", exc)
                 except Exception:
                     logger.exception("The embedded PostgreSQL cannot be started yet")
+
+    @cached_property
+    def _account(self) -> pwd.struct_passwd | None:
+        """Whom PostgreSQL runs as; looked up, and made, only when something is run."""
+        return _account()
 
     def _prepare_home(self) -> None:
         self._home.mkdir(mode=0o700, exist_ok=True)

@@ -1,14 +1,20 @@
 """The command line, on an embedded database of its own."""
 
+import getpass
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from frontrow.cli import main
+from frontrow.database import database_of
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
+from tests.signing_keys import STRONG_SECRET
 
 
 def run(*arguments: object, **environment: str) -> Result:
@@ -25,8 +31,6 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None:
     there = ("--data-dir", data_directory)
-    before = run("check", *there)
-    assert (before.exit_code, "the schema is missing" in before.output) == (0, True)
     migrated = run("migrate", *there)
     assert migrated.exit_code == 0
     assert "applied 0001_seat_sales" in migrated.output
@@ -40,10 +44,106 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert len({screening["room_id"] for screening in screenings}) == 2
     assert {screening["last_seat_id"] - screening["first_seat_id"] for screening in screenings} == {5}
 
-    after = run("check", *there, FRONTROW_HOLD_SECOND="9")
+    with database_of(load_settings(data_dir=data_directory)):
+        after = run("check", *there)
     assert after.exit_code == 0
-    assert "FRONTROW_HOLD_SECONDS may be meant" in after.output
     assert "fsync and full_page_writes are on" in after.output
+    assert "the schema is at " in after.output
+    assert "does not run and is not looked into" in run("check", *there).output
+
+
+def test_a_database_without_a_schema_is_no_fault(empty_database_url: str, tmp_path: Path) -> None:
+    checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
+    assert "note  the schema is missing" in checked.output
+
+
+def test_the_check_makes_nothing(tmp_path: Path) -> None:
+    """Neither the directory, nor a PostgreSQL in one that is there, nor the account that it would run as."""
+    accounts = Path("/etc/passwd").read_bytes()
+    absent = run("check", "--data-dir", tmp_path / "not" / "there")
+    assert absent.exit_code == 0
+    assert (
+        f"the data directory {tmp_path}/not/there does not exist; `frontrow serve` makes it" in absent.output
+    )
+    empty = run("check", "--data-dir", tmp_path)
+    assert empty.exit_code == 0
+    assert f"the embedded PostgreSQL in {tmp_path} does not exist; `frontrow serve` makes it" in empty.output
+    assert list(tmp_path.iterdir()) == []
+    assert Path("/etc/passwd").read_bytes() == accounts
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
+def test_a_variable_that_is_no_setting_stops_every_command(tmp_path: Path, command: str) -> None:
+    refused = run(*command.split(), "--data-dir", tmp_path / "data", FRONTROW_HOLD_SECOND="9")
+    assert refused.exit_code == 1
+    assert "FRONTROW_HOLD_SECOND is not a setting; FRONTROW_HOLD_SECONDS may be meant" in refused.output
+    assert not (tmp_path / "data").exists()
+
+
+AS_AN_ORDINARY_USER = """
+import os, sys
+from frontrow.cli import main
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
+@pytest.mark.parametrize("forbidden", ["parent", "directory", "content"])
+def test_a_path_that_may_not_be_used_is_named_with_the_user(
+    data_directory: Path, command: str, forbidden: str
+) -> None:
+    data_directory.chmod(0o755)
+    at_fault = used = data_directory / "data"
+    used.mkdir()
+    if forbidden == "parent":
+        used, at_fault = used / "deep" / "down", used
+    if forbidden == "content":
+        used.chmod(0o777)
+        (used / "postgres").mkdir(mode=0o700)
+        for name in ("jwt-secret", "server.lock"):
+            (used / name).touch(mode=0o600)
+    else:
+        at_fault.chmod(0o555)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FRONTROW_")}
+    refused = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-c", AS_AN_ORDINARY_USER, *command.split(), "--data-dir", used],
+        **{"env": environment, "capture_output": True, "text": True, "timeout": 60, "check": False},
+    )
+    said = refused.stdout + refused.stderr
+    user = "nobody" if os.geteuid() == 0 else getpass.getuser()
+    assert refused.returncode == 1, said
+    assert str(at_fault) in said
+    assert f"permission denied to the user {user}" in said
+    assert "Traceback" not in said
+
+
+SECRETS = {"FRONTROW_JWT_SECRET": STRONG_SECRET, "FRONTROW_PERSONAL_DATA_KEY": STRONG_SECRET[::-1]}
+IN_PRODUCTION = {"FRONTROW_ENV": "production", **SECRETS}
+
+
+def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -> None:
+    public = {"FRONTROW_PUBLIC_URL": "https://tickets.example"}
+    for settings, remarked in (
+        (IN_PRODUCTION, True),
+        ({**IN_PRODUCTION, "FRONTROW_PUBLIC_URL": "http://localhost:3000"}, True),
+        ({**IN_PRODUCTION, **public}, False),
+        (SECRETS, False),
+    ):
+        output = run("check", "--data-dir", tmp_path, **settings).output
+        assert ("set FRONTROW_PUBLIC_URL to where your pages are" in output) is remarked
+    for origins, remarked in (
+        ("http://localhost:3000,http://127.0.0.1:4200", True),
+        ("http://localhost:3000,https://tickets.example", False),
+        ("", False),
+    ):
+        output = run(
+            "check", "--data-dir", tmp_path, **IN_PRODUCTION, FRONTROW_ALLOWED_ORIGINS=origins
+        ).output
+        assert ("only some of this machine may call the API" in output) is remarked
 
 
 def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> None:

@@ -124,6 +124,22 @@ def test_what_no_browser_sends_is_no_origin(origins: str, given: Given) -> None:
     assert [fault.split()[0] for fault in faults()] == ["FRONTROW_ALLOWED_ORIGINS"]
 
 
+def test_variables_that_are_no_settings_are_refused_with_the_nearest_name(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given(port="abc")
+    monkeypatch.setenv("FRONTROW_HOLD_SECOND", "9")
+    monkeypatch.setenv("FRONTROW_XYZZY", "9")
+    monkeypatch.setenv("FRONTROW_log_level", "debug")
+    monkeypatch.setenv("FRONTROW_TEST_KILLS", "9")
+    assert faults() == [
+        "FRONTROW_HOLD_SECOND is not a setting; FRONTROW_HOLD_SECONDS may be meant",
+        "FRONTROW_XYZZY is not a setting; docs/settings.md lists them all",
+        "FRONTROW_log_level is not a setting; FRONTROW_LOG_LEVEL may be meant",
+        'FRONTROW_PORT must be a whole number between 0 and 65535 (got "abc")',
+    ]
+
+
 def test_all_faults_are_reported_at_once(given: Given) -> None:
     given(
         port="abc",
