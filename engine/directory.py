@@ -29,6 +29,8 @@ _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
 # Screenings that a sweep loads at one time: few, so that those whom somebody waits for come first.
 _SWEPT_AT_ONCE = 4
+# How long passivation waits for what a screening has decided last; if it takes longer, it stays for now.
+_FLUSH_SECONDS = 1.0
 
 
 class Screenings:
@@ -152,7 +154,7 @@ class Screenings:
             if actor is not None:
                 await actor.caught_up()
                 self._drop(actor)
-            await self._journal.flushed()
+            await self._journal.flushed(screening_id)
             written = await write()
         finally:
             del self._changes[screening_id]
@@ -196,17 +198,19 @@ class Screenings:
     async def passivate_idle(self) -> int:
         """Put away the screenings that are idle, at rest and flushed. Returns how many."""
         deadline = self._clock.now() - self._idle_seconds
-        candidates = [actor for actor in self._actors.values() if self._is_idle(actor, deadline)]
-        if not candidates:
-            return 0
-        await self._journal.flushed()
-        idle = [actor for actor in candidates if self._is_idle(actor, deadline)]
-        for actor in idle:
-            if self._actors.get(actor.screening_id) is actor:
+        passivated = 0
+        for actor in [actor for actor in self._actors.values() if self._is_idle(actor, deadline)]:
+            try:
+                async with asyncio.timeout(_FLUSH_SECONDS):
+                    await self._journal.flushed(actor.screening_id)
+            except TimeoutError:
+                continue
+            if self._is_idle(actor, deadline) and self._actors.get(actor.screening_id) is actor:
                 del self._actors[actor.screening_id]
                 actor.close(OwnershipLost(actor.screening_id))
                 self._observer.screening_passivated()
-        return len(idle)
+                passivated += 1
+        return passivated
 
     async def stop(self) -> None:
         """Answer whatever waits with `Stopping` and take nothing more.
@@ -270,7 +274,7 @@ class Screenings:
         started = perf_counter()
         if screening_id in self._dropped:
             # A new epoch fences the entries of the old one; ours have to arrive first.
-            await self._journal.flushed()
+            await self._journal.flushed(screening_id)
             self._dropped.discard(screening_id)
         loaded = await self._store.activate(screening_id)
         actor = ScreeningActor(self._load(loaded), self._surroundings)

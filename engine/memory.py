@@ -140,7 +140,7 @@ class MemoryJournal:
         """Keep an answer."""
         self._database.answers.setdefault((record.scope, record.key), record)
 
-    async def flushed(self) -> None:
+    async def flushed(self, screening_id: int | None = None) -> None:
         """Return when the queue is empty."""
         if self._queue:
             idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -73,7 +73,8 @@ class Journal(Protocol):
         * Certainty: `settled(None)` comes only after COMMIT with synchronous_commit=on;
           `settled(error)` only when the entry is certainly not and never will be written. A batch
           whose outcome is unknown is sent again; writing is idempotent per (screening, epoch, seq).
-        * Isolation: an entry that the database refuses fails alone.
+        * Isolation: an entry that the database refuses fails alone. An entry that cannot be written for
+          now (its rows are locked, or writing it takes long) holds up its own screening alone.
         * Fencing: an entry whose epoch is no longer the screening's is refused with
           `OwnershipLost`, and the handler set by `on_ownership_lost` is told.
         * One payment pays for one booking: an entry that breaks this fails with
@@ -102,8 +103,12 @@ class Journal(Protocol):
     def remember(self, record: IdempotencyRecord) -> None:
         """Queue an answer to be kept for repeats of its request (best effort until flushed)."""
 
-    async def flushed(self) -> None:
-        """Return when everything appended before this call is settled."""
+    async def flushed(self, screening_id: int | None = None) -> None:
+        """Return when everything appended before this call is settled.
+
+        Args:
+            screening_id: if given, others' entries that cannot be written now need not be waited for.
+        """
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
         """Set who is told (screening_id, epoch) when a write was refused for its epoch."""

@@ -3,7 +3,10 @@
     StoreUnavailable (engine.errors)      it may be tried again
     ├── DatabaseUnavailable               there is no connection; nothing was done
     ├── ConnectionLost                    the connection went while a statement ran: outcome unknown
-    └── StatementAborted                  the server undid it (cancelled, deadlock, shutting down, …)
+    │   └── NoAnswer                      we gave up waiting and closed the connection
+    └── StatementAborted                  the server undid it (deadlock, shutting down, …)
+        ├── StatementCancelled            it took too long, or somebody cancelled it
+        └── LockTimeout                   somebody else held a lock for too long
     StatementRefused                      the data breaks a rule of the schema; nothing was done
     └── UnstorableText                    a NUL or a lone surrogate: the client's fault
     DefectiveStatement                    the SQL does not fit the schema: a defect, or a missing migration
@@ -81,8 +84,24 @@ class ConnectionLost(StoreUnavailable):
     """The connection broke, or time ran out, while a statement ran: it may have been carried out."""
 
 
+class NoAnswer(ConnectionLost):
+    """The server did not answer in time. The connection was closed; the statement may be carried out."""
+
+
 class StatementAborted(StoreUnavailable):
     """The server undid the statement for a passing reason; nothing was done."""
+
+
+class StatementCancelled(StatementAborted):
+    """The server undid the statement because it took too long, or because somebody cancelled it."""
+
+
+class LockTimeout(StatementAborted):
+    """The server undid the statement because it waited for a lock longer than `lock_timeout`."""
+
+
+ABORTED: Mapping[str, type[StatementAborted]] = {"57014": StatementCancelled, "55P03": LockTimeout}
+"""What SQLSTATEs of passing circumstances are raised as, where callers tell them apart."""
 
 
 class StatementRefused(Exception):
@@ -194,7 +213,7 @@ class Session:
             parameters: the values.
 
         Raises:
-            ConnectionLost: the connection broke or time ran out.
+            ConnectionLost: the connection broke, or time ran out (NoAnswer).
             StatementAborted: the server undid it for a passing reason.
             StatementRefused: the data breaks a rule.
             DefectiveStatement: the statement does not fit the schema.
@@ -210,7 +229,7 @@ class Session:
             raise
         except TimeoutError as exc:
             self.close()
-            raise ConnectionLost(f"No answer within {self._timeout_seconds:g} s") from exc
+            raise NoAnswer(f"No answer within {self._timeout_seconds:g} s") from exc
         except psycopg2.Error as exc:
             raise self._translated(exc) from exc
         except ValueError as exc:
@@ -229,7 +248,7 @@ class Session:
         if sqlstate[:2] in REFUSING_CLASSES:
             return StatementRefused(reason, sqlstate, exc.diag.constraint_name)
         if sqlstate[:2] in PASSING_CLASSES:
-            return StatementAborted(reason)
+            return ABORTED.get(sqlstate, StatementAborted)(reason)
         return DefectiveStatement(f"{reason} (SQLSTATE {sqlstate or 'unknown'})")
 
 

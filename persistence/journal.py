@@ -1,12 +1,11 @@
-"""The write-behind journal: one writer carries to Postgres what the engine has decided.
+"""The write-behind journal: carries to Postgres what the engine has decided.
 
 One task takes what has gathered, writes it in one transaction, settles it, and takes what has gathered
-meanwhile: batches grow with the load, and an idle journal answers after one commit. A batch is one round
-trip: BEGIN, the check of the epochs, whose rows stay locked, all rows, COMMIT. What nobody waits for keeps a
-pace, since small batches cost more than they are worth; it goes at once if the last batch is not just over,
-and with everything that somebody waits for.
+meanwhile: batches grow with the load, and an idle journal answers after one commit. What nobody waits for
+keeps a pace, since small batches cost more than they are worth; it goes at once if the last batch is not just
+over, and with everything that somebody waits for.
 
-A batch ends in one of four ways.
+A batch ends in one of five ways.
 
 * It commits, and its entries are settled.
 * A screening has another epoch. Then nothing is written; the entries of past epochs are taken out, and the
@@ -14,11 +13,14 @@ A batch ends in one of four ways.
 * The database refuses its content. Then it is halved, and halved again, until the entry at fault is
   alone and settled with the reason; the others commit. Two changes of one ticket, which cannot stand
   in one statement, part in the same way.
+* It takes too long, or waits too long for somebody's lock. Then the next batch is half as large; batches
+  grow again as soon as they are quick. A screening whose epoch is locked, or whose entries do not even pass
+  when they are alone, is set aside: a second task with a connection of its own writes it, with growing
+  patience, while the others go on. The screening's later entries wait behind its earlier ones there.
 * Something passing came between, and perhaps it has committed all the same. Then it is sent again, for as
-  long as it takes: writing is idempotent. Before that the server is made to end the session of the earlier
-  attempt, so that nothing of it can come to life later.
+  long as it takes: writing is idempotent.
 
-An entry leaves the queue only when it is settled. So whatever happens to the writer, even a defect of its
+An entry leaves its queue only when it is settled. So whatever happens to a writer, even a defect of its
 own, it begins again with the first entry that is not.
 """
 
@@ -26,30 +28,30 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from math import inf
 from time import monotonic
 from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
-from engine.events import Event, TicketEvent
+from engine.events import TicketEvent
 from engine.guards import attempt, guarded
 from engine.ports import Entry, Observer
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
-from persistence.batch import Batch
-from persistence.columns import numbers
 from persistence.connector import (
     ConnectionLost,
     Connector,
     DatabaseUnavailable,
     DefectiveStatement,
-    Session,
+    LockTimeout,
+    NoAnswer,
     StatementAborted,
+    StatementCancelled,
     StatementRefused,
 )
-from persistence.statements import NOT_OWNED, PREPARATIONS
+from persistence.journal_session import JournalSession, Queued
 
 logger = logging.getLogger(__name__)
 
@@ -60,28 +62,23 @@ PACE_SECONDS = 0.02
 """How long after a batch the next one begins that holds nothing that somebody waits for."""
 
 STATEMENT_SECONDS = 10.0
-"""How long a statement of the writer may take before the connection is given up."""
+"""How long a batch may take before it is given up and sent again in parts."""
+
+LAST_STATEMENT_SECONDS = 300.0
+"""The same of one entry that is alone and set aside, in the end: its patience is doubled up to here."""
+
+QUICK_SHARE = 0.25
+"""A batch that took less than this share of its time lets the next one be twice as large."""
 
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.5
 
-EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
-
-WRITTEN = """
-SELECT screening_id, epoch, seq FROM screening_events
-JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (screening_id, epoch, seq)
-    USING (screening_id, epoch, seq)
-"""
-
-END_EARLIER_SESSIONS = """
-SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity
-WHERE application_name = %s AND pid <> pg_backend_pid()
-"""
-END_EARLIER_SESSIONS_MS = 2000
-
 FAILURES: dict[type[Exception], str] = {
     DatabaseUnavailable: "unavailable",
     ConnectionLost: "connection_lost",
+    NoAnswer: "too_slow",
+    StatementCancelled: "too_slow",
+    LockTimeout: "locked",
     StatementAborted: "aborted",
     DefectiveStatement: "defective",
     StatementRefused: "refused",
@@ -89,17 +86,49 @@ FAILURES: dict[type[Exception], str] = {
 """Why a batch has to be sent again, as the observer is told."""
 
 
-class _Queued(NamedTuple):
-    entry: Entry
-    record: IdempotencyRecord | None
-    appended_at: float
+class _HeldUp(Exception):
+    """A batch was not written in the time it has; nothing of it is settled."""
+
+    def __init__(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
+        super().__init__(str(failure))
+        self.batch = batch
+        self.failure = failure
+
+
+class _Flush(NamedTuple):
+    """Somebody waits until everything below `number`, perhaps of one screening, is settled."""
+
+    number: int
+    screening_id: int | None
+    done: "asyncio.Future[None]"
+
+
+class _Writer:
+    """A connection, and how many entries it writes at once.
+
+    Args:
+        session: the connection.
+    """
+
+    def __init__(self, session: JournalSession) -> None:
+        self.session = session
+        self.batch_limit = BATCH_LIMIT
+
+    def narrow(self, entries: int) -> None:
+        """A batch of so many entries took too long."""
+        self.batch_limit = max(1, entries // 2)
+
+    def widen(self, seconds: float) -> None:
+        """A batch was written in this time."""
+        if self.batch_limit < BATCH_LIMIT and seconds < QUICK_SHARE * self.session.statement_seconds:
+            self.batch_limit = min(2 * self.batch_limit, BATCH_LIMIT)
 
 
 class PostgresJournal:
     """`engine.ports.Journal` over Postgres.
 
     Args:
-        connector: the database; the writer takes a connection of its own from it.
+        connector: the database; the writers take connections of their own from it.
         encode_reply: writes a reply down in a receipt's form: status and body.
         observer: is told of batches.
         limit: entries from which on the journal is full.
@@ -115,36 +144,41 @@ class PostgresJournal:
         limit: int = 100_000,
         monotonic: Callable[[], float] = monotonic,
     ) -> None:
-        self._connector = connector
-        self._encode_reply = encode_reply
         self._observer = guarded(observer)
         self._limit = limit
         self._monotonic = monotonic
-        self._queue: deque[_Queued] = deque()
+        self._queue: deque[Queued] = deque()
+        self._aside: dict[int | None, deque[Queued]] = {}
         self._due = asyncio.Event()
+        self._aside_due = asyncio.Event()
         self._due_later: asyncio.TimerHandle | None = None
         self._paced_until = -inf
         self._appended = 0
-        self._flushes: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._unsettled = 0
+        self._flushes: deque[_Flush] = deque()
         self._ownership_lost: Callable[[int, int], None] = lambda screening_id, epoch: None
-        self._application_name = f"frontrow-journal-{secrets.token_hex(8)}"
-        self._session: Session | None = None
-        self._writer: asyncio.Task[None] | None = None
+        name = f"frontrow-journal-{secrets.token_hex(8)}"
+        self._writer = _Writer(JournalSession(connector, encode_reply, name, STATEMENT_SECONDS))
+        self._aside_writer = _Writer(
+            JournalSession(connector, encode_reply, f"{name}-aside", STATEMENT_SECONDS)
+        )
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def full(self) -> bool:
         """Whether the bound is reached."""
-        return len(self._queue) >= self._limit
+        return self._unsettled >= self._limit
 
     @property
     def depth(self) -> int:
         """Entries appended and not yet settled."""
-        return len(self._queue)
+        return self._unsettled
 
     @property
     def lag_seconds(self) -> float:
         """Age of the oldest entry that is not yet settled; 0 when there is none."""
-        return self._monotonic() - self._queue[0].appended_at if self._queue else 0.0
+        oldest = min((queue[0].appended_at for queue in self._queues() if queue), default=None)
+        return 0.0 if oldest is None else self._monotonic() - oldest
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
         """Set who is told (screening_id, epoch) when a write was refused for its epoch."""
@@ -159,20 +193,27 @@ class PostgresJournal:
         if not self.full:
             self._put(Entry(()), record)
 
-    async def flushed(self) -> None:
-        """Return when everything appended before this call is settled."""
-        if self._queue:
-            flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._flushes.append((self._appended, flushed))
+    async def flushed(self, screening_id: int | None = None) -> None:
+        """Return when everything appended before this call is settled.
+
+        Args:
+            screening_id: if given, the others' entries that are set aside are not waited for.
+        """
+        flush = _Flush(self._appended, screening_id, asyncio.get_running_loop().create_future())
+        if not self._is_over(flush):
+            self._flushes.append(flush)
             self._due.set()
-            await flushed
+            await flush.done
 
     async def start(self) -> None:
-        """Start the writer; it connects by itself, now or as soon as there is a database."""
-        self._writer = asyncio.create_task(self._write_for_ever())
+        """Start the writers; they connect by themselves, now or as soon as there is a database."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(self._write_next, self._due, self._writer)),
+            asyncio.create_task(self._repeat(self._write_aside, self._aside_due, self._aside_writer)),
+        ]
 
     async def stop(self, timeout_seconds: float) -> int:
-        """Flush everything and stop the writer; once it is stopped this does nothing.
+        """Flush everything and stop the writers; once they are stopped this does nothing.
 
         Args:
             timeout_seconds: how long flushing may take.
@@ -180,25 +221,31 @@ class PostgresJournal:
         Returns:
             How many entries could not be settled in that time; 0 if all is well.
         """
-        if self._writer is None:
+        if not self._tasks:
             return self.depth
         try:
             async with asyncio.timeout(timeout_seconds):
                 await self.flushed()
         except TimeoutError:
             logger.error("The journal stops with %d entries that may not have been written", self.depth)
-        writer, self._writer = self._writer, None
-        writer.cancel()
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
         if self._due_later is not None:
             self._due_later.cancel()
-        await asyncio.gather(writer, return_exceptions=True)
-        self._end_session()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._writer.session.end()
+        self._aside_writer.session.end()
         return self.depth
+
+    def _queues(self) -> Iterable[deque[Queued]]:
+        return (self._queue, *self._aside.values())
 
     def _put(self, entry: Entry, record: IdempotencyRecord | None) -> None:
         now = self._monotonic()
-        self._queue.append(make(_Queued, (entry, record, now)))
+        self._queue.append(make(Queued, (entry, record, now, self._appended)))
         self._appended += 1
+        self._unsettled += 1
         if entry.settled is not None or now >= self._paced_until or len(self._queue) >= BATCH_LIMIT:
             self._due.set()
         elif self._due_later is None:
@@ -208,22 +255,34 @@ class PostgresJournal:
         self._due_later = None
         self._due.set()
 
-    async def _write_for_ever(self) -> None:
+    async def _repeat(
+        self, write: Callable[[], Awaitable[None]], due: asyncio.Event, writer: _Writer
+    ) -> None:
         while True:
             try:
-                await self._due.wait()
-                if batch := self._gathered():
-                    await self._write_batch(batch)
+                await due.wait()
+                await write()
             except Exception:
                 # The last resort. No entry is lost: those that are not settled are still queued.
                 logger.exception("The journal's writer has a defect; it begins again")
-                self._end_session()
+                writer.session.end()
                 await asyncio.sleep(LAST_RETRY_SECONDS)
-                self._due.set()
+                due.set()
 
-    def _gathered(self) -> Sequence[_Queued]:
+    # What is written in turn.
+
+    async def _write_next(self) -> None:
+        if batch := self._gathered():
+            try:
+                await self._write_batch(self._writer, self._queue, batch)
+            except _HeldUp as held_up:
+                await self._make_way(held_up.batch, held_up.failure)
+
+    def _gathered(self) -> Sequence[Queued]:
         """What the next batch consists of."""
-        batch = list(islice(self._queue, BATCH_LIMIT))
+        if self._aside:
+            self._pass_aside()
+        batch = list(islice(self._queue, self._writer.batch_limit))
         self._due.clear()
         if len(batch) < len(self._queue):
             self._due.set()
@@ -233,97 +292,135 @@ class PostgresJournal:
         self._paced_until = self._monotonic() + PACE_SECONDS
         return batch
 
-    async def _write_batch(self, batch: Sequence[_Queued]) -> None:
+    async def _make_way(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
+        """See to it that a batch that was not written in time does not stop others."""
+        session = self._writer.session
+        screening_ids = {queued.screening_id for queued in batch}
+        blocked: set[int | None] = set()
+        try:
+            if isinstance(failure, LockTimeout):
+                blocked.update(await session.blocked(one for one in screening_ids if one is not None))
+        except StoreUnavailable:
+            session.end()
+        if not blocked and len(screening_ids) == 1:
+            blocked = screening_ids
+        if blocked:
+            await self._connected(session)
+            self._set_aside(blocked)
+        else:
+            self._writer.narrow(len(batch))
+        self._due.set()
+
+    async def _connected(self, session: JournalSession) -> None:
+        """Return when no earlier session can write any more what others are about to write."""
+        while True:
+            try:
+                await session.connect()
+                return
+            except StoreUnavailable:
+                await asyncio.sleep(LAST_RETRY_SECONDS)
+
+    # What is set aside.
+
+    def _set_aside(self, screening_ids: Iterable[int | None]) -> None:
+        for screening_id in screening_ids:
+            self._aside.setdefault(screening_id, deque())
+            logger.warning("Entries of %s are set aside; others go on", _named(screening_id))
+        self._pass_aside()
+        self._aside_due.set()
+
+    def _pass_aside(self) -> None:
+        """Move entries from the queue's head to those of their screenings that wait."""
+        kept: list[Queued] = []
+        while self._queue and len(kept) < BATCH_LIMIT:
+            queued = self._queue.popleft()
+            waiting = self._aside.get(queued.screening_id)
+            (kept if waiting is None else waiting).append(queued)
+        self._queue.extendleft(reversed(kept))
+        self._tell_flushed()
+
+    async def _write_aside(self) -> None:
+        """Try each screening that is set aside once."""
+        writer = self._aside_writer
+        blocked: set[int | None] = set()
+        try:
+            blocked.update(await writer.session.blocked(one for one in self._aside if one is not None))
+        except StoreUnavailable:
+            writer.session.end()
+            blocked.update(self._aside)
+        progress = False
+        for screening_id in [one for one in self._aside if one not in blocked]:
+            queue = self._aside[screening_id]
+            batch = list(islice(queue, writer.batch_limit))
+            try:
+                await self._write_batch(writer, queue, batch)
+                progress = True
+            except _HeldUp as held_up:
+                if not isinstance(held_up.failure, LockTimeout):
+                    self._be_patient(len(held_up.batch))
+            if not queue:
+                del self._aside[screening_id]
+                self._tell_flushed()
+        if not self._aside:
+            self._aside_due.clear()
+            writer.session.end()
+            writer.session.statement_seconds = STATEMENT_SECONDS
+        elif not progress:
+            await asyncio.sleep(LAST_RETRY_SECONDS)
+
+    def _be_patient(self, entries: int) -> None:
+        """Some entries that are set aside took too long: fewer the next time, or more time for one alone."""
+        session = self._aside_writer.session
+        session.end()
+        self._aside_writer.narrow(entries)
+        if entries == 1:
+            session.statement_seconds = min(2 * session.statement_seconds, LAST_STATEMENT_SECONDS)
+
+    # Writing and settling.
+
+    async def _write_batch(self, writer: _Writer, queue: deque[Queued], batch: Sequence[Queued]) -> None:
         began = self._monotonic()
         oldest = batch[0].appended_at
-        await self._write(batch)
+        await self._write(writer, queue, batch)
         ended = self._monotonic()
+        writer.widen(ended - began)
         self._observer.batch_flushed(len(batch), ended - began, ended - oldest)
 
-    async def _write(self, batch: Sequence[_Queued]) -> None:
-        """Return when every entry of the batch, which stands at the head of the queue, is settled."""
+    async def _write(self, writer: _Writer, queue: deque[Queued], batch: Sequence[Queued]) -> None:
+        """Return when every entry of the batch, which stands at the head of the queue, is settled.
+
+        Raises:
+            _HeldUp: some entries of it took too long; those before them are settled.
+        """
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
-                lost = await self._attempt(batch)
+                lost = await writer.session.write(batch)
             except StatementRefused as refusal:
                 self._observer.flush_failed(FAILURES[StatementRefused])
                 if len(batch) == 1:
-                    return self._settle(batch, {id(batch[0]): _reason(batch[0], refusal)})
+                    return self._settle(queue, batch, {id(batch[0]): _reason(batch[0], refusal)})
                 middle = len(batch) // 2
-                await self._write(batch[:middle])
-                return await self._write(batch[middle:])
+                await self._write(writer, queue, batch[:middle])
+                return await self._write(writer, queue, batch[middle:])
             except (StoreUnavailable, DefectiveStatement) as failure:
                 logger.warning("%d journal entries are sent again: %s", len(batch), failure)
                 self._observer.flush_failed(FAILURES[type(failure)])
-                self._end_session()
+                if isinstance(failure, LockTimeout):
+                    raise _HeldUp(batch, failure) from failure
+                writer.session.end()
+                if isinstance(failure, NoAnswer | StatementCancelled):
+                    raise _HeldUp(batch, failure) from failure
                 await asyncio.sleep(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
             else:
-                return self._settle(batch, lost)
+                return self._settle(queue, batch, lost)
 
-    async def _attempt(self, batch: Sequence[_Queued]) -> dict[int, EngineError]:
-        """Write the batch in one transaction, without entries of past epochs.
-
-        Returns:
-            Why entries were left out, by their identity, after all others have committed.
-
-        Raises:
-            StatementRefused: nothing was written; some entry is at fault.
-            StoreUnavailable: it may have been written.
-            DefectiveStatement: nothing was written; the code or the schema is at fault.
-        """
-        session = self._session = self._session or await self._connect()
-        try:
-            statements, parameters = self._statements(batch)
-            await session.run(f"BEGIN;{statements}COMMIT", parameters)
-        except StatementRefused as refusal:
-            await session.run("ROLLBACK")
-            fenced = await self._fenced(session, batch) if refusal.sqlstate == NOT_OWNED else []
-            if not fenced:
-                raise
-            lost = await self._lost(session, fenced)
-            left_out = {id(queued) for queued in fenced}
-            return lost | await self._attempt([queued for queued in batch if id(queued) not in left_out])
-        return {}
-
-    async def _fenced(self, session: Session, batch: Sequence[_Queued]) -> list[_Queued]:
-        """Entries of past epochs. Epochs only grow: what is past now is past for ever."""
-        screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
-        epochs: dict[int, int] = dict(await session.run(EPOCHS, (numbers(screening_ids),)))
-        return [queued for queued in batch if not _owned(queued.entry, epochs)]
-
-    async def _lost(self, session: Session, fenced: Sequence[_Queued]) -> dict[int, EngineError]:
-        """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
-        keys = {id(queued): queued.entry.events[0][:3] for queued in fenced}
-        written = await session.run(WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)])
-        return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
-
-    def _statements(self, batch: Sequence[_Queued]) -> tuple[str, list[str]]:
-        """What writes the batch.
-
-        Raises:
-            StatementRefused: an entry cannot be written down. It must not stop those behind it.
-        """
-        try:
-            events: list[Event] = []
-            answers: list[IdempotencyRecord] = []
-            for entry, record, _ in batch:
-                events += entry.events
-                if record is not None:
-                    answers.append(record)
-                elif entry.receipt is not None and entry.reply is not None:
-                    scope, key, fingerprint, form = entry.receipt
-                    answer = self._encode_reply(form, entry.reply)
-                    answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
-            return Batch(events, answers).statements()
-        except Exception as exc:
-            raise StatementRefused(f"It cannot be written down: {exc!r}", "") from exc
-
-    def _settle(self, batch: Sequence[_Queued], reasons: dict[int, EngineError]) -> None:
+    def _settle(self, queue: deque[Queued], batch: Sequence[Queued], reasons: dict[int, EngineError]) -> None:
         deposed: dict[tuple[int, int], None] = {}
         for queued in batch:
-            self._queue.popleft()
+            queue.popleft()
+            self._unsettled -= 1
             reason = reasons.get(id(queued)) if reasons else None
             if isinstance(reason, OwnershipLost):
                 deposed[queued.entry.events[0][:2]] = None
@@ -333,35 +430,40 @@ class PostgresJournal:
                 attempt(settled, reason)
         for screening_id, epoch in deposed:
             attempt(self._ownership_lost, screening_id, epoch)
-        count = self._appended - len(self._queue)
-        while self._flushes and self._flushes[0][0] <= count:
-            _, flushed = self._flushes.popleft()
-            if not flushed.done():
-                flushed.set_result(None)
+        self._tell_flushed()
 
-    async def _connect(self) -> Session:
-        session = await self._connector.dedicated(self._application_name, STATEMENT_SECONDS)
-        try:
-            ended = await session.run(END_EARLIER_SESSIONS, (END_EARLIER_SESSIONS_MS, self._application_name))
-            if (False,) in ended:
-                raise DatabaseUnavailable("An earlier session of the journal has not ended yet")
-            await session.run(PREPARATIONS)
-        except BaseException:
-            session.close()
-            raise
-        return session
+    def _is_over(self, flush: _Flush) -> bool:
+        """Whether everything that was to be settled is."""
+        waiting = [self._queue]
+        if flush.screening_id is None:
+            waiting += self._aside.values()
+        elif flush.screening_id in self._aside:
+            waiting.append(self._aside[flush.screening_id])
+        return all(not queue or queue[0].number >= flush.number for queue in waiting)
 
-    def _end_session(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-
-def _owned(entry: Entry, epochs: dict[int, int]) -> bool:
-    return not entry.events or epochs.get(entry.events[0].screening_id) == entry.events[0].epoch
+    def _tell_flushed(self) -> None:
+        if not self._aside:
+            while self._flushes and self._is_over(self._flushes[0]):
+                _finish(self._flushes.popleft())
+            return
+        flushes, self._flushes = self._flushes, deque()
+        for flush in flushes:
+            if self._is_over(flush):
+                _finish(flush)
+            else:
+                self._flushes.append(flush)
 
 
-def _reason(queued: _Queued, refusal: StatementRefused) -> EngineError:
+def _finish(flush: _Flush) -> None:
+    if not flush.done.done():
+        flush.done.set_result(None)
+
+
+def _named(screening_id: int | None) -> str:
+    return "kept answers" if screening_id is None else f"screening {screening_id}"
+
+
+def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:
     if refusal.constraint == "tickets_payment_fkey":
         for event in queued.entry.events:
             if isinstance(event, TicketEvent):

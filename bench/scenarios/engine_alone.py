@@ -50,7 +50,7 @@ class NoJournal:
     def remember(self, record: IdempotencyRecord) -> None:
         """Nothing."""
 
-    async def flushed(self) -> None:
+    async def flushed(self, screening_id: int | None = None) -> None:
         """Always."""
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:

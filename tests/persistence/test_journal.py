@@ -51,7 +51,10 @@ def rows_of(world: PostgresWorld, table: str) -> int:
     return count
 
 
-async def test_what_gathers_during_a_commit_goes_with_the_next_one(database_url: str) -> None:
+async def test_what_gathers_during_a_commit_goes_with_the_next_one(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         observer = BatchObserver()
@@ -442,7 +445,10 @@ async def test_a_pace_ends_by_itself(database_url: str, monkeypatch: pytest.Monk
         assert len((await reload(world, story.hall)).holds) == 2
 
 
-async def test_taking_over_waits_for_a_write_that_is_under_way(database_url: str) -> None:
+async def test_taking_over_waits_for_a_write_that_is_under_way(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(1)))

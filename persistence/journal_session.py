@@ -1,0 +1,198 @@
+"""One connection of the journal: it writes a batch in one transaction, and finds out what that came to.
+
+A batch is one round trip: BEGIN, the check of the epochs, whose rows stay locked, all rows, COMMIT. Before a
+new connection writes anything, the server is made to end the session of the earlier one, so that nothing of
+an attempt that was given up can come to life later.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from engine.errors import EngineError, OwnershipLost, StoreUnavailable
+from engine.events import Event
+from engine.ports import Entry
+from engine.records import IdempotencyRecord
+from engine.replies import Reply
+from persistence.batch import Batch
+from persistence.columns import numbers
+from persistence.connector import (
+    Connector,
+    DatabaseUnavailable,
+    LockTimeout,
+    Session,
+    StatementRefused,
+)
+from persistence.statements import NOT_OWNED, PREPARATIONS
+
+LOCK_SECONDS = 0.5
+"""How long a statement may wait for a lock of somebody else's before the batch makes way for others."""
+
+EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
+
+BLOCKED = """
+WITH free AS (
+    SELECT screening_id FROM screening_epochs WHERE screening_id = ANY(%(ids)s::bigint[])
+    FOR SHARE SKIP LOCKED
+)
+SELECT screening_id FROM screening_epochs WHERE screening_id = ANY(%(ids)s::bigint[])
+EXCEPT SELECT screening_id FROM free
+"""
+
+WRITTEN = """
+SELECT screening_id, epoch, seq FROM screening_events
+JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS wanted (screening_id, epoch, seq)
+    USING (screening_id, epoch, seq)
+"""
+
+END_EARLIER_SESSIONS = """
+SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity
+WHERE application_name = %s AND pid <> pg_backend_pid()
+"""
+END_EARLIER_SESSIONS_MS = 2000
+
+
+class Queued(NamedTuple):
+    """An entry of the journal, or an answer to be kept, while it is not settled.
+
+    Attributes:
+        appended_at: seconds on a clock that only goes forward.
+        number: how many were appended before it.
+    """
+
+    entry: Entry
+    record: IdempotencyRecord | None
+    appended_at: float
+    number: int
+
+    @property
+    def screening_id(self) -> int | None:
+        """Whose order it belongs to; None for an answer."""
+        return self.entry.events[0].screening_id if self.entry.events else None
+
+
+class JournalSession:
+    """A connection that is made when it is needed, and again when it is gone.
+
+    Args:
+        connector: the database.
+        encode_reply: writes a reply down in a receipt's form: status and body.
+        name: how the server shows it; no two sessions that are in use may share it.
+        statement_seconds: how long a batch may take; may be changed, for the next connection.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        encode_reply: Callable[[str, Reply], tuple[int, bytes]],
+        name: str,
+        statement_seconds: float,
+    ) -> None:
+        self.statement_seconds = statement_seconds
+        self._connector = connector
+        self._encode_reply = encode_reply
+        self._name = name
+        self._session: Session | None = None
+
+    async def connect(self) -> Session:
+        """The connection; if it has to be made, nothing of an earlier one can be written any more.
+
+        Raises:
+            DatabaseUnavailable: there is none to be had now.
+        """
+        if self._session is not None:
+            return self._session
+        session = await self._connector.dedicated(self._name, self.statement_seconds)
+        try:
+            ended = await session.run(END_EARLIER_SESSIONS, (END_EARLIER_SESSIONS_MS, self._name))
+            if (False,) in ended:
+                raise DatabaseUnavailable("An earlier session of the journal has not ended yet")
+            await session.run(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)};{PREPARATIONS}")
+        except StoreUnavailable as exc:
+            session.close()
+            raise DatabaseUnavailable(str(exc)) from exc
+        except BaseException:
+            session.close()
+            raise
+        self._session = session
+        return session
+
+    def end(self) -> None:
+        """Close the connection, if there is one."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    async def write(self, batch: Sequence[Queued]) -> dict[int, EngineError]:
+        """Write the batch in one transaction, without entries of past epochs.
+
+        Returns:
+            Why entries were left out, by their identity, after all others have committed.
+
+        Raises:
+            StatementRefused: nothing was written; some entry is at fault.
+            LockTimeout: nothing was written; somebody else has a lock.
+            StoreUnavailable: it may have been written.
+            DefectiveStatement: nothing was written; the code or the schema is at fault.
+        """
+        session = await self.connect()
+        try:
+            statements, parameters = self._statements(batch)
+            await session.run(f"BEGIN;{statements}COMMIT", parameters)
+        except LockTimeout:
+            await session.run("ROLLBACK")
+            raise
+        except StatementRefused as refusal:
+            await session.run("ROLLBACK")
+            fenced = await self._fenced(session, batch) if refusal.sqlstate == NOT_OWNED else []
+            if not fenced:
+                raise
+            lost = await self._lost(session, fenced)
+            left_out = {id(queued) for queued in fenced}
+            return lost | await self.write([queued for queued in batch if id(queued) not in left_out])
+        return {}
+
+    async def blocked(self, screening_ids: Iterable[int]) -> set[int]:
+        """Which of the screenings have an epoch that somebody has locked.
+
+        Raises:
+            StoreUnavailable: that cannot be found out now.
+        """
+        session = await self.connect()
+        return {blocked for (blocked,) in await session.run(BLOCKED, {"ids": numbers(list(screening_ids))})}
+
+    async def _fenced(self, session: Session, batch: Sequence[Queued]) -> list[Queued]:
+        """Entries of past epochs. Epochs only grow: what is past now is past for ever."""
+        screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
+        epochs: dict[int, int] = dict(await session.run(EPOCHS, (numbers(screening_ids),)))
+        return [queued for queued in batch if not _owned(queued.entry, epochs)]
+
+    async def _lost(self, session: Session, fenced: Sequence[Queued]) -> dict[int, EngineError]:
+        """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
+        keys = {id(queued): queued.entry.events[0][:3] for queued in fenced}
+        written = await session.run(WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)])
+        return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
+
+    def _statements(self, batch: Sequence[Queued]) -> tuple[str, list[str]]:
+        """What writes the batch.
+
+        Raises:
+            StatementRefused: an entry cannot be written down. It must not stop those behind it.
+        """
+        try:
+            events: list[Event] = []
+            answers: list[IdempotencyRecord] = []
+            for entry, record, _, _ in batch:
+                events += entry.events
+                if record is not None:
+                    answers.append(record)
+                elif entry.receipt is not None and entry.reply is not None:
+                    scope, key, fingerprint, form = entry.receipt
+                    answer = self._encode_reply(form, entry.reply)
+                    answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
+            return Batch(events, answers).statements()
+        except Exception as exc:
+            raise StatementRefused(f"It cannot be written down: {exc!r}", "") from exc
+
+
+def _owned(entry: Entry, epochs: dict[int, int]) -> bool:
+    return not entry.events or epochs.get(entry.events[0].screening_id) == entry.events[0].epoch

@@ -1,0 +1,224 @@
+"""What cannot be written for now: batches that take too long, and rows that somebody else has locked."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
+from engine.errors import OwnershipLost
+from engine.memory import NullObserver
+from engine.ports import Entry
+from engine.records import IdempotencyRecord
+from persistence.journal import BATCH_LIMIT, PostgresJournal
+from tests.database import connect, execute
+from tests.ports.adapters import PostgresWorld, encode, postgres_world, reload, submit, write
+from tests.ports.story import ALICE, Story
+
+pytestmark = pytest.mark.gen_test
+
+SLOW_HOLDS = """
+CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN IF {condition} THEN PERFORM pg_sleep({seconds}); END IF; RETURN NEW; END $$;
+CREATE TRIGGER delay BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION delay();
+"""
+
+
+class BatchObserver(NullObserver):
+    """Keeps the sizes of batches and the reasons of failures."""
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.failures: list[str] = []
+
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
+        self.batches.append(entries)
+
+    def flush_failed(self, reason: str) -> None:
+        self.failures.append(reason)
+
+
+async def begin(world: PostgresWorld, seats: int = 4) -> Story:
+    hall = world.add_hall(seats)
+    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
+
+
+@contextmanager
+def locked(database_url: str, statement: str, *parameters: object) -> Iterator[None]:
+    """Somebody else's transaction that goes on for as long as the block."""
+    locker = connect(database_url)
+    cursor = locker.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute(statement, parameters or None)
+    try:
+        yield
+    finally:
+        locker.close()
+
+
+def epoch_locked(database_url: str, story: Story) -> AbstractContextManager[None]:
+    return locked(
+        database_url,
+        "SELECT FROM screening_epochs WHERE screening_id = %s FOR UPDATE",
+        story.hall.screening_id,
+    )
+
+
+async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)
+    async with postgres_world(database_url) as world:
+        execute(database_url, SLOW_HOLDS.format(condition="true", seconds=0.02))
+        stories = [await begin(world) for _ in range(3)]
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        for _ in range(70):
+            for story in stories:
+                journal.append(Entry((story.held(story.hold(0)),)))
+        await journal.start()
+        async with asyncio.timeout(120):
+            await journal.flushed()
+        assert "too_slow" in observer.failures
+        assert max(observer.batches) < 70
+        assert sum(observer.batches) == 210
+        execute(database_url, "DROP TRIGGER delay ON holds")
+        for _ in range(2 * BATCH_LIMIT):
+            for story in stories:
+                journal.append(Entry((story.held(story.hold(0)),)))
+        async with asyncio.timeout(120):
+            await journal.flushed()
+        assert max(observer.batches) == BATCH_LIMIT
+        assert await journal.stop(timeout_seconds=20) == 0
+        for story in stories:
+            assert len((await reload(world, story.hall)).holds) == 70 + 2 * BATCH_LIMIT
+
+
+async def test_one_entry_that_takes_too_long_is_written_in_the_end_and_stops_no_other_screening(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)
+    async with postgres_world(database_url) as world:
+        execute(database_url, SLOW_HOLDS.format(condition="NEW.holder = 'user:slow'", seconds=3))
+        slow, other = await begin(world), await begin(world)
+        order: list[str] = []
+        first = submit(world.journal, slow.held(slow.hold(0, "user:slow")))
+        behind = submit(world.journal, slow.issued(slow.tickets(1)))
+        for settlement, name in ((first, "first"), (behind, "behind")):
+            asyncio.create_task(settlement.outcome()).add_done_callback(
+                lambda _, name=name: order.append(name)
+            )
+        for _ in range(5):
+            assert await write(world.journal, other.held(other.hold(0))) is None
+        assert first.calls == behind.calls == []
+        assert await first.outcome() is None
+        assert await behind.outcome() is None
+        await asyncio.sleep(0)
+        assert order == ["first", "behind"]
+        assert world.journal.depth == 0 and world.journal.lag_seconds == 0
+
+
+async def test_a_screening_whose_epoch_is_locked_holds_up_no_other(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        stories = [await begin(world) for _ in range(20)]
+        blocked, others = stories[7], [*stories[:7], *stories[8:]]
+        hold = blocked.hold(0)
+        with epoch_locked(database_url, blocked):
+            waiting = []
+            for round_ in range(3):
+                waiting.append(submit(world.journal, blocked.held(blocked.hold(round_))))
+                settlements = [submit(world.journal, story.issued(story.tickets(round_))) for story in others]
+                assert {await settlement.outcome() for settlement in settlements} == {None}
+            waiting.append(submit(world.journal, blocked.held(hold)))
+            waiting.append(submit(world.journal, blocked.released(hold)))
+            for story in others:
+                await world.journal.flushed(story.hall.screening_id)
+            everything = asyncio.create_task(world.journal.flushed())
+            its_own = asyncio.create_task(world.journal.flushed(blocked.hall.screening_id))
+            assert await write(world.journal, others[0].held(others[0].hold(3))) is None
+            assert [settlement.calls for settlement in waiting] == [[]] * 5
+            assert world.journal.depth == 5 and world.journal.lag_seconds > 0
+            assert not everything.done() and not its_own.done()
+        assert [await settlement.outcome() for settlement in waiting] == [None] * 5
+        await everything
+        await its_own
+        assert world.journal.depth == 0
+        assert len((await reload(world, blocked.hall)).holds) == 3
+        assert execute(database_url, "SELECT status FROM holds WHERE id = %s", hold.id) == [("released",)]
+        # The second connection is there only while it is needed.
+        writers = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
+        while execute(database_url, writers) != [(1,)]:  # noqa: ASYNC110 - the server does not tell
+            await asyncio.sleep(0.01)
+
+
+async def test_a_row_that_is_locked_holds_up_its_screening_alone(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        stories = [await begin(world) for _ in range(4)]
+        blocked = stories[2]
+        hold = blocked.hold(0)
+        assert await write(world.journal, blocked.held(hold)) is None
+        with locked(database_url, "SELECT FROM holds WHERE id = %s FOR UPDATE", hold.id):
+            released = submit(world.journal, blocked.released(hold))
+            for story in (stories[0], stories[1], stories[3]):
+                assert await write(world.journal, story.issued(story.tickets(0))) is None
+            assert released.calls == []
+        assert await released.outcome() is None
+
+
+async def test_answers_that_cannot_be_kept_for_now_hold_up_nothing(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        assert await write(world.journal, story.issued(story.tickets(3))) is None
+        with locked(database_url, "LOCK TABLE idempotency_keys"):
+            world.journal.remember(IdempotencyRecord(ALICE, "key", b"", 200, b""))
+            for seat in range(3):
+                assert await write(world.journal, story.issued(story.tickets(seat))) is None
+            assert world.journal.depth == 1
+        await world.journal.flushed()
+        assert execute(database_url, "SELECT key FROM idempotency_keys") == [("key",)]
+
+
+async def test_everything_is_locked_for_a_while(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        stories = [await begin(world) for _ in range(6)]
+        assert await write(world.journal, stories[0].held(stories[0].hold(0))) is None
+        with locked(database_url, "LOCK TABLE screening_events, screening_epochs"):
+            settlements = [
+                submit(world.journal, story.held(story.hold(seat))) for seat in range(4) for story in stories
+            ]
+            await asyncio.sleep(3)
+            assert [settlement.calls for settlement in settlements] == [[]] * 24
+        assert {await settlement.outcome() for settlement in settlements} == {None}
+        for story in stories[1:]:
+            assert len((await reload(world, story.hall)).holds) == 4
+
+
+async def test_a_screening_that_is_taken_over_while_it_is_set_aside_is_lost(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story, other = await begin(world), await begin(world)
+        deposed: list[tuple[int, int]] = []
+        world.journal.on_ownership_lost(lambda *ownership: deposed.append(ownership))
+        taker = connect(database_url)
+        cursor = taker.cursor()
+        cursor.execute(
+            "BEGIN; UPDATE screening_epochs SET epoch = epoch + 1 WHERE screening_id = %s",
+            (story.hall.screening_id,),
+        )
+        lost = [submit(world.journal, story.issued(story.tickets(seat))) for seat in range(2)]
+        assert await write(world.journal, other.issued(other.tickets(0))) is None
+        cursor.execute("COMMIT")
+        taker.close()
+        for settlement in lost:
+            assert isinstance(await settlement.outcome(), OwnershipLost)
+        assert deposed[0] == (story.hall.screening_id, story.epoch)
+        assert execute(database_url, "SELECT count(*) FROM tickets") == [(1,)]
+
+
+async def test_stopping_tells_what_is_still_set_aside(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        blocked, other = await begin(world), await begin(world)
+        with epoch_locked(database_url, blocked):
+            waiting = [submit(world.journal, blocked.held(blocked.hold(0))) for _ in range(3)]
+            assert await write(world.journal, other.held(other.hold(0))) is None
+            assert await world.journal.stop(timeout_seconds=0.5) == 3
+            assert [settlement.calls for settlement in waiting] == [[]] * 3
