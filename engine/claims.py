@@ -1,7 +1,8 @@
 """Which seats a holder occupies without having paid: holds, pending tickets, and what is about to be either.
 
-The cap of the policy counts them, so a holder has few. They are kept as one tuple, which is the command's
-own as long as there are no others. A change costs what its holders have, never what the hall has.
+The caps of the policy count them, so a holder has few, and so have all guests of one network together. A
+holder's are kept as one tuple, which is the command's own as long as there are no others. A change costs what
+its holders have, never what the hall has.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,24 @@ from collections.abc import Iterable
 class Claims(dict[str, tuple[int, ...]]):
     """Seats and places by holder, oldest first. Whoever claims nothing is not in it."""
 
-    __slots__ = ()
+    __slots__ = ("_guests", "_networks")
+
+    def __init__(self) -> None:
+        self._networks: dict[str, str] = {}
+        self._guests: dict[str, set[str]] = {}
+
+    def come_from(self, guest: str, network: str) -> None:
+        """Count what a guest claims, while it claims anything, on the network it came from last."""
+        if (before := self._networks.get(guest)) != network:
+            if before is not None:
+                self._part(guest, before)
+            self._networks[guest] = network
+            self._guests.setdefault(network, set()).add(guest)
+
+    def of_network(self, network: str, guest: str) -> int:
+        """How much the guests of a network claim, `guest` included wherever it came from before."""
+        guests = self._guests.get(network, set())
+        return sum([len(self.get(one, ())) for one in guests | {guest}])
 
     def add(self, holder: str, seat_ids: tuple[int, ...]) -> None:
         """A holder claims seats that nobody has claimed."""
@@ -31,3 +49,11 @@ class Claims(dict[str, tuple[int, ...]]):
                 self[holder] = left
             else:
                 self.pop(holder, None)
+                if network := self._networks.pop(holder, None):
+                    self._part(holder, network)
+
+    def _part(self, guest: str, network: str) -> None:
+        guests = self._guests[network]
+        guests.remove(guest)
+        if not guests:
+            del self._guests[network]

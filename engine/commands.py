@@ -15,6 +15,7 @@ class HoldSeats(NamedTuple):
     Attributes:
         note: kept with the holds.
         origin: repeated in the change that others see, so that whoever asked knows it for his own.
+        guest_network: the network a guest comes from, whose guests share a cap; None for a user.
     """
 
     screening_id: int
@@ -22,6 +23,7 @@ class HoldSeats(NamedTuple):
     seat_ids: tuple[int, ...]
     note: str | None = None
     origin: str | None = None
+    guest_network: str | None = None
 
 
 class PlaceOrder(NamedTuple):
@@ -38,6 +40,7 @@ class HoldPlaces(NamedTuple):
         orders: each becomes a reservation of its own.
         hold_seconds: how long it lasts; at most the life that any hold may have.
         note: kept with the holds.
+        guest_network: as in `HoldSeats`.
     """
 
     screening_id: int
@@ -45,6 +48,7 @@ class HoldPlaces(NamedTuple):
     orders: tuple[PlaceOrder, ...]
     hold_seconds: float
     note: str | None = None
+    guest_network: str | None = None
 
 
 class ToggleSeats(NamedTuple):

@@ -9,7 +9,8 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
     ├── ScreeningStarted, ScreeningCancelled                 it is too late
     ├── Refused                                              the state forbids it
     │   ├── RoomFull, RoomLimitReached, ScreeningHasBookings
-    │   ├── SeatsUnavailable, HoldLimitExceeded, NotHeld, ReservationNotHeld
+    │   ├── SeatsUnavailable, NotHeld, ReservationNotHeld
+    │   ├── HoldLimitExceeded, GuestLimitExceeded, HoldLifeSpent
     │   ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     │   ├── WrongNumberOfPapers
     │   ├── ExtensionLimitReached, TicketNotPending
@@ -23,6 +24,7 @@ code means over HTTP or on a socket is decided elsewhere (`api.errors`).
 What only the catalogue is refused stands in `engine.catalogue_errors`.
 """
 
+import math
 from collections.abc import Sequence
 
 
@@ -186,6 +188,42 @@ class HoldLimitExceeded(Refused):
         self.limit = limit
         self.held = held
         self.requested = requested
+
+
+class GuestLimitExceeded(Refused):
+    """Guests of one address would hold more seats of this screening than one address may."""
+
+    code = "guest_limit_exceeded"
+
+    def __init__(self, limit: int, held: int, requested: int) -> None:
+        super().__init__(
+            f"Guests of one address cannot hold more than {limit} seats or tickets of a screening at a time "
+            f"({held} held, {requested} requested); buy or release some first, or log in"
+        )
+        self.limit = limit
+        self.held = held
+        self.requested = requested
+
+
+class HoldLifeSpent(Refused):
+    """The holder has kept a seat, or tickets of a type, for as long as anybody may.
+
+    Args:
+        stock_id: the seat, or a ticket type below zero.
+        life_seconds: how long anybody may keep it.
+        retry_after_seconds: when the holder may have it again.
+    """
+
+    code = "hold_life_spent"
+
+    def __init__(self, stock_id: int, life_seconds: float, retry_after_seconds: float) -> None:
+        what = f"Seat {stock_id} has" if stock_id > 0 else "These tickets have"
+        minutes = math.ceil(retry_after_seconds / 60)
+        super().__init__(
+            f"{what} been reserved by you for {life_seconds / 60:g} minutes in all; "
+            f"you can reserve {'it' if stock_id > 0 else 'them'} again in {minutes} minutes"
+        )
+        self.retry_after_seconds = math.ceil(retry_after_seconds)
 
 
 class NotHeld(Refused):

@@ -32,14 +32,17 @@ from engine.seat_states import SeatAction
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
     """Hold every seat, or none; one's own holds stay as they are."""
     state.require_open(now, "reserve seats")
-    _, holder, seat_ids, note, origin = command
+    _, holder, seat_ids, note, origin, network = command
     wanted = state.known(seat_ids)
     free = state.obtainable(holder, wanted)
     if not free:
         return Outcome(Held(_holds_on(state, wanted)))
-    state.require_room(holder, len(free))
+    state.require_room(holder, len(free), network=network)
+    expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     first_id = state.hold_ids.take(len(free))
-    event, change = _take(state, holder, free, first_id, now, note, origin)
+    event, change = _take(state, holder, free, first_id, now, expires_at, note, origin)
+    if network is not None:
+        state.seats.claims.come_from(holder, network)
     holds = event.holds if len(free) == len(wanted) else _holds_on(state, wanted)
     return make(Outcome, (make(Held, (holds,)), (event,), (change,), None))
 
@@ -53,9 +56,10 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
     for kind_id, quantity in ordered.items():
         _require_on_sale(state, kind_id, quantity, now)
     total = sum(ordered.values())
-    state.require_room(command.holder, total)
+    state.require_room(command.holder, total, network=command.guest_network)
+    ordered_types = [-kind_id for kind_id in ordered]
+    expires_at = state.lives.expiry(command.holder, ordered_types, now, command.hold_seconds)
     next_id = state.hold_ids.take(total)
-    expires_at = now + min(command.hold_seconds, state.policy.hold_life_seconds)
     reservations: list[tuple[Hold, ...]] = []
     for kind_id, quantity in command.orders:
         first = Hold(
@@ -68,6 +72,8 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         state.seats.hold(seat_ids, reservation)
         reservations.append(reservation)
         next_id += quantity
+    if command.guest_network is not None:
+        state.seats.claims.come_from(command.holder, command.guest_network)
     holds = tuple(hold for reservation in reservations for hold in reservation)
     change = state.show("seats_held", (), now)
     event = ev.SeatsHeld(state.screening_id, state.epoch, change.seq, now, command.holder, holds)
@@ -86,12 +92,13 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     free = state.obtainable(command.holder, wanted)
     own = state.seats.held_by(command.holder, wanted) if len(free) < len(wanted) else []
     state.require_room(command.holder, len(free), len(own))
+    expires_at = state.lives.expiry(command.holder, free, now, state.policy.hold_seconds)
     first_id = state.hold_ids.take(len(free)) if free else 0
     steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
     if own:
         steps.append(give_back(state, command.holder, own, now))
     if free:
-        steps.append(_take(state, command.holder, free, first_id, now))
+        steps.append(_take(state, command.holder, free, first_id, now, expires_at))
     held = steps[-1][0].holds if free else ()
     released = steps[0][0].holds if own else ()
     return Outcome(
@@ -113,7 +120,11 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     if spent := [hold.seat_id for hold in holds if hold.extensions >= limit]:
         raise ExtensionLimitReached(spent, f"it has been extended {limit} times")
     extra = command.extra_seconds
-    if late := [h.seat_id for h in holds if h.expires_at + extra > h.reserved_at + life]:
+    if late := [
+        hold.seat_id
+        for hold in holds
+        if hold.expires_at + extra > state.lives.end_of(hold, state.stock_id(hold.seat_id))
+    ]:
         raise ExtensionLimitReached(late, f"it may last {life / 60:g} minutes in all")
     extended = tuple(
         hold._replace(expires_at=hold.expires_at + extra, extensions=hold.extensions + 1) for hold in holds
@@ -148,6 +159,7 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     if holds:
         seat_ids = [hold.seat_id for hold in holds]
         ended = state.seats.release(seat_ids, SeatAction.LAPSE)
+        state.came_to_an_end(ended, now)
         change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
         events.append(ev.HoldsExpired(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
@@ -165,6 +177,7 @@ def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
     holds = state.seats.release(seat_ids)
+    state.came_to_an_end(holds, now)
     change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
     event = make(ev.HoldsReleased, (state.screening_id, state.epoch, change.seq, now, holder, holds))
     return event, change
@@ -176,11 +189,11 @@ def _take(
     seat_ids: tuple[int, ...],
     first_id: int,
     now: float,
+    expires_at: float,
     note: str | None = None,
     origin: str | None = None,
 ) -> tuple[ev.SeatsHeld, SeatsChanged]:
     screening_id = state.screening_id
-    expires_at = now + state.policy.hold_seconds
     made = []
     for hold_id, seat_id in enumerate(seat_ids, first_id):
         made.append(make(Hold, (hold_id, first_id, screening_id, seat_id, holder, now, expires_at, 0, note)))

@@ -5,12 +5,14 @@ The state knows seats, operations and the numbering of everything that happens. 
 """
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
 from engine.errors import (
     BookingInProgress,
+    GuestLimitExceeded,
     HoldLimitExceeded,
     ReservationNotHeld,
     RoomFull,
@@ -20,6 +22,7 @@ from engine.errors import (
     SeatsNotFound,
     SeatsUnavailable,
 )
+from engine.hold_lives import HoldLives
 from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
@@ -79,6 +82,7 @@ class ScreeningState:
 
     Attributes:
         closed: whether nothing is sold any more.
+        lives: how long holders have kept their seats in all.
         operations: the durable changes that wait for the database, by id.
     """
 
@@ -94,6 +98,7 @@ class ScreeningState:
         "epoch",
         "hold_ids",
         "info",
+        "lives",
         "operations",
         "policy",
         "screening_id",
@@ -118,6 +123,7 @@ class ScreeningState:
         self.hold_ids = hold_ids
         self.ticket_ids = ticket_ids
         self.seats = SeatInventory(loaded.layout, loaded.info.ticket_types, loaded.info.free_seats)
+        self.lives = HoldLives(policy.hold_life_seconds)
         self.operations: dict[int, Operation] = {}
         self.closed = False
         self._seq = 0
@@ -168,6 +174,10 @@ class ScreeningState:
             return self.info.ticket_types[ticket_type_of(seat_id)].price_cents
         return self.info.price_of(seat)
 
+    def stock_id(self, seat_id: int) -> int:
+        """What a holder chooses: a seat, or the ticket type of a place as a number below zero."""
+        return -ticket_type_of(seat_id) if seat_id < 0 and self.seats.places else seat_id
+
     # Checks: they raise or let pass, and change nothing
 
     def require_open(self, now: float, attempt: str) -> None:
@@ -215,16 +225,31 @@ class ScreeningState:
             raise BookingInProgress(standing.in_progress)
         return tuple(standing.free)
 
-    def require_room(self, holder: str, wanted: int, returned: int = 0) -> None:
-        """The cap counts what a holder occupies unpaid, less what the same command gives back."""
+    def require_room(self, holder: str, wanted: int, returned: int = 0, network: str | None = None) -> None:
+        """The caps count what a holder, and all guests of its network, occupy unpaid.
+
+        Args:
+            holder: who wants more.
+            wanted: how much.
+            returned: how much the same command gives back.
+            network: where a guest comes from; None for a user.
+        """
         held = len(self.seats.claims.get(holder, ()))
         limit = self.policy.held_seats_limit
         if wanted and held - returned + wanted > limit:
             raise HoldLimitExceeded(limit, held, wanted)
+        if network is not None:
+            held, limit = self.seats.claims.of_network(network, holder), self.policy.guest_seats_limit
+            if held + wanted > limit:
+                raise GuestLimitExceeded(limit, held, wanted)
         if wanted > self.seats.available:  # of seats that a layout has, so many are known to be free
             raise RoomFull(self.info.free_seats)
 
     # Steps: everything has been checked
+
+    def came_to_an_end(self, holds: Iterable[Hold], now: float) -> None:
+        """Remember holds that were released or have expired, for the time a holder may keep a seat in all."""
+        self.lives.ended([(hold, self.stock_id(hold.seat_id)) for hold in holds], now)
 
     def begin(
         self,

@@ -50,12 +50,24 @@ TEN_MINUTES = 600.0
 class Event(Hall):
     """A core that sells ten standing tickets, two balcony tickets and five seats."""
 
-    def __init__(self, standing: int = 10, held_seats_limit: int = 100, **options: object) -> None:
+    def __init__(
+        self,
+        standing: int = 10,
+        held_seats_limit: int = 100,
+        guest_seats_limit: int = 100,
+        hold_life_seconds: float = 1800.0,
+        **options: object,
+    ) -> None:
         types = {
             STANDING: TicketType(STANDING, 2000, standing, 6),
             BALCONY: TicketType(BALCONY, 3500, 2, 2, NOW - 60, NOW + 3600),
         }
-        super().__init__(5, Policy(held_seats_limit=held_seats_limit), ticket_types=types, **options)
+        policy = Policy(
+            held_seats_limit=held_seats_limit,
+            guest_seats_limit=guest_seats_limit,
+            hold_life_seconds=hold_life_seconds,
+        )
+        super().__init__(5, policy, ticket_types=types, **options)
 
     def order(
         self, holder: str, quantity: int, kind: int = STANDING, seconds: float = TEN_MINUTES

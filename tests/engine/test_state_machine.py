@@ -32,6 +32,7 @@ SEATS = 8
 HOLDERS = st.sampled_from(["user:1", "session:x"])
 SEAT_IDS = st.lists(st.integers(1, SEATS), min_size=1, max_size=4).map(tuple)
 LIMIT = 3
+LIFE = 900.0
 
 
 class Model:
@@ -40,6 +41,27 @@ class Model:
 
     def __init__(self) -> None:
         self.seats: dict[int, tuple] = {}
+        self.began: dict[int, float] = {}
+        self.ended: dict[tuple[str, int], tuple[float, float]] = {}
+
+    def hold(self, holder: str, seats: list[int], now: float) -> None:
+        """Hold seats, each within the life that its holder has left on it."""
+        for seat in seats:
+            began_at, left_at = self.ended.get((holder, seat), (now, now))
+            self.began[seat] = now if left_at + LIFE <= now else began_at
+        until = min([now + 300, *(self.began[seat] + LIFE for seat in seats)])
+        for seat in seats:
+            self.seats[seat] = ("held", holder, until)
+
+    def alive(self, holder: str, seats: list[int], now: float) -> bool:
+        """Whether the holder has life left on every seat."""
+        lives = [self.ended.get((holder, seat), (now, now)) for seat in seats]
+        return all(left_at + LIFE <= now or began_at + LIFE > now for began_at, left_at in lives)
+
+    def give_back(self, seat: int, now: float) -> None:
+        """A held seat is released, or its hold expires."""
+        _, holder, until = self.seats.pop(seat)
+        self.ended[holder, seat] = (self.began[seat], min(now, until))
 
     def unpaid(self, holder: str) -> int:
         return sum(self._unpaid_by(state) == holder for state in self.seats.values())
@@ -70,7 +92,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
 
     @initialize(memory=st.sampled_from([2, 1024]))
     def open_hall(self, memory: int) -> None:
-        policy = Policy(held_seats_limit=LIMIT, extension_limit=2, hold_life_seconds=900.0)
+        policy = Policy(held_seats_limit=LIMIT, extension_limit=2, hold_life_seconds=LIFE)
         self.hall = Hall(SEATS, policy, change_memory=memory)
         self.model = Model()
         self.in_flight: list[Outcome] = []
@@ -104,7 +126,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.watch(outcome)
         for seat, state in list(self.model.seats.items()):
             if state[0] == "held" and state[2] <= self.hall.now:
-                del self.model.seats[seat]
+                self.model.give_back(seat, self.hall.now)
             elif state[0] == "pending" and state[2] <= self.hall.now:
                 self.model.seats[seat] = ("committing", state, None, "system")
         if outcome.operation is not None:
@@ -121,9 +143,9 @@ class CoreAgainstModel(RuleBasedStateMachine):
         free = [seat for seat in wanted if seat not in self.model.seats]
         fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
+        legal = legal and self.model.alive(holder, free, self.hall.now)
         if self.attempt(HoldSeats(1, holder, seats), legal):
-            for seat in free:
-                self.model.seats[seat] = ("held", holder, self.hall.now + 300)
+            self.model.hold(holder, free, self.hall.now)
 
     @rule(holder=HOLDERS, seats=SEAT_IDS)
     def toggle(self, holder: str, seats: tuple[int, ...]) -> None:
@@ -132,11 +154,11 @@ class CoreAgainstModel(RuleBasedStateMachine):
         own = [seat for seat in wanted if seat in self.model.seats]
         fits = not free or self.model.unpaid(holder) - len(own) + len(free) <= LIMIT
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
+        legal = legal and self.model.alive(holder, free, self.hall.now)
         if self.attempt(ToggleSeats(1, holder, seats), legal):
             for seat in own:
-                del self.model.seats[seat]
-            for seat in free:
-                self.model.seats[seat] = ("held", holder, self.hall.now + 300)
+                self.model.give_back(seat, self.hall.now)
+            self.model.hold(holder, free, self.hall.now)
 
     @rule(holder=HOLDERS, seats=SEAT_IDS, seconds=st.sampled_from([1.0, 300.0]))
     def extend(self, holder: str, seats: tuple[int, ...], seconds: float) -> None:
@@ -151,7 +173,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.attempt(ReleaseHolds(1, holder, seats), True)
         for seat in seats or range(1, SEATS + 1):
             if self.model.seats.get(seat, ())[:2] == ("held", holder):
-                del self.model.seats[seat]
+                self.model.give_back(seat, self.hall.now)
 
     @rule(holder=HOLDERS, seats=SEAT_IDS, pending=st.booleans(), held_only=st.booleans())
     def book(self, holder: str, seats: tuple[int, ...], pending: bool, held_only: bool) -> None:

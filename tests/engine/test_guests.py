@@ -1,0 +1,216 @@
+"""What bounds those who cost nothing to make: guests of one address, and holders who keep coming back."""
+
+import pytest
+
+from engine import hold_lives
+from engine.commands import ExtendHolds, HoldPlaces, HoldSeats, PlaceOrder, ReleaseHolds, ToggleSeats
+from engine.errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpent
+from engine.policy import Policy
+from engine.screening_state import Outcome
+from tests.engine.conftest import NOW, Hall
+from tests.engine.test_places import STANDING, Event
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+MINUTE = 60.0
+
+
+class Venue(Hall):
+    """A hall in which the guests of one network may hold four seats."""
+
+    def __init__(self, **policy: float) -> None:
+        super().__init__(20, Policy(guest_seats_limit=4, **policy))
+
+    def take(self, guest: str, *seat_ids: int, network: str | None = HERE) -> Outcome:
+        return self.do(HoldSeats(1, f"client:{guest}", seat_ids, guest_network=network))
+
+
+def test_guests_of_one_network_share_a_cap() -> None:
+    venue = Venue()
+    venue.take("a", 1, 2)
+    venue.take("b", 3)
+
+    with pytest.raises(GuestLimitExceeded) as refusal:
+        venue.take("c", 4, 5)
+
+    assert (refusal.value.limit, refusal.value.held, refusal.value.requested) == (4, 3, 2)
+    assert venue.seen(4) == venue.seen(5) == "available"
+    venue.take("c", 4)
+    venue.take("d", 5, 6, 7, 8, network=THERE)
+
+
+def test_users_are_not_counted_on_the_network_they_come_from() -> None:
+    venue = Venue()
+    venue.take("a", 1, 2, 3, 4)
+
+    venue.do(HoldSeats(1, "user:7", (5, 6)))
+
+    assert venue.seen(5) == "reserved"
+
+
+@pytest.mark.parametrize("way", ["released", "expired", "sold"])
+def test_what_is_no_longer_held_is_not_counted(way: str) -> None:
+    venue = Venue()
+    venue.take("a", 1, 2, 3, 4)
+
+    if way == "released":
+        venue.release("client:a")
+    elif way == "expired":
+        venue.now += 5 * MINUTE
+    else:
+        venue.sell("client:a", 1, 2, 3, 4)
+
+    venue.take("b", 5, 6, 7, 8)
+
+
+def test_a_guest_counts_for_the_network_it_came_from_last() -> None:
+    venue = Venue()
+    venue.take("a", 1, 2, 3)
+    venue.take("a", 4, network=THERE)
+
+    venue.take("b", 5, 6, 7, 8)
+    with pytest.raises(GuestLimitExceeded):
+        venue.take("c", 9, network=THERE)
+
+
+def test_moving_does_not_lift_a_guest_over_the_cap() -> None:
+    venue = Venue()
+    venue.take("a", 1, 2, 3, 4)
+
+    with pytest.raises(GuestLimitExceeded):
+        venue.take("a", 5, network=THERE)
+
+
+def test_nothing_is_remembered_of_guests_who_hold_nothing() -> None:
+    venue = Venue()
+    for number in range(100):
+        venue.take(f"guest-{number}", 1, network=f"192.0.2.{number}")
+        venue.release(f"client:guest-{number}")
+
+    claims = venue.screening._state.seats.claims
+    assert not claims
+    assert not claims._guests
+    assert not claims._networks
+
+
+def test_tickets_by_quantity_have_the_same_cap() -> None:
+    event = Event(standing=100, guest_seats_limit=8)
+
+    def order(session: str, quantity: int) -> Outcome:
+        return event.do(HoldPlaces(1, session, (PlaceOrder(STANDING, quantity),), 600.0, guest_network=HERE))
+
+    order("session:first", 6)
+    with pytest.raises(GuestLimitExceeded):
+        order("session:second", 3)
+    order("session:second", 2)
+
+
+# Releasing and taking again
+
+
+def test_a_seat_that_is_released_and_taken_again_goes_on_with_its_life() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=1800.0)
+    for _ in range(7):
+        venue.take("a", 1)
+        venue.now += 4 * MINUTE
+        venue.release("client:a", 1)
+
+    (hold,) = venue.take("a", 1).reply.holds
+
+    assert hold.expires_at == NOW + 1800.0
+    venue.now += 2 * MINUTE
+    with pytest.raises(HoldLifeSpent) as refusal:
+        venue.take("a", 1)
+    assert refusal.value.retry_after_seconds == 1800
+    assert venue.take("b", 1).reply.holds
+
+
+def test_a_seat_that_is_taken_again_whenever_it_expires_goes_on_with_its_life() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=900.0)
+    for _ in range(3):
+        venue.take("a", 1)
+        venue.now += 5 * MINUTE
+
+    with pytest.raises(HoldLifeSpent):
+        venue.take("a", 1)
+
+
+def test_toggling_does_not_start_a_new_life() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=900.0)
+    for _ in range(3):
+        venue.do(ToggleSeats(1, "user:7", (1,)))
+        venue.now += 4 * MINUTE
+        venue.do(ToggleSeats(1, "user:7", (1,)))
+        venue.now += MINUTE
+
+    with pytest.raises(HoldLifeSpent):
+        venue.do(ToggleSeats(1, "user:7", (1,)))
+
+
+def test_extensions_end_with_the_life_that_began_before_a_release() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=900.0)
+    venue.take("a", 1)
+    venue.now += 4 * MINUTE
+    venue.release("client:a", 1)
+    venue.take("a", 1)
+
+    venue.do(ExtendHolds(1, "client:a", (1,), 6 * MINUTE))
+    with pytest.raises(ExtensionLimitReached):
+        venue.do(ExtendHolds(1, "client:a", (1,), MINUTE))
+
+
+def test_whoever_leaves_a_seat_alone_for_a_life_starts_afresh() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=900.0)
+    for _ in range(3):
+        venue.take("a", 1)
+        venue.now += 5 * MINUTE
+    venue.now += 15 * MINUTE
+
+    (hold,) = venue.take("a", 1).reply.holds
+
+    assert hold.expires_at == venue.now + 300.0
+
+
+def test_another_seat_has_a_life_of_its_own() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=300.0)
+    venue.take("a", 1)
+    venue.now += 5 * MINUTE
+
+    assert venue.take("a", 2).reply.holds
+
+
+def test_tickets_of_a_type_go_on_with_their_life_whatever_place_they_are() -> None:
+    event = Event(standing=100, hold_life_seconds=1200.0)
+    first = event.reserve("session:guest", 2)
+    event.now += 9 * MINUTE
+    event.do(ReleaseHolds(1, "session:guest", None, first))
+    event.reserve("session:other", 2)
+
+    reservation = event.order("session:guest", 2, seconds=900.0).reply.reservations[0]
+
+    assert reservation[0].expires_at == NOW + 1200.0
+    event.now += 11 * MINUTE
+    with pytest.raises(HoldLifeSpent):
+        event.reserve("session:guest", 1)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hold_lives, "REMEMBERED_LIMIT", 5)
+    venue = Venue()
+    for number in range(20):
+        venue.take(f"guest-{number}", 1)
+        venue.release(f"client:guest-{number}", 1)
+
+    assert len(venue.screening._state.lives) == 5
+
+
+def test_what_is_too_long_ago_is_forgotten() -> None:
+    venue = Venue()
+    for number in range(20):
+        venue.take(f"guest-{number}", 1)
+        venue.release(f"client:guest-{number}", 1)
+    venue.now += 1800.0
+
+    venue.take("last", 2)
+    venue.release("client:last", 2)
+
+    assert len(venue.screening._state.lives) == 1
