@@ -36,9 +36,11 @@ from api.errors import ApiError, InvalidInput, NotAuthenticated
 from api.fields import RequestSchema
 from api.services import Services
 from api.styles import Content, Style, style_of
+from api.throttle import network_of
 from api.tokens import Identity
 from api.unfinished import UnfinishedWork
 from api.uploads import Upload
+from api.wire import SESSION_PREFIX
 from engine.commands import Command
 from engine.errors import EngineError, StoreUnavailable
 from engine.records import Receipt
@@ -126,6 +128,14 @@ class Call(NamedTuple):
         if self.holder.startswith(ADDRESS_PREFIX):
             raise InvalidInput({"sessionId": ["Needed where there is no token."]})
         return self.holder
+
+    @property
+    def guest_network(self) -> str | None:
+        """The network a session comes from, on which what it holds is counted; None for a user.
+
+        A session costs nothing to make, so it counts as a guest's even beside a token.
+        """
+        return network_of(self.address) if self.holder.startswith(SESSION_PREFIX) else None
 
     @property
     def account_id(self) -> int:

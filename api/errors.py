@@ -329,6 +329,8 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     catalogue.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
     engine.SeatsUnavailable: Translation(409, ("held", "booked")),
     engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
+    engine.GuestLimitExceeded: Translation(409, ("limit", "held", "requested")),
+    engine.HoldLifeSpent: Translation(409, ("retry_after_seconds",)),
     engine.NotHeld: Translation(409, ("seat_ids",)),
     engine.NotEnoughTickets: Translation(409, ("ticket_type_id", "requested", "available")),
     engine.OrderLimitExceeded: Translation(409, ("ticket_type_id", "limit", "requested")),

@@ -115,7 +115,7 @@ class RoomSocket(ClientSocket):
             raise BadClientId
         identity = self.authenticate(opening) if "token" in opening.query else None
         self._guest = identity is None
-        self._address = f"address:{network_of(opening.remote_ip)}"
+        self._address = network_of(opening.remote_ip)
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
         self.admit(self._holder if identity else self._address, identity)
         owners = {self._holder, self._address} if identity else {self._address}
@@ -269,7 +269,8 @@ class RoomSocket(ClientSocket):
     def _command(self, wish: _Wish, room: Room, seat_id: int) -> HoldSeats | ReleaseHolds:
         if wish.note is None:
             return ReleaseHolds(room.screening_id, self._holder, (seat_id,), origin=self._client_id)
-        return HoldSeats(room.screening_id, self._holder, (seat_id,), wish.note, self._client_id)
+        network = self._address if self._guest else None
+        return HoldSeats(room.screening_id, self._holder, (seat_id,), wish.note, self._client_id, network)
 
     def _answer(self, wish: _Wish, future: "asyncio.Future[Any]") -> bytes:
         """The frame that tells what became of a wish."""

@@ -27,7 +27,13 @@ _VERSIONS_KEPT = 1024
 reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 
 _UNKNOWN = (errors.ScreeningNotFound, errors.SeatsNotFound)
-_HOLD_REFUSALS = (*_UNKNOWN, errors.ScreeningStarted, errors.SeatsUnavailable, errors.HoldLimitExceeded)
+_HOLD_REFUSALS = (
+    *_UNKNOWN,
+    errors.ScreeningStarted,
+    errors.SeatsUnavailable,
+    errors.HoldLimitExceeded,
+    errors.HoldLifeSpent,
+)
 VERSION_HEADERS = {
     "ETag": "Version of the seats, to be sent as If-None-Match.",
     "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",

@@ -1,19 +1,40 @@
-"""Bounds how often something may be tried, per account or per address."""
+"""Bounds how often something may be tried, per account or per address, in any span of time.
+
+The window slides: no span of its length ever holds more attempts than the limit, so there is no boundary at
+which twice as many get through. Attempts are kept in slices of a tenth of the window, so a key costs at most
+eleven of them; a slice counts in full until its last attempt is a window old.
+
+The library `limits` does not fit: its memory storage reads the system's clock itself, starts a timer thread,
+keeps an object with a lock for every attempt, and cannot take an attempt back.
+"""
 
 import math
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from api.errors import TooManyAttempts
 
 _IPV6_PREFIX_BITS = 64
+_SLICES = 10
+
+
+@dataclass(slots=True)
+class _Slice:
+    """Attempts that were made shortly after one another."""
+
+    first_at: float
+    last_at: float
+    count: int = 0
 
 
 @dataclass(slots=True)
 class _Window:
-    ends_at: float
+    """The attempts of one key, oldest first."""
+
+    slices: deque[_Slice] = field(default_factory=deque)
     count: int = 0
 
 
@@ -23,7 +44,7 @@ class Standing(NamedTuple):
     Attributes:
         limit: attempts per window.
         remaining: how many are left; below zero if there was none for this one.
-        resets_in_seconds: until the window ends, at least 1.
+        resets_in_seconds: until the oldest attempts no longer count, at least 1.
     """
 
     limit: int
@@ -32,13 +53,13 @@ class Standing(NamedTuple):
 
 
 class Throttle:
-    """Counts attempts by key in windows of time.
+    """Counts attempts by key in a sliding window.
 
     Args:
         limit: attempts per window.
-        window_seconds: length of a window, which begins with its first attempt.
+        window_seconds: length of the window.
         now: the time.
-        keys_limit: keys that are remembered; beyond it the oldest window is forgotten.
+        keys_limit: keys that are remembered; beyond it the one that was counted least recently is forgotten.
     """
 
     def __init__(
@@ -48,7 +69,7 @@ class Throttle:
         self._window_seconds = window_seconds
         self._now = now
         self._keys_limit = keys_limit
-        # All windows are equally long, so they end in the order in which they stand here.
+        # In the order in which they were counted last, which is that in which they run out.
         self._windows: dict[str, _Window] = {}
 
     def attempt(self, key: str) -> None:
@@ -64,29 +85,45 @@ class Throttle:
     def count(self, key: str) -> Standing:
         """Count an attempt, unless there are too many, and tell how the key stands."""
         now = self._now()
+        window = self._windows.pop(key, None) or _Window()
+        self._windows[key] = window
         self._forget(now)
-        window = self._windows.setdefault(key, _Window(now + self._window_seconds))
-        resets_in_seconds = max(1, math.ceil(window.ends_at - now))
+        slices = window.slices
+        while slices and slices[0].last_at + self._window_seconds <= now:
+            window.count -= slices.popleft().count
         if window.count >= self._limit:
-            return Standing(self._limit, -1, resets_in_seconds)
+            return Standing(self._limit, -1, self._resets_in(window, now))
+        if not slices or now - slices[-1].first_at >= self._window_seconds / _SLICES:
+            slices.append(_Slice(now, now))
+        slices[-1].last_at = now
+        slices[-1].count += 1
         window.count += 1
-        return Standing(self._limit, self._limit - window.count, resets_in_seconds)
+        return Standing(self._limit, self._limit - window.count, self._resets_in(window, now))
 
     def forgive(self, key: str) -> None:
         """Forget the attempts of a key, since one has succeeded."""
         self._windows.pop(key, None)
 
     def retract(self, key: str) -> None:
-        """Take one attempt back."""
-        if window := self._windows.get(key):
-            window.count = max(0, window.count - 1)
+        """Take the latest attempt back."""
+        window = self._windows.get(key)
+        if window and window.count:
+            window.count -= 1
+            window.slices[-1].count -= 1
+            if not window.slices[-1].count:
+                window.slices.pop()
+
+    def _resets_in(self, window: _Window, now: float) -> int:
+        return max(1, math.ceil(window.slices[0].last_at + self._window_seconds - now))
 
     def _forget(self, now: float) -> None:
-        while self._windows:
-            oldest = next(iter(self._windows))
-            if self._windows[oldest].ends_at > now and len(self._windows) <= self._keys_limit:
-                break
-            del self._windows[oldest]
+        """Drop keys of which nothing counts any more, and those beyond the bound."""
+        while True:
+            key, window = next(iter(self._windows.items()))
+            counts = window.slices and window.slices[-1].last_at + self._window_seconds > now
+            if len(self._windows) == 1 or (counts and len(self._windows) <= self._keys_limit):
+                return
+            del self._windows[key]
 
 
 def network_of(address: str) -> str:

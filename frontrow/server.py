@@ -121,6 +121,7 @@ class Server:
             extension_limit=settings.hold_extension_limit,
             hold_life_seconds=settings.hold_life_seconds,
             held_seats_limit=settings.held_seats_limit,
+            guest_seats_limit=settings.guest_seats_limit,
             payment_window_seconds=settings.payment_window_seconds,
         )
         self._screenings = Screenings(

@@ -246,11 +246,20 @@ class Settings:
         int, _whole(0, 1000, "extensions"), "How many times one hold may be extended."
     ] = 3
     hold_life_seconds: Annotated[
-        float, _seconds(1, 7 * _DAY_SECONDS), "How long a hold may last in all, extensions included."
+        float,
+        _seconds(1, 7 * _DAY_SECONDS),
+        "How long a buyer may keep a seat in all: extensions, and taking it again after a release or expiry, "
+        "included.",
     ] = 1800.0
     held_seats_limit: Annotated[
         int, _whole(1, 10_000, "seats"), "Seats that one buyer may hold in one screening at the same time."
     ] = 10
+    guest_seats_limit: Annotated[
+        int,
+        _whole(1, 1_000_000, "seats"),
+        "Seats and tickets that all guests of one address may hold in one screening at the same time. Users "
+        "with a token are not counted.",
+    ] = 40
     seats_per_request_limit: Annotated[int, _whole(1, 1000, "seats"), "Seats that one request may name."] = (
         100
     )

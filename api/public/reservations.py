@@ -156,6 +156,8 @@ class ReservationsOfTickets(Named):
         errors.OrderLimitExceeded,
         errors.NotEnoughTickets,
         errors.HoldLimitExceeded,
+        errors.GuestLimitExceeded,
+        errors.HoldLifeSpent,
     ),
 )
 async def reserve_tickets(
@@ -296,7 +298,9 @@ async def _reserved(
             places = tuple(
                 PlaceOrder(offers[number].ticket_type_id, orders[number].quantity) for number in numbers
             )
-            answer: Reserved = await call.ask(HoldPlaces(event_id, buyer, places, hold_seconds, note))
+            answer: Reserved = await call.ask(
+                HoldPlaces(event_id, buyer, places, hold_seconds, note, call.guest_network)
+            )
             made |= zip(numbers, answer.reservations, strict=True)
     except errors.EngineError:
         await asyncio.gather(*(_given_back(call, holds[0]) for holds in made.values()))

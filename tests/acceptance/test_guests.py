@@ -18,7 +18,13 @@ GUESTS = 500
 CAPACITIES = {"Standing": 60, "Seated": 40}
 
 UNCOUNTED = dict.fromkeys(
-    ("guest_requests_per_address", "guest_requests_per_session", "guest_creations_per_address"), 1_000_000
+    (
+        "guest_requests_per_address",
+        "guest_requests_per_session",
+        "guest_creations_per_address",
+        "guest_seats_limit",
+    ),
+    1_000_000,
 )
 
 STORED = """

@@ -58,7 +58,11 @@ class EventHall(House):
 
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         execute(database_url, _WORLD)
-        super().__init__(database_url, data_dir, **{"held_seats_limit": CAPACITY, **settings})
+        super().__init__(
+            database_url,
+            data_dir,
+            **{"held_seats_limit": CAPACITY, "guest_seats_limit": CAPACITY, **settings},
+        )
 
     @property
     def socket_url(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from frontrow.settings import Settings
 from tests.box_office import ADA, BOB, RESERVATIONS, Guest, data, days_ahead, make_event, make_type, refusal
 from tests.contracts.conftest import OpenFair
 from tests.contracts.fair import EVENT, LEFT, NO_RESERVATION, SESSION, Fair
@@ -123,6 +124,18 @@ class TestCreatingAReservation:
         assert refusal(refused) == (409, "order_limit_exceeded")
         await fair.guest.reserved(fair.standing, 10)
         assert refusal(await fair.guest.reserve(fair.seated)) == (409, "hold_limit_exceeded")
+
+    async def test_new_sessions_do_not_get_one_address_more_than_its_share(self, fair: Fair) -> None:
+        limit = Settings().guest_seats_limit
+        kind = await make_type(fair.house, fair.event, "Arena", capacity=200)
+        sessions = [Guest(fair.house, f"made-up-session-{number}") for number in range(22)]
+        answers = [await guest.reserve(kind, 8) for guest in sessions]
+        made = [answer for answer in answers if answer.status == 201]
+        assert len(made) == limit // 8
+        refused = answers[-1]
+        assert refusal(refused) == (409, "guest_limit_exceeded")
+        assert_shows(refused.json["error"], {"limit": limit, "held": len(made) * 8, "requested": 8})
+        await fair.user.reserved(kind, 8)
 
     async def test_a_key_makes_it_once(self, fair: Fair) -> None:
         first = await fair.guest.reserve(fair.standing, key="one")
