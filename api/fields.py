@@ -9,14 +9,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, ClassVar
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from api.limits import Limits
 from api.wire import timestamp
 
 LARGEST_ID = 2**63 - 1
+
+_UNKNOWN_NAMED = 5
+"""Unknown fields of one object that a refusal names."""
+_UNKNOWN_NAME_SHOWN = 64
+"""Characters that it shows of each name."""
 
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -27,7 +34,7 @@ _USUAL_LIMITS = Limits()
 class RequestSchema(Schema):
     """The shape of a request's body or query.
 
-    Fields that are not declared are ignored, so a client may send more than this version knows.
+    A field that is not declared is refused by name: whoever misspells `private` must not get a public event.
 
     Args:
         limits: the bounds of requests.
@@ -42,12 +49,31 @@ class RequestSchema(Schema):
 
     def __init__(self, limits: Limits = _USUAL_LIMITS, **options: Any) -> None:
         self._limits = limits
-        super().__init__(unknown=EXCLUDE, **options)
+        super().__init__(**options)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
         """Hand a field the limit that it needs."""
         if isinstance(field_obj, Limited):
             field_obj.limit_to(self._limits)
+
+    def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
+        """Say of unknown fields which ones may have been meant; of very many, name a few."""
+        if not isinstance(error.messages, dict):
+            return
+        unknown = [name for name, said in error.messages.items() if said == [self.error_messages["unknown"]]]
+        known = tuple(field.data_key or name for name, field in self.load_fields.items())
+        for number, name in enumerate(sorted(unknown)):
+            del error.messages[name]
+            if number < _UNKNOWN_NAMED:
+                shown = str(name)[:_UNKNOWN_NAME_SHOWN]
+                error.messages[shown] = [_unknown_field(shown, known)]
+
+
+@lru_cache(1024)
+def _unknown_field(name: str, known: tuple[str, ...]) -> str:
+    if similar := get_close_matches(name, known, 1):
+        return f'Unknown field "{name}"; did you mean "{similar[0]}"?'
+    return f'Unknown field "{name}"; known are: {", ".join(known)}.'
 
 
 class Limited(ABC):

@@ -42,8 +42,10 @@ Real-time seat reservations: REST as the seat guides describe it, with live upda
 
 Reservations are soft: they live in memory and are written behind. Tickets are hard: their answer is sent
 after the database has committed. No answer to a booking, or a 503, means that it may have happened; the
-same request with the same `payment_id` or `Idempotency-Key` tells. Request fields that are not listed are
-ignored."""
+same request with the same `payment_id` or `Idempotency-Key` tells.
+
+Fields of a body that are not listed are refused by name, and so are query parameters where an operation has
+some; the fields of an OAuth2 form and of WebSocket messages are not."""
 
 _FIELDS = OpenAPIConverter("3.1.0", schema_name_resolver=lambda schema: None, spec=None)  # type: ignore[arg-type]
 """Describes answers that are no records, such as a list of words."""

@@ -45,6 +45,8 @@ class PlainBody(RequestSchema):
         return self.united(fields)
 
     def _judged(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        if not data.keys() <= self.load_fields.keys():
+            raise ValidationError(self.error_messages["unknown"])
         judged = {}
         for name, field in self.load_fields.items():
             value = field.deserialize(data.get(name, missing), name, data)

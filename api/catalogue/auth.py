@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.accounts import TokenPair
 from api.catalogue.users import Profile, own_profile
@@ -78,7 +78,10 @@ class PasswordLogin(RequestSchema):
 
 
 class OAuthLogin(RequestSchema):
-    """The form of RFC 6749, section 4.3.2."""
+    """The form of RFC 6749, section 4.3.2. Fields that are not known are ignored, as section 3.2 demands."""
+
+    class Meta:
+        unknown = EXCLUDE
 
     email = EmailAddress(required=True, data_key="username", validate=[validate.Length(1, 254), storable])
     password = _known_password()

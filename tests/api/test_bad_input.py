@@ -82,9 +82,37 @@ async def test_all_faults_are_named_at_once(venue: Venue) -> None:
     assert set(response.json["errors"]) == {"screening_id", "seat_ids"}
 
 
-async def test_unknown_fields_are_ignored(venue: Venue) -> None:
-    response = await venue.user(7).send("POST", RESERVE, selection(colour="red"))
+@pytest.mark.parametrize(
+    ("path", "body", "field", "advice"),
+    [
+        (RESERVE, selection(colour="red"), "colour", "known are: screening_id, seat_ids"),
+        (RESERVE, selection(seat_id=42), "seat_id", 'did you mean "seat_ids"?'),
+        (BOOK, selection(paymentId="pi_1"), "paymentId", 'did you mean "payment_id"?'),
+        (f"{RESERVATIONS}/extend?minutes=5", selection(), "minutes", "known are: additional_minutes"),
+        (f"{RESERVATIONS}/extend?_=1700000000", selection(), "_", "known are: additional_minutes"),
+    ],
+)
+async def test_unknown_fields_are_refused_by_name(
+    venue: Venue, path: str, body: object, field: str, advice: str
+) -> None:
+    response = await venue.user(7).send("POST", path, body)
+    assert (response.status, response.code, list(response.json["errors"])) == (422, "invalid_input", [field])
+    assert f'Unknown field "{field}"' in response.json["detail"] and advice in response.json["detail"]
+    assert not venue.database.events, "nothing changed"
+
+
+async def test_unknown_parameters_do_not_matter_where_there_are_none(venue: Venue) -> None:
+    response = await venue.user(7).send("POST", f"{RESERVE}?_=1700000000", selection())
     assert response.status == 201
+
+
+async def test_of_very_many_unknown_fields_the_first_few_are_named(venue: Venue) -> None:
+    many = {f"field_{number}": 1 for number in range(1000, 3000)}
+    response = await venue.user(7).send("POST", RESERVE, selection(**many))
+    assert (response.status, list(response.json["errors"])) == (422, list(many)[:5])
+    response = await venue.user(7).send("POST", RESERVE, selection(**{"x" * 50_000: 1}))
+    assert (response.status, list(response.json["errors"])) == (422, ["x" * 64])
+    assert len(response.body) < 1000
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import pytest
-from marshmallow import Schema, fields
+from marshmallow import Schema, ValidationError, fields
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
+from api.application import RESOURCES
 from api.endpoint import Access, Answer, Resource
 from api.errors import InvalidInput
+from api.limits import Limits
 from api.operation import UnfinishedWork
 from api.parsing import Parser
 from api.receipts import TICKET, TICKETS_CREATED, encode_reply
@@ -130,6 +133,32 @@ async def test_what_is_kept_of_a_booking_is_what_was_answered(venue: Venue) -> N
     tickets = venue.database.tickets
     assert receipt_reply.tickets == tuple(tickets.values())
     assert encode_reply(TICKETS_CREATED, receipt_reply) == (answered.status, answered.body)
+
+
+def request_schemas() -> Iterator[tuple[str, Schema]]:
+    """Every schema of a body or a query, with the operation that declares it."""
+    for resource in RESOURCES:
+        for endpoint in resource.endpoints:
+            for kind in (endpoint.body, endpoint.query):
+                if kind is not None:
+                    yield endpoint.name, kind(Limits())
+
+
+def nested_schemas(schema: Schema) -> Iterator[Schema]:
+    """A schema and those of the objects within it."""
+    yield schema
+    for field in schema.load_fields.values():
+        inner = field.inner if isinstance(field, fields.List) else field
+        if isinstance(inner, fields.Nested):
+            yield from nested_schemas(inner.schema)
+
+
+@pytest.mark.parametrize(("operation", "schema"), list(request_schemas()))
+def test_no_operation_passes_over_what_it_does_not_know(operation: str, schema: Schema) -> None:
+    for one in nested_schemas(schema):
+        with pytest.raises(ValidationError) as refusal:
+            one.load({"field_of_another_version": 1})
+        assert "field_of_another_version" in refusal.value.messages
 
 
 @pytest.mark.parametrize("form", [TICKET, TICKETS_CREATED])

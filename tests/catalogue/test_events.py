@@ -5,7 +5,17 @@ from typing import Any
 import pytest
 
 from tests.api.caller import Response
-from tests.box_office import ADA, PUBLIC, Guest, data, days_ahead, make_event, make_type, refusal
+from tests.box_office import (
+    ADA,
+    PUBLIC,
+    RESERVATIONS,
+    Guest,
+    data,
+    days_ahead,
+    make_event,
+    make_type,
+    refusal,
+)
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test
@@ -171,7 +181,34 @@ async def test_changes_take_effect_at_once_and_keep_what_is_taken(house: House) 
     assert refusal(await guest.reserve(kind, 2)) == (409, "not_enough_tickets")
     assert (await guest.reserve(kind)).status == 201
     elsewhere = await make_event(house, title="Elsewhere")
-    assert data(await changed(house, path, eventId=elsewhere))["eventId"] == event
+    moved = await changed(house, path, eventId=elsewhere)
+    assert (*refusal(moved), list(moved.json["error"]["errors"])) == (400, "invalid_input", ["eventId"])
+
+
+async def test_a_misspelt_wish_for_privacy_makes_no_public_event(house: House) -> None:
+    wanted = {"title": "Tasting", "startDate": "2099-01-01T20:00:00Z", "visibility": "private"}
+    made = await house.admin.send("POST", EVENTS, wanted)
+    assert (*refusal(made), list(made.json["error"]["errors"])) == (400, "invalid_input", ["visibility"])
+    assert "private" in made.json["message"], "what is known is named"
+    assert data(await house.admin.send("GET", EVENTS)) == []
+    listed = await house.guest.send("GET", "/api/public/events?serach=tasting")
+    assert refusal(listed) == (400, "invalid_input")
+    assert listed.json["error"]["errors"] == {"serach": ['Unknown field "serach"; did you mean "search"?']}
+
+
+async def test_unknown_fields_of_buyers_and_guests_are_named(house: House) -> None:
+    kind = await make_type(house, await make_event(house))
+    guest = Guest(house, "guest-of-an-event", house.token(7))
+    reservation = await guest.reserved(kind)
+    order = {"ticketTypeId": kind, "quantity": 1}
+    for refused in (
+        await guest.purchase(reservation, {**ADA, "phone": "1"}),
+        await guest.send("PATCH", f"{RESERVATIONS}/{reservation}", {"additionalMinutes": 5, "minutes": 5}),
+        await guest.reserve_all((kind, 1), reservation=[]),
+        await guest.send("POST", RESERVATIONS, {"reservations": [{**order, "count": 2}]}),
+    ):
+        assert refusal(refused) == (400, "invalid_input")
+        assert "Unknown field" in refused.json["message"]
 
 
 async def test_what_is_taken_is_not_deleted(house: House) -> None:

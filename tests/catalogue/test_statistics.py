@@ -96,6 +96,13 @@ async def test_recent_bookings_are_paged_with_the_newest_first(house: House) -> 
 
 
 @gen_test
+async def test_a_period_that_is_named_otherwise_is_not_taken_for_the_usual_one(house: House) -> None:
+    refused = await house.admin.send("GET", f"{STATS}/revenue/period?start_date=2026-01-01")
+    assert (refused.status, list(refused.json["errors"])) == (422, ["start_date"])
+    assert "known are: from, to, granularity, timezone" in refused.json["detail"]
+
+
+@gen_test
 async def test_revenue_is_divided_on_the_calendar_of_a_time_zone(house: House) -> None:
     sell(
         house,
