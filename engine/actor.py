@@ -20,15 +20,7 @@ from functools import partial
 from math import inf
 from time import perf_counter
 
-from engine.commands import (
-    Command,
-    ReadChanges,
-    ReadReservation,
-    ReadSeats,
-    ReadStock,
-    ReleaseLapsed,
-    ShowStock,
-)
+from engine.commands import READS, Command, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
 from engine.events import HoldsExpired
 from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
@@ -39,7 +31,7 @@ from engine.screening_state import Outcome
 
 log = logging.getLogger("frontrow.engine")
 
-_UNJOURNALLED = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges, ReleaseLapsed})
+_UNJOURNALLED = READS | {ReleaseLapsed}
 """Commands that are served even when the journal is full: reads, and what time has decided."""
 
 
@@ -106,6 +98,11 @@ class ScreeningActor:
         # Whoever activates a screening has a command for it; the timer is armed when that is handled, so
         # that what lapsed while nobody looked is counted by the command and not by a timer before it.
         self.last_asked_at = surroundings.clock.now()
+
+    @property
+    def screening(self) -> Screening:
+        """Its state, for whoever has closed the actor."""
+        return self._screening
 
     @property
     def screening_id(self) -> int:

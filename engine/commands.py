@@ -218,3 +218,6 @@ Command = (
     | ShowStock
     | ReadChanges
 )
+
+READS: frozenset[type] = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges})
+"""Commands that decide nothing."""

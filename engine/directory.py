@@ -3,18 +3,23 @@
 A screening is activated by the first command for it; commands that arrive meanwhile share that
 activation. It is put away again when it is idle, at rest and flushed. Callers know nothing of this:
 they `ask`, and they could as well be asking another process.
+
+Only a command that changes something takes a screening from another server that lives. Reads of what such
+a server owns are answered from a copy, which is loaded again when it is a second old. Each sweep looks
+whether its owner is gone; whoever has watched meanwhile is then told what has changed.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
+from math import inf
 from time import perf_counter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine.actor import ScreeningActor, Surroundings
-from engine.commands import Command, ReleaseLapsed, ShowStock
-from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
+from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
+from engine.errors import EngineError, OwnershipLost, ScreeningNotFound, Stopping, Unavailable
 from engine.guards import guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
@@ -31,6 +36,27 @@ _OVERDUE_LIMIT = 1000
 _SWEPT_AT_ONCE = 4
 # How long passivation waits for what a screening has decided last; if it takes longer, it stays for now.
 _FLUSH_SECONDS = 1.0
+
+_COPIES_LIMIT = 1000
+_COPY_SECONDS = 1.0
+
+
+class _Copy(NamedTuple):
+    """A screening that another server owns.
+
+    Attributes:
+        screening: as it was stored at `loaded_at`; nothing is decided by it.
+        outdated: seats that it, or a copy before it, shows otherwise than a later one.
+    """
+
+    screening: Screening
+    loaded_at: float
+    outdated: frozenset[int]
+
+    def answer(self, command: Command) -> Reply:
+        if isinstance(command, ShowStock):
+            command = ReadStock(command.screening_id)
+        return self.screening.handle(command, self.loaded_at).reply
 
 
 class Screenings:
@@ -69,6 +95,7 @@ class Screenings:
     ) -> None:
         self._store = store
         self._journal = journal
+        self._publisher = publisher = guarded(publisher)
         self._observer = observer = guarded(observer)
         self._clock = clock
         self._load: Callable[..., Screening] = lambda loaded: Screening(
@@ -76,7 +103,7 @@ class Screenings:
         )
         self._surroundings = Surroundings(
             journal,
-            guarded(publisher),
+            publisher,
             observer,
             clock,
             mailbox_limit,
@@ -86,7 +113,8 @@ class Screenings:
         )
         self._idle_seconds = idle_seconds
         self._actors: dict[int, ScreeningActor] = {}
-        self._activations: dict[int, asyncio.Task[ScreeningActor]] = {}
+        self._activations: dict[int, asyncio.Task[ScreeningActor | _Copy]] = {}
+        self._copies: dict[int, _Copy] = {}
         self._changes: dict[int, asyncio.Future[None]] = {}
         self._dropped: set[int] = set()
         self._stopping = False
@@ -107,7 +135,10 @@ class Screenings:
         """
         actor = self._actors.get(command.screening_id)
         if actor is None:
-            actor = await self._activated(command.screening_id)
+            found = await self._found(command.screening_id, depose=type(command) not in READS)
+            if isinstance(found, _Copy):
+                return found.answer(command)
+            actor = found
         return await actor.ask(command)
 
     def ask_active(self, command: Command) -> "asyncio.Future[Reply] | None":
@@ -173,6 +204,8 @@ class Screenings:
     async def sweep(self) -> int:
         """Release whatever has lapsed, also in screenings that nobody has touched since.
 
+        What another living server owns is left to it.
+
         Returns:
             How many holds and pending tickets were released.
 
@@ -181,12 +214,12 @@ class Screenings:
         """
         now = self._clock.now()
         due = {sid for sid, actor in self._actors.items() if actor.next_deadline <= now}
-        due.update(await self._store.overdue(now, _OVERDUE_LIMIT))
+        due.update(self._copies, await self._store.overdue(now, _OVERDUE_LIMIT))
         released = 0
         remaining = iter(sorted(due))
         while few := list(islice(remaining, _SWEPT_AT_ONCE)):
             answers = await asyncio.gather(
-                *(self.ask(ReleaseLapsed(screening_id)) for screening_id in few), return_exceptions=True
+                *(self._release_lapsed(screening_id) for screening_id in few), return_exceptions=True
             )
             for answer in answers:
                 if isinstance(answer, Exception) and not isinstance(answer, EngineError):
@@ -194,6 +227,10 @@ class Screenings:
                     log.error("the holds of a screening could not be released", exc_info=answer)
             released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
         return released
+
+    async def _release_lapsed(self, screening_id: int) -> Reply | None:
+        actor = self._actors.get(screening_id) or await self._found(screening_id, depose=False)
+        return None if isinstance(actor, _Copy) else await actor.ask(ReleaseLapsed(screening_id))
 
     async def passivate_idle(self) -> int:
         """Put away the screenings that are idle, at rest and flushed. Returns how many."""
@@ -244,49 +281,76 @@ class Screenings:
         """Live holds, over all screenings in memory."""
         return sum(actor.hold_count for actor in self._actors.values())
 
-    async def _activated(self, screening_id: int) -> ScreeningActor:
-        await self._unchanging(screening_id)
-        if self._stopping:
-            raise Stopping
-        activation = self._activations.get(screening_id)
-        if activation is None:
-            activation = asyncio.create_task(self._activate(screening_id))
-            self._activations[screening_id] = activation
-            activation.add_done_callback(lambda task: self._activation_done(screening_id, task))
-        try:
-            return await asyncio.shield(activation)
-        except asyncio.CancelledError:
-            if activation.cancelled() and self._stopping:
-                raise Stopping from None
-            raise
+    async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
+        """The screening's actor; a fresh copy if another server has it and is not to be deposed."""
+        while True:
+            await self._unchanging(screening_id)
+            if self._stopping:
+                raise Stopping
+            copy = self._copies.get(screening_id)
+            if not depose and copy is not None and self._clock.now() - copy.loaded_at < _COPY_SECONDS:
+                return copy
+            activation = self._activations.get(screening_id)
+            if activation is None:
+                activation = asyncio.create_task(self._activate(screening_id, depose))
+                self._activations[screening_id] = activation
+                activation.add_done_callback(lambda task: self._activation_done(screening_id, task))
+            try:
+                found = await asyncio.shield(activation)
+            except asyncio.CancelledError:
+                if activation.cancelled() and self._stopping:
+                    raise Stopping from None
+                raise
+            if isinstance(found, ScreeningActor) or not depose:
+                return found
+            # That was an activation for a read, and the command has to take the screening from its owner.
 
     async def _unchanging(self, screening_id: int) -> None:
         """Return when nobody is changing the screening."""
         while (change := self._changes.get(screening_id)) is not None:
             await asyncio.wait((change,))
 
-    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor]") -> None:
+    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor | _Copy]") -> None:
         del self._activations[screening_id]
         if not task.cancelled():
             task.exception()  # whoever asked has been told; nobody may be left to ask
 
-    async def _activate(self, screening_id: int) -> ScreeningActor:
+    async def _activate(self, screening_id: int, depose: bool) -> ScreeningActor | _Copy:
         started = perf_counter()
         if screening_id in self._dropped:
             # A new epoch fences the entries of the old one; ours have to arrive first.
             await self._journal.flushed(screening_id)
             self._dropped.discard(screening_id)
-        loaded = await self._store.activate(screening_id)
-        actor = ScreeningActor(self._load(loaded), self._surroundings)
+        try:
+            loaded = await self._store.activate(screening_id, depose=depose)
+        except ScreeningNotFound:
+            self._copies.pop(screening_id, None)
+            raise
+        screening, now = self._load(loaded), self._clock.now()
+        before = self._copies.pop(screening_id, None)
+        outdated = before.outdated | screening.differing_seats(before.screening) if before else frozenset()
+        if not loaded.owned:
+            return self._keep_copy(_Copy(screening, now, outdated))
+        actor = ScreeningActor(screening, self._surroundings)
         self._actors[screening_id] = actor
         self._observer.screening_activated(perf_counter() - started)
+        if before is not None:
+            # Whoever watches has seen the copies, and nothing of what the other server did after them.
+            self._publisher.publish(screening.show_again(outdated, now))
         return actor
+
+    def _keep_copy(self, copy: _Copy) -> _Copy:
+        if len(self._copies) == _COPIES_LIMIT:
+            del self._copies[next(iter(self._copies))]
+        self._copies[copy.screening.info.id] = copy
+        return copy
 
     def _step_down(self, screening_id: int, epoch: int) -> None:
         actor = self._actors.get(screening_id)
         if actor is not None and actor.epoch == epoch:
             log.warning("screening %d was taken over by another server", screening_id)
             self._drop(actor, OwnershipLost(screening_id))
+            self._keep_copy(_Copy(actor.screening, -inf, frozenset()))
 
     def _drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
         """Forget an actor whose state must not be used any more."""

@@ -34,6 +34,8 @@ class MemoryDatabase:
     def __init__(self) -> None:
         self.screenings: dict[int, tuple[ScreeningInfo, Layout]] = {}
         self.epochs: dict[int, int] = {}
+        self.owners: dict[int, str] = {}
+        self.living: set[str] = set()
         self.holds: dict[int, tuple[Hold, str]] = {}
         self.tickets: dict[int, Ticket] = {}
         self.payments: dict[str, int] = {}
@@ -187,31 +189,50 @@ class MemoryJournal:
 
 
 class MemoryStore:
-    """`engine.ports.Store` over a `MemoryDatabase`."""
+    """`engine.ports.Store` over a `MemoryDatabase`.
 
-    def __init__(self, database: MemoryDatabase) -> None:
+    Args:
+        database: what it reads.
+        owner: the name of the server that it works for, which lives until `die`.
+    """
+
+    def __init__(self, database: MemoryDatabase, owner: str = "one") -> None:
         self._database = database
+        self._owner = owner
+        database.living.add(owner)
 
-    async def activate(self, screening_id: int) -> LoadedScreening:
-        """Raise the epoch and load."""
-        if screening_id not in self._database.screenings:
+    def die(self) -> None:
+        """The server is gone: whoever wants to may have what it owns."""
+        self._database.living.discard(self._owner)
+
+    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+        """Raise the epoch and load, or load a copy of what another one owns."""
+        database = self._database
+        if screening_id not in database.screenings:
             raise ScreeningNotFound(screening_id)
-        info, layout = self._database.screenings[screening_id]
-        epoch = self._database.epochs[screening_id] = self._database.epochs.get(screening_id, 0) + 1
+        owned = depose or not self._is_of_another(screening_id)
+        seq = 0
+        if owned:
+            database.epochs[screening_id] = database.epochs.get(screening_id, 0) + 1
+            database.owners[screening_id] = self._owner
+        epoch = database.epochs[screening_id]
+        if not owned:
+            seq = max((key[2] for key in database.events if key[:2] == (screening_id, epoch)), default=0)
+        info, layout = database.screenings[screening_id]
         holds = [
             hold
-            for hold, status in self._database.holds.values()
+            for hold, status in database.holds.values()
             if status == "active" and hold.screening_id == screening_id
         ]
         tickets = [
             ticket
-            for ticket in self._database.tickets.values()
+            for ticket in database.tickets.values()
             if ticket.status in _LIVE and ticket.screening_id == screening_id
         ]
-        return LoadedScreening(info, layout, epoch, holds, tickets)
+        return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq)
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Screenings with something stored whose deadline is past."""
+        """Screenings with something stored whose deadline is past, and no other living owner."""
         found = {
             hold.screening_id
             for hold, status in self._database.holds.values()
@@ -222,7 +243,11 @@ class MemoryStore:
             for ticket in self._database.tickets.values()
             if ticket.status is TicketStatus.PENDING and (ticket.payment_deadline or 0.0) <= now
         )
-        return sorted(found)[:limit]
+        return [each for each in sorted(found) if not self._is_of_another(each)][:limit]
+
+    def _is_of_another(self, screening_id: int) -> bool:
+        owner = self._database.owners.get(screening_id, self._owner)
+        return owner != self._owner and owner in self._database.living
 
 
 class MemoryLedger:

@@ -121,6 +121,8 @@ class LoadedScreening(NamedTuple):
         epoch: the ownership period that begins with this activation.
         holds: holds whose rows are active, lapsed ones included.
         tickets: the live tickets (pending and confirmed).
+        owned: false for a copy of what another server owns: to be read, never to decide by.
+        seq: number of the last event of the epoch that a copy includes.
     """
 
     info: ScreeningInfo
@@ -128,15 +130,22 @@ class LoadedScreening(NamedTuple):
     epoch: int
     holds: Sequence[Hold]
     tickets: Sequence[Ticket]
+    owned: bool = True
+    seq: int = 0
 
 
 class Store(Protocol):
     """Reads a screening back and takes its ownership."""
 
-    async def activate(self, screening_id: int) -> LoadedScreening:
+    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
         """Raise the screening's epoch, durably, and only then load its state.
 
         From its return on, nothing that carries an older epoch can be written.
+
+        Args:
+            screening_id: the screening.
+            depose: take the screening even from another server that lives. Otherwise what that one owns
+                keeps its epoch, and a copy is returned that is not `owned`, all of it from one instant.
 
         Raises:
             ScreeningNotFound: there is none.
@@ -145,7 +154,7 @@ class Store(Protocol):
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
         """Ids of at most `limit` screenings that have a stored hold or a pending ticket whose
-        deadline is past.
+        deadline is past, without those that another living server owns: it releases them itself.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -8,7 +8,7 @@ Durable commands take two steps. The decision sends their seats through COMMITTI
 operation; when the journal has spoken, `settle` or `abort` finishes it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from engine import holding, selling
@@ -33,6 +33,7 @@ from engine.commands import (
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
+from engine.replies import SeatsChanged
 from engine.screening_state import Outcome, ScreeningState
 
 
@@ -99,6 +100,15 @@ class Screening:
             EngineError: the command is refused and nothing has changed.
         """
         return _DECISIONS[type(command)](self._state, command, now)
+
+    def differing_seats(self, earlier: "Screening") -> frozenset[int]:
+        """Seats that others see otherwise than in an earlier state of the same screening."""
+        before, after = earlier._state.seats.views(), self._state.seats.views()
+        return frozenset(seat for seat in before.keys() | after if before.get(seat) != after.get(seat))
+
+    def show_again(self, seat_ids: Collection[int], now: float) -> SeatsChanged:
+        """Tell what seats are like now, and how many are free, without any change."""
+        return self._state.show("seats_reloaded", self._state.seats.shown_of(sorted(seat_ids)), now)
 
     def settle(self, operation_id: int, now: float) -> Outcome:
         """The database has written an operation: its seats become what they were to become."""

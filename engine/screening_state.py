@@ -89,6 +89,7 @@ class ScreeningState:
     __slots__ = (
         "_change_memory",
         "_changes",
+        "_first_seq",
         "_map",
         "_seated",
         "_seq",
@@ -126,8 +127,7 @@ class ScreeningState:
         self.lives = HoldLives(policy.hold_life_seconds)
         self.operations: dict[int, Operation] = {}
         self.closed = False
-        self._seq = 0
-        self._visible_seq = 0
+        self._seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
         self._map: SeatMap | None = None
@@ -161,7 +161,7 @@ class ScreeningState:
     def changes_since(self, epoch: int, since: int) -> Changes:
         """What became visible after `since` of `epoch`, where that is still known."""
         changes = tuple(self._changes or ())
-        forgotten_seq = changes[0].seq if len(changes) > self._change_memory else 0
+        forgotten_seq = changes[0].seq if len(changes) > self._change_memory else self._first_seq
         missed = None
         if epoch == self.epoch and forgotten_seq <= since <= self._visible_seq:
             missed = tuple(change for change in changes if change.seq > since)

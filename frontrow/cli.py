@@ -35,6 +35,7 @@ from persistence.connector import Connector
 from persistence.data_directory import DataDirectoryInUse
 from persistence.embedded import EmbeddedPostgresFailed
 from persistence.migrations import MigrationFailed, migrate
+from persistence.server_lock import ServedByAnother, TakenOver
 
 _EXPECTED = (
     SettingsError,
@@ -43,6 +44,8 @@ _EXPECTED = (
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
     MigrationFailed,
+    ServedByAnother,
+    TakenOver,
     StoreUnavailable,
     ValueError,
     OSError,
@@ -83,8 +86,13 @@ def main() -> None:
 )
 @_data_dir
 @click.option("--demo", is_flag=True, help="Make a small cinema to look at, with users who may log in.")
-def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool) -> None:
+@click.option(
+    "--standby", is_flag=True, help="Where another server serves the database, wait and take over from it."
+)
+def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool, standby: bool) -> None:
     """Run the server until SIGTERM or SIGINT.
+
+    One server serves a database; while it does, another one refuses to start, or waits with --standby.
 
     Brings the database to the current schema first, and prints "listening on http://HOST:PORT" on standard
     output when it is ready. With no FRONTROW_DATABASE_URL it runs a PostgreSQL of its own in the data
@@ -92,7 +100,7 @@ def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool)
     """
     with _told_in_words():
         settings = load_settings(host=host, port=port, data_dir=data_dir)
-        run_server(settings, demo=demo, announce=_announce)
+        run_server(settings, demo=demo, standby=standby, announce=_announce)
 
 
 def _announce(line: str) -> None:

@@ -7,10 +7,9 @@ answers and mails leave, say goodbye to the sockets, close the database.
 
 import asyncio
 import logging
-import os
 import signal
-import socket
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -68,6 +67,7 @@ from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
 from persistence.migrations import migrate
 from persistence.reservations import Reservations
+from persistence.server_lock import ServedByAnother, ServerLock, ServerName
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
 
@@ -87,9 +87,10 @@ class Server:
     Args:
         settings: valid settings.
         database_url: the migrated database.
+        name: under which it owns screenings; the name of its session in PostgreSQL.
     """
 
-    def __init__(self, settings: Settings, database_url: str) -> None:
+    def __init__(self, settings: Settings, database_url: str, name: ServerName | None = None) -> None:
         self._settings = settings
         self._clock = SystemClock()
         self._registry = CollectorRegistry()
@@ -99,8 +100,7 @@ class Server:
             pool_size=settings.database_pool_size,
             statement_timeout_seconds=settings.statement_timeout_seconds,
         )
-        # Who it is in the table of epochs, for people.
-        owner = f"{socket.gethostname()}:{os.getpid()}"
+        owner = str(name or ServerName.own())
         self._hold_ids = IdBlocks(self._connector, "hold_ids")
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
         self._journal = PostgresJournal(
@@ -326,25 +326,30 @@ class Server:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
 
 
-def serve(settings: Settings, *, demo: bool, announce: Callable[[str], None]) -> None:
+def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[str], None]) -> None:
     """Run a server until SIGTERM or SIGINT; a second signal ends it at once. Blocking.
 
     Args:
         settings: valid settings.
         demo: see to it that there is a demo cinema, and tell how to look at it.
+        standby: where another server serves the database, wait until it is gone.
         announce: prints a line for whoever started the server.
 
     Raises:
         DataDirectoryInUse: another server runs on the data directory.
+        ServedByAnother, TakenOver: another server serves the database.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
         AddressUnusable: it cannot listen there.
+        ValueError: a standby needs a PostgreSQL that outlives the first server.
     """
+    if standby and not settings.database_url:
+        raise ValueError(
+            "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
+        )
     configure_logging(settings.log_level)
     with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, embedded):
-        for revision in migrate(url):
-            log.info("applied the migration %s", revision)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, url, embedded, demo, announce))
+            runner.run(_serve(settings, url, embedded, demo, standby, announce))
 
 
 async def _serve(
@@ -352,6 +357,7 @@ async def _serve(
     url: str,
     embedded: EmbeddedPostgres | None,
     demo: bool,
+    standby: bool,
     announce: Callable[[str], None],
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -366,22 +372,68 @@ async def _serve(
     companions = [asyncio.create_task(keep_tidy())]
     if embedded is not None:
         companions.append(asyncio.create_task(embedded.keep_running()))
-    server = Server(settings, url)
+    connector = Connector(url)
+    lock = ServerLock(connector)
+    stopped = asyncio.create_task(told_to_stop.wait())
     try:
-        await server.start()
-        spare_the_collector()
-        base_url = f"http://{settings.host}:{server.port}"
-        announce(f"listening on {base_url}")
-        for port in settings.extra_ports:
-            announce(f"also listening on http://{settings.host}:{port}")
-        if demo:
-            for line in await _demonstrate(settings, url, base_url):
-                announce(line)
-        await told_to_stop.wait()
+        if not await _took_turn(settings, lock, standby, stopped, announce):
+            return
+        for revision in await asyncio.to_thread(migrate, url):
+            log.info("applied the migration %s", revision)
+        lock_kept = asyncio.create_task(lock.keep())
+        companions.append(lock_kept)
+        server = Server(settings, url, lock.name)
+        try:
+            await server.start()
+            spare_the_collector()
+            base_url = f"http://{settings.host}:{server.port}"
+            announce(f"listening on {base_url}")
+            for port in settings.extra_ports:
+                announce(f"also listening on http://{settings.host}:{port}")
+            if demo:
+                for line in await _demonstrate(settings, url, base_url):
+                    announce(line)
+            await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
+            if lock_kept.done():
+                log.error("%s", lock_kept.exception())
+        finally:
+            await server.stop()
+        if lock_kept.done():
+            await lock_kept
     finally:
-        await server.stop()
-        for companion in companions:
-            companion.cancel()
+        lock.release()
+        connector.close()
+        for task in (stopped, *companions):
+            task.cancel()
+
+
+async def _took_turn(
+    settings: Settings,
+    lock: ServerLock,
+    standby: bool,
+    stopped: "asyncio.Task[Any]",
+    announce: Callable[[str], None],
+) -> bool:
+    """Take the lock of the database, as a standby when it is free. False if told to stop before."""
+    try:
+        await lock.take()
+    except ServedByAnother as exc:
+        if not standby:
+            raise
+        # What would keep it from listening later is told now. A standby does not listen: a proxy goes on to
+        # the other server when a connection is refused, whatever the request was.
+        for listening in listening_sockets(settings.host, (settings.port, *settings.extra_ports)):
+            listening.close()
+        announce(f"standing by; {exc.now}")
+        log.info("standing by; %s", exc.now)
+        free = asyncio.create_task(lock.wait())
+        await asyncio.wait((free, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not free.done():
+            free.cancel()
+            return False
+        await free
+        log.info("taking over")
+    return True
 
 
 async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:

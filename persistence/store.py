@@ -3,6 +3,10 @@
 The epoch is raised first, in a transaction of its own. From then on no other writer can commit anything
 for the screening (the journal's transactions lock and check the epoch), so what is read afterwards is
 all there will be, whatever the order in which it is read.
+
+Whoever only wants to read takes no screening away from a server that lives. A server lives while PostgreSQL
+has a session of its name (`persistence.server_lock`). What such a server owns is read from one snapshot and
+not owned.
 """
 
 from collections.abc import Sequence
@@ -15,14 +19,37 @@ from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
 from persistence.connector import Connector, Session
 
-TAKE_OWNERSHIP = """
+EXISTS = """
+   (EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)
+    OR EXISTS (SELECT FROM events WHERE id = %(screening_id)s)
+    OR EXISTS (SELECT FROM free_rooms WHERE id = %(screening_id)s))
+"""
+
+TAKE_OWNERSHIP = (
+    """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
 SELECT %(screening_id)s, 1, %(owner)s, now()
-WHERE EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)
-   OR EXISTS (SELECT FROM events WHERE id = %(screening_id)s)
-   OR EXISTS (SELECT FROM free_rooms WHERE id = %(screening_id)s)
+WHERE """
+    + EXISTS
+    + """
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
+WHERE %(depose)s OR owned.owner = excluded.owner
+   OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = owned.owner)
 RETURNING epoch
+"""
+)
+
+KNOWN = "SELECT" + EXISTS
+
+BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+# The number of the last event belongs to the state of the same snapshot.
+POSITION = """
+SELECT epoch, (
+    SELECT coalesce(max(seq), 0) FROM screening_events
+    WHERE screening_events.screening_id = owned.screening_id AND screening_events.epoch = owned.epoch
+)
+FROM screening_epochs AS owned WHERE screening_id = %(screening_id)s
 """
 
 SCREENING = """
@@ -61,9 +88,15 @@ ACTIVE_HOLDS = HOLDS + "WHERE screening_id = %s AND status = 'active'"
 LIVE_TICKETS = TICKETS + "WHERE screening_id = %s AND status IN ('pending', 'confirmed')"
 
 OVERDUE = """
-SELECT screening_id FROM holds WHERE status = 'active' AND expires_at <= to_timestamp(%(now)s)
-UNION
-SELECT screening_id FROM tickets WHERE status = 'pending' AND payment_deadline <= to_timestamp(%(now)s)
+SELECT screening_id FROM (
+    SELECT screening_id FROM holds WHERE status = 'active' AND expires_at <= to_timestamp(%(now)s)
+    UNION
+    SELECT screening_id FROM tickets WHERE status = 'pending' AND payment_deadline <= to_timestamp(%(now)s)
+) AS due
+WHERE NOT EXISTS (
+    SELECT FROM screening_epochs JOIN pg_stat_activity ON application_name = owner
+    WHERE screening_epochs.screening_id = due.screening_id AND owner <> %(owner)s
+)
 ORDER BY screening_id
 LIMIT %(limit)s
 """
@@ -77,7 +110,7 @@ class PostgresStore:
 
     Args:
         connector: the database.
-        owner: a name for this process, for people who look into the epochs.
+        owner: the name of this server, and of its session in PostgreSQL.
         free_room_seats: how many seats may be held in a free room.
     """
 
@@ -87,8 +120,12 @@ class PostgresStore:
         self._free_room_seats = free_room_seats
         self._layouts: WeakValueDictionary[tuple[int, int], Layout] = WeakValueDictionary()
 
-    async def activate(self, screening_id: int) -> LoadedScreening:
+    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
         """Raise the screening's epoch, durably, and only then load its state.
+
+        Args:
+            screening_id: the screening.
+            depose: take it even from another server that lives; otherwise what that one owns is only read.
 
         Raises:
             ScreeningNotFound: there is none.
@@ -96,29 +133,36 @@ class PostgresStore:
         """
         if screening_id not in IDS:
             raise ScreeningNotFound(screening_id)
+        wanted = {"screening_id": screening_id, "owner": self._owner, "depose": depose}
         async with self._connector.session() as session:
-            taken = await session.run(TAKE_OWNERSHIP, {"screening_id": screening_id, "owner": self._owner})
-            if not taken:
+            taken = await session.run(TAKE_OWNERSHIP, wanted)
+            if taken:
+                return await self._loaded(session, screening_id, taken[0][0])
+            if depose or await session.run(KNOWN, wanted) == [(False,)]:
                 raise ScreeningNotFound(screening_id)
-            info, layout = await self._described(session, screening_id)
-            return LoadedScreening(
-                info,
-                layout,
-                taken[0][0],
-                [hold_of(row) for row in await session.run(ACTIVE_HOLDS, (screening_id,))],
-                [ticket_of(row) for row in await session.run(LIVE_TICKETS, (screening_id,))],
-            )
+            ((epoch, seq),) = await session.run(f"{BEGIN_SNAPSHOT};{POSITION}", wanted)
+            loaded = await self._loaded(session, screening_id, epoch)
+            await session.run("COMMIT")
+            return loaded._replace(owned=False, seq=seq)
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Ids of at most `limit` screenings with a stored deadline that is past.
+        """Ids of at most `limit` screenings with a stored deadline that is past and no other living owner.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        return [
-            screening_id
-            for (screening_id,) in await self._connector.run(OVERDUE, {"now": now, "limit": limit})
-        ]
+        wanted = {"now": now, "limit": limit, "owner": self._owner}
+        return [screening_id for (screening_id,) in await self._connector.run(OVERDUE, wanted)]
+
+    async def _loaded(self, session: Session, screening_id: int, epoch: int) -> LoadedScreening:
+        info, layout = await self._described(session, screening_id)
+        return LoadedScreening(
+            info,
+            layout,
+            epoch,
+            [hold_of(row) for row in await session.run(ACTIVE_HOLDS, (screening_id,))],
+            [ticket_of(row) for row in await session.run(LIVE_TICKETS, (screening_id,))],
+        )
 
     async def _described(self, session: Session, screening_id: int) -> tuple[ScreeningInfo, Layout]:
         """What a screening is and what seats it has, be it one of a room, an event or a free room."""

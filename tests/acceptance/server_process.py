@@ -138,6 +138,43 @@ class ServerProcess:
             await self._ready()
         return time.monotonic() - started
 
+    async def stand_by(self) -> str:
+        """Start the server as a standby, and wait until it says who serves. Returns what it says."""
+        assert self._process is None, "the server runs already"
+        with self._log_path.open("ab") as log:
+            self._process = await self._launch("serve", "--port", "0", "--standby", stdout=PIPE, stderr=log)
+        async with asyncio.timeout(START_SECONDS):
+            return await self._announced("standing by; ")
+
+    async def ready(self) -> None:
+        """Return when a standby has taken over and `/readyz` says 200."""
+        async with asyncio.timeout(START_SECONDS):
+            self.url = await self._announced()
+            await self._ready()
+
+    async def ended(self) -> int:
+        """Wait until the server has ended by itself. Returns its exit status."""
+        process = self._running()
+        await self._ended(process)
+        assert process.returncode is not None
+        return process.returncode
+
+    def freeze(self) -> None:
+        """Stop the process where it is, its connections open."""
+        self._running().send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._running().send_signal(signal.SIGCONT)
+
+    async def refusal(self, *arguments: object) -> str:
+        """Run a command of `frontrow` that has to fail with exit status 1; returns what it says."""
+        process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=PIPE)
+        async with asyncio.timeout(COMMAND_SECONDS):
+            _, said = await process.communicate()
+        assert process.returncode == 1, said.decode()
+        return said.decode()
+
     async def said(self, ending: str) -> str:
         """What the running server has printed since it told its address, up to a line that ends like this."""
         stdout = self._running().stdout
@@ -195,9 +232,13 @@ class ServerProcess:
         """A token of the user, as `frontrow token` prints it."""
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
+    def log(self) -> str:
+        """What the server has logged, and what it said on standard error."""
+        return self._log_path.read_text(errors="replace")
+
     def last_words(self) -> str:
         """The end of the server's log, without what went well."""
-        lines = self._log_path.read_text(errors="replace").splitlines()
+        lines = self.log().splitlines()
         return "\n".join([line for line in lines if '"level":"info"' not in line][-30:])
 
     @cached_property
@@ -220,12 +261,12 @@ class ServerProcess:
             **streams,
         )
 
-    async def _announced(self) -> str:
+    async def _announced(self, announcement: str = _ANNOUNCEMENT) -> str:
         stdout = self._running().stdout
         assert stdout is not None
         while line := (await stdout.readline()).decode():
-            if line.startswith(_ANNOUNCEMENT):
-                return line.removeprefix(_ANNOUNCEMENT).strip()
+            if line.startswith(announcement):
+                return line.removeprefix(announcement).strip()
         raise AssertionError(f"the server did not start:\n{self.last_words()}")
 
     async def _ready(self) -> None:

@@ -1,22 +1,32 @@
 """Two servers on one database: whoever lost a screening cannot write a single row for it.
 
-Each server has a data directory of its own, and both use the PostgreSQL of the first. Whichever is asked
-for a screening takes it; the other finds out when it next writes.
+`frontrow serve` lets no second server begin (test_one_server.py). But one whose lock was lost with its
+connection goes on until it notices, and then the epochs alone protect. So these two run in the process of the
+tests, with a lock that keeps nobody out. Whichever is asked to change a screening takes it; the other finds
+out when it next writes.
 """
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from frontrow.seeding import seed
+from frontrow.server import Server
+from frontrow.settings import load_settings
+from frontrow.signing import tokens_of
+from persistence.bulk import BulkLoader
+from persistence.connector import Connector
+from persistence.server_lock import ServerLock
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
-from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.acceptance.server_process import SeededScreening
 from tests.database import execute, temporary_data_directory
+from tests.signing_keys import STRONG_SECRET
 
 HOT_SECONDS = 4.0
 BUYERS_PER_SERVER = 10
@@ -51,13 +61,61 @@ def second_data_directory() -> Iterator[Path]:
         yield path
 
 
+class UnlockedServer:
+    """A server of this process that others may serve beside.
+
+    Args:
+        database_url: the database.
+        data_directory: its own.
+    """
+
+    def __init__(self, database_url: str, data_directory: Path) -> None:
+        self._settings = load_settings(port=0, data_dir=data_directory, jwt_secret=STRONG_SECRET)
+        self._database_url = database_url
+        self._tokens = tokens_of(self._settings)
+        self._connector = Connector(database_url)
+        self._lock = ServerLock(self._connector, exclusive=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}"
+
+    def token(self, user_id: int, *, admin: bool = False) -> str:
+        return self._tokens.issue(user_id, admin=admin, ttl_seconds=3600)
+
+    async def __aenter__(self) -> "UnlockedServer":
+        await self._lock.take()
+        self._server = Server(self._settings, self._database_url, self._lock.name)
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._server.stop()
+        self._lock.release()
+        self._connector.close()
+
+
 @asynccontextmanager
-async def _two_servers(first: Path, second: Path) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
-    async with (
-        ServerProcess(first) as one,
-        ServerProcess(second, database_url=one.database.url) as other,
-    ):
+async def _two_servers(
+    database_url: str, first: Path, second: Path
+) -> AsyncIterator[tuple[UnlockedServer, UnlockedServer]]:
+    async with AsyncExitStack() as opened:
+        one, other = [
+            await opened.enter_async_context(UnlockedServer(database_url, path)) for path in (first, second)
+        ]
         yield one, other
+
+
+async def _seeded(database_url: str, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
+    connector = Connector(database_url, pool_size=1)
+    try:
+        return [
+            SeededScreening(*screening)
+            async for batch in seed(BulkLoader(connector), screenings, rows, seats_per_row)
+            for screening in batch
+        ]
+    finally:
+        connector.close()
 
 
 class Records:
@@ -80,16 +138,18 @@ class Records:
 
 
 @pytest.mark.gen_test(timeout=60)
-async def test_the_deposed_owner_writes_nothing(data_directory: Path, second_data_directory: Path) -> None:
+async def test_the_deposed_owner_writes_nothing(
+    database_url: str, data_directory: Path, second_data_directory: Path
+) -> None:
+    (hall,) = await _seeded(database_url, screenings=1, rows=4, seats_per_row=10)
     async with (
-        _two_servers(data_directory, second_data_directory) as (one, other),
+        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
         http_session() as session,
     ):
-        (hall,) = await one.seed(screenings=1, rows=4, seats_per_row=10)
         seats = list(hall.seat_ids)
         first, second = Client(one, session, 1), Client(other, session, 2)
         assert (await first.reserve(hall.id, seats[:2])).status == 201
-        records = Records(one.database.url, hall)
+        records = Records(database_url, hall)
         await records.count_after(first)
 
         # The second server takes the screening over; what was written before is there.
@@ -114,21 +174,44 @@ async def test_the_deposed_owner_writes_nothing(data_directory: Path, second_dat
         late = await second.book(hall.id, seats[6:8], "too-late")
         assert (late.status, late.code) == (503, "ownership_lost")
         assert records.count() == taken_back
-        ((epochs,),) = execute(one.database.url, "SELECT array_agg(DISTINCT epoch) FROM screening_events")
+        ((epochs,),) = execute(database_url, "SELECT array_agg(DISTINCT epoch) FROM screening_events")
         assert epochs == [1, 2, 3]
+
+
+@pytest.mark.gen_test(timeout=60)
+async def test_reading_and_sweeping_take_nothing_away(
+    database_url: str, data_directory: Path, second_data_directory: Path
+) -> None:
+    (hall,) = await _seeded(database_url, screenings=1, rows=4, seats_per_row=10)
+    async with (
+        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
+        http_session() as session,
+    ):
+        seats = list(hall.seat_ids)
+        owner, stranger = Client(one, session, 1), Client(other, session, 2)
+        assert (await owner.reserve(hall.id, seats[:2])).status == 201
+        await Records(database_url, hall).count_after(owner)
+        seen = [seat["status"] for seat in await stranger.availability(hall.id)]
+        assert seen[:3] == ["reserved", "reserved", "available"]
+        execute(database_url, "UPDATE holds SET expires_at = now() - interval '1 hour'")
+        assert (await Client(other, session, 3, admin=True).clean_up()).status == 200
+        for _ in range(3):
+            await stranger.own_availability(hall.id)
+        assert (await owner.book_from_reservation(hall.id, seats[:2], "by-the-owner")).status == 201
+        assert execute(database_url, "SELECT epoch FROM screening_epochs") == [(1,)]
 
 
 @pytest.mark.gen_test(timeout=90)
 async def test_both_sell_the_same_seats_at_once(
-    data_directory: Path, second_data_directory: Path, figures: Figures
+    database_url: str, data_directory: Path, second_data_directory: Path, figures: Figures
 ) -> None:
     log = PurchaseLog("two-servers")
+    halls = await _seeded(database_url, screenings=2, rows=20, seats_per_row=50)
     async with (
-        _two_servers(data_directory, second_data_directory) as (one, other),
+        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
         http_session() as session,
     ):
-        halls = await one.seed(screenings=2, rows=20, seats_per_row=50)
-        execute(one.database.url, _WATCH_THE_ORDER)
+        execute(database_url, _WATCH_THE_ORDER)
         crowd = [
             asyncio.create_task(shop(log, Client(server, session, user_id), halls, random.Random(user_id)))
             for user_id, server in enumerate((one, other) * BUYERS_PER_SERVER, start=1)
@@ -137,9 +220,9 @@ async def test_both_sell_the_same_seats_at_once(
         await send_home(crowd)
         await log.settle()
 
-        audit = log.audit(one.database.url)
-        late_writes = execute(one.database.url, "SELECT * FROM written_after_takeover")
-        ((takeovers,),) = execute(one.database.url, "SELECT sum(epoch)::int FROM screening_epochs")
+        audit = log.audit(database_url)
+        late_writes = execute(database_url, "SELECT * FROM written_after_takeover")
+        ((takeovers,),) = execute(database_url, "SELECT sum(epoch)::int FROM screening_epochs")
         figures(
             acknowledged=len(log.acknowledged),
             takeovers=takeovers,

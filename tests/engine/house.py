@@ -21,13 +21,17 @@ from tests.engine.conftest import NOW, make_info, make_layout
 
 
 class House:
-    """A directory on memory adapters, with the clock and the database in hand."""
+    """A directory on memory adapters, with the clock and the database in hand.
+
+    Servers of different owners may share a database.
+    """
 
     def __init__(
         self,
         database: MemoryDatabase | None = None,
         publisher: Publisher | None = None,
         observer: Observer | None = None,
+        owner: str = "one",
         **limits: float,
     ) -> None:
         self.database = database or MemoryDatabase()
@@ -35,9 +39,10 @@ class House:
             self.database.add_screening(make_info(screening_id), make_layout())
         self.clock = ManualClock(NOW)
         self.journal = MemoryJournal(self.database, limit=int(limits.pop("journal_limit", 100)))
-        self.store = MemoryStore(self.database)
+        self.store = MemoryStore(self.database, owner)
         self.publisher = publisher or RecordingPublisher()
-        self.hold_ids, self.ticket_ids = MemoryIds(1001), MemoryIds(2001)
+        first_id = 1000 if owner == "one" else 5000
+        self.hold_ids, self.ticket_ids = MemoryIds(first_id + 1), MemoryIds(first_id + 1001)
         self.screenings = Screenings(
             self.store,
             self.journal,

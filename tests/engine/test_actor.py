@@ -5,7 +5,15 @@ import weakref
 
 import pytest
 
-from engine.commands import HoldSeats, ReleaseHolds, ReleaseLapsed
+from engine.commands import (
+    HoldSeats,
+    ReadChanges,
+    ReadReservation,
+    ReadSeats,
+    ReadStock,
+    ReleaseHolds,
+    ReleaseLapsed,
+)
 from engine.errors import (
     BadEntry,
     CommandExpired,
@@ -163,8 +171,9 @@ async def test_another_owner_makes_this_one_step_down(house: House) -> None:
     house.journal.automatic = False
     await house.hold("user:7", 1)
     house.journal.write_next()
-    rival = House(house.database)
-    assert await rival.seen(1) == "reserved"
+    rival = House(house.database, owner="another")
+    with pytest.raises(SeatsUnavailable):
+        await rival.hold("user:8", 1)
     booking = asyncio.ensure_future(house.book("user:7", 1))
     await turns(5)
     house.journal.write_next()
@@ -175,7 +184,89 @@ async def test_another_owner_makes_this_one_step_down(house: House) -> None:
     await rival.book("user:7", 1)
     house.journal.automatic = True
     assert await house.seen(1) == "booked"
+    assert house.database.epochs[1] == 2
+    with pytest.raises(SeatsUnavailable):
+        await house.hold("user:7", 1)
     assert house.database.epochs[1] == 3
+
+
+async def test_reads_and_sweeps_depose_no_owner_that_lives(house: House) -> None:
+    await house.hold("user:7", 1)
+    await turns()
+    other = House(house.database, owner="another")
+    for command in (ReadSeats(1), ReadStock(1), ReadReservation(1, "user:7", 1001), ReadChanges(1, 1, 0)):
+        await other.screenings.ask(command)
+    assert await other.seen(1) == "reserved"
+    # Its hold is overdue, and it has not written yet that it has lapsed.
+    other.clock.advance(301)
+    assert await other.screenings.sweep() == 0
+    assert house.database.epochs == {1: 1}
+    assert other.screenings.active_count == 0
+    await house.hold("user:7", 2)
+
+
+async def test_a_copy_is_as_old_as_a_second_and_never_takes_anothers_number(house: House) -> None:
+    other = House(house.database, owner="another")
+    await house.hold("user:7", 1)
+    await turns()
+    first = await other.screenings.ask(ReadSeats(1))
+    await house.hold("user:7", 2)
+    await turns()
+    assert await other.seen(2) == "available"
+    other.clock.advance(1)
+    second = await other.screenings.ask(ReadSeats(1))
+    assert second.views[2].status == "reserved"
+    assert [(each.epoch, each.seq) for each in (first, second)] == [(1, 1), (1, 2)]
+    # What came before a copy is not known to it.
+    assert (await other.screenings.ask(ReadChanges(1, 1, 1))).missed is None
+    assert (await other.screenings.ask(ReadChanges(1, 1, 2))).missed == ()
+    assert other.publisher.changes == []
+
+
+async def test_who_watched_copies_is_told_what_changed_when_the_owner_is_gone(house: House) -> None:
+    other = House(house.database, owner="another")
+    await house.hold("user:7", 1, 2)
+    await turns()
+    await other.seen(1)
+    await house.screenings.ask(ReleaseHolds(1, "user:7", (2,)))
+    await turns()
+    other.clock.advance(1)
+    await other.seen(1)
+    await house.hold("user:7", 3)
+    await turns()
+    house.store.die()
+    other.clock.advance(1)
+    await other.screenings.sweep()
+    assert other.screenings.active_ids() == [1]
+    (told,) = other.publisher.changes
+    assert (told.epoch, [(view.seat_id, view.status) for view in told.views]) == (
+        2,
+        [(2, "available"), (3, "reserved")],
+    )
+
+
+async def test_who_watches_a_lost_screening_hears_what_its_new_owner_did(house: House) -> None:
+    await house.hold("user:7", 1)
+    await turns()
+    other = House(house.database, owner="another")
+    await other.hold("user:8", 2)
+    await house.hold("user:7", 3)  # its server has not noticed, and is deposed when it writes
+    await turns()
+    other.store.die()
+    await house.screenings.sweep()
+    told = house.publisher.changes[-1]
+    assert [(view.seat_id, view.status) for view in told.views] == [(2, "reserved"), (3, "available")]
+
+
+async def test_a_screening_that_is_gone_leaves_no_copy(house: House) -> None:
+    other = House(house.database, owner="another")
+    await house.hold("user:7", 1)
+    await other.seen(1)
+    del house.database.screenings[1]
+    other.clock.advance(1)
+    assert await other.screenings.sweep() == 0
+    with pytest.raises(ScreeningNotFound):
+        await other.seen(1)
 
 
 async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(house: House) -> None:

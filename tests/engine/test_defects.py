@@ -96,10 +96,10 @@ async def test_one_screening_with_a_defect_does_not_keep_others_from_being_swept
 
         overdue = again.store.overdue
 
-        async def activate(self, screening_id: int) -> object:
+        async def activate(self, screening_id: int, *, depose: bool) -> object:
             if screening_id == 1:
                 raise ZeroDivisionError
-            return await activate(screening_id)
+            return await activate(screening_id, depose=depose)
 
     again.screenings._store = BrokenStore()  # type: ignore[assignment] # an adapter with a defect
     assert await again.screenings.sweep() == 1

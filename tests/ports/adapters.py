@@ -4,7 +4,7 @@ Whatever the shared suite does, it does to a `World`; a test never knows which o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
 
@@ -18,6 +18,7 @@ from persistence.connector import Connector
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
+from persistence.server_lock import ServerLock
 from persistence.store import PostgresStore
 from tests.database import execute
 
@@ -39,6 +40,9 @@ class World(Protocol):
     store: Store
     ledger: Ledger
 
+    async def another_server(self) -> "AnotherServer":
+        """A server beside this one, on the same database."""
+
     def add_hall(self, seats: int = 4) -> Hall:
         """A screening in a room of its own: row A, the first seat vip (5.00 more), price 12.50."""
 
@@ -47,6 +51,13 @@ class World(Protocol):
 
     def ids(self) -> IdSource:
         """A source of ids."""
+
+
+class AnotherServer(NamedTuple):
+    """A server that lives until it is told to die."""
+
+    store: Store
+    die: Callable[[], None]
 
 
 class MemoryWorld:
@@ -58,6 +69,10 @@ class MemoryWorld:
         self.store = MemoryStore(self.database)
         self.ledger = MemoryLedger(self.database)
         self._seats = 0
+
+    async def another_server(self) -> AnotherServer:
+        store = MemoryStore(self.database, "another")
+        return AnotherServer(store, store.die)
 
     def add_hall(self, seats: int = 4) -> Hall:
         room_id = len(self.database.screenings) + 1
@@ -97,6 +112,11 @@ class PostgresWorld:
         self.store = PostgresStore(self.connector, "test")
         self.ledger = PostgresLedger(self.connector)
         self.hold_ids = IdBlocks(self.connector, "hold_ids")
+
+    async def another_server(self) -> AnotherServer:
+        lock = ServerLock(self.connector)
+        await lock.take()
+        return AnotherServer(PostgresStore(self.connector, str(lock.name)), lock.release)
 
     async def start(self) -> None:
         await self.journal.start()

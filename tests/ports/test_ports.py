@@ -25,13 +25,14 @@ async def begin(world: World, seats: int = 4) -> Story:
 
 async def test_an_unknown_screening_is_not_found(world: World) -> None:
     for screening_id in (1, 0, -1, 2**63, 10**30):
-        with pytest.raises(ScreeningNotFound):
-            await world.store.activate(screening_id)
+        for depose in (True, False):
+            with pytest.raises(ScreeningNotFound):
+                await world.store.activate(screening_id, depose=depose)
 
 
 async def test_activation_loads_what_is_sold_and_for_how_much(world: World) -> None:
     hall = world.add_hall(3)
-    info, layout, epoch, holds, tickets = await world.store.activate(hall.screening_id)
+    info, layout, epoch, holds, tickets, _, _ = await world.store.activate(hall.screening_id)
     assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
     first, second, third = hall.seat_ids
     assert layout.seats == (
@@ -69,6 +70,41 @@ async def test_overdue_finds_what_lapsed_and_nothing_else(world: World) -> None:
     both = [lapsed.hall.screening_id, pending.hall.screening_id]
     assert sorted(await world.store.overdue(NOW + 20, 10)) == both
     assert len(await world.store.overdue(NOW + 20, 1)) == 1
+
+
+async def test_what_a_living_server_owns_is_read_without_deposing_it(world: World) -> None:
+    other = await world.another_server()
+    hall = world.add_hall()
+    story = Story(hall, (await other.store.activate(hall.screening_id)).epoch)
+    hold = story.hold(0, expires_at=NOW + 10)
+    assert await write(world.journal, story.held(hold)) is None
+    copy = await world.store.activate(hall.screening_id, depose=False)
+    assert (copy.owned, copy.epoch, copy.seq, list(copy.holds)) == (False, 1, 1, [hold])
+    assert list(await world.store.overdue(NOW + 20, 10)) == []
+    assert list(await other.store.overdue(NOW + 20, 10)) == [hall.screening_id]
+    assert await write(world.journal, story.held(story.hold(1))) is None
+    other.die()
+
+
+async def test_what_a_server_owned_that_is_gone_may_be_had_by_anybody(world: World) -> None:
+    other = await world.another_server()
+    hall = world.add_hall()
+    story = Story(hall, (await other.store.activate(hall.screening_id)).epoch)
+    await write(world.journal, story.held(story.hold(0, expires_at=NOW + 10)))
+    other.die()
+    async with asyncio.timeout(10):
+        while not await world.store.overdue(NOW + 20, 10):  # noqa: ASYNC110 - PostgreSQL's own doing
+            await asyncio.sleep(0.01)
+    loaded = await world.store.activate(hall.screening_id, depose=False)
+    assert (loaded.owned, loaded.epoch) == (True, 2)
+
+
+async def test_a_command_takes_a_screening_from_a_server_that_lives(world: World) -> None:
+    other = await world.another_server()
+    hall = world.add_hall()
+    await other.store.activate(hall.screening_id)
+    assert (await world.store.activate(hall.screening_id)).epoch == 2
+    other.die()
 
 
 # Journal

@@ -1,0 +1,141 @@
+"""One server serves a database: a second one is refused, or stands by and takes over."""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.client import Client, http_session
+from tests.acceptance.figures import Figures
+from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.database import execute, temporary_data_directory
+
+_LOCK_SESSIONS = """
+SELECT pg_terminate_backend(pg_locks.pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+WHERE locktype = 'advisory' AND objsubid = 2 AND datname = current_database()
+"""
+
+pytestmark = pytest.mark.gen_test(timeout=90)
+
+
+@pytest.fixture
+def second_data_directory() -> Iterator[Path]:
+    with temporary_data_directory() as path:
+        yield path
+
+
+@asynccontextmanager
+async def _pair(first: Path, second: Path, url: str) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
+    """A server, and one that has not been started, with one database."""
+    spare = ServerProcess(second, database_url=url)
+    async with ServerProcess(first, database_url=url) as server:
+        try:
+            yield server, spare
+        finally:
+            await spare.remove()
+
+
+async def _held_seat(server: ServerProcess, hall: SeededScreening, seat_id: int) -> None:
+    async with http_session() as session:
+        answer = await Client(server, session, 7).reserve(hall.id, [seat_id])
+        assert answer.status == 201, answer
+
+
+async def test_a_second_server_refuses_to_start_and_says_who_serves(
+    data_directory: Path, second_data_directory: Path, database_url: str
+) -> None:
+    async with _pair(data_directory, second_data_directory, database_url) as (server, spare):
+        said = await spare.refusal("serve", "--port", "0")
+        sentence = said.strip().splitlines()[-1]
+        who = f"process {server.pid} on {socket.gethostname()[:20]}"
+        assert sentence.startswith(f"Error: The database is served by {who}"), said
+        assert " since 20" in sentence and sentence.endswith("or start this one with --standby"), said
+        assert "Traceback" not in said
+        # Commands beside a server need no lock, and the server has not noticed anything.
+        (hall,) = await spare.seed(1, 2, 5)
+        await _held_seat(server, hall, hall.first_seat_id)
+
+
+@pytest.mark.parametrize("end", ["kill -9", "SIGTERM"])
+async def test_a_standby_takes_over(
+    data_directory: Path, second_data_directory: Path, database_url: str, figures: Figures, end: str
+) -> None:
+    async with _pair(data_directory, second_data_directory, database_url) as (server, standby):
+        (hall,) = await server.seed(1, 2, 5)
+        said = await standby.stand_by()
+        assert f"process {server.pid} on " in said
+        assert standby.listening_ports == set()
+        await _held_seat(server, hall, hall.first_seat_id)
+        await asyncio.sleep(0.3)  # the journal's lag, which a kill loses
+
+        ended = time.monotonic()
+        await (server.kill() if end == "kill -9" else server.terminate())
+        await standby.ready()
+        figures(end=end, seconds_until_ready=time.monotonic() - ended)
+
+        async with http_session() as session:
+            client = Client(standby, session, 8)
+            taken = await client.reserve(hall.id, [hall.first_seat_id])
+            assert (taken.status, taken.document["held"]) == (409, [hall.first_seat_id])
+            assert (await client.reserve(hall.id, [hall.first_seat_id + 1])).status == 201
+        # The lock has changed hands with it.
+        assert f"process {standby.pid} on " in await server.refusal("serve", "--port", "0")
+
+
+async def test_a_standby_that_is_told_to_stop_stops(
+    data_directory: Path, second_data_directory: Path, database_url: str
+) -> None:
+    async with _pair(data_directory, second_data_directory, database_url) as (_, standby):
+        await standby.stand_by()
+        assert (await standby.terminate()).code == 0
+
+
+async def test_a_server_that_loses_the_lock_takes_it_again_before_any_standby(
+    data_directory: Path, second_data_directory: Path, database_url: str
+) -> None:
+    async with _pair(data_directory, second_data_directory, database_url) as (server, standby):
+        (hall,) = await server.seed(1, 2, 5)
+        await standby.stand_by()
+        # As a restart of PostgreSQL does it: every session ends.
+        execute(
+            database_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        async with asyncio.timeout(20):
+            while "taken again" not in server.log():  # noqa: ASYNC110 - it is another process
+                await asyncio.sleep(0.05)
+        await _held_seat(server, hall, hall.first_seat_id)
+        assert (await standby.terminate()).code == 0
+        assert f"process {server.pid} on " in await standby.refusal("serve", "--port", "0")
+
+
+async def test_a_server_whose_lock_another_one_took_stops(
+    data_directory: Path, second_data_directory: Path, database_url: str
+) -> None:
+    async with _pair(data_directory, second_data_directory, database_url) as (server, standby):
+        (hall,) = await server.seed(1, 2, 5)
+        await standby.stand_by()
+        await _held_seat(server, hall, hall.first_seat_id)
+        await asyncio.sleep(0.3)
+        server.freeze()
+        assert execute(database_url, _LOCK_SESSIONS) == [(True,)]
+        await standby.ready()
+        # The old server lives, as far as can be seen from its other sessions, and then finds out.
+        server.thaw()
+        assert await server.ended() == 1
+        assert "This server stops: it lost its connection to PostgreSQL" in server.log()
+        assert f"served by process {standby.pid} on " in server.log()
+        assert "Traceback" not in server.log()
+        await _held_seat(standby, hall, hall.first_seat_id)
+
+
+async def test_a_standby_wants_a_database_that_outlives_the_first_server(data_directory: Path) -> None:
+    said = await ServerProcess(data_directory).refusal("serve", "--standby")
+    assert "--standby needs FRONTROW_DATABASE_URL" in said
+    assert os.listdir(data_directory) == []
