@@ -1,15 +1,34 @@
 """The names under which clients of the rooms socket are known to each other: one socket each.
 
 A guest's `client_id` is all that tells whose seats are whose, and everybody in a room gets to see it. So
-while a socket is open no other may use its id, and when it has closed the id stays with whoever had it for as
-long as its seats may be held: with the user, if it was one, and with the network it came from.
+while a guest's socket is open no other may use its id, and when it has closed the id stays with whoever had
+it for as long as its seats may be held: with the user, if it was one, and with the network it came from. A
+user is known by a token, so a user's next socket takes the id over at once: phones change networks, and the
+server notices only much later that the old connection is dead.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 
 class ClientIdInUse(Exception):
     """The id belongs to somebody else, or to another open socket."""
+
+
+class Claim(NamedTuple):
+    """One socket's use of an id.
+
+    Attributes:
+        client_id: the id.
+        owners: who may come back to it: a network, and a user if it is one.
+        user: who may take it over while it is in use; None for a guest.
+        taken_over: called when that happens.
+    """
+
+    client_id: str
+    owners: frozenset[str]
+    user: str | None
+    taken_over: Callable[[], None]
 
 
 class ClientIds:
@@ -25,35 +44,50 @@ class ClientIds:
         self._now = now
         self._kept_seconds = kept_seconds
         self._kept_limit = kept_limit
-        self._owners: dict[str, frozenset[str]] = {}
+        self._claims: dict[str, Claim] = {}
         # In the order in which they were left, so the first is the first to be forgotten.
         self._left: dict[str, tuple[frozenset[str], float]] = {}
 
     def __len__(self) -> int:
         """How many are in use."""
-        return len(self._owners)
+        return len(self._claims)
 
-    def take(self, client_id: str, owners: frozenset[str]) -> None:
-        """Use an id until it is left.
+    def take(self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]) -> Claim:
+        """Use an id until it is left, or taken over by the same user.
 
         Args:
             client_id: the id.
-            owners: who may come back to it: a network, and a user if it is one. One in common is enough.
+            network: where the client comes from.
+            user: who it is, by its token; None for a guest.
+            taken_over: called when another socket of the user takes the id; then it need not be left.
+
+        Returns:
+            What to give to `leave`.
 
         Raises:
             ClientIdInUse: it cannot be had.
         """
         self._forget()
-        previous_owners, _ = self._left.get(client_id, (owners, 0.0))
-        if client_id in self._owners or owners.isdisjoint(previous_owners):
+        claim = Claim(client_id, frozenset({network, user} if user else {network}), user, taken_over)
+        previous = self._claims.get(client_id)
+        if previous is not None:
+            if user is None or previous.user != user:
+                raise ClientIdInUse
+            self._claims[client_id] = claim
+            previous.taken_over()
+            return claim
+        if client_id in self._left and claim.owners.isdisjoint(self._left[client_id][0]):
             raise ClientIdInUse
         self._left.pop(client_id, None)
-        self._owners[client_id] = owners
+        self._claims[client_id] = claim
+        return claim
 
-    def leave(self, client_id: str) -> None:
-        """Use an id no longer."""
-        self._left[client_id] = self._owners.pop(client_id), self._now() + self._kept_seconds
-        self._forget()
+    def leave(self, claim: Claim) -> None:
+        """Use an id no longer. Does nothing if it has been taken over."""
+        if self._claims.get(claim.client_id) is claim:
+            del self._claims[claim.client_id]
+            self._left[claim.client_id] = claim.owners, self._now() + self._kept_seconds
+            self._forget()
 
     def _forget(self) -> None:
         now = self._now()

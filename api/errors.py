@@ -348,6 +348,9 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
 """An error that is not here is answered like its nearest base class that is."""
 
 
+_DATABASE_AWAY = "The database is not available now; try again in a few seconds"
+
+
 class Problem(NamedTuple):
     """A refusal, ready to be written down."""
 
@@ -366,9 +369,14 @@ def translation_of(error: type[engine.EngineError]) -> Translation:
     return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
 
 
+def words_of(error: BaseException) -> str:
+    """What a client is told. What the database says of itself is for operators, not for clients."""
+    return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
+
+
 def problem_of(error: ApiError | engine.EngineError) -> Problem:
     """The answer to a request that ended in `error`."""
-    document = {"detail": str(error), "code": error.code, "retryable": error.retryable}
+    document = {"detail": words_of(error), "code": error.code, "retryable": error.retryable}
     if isinstance(error, ApiError):
         return Problem({**document, **error.data}, error.status, error.headers)
     status, data = translation_of(type(error))

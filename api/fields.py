@@ -178,10 +178,17 @@ def texts(longest: int, most: int, **options: Any) -> fields.List[str]:
     return fields.List(text(longest), validate=validate.Length(0, most), **options)
 
 
+_URL_CHARACTERS = r"""[^\s\x00-\x20\x7f<>"'`\\^{|}]*\Z"""
+_URL_FAULT = "Must not contain spaces, quotes, backslashes or any of <>^`|{{}}; percent-encode them."
+
+
 def web_address(**options: Any) -> fields.Url:
-    """An absolute http or https URL, or null."""
+    """An absolute http or https URL, or null. It cannot end the HTML attribute that a page puts it into."""
     return fields.Url(
-        schemes={"http", "https"}, validate=validate.Length(1, 2000), allow_none=True, **options
+        schemes={"http", "https"},
+        validate=[validate.Length(1, 2000), validate.Regexp(_URL_CHARACTERS, error=_URL_FAULT)],
+        allow_none=True,
+        **options,
     )
 
 

@@ -18,6 +18,7 @@ from api.routing import Match, Routes
 from api.services import Services
 from api.styles import Style, style_of
 
+_SOCKETS = "/ws/"
 _ORIGINS_KEPT = 1024
 # RFC 9110, section 7.2, with the registered names of RFC 3986; brackets are an IPv6 address's.
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
@@ -81,7 +82,7 @@ class Plan:
         self.path, _, self.query = self.uri.partition("?")
         self.headers = headers
         _require_host(headers.get("Host"), version)
-        self.match: Match | None = routes.find(self.path)
+        self.match: Match | None = None if _opens_socket(self.path, headers) else routes.find(self.path)
         self.style: Style = style_of(self.path)
         self.route, self.operation, self.named = _served(self.method, self.match)
         self.body_limit_bytes = (
@@ -98,6 +99,11 @@ class Plan:
         origin = headers.get("Origin")
         self.origin_admitted = origin is None or services.allowed_origins.admits(origin, headers.get("Host"))
         self.shared_fields = _shared_with(origin) if origin and self.origin_admitted else COMMON_HEADERS
+
+
+def _opens_socket(path: str, headers: HTTPHeaders) -> bool:
+    """Whether this is a WebSocket's handshake; plain requests may be served at the same path (/ws/stats)."""
+    return path.startswith(_SOCKETS) and headers.get("Upgrade", "").lower() == "websocket"
 
 
 def _served(method: str, match: Match | None) -> tuple[str, Operation | None, Mapping[str, int | str]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.errors import TooManyAttempts
+from api.errors import TooManyAttempts, words_of
 from engine.errors import (
     BookingInProgress,
     EngineError,
@@ -65,6 +65,6 @@ def _in_words(error: BaseException, room_id: str, seat_id: str) -> str:
         case ScreeningNotFound():
             return f"There is no room {room_id}"
         case EngineError() | TooManyAttempts():
-            return str(error)
+            return words_of(error)
         case _:
             return "Internal error"

@@ -19,7 +19,7 @@ from tornado.websocket import WebSocketClosedError
 
 from api.answers import AnswersInOrder
 from api.attendance import Attendance
-from api.client_ids import ClientIdInUse, ClientIds
+from api.client_ids import Claim, ClientIdInUse, ClientIds
 from api.errors import TooManyAttempts
 from api.feed import Position, Watcher
 from api.outbox import text_frame
@@ -39,6 +39,9 @@ from engine.replies import Held, Released
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNANSWERED_LIMIT = 1000
 """Messages that may wait for their answers; until these have been answered, no other is read."""
+
+
+TAKEN_OVER = Farewell(4410, "Client id taken over")
 
 
 class BadClientId(Exception):
@@ -94,7 +97,7 @@ class RoomSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_address", "_answers", "_client_id", "_door", "_guest", "_holder", "_named", "_rooms")
+    __slots__ = ("_address", "_answers", "_claim", "_client_id", "_door", "_guest", "_holder", "_rooms")
 
     _client_id: str
     _holder: str
@@ -103,7 +106,7 @@ class RoomSocket(ClientSocket):
     def __init__(self, services: SocketServices, door: RoomDoor) -> None:
         super().__init__(services)
         self._door = door
-        self._named = False
+        self._claim: Claim | None = None
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
         self._answers = AnswersInOrder(self._send_answers, self.fail)
@@ -118,9 +121,8 @@ class RoomSocket(ClientSocket):
         self._address = network_of(opening.remote_ip)
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
         self.admit(self._holder if identity else self._address, identity)
-        owners = {self._holder, self._address} if identity else {self._address}
-        self._door.client_ids.take(client_id, frozenset(owners))
-        self._named = True
+        user = self._holder if identity else None
+        self._claim = self._door.client_ids.take(client_id, self._address, user, self._taken_over)
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Answer one of the five messages that the guide has for clients."""
@@ -144,9 +146,14 @@ class RoomSocket(ClientSocket):
         self._answers.drop()
         for name in tuple(self._rooms):
             self._unwatch(name)
-        if self._named:
-            self._named = False
-            self._door.client_ids.leave(self._client_id)
+        if self._claim is not None:
+            self._door.client_ids.leave(self._claim)
+            self._claim = None
+
+    def _taken_over(self) -> None:
+        """The user has opened another socket under the same id, and is in its rooms with that one."""
+        self.depart()
+        self.close(*TAKEN_OVER)
 
     def send_message(self, **message: Any) -> None:
         """Send a message to this client alone, after the answers that are due before it."""

@@ -16,9 +16,7 @@ from api.sockets import ClientSocket, SocketServices
 from engine.guards import guarded
 
 _ID = r"([0-9]{1,30})"
-
-
-_ANY_NAME_BUT = r"((?!(?:stats|screenings|events)$)[^/]+)"
+_NAME = r"([^/]+)"
 
 
 def socket_routes(
@@ -43,5 +41,5 @@ def socket_routes(
         door(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),
         door(r"/ws", EventSocket, partial(EventSocket, services, events)),
         door(rf"/ws/events/{_ID}", OneEventSocket, partial(OneEventSocket, services, events)),
-        door(rf"/ws/{_ANY_NAME_BUT}", RoomSocket, partial(RoomSocket, services, rooms)),
+        door(rf"/ws/{_NAME}", RoomSocket, partial(RoomSocket, services, rooms)),
     ]

@@ -15,6 +15,7 @@ from engine.errors import (
     RefundRequired,
     SeatsNotFound,
     SeatsUnavailable,
+    StoreUnavailable,
     TicketNotPending,
     Unavailable,
 )
@@ -28,6 +29,14 @@ ENGINE_ERRORS = sorted(
     {*classes(engine_errors, EngineError), *classes(catalogue_errors, EngineError)},
     key=lambda kind: kind.__name__,
 )
+
+
+def test_what_the_database_says_of_itself_is_not_told_to_clients() -> None:
+    said = 'The database cannot be reached: connection to "10.0.0.5" failed: role "sales" does not exist'
+    problem = problem_of(StoreUnavailable(said))
+    assert (problem.status, problem.document["code"]) == (503, "store_unavailable")
+    assert "10.0.0.5" not in problem.document["detail"]
+    assert "try again" in problem.document["detail"]
 
 
 @pytest.mark.parametrize("error", ENGINE_ERRORS)

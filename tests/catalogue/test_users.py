@@ -140,7 +140,11 @@ async def test_a_picture_elsewhere_takes_the_place_of_an_uploaded_one(house: Hou
     assert changed.json["picture_url"] == elsewhere
     assert (await house.guest.send("GET", f"{USERS}/{ada.user_id}/profile-picture")).status == 404
     assert (await ada.send("PUT", f"{PICTURE}-url", {"url": None})).json["picture_url"] is None
-    for bad in ("javascript:alert(1)", "data:image/png;base64,AA", "//pictures.example", ""):
+    for bad in (
+        *("javascript:alert(1)", "data:image/png;base64,AA", "//pictures.example", ""),
+        *(f"https://pictures.example/a{mark}b" for mark in "\"'<>`\\ \n{}^|"),
+        'https://ex.example/a"><script>',
+    ):
         assert (await ada.send("PUT", f"{PICTURE}-url", {"url": bad})).status == 422
 
 

@@ -56,6 +56,24 @@ async def test_joining_and_leaving(cinema: GuideCinema) -> None:
         assert_shows(await client.told(), {"type": "error", "code": "not_in_room", "room_id": ROOM})
 
 
+@pytest.mark.parametrize("name", ["stats", "screenings", "events"])
+async def test_a_client_may_be_called_like_a_part_of_another_path(cinema: GuideCinema, name: str) -> None:
+    async with cinema.room_client(name) as client:
+        await client.join()
+        assert await client.select("A1") == client.about("seat_selected", "A1")
+        assert (await cinema.guest.send("GET", "/ws/stats")).json["total_connections"] == 0
+
+
+async def test_what_is_told_of_a_user_is_safe_in_a_page(cinema: GuideCinema) -> None:
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await ana.join()
+        await juan.select("A1", name="Miles O'Brien", note='"><img src=x onerror=alert(1)>', sign="`a`")
+        info = (await ana.told())["user_info"]
+        assert info["name"] == "Miles O\N{RIGHT SINGLE QUOTATION MARK}Brien"
+        for value in info.values():
+            assert not set(value) & set("<>\"'`")
+
+
 async def test_selecting_and_releasing(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         await juan.join()
@@ -250,7 +268,7 @@ async def test_user_info_is_made_plain(cinema: GuideCinema) -> None:
         }
         await juan.select("A1", **hostile)
         assert (await ana.told())["user_info"] == {
-            "name": "María scriptO'Hara & Co",
+            "name": "María scriptO\N{RIGHT SINGLE QUOTATION MARK}Hara & Co",
             "nota": "abc[31m",
             "key": "x",
             "age": 33,

@@ -174,43 +174,74 @@ async def test_a_full_mailbox_is_told_and_the_socket_goes_on(cinema):
 
 
 @pytest.mark.gen_test
-@pytest.mark.parametrize("name", ["stats", "screenings", "events"])
-async def test_names_that_are_paths_are_no_client_ids(cinema, name):
-    with pytest.raises(Exception, match="HTTP 404"):
-        await cinema.enter(name)
+async def test_a_users_next_socket_takes_its_client_id_over(cinema):
+    phone = await joined(cinema, "juan", user=7)
+    await phone.send(said("select_seat", "A1"))
+    assert (await told(phone))["type"] == "seat_selected"
+
+    again = await joined(cinema, "juan", user=7)
+
+    assert await receive_close(phone) == (4410, "Client id taken over")
+    assert len(cinema.room_door.client_ids) == 1
+    await again.send(said("release_seat", "A1"))
+    assert (await told(again))["type"] == "seat_released"
+    other = await cinema.enter("juan", 8)
+    assert await receive_close(other) == (4409, "Client id in use")
+    guest = await cinema.enter("juan")
+    assert await receive_close(guest) == (4409, "Client id in use")
+
+
+HOME, OFFICE = "192.0.2.1", "192.0.2.2"
+
+
+def nothing():
+    """Called when an id is taken over."""
 
 
 def test_an_id_stays_with_whoever_had_it_for_a_while():
     clock = ManualClock()
     ids = ClientIds(clock.now, kept_seconds=300)
-    home, office, user = "address:1.2.3.4", "address:5.6.7.8", "user:7"
+    user = "user:7"
 
-    def refused(*owners):
+    def refused(network, whose=None):
         with pytest.raises(ClientIdInUse):
-            ids.take("juan", frozenset(owners))
+            ids.take("juan", network, whose, nothing)
 
-    def taken(*owners):
-        ids.take("juan", frozenset(owners))
+    def taken(network, whose=None):
+        claim = ids.take("juan", network, whose, nothing)
         assert len(ids) == 1
-        refused(*owners)
-        ids.leave("juan")
+        refused(network)
+        refused(network, "user:8")
+        ids.leave(claim)
+        ids.leave(claim)
         assert len(ids) == 0
 
-    taken(home)
-    refused(office)
-    refused(office, user)
-    taken(home, user)
-    taken(office, user)
-    refused(home)
+    taken(HOME)
+    refused(OFFICE)
+    refused(OFFICE, user)
+    taken(HOME, user)
+    taken(OFFICE, user)
+    refused(HOME)
     clock.advance(301)
-    taken(home)
+    taken(HOME)
+
+
+def test_leaving_late_does_not_end_the_use_of_whoever_took_over():
+    ids = ClientIds(ManualClock().now, kept_seconds=300)
+    ousted = []
+    first = ids.take("juan", HOME, "user:7", lambda: ousted.append("first"))
+    second = ids.take("juan", OFFICE, "user:7", lambda: ousted.append("second"))
+    assert ousted == ["first"]
+    ids.leave(first)
+    assert len(ids) == 1
+    ids.leave(second)
+    assert len(ids) == 0
 
 
 def test_ids_that_were_left_are_bounded():
     ids = ClientIds(ManualClock().now, kept_seconds=300, kept_limit=2)
     for name in ("a", "b", "c"):
-        ids.take(name, frozenset({"address:1.2.3.4"}))
-        ids.leave(name)
-    ids.take("a", frozenset({"address:5.6.7.8"}))
+        ids.leave(ids.take(name, HOME, None, nothing))
+    ids.take("a", OFFICE, None, nothing)
     with pytest.raises(ClientIdInUse):
-        ids.take("b", frozenset({"address:5.6.7.8"}))
+        ids.take("b", OFFICE, None, nothing)
