@@ -330,6 +330,28 @@ async def test_guests_of_one_address_are_bounded(open_cinema: OpenCinema) -> Non
             assert (await user.select("A4"))["type"] == "seat_selected"
 
 
+async def test_guests_of_one_address_hold_no_more_than_their_share(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(guest_seats_limit=2)
+    async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
+        await juan.select("A1")
+        await ana.select("A2")
+        assert_shows(await ana.select("A3"), {"code": "guest_limit_exceeded", "seat_id": "A3"})
+        async with cinema.room_client("user", USER) as user:
+            assert (await user.select("A3"))["type"] == "seat_selected"
+        await juan.release("A1")
+        assert (await ana.select("A4"))["type"] == "seat_selected"
+
+
+async def test_a_seat_cannot_be_kept_by_releasing_it_again_and_again(open_cinema: OpenCinema) -> None:
+    cinema = await open_cinema(hold_seconds=1, hold_life_seconds=1, socket_frames_at_once=1_000_000)
+    async with cinema.room_client("juan") as juan:
+        answers = [await juan.select("A1")]
+        while answers[-1]["type"] == "seat_selected":
+            await juan.release("A1")
+            answers.append(await juan.select("A1"))
+        assert_shows(answers[-1], {"code": "hold_life_spent", "seat_id": "A1"})
+
+
 async def test_empty_rooms_are_forgotten_and_others_are_not(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(free_room_idle_seconds=1)
     rooms = "SELECT array_agg(name ORDER BY name) FROM free_rooms"
