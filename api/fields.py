@@ -13,12 +13,15 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from email_validator import EmailNotValidError, validate_email
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.limits import Limits
 from api.wire import timestamp
 
 LARGEST_ID = 2**63 - 1
+EMAIL_LIMIT = 254
+"""Characters of an e-mail address (RFC 5321, section 4.5.3.1.3, less the brackets)."""
 
 _UNKNOWN_NAMED = 5
 """Unknown fields of one object that a refusal names."""
@@ -133,33 +136,54 @@ def storable(value: str) -> None:
         raise ValidationError("Must not contain NUL characters.")
 
 
+# What browsers take in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_ASCII_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
+
+
+def known_as(address: str) -> str | None:
+    """The one form in which an e-mail address is stored and compared; None if it is none.
+
+    Addresses may be in any script (RFC 6531). Whether their domain exists is not asked. What the library
+    keeps back although it is well-formed, such as names under `.test` and `.local`, is taken too.
+
+    Args:
+        address: as somebody has written it.
+    """
+    try:
+        checked = validate_email(address.strip(), check_deliverability=False, strict=True)
+    except EmailNotValidError:
+        plain = address.strip().lower()
+        return plain if _ASCII_ADDRESS.fullmatch(plain) else None
+    return checked.normalized.lower()
+
+
 class EmailAddress(fields.String):
-    """An e-mail address, in the one form in which it is stored and compared."""
+    """An e-mail address in the one form in which it is stored and compared.
+
+    Args:
+        well_formed: whether anything else is refused; a log-in with anything else finds no account.
+    """
+
+    def __init__(self, *, well_formed: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._well_formed = well_formed
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
-        return super()._deserialize(value, attr, data).strip().lower()
-
-
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_LOCAL_PART_LIMIT = 64
-# What browsers take in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
-_EMAIL_ADDRESS = rf"^{_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}$"
+        written = super()._deserialize(value, attr, data)
+        address = known_as(written) if len(written) <= EMAIL_LIMIT else None
+        if address is None and self._well_formed:
+            raise ValidationError("Must be an e-mail address, such as ada@home.example.")
+        return written.strip().lower() if address is None else address
 
 
 def email_address(**options: Any) -> EmailAddress:
-    """A well-formed e-mail address."""
-    well_formed = validate.Regexp(_EMAIL_ADDRESS, error="Must be an e-mail address.")
-    metadata = {"format": "email", "example": "ada@home.example"}
+    """A well-formed e-mail address, in any script."""
+    metadata = {"format": "idn-email", "example": "ada@home.example"}
     return EmailAddress(
-        validate=[validate.Length(3, 254), well_formed, _deliverable], metadata=metadata, **options
+        well_formed=True, validate=validate.Length(3, EMAIL_LIMIT), metadata=metadata, **options
     )
-
-
-def _deliverable(address: str) -> None:
-    """RFC 5321, section 4.5.3.1.1."""
-    if len(address.partition("@")[0]) > _LOCAL_PART_LIMIT:
-        raise ValidationError(f"Must not have more than {_LOCAL_PART_LIMIT} characters before the @.")
 
 
 def optional_text(longest: int, **options: Any) -> fields.String:
@@ -169,7 +193,7 @@ def optional_text(longest: int, **options: Any) -> fields.String:
 
 def search_words(*, required: bool = True) -> fields.String:
     """What is searched for; every character stands for itself."""
-    description = "Accents, case and small typing errors are forgiven."
+    description = "Accents, case and small typing errors are forgiven; a part of a word is enough."
     return text(200, required=required, metadata={"description": description})
 
 

@@ -26,6 +26,7 @@ class Limits:
         guest_hold_minutes_limit: the longest that a guest may say, at first and for an extension.
         guest_reservations: most reservations that one request may make.
         guest_metadata_bytes: longest metadata of a reservation.
+        phone_region: where phone numbers come from that have no country code, e.g. "DE"; empty for nowhere.
     """
 
     body_bytes: int = 65_536
@@ -45,3 +46,4 @@ class Limits:
     guest_hold_minutes_limit: int = 30
     guest_reservations: int = 10
     guest_metadata_bytes: int = 2048
+    phone_region: str = ""

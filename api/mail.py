@@ -3,6 +3,8 @@
 from email.message import EmailMessage
 from typing import Protocol
 
+from email_validator import EmailNotValidError, validate_email
+
 from engine.errors import Unavailable
 
 
@@ -30,6 +32,15 @@ class Mailer(Protocol):
         """
 
 
+def _for_any_server(address: str) -> str:
+    """An address with its domain in ASCII (RFC 5891), where that spares a server SMTPUTF8."""
+    try:
+        checked = validate_email(address, check_deliverability=False)
+    except EmailNotValidError:
+        return address
+    return checked.ascii_email or checked.normalized
+
+
 def text_mail(to: str, subject: str, text: str) -> EmailMessage:
     """A mail in plain text.
 
@@ -39,7 +50,7 @@ def text_mail(to: str, subject: str, text: str) -> EmailMessage:
         text: the content.
     """
     message = EmailMessage()
-    message["To"] = to
+    message["To"] = _for_any_server(to)
     message["Subject"] = subject
     message.set_content(text)
     return message

@@ -1,5 +1,6 @@
 """From a request's bytes to checked values: webargs with orjson in the place of `json`."""
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NoReturn
@@ -66,8 +67,12 @@ class Parser(core.Parser[Request]):
         """
         if not _is_json(req.headers.get("Content-Type", "")):
             raise UnsupportedMediaType
+        body = req.body
+        if body.startswith(BOM_UTF8):
+            # RFC 8259, section 8.1: some clients send one, and it may be passed over.
+            body = body[len(BOM_UTF8) :]
         try:
-            return orjson.loads(req.body)
+            return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise MalformedBody(f"The body is not valid JSON: {error}") from error
 

@@ -177,7 +177,9 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
         return batches
 
     with _told_in_words():
-        rows = orjson.loads(file.read_bytes())
+        content = file.read_bytes()
+        # It tells the byte order mark, if there is one, and the encoding.
+        rows = orjson.loads(content.decode(json.detect_encoding(content)))
         if not isinstance(rows, list):
             raise ValueError(f"{file} is not a JSON array")
         batches = _with_database(load_settings(data_dir=data_dir), fill)

@@ -8,6 +8,7 @@ What a mail says is never logged: it may carry a token.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from email import policy
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
 from pathlib import Path
@@ -106,6 +107,8 @@ def _is_permanent(failure: Exception) -> bool:
     """Whether the server would refuse the same mail again (RFC 5321, section 4.2.1)."""
     if isinstance(failure, aiosmtplib.SMTPRecipientsRefused):
         return all(_is_permanent(refusal) for refusal in failure.recipients)
+    if isinstance(failure, aiosmtplib.SMTPNotSupported):
+        return True
     return isinstance(failure, aiosmtplib.SMTPResponseException) and failure.code >= _PERMANENT_FROM
 
 
@@ -117,7 +120,7 @@ def into_folder(folder: Path) -> Delivery:
         name = message["Message-ID"].strip("<>").partition("@")[0]
         path = folder / f"{name}.eml"
         path.touch(mode=0o600)
-        path.write_bytes(message.as_bytes())
+        path.write_bytes(message.as_bytes(policy=policy.default.clone(utf8=True)))
         return path
 
     async def deliver(message: EmailMessage) -> None:

@@ -183,6 +183,7 @@ class Server:
             guest_hold_minutes_limit=settings.guest_hold_minutes_limit,
             guest_reservations=settings.guest_reservations_per_request_limit,
             guest_metadata_bytes=settings.guest_metadata_limit_bytes,
+            phone_region=settings.phone_region,
         )
         self._application = FrontrowApplication(
             Services(

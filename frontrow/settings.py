@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from environs import Env, EnvValidationError, validate
+from phonenumbers import SUPPORTED_REGIONS
 
 from api.tokens import ALGORITHMS, UnusableKey, usable_key
 
@@ -96,6 +97,11 @@ _SMTP_URL = _matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smt
 _MAIL_ADDRESS = _matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
 _WEB_ADDRESS = _matching(
     r"(https?://[^\s?#]*[^\s?#/])?", "an address like https://example.com, without a slash at its end"
+)
+_REGION = Rule(
+    "str",
+    {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
+    "two capital letters of a region, such as DE",
 )
 _ORIGIN = _matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", "an origin like https://example.com")
 _KIB = 1024
@@ -284,6 +290,11 @@ class Settings:
     guest_purchase: Annotated[
         bool, _YES_OR_NO, "Whether tickets may be bought by a session alone, without a user's token."
     ] = False
+    phone_region: Annotated[
+        str,
+        _REGION,
+        "Whose phone numbers need no country code, e.g. DE for `0228 1234567`; by default every number does.",
+    ] = ""
     guest_requests_per_address: Annotated[
         int,
         _whole(1, 1_000_000, "requests"),

@@ -8,16 +8,27 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 
 class Inbox:
-    """An SMTP server in this process. `answers` are given first, in place of taking the mail."""
+    """An SMTP server in this process.
+
+    Attributes:
+        answers: are given first, in place of taking the mail.
+        recipients: of the last mail that was taken.
+        international: whether addresses in other scripts are taken (RFC 6531).
+    """
 
     def __init__(self) -> None:
         self.answers: list[str] = []
+        self.recipients: list[str] = []
+        self.international = True
         self._arrived: asyncio.Queue[EmailMessage] = asyncio.Queue()
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: SMTP(self, loop=loop), "127.0.0.1", 0)
+        self._server = await loop.create_server(self._served, "127.0.0.1", 0)
         self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    def _served(self) -> SMTP:
+        return SMTP(self, loop=asyncio.get_running_loop(), enable_SMTPUTF8=self.international)
 
     async def close(self) -> None:
         self._server.close()
@@ -40,5 +51,6 @@ class Inbox:
         assert isinstance(envelope.content, bytes)
         mail = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
+        self.recipients = envelope.rcpt_tos
         self._arrived.put_nowait(mail)
         return "250 OK"

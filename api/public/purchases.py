@@ -4,7 +4,6 @@ What buyers say of themselves and of those who come along is sealed before it le
 its ticket; nothing else ever sees it.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from api.bodies import Body
 from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import InvalidInput, NotAuthenticated
 from api.fields import email_address, storable, text
+from api.phones import Phone
 from api.public.readable_codes import new_ticket_code
 from api.public.refusals import (
     NotYourReservation,
@@ -48,20 +48,6 @@ _BODY_LIMIT_BYTES = 128 * 1024
 purchases = Resource("/api/public", tag="Reservations")
 
 _IDENTITY_TYPE = r"^[^\W_][\w .-]*\Z"
-_GAPS_IN_PHONE = re.compile(r"[ ().-]")
-_PHONE = re.compile(r"\+?[1-9][0-9]{6,14}", re.ASCII)
-
-
-class Phone(fields.String):
-    """A phone number as E.164 has it, with or without its plus; gaps are taken out."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
-        number = _GAPS_IN_PHONE.sub("", super()._deserialize(value, attr, data))
-        if not _PHONE.fullmatch(number):
-            raise self.make_error("invalid")
-        return number
-
-    default_error_messages = {"invalid": "Must be a phone number, such as +49 228 1234567."}  # noqa: RUF012
 
 
 class PersonDetails(Input):

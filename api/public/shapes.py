@@ -65,14 +65,20 @@ def session_id(**options: Any) -> fields.String:
     return fields.String(
         validate=[
             validate.Length(SESSION_ID_SHORTEST, SESSION_ID_LONGEST),
-            validate.Regexp(r"^[A-Za-z0-9._~-]+\Z", error="Must be letters, digits, and . _ ~ - alone."),
+            _visible,
         ],
         metadata={
-            "description": "The guest's session; may be left out where there is a token.",
+            "description": "The guest's session, any visible characters without spaces; may be left out "
+            "where there is a token.",
             "example": "9pW0cIhJ3yq1kS5nZ8mAe2VtR7xLbD4f",
         },
         **options,
     )
+
+
+def _visible(text: str) -> None:
+    if not text.isprintable() or " " in text:
+        raise ValidationError("Must be visible characters, without spaces.")
 
 
 class ByGuest(Input):

@@ -115,10 +115,16 @@ async def test_of_very_many_unknown_fields_the_first_few_are_named(venue: Venue)
     assert len(response.body) < 1000
 
 
+async def test_a_byte_order_mark_is_passed_over(venue: Venue) -> None:
+    raw = b"\xef\xbb\xbf" + json.dumps(selection()).encode()
+    assert (await venue.user(7).send("POST", RESERVE, raw=raw)).status == 201
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         b"",
+        b"\xef\xbb\xbf",
         b"{",
         b"not json",
         b'{"screening_id": NaN}',

@@ -66,6 +66,23 @@ async def test_an_address_has_one_account_whatever_its_case(house: House) -> Non
     assert {answer.code for answer in answers if answer.status == 409} == {"email_exists"}
 
 
+@pytest.mark.parametrize(
+    ("address", "shown", "same"),
+    [
+        ("Ада@Почта.РФ", "ада@почта.рф", "АДА@xn--80a1acny.xn--p1ai"),
+        ("用户@例子.广告", "用户@例子.广告", "用户@例子.广告 "),
+        ("jose\u0301@Bücher.example", "jos\u00e9@bücher.example", "JOS\u00c9@xn--bcher-kva.example"),
+        ("ada+tickets@cinema.test", "ada+tickets@cinema.test", "ADA+tickets@Cinema.TEST"),
+        ("ada@mail.cinema.local", "ada@mail.cinema.local", "ada@MAIL.cinema.local"),
+    ],
+)
+async def test_addresses_are_in_any_script(house: House, address: str, shown: str, same: str) -> None:
+    made = await Member(house, address).register()
+    assert (made.status, made.json["email"]) == (201, shown)
+    assert (await Member(house, same).register()).code == "email_exists"
+    assert (await Member(house, same).log_in()).status == 200
+
+
 async def test_a_wrong_password_and_an_unknown_address_look_the_same(house: House) -> None:
     ada = await member(house)
     ada.password = OTHER_PASSWORD

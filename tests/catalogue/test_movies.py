@@ -1,5 +1,7 @@
 """Movies over HTTP: kept, searched, filtered, and listed by what sells and what somebody likes."""
 
+from urllib.parse import quote
+
 import pytest
 
 from persistence.catalogue.movies import MOVIES as MOVIES_TABLE
@@ -125,6 +127,45 @@ async def test_search_forgives(house: House, words: str, found: str) -> None:
     await add_movie(house, "Война и мир")
     for path in ("/search", "/advanced-search"):
         assert (await titles(house, f"{path}?q={words}"))[:1] == [found]
+
+
+TITLES = {
+    "千と千尋の神隠し": ("千尋", "神隠し", "の", "千と千尋の神隠し"),
+    "となりのトトロ": ("トトロ", "トト", "ロ"),
+    "기생충 이야기": ("기생", "생충", "야"),
+    "Сталкер на краю": ("ТАЛК", "край", "кра", "л"),
+    "Επικίνδυνη Πόλη": ("κίνδ", "ΠΟΛΗ", "λη"),
+    "كفرناحوم المدينة": ("ناحوم", "مدين", "ك"),
+    "ฉลาดเกมส์โกง": ("เกมส์", "โกง", "โก"),
+    "प्रेम कहानी": ("कहा", "प्रे"),
+    "100% Wolf_Pack \\o/": ("100%", "f_p", "\\o/", "%", "_", "\\", "w"),
+}
+
+
+async def test_a_part_of_a_title_finds_it_in_every_script(house: House) -> None:
+    for title in TITLES:
+        await add_movie(house, title)
+    for title, parts in TITLES.items():
+        for part in parts:
+            assert title in await titles(house, f"/search?q={quote(part, safe='')}"), (title, part)
+    for part, found in (
+        ("千尋", "千と千尋の神隠し"),
+        ("%", "100% Wolf_Pack \\o/"),
+        ("\\", "100% Wolf_Pack \\o/"),
+    ):
+        assert await titles(house, f"/search?q={quote(part)}") == [found], "and nothing else"
+    assert await titles(house, "/search?q=%20") == []
+    assert await titles(house, f"/search?q={quote('神千')}") == []
+
+
+async def test_a_part_of_a_name_finds_cinemas_and_events_too(house: House) -> None:
+    await house.admin.send("POST", "/api/v1/cinemas/", {"name": "東京国際映画館"})
+    event = {"title": "東京の夜", "startDate": f"{day(30)}T20:00:00Z"}
+    await house.admin.send("POST", "/api/admin/events", event)
+    found = (await house.guest.send("GET", f"/api/v1/cinemas/search?q={quote('国際')}")).json
+    assert [cinema["name"] for cinema in found] == ["東京国際映画館"]
+    found = (await house.guest.send("GET", f"/api/public/events?search={quote('の夜')}")).json
+    assert [event["title"] for event in found["data"]] == ["東京の夜"]
 
 
 async def test_the_best_match_comes_first(house: House) -> None:

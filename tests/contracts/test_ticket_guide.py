@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -39,6 +40,8 @@ WRONG_ORDERS: Sequence[tuple[dict[str, Any], set[str]]] = (
     ({"ticketTypeId": "1", "quantity": 1, "expirationMinutes": 31}, {"expirationMinutes"}),
     ({"ticketTypeId": "1", "quantity": 1, "sessionId": "short"}, {"sessionId"}),
     ({"ticketTypeId": "1", "quantity": 1, "sessionId": "with a space"}, {"sessionId"}),
+    ({"ticketTypeId": "1", "quantity": 1, "sessionId": "with\ta\ttab"}, {"sessionId"}),
+    ({"ticketTypeId": "1", "quantity": 1, "sessionId": "with-a-nul\0"}, {"sessionId"}),
     ({"ticketTypeId": "1", "quantity": 1, "sessionId": "x" * 129}, {"sessionId"}),
     ({"ticketTypeId": "1", "quantity": 1, "metadata": [1]}, {"metadata"}),
     ({"ticketTypeId": "1", "quantity": 1, "metadata": {"a": "x" * 2048}}, {"metadata"}),
@@ -93,6 +96,18 @@ class TestCreatingAReservation:
         raw = b'{"sessionId":"%s","ticketTypeId":"1","quantity":1,"metadata":%s}' % (SESSION.encode(), deep)
         too_deep = await fair.house.guest.send("POST", RESERVATIONS, raw=raw)
         assert refusal(too_deep) == (400, "invalid_input")
+
+    @pytest.mark.parametrize(
+        "session_id", ["guest:42/~!@#$%^&*()+={}[]|<>?\"'\\`;,.", "séance-été", "ゲスト-1234567", "x" * 128]
+    )
+    async def test_a_session_is_any_visible_text(self, fair: Fair, session_id: str) -> None:
+        guest = Guest(fair.house, session_id)
+        reservation = await guest.reserved(fair.standing)
+        query = f"?sessionId={quote(session_id, safe='')}"
+        shown = await fair.house.guest.send("GET", f"{RESERVATIONS}/{reservation}{query}")
+        assert data(shown)["id"] == reservation
+        assert data(await guest.cancel(reservation))
+        assert refusal(await fair.guest.cancel(reservation)) == (403, "not_your_reservation")
 
     async def test_a_guest_needs_a_session_and_a_user_does_not(self, fair: Fair) -> None:
         nobody = await Guest(fair.house, None).reserve(fair.standing)

@@ -56,6 +56,29 @@ async def test_a_passing_failure_is_tried_again_and_a_final_one_is_not(inbox: In
     assert inbox.empty
 
 
+@pytest.mark.parametrize(
+    ("address", "envelope"),
+    [
+        ("ада@почта.рф", "ада@почта.рф"),
+        ("josé@bücher.example", "josé@bücher.example"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+    ],
+)
+async def test_addresses_may_be_in_any_script(inbox: Inbox, address: str, envelope: str) -> None:
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER), text_mail(address, "Grüße", ""))
+    mail = await inbox.next_mail()
+    assert (inbox.recipients, mail["To"], mail["Subject"]) == ([envelope], envelope, "Grüße")
+
+
+async def test_a_server_without_such_addresses_is_not_asked_again(
+    inbox: Inbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.international = False
+    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (3600,)), text_mail("ада@почта.рф", "x", ""))
+    assert inbox.empty
+    assert "SMTPUTF8 is not supported" in caplog.text
+
+
 async def test_one_mail_that_fails_holds_up_no_other(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     bad = text_mail("nobody", "to nowhere", "the secret text")
     bad.replace_header("To", "<>")

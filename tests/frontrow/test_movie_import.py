@@ -34,6 +34,14 @@ def import_movies(file: Path) -> Result:
     return CliRunner().invoke(main, ["import-movies", str(file)])
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_files_as_windows_writes_them_are_read(database: str, tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "movies.json"
+    file.write_text(json.dumps([{"Title": "Über den Dächern"}], ensure_ascii=False), encoding=encoding)
+    assert counted(import_movies(file))["created"] == 1
+    assert execute(database, "SELECT title FROM movies") == [("Über den Dächern",)]
+
+
 def counted(result: Result) -> dict[str, int]:
     assert result.exit_code == 0, result.stderr
     return json.loads(result.stdout)
