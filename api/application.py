@@ -92,7 +92,7 @@ class FrontrowApplication(Application):
     def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
         services = replace(services, http_observer=guarded(services.http_observer))
         self._observer = services.http_observer
-        self._unfinished = UnfinishedWork(services.limits.answer_wait_seconds)
+        self._unfinished = UnfinishedWork()
         keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
         operations = [
             Operation(endpoint, services, keys, self._unfinished)

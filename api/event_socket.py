@@ -7,7 +7,6 @@ is nothing to resume: a client that comes back subscribes anew. What may be watc
 with every subscription, and an event that is not for the user looks like one that does not exist.
 """
 
-import asyncio
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
@@ -127,14 +126,13 @@ class EventSocket(ClientSocket):
         """Watch an event and say so, or say why not. Where it is refused the event is not watched, even if
         it was before: who may watch it is asked every time."""
         try:
-            async with asyncio.timeout(self.services.limits.catch_up_seconds):
-                await self._watch(event_id, {"type": "subscribed", "eventId": event_id})
+            await self._watch(event_id, {"type": "subscribed", "eventId": event_id})
         except TooManySubscriptions:
             limit = self._door.subscriptions_limit
             self._refuse(event_id, "too_many_subscriptions", f"At most {limit} events can be watched")
         except ScreeningNotFound:
             self._refuse(event_id, "event_not_found", "Event not found")
-        except (EngineError, TimeoutError):
+        except EngineError:
             self._refuse(event_id, "unavailable", _TRY_AGAIN_LATER)
 
     def _unsubscribe(self, event_id: int) -> None:
@@ -163,12 +161,12 @@ class EventSocket(ClientSocket):
         if event_id not in self._watchers and len(self._watchers) >= self._door.subscriptions_limit:
             raise TooManySubscriptions
         user_id, admin = self._identity.user_id, self._identity.admin
-        if not await self._door.access.may_watch(event_id, user_id, admin=admin):
+        if not await self.in_time(self._door.access.may_watch(event_id, user_id, admin=admin)):
             raise ScreeningNotFound(event_id)
         # A client that has gone meanwhile departs when this has returned: nothing is read until then.
         watcher = self._watchers.get(event_id) or self._joined(event_id)
         watcher.hold_back()
-        stock: Stock = await self.services.screenings.ask(ReadStock(event_id))
+        stock: Stock = await self.in_time(self.services.screenings.ask(ReadStock(event_id)))
         now = self.services.clock.now()
         self.send_message(**confirmation, timestamp=self.timestamp())
         self.outbox.send(counts_frame(stock, now))

@@ -37,7 +37,7 @@ from api.plan import Plan
 from api.request import Request
 from api.routing import Routes
 from api.services import Services
-from engine.errors import EngineError, OutcomeUnknown
+from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable
 from engine.guards import attempt
 
 log = logging.getLogger("frontrow.api")
@@ -46,6 +46,7 @@ log = logging.getLogger("frontrow.api")
 # to read the 413; a larger one is answered at once and its connection closed.
 DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
+_TOO_SLOW = "The database does not answer in time; repeat the request"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
@@ -247,6 +248,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         asked = operation.asked(prepared)
         if asked is None:
             self._router.run(self._wait_for(operation.answer(prepared)))
+            self._bound_the_wait()
         else:
             self._question = asked.question
             self._router.unanswered.add(asked.reply)
@@ -254,10 +256,18 @@ class Exchange(httputil.HTTPMessageDelegate):
             # Clients whose answers leave together come back together, and a turn costs as much for one as
             # for many.
             asked.reply.add_done_callback(self._replied)
-            if asked.wait_seconds is not None:
-                loop = asked.reply.get_loop()
-                self._patience = loop.call_later(asked.wait_seconds, self._stop_waiting)
+            if operation.endpoint.durable:
+                self._bound_the_wait()
         return None
+
+    def _bound_the_wait(self) -> None:
+        """Have the request answered in time, whatever it waits for.
+
+        This is the one place that does: nothing beneath it needs a bound of its own for the client's sake.
+        """
+        if self._patience is None:
+            seconds = self._router.services.limits.answer_wait_seconds
+            self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
 
     def _unserved(self) -> Answer:
         """What is answered where the method is none of an operation's."""
@@ -282,8 +292,6 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def _replied(self, reply: "asyncio.Future[Any]") -> None:
         self._router.unanswered.discard(reply)
-        if self._patience is not None:
-            self._patience.cancel()
         try:
             answer = self._concluded(reply)
         except (Exception, asyncio.CancelledError) as error:
@@ -301,11 +309,14 @@ class Exchange(httputil.HTTPMessageDelegate):
             # The usual refusal need not be raised to be answered.
             return self._refused(refusal)
         self._router.run(self._wait_for(operation.reconsidered(question, refusal)))
+        self._bound_the_wait()
         return None
 
     def _stop_waiting(self) -> None:
-        """The database has not answered in time; what was asked for goes on."""
-        self._send(self._refused(OutcomeUnknown()))
+        """Answer that it takes too long. What was asked for goes on, within the bounds of the database."""
+        self._patience = None
+        reads = self._plan.method in ("GET", "HEAD")
+        self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
 
     def _refused(self, error: BaseException) -> Answer:
         style = self._plan.style
@@ -326,6 +337,9 @@ class Exchange(httputil.HTTPMessageDelegate):
             # It comes too late, which the client was told in its place.
             return
         self._answered = True
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
         try:
             self._write(answer)
         except Exception as defect:

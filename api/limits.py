@@ -19,7 +19,7 @@ class Limits:
         keep_alive_seconds: how long a connection is kept for the next request.
         write_timeout_seconds: how long a client may take next to nothing of what is sent to it.
         seats_per_request: most seats that one request may name.
-        answer_wait_seconds: how long a request waits for the database; what it asked for goes on.
+        answer_wait_seconds: how long a request waits for its answer; what it asked for goes on.
         recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
         keys_in_flight: keyed requests at work at one time.
         guest_hold_minutes: how long tickets of events are reserved, unless the guest says.

@@ -46,12 +46,10 @@ class Asked(NamedTuple):
     Attributes:
         reply: what it will reply.
         question: what it was asked.
-        wait_seconds: how long the caller waits; None if the reply does not wait for the database.
     """
 
     reply: "asyncio.Future[Any]"
     question: Question
-    wait_seconds: float | None
 
 
 class Operation:
@@ -61,7 +59,7 @@ class Operation:
         endpoint: its declaration.
         services: what handlers work with.
         keys: the idempotency keys of the server.
-        unfinished: where durable work goes on.
+        unfinished: where work goes on that no answer waits for.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class Operation:
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self._waits = inspect.iscoroutinefunction(endpoint.handler)
-        self._wait_seconds = services.limits.answer_wait_seconds if endpoint.durable else None
 
     @property
     def body_limit_bytes(self) -> int:
@@ -170,7 +167,7 @@ class Operation:
             return None
         question = cast(Question, self.endpoint.handler(call, **arguments))
         reply = self._services.screenings.ask_active(question.command)
-        return None if reply is None else Asked(reply, question, self._wait_seconds)
+        return None if reply is None else Asked(reply, question)
 
     async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:
         """What is answered where the engine's refusal was not the last word.
@@ -178,10 +175,11 @@ class Operation:
         Raises:
             EngineError: in the end it was refused all the same.
         """
-        return await self._unfinished.answer(self._reconsidered(question, refusal))
+        return await self._reconsidered(question, refusal)
 
     async def answer(self, prepared: "Prepared") -> Answer:
-        """Carry a request out.
+        """Carry a request out. It must not be cancelled, even if nobody waits any more: an idempotency key is
+        in use until it ends, and what is durable may have been decided.
 
         Raises:
             ApiError: the request is refused.
@@ -189,10 +187,7 @@ class Operation:
         """
         call, arguments, keyed = prepared
         if keyed:
-            work = self._keys.once(keyed, lambda: self._outcome(call, arguments), self._seal)
-            return await self._unfinished.answer(work)
-        if self.endpoint.durable:
-            return await self._unfinished.answer(self._handled(call, arguments))
+            return await self._keys.once(keyed, lambda: self._outcome(call, arguments), self._seal)
         return await self._handled(call, arguments)
 
     def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:

@@ -178,7 +178,7 @@ class RoomSocket(ClientSocket):
             watcher.pause()
             await self.outbox.drained()
             watcher.hold_back()
-            seat_map = await self._door.directory.read(room)
+            seat_map = await self.in_time(self._door.directory.read(room))
         except WebSocketClosedError:
             return
         except (EngineError, TooManyAttempts) as refusal:
@@ -193,7 +193,7 @@ class RoomSocket(ClientSocket):
     async def _entered(self, name: str) -> tuple[Room, Watcher]:
         if len(self._rooms) >= self._door.rooms_limit:
             raise TooManyRooms(self._door.rooms_limit)
-        room = await self._door.directory.open(name, self._address)
+        room = await self.in_time(self._door.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
         watcher = self.watcher(room.screening_id, self._client_id, room.wording)
@@ -251,13 +251,13 @@ class RoomSocket(ClientSocket):
         await self._answers.settled()
         outcome: Any
         try:
-            room = await self._room_for(wish)
+            room = await self.in_time(self._room_for(wish))
             if room.seat_id(wish.seat_id) is None:
-                await self._door.directory.read(room)
+                await self.in_time(self._door.directory.read(room))
             seat_id = room.seat_id(wish.seat_id)
             if seat_id is None:
                 raise SeatsNotFound(())
-            outcome = await self.services.screenings.ask(self._command(wish, room, seat_id))
+            outcome = await self.in_time(self.services.screenings.ask(self._command(wish, room, seat_id)))
         except (EngineError, TooManyAttempts) as refusal:
             outcome = refusal
         message = self._outcome(wish, outcome)

@@ -85,7 +85,9 @@ class ScreeningSocket(ClientSocket):
         """
         screening_id = watcher.screening_id
         watcher.hold_back()
-        changes = await self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
+        changes = await self.in_time(
+            self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
+        )
         if known is None:
             self._confirm(screening_id, Position(changes.epoch, changes.seq))
         else:
@@ -99,10 +101,12 @@ class ScreeningSocket(ClientSocket):
         screenings, screening_id = self.services.screenings, watcher.screening_id
         while changes.missed is None:
             watcher.pause()
-            seat_map = await screenings.ask(ReadSeats(screening_id))
+            seat_map = await self.in_time(screenings.ask(ReadSeats(screening_id)))
             await self._send_paced(snapshot_frames(seat_map, watcher.holder, self.services.clock.now()))
             watcher.hold_back()
-            changes = await screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
+            changes = await self.in_time(
+                screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
+            )
         if changes.missed:
             await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
         return changes

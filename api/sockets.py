@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import orjson
 from tornado.websocket import WebSocketClosedError
@@ -27,7 +27,7 @@ from api.socket_messages import BadMessage, parsed_message
 from api.tokens import Identity, InvalidToken
 from api.wire import timestamp
 from engine.commands import Command
-from engine.errors import EngineError
+from engine.errors import EngineError, StoreUnavailable
 from engine.guards import attempt
 from engine.ports import Clock
 
@@ -48,6 +48,8 @@ TOKEN_REVOKED = Farewell(POLICY_VIOLATION, "Token revoked")
 BAD_MESSAGES = Farewell(POLICY_VIOLATION, "Too many invalid messages")
 TOO_SLOW = Farewell(1013, "Reading too slowly")
 DEFECT = Farewell(INTERNAL_ERROR, "Internal error")
+
+Loaded = TypeVar("Loaded")
 
 Refusals = tuple[tuple[type[Exception], Farewell], ...]
 """What ends a socket before it is live; the first row that fits counts."""
@@ -75,6 +77,7 @@ class SocketLimits:
         frames_at_once: how many it may send after a pause.
         bad_messages: how many messages that are not understood it may send.
         catch_up_seconds: how long it may take to read what it missed.
+        answer_wait_seconds: how long it waits for what has to be loaded before it is told to come again.
         deflate_from_bytes: from which size on frames are compressed for clients that offer it.
     """
 
@@ -85,6 +88,7 @@ class SocketLimits:
     frames_at_once: int = 200
     bad_messages: int = 20
     catch_up_seconds: float = 10.0
+    answer_wait_seconds: float = 2.0
     deflate_from_bytes: int = 1024
 
 
@@ -260,6 +264,19 @@ class ClientSocket(ABC):
     def admitted(self) -> bool:
         """Whether the client has been admitted and has not gone."""
         return self._place is not None
+
+    async def in_time(self, work: Awaitable[Loaded]) -> Loaded:
+        """What some work comes to that may have to wait for the database.
+
+        Raises:
+            StoreUnavailable: it takes longer than a client waits; it was cancelled.
+            Exception: what the work raises.
+        """
+        try:
+            async with asyncio.timeout(self.services.limits.answer_wait_seconds):
+                return await work
+        except TimeoutError:
+            raise StoreUnavailable("The database does not answer in time; try again later") from None
 
     def watcher(self, screening_id: int, holder: str, wording: Wording) -> Watcher:
         """A place in the audience of a screening, to be joined.

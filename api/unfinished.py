@@ -1,18 +1,16 @@
-"""Work that must come to its end, whether or not somebody still waits for it."""
+"""Work that an answer does not wait for, such as sending a mail."""
 
 import asyncio
 import logging
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any
 
 from api.errors import ApiError
-from engine.errors import EngineError, OutcomeUnknown, Unavailable
+from engine.errors import EngineError, Unavailable
 
 log = logging.getLogger("frontrow.api")
 
 _LIMIT = 10_000
-
-R = TypeVar("R")
 
 
 class TooMuchUnfinishedWork(Unavailable):
@@ -25,28 +23,10 @@ class TooMuchUnfinishedWork(Unavailable):
 
 
 class UnfinishedWork:
-    """What goes on beside or beyond the requests that it came from.
+    """What goes on after the answer to the request that it came from."""
 
-    Args:
-        wait_seconds: how long a caller waits.
-    """
-
-    def __init__(self, wait_seconds: float) -> None:
-        self._wait_seconds = wait_seconds
+    def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
-
-    async def answer(self, work: Coroutine[Any, Any, R]) -> R:
-        """Start work and wait for it as long as a caller waits.
-
-        Raises:
-            OutcomeUnknown: it has not ended yet, and goes on.
-        """
-        task = self._started(work)
-        done, _ = await asyncio.wait((task,), timeout=self._wait_seconds)
-        if not done:
-            task.add_done_callback(_report_defect)
-            raise OutcomeUnknown
-        return task.result()
 
     def begin(self, work: Coroutine[Any, Any, object]) -> None:
         """Start work that nobody waits for.
@@ -57,18 +37,15 @@ class UnfinishedWork:
         if len(self._tasks) >= _LIMIT:
             work.close()
             raise TooMuchUnfinishedWork
-        self._started(work).add_done_callback(_report_defect)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_report_defect)
 
     async def finished(self) -> None:
         """Return when all the work that has been started has ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
-
-    def _started(self, work: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _report_defect(task: asyncio.Task[Any]) -> None:

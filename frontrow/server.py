@@ -238,6 +238,7 @@ class Server:
                         frames_per_second=settings.socket_frames_per_second,
                         frames_at_once=settings.socket_frames_at_once,
                         deflate_from_bytes=settings.socket_deflate_from_bytes,
+                        answer_wait_seconds=settings.ask_timeout_seconds,
                     ),
                 ),
                 watched,
@@ -318,7 +319,11 @@ class Server:
         if self._journal.full:
             reasons["journal"] = "full"
         try:
-            await self._connector.run("SELECT 1")
+            # Well within the bound of the request, which would be answered without reasons beyond it.
+            async with asyncio.timeout(self._settings.ask_timeout_seconds / 2):
+                await self._connector.run("SELECT 1")
+        except TimeoutError:
+            reasons["database"] = "The database does not answer in time"
         except StoreUnavailable as exc:
             reasons["database"] = str(exc)
         return reasons

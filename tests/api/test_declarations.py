@@ -1,6 +1,5 @@
 """What declarations become: routes, parsed arguments, answers that are kept, and work that goes on."""
 
-import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -9,13 +8,13 @@ from marshmallow import Schema, ValidationError, fields
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from api.application import RESOURCES
-from api.endpoint import Access, Answer, Resource
+from api.endpoint import Access, Resource
 from api.errors import InvalidInput
 from api.limits import Limits
-from api.operation import UnfinishedWork
 from api.parsing import Parser
 from api.receipts import TICKET, TICKETS_CREATED, encode_reply
-from engine.errors import OutcomeUnknown, SeatsUnavailable
+from api.unfinished import UnfinishedWork
+from engine.errors import SeatsUnavailable
 from engine.replies import Held
 from tests.api.venue import SCREENING, Venue
 
@@ -169,17 +168,14 @@ def test_forms_are_for_tickets_only(form: str) -> None:
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize(("failure", "lines"), [(SeatsUnavailable([42], []), 0), (ValueError("defect"), 1)])
-async def test_only_defects_of_abandoned_work_are_logged(
+async def test_only_defects_of_work_that_nobody_waits_for_are_logged(
     failure: Exception, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unfinished, gate = UnfinishedWork(wait_seconds=0.01), asyncio.Event()
+    unfinished = UnfinishedWork()
 
-    async def fail_late() -> Answer:
-        await gate.wait()
+    async def fail() -> None:
         raise failure
 
-    with pytest.raises(OutcomeUnknown):
-        await unfinished.answer(fail_late())
-    gate.set()
+    unfinished.begin(fail())
     await unfinished.finished()
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == lines
