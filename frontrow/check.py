@@ -5,12 +5,16 @@ from typing import NamedTuple
 
 from api.origins import is_local
 from engine.errors import StoreUnavailable
+from frontrow.database import PoolerInTheWay, require_own_sessions
 from frontrow.permissions import denied, unusable_paths
 from frontrow.settings import Settings
 from persistence.connector import Connector, DefectiveStatement
 from persistence.embedded import EmbeddedPostgres
 
 _OLDEST_TESTED_VERSION = 150_000
+
+_OWN_CONNECTIONS = 3
+"""Connections besides the pool: of the journal, of the lock, and one for whoever looks into the database."""
 
 _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -43,7 +47,7 @@ async def advice(settings: Settings) -> list[Finding]:
     """
     findings = list(_of_settings(settings))
     findings.extend(in_place := list(_of_data_directory(settings)))
-    database_url = settings.database_url
+    database_url = settings.direct_database_url or settings.database_url
     if not database_url and all(finding.good for finding in in_place):
         embedded = EmbeddedPostgres(settings.data_dir)
         findings.append(_of_embedded(settings, embedded))
@@ -55,7 +59,11 @@ async def advice(settings: Settings) -> list[Finding]:
         ((version, shown, fsync, full_pages, connections),) = await connector.run(_PROBE)
         findings.extend(_of_server(settings, version, shown, fsync == full_pages == "on", connections))
         findings.append(await _of_schema(connector))
-    except StoreUnavailable as exc:
+        await require_own_sessions(settings, database_url)
+        if settings.direct_database_url:
+            text = "FRONTROW_DIRECT_DATABASE_URL leads to the same database without a pooler"
+            findings.append(Finding(True, False, text))
+    except (StoreUnavailable, PoolerInTheWay) as exc:
         findings.append(Finding(False, True, str(exc)))
     finally:
         connector.close()
@@ -122,7 +130,7 @@ def _of_server(
             "fsync or full_page_writes is off: acknowledged bookings could be lost in a crash; turn both on"
         )
         yield Finding(False, True, text)
-    needed = settings.database_pool_size + 2
+    needed = settings.database_pool_size + _OWN_CONNECTIONS
     if connections < needed:
         yield Finding(False, True, f"max_connections is {connections}, but this server needs {needed}")
 

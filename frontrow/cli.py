@@ -21,7 +21,7 @@ from api.tokens import UnusableKey
 from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.check import advice
-from frontrow.database import database_of
+from frontrow.database import PoolerInTheWay, database_of
 from frontrow.listening import AddressUnusable
 from frontrow.movie_import import Batch, import_movies
 from frontrow.permissions import denied
@@ -44,6 +44,7 @@ _EXPECTED = (
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
     MigrationFailed,
+    PoolerInTheWay,
     ServedByAnother,
     TakenOver,
     StoreUnavailable,

@@ -1,11 +1,21 @@
-"""Which database a process works on: the operator's, or the embedded one of the data directory."""
+"""Which database a process works on: the operator's, or the embedded one of the data directory.
+
+The operator's may be reached through a pooler. Then there are two URLs: reading goes through the pooler, and
+everything that needs a session of its own goes directly.
+"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from frontrow.settings import Settings
+from frontrow.settings import Settings, variable_of
+from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.embedded import EmbeddedPostgres
+from persistence.pooler import address_behind_pooler, is_same_database
+
+
+class PoolerInTheWay(Exception):
+    """A URL that must lead to PostgreSQL itself leads to a pooler, or to another database."""
 
 
 @contextmanager
@@ -18,14 +28,14 @@ def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | No
         settings: whose `database_url`, or else whose `data_dir`, names the database.
 
     Yields:
-        Its URL, and the embedded server if it is one.
+        Its URL, without a pooler where there is one, and the embedded server if it is one.
 
     Raises:
         EmbeddedPostgresFailed: the embedded server does not start.
         OSError: the data directory can't be used.
     """
     if settings.database_url:
-        yield settings.database_url, None
+        yield settings.direct_database_url or settings.database_url, None
         return
     embedded = EmbeddedPostgres(DataDirectory(settings.data_dir).path)
     embedded.start()
@@ -33,3 +43,50 @@ def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | No
         yield embedded.url, embedded
     finally:
         embedded.stop()
+
+
+def reading_connector(settings: Settings, database_url: str) -> Connector:
+    """The pool for reading and for the catalogue, through the pooler if there is one.
+
+    Args:
+        settings: how large it is, and what leads to a pooler.
+        database_url: the database itself.
+    """
+    return Connector(
+        settings.database_url if settings.direct_database_url else database_url,
+        pool_size=settings.database_pool_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        through_pooler=bool(settings.direct_database_url),
+    )
+
+
+async def require_own_sessions(settings: Settings, database_url: str) -> None:
+    """Make sure that the journal and the lock of the server reach PostgreSQL itself.
+
+    Args:
+        settings: which URLs there are.
+        database_url: the one that leads there, or should.
+
+    Raises:
+        PoolerInTheWay: it does not, or both URLs lead to different databases.
+        StoreUnavailable: the database cannot be reached.
+    """
+    wanted = variable_of("direct_database_url")
+    with closing(Connector(database_url, pool_size=2)) as direct:
+        address = await address_behind_pooler(direct)
+        if address is not None:
+            given = wanted if settings.direct_database_url else variable_of("database_url")
+            raise PoolerInTheWay(
+                f"{given} leads to a pooler that shares sessions between transactions (PgBouncer in "
+                "transaction mode), but the journal and the lock of the server need sessions of their own: "
+                f"set {wanted} to PostgreSQL itself, {address.url} as it sees itself, with the password "
+                "where it wants one"
+            )
+        if not settings.direct_database_url:
+            return
+        with closing(Connector(settings.database_url, pool_size=1, through_pooler=True)) as pooled:
+            if not await is_same_database(direct, pooled):
+                raise PoolerInTheWay(
+                    f"{wanted} and {variable_of('database_url')} lead to different databases; "
+                    "both must lead to the same one, without and with the pooler"
+                )

@@ -43,7 +43,7 @@ from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
 from frontrow.collector import keep_tidy, spare_the_collector
-from frontrow.database import database_of
+from frontrow.database import database_of, reading_connector, require_own_sessions
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
 from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
@@ -86,7 +86,7 @@ class Server:
 
     Args:
         settings: valid settings.
-        database_url: the migrated database.
+        database_url: the migrated database, without a pooler.
         name: under which it owns screenings; the name of its session in PostgreSQL.
     """
 
@@ -95,16 +95,13 @@ class Server:
         self._clock = SystemClock()
         self._registry = CollectorRegistry()
         self._observer = MetricsObserver(self._registry)
-        self._connector = Connector(
-            database_url,
-            pool_size=settings.database_pool_size,
-            statement_timeout_seconds=settings.statement_timeout_seconds,
-        )
+        self._connector = reading_connector(settings, database_url)
+        self._direct = Connector(database_url)
         owner = str(name or ServerName.own())
         self._hold_ids = IdBlocks(self._connector, "hold_ids")
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
         self._journal = PostgresJournal(
-            self._connector, encode_reply, self._observer, limit=settings.journal_limit
+            self._direct, encode_reply, self._observer, limit=settings.journal_limit
         )
         self._feed = SeatFeed(
             self._clock,
@@ -310,6 +307,7 @@ class Server:
         self._workers.close()
         await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())
         self._connector.close()
+        self._direct.close()
 
     async def _sample_lag(self) -> None:
         await sample_event_loop_lag(self._observer.event_loop_lagged)
@@ -345,6 +343,7 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         DataDirectoryInUse: another server runs on the data directory.
         ServedByAnother, TakenOver: another server serves the database.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
+        PoolerInTheWay: the database is reached through a pooler only.
         AddressUnusable: it cannot listen there.
         ValueError: a standby needs a PostgreSQL that outlives the first server.
     """
@@ -382,6 +381,7 @@ async def _serve(
     lock = ServerLock(connector)
     stopped = asyncio.create_task(told_to_stop.wait())
     try:
+        await require_own_sessions(settings, url)
         if not await _took_turn(settings, lock, standby, stopped, announce):
             return
         for revision in await asyncio.to_thread(migrate, url):

@@ -132,6 +132,12 @@ class Settings:
         _DATABASE_URL,
         "The PostgreSQL database. Empty: an embedded server in the data directory.",
     ] = field(default="", repr=False)
+    direct_database_url: Annotated[
+        str,
+        _DATABASE_URL,
+        "The same database without a pooler between, for the journal, the lock of the server and migrations, "
+        "if FRONTROW_DATABASE_URL leads to a pooler like PgBouncer. Empty: it is PostgreSQL's own.",
+    ] = field(default="", repr=False)
     database_pool_size: Annotated[
         int,
         _whole(1, 100, "connections"),
@@ -554,6 +560,9 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
     for part, whole in bounds.items():
         if getattr(settings, part) > getattr(settings, whole):
             yield _Contradiction((part, whole), f"must not be greater than {variable_of(whole)}")
+    if settings.direct_database_url and not settings.database_url:
+        complaint = f"goes with {variable_of('database_url')}, which is empty"
+        yield _Contradiction(("direct_database_url", "database_url"), complaint)
     algorithm = settings.jwt_algorithm
     wanted, unused = "jwt_secret", "jwt_public_key"
     if algorithm != "HS256":

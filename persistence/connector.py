@@ -57,10 +57,10 @@ PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
 """SQLSTATE classes that speak of circumstances: connections, roll-backs, resources, intervention."""
 
 SESSION_SETUP = """
-SET synchronous_commit = on;
-SET statement_timeout = {timeout_ms};
-SET idle_in_transaction_session_timeout = {timeout_ms};
-SET pg_trgm.word_similarity_threshold = 0.35
+SET {scope} synchronous_commit = on;
+SET {scope} statement_timeout = {timeout_ms};
+SET {scope} idle_in_transaction_session_timeout = {timeout_ms};
+SET {scope} pg_trgm.word_similarity_threshold = 0.35;
 """
 """The server gives up as well, so that what a lost client has begun holds no locks for long.
 
@@ -183,11 +183,15 @@ class Session:
     Args:
         connection: a connection that has been set up.
         timeout_seconds: how long a statement may take.
+        transaction_setup: SQL that each transaction begins with.
     """
 
-    def __init__(self, connection: aiopg.Connection, timeout_seconds: float) -> None:
+    def __init__(
+        self, connection: aiopg.Connection, timeout_seconds: float, transaction_setup: str = ""
+    ) -> None:
         self._connection = connection
         self._timeout_seconds = timeout_seconds
+        self._transaction_setup = transaction_setup
 
     @property
     def broken(self) -> bool:
@@ -218,6 +222,8 @@ class Session:
             StatementRefused: the data breaks a rule.
             DefectiveStatement: the statement does not fit the schema.
         """
+        if self._transaction_setup and self.idle:
+            sql = self._set_up(sql)
         try:
             async with asyncio.timeout(self._timeout_seconds), self._connection.cursor() as cursor:
                 await cursor.execute(sql, parameters)
@@ -240,6 +246,13 @@ class Session:
         with suppress(OSError):
             self._connection.close()
 
+    def _set_up(self, sql: str) -> str:
+        """Statements that begin a transaction, the settings of it included."""
+        if not sql.startswith("BEGIN"):
+            return self._transaction_setup + sql
+        begin, _, rest = sql.partition(";")
+        return f"{begin};{self._transaction_setup}{rest}"
+
     def _translated(self, exc: psycopg2.Error) -> Exception:
         reason = _first_line(exc)
         if self.broken:
@@ -260,6 +273,8 @@ class Connector:
         pool_size: how many connections the pool has at most; dedicated ones are not counted.
         connect_timeout_seconds: how long connecting, or waiting for a free connection, may take.
         statement_timeout_seconds: how long a statement of the pool may take.
+        through_pooler: the URL leads to a pooler that gives each transaction another session. Settings are
+            made for each transaction then, and there are no dedicated connections.
 
     Raises:
         ValueError: `database_url` cannot be read.
@@ -272,6 +287,7 @@ class Connector:
         pool_size: int = 8,
         connect_timeout_seconds: float = 2.0,
         statement_timeout_seconds: float = 5.0,
+        through_pooler: bool = False,
     ) -> None:
         try:
             self._options: dict[str, Any] = {**KEEPALIVES, **extensions.parse_dsn(database_url)}
@@ -280,6 +296,7 @@ class Connector:
             raise ValueError("The database URL cannot be read") from None
         self._connect_timeout_seconds = connect_timeout_seconds
         self._statement_timeout_seconds = statement_timeout_seconds
+        self._through_pooler = through_pooler
         self._slots = asyncio.Semaphore(pool_size)
         self._idle: list[Session] = []
         self._closed = False
@@ -377,9 +394,13 @@ class Connector:
 
     async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
         connection = await _Connection(options)
+        timeout_ms = int(statement_timeout_seconds * 1000)
+        if self._through_pooler:
+            setup = SESSION_SETUP.format(scope="LOCAL", timeout_ms=timeout_ms)
+            return Session(connection, statement_timeout_seconds, setup)
         session = Session(connection, statement_timeout_seconds)
         try:
-            await session.run(SESSION_SETUP.format(timeout_ms=int(statement_timeout_seconds * 1000)))
+            await session.run(SESSION_SETUP.format(scope="SESSION", timeout_ms=timeout_ms))
         except BaseException:
             session.close()
             raise

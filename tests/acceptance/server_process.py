@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -169,9 +169,9 @@ class ServerProcess:
 
     async def refusal(self, *arguments: object) -> str:
         """Run a command of `frontrow` that has to fail with exit status 1; returns what it says."""
-        process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=PIPE)
+        process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=STDOUT)
         async with asyncio.timeout(COMMAND_SECONDS):
-            _, said = await process.communicate()
+            said, _ = await process.communicate()
         assert process.returncode == 1, said.decode()
         return said.decode()
 

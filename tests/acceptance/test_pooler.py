@@ -1,0 +1,122 @@
+"""PgBouncer before PostgreSQL: what cannot work is found out at the start, and what can work does."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from persistence.connector import Connector
+from persistence.pooler import address_behind_pooler, is_same_database
+from tests.acceptance.client import Client, http_session
+from tests.acceptance.figures import Figures
+from tests.acceptance.server_process import ServerProcess
+from tests.database import execute
+from tests.pgbouncer import pgbouncer
+
+pytestmark = pytest.mark.gen_test(timeout=90)
+
+BUYERS = 100
+READ = (
+    "/api/v1/seat-reservations/my-reservations",
+    "/api/v1/tickets/my-tickets",
+    "/api/v1/movies/search?q=matrix",
+    "/api/v1/screenings/",
+)
+POOLED = """
+SELECT pid FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name NOT LIKE 'frontrow%'
+"""
+
+
+async def test_serve_and_check_refuse_a_pooler_and_name_the_url_that_is_needed(
+    data_directory: Path, database_url: str
+) -> None:
+    with pgbouncer(database_url, "transaction") as pooled_url:
+        server = ServerProcess(data_directory, database_url=pooled_url)
+        for command in ("serve", "--port", "0"), ("check",):
+            said = await server.refusal(*command)
+            assert "FRONTROW_DATABASE_URL leads to a pooler that shares sessions" in said, said
+            assert (
+                "set FRONTROW_DIRECT_DATABASE_URL to PostgreSQL itself, postgresql://postgres@/test_" in said
+            )
+            assert "Traceback" not in said
+        both = ServerProcess(data_directory, database_url=pooled_url, direct_database_url=pooled_url)
+        assert "FRONTROW_DIRECT_DATABASE_URL leads to a pooler" in await both.refusal("serve", "--port", "0")
+
+
+async def test_urls_of_different_databases_are_refused(
+    data_directory: Path, database_url: str, empty_database_url: str
+) -> None:
+    with pgbouncer(database_url, "transaction") as pooled_url:
+        server = ServerProcess(
+            data_directory, database_url=pooled_url, direct_database_url=empty_database_url
+        )
+        for command in ("serve", "--port", "0"), ("check",):
+            assert "lead to different databases" in await server.refusal(*command)
+
+
+async def test_everything_works_through_a_pooler_with_a_direct_url_beside_it(
+    data_directory: Path, database_url: str, figures: Figures
+) -> None:
+    with pgbouncer(database_url, "transaction") as pooled_url:
+        server = ServerProcess(data_directory, database_url=pooled_url, direct_database_url=database_url)
+        # The databases of tests run without fsync, which is all that is wrong here.
+        said = await server.refusal("check")
+        assert "leads to the same database without a pooler" in said and said.count("FAIL") == 1
+        async with server, http_session() as session:
+            halls = await server.seed(screenings=10, rows=10, seats_per_row=20)
+
+            async def buy(user_id: int) -> int:
+                hall = halls[user_id % len(halls)]
+                seats = [hall.first_seat_id + user_id]
+                return (
+                    await Client(server, session, user_id).book(hall.id, seats, f"payment-{user_id}")
+                ).status
+
+            async def read(number: int) -> int:
+                return (await Client(server, session, number).send("GET", READ[number % len(READ)])).status
+
+            tasks = [each for number in range(1, BUYERS + 1) for each in (buy(number), read(number))]
+            statuses = Counter(await asyncio.gather(*tasks))
+            figures(statuses=dict(statuses))
+            assert statuses == {201: BUYERS, 200: BUYERS}
+            booked = execute(database_url, "SELECT count(*) FROM tickets WHERE status = 'confirmed'")
+            assert booked == [(BUYERS,)]
+            # Our settings belong to our transactions: other clients of the pooler never meet them.
+            assert execute(pooled_url, "SHOW statement_timeout") == [("0",)]
+            # The connections of the pooler outlive a restart of the server.
+            await server.terminate()
+            before = execute(database_url, POOLED)
+            await server.start()
+            assert await buy(BUYERS + 1) == 201
+            assert before and set(before) <= set(execute(database_url, POOLED))
+
+
+@pytest.mark.parametrize("pool_size", [1, 4])
+async def test_a_pooler_is_recognised_however_many_connections_it_has(
+    database_url: str, pool_size: int
+) -> None:
+    with pgbouncer(database_url, "transaction", pool_size) as pooled_url:
+        connector, direct = Connector(pooled_url, through_pooler=True), Connector(database_url)
+        try:
+            # All of its connections are open before it is looked at.
+            await asyncio.gather(*(connector.run("SELECT pg_sleep(0.1)") for _ in range(pool_size)))
+            address = await address_behind_pooler(connector)
+            assert address is not None
+            assert execute(address.url, "SELECT current_database()") == [(address.database,)]
+            assert await is_same_database(direct, connector)
+            assert await address_behind_pooler(direct) is None
+        finally:
+            connector.close()
+            direct.close()
+
+
+@pytest.mark.parametrize("pool_size", [1, 4])
+async def test_a_pooler_that_gives_everybody_a_session_is_none(database_url: str, pool_size: int) -> None:
+    with pgbouncer(database_url, "session", pool_size) as pooled_url:
+        connector = Connector(pooled_url)
+        try:
+            assert await address_behind_pooler(connector) is None
+        finally:
+            connector.close()
