@@ -108,7 +108,7 @@ class FrontrowApplication(Application):
         if not isinstance(request_conn, RequestConnection):
             return Entrance(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
         plan = self._rest.plan_of(request_conn.head)
-        return elsewhere() if plan.match is None else Exchange(self._rest, plan, request_conn)
+        return elsewhere() if plan.served_elsewhere else Exchange(self._rest, plan, request_conn)
 
     async def finished(self) -> None:
         """Return when every request has been answered and what outlived its request has ended.
@@ -131,6 +131,7 @@ class FrontrowApplication(Application):
             status=status,
             seconds=seconds,
             address=request.remote_ip or "",
+            request_id=getattr(handler, "request_id", None),
         )
 
     def report_refusal(self, refusal: Refusal) -> None:

@@ -1,5 +1,6 @@
 """What every answer says in its head, whoever wrote it."""
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -8,6 +9,7 @@ from itertools import count
 from tornado.httputil import format_timestamp
 
 REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 
 
 class FieldLines:
@@ -73,3 +75,8 @@ _numbers = count(1)
 def new_request_id() -> str:
     """An id that no other request has; who can guess the next one gains nothing by it."""
     return f"{_process}{next(_numbers):08x}"
+
+
+def request_id_given(value: str | None) -> str | None:
+    """The client's own id of its request, if it gave one that is short and plain."""
+    return value if value is not None and _REQUEST_ID.fullmatch(value) else None

@@ -10,7 +10,7 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
     ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
     ├── CronDisabled 403, WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405
     ├── KeyInFlight 409, BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
-    ├── TooManyAttempts 429
+    ├── HostRefused 421, TooManyAttempts 429
     └── TooManyKeys 503, InternalError 500
 """
 
@@ -210,6 +210,21 @@ class OriginRefused(ApiError):
 
     def __init__(self) -> None:
         super().__init__("This origin is not allowed")
+
+
+class HostRefused(ApiError):
+    """The request is addressed to a name that is none of this server's (RFC 9110, section 15.5.20).
+
+    Args:
+        host: the name.
+    """
+
+    status, code = 421, "host_not_allowed"
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"This server does not answer to {host}; if it should, its operator adds that to FRONTROW_HOSTS"
+        )
 
 
 class NotFound(ApiError):

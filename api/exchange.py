@@ -22,6 +22,7 @@ from api.endpoint import Answer, Question
 from api.errors import (
     ApiError,
     BodyTooLarge,
+    HostRefused,
     InternalError,
     MethodNotAllowed,
     NotFound,
@@ -31,7 +32,7 @@ from api.errors import (
 from api.http1.connection import RequestConnection
 from api.http1.head import RequestHead
 from api.idempotency import KEY_HEADER
-from api.json_log import log_access
+from api.json_log import log_access, log_refused_caller
 from api.operation import Operation
 from api.plan import Plan
 from api.request import Request
@@ -139,7 +140,7 @@ class Entrance(httputil.HTTPMessageDelegate):
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
         """Choose who takes it."""
         plan = self._router.plan(start_line, headers)
-        if plan.match is None:
+        if plan.served_elsewhere:
             self._delegate = self._elsewhere()
         else:
             self._delegate = Exchange(self._router, plan, self._connection)
@@ -233,7 +234,14 @@ class Exchange(httputil.HTTPMessageDelegate):
         plan = self._plan
         if self._body_bytes > plan.body_limit_bytes:
             raise BodyTooLarge(plan.body_limit_bytes)
+        if not plan.host_admitted:
+            host = plan.headers["Host"]
+            log_refused_caller(host=host, origin=plan.headers.get("Origin"), request_id=self._request_id)
+            raise HostRefused(host)
         if not plan.origin_admitted:
+            log_refused_caller(
+                host=plan.headers.get("Host"), origin=plan.headers["Origin"], request_id=self._request_id
+            )
             raise OriginRefused
         if self._tally and plan.method != "OPTIONS":
             self._tally.count_request()

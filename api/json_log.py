@@ -17,6 +17,8 @@ _SECRETS = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _REDACTED = "[redacted]"
+# How much of a header field is repeated.
+_QUOTED_LIMIT = 256
 
 access = logging.getLogger("frontrow.access")
 
@@ -54,6 +56,23 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Alembic tells each step of every start; what was applied is logged by whoever migrates.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def log_refused_caller(*, host: str | None, origin: str | None, request_id: str) -> None:
+    """Say that a request was refused because of the page that it came from, or the name that it went to.
+
+    An operator who has forgotten a setting finds here what is missing from it.
+
+    Args:
+        host: the `Host` header.
+        origin: the `Origin` header.
+        request_id: what its answer and its access line call the request.
+    """
+    named = {"origin": origin, "host": host}
+    fields = {name: value[:_QUOTED_LIMIT] for name, value in named.items() if value is not None}
+    access.warning(
+        "the origin or the host is not allowed", extra={"fields": fields | {"request_id": request_id}}
+    )
 
 
 def log_access(

@@ -17,6 +17,7 @@ from api.errors import (
     ApiError,
     BodyTooLarge,
     CronDisabled,
+    HostRefused,
     InvalidInput,
     KeyInFlight,
     KeyReused,
@@ -74,6 +75,7 @@ _MEANINGS: Mapping[int, str] = {
     409: "The present state forbids it",
     413: "The body is too large",
     415: "The body is of a kind that is not taken here",
+    421: "Addressed to a name that is none of this server's",
     422: "The request has the wrong shape",
     429: "Tried too often; see Retry-After",
     503: "Not now; see Retry-After",
@@ -230,7 +232,7 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
 def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]]:
     """Everything the operation may be refused for: its own reasons and those of what precedes it."""
     yield from endpoint.refusals
-    yield OriginRefused
+    yield from (OriginRefused, HostRefused)
     yield BodyTooLarge
     yield Unavailable
     if endpoint.access is not Access.PUBLIC:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
-from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
 from api.idempotency import REPLAYED_HEADER
 from api.operation import Operation
 from api.routing import Match, Routes
@@ -22,7 +22,6 @@ _SOCKETS = "/ws/"
 _ORIGINS_KEPT = 1024
 # RFC 9110, section 7.2, with the registered names of RFC 3986; brackets are an IPv6 address's.
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
-_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 _EXPOSED_HEADERS = (
     "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
     f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
@@ -42,6 +41,8 @@ class Plan:
         route: pattern of the path, for logs and metrics.
         operation: what the method does at the path, if it is served there.
         named: what the path names.
+        host_admitted: whether it is addressed to this server.
+        served_elsewhere: whether Tornado's handlers of sockets and files may serve it, as no operation does.
         origin_admitted: whether no browser's page sends this, or one that may.
         shared_fields: those of the answer's head that do not depend on what is answered.
         request_id: the client's own, if it gave one that is short and plain.
@@ -60,6 +61,7 @@ class Plan:
         "declared_bytes",
         "has_body",
         "headers",
+        "host_admitted",
         "if_none_match",
         "match",
         "method",
@@ -70,6 +72,7 @@ class Plan:
         "query",
         "request_id",
         "route",
+        "served_elsewhere",
         "shared_fields",
         "style",
         "uri",
@@ -84,6 +87,8 @@ class Plan:
         _require_host(headers.get("Host"), version)
         self.match: Match | None = None if _opens_socket(self.path, headers) else routes.find(self.path)
         self.style: Style = style_of(self.path)
+        self.host_admitted = services.hosts.admits(headers.get("Host"))
+        self.served_elsewhere = self.match is None and self.host_admitted
         self.route, self.operation, self.named = _served(self.method, self.match)
         self.body_limit_bytes = (
             self.operation.body_limit_bytes if self.operation else services.limits.body_bytes
@@ -92,8 +97,7 @@ class Plan:
         declared = headers.get("Content-Length")
         self.has_body = declared is not None or "Transfer-Encoding" in headers
         self.declared_bytes = int(declared[:20]) if declared is not None and declared.isdecimal() else None
-        given = headers.get(REQUEST_ID_HEADER)
-        self.request_id: str | None = given if given is not None and _REQUEST_ID.fullmatch(given) else None
+        self.request_id = request_id_given(headers.get(REQUEST_ID_HEADER))
         self.accepts_gzip = "gzip" in headers.get("Accept-Encoding", "")
         self.if_none_match: str | None = headers.get("If-None-Match")
         origin = headers.get("Origin")

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from api.accounts import Accounts
 from api.availability import SeatMapEncoder
 from api.catalogue.ports import Catalogue
+from api.host_names import HostNames
 from api.limits import Limits
 from api.mail import Mailer
 from api.origins import AllowedOrigins
@@ -213,6 +214,7 @@ class Services:
     allowed_origins: AllowedOrigins
     seal: Seal
     offers: Offers
+    hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False
     rate_limits: RateLimits = field(default_factory=RateLimits)

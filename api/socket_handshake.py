@@ -16,8 +16,11 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from api import compression
+from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
+from api.errors import OriginRefused, problem_of
 from api.heartbeat import Heartbeat
 from api.http1.connection import RequestConnection
+from api.json_log import log_refused_caller
 from api.rate_limit import RateLimit
 from api.socket_connection import SocketConnection
 from api.socket_frames import FrameReader
@@ -31,9 +34,11 @@ class Handshake(WebSocketHandler):
 
     Attributes:
         route: how the access log and the metrics of HTTP call it.
+        request_id: how the log and the answer call the request.
     """
 
     route: str
+    request_id: str
 
     def initialize(
         self, route: str, services: SocketServices, heartbeat: Heartbeat, speaker: Callable[[], ClientSocket]
@@ -52,9 +57,23 @@ class Handshake(WebSocketHandler):
         self._speaker = speaker
         self._deflates = False
 
-    def check_origin(self, origin: str) -> bool:
+    def prepare(self) -> None:
         """Admit pages of this server and of the allow-list."""
-        return self._services.allowed_origins.admits(origin, self.request.headers.get("Host"))
+        headers = self.request.headers
+        self.request_id = request_id_given(headers.get(REQUEST_ID_HEADER)) or new_request_id()
+        self.set_header(REQUEST_ID_HEADER, self.request_id)
+        origin, host = headers.get("Origin"), headers.get("Host")
+        if not self._services.allowed_origins.admits(origin, host):
+            log_refused_caller(host=host, origin=origin, request_id=self.request_id)
+            document, status, _ = problem_of(OriginRefused())
+            self.set_status(status)
+            for name, value in COMMON_HEADERS.fields.items():
+                self.set_header(name, value)
+            self.finish(document)
+
+    def check_origin(self, origin: str) -> bool:
+        """Let pass; `prepare` has refused what is not admitted."""
+        return True
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
         """What answers the handshake, and agrees to compression if the client offers it."""

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from api.origins import is_local
+from api.host_names import ANY_NAME
+from api.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
 from frontrow.database import PoolerInTheWay, require_own_sessions
 from frontrow.permissions import denied, unusable_paths
@@ -79,6 +80,14 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, False, text)
     if settings.production and is_local(settings.site_url):
         text = f"links in mails lead to {settings.site_url}; set FRONTROW_PUBLIC_URL to where your pages are"
+        yield Finding(False, False, text)
+        if not settings.hosts:
+            text = "only calls to IP addresses and localhost are answered; set FRONTROW_HOSTS or the URL"
+            yield Finding(False, False, text)
+    if settings.production and ANY_ORIGIN in settings.allowed_origins:
+        yield Finding(False, False, "pages of every site may call the API: FRONTROW_ALLOWED_ORIGINS has *")
+    if settings.production and ANY_NAME in settings.hosts:
+        text = "no name is refused, so DNS rebinding is possible: FRONTROW_HOSTS has *"
         yield Finding(False, False, text)
     if settings.production and settings.allowed_origins and all(map(is_local, settings.allowed_origins)):
         text = (

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -20,11 +21,12 @@ from api.attendance import Attendance
 from api.confirmations import Confirmations
 from api.event_socket import EventDoor
 from api.feed import SeatFeed
+from api.host_names import HostNames
 from api.http_server import make_http_server
 from api.json_log import configure_logging
 from api.limits import Limits
 from api.open_sockets import OpenSockets
-from api.origins import AllowedOrigins
+from api.origins import OPAQUE_ORIGIN, AllowedOrigins
 from api.passwords import Passwords
 from api.public.offers import Offers
 from api.rate_limits import RateLimitRules, RateLimits
@@ -166,7 +168,7 @@ class Server:
         )
         watched = Attendance()
         self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed, self._clock)
-        origins = AllowedOrigins(settings.allowed_origins)
+        origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
             upload_bytes=settings.upload_limit_bytes,
@@ -205,6 +207,7 @@ class Server:
                 readiness=self._unready,
                 metrics_page=lambda accept: render(self._registry, accept),
                 allowed_origins=origins,
+                hosts=HostNames(settings.host_names),
                 seal=seal_of(settings),
                 offers=Offers(catalogue.ticket_types, self._clock.now),
                 cron_secret=settings.cron_secret,
@@ -352,6 +355,9 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
             "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
         )
     configure_logging(settings.log_level)
+    if demo:
+        # The rooms guide's test page is opened from a file.
+        settings = replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))
     with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, embedded):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(settings, url, embedded, demo, standby, announce))

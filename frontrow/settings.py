@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
+from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError, validate
 from phonenumbers import SUPPORTED_REGIONS
@@ -103,7 +104,8 @@ _REGION = Rule(
     {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
     "two capital letters of a region, such as DE",
 )
-_ORIGIN = _matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?", "an origin like https://example.com")
+_ORIGIN = _matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?|null|\*", "an origin")
+_HOST_NAME = _matching(r"[A-Za-z0-9_-][A-Za-z0-9._-]*|\*", "a name")
 _KIB = 1024
 _HOUR_SECONDS = 3600
 _DAY_SECONDS = 24 * _HOUR_SECONDS
@@ -157,9 +159,17 @@ class Settings:
     ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],
-        _list_of(_ORIGIN, "origins like https://example.com, separated by commas"),
-        "Pages of these origins, and of the server's own, may call the API and open WebSockets.",
+        _list_of(_ORIGIN, "origins like https://example.com, `null` or `*`, separated by commas"),
+        "Pages of these origins, and of the server's own, may call the API and open WebSockets. `null` means "
+        "pages without an origin, such as those opened from a file, `*` all pages. In development any port "
+        "of localhost is allowed as well, in a demo also `null`.",
     ] = ("http://localhost:3000", "http://localhost:4200", "http://localhost:5173", "http://localhost:8080")
+    hosts: Annotated[
+        tuple[str, ...],
+        _list_of(_HOST_NAME, "names without ports, or `*`, separated by commas"),
+        "Names that this server has besides those in FRONTROW_PUBLIC_URL and FRONTROW_HOST; requests to "
+        "other names get 421. IP addresses and localhost are always answered, `*` stands for any name.",
+    ] = ()
     http_layer: Annotated[
         str,
         _one_of("httptools", "tornado"),
@@ -445,6 +455,11 @@ class Settings:
     def site_url(self) -> str:
         """Where links in mails lead."""
         return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names under which the server may be called."""
+        return (*self.hosts, self.host, urlsplit(self.public_url).hostname or "")
 
     @property
     def production(self) -> bool:

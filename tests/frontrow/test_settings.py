@@ -63,6 +63,23 @@ def test_variables_are_read_in_their_types(given: Given) -> None:
     assert settings.allowed_origins == ("https://tickets.example", "http://[::1]:8080")
 
 
+@pytest.mark.parametrize("origins", ["*", "null", "null, https://tickets.example"])
+def test_pages_of_files_and_all_pages_may_be_allowed(origins: str, given: Given) -> None:
+    given(allowed_origins=origins)
+    assert load_settings().allowed_origins == tuple(origins.split(", "))
+
+
+@pytest.mark.parametrize("hosts", ["https://tickets.example", "tickets.example:8000", "a b", "[::1]", "a/b"])
+def test_a_host_is_a_name_alone(hosts: str, given: Given) -> None:
+    given(hosts=hosts)
+    assert [fault.split()[0] for fault in faults()] == ["FRONTROW_HOSTS"]
+
+
+def test_the_names_of_the_server_come_from_three_settings(given: Given) -> None:
+    given(hosts="internal, api.example", host="cinema.local", public_url="https://tickets.example:8443/shop")
+    assert load_settings().host_names == ("internal", "api.example", "cinema.local", "tickets.example")
+
+
 def test_an_empty_list_admits_no_foreign_origin(given: Given) -> None:
     given(allowed_origins="")
     assert load_settings().allowed_origins == ()
@@ -111,8 +128,8 @@ def test_a_value_that_is_not_allowed_is_named(name: str, text: str, fault: str, 
 @pytest.mark.parametrize(
     "origins",
     [
-        "*",
-        "null",
+        "none",
+        "https://*.example",
         "tickets.example",
         "https://tickets.example/",
         "https://a.example,,https://b.example",

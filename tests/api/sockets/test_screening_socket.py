@@ -194,10 +194,19 @@ async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://cinema.example.evil.example", "null"])
-async def test_pages_of_other_sites_may_not(cinema, origin):
+async def test_pages_of_other_sites_may_not(cinema, origin, caplog):
     with pytest.raises(InvalidStatus) as refused:
-        await cinema.connect(headers={"Origin": origin})
-    assert refused.value.response.status_code == 403
+        await cinema.connect(headers={"Origin": origin, "X-Request-ID": "mine-1"})
+    response = refused.value.response
+    assert response.status_code == 403
+    assert json.loads(response.body) == {
+        "detail": "This origin is not allowed",
+        "code": "origin_not_allowed",
+        "retryable": False,
+    }
+    assert response.headers["X-Request-ID"] == "mine-1"
+    logged = [record.fields for record in caplog.records if record.name == "frontrow.access"]
+    assert logged == [{"origin": origin, "host": f"127.0.0.1:{cinema.port}", "request_id": "mine-1"}]
 
 
 async def test_a_socket_ends_with_its_token(cinema):
