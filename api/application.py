@@ -1,6 +1,6 @@
 """Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import cast
@@ -32,6 +32,7 @@ from api.http1.connection import RequestConnection
 from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
+from api.metrics_page import metrics_page
 from api.openapi import openapi_document
 from api.operation import Operation
 from api.public.admin_events import admin_events
@@ -53,6 +54,7 @@ from engine.guards import guarded
 
 RESOURCES = (
     server_pages,
+    metrics_page,
     room_pages,
     docs_page,
     authentication,
@@ -81,26 +83,27 @@ RESOURCES = (
 )
 
 
-class FrontrowApplication(Application):
-    """The API on Tornado, ready for `api.http_server.make_http_server`.
+class ResourceApplication(Application):
+    """Resources on Tornado, ready for `api.http_server.make_http_server`.
 
     Args:
         services: what requests are answered with.
-        socket_routes: from `api.socket_routes`.
+        resources: what is served.
+        routes: what is served beside them by Tornado's handlers.
     """
 
-    def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
+    def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[Rule]) -> None:
         services = replace(services, http_observer=guarded(services.http_observer))
         self._observer = services.http_observer
         self._unfinished = UnfinishedWork()
         keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
         operations = [
             Operation(endpoint, services, keys, self._unfinished)
-            for resource in (*RESOURCES, _documents(services))
+            for resource in resources
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services)
-        super().__init__([*socket_routes, *asset_routes(), *client_routes(), Rule(AnyMatches(), self._rest)])
+        super().__init__([*routes, Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request at the door, as Tornado's servers and ours call it."""
@@ -146,6 +149,30 @@ class FrontrowApplication(Application):
             address=refusal.address,
             request_id=refusal.request_id,
         )
+
+
+class FrontrowApplication(ResourceApplication):
+    """The API.
+
+    Args:
+        services: what requests are answered with.
+        socket_routes: from `api.socket_routes`.
+    """
+
+    def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
+        resources = (*RESOURCES, _documents(services))
+        super().__init__(services, resources, [*socket_routes, *asset_routes(), *client_routes()])
+
+
+class MetricsApplication(ResourceApplication):
+    """`/metrics` alone, for a port of its own, which is open to whoever reaches it and has the token if any.
+
+    Args:
+        services: as for the API.
+    """
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(replace(services, metrics_open=True), (metrics_page,), ())
 
 
 def _documents(services: Services) -> Resource:

@@ -8,7 +8,8 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
     │   VersionNotSupported 505
     ├── MalformedBody 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
     ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
-    ├── CronDisabled 403, WrongPassword 403, LoginElsewhere 403, NotFound 404, MethodNotAllowed 405
+    ├── CronDisabled 403, MetricsClosed 403, WrongPassword 403, LoginElsewhere 403
+    ├── NotFound 404, MethodNotAllowed 405
     ├── KeyInFlight 409, BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
     ├── HostRefused 421, TooManyAttempts 429
     └── TooManyKeys 503, InternalError 500
@@ -142,6 +143,17 @@ class CronDisabled(ApiError):
 
     def __init__(self) -> None:
         super().__init__("This is switched off: FRONTROW_CRON_SECRET is not set")
+
+
+class MetricsClosed(ApiError):
+    """Figures about the server are not served here."""
+
+    status, code = 403, "metrics_closed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Metrics are not served here; FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN opens them"
+        )
 
 
 class WrongCredentials(ApiError):

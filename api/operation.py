@@ -5,7 +5,6 @@ It knows requests and answers but no connection, so whatever carries HTTP can ca
 """
 
 import asyncio
-import hmac
 import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
@@ -21,6 +20,7 @@ from api.rate_limits import Tally
 from api.receipts import encode_reply
 from api.request import Request
 from api.services import Services
+from api.shared_secret import require_secret
 from api.styles import Content
 from api.tokens import Identity, InvalidToken
 from api.unfinished import UnfinishedWork
@@ -101,7 +101,7 @@ class Operation:
         if request.credentials is None:
             raise NotAuthenticated
         if access is Access.CRON:
-            self._require_secret(request.credentials)
+            require_secret(request.credentials, self._services.cron_secret)
             return None
         try:
             identity = self._services.tokens.verify(request.credentials)
@@ -110,11 +110,6 @@ class Operation:
         if access is Access.ADMIN and not identity.admin:
             raise AdminRequired
         return identity
-
-    def _require_secret(self, given: str) -> None:
-        """Let pass whoever knows the secret of time-driven callers."""
-        if not hmac.compare_digest(given.encode(), self._services.cron_secret.encode()):
-            raise TokenRefused("The secret is not the right one", "token_invalid")
 
     def prepared(
         self,

@@ -93,7 +93,7 @@ class Plan:
         self.body_limit_bytes = (
             self.operation.body_limit_bytes if self.operation else services.limits.body_bytes
         )
-        self.credentials = _credentials(headers.get("Authorization", ""))
+        self.credentials = credentials_in(headers.get("Authorization", ""))
         declared = headers.get("Content-Length")
         self.has_body = declared is not None or "Transfer-Encoding" in headers
         self.declared_bytes = int(declared[:20]) if declared is not None and declared.isdecimal() else None
@@ -120,8 +120,8 @@ def _served(method: str, match: Match | None) -> tuple[str, Operation | None, Ma
     return route.pattern, operation, dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
 
 
-def _credentials(authorization: str) -> str | None:
-    """RFC 6750, section 2.1."""
+def credentials_in(authorization: str) -> str | None:
+    """The Bearer token of an Authorization field (RFC 6750, section 2.1); None where there is none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 

@@ -1,10 +1,9 @@
-"""What the server says about itself: welcome, health, readiness, sockets, metrics."""
+"""What the server says about itself: welcome, health, readiness, sockets."""
 
 from collections.abc import Mapping
 
 from marshmallow import Schema, fields, validate
 
-from api.bodies import Body
 from api.endpoint import Access, Answer, Call, Document, Resource
 
 server_pages = Resource("", tag="Server")
@@ -91,10 +90,3 @@ async def socket_statistics(call: Call) -> Document:
         "active_screenings": watched,
         "screening_details": {str(screening_id): connections[screening_id] for screening_id in watched},
     }
-
-
-@server_pages.get("/metrics", access=Access.PUBLIC, media_type="text/plain")
-async def metrics(call: Call) -> Answer:
-    """Metrics for Prometheus."""
-    media_type, page = call.services.metrics_page(call.headers.get("Accept", ""))
-    return Answer(200, Body(page), media_type=media_type)

@@ -217,6 +217,8 @@ class Services:
     hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False
+    metrics_open: bool = True
+    metrics_token: str = ""
     rate_limits: RateLimits = field(default_factory=RateLimits)
     limits: Limits = field(default_factory=Limits)
     seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

@@ -95,6 +95,14 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             "FRONTROW_ALLOWED_ORIGINS to the origins of your pages, or to nothing if there are no others"
         )
         yield Finding(False, False, text)
+    if settings.metrics_port:
+        place = f"at {settings.metrics_host}:{settings.metrics_port}"
+    elif settings.metrics_open or settings.metrics_token:
+        place = "with the API"
+    else:
+        place = "nowhere until FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN is set"
+    readers = " to whoever has the token" if settings.metrics_token else ""
+    yield Finding(True, False, f"/metrics is served {place}{readers}")
     if not settings.jwt_secret and not settings.jwt_public_key:
         yield Finding(True, False, f"tokens are signed with development's secret in {settings.data_dir}")
 

@@ -16,7 +16,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from api.accounts import AccountRules, Accounts
-from api.application import FrontrowApplication
+from api.application import FrontrowApplication, MetricsApplication
 from api.attendance import Attendance
 from api.confirmations import Confirmations
 from api.event_socket import EventDoor
@@ -184,43 +184,46 @@ class Server:
             guest_metadata_bytes=settings.guest_metadata_limit_bytes,
             phone_region=settings.phone_region,
         )
-        self._application = FrontrowApplication(
-            Services(
-                version=__version__,
-                screenings=self._screenings,
-                box_office=BoxOffice(self._screenings, self._journal, PostgresLedger(self._connector)),
-                journal=self._journal,
-                tickets=tickets,
-                reservations=reservations,
-                idempotency=self._idempotency,
-                tokens=tokens,
-                hub=watched,
-                rooms=self._rooms,
-                catalogue=catalogue,
-                mailer=self._postman,
-                accounts=accounts,
-                workers=self._workers,
-                confirmations=self._confirmations,
-                ticket_codes=codes,
-                clock=self._clock,
-                http_observer=self._observer,
-                readiness=self._unready,
-                metrics_page=lambda accept: render(self._registry, accept),
-                allowed_origins=origins,
-                hosts=HostNames(settings.host_names),
-                seal=seal_of(settings),
-                offers=Offers(catalogue.ticket_types, self._clock.now),
-                cron_secret=settings.cron_secret,
-                guest_purchase=settings.guest_purchase,
-                rate_limits=RateLimits(
-                    RateLimitRules(
-                        per_address=settings.guest_requests_per_address,
-                        per_caller=settings.guest_requests_per_session,
-                        creations_per_address=settings.guest_creations_per_address,
-                    )
-                ),
-                limits=limits,
+        services = Services(
+            version=__version__,
+            screenings=self._screenings,
+            box_office=BoxOffice(self._screenings, self._journal, PostgresLedger(self._connector)),
+            journal=self._journal,
+            tickets=tickets,
+            reservations=reservations,
+            idempotency=self._idempotency,
+            tokens=tokens,
+            hub=watched,
+            rooms=self._rooms,
+            catalogue=catalogue,
+            mailer=self._postman,
+            accounts=accounts,
+            workers=self._workers,
+            confirmations=self._confirmations,
+            ticket_codes=codes,
+            clock=self._clock,
+            http_observer=self._observer,
+            readiness=self._unready,
+            metrics_page=lambda accept: render(self._registry, accept),
+            allowed_origins=origins,
+            hosts=HostNames(settings.host_names),
+            seal=seal_of(settings),
+            offers=Offers(catalogue.ticket_types, self._clock.now),
+            cron_secret=settings.cron_secret,
+            guest_purchase=settings.guest_purchase,
+            metrics_open=settings.metrics_open,
+            metrics_token=settings.metrics_token,
+            rate_limits=RateLimits(
+                RateLimitRules(
+                    per_address=settings.guest_requests_per_address,
+                    per_caller=settings.guest_requests_per_session,
+                    creations_per_address=settings.guest_creations_per_address,
+                )
             ),
+            limits=limits,
+        )
+        self._application = FrontrowApplication(
+            services,
             socket_routes(
                 SocketServices(
                     screenings=self._screenings,
@@ -257,6 +260,8 @@ class Server:
         self._http = make_http_server(
             self._application, limits, self._application.report_refusal, settings.http_layer
         )
+        metrics = MetricsApplication(services)
+        self._metrics_http = make_http_server(metrics, limits, metrics.report_refusal, settings.http_layer)
         self._recurring = Recurring()
         self.port = 0
 
@@ -270,6 +275,9 @@ class Server:
         settings = self._settings
         listening = listening_sockets(settings.host, (settings.port, *settings.extra_ports))
         self.port = listening[0].getsockname()[1]
+        if settings.metrics_port:
+            for_metrics = listening_sockets(settings.metrics_host, (settings.metrics_port,))
+            self._metrics_http.add_sockets(for_metrics)
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
@@ -295,6 +303,7 @@ class Server:
     async def stop(self) -> None:
         """Go down in order; everything that was acknowledged is in the database afterwards."""
         self._http.stop()
+        self._metrics_http.stop()
         await self._recurring.stop()
         await self._screenings.stop()
         await self._journal.stop(_FLUSH_LIMIT_SECONDS)
@@ -306,7 +315,7 @@ class Server:
         await self._confirmations.stop(_MAIL_LIMIT_SECONDS)
         await self._postman.stop(_MAIL_LIMIT_SECONDS)
         self._open_sockets.close_all(GOING_AWAY, "The server is going away")
-        await self._http.close_all_connections()
+        await asyncio.gather(self._http.close_all_connections(), self._metrics_http.close_all_connections())
         self._workers.close()
         await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())
         self._connector.close()
@@ -402,6 +411,8 @@ async def _serve(
             announce(f"listening on {base_url}")
             for port in settings.extra_ports:
                 announce(f"also listening on http://{settings.host}:{port}")
+            if settings.metrics_port:
+                announce(f"metrics are on http://{settings.metrics_host}:{settings.metrics_port}/metrics")
             if demo:
                 for line in await _demonstrate(settings, url, base_url):
                     announce(line)

@@ -157,6 +157,18 @@ class Settings:
         "More ports where all of it is served, for clients that expect other ones, such as 8001 and 3000 for "
         "the guides' own.",
     ] = ()
+    metrics_port: Annotated[
+        int,
+        _whole(0, 65_535),
+        "The TCP port where /metrics is served in place of the API's; 0: it is served with the API, but in "
+        "production only if FRONTROW_METRICS_TOKEN is set.",
+    ] = 0
+    metrics_host: Annotated[str, _HOST, "Where FRONTROW_METRICS_PORT listens."] = "127.0.0.1"
+    metrics_token: Annotated[
+        str,
+        _LONG_SECRET,
+        "The Bearer token of whoever reads /metrics, on either port. Empty: none is asked for.",
+    ] = field(default="", repr=False)
     allowed_origins: Annotated[
         tuple[str, ...],
         _list_of(_ORIGIN, "origins like https://example.com, `null` or `*`, separated by commas"),
@@ -462,6 +474,11 @@ class Settings:
         return (*self.hosts, self.host, urlsplit(self.public_url).hostname or "")
 
     @property
+    def metrics_open(self) -> bool:
+        """Whether whoever reaches the API may read the metrics there."""
+        return not (self.metrics_port or self.metrics_token or self.production)
+
+    @property
     def production(self) -> bool:
         """Whether weak or missing secrets must be refused."""
         return self.env == "production"
@@ -592,12 +609,14 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
             yield _Contradiction((wanted, "jwt_algorithm"), f"is refused: {error}")
     elif wanted == "jwt_public_key":
         yield _Contradiction((wanted, "jwt_algorithm"), f"must hold the public key for {algorithm}, in PEM")
+    if settings.metrics_port in (settings.port, *settings.extra_ports) and settings.metrics_port:
+        complaint = f"must be none of the ports in {variable_of('port')} and {variable_of('extra_ports')}"
+        yield _Contradiction(("metrics_port", "port", "extra_ports"), complaint)
     if settings.production:
         secrets: list[tuple[str, ...]] = [("personal_data_key", "env")]
         if wanted == "jwt_secret":
             secrets.append((wanted, "jwt_algorithm", "env"))
-        if settings.cron_secret:
-            secrets.append(("cron_secret", "env"))
+        secrets += [(name, "env") for name in ("cron_secret", "metrics_token") if getattr(settings, name)]
         for names in secrets:
             if _is_guessable(getattr(settings, names[0])):
                 complaint = "must be a random secret in production, for example from: openssl rand -base64 48"

@@ -64,7 +64,19 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/openapi.json")).json
     reserve = document["paths"][f"{RESERVATIONS}/reserve"]["post"]
     assert reserve["security"] == [{"token": []}]
-    assert set(reserve["responses"]) == {"201", "400", "401", "403", "404", "409", "413", "415", "422", "503"}
+    assert set(reserve["responses"]) == {
+        "201",
+        "400",
+        "401",
+        "403",
+        "404",
+        "409",
+        "413",
+        "421",
+        "415",
+        "422",
+        "503",
+    }
     assert "`seats_unavailable`" in reserve["responses"]["409"]["description"]
     seats = document["components"]["schemas"]["SeatSelection"]["properties"]["seat_ids"]
     assert (seats["minItems"], seats["maxItems"]) == (1, Limits().seats_per_request)

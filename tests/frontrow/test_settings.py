@@ -197,6 +197,10 @@ def test_all_faults_are_reported_at_once(given: Given) -> None:
             {"jwt_public_key": PUBLIC_KEY, "jwt_secret": STRONG_SECRET, "jwt_algorithm": "EdDSA"},
             "FRONTROW_JWT_SECRET is not used with FRONTROW_JWT_ALGORITHM=EdDSA",
         ),
+        (
+            {"metrics_port": "9100", "extra_ports": "9100"},
+            "FRONTROW_METRICS_PORT must be none of the ports in FRONTROW_PORT and FRONTROW_EXTRA_PORTS",
+        ),
         ({"jwt_algorithm": "RS256"}, "FRONTROW_JWT_PUBLIC_KEY must hold the public key for RS256, in PEM"),
     ],
 )
@@ -263,7 +267,13 @@ class TestKeys:
         (fault,) = faults()
         assert fault.startswith("FRONTROW_CRON_SECRET must be a random secret in production")
 
-    @pytest.mark.parametrize("name", ["personal_data_key", "cron_secret"])
+    def test_production_refuses_a_guessable_token_of_metrics(self, given: Given) -> None:
+        given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
+        given(metrics_token="change-me-" * 5)
+        (fault,) = faults()
+        assert fault.startswith("FRONTROW_METRICS_TOKEN must be a random secret in production")
+
+    @pytest.mark.parametrize("name", ["personal_data_key", "cron_secret", "metrics_token"])
     def test_a_secret_has_32_characters_or_more(self, name: str, given: Given) -> None:
         given(**{name: STRONG_SECRET[1:]})
         (fault,) = faults()

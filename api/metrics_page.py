@@ -1,0 +1,30 @@
+"""`/metrics`: figures about the server, which are not everybody's business.
+
+It is served beside the API or on a port of its own (`MetricsApplication` in `api.application`); either way a
+token is asked for where one has been set.
+"""
+
+from api.bodies import Body
+from api.endpoint import Access, Answer, Call, Resource
+from api.errors import MetricsClosed, NotAuthenticated, TokenRefused
+from api.plan import credentials_in
+from api.shared_secret import require_secret
+
+metrics_page = Resource("", tag="Server")
+
+
+@metrics_page.get(
+    "/metrics",
+    access=Access.PUBLIC,
+    media_type="text/plain",
+    refusals=(NotAuthenticated, TokenRefused, MetricsClosed),
+)
+async def metrics(call: Call) -> Answer:
+    """Metrics for Prometheus. The server's settings say whether a Bearer token is needed."""
+    services = call.services
+    if services.metrics_token:
+        require_secret(credentials_in(call.headers.get("Authorization", "")), services.metrics_token)
+    elif not services.metrics_open:
+        raise MetricsClosed
+    media_type, page = services.metrics_page(call.headers.get("Accept", ""))
+    return Answer(200, Body(page), media_type=media_type)
