@@ -5,6 +5,8 @@ moved from one row to another. A sealed text begins with the name of its form, t
 """
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -19,14 +21,15 @@ class BrokenSeal(Exception):
 
 
 class Seal:
-    """Seals and opens.
+    """Seals with one key, and opens what was sealed with it or with an earlier one.
 
     Args:
         key: `KEY_BYTES` secret bytes.
+        old_keys: keys that are used no more but to open.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+    def __init__(self, key: bytes, old_keys: Sequence[bytes] = ()) -> None:
+        self._ciphers = [AESGCM(key) for key in (key, *old_keys)]
 
     def closed(self, content: bytes, context: bytes) -> bytes:
         """The content, sealed for a place. The same content is never sealed alike twice.
@@ -36,18 +39,18 @@ class Seal:
             context: names the place; it is not kept.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORM + nonce + self._cipher.encrypt(nonce, content, context)
+        return _FORM + nonce + self._ciphers[0].encrypt(nonce, content, context)
 
     def opened(self, sealed: bytes, context: bytes) -> bytes:
         """What was sealed for the place.
 
         Raises:
-            BrokenSeal: it was not sealed with this key for this place.
+            BrokenSeal: it was not sealed with one of the keys for this place.
         """
         nonce, encrypted = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
         if sealed[:1] != _FORM or len(nonce) != _NONCE_BYTES:
             raise BrokenSeal
-        try:
-            return self._cipher.decrypt(nonce, encrypted, context)
-        except InvalidTag as error:
-            raise BrokenSeal from error
+        for cipher in self._ciphers:
+            with suppress(InvalidTag):
+                return cipher.decrypt(nonce, encrypted, context)
+        raise BrokenSeal

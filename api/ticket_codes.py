@@ -10,6 +10,7 @@ another form gets another name. How a scanner goes about it stands in docs/ticke
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -33,14 +34,17 @@ class ForgedCode(Exception):
 
 
 class TicketCodes:
-    """Signs codes.
+    """Signs codes with one key, and knows the earlier ones, whose codes are still good.
 
     Args:
         seed: 32 secret bytes; the same seed gives the same key, so that codes stay good over restarts.
+        old_seeds: those of keys that sign nothing any more.
     """
 
-    def __init__(self, seed: bytes) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+    def __init__(self, seed: bytes, old_seeds: Sequence[bytes] = ()) -> None:
+        self._key, *self._old_keys = [
+            Ed25519PrivateKey.from_private_bytes(each) for each in (seed, *old_seeds)
+        ]
 
     def code(self, admission: Admission) -> str:
         """The code of a ticket."""
@@ -50,17 +54,17 @@ class TicketCodes:
     @property
     def public_key(self) -> bytes:
         """The 32 bytes that scanners need."""
-        return self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        return _raw(self._key)
 
     @property
     def public_jwk(self) -> dict[str, str]:
-        """The same as a JSON Web Key (RFC 8037)."""
-        return {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "x": _encoded(self.public_key)}
+        """The same as a JSON Web Key (RFC 8037), with the same in PEM."""
+        return _jwk(self._key)
 
     @property
-    def public_pem(self) -> str:
-        """The same in PEM."""
-        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    def old_public_jwks(self) -> list[dict[str, str]]:
+        """The keys whose codes are still good, though new ones are not signed with them."""
+        return [_jwk(key) for key in self._old_keys]
 
 
 def read_code(code: str, public_key: bytes) -> Admission:
@@ -82,6 +86,16 @@ def read_code(code: str, public_key: bytes) -> Admission:
     except (InvalidSignature, ValueError) as error:
         raise ForgedCode from error
     return Admission(*map(int, numbers))
+
+
+def _raw(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def _jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    known = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig"}
+    return {**known, "x": _encoded(_raw(key)), "pem": pem}
 
 
 def _encoded(octets: bytes) -> str:

@@ -18,7 +18,8 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -86,10 +87,11 @@ def never_revoked(identity: Identity) -> bool:
 
 
 class Tokens:
-    """Issues and verifies tokens under one key.
+    """Issues tokens under one key, and verifies those under it or an earlier one.
 
     Args:
         key: a secret of at least 32 bytes for HS256, a public key in PEM for RS256 and EdDSA.
+        old_keys: keys of the same kind that issue nothing any more.
         algorithm: one of `ALGORITHMS`.
         issuer: if given, `iss` must be this.
         audience: if given, `aud` must be or contain this; if not, a token must not name an audience.
@@ -105,6 +107,7 @@ class Tokens:
         self,
         key: str,
         *,
+        old_keys: Sequence[str] = (),
         algorithm: str = "HS256",
         issuer: str | None = None,
         audience: str | None = None,
@@ -112,7 +115,7 @@ class Tokens:
         is_revoked: Callable[[Identity], bool] = never_revoked,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._key = usable_key(key, algorithm)
+        self._key, *self._old_keys = [usable_key(each, algorithm) for each in (key, *old_keys)]
         self._algorithm = algorithm
         self._issuer = issuer
         self._audience = audience
@@ -186,10 +189,30 @@ class Tokens:
     def _read(self, token: str) -> Identity:
         if len(token) > TOKEN_LIMIT_BYTES or not token.isascii():
             raise InvalidToken("token_invalid", f"a token is at most {TOKEN_LIMIT_BYTES} bytes of ASCII")
+        claims = self._claims(token)
+        return Identity(
+            user_id=_user_id(claims["sub"]),
+            admin=_admin(claims),
+            expires_at=self._expiry(claims),
+            token_id=claims.get("jti") or _digest(claims),
+            issued_at=_moment(claims, "iat", default=0),
+            login_id=_login_id(claims),
+        )
+
+    def _claims(self, token: str) -> dict[str, Any]:
         try:
-            claims = jwt.decode(
+            return self._decoded(token, self._key)
+        except jwt.InvalidSignatureError as error:
+            for key in self._old_keys:
+                with suppress(jwt.InvalidSignatureError):
+                    return self._decoded(token, key)
+            raise InvalidToken("token_invalid", str(error)) from error
+
+    def _decoded(self, token: str, key: Key) -> dict[str, Any]:
+        try:
+            claims: dict[str, Any] = jwt.decode(
                 token,
-                self._key,
+                key,
                 algorithms=[self._algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
@@ -201,16 +224,11 @@ class Tokens:
                     "verify_nbf": False,
                 },
             )
+        except jwt.InvalidSignatureError:
+            raise
         except jwt.PyJWTError as error:
             raise InvalidToken("token_invalid", str(error)) from error
-        return Identity(
-            user_id=_user_id(claims["sub"]),
-            admin=_admin(claims),
-            expires_at=self._expiry(claims),
-            token_id=claims.get("jti") or _digest(claims),
-            issued_at=_moment(claims, "iat", default=0),
-            login_id=_login_id(claims),
-        )
+        return claims
 
     def _expiry(self, claims: dict[str, Any]) -> float:
         now = self._clock()

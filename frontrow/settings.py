@@ -92,6 +92,9 @@ _PORTS = Rule(
 _ANY_TEXT = Rule("str", {}, "any text")
 _YES_OR_NO = Rule("bool", {}, "true or false")
 _LONG_SECRET = _matching(r"(\S{32,})?", "32 characters or more, without spaces")
+_OLD_SECRETS = _list_of(
+    _matching(r"\S{32,}", ""), "secrets of 32 characters or more, without spaces, separated by commas"
+)
 _DATABASE_URL = _matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
 _HOST = _matching(r"\S+", "a host name or an address")
 _SMTP_URL = _matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
@@ -224,6 +227,11 @@ class Settings:
     jwt_secret: Annotated[
         str, _ANY_TEXT, "For HS256: the secret that signs and verifies tokens, 32 bytes or more."
     ] = field(default="", repr=False)
+    jwt_old_secrets: Annotated[
+        tuple[str, ...],
+        _OLD_SECRETS,
+        "Earlier values of FRONTROW_JWT_SECRET: their tokens and the QR codes of their tickets stay good.",
+    ] = field(default=(), repr=False)
     jwt_public_key: Annotated[
         str,
         _ANY_TEXT,
@@ -343,6 +351,11 @@ class Settings:
         "Encrypts what buyers of event tickets say of themselves. Without it that cannot be read any more. "
         "Production starts only with one; development makes one and keeps it.",
     ] = field(default="", repr=False)
+    personal_data_old_keys: Annotated[
+        tuple[str, ...],
+        _OLD_SECRETS,
+        "Earlier values of FRONTROW_PERSONAL_DATA_KEY: what was encrypted with them can still be read.",
+    ] = field(default=(), repr=False)
     cron_secret: Annotated[
         str,
         _LONG_SECRET,
@@ -612,7 +625,21 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
     if settings.metrics_port in (settings.port, *settings.extra_ports) and settings.metrics_port:
         complaint = f"must be none of the ports in {variable_of('port')} and {variable_of('extra_ports')}"
         yield _Contradiction(("metrics_port", "port", "extra_ports"), complaint)
+    if algorithm != "HS256" and settings.jwt_old_secrets:
+        complaint = f"is not used with {variable_of('jwt_algorithm')}={algorithm}"
+        yield _Contradiction(("jwt_old_secrets", "jwt_algorithm"), complaint)
+    for number, secret in enumerate(settings.jwt_old_secrets, 1):
+        try:
+            usable_key(secret, "HS256")
+        except UnusableKey as error:
+            yield _Contradiction(("jwt_old_secrets",), f"is refused: secret {number} of the list: {error}")
     if settings.production:
+        for name in ("jwt_old_secrets", "personal_data_old_keys"):
+            if any(map(_is_guessable, getattr(settings, name))):
+                complaint = (
+                    "holds a secret that is not random; what it signed or sealed is not safe to accept"
+                )
+                yield _Contradiction((name, "env"), complaint)
         secrets: list[tuple[str, ...]] = [("personal_data_key", "env")]
         if wanted == "jwt_secret":
             secrets.append((wanted, "jwt_algorithm", "env"))

@@ -1,5 +1,8 @@
 """Which keys sign tokens and tickets and seal personal data: the operator's, or in development made and kept.
 
+One key of each kind is used; the old ones that an operator names are still believed and still open what they
+sealed.
+
 Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
 directory; hence the secret appears in one step, complete, and whoever comes second takes what is there.
 """
@@ -37,6 +40,7 @@ def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never
     """
     return Tokens(
         settings.jwt_public_key or settings.jwt_secret or _kept_secret(settings.data_dir),
+        old_keys=settings.jwt_old_secrets,
         algorithm=settings.jwt_algorithm,
         issuer=settings.jwt_issuer or None,
         audience=settings.jwt_audience or None,
@@ -54,8 +58,9 @@ def ticket_codes_of(settings: Settings) -> TicketCodes:
     Raises:
         OSError: development's secret can't be read or written.
     """
-    secret = settings.jwt_secret or _kept_secret(settings.data_dir)
-    return TicketCodes(_derived(secret, b"frontrow ticket codes 1", 32))
+    secrets = (settings.jwt_secret or _kept_secret(settings.data_dir), *settings.jwt_old_secrets)
+    seed, *old_seeds = [_derived(secret, b"frontrow ticket codes 1", 32) for secret in secrets]
+    return TicketCodes(seed, old_seeds)
 
 
 def seal_of(settings: Settings) -> Seal:
@@ -68,7 +73,9 @@ def seal_of(settings: Settings) -> Seal:
         OSError: development's key can't be read or written.
     """
     secret = settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE)
-    return Seal(_derived(secret, b"frontrow personal data 1", KEY_BYTES))
+    secrets = (secret, *settings.personal_data_old_keys)
+    key, *old_keys = [_derived(secret, b"frontrow personal data 1", KEY_BYTES) for secret in secrets]
+    return Seal(key, old_keys)
 
 
 def _derived(secret: str, purpose: bytes, length: int) -> bytes:

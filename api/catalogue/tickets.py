@@ -147,12 +147,20 @@ class CodeKey(Schema):
     pem = fields.String(required=True)
 
 
-@sold_tickets.get("/qr-key", access=Access.PUBLIC, answers=CodeKey)
+class CodeKeys(CodeKey):
+    """The key that new codes are signed with, and those of codes that were sent before a change of keys."""
+
+    old_keys = fields.List(
+        fields.Nested(CodeKey), required=True, metadata={"description": "A code is good under any of them."}
+    )
+
+
+@sold_tickets.get("/qr-key", access=Access.PUBLIC, answers=CodeKeys)
 async def get_code_key(call: Call) -> dict[str, Any]:
-    """The key that QR codes of tickets are checked with, offline.
+    """The keys that QR codes of tickets are checked with, offline.
 
     A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`; the signature is over everything
     before the last dot.
     """
     codes = call.services.ticket_codes
-    return {**codes.public_jwk, "pem": codes.public_pem}
+    return {**codes.public_jwk, "old_keys": codes.old_public_jwks}

@@ -322,3 +322,23 @@ def test_the_page_has_a_row_for_every_field() -> None:
         f"FRONTROW_{column.name.upper()}" for column in fields(Settings)
     ]
     assert all(row.count("|") == 5 for row in rows)
+
+
+@pytest.mark.parametrize("name", ["jwt_old_secrets", "personal_data_old_keys"])
+def test_old_secrets_are_judged_as_the_present_one_is(given: Given, name: str) -> None:
+    given(**{name: f"{STRONG_SECRET}, {OTHER_SECRET}"})
+    assert getattr(load_settings(), name) == (STRONG_SECRET, OTHER_SECRET)
+    assert STRONG_SECRET not in repr(load_settings())
+    for bad in ("short", f"{STRONG_SECRET},", f"{STRONG_SECRET},short"):
+        given(**{name: bad})
+        assert faults()[0].startswith(f"{TABLE[name].variable} must be secrets of 32 characters or more")
+        assert bad not in faults()[0]
+    given(**{name: "change-me-change-me-change-me-change-me"})
+    load_settings()
+    given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
+    assert faults()[0].startswith(f"{TABLE[name].variable} holds a secret that is not random")
+
+
+def test_old_secrets_stand_by_no_public_key(given: Given) -> None:
+    given(jwt_algorithm="EdDSA", jwt_public_key=PUBLIC_KEY, jwt_old_secrets=STRONG_SECRET)
+    assert faults() == ["FRONTROW_JWT_OLD_SECRETS is not used with FRONTROW_JWT_ALGORITHM=EdDSA"]

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from api.seal import BrokenSeal
+from api.ticket_codes import Admission, ForgedCode, read_code
 from api.tokens import InvalidToken, NoSigningKey, Tokens
 from frontrow.settings import Settings
-from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, tokens_of
+from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, ticket_codes_of, tokens_of
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
@@ -100,3 +101,50 @@ def test_personal_data_is_sealed_with_the_operators_key_or_a_kept_one(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == [SEAL_KEY_FILE]
     with pytest.raises(BrokenSeal):
         seal_of(Settings(data_dir=tmp_path)).opened(sealed, b"ticket")
+
+
+OLDER_SECRET, OLDEST_SECRET = STRONG_SECRET[::-1], STRONG_SECRET[1:] + "x"
+
+
+def test_tokens_of_earlier_secrets_are_believed_until_they_are_taken_off_the_list() -> None:
+    tokens = [
+        tokens_of(Settings(jwt_secret=secret)).issue(7, ttl_seconds=60)
+        for secret in (STRONG_SECRET, OLDER_SECRET, OLDEST_SECRET)
+    ]
+    rotated = tokens_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET, OLDEST_SECRET)))
+    assert [rotated.verify(token).user_id for token in tokens] == [7, 7, 7]
+    # New ones are under the new secret alone.
+    assert tokens_of(Settings(jwt_secret=STRONG_SECRET)).verify(rotated.issue(8, ttl_seconds=60)).user_id == 8
+    retired = tokens_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,)))
+    assert retired.verify(tokens[1]).user_id == 7
+    with pytest.raises(InvalidToken):
+        retired.verify(tokens[2])
+
+
+def test_an_expired_token_of_an_earlier_secret_is_refused_like_any_other() -> None:
+    strict = Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,), token_max_life_seconds=59)
+    token = tokens_of(Settings(jwt_secret=OLDER_SECRET)).issue(7, ttl_seconds=60)
+    with pytest.raises(InvalidToken, match="at most 59"):
+        tokens_of(strict).verify(token)
+
+
+def test_codes_of_tickets_of_before_a_rotation_are_good_under_the_old_public_keys() -> None:
+    ticket = Admission(2001, 123, 42)
+    before = ticket_codes_of(Settings(jwt_secret=OLDER_SECRET))
+    after = ticket_codes_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,)))
+    assert after.old_public_jwks == [before.public_jwk]
+    assert read_code(after.code(ticket), after.public_key) == ticket
+    with pytest.raises(ForgedCode):
+        read_code(before.code(ticket), after.public_key)
+
+
+def test_personal_data_of_before_a_rotation_can_be_read_and_new_data_needs_the_new_key_alone() -> None:
+    old = seal_of(Settings(personal_data_key=OLDER_SECRET)).closed(b"ada", b"ticket")
+    rotated = seal_of(
+        Settings(personal_data_key=STRONG_SECRET, personal_data_old_keys=(OLDEST_SECRET, OLDER_SECRET))
+    )
+    assert rotated.opened(old, b"ticket") == b"ada"
+    new = rotated.closed(b"ada", b"ticket")
+    assert seal_of(Settings(personal_data_key=STRONG_SECRET)).opened(new, b"ticket") == b"ada"
+    with pytest.raises(BrokenSeal):
+        rotated.opened(old, b"another ticket")
