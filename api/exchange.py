@@ -38,7 +38,7 @@ from api.plan import Plan
 from api.request import Request
 from api.routing import Routes
 from api.services import Services
-from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable
+from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_frames
 from engine.guards import attempt
 
 log = logging.getLogger("frontrow.api")
@@ -332,10 +332,13 @@ class Exchange(httputil.HTTPMessageDelegate):
             if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
                 error = self._plan.operation.outcome_unknown(self._plan.headers)
             try:
-                return Answer.of(*style.refused(problem_of(error)))
+                answer = Answer.of(*style.refused(problem_of(error)))
+                forget_frames(error)
+                return answer
             except Exception as defect:
                 error = defect
         log.error("request %s failed", self._request_id, exc_info=error)
+        forget_frames(error)
         return Answer.of(*style.refused(problem_of(InternalError(self._request_id))))
 
     # Sending it.

@@ -25,7 +25,7 @@ from api.styles import Content
 from api.tokens import Identity, InvalidToken
 from api.unfinished import UnfinishedWork
 from api.wire import SESSION_PREFIX, holder_of
-from engine.errors import EngineError, OutcomeUnknown
+from engine.errors import EngineError, OutcomeUnknown, forget_frames
 from engine.records import Receipt
 from engine.replies import Reply
 
@@ -240,6 +240,7 @@ class Operation:
             return Outcome(await self._handled(call, arguments), lasting=True)
         except (ApiError, EngineError) as error:
             problem = problem_of(error)
+            forget_frames(error)
             return Outcome(Answer.of(*self._style.refused(problem)), problem.lasting)
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:

@@ -33,7 +33,7 @@ from api.sockets import REFUSALS, ClientSocket, Farewell, Opening, SocketService
 from api.throttle import Throttle, network_of
 from api.wire import holder_of
 from engine.commands import HoldSeats, ReleaseHolds
-from engine.errors import EngineError, NotHeld, ScreeningNotFound, SeatsNotFound
+from engine.errors import EngineError, NotHeld, ScreeningNotFound, SeatsNotFound, forget_frames
 from engine.replies import Held, Released
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -184,6 +184,7 @@ class RoomSocket(ClientSocket):
         except (EngineError, TooManyAttempts) as refusal:
             self._unwatch(name)
             self._refuse(refusal, room_id=name)
+            forget_frames(refusal)
             return
         if self.admitted:
             self.send_message(type="room_joined", room_id=name, client_id=self._client_id)
@@ -260,6 +261,7 @@ class RoomSocket(ClientSocket):
             outcome = await self.in_time(self.services.screenings.ask(self._command(wish, room, seat_id)))
         except (EngineError, TooManyAttempts) as refusal:
             outcome = refusal
+            forget_frames(refusal)
         message = self._outcome(wish, outcome)
         if self.admitted:
             self.send_message(**message)

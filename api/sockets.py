@@ -27,7 +27,7 @@ from api.socket_messages import BadMessage, parsed_message
 from api.tokens import Identity, InvalidToken
 from api.wire import timestamp
 from engine.commands import Command
-from engine.errors import EngineError, StoreUnavailable
+from engine.errors import EngineError, StoreUnavailable, forget_frames
 from engine.guards import attempt
 from engine.ports import Clock
 
@@ -348,6 +348,7 @@ class ClientSocket(ABC):
         except tuple(kind for kind, _ in self.refusals) as error:
             self._leave()
             self.close(*next(farewell for kind, farewell in self.refusals if isinstance(error, kind)))
+            forget_frames(error)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Have a message answered, be it by what is wrong about it."""
@@ -355,6 +356,7 @@ class ClientSocket(ABC):
             return self.receive(parsed_message(message))
         except BadMessage as error:
             self.send_refusal(error.code, str(error))
+            forget_frames(error)
             self._bad_messages_left -= 1
             if self._bad_messages_left <= 0:
                 self.close(*BAD_MESSAGES)

@@ -457,3 +457,17 @@ class BadEntry(EngineError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+
+
+def forget_frames(error: BaseException) -> None:
+    """Drop the tracebacks of an exception that has been dealt with, and the exceptions that led to it.
+
+    A traceback keeps the frames that it went through. Where one of these keeps the exception, as an argument,
+    in a future or in a task, they keep each other until the garbage collector finds them; after this nothing
+    has to be found.
+    """
+    pending = [error]
+    while pending:
+        dealt_with = pending.pop()
+        pending += [earlier for earlier in (dealt_with.__cause__, dealt_with.__context__) if earlier]
+        dealt_with.__traceback__ = dealt_with.__cause__ = dealt_with.__context__ = None

@@ -39,7 +39,7 @@ import socket
 import weakref
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 import aiopg
 import psycopg2  # type: ignore[import-untyped]
@@ -226,6 +226,8 @@ class Session:
             sql = self._set_up(sql)
         try:
             async with asyncio.timeout(self._timeout_seconds), self._connection.cursor() as cursor:
+                # The cursor and its transaction, which nobody uses, refer to each other.
+                cast(Any, cursor)._transaction = None
                 await cursor.execute(sql, parameters)
                 return await cursor.fetchall() if cursor.description else []
         except asyncio.CancelledError as exc:

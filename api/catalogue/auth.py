@@ -19,6 +19,8 @@ from api.fields import EmailAddress, RequestSchema, email_address, optional_text
 from api.passwords import LONGEST, SHORTEST
 from engine.catalogue_errors import AlreadyExists, NoAccount
 
+_profile = Profile()
+
 authentication = Resource("/api/v1/auth", tag="Authentication")
 
 _MAIL_ON_ITS_WAY = "If there is an account with this address, a mail is on its way to it"
@@ -64,7 +66,7 @@ async def register(call: Call, email: str, password: str, full_name: str) -> Doc
     One account per e-mail address, whatever its case (`email_exists`).
     """
     record = await call.services.accounts.register(call.address, email, password, full_name)
-    profile: Document = Profile().dump(record)
+    profile: Document = _profile.dump(record)
     return profile
 
 

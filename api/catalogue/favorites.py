@@ -16,6 +16,9 @@ class FavoriteCinema(Cinema):
     favorited_at = Moment(required=True)
 
 
+_favorite = FavoriteCinema()
+
+
 Collection(favorites, "favorite_cinema", FavoriteCinema, lambda catalogue: catalogue.favorites).list(
     "/favorites",
     access=Access.USER,
@@ -32,7 +35,7 @@ async def add_favorite_cinema(call: Call, cinema_id: int) -> Answer:
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)
-    return Answer.of(FavoriteCinema().dump(await catalogue.favorites.add(call.account_id, cinema_id)), 201)
+    return Answer.of(_favorite.dump(await catalogue.favorites.add(call.account_id, cinema_id)), 201)
 
 
 @favorites.delete("/{cinema_id}/favorite", status=204, refusals=(NotFound,))

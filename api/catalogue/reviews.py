@@ -73,6 +73,9 @@ class ReviewReactedTo(Review):
     )
 
 
+_review = ReviewReactedTo()
+
+
 class ReviewSummary(Schema):
     """What everybody together thinks of a movie."""
 
@@ -162,7 +165,7 @@ async def react_to_review(call: Call, review_id: int, reaction: str) -> Document
 
     A reaction takes the place of an earlier one; the same reaction again takes it back.
     """
-    shown: Document = ReviewReactedTo().dump(
+    shown: Document = _review.dump(
         await call.services.catalogue.reviews.react(review_id, call.account_id, reaction)
     )
     return shown

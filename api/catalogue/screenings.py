@@ -78,6 +78,9 @@ class Screening(Schema):
     updated_at = Moment(required=True)
 
 
+_screening = Screening()
+
+
 class ScreeningFilter(Page):
     """What can be asked of screenings, whoever asks."""
 
@@ -220,5 +223,5 @@ def _require_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, Any
 
 
 def _shown(record: Mapping[str, Any]) -> Document:
-    shown: Document = Screening().dump(record)
+    shown: Document = _screening.dump(record)
     return shown

@@ -46,6 +46,9 @@ class Showtime(Schema):
     )
 
 
+_showtime = Showtime()
+
+
 class ShowtimeList(ScreeningFilter):
     """Which showtimes are wanted, in which order."""
 
@@ -105,7 +108,7 @@ async def get_showtime(call: Call, showtime_id: int) -> Document:
         "total_seats": len(seat_map.layout.seats),
         "available_seats": len(seat_map.layout.seats) - taken,
     }
-    shown: Document = Showtime().dump(record | counts)
+    shown: Document = _showtime.dump(record | counts)
     return shown
 
 

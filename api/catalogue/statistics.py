@@ -4,6 +4,7 @@ A sale is a confirmed ticket, at the moment of its confirmation; what has been c
 """
 
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,9 @@ class RecentBooking(Schema):
     booked_at = Moment(required=True)
 
 
+_recent_bookings = RecentBooking(many=True)
+
+
 @statistics.get(
     "/bookings/recent",
     access=Access.ADMIN,
@@ -76,7 +80,7 @@ async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
     figures = call.services.catalogue.statistics
     bookings = await figures.recent_bookings(limit=limit, offset=offset)
     total = (await figures.tickets())["total"]
-    return paged(call, RecentBooking(many=True).dump(bookings), total, limit)
+    return paged(call, _recent_bookings.dump(bookings), total, limit)
 
 
 class Sales(Schema):
@@ -89,7 +93,7 @@ class Sales(Schema):
 @statistics.get("/revenue", access=Access.ADMIN, answers=Sales)
 async def get_revenue(call: Call) -> Document:
     """All sales together."""
-    return _shown(Sales(), await call.services.catalogue.statistics.revenue())
+    return _shown(Sales, await call.services.catalogue.statistics.revenue())
 
 
 class Days(RequestSchema):
@@ -207,7 +211,7 @@ async def list_popular_movies(
     """
     _require_order(first, last)
     popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)
-    return _shown(PopularMovie(many=True), popular)
+    return _shown(PopularMovie, popular, many=True)
 
 
 class Zone(RequestSchema):
@@ -231,7 +235,7 @@ async def get_today(call: Call, zone: ZoneInfo) -> Document:
     today = _today(call, zone)
     begin, end = borders(today, today, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
-    return _shown(Today(), {"date": today, "timezone": zone.key, **figures})
+    return _shown(Today, {"date": today, "timezone": zone.key, **figures})
 
 
 def _today(call: Call, zone: ZoneInfo) -> date:
@@ -248,6 +252,11 @@ def _require_order(first: date, last: date) -> None:
         raise InvalidInput({"from": ["Must not lie after the last day."]})
 
 
-def _shown(shape: Schema, figures: object) -> Document:
-    shown: Document = shape.dump(figures)
+@cache
+def _shape(kind: type[Schema], many: bool) -> Schema:
+    return kind(many=many)
+
+
+def _shown(kind: type[Schema], figures: object, *, many: bool = False) -> Document:
+    shown: Document = _shape(kind, many).dump(figures)
     return shown

@@ -36,6 +36,9 @@ class TicketEntry(TicketSold):
     payment_deadline = Moment(required=True, allow_none=True)
 
 
+_ticket = TicketEntry()
+
+
 class TicketList(Page):
     """Which tickets are wanted, in which order."""
 
@@ -100,7 +103,7 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
             await confirmed(call, box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder))
         else:
             await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
-    shown: Document = TicketEntry().dump(await call.services.catalogue.tickets.find(ticket_id))
+    shown: Document = _ticket.dump(await call.services.catalogue.tickets.find(ticket_id))
     return shown
 
 

@@ -64,6 +64,9 @@ class PublicProfile(Schema):
     created_at = Moment(required=True)
 
 
+_public_profile = PublicProfile()
+
+
 class Profile(PublicProfile):
     """What users see of themselves."""
 
@@ -185,7 +188,7 @@ async def update_profile_picture_url(call: Call, url: str | None) -> Document:
 @users.get("/{user_id}", access=Access.PUBLIC, answers=PublicProfile, refusals=(NotFound,))
 async def get_user(call: Call, user_id: int) -> Document:
     """What everybody may know of a user."""
-    public: Document = PublicProfile().dump(await call.services.catalogue.users.find(user_id))
+    public: Document = _public_profile.dump(await call.services.catalogue.users.find(user_id))
     return public
 
 
@@ -217,6 +220,9 @@ class SearchEntry(SearchQuery):
     created_at = Moment(required=True)
 
 
+_search_entry = SearchEntry()
+
+
 class SearchList(Page):
     """Which searches are wanted, in which order."""
 
@@ -243,7 +249,7 @@ async def add_search(call: Call, query: str) -> Answer:
     The last hundred are kept, each once.
     """
     record = await call.services.catalogue.searches.remember(call.account_id, query, SEARCHES_KEPT)
-    return Answer.of(SearchEntry().dump(record), 201)
+    return Answer.of(_search_entry.dump(record), 201)
 
 
 @users.delete("/me/search-history/{search_id}", status=204, refusals=(NotFound,))

@@ -36,6 +36,9 @@ class PublicEvent(Named):
     )
 
 
+_events = PublicEvent(many=True)
+
+
 class Availability(Named):
     """How many tickets of a type there are; `total` is the sum of the others."""
 
@@ -66,6 +69,9 @@ class EventWithTickets(PublicEvent):
     ticket_types = fields.List(fields.Nested(PublicTicketType), required=True)
 
 
+_event = EventWithTickets()
+
+
 class EventSearch(ListQuery):
     """Which events are wanted."""
 
@@ -88,7 +94,7 @@ async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
     records, total = await call.services.catalogue.events.page(
         {"from": _now(call), **wanted, **_visible(call)}, limit=window.limit, offset=window.offset
     )
-    return window.content(PublicEvent(many=True).dump(records), total)
+    return window.content(_events.dump(records), total)
 
 
 @public_events.get("/events/{event_id}", access=Access.GUEST, answers=EventWithTickets, refusals=(NotFound,))
@@ -103,7 +109,7 @@ async def get_event(call: Call, event_id: int) -> Document:
         for kind in types
         if kind["id"] in stock.ticket_types
     ]
-    document: Document = EventWithTickets().dump({**event, "ticket_types": shown})
+    document: Document = _event.dump({**event, "ticket_types": shown})
     return document
 
 

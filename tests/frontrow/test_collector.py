@@ -1,0 +1,73 @@
+"""The garbage collector's policy: what is looked at when, and that nothing is lost for good."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from frontrow.collector import is_due, keep_tidy, spare_the_collector
+
+
+@pytest.mark.parametrize(
+    ("rounds", "past_seconds", "idle", "due"),
+    [
+        (0, 30.0, True, False),  # nothing has been added
+        (9, 30.0, True, False),
+        (10, 30.0, True, True),  # much has
+        (10, 30.0, False, False),
+        (1, 299.0, True, False),
+        (1, 301.0, True, True),  # a little has, long ago
+        (0, 301.0, True, False),
+        (1000, 599.0, False, False),
+        (0, 601.0, False, True),  # nothing outlives this, busy or not
+    ],
+)
+def test_all_objects_are_looked_at_when_idle_or_at_last(
+    rounds: int, past_seconds: float, idle: bool, due: bool
+) -> None:
+    assert is_due(rounds, past_seconds, idle=idle) is due
+
+
+@pytest.fixture
+def spared() -> Iterator[None]:
+    """The collector as a server has it."""
+    thresholds = gc.get_threshold()
+    spare_the_collector()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+class Ring:
+    """Refers to itself."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.mark.usefixtures("spared")
+def test_the_garbage_of_a_busy_time_goes_by_itself() -> None:
+    gone = weakref.ref(Ring())
+    kept: list[list[int]] = []
+    for _ in range(50_000):
+        kept.append([])
+    assert gone() is None
+
+
+@pytest.mark.gen_test
+@pytest.mark.usefixtures("spared")
+async def test_what_becomes_garbage_when_it_is_old_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frontrow.collector._LIMIT_SECONDS", 0.0)
+    ring = Ring()
+    gone = weakref.ref(ring)
+    tidying = asyncio.create_task(keep_tidy(0.0))
+    gc.collect(1)
+    gc.collect(1)  # now it is among the oldest
+    await asyncio.sleep(0.3)
+    del ring
+    async with asyncio.timeout(10):
+        while gone() is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    tidying.cancel()
