@@ -34,10 +34,17 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
-from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
+from engine.errors import (
+    BadEntry,
+    EngineError,
+    JournalFull,
+    OwnershipLost,
+    PaymentAlreadyUsed,
+    StoreUnavailable,
+)
 from engine.events import TicketEvent
 from engine.guards import attempt, guarded
-from engine.ports import Entry, Observer
+from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
 from persistence.connector import (
@@ -210,10 +217,12 @@ class PostgresJournal:
         """Queue an entry."""
         self._put(entry, None)
 
-    def remember(self, record: IdempotencyRecord) -> None:
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
         """Queue an answer to be kept for repeats of its request; a full journal lets it go."""
         if not self.full:
-            self._put(Entry(()), record)
+            self._put(Entry((), settled=settled), record)
+        elif settled is not None:
+            settled(JournalFull())
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.
