@@ -1,13 +1,13 @@
 """Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, replace
-from functools import lru_cache, partial
-from typing import Any, cast
+from dataclasses import replace
+from functools import partial
+from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
-from tornado.routing import AnyMatches, Rule
+from tornado.routing import AnyMatches, Rule, URLSpec
 from tornado.web import Application, RequestHandler
 
 from api.asyncapi import asyncapi_document
@@ -32,10 +32,10 @@ from api.http1.connection import RequestConnection
 from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
-from api.limits import Limits
 from api.metrics_page import metrics_page
 from api.openapi import openapi_document
 from api.operation import Operation
+from api.path_prefix import under
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.cleanup import cleanup, cron
@@ -82,7 +82,6 @@ RESOURCES = (
     cleanup,
     cron,
 )
-_DOCUMENTS_KEPT = 4
 
 
 class ResourceApplication(Application):
@@ -94,7 +93,7 @@ class ResourceApplication(Application):
         routes: what is served beside them by Tornado's handlers.
     """
 
-    def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[Rule]) -> None:
+    def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
         services = replace(services, http_observer=guarded(services.http_observer))
         self._observer = services.http_observer
         self._unfinished = UnfinishedWork()
@@ -105,14 +104,17 @@ class ResourceApplication(Application):
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services)
-        super().__init__([*routes, Rule(AnyMatches(), self._rest)])
+        super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request at the door, as Tornado's servers and ours call it."""
         elsewhere = partial(super().start_request, server_conn, request_conn)
         if not isinstance(request_conn, RequestConnection):
             return Entrance(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
-        plan = self._rest.plan_of(request_conn.head)
+        head = request_conn.head
+        if request_conn.context.relays:
+            request_conn.context = self._rest.services.proxies.client(request_conn.context, head.headers)
+        plan = self._rest.plan_of(head, request_conn.context.scheme)
         return elsewhere() if plan.served_elsewhere else Exchange(self._rest, plan, request_conn)
 
     async def finished(self) -> None:
@@ -161,8 +163,8 @@ class FrontrowApplication(ResourceApplication):
         socket_routes: from `api.socket_routes`.
     """
 
-    def __init__(self, services: Services, socket_routes: Sequence[Rule] = ()) -> None:
-        resources = (*RESOURCES, _documents(services.version, astuple(services.limits)))
+    def __init__(self, services: Services, socket_routes: Sequence[URLSpec] = ()) -> None:
+        resources = (*RESOURCES, _documents(services))
         super().__init__(services, resources, [*socket_routes, *asset_routes(), *client_routes()])
 
 
@@ -177,17 +179,8 @@ class MetricsApplication(ResourceApplication):
         super().__init__(replace(services, metrics_open=True), (metrics_page,), ())
 
 
-@lru_cache(_DOCUMENTS_KEPT)
-def _documents(version: str, bounds: tuple[Any, ...]) -> Resource:
-    """The documents that describe everything else.
-
-    Writing them is nearly all of the work at the start of a server, so servers in one process share them.
-
-    Args:
-        version: of the server.
-        bounds: the fields of `Limits`, in order.
-    """
-    limits = Limits(*bounds)
+def _documents(services: Services) -> Resource:
+    """The documents that describe everything else, written once."""
     documents = Resource("", tag="Documentation")
 
     @documents.get("/openapi.json", access=Access.PUBLIC)
@@ -201,6 +194,7 @@ def _documents(version: str, bounds: tuple[Any, ...]) -> Resource:
         return asyncapi_answer
 
     described = [endpoint for resource in (*RESOURCES, documents) for endpoint in resource.endpoints]
-    openapi_answer = Answer.of(openapi_document(described, version, limits))
-    asyncapi_answer = Answer.of(asyncapi_document(version, CHANNELS))
+    prefix = services.path_prefix
+    openapi_answer = Answer.of(openapi_document(described, services.version, services.limits, prefix))
+    asyncapi_answer = Answer.of(asyncapi_document(services.version, CHANNELS, prefix))
     return documents

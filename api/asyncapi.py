@@ -11,12 +11,13 @@ from api.openapi import schema_name
 from api.socket_channels import Channel
 
 
-def asyncapi_document(version: str, channels: Sequence[Channel]) -> dict[str, Any]:
+def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: str = "") -> dict[str, Any]:
     """The document.
 
     Args:
         version: of the server.
         channels: the doors.
+        path_prefix: the path under which everything is served.
     """
     messages = {
         schema_name(schema): schema
@@ -29,8 +30,17 @@ def asyncapi_document(version: str, channels: Sequence[Channel]) -> dict[str, An
         "info": {
             "title": "Frontrow sockets",
             "version": version,
-            "description": "Real-time updates of seats, screenings and events. REST: see /openapi.json.",
+            "description": "Real-time updates of seats, screenings and events. REST: see openapi.json.",
             "license": {"name": "Apache-2.0"},
+        },
+        "servers": {
+            "this": {
+                "host": "{host}",
+                "pathname": path_prefix or "/",
+                "protocol": "wss",
+                "description": "The host that this document came from; ws without TLS.",
+                "variables": {"host": {"default": "localhost:8000"}},
+            }
         },
         "defaultContentType": "application/json",
         "channels": {channel.name: _channel(channel) for channel in channels},

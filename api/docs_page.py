@@ -18,6 +18,7 @@ _HEADERS = {
     ),
 }
 
+# All addresses are relative to the page, so that they hold under any prefix.
 _PAGE = b"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -25,20 +26,20 @@ _PAGE = b"""\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Frontrow API</title>
-<link rel="icon" type="image/png" sizes="32x32" href="/docs/assets/favicon-32x32.png">
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
+<link rel="icon" type="image/png" sizes="32x32" href="docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="docs/assets/swagger-ui.css">
 </head>
 <body>
 <div id="api"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script src="/docs/page.js"></script>
+<script src="docs/assets/swagger-ui-bundle.js"></script>
+<script src="docs/page.js"></script>
 </body>
 </html>
 """
 
 _SCRIPT = b"""\
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#api",
   deepLinking: true,
   displayRequestDuration: true,

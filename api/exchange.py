@@ -76,29 +76,38 @@ class RestRouter(Router):
         self.services = services
         self.unanswered: set[asyncio.Future[Any]] = set()
 
-    def plan(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> Plan:
+    def plan(
+        self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, scheme: str | None
+    ) -> Plan:
         """How requests with this head are answered.
+
+        Args:
+            line: method, target and version.
+            headers: the header fields.
+            scheme: by which the client reaches the server, if that is known.
 
         Raises:
             HTTPInputError: the head names no host, or what is none.
         """
-        return Plan(line, headers, self.routes, self.services)
+        return Plan(line, headers, scheme, self.routes, self.services)
 
-    def plan_of(self, head: RequestHead) -> Plan:
+    def plan_of(self, head: RequestHead, scheme: str | None) -> Plan:
         """As `plan`, of a head that may have come before.
 
         Raises:
             HTTPInputError: it names no host, or what is none.
         """
         plan: Plan | None = head.conclusions
-        if plan is None:
-            plan = head.conclusions = self.plan(head.line, head.headers)
+        # The same head has another scheme only if one client is behind a trusted proxy and another is not.
+        if plan is None or plan.scheme != scheme:
+            plan = head.conclusions = self.plan(head.line, head.headers, scheme)
         return plan
 
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
         """The exchange of a request that nothing else serves, and no operation either."""
         line = httputil.RequestStartLine(request.method or "", request.uri or "", request.version)
-        return Exchange(self, self.plan(line, request.headers), cast(HTTP1Connection, request.connection))
+        connection = cast(Any, request.connection)
+        return Exchange(self, self.plan(line, request.headers, connection.context.scheme), connection)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Run an exchange's work and keep hold of it."""
@@ -139,7 +148,10 @@ class Entrance(httputil.HTTPMessageDelegate):
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
         """Choose who takes it."""
-        plan = self._router.plan(start_line, headers)
+        connection = cast(Any, self._connection)
+        if connection.context.relays:
+            connection.context = self._router.services.proxies.client(connection.context, headers)
+        plan = self._router.plan(start_line, headers, connection.context.scheme)
         if plan.served_elsewhere:
             self._delegate = self._elsewhere()
         else:

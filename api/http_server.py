@@ -4,13 +4,14 @@ import socket
 from collections.abc import Iterable
 from typing import Protocol
 
-from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from api.exchange import DISCARDED_BODY_BYTES
 from api.http1.refusal import RefusalReport
 from api.http1.server import Http1Server
 from api.limits import Limits
+from api.tornado_server import TornadoServer
+from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 HTTPTOOLS, TORNADO = "httptools", "tornado"
 
@@ -21,8 +22,8 @@ class HttpServer(Protocol):
     def add_socket(self, listening: socket.socket, /) -> None:
         """Accept clients on a listening socket."""
 
-    def add_sockets(self, sockets: Iterable[socket.socket], /) -> None:
-        """Accept clients on several."""
+    def add_sockets(self, sockets: Iterable[socket.socket], /, *, proxied: bool = False) -> None:
+        """Accept clients on several, whose connections may begin with a header of the PROXY protocol."""
 
     def stop(self) -> None:
         """Accept no more."""
@@ -32,7 +33,11 @@ class HttpServer(Protocol):
 
 
 def make_http_server(
-    application: HTTPServerConnectionDelegate, limits: Limits, report: RefusalReport, layer: str
+    application: HTTPServerConnectionDelegate,
+    limits: Limits,
+    report: RefusalReport,
+    layer: str,
+    proxies: TrustedProxies = NO_PROXIES,
 ) -> HttpServer:
     """A server that is ready to listen.
 
@@ -43,14 +48,8 @@ def make_http_server(
         report: told of requests that are refused before the application sees them. Tornado's server tells
             nobody.
         layer: HTTPTOOLS or TORNADO.
+        proxies: whose word on a client's address is believed.
     """
     if layer == HTTPTOOLS:
-        return Http1Server(application, limits, DISCARDED_BODY_BYTES, report)
-    return HTTPServer(
-        application,
-        max_header_size=limits.header_bytes,
-        idle_connection_timeout=limits.header_timeout_seconds,
-        body_timeout=limits.body_timeout_seconds,
-        max_body_size=DISCARDED_BODY_BYTES,
-        max_buffer_size=DISCARDED_BODY_BYTES + limits.header_bytes,
-    )
+        return Http1Server(application, limits, DISCARDED_BODY_BYTES, report, proxies)
+    return TornadoServer(application, limits, DISCARDED_BODY_BYTES, proxies)

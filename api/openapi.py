@@ -39,7 +39,7 @@ from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\
 Real-time seat reservations: REST as the seat guides describe it, with live updates on WebSockets
-(see [/asyncapi.json](/asyncapi.json)).
+(see [asyncapi.json](asyncapi.json)).
 
 Reservations are soft: they live in memory and are written behind. Tickets are hard: their answer is sent
 after the database has committed. No answer to a booking, or a 503, means that it may have happened; the
@@ -93,19 +93,23 @@ class _Plugin(MarshmallowPlugin):
             return described
 
 
-def openapi_document(endpoints: Sequence[Endpoint], version: str, limits: Limits) -> dict[str, Any]:
+def openapi_document(
+    endpoints: Sequence[Endpoint], version: str, limits: Limits, path_prefix: str = ""
+) -> dict[str, Any]:
     """The document.
 
     Args:
         endpoints: every operation that is served.
         version: of the server.
         limits: the bounds of requests, which the document states.
+        path_prefix: the path under which everything is served.
     """
     spec = APISpec(
         title="Frontrow",
         version=version,
         openapi_version="3.1.0",
         info={"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        servers=[{"url": path_prefix or "/"}],
         plugins=[_Plugin(schema_name_resolver=schema_name)],
     )
     spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})

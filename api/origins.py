@@ -24,21 +24,22 @@ class AllowedOrigins:
         self._origins = frozenset(origin.lower() for origin in origins)
         self._any_local = any_local
 
-    def admits(self, origin: str | None, host: str | None) -> bool:
+    def admits(self, origin: str | None, host: str | None, scheme: str | None = None) -> bool:
         """Whether a request with this origin may be served.
 
         Args:
             origin: the `Origin` header; None comes from clients that are no browsers (or from pages of
                 this server itself) and is admitted.
             host: the `Host` header, whose own pages are always admitted; `api.host_names` has checked it.
+            scheme: by which the client reaches this server. If it is known, own pages have to have it too.
         """
         if origin is None or ANY_ORIGIN in self._origins:
             return True
         origin = origin.lower()
         if origin in self._origins or (self._any_local and is_local(origin)):
             return True
-        _, _, authority = origin.partition("://")
-        return host is not None and authority == host.lower()
+        own_scheme, _, authority = origin.partition("://")
+        return host is not None and authority == host.lower() and scheme in (None, own_scheme)
 
 
 def is_local(address: str) -> bool:

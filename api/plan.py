@@ -14,6 +14,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
 from api.idempotency import REPLAYED_HEADER
 from api.operation import Operation
+from api.path_prefix import within
 from api.routing import Match, Routes
 from api.services import Services
 from api.styles import Style, style_of
@@ -34,6 +35,7 @@ class Plan:
     Args:
         line: method, target and version.
         headers: the header fields.
+        scheme: by which the client reaches the server; None if that is not known.
         routes: what is served.
         services: for limits and origins.
 
@@ -72,6 +74,7 @@ class Plan:
         "query",
         "request_id",
         "route",
+        "scheme",
         "served_elsewhere",
         "shared_fields",
         "style",
@@ -79,14 +82,23 @@ class Plan:
     )
 
     def __init__(
-        self, line: RequestStartLine, headers: HTTPHeaders, routes: Routes, services: Services
+        self,
+        line: RequestStartLine,
+        headers: HTTPHeaders,
+        scheme: str | None,
+        routes: Routes,
+        services: Services,
     ) -> None:
         self.method, self.uri, version = line
+        self.scheme = scheme
         self.path, _, self.query = self.uri.partition("?")
         self.headers = headers
         _require_host(headers.get("Host"), version)
-        self.match: Match | None = None if _opens_socket(self.path, headers) else routes.find(self.path)
-        self.style: Style = style_of(self.path)
+        served_path = within(services.path_prefix, self.path)
+        self.match: Match | None = None
+        if served_path is not None and not _opens_socket(served_path, headers):
+            self.match = routes.find(served_path)
+        self.style: Style = style_of(served_path or self.path)
         self.host_admitted = services.hosts.admits(headers.get("Host"))
         self.served_elsewhere = self.match is None and self.host_admitted
         self.route, self.operation, self.named = _served(self.method, self.match)
@@ -101,7 +113,9 @@ class Plan:
         self.accepts_gzip = "gzip" in headers.get("Accept-Encoding", "")
         self.if_none_match: str | None = headers.get("If-None-Match")
         origin = headers.get("Origin")
-        self.origin_admitted = origin is None or services.allowed_origins.admits(origin, headers.get("Host"))
+        self.origin_admitted = origin is None or services.allowed_origins.admits(
+            origin, headers.get("Host"), scheme
+        )
         self.shared_fields = _shared_with(origin) if origin and self.origin_admitted else COMMON_HEADERS
 
 

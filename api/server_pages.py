@@ -36,7 +36,7 @@ async def welcome(call: Call) -> Document:
         "message": "Welcome to the Frontrow seat reservation API",
         "version": call.services.version,
         "status": "ok",
-        "links": dict(_LINKS),
+        "links": {name: call.services.path_prefix + path for name, path in _LINKS.items()},
     }
 
 
@@ -63,7 +63,7 @@ class Ready(Schema):
 
 @server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
 async def readiness(call: Call) -> Answer:
-    """Whether the server can do its work: the database answers and takes what is written."""
+    """Whether the server can do its work: the database is reachable and the journal not full."""
     reasons = await call.services.readiness()
     if reasons:
         return Answer.of({"status": "unavailable", "reasons": dict(reasons)}, 503, {"Retry-After": "1"})

@@ -21,10 +21,10 @@ from api.room_socket import RoomDoor
 from api.seal import Seal
 from api.ticket_codes import TicketCodes
 from api.tokens import Identity
+from api.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.workers import Workers
 from engine.commands import BookSeats, Command
 from engine.errors import EngineError
-from engine.ports import Settled
 from engine.records import (
     Hold,
     IdempotencyRecord,
@@ -92,8 +92,8 @@ class BoxOffice(Protocol):
 class Journal(Protocol):
     """The part of the engine's journal that requests use themselves."""
 
-    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Keep an answer for repeats of its request, and tell when it is stored or never will be."""
+    def remember(self, record: IdempotencyRecord) -> None:
+        """Keep an answer for repeats of its request."""
 
     async def flushed(self) -> None:
         """Return when everything decided so far can be read from the database."""
@@ -220,6 +220,8 @@ class Services:
     guest_purchase: bool = False
     metrics_open: bool = True
     metrics_token: str = ""
+    path_prefix: str = ""
+    proxies: TrustedProxies = NO_PROXIES
     rate_limits: RateLimits = field(default_factory=RateLimits)
     limits: Limits = field(default_factory=Limits)
     seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

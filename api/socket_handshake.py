@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
@@ -63,7 +63,8 @@ class Handshake(WebSocketHandler):
         self.request_id = request_id_given(headers.get(REQUEST_ID_HEADER)) or new_request_id()
         self.set_header(REQUEST_ID_HEADER, self.request_id)
         origin, host = headers.get("Origin"), headers.get("Host")
-        if not self._services.allowed_origins.admits(origin, host):
+        scheme: str | None = cast(Any, self.request.connection).context.scheme
+        if not self._services.allowed_origins.admits(origin, host, scheme):
             log_refused_caller(host=host, origin=origin, request_id=self.request_id)
             document, status, _ = problem_of(OriginRefused())
             self.set_status(status)

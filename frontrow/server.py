@@ -8,7 +8,7 @@ answers and mails leave, say goodbye to the sockets, close the database.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,10 +36,12 @@ from api.services import Services
 from api.socket_routes import socket_routes
 from api.sockets import SocketLimits, SocketServices
 from api.throttle import Throttle
+from api.trusted_proxies import TrustedProxies
 from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
+from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
@@ -48,7 +50,6 @@ from frontrow.database import database_of, reading_connector, require_own_sessio
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
 from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
-from frontrow.readiness import Readiness
 from frontrow.rooms import room_door_of, seconds_between_forgetting
 from frontrow.settings import Settings
 from frontrow.signing import seal_of, ticket_codes_of, tokens_of
@@ -123,17 +124,8 @@ class Server:
             guest_seats_limit=settings.guest_seats_limit,
             payment_window_seconds=settings.payment_window_seconds,
         )
-        store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
-        self._readiness = Readiness(
-            self._connector,
-            self._journal,
-            store,
-            lag_limit_seconds=settings.ready_lag_seconds,
-            # Well within the bound of the request, which would be answered without reasons beyond it.
-            wait_seconds=settings.ask_timeout_seconds / 2,
-        )
         self._screenings = Screenings(
-            store,
+            PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit),
             self._journal,
             self._feed,
             self._observer,
@@ -178,6 +170,7 @@ class Server:
         watched = Attendance()
         self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed, self._clock)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
+        proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
             upload_bytes=settings.upload_limit_bytes,
@@ -212,7 +205,7 @@ class Server:
             ticket_codes=codes,
             clock=self._clock,
             http_observer=self._observer,
-            readiness=self._readiness.reasons,
+            readiness=self._unready,
             metrics_page=lambda accept: render(self._registry, accept),
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
@@ -220,6 +213,8 @@ class Server:
             offers=Offers(catalogue.ticket_types, self._clock.now),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
+            path_prefix=settings.path_prefix,
+            proxies=proxies,
             metrics_open=settings.metrics_open,
             metrics_token=settings.metrics_token,
             rate_limits=RateLimits(
@@ -267,15 +262,16 @@ class Server:
         )
         register_readings(self._registry, readings, __version__)
         self._http = make_http_server(
-            self._application, limits, self._application.report_refusal, settings.http_layer
+            self._application, limits, self._application.report_refusal, settings.http_layer, proxies
         )
         metrics = MetricsApplication(services)
         self._metrics_http = make_http_server(metrics, limits, metrics.report_refusal, settings.http_layer)
         self._recurring = Recurring()
         self.port = 0
+        self.proxied_ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
-        """Connect, and listen; `port` then tells where.
+        """Connect, and listen; `port` and `proxied_ports` then tell where.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -283,10 +279,12 @@ class Server:
         """
         settings = self._settings
         listening = listening_sockets(settings.host, (settings.port, *settings.extra_ports))
+        proxied = listening_sockets(settings.host, settings.proxy_protocol_ports)
         self.port = listening[0].getsockname()[1]
         if settings.metrics_port:
             for_metrics = listening_sockets(settings.metrics_host, (settings.metrics_port,))
             self._metrics_http.add_sockets(for_metrics)
+        self.proxied_ports = tuple(dict.fromkeys(one.getsockname()[1] for one in proxied))
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
@@ -308,6 +306,7 @@ class Server:
         self._recurring.every(0, "event loop lag", self._sample_lag)
         self._recurring.every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
         self._http.add_sockets(listening)
+        self._http.add_sockets(proxied, proxied=True)
 
     async def stop(self) -> None:
         """Go down in order; everything that was acknowledged is in the database afterwards."""
@@ -332,6 +331,20 @@ class Server:
 
     async def _sample_lag(self) -> None:
         await sample_event_loop_lag(self._observer.event_loop_lagged)
+
+    async def _unready(self) -> Mapping[str, str]:
+        reasons = {}
+        if self._journal.full:
+            reasons["journal"] = "full"
+        try:
+            # Well within the bound of the request, which would be answered without reasons beyond it.
+            async with asyncio.timeout(self._settings.ask_timeout_seconds / 2):
+                await self._connector.run("SELECT 1")
+        except TimeoutError:
+            reasons["database"] = "The database does not answer in time"
+        except StoreUnavailable as exc:
+            reasons["database"] = str(exc)
+        return reasons
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
@@ -402,12 +415,14 @@ async def _serve(
         try:
             await server.start()
             spare_the_collector()
-            base_url = f"http://{settings.host}:{server.port}"
+            base_url = f"http://{settings.host}:{server.port}{settings.path_prefix}"
             announce(f"listening on {base_url}")
             for port in settings.extra_ports:
-                announce(f"also listening on http://{settings.host}:{port}")
+                announce(f"also listening on http://{settings.host}:{port}{settings.path_prefix}")
             if settings.metrics_port:
                 announce(f"metrics are on http://{settings.metrics_host}:{settings.metrics_port}/metrics")
+            for port in server.proxied_ports:
+                announce(f"listening for trusted proxies by the PROXY protocol on {settings.host}:{port}")
             if demo:
                 for line in await _demonstrate(settings, url, base_url):
                     announce(line)
@@ -440,7 +455,8 @@ async def _took_turn(
             raise
         # What would keep it from listening later is told now. A standby does not listen: a proxy goes on to
         # the other server when a connection is refused, whatever the request was.
-        for listening in listening_sockets(settings.host, (settings.port, *settings.extra_ports)):
+        ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
+        for listening in listening_sockets(settings.host, ports):
             listening.close()
         announce(f"standing by; {exc.now}")
         log.info("standing by; %s", exc.now)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, get_type_hints
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from environs import Env, EnvValidationError, validate
 from phonenumbers import SUPPORTED_REGIONS
 
 from api.tokens import ALGORITHMS, UnusableKey, usable_key
+from api.trusted_proxies import FORWARDED, X_FORWARDED_FOR, Network
 
 PREFIX = "FRONTROW_"
 
@@ -81,13 +83,24 @@ def _list_of(rule: Rule, allowed: str) -> Rule:
     return Rule("list", {"subcast": str.strip, "validate": check}, allowed)
 
 
-def _ports(ports: list[int]) -> None:
-    for port in ports:
-        validate.Range(1, 65_535)(port)
+def _ports(low: int) -> Rule:
+    def check(ports: list[int]) -> None:
+        for port in ports:
+            validate.Range(low, 65_535)(port)
+
+    allowed = f"whole numbers between {low} and 65535, separated by commas"
+    return Rule("list", {"subcast": int, "validate": check}, allowed)
 
 
-_PORTS = Rule(
-    "list", {"subcast": int, "validate": _ports}, "whole numbers between 1 and 65535, separated by commas"
+def _parts_of_the_internet(networks: list[Network]) -> None:
+    for network in networks:
+        validate.Range(min=1)(network.prefixlen)
+
+
+_NETWORKS = Rule(
+    "list",
+    {"subcast": lambda text: ip_network(text.strip()), "validate": _parts_of_the_internet},
+    "networks like 10.0.0.0/8 or addresses, not of everybody, separated by commas",
 )
 _ANY_TEXT = Rule("str", {}, "any text")
 _YES_OR_NO = Rule("bool", {}, "true or false")
@@ -102,6 +115,7 @@ _MAIL_ADDRESS = _matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
 _WEB_ADDRESS = _matching(
     r"(https?://[^\s?#]*[^\s?#/])?", "an address like https://example.com, without a slash at its end"
 )
+_PATH = _matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /tickets, without a slash at its end")
 _REGION = Rule(
     "str",
     {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
@@ -156,7 +170,7 @@ class Settings:
     port: Annotated[int, _whole(0, 65_535), "The TCP port where it listens; 0 takes a free one."] = 8000
     extra_ports: Annotated[
         tuple[int, ...],
-        _PORTS,
+        _ports(1),
         "More ports where all of it is served, for clients that expect other ones, such as 8001 and 3000 for "
         "the guides' own.",
     ] = ()
@@ -172,6 +186,30 @@ class Settings:
         _LONG_SECRET,
         "The Bearer token of whoever reads /metrics, on either port. Empty: none is asked for.",
     ] = field(default="", repr=False)
+    path_prefix: Annotated[
+        str,
+        _PATH,
+        "The path under which everything is served, where a proxy shares its host with other programs. The "
+        "proxy passes paths on as they come.",
+    ] = ""
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        _NETWORKS,
+        "The proxies whose header fields tell a client's address. Name proxies alone, and no network that "
+        "clients are in.",
+    ] = ()
+    proxy_header: Annotated[
+        str,
+        _one_of(X_FORWARDED_FOR, FORWARDED),
+        "The header field in which these proxies tell it; X-Forwarded-Proto belongs to X-Forwarded-For. The "
+        "other field is not read, since proxies pass it on as clients send it.",
+    ] = X_FORWARDED_FOR
+    proxy_protocol_ports: Annotated[
+        tuple[int, ...],
+        _ports(0),
+        "More ports where all of it is served, to trusted proxies alone. Each connection there has to begin "
+        "with a header of the PROXY protocol, version 1 or 2. 0 takes a free one.",
+    ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],
         _list_of(_ORIGIN, "origins like https://example.com, `null` or `*`, separated by commas"),
@@ -372,11 +410,6 @@ class Settings:
         _whole(100, 10_000_000, "entries"),
         "Entries that may wait for PostgreSQL; beyond it the answer to every change is 503.",
     ] = 100_000
-    ready_lag_seconds: Annotated[
-        float,
-        _seconds(0.1, 600),
-        "How long entries may wait for PostgreSQL before /readyz answers 503.",
-    ] = 2.0
     ask_timeout_seconds: Annotated[
         float, _seconds(0.1, 60), "How long a request waits for its outcome before the answer is 503."
     ] = 2.0
@@ -484,7 +517,7 @@ class Settings:
     @property
     def site_url(self) -> str:
         """Where links in mails lead."""
-        return self.public_url or f"http://localhost:{self.port}"
+        return self.public_url or f"http://localhost:{self.port}{self.path_prefix}"
 
     @property
     def host_names(self) -> tuple[str, ...]:
@@ -560,7 +593,7 @@ def load_settings(**given: object) -> Settings:
         if setting.name not in values:
             try:
                 values[setting.name] = _read(setting)
-            except EnvValidationError:
+            except (EnvValidationError, ValueError):
                 faults[setting.name] = f"{setting.variable} must be {setting.rule.allowed}{_quoted(setting)}"
     settings = Settings(**values)
     for names, complaint in _contradictions(settings):
@@ -613,6 +646,14 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
     if settings.direct_database_url and not settings.database_url:
         complaint = f"goes with {variable_of('database_url')}, which is empty"
         yield _Contradiction(("direct_database_url", "database_url"), complaint)
+    plain_ports = {settings.port, settings.metrics_port, *settings.extra_ports} - {0}
+    if not plain_ports.isdisjoint(settings.proxy_protocol_ports):
+        others = ("port", "metrics_port", "extra_ports")
+        complaint = f"must not hold ports of {', '.join(map(variable_of, others))}"
+        yield _Contradiction(("proxy_protocol_ports", *others), complaint)
+    if settings.proxy_protocol_ports and not settings.trusted_proxies:
+        complaint = f"needs {variable_of('trusted_proxies')}: nobody else may connect there"
+        yield _Contradiction(("proxy_protocol_ports", "trusted_proxies"), complaint)
     algorithm = settings.jwt_algorithm
     wanted, unused = "jwt_secret", "jwt_public_key"
     if algorithm != "HS256":
@@ -676,7 +717,7 @@ def _cell(default: object) -> str:
         case bool():
             return f"`{str(default).lower()}`"
         case tuple():
-            return f"`{','.join(default)}`"
+            return f"`{','.join(map(str, default))}`"
         case float():
             return f"`{default:g}`"
         case _:

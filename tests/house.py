@@ -41,7 +41,7 @@ class House:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.server.port}"
+        return f"http://127.0.0.1:{self.server.port}{self._settings.path_prefix}"
 
     def token(self, user_id: int, *, admin: bool = False) -> str:
         return self.tokens.issue(user_id, admin=admin, ttl_seconds=3600)

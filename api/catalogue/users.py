@@ -95,15 +95,22 @@ async def own_profile(call: Call) -> Document:
         NoAccount: there is none.
     """
     with _of_account():
-        profile: Document = _profile.dump(await call.services.catalogue.users.find(call.account_id))
-    return profile
+        record = await call.services.catalogue.users.find(call.account_id)
+    return _shown(_profile, record, call)
 
 
 async def _changed(call: Call, values: Mapping[str, Any]) -> Document:
     with _of_account():
         record = await call.services.catalogue.users.update(call.account_id, values)
-    profile: Document = _profile.dump(record)
-    return profile
+    return _shown(_profile, record, call)
+
+
+def _shown(schema: Schema, record: Mapping[str, Any], call: Call) -> Document:
+    """A profile; a picture that is kept here has a path on this server."""
+    shown: dict[str, Any] = schema.dump(record)
+    if shown["picture_url"] and shown["picture_url"].startswith("/"):
+        shown["picture_url"] = call.services.path_prefix + shown["picture_url"]
+    return shown
 
 
 @users.get("/me", answers=Profile, refusals=(NoAccount,))
@@ -128,7 +135,6 @@ class ProfileChange(RequestSchema):
     body=ProfileChange,
     answers=Profile,
     refusals=(NoAccount, AlreadyExists, WrongPassword, TooManyAttempts),
-    secret=True,
 )
 async def update_profile(call: Call, current_password: str = "", **values: Any) -> Document:
     """Change the caller's profile; fields that are not given stay as they are.
@@ -160,7 +166,7 @@ async def update_preferences(call: Call, **preferences: Any) -> Document:
     return preferences
 
 
-@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,), sealed=True)
+@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,))
 async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
     """Upload a profile picture.
 
@@ -177,9 +183,7 @@ class PictureAddress(RequestSchema):
     url = web_address(required=True)
 
 
-@users.put(
-    "/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,), sealed=True
-)
+@users.put("/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,))
 async def update_profile_picture_url(call: Call, url: str | None) -> Document:
     """Show a picture that is elsewhere, or with null none at all.
 
@@ -191,8 +195,7 @@ async def update_profile_picture_url(call: Call, url: str | None) -> Document:
 @users.get("/{user_id}", access=Access.PUBLIC, answers=PublicProfile, refusals=(NotFound,))
 async def get_user(call: Call, user_id: int) -> Document:
     """What everybody may know of a user."""
-    public: Document = _public_profile.dump(await call.services.catalogue.users.find(user_id))
-    return public
+    return _shown(_public_profile, await call.services.catalogue.users.find(user_id), call)
 
 
 @users.get(

@@ -13,6 +13,7 @@ handshake (`api.socket_handshake`).
     deadline.py    a timer that costs nothing to move
     phase.py       the phases of a connection
     protocol.py    one client's connection: whose turn it is, and how long it may take
+    proxied.py     the PROXY protocol's header before a connection
     connection.py  one request's side of it: what handlers write their answer to
     refusal.py     the answer to what is no acceptable request
     server.py      listening, and going down

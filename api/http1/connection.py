@@ -14,29 +14,12 @@ from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, Reque
 
 from api.common_headers import FieldLines
 from api.http1.head import RequestHead
+from api.peer import Peer
 
 _SWITCHING_PROTOCOLS = 101
 # Up to here it costs less to put content behind its head than to send the two side by side.
 _COPIED_BYTES = 4096
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in responses.items()}
-
-
-class Peer:
-    """Whom a connection leads to, in the attributes that Tornado's requests take over.
-
-    Args:
-        address: the client's, as the transport tells it; None if it had gone at once.
-    """
-
-    __slots__ = ("address", "protocol", "remote_ip")
-
-    def __init__(self, address: tuple[str, int] | None) -> None:
-        self.address = address
-        self.remote_ip = address[0] if address else "0.0.0.0"  # noqa: S104 - Tornado's word for "unknown"
-        self.protocol = "http"
-
-    def __str__(self) -> str:
-        return self.remote_ip
 
 
 class Wire(Protocol):

@@ -6,6 +6,7 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
+from api.trusted_proxies import TrustedProxies
 
 
 class HostedConnection(Protocol):
@@ -30,12 +31,14 @@ class Host(Protocol):
         limits: bounds of requests.
         max_body_bytes: what a body may not exceed, unless the handler says otherwise.
         report: told of refusals.
+        proxies: whose word on a client's address is believed.
     """
 
     delegate: HTTPServerConnectionDelegate
     limits: Limits
     max_body_bytes: int
     report: RefusalReport
+    proxies: TrustedProxies
 
     def joined(self, connection: HostedConnection) -> None:
         """A connection has been made."""

@@ -20,7 +20,7 @@ from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 from api.common_headers import new_request_id
 from api.errors import ApiError, MalformedRequest, RequestTimedOut
 from api.http1.body import Body, ChunkedBody, MeasuredBody
-from api.http1.connection import Peer, RequestConnection
+from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.head import RequestHead, parse_head
 from api.http1.host import Host
@@ -28,6 +28,7 @@ from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
 from api.http1.phase import Phase
 from api.http1.refusal import Refusal, refusal_octets
+from api.peer import Peer
 
 log = logging.getLogger("frontrow.http")
 
@@ -44,10 +45,12 @@ class Http1Protocol(asyncio.Protocol):
 
     Args:
         host: the server.
+        peer: the client, where a proxy has told who it is; otherwise it is found by its socket.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, peer: Peer | None = None) -> None:
         self._host = host
+        self._announced = peer
         self._limits = host.limits
         self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._loop, self._expired)
@@ -68,7 +71,7 @@ class Http1Protocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is here."""
         self._transport = cast(asyncio.Transport, transport)
-        self.peer = Peer(transport.get_extra_info("peername"))
+        self.peer = self._announced or self._host.proxies.peer(transport.get_extra_info("peername"))
         limits = self._limits
         self._inflow = Inflow(self._transport, limits.header_bytes)
         self._outflow = Outflow(self._loop, self._transport, limits.write_timeout_seconds, self.break_off)

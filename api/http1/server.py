@@ -8,8 +8,10 @@ from tornado.httputil import HTTPServerConnectionDelegate
 
 from api.http1.host import HostedConnection
 from api.http1.protocol import Http1Protocol
+from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
+from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 _GRACE_SECONDS = 1.0
 
@@ -22,6 +24,7 @@ class Http1Server:
         limits: bounds of requests.
         max_body_bytes: what a body may not exceed, unless the handler says otherwise.
         report: told of each request that was refused before it reached the delegate.
+        proxies: whose word on a client's address is believed.
     """
 
     def __init__(
@@ -30,11 +33,13 @@ class Http1Server:
         limits: Limits,
         max_body_bytes: int,
         report: RefusalReport,
+        proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         self.delegate = delegate
         self.limits = limits
         self.max_body_bytes = max_body_bytes
         self.report = report
+        self.proxies = proxies
         self._stopping = self._closing = False
         self._connections: set[HostedConnection] = set()
         self._deserted = asyncio.Event()
@@ -42,25 +47,30 @@ class Http1Server:
         self._starts: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
 
-    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accept clients on listening sockets, which are the server's from now on."""
-        for listening in sockets:
-            self.add_socket(listening)
-
-    def add_socket(self, listening: socket.socket) -> None:
-        """Accept clients on a listening socket, which is the server's from now on.
+    def add_sockets(self, sockets: Iterable[socket.socket], *, proxied: bool = False) -> None:
+        """Accept clients on listening sockets, which are the server's from now on.
 
         Those who come before the event loop turns to it wait in the socket's backlog.
-        """
-        start = asyncio.create_task(self._start(listening))
-        self._starts.add(start)
-        start.add_done_callback(self._starts.discard)
 
-    async def _start(self, listening: socket.socket) -> None:
+        Args:
+            sockets: bound and listening.
+            proxied: whether each connection begins with a header of the PROXY protocol.
+        """
+        for listening in sockets:
+            start = asyncio.create_task(self._start(listening, proxied))
+            self._starts.add(start)
+            start.add_done_callback(self._starts.discard)
+
+    def add_socket(self, listening: socket.socket) -> None:
+        """Accept clients on one."""
+        self.add_sockets((listening,))
+
+    async def _start(self, listening: socket.socket, proxied: bool) -> None:
         if self._stopping:
             listening.close()
             return
-        server = await asyncio.get_running_loop().create_server(lambda: Http1Protocol(self), sock=listening)
+        kind = ProxiedProtocol if proxied else Http1Protocol
+        server = await asyncio.get_running_loop().create_server(lambda: kind(self), sock=listening)
         if self._stopping:
             server.close()
         else:

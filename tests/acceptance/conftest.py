@@ -6,31 +6,25 @@ import pytest
 
 from tests.acceptance.figures import Figures
 
-_FIGURE = "figure "
-"""Marks a figure among the properties of a report, which come from pytest-xdist's processes as well."""
+_FIGURES = pytest.StashKey[list[str]]()
 
 
 @pytest.fixture
-def figures(record_property: Callable[[str, object], None]) -> Figures:
+def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Figures:
     """Notes figures by name, for the summary and for reports."""
 
     def note(**named: object) -> None:
         for name, value in named.items():
-            record_property(_FIGURE + name, value)
+            record_property(name, value)
+        shown = ", ".join(f"{name} {_shown(value)}" for name, value in named.items())
+        request.config.stash.setdefault(_FIGURES, []).append(f"{request.node.name}: {shown}")
 
     return note
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show the figures."""
-    lines = []
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            noted = [(name, value) for name, value in report.user_properties if name.startswith(_FIGURE)]
-            if report.when == "call" and noted:
-                shown = ", ".join(f"{name.removeprefix(_FIGURE)} {_shown(value)}" for name, value in noted)
-                lines.append(f"{report.nodeid.rpartition('::')[2]}: {shown}")
-    if lines:
+    if lines := config.stash.get(_FIGURES, []):
         terminalreporter.section("figures")
         for line in lines:
             terminalreporter.write_line(line)

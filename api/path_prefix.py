@@ -1,0 +1,37 @@
+"""The path under which everything is served, where a proxy shares its host with other programs.
+
+Proxies pass paths on as they come, prefix included. Health checks and Prometheus usually call the server
+directly, so health, readiness and metrics are served with the prefix and without it.
+"""
+
+import re
+from collections.abc import Sequence
+
+from tornado.routing import URLSpec
+
+_ALSO_WITHOUT = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+def within(prefix: str, path: str) -> str | None:
+    """A path as it would be without the prefix.
+
+    Args:
+        prefix: like "/tickets", or empty.
+        path: of a request.
+
+    Returns:
+        None if nothing is served at such a path.
+    """
+    if not prefix or path in _ALSO_WITHOUT:
+        return path
+    if path == prefix:
+        return "/"
+    return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else None
+
+
+def under(prefix: str, routes: Sequence[URLSpec]) -> list[URLSpec]:
+    """The same routes with the prefix before their paths."""
+    return [
+        URLSpec(re.escape(prefix) + route.regex.pattern, route.handler_class, route.kwargs)
+        for route in routes
+    ]

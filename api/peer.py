@@ -1,0 +1,38 @@
+"""Who is at the other end of a connection, in the attributes that Tornado's requests take over."""
+
+from ipaddress import IPv6Address, ip_address
+
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - Tornado's word for an unknown address
+
+
+class Peer:
+    """The client of a connection, or of one request that a proxy has passed on.
+
+    Args:
+        remote_ip: its address.
+        scheme: "http" or "https", as a trusted proxy tells it; None if nobody does.
+        relays: whether it is a trusted proxy, whose header fields tell the client's address.
+    """
+
+    __slots__ = ("protocol", "relays", "remote_ip", "scheme")
+
+    def __init__(self, remote_ip: str, *, scheme: str | None = None, relays: bool = False) -> None:
+        self.remote_ip = remote_ip
+        self.scheme = scheme
+        self.protocol = scheme or "http"
+        self.relays = relays
+
+    def __str__(self) -> str:
+        return self.remote_ip
+
+
+def plain_address(text: str) -> str:
+    """An IP address in its usual spelling; IPv4 addresses mapped into IPv6 come out as IPv4.
+
+    Raises:
+        ValueError: it is not an IP address.
+    """
+    address = ip_address(text.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address)
