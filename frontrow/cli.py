@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import orjson
 from api.tokens import UnusableKey
 from engine.errors import StoreUnavailable
 from frontrow import __version__
+from frontrow.backup import BackupRefused, back_up, opened_backup
 from frontrow.check import advice
 from frontrow.database import PoolerInTheWay, database_of
 from frontrow.listening import AddressUnusable
@@ -32,7 +34,8 @@ from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
 from persistence.catalogue.movies import Movies
 from persistence.connector import Connector
-from persistence.data_directory import DataDirectoryInUse
+from persistence.data_directory import DataDirectory, DataDirectoryInUse
+from persistence.dump import DumpFailed
 from persistence.embedded import EmbeddedPostgresFailed
 from persistence.migrations import MigrationFailed, migrate
 from persistence.server_lock import ServedByAnother, TakenOver
@@ -41,6 +44,8 @@ _EXPECTED = (
     SettingsError,
     UnusableKey,
     AddressUnusable,
+    BackupRefused,
+    DumpFailed,
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
     MigrationFailed,
@@ -207,6 +212,40 @@ def migrate_command(data_dir: Path | None) -> None:
     with _told_in_words(), database_of(load_settings(data_dir=data_dir)) as (url, _):
         applied = migrate(url)
     click.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_data_dir
+def backup(file: Path, data_dir: Path | None) -> None:
+    """Write the database and the secrets of its tickets to FILE.
+
+    It may run beside a server: the backup is what the database held at one moment. FILE must not exist. It is
+    readable for its owner alone; whoever has it can read personal data and sign tickets.
+    """
+    with _told_in_words():
+        settings = load_settings(data_dir=data_dir)
+        with database_of(settings) as (url, _):
+            back_up(settings, url, file, partial(click.echo, err=True))
+    click.echo(f"backed up to {file}")
+
+
+@main.command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_data_dir
+def restore_command(file: Path, data_dir: Path | None) -> None:
+    """Restore the backup FILE into an empty database.
+
+    No server may run on it. The database is brought to the current schema; secrets that no setting gives are
+    put into the data directory.
+    """
+    with _told_in_words(), opened_backup(file) as backup:
+        settings = load_settings(data_dir=data_dir)
+        with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, _):
+            to_do = asyncio.run(backup.restore(settings, url, partial(click.echo, err=True)))
+    for sentence in to_do:
+        click.echo(f"note: {sentence}", err=True)
+    click.echo(f"restored from {file}")
 
 
 @main.command()

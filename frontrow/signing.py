@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -78,6 +79,54 @@ def seal_of(settings: Settings) -> Seal:
     return Seal(key, old_keys)
 
 
+class Secrets(NamedTuple):
+    """What tickets cannot be verified or read without, besides the database.
+
+    Attributes:
+        jwt_secret: signs tokens, and, by a key derived from it, QR codes.
+        personal_data_key: what the key of personal data is derived from.
+    """
+
+    jwt_secret: str
+    jwt_old_secrets: tuple[str, ...]
+    personal_data_key: str
+    personal_data_old_keys: tuple[str, ...]
+
+
+KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
+"""Files of the data directory that stand in for settings."""
+
+
+def secrets_of(settings: Settings) -> Secrets:
+    """The secrets that are in force under these settings.
+
+    Raises:
+        OSError: development's secrets can't be read or written.
+    """
+    return Secrets(
+        settings.jwt_secret or _kept_secret(settings.data_dir),
+        settings.jwt_old_secrets,
+        settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE),
+        settings.personal_data_old_keys,
+    )
+
+
+def keep_secret(data_dir: Path, name: str, secret: str) -> None:
+    """Put a secret into a data directory that has none of this name.
+
+    Raises:
+        FileExistsError: it has one.
+        OSError: it can't be written.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    # A temporary file is created for its owner alone; a link to it fails if the name is taken.
+    with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=name) as draft:
+        draft.write(secret)
+        draft.flush()
+        os.fsync(draft.fileno())
+        os.link(draft.name, data_dir / name)
+
+
 def _derived(secret: str, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length=length, salt=None, info=purpose).derive(secret.encode())
 
@@ -85,12 +134,6 @@ def _derived(secret: str, purpose: bytes, length: int) -> bytes:
 def _kept_secret(data_dir: Path, name: str = KEY_FILE) -> str:
     kept = data_dir / name
     if not kept.exists():
-        data_dir.mkdir(parents=True, exist_ok=True)
-        # A temporary file is created for its owner alone; a link to it fails if the name is taken.
-        with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=name) as draft:
-            draft.write(secrets.token_urlsafe(_SECRET_BYTES))
-            draft.flush()
-            os.fsync(draft.fileno())
-            with suppress(FileExistsError):
-                os.link(draft.name, kept)
+        with suppress(FileExistsError):
+            keep_secret(data_dir, name, secrets.token_urlsafe(_SECRET_BYTES))
     return kept.read_text()

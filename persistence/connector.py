@@ -419,3 +419,17 @@ class Connector:
 
 def _first_line(exc: BaseException) -> str:
     return str(exc).strip().partition("\n")[0]
+
+
+def url_and_password(database_url: str) -> tuple[str, str | None]:
+    """A libpq connection string without the password, and the password, for programs that take them apart.
+
+    Raises:
+        ValueError: `database_url` cannot be read.
+    """
+    try:
+        options = extensions.parse_dsn(database_url)
+    except psycopg2.ProgrammingError:
+        raise ValueError("The database URL cannot be read") from None
+    password = options.pop("password", None)
+    return extensions.make_dsn(**options), password

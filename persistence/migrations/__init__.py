@@ -10,6 +10,7 @@ from pathlib import Path
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.pool import NullPool
 
@@ -34,8 +35,7 @@ def migrate(database_url: str) -> list[str]:
         MigrationFailed: nothing was changed.
     """
     applied: list[str] = []
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config = _config()
     try:
         url = sqlalchemy.make_url(database_url).set(drivername="postgresql+psycopg2")
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
@@ -48,3 +48,14 @@ def migrate(database_url: str) -> list[str]:
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as exc:
         raise MigrationFailed(f"The database could not be migrated: {exc}") from exc
     return applied
+
+
+def is_known(revision: str) -> bool:
+    """Whether this version of the code knows a schema, such as "0001_seat_sales"."""
+    return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

@@ -1,0 +1,250 @@
+"""Backup and restore: the database, and the secrets without which tickets cannot be verified or read.
+
+A backup is one file, a tar archive of three members, so that it can be looked into without this program:
+
+    manifest.json   version, schema, time, and the digest of the dump
+    secrets.json    the secrets, by the names of their settings
+    database.dump   of pg_dump, in its custom format
+
+A backup is one snapshot and may be taken while the server sells. It appears under its name when it is whole,
+readable for its owner alone, and never takes the place of another file.
+"""
+
+import asyncio
+import hashlib
+import io
+import json
+import os
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from frontrow import __version__
+from frontrow.settings import Settings, variable_of
+from frontrow.signing import KEPT, Secrets, keep_secret, secrets_of
+from persistence.connector import Connector, DefectiveStatement
+from persistence.dump import dump, restore
+from persistence.migrations import is_known, migrate
+from persistence.server_lock import ServerLock
+
+FORMAT = 1
+MANIFEST, SECRETS, DATABASE = "manifest.json", "secrets.json", "database.dump"
+
+_SCHEMA = "SELECT version_num, current_setting('server_version') FROM alembic_version"
+_TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+_MEGABYTE = 1_000_000
+_PIECE_BYTES = 1024 * 1024
+
+Tell = Callable[[str], None]
+
+
+class BackupRefused(Exception):
+    """A backup cannot be made or restored like this; nothing was changed."""
+
+
+def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> None:
+    """Write a backup. Blocking.
+
+    Args:
+        settings: whose secrets are in force.
+        database_url: the database itself, without a pooler.
+        file: must not exist.
+        tell: prints a line of progress.
+
+    Raises:
+        BackupRefused: the file exists, or the database has no schema.
+        DumpFailed: the database could not be written down.
+        StoreUnavailable: the database cannot be reached.
+        OSError: the file can't be written.
+    """
+    if file.exists():
+        raise BackupRefused(f"{file} exists; choose another name, or move it away")
+    schema, postgres = asyncio.run(_versions(database_url))
+    # Temporary files are created for their owner alone.
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as drafts:
+        dumped, draft = Path(drafts, DATABASE), Path(drafts, "backup.tar")
+        tell("reading the database")
+        dump(database_url, dumped)
+        manifest = {
+            "format": FORMAT,
+            "frontrow": __version__,
+            "schema": schema,
+            "postgres": postgres,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "database_sha256": _digest(dumped),
+        }
+        tell(f"writing {file} ({dumped.stat().st_size / _MEGABYTE:.1f} MB)")
+        with draft.open("xb") as target:
+            os.fchmod(target.fileno(), 0o600)
+            with tarfile.open(fileobj=target, mode="w") as archive:
+                _add(archive, MANIFEST, json.dumps(manifest, indent=2).encode())
+                _add(archive, SECRETS, json.dumps(secrets_of(settings)._asdict(), indent=2).encode())
+                archive.add(dumped, DATABASE, filter=_anonymous)
+            target.flush()
+            os.fsync(target.fileno())
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            raise BackupRefused(f"{file} exists; choose another name, or move it away") from None
+
+
+async def _versions(database_url: str) -> tuple[str, str]:
+    """Of the schema and of PostgreSQL."""
+    connector = Connector(database_url, pool_size=1)
+    try:
+        ((schema, postgres),) = await connector.run(_SCHEMA)
+    except DefectiveStatement:
+        raise BackupRefused("The database has no schema yet: there is nothing to back up") from None
+    finally:
+        connector.close()
+    return schema, postgres
+
+
+@contextmanager
+def opened_backup(file: Path) -> Iterator["Backup"]:
+    """A backup to restore from, looked over.
+
+    Raises:
+        BackupRefused: it is none, it is damaged, or it is of a later version.
+        OSError: it can't be read.
+    """
+    with tempfile.TemporaryDirectory() as drafts:
+        try:
+            with tarfile.open(file, "r:") as archive:
+                backup = Backup(file, archive, Path(drafts, DATABASE))
+        except (tarfile.TarError, KeyError, ValueError, TypeError) as exc:
+            raise BackupRefused(f"{file} is not a whole backup of Frontrow: {exc}") from exc
+        yield backup
+
+
+class Backup:
+    """A backup that may be restored.
+
+    Args:
+        file: for messages.
+        archive: of it.
+        dumped: where its dump is put for restoring.
+    """
+
+    def __init__(self, file: Path, archive: tarfile.TarFile, dumped: Path) -> None:
+        self.manifest: dict[str, Any] = json.loads(_read(archive, MANIFEST))
+        if self.manifest["format"] != FORMAT or not is_known(self.manifest["schema"]):
+            raise BackupRefused(
+                f"{file} was made by Frontrow {self.manifest['frontrow']}, which this version "
+                f"({__version__}) does not know; restore it with that version or a later one"
+            )
+        found = json.loads(_read(archive, SECRETS))
+        self.secrets = Secrets(
+            found["jwt_secret"],
+            tuple(found["jwt_old_secrets"]),
+            found["personal_data_key"],
+            tuple(found["personal_data_old_keys"]),
+        )
+        self._dumped = dumped
+        with dumped.open("xb") as target, _member(archive, DATABASE) as source:
+            while piece := source.read(_PIECE_BYTES):
+                target.write(piece)
+        if _digest(dumped) != self.manifest["database_sha256"]:
+            raise ValueError("the dump of the database is damaged")
+
+    async def restore(self, settings: Settings, database_url: str, tell: Tell) -> list[str]:
+        """Fill an empty database, bring it to the current schema, and put the secrets where they are needed.
+
+        Args:
+            settings: of the server that is to go on with it.
+            database_url: the database itself, without a pooler.
+            tell: prints a line of progress.
+
+        Returns:
+            What the operator has still to see to, a sentence each.
+
+        Raises:
+            BackupRefused: there is something that would be overwritten.
+            ServedByAnother: a server runs on the database.
+            DumpFailed: the database is as it was.
+            MigrationFailed: the database has the schema of the backup.
+            StoreUnavailable: the database cannot be reached.
+        """
+        self._require_room(settings)
+        connector = Connector(database_url, pool_size=1)
+        lock = ServerLock(connector)
+        try:
+            await lock.take()
+            ((tables,),) = await connector.run(_TABLES)
+            if tables:
+                raise BackupRefused(
+                    f"The database is not empty ({tables} tables); restore into another --data-dir, or into "
+                    "a database that was newly created"
+                )
+            await asyncio.to_thread(self._fill, database_url, tell)
+        finally:
+            lock.release()
+            connector.close()
+        self._keep_secrets(settings)
+        return list(self._advice(secrets_of(settings)))
+
+    def _fill(self, database_url: str, tell: Tell) -> None:
+        tell(f"restoring the backup of {self.manifest['created']} (schema {self.manifest['schema']})")
+        restore(database_url, self._dumped, lambda table: tell(f"restoring {table}"))
+        for revision in migrate(database_url):
+            tell(f"applied {revision}")
+
+    def _require_room(self, settings: Settings) -> None:
+        """Refuse a data directory with other secrets than the backup's, if they would be in force."""
+        for name, file in KEPT.items():
+            path = settings.data_dir / file
+            given = getattr(settings, name)
+            if not given and path.exists() and path.read_text() != getattr(self.secrets, name):
+                raise BackupRefused(
+                    f"{path} holds another secret than the backup; restore into another --data-dir, or move "
+                    "this file away"
+                )
+
+    def _keep_secrets(self, settings: Settings) -> None:
+        for name, file in KEPT.items():
+            if not getattr(settings, name) and not (settings.data_dir / file).exists():
+                keep_secret(settings.data_dir, file, getattr(self.secrets, name))
+
+    def _advice(self, in_force: Secrets) -> Iterator[str]:
+        for name, old in (("jwt_secret", "jwt_old_secrets"), ("personal_data_key", "personal_data_old_keys")):
+            accepted = {getattr(in_force, name), *getattr(in_force, old)}
+            if not {getattr(self.secrets, name), *getattr(self.secrets, old)} <= accepted:
+                yield (
+                    f"{variable_of(old)} lacks secrets of the backup: add {name} and {old} of its {SECRETS}, "
+                    "or what they have signed or encrypted is refused"
+                )
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode, member.mtime = len(content), 0o600, int(datetime.now(UTC).timestamp())
+    archive.addfile(member, io.BytesIO(content))
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o600
+    return member
+
+
+def _member(archive: tarfile.TarFile, name: str) -> Any:
+    member = archive.extractfile(name)
+    if member is None:
+        raise ValueError(f"{name} is no file")
+    return member
+
+
+def _read(archive: tarfile.TarFile, name: str) -> bytes:
+    with _member(archive, name) as member:
+        content: bytes = member.read(_PIECE_BYTES)
+        return content

@@ -1,0 +1,110 @@
+"""Writes a database to a file and reads it back, by the pg_dump and pg_restore of the embedded PostgreSQL.
+
+A dump is one snapshot, so it may be taken while a server sells. PostgreSQL reads dumps of older versions, and
+pg_dump reads older servers: a dump is also how data gets from one major version to the next.
+"""
+
+import os
+import subprocess
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, cast
+
+from persistence.connector import url_and_password
+from persistence.embedded import BINARIES
+
+_NO_MORE_THAN_DATA = ("--no-owner", "--no-privileges", "--no-comments")
+"""Who owns the tables, and who else may read them, is the affair of the server that the dump is read into."""
+
+_PREAMBLE_LINES = 40
+_UNKNOWN_BEFORE_17 = b"SET transaction_timeout"
+_COPY = b"COPY public."
+
+
+class DumpFailed(Exception):
+    """The database could not be written to a file, or not be read from one."""
+
+
+def dump(database_url: str, file: Path) -> None:
+    """Write a database to a file. Blocking.
+
+    Args:
+        database_url: the database itself, without a pooler.
+        file: is overwritten.
+
+    Raises:
+        DumpFailed: it could not be written.
+    """
+    options, environment = _connection(database_url)
+    command = [_program("pg_dump"), "--format=custom", *_NO_MORE_THAN_DATA, f"--file={file}", *options]
+    finished = subprocess.run(command, env=environment, capture_output=True)  # noqa: S603 - our own binary
+    if finished.returncode:
+        raise DumpFailed(f"pg_dump failed: {_said(finished.stderr)}")
+
+
+def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> None:
+    """Read a dump into an empty database, all of it or nothing. Blocking.
+
+    Args:
+        database_url: the database itself, without a pooler.
+        file: what `dump` has written.
+        restoring: is told the name of each table when its rows come.
+
+    Raises:
+        DumpFailed: the database is as it was.
+    """
+    options, environment = _connection(database_url)
+    reading = [_program("pg_restore"), *_NO_MORE_THAN_DATA, "--file=-", str(file)]
+    writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    with (
+        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,  # noqa: S603
+        subprocess.Popen(  # noqa: S603 - our own binary
+            [*writing, "--output=/dev/null", *options],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        ) as target,
+    ):
+        statements = cast(IO[bytes], target.stdin)
+        try:
+            _pass_on(cast(IO[bytes], source.stdout), statements, restoring)
+            if source.wait():
+                # At the end of its input psql would commit what has come so far.
+                target.kill()
+                raise DumpFailed(f"pg_restore failed: {_said(cast(IO[bytes], source.stderr).read())}")
+            statements.close()
+        except BrokenPipeError:  # psql has given up, and will say why
+            source.kill()
+            with suppress(BrokenPipeError):
+                statements.close()
+        if target.wait():
+            raise DumpFailed(f"psql failed: {_said(cast(IO[bytes], target.stderr).read())}")
+
+
+def _pass_on(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str], None]) -> None:
+    for number, line in enumerate(statements, 1):
+        if number <= _PREAMBLE_LINES and line.startswith(_UNKNOWN_BEFORE_17):
+            continue
+        if line.startswith(_COPY):
+            restoring(line.removeprefix(_COPY).split(b" ")[0].decode())
+        target.write(line)
+
+
+def _connection(database_url: str) -> tuple[list[str], dict[str, str]]:
+    """Options and environment; a password must not stand among the arguments, which everybody can see."""
+    url, password = url_and_password(database_url)
+    environment = dict(os.environ)
+    if password is not None:
+        environment["PGPASSWORD"] = password
+    return [f"--dbname={url}", "--no-password"], environment
+
+
+def _program(name: str) -> str:
+    return str(BINARIES / name)
+
+
+def _said(output: bytes) -> str:
+    lines = output.decode(errors="replace").strip().splitlines()
+    return lines[0] if lines else "it said nothing"

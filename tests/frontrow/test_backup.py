@@ -1,0 +1,131 @@
+"""What cannot be restored is refused before anything is touched."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from frontrow.backup import DATABASE, MANIFEST, SECRETS
+from frontrow.cli import main
+from frontrow.signing import KEY_FILE, SEAL_KEY_FILE
+from tests.database import execute
+from tests.signing_keys import STRONG_SECRET
+
+Members = dict[str, bytes]
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
+
+
+@pytest.fixture
+def file(database_url: str, tmp_path: Path) -> Path:
+    """A backup of an empty house with one cinema."""
+    execute(database_url, "INSERT INTO cinemas (name) VALUES ('Lux')")
+    made = run("backup", tmp_path / "b", "--data-dir", tmp_path / "old", FRONTROW_DATABASE_URL=database_url)
+    assert made.exit_code == 0, made.output
+    return tmp_path / "b"
+
+
+def restored(file: Path, database_url: str, data_dir: Path, **environment: str) -> Result:
+    return run("restore", file, "--data-dir", data_dir, FRONTROW_DATABASE_URL=database_url, **environment)
+
+
+def rewrite(file: Path, change: Callable[[Members], Any]) -> None:
+    with tarfile.open(file) as archive:
+        members = {name: archive.extractfile(name).read() for name in archive.getnames()}
+    change(members)
+    with tarfile.open(file, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def test_what_is_in_it_can_be_looked_at(file: Path) -> None:
+    with tarfile.open(file) as archive:
+        assert archive.getnames() == [MANIFEST, SECRETS, DATABASE]
+        manifest = json.loads(archive.extractfile(MANIFEST).read())
+    assert set(manifest) == {"format", "frontrow", "schema", "postgres", "created", "database_sha256"}
+
+
+def test_it_is_restored_into_an_operators_database(
+    file: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    done = restored(file, empty_database_url, tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    assert execute(empty_database_url, "SELECT name FROM cinemas") == [("Lux",)]
+    for name in (KEY_FILE, SEAL_KEY_FILE):
+        assert (tmp_path / "new" / name).read_text() == (tmp_path / "old" / name).read_text()
+    again = restored(file, empty_database_url, tmp_path / "newer")
+    assert again.exit_code == 1
+    assert "The database is not empty" in again.output
+
+
+def test_secrets_of_settings_are_left_alone_and_what_they_lack_is_told(
+    file: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    done = restored(file, empty_database_url, tmp_path / "new", FRONTROW_JWT_SECRET=STRONG_SECRET)
+    assert done.exit_code == 0, done.output
+    assert "note: FRONTROW_JWT_OLD_SECRETS lacks secrets of the backup" in done.output
+    assert "FRONTROW_PERSONAL_DATA_OLD_KEYS" not in done.output
+    assert not (tmp_path / "new" / KEY_FILE).exists()
+    assert STRONG_SECRET not in done.output
+
+
+def test_another_secret_in_the_data_directory_is_not_overwritten(
+    file: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / KEY_FILE).write_text(STRONG_SECRET)
+    refused = restored(file, empty_database_url, tmp_path)
+    assert refused.exit_code == 1
+    assert f"{tmp_path / KEY_FILE} holds another secret than the backup" in refused.output
+    assert (tmp_path / KEY_FILE).read_text() == STRONG_SECRET
+    assert execute(empty_database_url, "SELECT FROM pg_tables WHERE schemaname = 'public'") == []
+
+
+def set_manifest(**changes: object) -> Callable[[Members], Any]:
+    def change(members: Members) -> None:
+        members[MANIFEST] = json.dumps({**json.loads(members[MANIFEST]), **changes}).encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda members: members.pop(SECRETS), "is not a whole backup"),
+        (lambda members: members.update({MANIFEST: b"{}"}), "is not a whole backup"),
+        (lambda members: members.update({MANIFEST: b"["}), "is not a whole backup"),
+        (lambda members: members.update({SECRETS: b"[]"}), "is not a whole backup"),
+        (lambda members: members.update({DATABASE: members[DATABASE][:-9]}), "the database is damaged"),
+        (set_manifest(schema="9999_from_the_future", frontrow="99.0"), "made by Frontrow 99.0"),
+        (set_manifest(format=2, frontrow="99.0"), "restore it with that version or a later one"),
+    ],
+)
+def test_what_is_no_whole_backup_is_refused(
+    file: Path, empty_database_url: str, tmp_path: Path, change: Callable[[Members], Any], reason: str
+) -> None:
+    rewrite(file, change)
+    refused = restored(file, empty_database_url, tmp_path / "new")
+    assert refused.exit_code == 1
+    assert reason in refused.output and "Traceback" not in refused.output
+    assert execute(empty_database_url, "SELECT FROM pg_tables WHERE schemaname = 'public'") == []
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_file_that_is_none_of_ours_is_refused(empty_database_url: str, tmp_path: Path) -> None:
+    (tmp_path / "b").write_bytes(b"nonsense")
+    refused = restored(tmp_path / "b", empty_database_url, tmp_path / "new")
+    assert refused.exit_code == 1 and "is not a whole backup" in refused.output
+
+
+def test_a_database_without_a_schema_is_not_backed_up(empty_database_url: str, tmp_path: Path) -> None:
+    refused = run("backup", tmp_path / "b", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
+    assert refused.exit_code == 1 and "nothing to back up" in refused.output
+    assert not (tmp_path / "b").exists()
