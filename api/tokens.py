@@ -38,7 +38,10 @@ CLOCK_SKEW_SECONDS = 5
 
 Key = bytes | RSAPublicKey | Ed25519PublicKey | Ed448PublicKey
 
+CLAIMED_ID_LIMIT = 255
+
 _DECIMAL_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
+_STORABLE_ID = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{0,{CLAIMED_ID_LIMIT}}}")
 
 
 class Identity(NamedTuple):
@@ -194,9 +197,9 @@ class Tokens:
             user_id=_user_id(claims["sub"]),
             admin=_admin(claims),
             expires_at=self._expiry(claims),
-            token_id=claims.get("jti") or _digest(claims),
+            token_id=_claimed_id(claims, "jti") or _digest(claims),
             issued_at=_moment(claims, "iat", default=0),
-            login_id=_login_id(claims),
+            login_id=_claimed_id(claims, "sid"),
         )
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -279,11 +282,16 @@ def _admin(claims: dict[str, Any]) -> bool:
     return admin
 
 
-def _login_id(claims: dict[str, Any]) -> str:
-    login_id = claims.get("sid", "")
-    if not isinstance(login_id, str):
-        raise InvalidToken("token_invalid", "the claim sid is not a string")
-    return login_id
+def _claimed_id(claims: dict[str, Any], name: str) -> str:
+    """An id by which the token may be revoked, so it has to be one that PostgreSQL can store and index."""
+    claimed_id = claims.get(name, "")
+    if not isinstance(claimed_id, str) or not _STORABLE_ID.fullmatch(claimed_id):
+        raise InvalidToken(
+            "token_invalid",
+            f"the claim {name} is not a string of at most {CLAIMED_ID_LIMIT} characters without control "
+            "characters",
+        )
+    return claimed_id
 
 
 def _digest(claims: dict[str, Any]) -> str:

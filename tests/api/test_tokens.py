@@ -187,6 +187,17 @@ FORGERIES = {
     "admin null": with_claims(admin=None),
     "token id a number": with_claims(jti=5),
     "token id null": with_claims(jti=None),
+    **{
+        f"{claim} {fault}": with_claims(**{claim: value})
+        for claim in ("jti", "sid")
+        for fault, value in {
+            "with a NUL": "a\0b",
+            "with a line break": "a\n",
+            "with a lone surrogate": "a\ud800",
+            "of 256 characters": "a" * 256,
+            "of 5,000 characters": "a" * 5000,
+        }.items()
+    },
     "an audience where none is expected": with_claims(aud="elsewhere"),
     "claims a list": signed({"alg": "HS256"}, [GOOD_CLAIMS]),
     "claims nested deeply": signed({"alg": "HS256"}, "[" * 2000 + "]" * 2000),
