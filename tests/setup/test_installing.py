@@ -1,0 +1,20 @@
+"""Programs are put into the environment whole, and once."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.installing import put_in_place
+
+
+def test_whoever_is_second_keeps_what_the_first_has_put_there(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "program").write_text(name)
+        put_in_place(tmp_path / name, tmp_path / "place")
+    assert (tmp_path / "place" / "program").read_text() == "first"
+
+
+def test_a_place_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        put_in_place(tmp_path / "nothing", tmp_path / "place")
