@@ -11,8 +11,8 @@ from frontrow.permissions import denied, unusable_paths
 from frontrow.settings import Settings
 from persistence.connector import Connector, DefectiveStatement
 from persistence.embedded import EmbeddedPostgres
-
-_OLDEST_TESTED_VERSION = 150_000
+from persistence.migrations import newest_revision
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
 
 _OWN_CONNECTIONS = 3
 """Connections besides the pool: of the journal, of the lock, and one for whoever looks into the database."""
@@ -55,11 +55,11 @@ async def advice(settings: Settings) -> list[Finding]:
         database_url = embedded.url if embedded.postmaster_pid else ""
     if not database_url:
         return findings
-    connector = Connector(database_url, pool_size=1)
+    connector = Connector(database_url, pool_size=1, through_pooler=True)
     try:
         ((version, shown, fsync, full_pages, connections),) = await connector.run(_PROBE)
         findings.extend(_of_server(settings, version, shown, fsync == full_pages == "on", connections))
-        findings.append(await _of_schema(connector))
+        findings.extend(await _of_schema(connector))
         await require_own_sessions(settings, database_url)
         if settings.direct_database_url:
             text = "FRONTROW_DIRECT_DATABASE_URL leads to the same database without a pooler"
@@ -135,11 +135,8 @@ def _of_embedded(settings: Settings, embedded: EmbeddedPostgres) -> Finding:
 def _of_server(
     settings: Settings, version: int, shown: str, durable: bool, connections: int
 ) -> Iterator[Finding]:
-    yield Finding(
-        version >= _OLDEST_TESTED_VERSION,
-        False,
-        f"PostgreSQL {shown}" + ("" if version >= _OLDEST_TESTED_VERSION else "; 15 or newer is advised"),
-    )
+    if outdated(version // 10_000, shown) is None:
+        yield Finding(True, False, f"PostgreSQL {shown} (tested with {OLDEST_TESTED} and newer)")
     if durable:
         yield Finding(True, False, "fsync and full_page_writes are on")
     else:
@@ -152,11 +149,22 @@ def _of_server(
         yield Finding(False, True, f"max_connections is {connections}, but this server needs {needed}")
 
 
-async def _of_schema(connector: Connector) -> Finding:
+async def _of_schema(connector: Connector) -> list[Finding]:
     try:
         rows = await connector.run(_REVISION)
     except DefectiveStatement:
         rows = []
-    if not rows:
-        return Finding(False, False, "the schema is missing; `frontrow migrate` or `frontrow serve` makes it")
-    return Finding(True, False, f"the schema is at {rows[0][0]}")
+    (abilities,) = await connector.run(ABILITIES)
+    too_old = outdated(abilities[0], abilities[1])
+    if rows and rows[0][0] == newest_revision():
+        found = [Finding(True, False, f"the schema is at {rows[0][0]}")]
+        return [*found, Finding(False, True, too_old)] if too_old else found
+    missing = [
+        Finding(False, True, f"the schema cannot be migrated: {shortcoming}")
+        for shortcoming in shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))
+    ]
+    if missing:
+        return missing
+    what = f"at {rows[0][0]}, older than this version" if rows else "missing"
+    text = f"the schema is {what}; `frontrow migrate` or `frontrow serve` makes it"
+    return [Finding(False, False, text)]

@@ -72,7 +72,7 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
         StoreUnavailable: the database cannot be reached.
     """
     wanted = variable_of("direct_database_url")
-    with closing(Connector(database_url, pool_size=2)) as direct:
+    with closing(Connector(database_url, pool_size=2, through_pooler=True)) as direct:
         address = await address_behind_pooler(direct)
         if address is not None:
             given = wanted if settings.direct_database_url else variable_of("database_url")

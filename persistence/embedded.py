@@ -23,11 +23,11 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 with warnings.catch_warnings():
@@ -83,9 +83,14 @@ class EmbeddedPostgres:
     Args:
         data_directory: a directory, which must exist when the cluster is started; the cluster lives in its
             subdirectory `postgres`.
+        binaries: the folder of `initdb`, `pg_ctl` and `postgres`.
     """
 
-    def __init__(self, data_directory: Path) -> None:
+    LOCALE_PROVIDER: ClassVar[Sequence[str]] = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    """Options of `initdb` that say how a new cluster sorts and compares."""
+
+    def __init__(self, data_directory: Path, binaries: Path = BINARIES) -> None:
+        self._binaries = binaries
         self._home = data_directory.resolve() / "postgres"
         self._cluster = self._home / "data"
         self._log = self._home / "postgres.log"
@@ -163,7 +168,7 @@ class EmbeddedPostgres:
         self._home.mkdir(mode=0o700, exist_ok=True)
         if self._account is not None:
             os.chown(self._home, self._account.pw_uid, self._account.pw_gid)
-            for reached in (self._home, BINARIES / "postgres"):
+            for reached in (self._home, self._binaries / "postgres"):
                 _let_through(reached.parents)
 
     @contextmanager
@@ -197,8 +202,8 @@ class EmbeddedPostgres:
                 "--encoding=UTF8",
                 "--no-instructions",
             ),
-            *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
-            f"--lc-ctype={character_types}",
+            *self.LOCALE_PROVIDER,
+            *("--locale=C", f"--lc-ctype={character_types}"),
         )
         unfinished.rename(self._cluster)
 
@@ -268,7 +273,7 @@ class EmbeddedPostgres:
             # Output goes to a file, not a pipe: a postmaster inherits it and would keep a pipe open.
             with tempfile.TemporaryFile() as output:
                 finished = subprocess.run(  # noqa: S603 - our own binaries and arguments
-                    [str(BINARIES / program), *arguments],
+                    [str(self._binaries / program), *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

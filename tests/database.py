@@ -1,6 +1,7 @@
 """Real databases for tests: one embedded cluster per run, and a fresh migrated database per test."""
 
 import itertools
+import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator
@@ -15,8 +16,33 @@ from psycopg2.extensions import connection
 
 from persistence.embedded import EmbeddedPostgres
 from persistence.migrations import migrate
+from tests.debian import library_path, postgres_programs
 
 _numbers = itertools.count(1)
+
+CLUSTER = "FRONTROW_TEST_CLUSTER"
+"""Set to "debian", it makes tests run on Debian's PostgreSQL rather than on the embedded one."""
+
+
+class DebianPostgres(EmbeddedPostgres):
+    """A cluster of Debian's PostgreSQL, an older version than the embedded one.
+
+    Args:
+        data_directory: as of the embedded one.
+    """
+
+    LOCALE_PROVIDER = ()  # the built-in provider came with PostgreSQL 17
+
+    def __init__(self, data_directory: Path) -> None:
+        starters = data_directory / "bin"
+        starters.mkdir()
+        for name in ("initdb", "pg_ctl", "postgres"):
+            starter = starters / name
+            starter.write_text(
+                f'#!/bin/sh\nLD_LIBRARY_PATH={library_path()} exec {postgres_programs() / name} "$@"\n'
+            )
+            starter.chmod(0o755)
+        super().__init__(data_directory, starters)
 
 
 @contextmanager
@@ -41,7 +67,7 @@ def data_directory() -> Iterator[Path]:
 def cluster() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL of this test run's own."""
     with temporary_data_directory() as path:
-        embedded = EmbeddedPostgres(path)
+        embedded = DebianPostgres(path) if os.environ.get(CLUSTER) == "debian" else EmbeddedPostgres(path)
         embedded.start()
         # Hundreds of databases are made and dropped here, each of which would wait for the disk. Tests kill
         # this server's processes, never the machine, so whatever it wrote is there without waiting.

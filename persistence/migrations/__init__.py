@@ -10,9 +10,12 @@ from pathlib import Path
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.pool import NullPool
+
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings
 
 ADVISORY_LOCK = 7_466_281_955
 """Held while migrating, so that of several processes one migrates and the others find it done."""
@@ -20,6 +23,11 @@ ADVISORY_LOCK = 7_466_281_955
 
 class MigrationFailed(Exception):
     """The database could not be reached or not be migrated; it is as it was before."""
+
+
+def newest_revision() -> str | None:
+    """The revision that a migrated database is at."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def migrate(database_url: str) -> list[str]:
@@ -41,10 +49,14 @@ def migrate(database_url: str) -> list[str]:
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+            if MigrationContext.configure(connection).get_current_revision() == newest_revision():
+                return applied
+            _require_all(connection)
             config.attributes.update(connection=connection, applied=applied)
             command.upgrade(config, "head")
     except sqlalchemy.exc.DBAPIError as exc:
-        raise MigrationFailed(f"The database could not be migrated: {exc.orig}") from exc
+        reason = str(exc.orig).strip().partition("\n")[0]
+        raise MigrationFailed(f"The database could not be migrated: {reason}") from exc
     except (sqlalchemy.exc.SQLAlchemyError, CommandError) as exc:
         raise MigrationFailed(f"The database could not be migrated: {exc}") from exc
     return applied
@@ -59,3 +71,14 @@ def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     return config
+
+
+def _require_all(connection: sqlalchemy.Connection) -> None:
+    """Look for what a migration needs, before anything is changed."""
+    abilities = connection.exec_driver_sql(ABILITIES).one()
+    missing = list(shortcomings(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
+    if missing:
+        texts = "; ".join(shortcoming.text for shortcoming in missing)
+        remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)
+        advice = f"; an administrator has to run: {remedies}" if remedies else ""
+        raise MigrationFailed(f"The database cannot be migrated, and nothing was changed: {texts}{advice}")

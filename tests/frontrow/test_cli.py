@@ -14,6 +14,7 @@ from frontrow.cli import main
 from frontrow.database import database_of
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
+from tests.database import execute
 from tests.signing_keys import STRONG_SECRET
 
 
@@ -55,6 +56,18 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
 def test_a_database_without_a_schema_is_no_fault(empty_database_url: str, tmp_path: Path) -> None:
     checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
     assert "note  the schema is missing" in checked.output
+
+
+def test_check_and_migrate_say_what_a_role_may_not_do(empty_database_url: str, tmp_path: Path) -> None:
+    execute(empty_database_url, "CREATE ROLE helpless LOGIN")
+    url = empty_database_url.replace("//postgres@", "//helpless@")
+    for command in ("check", "migrate", "serve"):
+        said = run(command, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
+        assert said.exit_code == 1
+        for what in ("create tables in the schema public", "CREATE EXTENSION pg_trgm SCHEMA public;"):
+            assert what in said.output
+        assert "permission denied" not in said.output and "Traceback" not in said.output
+    execute(empty_database_url, "DROP ROLE helpless")
 
 
 def test_the_check_makes_nothing(tmp_path: Path) -> None:

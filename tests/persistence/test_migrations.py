@@ -1,11 +1,13 @@
 """Migrating, and what the schema itself forbids."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
 
 from persistence.migrations import MigrationFailed, migrate
+from persistence.requirements import shortcomings
 from tests.database import execute
 
 MIGRATIONS = ["0001_seat_sales", "0002_catalogue", "0003_events_and_rooms"]
@@ -41,6 +43,98 @@ def test_no_database() -> None:
     with pytest.raises(MigrationFailed) as failure:
         migrate("postgresql://u:secret@127.0.0.1:1/d")
     assert "secret" not in str(failure.value)
+
+
+@pytest.fixture
+def limited(empty_database_url: str) -> Iterator[str]:
+    """The URL of an empty database for a role that may do nothing in it but connect."""
+    execute(empty_database_url, "CREATE ROLE limited LOGIN")
+    yield empty_database_url.replace("//postgres@", "//limited@")
+    execute(empty_database_url, "DROP OWNED BY limited CASCADE")
+    execute(empty_database_url, "DROP ROLE limited")
+
+
+def remedies(failure: MigrationFailed) -> str:
+    """The SQL that an administrator is told to run."""
+    return str(failure).partition("an administrator has to run: ")[2]
+
+
+def test_a_role_that_may_do_nothing_is_told_what_an_administrator_has_to_run(
+    limited: str, empty_database_url: str
+) -> None:
+    with pytest.raises(MigrationFailed) as failure:
+        migrate(limited)
+    said = str(failure.value)
+    assert "nothing was changed: the role limited may not create tables in the schema public" in said
+    for extension in ("btree_gist", "pg_trgm", "unaccent"):
+        assert f"the extension {extension} is missing, and the role limited may not create it" in said
+        assert f"CREATE EXTENSION {extension} SCHEMA public;" in said
+    assert "permission denied" not in said
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    assert execute(empty_database_url, tables) == [(0,)]
+    # What it says is enough.
+    execute(empty_database_url, remedies(failure.value))
+    assert migrate(limited) == MIGRATIONS
+
+
+def test_a_role_that_may_create_in_the_database_installs_the_extensions_itself(
+    limited: str, empty_database_url: str
+) -> None:
+    execute(
+        empty_database_url,
+        "DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO limited', current_database()); END $$",
+    )
+    with pytest.raises(MigrationFailed) as failure:
+        migrate(limited)
+    assert remedies(failure.value) == "GRANT USAGE, CREATE ON SCHEMA public TO limited;"
+    execute(empty_database_url, remedies(failure.value))
+    assert migrate(limited) == MIGRATIONS
+
+
+def test_a_role_with_a_schema_of_its_own_is_told_to_use_public(limited: str, empty_database_url: str) -> None:
+    execute(empty_database_url, "CREATE SCHEMA limited AUTHORIZATION limited")
+    execute(empty_database_url, "CREATE SCHEMA elsewhere; CREATE EXTENSION pg_trgm SCHEMA elsewhere")
+    execute(empty_database_url, "GRANT USAGE, CREATE ON SCHEMA public TO limited")
+    with pytest.raises(MigrationFailed) as failure:
+        migrate(limited)
+    assert "the role limited creates tables in the schema limited rather than in public" in str(failure.value)
+    assert "the extension pg_trgm is in the schema elsewhere rather than in public" in str(failure.value)
+    execute(empty_database_url, remedies(failure.value))
+    assert migrate(limited) == MIGRATIONS
+
+
+def test_without_the_schema_public_it_says_so(limited: str, empty_database_url: str) -> None:
+    execute(empty_database_url, "DROP SCHEMA public")
+    with pytest.raises(MigrationFailed, match="the schema public does not exist") as failure:
+        migrate(limited)
+    execute(empty_database_url, remedies(failure.value))
+    assert migrate(limited) == MIGRATIONS
+
+
+def test_tables_of_another_role_are_not_changed(limited: str, empty_database_url: str) -> None:
+    migrate(empty_database_url)
+    execute(empty_database_url, "UPDATE alembic_version SET version_num = '0002_catalogue'")
+    execute(
+        empty_database_url, "GRANT ALL ON SCHEMA public TO limited; GRANT ALL ON alembic_version TO limited"
+    )
+    with pytest.raises(MigrationFailed, match="the tables belong to the role postgres"):
+        migrate(limited)
+
+
+def test_a_database_that_is_up_to_date_needs_no_rights_to_change_it(
+    limited: str, empty_database_url: str
+) -> None:
+    migrate(empty_database_url)
+    execute(empty_database_url, "GRANT SELECT ON alembic_version TO limited")
+    assert migrate(limited) == []
+
+
+def test_what_a_server_lacks_that_no_sql_can_give() -> None:
+    abilities = (14, "14.9", "frontrow", "frontrow", "public", True, False, True, None)
+    missing = list(shortcomings(abilities, [("pg_trgm", None, False, False)]))
+    assert [shortcoming.remedy for shortcoming in missing] == ["", ""]
+    assert str(missing[0]).startswith("PostgreSQL 14.9 is older than 15")
+    assert "postgresql-contrib" in str(missing[1])
 
 
 TICKET = """

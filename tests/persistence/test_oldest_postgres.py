@@ -1,0 +1,40 @@
+"""The tests of this directory, once more on the oldest PostgreSQL that Frontrow promises to run on.
+
+Debian's packages have it (`tests/debian.py`). Left out is what only the embedded PostgreSQL does, and in the
+short run what waits for timeouts.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.database import CLUSTER
+
+_FOLDER = Path(__file__).parent
+_NEVER = ("test_oldest_postgres.py", "test_embedded.py")
+_LONG = ("test_journal_delays.py",)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "left_out",
+    [pytest.param((*_NEVER, *_LONG), id="short"), pytest.param(_NEVER, id="all", marks=pytest.mark.soak)],
+)
+def test_everything_else_passes_on_it(left_out: tuple[str, ...]) -> None:
+    finished = subprocess.run(  # noqa: S603 - pytest itself
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(_FOLDER)),
+            *(f"--ignore={_FOLDER / name}" for name in left_out),
+        ],
+        cwd=_FOLDER.parent.parent,
+        env={**os.environ, CLUSTER: "debian"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout[-5000:] + finished.stderr[-2000:]
+    assert int(re.findall(r"(\d+) passed", finished.stdout)[-1]) > 80
