@@ -275,6 +275,15 @@ class BodyTooLarge(ApiError):
         super().__init__(f"The body must not exceed {limit_bytes} bytes", data={"limit": limit_bytes})
 
 
+class TooManyConnections(ApiError):
+    """The bound on HTTP connections, in all or of one address, is reached."""
+
+    status, code, retryable = 503, "too_many_connections", True
+
+    def __init__(self) -> None:
+        super().__init__("Too many connections are open; close some, or try again", {"Retry-After": "1"})
+
+
 class UnsupportedMediaType(ApiError):
     """The body is, or is declared as, something that is not taken here.
 

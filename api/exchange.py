@@ -47,6 +47,10 @@ log = logging.getLogger("frontrow.api")
 # to read the 413; a larger one is answered at once and its connection closed.
 DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
+
+_UNAUTHENTICATED_BYTES = 16_384
+"""Longest body that is read before it is known who sends it. Longer ones, and those that come in chunks, need
+a valid token first where the operation needs one."""
 _TOO_SLOW = "The database does not answer in time; repeat the request"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -180,7 +184,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         connection: where it came from, and where its answer goes.
     """
 
-    _body = b""
+    _body: bytes | bytearray = b""
     _body_bytes = 0
     _started_at = 0.0
     _user_id: int | None = None
@@ -202,7 +206,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     # What the connection calls.
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
-        """Refuse a body that is not worth discarding."""
+        """Refuse a body that is too long even to be discarded, or a long one without a valid token."""
         plan = self._plan
         if not plan.has_body:
             return
@@ -212,14 +216,49 @@ class Exchange(httputil.HTTPMessageDelegate):
             # The connection would answer 400 by itself; the bound is lifted and the connection closed.
             self._connection.set_max_body_size(_UNBOUNDED)
             self._body_bytes = plan.declared_bytes
-            refusal = self._refused(BodyTooLarge(plan.body_limit_bytes))
-            self._send(refusal._replace(headers={"Connection": "close"}))
+            self._refuse_unread(BodyTooLarge(plan.body_limit_bytes))
+        elif plan.declared_bytes is None or plan.declared_bytes > _UNAUTHENTICATED_BYTES:
+            self._authenticate_early()
+
+    def _authenticate_early(self) -> None:
+        """Refuse who has no valid token where one is needed, before the body is read."""
+        operation = self._plan.operation
+        if operation is None:
+            return
+        try:
+            operation.authenticate(self._request(b""))
+        except ApiError as refusal:
+            error = refusal
+            try:
+                if self._tally:
+                    self._tally.count_request()
+            except ApiError as limited:
+                error = limited
+            self._refuse_unread(error)
+
+    def _refuse_unread(self, error: ApiError) -> None:
+        """Answer before the body has been read; the connection cannot be used after that."""
+        self._started_at = time.perf_counter()
+        refusal = self._refused(error)
+        self._send(refusal._replace(headers={**refusal.headers, "Connection": "close"}))
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, up to its limit."""
+        if self._answered:
+            return
         self._body_bytes += len(chunk)
         if self._body_bytes <= self._plan.body_limit_bytes:
-            self._body = self._body + chunk if self._body else chunk
+            if not self._body:
+                self._body = chunk
+            elif isinstance(self._body, bytearray):
+                self._body += chunk
+            else:
+                # It grows in place, so that a body in many small pieces is not copied for each of them.
+                self._body = bytearray(self._body + chunk)
+
+    def _request(self, body: bytes) -> Request:
+        plan = self._plan
+        return Request(plan.headers, plan.uri, plan.query, body, self._remote_ip, plan.credentials)
 
     def finish(self) -> None:
         """The request is complete: answer it, or see to it that it is answered."""
@@ -260,7 +299,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         operation = plan.operation
         if operation is None:
             return self._unserved()
-        request = Request(plan.headers, plan.uri, plan.query, self._body, self._remote_ip, plan.credentials)
+        request = self._request(bytes(self._body))
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id

@@ -10,6 +10,8 @@ class Limits:
     Attributes:
         body_bytes: largest body.
         upload_bytes: largest body with a file.
+        connections: HTTP connections that may be open; WebSockets are counted by themselves.
+        connections_per_address: those of one address; 0 for no bound.
         header_bytes: largest head of a request, its first line included.
         request_line_bytes: longest first line; it has to hold a token of 8 KiB.
         header_count: most header fields.
@@ -31,6 +33,8 @@ class Limits:
 
     body_bytes: int = 65_536
     upload_bytes: int = 2 * 1024 * 1024
+    connections: int = 20_000
+    connections_per_address: int = 0
     header_bytes: int = 16_384
     request_line_bytes: int = 12_288
     header_count: int = 100

@@ -11,7 +11,9 @@ whether its owner is gone; whoever has watched meanwhile is then told what has c
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from math import inf
 from time import perf_counter
@@ -19,7 +21,7 @@ from typing import NamedTuple, TypeVar
 
 from engine.actor import ScreeningActor, Surroundings
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
-from engine.errors import EngineError, OwnershipLost, ScreeningNotFound, Stopping, Unavailable
+from engine.errors import EngineError, Overloaded, OwnershipLost, ScreeningNotFound, Stopping, Unavailable
 from engine.guards import guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
@@ -71,7 +73,8 @@ class Screenings:
         hold_ids: ids for holds.
         ticket_ids: ids for tickets.
         policy: limits of selling.
-        mailbox_limit: commands that may wait for one screening.
+        mailbox_limit: commands that may wait for one screening, also while it is loaded or changed.
+        waiting_limit: commands that may wait for screenings to be loaded or changed, in all.
         ask_timeout_seconds: how long a command may wait before it is dropped undone.
         idle_seconds: how long an unused screening stays in memory.
         change_memory: visible changes kept per screening for clients that resume.
@@ -89,6 +92,7 @@ class Screenings:
         policy: Policy,
         *,
         mailbox_limit: int = 10_000,
+        waiting_limit: int = 20_000,
         ask_timeout_seconds: float = 2.0,
         idle_seconds: float = 300.0,
         change_memory: int = 1024,
@@ -117,6 +121,9 @@ class Screenings:
         self._copies: dict[int, _Copy] = {}
         self._changes: dict[int, asyncio.Future[None]] = {}
         self._dropped: set[int] = set()
+        self._waiting_limit = waiting_limit
+        self._waiters: Counter[int] = Counter()
+        self._waiting_count = 0
         self._stopping = False
         journal.on_ownership_lost(self._step_down)
 
@@ -173,8 +180,12 @@ class Screenings:
 
         Returns:
             What `write` returns; what it raises is raised.
+
+        Raises:
+            Overloaded: too many wait for the screening already; nothing was written.
         """
-        await self._unchanging(screening_id)
+        with self._waiting(screening_id):
+            await self._unchanging(screening_id)
         change = self._changes[screening_id] = asyncio.get_running_loop().create_future()
         actor: ScreeningActor | None = None
         try:
@@ -282,7 +293,31 @@ class Screenings:
         return sum(actor.hold_count for actor in self._actors.values())
 
     async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
-        """The screening's actor; a fresh copy if another server has it and is not to be deposed."""
+        """The screening's actor; a fresh copy if another server has it and is not to be deposed.
+
+        Raises:
+            Overloaded: too many wait for the screening already, or for screenings in all.
+        """
+        with self._waiting(screening_id):
+            return await self._activated(screening_id, depose=depose)
+
+    @contextmanager
+    def _waiting(self, screening_id: int) -> Iterator[None]:
+        """Count one who waits for a screening to be loaded or changed."""
+        waiting = self._waiters[screening_id]
+        if waiting >= self._surroundings.mailbox_limit or self._waiting_count >= self._waiting_limit:
+            raise Overloaded(screening_id)
+        self._waiters[screening_id] += 1
+        self._waiting_count += 1
+        try:
+            yield
+        finally:
+            self._waiting_count -= 1
+            self._waiters[screening_id] -= 1
+            if not self._waiters[screening_id]:
+                del self._waiters[screening_id]
+
+    async def _activated(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
         while True:
             await self._unchanging(screening_id)
             if self._stopping:

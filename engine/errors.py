@@ -369,7 +369,7 @@ class Unavailable(EngineError):
 
 
 class Overloaded(Unavailable):
-    """The screening's mailbox is full."""
+    """Too many wait for the screening: in its mailbox, or for its being loaded or changed."""
 
     code = "overloaded"
 

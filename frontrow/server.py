@@ -48,6 +48,7 @@ from frontrow.background import Recurring
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, reading_connector, require_own_sessions
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
+from frontrow.descriptors import allow_descriptors
 from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
 from frontrow.rooms import room_door_of, seconds_between_forgetting
@@ -174,6 +175,8 @@ class Server:
         limits = Limits(
             body_bytes=settings.body_limit_bytes,
             upload_bytes=settings.upload_limit_bytes,
+            connections=settings.connections_limit,
+            connections_per_address=settings.connections_per_address_limit,
             header_timeout_seconds=settings.header_timeout_seconds,
             body_timeout_seconds=settings.body_timeout_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
@@ -372,6 +375,7 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
             "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
         )
     configure_logging(settings.log_level)
+    allow_descriptors(settings.connections_limit + settings.sockets_limit)
     if demo:
         # The rooms guide's test page is opened from a file.
         settings = replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))

@@ -453,6 +453,17 @@ class Settings:
         _whole(64, 1024 * _KIB, "bytes"),
         "From which size on frames are compressed for clients that offer it.",
     ] = _KIB
+    connections_limit: Annotated[
+        int,
+        _whole(10, 1_000_000, "connections"),
+        "HTTP connections that may be open, WebSockets apart; beyond it new ones are refused with 503.",
+    ] = 20_000
+    connections_per_address_limit: Annotated[
+        int,
+        _whole(0, 1_000_000, "connections"),
+        "HTTP connections that may be open from one address; 0 for no bound, as is needed behind a proxy, "
+        "whose address is everybody's.",
+    ] = 0
     sockets_limit: Annotated[
         int,
         _whole(1, 1_000_000, "sockets"),

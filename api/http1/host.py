@@ -1,16 +1,30 @@
 """What a connection and its server know of each other."""
 
+from enum import Enum
 from typing import Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from api.http1.connection import Peer
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
 from api.trusted_proxies import TrustedProxies
 
 
+class Admission(Enum):
+    """What becomes of a new connection."""
+
+    SERVED = "served"
+    REFUSED = "refused"
+    CUT = "cut"
+
+
 class HostedConnection(Protocol):
     """A connection, as its server sees it."""
+
+    @property
+    def peer(self) -> Peer:
+        """Whom it leads to."""
 
     @property
     def busy(self) -> bool:
@@ -40,8 +54,8 @@ class Host(Protocol):
     report: RefusalReport
     proxies: TrustedProxies
 
-    def joined(self, connection: HostedConnection) -> None:
-        """A connection has been made."""
+    def joined(self, connection: HostedConnection) -> Admission:
+        """A connection has been made. Returns whether it is to be served."""
 
     def left(self, connection: HostedConnection) -> None:
         """A connection is none of the server's any more."""

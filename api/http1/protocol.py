@@ -18,12 +18,12 @@ from typing import cast
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
 from api.common_headers import new_request_id
-from api.errors import ApiError, MalformedRequest, RequestTimedOut
+from api.errors import ApiError, MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.body import Body, ChunkedBody, MeasuredBody
 from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.head import RequestHead, parse_head
-from api.http1.host import Host
+from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
 from api.http1.phase import Phase
@@ -75,8 +75,12 @@ class Http1Protocol(asyncio.Protocol):
         limits = self._limits
         self._inflow = Inflow(self._transport, limits.header_bytes)
         self._outflow = Outflow(self._loop, self._transport, limits.write_timeout_seconds, self.break_off)
-        self._host.joined(self)
         self._deadline.set(limits.header_timeout_seconds)
+        admission = self._host.joined(self)
+        if admission is Admission.REFUSED:
+            self._refuse(TooManyConnections())
+        elif admission is Admission.CUT:
+            self.break_off()
 
     def data_received(self, data: bytes) -> None:
         """Octets have come."""

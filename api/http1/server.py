@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
+from collections import Counter
 from collections.abc import Iterable
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
-from api.http1.host import HostedConnection
+from api.http1.host import Admission, HostedConnection
 from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
@@ -14,6 +15,8 @@ from api.limits import Limits
 from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 _GRACE_SECONDS = 1.0
+_REFUSED_AT_ONCE = 256
+"""Connections beyond the bound that are told why before they are closed; others are closed without a word."""
 
 
 class Http1Server:
@@ -42,6 +45,9 @@ class Http1Server:
         self.proxies = proxies
         self._stopping = self._closing = False
         self._connections: set[HostedConnection] = set()
+        # Those that are told that there are too many, and then closed.
+        self._refused: set[HostedConnection] = set()
+        self._number_of: Counter[str] = Counter()
         self._deserted = asyncio.Event()
         self._deserted.set()
         self._starts: set[asyncio.Task[None]] = set()
@@ -107,16 +113,38 @@ class Http1Server:
 
     # What connections call.
 
-    def joined(self, connection: HostedConnection) -> None:
-        """A connection has been made."""
+    def joined(self, connection: HostedConnection) -> Admission:
+        """A connection has been made.
+
+        Returns:
+            SERVED; or REFUSED beyond a bound, and CUT when many are being refused already.
+        """
+        limits = self.limits
+        address = connection.peer.remote_ip
+        full = len(self._connections) - len(self._refused) >= limits.connections
+        of_address = self._number_of[address]
         self._connections.add(connection)
         self._deserted.clear()
+        if full or 0 < limits.connections_per_address <= of_address:
+            admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
+            self._refused.add(connection)
+            return admission
+        self._number_of[address] = of_address + 1
         if self._closing:
             connection.wind_down()
+        return Admission.SERVED
 
     def left(self, connection: HostedConnection) -> None:
         """A connection is none of the server's any more."""
-        self._connections.discard(connection)
+        if connection in self._refused:
+            self._refused.remove(connection)
+            self._connections.remove(connection)
+        elif connection in self._connections:
+            self._connections.remove(connection)
+            address = connection.peer.remote_ip
+            self._number_of[address] -= 1
+            if not self._number_of[address]:
+                del self._number_of[address]
         if not self._connections:
             self._deserted.set()
         self.delegate.on_close(connection)

@@ -103,8 +103,8 @@ async def kinds_of_refusals(server: ServerProcess) -> dict[str, Kind]:
     (screening,) = await server.seed(1, rows=2, seats_per_row=10)
     owner, other = server.token(7), server.token(8)
     taken = {"screening_id": screening.id, "seat_ids": [screening.first_seat_id]}
-    held = Kind(201, "POST", "/api/v1/seat-reservations/reserve", taken, owner)
-    await refused(server, held, CONNECTIONS)
+    sold = Kind(201, "POST", "/api/v1/tickets/book", {**taken, "payment_id": "pi_0"}, owner)
+    await refused(server, sold, CONNECTIONS)
     unknown = {"screening_id": 10**9, "seat_ids": [1]}
     reserve, book = "/api/v1/seat-reservations/reserve", "/api/v1/tickets/book"
     return {

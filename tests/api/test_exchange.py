@@ -5,10 +5,13 @@ import gc
 import gzip
 import json
 import logging
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import pytest
+from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from api.exchange import Exchange
 from api.http1.protocol import Http1Protocol
@@ -295,7 +298,8 @@ async def test_a_declared_body_beyond_reason_is_refused_before_it_comes(venue: V
 async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
     chunk = b"8000\r\n" + b" " * 0x8000 + b"\r\n"
     request = (
-        f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Authorization: Bearer {venue.user(7).token}\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
     sent = await raw_exchange(venue, request.encode() + chunk * 3 + b"0\r\n\r\n")
     assert sent.startswith(b"HTTP/1.1 413 ")
@@ -423,3 +427,51 @@ async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collecto
                 await asyncio.sleep(0.005)
     finally:
         gc.enable()
+
+
+# Bodies
+
+
+def collected_in(venue: Venue, pieces: int) -> float:
+    """Seconds that an exchange takes to collect a body of so many pieces of two bytes; the least of three."""
+    line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
+    headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
+    router = venue.application._rest
+    plan = router.plan(line, headers)
+    seconds = []
+    for _ in range(3):
+        connection = SimpleNamespace(context=SimpleNamespace(remote_ip="127.0.0.1"))
+        exchange = Exchange(router, plan, connection)
+        began = time.perf_counter()
+        for _ in range(pieces):
+            exchange.data_received(b"xy")
+        seconds.append(time.perf_counter() - began)
+        assert len(exchange._body) == 2 * pieces
+    return min(seconds)
+
+
+async def test_the_cost_of_a_piece_of_a_body_does_not_grow_with_the_body(venue: Venue) -> None:
+    # Sixteen times the pieces cost sixteen times as much; copying the body for each would cost 256 times.
+    assert collected_in(venue, 800_000) < 80 * collected_in(venue, 50_000)
+
+
+@pytest.mark.parametrize("encoding", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize("authorization", ["", "Authorization: Bearer not.a.token\r\n"])
+async def test_a_long_body_is_not_read_without_a_token(
+    venue: Venue, encoding: str, authorization: str
+) -> None:
+    head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\n{authorization}{encoding}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(head.encode())  # and nothing of the body
+    async with asyncio.timeout(5):
+        answer = await reader.readuntil(b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"connection: close" in answer.lower()
+    writer.close()
+
+
+async def test_after_a_short_body_without_a_token_the_connection_goes_on(venue: Venue) -> None:
+    request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
+    last = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answers = await raw_exchange(venue, (request + last).encode())
+    assert answers.startswith(b"HTTP/1.1 401 ") and b"HTTP/1.1 200 OK" in answers

@@ -26,6 +26,8 @@ from engine.errors import (
     SeatsUnavailable,
     Stopping,
 )
+from engine.memory import MemoryDatabase, MemoryStore
+from engine.ports import LoadedScreening
 from tests.engine.conftest import NOW, make_info, make_layout
 from tests.engine.house import House, turns
 
@@ -393,3 +395,49 @@ async def test_a_sweep_reports_what_it_cannot_reach(house: House) -> None:
     assert (await house.screenings.ask(ReleaseLapsed(1))).number == 0
     await house.screenings.stop()
     assert isinstance(Stopping(), EngineError)
+
+
+# Bounds on those who wait for a screening
+
+
+class SlowStore(MemoryStore):
+    """Loads when it is told to."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        super().__init__(database)
+        self.go_on = asyncio.Event()
+
+    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+        await self.go_on.wait()
+        return await super().activate(screening_id, depose=depose)
+
+
+@pytest.mark.parametrize("limits", [{"mailbox_limit": 5}, {"waiting_limit": 5}])
+async def test_those_who_wait_for_a_screening_to_be_loaded_are_bounded(limits: dict[str, int]) -> None:
+    house = House(**limits)
+    store = house.screenings._store = SlowStore(house.database)
+    waiting = [asyncio.ensure_future(house.hold(f"user:{n}", n)) for n in range(1, 6)]
+    await turns()
+    with pytest.raises(Overloaded):
+        await house.hold("user:9", 9)
+    store.go_on.set()
+    await asyncio.gather(*waiting)
+    await house.hold("user:9", 9)
+
+
+async def test_those_who_wait_for_a_change_are_bounded() -> None:
+    house = House(mailbox_limit=5)
+    await house.seen(1)
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    change = asyncio.ensure_future(house.screenings.change(1, lambda: done))
+    await turns()
+    waiting = [asyncio.ensure_future(house.hold(f"user:{n}", n)) for n in range(1, 5)]
+    waiting.append(asyncio.ensure_future(house.screenings.change(1, lambda: done)))
+    await turns()
+    with pytest.raises(Overloaded):
+        await house.hold("user:9", 9)
+    with pytest.raises(Overloaded):
+        await house.screenings.change(1, lambda: done)
+    done.set_result(None)
+    await asyncio.gather(change, *waiting)
+    await house.hold("user:9", 9)

@@ -1,0 +1,58 @@
+"""The bound on connections, in all and of one address: who is beyond it is told, and others are served."""
+
+import asyncio
+
+import pytest
+
+from api.http_server import HTTPTOOLS
+from api.limits import Limits
+from tests.http.conftest import OpenStage
+from tests.http.conversation import get
+from tests.http.stage import on_both_loops
+
+pytestmark = [pytest.mark.gen_test, on_both_loops]
+
+
+@pytest.mark.parametrize("limits", [Limits(connections=3), Limits(connections_per_address=3)])
+async def test_a_connection_beyond_the_bound_is_told_so_and_closed(
+    open_stage: OpenStage, limits: Limits
+) -> None:
+    stage = open_stage(HTTPTOOLS, limits)
+    async with stage.connected() as first, stage.connected() as second, stage.connected() as third:
+        for connection in (first, second, third):
+            await connection.send(get())
+            assert (await connection.answer()).status == 200
+        async with stage.connected() as fourth:
+            refused = await fourth.answer()
+            assert (refused.status, refused.json["code"]) == (503, "too_many_connections")
+            assert (refused.json["retryable"], refused.fields["retry-after"]) == (True, "1")
+            fourth.end()
+            assert await fourth.ended()
+        await first.send(get())
+        assert (await first.answer()).status == 200
+        await third.close()
+        async with asyncio.timeout(5):
+            while True:
+                async with stage.connected() as again:
+                    await again.send(get())
+                    if (await again.answer()).status == 200:
+                        break
+                await asyncio.sleep(0.01)
+    assert {refusal.status for refusal in stage.refusals} == {503}
+
+
+async def test_refused_connections_take_nobody_s_place(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS, Limits(connections=2))
+    async with stage.connected() as first:
+        await first.send(get())
+        assert (await first.answer()).status == 200
+        async with stage.connected() as second:
+            await second.send(get())
+            assert (await second.answer()).status == 200
+            crowd = [await asyncio.open_connection("127.0.0.1", stage.port) for _ in range(300)]
+            told = [await reader.read() for reader, writer in crowd if not writer.write_eof()]
+            assert sum(b"too_many_connections" in answer for answer in told) >= 200
+            for _, writer in crowd:
+                writer.close()
+            await second.send(get())
+            assert (await second.answer()).status == 200
