@@ -461,8 +461,7 @@ class Settings:
     connections_per_address_limit: Annotated[
         int,
         _whole(0, 1_000_000, "connections"),
-        "HTTP connections that may be open from one address; 0 for no bound, as is needed behind a proxy, "
-        "whose address is everybody's.",
+        "HTTP connections that may be open from one address that is no trusted proxy's; 0 for no bound.",
     ] = 0
     sockets_limit: Annotated[
         int,

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
-from api.http1.connection import Peer
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
+from api.peer import Peer
 from api.trusted_proxies import TrustedProxies
 
 

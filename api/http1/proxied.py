@@ -4,8 +4,9 @@ import asyncio
 import logging
 from typing import cast
 
-from api.http1.host import Host
+from api.http1.host import Admission, Host
 from api.http1.protocol import Http1Protocol
+from api.peer import Peer
 from api.proxy_protocol import HEAD, HEAD_LIMIT_BYTES, MalformedProxyHeader, header_bytes, source_of
 
 log = logging.getLogger("frontrow.http")
@@ -16,8 +17,12 @@ class ProxiedProtocol(asyncio.Protocol):
 
     Args:
         host: the server.
+
+    Attributes:
+        peer: the proxy.
     """
 
+    peer: Peer
     busy = False
 
     def __init__(self, host: Host) -> None:
@@ -26,12 +31,13 @@ class ProxiedProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._proxy = self._host.proxies.peer(transport.get_extra_info("peername"))
+        self.peer = self._host.proxies.peer(transport.get_extra_info("peername"))
         self._timer = asyncio.get_running_loop().call_later(
             self._host.limits.header_timeout_seconds, self.break_off
         )
-        self._host.joined(self)
-        if not self._proxy.relays:
+        if self._host.joined(self) is not Admission.SERVED:
+            self.break_off()
+        elif not self.peer.relays:
             self._reject("it is not a trusted proxy's")
 
     def data_received(self, data: bytes) -> None:
@@ -60,15 +66,15 @@ class ProxiedProtocol(asyncio.Protocol):
 
     def _hand_over(self, source: str | None, unread: bytes) -> None:
         self._timer.cancel()
-        successor = Http1Protocol(self._host, self._host.proxies.announced(self._proxy, source))
+        successor = Http1Protocol(self._host, self._host.proxies.announced(self.peer, source))
         self._transport.set_protocol(successor)
-        successor.connection_made(self._transport)
         self._host.left(self)
+        successor.connection_made(self._transport)
         if unread:
             successor.data_received(unread)
 
     def _reject(self, reason: str) -> None:
-        log.info("closed a connection from %s to a port of the PROXY protocol: %s", self._proxy, reason)
+        log.info("closed a connection from %s to a port of the PROXY protocol: %s", self.peer, reason)
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -119,17 +119,18 @@ class Http1Server:
         Returns:
             SERVED; or REFUSED beyond a bound, and CUT when many are being refused already.
         """
-        limits = self.limits
-        address = connection.peer.remote_ip
+        limits, peer = self.limits, connection.peer
+        address = None if peer.relays else peer.remote_ip
         full = len(self._connections) - len(self._refused) >= limits.connections
-        of_address = self._number_of[address]
+        of_address = 0 if address is None else self._number_of[address]
         self._connections.add(connection)
         self._deserted.clear()
         if full or 0 < limits.connections_per_address <= of_address:
             admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
             self._refused.add(connection)
             return admission
-        self._number_of[address] = of_address + 1
+        if address is not None:
+            self._number_of[address] = of_address + 1
         if self._closing:
             connection.wind_down()
         return Admission.SERVED
@@ -142,9 +143,10 @@ class Http1Server:
         elif connection in self._connections:
             self._connections.remove(connection)
             address = connection.peer.remote_ip
-            self._number_of[address] -= 1
-            if not self._number_of[address]:
-                del self._number_of[address]
+            if not connection.peer.relays:
+                self._number_of[address] -= 1
+                if not self._number_of[address]:
+                    del self._number_of[address]
         if not self._connections:
             self._deserted.set()
         self.delegate.on_close(connection)

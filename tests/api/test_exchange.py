@@ -349,8 +349,8 @@ async def test_a_query_is_no_part_of_the_path(
 
 
 async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:
-    once = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
-    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    once = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     sent = await raw_exchange(venue, once * 3 + last)
     assert sent.count(b"HTTP/1.1 200 OK") == 4
 
@@ -437,7 +437,7 @@ def collected_in(venue: Venue, pieces: int) -> float:
     line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
     headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
     router = venue.application._rest
-    plan = router.plan(line, headers)
+    plan = router.plan(line, headers, None)
     seconds = []
     for _ in range(3):
         connection = SimpleNamespace(context=SimpleNamespace(remote_ip="127.0.0.1"))
