@@ -93,6 +93,21 @@ async def test_everything_works_through_a_pooler_with_a_direct_url_beside_it(
             assert before and set(before) <= set(execute(database_url, POOLED))
 
 
+async def test_a_pooler_in_session_mode_needs_no_second_url(data_directory: Path, database_url: str) -> None:
+    with pgbouncer(database_url, "session", pool_size=20) as pooled_url:
+        async with (
+            ServerProcess(data_directory, database_url=pooled_url) as server,
+            http_session() as session,
+        ):
+            (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=5)
+            for user_id, seat_id in enumerate(hall.seat_ids[:3], start=1):
+                answer = await Client(server, session, user_id).book(hall.id, [seat_id], f"payment-{user_id}")
+                assert answer.status == 201, answer
+                # Whatever it held in its sessions is given back to the next one.
+                await server.kill()
+                await server.start()
+
+
 @pytest.mark.parametrize("pool_size", [1, 4])
 async def test_a_pooler_is_recognised_however_many_connections_it_has(
     database_url: str, pool_size: int

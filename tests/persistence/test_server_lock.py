@@ -1,0 +1,110 @@
+"""The lock of a database: who has it, how it is lost, and who gets it then."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from persistence.connector import Connector
+from persistence.server_lock import NAME_LIMIT_BYTES, ServedByAnother, ServerLock, ServerName, TakenOver
+from tests.database import execute
+
+pytestmark = pytest.mark.gen_test
+
+SESSION = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s"
+
+
+@asynccontextmanager
+async def locks(database_url: str, count: int) -> AsyncIterator[list[ServerLock]]:
+    """Locks of several servers, none of them taken."""
+    connector = Connector(database_url)
+    found = [ServerLock(connector) for _ in range(count)]
+    try:
+        yield found
+    finally:
+        for lock in found:
+            lock.release()
+        connector.close()
+
+
+@asynccontextmanager
+async def kept(lock: ServerLock) -> AsyncIterator["asyncio.Task[None]"]:
+    task = asyncio.create_task(lock.keep())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def held_by(database_url: str, lock: ServerLock, other_than: int = 0) -> int:
+    """Wait until a session of the server is there. Returns its process id."""
+    async with asyncio.timeout(20):
+        while True:
+            for (pid,) in execute(database_url, SESSION, str(lock.name)):
+                if pid != other_than:
+                    return pid
+            await asyncio.sleep(0.02)
+
+
+def test_a_name_fits_however_long_the_machines_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for host in ("box", "a" * 200, "frontrow-7d9f8b6c5d-x2x4z.ümlaut with spaces" * 3):
+        monkeypatch.setattr("socket.gethostname", lambda host=host: host)
+        name = ServerName.own()
+        assert len(str(name).encode()) <= NAME_LIMIT_BYTES
+        assert ServerName.parsed(str(name)) == name
+        assert name.pid == os.getpid() and name.host and host.startswith(name.host[:5])
+    assert ServerName.parsed("psql") is None
+
+
+async def test_one_has_it_and_the_other_is_told_who(database_url: str) -> None:
+    async with locks(database_url, 2) as (one, other):
+        await one.take()
+        with pytest.raises(ServedByAnother) as refused:
+            await other.take()
+        assert refused.value.holder == one.name
+        one.release()
+        async with asyncio.timeout(20):
+            await other.wait()
+        assert other.name.since >= one.name.since
+
+
+async def test_other_databases_have_locks_of_their_own(database_url: str, empty_database_url: str) -> None:
+    async with locks(database_url, 1) as (one,), locks(empty_database_url, 1) as (other,):
+        await one.take()
+        await other.take()
+
+
+async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:
+    async with locks(database_url, 1) as (lock,):
+        await lock.take()
+        async with kept(lock) as keeping:
+            for _ in range(2):
+                before = await held_by(database_url, lock)
+                execute(database_url, END, str(lock.name))
+                await held_by(database_url, lock, other_than=before)
+            assert not keeping.done()
+
+
+async def test_a_connection_that_was_given_up_but_lives_on_is_ended(database_url: str) -> None:
+    """As when PostgreSQL was frozen for long, and still has the connection that we closed."""
+    async with locks(database_url, 1) as (lock,):
+        await lock.take()
+        before = await held_by(database_url, lock)
+        unnoticed, lock._session = lock._session, None
+        async with kept(lock):
+            assert await held_by(database_url, lock, other_than=before) != before
+        assert unnoticed is not None
+        unnoticed.close()
+
+
+async def test_a_lock_that_another_server_took_is_not_taken_back(database_url: str) -> None:
+    async with locks(database_url, 2) as (one, other):
+        await one.take()
+        execute(database_url, END, str(one.name))
+        await other.take()
+        with pytest.raises(TakenOver, match=f"now served by process {os.getpid()} on "):
+            await one.keep()
