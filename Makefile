@@ -2,6 +2,7 @@
 #   PYTHON  the interpreter the environment is made from, 3.11 to 3.13
 #   VENV    where the environment stands; name another one to keep several side by side
 #   PIPS    the versions of pip that `make check-install` tries
+#   TEST_PROCESSES  how many tests `make test` runs at once; 0 for none beside pytest's own process
 #   ARGS    more arguments for the command: make test ARGS="tests/engine -k expiry"
 
 PYTHON ?= python3
@@ -11,6 +12,8 @@ ARGS ?=
 BIN := $(VENV)/bin
 # A lock is complete, so nothing is resolved again: old versions of pip would, for the extras that packages ask for.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+# Two at once fill two cores, as the servers and the databases under test run beside them.
+TEST_PROCESSES ?= 2
 FROM_LOCK := --require-hashes --only-binary :all: -r
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --upgrade \
 	--custom-compile-command "make lock"
@@ -54,7 +57,7 @@ programs: install ## nginx, PgBouncer and Debian's PostgreSQL, which tests run t
 	$(BIN)/python -m tests.debian
 
 test: install browser programs ## all tests, the long ones in their short versions
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 soak: install browser programs ## the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

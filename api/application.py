@@ -1,9 +1,9 @@
 """Puts the API together: every resource, the documents derived from them, and the sockets' routes."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from functools import partial
-from typing import cast
+from dataclasses import astuple, replace
+from functools import lru_cache, partial
+from typing import Any, cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
@@ -32,6 +32,7 @@ from api.http1.connection import RequestConnection
 from api.http1.refusal import Refusal
 from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
+from api.limits import Limits
 from api.metrics_page import metrics_page
 from api.openapi import openapi_document
 from api.operation import Operation
@@ -82,6 +83,7 @@ RESOURCES = (
     cleanup,
     cron,
 )
+_DOCUMENTS_KEPT = 4
 
 
 class ResourceApplication(Application):
@@ -164,7 +166,8 @@ class FrontrowApplication(ResourceApplication):
     """
 
     def __init__(self, services: Services, socket_routes: Sequence[URLSpec] = ()) -> None:
-        resources = (*RESOURCES, _documents(services))
+        documents = _documents(services.version, astuple(services.limits), services.path_prefix)
+        resources = (*RESOURCES, documents)
         super().__init__(services, resources, [*socket_routes, *asset_routes(), *client_routes()])
 
 
@@ -179,8 +182,18 @@ class MetricsApplication(ResourceApplication):
         super().__init__(replace(services, metrics_open=True), (metrics_page,), ())
 
 
-def _documents(services: Services) -> Resource:
-    """The documents that describe everything else, written once."""
+@lru_cache(_DOCUMENTS_KEPT)
+def _documents(version: str, bounds: tuple[Any, ...], prefix: str) -> Resource:
+    """The documents that describe everything else.
+
+    Writing them is nearly all of the work at the start of a server, so servers in one process share them.
+
+    Args:
+        version: of the server.
+        bounds: the fields of `Limits`, in order.
+        prefix: of every path, as clients see it.
+    """
+    limits = Limits(*bounds)
     documents = Resource("", tag="Documentation")
 
     @documents.get("/openapi.json", access=Access.PUBLIC)
@@ -194,7 +207,6 @@ def _documents(services: Services) -> Resource:
         return asyncapi_answer
 
     described = [endpoint for resource in (*RESOURCES, documents) for endpoint in resource.endpoints]
-    prefix = services.path_prefix
-    openapi_answer = Answer.of(openapi_document(described, services.version, services.limits, prefix))
-    asyncapi_answer = Answer.of(asyncapi_document(services.version, CHANNELS, prefix))
+    openapi_answer = Answer.of(openapi_document(described, version, limits, prefix))
+    asyncapi_answer = Answer.of(asyncapi_document(version, CHANNELS, prefix))
     return documents

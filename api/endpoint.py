@@ -215,7 +215,8 @@ class Endpoint:
         body_optional: whether the JSON body may be left out; then its fields are not passed.
         upload: a file that is taken in the place of a JSON body, and passed under the name of its field.
         body_limit_bytes: largest body, where it is not the usual one.
-        secret: whether the answer must not be kept, so that there is no repeating it by `Idempotency-Key`.
+        secret: whether neither the answer nor a digest of the request may be kept, so that there is no
+            repeating it by `Idempotency-Key`.
         sealed: whether the answer holds personal data, so that it is kept encrypted.
         creates: whether it is counted as making something that costs (`api.rate_limits`).
         listed: whether the answer is a page of a list.
@@ -250,7 +251,15 @@ class Endpoint:
     @property
     def keyed(self) -> bool:
         """Whether `Idempotency-Key` is honoured."""
-        return self.method == "POST" and not self.secret
+        return self.method != "GET" and not self.secret
+
+    @property
+    def stores_key_first(self) -> bool:
+        """Whether the answer to a keyed request waits until it is stored for repeats.
+
+        Where there is a receipt it is stored with the effect; and a hold does not wait for the database.
+        """
+        return self.durable and self.receipt_form is None
 
     @property
     def style(self) -> Style:
@@ -282,11 +291,14 @@ class Resource:
         self.endpoints: list[Endpoint] = []
 
     def get(self, path: str, **declaration: Any) -> Callable[[H], H]:
-        """Declare the decorated handler as a GET operation; see `Endpoint` for what can be said."""
+        """Declare the decorated handler as a GET operation; see `Endpoint` for what can be said.
+
+        All other methods honour `Idempotency-Key`, unless the operation is secret.
+        """
         return self.declare("GET", path, **declaration)
 
     def post(self, path: str, **declaration: Any) -> Callable[[H], H]:
-        """Declare a POST operation. `Idempotency-Key` is honoured unless its answer is secret."""
+        """Declare a POST operation."""
         return self.declare("POST", path, **declaration)
 
     def put(self, path: str, **declaration: Any) -> Callable[[H], H]:

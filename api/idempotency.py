@@ -1,14 +1,22 @@
-"""`Idempotency-Key`: a POST that is repeated under its key is answered again, not carried out again.
+"""`Idempotency-Key`: a request that is repeated under its key is answered again, not carried out again.
 
 After draft-ietf-httpapi-idempotency-key-header: a key belongs to its caller; the same key with another
 request is 422, with one that is still being processed 409. Only answers that last are kept: what may
 turn out otherwise next time (429, 5xx, everything retryable) leaves the key free. A request that is
 refused for its shape or its token never reaches this module, so its key stays free as well.
 
-Answers are kept in the database, by the journal: in the transaction of a booking, written behind for
-everything else. The most recent ones are in memory too, which also covers those on their way.
+Answers are kept in the database, by the journal: in the transaction of a booking; before the caller is
+answered for whatever else must not be done twice; written behind for holds. The most recent ones are in
+memory too, which also covers those on their way.
+
+A refusal is only kept when it is certain that the request has not been carried out by a server that died.
+The transaction of such a server may still be running when the request comes again, so the first look at the
+key finds nothing. But whoever decides about a screening has taken it over before, and that waits for every
+transaction of the owner before (`persistence.store`). So the key is looked up again after a refusal was
+decided: what committed has its answer there by now, and nothing else will commit.
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
@@ -27,6 +35,7 @@ KEY_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
 KEY_LIMIT = 255
 _RECORD_OVERHEAD_BYTES = 512
+_FIRST_REFUSAL = 400
 
 # The draft makes the key a quoted string of structured headers; nearly every client sends it bare.
 _KEY = re.compile(rf'"([\x21\x23-\x7e]{{1,{KEY_LIMIT}}})"|([\x21\x23-\x7e]{{1,{KEY_LIMIT}}})')
@@ -97,6 +106,8 @@ class IdempotencyKeys:
         request: KeyedRequest,
         carry_out: Callable[[], Awaitable[Outcome]],
         seal: Seal | None = None,
+        *,
+        stored_first: bool = False,
     ) -> Answer:
         """Carry a request out unless it has been before.
 
@@ -105,6 +116,7 @@ class IdempotencyKeys:
             carry_out: does the work. It must not be cancelled once it has begun: the key is in flight
                 until it returns.
             seal: encrypts what is kept of the answer, if it must not be readable.
+            stored_first: whether the answer is given only when it has been stored.
 
         Returns:
             The answer, of now or of then.
@@ -126,21 +138,37 @@ class IdempotencyKeys:
             if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
                 return answer
             outcome = await carry_out()
-            if outcome.lasting:
-                body = outcome.answer.body.plain
-                # orjson's bytes keep the room that they were written in, about 4 KB; a copy has its own size.
-                kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
-                self._keep(IdempotencyRecord(*request, outcome.answer.status, kept))
+            if not outcome.lasting:
+                return outcome.answer
+            if outcome.answer.status >= _FIRST_REFUSAL:
+                record = await self._lookup.lookup(*slot)
+                if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
+                    self._keep_here(record)
+                    return answer
+            body = outcome.answer.body.plain
+            # orjson's bytes keep the room that they were written in, about 4 KB; a copy has its own size.
+            kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
+            record = IdempotencyRecord(*request, outcome.answer.status, kept)
+            self._keep_here(record)
+            # A booking's transaction may have stored it already, or may not, when it was a repeat of its
+            # payment that answered; storing it twice is harmless.
+            if stored_first:
+                await self._stored(record)
+            else:
+                self._journal.remember(record)
             return outcome.answer
         finally:
             del self._in_flight[slot]
 
-    def _keep(self, record: IdempotencyRecord) -> None:
+    async def _stored(self, record: IdempotencyRecord) -> None:
+        """Return when the answer is stored. If it cannot be, it has been given all the same."""
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._journal.remember(record, lambda reason: settled.set_result(None))
+        await settled
+
+    def _keep_here(self, record: IdempotencyRecord) -> None:
         size_bytes = len(record.body) + _RECORD_OVERHEAD_BYTES
         self._recent.put((record.scope, record.key), record, size_bytes)
-        # A booking's transaction may have stored it already, or may not, when it was a repeat of its
-        # payment that answered; storing it twice is harmless.
-        self._journal.remember(record)
 
 
 def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) -> Answer | None:

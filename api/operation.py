@@ -182,7 +182,12 @@ class Operation:
         """
         call, arguments, keyed = prepared
         if keyed:
-            return await self._keys.once(keyed, lambda: self._outcome(call, arguments), self._seal)
+            return await self._keys.once(
+                keyed,
+                lambda: self._outcome(call, arguments),
+                self._seal,
+                stored_first=self.endpoint.stores_key_first,
+            )
         return await self._handled(call, arguments)
 
     def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:

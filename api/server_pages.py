@@ -63,7 +63,7 @@ class Ready(Schema):
 
 @server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
 async def readiness(call: Call) -> Answer:
-    """Whether the server can do its work: the database is reachable and the journal not full."""
+    """Whether the server can do its work: the database answers and takes what is written."""
     reasons = await call.services.readiness()
     if reasons:
         return Answer.of({"status": "unavailable", "reasons": dict(reasons)}, 503, {"Retry-After": "1"})

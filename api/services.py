@@ -25,6 +25,7 @@ from api.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.workers import Workers
 from engine.commands import BookSeats, Command
 from engine.errors import EngineError
+from engine.ports import Settled
 from engine.records import (
     Hold,
     IdempotencyRecord,
@@ -92,8 +93,8 @@ class BoxOffice(Protocol):
 class Journal(Protocol):
     """The part of the engine's journal that requests use themselves."""
 
-    def remember(self, record: IdempotencyRecord) -> None:
-        """Keep an answer for repeats of its request."""
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
+        """Keep an answer for repeats of its request, and tell when it is stored or never will be."""
 
     async def flushed(self) -> None:
         """Return when everything decided so far can be read from the database."""

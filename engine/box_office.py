@@ -12,10 +12,12 @@ from engine.commands import BookSeats, CancelTicket, ConfirmTicket
 from engine.directory import Screenings
 from engine.errors import (
     EngineError,
+    NotFound,
     NotHeld,
     PaymentAlreadyUsed,
     RefundRequired,
     ReservationNotHeld,
+    ScreeningCancelled,
     SeatsUnavailable,
     TicketNotFound,
     TicketNotPending,
@@ -26,6 +28,8 @@ from engine.replies import Booked, Cancelled
 
 RESERVATION_PAYMENT = "reservation:"
 """How the payment ids begin under which reservations of places are bought. No caller may name one."""
+
+_OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
 
 
 class BoxOffice:
@@ -157,7 +161,14 @@ class BoxOffice:
         command = ConfirmTicket(
             ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor
         )
-        return cast(Booked, await self._screenings.ask(command))
+        try:
+            return cast(Booked, await self._screenings.ask(command))
+        except (NotFound, ScreeningCancelled) as refusal:
+            # As in `cancel`: it may be over since it was read.
+            ticket = await self._own_ticket(holder, ticket_id)
+            if ticket.status not in _OVER:
+                raise
+            raise TicketNotPending(ticket_id, ticket.status.value) from refusal
 
     async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
         """Cancel a ticket and free its seat; cancelling it again changes nothing.
@@ -175,10 +186,18 @@ class BoxOffice:
             ScreeningStarted: it is too late.
         """
         ticket = await self._own_ticket(holder, ticket_id)
-        if ticket.status in (TicketStatus.CANCELLED, TicketStatus.LAPSED):
+        if ticket.status in _OVER:
             return Cancelled(ticket)
         command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, actor)
-        return cast(Cancelled, await self._screenings.ask(command))
+        try:
+            return cast(Cancelled, await self._screenings.ask(command))
+        except (NotFound, ScreeningCancelled):
+            # Somebody else may have cancelled it since it was read: another request of the holder's, a
+            # transaction of a server that has died, or whoever cancelled the screening.
+            ticket = await self._own_ticket(holder, ticket_id)
+            if ticket.status not in _OVER:
+                raise
+            return Cancelled(ticket)
 
     async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
         ticket = await self._ledger.ticket(ticket_id)

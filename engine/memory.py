@@ -21,7 +21,7 @@ from engine.events import (
     TicketsIssued,
 )
 from engine.guards import attempt
-from engine.ports import Entry, LoadedScreening
+from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
 from engine.replies import SeatsChanged
 
@@ -138,9 +138,11 @@ class MemoryJournal:
         if self.automatic:
             asyncio.get_running_loop().call_soon(self.write_next, len(self._queue))
 
-    def remember(self, record: IdempotencyRecord) -> None:
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
         """Keep an answer."""
         self._database.answers.setdefault((record.scope, record.key), record)
+        if settled is not None:
+            settled(None)
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when the queue is empty."""

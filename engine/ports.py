@@ -45,6 +45,10 @@ class IdSource(Protocol):
         """
 
 
+Settled = Callable[[EngineError | None], None]
+"""Called in the event loop: with None when what was queued has committed, or with why it never will."""
+
+
 class Entry(NamedTuple):
     """What one decision asks the journal to write, all of it or nothing.
 
@@ -60,7 +64,7 @@ class Entry(NamedTuple):
     events: tuple[Event, ...]
     receipt: Receipt | None = None
     reply: Reply | None = None
-    settled: Callable[[EngineError | None], None] | None = None
+    settled: Settled | None = None
 
 
 class Journal(Protocol):
@@ -100,8 +104,13 @@ class Journal(Protocol):
         """Queue an entry. Never blocks. The caller heeds `full` for what clients ask; what happens
         by itself (lapses) is bounded by what was acknowledged before and is always taken."""
 
-    def remember(self, record: IdempotencyRecord) -> None:
-        """Queue an answer to be kept for repeats of its request (best effort until flushed)."""
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
+        """Queue an answer to be kept for repeats of its request.
+
+        Args:
+            record: the answer. A full journal does not take it.
+            settled: called once as that of an entry is.
+        """
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.

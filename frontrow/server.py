@@ -8,7 +8,7 @@ answers and mails leave, say goodbye to the sockets, close the database.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -41,7 +41,6 @@ from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
-from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
@@ -51,6 +50,7 @@ from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords,
 from frontrow.descriptors import allow_descriptors
 from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
+from frontrow.readiness import Readiness
 from frontrow.rooms import room_door_of, seconds_between_forgetting
 from frontrow.settings import Settings
 from frontrow.signing import seal_of, ticket_codes_of, tokens_of
@@ -125,8 +125,17 @@ class Server:
             guest_seats_limit=settings.guest_seats_limit,
             payment_window_seconds=settings.payment_window_seconds,
         )
+        store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
+        self._readiness = Readiness(
+            self._connector,
+            self._journal,
+            store,
+            lag_limit_seconds=settings.ready_lag_seconds,
+            # Well within the bound of the request, which would be answered without reasons beyond it.
+            wait_seconds=settings.ask_timeout_seconds / 2,
+        )
         self._screenings = Screenings(
-            PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit),
+            store,
             self._journal,
             self._feed,
             self._observer,
@@ -208,7 +217,7 @@ class Server:
             ticket_codes=codes,
             clock=self._clock,
             http_observer=self._observer,
-            readiness=self._unready,
+            readiness=self._readiness.reasons,
             metrics_page=lambda accept: render(self._registry, accept),
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
@@ -334,20 +343,6 @@ class Server:
 
     async def _sample_lag(self) -> None:
         await sample_event_loop_lag(self._observer.event_loop_lagged)
-
-    async def _unready(self) -> Mapping[str, str]:
-        reasons = {}
-        if self._journal.full:
-            reasons["journal"] = "full"
-        try:
-            # Well within the bound of the request, which would be answered without reasons beyond it.
-            async with asyncio.timeout(self._settings.ask_timeout_seconds / 2):
-                await self._connector.run("SELECT 1")
-        except TimeoutError:
-            reasons["database"] = "The database does not answer in time"
-        except StoreUnavailable as exc:
-            reasons["database"] = str(exc)
-        return reasons
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)

@@ -410,6 +410,11 @@ class Settings:
         _whole(100, 10_000_000, "entries"),
         "Entries that may wait for PostgreSQL; beyond it the answer to every change is 503.",
     ] = 100_000
+    ready_lag_seconds: Annotated[
+        float,
+        _seconds(0.1, 600),
+        "How long entries may wait for PostgreSQL before /readyz answers 503.",
+    ] = 2.0
     ask_timeout_seconds: Annotated[
         float, _seconds(0.1, 60), "How long a request waits for its outcome before the answer is 503."
     ] = 2.0

@@ -6,7 +6,9 @@
     │   └── NoAnswer                      we gave up waiting and closed the connection
     └── StatementAborted                  the server undid it (deadlock, shutting down, …)
         ├── StatementCancelled            it took too long, or somebody cancelled it
-        └── LockTimeout                   somebody else held a lock for too long
+        ├── LockTimeout                   somebody else held a lock for too long
+        ├── DatabaseReadOnly              it takes no writes
+        └── DiskFull                      it has no room for them
     StatementRefused                      the data breaks a rule of the schema; nothing was done
     └── UnstorableText                    a NUL or a lone surrogate: the client's fault
     DefectiveStatement                    the SQL does not fit the schema: a defect, or a missing migration
@@ -100,7 +102,20 @@ class LockTimeout(StatementAborted):
     """The server undid the statement because it waited for a lock longer than `lock_timeout`."""
 
 
-ABORTED: Mapping[str, type[StatementAborted]] = {"57014": StatementCancelled, "55P03": LockTimeout}
+class DatabaseReadOnly(StatementAborted):
+    """The database takes no writes: it is a standby, or somebody has made it read-only."""
+
+
+class DiskFull(StatementAborted):
+    """The server has no room left on its disk."""
+
+
+ABORTED: Mapping[str, type[StatementAborted]] = {
+    "57014": StatementCancelled,
+    "55P03": LockTimeout,
+    "25006": DatabaseReadOnly,
+    "53100": DiskFull,
+}
 """What SQLSTATEs of passing circumstances are raised as, where callers tell them apart."""
 
 

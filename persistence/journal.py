@@ -34,17 +34,26 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
-from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed, StoreUnavailable
+from engine.errors import (
+    BadEntry,
+    EngineError,
+    JournalFull,
+    OwnershipLost,
+    PaymentAlreadyUsed,
+    StoreUnavailable,
+)
 from engine.events import TicketEvent
 from engine.guards import attempt, guarded
-from engine.ports import Entry, Observer
+from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
 from persistence.connector import (
     ConnectionLost,
     Connector,
+    DatabaseReadOnly,
     DatabaseUnavailable,
     DefectiveStatement,
+    DiskFull,
     LockTimeout,
     NoAnswer,
     StatementAborted,
@@ -79,6 +88,8 @@ FAILURES: dict[type[Exception], str] = {
     NoAnswer: "too_slow",
     StatementCancelled: "too_slow",
     LockTimeout: "locked",
+    DatabaseReadOnly: "read_only",
+    DiskFull: "disk_full",
     StatementAborted: "aborted",
     DefectiveStatement: "defective",
     StatementRefused: "refused",
@@ -155,6 +166,8 @@ class PostgresJournal:
         self._paced_until = -inf
         self._appended = 0
         self._unsettled = 0
+        self._failure: type[Exception] | None = None
+        self._written_at = -inf
         self._flushes: deque[_Flush] = deque()
         self._ownership_lost: Callable[[int, int], None] = lambda screening_id, epoch: None
         name = f"frontrow-journal-{secrets.token_hex(8)}"
@@ -180,6 +193,22 @@ class PostgresJournal:
         oldest = min((queue[0].appended_at for queue in self._queues() if queue), default=None)
         return 0.0 if oldest is None else self._monotonic() - oldest
 
+    @property
+    def delay_seconds(self) -> float:
+        """How long what is decided now has to expect to wait.
+
+        That is the age of the oldest entry, but entries of screenings that are set aside hold up no others:
+        they count only as long as nothing else is written either.
+        """
+        now = self._monotonic()
+        in_turn = now - self._queue[0].appended_at if self._queue else 0.0
+        return max(in_turn, min(self.lag_seconds, now - self._written_at))
+
+    @property
+    def failure(self) -> type[Exception] | None:
+        """What ended the last attempt to write in turn, as long as nothing has been written since."""
+        return self._failure if self._unsettled else None
+
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
         """Set who is told (screening_id, epoch) when a write was refused for its epoch."""
         self._ownership_lost = handler
@@ -188,10 +217,12 @@ class PostgresJournal:
         """Queue an entry."""
         self._put(entry, None)
 
-    def remember(self, record: IdempotencyRecord) -> None:
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
         """Queue an answer to be kept for repeats of its request; a full journal lets it go."""
         if not self.full:
-            self._put(Entry(()), record)
+            self._put(Entry((), settled=settled), record)
+        elif settled is not None:
+            settled(JournalFull())
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.
@@ -406,6 +437,8 @@ class PostgresJournal:
             except (StoreUnavailable, DefectiveStatement) as failure:
                 logger.warning("%d journal entries are sent again: %s", len(batch), failure)
                 self._observer.flush_failed(FAILURES[type(failure)])
+                if writer is self._writer:
+                    self._failure = type(failure)
                 if isinstance(failure, LockTimeout):
                     raise _HeldUp(batch, failure) from failure
                 writer.session.end()
@@ -414,6 +447,7 @@ class PostgresJournal:
                 await asyncio.sleep(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
             else:
+                self._failure, self._written_at = None, self._monotonic()
                 return self._settle(queue, batch, lost)
 
     def _settle(self, queue: deque[Queued], batch: Sequence[Queued], reasons: dict[int, EngineError]) -> None:

@@ -11,13 +11,14 @@ not owned.
 
 from collections.abc import Sequence
 from math import inf
+from time import monotonic
 from weakref import WeakValueDictionary
 
-from engine.errors import ScreeningNotFound
+from engine.errors import ScreeningNotFound, StoreUnavailable
 from engine.ports import LoadedScreening
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
-from persistence.connector import Connector, Session
+from persistence.connector import Connector, DefectiveStatement, Session
 
 EXISTS = """
    (EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)
@@ -104,6 +105,9 @@ LIMIT %(limit)s
 NO_SEATS = Layout(0, 0, ())
 """The layout of whatever belongs to no room."""
 
+FAILURE_KEPT_SECONDS = 10.0
+"""How long a screening that could not be loaded says something of others, if none is loaded meanwhile."""
+
 
 class PostgresStore:
     """`engine.ports.Store` over Postgres.
@@ -119,6 +123,16 @@ class PostgresStore:
         self._owner = owner
         self._free_room_seats = free_room_seats
         self._layouts: WeakValueDictionary[tuple[int, int], Layout] = WeakValueDictionary()
+        self._failure: type[Exception] | None = None
+        self._failed_at = 0.0
+
+    @property
+    def failure(self) -> type[Exception] | None:
+        """What kept the last screening from being loaded; None if it was loaded, or some seconds later.
+
+        Nobody may ask for another one, so a failure does not count for ever.
+        """
+        return self._failure if monotonic() - self._failed_at < FAILURE_KEPT_SECONDS else None
 
     async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
         """Raise the screening's epoch, durably, and only then load its state.
@@ -133,6 +147,15 @@ class PostgresStore:
         """
         if screening_id not in IDS:
             raise ScreeningNotFound(screening_id)
+        try:
+            loaded = await self._activated(screening_id, depose)
+        except (StoreUnavailable, DefectiveStatement) as failure:
+            self._failure, self._failed_at = type(failure), monotonic()
+            raise
+        self._failure = None
+        return loaded
+
+    async def _activated(self, screening_id: int, depose: bool) -> LoadedScreening:
         wanted = {"screening_id": screening_id, "owner": self._owner, "depose": depose}
         async with self._connector.session() as session:
             taken = await session.run(TAKE_OWNERSHIP, wanted)

@@ -70,8 +70,9 @@ def cluster() -> Iterator[EmbeddedPostgres]:
         embedded = DebianPostgres(path) if os.environ.get(CLUSTER) == "debian" else EmbeddedPostgres(path)
         embedded.start()
         # Hundreds of databases are made and dropped here, each of which would wait for the disk. Tests kill
-        # this server's processes, never the machine, so whatever it wrote is there without waiting.
-        execute(embedded.url, "ALTER SYSTEM SET fsync = off")
+        # this server's processes, never the machine, so whatever it wrote is there, and whole, at once.
+        for setting in ("fsync", "full_page_writes"):
+            execute(embedded.url, f"ALTER SYSTEM SET {setting} = off")
         execute(embedded.url, "SELECT pg_reload_conf()")
         yield embedded
         embedded.stop()
@@ -171,7 +172,8 @@ def create_database(embedded: EmbeddedPostgres, template: str) -> str:
     """Copy a database. Returns the name of the copy."""
     name = f"test_{next(_numbers)}"
     named = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
-    _administer(embedded, "CREATE DATABASE {name} TEMPLATE {template}", named)
+    # Copying files takes a third of the time that copying through the write-ahead log takes.
+    _administer(embedded, "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY", named)
     return name
 
 

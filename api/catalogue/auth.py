@@ -152,6 +152,7 @@ class PasswordChange(RequestSchema):
     body=PasswordChange,
     answers=Tokens,
     refusals=(NoAccount, WrongPassword, TooManyAttempts, LoginElsewhere),
+    secret=True,
 )
 async def change_password(call: Call, current_password: str, new_password: str) -> Document:
     """Change the password.

@@ -210,7 +210,7 @@ class Collection:
 
     def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
         handler.__name__, handler.__doc__ = name, doc
-        self._resource.declare(method, path, **declaration)(handler)
+        self._resource.declare(method, path, durable=method != "GET", **declaration)(handler)
 
     def _shown(self, record: Record) -> Document:
         shown: Document = self._shape.dump(record)

@@ -113,6 +113,7 @@ collection.read("/{screening_id}")
     answers=Screening,
     status=201,
     refusals=(UnknownReference, Overlapping),
+    durable=True,
 )
 async def create_screening(call: Call, **details: Any) -> Document:
     """Create a screening.

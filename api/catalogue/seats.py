@@ -104,6 +104,7 @@ class SeatList(Page):
     status=201,
     refusals=(NotFound, UnknownReference, SeatConflict, RoomFull),
     body_limit_bytes=PLAN_LIMIT_BYTES,
+    durable=True,
 )
 async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]) -> Document:
     """Create seats, many at once.

@@ -135,6 +135,7 @@ class ProfileChange(RequestSchema):
     body=ProfileChange,
     answers=Profile,
     refusals=(NoAccount, AlreadyExists, WrongPassword, TooManyAttempts),
+    secret=True,
 )
 async def update_profile(call: Call, current_password: str = "", **values: Any) -> Document:
     """Change the caller's profile; fields that are not given stay as they are.
@@ -166,7 +167,7 @@ async def update_preferences(call: Call, **preferences: Any) -> Document:
     return preferences
 
 
-@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,))
+@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,), sealed=True)
 async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
     """Upload a profile picture.
 
@@ -183,7 +184,9 @@ class PictureAddress(RequestSchema):
     url = web_address(required=True)
 
 
-@users.put("/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,))
+@users.put(
+    "/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,), sealed=True
+)
 async def update_profile_picture_url(call: Call, url: str | None) -> Document:
     """Show a picture that is elsewhere, or with null none at all.
 

@@ -162,17 +162,24 @@ class Administration:
     def _closing(self, action: str, deed: str) -> Callable[..., Awaitable[Content]]:
         async def closing(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
-            present = await self._rows(call.services.catalogue).find(record_id)
-            closed_at = None
-            if action == "close":
-                closed_at = present["closed_at"] or datetime.fromtimestamp(call.services.clock.now(), UTC)
-            return await self._updated(call, present, {"closed_at": closed_at}, deed)
+            rows, now = self._rows(call.services.catalogue), call.services.clock.now()
+
+            async def write() -> Record:
+                # Another request may have closed it since it was found.
+                closed_at = (await rows.find(record_id))["closed_at"] or datetime.fromtimestamp(now, UTC)
+                return await rows.update(record_id, {"closed_at": closed_at if action == "close" else None})
+
+            owner = self._owner(await rows.find(record_id))
+            return self._told(await _changed(call, owner, write), deed)
 
         return closing
 
     async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], deed: str) -> Content:
         rows = self._rows(call.services.catalogue)
         record = await _changed(call, self._owner(present), lambda: rows.update(present["id"], values))
+        return self._told(record, deed)
+
+    def _told(self, record: Record, deed: str) -> Content:
         return Content(self._shape.dump(record), f"{self._noun.capitalize()} {deed} successfully")
 
     def _owner(self, present: Record) -> int:

@@ -22,7 +22,7 @@ from engine.commands import HoldSeats
 from engine.directory import Screenings
 from engine.memory import MemoryDatabase, MemoryIds, MemoryStore, NullObserver
 from engine.policy import Policy
-from engine.ports import Entry, LoadedScreening
+from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import IdempotencyRecord, Layout
 from engine.replies import SeatsChanged
 from engine.screening import Screening
@@ -47,7 +47,7 @@ class NoJournal:
         if entry.settled is not None:
             entry.settled(None)
 
-    def remember(self, record: IdempotencyRecord) -> None:
+    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
         """Nothing."""
 
     async def flushed(self, screening_id: int | None = None) -> None:

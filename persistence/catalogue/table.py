@@ -167,8 +167,13 @@ class Rows:
         if not values:
             return await self.find(record_id)
         changes = ", ".join(f"{name} = %({name})s" for name in values)
+        # A repeat changes nothing and gets the same answer. CASE gives the value the column's type.
+        differs = " OR ".join(
+            f"{name} IS DISTINCT FROM CASE WHEN true THEN %({name})s ELSE {name} END" for name in values
+        )
+        updated_at = f"CASE WHEN {differs} THEN now() ELSE updated_at END"
         statement = (
-            f"UPDATE {self.table.name} SET {changes}, updated_at = now() "  # noqa: S608 - declared names
+            f"UPDATE {self.table.name} SET {changes}, updated_at = {updated_at} "  # noqa: S608 - declared names
             f"{self._of_id()} RETURNING *"
         )
         records = await self.written(statement, {**values, "id_": record_id}, session)

@@ -67,16 +67,17 @@ class Client:
         self._session = session
         self._headers = {"Authorization": f"Bearer {server.token(user_id, admin=admin)}"}
 
-    async def send(self, method: str, path: str, body: object = None) -> Answer:
-        """Make a request.
+    async def send(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Answer:
+        """Make a request; `key` goes as Idempotency-Key.
 
         Raises:
             Unanswered: there was no whole answer.
         """
         payload = None if body is None else orjson.dumps(body)
+        headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
         try:
             async with self._session.request(
-                method, self.server.url + path, data=payload, headers=self._headers
+                method, self.server.url + path, data=payload, headers=headers
             ) as answer:
                 content = await answer.read()
                 return Answer(answer.status, orjson.loads(content) if content else None, answer.headers)

@@ -6,25 +6,31 @@ import pytest
 
 from tests.acceptance.figures import Figures
 
-_FIGURES = pytest.StashKey[list[str]]()
+_FIGURE = "figure "
+"""Marks a figure among the properties of a report, which come from pytest-xdist's processes as well."""
 
 
 @pytest.fixture
-def figures(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Figures:
+def figures(record_property: Callable[[str, object], None]) -> Figures:
     """Notes figures by name, for the summary and for reports."""
 
     def note(**named: object) -> None:
         for name, value in named.items():
-            record_property(name, value)
-        shown = ", ".join(f"{name} {_shown(value)}" for name, value in named.items())
-        request.config.stash.setdefault(_FIGURES, []).append(f"{request.node.name}: {shown}")
+            record_property(_FIGURE + name, value)
 
     return note
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show the figures."""
-    if lines := config.stash.get(_FIGURES, []):
+    lines = []
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            noted = [(name, value) for name, value in report.user_properties if name.startswith(_FIGURE)]
+            if report.when == "call" and noted:
+                shown = ", ".join(f"{name.removeprefix(_FIGURE)} {_shown(value)}" for name, value in noted)
+                lines.append(f"{report.nodeid.rpartition('::')[2]}: {shown}")
+    if lines:
         terminalreporter.section("figures")
         for line in lines:
             terminalreporter.write_line(line)

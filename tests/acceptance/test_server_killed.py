@@ -12,7 +12,6 @@ from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.server_process import ServerProcess
 
 BUYERS = 24
-READY_SECONDS = 3.0
 FEWEST_SUCCEEDED = 0.3
 
 
@@ -50,7 +49,6 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     assert audit == CLEAN
     assert unanswered > 0, "no kill met a booking on its way"
     assert log.success_share >= FEWEST_SUCCEEDED
-    assert ready_seconds[int(len(ready_seconds) * 0.99)] < READY_SECONDS
 
 
 @pytest.mark.timeout(180)

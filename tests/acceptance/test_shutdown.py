@@ -16,7 +16,6 @@ from tests.database import execute
 
 CHOOSERS, BUYERS, WATCHERS = 40, 8, 20
 GOING_AWAY = 1001
-EXIT_SECONDS = 10.0
 
 
 class Chooser:
@@ -74,7 +73,6 @@ async def test_everything_acknowledged_survives_and_everybody_is_told(
         await asyncio.gather(*crowd)
         await asyncio.gather(*(watcher.closed() for watcher in watchers))
         assert end.code == 0, server.last_words()
-        assert end.seconds < EXIT_SECONDS
         assert [watcher.close_code for watcher in watchers] == [GOING_AWAY] * WATCHERS
 
         await server.start()

@@ -26,17 +26,13 @@ class Script:
         self.answer = answer
         self.requests: list[bytes] = []
         self.hangs_up_after: int | None = None
+        self._stalls_at = 0
+        self._stall_seconds = 0.0
         self._stalled_until = 0.0
 
-    def stall(self, after_seconds: float, seconds: float) -> None:
-        """Answer nothing for a while, and then everything at once."""
-        loop = asyncio.get_running_loop()
-        begin = loop.time() + after_seconds
-
-        def begin_stall() -> None:
-            self._stalled_until = begin + seconds
-
-        loop.call_at(begin, begin_stall)
+    def stall(self, at_request: int, seconds: float) -> None:
+        """Answer nothing for a while from a request on, the first being 1, and then everything at once."""
+        self._stalls_at, self._stall_seconds = at_request, seconds
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection's requests in order. None of them has a body."""
@@ -46,6 +42,8 @@ class Script:
                 self.requests.append(await reader.readuntil(b"\r\n\r\n"))
                 if self.hangs_up_after == len(self.requests):
                     return
+                if self._stalls_at == len(self.requests):
+                    self._stalled_until = loop.time() + self._stall_seconds
                 if (wait_seconds := self._stalled_until - loop.time()) > 0:
                     await asyncio.sleep(wait_seconds)
                 writer.write(self.answer)

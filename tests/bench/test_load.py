@@ -23,12 +23,17 @@ pytestmark = pytest.mark.gen_test
 
 ASKING = Repeated([request("GET", "/")])
 RATE, ROUND_SECONDS = 400.0, 0.6
-STALL_AFTER_SECONDS, STALL_SECONDS = 0.2, 0.25
+STALL_AT_REQUEST, STALL_SECONDS = 80, 0.25
 
 
 def closed(address: Address, requests: Requests = ASKING, connections: int = 1, **more: Any) -> ClosedLoop:
     usual = {"depth": 1, "seconds": ROUND_SECONDS}
     return ClosedLoop(address, OWN_PID, requests, connections, **{**usual, **more})
+
+
+def some(count: int) -> Each:
+    """So many requests and no more, however long they take."""
+    return Each([request("GET", "/")] * count)
 
 
 def opened(address: Address, rate: float = RATE, connections: int = 8) -> OpenLoop:
@@ -42,47 +47,47 @@ async def test_requests_arrive_at_their_rate() -> None:
     async with serving(Script()) as address:
         tally = await opened(address).run()
     assert tally.answered == RATE * ROUND_SECONDS
-    assert tally.seconds == pytest.approx(ROUND_SECONDS, abs=0.1)
+    assert tally.seconds > 0.9 * ROUND_SECONDS
     assert tally.require(201) == 1
 
 
 async def test_a_stall_is_charged_to_everything_that_should_have_begun_in_it() -> None:
     script = Script()
     async with serving(script) as address:
-        script.stall(STALL_AFTER_SECONDS, STALL_SECONDS)
+        script.stall(STALL_AT_REQUEST, STALL_SECONDS)
         tally = await opened(address).run()
     assert tally.answered == RATE * ROUND_SECONDS
     # Requests were due all through the stall, so how long they waited is spread evenly over it.
     share_stalled = STALL_SECONDS / ROUND_SECONDS
     halfway, longest = tally.latencies.percentiles_ms(100 * (1 - share_stalled / 2), 99)
-    assert halfway == pytest.approx(STALL_SECONDS * 1e3 / 2, abs=50)
+    assert STALL_SECONDS * 1e3 * 0.4 < halfway < longest
     assert longest > STALL_SECONDS * 1e3 * 0.9
 
 
 async def test_a_closed_loop_hardly_notices_the_same_stall() -> None:
     script = Script()
     async with serving(script) as address:
-        script.stall(STALL_AFTER_SECONDS, STALL_SECONDS)
+        script.stall(STALL_AT_REQUEST, STALL_SECONDS)
         tally = await closed(address).run()
-    (usual,) = tally.latencies.percentiles_ms(99)
-    assert tally.answered > 200
-    assert usual < STALL_SECONDS * 1e3 / 5
+    usual, longest = tally.latencies.percentiles_ms(50, 100)
+    assert longest > STALL_SECONDS * 1e3 * 0.9
+    assert usual < longest / 2
 
 
 async def test_waiting_for_a_free_connection_counts() -> None:
     script = Script()
     async with serving(script) as address:
-        script.stall(0, ROUND_SECONDS)
+        script.stall(1, ROUND_SECONDS)
         tally = await opened(address, rate=100, connections=1).run()
-    (median,) = tally.latencies.percentiles_ms(50)
-    assert median == pytest.approx(ROUND_SECONDS * 1e3 / 2, abs=60)
+    median, longest = tally.latencies.percentiles_ms(50, 100)
+    assert ROUND_SECONDS * 1e3 * 0.4 < median < longest
 
 
 async def test_what_is_never_answered_is_as_late_as_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.load.open_loop.DRAIN_SECONDS", 0.1)
     script = Script()
     async with serving(script) as address:
-        script.stall(0, 60)
+        script.stall(1, 60)
         tally = await opened(address, rate=100).run()
     assert (tally.answered, tally.unanswered) == (0, 100 * ROUND_SECONDS)
     (longest,) = tally.latencies.percentiles_ms(100)
@@ -114,8 +119,8 @@ async def test_finite_requests_end_the_run() -> None:
 async def test_pipelined_requests_are_all_answered() -> None:
     script = Script()
     async with serving(script) as address:
-        tally = await closed(address, depth=16, connections=2, seconds=0.1).run()
-    assert tally.answered == sum(tally.sent) == len(script.requests) > 32
+        tally = await closed(address, some(100), depth=16, connections=2, seconds=60).run()
+    assert tally.answered == sum(tally.sent) == len(script.requests) == 100
     assert tally.received_bytes == tally.answered * len(CREATED)
     assert tally.require(201) == 1
 
@@ -123,7 +128,7 @@ async def test_pipelined_requests_are_all_answered() -> None:
 async def test_refusals_are_told_by_their_status() -> None:
     script = Script(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
     async with serving(script) as address:
-        tally = await closed(address, seconds=0.05).run()
+        tally = await closed(address, some(5), seconds=60).run()
     with pytest.raises(TooManyFailures, match=r"0\.0% of .* x 503"):
         tally.figures(201)
 
@@ -131,10 +136,10 @@ async def test_refusals_are_told_by_their_status() -> None:
 async def test_connections_that_revalidate_send_what_they_were_given() -> None:
     script = Script(b'HTTP/1.1 200 OK\r\nETag: W/"3-7"\r\nContent-Length: 2\r\n\r\n[]')
     async with serving(script) as address:
-        await closed(address, revalidates=True, seconds=0.05).run()
+        await closed(address, some(3), revalidates=True, seconds=60).run()
     first, *others = script.requests
     assert b"If-None-Match" not in first
-    assert others
+    assert len(others) == 2
     assert all(b'\r\nIf-None-Match: W/"3-7"\r\n\r\n' in other for other in others)
 
 
@@ -207,9 +212,9 @@ class Talk:
 async def test_every_delivery_is_counted() -> None:
     async with serve(Talk().everybody, "127.0.0.1", 0) as server:
         address = Address(*server.sockets[0].getsockname())
-        load = FanOut(address, OWN_PID, ["/watch"] * 5, b"welcome", ByMessage(b"x" * 300, 2), 0.1)
+        load = FanOut(address, OWN_PID, ["/watch"] * 5, b"welcome", ByMessage(b"x" * 300, 2), 0.5)
         tally = await load.run()
-    assert tally.outcomes[TEXT] > 5
+    assert tally.outcomes[TEXT] >= 5
     assert tally.received_bytes == 300 * tally.outcomes[TEXT]
     assert tally.unanswered == 0
 
@@ -218,9 +223,9 @@ async def test_commands_are_counted_by_their_replies() -> None:
     async with serve(Talk().reply, "127.0.0.1", 0) as server:
         address = Address(*server.sockets[0].getsockname())
         messages = [[b'{"type":"select"}'], [b'{"type":"release"}']]
-        load = Commands(address, OWN_PID, ["/a", "/b"], [[], []], messages, depth=4, seconds=0.1)
+        load = Commands(address, OWN_PID, ["/a", "/b"], [[], []], messages, depth=4, seconds=0.5)
         tally = await load.run()
-    assert tally.answered > 8
+    assert tally.answered > 3
     assert tally.outcomes[REFUSED] == pytest.approx(tally.answered / 3, abs=2)
     assert tally.unanswered == 0
 
@@ -250,7 +255,7 @@ async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_nex
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await process.run(closed(endless, seconds=3600))
-            tally = await process.run(closed(other, Each([request("GET", "/")] * 3)))
+            tally = await process.run(closed(other, some(3), seconds=60))
     assert (tally.answered, len(short.requests)) == (3, 3)
 
 

@@ -1,4 +1,7 @@
-"""The rooms guide's test page, word for word, in a browser. It looks for a server on port 8001."""
+"""The rooms guide's test page, word for word, in a browser.
+
+It looks for a server on port 8001; this browser finds there the one that the test has started elsewhere.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from tests.contracts.shapes import assert_shows
 from tests.web.browser import Browser
 
 PAGE = Path(__file__).parent / "js" / "rooms_test_client.html"
-GUIDES_PORT = 8001
+ADDRESS_IN_THE_PAGE = "localhost:8001"
 ROOM = "test_room"
 MALICE = "<img src=x onerror=\"document.title = 'harm'\">Eva<script>document.title = 'harm'</script>"
 
@@ -20,9 +23,10 @@ def painted(seat: str, state: str) -> str:
 
 @pytest.mark.gen_test(timeout=60)
 async def test_the_guides_test_page_works_as_written(open_cinema: OpenCinema) -> None:
-    cinema = await open_cinema(extra_ports=(GUIDES_PORT,))
-    async with Browser() as browser, cinema.room_client("eva") as eva:
-        page = await browser.open(f"http://localhost:{GUIDES_PORT}/", html=PAGE.read_text())
+    cinema = await open_cinema()
+    at = {ADDRESS_IN_THE_PAGE: cinema.base_url.removeprefix("http://")}
+    async with Browser(at) as browser, cinema.room_client("eva") as eva:
+        page = await browser.open(f"http://{ADDRESS_IN_THE_PAGE}/", html=PAGE.read_text())
         await eva.join(ROOM)
         await page.click("button[onclick='connect()']")
         await page.until("document.getElementById('status').textContent === 'Conectado'")

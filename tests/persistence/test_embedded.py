@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -91,9 +90,7 @@ def test_after_kill_9_of_the_server_the_next_one_takes_its_cluster_over(data_dir
     killed.kill()
     killed.communicate()
     embedded = EmbeddedPostgres(data_directory)
-    began = time.monotonic()
     embedded.start()
-    assert time.monotonic() - began < 3
     assert embedded.postmaster_pid == pid and answers(embedded)
     embedded.stop()
     assert embedded.postmaster_pid is None
@@ -106,9 +103,7 @@ def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_direct
     pid_file = data_directory / "postgres" / "data" / "postmaster.pid"
     pid_file.write_text(pid_file.read_text().replace(pid_file.read_text().split()[0], str(os.getpid()), 1))
     assert embedded.postmaster_pid is None
-    began = time.monotonic()
     embedded.start()
-    assert time.monotonic() - began < 3
     assert execute(embedded.url, "SELECT n FROM kept") == [(42,)]
 
 

@@ -18,6 +18,7 @@ import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, Process
 from collections import deque
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -71,9 +72,15 @@ class ConsoleMessage(NamedTuple):
 
 
 class Browser:
-    """A browser with a profile of its own, as a context; both are gone when it ends."""
+    """A browser with a profile of its own, as a context; both are gone when it ends.
 
-    def __init__(self) -> None:
+    Args:
+        redirected: addresses that it reaches elsewhere, as host:port, such as one that is written into a
+            page, and the one where the test's server listens.
+    """
+
+    def __init__(self, redirected: Mapping[str, str] | None = None) -> None:
+        self._redirected = redirected or {}
         self._devtools: DevTools
         self._owned = AsyncExitStack()
 
@@ -84,7 +91,7 @@ class Browser:
                     tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True)
                 )
             )
-            process = await _launch(profile)
+            process = await _launch(profile, self._redirected)
             owned.push_async_callback(_end, process)
             self._devtools = await owned.enter_async_context(DevTools(await _address(process, profile)))
             self._owned = owned.pop_all()
@@ -247,13 +254,15 @@ def _executable() -> tuple[Path, dict[str, str]]:
     return folder / "chromium", {"LD_LIBRARY_PATH": str(libraries), "FONTCONFIG_PATH": str(fonts)}
 
 
-async def _launch(profile: Path) -> Process:
+async def _launch(profile: Path, redirected: Mapping[str, str]) -> Process:
     program, variables = _executable()
+    rules = ",".join(f"MAP {address} {elsewhere}" for address, elsewhere in redirected.items())
     with (profile / "log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
             program,
             *_SWITCHES,
             f"--user-data-dir={profile}",
+            f"--host-resolver-rules={rules}",
             "about:blank",
             env={**os.environ, "HOME": str(profile), **variables},
             stdin=DEVNULL,

@@ -119,12 +119,12 @@ async def test_a_flood_does_not_stall_the_event_loop(open_cinema):
         for _ in range(5000):
             send_frame(socket, Opcode.PING, b"x" * 100)
     await asyncio.sleep(0.01)
-    longest_seconds = 0.0
+    turns = []
     while len(cinema.open_sockets):
-        before = time.process_time()  # what other processes take is not ours to bound
+        before = time.process_time()  # what other processes take is not the server's fault
         await asyncio.sleep(0)
-        longest_seconds = max(longest_seconds, time.process_time() - before)
-    assert longest_seconds < 0.050
+        turns.append(time.process_time() - before)
+    assert max(turns) < sum(turns) / 10, "one turn of the loop took too much of the work"
 
 
 async def test_messages_that_are_not_understood_are_tolerated_only_so_often(open_cinema):

@@ -1,0 +1,302 @@
+"""kill -9 while a transaction is still running in PostgreSQL, and its request again at the next server.
+
+The client has no answer, so it repeats the request. It must get what the old transaction commits, or have it
+done anew if that never commits: never a refusal because of what it did itself, and the same answer ever
+after. A trigger makes transactions that write tickets wait until the test lets them pass.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.acceptance.client import Answer, Client, Unanswered, http_session
+from tests.acceptance.figures import Figures, count_of
+from tests.acceptance.server_process import SeededScreening, ServerProcess
+from tests.box_office import ADA, days_ahead
+from tests.database import execute
+
+ANSWER_SECONDS = 60.0
+LONGEST_BEFORE_KILL_SECONDS = 0.15
+LONGEST_BEFORE_OPENING_SECONDS = 0.6
+SHARE_NOT_HELD_BACK = 0.3
+FEWEST_MET = 0.3
+_POLL_SECONDS = 0.02
+
+_HOLD_BACK = """
+CREATE TABLE gate (closed boolean NOT NULL);
+INSERT INTO gate VALUES (false);
+CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE (SELECT closed FROM gate) LOOP
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER gate AFTER INSERT OR UPDATE ON tickets
+    FOR EACH STATEMENT EXECUTE FUNCTION wait_at_the_gate();
+"""
+
+_WAITING_AT_THE_GATE = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+_WAITING_FOR_A_ROW = """
+SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%screening_epochs AS owned%'
+"""
+
+_LIVE_TICKETS = "SELECT id FROM tickets WHERE screening_id = %s AND status IN ('pending', 'confirmed')"
+
+
+class Gate:
+    """Holds back every transaction that writes tickets, while it is closed.
+
+    Args:
+        database_url: of the server's database.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        execute(database_url, _HOLD_BACK)
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Hold back what comes within the block, until `open`."""
+        execute(self._database_url, "UPDATE gate SET closed = true")
+        yield
+        self.open()
+
+    def open(self) -> None:
+        """Let everything pass."""
+        execute(self._database_url, "UPDATE gate SET closed = false")
+
+    def is_reached(self) -> bool:
+        """Whether a transaction waits here."""
+        return bool(execute(self._database_url, _WAITING_AT_THE_GATE))
+
+    def is_felt(self) -> bool:
+        """Whether a server that takes a screening over waits for the transaction that waits here."""
+        return bool(execute(self._database_url, _WAITING_FOR_A_ROW))
+
+
+async def _until(state: Callable[[], bool]) -> None:
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while True:
+            if state():
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+class Wish(NamedTuple):
+    """A request that is repeated until it is answered.
+
+    Attributes:
+        name: what it is called where it fails.
+        key: its Idempotency-Key, if it has one.
+    """
+
+    name: str
+    method: str
+    path: str
+    body: object = None
+    key: str | None = None
+
+    async def once(self, client: Client) -> Answer | None:
+        """Ask once; None if there is no answer, or none for good."""
+        try:
+            answer = await client.send(self.method, self.path, self.body, key=self.key)
+        except Unanswered:
+            return None
+        if answer.status >= 400:
+            refusal = answer.document.get("error", answer.document)
+            if refusal["retryable"]:
+                return None
+        return answer
+
+    async def granted(self, client: Client) -> Answer:
+        """Ask until there is an answer for good."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while True:
+                if answer := await self.once(client):
+                    return answer
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+class Buyer:
+    """Somebody who wants everything that can be wanted of tickets.
+
+    Args:
+        client: who asks.
+        hall: where nobody else buys.
+        type_id: of tickets of an event.
+    """
+
+    def __init__(self, client: Client, hall: SeededScreening, type_id: str) -> None:
+        self._client = client
+        self._hall = hall
+        self._type_id = type_id
+        self._seats = iter(hall.seat_ids)
+
+    async def wishes(self) -> list[Wish]:
+        """One of each kind, with what has to be there before."""
+        hall = self._hall.id
+        tickets = [await self._ticket() for _ in range(2)]
+        pending = [await self._ticket(payment_pending=True) for _ in range(2)]
+        reserved = [await self._reserved() for _ in range(2)]
+        book = "/api/v1/tickets/book"
+        cancel = [f"/api/v1/tickets/{ticket_id}" for ticket_id in tickets]
+        purchase = [f"/api/public/reservations/{reservation_id}/purchase" for reservation_id in reserved]
+        people = {"buyerInfo": ADA, "ticketHolders": [ADA]}
+        return [
+            Wish("book by key", "POST", book, self._booking(), f"book-{hall}"),
+            Wish("book pending by key", "POST", book, self._booking(payment_pending=True), f"pending-{hall}"),
+            Wish("book by payment", "POST", book, self._booking(payment_id=f"pi-{hall}")),
+            Wish("cancel", "DELETE", cancel[0]),
+            Wish("cancel by key", "DELETE", cancel[1], None, f"cancel-{hall}"),
+            Wish("confirm", "POST", *_confirmation(pending[0])),
+            Wish("confirm by key", "POST", *_confirmation(pending[1]), f"confirm-{hall}"),
+            Wish("purchase", "POST", purchase[0], people),
+            Wish("purchase by key", "POST", purchase[1], people, f"buy-{hall}"),
+        ]
+
+    def _booking(self, **more: object) -> dict[str, object]:
+        return {"screening_id": self._hall.id, "seat_ids": [next(self._seats)], **more}
+
+    async def _ticket(self, **more: object) -> int:
+        answer = await self._client.send("POST", "/api/v1/tickets/book", self._booking(**more))
+        assert answer.status == 201, answer
+        ticket_id: int = answer.document[0]["id"]
+        return ticket_id
+
+    async def _reserved(self) -> str:
+        body = {"ticketTypeId": self._type_id, "quantity": 1}
+        answer = await self._client.send("POST", "/api/public/reservations", body)
+        assert answer.status == 201, answer
+        reservation_id: str = answer.document["data"]["reservation"]["id"]
+        return reservation_id
+
+
+def _confirmation(ticket_id: int) -> tuple[str, dict[str, str]]:
+    return f"/api/v1/tickets/{ticket_id}/confirm-payment", {"payment_id": f"pi-of-{ticket_id}"}
+
+
+async def _made_type(admin: Client) -> str:
+    """Tickets of an event. Returns the id of their type."""
+    body = {"title": "Night of the Brass Bands", "venue": "Harbour Hall", "startDate": days_ahead(30)}
+    event = await admin.send("POST", "/api/admin/events", body)
+    body = {"eventId": event.document["data"]["id"], "name": "Standing", "price": 25, "capacity": 5000}
+    made = await admin.send("POST", "/api/admin/ticket-types", body)
+    type_id: str = made.document["data"]["id"]
+    return type_id
+
+
+@pytest.mark.gen_test(timeout=170)
+async def test_a_repeat_gets_what_was_still_being_written(data_directory: Path) -> None:
+    async with ServerProcess(data_directory) as server, http_session() as session:
+        (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=10)
+        buyer = Client(server, session, 1)
+        type_id = await _made_type(Client(server, session, 2, admin=True))
+        wishes = await Buyer(buyer, hall, type_id).wishes()
+        gate = Gate(server.database.url)
+        told: list[tuple[Wish, Answer]] = []
+        for wish in wishes:
+            with gate.closed():
+                first = asyncio.create_task(wish.once(buyer))
+                await _until(gate.is_reached)
+                await server.kill()
+                assert await first is None
+                await server.start()
+                repeat = asyncio.create_task(wish.granted(buyer))
+                await _until(gate.is_felt)
+                gate.open()
+                answer = await repeat
+            assert answer.status < 300, (wish.name, answer)
+            told.append((wish, answer))
+        for wish, answer in told:
+            again = await wish.granted(buyer)
+            assert (again.status, again.document) == (answer.status, answer.document), wish.name
+
+
+async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) -> None:
+    draw = random.Random(20)
+    told: list[tuple[Client, Wish, Answer]] = []
+    unanswered = met = asked = 0
+    async with (
+        ServerProcess(data_directory) as server,
+        http_session() as session,
+    ):
+        halls = await server.seed(screenings=kills, rows=2, seats_per_row=10)
+        type_id = await _made_type(Client(server, session, 1, admin=True))
+        gate = Gate(server.database.url)
+        for number, hall in enumerate(halls, start=2):
+            client = Client(server, session, number)
+            wishes = await Buyer(client, hall, type_id).wishes()
+            draw.shuffle(wishes)
+            with gate.closed():
+                if draw.random() < SHARE_NOT_HELD_BACK:
+                    gate.open()
+                firsts = [asyncio.create_task(wish.once(client)) for wish in wishes]
+                await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_KILL_SECONDS))
+                met += gate.is_reached()
+                await server.kill()
+                unanswered += sum(answer is None for answer in await asyncio.gather(*firsts))
+                await server.start()
+                repeats = [asyncio.create_task(wish.granted(client)) for wish in wishes]
+                await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_OPENING_SECONDS))
+                gate.open()
+                answers = await asyncio.gather(*repeats)
+            asked += len(wishes)
+            told += [(client, wish, answer) for wish, answer in zip(wishes, answers, strict=True)]
+        await server.kill()
+        await server.start()
+        wrong = [f"{wish.name}: {answer}" for _, wish, answer in told if answer.status >= 300]
+        changed = []
+        for client, wish, answer in told:
+            again = await wish.granted(client)
+            if (again.status, again.document) != (answer.status, answer.document):
+                changed.append(f"{wish.name}: {answer}, and then {again}")
+        unaccounted = sum(
+            _unaccounted(server.database.url, client, hall, told)
+            for client, hall in zip(dict.fromkeys(client for client, *_ in told), halls, strict=True)
+        )
+    figures(
+        kills=kills,
+        asked=asked,
+        unanswered=unanswered,
+        kills_during_a_transaction=met,
+        wrong_answers=len(wrong),
+        changed_answers=len(changed),
+        unaccounted_tickets=unaccounted,
+    )
+    assert not wrong
+    assert not changed
+    assert not unaccounted
+    assert met >= FEWEST_MET * kills, "hardly any kill met a transaction"
+
+
+def _unaccounted(
+    database_url: str, client: Client, hall: SeededScreening, told: list[tuple[Client, Wish, Answer]]
+) -> int:
+    """How many live tickets of a hall differ from what its buyer was told."""
+    live = {ticket_id for (ticket_id,) in execute(database_url, _LIVE_TICKETS, hall.id)}
+    noted: set[Any] = set()
+    for buyer, wish, answer in told:
+        if buyer is client and wish.name.startswith(("book", "confirm")):
+            documents = answer.document if isinstance(answer.document, list) else [answer.document]
+            noted.update(ticket["id"] for ticket in documents)
+    return len(live ^ noted)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.gen_test(timeout=290)
+async def test_no_answer_is_wrong(data_directory: Path, figures: Figures) -> None:
+    await _kill_at_random(data_directory, count_of("STICKY_KILLS", 5), figures)
+
+
+@pytest.mark.soak
+@pytest.mark.gen_test(timeout=3600)
+async def test_no_answer_is_wrong_in_many_kills(data_directory: Path, figures: Figures) -> None:
+    await _kill_at_random(data_directory, count_of("SOAK_STICKY_KILLS", 100), figures)

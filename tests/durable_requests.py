@@ -1,0 +1,311 @@
+"""One request for each durable operation, on things made for it, to be sent more than once.
+
+"Durable" is what the declarations say. The server may be in this process or another.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from api.application import RESOURCES
+from api.endpoint import Endpoint
+from tests.api.caller import Caller, Response
+from tests.box_office import ADA, Guest, days_ahead, make_event, make_type
+from tests.catalogue.programme import add_seats, hour, make, make_room, make_screening
+
+BUYER = 7
+ANSWER_SECONDS = 30.0
+
+
+class Site(Protocol):
+    """A server, as `tests.house.House` is one."""
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens."""
+
+    @property
+    def admin(self) -> Caller:
+        """An administrator."""
+
+    @property
+    def guest(self) -> Caller:
+        """Somebody without a token."""
+
+    def user(self, user_id: int = BUYER) -> Caller:
+        """Somebody with a token."""
+
+    def token(self, user_id: int) -> str:
+        """A user's token."""
+
+
+class DurableRequest(NamedTuple):
+    """A request that may be sent again.
+
+    Attributes:
+        caller: who sends it.
+        repeatable: whether it gets the same answer without a key too.
+    """
+
+    caller: Caller
+    method: str
+    path: str
+    body: object = None
+    repeatable: bool = True
+
+    async def send(self, key: str | None = None) -> Response:
+        """Send it until it is answered for good, as clients should."""
+        async with asyncio.timeout(ANSWER_SECONDS):
+            while True:
+                answer = await self.caller.send(self.method, self.path, self.body, key=key)
+                if not is_passing(answer):
+                    return answer
+                await asyncio.sleep(0.02)
+
+
+def is_passing(answer: Response) -> bool:
+    """Whether the server says that the same request may succeed later."""
+    if answer.status < 400:
+        return False
+    return bool(answer.json.get("error", answer.json)["retryable"])
+
+
+class Stage:
+    """A hall, an event and a movie, and what the requests need of them.
+
+    Args:
+        site: where everything is.
+        name: tells the things of one stage from those of another.
+    """
+
+    def __init__(self, site: Site, name: str) -> None:
+        self.site = site
+        self.name = name
+        self.buyer = site.user(BUYER)
+        self.admin = site.admin
+        self.cinema_id = self.room_id = self.screening_id = self.movie_id = 0
+        self.event_id = self.type_id = ""
+        self._seats: Iterator[int]
+
+    async def build(self) -> None:
+        """Make it all."""
+        site: Any = self.site
+        self.cinema_id = (await make(site, "/api/v1/cinemas/", {"name": f"Odeon {self.name}"}))["id"]
+        self.movie_id = (await make(site, "/api/v1/movies/", {"title": f"Low Water {self.name}"}))["id"]
+        self.room_id = await make_room(site, cinema_id=self.cinema_id)
+        self._seats = iter(await add_seats(site, self.room_id, "ABC", 10))
+        self.screening_id = await make_screening(site, self.room_id)
+        self.event_id = await make_event(site)
+        self.type_id = await make_type(site, self.event_id, capacity=50)
+
+    def booking(self, **more: Any) -> dict[str, Any]:
+        """The body of a booking of a seat that nobody has."""
+        return {"screening_id": self.screening_id, "seat_ids": [next(self._seats)], **more}
+
+    def filled(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """A body in which ".movie_id" stands for the stage's movie."""
+        return {key: getattr(self, value[1:]) if value[0] == "." else value for key, value in body.items()}
+
+    def payment(self, use: str) -> str:
+        return f"pi-{self.name}-{use}"
+
+    async def ticket(self, *, pending: bool = False) -> int:
+        """A ticket of the buyer."""
+        booked = await self.buyer.send("POST", "/api/v1/tickets/book", self.booking(payment_pending=pending))
+        assert booked.status == 201, booked.body
+        return booked.json[0]["id"]
+
+    async def another_room(self) -> int:
+        return await make_room(self.site, f"Studio {self.name}", self.cinema_id)  # type: ignore[arg-type]
+
+    async def another_event(self) -> str:
+        return await make_event(self.site)  # type: ignore[arg-type]
+
+    async def another_type(self, name: str) -> str:
+        return await make_type(self.site, self.event_id, name)  # type: ignore[arg-type]
+
+
+Recipe = Callable[[Stage], Awaitable[DurableRequest]]
+
+
+async def _book(stage: Stage) -> DurableRequest:
+    body = stage.booking(payment_id=stage.payment("book"))
+    return DurableRequest(stage.buyer, "POST", "/api/v1/tickets/book", body)
+
+
+async def _book_from_reservation(stage: Stage) -> DurableRequest:
+    body = stage.booking()
+    held = await stage.buyer.send("POST", "/api/v1/seat-reservations/reserve", body)
+    assert held.status == 201
+    body["payment_id"] = stage.payment("reservation")
+    return DurableRequest(stage.buyer, "POST", "/api/v1/tickets/book-from-reservation", body)
+
+
+async def _cancel_ticket(stage: Stage) -> DurableRequest:
+    return DurableRequest(stage.buyer, "DELETE", f"/api/v1/tickets/{await stage.ticket()}")
+
+
+async def _confirm_payment(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/tickets/{await stage.ticket(pending=True)}/confirm-payment"
+    return DurableRequest(stage.buyer, "POST", path, {"payment_id": stage.payment("confirm")})
+
+
+async def _update_ticket_status(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/tickets/{await stage.ticket()}/status"
+    return DurableRequest(stage.admin, "PUT", path, {"status": "cancelled"})
+
+
+async def _purchase(stage: Stage) -> DurableRequest:
+    guest = Guest(stage.site, None, stage.buyer.token)  # type: ignore[arg-type]
+    path = f"/api/public/reservations/{await guest.reserved(stage.type_id)}/purchase"
+    return DurableRequest(stage.buyer, "POST", path, {"buyerInfo": ADA, "ticketHolders": [ADA]})
+
+
+async def _create_screening(stage: Stage) -> DurableRequest:
+    body = {
+        "room_id": stage.room_id,
+        "title": "Brass and Thunder",
+        "starts_at": hour(12),
+        "ends_at": hour(14),
+        "price": 12.5,
+    }
+    return DurableRequest(stage.admin, "POST", "/api/v1/screenings/", body, repeatable=False)
+
+
+async def _update_screening(stage: Stage) -> DurableRequest:
+    return DurableRequest(stage.admin, "PUT", f"/api/v1/screenings/{stage.screening_id}", {"price": 14})
+
+
+async def _delete_screening(stage: Stage) -> DurableRequest:
+    screening_id = await make_screening(stage.site, stage.room_id, 9)  # type: ignore[arg-type]
+    return DurableRequest(stage.admin, "DELETE", f"/api/v1/screenings/{screening_id}", repeatable=False)
+
+
+async def _create_seats(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/rooms/{await stage.another_room()}/seats/bulk"
+    return DurableRequest(stage.admin, "POST", path, {"seats": [{"row_label": "A", "seat_number": 1}]})
+
+
+async def _create_room(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/cinemas/{stage.cinema_id}/rooms/"
+    return DurableRequest(stage.admin, "POST", path, {"name": f"Attic {stage.name}"}, repeatable=False)
+
+
+async def _create_review(stage: Stage) -> DurableRequest:
+    author = await _author(stage, "create")
+    path = f"/api/v1/movies/{stage.movie_id}/reviews"
+    return DurableRequest(author, "POST", path, {"rating": 4}, repeatable=False)
+
+
+async def _update_review(stage: Stage) -> DurableRequest:
+    author, review_id = await _reviewed(stage, "update")
+    return DurableRequest(author, "PUT", f"/api/v1/movies/reviews/{review_id}", {"rating": 5})
+
+
+async def _delete_review(stage: Stage) -> DurableRequest:
+    author, review_id = await _reviewed(stage, "delete")
+    return DurableRequest(author, "DELETE", f"/api/v1/movies/reviews/{review_id}", repeatable=False)
+
+
+async def _author(stage: Stage, use: str) -> Caller:
+    """Somebody with an account."""
+    body = {"email": f"{use}-{stage.name}@home.example", "password": "correct horse battery"}
+    made = await stage.site.guest.send("POST", "/api/v1/auth/register", body)
+    assert made.status == 201, made.body
+    return stage.site.user(made.json["id"])
+
+
+async def _reviewed(stage: Stage, use: str) -> tuple[Caller, int]:
+    author = await _author(stage, use)
+    made = await author.send("POST", f"/api/v1/movies/{stage.movie_id}/reviews", {"rating": 4})
+    assert made.status == 201, made.body
+    return author, made.json["id"]
+
+
+async def _create_event(stage: Stage) -> DurableRequest:
+    body = {"title": "Night of the Brass Bands", "venue": "Harbour Hall", "startDate": days_ahead(30)}
+    return DurableRequest(stage.admin, "POST", "/api/admin/events", body, repeatable=False)
+
+
+async def _create_ticket_type(stage: Stage) -> DurableRequest:
+    body = {"eventId": stage.event_id, "name": f"Balcony {stage.name}", "price": 25.5, "capacity": 20}
+    return DurableRequest(stage.admin, "POST", "/api/admin/ticket-types", body, repeatable=False)
+
+
+def _created(path: str, fields: Mapping[str, Any]) -> Recipe:
+    async def recipe(stage: Stage) -> DurableRequest:
+        return DurableRequest(stage.admin, "POST", path, stage.filled(fields), repeatable=False)
+
+    return recipe
+
+
+def _changed(method: str, path: str, create: Mapping[str, Any], change: Mapping[str, Any] | None) -> Recipe:
+    async def recipe(stage: Stage) -> DurableRequest:
+        made = await make(stage.site, path, stage.filled(create))  # type: ignore[arg-type]
+        changed = f"{path}{made['id']}"
+        return DurableRequest(stage.admin, method, changed, change, repeatable=change is not None)
+
+    return recipe
+
+
+def _of_event(method: str, action: str = "", body: object = None, *, repeatable: bool = True) -> Recipe:
+    async def recipe(stage: Stage) -> DurableRequest:
+        path = f"/api/admin/events/{await stage.another_event()}{action}"
+        return DurableRequest(stage.admin, method, path, body, repeatable)
+
+    return recipe
+
+
+def _of_type(method: str, action: str = "", body: object = None, *, repeatable: bool = True) -> Recipe:
+    async def recipe(stage: Stage) -> DurableRequest:
+        name = f"{method}{action} {stage.name}"
+        path = f"/api/admin/ticket-types/{await stage.another_type(name)}{action}"
+        return DurableRequest(stage.admin, method, path, body, repeatable)
+
+    return recipe
+
+
+_CINEMA = ("/api/v1/cinemas/", {"name": "Capitol"})
+_MOVIE = ("/api/v1/movies/", {"title": "High Water"})
+_CAST = ("/api/v1/casts/", {"movie_id": ".movie_id", "name": "Ann Actor"})
+
+RECIPES: Mapping[str, Recipe] = {
+    "book_tickets": _book,
+    "book_from_reservation": _book_from_reservation,
+    "cancel_ticket": _cancel_ticket,
+    "confirm_payment": _confirm_payment,
+    "update_ticket_status": _update_ticket_status,
+    "purchase_reservation": _purchase,
+    "create_cinema": _created(*_CINEMA),
+    "update_cinema": _changed("PATCH", *_CINEMA, {"name": "Palace"}),
+    "delete_cinema": _changed("DELETE", *_CINEMA, None),
+    "create_movie": _created(*_MOVIE),
+    "update_movie": _changed("PATCH", *_MOVIE, {"title": "Higher Water"}),
+    "delete_movie": _changed("DELETE", *_MOVIE, None),
+    "create_cast_member": _created(*_CAST),
+    "update_cast_member": _changed("PUT", *_CAST, {"name": "Bob Actor"}),
+    "delete_cast_member": _changed("DELETE", *_CAST, None),
+    "create_review": _create_review,
+    "update_review": _update_review,
+    "delete_review": _delete_review,
+    "create_room": _create_room,
+    "create_seats": _create_seats,
+    "create_screening": _create_screening,
+    "update_screening": _update_screening,
+    "delete_screening": _delete_screening,
+    "create_event": _create_event,
+    "update_event": _of_event("PATCH", body={"title": "Brass by Day"}),
+    "delete_event": _of_event("DELETE", repeatable=False),
+    "close_event": _of_event("POST", "/close"),
+    "reopen_event": _of_event("POST", "/reopen"),
+    "create_ticket_type": _create_ticket_type,
+    "update_ticket_type": _of_type("PATCH", body={"price": 30}),
+    "delete_ticket_type": _of_type("DELETE", repeatable=False),
+    "close_ticket_type": _of_type("POST", "/close"),
+    "reopen_ticket_type": _of_type("POST", "/reopen"),
+}
+
+
+def durable_endpoints() -> list[Endpoint]:
+    """All operations whose answer waits for the database."""
+    return [endpoint for resource in RESOURCES for endpoint in resource.endpoints if endpoint.durable]
