@@ -19,5 +19,5 @@ USER 10001
 VOLUME /var/lib/frontrow
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
-    CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+    CMD ["python", "-c", "import os, urllib.request as http; http.urlopen(f'http://127.0.0.1:{os.environ.get(\"FRONTROW_PORT\", 8000)}/healthz', timeout=2)"]
 CMD ["frontrow", "serve", "--host", "0.0.0.0"]

@@ -1,6 +1,7 @@
 """Clients with addresses of their own: every address in 127.0.0.0/8 is this machine's."""
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,10 @@ async def visitor(address: str = "127.0.0.1") -> AsyncIterator[aiohttp.ClientSes
 
 
 async def open_socket(
-    url: str, address: str = "127.0.0.1", headers: Mapping[str, str] | None = None
+    url: str,
+    address: str = "127.0.0.1",
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> ClientConnection:
     """A WebSocket from an address.
 
@@ -28,6 +32,7 @@ async def open_socket(
         url: like http://127.0.0.1:8000/ws/alice.
         address: of the client.
         headers: of the handshake.
+        tls: for addresses that begin with https.
     """
     return await connect(
         url.replace("http", "ws", 1),
@@ -36,4 +41,5 @@ async def open_socket(
         additional_headers=headers,
         open_timeout=SECONDS,
         family=socket.AF_INET,
+        **({"ssl": tls} if tls else {}),
     )

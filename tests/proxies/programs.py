@@ -1,0 +1,177 @@
+"""nginx and Caddy, run with the examples that ship in `deploy/`."""
+
+import asyncio
+import os
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.debian import program
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+CADDY = Path(sys.prefix) / "bin" / "caddy"
+START_SECONDS = 20.0
+STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+# What an installation of nginx has around a site, without what needs root.
+_AROUND_THE_SITE = """\
+daemon off;
+master_process off;
+pid nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 2048; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    include {site};
+}}
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on. nginx and Caddy cannot be told to take one themselves."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def replaced(text: str, changes: Mapping[str, str]) -> str:
+    """An example with things replaced, each of which must be in it."""
+    for old, new in changes.items():
+        assert old in text, f"the example has no {old!r}"
+        text = text.replace(old, new)
+    return text
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate that nobody vouches for, and its key, as files."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    chain_path, key_path = folder / "fullchain.pem", folder / "privkey.pem"
+    chain_path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    key_path.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return chain_path, key_path
+
+
+def trusting_anybody() -> ssl.SSLContext:
+    """What a client needs to accept such a certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def nginx_site(folder: Path, port: int, upstream_port: int, **more: str) -> Path:
+    """The example of nginx, as the only site of a configuration.
+
+    Args:
+        folder: where it keeps its things.
+        port: where it listens by TLS.
+        upstream_port: of the server.
+        more: what else is replaced.
+
+    Returns:
+        The path of the configuration.
+    """
+    chain, key = certificate(folder, "tickets.example.com")
+    changes = {
+        "listen 80;": f"listen 127.0.0.1:{free_port()};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{port} ssl;",
+        "/etc/letsencrypt/live/tickets.example.com/fullchain.pem": str(chain),
+        "/etc/letsencrypt/live/tickets.example.com/privkey.pem": str(key),
+        "server 127.0.0.1:8000;": f"server 127.0.0.1:{upstream_port};",
+        **more,
+    }
+    site, whole = folder / "site.conf", folder / "nginx.conf"
+    site.write_text(replaced((DEPLOY / "nginx.conf").read_text(), changes))
+    whole.write_text(_AROUND_THE_SITE.format(site=site))
+    return whole
+
+
+def nginx_command(folder: Path, *arguments: str) -> list[str]:
+    """How nginx is called with the configuration in a folder."""
+    return [
+        str(program("nginx")),
+        *("-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr", *arguments),
+    ]
+
+
+def caddy_environment(folder: Path, **variables: str) -> dict[str, str]:
+    """An environment in which Caddy keeps everything in a folder, and touches nothing else."""
+    kept = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    return {**os.environ, **kept, "CADDY_ADMIN": f"unix/{folder}/admin.sock", **variables}
+
+
+@asynccontextmanager
+async def running(
+    command: list[str], port: int, environment: dict[str, str] | None = None
+) -> AsyncIterator[None]:
+    """Run a proxy until the block ends.
+
+    Args:
+        command: in the foreground.
+        port: where it listens when it is ready.
+        environment: of the process.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    said = asyncio.create_task(process.stderr.read())
+    try:
+        await _listening(process, port, said)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            try:
+                async with asyncio.timeout(STOP_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await said
+
+
+async def _listening(process: asyncio.subprocess.Process, port: int, said: "asyncio.Task[bytes]") -> None:
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            if process.returncode is not None:
+                raise AssertionError((await said).decode(errors="replace"))
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except OSError:
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
