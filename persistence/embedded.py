@@ -217,6 +217,7 @@ class EmbeddedPostgres:
             self._launch()
 
     def _launch(self) -> None:
+        self._require_same_major_version()
         self._write_settings()
         # Lock files that name no process of this cluster are left from a crash. PostgreSQL itself would
         # refuse to start where their pid now belongs to some other process.
@@ -233,6 +234,18 @@ class EmbeddedPostgres:
                 if time.monotonic() > deadline or self.postmaster_pid is not None:
                     raise
             time.sleep(POLL_SECONDS)
+
+    def _require_same_major_version(self) -> None:
+        """PostgreSQL reads no data of another major version; its own message says nothing of what to do."""
+        found = (self._cluster / "PG_VERSION").read_text().strip()
+        version = subprocess.check_output([str(BINARIES / "postgres"), "--version"], text=True)  # noqa: S603
+        if f" {found}." not in version:
+            raise EmbeddedPostgresFailed(
+                f"{self._cluster} holds data of PostgreSQL {found}, but the embedded one is "
+                f"{version.split()[-1]}. "
+                "Nothing was changed. Make a backup with the version of Frontrow that ran on it (`frontrow "
+                "backup`), and restore it with this one into another --data-dir; see docs/operations.md"
+            )
 
     def _write_settings(self) -> None:
         directory = self._socket_directory()

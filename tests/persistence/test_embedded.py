@@ -197,3 +197,19 @@ def test_a_killed_server_leaves_no_lock(data_directory: Path) -> None:
     server.communicate()
     with DataDirectory(data_directory).locked():
         pass
+
+
+def test_data_of_another_major_version_is_left_alone(data_directory: Path) -> None:
+    embedded = EmbeddedPostgres(data_directory)
+    embedded.start()
+    embedded.stop()
+    recorded = data_directory / "postgres" / "data" / "PG_VERSION"
+    ours = recorded.read_text()
+    recorded.write_text("17\n")
+    with pytest.raises(EmbeddedPostgresFailed, match=r"holds data of PostgreSQL 17, .*frontrow backup"):
+        embedded.start()
+    embedded.stop()
+    recorded.write_text(ours)
+    embedded.start()
+    assert answers(embedded)
+    embedded.stop()
