@@ -21,6 +21,7 @@ _REDACTED = "[redacted]"
 _QUOTED_LIMIT = 256
 
 access = logging.getLogger("frontrow.access")
+sockets = logging.getLogger("frontrow.sockets")
 
 
 def redact(line: str) -> str:
@@ -56,6 +57,18 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Alembic tells each step of every start; what was applied is logged by whoever migrates.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def log_socket(event: str, **fields: object) -> None:
+    """Write the line of what has become of a WebSocket.
+
+    Args:
+        event: "opened", "refused" or "closed".
+        fields: who it is and how it went; those that are None say nothing.
+    """
+    if sockets.isEnabledFor(logging.INFO):
+        told = {name: value for name, value in fields.items() if value is not None}
+        sockets.info("socket %s", event, extra={"fields": told})
 
 
 def log_refused_caller(*, host: str | None, origin: str | None, request_id: str) -> None:

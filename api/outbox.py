@@ -37,6 +37,9 @@ class Outbox:
         transport: where they go.
         limit_bytes: how much may wait, in bytes.
         on_overflow: called when more than that would wait; closes the connection.
+
+    Attributes:
+        sent: how many times something has been sent; frames that were sent together count once.
     """
 
     __slots__ = (
@@ -51,6 +54,7 @@ class Outbox:
         "_straight",
         "_stuck",
         "_transport",
+        "sent",
     )
 
     def __init__(
@@ -59,6 +63,7 @@ class Outbox:
         # From the first octet that the kernel does not take, the transport says so.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
+        self.sent = 0
         self._limit_bytes = limit_bytes
         self._on_overflow = on_overflow
         # Whether frames go to the transport at once: neither corked nor stuck nor ended.
@@ -84,6 +89,7 @@ class Outbox:
         Args:
             frames: one or more whole frames.
         """
+        self.sent += 1
         if self._straight:
             self._write(frames)
         elif not self._ended:

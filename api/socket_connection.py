@@ -13,7 +13,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Coroutine
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from api.heartbeat import Beating, Heartbeat
 from api.outbox import Outbox
@@ -22,6 +22,7 @@ from api.socket_frames import FINAL, Fault, FrameReader, Message, Opcode, frame,
 log = logging.getLogger("frontrow.sockets")
 
 NORMAL_CLOSURE, INTERNAL_ERROR = 1000, 1011
+NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
 
 _UNREAD_BYTES = 64 * 1024
 _MESSAGES_IN_A_TURN = 64
@@ -46,6 +47,20 @@ class Speaker(Protocol):
         """The connection has ended, and nothing is being waited for any more."""
 
 
+class Ending(NamedTuple):
+    """How a connection has ended.
+
+    Attributes:
+        code: of the close frame; 1005 if it had none, 1006 if there was no frame (RFC 6455, section 7.1.5).
+        reason: in words.
+        by: who ended it: "server", "client" or "network".
+    """
+
+    code: int
+    reason: str
+    by: str
+
+
 class SocketConnection(asyncio.Protocol):
     """One connection, from the end of its handshake on.
 
@@ -56,7 +71,9 @@ class SocketConnection(asyncio.Protocol):
         outbox_bytes: how much may wait to be sent.
 
     Attributes:
+        ending: how it has ended; None while it has not.
         outbox: where frames are sent; there is one when the transport has been given.
+        received: how many messages have come.
         transport: what leads to the client.
     """
 
@@ -75,7 +92,9 @@ class SocketConnection(asyncio.Protocol):
         "_spoke",
         "_timer",
         "_waiting",
+        "ending",
         "outbox",
+        "received",
         "transport",
     )
 
@@ -91,6 +110,8 @@ class SocketConnection(asyncio.Protocol):
         self._outbox_bytes = outbox_bytes
         self._begun = self._continuing = self._ended = self._client_ended = self._lost = False
         self._alive = True
+        self.ending: Ending | None = None
+        self.received = 0
         self._linger_bytes = -1
         self._waiting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -117,6 +138,7 @@ class SocketConnection(asyncio.Protocol):
         if self._ended:
             return
         self._ended = True
+        self.ending = self.ending or Ending(code, reason, "server")
         payload = code.to_bytes(2, "big") + reason.encode() if code else b""
         self.outbox.end(frame(FINAL | Opcode.CLOSE, payload))
         self._cut_after(_FAREWELL_SECONDS)
@@ -173,6 +195,7 @@ class SocketConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """There is no connection any more."""
         self._lost = self._ended = True
+        self.ending = self.ending or Ending(NO_CLOSE_FRAME, "", "network")
         self.outbox.lost()
         if self._timer is not None:
             self._timer.cancel()
@@ -212,6 +235,7 @@ class SocketConnection(asyncio.Protocol):
         opcode = message.opcode
         if opcode == _TEXT or opcode == _BINARY:
             if not self._ended:
+                self.received += 1
                 content = text_of(message) if opcode == _TEXT else message.payload
                 answer = self._speaker.on_message(content)
                 if answer is not None:
@@ -223,7 +247,11 @@ class SocketConnection(asyncio.Protocol):
         else:
             # The code is given back (section 5.5.1).
             self._client_ended = True
-            self.close(int.from_bytes(message.payload[:2], "big"))
+            code, reason = int.from_bytes(message.payload[:2], "big"), message.payload[2:]
+            self.ending = self.ending or Ending(
+                code or NO_STATUS, reason.decode("utf-8", "replace"), "client"
+            )
+            self.close(code)
             self.transport.close()
 
     def _wait_for(self, answer: Awaitable[None]) -> None:

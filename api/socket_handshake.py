@@ -103,7 +103,8 @@ class Handshake(WebSocketHandler):
             query = self.request.query_arguments.items()
             # Bytes that are no text are replaced, so that they are refused as any other wrong value.
             words = {name: values[-1].decode("utf-8", "replace") for name, values in query}
-            connection.begin(speaker.open(Opening(path, words, self.request.remote_ip or "")))
+            opening = Opening(path, words, self.request.remote_ip or "", self.request_id)
+            connection.begin(speaker.open(opening))
         # A handler and its connection hold each other; so they go at once.
         self.ws_connection = None
         self.on_connection_close()

@@ -12,12 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
 import orjson
 from tornado.websocket import WebSocketClosedError
 
 from api.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
+from api.json_log import log_socket
 from api.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.origins import AllowedOrigins
 from api.outbox import text_frame
@@ -158,11 +160,13 @@ class Opening(NamedTuple):
         path: the variable parts of the path.
         query: of repeated names the last.
         remote_ip: where it comes from; nothing if that is not known.
+        request_id: how the log and the answer call its handshake.
     """
 
     path: tuple[str, ...]
     query: Mapping[str, str]
     remote_ip: str
+    request_id: str = ""
 
 
 class ClientSocket(ABC):
@@ -183,8 +187,11 @@ class ClientSocket(ABC):
         "_bad_messages_left",
         "_connection",
         "_deflate_from_bytes",
+        "_opened_at",
         "_place",
+        "_request_id",
         "_token_ends",
+        "_user_id",
         "outbox",
         "services",
     )
@@ -198,6 +205,10 @@ class ClientSocket(ABC):
         self._place: OpenSocket | None = None
         self._token_ends: tuple[Cancellable, ...] = ()
         self._bad_messages_left = services.limits.bad_messages
+        self._user_id: int | None = None
+        self._request_id = ""
+        # When it was let in; None while it was not.
+        self._opened_at: float | None = None
 
     # What a door defines
 
@@ -239,7 +250,9 @@ class ClientSocket(ABC):
         token = opening.query.get("token")
         if not token:
             raise NoToken
-        return self.services.tokens.verify(token)
+        identity = self.services.tokens.verify(token)
+        self._user_id = identity.user_id
+        return identity
 
     def admit(self, holder: str, identity: Identity | None) -> None:
         """Take a place among the open sockets; it ends with the token, if the client has one.
@@ -329,6 +342,8 @@ class ClientSocket(ABC):
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close code and words."""
         self._connection.close(code, reason)
+        # Now rather than when the client has answered, which a server that stops does not wait for.
+        self._log_closed()
 
     def fail(self, defect: BaseException) -> None:
         """Log a defect and end the connection."""
@@ -340,14 +355,19 @@ class ClientSocket(ABC):
         Args:
             opening: what it brings.
         """
+        self._request_id = opening.request_id
         try:
             async with asyncio.timeout(self.services.limits.catch_up_seconds):
                 await self.enter(opening)
+            self._opened_at = monotonic()
+            self._log("opened", address=opening.remote_ip)
         except WebSocketClosedError:
             return
         except tuple(kind for kind, _ in self.refusals) as error:
             self._leave()
-            self.close(*next(farewell for kind, farewell in self.refusals if isinstance(error, kind)))
+            farewell = next(farewell for kind, farewell in self.refusals if isinstance(error, kind))
+            self.close(*farewell)
+            self._log("refused", address=opening.remote_ip, **farewell._asdict())
             forget_frames(error)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
@@ -365,6 +385,7 @@ class ClientSocket(ABC):
     def on_close(self) -> None:
         """The connection has gone."""
         self._leave()
+        self._log_closed()
 
     def on_overflow(self) -> None:
         """The client does not read."""
@@ -373,6 +394,23 @@ class ClientSocket(ABC):
 
     def _fail(self) -> None:
         self.close(*DEFECT)
+
+    def _log_closed(self) -> None:
+        """Tell once how a client that had been let in has gone."""
+        opened_at, self._opened_at = self._opened_at, None
+        if opened_at is not None and (ending := self._connection.ending) is not None:
+            self._log(
+                "closed",
+                **ending._asdict(),
+                received=self._connection.received,
+                sent=self.outbox.sent,
+                seconds=round(monotonic() - opened_at, 3),
+            )
+
+    def _log(self, event: str, **details: object) -> None:
+        log_socket(
+            event, endpoint=self.endpoint, request_id=self._request_id, user_id=self._user_id, **details
+        )
 
     def _leave(self) -> None:
         attempt(self.depart)

@@ -8,9 +8,9 @@ answers and mails leave, say goodbye to the sockets, close the database.
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -48,6 +48,7 @@ from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, reading_connector, require_own_sessions
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
 from frontrow.descriptors import allow_descriptors
+from frontrow.life_log import LifeLog
 from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
@@ -388,10 +389,12 @@ async def _serve(
     announce: Callable[[str], None],
 ) -> None:
     loop = asyncio.get_running_loop()
-    told_to_stop = asyncio.Event()
+    stopped: asyncio.Future[str] = loop.create_future()
+    life = LifeLog(settings)
 
     def stop_soon(number: int) -> None:
-        told_to_stop.set()
+        if not stopped.done():
+            stopped.set_result(signal.Signals(number).name)
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -401,7 +404,6 @@ async def _serve(
         companions.append(asyncio.create_task(embedded.keep_running()))
     connector = Connector(url)
     lock = ServerLock(connector)
-    stopped = asyncio.create_task(told_to_stop.wait())
     try:
         await require_own_sessions(settings, url)
         if not await _took_turn(settings, lock, standby, stopped, announce):
@@ -415,6 +417,7 @@ async def _serve(
             await server.start()
             spare_the_collector()
             base_url = f"http://{settings.host}:{server.port}{settings.path_prefix}"
+            life.started(base_url)
             announce(f"listening on {base_url}")
             for port in settings.extra_ports:
                 announce(f"also listening on http://{settings.host}:{port}{settings.path_prefix}")
@@ -435,15 +438,16 @@ async def _serve(
     finally:
         lock.release()
         connector.close()
-        for task in (stopped, *companions):
-            task.cancel()
+        for companion in companions:
+            companion.cancel()
+        life.stopped(stopped.result() if stopped.done() else str(sys.exception()))
 
 
 async def _took_turn(
     settings: Settings,
     lock: ServerLock,
     standby: bool,
-    stopped: "asyncio.Task[Any]",
+    stopped: "asyncio.Future[str]",
     announce: Callable[[str], None],
 ) -> bool:
     """Take the lock of the database, as a standby when it is free. False if told to stop before."""

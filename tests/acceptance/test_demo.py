@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 from tornado.testing import bind_unused_port
 
@@ -32,3 +33,26 @@ async def test_a_demo_takes_the_ports_that_its_settings_name_and_no_other(data_d
                 assert "Guides " in await server.said(GUIDES_PORTS)
         finally:
             await server.remove()
+
+
+@pytest.mark.gen_test(timeout=90)
+async def test_a_page_that_was_opened_from_a_file_may_use_a_demo_and_no_other_server(
+    data_directory: Path,
+) -> None:
+    server = ServerProcess(data_directory)
+    try:
+        for options, status in ((["--demo"], 200), ([], 403)):
+            await server.start(*options)
+            async with aiohttp.ClientSession(server.url, headers={"Origin": "null"}) as session:
+                async with session.get("/health") as answer:
+                    assert answer.status == status
+                    allowed = answer.headers.get("Access-Control-Allow-Origin")
+                    assert allowed == ("null" if status == 200 else None)
+                if status == 200:
+                    await (await session.ws_connect("/ws/ana")).close()
+                else:
+                    with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
+                        await session.ws_connect("/ws/ana")
+            await server.terminate()
+    finally:
+        await server.remove()

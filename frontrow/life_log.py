@@ -1,0 +1,57 @@
+"""The first and the last line of a server's log: what runs where, and why it stopped."""
+
+import logging
+import os
+import platform
+import socket
+from time import monotonic
+
+from frontrow import __version__
+from frontrow.settings import Settings
+
+log = logging.getLogger("frontrow")
+
+
+class LifeLog:
+    """Writes both lines of one server process.
+
+    Args:
+        settings: of the server.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._node = {"node": socket.gethostname(), "pid": os.getpid()}
+        self._began = monotonic()
+
+    def started(self, base_url: str) -> None:
+        """The server answers.
+
+        Args:
+            base_url: where it listens.
+        """
+        settings = self._settings
+        fields = {
+            "version": __version__,
+            "python": platform.python_version(),
+            "env": settings.env,
+            "address": base_url,
+            "extra_ports": settings.extra_ports,
+            "metrics_port": settings.metrics_port or None,
+            "database": settings.shown_database_url or f"embedded in {settings.data_dir.absolute()}",
+            "seconds": self._seconds(),
+        }
+        told = {name: value for name, value in fields.items() if value not in (None, ())}
+        log.info("the server has started", extra={"fields": {**told, **self._node}})
+
+    def stopped(self, reason: str) -> None:
+        """The process is about to end.
+
+        Args:
+            reason: the signal, or what went wrong.
+        """
+        fields = {"version": __version__, "reason": reason, "uptime_seconds": self._seconds(), **self._node}
+        log.info("the server has stopped", extra={"fields": fields})
+
+    def _seconds(self) -> float:
+        return round(monotonic() - self._began, 3)
