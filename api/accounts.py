@@ -25,6 +25,7 @@ from api.errors import (
     WrongCredentials,
     WrongPassword,
 )
+from api.login_attempts import LoginAttempts
 from api.mail import Mailer, text_mail
 from api.passwords import Passwords, weakness
 from api.revocations import Revocations
@@ -107,7 +108,9 @@ class AccountRules:
         token_seconds: life of an access token.
         refresh_seconds: life of a refresh token.
         reset_seconds: life of the link in a mail.
-        attempts_per_account, attempts_per_address: in a window.
+        attempts_per_account: wrong passwords for an account from one address, in a window.
+        attempts_per_account_anywhere: the same from all addresses that it has not been used from.
+        attempts_per_address: whatever costs much or tells something, in a window.
         window_seconds: length of the window.
         site_url: where links in mails lead.
     """
@@ -116,6 +119,7 @@ class AccountRules:
     refresh_seconds: float
     reset_seconds: float
     attempts_per_account: int
+    attempts_per_account_anywhere: int
     attempts_per_address: int
     window_seconds: float
     site_url: str
@@ -162,7 +166,9 @@ class Accounts:
         self._mailer = mailer
         self._rules = rules
         self._now = now
-        self._of_account = Throttle(rules.attempts_per_account, rules.window_seconds, now)
+        self._attempts = LoginAttempts(
+            rules.attempts_per_account, rules.attempts_per_account_anywhere, rules.window_seconds, now
+        )
         self._of_address = Throttle(rules.attempts_per_address, rules.window_seconds, now)
         self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.window_seconds, now)
 
@@ -196,12 +202,12 @@ class Accounts:
             TooManyAttempts: it has been tried too often.
         """
         self.count_attempt(address)
-        self._of_account.attempt(email)
+        self._attempts.attempt(email, address)
         credentials = await self._users.credentials_by_email(email)
         known_hash = credentials.password_hash if credentials else None
         if not await self._passwords.matches(password, known_hash) or credentials is None:
             raise WrongCredentials
-        self._of_account.forgive(email)
+        self._attempts.succeeded(email, address)
         self._of_address.retract(network_of(address))
         if self._passwords.is_outdated(credentials.password_hash):
             await self._logins.rehash(credentials, await self._passwords.hash(password))
@@ -225,7 +231,7 @@ class Accounts:
         """End the log-in that a token comes from."""
         await self._end(identity.login_id or identity.token_id, identity.user_id, identity.expires_at)
 
-    async def change_password(self, user_id: int, current: str, new: str) -> TokenPair:
+    async def change_password(self, address: str, user_id: int, current: str, new: str) -> TokenPair:
         """Set another password, end all log-ins and begin a new one.
 
         Raises:
@@ -234,7 +240,7 @@ class Accounts:
             InvalidInput: the new password is too weak.
             TooManyAttempts: it has been tried too often.
         """
-        credentials = await self.require_password(user_id, current)
+        credentials = await self.require_password(address, user_id, current)
         password_hash = await self._hash("new_password", new, credentials.email)
         revoked = await self._logins.change_password(credentials, password_hash, self._now)
         if revoked is None:
@@ -242,17 +248,17 @@ class Accounts:
         self._revocations.adopt(revoked)
         return await self._begin(await self._own(user_id))
 
-    async def require_password(self, user_id: int, password: str) -> Credentials:
+    async def require_password(self, address: str, user_id: int, password: str) -> Credentials:
         """See that a user knows the password.
 
         Raises:
             NoAccount, WrongPassword, TooManyAttempts: as above.
         """
         credentials = await self._own(user_id)
-        self._of_account.attempt(credentials.email)
+        self._attempts.attempt(credentials.email, address)
         if not await self._passwords.matches(password, credentials.password_hash):
             raise WrongPassword
-        self._of_account.forgive(credentials.email)
+        self._attempts.succeeded(credentials.email, address)
         return credentials
 
     async def send_reset(self, email: str) -> None:
@@ -270,7 +276,7 @@ class Accounts:
                 text_mail(address, "Another password", _RESET_TEXT.format(link=link, minutes=minutes))
             )
 
-    async def reset_password(self, token: str, new: str) -> None:
+    async def reset_password(self, address: str, token: str, new: str) -> None:
         """Set another password with the token from a mail, and end all log-ins.
 
         Raises:
@@ -286,7 +292,7 @@ class Accounts:
         if revoked is None:
             raise ResetRefused
         self._revocations.adopt(revoked)
-        self._of_account.forgive(credentials.email)
+        self._attempts.trust(credentials.email, address)
 
     async def delete(self, user_id: int) -> None:
         """Delete an account; tickets and reviews stay, without a name.

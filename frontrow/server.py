@@ -172,6 +172,7 @@ class Server:
                 refresh_seconds=settings.refresh_token_ttl_seconds,
                 reset_seconds=settings.password_reset_seconds,
                 attempts_per_account=settings.attempts_per_account,
+                attempts_per_account_anywhere=settings.attempts_per_account_anywhere,
                 attempts_per_address=settings.attempts_per_address,
                 window_seconds=settings.attempts_window_seconds,
                 site_url=settings.site_url,

@@ -310,8 +310,14 @@ class Settings:
     attempts_per_account: Annotated[
         int,
         _whole(1, 1_000_000, "attempts"),
-        "Wrong passwords for one account within the window; beyond it the answer is 429.",
+        "Wrong passwords for one account from one address within the window; beyond it the answer is 429.",
     ] = 10
+    attempts_per_account_anywhere: Annotated[
+        int,
+        _whole(1, 1_000_000, "attempts"),
+        "Wrong passwords for one account within the window, from all addresses together that nobody has "
+        "logged in to it from.",
+    ] = 200
     attempts_per_address: Annotated[
         int,
         _whole(1, 1_000_000, "attempts"),

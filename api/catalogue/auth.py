@@ -161,7 +161,9 @@ async def change_password(call: Call, current_password: str, new_password: str) 
     tokens.
     """
     accounts = call.services.accounts
-    return _tokens(await accounts.change_password(call.account_id, current_password, new_password))
+    return _tokens(
+        await accounts.change_password(call.address, call.account_id, current_password, new_password)
+    )
 
 
 class Refresh(RequestSchema):
@@ -239,4 +241,4 @@ async def reset_password(call: Call, token: str, new_password: str) -> None:
 
     The token is used up, and all log-ins of the account are ended.
     """
-    await call.services.accounts.reset_password(token, new_password)
+    await call.services.accounts.reset_password(call.address, token, new_password)

@@ -146,7 +146,7 @@ async def update_profile(call: Call, current_password: str = "", **values: Any) 
         with _of_account():
             known = await call.services.catalogue.users.find(call.account_id)
         if values["email"] != known["email"]:
-            await call.services.accounts.require_password(call.account_id, current_password)
+            await call.services.accounts.require_password(call.address, call.account_id, current_password)
     return await _changed(call, values)
 
 

@@ -21,6 +21,7 @@ _HASTY = {
     "password_memory_kib": 64,
     "password_passes": 1,
     "attempts_per_account": 1_000_000,
+    "attempts_per_account_anywhere": 1_000_000,
     "attempts_per_address": 1_000_000,
     "guest_requests_per_address": 1_000_000,
     "guest_requests_per_session": 1_000_000,

@@ -16,6 +16,7 @@ from tests.catalogue.programme import make_room, make_screening
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
+from tests.proxies.visitors import visitor
 
 pytestmark = pytest.mark.gen_test
 
@@ -111,6 +112,42 @@ async def test_attempts_are_bounded_per_account_and_per_address(open_house: Open
     statuses = [(await Member(house, f"{number}@home.example").log_in()).status for number in range(4)]
     assert statuses[-1] == 429
     assert (await Member(house, "new@home.example").register()).status == 429
+
+
+async def test_a_stranger_slows_guessing_and_does_not_lock_the_owner_out(open_house: OpenHouse) -> None:
+    house = await open_house(attempts_per_account=3, attempts_per_account_anywhere=9)
+    ada = await member(house)
+    wrong = {"email": ada.email, "password": OTHER_PASSWORD}
+    right = {"email": ada.email, "password": PASSWORD}
+
+    async def tried(address: str, body: dict[str, str], times: int = 1) -> list[int]:
+        statuses = []
+        async with visitor(address) as session:
+            for _ in range(times):
+                async with session.post(f"{house.base_url}{AUTH}/login", json=body) as answer:
+                    statuses.append(answer.status)
+        return statuses
+
+    assert await tried("127.0.0.2", wrong, 5) == [401, 401, 401, 429, 429]
+    assert await tried("127.0.0.2", right) == [429]
+    # The owner is let in where she has been and where she has not.
+    assert await tried("127.0.0.1", right) == [200]
+    assert await tried("127.0.0.3", right) == [200]
+
+    statuses = [status for last in range(4, 12) for status in await tried(f"127.0.0.{last}", wrong, 4)]
+    assert statuses.count(401) == 6
+    assert await tried("127.0.0.20", right) == [429]
+    assert await tried("127.0.0.1", right) == [200]
+    assert await tried("127.0.0.3", right) == [200]
+    # Nor by somebody who has her token and not her password.
+    thief = {"Authorization": f"Bearer {ada.token}"}
+    change = {"current_password": "not the password", "new_password": OTHER_PASSWORD}
+    async with visitor("127.0.0.2") as session:
+        async with session.put(
+            f"{house.base_url}{AUTH}/change-password", json=change, headers=thief
+        ) as answer:
+            assert answer.status == 429
+    assert (await ada.change_password(OTHER_PASSWORD)).status == 200
 
 
 async def test_success_takes_attempts_back(open_house: OpenHouse) -> None:

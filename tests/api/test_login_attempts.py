@@ -1,0 +1,83 @@
+"""How often a password may be guessed, and that nobody is locked out by it."""
+
+from api.errors import TooManyAttempts
+from api.login_attempts import LoginAttempts
+from engine.memory import ManualClock
+
+ADA = "ada@home.example"
+HOME = "192.0.2.7"
+WINDOW_SECONDS = 900.0
+DAY_SECONDS = 86_400
+
+
+def admitted(attempts: LoginAttempts, address: str, account: str = ADA) -> bool:
+    try:
+        attempts.attempt(account, address)
+    except TooManyAttempts:
+        return False
+    return True
+
+
+def stranger(number: int) -> str:
+    """One of 65,536 addresses."""
+    return f"198.{number // 65_536}.{number // 256 % 256}.{number % 256}"
+
+
+def test_one_stranger_locks_out_one_address() -> None:
+    attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
+    assert [admitted(attempts, stranger(1)) for _ in range(1000)].count(True) == 10
+    # The owner has never been anywhere before, and mistypes the password nine times.
+    assert all(admitted(attempts, HOME) for _ in range(10))
+    assert not admitted(attempts, HOME)
+
+
+def test_many_strangers_never_lock_out_where_the_owner_has_been() -> None:
+    attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
+    assert admitted(attempts, HOME)
+    attempts.succeeded(ADA, HOME)
+    for number in range(5000):
+        admitted(attempts, stranger(number))
+    assert not admitted(attempts, "203.0.113.1")
+    for _ in range(50):
+        assert admitted(attempts, HOME)
+        attempts.succeeded(ADA, HOME)
+
+
+def test_a_new_address_gets_in_again_after_a_window_or_a_new_password() -> None:
+    clock = ManualClock()
+    attempts = LoginAttempts(10, 200, WINDOW_SECONDS, clock.now)
+    for number in range(5000):
+        admitted(attempts, stranger(number))
+    assert not admitted(attempts, HOME)
+    attempts.trust(ADA, HOME)
+    assert admitted(attempts, HOME)
+    assert not admitted(attempts, "203.0.113.1")
+    clock.advance(WINDOW_SECONDS)
+    assert admitted(attempts, "203.0.113.1")
+
+
+def test_guesses_of_a_day_are_bounded_whatever_the_number_of_addresses() -> None:
+    clock = ManualClock()
+    attempts = LoginAttempts(10, 200, WINDOW_SECONDS, clock.now)
+    guesses = 0
+    for number in range(DAY_SECONDS // 2):
+        clock.advance(2)
+        guesses += admitted(attempts, stranger(number))
+    assert 15_000 < guesses <= 19_200
+
+
+def test_the_owners_log_ins_give_strangers_no_more_guesses() -> None:
+    attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
+    guesses = 0
+    for number in range(5000):
+        guesses += admitted(attempts, stranger(number))
+        if admitted(attempts, HOME):
+            attempts.succeeded(ADA, HOME)
+    assert guesses == 200
+
+
+def test_what_is_tried_at_one_account_does_not_count_at_another() -> None:
+    attempts = LoginAttempts(2, 4, WINDOW_SECONDS, ManualClock().now)
+    for number in range(10):
+        admitted(attempts, stranger(number))
+    assert admitted(attempts, stranger(1), "bob@home.example")
