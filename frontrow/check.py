@@ -13,6 +13,7 @@ from persistence.connector import Connector, DefectiveStatement
 from persistence.embedded import EmbeddedPostgres
 from persistence.migrations import newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
+from persistence.server_lock import who_serves
 
 _OWN_CONNECTIONS = 3
 """Connections besides the pool: of the journal, of the lock, and one for whoever looks into the database."""
@@ -60,6 +61,8 @@ async def advice(settings: Settings) -> list[Finding]:
         ((version, shown, fsync, full_pages, connections),) = await connector.run(_PROBE)
         findings.extend(_of_server(settings, version, shown, fsync == full_pages == "on", connections))
         findings.extend(await _of_schema(connector))
+        if who := await who_serves(connector):
+            findings.append(Finding(True, False, who))
         await require_own_sessions(settings, database_url)
         if settings.direct_database_url:
             text = "FRONTROW_DIRECT_DATABASE_URL leads to the same database without a pooler"

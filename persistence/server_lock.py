@@ -219,6 +219,16 @@ class ServerLock:
         return await self._connector.dedicated(f"frontrow standby {os.getpid()}", STATEMENT_SECONDS)
 
 
+async def who_serves(connector: Connector) -> str | None:
+    """A sentence that says which server serves a database, or None if none does.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    holders = await connector.run(HOLDER, _KEYS)
+    return ServedByAnother(ServerName.parsed(holders[0][1] or "")).now if holders else None
+
+
 def _described(holder: ServerName | None) -> str:
     if holder is None:
         return "another session, whose name says no more"
