@@ -179,7 +179,8 @@ class MetricsApplication(ResourceApplication):
     """
 
     def __init__(self, services: Services) -> None:
-        super().__init__(replace(services, metrics_open=True), (metrics_page,), ())
+        # No proxy that adds a prefix leads there.
+        super().__init__(replace(services, metrics_open=True, path_prefix=""), (metrics_page,), ())
 
 
 @lru_cache(_DOCUMENTS_KEPT)

@@ -59,6 +59,7 @@ async def test_beside_the_api(
     ("settings", "on_its_own_port", "beside_the_api"),
     [
         (PRODUCTION, [OPEN, OPEN, OPEN], [CLOSED, CLOSED, CLOSED]),
+        ({"path_prefix": "/tickets"}, [OPEN, OPEN, OPEN], [CLOSED, CLOSED, CLOSED]),
         ({**PRODUCTION, "metrics_token": TOKEN}, [UNKNOWN, WRONG, OPEN], [UNKNOWN, WRONG, OPEN]),
     ],
 )
