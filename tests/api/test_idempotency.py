@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from api.services import Limits
+from api.services import IdempotencyLookup, Limits
+from engine.errors import StoreUnavailable
+from engine.records import IdempotencyRecord
 from tests.api.caller import RESERVATIONS, Response
 from tests.api.venue import SCREENING, Venue
 
@@ -191,9 +193,43 @@ async def test_keys_in_flight_are_bounded(open_venue: Callable[..., Venue]) -> N
     assert (await user.reserve(SCREENING, [43])).status == 201
 
 
-async def test_other_methods_take_no_notice_of_keys(venue: Venue) -> None:
+async def test_reading_takes_no_notice_of_keys(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     for _ in range(2):
         response = await user.send("GET", f"{RESERVATIONS}/my-reservations", key="k1")
         assert (response.status, REPLAYED in response.headers) == (200, False)
+
+
+class AwayAfter:
+    """Answers that are kept, in a database that can be reached so many times."""
+
+    def __init__(self, kept: IdempotencyLookup, lookups: int) -> None:
+        self._kept = kept
+        self._lookups = lookups
+
+    async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
+        if not self._lookups:
+            raise StoreUnavailable
+        self._lookups -= 1
+        return await self._kept.lookup(scope, key)
+
+
+async def test_a_refusal_is_not_given_before_the_key_has_been_looked_up_again(venue: Venue) -> None:
+    await venue.user(8).reserve(SCREENING, [42])
+    venue.restart_api(idempotency=AwayAfter(venue.readers, 1))
+    refused = await venue.user(7).reserve(SCREENING, [42], key="k1")
+    assert (refused.status, refused.code, refused.json["retryable"]) == (503, "store_unavailable", True)
+    venue.restart_api(idempotency=venue.readers)
+    await venue.user(8).cancel_reservations(SCREENING)
+    assert (await venue.user(7).reserve(SCREENING, [42], key="k1")).status == 201
+
+
+async def test_a_delete_honours_keys_too(venue: Venue) -> None:
+    user = venue.user(7)
+    ticket = (await user.book(SCREENING, [42])).json[0]["id"]
+    first = await user.send("DELETE", f"/api/v1/tickets/{ticket}", key="k1")
+    assert first.status == 204
+    assert_replay(await user.send("DELETE", f"/api/v1/tickets/{ticket}", key="k1"), first)
+    other = await user.send("DELETE", f"/api/v1/tickets/{ticket}?again", key="k1")
+    assert (other.status, other.code) == (422, "idempotency_key_reused")
