@@ -125,6 +125,23 @@ async def test_a_locked_table(house: House) -> None:
     await told(house)
 
 
+async def test_a_locked_table_before_a_screening_is_loaded(house: House) -> None:
+    guest, kind, other = Guest(house, "session-0001"), await on_sale(house), await on_sale(house)
+    await told(house)
+    locking = connect(house.database_url)
+    locking.autocommit = False
+    try:
+        with locking.cursor() as cursor:
+            cursor.execute("LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE")
+        assert (await guest.reserve(kind)).status == 503
+        await told(house, "screenings")
+    finally:
+        locking.rollback()
+        locking.close()
+    assert (await guest.reserve(other)).status == 201
+    await told(house)
+
+
 async def test_a_screening_that_is_locked_alone_stops_no_other(house: House) -> None:
     guest, other = Guest(house, "session-0001"), Guest(house, "session-0002")
     event = await make_event(house)
