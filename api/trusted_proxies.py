@@ -72,7 +72,8 @@ class TrustedProxies:
         """
         # Sockets that are not of the internet have a path for their address.
         text = str(address[0]) if isinstance(address, tuple) and address else UNKNOWN_ADDRESS
-        text = plain_address(text)
+        if ":" in text:
+            text = plain_address(text)
         return Peer(text, relays=self.trusts(text))
 
     def trusts(self, address: str) -> bool:

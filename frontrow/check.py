@@ -87,6 +87,12 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         if not settings.hosts:
             text = "only calls to IP addresses and localhost are answered; set FRONTROW_HOSTS or the URL"
             yield Finding(False, False, text)
+    if settings.production and settings.public_url.startswith("https:") and not settings.trusted_proxies:
+        text = (
+            "FRONTROW_PUBLIC_URL has https, so clients come by a proxy and all seem to have its address; "
+            "set FRONTROW_TRUSTED_PROXIES to where it is"
+        )
+        yield Finding(False, False, text)
     if settings.production and ANY_ORIGIN in settings.allowed_origins:
         yield Finding(False, False, "pages of every site may call the API: FRONTROW_ALLOWED_ORIGINS has *")
     if settings.production and ANY_NAME in settings.hosts:

@@ -369,7 +369,7 @@ async def test_a_client_that_does_not_wait_gets_its_tickets_all_the_same(
     user = venue.user(7)
     venue.journal.automatic = False
     body = b'{"screening_id": 123, "seat_ids": [42]}'
-    head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {user.token}\r\n"
+    head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {user.token}\r\n"
     _, writer = await asyncio.open_connection("127.0.0.1", venue.port)
     writer.write(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
     while not venue.journal.depth:  # noqa: ASYNC110 - nothing tells of it
@@ -403,7 +403,7 @@ async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collecto
     venue = open_venue(layer=HTTPTOOLS)
     body = b'{"screening_id": 123, "seat_ids": [41]}'
     fields = (
-        b"Host: frontrow\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
+        b"Host: localhost\r\nConnection: close\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n"
         % (
             venue.tokens.issue(7, ttl_seconds=60).encode(),
             len(body),

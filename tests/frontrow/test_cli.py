@@ -159,6 +159,17 @@ def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -
         assert ("only some of this machine may call the API" in output) is remarked
 
 
+def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None:
+    by_tls = {**IN_PRODUCTION, "FRONTROW_PUBLIC_URL": "https://tickets.example"}
+    for settings, remarked in (
+        (by_tls, True),
+        ({**by_tls, "FRONTROW_TRUSTED_PROXIES": "127.0.0.1"}, False),
+        ({**by_tls, "FRONTROW_PUBLIC_URL": "http://tickets.example"}, False),
+    ):
+        output = run("check", "--data-dir", tmp_path, **settings).output
+        assert ("all seem to have its address" in output) is remarked
+
+
 def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> None:
     url = "postgresql://somebody:hidden-word@127.0.0.1:1/sales"
     checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)

@@ -14,6 +14,12 @@ Given = Callable[..., None]
 PUBLIC_KEY = public_pem(ED25519_KEY)
 OTHER_SECRET = STRONG_SECRET[::-1]
 
+NETWORKS_FAULT = (
+    "FRONTROW_TRUSTED_PROXIES must be networks like 10.0.0.0/8 or addresses, not of everybody, separated by "
+    'commas (got "{}")'
+)
+PREFIX_FAULT = 'FRONTROW_PATH_PREFIX must be a path like /tickets, without a slash at its end (got "{}")'
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +124,14 @@ def test_each_default_is_what_its_variable_may_hold(name: str, given: Given) -> 
             'FRONTROW_IDEMPOTENCY_HOURS must be a whole number of hours between 24 and 8760 (got "23")',
         ),
         ("host", "", 'FRONTROW_HOST must be a host name or an address (got "")'),
+        *(
+            ("trusted_proxies", text, NETWORKS_FAULT.format(text))
+            for text in ("10.0.0.1/8", "0.0.0.0/0", "::/0", "x")
+        ),
+        *(
+            ("path_prefix", text, PREFIX_FAULT.format(text))
+            for text in ("tickets", "/", "/a/", "/a b", "/a/../b?")
+        ),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(name: str, text: str, fault: str, given: Given) -> None:
@@ -342,3 +356,18 @@ def test_old_secrets_are_judged_as_the_present_one_is(given: Given, name: str) -
 def test_old_secrets_stand_by_no_public_key(given: Given) -> None:
     given(jwt_algorithm="EdDSA", jwt_public_key=PUBLIC_KEY, jwt_old_secrets=STRONG_SECRET)
     assert faults() == ["FRONTROW_JWT_OLD_SECRETS is not used with FRONTROW_JWT_ALGORITHM=EdDSA"]
+
+
+def test_ports_of_the_proxy_protocol_are_ports_of_their_own(given: Given) -> None:
+    given(proxy_protocol_ports="8002")
+    assert faults() == [
+        "FRONTROW_PROXY_PROTOCOL_PORTS needs FRONTROW_TRUSTED_PROXIES: nobody else may connect there"
+    ]
+    given(trusted_proxies="10.0.0.0/8, ::1", extra_ports="8001")
+    settings = load_settings()
+    assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    given(proxy_protocol_ports="8001,8002")
+    assert faults() == [
+        "FRONTROW_PROXY_PROTOCOL_PORTS must not hold ports of FRONTROW_PORT, FRONTROW_METRICS_PORT, "
+        "FRONTROW_EXTRA_PORTS"
+    ]
