@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from persistence.embedded import ROOT_STAND_IN
 from tests.debian import program
 
-_START_SECONDS = 10.0
+_START_SECONDS = 60.0
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from persistence.embedded import EmbeddedPostgres
 
-GONE_SECONDS = 10.0
+GONE_SECONDS = 60.0
 """How long its processes may take to end; they have been told, or killed."""
 
 _POLL_SECONDS = 0.02

@@ -16,7 +16,7 @@ from tests.acceptance.client import Answer, Client, Unanswered
 from tests.acceptance.server_process import SeededScreening
 from tests.database import execute
 
-SETTLE_SECONDS = 20.0
+SETTLE_SECONDS = 120.0
 _RETRY_SECONDS = 0.05
 
 

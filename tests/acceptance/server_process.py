@@ -26,9 +26,9 @@ from frontrow.signing import tokens_of
 from tests.acceptance.database_process import DatabaseProcess
 from tests.http_layer import http_layer
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
-COMMAND_SECONDS = 120.0
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+COMMAND_SECONDS = 300.0
 
 _ANNOUNCEMENT = "listening on "
 # The state of a socket in /proc/net/tcp.

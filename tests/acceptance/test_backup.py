@@ -79,7 +79,7 @@ async def sell_on(client: Client, screening_id: int, seat_ids: range, sold: list
         sold.append(seat_id)
 
 
-@pytest.mark.gen_test(timeout=170)
+@pytest.mark.gen_test(timeout=510)
 async def test_restored_into_an_empty_folder(data_directory: Path, tmp_path: Path) -> None:
     file = tmp_path / "box-office.backup"
     async with ServerProcess(data_directory) as server, http_session() as session:

@@ -132,7 +132,7 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     assert all(held_meanwhile), "holds did not go on"
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=330)
 async def test_killed_under_load(data_directory: Path, figures: Figures) -> None:
     await _kill_repeatedly(data_directory, count_of("DATABASE_KILLS", 5), figures)
 
@@ -194,7 +194,7 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
     assert held, "holds did not go on"
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=330)
 async def test_frozen(data_directory: Path, figures: Figures) -> None:
     await _freeze(data_directory, count_of("FREEZE_SECONDS", 10), figures)
 
@@ -205,7 +205,7 @@ async def test_frozen_for_a_minute(data_directory: Path, figures: Figures) -> No
     await _freeze(data_directory, count_of("SOAK_FREEZE_SECONDS", 60), figures)
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_server_without_its_database_says_so(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server, aiohttp.ClientSession(server.url) as session:
         server.database.freeze()

@@ -11,7 +11,7 @@ from tests.acceptance.server_process import ServerProcess
 GUIDES_PORTS = "FRONTROW_EXTRA_PORTS=8001,3000"
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_demo_takes_the_ports_that_its_settings_name_and_no_other(data_directory: Path) -> None:
     unused, other_port = bind_unused_port()
     unused.close()
@@ -35,7 +35,7 @@ async def test_a_demo_takes_the_ports_that_its_settings_name_and_no_other(data_d
             await server.remove()
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_a_page_that_was_opened_from_a_file_may_use_a_demo_and_no_other_server(
     data_directory: Path,
 ) -> None:

@@ -137,7 +137,7 @@ async def _fuzz(directory: Path, doors: Sequence[Door], number: int, figures: Fi
             figures(**{f"{door.name}_answers": one.answers.total(), f"{door.name}_closed": one.codes.total()})
 
 
-@pytest.mark.gen_test(timeout=100)
+@pytest.mark.gen_test(timeout=300)
 async def test_noise_is_answered_or_ends_its_own_socket_alone(data_directory: Path, figures: Figures) -> None:
     await _fuzz(data_directory, DOORS, count_of("SOCKET_MESSAGES", 3000), figures)
 

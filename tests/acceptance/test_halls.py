@@ -18,7 +18,7 @@ GROWTH_LIMIT_BYTES = 2**20
 SEATS_RATIO = LARGE[0] * LARGE[1] / (SMALL[0] * SMALL[1])
 
 
-@pytest.mark.gen_test(timeout=110)
+@pytest.mark.gen_test(timeout=330)
 async def test_ten_thousand_untouched_screenings_are_not_in_memory(
     data_directory: Path, figures: Figures
 ) -> None:

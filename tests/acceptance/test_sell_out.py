@@ -87,7 +87,7 @@ class Buyer:
         return False
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.gen_test(timeout=280)
 async def test_every_seat_is_sold_exactly_once_and_everybody_sees_it(
     data_directory: Path, figures: Figures
@@ -130,7 +130,7 @@ async def test_every_seat_is_sold_exactly_once_and_everybody_sees_it(
         )
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_socket_that_missed_too_much_gets_all_seats_anew(data_directory: Path) -> None:
     remembered = 5
     async with ServerProcess(data_directory, resume_limit=remembered) as server, http_session() as session:

@@ -53,7 +53,7 @@ class Chooser:
             return
 
 
-@pytest.mark.gen_test(timeout=100)
+@pytest.mark.gen_test(timeout=300)
 async def test_everything_acknowledged_survives_and_everybody_is_told(
     data_directory: Path, figures: Figures
 ) -> None:
@@ -107,7 +107,7 @@ async def test_everything_acknowledged_survives_and_everybody_is_told(
         )
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_a_new_server_is_told_that_the_directory_is_taken(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         rival = ServerProcess(data_directory)

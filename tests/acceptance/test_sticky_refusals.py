@@ -193,7 +193,7 @@ async def _made_type(admin: Client) -> str:
     return type_id
 
 
-@pytest.mark.gen_test(timeout=170)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_repeat_gets_what_was_still_being_written(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server, http_session() as session:
         (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=10)
@@ -290,7 +290,7 @@ def _unaccounted(
     return len(live ^ noted)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.gen_test(timeout=290)
 async def test_no_answer_is_wrong(data_directory: Path, figures: Figures) -> None:
     await _kill_at_random(data_directory, count_of("STICKY_KILLS", 5), figures)

@@ -137,7 +137,7 @@ class Records:
         return self.count()
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_deposed_owner_writes_nothing(
     database_url: str, data_directory: Path, second_data_directory: Path
 ) -> None:
@@ -178,7 +178,7 @@ async def test_the_deposed_owner_writes_nothing(
         assert epochs == [1, 2, 3]
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_reading_and_sweeping_take_nothing_away(
     database_url: str, data_directory: Path, second_data_directory: Path
 ) -> None:
@@ -201,7 +201,7 @@ async def test_reading_and_sweeping_take_nothing_away(
         assert execute(database_url, "SELECT epoch FROM screening_epochs") == [(1,)]
 
 
-@pytest.mark.gen_test(timeout=90)
+@pytest.mark.gen_test(timeout=270)
 async def test_both_sell_the_same_seats_at_once(
     database_url: str, data_directory: Path, second_data_directory: Path, figures: Figures
 ) -> None:

