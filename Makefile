@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs run test soak bench lint format docs lock clean
+.PHONY: help install check-install browser programs generators run test soak bench lint format docs lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -56,7 +56,10 @@ browser: install ## the browser that tests of web pages run in
 programs: install ## nginx, PgBouncer and Debian's PostgreSQL, which tests run the server with
 	$(BIN)/python -m tests.debian
 
-test: install browser programs ## all tests, the long ones in their short versions
+generators: install ## what makes clients from the OpenAPI document in tests
+	$(BIN)/python -m tests.generators.install
+
+test: install browser programs generators ## all tests, the long ones in their short versions
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
 
 soak: install browser programs ## the long tests

@@ -55,14 +55,10 @@ from api.unfinished import UnfinishedWork
 from engine.guards import guarded
 
 RESOURCES = (
-    server_pages,
-    metrics_page,
-    room_pages,
-    docs_page,
-    authentication,
-    users,
     reservations,
     tickets,
+    authentication,
+    users,
     favorites,
     cinemas,
     movies,
@@ -82,6 +78,10 @@ RESOURCES = (
     admin_ticket_types,
     cleanup,
     cron,
+    room_pages,
+    server_pages,
+    metrics_page,
+    docs_page,
 )
 _DOCUMENTS_KEPT = 4
 

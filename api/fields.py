@@ -206,9 +206,10 @@ _URL_CHARACTERS = r"""[^\s\x00-\x20\x7f<>"'`\\^{|}]*\Z"""
 _URL_FAULT = "Must not contain spaces, quotes, backslashes or any of <>^`|{{}}; percent-encode them."
 
 
-def web_address(**options: Any) -> fields.Url:
+def web_address(metadata: Mapping[str, Any] | None = None, **options: Any) -> fields.Url:
     """An absolute http or https URL, or null. It cannot end the HTML attribute that a page puts it into."""
     return fields.Url(
+        metadata={"format": "uri", **(metadata or {})},
         schemes={"http", "https"},
         validate=[validate.Length(1, 2000), validate.Regexp(_URL_CHARACTERS, error=_URL_FAULT)],
         allow_none=True,

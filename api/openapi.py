@@ -5,11 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
+from api.bodies import MEDIA_TYPE
 from api.common_headers import REQUEST_ID_HEADER
 from api.endpoint import Access, Endpoint
 from api.errors import (
@@ -32,7 +34,9 @@ from api.fields import LARGEST_ID, RequestSchema
 from api.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.limits import Limits
 from api.openapi_links import links_by_creator
+from api.openapi_texts import TAGS, body_example, id_example
 from api.rate_limits import RateLimited
+from api.representations import TicketSold
 from api.routing import TEXT_LIMIT
 from api.styles import InvalidInputShape, ProblemShape
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
@@ -51,15 +55,24 @@ some; the fields of an OAuth2 form and of WebSocket messages are not."""
 _FIELDS = OpenAPIConverter("3.1.0", schema_name_resolver=lambda schema: None, spec=None)  # type: ignore[arg-type]
 """Describes answers that are no records, such as a list of words."""
 
-_NAMES: Mapping[type[Schema], str] = {ProblemShape: "Problem", InvalidInputShape: "InvalidInput"}
+_NAMES: Mapping[type[Schema], str] = {
+    ProblemShape: "Problem",
+    InvalidInputShape: "InvalidInput",
+    TicketSold: "Ticket",
+}
 
+_BY_USER: list[dict[str, list[str]]] = [{"token": []}, {"password": []}]
 _SECURITY: Mapping[Access, list[dict[str, list[str]]]] = {
     Access.PUBLIC: [],
-    Access.GUEST: [{}, {"token": []}],
-    Access.USER: [{"token": []}],
-    Access.ADMIN: [{"token": []}],
+    Access.GUEST: [{}, *_BY_USER],
+    Access.USER: _BY_USER,
+    Access.ADMIN: _BY_USER,
     Access.CRON: [{"cron": []}],
 }
+
+LOGIN_PATH = "/api/v1/auth/login"
+
+_BINARY: Mapping[str, Any] = {"type": "string", "format": "binary"}
 
 _RATE_HEADERS: Mapping[str, str] = {
     "RateLimit-Limit": "Requests per minute, by the limit that is nearest.",
@@ -90,7 +103,23 @@ class _Plugin(MarshmallowPlugin):
             described: dict[str, Any] = super().schema2jsonschema(schema)  # type: ignore[no-untyped-call]
             if isinstance(schema, RequestSchema) and schema.exactly_one:
                 described["oneOf"] = [{"required": [name]} for name in schema.exactly_one]
+            for described_field in described["properties"].values():
+                _say_default(described_field)
             return described
+
+
+def _say_default(described_field: dict[str, Any]) -> None:
+    """Tell a field's default in words.
+
+    Generators take `default` for a promise that the field is there, and then require it in requests as well.
+    """
+    if "default" in described_field:
+        default = described_field.pop("default")
+        if default not in (None, ""):
+            said = f"By default {orjson.dumps(default).decode()}."
+            described_field["description"] = " ".join(
+                filter(None, (described_field.get("description"), said))
+            )
 
 
 def openapi_document(
@@ -112,15 +141,52 @@ def openapi_document(
         servers=[{"url": path_prefix or "/"}],
         plugins=[_Plugin(schema_name_resolver=schema_name)],
     )
-    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})
-    spec.components.security_scheme("cron", {"type": "http", "scheme": "bearer"})
+    for name, description in TAGS.items():
+        spec.tag({"name": name, "description": description})
+    spec.components.security_scheme(
+        "token",
+        {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token from a log-in."},
+    )
+    spec.components.security_scheme(
+        "password",
+        {
+            "type": "oauth2",
+            "description": "User name (the e-mail address) and password; client id and secret stay empty.",
+            "flows": {"password": {"tokenUrl": f"{path_prefix}{LOGIN_PATH}", "scopes": {}}},
+        },
+    )
+    spec.components.security_scheme(
+        "cron", {"type": "http", "scheme": "bearer", "description": "The secret in `FRONTROW_CRON_SECRET`."}
+    )
     links = links_by_creator(endpoints)
     for endpoint in endpoints:
         operation = _operation(endpoint, limits)
         if endpoint.name in links:
             operation["responses"][str(endpoint.status)]["links"] = links[endpoint.name]
         spec.path(endpoint.path, operations={endpoint.method.lower(): operation})
-    return spec.to_dict()
+    document: dict[str, Any] = _with_ecma_patterns(spec.to_dict())
+    return document
+
+
+def _with_ecma_patterns(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            name: ecma_pattern(value)
+            if name == "pattern" and isinstance(value, str)
+            else _with_ecma_patterns(value)
+            for name, value in node.items()
+        }
+    return [_with_ecma_patterns(child) for child in node] if isinstance(node, list) else node
+
+
+def ecma_pattern(pattern: str) -> str:
+    r"""A pattern for `re.match` as ECMA 262 has it, which JSON Schema asks for and searches with.
+
+    Args:
+        pattern: ends in `\Z` where the whole text has to match; in Python `$` passes over a line feed.
+    """
+    begun = pattern if pattern.startswith("^") else f"^{pattern}"
+    return f"{begun[:-2]}$" if begun.endswith(r"\Z") else begun
 
 
 def schema_name(schema: Schema | type[Schema]) -> str:
@@ -140,8 +206,7 @@ def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
     }
     if description:
         operation["description"] = description
-    if security := _SECURITY[endpoint.access]:
-        operation["security"] = security
+    operation["security"] = _SECURITY[endpoint.access]
     if content := _request_content(endpoint, limits):
         operation["requestBody"] = {"required": not endpoint.body_optional, "content": content}
     return operation
@@ -149,12 +214,13 @@ def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
 
 def _request_content(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
     content: dict[str, Any] = {}
+    # The OAuth2 form is not listed: the security scheme `password` says all of it, and of an operation with
+    # two kinds of body openapi-python-client makes a module that cannot be imported.
     if endpoint.body:
-        content["application/json"] = {"schema": endpoint.body(limits)}
-    if endpoint.form:
-        content["application/x-www-form-urlencoded"] = {"schema": endpoint.form(limits)}
+        schema = endpoint.body(limits)
+        content["application/json"] = {"schema": schema, "example": body_example(schema)}
     if upload := endpoint.upload:
-        part = {"type": "string", "format": "binary"}
+        part = _BINARY
         form = {"type": "object", "required": [upload.field], "properties": {upload.field: part}}
         content["multipart/form-data"] = {
             "schema": form,
@@ -174,7 +240,13 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
     if endpoint.text_parameters:
         identifier = {"type": "string", "minLength": 1, "maxLength": TEXT_LIMIT}
     parameters: list[dict[str, Any]] = [
-        {"in": "path", "name": name, "required": True, "schema": identifier}
+        {
+            "in": "path",
+            "name": name,
+            "required": True,
+            "schema": identifier,
+            "example": id_example(name, text=endpoint.text_parameters),
+        }
         for name in endpoint.path_parameters
     ]
     if endpoint.query:
@@ -214,6 +286,9 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
             schema = _FIELDS.field2property(schema)
         schema = endpoint.style.described(schema, listed=endpoint.listed)
         response["content"] = {endpoint.media_type: {"schema": schema}}
+    elif endpoint.media_type != MEDIA_TYPE:
+        text = endpoint.media_type.startswith("text/")
+        response["content"] = {endpoint.media_type: {"schema": {"type": "string"} if text else _BINARY}}
     return response
 
 

@@ -65,9 +65,6 @@ class TicketSold(Schema):
     One of an event has no seat, but a ticket type; the event is its screening.
     """
 
-    class Meta:
-        title = "Ticket"
-
     id = _id(2001)
     booking_id = _id(2001)
     user_id = _id(7)

@@ -8,7 +8,7 @@ from api.room_messages import Selection
 from api.room_updates import selections
 from api.wire import timestamp
 
-room_pages = Resource("", tag="Rooms")
+room_pages = Resource("", tag="Live selections")
 
 
 class Healthy(Schema):

@@ -58,8 +58,8 @@ def _minutes_left(holds: Sequence[Hold], now: float) -> int:
 class SeatSelection(PlainBody):
     """Seats of a screening."""
 
-    screening_id = identifier(required=True)
-    seat_ids = SeatIds(required=True)
+    screening_id = identifier(required=True, metadata={"example": 123})
+    seat_ids = SeatIds(required=True, metadata={"example": [42, 43, 44]})
 
 
 class ToggleSelection(PlainBody):
@@ -67,9 +67,9 @@ class ToggleSelection(PlainBody):
 
     exactly_one = ("seat_id", "seat_ids")
 
-    screening_id = identifier(required=True)
-    seat_id = identifier(metadata={"description": "Either this or `seat_ids`."})
-    seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`."})
+    screening_id = identifier(required=True, metadata={"example": 123})
+    seat_id = identifier(metadata={"description": "Either this or `seat_ids`.", "example": 42})
+    seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`.", "example": [42, 43]})
 
     def united(self, fields: dict[str, Any]) -> dict[str, Any]:
         """One seat as several."""

@@ -40,7 +40,7 @@ def _known_password() -> fields.String:
 
 
 def _secret(**options: Any) -> fields.String:
-    return text(200, required=True, **options)
+    return text(200, required=True, metadata={"example": "Zb1x5tXkq0wZ8cQJ6n2fL4rT9yV3mA7sD"}, **options)
 
 
 class Registration(RequestSchema):
@@ -85,7 +85,12 @@ class OAuthLogin(RequestSchema):
     class Meta:
         unknown = EXCLUDE
 
-    email = EmailAddress(required=True, data_key="username", validate=[validate.Length(1, 254), storable])
+    email = EmailAddress(
+        required=True,
+        data_key="username",
+        validate=[validate.Length(1, 254), storable],
+        metadata={"example": "ada@home.example"},
+    )
     password = _known_password()
 
 

@@ -23,7 +23,7 @@ casts = Resource("/api/v1", tag="Cast")
 class CastDetails(RequestSchema):
     """Somebody's part in a movie."""
 
-    movie_id = identifier(required=True)
+    movie_id = identifier(required=True, metadata={"example": 1})
     name = text(200, required=True, metadata={"example": "Ada Example"})
     role = text(60, metadata={"description": "`actor` if nothing is said.", "example": "director"})
     character_name = optional_text(200)

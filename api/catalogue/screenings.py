@@ -42,10 +42,13 @@ screenings = Resource("/api/v1/screenings", tag="Screenings")
 class ScreeningDetails(RequestSchema):
     """What is shown, where, when and for how much."""
 
-    room_id = identifier(required=True)
-    movie_id = identifier(metadata={"description": "May be left out where there is a title."})
+    room_id = identifier(required=True, metadata={"example": 1})
+    movie_id = identifier(metadata={"description": "May be left out where there is a title.", "example": 1})
     title = optional_text(200, metadata={"description": "By default that of the movie."})
-    starts_at = Moment(required=True, metadata={"description": "In the future, at most five years."})
+    starts_at = Moment(
+        required=True,
+        metadata={"description": "In the future, at most five years.", "example": "2030-01-26T18:30:00.000Z"},
+    )
     ends_at = Moment(
         metadata={"description": "By default after the movie's length and 20 minutes for cleaning."}
     )

@@ -181,7 +181,7 @@ async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
 class PictureAddress(RequestSchema):
     """Where a picture is."""
 
-    url = web_address(required=True)
+    url = web_address(required=True, metadata={"example": "https://pictures.example/ada.jpg"})
 
 
 @users.put(

@@ -31,10 +31,18 @@ class EventDetails(Input):
     start_date = Moment(
         required=True,
         attribute="starts_at",
-        metadata={"description": "In the future, at most five years; until then tickets are sold."},
+        metadata={
+            "description": "In the future, at most five years; until then tickets are sold.",
+            "example": "2030-06-21T20:00:00.000Z",
+        },
     )
     end_date = Moment(attribute="ends_at", metadata={"description": "By default three hours later."})
-    private = Flag(metadata={"description": "Whether only administrators and invited users may know of it."})
+    private = Flag(
+        metadata={
+            "description": "Whether only administrators and invited users may know of it.",
+            "example": False,
+        }
+    )
     invited_user_ids = fields.List(Id(), validate=validate.Length(0, INVITED_LIMIT))
 
 

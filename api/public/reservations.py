@@ -85,7 +85,9 @@ class OrderOfTickets(Input):
     """So many tickets of a type."""
 
     ticket_type_id = opaque_id(metadata={"example": "5"})
-    quantity = fields.Integer(required=True, strict=True, validate=validate.Range(1, QUANTITY_LIMIT))
+    quantity = fields.Integer(
+        required=True, strict=True, validate=validate.Range(1, QUANTITY_LIMIT), metadata={"example": 2}
+    )
 
 
 class Orders(fields.List[Any], Limited):
@@ -114,7 +116,7 @@ class NewReservations(Input):
     )
     reservations = Orders(fields.Nested(OrderOfTickets))
     session_id = session_id()
-    expiration_minutes = UsualMinutes(strict=True)
+    expiration_minutes = UsualMinutes(strict=True, metadata={"example": 10})
     metadata = Metadata(keys=fields.String(), metadata={"description": "Kept as it is.", "example": {}})
 
     @validates_schema

@@ -8,6 +8,8 @@ from marshmallow import RAISE
 
 from api.application import RESOURCES
 from api.endpoint import Endpoint
+from api.openapi import ecma_pattern
+from api.openapi_texts import body_example
 from api.services import Limits
 from tests.api.caller import RESERVATIONS
 from tests.api.venue import SCREENING, Venue, without_catalogue
@@ -63,7 +65,7 @@ async def test_openapi_lists_every_operation(venue: Venue) -> None:
 async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/openapi.json")).json
     reserve = document["paths"][f"{RESERVATIONS}/reserve"]["post"]
-    assert reserve["security"] == [{"token": []}]
+    assert reserve["security"] == [{"token": []}, {"password": []}]
     assert set(reserve["responses"]) == {
         "201",
         "400",
@@ -84,9 +86,69 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
     extend = document["paths"][f"{RESERVATIONS}/extend"]["post"]["parameters"]
     (minutes,) = [parameter for parameter in extend if parameter["name"] == "additional_minutes"]
     assert minutes["schema"] == {"type": "integer", "default": 5, "minimum": 1, "maximum": 60}
-    assert "security" not in document["paths"][f"{RESERVATIONS}/cleanup"]["post"]
+    assert document["paths"][f"{RESERVATIONS}/cleanup"]["post"]["security"] == []
     one_form = document["components"]["schemas"]["ToggleSelection"]["oneOf"]
     assert one_form == [{"required": ["seat_id"]}, {"required": ["seat_ids"]}]
+
+
+@pytest.mark.gen_test
+async def test_openapi_begins_with_seats_and_explains_every_tag(venue: Venue) -> None:
+    document = (await venue.guest.send("GET", "/openapi.json")).json
+    tags = [tag["name"] for tag in document["tags"]]
+    assert tags[:2] == ["Seat reservations", "Tickets"]
+    assert next(iter(document["paths"])).startswith(RESERVATIONS)
+    assert all(tag["description"] for tag in document["tags"])
+    operations = [operation for methods in document["paths"].values() for operation in methods.values()]
+    assert {tag for operation in operations for tag in operation["tags"]} == set(tags)
+    halls = {operation["operationId"] for operation in operations if operation["tags"] == ["Rooms"]}
+    assert halls == {"create_room", "list_rooms", "get_room"}
+    assert document["servers"][0]["url"] == "/"
+    password = document["components"]["securitySchemes"]["password"]
+    assert password["flows"]["password"]["tokenUrl"] in document["paths"]
+
+
+@pytest.mark.parametrize(
+    "endpoint", [endpoint for endpoint in ENDPOINTS if endpoint.body], ids=lambda endpoint: endpoint.name
+)
+def test_the_example_of_a_request_is_a_good_one(endpoint: Endpoint) -> None:
+    schema = endpoint.body(Limits())
+    example = body_example(schema)
+    assert example, "an example says something"
+    schema.load(example)
+
+
+@pytest.mark.gen_test
+async def test_openapi_has_an_example_of_every_request_and_every_picture(venue: Venue) -> None:
+    paths = (await venue.guest.send("GET", "/openapi.json")).json["paths"]
+    for path, methods in paths.items():
+        for operation in methods.values():
+            for parameter in operation["parameters"]:
+                assert "example" in parameter or parameter["in"] != "path", (path, parameter)
+            body = operation.get("requestBody", {"content": {}})["content"]
+            assert all("example" in body[kind] for kind in body if kind == "application/json"), path
+            (success,) = [status for status in operation["responses"] if status < "300"]
+            # The documents themselves are the only answers in JSON that have no schema of ours.
+            if success not in ("202", "204") and path not in ("/openapi.json", "/asyncapi.json"):
+                assert operation["responses"][success]["content"], path
+    picture = paths["/api/public/tickets/{ticket_id}/qr.png"]["get"]["responses"]["200"]["content"]
+    assert picture == {"image/png": {"schema": {"type": "string", "format": "binary"}}}
+
+
+@pytest.mark.gen_test
+async def test_openapi_promises_no_field_of_a_request_that_may_be_left_out(venue: Venue) -> None:
+    schemas = (await venue.guest.send("GET", "/openapi.json")).json["components"]["schemas"]
+    titles = [schema["title"] for schema in schemas.values() if "title" in schema]
+    assert len(titles) == len(set(titles))
+    for name, schema in schemas.items():
+        assert not [field for field in schema["properties"].values() if "default" in field], name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ecma"),
+    [(r"^[a-z]+\Z", "^[a-z]+$"), (r"[a-z]+\Z", "^[a-z]+$"), (r"^[a-z]", "^[a-z]"), ("a$", "^a$")],
+)
+def test_patterns_are_those_of_json_schema(pattern: str, ecma: str) -> None:
+    assert ecma_pattern(pattern) == ecma
 
 
 @pytest.mark.gen_test
@@ -116,7 +178,7 @@ async def test_openapi_shows_the_envelope_where_there_is_one(venue: Venue) -> No
     document = (await venue.guest.send("GET", "/openapi.json")).json
     path = "/api/public/reservations"
     reserve, listed = document["paths"][path]["post"], document["paths"][path]["get"]
-    assert reserve["security"] == [{}, {"token": []}]
+    assert reserve["security"] == [{}, {"token": []}, {"password": []}]
     assert "422" not in reserve["responses"]
     assert "`not_enough_tickets`" in reserve["responses"]["409"]["description"]
     assert "`rate_limited`" in reserve["responses"]["429"]["description"]
@@ -130,7 +192,8 @@ async def test_openapi_shows_the_envelope_where_there_is_one(venue: Venue) -> No
     body = document["components"]["schemas"]["NewReservations"]
     assert {"ticketTypeId", "sessionId", "expirationMinutes", "reservations"} <= set(body["properties"])
     minutes = body["properties"]["expirationMinutes"]
-    assert (minutes["minimum"], minutes["maximum"], minutes["default"]) == (1, 30, 10)
+    assert (minutes["minimum"], minutes["maximum"]) == (1, 30)
+    assert "By default 10." in minutes["description"]
     links = document["paths"]["/api/admin/events"]["post"]["responses"]["201"]["links"]
     assert links["get_any_event"]["parameters"] == {"event_id": "$response.body#/data/id"}
     assert document["paths"]["/api/cron/cleanup-reservations"]["get"]["security"] == [{"cron": []}]

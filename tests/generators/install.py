@@ -1,0 +1,44 @@
+"""Puts the generators of the npm registry into the virtual environment: `python -m tests.generators.install`.
+
+They stand in a folder that is named after their lock, so one copy serves every checkout with that lock.
+"""
+
+import hashlib
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.installing import put_in_place
+from tests.npm import fetch
+
+_MANIFEST = Path(__file__).parent / "npm"
+
+
+def installed_generators() -> Path:
+    """The folder where they stand, or would stand."""
+    lock = (_MANIFEST / "package-lock.json").read_bytes()
+    return Path(sys.prefix) / "generators" / hashlib.sha256(lock).hexdigest()[:16]
+
+
+def install() -> None:
+    """Fetch the generators, unless they are there.
+
+    Raises:
+        subprocess.CalledProcessError: they could not be fetched, or are not what was expected.
+    """
+    destination = installed_generators()
+    if destination.exists():
+        return
+    destination.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        project = Path(folder) / "project"
+        fetch(_MANIFEST, project)
+        put_in_place(project, destination)
+
+
+if __name__ == "__main__":
+    try:
+        install()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"The generators of the tests were not installed: {error}")

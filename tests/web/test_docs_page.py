@@ -1,0 +1,69 @@
+"""The documentation's page: who logs in there by name and password can try what needs a token."""
+
+from pathlib import Path
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.house import House
+from tests.web.browser import Browser
+
+pytestmark = [pytest.mark.gen_test(timeout=120), pytest.mark.timeout(150)]
+
+EMAIL, PASSWORD = "ada@home.example", "correct horse battery"
+
+# React listens to its own setter's events; typing is seen when the value is set behind its back.
+_TYPE = """
+(selector, text) => {
+  const field = document.querySelector(selector);
+  Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, text);
+  field.dispatchEvent(new Event('input', { bubbles: true }));
+  field.dispatchEvent(new Event('change', { bubbles: true }));
+}
+"""
+# This build of Chromium ends itself where it draws a field with text; fields that are not drawn work.
+_UNDRAWN = "<style>input, select, textarea { display: none !important }</style>"
+_PATIENCE_SECONDS = 60.0
+_GET_ME = "#operations-Authentication-get_me"
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> House:
+    house = House(database_url, tmp_path)
+    io_loop.run_sync(house.open)
+    yield house
+    io_loop.run_sync(house.close)
+
+
+async def test_authorize_takes_a_user_name_and_a_password(house: House) -> None:
+    account = {"email": EMAIL, "password": PASSWORD}
+    assert (await house.guest.send("POST", "/api/v1/auth/register", account)).status == 201
+    async with Browser() as browser:
+        html = (await house.guest.send("GET", "/docs")).body.decode().replace("</head>", f"{_UNDRAWN}</head>")
+        page = await browser.open(f"{house.base_url}/docs", html=html)
+        await page.until("!!document.querySelector('button.authorize')", _PATIENCE_SECONDS)
+        first = await page.evaluate("document.querySelector('.opblock-tag').dataset.tag")
+        assert first == "Seat reservations"
+        await page.evaluate("document.querySelector('button.authorize').click()")
+        await page.until("!!document.querySelector('#oauth_username')", _PATIENCE_SECONDS)
+        for selector, text in (("#oauth_username", EMAIL), ("#oauth_password", PASSWORD)):
+            await page.evaluate(f"({_TYPE})({selector!r}, {text!r})")
+        # The button of the dialog's part with the user name.
+        await page.evaluate(
+            "document.querySelector('#oauth_username').closest('.auth-container')"
+            ".querySelector('button.authorize').click()"
+        )
+        await page.until(
+            "[...document.querySelectorAll('.auth-container h6')]"
+            ".some((line) => line.textContent === 'Authorized')",
+            _PATIENCE_SECONDS,
+        )
+        await page.evaluate("document.querySelector('.close-modal').click()")
+        await page.evaluate(f"document.querySelector('{_GET_ME} .opblock-summary-control').click()")
+        await page.until(f"!!document.querySelector('{_GET_ME} .try-out__btn')", _PATIENCE_SECONDS)
+        await page.evaluate(f"document.querySelector('{_GET_ME} .try-out__btn').click()")
+        await page.until(f"!!document.querySelector('{_GET_ME} button.execute')", _PATIENCE_SECONDS)
+        await page.evaluate(f"document.querySelector('{_GET_ME} button.execute').click()")
+        answer = f"document.querySelector('{_GET_ME} .live-responses-table')"
+        await page.until(f"{answer} && {answer}.textContent.includes('{EMAIL}')", _PATIENCE_SECONDS)
+        assert page.errors == []
