@@ -238,7 +238,7 @@ class EmbeddedPostgres:
     def _require_same_major_version(self) -> None:
         """PostgreSQL reads no data of another major version; its own message says nothing of what to do."""
         found = (self._cluster / "PG_VERSION").read_text().strip()
-        version = subprocess.check_output([str(BINARIES / "postgres"), "--version"], text=True)  # noqa: S603
+        version = subprocess.check_output([str(self._binaries / "postgres"), "--version"], text=True)  # noqa: S603
         if f" {found}." not in version:
             raise EmbeddedPostgresFailed(
                 f"{self._cluster} holds data of PostgreSQL {found}, but the embedded one is "
