@@ -1,8 +1,7 @@
 """While PostgreSQL is frozen, or every table is locked, every request of every route is answered in time.
 
 `FRONTROW_ASK_TIMEOUT_SECONDS` is the bound. It is a promise of the product and not a figure, so the margin
-here is wide, though less than what connecting and a statement may take together without the bound (seven
-seconds). The server is given everything at once.
+here is wide: it is told from the time that PostgreSQL may work on a statement, which is set much longer.
 """
 
 import asyncio
@@ -22,8 +21,9 @@ from tests.acceptance.server_process import ServerProcess
 from tests.database import connect, execute
 
 BOUND_SECONDS = 1.0
-LATEST_SECONDS = 3.5
-GIVE_UP_SECONDS = 30.0
+LATEST_SECONDS = 10.0
+STATEMENT_SECONDS = 40.0
+GIVE_UP_SECONDS = 60.0
 RECOVERED_SECONDS = 120.0
 POOL_SIZE = 4
 
@@ -92,6 +92,7 @@ async def test_every_request_is_answered_in_time(data_directory: Path, figures: 
             data_directory,
             ask_timeout_seconds=BOUND_SECONDS,
             database_pool_size=POOL_SIZE,
+            statement_timeout_seconds=STATEMENT_SECONDS,
             cron_secret="C" * 40,
         ) as server,
         aiohttp.ClientSession(

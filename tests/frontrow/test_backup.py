@@ -32,6 +32,13 @@ def file(database_url: str, tmp_path: Path) -> Path:
     return tmp_path / "b"
 
 
+def test_no_other_file_is_overwritten(file: Path, database_url: str, tmp_path: Path) -> None:
+    content = file.read_bytes()
+    again = run("backup", file, "--data-dir", tmp_path / "old", FRONTROW_DATABASE_URL=database_url)
+    assert again.exit_code == 1 and "exists; choose another name" in again.output
+    assert file.read_bytes() == content
+
+
 def restored(file: Path, database_url: str, data_dir: Path, **environment: str) -> Result:
     return run("restore", file, "--data-dir", data_dir, FRONTROW_DATABASE_URL=database_url, **environment)
 
