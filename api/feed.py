@@ -253,7 +253,7 @@ class _Audience:
             self._in_a_turn(self._tick)
 
     def _in_a_turn(self, step: Callable[[], None]) -> None:
-        self._timer = self._clock.call_at(self._clock.now(), partial(self._take, step))
+        self._timer = self._clock.call_later(0, partial(self._take, step))
 
     def _take(self, step: Callable[[], None]) -> None:
         try:
@@ -290,9 +290,7 @@ class _Audience:
             self._in_a_turn(partial(self._serve, watchers))
             return
         # Counted from the end of the sending, so that a large audience leaves time for all else.
-        self._timer = self._clock.call_at(
-            self._clock.now() + self._tick_seconds, partial(self._take, self._tick)
-        )
+        self._timer = self._clock.call_later(self._tick_seconds, partial(self._take, self._tick))
 
     def dissolve(self) -> None:
         """Send nothing any more."""

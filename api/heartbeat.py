@@ -54,7 +54,7 @@ class Heartbeat:
         return spoke
 
     def _go_on(self) -> None:
-        self._clock.call_at(self._clock.now() + self._step_seconds, self._step)
+        self._clock.call_later(self._step_seconds, self._step)
 
     def _step(self) -> None:
         self._at = (self._at + 1) % _SPOKES

@@ -325,7 +325,26 @@ class ScreeningActor:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer_at = deadline
-            self._timer = self._shared.clock.call_at(deadline, self._on_timer)
+            clock = self._shared.clock
+            self._timer = clock.call_later(max(0.0, deadline - clock.now()), self._on_timer)
+
+    def move_deadlines(self, seconds: float) -> None:
+        """The clock was stepped, or the machine was suspended if `seconds` is 0: see to what lapses.
+
+        What lapses keeps the time that it had left; what waits has waited no longer than before.
+        """
+        now = self._shared.clock.now()
+        self.last_asked_at += seconds
+        if self._mailbox is not None:
+            self._mailbox = deque((command, answer, at + seconds) for command, answer, at in self._mailbox)
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            if seconds:
+                self._carry_out(self._screening.move_deadlines(seconds, now), now)
+        except Exception as defect:
+            self._give_up(None, defect)
+        self._on_timer()
 
     def _on_timer(self) -> None:
         self._timer, self._timer_at = None, inf

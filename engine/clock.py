@@ -1,26 +1,123 @@
-"""The real clock: the wall clock as it was at the start, carried on by the monotonic one.
+"""The real clock: it follows the machine's wall clock, and notices when that is stepped or the machine slept.
 
-A step of the machine's wall clock therefore lengthens or shortens no hold. After a restart the
-wall clock is read anew.
+Between two looks at the wall clock it is carried on by the time since boot, which no step changes and which
+goes on while the machine is suspended. `follow` looks; the server calls it every second. A small difference
+is worked off slowly. A larger one is a step: the clock takes it at once, and the handlers of `on_step` are
+told, so that what was promised for a duration (a hold) can keep its remaining time. What belongs to a time on
+the wall (the start of a screening, the end of a token) comes earlier or later with it.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 
+from engine.guards import attempt
+
+_STEP_SECONDS = 0.5
+"""Difference from which on the wall clock is taken to have been stepped."""
+
+_SLEW_SECONDS = 0.01
+"""How much of a smaller difference is worked off at one look."""
+
+_SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def since_boot() -> float:
+    """Seconds since the machine was started, those in which it was suspended included (on Linux)."""
+    return time.clock_gettime(_SINCE_BOOT)
+
 
 class SystemClock:
-    """`engine.ports.Clock` on an asyncio event loop."""
+    """`engine.ports.Clock` on an asyncio event loop.
 
-    __slots__ = ("_offset_seconds",)
+    Args:
+        wall: the wall clock, in seconds since the Unix epoch.
+        steady: seconds that go on while the machine is suspended.
+        awake: seconds that stand still then, as the event loop's do.
+    """
 
-    def __init__(self) -> None:
-        self._offset_seconds = time.time() - time.monotonic()
+    __slots__ = ("_alarms", "_awake", "_handlers", "_offset_seconds", "_slept_seconds", "_steady", "_wall")
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = since_boot,
+        awake: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._awake = awake
+        self._offset_seconds = wall() - steady()
+        self._slept_seconds = steady() - awake()
+        self._handlers: list[Callable[[float], None]] = []
+        self._alarms: set[_Alarm] = set()
 
     def now(self) -> float:
-        """Seconds since the Unix epoch, never going backwards."""
-        return time.monotonic() + self._offset_seconds
+        """Seconds since the Unix epoch."""
+        return self._steady() + self._offset_seconds
 
-    def call_at(self, when: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        """Call `callback` once at `when`, on the running event loop."""
-        return asyncio.get_running_loop().call_later(when - self.now(), callback)
+    def call_at(self, when: float, callback: Callable[[], None]) -> "_Alarm":
+        """Call `callback` once when the wall clock shows `when`, on the running event loop."""
+        return _Alarm(self, when, callback)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        """Call `callback` once after `seconds`, whatever the wall clock does."""
+        return asyncio.get_running_loop().call_later(seconds, callback)
+
+    def on_step(self, handler: Callable[[float], None]) -> None:
+        """Have `handler` called with the seconds of each step, and with 0 after the machine was suspended."""
+        self._handlers.append(handler)
+
+    @property
+    def step_seconds(self) -> float:
+        """By how much the wall clock has been stepped since the last look; 0 if it has not been."""
+        difference = self._wall() - self.now()
+        return difference if abs(difference) >= _STEP_SECONDS else 0.0
+
+    def follow(self) -> None:
+        """Look at the wall clock, and take over what it shows."""
+        step, slept = self.step_seconds, self._steady() - self._awake()
+        if step:
+            self._offset_seconds += step
+        else:
+            difference = self._wall() - self.now()
+            self._offset_seconds += max(-_SLEW_SECONDS, min(difference, _SLEW_SECONDS))
+        if not step and slept - self._slept_seconds < _STEP_SECONDS:
+            return
+        self._slept_seconds = slept
+        for handler in self._handlers:
+            attempt(handler, step)
+        for alarm in tuple(self._alarms):
+            alarm.set()
+
+
+class _Alarm:
+    """A call at a time on the wall, which is arranged anew when the clock has been stepped."""
+
+    __slots__ = ("_callback", "_clock", "_timer", "_when")
+
+    def __init__(self, clock: SystemClock, when: float, callback: Callable[[], None]) -> None:
+        self._clock = clock
+        self._when = when
+        self._callback = callback
+        self._timer: asyncio.TimerHandle | None = None
+        clock._alarms.add(self)
+        self.set()
+
+    def set(self) -> None:
+        """Arrange the call, in the place of one that has been arranged."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._clock.call_later(max(0.0, self._when - self._clock.now()), self._ring)
+
+    def cancel(self) -> None:
+        """Call it off."""
+        self._clock._alarms.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._clock._alarms.discard(self)
+        self._callback()

@@ -34,6 +34,7 @@ Written = TypeVar("Written")
 
 _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
+_FAR_SECONDS = 10 * 365 * 86_400.0
 # Screenings that a sweep loads at one time: few, so that those whom somebody waits for come first.
 _SWEPT_AT_ONCE = 4
 # How long passivation waits for what a screening has decided last; if it takes longer, it stays for now.
@@ -125,7 +126,9 @@ class Screenings:
         self._waiters: Counter[int] = Counter()
         self._waiting_count = 0
         self._stopping = False
+        self._moved_seconds = 0.0
         journal.on_ownership_lost(self._step_down)
+        clock.on_step(self._move_deadlines)
 
     async def ask(self, command: Command) -> Reply:
         """Put a command to its screening and wait for the answer.
@@ -260,6 +263,29 @@ class Screenings:
                 passivated += 1
         return passivated
 
+    async def load_lapsing(self) -> None:
+        """Load every screening with something stored that is to lapse, so that a step of the clock moves it.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        for screening_id in await self._store.overdue(self._clock.now() + _FAR_SECONDS, _OVERDUE_LIMIT):
+            await self.ask(ReadStock(screening_id))
+
+    def _move_deadlines(self, seconds: float) -> None:
+        """The clock was stepped, or the machine was suspended."""
+        if seconds:
+            log.warning(
+                "the wall clock was stepped by %+.1f s; holds keep the time that they had left", seconds
+            )
+        self._moved_seconds += seconds
+        self._copies = {
+            screening_id: copy._replace(loaded_at=copy.loaded_at + seconds)
+            for screening_id, copy in self._copies.items()
+        }
+        for actor in tuple(self._actors.values()):
+            actor.move_deadlines(seconds)
+
     async def stop(self) -> None:
         """Answer whatever waits with `Stopping` and take nothing more.
 
@@ -356,6 +382,7 @@ class Screenings:
             # A new epoch fences the entries of the old one; ours have to arrive first.
             await self._journal.flushed(screening_id)
             self._dropped.discard(screening_id)
+        moved_seconds = self._moved_seconds
         try:
             loaded = await self._store.activate(screening_id, depose=depose)
         except ScreeningNotFound:
@@ -368,6 +395,9 @@ class Screenings:
             return self._keep_copy(_Copy(screening, now, outdated))
         actor = ScreeningActor(screening, self._surroundings)
         self._actors[screening_id] = actor
+        if moved_seconds != self._moved_seconds:
+            # The clock was stepped after its deadlines had been read.
+            actor.move_deadlines(self._moved_seconds - moved_seconds)
         self._observer.screening_activated(perf_counter() - started)
         if before is not None:
             # Whoever watches has seen the copies, and nothing of what the other server did after them.

@@ -70,6 +70,12 @@ class HoldLives:
             expires_at = min(expires_at, ends_at)
         return expires_at
 
+    def move(self, seconds: float) -> None:
+        """The wall clock was stepped; what is remembered is as long ago as it was."""
+        self._lives = {
+            key: _Life(life.began_at + seconds, life.left_at + seconds) for key, life in self._lives.items()
+        }
+
     def end_of(self, hold: Hold, stock_id: int) -> float:
         """When a live hold must end, however often it is extended."""
         life = self._lives.get((hold.holder, stock_id))

@@ -26,6 +26,7 @@ from engine.errors import (
 from engine.records import Hold, TicketStatus, TicketType, make
 from engine.replies import Held, Lapsed, Released, Reserved, SeatsChanged, Toggled
 from engine.screening_state import Change, Outcome, ScreeningState
+from engine.seat_inventory import moved_by
 from engine.seat_states import SeatAction
 
 
@@ -171,6 +172,21 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         events.append(event)
         operation = event.seq
     return Outcome(reply, tuple(events), tuple(changes), operation)
+
+
+def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Outcome:
+    """Move all deadlines of holds and pending tickets along with a step of the wall clock.
+
+    The deadlines of pending tickets are moved in memory alone; those of holds are stored too.
+    """
+    state.lives.move(seconds)
+    holds = tuple(moved_by(hold, seconds) for hold in state.seats.holds())
+    state.seats.move(holds, seconds)
+    if not holds:
+        return Outcome(Held(()))
+    change = state.show("holds_extended", state.seats.shown_of([hold.seat_id for hold in holds]), now)
+    event = ev.HoldsExtended(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, holds)
+    return Outcome(Held(holds), (event,), (change,))
 
 
 def give_back(

@@ -7,7 +7,7 @@ They keep the promises of `engine.ports` as the real adapters do, and pass the s
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from engine.errors import EngineError, IdsExhausted, OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
@@ -300,6 +300,7 @@ class ManualClock:
         self._now = now
         self._order = count()
         self._calls: list[tuple[float, int, Callable[[], None], ManualTimer]] = []
+        self._handlers: list[Callable[[float], None]] = []
 
     def now(self) -> float:
         """The time that was set."""
@@ -310,6 +311,27 @@ class ManualClock:
         timer = ManualTimer()
         heappush(self._calls, (when, next(self._order), callback, timer))
         return timer
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> "ManualTimer":
+        """Arrange a call that steps do not bring nearer."""
+        timer = self.call_at(self._now + seconds, callback)
+        timer.lasts = True
+        return timer
+
+    def on_step(self, handler: Callable[[float], None]) -> None:
+        """Tell of steps."""
+        self._handlers.append(handler)
+
+    def step(self, seconds: float) -> None:
+        """Step the wall clock, in no time."""
+        self._now += seconds
+        self._calls = [
+            (when + seconds if timer.lasts else when, order, callback, timer)
+            for when, order, callback, timer in self._calls
+        ]
+        heapify(self._calls)
+        for handler in self._handlers:
+            handler(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass; calls that fall due are made at their times, in order."""
@@ -327,6 +349,7 @@ class ManualTimer:
 
     def __init__(self) -> None:
         self.cancelled = False
+        self.lasts = False
 
     def cancel(self) -> None:
         """Call it off."""

@@ -22,13 +22,24 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """The time, and calls at a time. Steps of the machine's wall clock do not show in it."""
+    """The time, and calls at a time or after a while.
+
+    It follows the machine's wall clock. When that is stepped, forwards or backwards, so is `now`; deadlines
+    that stand for durations have to be moved then (`on_step`).
+    """
 
     def now(self) -> float:
-        """Seconds since the Unix epoch, never going backwards."""
+        """Seconds since the Unix epoch."""
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` once at `when` (seconds since the epoch) or soon after."""
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once after `seconds`, whatever the wall clock does meanwhile."""
+
+    def on_step(self, handler: Callable[[float], None]) -> None:
+        """Have `handler` called with the seconds of each step, which `now` shows already; with 0 when the
+        machine was suspended, so that calls are late."""
 
 
 class IdSource(Protocol):

@@ -110,6 +110,10 @@ class Screening:
         """Tell what seats are like now, and how many are free, without any change."""
         return self._state.show("seats_reloaded", self._state.seats.shown_of(sorted(seat_ids)), now)
 
+    def move_deadlines(self, seconds: float, now: float) -> Outcome:
+        """The wall clock was stepped by `seconds`: what is held lasts as long as it would have lasted."""
+        return holding.move_deadlines(self._state, seconds, now)
+
     def settle(self, operation_id: int, now: float) -> Outcome:
         """The database has written an operation: its seats become what they were to become."""
         state = self._state

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.claims import Claims
 from engine.deadlines import Deadlines, deadline_of
@@ -235,6 +235,21 @@ class SeatInventory:
             self._records[hold.seat_id] = hold
             self.deadlines.insert(hold.expires_at, (hold,))
 
+    def move(self, holds: Iterable[Hold], seconds: float) -> None:
+        """Replace holds by ones with other deadlines, and move those of pending tickets."""
+        self.extend(holds)
+        for seat_id, record in self._records.items():
+            if isinstance(record, Ticket) and record.payment_deadline is not None:
+                moved = moved_by(record, seconds)
+                self._records[seat_id] = moved
+                self.deadlines.insert(deadline_of(moved), (moved,))
+            elif isinstance(record, Commitment):
+                # What it becomes again if the database refuses the operation, or becomes if not.
+                before = record.before and moved_by(record.before, seconds)
+                after = record.after and moved_by(record.after, seconds)
+                self._records[seat_id] = record._replace(before=before, after=after)
+        self.deadlines.keep_bounded(len(self._records), self._is_live)
+
     def release(self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE) -> tuple[Hold, ...]:
         """RELEASE or LAPSE: held seats are available again. Returns the holds they had."""
         holds = []
@@ -376,3 +391,16 @@ class SeatInventory:
     def _is_live(self, record: Hold | Ticket) -> bool:
         """Whether it is the very record of its seat: what replaces one is always another object."""
         return self._records.get(record.seat_id) is record
+
+
+Lapsing = TypeVar("Lapsing", bound=Hold | Ticket)
+
+
+def moved_by(record: Lapsing, seconds: float) -> Lapsing:
+    """The same with another deadline, if it has one."""
+    if isinstance(record, Hold):
+        reserved_at, expires_at = record.reserved_at + seconds, record.expires_at + seconds
+        return record._replace(reserved_at=reserved_at, expires_at=expires_at)
+    if record.payment_deadline is None:
+        return record
+    return record._replace(payment_deadline=record.payment_deadline + seconds)

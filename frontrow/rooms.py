@@ -1,12 +1,13 @@
 """Builds the door to rooms, and keeps the number of free rooms small."""
 
+from time import monotonic
+
 from api.client_ids import ClientIds
 from api.feed import SeatFeed
 from api.room_directory import RoomDirectory
 from api.room_socket import RoomDoor
 from api.throttle import Throttle
 from engine.directory import Screenings
-from engine.ports import Clock
 from frontrow.settings import Settings
 from persistence.connector import Connector
 from persistence.free_rooms import FreeRooms
@@ -17,17 +18,17 @@ _LONGEST_BETWEEN_CHECKS_SECONDS = 60.0
 
 
 def room_door_of(
-    settings: Settings, connector: Connector, screenings: Screenings, feed: SeatFeed, clock: Clock
+    settings: Settings, connector: Connector, screenings: Screenings, feed: SeatFeed
 ) -> RoomDoor:
     """The door to rooms as the settings want it."""
     free_rooms = FreeRooms(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds
     )
-    made = Throttle(settings.free_rooms_per_address, _HOUR_SECONDS, clock.now)
+    made = Throttle(settings.free_rooms_per_address, _HOUR_SECONDS, monotonic)
     return RoomDoor(
         directory=RoomDirectory(screenings, free_rooms, lambda: feed.connections, made),
-        client_ids=ClientIds(clock.now, settings.hold_seconds),
-        selecting=Throttle(settings.guest_selections_limit, settings.hold_seconds, clock.now),
+        client_ids=ClientIds(monotonic, settings.hold_seconds),
+        selecting=Throttle(settings.guest_selections_limit, settings.hold_seconds, monotonic),
         rooms_limit=settings.rooms_per_socket_limit,
         user_info_bytes=settings.user_info_limit_bytes,
     )

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from time import monotonic
 
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -41,6 +42,7 @@ from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
+from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring
@@ -80,6 +82,7 @@ log = logging.getLogger("frontrow")
 
 GOING_AWAY = 1001
 _FLUSH_LIMIT_SECONDS = 8.0
+_LOOK_SECONDS = 1.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
 _FORGET_SECONDS = 3600.0
@@ -154,7 +157,7 @@ class Server:
         catalogue = Catalogue(self._connector)
         codes = ticket_codes_of(settings)
         self._postman = postman_of(settings)
-        repeats = Throttle(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, self._clock.now)
+        repeats = Throttle(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
@@ -180,7 +183,7 @@ class Server:
             self._clock.now,
         )
         watched = Attendance()
-        self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed, self._clock)
+        self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         limits = Limits(
@@ -306,6 +309,7 @@ class Server:
         self._confirmations.start()
         sweep_seconds = self._settings.sweep_seconds
         self._recurring.every(sweep_seconds, "release of lapsed holds", self._screenings.sweep)
+        self._recurring.every(_LOOK_SECONDS, "following the wall clock", self._follow_the_clock)
         self._recurring.every(sweep_seconds, "passivation", self._screenings.passivate_idle)
         self._recurring.every(
             self._settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh
@@ -342,6 +346,18 @@ class Server:
         await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())
         self._connector.close()
         self._direct.close()
+
+    async def _follow_the_clock(self) -> None:
+        if self._clock.step_seconds:
+            # What is stored and not in memory would lapse too early or too late.
+            try:
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._screenings.load_lapsing()
+            except (StoreUnavailable, TimeoutError) as failure:
+                log.warning(
+                    "holds of screenings that are not in memory keep their stored deadlines: %r", failure
+                )
+        self._clock.follow()
 
     async def _sample_lag(self) -> None:
         await sample_event_loop_lag(self._observer.event_loop_lagged)

@@ -47,7 +47,7 @@ def test_who_has_left_is_looked_at_no_more_and_an_empty_wheel_stands_still() -> 
     place.discard(patient)
     clock.advance(1)
     asked = []
-    clock.call_at = lambda *call: asked.append(call)  # type: ignore[method-assign]
+    clock.call_later = lambda *call: asked.append(call)  # type: ignore[method-assign]
     clock.advance(10 * SECONDS)
     assert (patient.beats, asked) == ([SECONDS], [])
 
