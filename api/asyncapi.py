@@ -7,7 +7,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import Schema
 
-from api.openapi import schema_name
+from api.openapi import schema_name, with_ecma_patterns
 from api.socket_channels import Channel
 
 
@@ -104,4 +104,4 @@ def _json_schemas(schemas: Sequence[type[Schema]]) -> dict[str, Any]:
     for schema in schemas:
         spec.components.schema(schema_name(schema), schema=schema)
     components: dict[str, Any] = spec.to_dict()["components"]["schemas"]
-    return components
+    return {name: with_ecma_patterns(part) for name, part in components.items()}

@@ -164,19 +164,20 @@ def openapi_document(
         if endpoint.name in links:
             operation["responses"][str(endpoint.status)]["links"] = links[endpoint.name]
         spec.path(endpoint.path, operations={endpoint.method.lower(): operation})
-    document: dict[str, Any] = _with_ecma_patterns(spec.to_dict())
+    document: dict[str, Any] = with_ecma_patterns(spec.to_dict())
     return document
 
 
-def _with_ecma_patterns(node: Any) -> Any:
+def with_ecma_patterns(node: Any) -> Any:
+    """A document, or a part of one, in which every pattern is as `ecma_pattern` has it."""
     if isinstance(node, dict):
         return {
             name: ecma_pattern(value)
             if name == "pattern" and isinstance(value, str)
-            else _with_ecma_patterns(value)
+            else with_ecma_patterns(value)
             for name, value in node.items()
         }
-    return [_with_ecma_patterns(child) for child in node] if isinstance(node, list) else node
+    return [with_ecma_patterns(child) for child in node] if isinstance(node, list) else node
 
 
 def ecma_pattern(pattern: str) -> str:

@@ -211,6 +211,7 @@ async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
     }
     for channel in document["channels"].values():
         assert all(f"{{{name}}}" in channel["address"] for name in channel["parameters"])
+    assert "\\Z" not in str(document), "no pattern is Python's"
     described = set(document["components"]["messages"])
     assert {"ConnectionConfirmed", "SeatUpdate", "BulkSeatUpdate"} <= described
     assert {"EventConnectionEstablished", "EventSeatUpdate", "EventBookingCreated"} <= described
