@@ -23,7 +23,8 @@ from tests.web.browser import Browser
 pytestmark = [pytest.mark.gen_test, pytest.mark.parametrize("layer", [HTTPTOOLS, TORNADO])]
 
 PREFIX = "/box-office/tickets"
-# Drawing the real page takes a browser long; this one only fetches what it would draw.
+# The real page has a select element, on which the browser of the tests hangs; this one only fetches what the
+# real one would draw.
 DOCS_PAGE = """
 <script>
   globalThis.SwaggerUIBundle = async ({ url }) => { globalThis.described = await (await fetch(url)).json(); };
