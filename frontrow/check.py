@@ -15,8 +15,8 @@ from persistence.migrations import newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
 from persistence.server_lock import who_serves
 
-_OWN_CONNECTIONS = 3
-"""Connections besides the pool: of the journal, of the lock, and one for whoever looks into the database."""
+_OWN_CONNECTIONS = 4
+"""Besides the pool: two of the journal, one of the lock, and one for whoever looks into the database."""
 
 _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
