@@ -288,7 +288,7 @@ async def test_only_the_pages_own_files_are_served(venue: Venue, path: str) -> N
 
 
 async def test_a_declared_body_beyond_reason_is_refused_before_it_comes(venue: Venue) -> None:
-    request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n"
+    request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     sent = await raw_exchange(venue, request.encode())
     assert sent.startswith(b"HTTP/1.1 413 ")
     assert sent.count(b"HTTP/1.1") == 1
@@ -309,10 +309,10 @@ async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
     "head",
     [
         b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\n{}{}",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-Bad\x00: y\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +4\r\n\r\n{}{}",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Bad\x00: y\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: two words\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: one, another\r\n\r\n",
         b"rubbish\r\n\r\n",
@@ -331,7 +331,7 @@ async def test_what_is_no_request_is_counted_and_logged_by_our_layer(
 ) -> None:
     caplog.set_level(logging.INFO, "frontrow.access")
     venue = open_venue(layer=HTTPTOOLS)
-    sent = await raw_exchange(venue, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Bad : y\r\n\r\n")
+    sent = await raw_exchange(venue, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Bad : y\r\n\r\n")
     assert venue.observer.requests == [("unmatched", "OTHER", 400)]
     (record,) = [record for record in caplog.records if record.name == "frontrow.access"]
     assert record.fields["status"] == 400
@@ -358,7 +358,7 @@ async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:
 async def test_slow_senders_are_cut_off(open_venue: Callable[..., Venue]) -> None:
     venue = open_venue(limits=Limits(header_timeout_seconds=0.1, body_timeout_seconds=0.1))
     assert await raw_exchange(venue, b"") == b""
-    for begun in (b"GET / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"):
+    for begun in (b"GET / HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"):
         sent = await raw_exchange(venue, begun)
         assert sent == b"" or sent.startswith(b"HTTP/1.1 408 ")
 
@@ -386,8 +386,8 @@ async def test_a_client_that_does_not_wait_gets_its_tickets_all_the_same(
 
 async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
     for request in (
-        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
-        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
     ):
         _, writer = await asyncio.open_connection("127.0.0.1", venue.port)
         writer.write(request)
