@@ -309,7 +309,7 @@ async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
     "head",
     [
         b"GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: +4\r\n\r\n{}{}",
         b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Bad\x00: y\r\n\r\n",
@@ -412,6 +412,8 @@ async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collecto
     requests = [
         b"GET / HTTP/1.0\r\n\r\n",
         b"GET /nowhere HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nConnection: close\r\n\r\n",
         b"POST /api/v1/seat-reservations/reserve HTTP/1.1\r\n" + fields + body,
         b"POST /api/v1/tickets/book HTTP/1.1\r\n" + fields + body,
         b"no request\r\n\r\n",
