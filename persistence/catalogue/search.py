@@ -7,7 +7,7 @@ operator `%>` is what the index serves; how alike is alike enough, a connection 
 
 Similarity is about words between blanks. Many scripts write none, and two characters are a name there, so
 a part of the text is a match as well. The index serves that from three characters on; shorter ones are
-looked for in every row.
+looked for in every row, and not misspelt.
 """
 
 _PATTERN = (
@@ -18,7 +18,10 @@ _PATTERN = (
 
 def matching(expression: str) -> str:
     """The condition that an expression has the words of `%(q)s`, perhaps misspelt, or `%(q)s` as a part."""
-    return f"(searchable({expression}) %%> searchable(%(q)s) OR searchable({expression}) LIKE {_PATTERN})"
+    return (
+        f"(char_length(searchable(%(q)s)) > 2 AND searchable({expression}) %%> searchable(%(q)s)"
+        f" OR searchable({expression}) LIKE {_PATTERN})"
+    )
 
 
 def similarity(expression: str) -> str:
