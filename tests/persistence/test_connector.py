@@ -38,7 +38,8 @@ async def connected(database_url: str, **options: float) -> AsyncIterator[Connec
 
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-TERMINATE_OTHERS = f"SELECT pg_terminate_backend(pid) {OTHERS}"
+# Returns when they have ended.
+TERMINATE_OTHERS = f"SELECT pg_terminate_backend(pid, 10000) {OTHERS}"
 
 
 def backends(database_url: str) -> int:
