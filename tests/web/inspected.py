@@ -27,7 +27,7 @@ class Inspected(ABC):
     def said(self) -> str:
         """What it wrote to its console, for reports."""
 
-    async def until(self, expression: str, within_seconds: float = 10.0) -> Any:
+    async def until(self, expression: str, within_seconds: float = 60.0) -> Any:
         """Wait until an expression is truthy, and return its value.
 
         Raises:
