@@ -38,7 +38,7 @@ def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
 def handshake(path: str) -> bytes:
     """The request that opens a WebSocket. The key may be any; nobody checks the answer to it here."""
     return (
-        f"GET {path} HTTP/1.1\r\nHost: frontrow-bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: ZnJvbnRyb3ctYmVuY2gtLQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ).encode()
 

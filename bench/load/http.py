@@ -56,7 +56,7 @@ def request(
 
 def head(method: str, path: str, *, token: str = "", headers: Mapping[str, str] | None = None) -> bytes:
     """A request up to where `framed` goes on."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: frontrow-bench"]
+    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
     if token:
         lines.append(f"Authorization: Bearer {token}")
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]

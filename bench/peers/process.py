@@ -77,7 +77,7 @@ def _last_words(log: Path) -> str:
 
 async def _first_answer(address: Address) -> None:
     reader, writer = await asyncio.open_connection(*address)
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: frontrow-bench\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     await reader.readexactly(1)
     writer.close()
 
