@@ -14,6 +14,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from api.errors import (
@@ -166,11 +167,12 @@ class Accounts:
         self._mailer = mailer
         self._rules = rules
         self._now = now
+        # Windows are durations, so a step of the wall clock must not lengthen or shorten them.
         self._attempts = LoginAttempts(
-            rules.attempts_per_account, rules.attempts_per_account_anywhere, rules.window_seconds, now
+            rules.attempts_per_account, rules.attempts_per_account_anywhere, rules.window_seconds, monotonic
         )
-        self._of_address = Throttle(rules.attempts_per_address, rules.window_seconds, now)
-        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.window_seconds, now)
+        self._of_address = Throttle(rules.attempts_per_address, rules.window_seconds, monotonic)
+        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.window_seconds, monotonic)
 
     def count_attempt(self, address: str) -> None:
         """Count a request that costs much or tells something.

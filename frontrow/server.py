@@ -227,7 +227,7 @@ class Server:
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
             seal=seal_of(settings),
-            offers=Offers(catalogue.ticket_types, self._clock.now),
+            offers=Offers(catalogue.ticket_types, monotonic),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
             path_prefix=settings.path_prefix,

@@ -6,6 +6,8 @@ import time
 import pytest
 
 from tests.api.caller import RESERVATIONS
+from tests.catalogue.conftest import OpenHouse
+from tests.catalogue.members import member
 from tests.catalogue.programme import add_seats, make_room, make_screening
 from tests.database import execute
 from tests.house import House
@@ -13,6 +15,20 @@ from tests.house import House
 pytestmark = pytest.mark.gen_test(timeout=60)
 
 STORED = "SELECT extract(epoch FROM expires_at)::float8 FROM holds WHERE status = 'active' ORDER BY id"
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0])
+async def test_a_lock_out_lasts_as_long_as_it_would_have(open_house: OpenHouse, step: float) -> None:
+    house = await open_house(attempts_per_account=1, attempts_window_seconds=60.0)
+    ada = await member(house)
+    ada.password = "a wrong password"
+    assert (await ada.log_in()).status == 401
+    clock = house.server._clock
+    clock._wall = lambda: time.time() + step
+    clock.follow()
+    refused = await ada.log_in()
+    assert refused.status == 429
+    assert 1 <= int(refused.headers["Retry-After"]) <= 60
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
