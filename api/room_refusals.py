@@ -6,6 +6,7 @@ from api.errors import TooManyAttempts, words_of
 from engine.errors import (
     BookingInProgress,
     EngineError,
+    HoldLifeSpent,
     NotHeld,
     ScreeningNotFound,
     SeatsNotFound,
@@ -60,6 +61,8 @@ def _in_words(error: BaseException, room_id: str, seat_id: str) -> str:
             return f"Room {room_id} has no seat {seat_id}"
         case NotHeld():
             return f"Seat {seat_id} is not selected by you"
+        case HoldLifeSpent():
+            return error.words(f"Seat {seat_id}")
         case BookingInProgress():
             return f"Seat {seat_id} is being booked"
         case ScreeningNotFound():

@@ -209,21 +209,24 @@ class HoldLifeSpent(Refused):
     """The holder has kept a seat, or tickets of a type, for as long as anybody may.
 
     Args:
-        stock_id: the seat, or a ticket type below zero.
+        what: names it.
         life_seconds: how long anybody may keep it.
         retry_after_seconds: when the holder may have it again.
     """
 
     code = "hold_life_spent"
 
-    def __init__(self, stock_id: int, life_seconds: float, retry_after_seconds: float) -> None:
-        what = f"Seat {stock_id} has" if stock_id > 0 else "These tickets have"
-        minutes = math.ceil(retry_after_seconds / 60)
-        super().__init__(
-            f"{what} been reserved by you for {life_seconds / 60:g} minutes in all; "
-            f"you can reserve {'it' if stock_id > 0 else 'them'} again in {minutes} minutes"
-        )
+    def __init__(self, what: str, life_seconds: float, retry_after_seconds: float) -> None:
+        self.life_seconds = life_seconds
         self.retry_after_seconds = math.ceil(retry_after_seconds)
+        super().__init__(self.words(what))
+
+    def words(self, what: str) -> str:
+        """The sentence for people, about something that may have another name for them."""
+        return (
+            f"{what} has been reserved by you for {self.life_seconds / 60:g} minutes in all; "
+            f"you can reserve it again in {math.ceil(self.retry_after_seconds / 60)} minutes"
+        )
 
 
 class NotHeld(Refused):

@@ -5,26 +5,22 @@ taking it again whenever its hold expires. A holder who has left a seat alone fo
 starts afresh. Places of a ticket type are interchangeable, so for them the rule goes by the type.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from engine.errors import HoldLifeSpent
+from engine.places import ticket_type_of
 from engine.records import Hold
 
 REMEMBERED_LIMIT = 10_000
-"""Ended holds that a screening remembers; beyond it the oldest is forgotten, and its seat starts afresh."""
+"""Holders that a screening remembers; beyond it the one who left first is forgotten, and starts afresh."""
 
+_SLACK = 64
 
-class _Life(NamedTuple):
-    """The time a holder has had a seat. Seconds since the epoch.
+_Life = tuple[float, float]
+"""When a holder's first hold on a seat was made, and when the last one ended, in seconds since the epoch."""
 
-    Attributes:
-        began_at: when the first hold was made.
-        left_at: when the last one ended.
-    """
-
-    began_at: float
-    left_at: float
+_Ended = tuple[float, Sequence[Hold]]
+"""When a holder's only holds ended, and which they were."""
 
 
 class HoldLives:
@@ -32,68 +28,99 @@ class HoldLives:
 
     Args:
         life_seconds: how long a holder may keep a seat in all.
+        by_ticket_type: whether there are places of ticket types, for which the type counts.
     """
 
-    __slots__ = ("_life_seconds", "_lives")
+    __slots__ = ("_by_ticket_type", "_life_seconds", "_lives", "_prune_above")
 
-    def __init__(self, life_seconds: float) -> None:
+    def __init__(self, life_seconds: float, *, by_ticket_type: bool) -> None:
         self._life_seconds = life_seconds
-        # In the order in which the holds ended, so the first is the first to be forgotten.
-        self._lives: dict[tuple[str, int], _Life] = {}
+        self._by_ticket_type = by_ticket_type
+        # By holder, in the order in which their last holds ended. Most holders leave once, so what they had
+        # is kept as it is, and worked out by seat or ticket type only for those who come again.
+        self._lives: dict[str, _Ended | dict[int, _Life]] = {}
+        self._prune_above = _SLACK
 
     def __len__(self) -> int:
-        """How many are remembered."""
+        """How many holders are remembered."""
         return len(self._lives)
 
-    def expiry(self, holder: str, stock_ids: Iterable[int], now: float, hold_seconds: float) -> float:
+    def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
         """When a hold that is made now expires: within the life of every seat it is on.
 
         Args:
             holder: who wants it.
-            stock_ids: the seats, or ticket types below zero.
+            stock_ids: the seats; of places their ticket types, as numbers below zero.
             now: seconds since the epoch.
             hold_seconds: how long the hold is to last.
 
         Raises:
             HoldLifeSpent: the holder has had one of them for as long as anybody may.
         """
-        expires_at = now + min(hold_seconds, self._life_seconds)
-        if not self._lives:
+        life_seconds = self._life_seconds
+        expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
+        if holder not in self._lives:
             return expires_at
+        lives = self._lives_of(holder)
         for stock_id in stock_ids:
-            life = self._lives.get((holder, stock_id))
-            if life is None or life.left_at + self._life_seconds <= now:
+            began_at, left_at = lives.get(stock_id, (now, now))
+            if left_at + life_seconds <= now:
                 continue
-            ends_at = life.began_at + self._life_seconds
-            if ends_at <= now:
-                raise HoldLifeSpent(stock_id, self._life_seconds, life.left_at + self._life_seconds - now)
-            expires_at = min(expires_at, ends_at)
+            if began_at + life_seconds <= now:
+                what = f"Seat {stock_id}" if not self._by_ticket_type else "Such a ticket"
+                raise HoldLifeSpent(what, life_seconds, left_at + life_seconds - now)
+            expires_at = min(expires_at, began_at + life_seconds)
         return expires_at
+
+    def end_of(self, hold: Hold) -> float:
+        """When a live hold must end, however often it is extended."""
+        return self._beginning(hold) + self._life_seconds
+
+    def ended(self, holder: str, holds: Sequence[Hold], at: float) -> None:
+        """Remember holds of one holder that were released, or have expired, at the same time."""
+        if holder in self._lives:
+            lives = self._lives_of(holder)
+            lives.update({self._stock_id(hold): (self._beginning(hold), at) for hold in holds})
+            del self._lives[holder]
+            self._lives[holder] = lives
+        else:
+            self._lives[holder] = at, holds
+        if len(self._lives) > self._prune_above:
+            self._prune(at)
 
     def move(self, seconds: float) -> None:
         """The wall clock was stepped; what is remembered is as long ago as it was."""
-        self._lives = {
-            key: _Life(life.began_at + seconds, life.left_at + seconds) for key, life in self._lives.items()
-        }
+        for holder in self._lives:
+            lives = self._lives_of(holder).items()
+            self._lives[holder] = {
+                stock_id: (began + seconds, left + seconds) for stock_id, (began, left) in lives
+            }
 
-    def end_of(self, hold: Hold, stock_id: int) -> float:
-        """When a live hold must end, however often it is extended."""
-        life = self._lives.get((hold.holder, stock_id))
-        # A life that ended long before this hold was made has nothing to do with it.
-        if life is None or life.left_at + self._life_seconds <= hold.reserved_at:
-            return hold.reserved_at + self._life_seconds
-        return life.began_at + self._life_seconds
+    def _lives_of(self, holder: str) -> dict[int, _Life]:
+        known = self._lives.get(holder, {})
+        if isinstance(known, dict):
+            return known
+        ended_at, holds = known
+        return {self._stock_id(hold): (hold.reserved_at, ended_at) for hold in holds}
 
-    def ended(self, holds: Iterable[tuple[Hold, int]], now: float) -> None:
-        """Remember holds that were released or have expired, each with its seat or ticket type."""
+    def _stock_id(self, hold: Hold) -> int:
+        seat_id = hold.seat_id
+        return -ticket_type_of(seat_id) if self._by_ticket_type and seat_id < 0 else seat_id
+
+    def _beginning(self, hold: Hold) -> float:
+        """When the life began that a hold is a part of."""
+        life = self._lives_of(hold.holder).get(self._stock_id(hold))
+        # A life that was over before this hold was made has nothing to do with it.
+        if life is None or life[1] + self._life_seconds <= hold.reserved_at:
+            return hold.reserved_at
+        return life[0]
+
+    def _prune(self, now: float) -> None:
+        """Forget those who left too long ago to matter, and those beyond the limit."""
         lives = self._lives
-        for hold, stock_id in holds:
-            began_at = self.end_of(hold, stock_id) - self._life_seconds
-            key = hold.holder, stock_id
-            lives.pop(key, None)
-            lives[key] = _Life(began_at, min(now, hold.expires_at))
-        while lives:
-            oldest = next(iter(lives))
-            if lives[oldest].left_at + self._life_seconds > now and len(lives) <= REMEMBERED_LIMIT:
-                return
-            del lives[oldest]
+        for holder in tuple(lives):
+            left_at = max(left for _, left in self._lives_of(holder).values())
+            if left_at + self._life_seconds > now and len(lives) <= REMEMBERED_LIMIT:
+                break
+            del lives[holder]
+        self._prune_above = min(2 * len(lives) + _SLACK, REMEMBERED_LIMIT)

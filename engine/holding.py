@@ -58,8 +58,9 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         _require_on_sale(state, kind_id, quantity, now)
     total = sum(ordered.values())
     state.require_room(command.holder, total, network=command.guest_network)
-    ordered_types = [-kind_id for kind_id in ordered]
-    expires_at = state.lives.expiry(command.holder, ordered_types, now, command.hold_seconds)
+    expires_at = state.lives.expiry(
+        command.holder, tuple([-kind_id for kind_id in ordered]), now, command.hold_seconds
+    )
     next_id = state.hold_ids.take(total)
     reservations: list[tuple[Hold, ...]] = []
     for kind_id, quantity in command.orders:
@@ -98,6 +99,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
     if own:
         steps.append(give_back(state, command.holder, own, now))
+        state.lives.ended(command.holder, steps[0][0].holds, now)
     if free:
         steps.append(_take(state, command.holder, free, first_id, now, expires_at))
     held = steps[-1][0].holds if free else ()
@@ -121,11 +123,7 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     if spent := [hold.seat_id for hold in holds if hold.extensions >= limit]:
         raise ExtensionLimitReached(spent, f"it has been extended {limit} times")
     extra = command.extra_seconds
-    if late := [
-        hold.seat_id
-        for hold in holds
-        if hold.expires_at + extra > state.lives.end_of(hold, state.stock_id(hold.seat_id))
-    ]:
+    if late := [hold.seat_id for hold in holds if hold.expires_at + extra > state.lives.end_of(hold)]:
         raise ExtensionLimitReached(late, f"it may last {life / 60:g} minutes in all")
     extended = tuple(
         hold._replace(expires_at=hold.expires_at + extra, extensions=hold.extensions + 1) for hold in holds
@@ -147,6 +145,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     if not own:
         return Outcome(Released(()))
     event, change = give_back(state, command.holder, own, now, command.origin)
+    state.lives.ended(command.holder, event.holds, now)
     return Outcome(Released(event.holds), (event,), (change,))
 
 
@@ -160,7 +159,8 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     if holds:
         seat_ids = [hold.seat_id for hold in holds]
         ended = state.seats.release(seat_ids, SeatAction.LAPSE)
-        state.came_to_an_end(ended, now)
+        for hold in ended:
+            state.lives.ended(hold.holder, (hold,), hold.expires_at)
         change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
         events.append(ev.HoldsExpired(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
@@ -193,7 +193,6 @@ def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> tuple[ev.HoldsReleased, SeatsChanged]:
     holds = state.seats.release(seat_ids)
-    state.came_to_an_end(holds, now)
     change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
     event = make(ev.HoldsReleased, (state.screening_id, state.epoch, change.seq, now, holder, holds))
     return event, change

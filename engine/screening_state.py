@@ -5,7 +5,6 @@ The state knows seats, operations and the numbering of everything that happens. 
 """
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from engine import events as ev
@@ -124,7 +123,7 @@ class ScreeningState:
         self.hold_ids = hold_ids
         self.ticket_ids = ticket_ids
         self.seats = SeatInventory(loaded.layout, loaded.info.ticket_types, loaded.info.free_seats)
-        self.lives = HoldLives(policy.hold_life_seconds)
+        self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.operations: dict[int, Operation] = {}
         self.closed = False
         self._seq = self._visible_seq = self._first_seq = loaded.seq
@@ -173,10 +172,6 @@ class ScreeningState:
         if seat is None:
             return self.info.ticket_types[ticket_type_of(seat_id)].price_cents
         return self.info.price_of(seat)
-
-    def stock_id(self, seat_id: int) -> int:
-        """What a holder chooses: a seat, or the ticket type of a place as a number below zero."""
-        return -ticket_type_of(seat_id) if seat_id < 0 and self.seats.places else seat_id
 
     # Checks: they raise or let pass, and change nothing
 
@@ -246,10 +241,6 @@ class ScreeningState:
             raise RoomFull(self.info.free_seats)
 
     # Steps: everything has been checked
-
-    def came_to_an_end(self, holds: Iterable[Hold], now: float) -> None:
-        """Remember holds that were released or have expired, for the time a holder may keep a seat in all."""
-        self.lives.ended([(hold, self.stock_id(hold.seat_id)) for hold in holds], now)
 
     def begin(
         self,
