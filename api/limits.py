@@ -11,7 +11,7 @@ class Limits:
         body_bytes: largest body.
         upload_bytes: largest body with a file.
         connections: HTTP connections that may be open; WebSockets are counted by themselves.
-        connections_per_address: those of one address; 0 for no bound.
+        connections_per_address: those of one address, or network of IPv6 addresses; 0 for no bound.
         header_bytes: largest head of a request, its first line included.
         request_line_bytes: longest first line; it has to hold a token of 8 KiB.
         header_count: most header fields.

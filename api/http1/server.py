@@ -12,6 +12,7 @@ from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
 from api.limits import Limits
+from api.throttle import network_of
 from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 _GRACE_SECONDS = 1.0
@@ -119,18 +120,16 @@ class Http1Server:
         Returns:
             SERVED; or REFUSED beyond a bound, and CUT when many are being refused already.
         """
-        limits, peer = self.limits, connection.peer
-        address = None if peer.relays else peer.remote_ip
+        limits, network = self.limits, self._counted_network(connection)
         full = len(self._connections) - len(self._refused) >= limits.connections
-        of_address = 0 if address is None else self._number_of[address]
         self._connections.add(connection)
         self._deserted.clear()
-        if full or 0 < limits.connections_per_address <= of_address:
+        if full or (network and self._number_of[network] >= limits.connections_per_address):
             admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
             self._refused.add(connection)
             return admission
-        if address is not None:
-            self._number_of[address] = of_address + 1
+        if network:
+            self._number_of[network] += 1
         if self._closing:
             connection.wind_down()
         return Admission.SERVED
@@ -142,11 +141,16 @@ class Http1Server:
             self._connections.remove(connection)
         elif connection in self._connections:
             self._connections.remove(connection)
-            address = connection.peer.remote_ip
-            if not connection.peer.relays:
-                self._number_of[address] -= 1
-                if not self._number_of[address]:
-                    del self._number_of[address]
+            if network := self._counted_network(connection):
+                self._number_of[network] -= 1
+                if not self._number_of[network]:
+                    del self._number_of[network]
         if not self._connections:
             self._deserted.set()
         self.delegate.on_close(connection)
+
+    def _counted_network(self, connection: HostedConnection) -> str | None:
+        """The network on which a connection is counted; None if there is no bound, or none for this peer."""
+        if not self.limits.connections_per_address or connection.peer.relays:
+            return None
+        return network_of(connection.peer.remote_ip)

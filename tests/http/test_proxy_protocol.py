@@ -1,6 +1,7 @@
 """The port for the PROXY protocol, on both layers and both event loops."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -165,3 +166,15 @@ async def test_connections_without_a_header_do_not_hold_up_the_end(open_stage: O
         stage.server.stop()
         await stage.server.close_all_connections()
         assert await connection.ended()
+
+
+async def test_connections_are_counted_by_the_network_of_the_client(open_stage: OpenStage) -> None:
+    stage = open_stage("httptools", Limits(connections_per_address=1), LOCALHOST)
+    statuses = []
+    async with AsyncExitStack() as opened:
+        for source in ("2001:db8::7", "2001:db8::8", "2001:db8:0:1::7"):
+            connection = await opened.enter_async_context(stage.connected(proxied=True))
+            await connection.send(binary(1, 2, addresses(source)) + GET)
+            answer = await connection.answer()
+            statuses.append(answer and answer.status)
+    assert statuses == [200, 503, 200]
