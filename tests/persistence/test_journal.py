@@ -14,30 +14,11 @@ from engine.replies import Booked
 from persistence.idempotency import IdempotencyKeys
 from persistence.journal import BATCH_LIMIT, PostgresJournal
 from tests.database import connect, execute
+from tests.persistence.journals import BatchObserver, begin
 from tests.ports.adapters import NOW, PostgresWorld, encode, postgres_world, reload, submit, write
 from tests.ports.story import ALICE, BOB, Story
 
 pytestmark = pytest.mark.gen_test
-
-
-class BatchObserver(NullObserver):
-    """Keeps the sizes of batches and the reasons of failures."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.failures: list[str] = []
-
-    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
-        assert 0 <= seconds <= lag_seconds
-        self.batches.append(entries)
-
-    def flush_failed(self, reason: str) -> None:
-        self.failures.append(reason)
-
-
-async def begin(world: PostgresWorld, seats: int = 4) -> Story:
-    hall = world.add_hall(seats)
-    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
 
 
 async def drained(journal: PostgresJournal) -> None:

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from engine.errors import OwnershipLost
-from engine.memory import NullObserver
 from engine.ports import Entry
 from engine.records import IdempotencyRecord
 from persistence.journal import BATCH_LIMIT, PostgresJournal
 from tests.database import connect, execute
-from tests.ports.adapters import PostgresWorld, encode, postgres_world, reload, submit, write
+from tests.persistence.journals import BatchObserver, begin
+from tests.ports.adapters import encode, postgres_world, reload, submit, write
 from tests.ports.story import ALICE, Story
 
 pytestmark = pytest.mark.gen_test
@@ -22,25 +22,6 @@ CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN IF {condition} THEN PERFORM pg_sleep({seconds}); END IF; RETURN NEW; END $$;
 CREATE TRIGGER delay BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION delay();
 """
-
-
-class BatchObserver(NullObserver):
-    """Keeps the sizes of batches and the reasons of failures."""
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-        self.failures: list[str] = []
-
-    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
-        self.batches.append(entries)
-
-    def flush_failed(self, reason: str) -> None:
-        self.failures.append(reason)
-
-
-async def begin(world: PostgresWorld, seats: int = 4) -> Story:
-    hall = world.add_hall(seats)
-    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
 
 
 @contextmanager

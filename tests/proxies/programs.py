@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.debian import program
+from tests.processes import end
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 CADDY = Path(sys.prefix) / "bin" / "caddy"
@@ -151,14 +152,7 @@ async def running(
         await _listening(process, port, said)
         yield
     finally:
-        if process.returncode is None:
-            process.terminate()
-            try:
-                async with asyncio.timeout(STOP_SECONDS):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process, STOP_SECONDS)
         await said
 
 

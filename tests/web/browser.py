@@ -11,7 +11,6 @@ included. Which browser it is stands in `browser_install`; it speaks to nobody b
 
 import asyncio
 import base64
-import contextlib
 import json
 import os
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from tests.processes import end
 from tests.web.browser_install import VARIABLE, installed_chromium
 from tests.web.devtools import DevTools, DevToolsError
 from tests.web.inspected import Inspected, ScriptError
@@ -92,7 +92,7 @@ class Browser:
                 )
             )
             process = await _launch(profile, self._redirected)
-            owned.push_async_callback(_end, process)
+            owned.push_async_callback(end, process, STOP_SECONDS)
             self._devtools = await owned.enter_async_context(DevTools(await _address(process, profile)))
             self._owned = owned.pop_all()
         return self
@@ -281,14 +281,3 @@ async def _address(process: Process, profile: Path) -> str:
             await asyncio.sleep(_POLL_SECONDS)
     port, path = file.read_text().splitlines()
     return f"ws://127.0.0.1:{port}{path}"
-
-
-async def _end(process: Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
