@@ -39,7 +39,6 @@ from api.request import Request
 from api.routing import Routes
 from api.services import Services
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_frames
-from engine.guards import attempt
 
 log = logging.getLogger("frontrow.api")
 
@@ -434,7 +433,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
             connection.write_headers(line, httputil.HTTPHeaders({**shared.fields, **fields}), content)
             connection.finish()
-        attempt(self._account_for, status)
+        self._account_for(status)
 
     def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
         """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
