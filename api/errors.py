@@ -12,7 +12,7 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
     ├── NotFound 404, MethodNotAllowed 405
     ├── KeyInFlight 409, BodyTooLarge 413, UnsupportedMediaType 415, InvalidInput 422, KeyReused 422
     ├── HostRefused 421, TooManyAttempts 429
-    └── TooManyKeys 503, InternalError 500
+    └── TooManyKeys 503, TooManyConnections 503, InternalError 500
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,8 @@
 """Every refusal has its status, its code and its data."""
 
 import inspect
+import re
+from types import ModuleType
 
 import pytest
 
@@ -19,6 +21,7 @@ from engine.errors import (
     TicketNotPending,
     Unavailable,
 )
+from persistence import connector
 
 
 def classes(module: object, base: type) -> list[type]:
@@ -29,6 +32,13 @@ ENGINE_ERRORS = sorted(
     {*classes(engine_errors, EngineError), *classes(catalogue_errors, EngineError)},
     key=lambda kind: kind.__name__,
 )
+
+
+@pytest.mark.parametrize("module", [api_errors, engine_errors, catalogue_errors, connector])
+def test_the_tree_at_the_head_of_a_module_names_its_errors(module: ModuleType) -> None:
+    own = [kind.__name__ for kind in classes(module, Exception) if kind.__module__ == module.__name__]
+    assert own
+    assert [name for name in own if not re.search(rf"\b{name}\b", module.__doc__ or "")] == []
 
 
 def test_what_the_database_says_of_itself_is_not_told_to_clients() -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from frontrow.cli import main
 from frontrow.settings import TABLE
+from persistence.journal import FAILURES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "operations.md").read_text()
+METRICS = (DOCS / "metrics.md").read_text()
 
 
 def test_settings_exist() -> None:
@@ -19,9 +21,15 @@ def test_settings_exist() -> None:
 
 
 def test_metrics_exist() -> None:
-    listed = set(re.findall(r"^\| `(\w+)` \|", (DOCS / "metrics.md").read_text(), re.MULTILINE))
+    listed = set(re.findall(r"^\| `(\w+)` \|", METRICS, re.MULTILINE))
     named = set(re.findall(r"\b(?:frontrow|process)_[a-z_]+", PAGE))
     assert named and named <= listed
+
+
+def test_every_reason_of_a_failed_batch_is_listed() -> None:
+    (row,) = re.findall(r"^\| `frontrow_journal_flush_failures_total`.*$", METRICS, re.MULTILINE)
+    assert set(FAILURES.values()) <= set(re.findall(r"`([a-z_]+)`", row))
+    assert set(re.findall(r'reason="([a-z_]+)"', PAGE)) <= set(FAILURES.values())
 
 
 def test_commands_exist() -> None:
