@@ -1,6 +1,7 @@
-"""Work that recurs for as long as the server runs, and must outlive its own failures."""
+"""Work of the server itself that must outlive its own failures: what recurs, and the steps of stopping."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -40,3 +41,18 @@ class Recurring:
                     raise
                 log.exception("%s was cancelled from within and is tried again in %g s", name, seconds)
             await asyncio.sleep(seconds)
+
+
+async def take_all(*steps: Callable[[], Awaitable[object] | object]) -> None:
+    """Take steps one after the other. One that fails is logged, and the next is taken.
+
+    Args:
+        steps: functions, or functions that return something to wait for.
+    """
+    for step in steps:
+        try:
+            result = step()
+            if inspect.isawaitable(result):
+                await result
+        except Exception:
+            log.exception("a step of stopping failed: %r", step)

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 
 import uvloop
@@ -45,7 +46,7 @@ from engine.directory import Screenings
 from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
-from frontrow.background import Recurring
+from frontrow.background import Recurring, take_all
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, reading_connector, require_own_sessions
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
@@ -327,25 +328,37 @@ class Server:
         self._http.add_sockets(proxied, proxied=True)
 
     async def stop(self) -> None:
-        """Go down in order; everything that was acknowledged is in the database afterwards."""
-        self._http.stop()
-        self._metrics_http.stop()
-        await self._recurring.stop()
-        await self._screenings.stop()
-        await self._journal.stop(_FLUSH_LIMIT_SECONDS)
+        """Go down in order; everything that was acknowledged is in the database afterwards.
+
+        A step that fails is logged, and the others are taken all the same.
+        """
+        await take_all(
+            self._http.stop,
+            self._metrics_http.stop,
+            self._recurring.stop,
+            self._screenings.stop,
+            partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
+            self._finish_requests,
+            partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
+            partial(self._postman.stop, _MAIL_LIMIT_SECONDS),
+            partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
+            self._close_connections,
+            self._workers.close,
+            self._hold_ids.stop,
+            self._ticket_ids.stop,
+            self._connector.close,
+            self._direct.close,
+        )
+
+    async def _finish_requests(self) -> None:
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_SECONDS):
                 await self._application.finished()
         except TimeoutError:
             log.warning("some requests had no answer when the server stopped")
-        await self._confirmations.stop(_MAIL_LIMIT_SECONDS)
-        await self._postman.stop(_MAIL_LIMIT_SECONDS)
-        self._open_sockets.close_all(GOING_AWAY, "The server is going away")
+
+    async def _close_connections(self) -> None:
         await asyncio.gather(self._http.close_all_connections(), self._metrics_http.close_all_connections())
-        self._workers.close()
-        await asyncio.gather(self._hold_ids.stop(), self._ticket_ids.stop())
-        self._connector.close()
-        self._direct.close()
 
     async def _follow_the_clock(self) -> None:
         if self._clock.step_seconds:

@@ -1,10 +1,10 @@
-"""Recurring work: whatever it raises, it is done again."""
+"""Recurring work, and the steps of stopping: whatever one raises, the rest is done."""
 
 import asyncio
 
 import pytest
 
-from frontrow.background import Recurring
+from frontrow.background import Recurring, take_all
 
 pytestmark = pytest.mark.gen_test
 
@@ -27,3 +27,24 @@ async def test_work_that_fails_is_done_again_and_the_other_work_goes_on(failure:
         await asyncio.sleep(0)
     await recurring.stop()
     assert min(done.values()) >= 2
+
+
+async def test_a_step_that_fails_keeps_no_other_from_being_taken(caplog: pytest.LogCaptureFixture) -> None:
+    taken = []
+
+    def first() -> None:
+        taken.append("first")
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    def also_broken() -> None:
+        raise ZeroDivisionError
+
+    async def last() -> None:
+        taken.append("last")
+
+    await take_all(first, broken, also_broken, last)
+
+    assert taken == ["first", "last"]
+    assert len(caplog.records) == 2
