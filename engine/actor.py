@@ -7,8 +7,8 @@ whoever watches, then to whoever asked. One timer is armed, for the earliest dea
 deadlines are looked at again, so a late, double or stale timer does nothing.
 
 An exception that is no `EngineError` is a defect of ours: the actor gives up (`failed`), whoever
-waits is answered, and the next touch loads the screening afresh from what was stored. A defect of those who
-only watch or count (`engine.guards`) changes nothing for the screening.
+waits is answered, and the next touch loads the screening afresh from what was stored. A defect in a publisher
+or an observer is logged (`engine.guards`) and changes nothing for the screening.
 """
 
 import asyncio
@@ -44,8 +44,8 @@ class Surroundings:
     """What all actors of a process share.
 
     Attributes:
-        publisher: tells whoever watches; guarded, so that it never raises.
-        observer: counts; guarded as well.
+        publisher: publishes changes; wrapped by `guarded`, so it never raises.
+        observer: counts; wrapped by `guarded` too.
         mailbox_limit: commands that may wait for one screening.
         batch_limit: commands drained in one wake-up, so that no screening starves the others.
         wait_limit_seconds: how long a command may wait before it is dropped undone.
@@ -89,7 +89,7 @@ class ScreeningActor:
         self._loop = asyncio.get_running_loop()
         # There is one while something waits: an empty deque has 600 bytes, and most screenings are at rest.
         self._mailbox: deque[Envelope] | None = None
-        # By operation: the answer once it has committed, and those who wait for it.
+        # By operation: the reply to give once it has committed, and the futures that wait for it.
         self._waiting: dict[int, tuple[Reply, list[asyncio.Future[Reply]]]] = {}
         self._woken = False
         self._timer: Timer | None = None
@@ -101,7 +101,7 @@ class ScreeningActor:
 
     @property
     def screening(self) -> Screening:
-        """Its state, for whoever has closed the actor."""
+        """The screening's state. Only for callers that have closed the actor."""
         return self._screening
 
     @property
@@ -289,10 +289,10 @@ class ScreeningActor:
             self._shared.journal.append(Entry(outcome.events, receipt, reply, settled))
 
     def _finish(self, operation: int, error: EngineError | None) -> None:
-        """The journal has spoken about an operation: settle or abort it, and answer.
+        """Settle or abort an operation, now that the journal knows its outcome, and answer.
 
-        What the journal has said is the answer, also if settling fails here: then the screening is put away
-        and loaded again from the database.
+        If settling fails here, the caller still gets the journal's outcome, and the screening is dropped and
+        loaded again from the database.
         """
         try:
             self._conclude(operation, error)
@@ -329,9 +329,13 @@ class ScreeningActor:
             self._timer = clock.call_later(max(0.0, deadline - clock.now()), self._on_timer)
 
     def move_deadlines(self, seconds: float) -> None:
-        """The clock was stepped, or the machine was suspended if `seconds` is 0: see to what lapses.
+        """Move all deadlines after a step of the clock, and release what has lapsed.
 
-        What lapses keeps the time that it had left; what waits has waited no longer than before.
+        Holds and pending tickets keep the time that they had left. The step does not count as waiting time of
+        queued commands.
+
+        Args:
+            seconds: length of the step; 0 if the machine was suspended, so that only the timer is late.
         """
         now = self._shared.clock.now()
         self.last_asked_at += seconds

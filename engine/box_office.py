@@ -192,8 +192,8 @@ class BoxOffice:
         try:
             return cast(Cancelled, await self._screenings.ask(command))
         except (NotFound, ScreeningCancelled):
-            # Somebody else may have cancelled it since it was read: another request of the holder's, a
-            # transaction of a server that has died, or whoever cancelled the screening.
+            # It may have been cancelled since it was read: by another request of the holder, by a
+            # transaction of a server that has died, or with the whole screening.
             ticket = await self._own_ticket(holder, ticket_id)
             if ticket.status not in _OVER:
                 raise

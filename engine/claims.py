@@ -1,8 +1,8 @@
 """Which seats a holder occupies without having paid: holds, pending tickets, and what is about to be either.
 
-The caps of the policy count them, so a holder has few, and so have all guests of one network together. A
-holder's are kept as one tuple, which is the command's own as long as there are no others. A change costs what
-its holders have, never what the hall has.
+The policy caps how many a holder, and all guests of one network together, may have, so both have few. A
+holder's seats are kept as one tuple: the command's own tuple, as long as there are no others. The cost of a
+change depends on how many seats its holders have, never on the size of the hall.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ class Claims(dict[str, tuple[int, ...]]):
         self._guests: dict[str, set[str]] = {}
 
     def come_from(self, guest: str, network: str) -> None:
-        """Count what a guest claims, while it claims anything, on the network it came from last."""
+        """Count a guest's seats on the network that it came from last, for as long as it has any."""
         if (before := self._networks.get(guest)) != network:
             if before is not None:
                 self._part(guest, before)
@@ -26,7 +26,7 @@ class Claims(dict[str, tuple[int, ...]]):
             self._guests.setdefault(network, set()).add(guest)
 
     def of_network(self, network: str, guest: str) -> int:
-        """How much the guests of a network claim, `guest` included wherever it came from before."""
+        """How many seats the guests of a network have. `guest` counts, whatever network it is counted on."""
         guests = self._guests.get(network, set())
         return sum([len(self.get(one, ())) for one in guests | {guest}])
 

@@ -1,10 +1,10 @@
-"""The real clock: it follows the machine's wall clock, and notices when that is stepped or the machine slept.
+"""The real clock. It follows the machine's wall clock and detects steps of it and suspended machines.
 
-Between two looks at the wall clock it is carried on by the time since boot, which no step changes and which
-goes on while the machine is suspended. `follow` looks; the server calls it every second. A small difference
-is worked off slowly. A larger one is a step: the clock takes it at once, and the handlers of `on_step` are
-told, so that what was promised for a duration (a hold) can keep its remaining time. What belongs to a time on
-the wall (the start of a screening, the end of a token) comes earlier or later with it.
+`now` is the time since boot plus an offset: no step changes the time since boot, and it goes on while the
+machine is suspended. The server calls `follow` every second, which compares with the wall clock. A small
+difference is slewed, at most 10 ms per call. A larger one is a step: the offset is corrected at once and the
+handlers of `on_step` are called, so that durations (a hold) can keep their remaining time. Points in time
+(the start of a screening, the end of a token) come earlier or later with the step.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from functools import partial
 from engine.guards import attempt
 
 _STEP_SECONDS = 0.5
-"""Difference from which on the wall clock is taken to have been stepped."""
+"""A difference of this much or more is a step of the wall clock."""
 
 _SLEW_SECONDS = 0.01
-"""How much of a smaller difference is worked off at one look."""
+"""How much of a smaller difference one call of `follow` corrects."""
 
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # A partial object rather than a function: `now` is called several times for each request.
@@ -31,8 +31,8 @@ class SystemClock:
 
     Args:
         wall: the wall clock, in seconds since the Unix epoch.
-        steady: seconds that go on while the machine is suspended.
-        awake: seconds that stand still then, as the event loop's do.
+        steady: a clock that goes on while the machine is suspended.
+        awake: a clock that stops then, as the event loop's does.
     """
 
     __slots__ = ("_alarms", "_awake", "_handlers", "_offset_seconds", "_slept_seconds", "_steady", "_wall")
@@ -64,17 +64,17 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(seconds, callback)
 
     def on_step(self, handler: Callable[[float], None]) -> None:
-        """Have `handler` called with the seconds of each step, and with 0 after the machine was suspended."""
+        """Call `handler` with the seconds of each step, and with 0 after the machine was suspended."""
         self._handlers.append(handler)
 
     @property
     def step_seconds(self) -> float:
-        """By how much the wall clock has been stepped since the last look; 0 if it has not been."""
+        """By how much the wall clock has been stepped since the last `follow`; 0 if it has not been."""
         difference = self._wall() - self.now()
         return difference if abs(difference) >= _STEP_SECONDS else 0.0
 
     def follow(self) -> None:
-        """Look at the wall clock, and take over what it shows."""
+        """Compare with the wall clock and correct the offset; call the handlers after a step or a suspend."""
         step, slept = self.step_seconds, self._steady() - self._awake()
         if step:
             self._offset_seconds += step
@@ -91,7 +91,7 @@ class SystemClock:
 
 
 class _Alarm:
-    """A call at a time on the wall, which is arranged anew when the clock has been stepped."""
+    """A call at a wall-clock time; scheduled anew when the clock has been stepped."""
 
     __slots__ = ("_callback", "_clock", "_timer", "_when")
 
@@ -104,13 +104,13 @@ class _Alarm:
         self.set()
 
     def set(self) -> None:
-        """Arrange the call, in the place of one that has been arranged."""
+        """Schedule the call, in place of an earlier schedule."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._clock.call_later(max(0.0, self._when - self._clock.now()), self._ring)
 
     def cancel(self) -> None:
-        """Call it off."""
+        """Cancel the call."""
         self._clock._alarms.discard(self)
         if self._timer is not None:
             self._timer.cancel()

@@ -15,7 +15,7 @@ class HoldSeats(NamedTuple):
     Attributes:
         note: kept with the holds.
         origin: repeated in the change that others see, so that whoever asked knows it for his own.
-        guest_network: the network a guest comes from, whose guests share a cap; None for a user.
+        guest_network: the network that a guest comes from, whose guests share a cap; None for a user.
     """
 
     screening_id: int

@@ -4,9 +4,9 @@ A screening is activated by the first command for it; commands that arrive meanw
 activation. It is put away again when it is idle, at rest and flushed. Callers know nothing of this:
 they `ask`, and they could as well be asking another process.
 
-Only a command that changes something takes a screening from another server that lives. Reads of what such
-a server owns are answered from a copy, which is loaded again when it is a second old. Each sweep looks
-whether its owner is gone; whoever has watched meanwhile is then told what has changed.
+Only a command that changes something takes a screening from another living server. Reads of a screening
+that such a server owns are answered from a copy, which is reloaded when it is a second old. Each sweep checks
+whether the owner of a copy is gone; then the screening is taken over, and watchers get what has changed.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class _Copy(NamedTuple):
 
     Attributes:
         screening: as it was stored at `loaded_at`; nothing is decided by it.
-        outdated: seats that it, or a copy before it, shows otherwise than a later one.
+        outdated: seats that earlier copies, which watchers have seen, showed differently.
     """
 
     screening: Screening
@@ -205,14 +205,14 @@ class Screenings:
             del self._changes[screening_id]
             change.set_result(None)
         if actor is not None:
-            # What is gone tells nothing; what cannot be loaded now is told with the next change. The change
-            # itself has been written, whatever goes wrong here.
+            # The change has been written, so nothing that fails here may hide it. A screening that is gone
+            # has nothing to show; one that cannot be loaded now is shown with its next change.
             try:
                 await self.ask(ShowStock(screening_id))
             except EngineError:
                 pass
             except Exception:
-                log.exception("whoever watches screening %d was not told that it has changed", screening_id)
+                log.exception("watchers of screening %d were not told that it has changed", screening_id)
         return written
 
     async def sweep(self) -> int:
@@ -237,7 +237,7 @@ class Screenings:
             )
             for answer in answers:
                 if isinstance(answer, Exception) and not isinstance(answer, EngineError):
-                    # It must not keep those behind it from being released.
+                    # The holds of the other screenings have to be released all the same.
                     log.error("the holds of a screening could not be released", exc_info=answer)
             released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
         return released
@@ -264,7 +264,7 @@ class Screenings:
         return passivated
 
     async def load_lapsing(self) -> None:
-        """Load every screening with something stored that is to lapse, so that a step of the clock moves it.
+        """Load the screenings with stored holds or pending tickets, so that a step of the clock moves them.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -319,17 +319,17 @@ class Screenings:
         return sum(actor.hold_count for actor in self._actors.values())
 
     async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
-        """The screening's actor; a fresh copy if another server has it and is not to be deposed.
+        """The screening's actor; a fresh copy if another living server owns it and `depose` is false.
 
         Raises:
-            Overloaded: too many wait for the screening already, or for screenings in all.
+            Overloaded: too many commands wait for this screening, or for screenings in all.
         """
         with self._waiting(screening_id):
             return await self._activated(screening_id, depose=depose)
 
     @contextmanager
     def _waiting(self, screening_id: int) -> Iterator[None]:
-        """Count one who waits for a screening to be loaded or changed."""
+        """Count a command that waits for a screening to be loaded or changed."""
         waiting = self._waiters[screening_id]
         if waiting >= self._surroundings.mailbox_limit or self._waiting_count >= self._waiting_limit:
             raise Overloaded(screening_id)
@@ -364,7 +364,7 @@ class Screenings:
                 raise
             if isinstance(found, ScreeningActor) or not depose:
                 return found
-            # That was an activation for a read, and the command has to take the screening from its owner.
+            # The activation was for a read; this command has to take the screening from its owner.
 
     async def _unchanging(self, screening_id: int) -> None:
         """Return when nobody is changing the screening."""
@@ -400,7 +400,7 @@ class Screenings:
             actor.move_deadlines(self._moved_seconds - moved_seconds)
         self._observer.screening_activated(perf_counter() - started)
         if before is not None:
-            # Whoever watches has seen the copies, and nothing of what the other server did after them.
+            # Watchers have seen the copies, and nothing of what the other server did after the last one.
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
 

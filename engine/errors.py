@@ -206,11 +206,11 @@ class GuestLimitExceeded(Refused):
 
 
 class HoldLifeSpent(Refused):
-    """The holder has kept a seat, or tickets of a type, for as long as anybody may.
+    """The holder has kept a seat, or tickets of a type, for as long as `Policy.hold_life_seconds` allows.
 
     Args:
         what: names it.
-        life_seconds: how long anybody may keep it.
+        life_seconds: how long one holder may keep it in all.
         retry_after_seconds: when the holder may have it again.
     """
 
@@ -372,7 +372,7 @@ class Unavailable(EngineError):
 
 
 class Overloaded(Unavailable):
-    """Too many wait for the screening: in its mailbox, or for its being loaded or changed."""
+    """Too many commands wait for the screening: in its mailbox, or until it is loaded or changed."""
 
     code = "overloaded"
 
@@ -463,11 +463,11 @@ class BadEntry(EngineError):
 
 
 def forget_frames(error: BaseException) -> None:
-    """Drop the tracebacks of an exception that has been dealt with, and the exceptions that led to it.
+    """Clear the traceback, cause and context of an exception that has been dealt with.
 
-    A traceback keeps the frames that it went through. Where one of these keeps the exception, as an argument,
-    in a future or in a task, they keep each other until the garbage collector finds them; after this nothing
-    has to be found.
+    A traceback keeps the frames that it went through. If one of these frames refers to the exception (as a
+    variable, or through a future or a task), both form a cycle that only the garbage collector frees. Without
+    the traceback there is no cycle.
     """
     pending = [error]
     while pending:

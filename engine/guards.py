@@ -1,11 +1,11 @@
-"""Defects in code that runs after a decision: they are logged, and the decision stands.
+"""Contains exceptions of code that runs after a decision: they are logged, and the decision stands.
 
-Once a command is decided, journalled or committed, counting it and telling others about it must neither hide
-it from its caller nor keep anything else from happening. So observers and publishers are used through
-`guarded`, and callbacks are made through `attempt`. Neither lets an exception through.
+Once a command is decided or committed, a defect in counting or publishing it must neither hide the result
+from the caller nor stop anything else. So observers and publishers are wrapped by `guarded`, and callbacks
+are called through `attempt`. Neither lets an exception through.
 
-A defect on a busy path would fill the log, so each guard writes one traceback a second, with the number of
-those that were left out.
+A defect on a busy path would flood the log, so each guard logs at most one traceback a second, with the
+number of those that were left out.
 """
 
 import logging
@@ -21,7 +21,7 @@ Port = TypeVar("Port")
 
 
 class DefectLog:
-    """Logs defects of one kind, one traceback a second.
+    """Logs defects of one kind, at most one traceback a second.
 
     Args:
         failure: what has failed, as the beginning of a sentence, e.g. "SeatFeed.publish".
@@ -51,7 +51,7 @@ _callbacks = DefectLog("a callback")
 
 
 def attempt(callback: Callable[..., object], *arguments: Any) -> None:
-    """Call something; log the exception that it raises."""
+    """Call `callback`; log the exception if it raises one."""
     try:
         callback(*arguments)
     except Exception as defect:
@@ -81,6 +81,6 @@ class _Guarded:
             except Exception as defect:
                 defects.report(defect)
 
-        # From now on Python finds it without asking here.
+        # Cached as an attribute, so that `__getattr__` runs once per method.
         setattr(self, name, call)
         return call

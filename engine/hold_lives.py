@@ -1,8 +1,9 @@
-"""How long a holder may keep a seat in all: giving it back and taking it again does not start a new life.
+"""Limits how long a holder may keep a seat in all, across releases and new holds.
 
-Without this rule a holder could keep a seat indefinitely by releasing it and taking it again at once, or by
-taking it again whenever its hold expires. A holder who has left a seat alone for as long as a life lasts
-starts afresh. Places of a ticket type are interchangeable, so for them the rule goes by the type.
+Without this limit a holder could keep a seat for ever by releasing it and holding it again at once, or by
+holding it again whenever the hold expires. The limit starts afresh once the holder has left the seat alone
+for as long as the limit itself (`Policy.hold_life_seconds`). Places of a ticket type are interchangeable, so
+for them the limit counts per type.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ _Ended = tuple[float, Sequence[Hold]]
 
 
 class HoldLives:
-    """What is remembered of holds that ended without a sale.
+    """Remembers holds that ended without a sale.
 
     Args:
         life_seconds: how long a holder may keep a seat in all.
@@ -46,7 +47,7 @@ class HoldLives:
         return len(self._lives)
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
-        """When a hold that is made now expires: within the life of every seat it is on.
+        """When a hold that is made now expires: no later than the limit of any of its seats.
 
         Args:
             holder: who wants it.
@@ -55,7 +56,7 @@ class HoldLives:
             hold_seconds: how long the hold is to last.
 
         Raises:
-            HoldLifeSpent: the holder has had one of them for as long as anybody may.
+            HoldLifeSpent: the holder has had one of them for the whole limit.
         """
         life_seconds = self._life_seconds
         expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
@@ -89,7 +90,7 @@ class HoldLives:
             self._prune(at)
 
     def move(self, seconds: float) -> None:
-        """The wall clock was stepped; what is remembered is as long ago as it was."""
+        """Shift all remembered times by a step of the wall clock."""
         for holder in self._lives:
             lives = self._lives_of(holder).items()
             self._lives[holder] = {

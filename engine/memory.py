@@ -204,11 +204,11 @@ class MemoryStore:
         database.living.add(owner)
 
     def die(self) -> None:
-        """The server is gone: whoever wants to may have what it owns."""
+        """End the server; others may take over its screenings."""
         self._database.living.discard(self._owner)
 
     async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
-        """Raise the epoch and load, or load a copy of what another one owns."""
+        """Raise the epoch and load; or load a copy of a screening that another living server owns."""
         database = self._database
         if screening_id not in database.screenings:
             raise ScreeningNotFound(screening_id)

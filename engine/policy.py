@@ -10,8 +10,8 @@ class Policy:
     Attributes:
         hold_seconds: how long a hold lasts (both seat guides: five minutes).
         extension_limit: how many times one hold may be extended.
-        hold_life_seconds: how long a holder may keep a seat in all: extensions, and taking it again after a
-            release or expiry, included.
+        hold_life_seconds: how long a holder may keep a seat in all, extensions and new holds after a release
+            or expiry included.
         held_seats_limit: live held seats per holder and screening.
         guest_seats_limit: live held seats of all guests of one network together, per screening.
         payment_window_seconds: how long a pending ticket waits for its payment.

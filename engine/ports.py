@@ -22,10 +22,10 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """The time, and calls at a time or after a while.
+    """The time, and timers.
 
-    It follows the machine's wall clock. When that is stepped, forwards or backwards, so is `now`; deadlines
-    that stand for durations have to be moved then (`on_step`).
+    `now` follows the machine's wall clock, steps included. Deadlines that stand for durations have to be
+    moved at a step (`on_step`).
     """
 
     def now(self) -> float:
@@ -38,8 +38,8 @@ class Clock(Protocol):
         """Call `callback` once after `seconds`, whatever the wall clock does meanwhile."""
 
     def on_step(self, handler: Callable[[float], None]) -> None:
-        """Have `handler` called with the seconds of each step, which `now` shows already; with 0 when the
-        machine was suspended, so that calls are late."""
+        """Call `handler` with the seconds of each step, which `now` already includes; with 0 after the
+        machine was suspended, when timers are late."""
 
 
 class IdSource(Protocol):
@@ -57,7 +57,7 @@ class IdSource(Protocol):
 
 
 Settled = Callable[[EngineError | None], None]
-"""Called in the event loop: with None when what was queued has committed, or with why it never will."""
+"""Called in the event loop: with None when the entry has committed, with the reason if it never will."""
 
 
 class Entry(NamedTuple):
@@ -68,8 +68,8 @@ class Entry(NamedTuple):
         receipt: idempotency key under which `reply` is kept in the same transaction.
         reply: the reply to keep, where there is a receipt.
         settled: called once, in the event loop, when the entry's outcome is certain: with None when
-            it has committed, with the reason when it never will. What it raises is logged, and stops
-            nobody else's.
+            it has committed, with the reason when it never will. An exception that it raises is logged;
+            other entries are settled all the same.
     """
 
     events: tuple[Event, ...]
@@ -88,8 +88,8 @@ class Journal(Protocol):
         * Certainty: `settled(None)` comes only after COMMIT with synchronous_commit=on;
           `settled(error)` only when the entry is certainly not and never will be written. A batch
           whose outcome is unknown is sent again; writing is idempotent per (screening, epoch, seq).
-        * Isolation: an entry that the database refuses fails alone. An entry that cannot be written for
-          now (its rows are locked, or writing it takes long) holds up its own screening alone.
+        * Isolation: an entry that the database refuses fails alone. An entry that cannot be written at
+          present (its rows are locked, or writing takes too long) delays only its own screening.
         * Fencing: an entry whose epoch is no longer the screening's is refused with
           `OwnershipLost`, and the handler set by `on_ownership_lost` is told.
         * One payment pays for one booking: an entry that breaks this fails with
@@ -119,15 +119,15 @@ class Journal(Protocol):
         """Queue an answer to be kept for repeats of its request.
 
         Args:
-            record: the answer. A full journal does not take it.
-            settled: called once as that of an entry is.
+            record: the answer. A full journal drops it.
+            settled: called once, as an entry's `settled` is.
         """
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.
 
         Args:
-            screening_id: if given, others' entries that cannot be written now need not be waited for.
+            screening_id: if given, entries of other screenings that are set aside are not waited for.
         """
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
@@ -141,7 +141,8 @@ class LoadedScreening(NamedTuple):
         epoch: the ownership period that begins with this activation.
         holds: holds whose rows are active, lapsed ones included.
         tickets: the live tickets (pending and confirmed).
-        owned: false for a copy of what another server owns: to be read, never to decide by.
+        owned: false for a copy of a screening that another server owns. It may be read, but nothing may be
+            decided by it.
         seq: number of the last event of the epoch that a copy includes.
     """
 
@@ -164,8 +165,8 @@ class Store(Protocol):
 
         Args:
             screening_id: the screening.
-            depose: take the screening even from another server that lives. Otherwise what that one owns
-                keeps its epoch, and a copy is returned that is not `owned`, all of it from one instant.
+            depose: take the screening even from another living server. Otherwise such a screening keeps its
+                epoch, and a consistent copy is returned that is not `owned`.
 
         Raises:
             ScreeningNotFound: there is none.
@@ -174,7 +175,7 @@ class Store(Protocol):
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
         """Ids of at most `limit` screenings that have a stored hold or a pending ticket whose
-        deadline is past, without those that another living server owns: it releases them itself.
+        deadline is past. Screenings of another living server are left out; it releases them itself.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -102,16 +102,16 @@ class Screening:
         return _DECISIONS[type(command)](self._state, command, now)
 
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:
-        """Seats that others see otherwise than in an earlier state of the same screening."""
+        """Seats that look different to others than in an earlier state of the same screening."""
         before, after = earlier._state.seats.views(), self._state.seats.views()
         return frozenset(seat for seat in before.keys() | after if before.get(seat) != after.get(seat))
 
     def show_again(self, seat_ids: Collection[int], now: float) -> SeatsChanged:
-        """Tell what seats are like now, and how many are free, without any change."""
+        """A change that shows seats and counts as they are now, although nothing has changed."""
         return self._state.show("seats_reloaded", self._state.seats.shown_of(sorted(seat_ids)), now)
 
     def move_deadlines(self, seconds: float, now: float) -> Outcome:
-        """The wall clock was stepped by `seconds`: what is held lasts as long as it would have lasted."""
+        """Move all deadlines by a step of the wall clock, so that holds last as long as they would have."""
         return holding.move_deadlines(self._state, seconds, now)
 
     def settle(self, operation_id: int, now: float) -> Outcome:

@@ -81,7 +81,7 @@ class ScreeningState:
 
     Attributes:
         closed: whether nothing is sold any more.
-        lives: how long holders have kept their seats in all.
+        lives: how long holders have kept seats in all.
         operations: the durable changes that wait for the database, by id.
     """
 
@@ -221,7 +221,7 @@ class ScreeningState:
         return tuple(standing.free)
 
     def require_room(self, holder: str, wanted: int, returned: int = 0, network: str | None = None) -> None:
-        """The caps count what a holder, and all guests of its network, occupy unpaid.
+        """Check the caps on the unpaid seats of a holder, and of all guests of its network.
 
         Args:
             holder: who wants more.

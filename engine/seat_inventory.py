@@ -236,7 +236,7 @@ class SeatInventory:
             self.deadlines.insert(hold.expires_at, (hold,))
 
     def move(self, holds: Iterable[Hold], seconds: float) -> None:
-        """Replace holds by ones with other deadlines, and move those of pending tickets."""
+        """Replace holds by copies with moved deadlines, and move the deadlines of pending tickets."""
         self.extend(holds)
         for seat_id, record in self._records.items():
             if isinstance(record, Ticket) and record.payment_deadline is not None:
@@ -244,7 +244,7 @@ class SeatInventory:
                 self._records[seat_id] = moved
                 self.deadlines.insert(deadline_of(moved), (moved,))
             elif isinstance(record, Commitment):
-                # What it becomes again if the database refuses the operation, or becomes if not.
+                # `before` comes back if the database refuses the operation; `after` applies if it commits.
                 before = record.before and moved_by(record.before, seconds)
                 after = record.after and moved_by(record.after, seconds)
                 self._records[seat_id] = record._replace(before=before, after=after)
@@ -397,7 +397,7 @@ Lapsing = TypeVar("Lapsing", bound=Hold | Ticket)
 
 
 def moved_by(record: Lapsing, seconds: float) -> Lapsing:
-    """The same with another deadline, if it has one."""
+    """A copy with its deadline moved, if it has one."""
     if isinstance(record, Hold):
         reserved_at, expires_at = record.reserved_at + seconds, record.expires_at + seconds
         return record._replace(reserved_at=reserved_at, expires_at=expires_at)
