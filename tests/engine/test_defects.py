@@ -166,7 +166,7 @@ async def test_a_changed_screening_is_changed_although_nobody_can_be_told(
 
     with caplog.at_level(logging.ERROR, "frontrow.engine"):
         assert await house.screenings.change(1, write) == 1
-    assert "was not told" in caplog.text
+    assert "were not told" in caplog.text
 
 
 async def test_a_defect_that_recurs_is_logged_once_a_second(caplog: pytest.LogCaptureFixture) -> None:
