@@ -116,7 +116,7 @@ ABORTED: Mapping[str, type[StatementAborted]] = {
     "25006": DatabaseReadOnly,
     "53100": DiskFull,
 }
-"""What SQLSTATEs of passing circumstances are raised as, where callers tell them apart."""
+"""Exceptions for those SQLSTATEs of passing failures that callers distinguish."""
 
 
 class StatementRefused(Exception):
@@ -241,7 +241,7 @@ class Session:
             sql = self._set_up(sql)
         try:
             async with asyncio.timeout(self._timeout_seconds), self._connection.cursor() as cursor:
-                # The cursor and its transaction, which nobody uses, refer to each other.
+                # The cursor and its unused transaction object form a cycle; break it.
                 cast(Any, cursor)._transaction = None
                 await cursor.execute(sql, parameters)
                 return await cursor.fetchall() if cursor.description else []
@@ -264,7 +264,7 @@ class Session:
             self._connection.close()
 
     def _set_up(self, sql: str) -> str:
-        """Statements that begin a transaction, the settings of it included."""
+        """`sql`, which begins a transaction, with the settings of the transaction put in."""
         if not sql.startswith("BEGIN"):
             return self._transaction_setup + sql
         begin, _, rest = sql.partition(";")
@@ -290,8 +290,8 @@ class Connector:
         pool_size: how many connections the pool has at most; dedicated ones are not counted.
         connect_timeout_seconds: how long connecting, or waiting for a free connection, may take.
         statement_timeout_seconds: how long a statement of the pool may take.
-        through_pooler: the URL leads to a pooler that gives each transaction another session. Settings are
-            made for each transaction then, and there are no dedicated connections.
+        through_pooler: the URL may lead to a pooler that gives each transaction another session. Settings are
+            then made for each transaction, and a dedicated connection may have no session of its own.
 
     Raises:
         ValueError: `database_url` cannot be read.
@@ -437,7 +437,8 @@ def _first_line(exc: BaseException) -> str:
 
 
 def url_and_password(database_url: str) -> tuple[str, str | None]:
-    """A libpq connection string without the password, and the password, for programs that take them apart.
+    """A libpq connection string without the password, and the password, for programs that take both
+    separately.
 
     Raises:
         ValueError: `database_url` cannot be read.

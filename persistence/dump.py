@@ -15,7 +15,7 @@ from persistence.connector import url_and_password
 from persistence.embedded import BINARIES
 
 _NO_MORE_THAN_DATA = ("--no-owner", "--no-privileges", "--no-comments")
-"""Who owns the tables, and who else may read them, is the affair of the server that the dump is read into."""
+"""Owners and rights are not dumped: they are set up where the dump is restored."""
 
 _PREAMBLE_LINES = 40
 _UNKNOWN_BEFORE_17 = b"SET transaction_timeout"
@@ -49,7 +49,7 @@ def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> 
     Args:
         database_url: the database itself, without a pooler.
         file: what `dump` has written.
-        restoring: is told the name of each table when its rows come.
+        restoring: called with the name of each table before its rows are restored.
 
     Raises:
         DumpFailed: the database is as it was.
@@ -93,7 +93,7 @@ def _pass_on(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str]
 
 
 def _connection(database_url: str) -> tuple[list[str], dict[str, str]]:
-    """Options and environment; a password must not stand among the arguments, which everybody can see."""
+    """Options and environment. The password goes into the environment: other users can see arguments."""
     url, password = url_and_password(database_url)
     environment = dict(os.environ)
     if password is not None:

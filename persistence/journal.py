@@ -1,27 +1,27 @@
 """The write-behind journal: carries to Postgres what the engine has decided.
 
-One task takes what has gathered, writes it in one transaction, settles it, and takes what has gathered
-meanwhile: batches grow with the load, and an idle journal answers after one commit. What nobody waits for
-keeps a pace, since small batches cost more than they are worth; it goes at once if the last batch is not just
-over, and with everything that somebody waits for.
+One task takes the queued entries, writes them in one transaction and settles them, while the next batch
+gathers. So batches grow with the load, and an idle journal answers after one commit. Entries that no caller
+waits for are written every `PACE_SECONDS`, since small batches are inefficient, or together with the next
+entry that somebody waits for.
 
 A batch ends in one of five ways.
 
 * It commits, and its entries are settled.
-* A screening has another epoch. Then nothing is written; the entries of past epochs are taken out, and the
-  others are sent again.
-* The database refuses its content. Then it is halved, and halved again, until the entry at fault is
-  alone and settled with the reason; the others commit. Two changes of one ticket, which cannot stand
-  in one statement, part in the same way.
-* It takes too long, or waits too long for somebody's lock. Then the next batch is half as large; batches
-  grow again as soon as they are quick. A screening whose epoch is locked, or whose entries do not even pass
-  when they are alone, is set aside: a second task with a connection of its own writes it, with growing
-  patience, while the others go on. The screening's later entries wait behind its earlier ones there.
-* Something passing came between, and perhaps it has committed all the same. Then it is sent again, for as
-  long as it takes: writing is idempotent.
+* A screening has a newer epoch. Nothing is written; the entries of past epochs are taken out, and the others
+  are sent again.
+* The database refuses its content. The batch is halved until the entry at fault is alone and settled with the
+  reason; the others commit. Two changes of one ticket, which cannot be in one statement, are separated in the
+  same way.
+* It takes too long, or waits too long for a lock. The next batch is half as large; batches grow again when
+  they are quick. A screening whose epoch is locked, or whose entries take too long even alone, is set aside:
+  a second task writes it over its own connection, with growing time limits, while the others go on. Later
+  entries of the screening queue behind its earlier ones there.
+* A passing failure leaves its outcome unknown. The batch is sent again until the outcome is certain: writing
+  is idempotent.
 
-An entry leaves its queue only when it is settled. So whatever happens to a writer, even a defect of its
-own, it begins again with the first entry that is not.
+An entry leaves its queue only when it is settled. So a writer that fails, even by a defect of its own, starts
+again with the first entry that is not settled.
 """
 
 import asyncio
@@ -68,16 +68,16 @@ BATCH_LIMIT = 1000
 """Entries of one transaction. More would make commits cheaper by little and the event loop wait."""
 
 PACE_SECONDS = 0.02
-"""How long after a batch the next one begins that holds nothing that somebody waits for."""
+"""Time between the starts of two batches of entries that no caller waits for."""
 
 STATEMENT_SECONDS = 10.0
-"""How long a batch may take before it is given up and sent again in parts."""
+"""How long a batch may take before it is cancelled and sent again in smaller parts."""
 
 LAST_STATEMENT_SECONDS = 300.0
-"""The same of one entry that is alone and set aside, in the end: its patience is doubled up to here."""
+"""The largest time limit for a single entry that was set aside; the limit doubles with each attempt."""
 
 QUICK_SHARE = 0.25
-"""A batch that took less than this share of its time lets the next one be twice as large."""
+"""If a batch took less than this share of its time limit, the next one may be twice as large."""
 
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.5
@@ -107,7 +107,7 @@ class _HeldUp(Exception):
 
 
 class _Flush(NamedTuple):
-    """Somebody waits until everything below `number`, perhaps of one screening, is settled."""
+    """A caller of `flushed`, who waits until every entry below `number` (of one screening) is settled."""
 
     number: int
     screening_id: int | None
@@ -195,10 +195,10 @@ class PostgresJournal:
 
     @property
     def delay_seconds(self) -> float:
-        """How long what is decided now has to expect to wait.
+        """Expected wait of an entry that is appended now, in seconds.
 
-        That is the age of the oldest entry, but entries of screenings that are set aside hold up no others:
-        they count only as long as nothing else is written either.
+        This is the age of the oldest entry in turn. Entries that were set aside delay no others, so they
+        count only while nothing else is written either.
         """
         now = self._monotonic()
         in_turn = now - self._queue[0].appended_at if self._queue else 0.0
@@ -206,7 +206,7 @@ class PostgresJournal:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """What ended the last attempt to write in turn, as long as nothing has been written since."""
+        """Why the last attempt to write failed; None if there was a success since, or nothing is queued."""
         return self._failure if self._unsettled else None
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
@@ -218,7 +218,7 @@ class PostgresJournal:
         self._put(entry, None)
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Queue an answer to be kept for repeats of its request; a full journal lets it go."""
+        """Queue an answer to be kept for repeats of its request; a full journal drops it."""
         if not self.full:
             self._put(Entry((), settled=settled), record)
         elif settled is not None:
@@ -228,7 +228,7 @@ class PostgresJournal:
         """Return when everything appended before this call is settled.
 
         Args:
-            screening_id: if given, the others' entries that are set aside are not waited for.
+            screening_id: if given, entries of other screenings that are set aside are not waited for.
         """
         flush = _Flush(self._appended, screening_id, asyncio.get_running_loop().create_future())
         if not self._is_over(flush):
@@ -300,7 +300,7 @@ class PostgresJournal:
                 await asyncio.sleep(LAST_RETRY_SECONDS)
                 due.set()
 
-    # What is written in turn.
+    # Entries in turn.
 
     async def _write_next(self) -> None:
         if batch := self._gathered():
@@ -310,7 +310,7 @@ class PostgresJournal:
                 await self._make_way(held_up.batch, held_up.failure)
 
     def _gathered(self) -> Sequence[Queued]:
-        """What the next batch consists of."""
+        """The entries of the next batch."""
         if self._aside:
             self._pass_aside()
         batch = list(islice(self._queue, self._writer.batch_limit))
@@ -324,7 +324,7 @@ class PostgresJournal:
         return batch
 
     async def _make_way(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
-        """See to it that a batch that was not written in time does not stop others."""
+        """Set aside the screenings that delay a batch, or make the next batch smaller."""
         session = self._writer.session
         screening_ids = {queued.screening_id for queued in batch}
         blocked: set[int | None] = set()
@@ -343,7 +343,7 @@ class PostgresJournal:
         self._due.set()
 
     async def _connected(self, session: JournalSession) -> None:
-        """Return when no earlier session can write any more what others are about to write."""
+        """Connect, so that no earlier session of this writer can write any more; retry until it succeeds."""
         while True:
             try:
                 await session.connect()
@@ -351,7 +351,7 @@ class PostgresJournal:
             except StoreUnavailable:
                 await asyncio.sleep(LAST_RETRY_SECONDS)
 
-    # What is set aside.
+    # Entries that are set aside.
 
     def _set_aside(self, screening_ids: Iterable[int | None]) -> None:
         for screening_id in screening_ids:
@@ -361,7 +361,7 @@ class PostgresJournal:
         self._aside_due.set()
 
     def _pass_aside(self) -> None:
-        """Move entries from the queue's head to those of their screenings that wait."""
+        """Move the entries of set-aside screenings from the head of the queue to their own queues."""
         kept: list[Queued] = []
         while self._queue and len(kept) < BATCH_LIMIT:
             queued = self._queue.popleft()
@@ -400,7 +400,7 @@ class PostgresJournal:
             await asyncio.sleep(LAST_RETRY_SECONDS)
 
     def _be_patient(self, entries: int) -> None:
-        """Some entries that are set aside took too long: fewer the next time, or more time for one alone."""
+        """Set-aside entries took too long: send fewer next time, or allow a single one more time."""
         session = self._aside_writer.session
         session.end()
         self._aside_writer.narrow(entries)
@@ -421,7 +421,7 @@ class PostgresJournal:
         """Return when every entry of the batch, which stands at the head of the queue, is settled.
 
         Raises:
-            _HeldUp: some entries of it took too long; those before them are settled.
+            _HeldUp: some of its entries took too long; those before them are settled.
         """
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
@@ -467,7 +467,7 @@ class PostgresJournal:
         self._tell_flushed()
 
     def _is_over(self, flush: _Flush) -> bool:
-        """Whether everything that was to be settled is."""
+        """Whether everything that the caller waits for is settled."""
         waiting = [self._queue]
         if flush.screening_id is None:
             waiting += self._aside.values()

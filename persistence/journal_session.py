@@ -1,8 +1,8 @@
-"""One connection of the journal: it writes a batch in one transaction, and finds out what that came to.
+"""One connection of the journal: it writes a batch in one transaction and determines the outcome.
 
-A batch is one round trip: BEGIN, the check of the epochs, whose rows stay locked, all rows, COMMIT. Before a
-new connection writes anything, the server is made to end the session of the earlier one, so that nothing of
-an attempt that was given up can come to life later.
+A batch is one round trip: BEGIN, the check of the epochs (whose rows stay locked), all rows, COMMIT. Before a
+new connection writes anything, PostgreSQL is told to end the session of the earlier one, so that nothing of
+an abandoned attempt can commit later.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ from persistence.connector import (
 from persistence.statements import NOT_OWNED, PREPARATIONS
 
 LOCK_SECONDS = 0.5
-"""How long a statement may wait for a lock of somebody else's before the batch makes way for others."""
+"""How long a statement may wait for a lock before the batch gives way to others."""
 
 EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
 
@@ -71,13 +71,13 @@ class Queued(NamedTuple):
 
 
 class JournalSession:
-    """A connection that is made when it is needed, and again when it is gone.
+    """A connection that is opened on demand, and again after it was lost.
 
     Args:
         connector: the database.
         encode_reply: writes a reply down in a receipt's form: status and body.
-        name: how the server shows it; no two sessions that are in use may share it.
-        statement_seconds: how long a batch may take; may be changed, for the next connection.
+        name: its `application_name` in PostgreSQL; must be unique among sessions in use.
+        statement_seconds: how long a batch may take; a change applies to the next connection.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class JournalSession:
         self._session: Session | None = None
 
     async def connect(self) -> Session:
-        """The connection; if it has to be made, nothing of an earlier one can be written any more.
+        """The connection. If it is new, the earlier one has been ended and can write nothing more.
 
         Raises:
-            DatabaseUnavailable: there is none to be had now.
+            DatabaseUnavailable: it could not be opened.
         """
         if self._session is not None:
             return self._session
@@ -129,8 +129,8 @@ class JournalSession:
             Why entries were left out, by their identity, after all others have committed.
 
         Raises:
-            StatementRefused: nothing was written; some entry is at fault.
-            LockTimeout: nothing was written; somebody else has a lock.
+            StatementRefused: nothing was written; an entry is at fault.
+            LockTimeout: nothing was written; another session holds a lock.
             StoreUnavailable: it may have been written.
             DefectiveStatement: nothing was written; the code or the schema is at fault.
         """
@@ -152,10 +152,10 @@ class JournalSession:
         return {}
 
     async def blocked(self, screening_ids: Iterable[int]) -> set[int]:
-        """Which of the screenings have an epoch that somebody has locked.
+        """The screenings whose epoch rows another session has locked.
 
         Raises:
-            StoreUnavailable: that cannot be found out now.
+            StoreUnavailable: the database did not answer.
         """
         session = await self.connect()
         return {blocked for (blocked,) in await session.run(BLOCKED, {"ids": numbers(list(screening_ids))})}
@@ -173,10 +173,10 @@ class JournalSession:
         return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
 
     def _statements(self, batch: Sequence[Queued]) -> tuple[str, list[str]]:
-        """What writes the batch.
+        """The SQL that writes the batch, and its parameters.
 
         Raises:
-            StatementRefused: an entry cannot be written down. It must not stop those behind it.
+            StatementRefused: an entry cannot be encoded. It must not stop the entries behind it.
         """
         try:
             events: list[Event] = []

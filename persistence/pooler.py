@@ -1,12 +1,12 @@
-"""Finds out whether a database is reached through a pooler that shares its connections between transactions.
+"""Detects a pooler that shares PostgreSQL sessions between transactions, as PgBouncer does by default.
 
-PgBouncer in transaction mode (its usual one) gives every transaction another connection to PostgreSQL. What
-belongs to a session is lost or met by strangers then: the journal's prepared statements, the lock of the
-server, and ending a session of the journal that may still commit. Reading needs none of these.
+Behind such a pooler every transaction may run in another session. State of a session is lost, or met by other
+clients: the journal's prepared statements, the lock of the server, and ending a session that may still
+commit. Reading needs none of these.
 
-A pooler does not say that it is one, so it is tried. A client of it that begins a transaction gets the
-connection that another client has just used, or, if the pooler takes turns, one client meets a different
-connection each time. Either shows in the process ids of the server's end.
+A pooler does not identify itself, so this module experiments. Two clients get the same PostgreSQL session one
+after the other, or, if the pooler takes turns, one client gets a different session each time. Either shows in
+`pg_backend_pid()`.
 """
 
 import secrets
@@ -37,10 +37,10 @@ SELECT EXISTS (
 
 
 class Address(NamedTuple):
-    """Where PostgreSQL itself listens, as its end of a connection tells.
+    """Where PostgreSQL itself listens, as PostgreSQL reports it.
 
     Attributes:
-        host: an address, or the directory of a Unix socket; empty if that cannot be known.
+        host: an address, or the directory of a Unix socket; empty if unknown.
     """
 
     user: str
@@ -76,7 +76,7 @@ async def address_behind_pooler(connector: Connector) -> Address | None:
 
 
 async def is_same_database(direct: Connector, other: Connector) -> bool:
-    """Whether two connectors, one of them without a pooler, lead to one database of one PostgreSQL.
+    """Whether two connectors lead to the same database of the same PostgreSQL. `direct` must have no pooler.
 
     Raises:
         StoreUnavailable: one of them cannot be reached.
@@ -99,7 +99,7 @@ async def _shares_sessions(connector: Connector, one: Session) -> bool:
                 if await other.run(BACKEND) == [(first,)] or await one.run(BACKEND) != [(first,)]:
                     return True
         except StoreUnavailable:
-            # A pooler that gives every client a session of its own may have none left.
+            # A pooler in session mode may have no session left for a second client.
             if one.broken:
                 raise
             return False

@@ -1,7 +1,7 @@
-"""What a database must have, and what a role must be allowed, before it can be migrated.
+"""The version, extensions and rights that a migration needs.
 
-`frontrow check` tells what is missing, and `migrate` refuses to begin, in the same sentences: each says what
-an administrator has to do, as SQL where SQL does it.
+`frontrow check` reports what is missing, and `migrate` refuses to begin, in the same sentences. Each says
+what an administrator has to do, as SQL where possible.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,11 +36,11 @@ ORDER BY wanted.name
 
 
 class Shortcoming(NamedTuple):
-    """Something that a migration needs and does not find.
+    """Something that a migration needs and that is missing.
 
     Attributes:
-        text: what it is, a clause without a full stop.
-        remedy: SQL that an administrator runs in the database; empty where SQL does not help.
+        text: the problem, a clause without a full stop.
+        remedy: SQL for an administrator to run in the database; empty where SQL does not help.
     """
 
     text: str
@@ -66,7 +66,7 @@ def outdated(major_version: int, shown: str) -> str | None:
 
 
 def shortcomings(abilities: Sequence[Any], extensions: Sequence[Sequence[Any]]) -> Iterator[Shortcoming]:
-    """What is missing.
+    """Everything that a migration needs and that is missing.
 
     Args:
         abilities: the row of `ABILITIES`.

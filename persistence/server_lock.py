@@ -1,13 +1,14 @@
-"""One server serves a database: a session of PostgreSQL's that holds an advisory lock says which.
+"""The advisory lock that lets one server at a time serve a database.
 
-The lock belongs to a connection that does nothing else. It goes when that connection goes, however its
-process ended, so there is never a stale lock to remove by hand. The session's application_name is the name
-of the server: whoever finds the lock taken can say by whom, and `PostgresStore` sees from it whether the
-owner of a screening lives.
+The lock belongs to a connection that does nothing else. PostgreSQL releases it when that connection ends,
+however the process ended, so there is never a stale lock to remove. The session's application_name is the
+name of the server: another server can tell who holds the lock, and `PostgresStore` sees whether the owner of
+a screening is alive.
 
-A server can lose the connection and live (PostgreSQL is restarted, a network breaks). It connects again and
-takes the lock again, under the same name. If another server was faster, `keep` raises, and the process has to
-end. Until it notices there are two servers, and the epochs of the screenings decide who may write.
+A server can lose this connection and live (PostgreSQL restarts, the network breaks). It reconnects and takes
+the lock again, under the same name. If another server was faster, `keep` raises `TakenOver` and the process
+has to end. Until it notices there are two servers, and the epochs of the screenings decide which one may
+write.
 """
 
 import asyncio
@@ -28,11 +29,11 @@ POLL_SECONDS = 0.2
 `pg_advisory_lock` keeps a snapshot for all that time, and vacuum could remove nothing."""
 
 BEAT_SECONDS = 0.5
-"""Time between two looks of the lock's holder whether its connection lives."""
+"""Time between two checks of the lock's holder that its connection is alive."""
 
 PRECEDENCE_SECONDS = 2.0
-"""How long a standby that has lost its own connection leaves the lock to the server that served before: both
-lose theirs when PostgreSQL is restarted, and that is no reason to change servers."""
+"""How long a standby that lost its own connection waits before it tries to take the lock. A restart of
+PostgreSQL disconnects both servers, and the one that served before should go on."""
 
 STATEMENT_SECONDS = 5.0
 NAME_LIMIT_BYTES = 63
@@ -62,11 +63,11 @@ END_SESSION = "SELECT pg_terminate_backend(%s)"
 
 
 class ServerName(NamedTuple):
-    """Who serves, as the name of its session tells everybody.
+    """Identifies a server; it is the application_name of its session in PostgreSQL.
 
     Attributes:
         since: when it began to serve, UTC, such as "2026-03-01T18:30:00Z".
-        mark: random, so that no two servers ever have one name.
+        mark: random, so that names are unique.
         pid: its process id.
         host: its machine's name, perhaps cut.
     """
@@ -78,7 +79,7 @@ class ServerName(NamedTuple):
 
     @classmethod
     def own(cls) -> "ServerName":
-        """A name for this process, which begins to serve now."""
+        """A new name for this process, with the present time as `since`."""
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         host = socket.gethostname().encode("ascii", "replace").decode().replace(" ", "_")
         name = cls(since, secrets.token_hex(4), os.getpid(), host)
@@ -86,7 +87,7 @@ class ServerName(NamedTuple):
 
     @classmethod
     def parsed(cls, application_name: str) -> "ServerName | None":
-        """The name of a session, or None if that is not a server's."""
+        """Parse an application_name; None if it is not a server's."""
         match application_name.split(" "):
             case ["frontrow", since, mark, process] if process.partition("@")[0].isdigit():
                 pid, _, host = process.partition("@")
@@ -102,7 +103,7 @@ class ServedByAnother(Exception):
 
     Attributes:
         holder: its name; None if its session is not named as a server's is.
-        now: a sentence that says who serves.
+        now: a clause that says who serves the database.
     """
 
     def __init__(self, holder: ServerName | None) -> None:
@@ -198,7 +199,7 @@ class ServerLock:
             holders = await session.run(HOLDER, _KEYS)
             earlier = [pid for pid, name in holders if name == str(self.name)]
             if earlier:
-                # Our own connection of before: we gave it up, and PostgreSQL has not noticed yet.
+                # Our own earlier connection, which PostgreSQL has not found to be lost yet.
                 await session.run(END_SESSION, earlier[:1])
             if earlier or not holders:
                 raise DatabaseUnavailable("The lock of the database is being given back")

@@ -4,8 +4,8 @@ The epoch is raised first, in a transaction of its own. From then on no other wr
 for the screening (the journal's transactions lock and check the epoch), so what is read afterwards is
 all there will be, whatever the order in which it is read.
 
-Whoever only wants to read takes no screening away from a server that lives. A server lives while PostgreSQL
-has a session of its name (`persistence.server_lock`). What such a server owns is read from one snapshot and
+A read takes no screening away from a living server. A server is alive while PostgreSQL has a session of its
+name (`persistence.server_lock`). Screenings of such a server are read from one snapshot, as a copy that is
 not owned.
 """
 
@@ -44,7 +44,7 @@ KNOWN = "SELECT" + EXISTS
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-# The number of the last event belongs to the state of the same snapshot.
+# Read in the same snapshot as the state, so that the last event's number fits the state.
 POSITION = """
 SELECT epoch, (
     SELECT coalesce(max(seq), 0) FROM screening_events
@@ -106,7 +106,7 @@ NO_SEATS = Layout(0, 0, ())
 """The layout of whatever belongs to no room."""
 
 FAILURE_KEPT_SECONDS = 10.0
-"""How long a screening that could not be loaded says something of others, if none is loaded meanwhile."""
+"""How long a failure to load a screening is reported, if no other screening is loaded meanwhile."""
 
 
 class PostgresStore:
@@ -128,9 +128,9 @@ class PostgresStore:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """What kept the last screening from being loaded; None if it was loaded, or some seconds later.
+        """Why the last screening could not be loaded; None if it was, or after `FAILURE_KEPT_SECONDS`.
 
-        Nobody may ask for another one, so a failure does not count for ever.
+        It expires because it could be long until another screening is asked for.
         """
         return self._failure if monotonic() - self._failed_at < FAILURE_KEPT_SECONDS else None
 
@@ -139,7 +139,7 @@ class PostgresStore:
 
         Args:
             screening_id: the screening.
-            depose: take it even from another server that lives; otherwise what that one owns is only read.
+            depose: take it even from another living server; otherwise it is only read.
 
         Raises:
             ScreeningNotFound: there is none.
