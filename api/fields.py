@@ -5,6 +5,7 @@ hold; text carries no NUL, which Postgres cannot store.
 """
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -156,7 +157,8 @@ def known_as(address: str) -> str | None:
     except EmailNotValidError:
         plain = address.strip().lower()
         return plain if _ASCII_ADDRESS.fullmatch(plain) else None
-    return checked.normalized.lower()
+    # Some letters fall apart into two characters in lower case.
+    return unicodedata.normalize("NFC", checked.normalized.lower())
 
 
 class EmailAddress(fields.String):

@@ -73,6 +73,7 @@ async def test_an_address_has_one_account_whatever_its_case(house: House) -> Non
         ("Ада@Почта.РФ", "ада@почта.рф", "АДА@xn--80a1acny.xn--p1ai"),
         ("用户@例子.广告", "用户@例子.广告", "用户@例子.广告 "),
         ("jose\u0301@Bücher.example", "jos\u00e9@bücher.example", "JOS\u00c9@xn--bcher-kva.example"),
+        ("J\u030cure@home.example", "\u01f0ure@home.example", "\u01f0ure@home.example"),
         ("ada+tickets@cinema.test", "ada+tickets@cinema.test", "ADA+tickets@Cinema.TEST"),
         ("ada@mail.cinema.local", "ada@mail.cinema.local", "ada@MAIL.cinema.local"),
     ],
