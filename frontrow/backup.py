@@ -116,7 +116,7 @@ def opened_backup(file: Path) -> Iterator["Backup"]:
         try:
             with tarfile.open(file, "r:") as archive:
                 backup = Backup(file, archive, Path(drafts, DATABASE))
-        except (tarfile.TarError, KeyError, ValueError, TypeError) as exc:
+        except (tarfile.TarError, KeyError, ValueError, TypeError, RecursionError) as exc:
             raise BackupRefused(f"{file} is not a whole backup of Frontrow: {exc}") from exc
         yield backup
 
@@ -137,13 +137,8 @@ class Backup:
                 f"{file} was made by Frontrow {self.manifest['frontrow']}, which this version "
                 f"({__version__}) does not know; restore it with that version or a later one"
             )
-        found = json.loads(_read(archive, SECRETS))
-        self.secrets = Secrets(
-            found["jwt_secret"],
-            tuple(found["jwt_old_secrets"]),
-            found["personal_data_key"],
-            tuple(found["personal_data_old_keys"]),
-        )
+        self._created = datetime.fromisoformat(self.manifest["created"]).isoformat()
+        self.secrets = _secrets(json.loads(_read(archive, SECRETS)))
         self._dumped = dumped
         with dumped.open("xb") as target, _member(archive, DATABASE) as source:
             while piece := source.read(_PIECE_BYTES):
@@ -188,7 +183,7 @@ class Backup:
         return list(self._advice(secrets_of(settings)))
 
     def _fill(self, database_url: str, tell: Tell) -> None:
-        tell(f"restoring the backup of {self.manifest['created']} (schema {self.manifest['schema']})")
+        tell(f"restoring the backup of {self._created} (schema {self.manifest['schema']})")
         restore(database_url, self._dumped, lambda table: tell(f"restoring {table}"))
         for revision in migrate(database_url):
             tell(f"applied {revision}")
@@ -235,6 +230,21 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.uname = member.gname = ""
     member.mode = 0o600
     return member
+
+
+def _secrets(found: Any) -> Secrets:
+    """The secrets of a backup, checked before the database is filled."""
+    secrets = Secrets(
+        found["jwt_secret"],
+        tuple(found["jwt_old_secrets"]),
+        found["personal_data_key"],
+        tuple(found["personal_data_old_keys"]),
+    )
+    current = (secrets.jwt_secret, secrets.personal_data_key)
+    for secret in (*current, *secrets.jwt_old_secrets, *secrets.personal_data_old_keys):
+        if not isinstance(secret, str) or not secret.encode():
+            raise ValueError(f"its {SECRETS} lacks a secret")
+    return secrets
 
 
 def _member(archive: tarfile.TarFile, name: str) -> Any:

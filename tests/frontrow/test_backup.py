@@ -103,6 +103,13 @@ def set_manifest(**changes: object) -> Callable[[Members], Any]:
     return change
 
 
+def set_secrets(**changes: object) -> Callable[[Members], Any]:
+    def change(members: Members) -> None:
+        members[SECRETS] = json.dumps({**json.loads(members[SECRETS]), **changes}).encode()
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -110,6 +117,12 @@ def set_manifest(**changes: object) -> Callable[[Members], Any]:
         (lambda members: members.update({MANIFEST: b"{}"}), "is not a whole backup"),
         (lambda members: members.update({MANIFEST: b"["}), "is not a whole backup"),
         (lambda members: members.update({SECRETS: b"[]"}), "is not a whole backup"),
+        (lambda members: members.update({MANIFEST: b"[" * 100_000}), "is not a whole backup"),
+        (set_manifest(created=None), "is not a whole backup"),
+        (set_secrets(jwt_secret=5), "its secrets.json lacks a secret"),
+        (set_secrets(personal_data_key=""), "its secrets.json lacks a secret"),
+        (set_secrets(jwt_old_secrets=[None]), "its secrets.json lacks a secret"),
+        (set_secrets(personal_data_key="\ud800"), "is not a whole backup"),
         (lambda members: members.update({DATABASE: members[DATABASE][:-9]}), "the database is damaged"),
         (set_manifest(schema="9999_from_the_future", frontrow="99.0"), "made by Frontrow 99.0"),
         (set_manifest(format=2, frontrow="99.0"), "restore it with that version or a later one"),
@@ -129,6 +142,28 @@ def test_what_is_no_whole_backup_is_refused(
 def test_a_file_that_is_none_of_ours_is_refused(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"nonsense")
     refused = restored(tmp_path / "b", empty_database_url, tmp_path / "new")
+    assert refused.exit_code == 1 and "is not a whole backup" in refused.output
+
+
+def test_only_the_three_members_are_read(file: Path, empty_database_url: str, tmp_path: Path) -> None:
+    rewrite(file, lambda members: members.update({"../stray": b"x", str(tmp_path / "absolute"): b"x"}))
+    done = restored(file, empty_database_url, tmp_path / "new")
+    assert done.exit_code == 0, done.output
+    assert {path.name for path in tmp_path.iterdir()} == {"b", "old", "new"}
+
+
+def test_links_are_not_followed_out_of_it(file: Path, empty_database_url: str, tmp_path: Path) -> None:
+    with tarfile.open(file) as archive:
+        content = {name: archive.extractfile(name).read() for name in (MANIFEST, SECRETS)}
+    with tarfile.open(file, "w") as archive:
+        for name, text in content.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+        link = tarfile.TarInfo(DATABASE)
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    refused = restored(file, empty_database_url, tmp_path / "new")
     assert refused.exit_code == 1 and "is not a whole backup" in refused.output
 
 
