@@ -7,6 +7,7 @@ from api.host_names import ANY_NAME
 from api.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
 from frontrow.database import PoolerInTheWay, require_own_sessions
+from frontrow.listening import authority
 from frontrow.permissions import denied, unusable_paths
 from frontrow.settings import Settings
 from persistence.connector import Connector, DefectiveStatement
@@ -105,7 +106,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         )
         yield Finding(False, False, text)
     if settings.metrics_port:
-        place = f"at {settings.metrics_host}:{settings.metrics_port}"
+        place = f"at {authority(settings.metrics_host, settings.metrics_port)}"
     elif settings.metrics_open or settings.metrics_token:
         place = "with the API"
     else:

@@ -18,6 +18,11 @@ class AddressUnusable(Exception):
     """The server cannot listen where it was told to."""
 
 
+def authority(host: str, port: int) -> str:
+    """A host and a port as they stand in a URL, where an IPv6 address needs brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def listening_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
     """Sockets that listen at some ports; at all of them, or at none.
 
@@ -39,7 +44,7 @@ def listening_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
                 if isinstance(exc, PermissionError):
                     reason += f" to the user {user_name()}"
                 raise AddressUnusable(
-                    f"Cannot listen on {host}:{port}: {reason}; choose another host or port"
+                    f"Cannot listen on {authority(host, port)}: {reason}; choose another host or port"
                 ) from exc
         opened.pop_all()
     return sockets

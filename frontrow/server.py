@@ -52,7 +52,7 @@ from frontrow.database import database_of, reading_connector, require_own_sessio
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
 from frontrow.descriptors import allow_descriptors
 from frontrow.life_log import LifeLog
-from frontrow.listening import listening_sockets
+from frontrow.listening import authority, listening_sockets
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import room_door_of, seconds_between_forgetting
@@ -446,15 +446,17 @@ async def _serve(
         try:
             await server.start()
             spare_the_collector()
-            base_url = f"http://{settings.host}:{server.port}{settings.path_prefix}"
+            base_url = f"http://{authority(settings.host, server.port)}{settings.path_prefix}"
             life.started(base_url)
             announce(f"listening on {base_url}")
             for port in settings.extra_ports:
-                announce(f"also listening on http://{settings.host}:{port}{settings.path_prefix}")
+                announce(f"also listening on http://{authority(settings.host, port)}{settings.path_prefix}")
             if settings.metrics_port:
-                announce(f"metrics are on http://{settings.metrics_host}:{settings.metrics_port}/metrics")
+                place = authority(settings.metrics_host, settings.metrics_port)
+                announce(f"metrics are on http://{place}/metrics")
             for port in server.proxied_ports:
-                announce(f"listening for trusted proxies by the PROXY protocol on {settings.host}:{port}")
+                place = authority(settings.host, port)
+                announce(f"listening for trusted proxies by the PROXY protocol on {place}")
             if demo:
                 for line in await _demonstrate(settings, url, base_url):
                     announce(line)

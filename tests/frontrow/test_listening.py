@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tornado.testing import bind_unused_port
 
-from frontrow.listening import AddressUnusable
+from frontrow.listening import AddressUnusable, authority
 from frontrow.settings import SettingsError, load_settings
 from tests.house import House
 
@@ -28,3 +28,11 @@ async def test_a_port_that_is_taken_stops_the_server_with_its_number(
     house = House(database_url, tmp_path, extra_ports=(port,))
     with taken, pytest.raises(AddressUnusable, match=str(port)):
         await house.open()
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", "127.0.0.1:8000"), ("localhost", "localhost:8000"), ("::", "[::]:8000")],
+)
+def test_ipv6_addresses_stand_in_brackets(host: str, shown: str) -> None:
+    assert authority(host, 8000) == shown
