@@ -6,7 +6,7 @@ An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for mach
     ApiError
     ├── MalformedRequest 400, RequestTimedOut 408, TargetTooLong 414, HeadersTooLarge 431,
     │   VersionNotSupported 505
-    ├── MalformedBody 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
+    ├── MalformedBody 400, UpgradeRequired 400, ResetRefused 400, NotAuthenticated 401, TokenRefused 401
     ├── WrongCredentials 401, RefreshRefused 401, AdminRequired 403, OriginRefused 403
     ├── CronDisabled 403, MetricsClosed 403, WrongPassword 403, LoginElsewhere 403
     ├── NotFound 404, MethodNotAllowed 405
@@ -255,6 +255,15 @@ class MethodNotAllowed(ApiError):
 
     def __init__(self, allowed: Iterable[str]) -> None:
         super().__init__("Method not allowed", {"Allow": ", ".join(allowed)})
+
+
+class UpgradeRequired(ApiError):
+    """Only WebSockets are served at this path."""
+
+    status, code = 400, "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__("Connect here with a WebSocket")
 
 
 class KeyInFlight(ApiError):

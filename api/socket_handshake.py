@@ -17,7 +17,15 @@ from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProt
 
 from api import compression
 from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
-from api.errors import OriginRefused, problem_of
+from api.errors import (
+    ApiError,
+    InternalError,
+    MalformedRequest,
+    MethodNotAllowed,
+    OriginRefused,
+    UpgradeRequired,
+    problem_of,
+)
 from api.heartbeat import Heartbeat
 from api.http1.connection import RequestConnection
 from api.json_log import log_refused_caller
@@ -56,21 +64,41 @@ class Handshake(WebSocketHandler):
         self._heartbeat = heartbeat
         self._speaker = speaker
         self._deflates = False
+        given = self.request.headers.get(REQUEST_ID_HEADER)
+        self.request_id = request_id_given(given) or new_request_id()
+        self.set_header(REQUEST_ID_HEADER, self.request_id)
+
+    def set_default_headers(self) -> None:
+        """Say in the head what every answer says."""
+        for name, value in COMMON_HEADERS.fields.items():
+            self.set_header(name, value)
 
     def prepare(self) -> None:
-        """Admit pages of this server and of the allow-list."""
+        """Admit handshakes from pages of this server and of the allow-list."""
         headers = self.request.headers
-        self.request_id = request_id_given(headers.get(REQUEST_ID_HEADER)) or new_request_id()
-        self.set_header(REQUEST_ID_HEADER, self.request_id)
         origin, host = headers.get("Origin"), headers.get("Host")
         scheme: str | None = cast(Any, self.request.connection).context.scheme
         if not self._services.allowed_origins.admits(origin, host, scheme):
             log_refused_caller(host=host, origin=origin, request_id=self.request_id)
-            document, status, _ = problem_of(OriginRefused())
-            self.set_status(status)
-            for name, value in COMMON_HEADERS.fields.items():
-                self.set_header(name, value)
-            self.finish(document)
+            self._refuse(OriginRefused())
+        elif self.request.method == "GET" and headers.get("Upgrade", "").lower() != "websocket":
+            self._refuse(UpgradeRequired())
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Answer what Tornado refuses."""
+        if status_code == MethodNotAllowed.status:
+            self._refuse(MethodNotAllowed(("GET",)))
+        elif status_code == MalformedRequest.status:
+            self._refuse(MalformedRequest("the path is not valid"))
+        else:
+            self._refuse(InternalError(self.request_id))
+
+    def _refuse(self, error: ApiError) -> None:
+        document, status, headers = problem_of(error)
+        self.set_status(status)
+        for name, value in headers.items():
+            self.set_header(name, value)
+        self.finish(document)
 
     def check_origin(self, origin: str) -> bool:
         """Let pass; `prepare` has refused what is not admitted."""

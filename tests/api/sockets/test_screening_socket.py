@@ -5,6 +5,7 @@ import gc
 import json
 from socket import SHUT_WR
 
+import aiohttp
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
@@ -191,6 +192,24 @@ async def test_an_absurdly_long_id_is_no_route(cinema):
 async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema):
     for origin in ("https://cinema.example", f"http://127.0.0.1:{cinema.port}"):
         await cinema.join(headers={"Origin": origin})
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("/ws/screenings/1", "GET", 400, "upgrade_required"),
+        ("/ws", "GET", 400, "upgrade_required"),
+        ("/ws/somebody", "POST", 405, "method_not_allowed"),
+        ("/ws/somebody", "BREW", 405, "method_not_allowed"),
+        ("/ws/%ff", "GET", 400, "malformed_request"),
+    ],
+)
+async def test_what_is_no_handshake_is_told_so(cinema, path, method, status, code):
+    url = f"http://127.0.0.1:{cinema.port}{path}"
+    async with aiohttp.ClientSession() as session, session.request(method, url) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (status, code)
+        assert answer.headers["Server"] == "Frontrow"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://cinema.example.evil.example", "null"])
