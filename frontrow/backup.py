@@ -6,8 +6,8 @@ A backup is one file, a tar archive of three members, so that it can be looked i
     secrets.json    the secrets, by the names of their settings
     database.dump   of pg_dump, in its custom format
 
-A backup is one snapshot and may be taken while the server sells. It appears under its name when it is whole,
-readable for its owner alone, and never takes the place of another file.
+A backup is one snapshot and may be taken while the server sells. The file appears under its name only when it
+is complete. Only its owner can read it, and it never overwrites another file.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> No
     """Write a backup. Blocking.
 
     Args:
-        settings: whose secrets are in force.
+        settings: of the server; they name its secrets or the directory that holds them.
         database_url: the database itself, without a pooler.
         file: must not exist.
         tell: prints a line of progress.
@@ -106,10 +106,10 @@ async def _versions(database_url: str) -> tuple[str, str]:
 
 @contextmanager
 def opened_backup(file: Path) -> Iterator["Backup"]:
-    """A backup to restore from, looked over.
+    """Open and check a backup.
 
     Raises:
-        BackupRefused: it is none, it is damaged, or it is of a later version.
+        BackupRefused: it is no backup, it is damaged, or a later version made it.
         OSError: it can't be read.
     """
     with tempfile.TemporaryDirectory() as drafts:
@@ -125,9 +125,9 @@ class Backup:
     """A backup that may be restored.
 
     Args:
-        file: for messages.
-        archive: of it.
-        dumped: where its dump is put for restoring.
+        file: its name, for messages.
+        archive: the open file.
+        dumped: where the dump is unpacked for restoring.
     """
 
     def __init__(self, file: Path, archive: tarfile.TarFile, dumped: Path) -> None:
@@ -147,18 +147,18 @@ class Backup:
             raise ValueError("the dump of the database is damaged")
 
     async def restore(self, settings: Settings, database_url: str, tell: Tell) -> list[str]:
-        """Fill an empty database, bring it to the current schema, and put the secrets where they are needed.
+        """Fill an empty database, migrate it to the current schema, and store the secrets.
 
         Args:
-            settings: of the server that is to go on with it.
+            settings: of the server that will use the database.
             database_url: the database itself, without a pooler.
             tell: prints a line of progress.
 
         Returns:
-            What the operator has still to see to, a sentence each.
+            What the operator still has to do, a sentence each.
 
         Raises:
-            BackupRefused: there is something that would be overwritten.
+            BackupRefused: something would be overwritten.
             ServedByAnother: a server runs on the database.
             DumpFailed: the database is as it was.
             MigrationFailed: the database has the schema of the backup.
@@ -189,7 +189,7 @@ class Backup:
             tell(f"applied {revision}")
 
     def _require_room(self, settings: Settings) -> None:
-        """Refuse a data directory with other secrets than the backup's, if they would be in force."""
+        """Refuse a data directory whose secrets differ from the backup's, unless settings replace them."""
         for name, file in KEPT.items():
             path = settings.data_dir / file
             given = getattr(settings, name)

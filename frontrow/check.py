@@ -17,7 +17,7 @@ from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED,
 from persistence.server_lock import who_serves
 
 _OWN_CONNECTIONS = 4
-"""Besides the pool: two of the journal, one of the lock, and one for whoever looks into the database."""
+"""Connections beside the pool: two for the journal, one for the lock, and one spare for an administrator."""
 
 _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -90,8 +90,8 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             yield Finding(False, False, text)
     if settings.production and settings.public_url.startswith("https:") and not settings.trusted_proxies:
         text = (
-            "FRONTROW_PUBLIC_URL has https, so clients come by a proxy and all seem to have its address; "
-            "set FRONTROW_TRUSTED_PROXIES to where it is"
+            "FRONTROW_PUBLIC_URL has https, so clients come through a proxy and all seem to have its "
+            "address; set FRONTROW_TRUSTED_PROXIES to the proxy's network"
         )
         yield Finding(False, False, text)
     if settings.production and ANY_ORIGIN in settings.allowed_origins:
@@ -101,8 +101,8 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(False, False, text)
     if settings.production and settings.allowed_origins and all(map(is_local, settings.allowed_origins)):
         text = (
-            "besides the server's own pages only some of this machine may call the API; set "
-            "FRONTROW_ALLOWED_ORIGINS to the origins of your pages, or to nothing if there are no others"
+            "besides the server's own pages only pages on localhost may call the API; set "
+            "FRONTROW_ALLOWED_ORIGINS to the origins of your pages, or to nothing if there are none"
         )
         yield Finding(False, False, text)
     if settings.metrics_port:
@@ -111,7 +111,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         place = "with the API"
     else:
         place = "nowhere until FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN is set"
-    readers = " to whoever has the token" if settings.metrics_token else ""
+    readers = " to callers with the token" if settings.metrics_token else ""
     yield Finding(True, False, f"/metrics is served {place}{readers}")
     if not settings.jwt_secret and not settings.jwt_public_key:
         yield Finding(True, False, f"tokens are signed with development's secret in {settings.data_dir}")

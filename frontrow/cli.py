@@ -184,7 +184,7 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
 
     with _told_in_words():
         content = file.read_bytes()
-        # It tells the byte order mark, if there is one, and the encoding.
+        # Detects a byte order mark and the encoding.
         rows = orjson.loads(content.decode(json.detect_encoding(content)))
         if not isinstance(rows, list):
             raise ValueError(f"{file} is not a JSON array")
@@ -220,8 +220,8 @@ def migrate_command(data_dir: Path | None) -> None:
 def backup(file: Path, data_dir: Path | None) -> None:
     """Write the database and the secrets of its tickets to FILE.
 
-    It may run beside a server: the backup is what the database held at one moment. FILE must not exist. It is
-    readable for its owner alone; whoever has it can read personal data and sign tickets.
+    It may run beside a server: the backup is one snapshot of the database. FILE must not exist. Only its
+    owner can read it; keep it safe, since it is enough to read personal data and sign tickets.
     """
     with _told_in_words():
         settings = load_settings(data_dir=data_dir)

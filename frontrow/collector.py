@@ -1,17 +1,18 @@
-"""When Python looks for garbage that is caught in cycles.
+"""Schedules Python's garbage collector.
 
 Hardly anything on the path of a request makes cycles (`tests/catalogue/test_refusals_leave_no_cycles.py`). By
-Python's defaults the collector would look all the same, at all objects there are, and stop the server for a
-tenth of a second and more while seats are sold. Here it works in three steps:
+default the collector would still examine all objects now and then, and stop the server for 0.1 s or more
+while seats are sold. Here it works like this:
 
-* The youngest objects are looked at after every 1,000 new ones, and those that survived this after every
-  20,000. That is automatic, also under load, and stops the server for a few milliseconds at most.
-* All objects are looked at when the server is idle and much has been added since the last time, or some has
-  and that was long ago. How long that stops it depends on how much there is: about half a second with half a
-  million objects, which are 10,000 screenings with 30,000 holds and 10,000 sockets.
-* A server that is never idle is stopped for that all the same after ten minutes. So no garbage outlives them.
+* Generation 0 is collected after every 1,000 new objects, generation 1 after every 20,000. This is automatic,
+  also under load, and takes a few milliseconds at most.
+* A full collection runs when the server is idle and many objects have been added since the last one, or some
+  have and the last one was long ago. It takes about half a second with half a million objects (10,000
+  screenings with 30,000 holds and 10,000 sockets).
+* If the server is never idle, a full collection runs after ten minutes all the same, so no garbage lives
+  longer.
 
-Only what is there when the server starts (modules, classes, routes) is never looked at: it stays anyway.
+Objects that exist when the server starts (modules, classes, routes) are frozen: they stay anyway.
 """
 
 import asyncio
@@ -19,39 +20,39 @@ import gc
 import time
 
 _YOUNG_OBJECTS = 1_000
-"""New objects until the youngest are looked at, which takes less than a millisecond."""
+"""New objects after which generation 0 is collected, which takes less than a millisecond."""
 
 _YOUNG_ROUNDS = 20
-"""Rounds of that until those that survived them are looked at."""
+"""Collections of generation 0 after which generation 1 is collected."""
 
 _NEVER = 1_000_000
 _GLANCE_EVERY_SECONDS = 5.0
 _GLANCE_SECONDS = 0.1
 _BUSY_SHARE = 0.25
-"""Share of a core from which on, at a glance, the server is not idle."""
+"""A server that uses this share of a core or more during a glance is not idle."""
 
 _MUCH_ROUNDS = 10
-"""Rounds of the second step after which an idle moment is used: up to 200,000 objects have been added."""
+"""Collections of generation 1 after which an idle server makes a full one: up to 200,000 new objects."""
 
 _LONG_SECONDS = 300.0
-"""How long the last look at everything is past when an idle moment is used although little was added."""
+"""After this time an idle server makes a full collection even if few objects were added."""
 
 _LIMIT_SECONDS = 600.0
-"""How long it is past when idle moments are waited for no longer."""
+"""After this time a full collection runs even if the server is busy."""
 
 
 def spare_the_collector() -> None:
-    """Let the garbage collector look at old objects only when it is told to, and at those of now never."""
+    """Freeze all present objects, and leave full collections to `keep_tidy`."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_ROUNDS, _NEVER)
 
 
 async def keep_tidy(every_seconds: float = _GLANCE_EVERY_SECONDS) -> None:
-    """Look at all objects now and then, preferably when the server is idle, for ever.
+    """Run full collections when they are due, until cancelled.
 
     Args:
-        every_seconds: how long it waits before it finds out again whether that is due.
+        every_seconds: time between two checks whether one is due.
     """
     looked_at = time.monotonic()
     while True:
@@ -63,12 +64,12 @@ async def keep_tidy(every_seconds: float = _GLANCE_EVERY_SECONDS) -> None:
 
 
 def is_due(rounds: int, past_seconds: float, *, idle: bool) -> bool:
-    """Whether all objects are to be looked at now.
+    """Whether a full collection should run now.
 
     Args:
-        rounds: rounds of the second step since the last look at all objects.
-        past_seconds: how long that is past.
-        idle: whether the server has nothing better to do.
+        rounds: collections of generation 1 since the last full one.
+        past_seconds: time since the last full one.
+        idle: whether the server is idle.
     """
     if past_seconds >= _LIMIT_SECONDS:
         return True

@@ -1,7 +1,7 @@
-"""Which database a process works on: the operator's, or the embedded one of the data directory.
+"""Chooses the database of a process: the operator's, or the embedded one in the data directory.
 
-The operator's may be reached through a pooler. Then there are two URLs: reading goes through the pooler, and
-everything that needs a session of its own goes directly.
+The operator's database may be reached through a pooler. Then there are two URLs: reads go through the pooler,
+and everything that needs a session of its own goes directly to PostgreSQL.
 """
 
 from collections.abc import Iterator
@@ -46,11 +46,11 @@ def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | No
 
 
 def reading_connector(settings: Settings, database_url: str) -> Connector:
-    """The pool for reading and for the catalogue, through the pooler if there is one.
+    """The connection pool for reading and for the catalogue, through the pooler if there is one.
 
     Args:
-        settings: how large it is, and what leads to a pooler.
-        database_url: the database itself.
+        settings: the size of the pool, and the URL of a pooler.
+        database_url: the URL of PostgreSQL itself.
     """
     return Connector(
         settings.database_url if settings.direct_database_url else database_url,
@@ -61,14 +61,14 @@ def reading_connector(settings: Settings, database_url: str) -> Connector:
 
 
 async def require_own_sessions(settings: Settings, database_url: str) -> None:
-    """Make sure that the journal and the lock of the server reach PostgreSQL itself.
+    """Check that the journal and the lock of the server get sessions of their own.
 
     Args:
-        settings: which URLs there are.
-        database_url: the one that leads there, or should.
+        settings: the URLs.
+        database_url: the one that should lead to PostgreSQL itself.
 
     Raises:
-        PoolerInTheWay: it does not, or both URLs lead to different databases.
+        PoolerInTheWay: it leads to a pooler, or both URLs lead to different databases.
         StoreUnavailable: the database cannot be reached.
     """
     wanted = variable_of("direct_database_url")

@@ -201,7 +201,7 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
 
 
 def how_to_get_the_guides_ports() -> list[str]:
-    """What to set for the guides' own clients to find this server, in lines for a terminal."""
+    """Lines for a terminal: the setting that lets the guides' own clients find this server."""
     ports = " and ".join(map(str, GUIDES_PORTS))
     return [
         f"Guides        their own clients look for ports {ports}; to serve them there too, set",

@@ -1,4 +1,4 @@
-"""Who this process runs as and which paths that user may not use: what an operator needs to put it right."""
+"""The user this process runs as and the paths it may not use, for error messages that help an operator."""
 
 import os
 import pwd
@@ -24,7 +24,7 @@ def denied(path: object) -> str:
 
 
 def unusable_paths(directory: Path) -> Iterator[Path]:
-    """What this process may not use of a directory it is to read and write; touches nothing.
+    """Paths in a directory that this process may not read and write. Changes nothing.
 
     Args:
         directory: need not exist; then it has to be possible to make it.

@@ -1,9 +1,9 @@
-"""Whether the server can do its work now: what `/readyz` answers.
+"""The reasons of `/readyz`: whether the server can do its work now.
 
-It looks at what the server knows already (how long the journal's entries wait, whether the writes fail)
-and asks the database one question, within a bound of its own: probes give up after a second. Every reason
-passes by itself when its cause has gone. Reasons are in our own words, because anybody may read them; the log
-has the database's.
+It uses what the server knows already (the delay of the journal, failing writes) and asks the database one
+question with a time limit of its own, because probes give up after a second. Every reason disappears when its
+cause has gone. The texts are ours and not PostgreSQL's, because anybody may read them; the log has the
+details.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class Journal(Protocol):
-    """What is looked at of the journal."""
+    """The part of the journal that is used here."""
 
     @property
     def full(self) -> bool:
@@ -46,19 +46,19 @@ class Journal(Protocol):
 
     @property
     def delay_seconds(self) -> float:
-        """How long what is decided now has to expect to wait."""
+        """Expected wait of an entry that is appended now."""
 
     @property
     def failure(self) -> type[Exception] | None:
-        """What ended the last attempt to write; None if it succeeded."""
+        """Why the last attempt to write failed; None if it succeeded."""
 
 
 class Store(Protocol):
-    """What is looked at of the loading of screenings."""
+    """The part of the store that is used here."""
 
     @property
     def failure(self) -> type[Exception] | None:
-        """What kept the last screening from being loaded; None if it was, or if that was long ago."""
+        """Why the last screening could not be loaded; None if it was, or if that was long ago."""
 
 
 class Readiness:
@@ -89,7 +89,7 @@ class Readiness:
         self._probe: asyncio.Task[str] | None = None
 
     async def reasons(self) -> Mapping[str, str]:
-        """Why it cannot, by component; empty if it can. Answers within a second."""
+        """The reasons by component; empty if the server can do its work. Answers within a second."""
         found = {
             "journal": self._of_journal(),
             "screenings": _failing(self._store.failure, "screenings cannot be loaded"),
@@ -106,7 +106,7 @@ class Readiness:
         return f"entries have waited for {waited:.1f} s" if waited > self._lag_limit_seconds else ""
 
     async def _of_database(self) -> str:
-        """One question for all who ask at the same time: many probes take no more than one connection."""
+        """Concurrent probes share one query, so they never take more than one connection."""
         if self._probe is None or self._probe.done():
             self._probe = asyncio.create_task(self._ask_database())
         return await asyncio.shield(self._probe)

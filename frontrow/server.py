@@ -362,7 +362,7 @@ class Server:
 
     async def _follow_the_clock(self) -> None:
         if self._clock.step_seconds:
-            # What is stored and not in memory would lapse too early or too late.
+            # Stored holds that are not in memory would otherwise lapse too early or too late.
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._screenings.load_lapsing()
@@ -384,7 +384,7 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
 
     Args:
         settings: valid settings.
-        demo: see to it that there is a demo cinema, and tell how to look at it.
+        demo: create the demo cinema if there is none, and print how to use it.
         standby: where another server serves the database, wait until it is gone.
         announce: prints a line for whoever started the server.
 
@@ -482,14 +482,14 @@ async def _took_turn(
     stopped: "asyncio.Future[str]",
     announce: Callable[[str], None],
 ) -> bool:
-    """Take the lock of the database, as a standby when it is free. False if told to stop before."""
+    """Take the lock of the database; a standby waits for it. False if a signal came first."""
     try:
         await lock.take()
     except ServedByAnother as exc:
         if not standby:
             raise
-        # What would keep it from listening later is told now. A standby does not listen: a proxy goes on to
-        # the other server when a connection is refused, whatever the request was.
+        # Find out now whether it could listen later. A standby does not listen: when a connection is refused,
+        # a proxy tries the other server, whatever the request was.
         ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
         for listening in listening_sockets(settings.host, ports):
             listening.close()

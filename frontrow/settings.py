@@ -184,7 +184,7 @@ class Settings:
     metrics_token: Annotated[
         str,
         _LONG_SECRET,
-        "The Bearer token of whoever reads /metrics, on either port. Empty: none is asked for.",
+        "The Bearer token that reading /metrics takes, on either port. Empty: none is needed.",
     ] = field(default="", repr=False)
     path_prefix: Annotated[
         str,
@@ -315,8 +315,8 @@ class Settings:
     attempts_per_account_anywhere: Annotated[
         int,
         _whole(1, 1_000_000, "attempts"),
-        "Wrong passwords for one account within the window, from all addresses together that nobody has "
-        "logged in to it from.",
+        "Wrong passwords for one account within the window, from all addresses together that it has not been "
+        "used from.",
     ] = 200
     attempts_per_address: Annotated[
         int,
@@ -472,7 +472,8 @@ class Settings:
     connections_per_address_limit: Annotated[
         int,
         _whole(0, 1_000_000, "connections"),
-        "HTTP connections that may be open from one address that is no trusted proxy's; 0 for no bound.",
+        "HTTP connections that may be open from one address, or /64 network of IPv6; 0 for no bound. Trusted "
+        "proxies are not counted.",
     ] = 0
     sockets_limit: Annotated[
         int,
@@ -547,7 +548,7 @@ class Settings:
 
     @property
     def metrics_open(self) -> bool:
-        """Whether whoever reaches the API may read the metrics there."""
+        """Whether the API serves the metrics to everybody."""
         return not (self.metrics_port or self.metrics_token or self.production)
 
     @property

@@ -1,6 +1,6 @@
 """Which keys sign tokens and tickets and seal personal data: the operator's, or in development made and kept.
 
-One key of each kind is used; the old ones that an operator names are still believed and still open what they
+One key of each kind signs and seals. Old keys that the operator names still verify, and still open what they
 sealed.
 
 Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
@@ -80,7 +80,7 @@ def seal_of(settings: Settings) -> Seal:
 
 
 class Secrets(NamedTuple):
-    """What tickets cannot be verified or read without, besides the database.
+    """The secrets that are needed, besides the database, to verify and read tickets.
 
     Attributes:
         jwt_secret: signs tokens, and, by a key derived from it, QR codes.
@@ -94,7 +94,7 @@ class Secrets(NamedTuple):
 
 
 KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
-"""Files of the data directory that stand in for settings."""
+"""Files in the data directory that are used where the setting is empty."""
 
 
 def secrets_of(settings: Settings) -> Secrets:
@@ -112,10 +112,10 @@ def secrets_of(settings: Settings) -> Secrets:
 
 
 def keep_secret(data_dir: Path, name: str, secret: str) -> None:
-    """Put a secret into a data directory that has none of this name.
+    """Write a secret into a data directory, unless there is one of this name.
 
     Raises:
-        FileExistsError: it has one.
+        FileExistsError: there is one.
         OSError: it can't be written.
     """
     data_dir.mkdir(parents=True, exist_ok=True)

@@ -156,7 +156,7 @@ def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -
         output = run(
             "check", "--data-dir", tmp_path, **IN_PRODUCTION, FRONTROW_ALLOWED_ORIGINS=origins
         ).output
-        assert ("only some of this machine may call the API" in output) is remarked
+        assert ("only pages on localhost may call the API" in output) is remarked
 
 
 def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None:
