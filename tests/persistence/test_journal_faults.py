@@ -33,11 +33,13 @@ async def cut_off(database_url: str) -> AsyncIterator[tuple[CuttingProxy, Postgr
     """A world whose journal writes through a proxy, ready to be cut."""
     proxy = CuttingProxy(database_url)
     url = await proxy.start()
-    async with postgres_world(database_url) as direct, postgres_world(url) as world:
-        story = await begin(direct)
-        await write(world.journal, story.held(story.hold(0)))
-        yield proxy, world, story
-    await proxy.stop()
+    try:
+        async with postgres_world(database_url) as direct, postgres_world(url) as world:
+            story = await begin(direct)
+            await write(world.journal, story.held(story.hold(0)))
+            yield proxy, world, story
+    finally:
+        await proxy.stop()
 
 
 @contextmanager
