@@ -110,8 +110,8 @@ class AccountRules:
         refresh_seconds: life of a refresh token.
         reset_seconds: life of the link in a mail.
         attempts_per_account: wrong passwords for an account from one address, in a window.
-        attempts_per_account_anywhere: the same from all addresses that it has not been used from.
-        attempts_per_address: whatever costs much or tells something, in a window.
+        attempts_per_account_anywhere: the same from all addresses that the account has not been used from.
+        attempts_per_address: expensive or revealing requests from one address, in a window.
         window_seconds: length of the window.
         site_url: where links in mails lead.
     """

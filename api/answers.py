@@ -61,8 +61,8 @@ class AnswersInOrder:
 
     Args:
         send: takes whole frames, and how many they are; never blocks and never raises.
-        failed: called with the exception when an answer cannot be made. No other is sent after that, since
-            it would be taken for the one that is missing.
+        failed: called with the exception when an answer cannot be made. No more answers are sent then: the
+            client would take the next one for the missing one.
     """
 
     __slots__ = ("_due", "_failed", "_made", "_send")

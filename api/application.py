@@ -172,14 +172,14 @@ class FrontrowApplication(ResourceApplication):
 
 
 class MetricsApplication(ResourceApplication):
-    """`/metrics` alone, for a port of its own, which is open to whoever reaches it and has the token if any.
+    """`/metrics` alone, for a port of its own. It is open, unless a token is set.
 
     Args:
         services: as for the API.
     """
 
     def __init__(self, services: Services) -> None:
-        # No proxy that adds a prefix leads there.
+        # The path prefix is for the proxy in front of the API; this port is reached directly.
         super().__init__(replace(services, metrics_open=True, path_prefix=""), (metrics_page,), ())
 
 

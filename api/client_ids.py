@@ -1,10 +1,10 @@
 """The names under which clients of the rooms socket are known to each other: one socket each.
 
-A guest's `client_id` is all that tells whose seats are whose, and everybody in a room gets to see it. So
-while a guest's socket is open no other may use its id, and when it has closed the id stays with whoever had
-it for as long as its seats may be held: with the user, if it was one, and with the network it came from. A
-user is known by a token, so a user's next socket takes the id over at once: phones change networks, and the
-server notices only much later that the old connection is dead.
+A guest's `client_id` is the only proof of whose seats are whose, and everybody in a room sees it. So while a
+guest's socket is open, no other may use its id. After it has closed, the id stays reserved for as long as the
+seats may be held: for the same user, or for the network that the socket came from. A user is known by a
+token, so a user's next socket takes the id over at once: phones change networks, and the server notices only
+much later that the old connection is dead.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ class Claim(NamedTuple):
 
     Attributes:
         client_id: the id.
-        owners: who may come back to it: a network, and a user if it is one.
-        user: who may take it over while it is in use; None for a guest.
+        owners: who may use the id again later: the network, and the user if there is one.
+        user: who may take the id over while it is in use; None for a guest.
         taken_over: called when that happens.
     """
 

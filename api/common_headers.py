@@ -78,5 +78,5 @@ def new_request_id() -> str:
 
 
 def request_id_given(value: str | None) -> str | None:
-    """The client's own id of its request, if it gave one that is short and plain."""
+    """The client's own request id, if it is short and has only harmless characters."""
     return value if value is not None and _REQUEST_ID.fullmatch(value) else None

@@ -131,9 +131,9 @@ class Call(NamedTuple):
 
     @property
     def guest_network(self) -> str | None:
-        """The network a session comes from, on which what it holds is counted; None for a user.
+        """The network on which a guest session's holds are counted; None for a user.
 
-        A session costs nothing to make, so it counts as a guest's even beside a token.
+        Anybody can make sessions, so a session counts as a guest even if the request has a token too.
         """
         return network_of(self.address) if self.holder.startswith(SESSION_PREFIX) else None
 
@@ -255,9 +255,10 @@ class Endpoint:
 
     @property
     def stores_key_first(self) -> bool:
-        """Whether the answer to a keyed request waits until it is stored for repeats.
+        """Whether the answer to a keyed request is stored before it is sent.
 
-        Where there is a receipt it is stored with the effect; and a hold does not wait for the database.
+        An operation with a receipt stores the answer in its own transaction; holds do not wait for the
+        database.
         """
         return self.durable and self.receipt_form is None
 

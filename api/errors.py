@@ -225,7 +225,7 @@ class OriginRefused(ApiError):
 
 
 class HostRefused(ApiError):
-    """The request is addressed to a name that is none of this server's (RFC 9110, section 15.5.20).
+    """The Host field is not one of this server's names (RFC 9110, section 15.5.20).
 
     Args:
         host: the name.
@@ -235,7 +235,8 @@ class HostRefused(ApiError):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"This server does not answer to {host}; if it should, its operator adds that to FRONTROW_HOSTS"
+            f"This server does not answer to {host}; if it should, its operator has to add that name to "
+            "FRONTROW_HOSTS"
         )
 
 
@@ -415,7 +416,7 @@ def translation_of(error: type[engine.EngineError]) -> Translation:
 
 
 def words_of(error: BaseException) -> str:
-    """What a client is told. What the database says of itself is for operators, not for clients."""
+    """The text for a client. The database's own messages are for operators, so they are replaced."""
     return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
 
 

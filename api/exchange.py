@@ -48,8 +48,8 @@ DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
 
 _UNAUTHENTICATED_BYTES = 16_384
-"""Longest body that is read before it is known who sends it. Longer ones, and those that come in chunks, need
-a valid token first where the operation needs one."""
+"""Longest body that is read before authentication. If the operation needs a token, it is verified before a
+longer or chunked body is read."""
 _TOO_SLOW = "The database does not answer in time; repeat the request"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -64,14 +64,14 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
 
 
 class RestRouter(Router):
-    """Gives every request its exchange.
+    """Creates the exchange of every request.
 
     Args:
         routes: what is served.
         services: for limits, origins and counting.
 
     Attributes:
-        unanswered: what answers wait for.
+        unanswered: the futures and tasks that answers wait for.
     """
 
     def __init__(self, routes: Routes, services: Services) -> None:
@@ -87,21 +87,21 @@ class RestRouter(Router):
         Args:
             line: method, target and version.
             headers: the header fields.
-            scheme: by which the client reaches the server, if that is known.
+            scheme: "http" or "https", as the client uses it; None if unknown.
 
         Raises:
-            HTTPInputError: the head names no host, or what is none.
+            HTTPInputError: the head has no Host field, or an invalid one.
         """
         return Plan(line, headers, scheme, self.routes, self.services)
 
     def plan_of(self, head: RequestHead, scheme: str | None) -> Plan:
-        """As `plan`, of a head that may have come before.
+        """As `plan`; remembered with heads that may come again.
 
         Raises:
-            HTTPInputError: it names no host, or what is none.
+            HTTPInputError: the head has no Host field, or an invalid one.
         """
         plan: Plan | None = head.conclusions
-        # The same head has another scheme only if one client is behind a trusted proxy and another is not.
+        # The scheme can differ for one head if only some clients are behind a trusted proxy.
         if plan is None or plan.scheme != scheme:
             plan = head.conclusions = self.plan(head.line, head.headers, scheme)
         return plan
@@ -220,7 +220,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._authenticate_early()
 
     def _authenticate_early(self) -> None:
-        """Refuse who has no valid token where one is needed, before the body is read."""
+        """Verify the token before the body is read, if the operation needs one."""
         operation = self._plan.operation
         if operation is None:
             return
@@ -252,7 +252,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             elif isinstance(self._body, bytearray):
                 self._body += chunk
             else:
-                # It grows in place, so that a body in many small pieces is not copied for each of them.
+                # A bytearray grows in place, so a body in many small pieces is not copied for each of them.
                 self._body = bytearray(self._body + chunk)
 
     def _request(self, body: bytes) -> Request:
@@ -319,9 +319,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         return None
 
     def _bound_the_wait(self) -> None:
-        """Have the request answered in time, whatever it waits for.
+        """Answer the request within `answer_wait_seconds`, whatever it waits for.
 
-        This is the one place that does: nothing beneath it needs a bound of its own for the client's sake.
+        This is the only place that does, so nothing beneath needs a time limit for the client's sake.
         """
         if self._patience is None:
             seconds = self._router.services.limits.answer_wait_seconds
@@ -344,7 +344,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         try:
             answer = await answering
         except (Exception, asyncio.CancelledError) as error:
-            # Cancelled is what the work waited for, since nobody cancels this; the client waits all the same.
+            # This task is never cancelled itself; a CancelledError comes from what the work waited for, and
+            # the client still needs an answer.
             answer = self._refused(error)
         self._send(answer)
 
@@ -358,7 +359,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._send(answer)
 
     def _concluded(self, reply: "asyncio.Future[Any]") -> Answer | None:
-        """What is answered when the engine has replied; None if that has to be reconsidered first."""
+        """The answer to the engine's reply; None if a refusal has to be reconsidered first."""
         operation, question = cast(Operation, self._plan.operation), cast(Question, self._question)
         refusal = reply.exception()
         if not isinstance(refusal, EngineError):
@@ -371,7 +372,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         return None
 
     def _stop_waiting(self) -> None:
-        """Answer that it takes too long. What was asked for goes on, within the bounds of the database."""
+        """Answer that it takes too long. The work goes on, within the time limits of the database."""
         self._patience = None
         reads = self._plan.method in ("GET", "HEAD")
         self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
@@ -395,7 +396,7 @@ class Exchange(httputil.HTTPMessageDelegate):
 
     def _send(self, answer: Answer) -> None:
         if self._answered:
-            # It comes too late, which the client was told in its place.
+            # Too late: the client has been answered that the outcome is unknown.
             return
         self._answered = True
         if self._patience is not None:
@@ -407,7 +408,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._write_instead(self._refused(defect))
 
     def _write_instead(self, answer: Answer) -> None:
-        """Send another answer than the one that could not be sent, or end the connection."""
+        """Send an error in place of an answer that could not be sent, or close the connection."""
         connection = self._connection
         try:
             if isinstance(connection, RequestConnection) and connection.begun:

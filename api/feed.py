@@ -20,8 +20,8 @@ Joined, it gets nothing. Held back, updates are kept for it while the engine is 
 it has missed. Then it follows from the position of that answer, and whatever was kept and is newer goes
 out first. What took place before it was held back is in the engine's answer, never in here.
 
-A defect ends the watchers that it concerns, which come back and are told anew; everybody else is sent what
-they would have been sent without it.
+A defect ends the watchers that it concerns; their clients reconnect and catch up. All others get what they
+would have got without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -143,7 +143,7 @@ class Watcher:
         holder: in whose name.
         wording: how changes are told.
         send: takes whole frames; never blocks.
-        failed: called when an update cannot be told to this watcher, which gets nothing from then on.
+        failed: called when an update cannot be sent to this watcher, which gets nothing from then on.
         deflate_from_bytes: from which size on frames are sent compressed; None for never.
 
     Attributes:
@@ -259,7 +259,7 @@ class _Audience:
         try:
             step()
         except Exception as defect:
-            # Nobody knows who got what; whoever watches has to come again.
+            # It is unknown who got what, so all watchers have to reconnect.
             self._gathered.clear()
             self._timer = None
             for watcher in tuple(self.watchers):

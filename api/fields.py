@@ -38,7 +38,7 @@ _USUAL_LIMITS = Limits()
 class RequestSchema(Schema):
     """The shape of a request's body or query.
 
-    A field that is not declared is refused by name: whoever misspells `private` must not get a public event.
+    A field that is not declared is refused by name: a misspelt `private` must not make a public event.
 
     Args:
         limits: the bounds of requests.
@@ -61,7 +61,7 @@ class RequestSchema(Schema):
             field_obj.limit_to(self._limits)
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
-        """Say of unknown fields which ones may have been meant; of very many, name a few."""
+        """Suggest the names that unknown fields may have meant. Only the first few are named."""
         if not isinstance(error.messages, dict):
             return
         unknown = [name for name, said in error.messages.items() if said == [self.error_messages["unknown"]]]
@@ -144,10 +144,10 @@ _ASCII_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM
 
 
 def known_as(address: str) -> str | None:
-    """The one form in which an e-mail address is stored and compared; None if it is none.
+    """Normalise an e-mail address for storing and comparing; None if it is malformed.
 
-    Addresses may be in any script (RFC 6531). Whether their domain exists is not asked. What the library
-    keeps back although it is well-formed, such as names under `.test` and `.local`, is taken too.
+    Addresses may be in any script (RFC 6531). The domain is not looked up. Well-formed addresses that the
+    library refuses, such as those under `.test` and `.local`, are accepted too.
 
     Args:
         address: as somebody has written it.
@@ -165,7 +165,7 @@ class EmailAddress(fields.String):
     """An e-mail address in the one form in which it is stored and compared.
 
     Args:
-        well_formed: whether anything else is refused; a log-in with anything else finds no account.
+        well_formed: whether a malformed address is refused. A log-in takes any text; it finds no account.
     """
 
     def __init__(self, *, well_formed: bool = False, **options: Any) -> None:
@@ -209,7 +209,7 @@ _URL_FAULT = "Must not contain spaces, quotes, backslashes or any of <>^`|{{}}; 
 
 
 def web_address(metadata: Mapping[str, Any] | None = None, **options: Any) -> fields.Url:
-    """An absolute http or https URL, or null. It cannot end the HTML attribute that a page puts it into."""
+    """An absolute http or https URL, or null, without characters that could end an HTML attribute."""
     return fields.Url(
         metadata={"format": "uri", **(metadata or {})},
         schemes={"http", "https"},

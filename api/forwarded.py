@@ -1,14 +1,14 @@
 """The `Forwarded` header field (RFC 7239), read from the right.
 
-Its left part may come from a client, who can leave a quoted string open there to swallow what proxies append.
-So nothing is read from the left: an element is the shortest text behind a comma that is valid as a whole, and
-whatever stands before that comma does not matter to it.
+Its left part may come from a client, which can leave a quoted string open there to swallow what proxies
+append. So parsing starts at the right: the last element is the shortest text behind a comma that is a valid
+element. Whatever stands before that comma does not affect it.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 
-# A host in quotes may hold commas; more of them than this is nobody's host.
+# A quoted value may hold commas; no real one holds more than this.
 _COMMAS_LIMIT = 16
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar's word
 # Many proxies write an IPv6 address or a port without the quotes that it needs.

@@ -1,10 +1,9 @@
-"""Which names this server answers to: the check of the `Host` header against DNS rebinding.
+"""Checks the `Host` header against the server's own names, which prevents DNS rebinding.
 
-A page of evil.example can have its own name point at this server's address after it was loaded. Its requests
-then come from the page's own origin as far as the browser can tell, so no rule about origins stops them, but
-they carry `Host: evil.example`. So requests are answered only under names that are known to be the server's.
-No page can be given an IP address or `localhost` for its name, so these are always answered: probes that know
-nothing but an address need no setting.
+After a page of evil.example was loaded, its owner can point that name at this server's address. To the
+browser the page's requests then stay within their origin, so no CORS rule stops them, but they carry `Host:
+evil.example`. So only requests to the server's own names are answered. A page from elsewhere cannot have an
+IP address or `localhost` as its host, so these are always accepted, and probes by address need no setting.
 """
 
 import re
@@ -22,7 +21,7 @@ class HostNames:
     """Judges the `Host` header of a request.
 
     Args:
-        names: what this server is called, without ports; compared without regard to case. ANY_NAME for any.
+        names: names of this server, without ports, in any case. ANY_NAME accepts every name.
     """
 
     def __init__(self, names: Collection[str] = ()) -> None:
@@ -32,8 +31,8 @@ class HostNames:
         """Whether a request to this host is answered.
 
         Args:
-            host: the `Host` header, with or without a port. None and the empty one are admitted, since
-                browsers never send them.
+            host: the `Host` header, with or without a port. None and an empty one are accepted, since
+                browsers always send a name.
         """
         if host is None or ANY_NAME in self._names:
             return True
@@ -43,7 +42,7 @@ class HostNames:
 
 @lru_cache(_NAMES_KEPT)
 def _name_of(host: str) -> str | None:
-    """The name that a page could have been given; None for addresses, `localhost` and nothing."""
+    """The DNS name in a `Host` header; None for addresses, `localhost` and an empty header."""
     match = _HOST.fullmatch(host)
     if match is None:
         return host

@@ -9,11 +9,11 @@ Answers are kept in the database, by the journal: in the transaction of a bookin
 answered for whatever else must not be done twice; written behind for holds. The most recent ones are in
 memory too, which also covers those on their way.
 
-A refusal is only kept when it is certain that the request has not been carried out by a server that died.
-The transaction of such a server may still be running when the request comes again, so the first look at the
-key finds nothing. But whoever decides about a screening has taken it over before, and that waits for every
-transaction of the owner before (`persistence.store`). So the key is looked up again after a refusal was
-decided: what committed has its answer there by now, and nothing else will commit.
+A refusal is kept only if it is certain that no dead server has carried the request out. A transaction of such
+a server may still be running when the request is repeated, so the first lookup of the key may find nothing.
+But a server decides about a screening only after it has taken it over, which waits for all transactions of
+the earlier owner (`persistence.store`). So the key is looked up again after a refusal: by then every
+committed transaction has stored its answer, and no other can commit.
 """
 
 import asyncio
@@ -146,7 +146,7 @@ class IdempotencyKeys:
                     self._keep_here(record)
                     return answer
             body = outcome.answer.body.plain
-            # orjson's bytes keep the room that they were written in, about 4 KB; a copy has its own size.
+            # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
             kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
             record = IdempotencyRecord(*request, outcome.answer.status, kept)
             self._keep_here(record)
@@ -161,7 +161,7 @@ class IdempotencyKeys:
             del self._in_flight[slot]
 
     async def _stored(self, record: IdempotencyRecord) -> None:
-        """Return when the answer is stored. If it cannot be, it has been given all the same."""
+        """Return when the answer is stored, or certainly cannot be. The caller is answered in either case."""
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._journal.remember(record, lambda reason: settled.set_result(None))
         await settled
@@ -172,7 +172,7 @@ class IdempotencyKeys:
 
 
 def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) -> Answer | None:
-    """The answer as it was given; None if it was sealed with a key that is not in use any more."""
+    """The answer as it was given; None if it was sealed with a key that is no longer configured."""
     if record.fingerprint != fingerprint:
         raise KeyReused
     try:

@@ -60,11 +60,11 @@ def configure_logging(level: str) -> None:
 
 
 def log_socket(event: str, **fields: object) -> None:
-    """Write the line of what has become of a WebSocket.
+    """Log a WebSocket that was opened, refused or closed.
 
     Args:
         event: "opened", "refused" or "closed".
-        fields: who it is and how it went; those that are None say nothing.
+        fields: of the line; those that are None are left out.
     """
     if sockets.isEnabledFor(logging.INFO):
         told = {name: value for name, value in fields.items() if value is not None}
@@ -72,9 +72,9 @@ def log_socket(event: str, **fields: object) -> None:
 
 
 def log_refused_caller(*, host: str | None, origin: str | None, request_id: str) -> None:
-    """Say that a request was refused because of the page that it came from, or the name that it went to.
+    """Log a request that was refused for its `Origin` or its `Host`.
 
-    An operator who has forgotten a setting finds here what is missing from it.
+    It shows an operator what is missing from FRONTROW_ALLOWED_ORIGINS or FRONTROW_HOSTS.
 
     Args:
         host: the `Host` header.

@@ -28,7 +28,7 @@ class Limits:
         guest_hold_minutes_limit: the longest that a guest may say, at first and for an extension.
         guest_reservations: most reservations that one request may make.
         guest_metadata_bytes: longest metadata of a reservation.
-        phone_region: where phone numbers come from that have no country code, e.g. "DE"; empty for nowhere.
+        phone_region: region of phone numbers without a country code, e.g. "DE"; empty to require the code.
     """
 
     body_bytes: int = 65_536

@@ -1,9 +1,9 @@
-"""Bounds how often a password may be guessed, without letting strangers lock somebody out.
+"""Limits how often a password may be guessed, without letting strangers lock the owner out.
 
-Wrong passwords count twice. An address has few tries at an account. All addresses together have many, which
-only binds addresses that nobody has logged in to the account from: its owner, at home, is never kept waiting
-for what others do. So a stranger with one address locks out only that address, and a stranger with many can
-make the owner wait only where the owner has not been before, and for a window at most.
+There are two limits. One address has few attempts at an account. All addresses together have many, but this
+second limit applies only to addresses from which the account has not been used: the owner, at a usual
+address, never waits because of others. So a stranger with one address locks out only that address. A stranger
+with many can make the owner wait only at a new address, and for one window at most.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ class LoginAttempts:
 
     Args:
         per_account_and_address: wrong passwords for an account from one address, in a window.
-        per_account: wrong passwords for an account from all addresses that it is not known to be used from.
+        per_account: wrong passwords for an account from all addresses that it has not been used from.
         window_seconds: length of the window.
         now: the time.
     """
@@ -53,7 +53,7 @@ class LoginAttempts:
                 raise
 
     def succeeded(self, account: str, address: str) -> None:
-        """The attempt that was counted last had the right password."""
+        """Take back the last counted attempt, since its password was right."""
         pair = _pair(account, address)
         self._of_pair.forgive(pair)
         if pair not in self._known:
@@ -61,7 +61,7 @@ class LoginAttempts:
         self.trust(account, address)
 
     def trust(self, account: str, address: str) -> None:
-        """Whoever owns the account uses it from this address."""
+        """Remember that the owner of the account uses it from this address."""
         pair = _pair(account, address)
         self._of_pair.forgive(pair)
         self._known[pair] = None

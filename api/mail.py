@@ -33,7 +33,7 @@ class Mailer(Protocol):
 
 
 def _for_any_server(address: str) -> str:
-    """An address with its domain in ASCII (RFC 5891), where that spares a server SMTPUTF8."""
+    """An address with its domain in ASCII (RFC 5891) if possible, for servers without SMTPUTF8."""
     try:
         checked = validate_email(address, check_deliverability=False)
     except EmailNotValidError:

@@ -1,7 +1,7 @@
-"""`/metrics`: figures about the server, which are not everybody's business.
+"""`/metrics`, for those who may read it.
 
-It is served beside the API or on a port of its own (`MetricsApplication` in `api.application`); either way a
-token is asked for where one has been set.
+It is served with the API or on a port of its own (`MetricsApplication` in `api.application`). If a token is
+set, either port requires it.
 """
 
 from api.bodies import Body

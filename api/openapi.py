@@ -88,7 +88,7 @@ _MEANINGS: Mapping[int, str] = {
     409: "The present state forbids it",
     413: "The body is too large",
     415: "The body is of a kind that is not taken here",
-    421: "Addressed to a name that is none of this server's",
+    421: "The Host field is not one of this server's names",
     422: "The request has the wrong shape",
     429: "Tried too often; see Retry-After",
     503: "Not now; see Retry-After",
@@ -109,9 +109,9 @@ class _Plugin(MarshmallowPlugin):
 
 
 def _say_default(described_field: dict[str, Any]) -> None:
-    """Tell a field's default in words.
+    """Move a field's default into its description.
 
-    Generators take `default` for a promise that the field is there, and then require it in requests as well.
+    Generators take `default` as a promise that the field is present, and then require it in requests.
     """
     if "default" in described_field:
         default = described_field.pop("default")
@@ -169,7 +169,7 @@ def openapi_document(
 
 
 def with_ecma_patterns(node: Any) -> Any:
-    """A document, or a part of one, in which every pattern is as `ecma_pattern` has it."""
+    """A document, or a part of one, with every pattern converted by `ecma_pattern`."""
     if isinstance(node, dict):
         return {
             name: ecma_pattern(value)
@@ -181,7 +181,7 @@ def with_ecma_patterns(node: Any) -> Any:
 
 
 def ecma_pattern(pattern: str) -> str:
-    r"""A pattern for `re.match` as ECMA 262 has it, which JSON Schema asks for and searches with.
+    r"""Convert a pattern for `re.match` to ECMA 262, which JSON Schema uses, unanchored.
 
     Args:
         pattern: ends in `\Z` where the whole text has to match; in Python `$` passes over a line feed.

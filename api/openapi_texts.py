@@ -1,7 +1,6 @@
-"""What the OpenAPI document says beyond its operations: the tags in their order, and examples.
+"""Texts of the OpenAPI document beside its operations: the tags, in order, and examples.
 
-The order is that of `/docs` and of generated documentation: seats first, then what somebody who sells tickets
-needs next.
+`/docs` and generated documentation follow the order: seats first, then what a seller of tickets needs next.
 """
 
 from collections.abc import Mapping
@@ -50,17 +49,17 @@ _IDS_IN_PATHS: Mapping[str, int | str] = {
 
 
 def id_example(name: str, *, text: bool) -> int | str:
-    """An id in a path, for example: one of the guides' where they have one.
+    """An example of an id in a path, as in the guides where they have one.
 
     Args:
         name: of the parameter.
-        text: whether it is a text.
+        text: whether ids of this endpoint are strings.
     """
     return _IDS_IN_PATHS.get(name, "funcion_123" if text else 1)
 
 
 def body_example(schema: RequestSchema) -> dict[str, Any]:
-    """A body for example, of the examples of its fields.
+    """An example of a body, made of the examples of its fields.
 
     Raises:
         ValueError: a field that must be given has no example.

@@ -173,8 +173,8 @@ class Operation:
         return await self._reconsidered(question, refusal)
 
     async def answer(self, prepared: "Prepared") -> Answer:
-        """Carry a request out. It must not be cancelled, even if nobody waits any more: an idempotency key is
-        in use until it ends, and what is durable may have been decided.
+        """Carry a request out. It must not be cancelled, even if the client is gone: its idempotency key is
+        in flight until it ends, and a durable change may have been decided.
 
         Raises:
             ApiError: the request is refused.
@@ -191,7 +191,7 @@ class Operation:
         return await self._handled(call, arguments)
 
     def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:
-        """The refusal of a caller who has waited long enough. It says how to learn what has happened.
+        """The refusal of a request that took too long. It says how to find out what has happened.
 
         Args:
             headers: the request's headers.

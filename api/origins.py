@@ -31,7 +31,7 @@ class AllowedOrigins:
             origin: the `Origin` header; None comes from clients that are no browsers (or from pages of
                 this server itself) and is admitted.
             host: the `Host` header, whose own pages are always admitted; `api.host_names` has checked it.
-            scheme: by which the client reaches this server. If it is known, own pages have to have it too.
+            scheme: "http" or "https", as the client uses it; if known, the origin of own pages must have it.
         """
         if origin is None or ANY_ORIGIN in self._origins:
             return True

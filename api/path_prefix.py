@@ -1,7 +1,7 @@
-"""The path under which everything is served, where a proxy shares its host with other programs.
+"""The path prefix under which everything is served, if other programs share the host behind a proxy.
 
-Proxies pass paths on as they come, prefix included. Health checks and Prometheus usually call the server
-directly, so health, readiness and metrics are served with the prefix and without it.
+The proxy must not strip the prefix. Health checks and Prometheus usually call the server directly, so health,
+readiness and metrics are served with and without the prefix.
 """
 
 import re
@@ -13,7 +13,7 @@ _ALSO_WITHOUT = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def within(prefix: str, path: str) -> str | None:
-    """A path as it would be without the prefix.
+    """A request's path without the prefix.
 
     Args:
         prefix: like "/tickets", or empty.

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection, in the attributes that Tornado's requests take over."""
+"""The other end of a connection, with the attributes that Tornado's requests read."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -10,7 +10,7 @@ class Peer:
 
     Args:
         remote_ip: its address.
-        scheme: "http" or "https", as a trusted proxy tells it; None if nobody does.
+        scheme: "http" or "https", as a trusted proxy reports it; None if unknown.
         relays: whether it is a trusted proxy, whose header fields tell the client's address.
     """
 

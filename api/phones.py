@@ -29,8 +29,8 @@ _DIGITS = re.compile(r"\+?[1-9][0-9]{6,14}", re.ASCII)
 class Phone(fields.String, Limited):
     """A phone number.
 
-    A plus or `00` begins an international number. Without either it is one of the server's region, if the
-    region has such numbers, or else an international one that lacks its plus.
+    A plus or `00` begins an international number. Any other number is read as one of the server's region if
+    the region has such numbers, and as an international number without its plus otherwise.
     """
 
     default_error_messages = {  # noqa: RUF012
@@ -50,7 +50,7 @@ class Phone(fields.String, Limited):
 
 
 def e164(written: str, region: str | None) -> str | None:
-    """A number in E.164, e.g. "+492281234567"; None if it is none.
+    """A number in E.164, e.g. "+492281234567"; None if it is not a phone number.
 
     Args:
         written: the number as somebody has written it.
@@ -61,13 +61,13 @@ def e164(written: str, region: str | None) -> str | None:
         for number in readings:
             if fits(number):
                 return format_number(number, PhoneNumberFormat.E164)
-    # Numbering plans change faster than their description; what has the length of a number is taken for one.
+    # Numbering plans change faster than the library; accept digits of a plausible length.
     digits = _GAPS.sub("", written)
     return f"+{digits.removeprefix('+')}" if _DIGITS.fullmatch(digits) else None
 
 
 def _readings(written: str, region: str | None) -> Iterator[PhoneNumber]:
-    """What a number may mean, the likeliest first."""
+    """Possible interpretations of a number, the likeliest first."""
     attempts: list[tuple[str, str | None]] = [(written, region)]
     if written.startswith("00"):
         attempts = [(f"+{written[2:]}", None)]

@@ -35,7 +35,7 @@ class Plan:
     Args:
         line: method, target and version.
         headers: the header fields.
-        scheme: by which the client reaches the server; None if that is not known.
+        scheme: "http" or "https", as the client uses it; None if unknown.
         routes: what is served.
         services: for limits and origins.
 
@@ -43,9 +43,9 @@ class Plan:
         route: pattern of the path, for logs and metrics.
         operation: what the method does at the path, if it is served there.
         named: what the path names.
-        host_admitted: whether it is addressed to this server.
-        served_elsewhere: whether Tornado's handlers of sockets and files may serve it, as no operation does.
-        origin_admitted: whether no browser's page sends this, or one that may.
+        host_admitted: whether the Host field names this server.
+        served_elsewhere: whether it goes to Tornado's handlers of sockets and files, as no operation matches.
+        origin_admitted: whether there is no Origin field, or an allowed one.
         shared_fields: those of the answer's head that do not depend on what is answered.
         request_id: the client's own, if it gave one that is short and plain.
         declared_bytes: length of the body as declared; None if there is none, or if it comes in chunks.
@@ -53,7 +53,7 @@ class Plan:
         credentials: the Bearer token of the Authorization field; None where that has none.
 
     Raises:
-        HTTPInputError: it names no host, or what is none.
+        HTTPInputError: the head has no Host field, or an invalid one.
     """
 
     __slots__ = (

@@ -1,4 +1,4 @@
-"""The header of the PROXY protocol, by which a proxy that passes bytes on tells whose bytes they are.
+"""The header of the PROXY protocol, by which a proxy that forwards bytes reports the client's address.
 
 Both versions of https://www.haproxy.org/download/3.2/doc/proxy-protocol.txt are read. Version 1 is a line of
 text:
@@ -27,7 +27,7 @@ _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
 def _straying(beginning: bytes) -> bytes:
-    """A pattern of what agrees with a beginning in its first byte, and then no more."""
+    """A pattern of bytes that start like `beginning` and then differ from it."""
     pieces = [
         re.escape(beginning[:at]) + b"[^%s]" % beginning[at : at + 1] for at in range(1, len(beginning))
     ]
@@ -35,13 +35,13 @@ def _straying(beginning: bytes) -> bytes:
 
 
 HEAD = re.compile(
-    # A line, or all of version 2 that has a fixed length. Bytes that begin neither way match as well, so that
-    # nobody waits for more of them.
+    # A line, or the fixed part of version 2. Bytes that begin neither match as well, so that a connection
+    # without a header is refused at once.
     rb"\A(?:%s[^\n]*\n|%s.{4}|[^P\r]|%s|%s)"
     % (_NAME, re.escape(_SIGNATURE), _straying(_NAME), _straying(_SIGNATURE)),
     re.DOTALL,
 )
-"""What must have come before the length of a header is known."""
+"""Matches the bytes that are needed to know the length of a header."""
 
 _LINE = re.compile(
     rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP(?P<version>[46]) (?P<source>[0-9a-fA-F:.]{2,45})"
@@ -87,7 +87,7 @@ def source_of(header: bytes) -> str | None:
         header: a whole header.
 
     Returns:
-        None if the proxy speaks for itself (its health check), does not know, or got it over a UNIX socket.
+        None if the proxy connects for itself (a health check), does not know, or has a UNIX socket client.
 
     Raises:
         MalformedProxyHeader: it breaks the grammar.

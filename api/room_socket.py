@@ -151,7 +151,7 @@ class RoomSocket(ClientSocket):
             self._claim = None
 
     def _taken_over(self) -> None:
-        """The user has opened another socket under the same id, and is in its rooms with that one."""
+        """Close this socket, because another one of the same user uses its id now."""
         self.depart()
         self.close(*TAKEN_OVER)
 

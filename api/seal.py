@@ -25,7 +25,7 @@ class Seal:
 
     Args:
         key: `KEY_BYTES` secret bytes.
-        old_keys: keys that are used no more but to open.
+        old_keys: earlier keys, which only open.
     """
 
     def __init__(self, key: bytes, old_keys: Sequence[bytes] = ()) -> None:

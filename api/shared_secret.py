@@ -1,4 +1,4 @@
-"""Callers that are programs of the operator's and show a secret from the settings as their Bearer token."""
+"""Authentication of the operator's own programs by a secret from the settings, sent as a Bearer token."""
 
 import hmac
 
@@ -6,7 +6,7 @@ from api.errors import NotAuthenticated, TokenRefused
 
 
 def require_secret(given: str | None, secret: str) -> None:
-    """Let pass whoever knows the secret; the time that takes says nothing about it.
+    """Compare a Bearer token with the secret, in constant time.
 
     Args:
         given: the Bearer token of the request, if it has one.

@@ -101,7 +101,7 @@ class Handshake(WebSocketHandler):
         self.finish(document)
 
     def check_origin(self, origin: str) -> bool:
-        """Let pass; `prepare` has refused what is not admitted."""
+        """Always true: `prepare` has checked the origin."""
         return True
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:

@@ -79,7 +79,7 @@ class SocketLimits:
         frames_at_once: how many it may send after a pause.
         bad_messages: how many messages that are not understood it may send.
         catch_up_seconds: how long it may take to read what it missed.
-        answer_wait_seconds: how long it waits for what has to be loaded before it is told to come again.
+        answer_wait_seconds: how long it may wait for the database before it is told to try again.
         deflate_from_bytes: from which size on frames are compressed for clients that offer it.
     """
 
@@ -279,11 +279,11 @@ class ClientSocket(ABC):
         return self._place is not None
 
     async def in_time(self, work: Awaitable[Loaded]) -> Loaded:
-        """What some work comes to that may have to wait for the database.
+        """Await `work`, which may wait for the database, within `answer_wait_seconds`.
 
         Raises:
-            StoreUnavailable: it takes longer than a client waits; it was cancelled.
-            Exception: what the work raises.
+            StoreUnavailable: it took longer; it was cancelled.
+            Exception: raised by `work`.
         """
         try:
             async with asyncio.timeout(self.services.limits.answer_wait_seconds):

@@ -1,8 +1,8 @@
-"""Bounds how often something may be tried, per account or per address, in any span of time.
+"""Limits how often something may be tried per key (an account, an address) in a sliding window.
 
-The window slides: no span of its length ever holds more attempts than the limit, so there is no boundary at
-which twice as many get through. Attempts are kept in slices of a tenth of the window, so a key costs at most
-eleven of them; a slice counts in full until its last attempt is a window old.
+No period as long as the window ever has more attempts than the limit, so there is no boundary at which twice
+as many get through. Attempts are counted in slices of a tenth of the window, at most eleven per key; a slice
+counts in full until its last attempt is older than the window.
 
 The library `limits` does not fit: its memory storage reads the system's clock itself, starts a timer thread,
 keeps an object with a lock for every attempt, and cannot take an attempt back.

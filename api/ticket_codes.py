@@ -38,7 +38,7 @@ class TicketCodes:
 
     Args:
         seed: 32 secret bytes; the same seed gives the same key, so that codes stay good over restarts.
-        old_seeds: those of keys that sign nothing any more.
+        old_seeds: seeds of earlier keys, which only verify.
     """
 
     def __init__(self, seed: bytes, old_seeds: Sequence[bytes] = ()) -> None:

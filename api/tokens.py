@@ -94,7 +94,7 @@ class Tokens:
 
     Args:
         key: a secret of at least 32 bytes for HS256, a public key in PEM for RS256 and EdDSA.
-        old_keys: keys of the same kind that issue nothing any more.
+        old_keys: earlier keys of the same kind, which only verify.
         algorithm: one of `ALGORITHMS`.
         issuer: if given, `iss` must be this.
         audience: if given, `aud` must be or contain this; if not, a token must not name an audience.
@@ -283,7 +283,7 @@ def _admin(claims: dict[str, Any]) -> bool:
 
 
 def _claimed_id(claims: dict[str, Any], name: str) -> str:
-    """An id by which the token may be revoked, so it has to be one that PostgreSQL can store and index."""
+    """An id by which the token may be revoked; PostgreSQL must be able to store and index it."""
     claimed_id = claims.get(name, "")
     if not isinstance(claimed_id, str) or not _STORABLE_ID.fullmatch(claimed_id):
         raise InvalidToken(

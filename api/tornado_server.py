@@ -1,4 +1,4 @@
-"""Tornado's HTTP server, taught who its clients are where they come through proxies."""
+"""Tornado's HTTP server with clients' addresses behind proxies."""
 
 import asyncio
 import logging
@@ -74,7 +74,7 @@ class TornadoServer(HTTPServer):
             connection.start_serving(self)
 
     async def _announced(self, stream: IOStream, proxy: Peer) -> Peer | None:
-        """Whom a header of the PROXY protocol announces; None if the connection was closed."""
+        """The client that a PROXY protocol header names; None if the connection was closed."""
         reason = "it did not begin with a PROXY header in time"
         try:
             if not proxy.relays:

@@ -1,9 +1,9 @@
 """The client's address and scheme, where requests come through proxies.
 
-A proxy appends the address of whoever connected to it to a header field that may already hold text of the
-client's own making. So the field is read from the right, and each entry is believed only if it was written by
-a trusted proxy: the connection's peer must be one, and so must every address that is skipped on the way. The
-first address that is no trusted proxy's is the client's. What stands left of it changes nothing.
+A proxy appends the address of its client to a header field that the client may have filled already. So the
+field is read from the right, and an entry is believed only if a trusted proxy wrote it: the connection's peer
+must be one, and so must every address that is skipped on the way. The first address that is not a trusted
+proxy's is the client's. Entries left of it have no effect.
 
 Only the one field that the operator names is read. A proxy that appends to `X-Forwarded-For` usually passes a
 client's `Forwarded` on as it came, and the other way round, so reading whichever is there would believe
@@ -51,7 +51,7 @@ class _Judged(NamedTuple):
 
 
 class TrustedProxies:
-    """Proxies whose word on the client's address is believed.
+    """Proxies that are trusted to report the client's address.
 
     Args:
         networks: where they are.
@@ -61,7 +61,7 @@ class TrustedProxies:
     def __init__(self, networks: Sequence[Network] = (), header: str = X_FORWARDED_FOR) -> None:
         self._networks = tuple(networks)
         self._hops = _forwarded if header == FORWARDED else _x_forwarded
-        # Clients and proxies come again.
+        # The same clients and proxies come again and again.
         self._judge = lru_cache(_ADDRESSES_KEPT)(self._judged)
 
     def peer(self, address: Sequence[object] | None) -> Peer:
@@ -88,16 +88,15 @@ class TrustedProxies:
 
         Args:
             proxy: who sent it.
-            source: the client's address; None if the proxy tells none. Then the proxy's stands for it, but
-                the header fields of its requests may be anybody's.
+            source: the client's address; None if the header has none. Then the proxy's address stands for it,
+                and header fields of its requests are not believed.
         """
         return Peer(proxy.remote_ip) if source is None else Peer(source, relays=self.trusts(source))
 
     def client(self, proxy: Peer, headers: Mapping[str, str]) -> Peer:
-        """Whose request a trusted proxy passes on.
+        """The client of a request that a trusted proxy passes on.
 
-        An entry that holds no address ends the search: the client is then taken to be the last proxy whose
-        address is certain.
+        An entry without an address ends the search; then the last certain address is taken for the client's.
 
         Args:
             proxy: the connection's peer, which `relays`.
@@ -148,4 +147,4 @@ def _forwarded(headers: Mapping[str, str]) -> Iterator[_Hop]:
 
 
 NO_PROXIES = TrustedProxies()
-"""Nobody's word is believed."""
+"""No proxy is trusted."""

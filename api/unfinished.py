@@ -23,7 +23,7 @@ class TooMuchUnfinishedWork(Unavailable):
 
 
 class UnfinishedWork:
-    """What goes on after the answer to the request that it came from."""
+    """Tasks that go on after the request that started them has been answered."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()

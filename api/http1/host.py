@@ -12,7 +12,7 @@ from api.trusted_proxies import TrustedProxies
 
 
 class Admission(Enum):
-    """What becomes of a new connection."""
+    """Whether a new connection is served, refused with an answer, or closed without one."""
 
     SERVED = "served"
     REFUSED = "refused"
@@ -24,7 +24,7 @@ class HostedConnection(Protocol):
 
     @property
     def peer(self) -> Peer:
-        """Whom it leads to."""
+        """The other end."""
 
     @property
     def busy(self) -> bool:

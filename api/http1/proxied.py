@@ -1,4 +1,4 @@
-"""The beginning of a connection on a port for the PROXY protocol: its header, then HTTP by our own layer."""
+"""Connections on a port for the PROXY protocol: reads the header, then hands over to our HTTP layer."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ class ProxiedProtocol(asyncio.Protocol):
             self._hand_over(source, self._received[length:])
 
     def _read(self) -> tuple[str | None, int]:
-        """The client's address, if it is told, and the header's length: 0 until all of it is here."""
+        """The client's address, if the header has one, and the header's length; 0 until it is complete."""
         head = HEAD.match(self._received)
         if head is None:
             if len(self._received) > HEAD_LIMIT_BYTES:

@@ -17,7 +17,7 @@ from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 _GRACE_SECONDS = 1.0
 _REFUSED_AT_ONCE = 256
-"""Connections beyond the bound that are told why before they are closed; others are closed without a word."""
+"""Connections beyond the bound that get a 503 before they are closed; more are closed without an answer."""
 
 
 class Http1Server:

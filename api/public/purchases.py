@@ -52,7 +52,7 @@ _IDENTITY_TYPE = re.compile(r"[^\W_][\w .-]*")
 
 
 def _a_word_or_a_few(text: str) -> None:
-    """The document has no pattern for it, since `\\w` means ASCII alone in ECMAScript's."""
+    """Not a `Regexp` validator, because `\\w` matches only ASCII in the document's ECMAScript patterns."""
     if not _IDENTITY_TYPE.fullmatch(text):
         raise ValidationError("Must be a word or a few: letters, digits, blanks, dots and hyphens.")
 
@@ -65,8 +65,7 @@ class PersonDetails(Input):
         required=True,
         validate=[validate.Length(1, 40), _a_word_or_a_few],
         metadata={
-            "description": "Whatever a door asks for: letters and digits of any script, blanks, dots and "
-            "hyphens.",
+            "description": "The kind of document: letters and digits of any script, spaces, dots, hyphens.",
             "example": "passport",
         },
     )
