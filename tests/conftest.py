@@ -11,10 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from tornado.ioloop import IOLoop
 
 pytest_plugins = ["tests.database"]
+
+# A busy machine takes longer than the 200 ms that Hypothesis allows an example.
+hypothesis.settings.register_profile("frontrow", deadline=None)
+hypothesis.settings.load_profile("frontrow")
 
 _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
