@@ -13,15 +13,16 @@ from engine.places import ticket_type_of
 from engine.records import Hold
 
 REMEMBERED_LIMIT = 10_000
-"""Holders that a screening remembers; beyond it the one who left first is forgotten, and starts afresh."""
+"""Seats, counted once for each holder, that a screening remembers; beyond it the holders who left first are
+forgotten, and start afresh."""
 
 _SLACK = 64
 
 _Life = tuple[float, float]
 """When a holder's first hold on a seat was made, and when the last one ended, in seconds since the epoch."""
 
-_Ended = tuple[float, Sequence[Hold]]
-"""When a holder's only holds ended, and which they were."""
+_Past = Sequence[Hold] | dict[int, _Life]
+"""What a holder had: the holds that ended, or, of one who came again, a life for each seat or ticket type."""
 
 
 class HoldLives:
@@ -32,19 +33,20 @@ class HoldLives:
         by_ticket_type: whether there are places of ticket types, for which the type counts.
     """
 
-    __slots__ = ("_by_ticket_type", "_life_seconds", "_lives", "_prune_above")
+    __slots__ = ("_by_ticket_type", "_life_seconds", "_lives", "_prune_above", "_remembered")
 
     def __init__(self, life_seconds: float, *, by_ticket_type: bool) -> None:
         self._life_seconds = life_seconds
         self._by_ticket_type = by_ticket_type
-        # By holder, in the order in which their last holds ended. Most holders leave once, so what they had
-        # is kept as it is, and worked out by seat or ticket type only for those who come again.
-        self._lives: dict[str, _Ended | dict[int, _Life]] = {}
+        # By holder, in the order in which their last holds ended, each with the time of that. Most holders
+        # leave once, so what they had is kept as it is, and worked out only for those who come again.
+        self._lives: dict[str, tuple[float, _Past]] = {}
+        self._remembered = 0
         self._prune_above = _SLACK
 
     def __len__(self) -> int:
-        """How many holders are remembered."""
-        return len(self._lives)
+        """How much is remembered: the seats of all holders."""
+        return self._remembered
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
         """When a hold that is made now expires: no later than the limit of any of its seats.
@@ -79,30 +81,36 @@ class HoldLives:
 
     def ended(self, holder: str, holds: Sequence[Hold], at: float) -> None:
         """Remember holds of one holder that were released, or have expired, at the same time."""
+        past: _Past
         if holder in self._lives:
-            lives = self._lives_of(holder)
-            lives.update({self._stock_id(hold): (self._beginning(hold), at) for hold in holds})
+            self._remembered -= len(self._lives[holder][1])
+            past = self._lives_of(holder)
+            past.update({self._stock_id(hold): (self._beginning(hold), at) for hold in holds})
             del self._lives[holder]
-            self._lives[holder] = lives
-        else:
-            self._lives[holder] = at, holds
-        if len(self._lives) > self._prune_above:
+        elif holds[0].note is None:
+            past = holds
+        else:  # not to be kept for so long
+            past = {self._stock_id(hold): (hold.reserved_at, at) for hold in holds}
+        self._lives[holder] = at, past
+        self._remembered += len(past)
+        if self._remembered > self._prune_above:
             self._prune(at)
 
     def move(self, seconds: float) -> None:
         """Shift all remembered times by a step of the wall clock."""
-        for holder in self._lives:
-            lives = self._lives_of(holder).items()
-            self._lives[holder] = {
-                stock_id: (began + seconds, left + seconds) for stock_id, (began, left) in lives
-            }
+        for holder, (left_at, past) in self._lives.items():
+            lives = self._lives_of(holder)
+            self._remembered += len(lives) - len(past)
+            self._lives[holder] = (
+                left_at + seconds,
+                {stock_id: (began + seconds, left + seconds) for stock_id, (began, left) in lives.items()},
+            )
 
     def _lives_of(self, holder: str) -> dict[int, _Life]:
-        known = self._lives.get(holder, {})
-        if isinstance(known, dict):
-            return known
-        ended_at, holds = known
-        return {self._stock_id(hold): (hold.reserved_at, ended_at) for hold in holds}
+        ended_at, past = self._lives.get(holder, (0.0, {}))
+        if isinstance(past, dict):
+            return past
+        return {self._stock_id(hold): (hold.reserved_at, ended_at) for hold in past}
 
     def _stock_id(self, hold: Hold) -> int:
         seat_id = hold.seat_id
@@ -119,9 +127,11 @@ class HoldLives:
     def _prune(self, now: float) -> None:
         """Forget those who left too long ago to matter, and those beyond the limit."""
         lives = self._lives
-        for holder in tuple(lives):
-            left_at = max(left for _, left in self._lives_of(holder).values())
-            if left_at + self._life_seconds > now and len(lives) <= REMEMBERED_LIMIT:
+        # Where it is too much, more than necessary goes, so that the next one to leave need not look again.
+        most = REMEMBERED_LIMIT if self._remembered <= REMEMBERED_LIMIT else REMEMBERED_LIMIT * 3 // 4
+        for holder, (left_at, past) in tuple(lives.items()):
+            if left_at + self._life_seconds > now and self._remembered <= most:
                 break
             del lives[holder]
-        self._prune_above = min(2 * len(lives) + _SLACK, REMEMBERED_LIMIT)
+            self._remembered -= len(past)
+        self._prune_above = min(2 * self._remembered + _SLACK, REMEMBERED_LIMIT)

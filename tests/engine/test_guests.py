@@ -1,11 +1,15 @@
 """What bounds those who cost nothing to make: guests of one address, and holders who keep coming back."""
 
+from sys import getrefcount
+
 import pytest
 
 from engine import hold_lives
 from engine.commands import ExtendHolds, HoldPlaces, HoldSeats, PlaceOrder, ReleaseHolds, ToggleSeats
 from engine.errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpent
+from engine.places import named_seat_id
 from engine.policy import Policy
+from engine.records import Hold
 from engine.screening_state import Outcome
 from tests.engine.conftest import NOW, Hall
 from tests.engine.test_places import STANDING, Event
@@ -201,6 +205,42 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         venue.release(f"client:guest-{number}", 1)
 
     assert len(venue.screening._state.lives) <= 65
+
+
+def test_what_is_remembered_of_one_holder_is_bounded() -> None:
+    """In a free room a guest may select seats of as many names as it can think of."""
+    room = Hall(0, free_seats=2)
+    for number in range(hold_lives.REMEMBERED_LIMIT + 500):
+        seat_id = named_seat_id(f"S{number}")
+        room.hold("client:a", seat_id)
+        room.release("client:a", seat_id)
+
+    assert 1 < len(room.screening._state.lives) <= hold_lives.REMEMBERED_LIMIT
+
+
+def test_those_who_left_first_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hold_lives, "REMEMBERED_LIMIT", 100)
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=300.0)
+    for number in range(200):
+        venue.take(f"guest-{number}", 1)
+        venue.now += 1.0
+        venue.release(f"client:guest-{number}", 1)
+    venue.now += 299.0
+
+    assert venue.take("guest-0", 1).reply.holds
+    venue.release("client:guest-0", 1)
+    with pytest.raises(HoldLifeSpent):
+        venue.take("guest-199", 1)
+
+
+def test_notes_are_not_remembered() -> None:
+    lives = hold_lives.HoldLives(1800.0, by_ticket_type=False)
+    note = str(NOW) * 100
+    before = getrefcount(note)
+    lives.ended("client:a", (Hold(1, 1, 1, 7, "client:a", NOW, NOW + 300.0, 0, note),), NOW)
+
+    assert len(lives) == 1
+    assert getrefcount(note) == before
 
 
 def test_what_is_too_long_ago_is_forgotten() -> None:
