@@ -491,8 +491,11 @@ async def _took_turn(
         # Find out now whether it could listen later. A standby does not listen: when a connection is refused,
         # a proxy tries the other server, whatever the request was.
         ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
-        for listening in listening_sockets(settings.host, ports):
-            listening.close()
+        listening = listening_sockets(settings.host, ports)
+        if settings.metrics_port:
+            listening += listening_sockets(settings.metrics_host, (settings.metrics_port,))
+        for one in listening:
+            one.close()
         announce(f"standing by; {exc.now}")
         log.info("standing by; %s", exc.now)
         free = asyncio.create_task(lock.wait())

@@ -97,6 +97,17 @@ async def test_a_standby_that_is_told_to_stop_stops(
         assert (await standby.terminate()).code == 0
 
 
+async def test_a_standby_that_could_not_listen_later_says_so_now(
+    data_directory: Path, second_data_directory: Path, database_url: str
+) -> None:
+    async with ServerProcess(data_directory, database_url=database_url):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            standby = ServerProcess(second_data_directory, database_url=database_url, metrics_port=port)
+            said = await standby.refusal("serve", "--standby", "--port", "0")
+    assert f"Cannot listen on 127.0.0.1:{port}" in said
+
+
 async def test_a_server_that_loses_the_lock_takes_it_again_before_any_standby(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
