@@ -10,6 +10,8 @@ much later that the old connection is dead.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from engine.guards import attempt
+
 
 class ClientIdInUse(Exception):
     """The id belongs to somebody else, or to another open socket."""
@@ -74,7 +76,7 @@ class ClientIds:
             if user is None or previous.user != user:
                 raise ClientIdInUse
             self._claims[client_id] = claim
-            previous.taken_over()
+            attempt(previous.taken_over)
             return claim
         if client_id in self._left and claim.owners.isdisjoint(self._left[client_id][0]):
             raise ClientIdInUse
