@@ -91,11 +91,11 @@ async def _until(state: Callable[[], bool]) -> None:
             await asyncio.sleep(_POLL_SECONDS)
 
 
-class Wish(NamedTuple):
+class Repeated(NamedTuple):
     """A request that is repeated until it is answered.
 
     Attributes:
-        name: what it is called where it fails.
+        name: for messages of failed assertions.
         key: its Idempotency-Key, if it has one.
     """
 
@@ -106,7 +106,7 @@ class Wish(NamedTuple):
     key: str | None = None
 
     async def once(self, client: Client) -> Answer | None:
-        """Ask once; None if there is no answer, or none for good."""
+        """Send it once; None if there is no answer, or one that may change."""
         try:
             answer = await client.send(self.method, self.path, self.body, key=self.key)
         except Unanswered:
@@ -117,8 +117,8 @@ class Wish(NamedTuple):
                 return None
         return answer
 
-    async def granted(self, client: Client) -> Answer:
-        """Ask until there is an answer for good."""
+    async def until_answered(self, client: Client) -> Answer:
+        """Send it until there is an answer that lasts."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
                 if answer := await self.once(client):
@@ -127,12 +127,12 @@ class Wish(NamedTuple):
 
 
 class Buyer:
-    """Somebody who wants everything that can be wanted of tickets.
+    """Makes one request of every kind that buys, pays or cancels tickets.
 
     Args:
-        client: who asks.
-        hall: where nobody else buys.
-        type_id: of tickets of an event.
+        client: sends the requests.
+        hall: a screening in which only this buyer buys.
+        type_id: a ticket type of an event.
     """
 
     def __init__(self, client: Client, hall: SeededScreening, type_id: str) -> None:
@@ -141,8 +141,8 @@ class Buyer:
         self._type_id = type_id
         self._seats = iter(hall.seat_ids)
 
-    async def wishes(self) -> list[Wish]:
-        """One of each kind, with what has to be there before."""
+    async def requests(self) -> list[Repeated]:
+        """One request of each kind; what they need is made first."""
         hall = self._hall.id
         tickets = [await self._ticket() for _ in range(2)]
         pending = [await self._ticket(payment_pending=True) for _ in range(2)]
@@ -155,15 +155,17 @@ class Buyer:
         purchase = [f"/api/public/reservations/{reservation_id}/purchase" for reservation_id in reserved]
         people = {"buyerInfo": ADA, "ticketHolders": [ADA]}
         return [
-            Wish("book by key", "POST", book, self._booking(), f"book-{hall}"),
-            Wish("book pending by key", "POST", book, self._booking(payment_pending=True), f"pending-{hall}"),
-            Wish("book by payment", "POST", book, self._booking(payment_id=f"pi-{hall}")),
-            Wish("cancel", "DELETE", cancel[0]),
-            Wish("cancel by key", "DELETE", cancel[1], None, f"cancel-{hall}"),
-            Wish("confirm", "POST", *_confirmation(pending[0])),
-            Wish("confirm by key", "POST", *_confirmation(pending[1]), f"confirm-{hall}"),
-            Wish("purchase", "POST", purchase[0], people),
-            Wish("purchase by key", "POST", purchase[1], people, f"buy-{hall}"),
+            Repeated("book by key", "POST", book, self._booking(), f"book-{hall}"),
+            Repeated(
+                "book pending by key", "POST", book, self._booking(payment_pending=True), f"pending-{hall}"
+            ),
+            Repeated("book by payment", "POST", book, self._booking(payment_id=f"pi-{hall}")),
+            Repeated("cancel", "DELETE", cancel[0]),
+            Repeated("cancel by key", "DELETE", cancel[1], None, f"cancel-{hall}"),
+            Repeated("confirm", "POST", *_confirmation(pending[0])),
+            Repeated("confirm by key", "POST", *_confirmation(pending[1]), f"confirm-{hall}"),
+            Repeated("purchase", "POST", purchase[0], people),
+            Repeated("purchase by key", "POST", purchase[1], people, f"buy-{hall}"),
         ]
 
     def _booking(self, **more: object) -> dict[str, object]:
@@ -203,30 +205,30 @@ async def test_a_repeat_gets_what_was_still_being_written(data_directory: Path) 
         (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=10)
         buyer = Client(server, session, 1)
         type_id = await _made_type(Client(server, session, 2, admin=True))
-        wishes = await Buyer(buyer, hall, type_id).wishes()
+        requests = await Buyer(buyer, hall, type_id).requests()
         gate = Gate(server.database.url)
-        told: list[tuple[Wish, Answer]] = []
-        for wish in wishes:
+        told: list[tuple[Repeated, Answer]] = []
+        for request in requests:
             with gate.closed():
-                first = asyncio.create_task(wish.once(buyer))
+                first = asyncio.create_task(request.once(buyer))
                 await _until(gate.is_reached)
                 await server.kill()
                 assert await first is None
                 await server.start()
-                repeat = asyncio.create_task(wish.granted(buyer))
+                repeat = asyncio.create_task(request.until_answered(buyer))
                 await _until(gate.is_felt)
                 gate.open()
                 answer = await repeat
-            assert answer.status < 300, (wish.name, answer)
-            told.append((wish, answer))
-        for wish, answer in told:
-            again = await wish.granted(buyer)
-            assert (again.status, again.document) == (answer.status, answer.document), wish.name
+            assert answer.status < 300, (request.name, answer)
+            told.append((request, answer))
+        for request, answer in told:
+            again = await request.until_answered(buyer)
+            assert (again.status, again.document) == (answer.status, answer.document), request.name
 
 
 async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) -> None:
     draw = random.Random(20)
-    told: list[tuple[Client, Wish, Answer]] = []
+    told: list[tuple[Client, Repeated, Answer]] = []
     unanswered = met = asked = 0
     async with (
         ServerProcess(data_directory) as server,
@@ -237,31 +239,31 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
         gate = Gate(server.database.url)
         for number, hall in enumerate(halls, start=2):
             client = Client(server, session, number)
-            wishes = await Buyer(client, hall, type_id).wishes()
-            draw.shuffle(wishes)
+            requests = await Buyer(client, hall, type_id).requests()
+            draw.shuffle(requests)
             with gate.closed():
                 if draw.random() < SHARE_NOT_HELD_BACK:
                     gate.open()
-                firsts = [asyncio.create_task(wish.once(client)) for wish in wishes]
+                firsts = [asyncio.create_task(request.once(client)) for request in requests]
                 await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_KILL_SECONDS))
                 met += gate.is_reached()
                 await server.kill()
                 unanswered += sum(answer is None for answer in await asyncio.gather(*firsts))
                 await server.start()
-                repeats = [asyncio.create_task(wish.granted(client)) for wish in wishes]
+                repeats = [asyncio.create_task(request.until_answered(client)) for request in requests]
                 await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_OPENING_SECONDS))
                 gate.open()
                 answers = await asyncio.gather(*repeats)
-            asked += len(wishes)
-            told += [(client, wish, answer) for wish, answer in zip(wishes, answers, strict=True)]
+            asked += len(requests)
+            told += [(client, request, answer) for request, answer in zip(requests, answers, strict=True)]
         await server.kill()
         await server.start()
-        wrong = [f"{wish.name}: {answer}" for _, wish, answer in told if answer.status >= 300]
+        wrong = [f"{request.name}: {answer}" for _, request, answer in told if answer.status >= 300]
         changed = []
-        for client, wish, answer in told:
-            again = await wish.granted(client)
+        for client, request, answer in told:
+            again = await request.until_answered(client)
             if (again.status, again.document) != (answer.status, answer.document):
-                changed.append(f"{wish.name}: {answer}, and then {again}")
+                changed.append(f"{request.name}: {answer}, and then {again}")
         unaccounted = sum(
             _unaccounted(server.database.url, client, hall, told)
             for client, hall in zip(dict.fromkeys(client for client, *_ in told), halls, strict=True)
@@ -282,13 +284,16 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
 
 
 def _unaccounted(
-    database_url: str, client: Client, hall: SeededScreening, told: list[tuple[Client, Wish, Answer]]
+    database_url: str,
+    client: Client,
+    hall: SeededScreening,
+    told: list[tuple[Client, Repeated, Answer]],
 ) -> int:
     """How many tickets of a hall differ from what its buyer was told."""
     stored = {ticket_id for (ticket_id,) in execute(database_url, _TICKETS, hall.id)}
     noted: set[Any] = set()
-    for buyer, wish, answer in told:
-        if buyer is client and wish.name.startswith(("book", "confirm")):
+    for buyer, request, answer in told:
+        if buyer is client and request.name.startswith(("book", "confirm")):
             documents = answer.document if isinstance(answer.document, list) else [answer.document]
             noted.update(ticket["id"] for ticket in documents)
     return len(stored ^ noted)
