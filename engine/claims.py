@@ -25,6 +25,12 @@ class Claims(dict[str, tuple[int, ...]]):
             self._networks[guest] = network
             self._guests.setdefault(network, set()).add(guest)
 
+    def recall(self, earlier: "Claims") -> None:
+        """Take over where those who still claim something came from, which is stored nowhere."""
+        for guest, network in earlier._networks.items():
+            if guest in self:
+                self.come_from(guest, network)
+
     def of_network(self, network: str, guest: str) -> int:
         """How many seats the guests of a network have. `guest` counts, whatever network it is counted on."""
         guests = self._guests.get(network, set())

@@ -121,6 +121,8 @@ class Screenings:
         self._activations: dict[int, asyncio.Task[ScreeningActor | _Copy]] = {}
         self._copies: dict[int, _Copy] = {}
         self._changes: dict[int, asyncio.Future[None]] = {}
+        # States whose knowledge of holders is taken over when their screening is loaded anew.
+        self._before_change: dict[int, Screening] = {}
         self._dropped: set[int] = set()
         self._waiting_limit = waiting_limit
         self._waiters: Counter[int] = Counter()
@@ -199,6 +201,8 @@ class Screenings:
             if actor is not None:
                 await actor.caught_up()
                 self._drop(actor)
+                if not actor.at_rest:  # else nobody would load it again before long
+                    self._before_change[screening_id] = actor.screening
             await self._journal.flushed(screening_id)
             written = await write()
         finally:
@@ -213,6 +217,8 @@ class Screenings:
                 pass
             except Exception:
                 log.exception("watchers of screening %d were not told that it has changed", screening_id)
+            finally:
+                self._before_change.pop(screening_id, None)
         return written
 
     async def sweep(self) -> int:
@@ -393,6 +399,8 @@ class Screenings:
         outdated = before.outdated | screening.differing_seats(before.screening) if before else frozenset()
         if not loaded.owned:
             return self._keep_copy(_Copy(screening, now, outdated))
+        if earlier := self._before_change.pop(screening_id, None):
+            screening.recall(earlier)
         actor = ScreeningActor(screening, self._surroundings)
         self._actors[screening_id] = actor
         if moved_seconds != self._moved_seconds:

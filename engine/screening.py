@@ -101,6 +101,10 @@ class Screening:
         """
         return _DECISIONS[type(command)](self._state, command, now)
 
+    def recall(self, earlier: "Screening") -> None:
+        """Take over what an earlier state of the same screening knew of holders that is not stored."""
+        self._state.recall(earlier._state)
+
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:
         """Seats that look different to others than in an earlier state of the same screening."""
         before, after = earlier._state.seats.views(), self._state.seats.views()

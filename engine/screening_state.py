@@ -132,6 +132,16 @@ class ScreeningState:
         self._map: SeatMap | None = None
         self.seats.restore((*loaded.tickets, *loaded.holds))
 
+    def recall(self, earlier: "ScreeningState") -> None:
+        """Take over what is not stored of holders: where guests came from, and how long they have kept seats.
+
+        Args:
+            earlier: the state before the screening was changed and loaded anew.
+        """
+        self.seats.claims.recall(earlier.seats.claims)
+        if bool(self.info.ticket_types) == bool(earlier.info.ticket_types):
+            self.lives = earlier.lives
+
     # Reading
 
     def seat_map(self) -> SeatMap:

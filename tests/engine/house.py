@@ -32,6 +32,7 @@ class House:
         publisher: Publisher | None = None,
         observer: Observer | None = None,
         owner: str = "one",
+        policy: Policy | None = None,
         **limits: float,
     ) -> None:
         self.database = database or MemoryDatabase()
@@ -51,7 +52,7 @@ class House:
             self.clock,
             self.hold_ids,
             self.ticket_ids,
-            Policy(),
+            policy or Policy(),
             **limits,  # type: ignore[arg-type]
         )
 

@@ -11,7 +11,8 @@ from engine.places import named_seat_id
 from engine.policy import Policy
 from engine.records import Hold
 from engine.screening_state import Outcome
-from tests.engine.conftest import NOW, Hall
+from tests.engine.conftest import NOW, Hall, make_info, make_layout
+from tests.engine.house import House
 from tests.engine.test_places import STANDING, Event
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -252,3 +253,50 @@ def test_what_is_too_long_ago_is_forgotten() -> None:
         venue.now += 1800.0
 
     assert len(venue.screening._state.lives) < 400
+
+
+# Changing what a screening is
+
+
+async def changed(house: House) -> None:
+    async def write() -> None:
+        house.database.add_screening(make_info(1)._replace(price_cents=999), make_layout())
+
+    await house.screenings.change(1, write)
+
+
+@pytest.mark.gen_test
+async def test_a_change_of_the_screening_lets_no_guest_hold_more() -> None:
+    house = House(policy=Policy(guest_seats_limit=4))
+    await house.screenings.ask(HoldSeats(1, "client:a", (1, 2, 3, 4), guest_network=HERE))
+    await house.screenings.ask(HoldSeats(1, "client:c", (9,), guest_network=THERE))
+
+    await changed(house)
+
+    with pytest.raises(GuestLimitExceeded):
+        await house.screenings.ask(HoldSeats(1, "client:b", (5,), guest_network=HERE))
+    await house.screenings.ask(HoldSeats(1, "client:b", (5, 6, 7), guest_network=THERE))
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_change_of_the_screening_starts_no_new_life(fails: bool) -> None:
+    house = House(policy=Policy(hold_seconds=300.0, hold_life_seconds=900.0))
+    for other_seat in (2, 3, 4):
+        await house.hold("user:7", 1)
+        house.clock.advance(4 * MINUTE)
+        await house.hold("user:8", other_seat)
+        if fails:
+            with pytest.raises(ZeroDivisionError):
+                await house.screenings.change(1, broken)
+        else:
+            await changed(house)
+        await house.screenings.ask(ReleaseHolds(1, "user:7", (1,)))
+        house.clock.advance(2 * MINUTE)
+
+    with pytest.raises(HoldLifeSpent):
+        await house.hold("user:7", 1)
+
+
+async def broken() -> None:
+    raise ZeroDivisionError
