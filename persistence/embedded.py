@@ -161,7 +161,7 @@ class EmbeddedPostgres:
 
     @cached_property
     def _account(self) -> pwd.struct_passwd | None:
-        """Whom PostgreSQL runs as; looked up, and made, only when something is run."""
+        """The account that PostgreSQL runs as, if this process is root's; created only when it is needed."""
         return _account()
 
     def _prepare_home(self) -> None:
@@ -236,7 +236,7 @@ class EmbeddedPostgres:
             time.sleep(POLL_SECONDS)
 
     def _require_same_major_version(self) -> None:
-        """PostgreSQL reads no data of another major version; its own message says nothing of what to do."""
+        """Refuse data of another major version. PostgreSQL would refuse it too, without saying what to do."""
         found = (self._cluster / "PG_VERSION").read_text().strip()
         version = subprocess.check_output([str(self._binaries / "postgres"), "--version"], text=True)  # noqa: S603
         if f" {found}." not in version:
