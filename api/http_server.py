@@ -19,11 +19,13 @@ HTTPTOOLS, TORNADO = "httptools", "tornado"
 class HttpServer(Protocol):
     """What both layers offer."""
 
-    def add_socket(self, listening: socket.socket, /) -> None:
-        """Accept clients on a listening socket."""
-
     def add_sockets(self, sockets: Iterable[socket.socket], /, *, proxied: bool = False) -> None:
-        """Accept clients on several, whose connections may begin with a header of the PROXY protocol."""
+        """Accept clients on listening sockets.
+
+        Args:
+            sockets: bound and listening.
+            proxied: whether each connection begins with a header of the PROXY protocol.
+        """
 
     def stop(self) -> None:
         """Accept no more."""

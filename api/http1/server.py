@@ -68,10 +68,6 @@ class Http1Server:
             self._starts.add(start)
             start.add_done_callback(self._starts.discard)
 
-    def add_socket(self, listening: socket.socket) -> None:
-        """Accept clients on one."""
-        self.add_sockets((listening,))
-
     async def _start(self, listening: socket.socket, proxied: bool) -> None:
         if self._stopping:
             listening.close()

@@ -197,7 +197,7 @@ class Venue:
             self.application, self.services.limits, self.application.report_refusal, self._layer
         )
         listening, self.port = bind_unused_port()
-        self._server.add_socket(listening)
+        self._server.add_sockets([listening])
         self.base_url = f"http://127.0.0.1:{self.port}"
 
     async def _reasons(self) -> Mapping[str, str]:

@@ -316,7 +316,7 @@ class Stage:
         Long.sent_bytes, Long.cut_off = 0, asyncio.Event()
         self.server = make_http_server(application, limits or Limits(), self.refusals.append, layer, proxies)
         listening, self.port = bind_unused_port()
-        self.server.add_socket(listening)
+        self.server.add_sockets([listening])
         listening, self.proxied_port = bind_unused_port()
         self.server.add_sockets([listening], proxied=True)
 

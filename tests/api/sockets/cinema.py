@@ -150,7 +150,7 @@ class Cinema:
         application = Application(socket_routes(services, self.watched, self.event_door, self.room_door))
         self._server = make_http_server(application, Limits(), lambda refusal: None, http_layer())
         listening, self.port = bind_unused_port()
-        self._server.add_socket(listening)
+        self._server.add_sockets([listening])
 
     async def close(self) -> None:
         self._server.stop()
