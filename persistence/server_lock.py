@@ -46,9 +46,7 @@ _KEYS = {"first_key": 1_179_800_654, "second_key": 1}
 TAKE = """
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 SELECT taken, CASE WHEN taken THEN set_config('application_name', %(name)s, false) END
-FROM (
-    SELECT NOT %(exclusive)s OR pg_try_advisory_lock(%(first_key)s, %(second_key)s) AS taken OFFSET 0
-) AS lock
+FROM (SELECT pg_try_advisory_lock(%(first_key)s, %(second_key)s) AS taken OFFSET 0) AS lock
 """
 
 HOLDER = """
@@ -127,15 +125,13 @@ class ServerLock:
 
     Args:
         connector: the database, reached without a pooler; the lock takes a connection of its own.
-        exclusive: whether others are kept out. Only tests let two servers serve one database.
 
     Attributes:
         name: of this server, from `take` on.
     """
 
-    def __init__(self, connector: Connector, *, exclusive: bool = True) -> None:
+    def __init__(self, connector: Connector) -> None:
         self._connector = connector
-        self._exclusive = exclusive
         self._session: Session | None = None
         self.name = ServerName.own()
 
@@ -192,8 +188,7 @@ class ServerLock:
     async def _take(self) -> None:
         try:
             session = self._session = self._session or await self._connect()
-            wanted = {**_KEYS, "name": str(self.name), "exclusive": self._exclusive}
-            ((taken, _),) = await session.run(TAKE, wanted)
+            ((taken, _),) = await session.run(TAKE, {**_KEYS, "name": str(self.name)})
             if taken:
                 return
             holders = await session.run(HOLDER, _KEYS)

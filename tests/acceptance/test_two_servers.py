@@ -1,9 +1,9 @@
 """Two servers on one database: whoever lost a screening cannot write a single row for it.
 
 `frontrow serve` lets no second server begin (test_one_server.py). But one whose lock was lost with its
-connection goes on until it notices, and then the epochs alone protect. So these two run in the process of the
-tests, with a lock that keeps nobody out. Whichever is asked to change a screening takes it; the other finds
-out when it next writes.
+connection goes on until it notices, and until then only the epochs protect. So these two run in the process
+of the tests, without the lock. Whichever is asked to change a screening takes it; the other one finds out
+when it next writes.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
 from persistence.connector import Connector
-from persistence.server_lock import ServerLock
+from persistence.server_lock import ServerName
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
@@ -29,6 +29,7 @@ from tests.database import execute, temporary_data_directory
 from tests.signing_keys import STRONG_SECRET
 
 HOT_SECONDS = 4.0
+SESSION_SECONDS = 5.0
 BUYERS_PER_SERVER = 10
 
 _COUNTS = """
@@ -62,7 +63,7 @@ def second_data_directory() -> Iterator[Path]:
 
 
 class UnlockedServer:
-    """A server of this process that others may serve beside.
+    """A server in this process that takes no lock, but has the session that shows that it is alive.
 
     Args:
         database_url: the database.
@@ -74,7 +75,7 @@ class UnlockedServer:
         self._database_url = database_url
         self._tokens = tokens_of(self._settings)
         self._connector = Connector(database_url)
-        self._lock = ServerLock(self._connector, exclusive=False)
+        self._name = ServerName.own()
 
     @property
     def url(self) -> str:
@@ -84,14 +85,14 @@ class UnlockedServer:
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=3600)
 
     async def __aenter__(self) -> "UnlockedServer":
-        await self._lock.take()
-        self._server = Server(self._settings, self._database_url, self._lock.name)
+        self._session = await self._connector.dedicated(str(self._name), SESSION_SECONDS)
+        self._server = Server(self._settings, self._database_url, self._name)
         await self._server.start()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._server.stop()
-        self._lock.release()
+        self._session.close()
         self._connector.close()
 
 
