@@ -71,7 +71,7 @@ def postgres_programs() -> Path:
 
 
 def library_path() -> str:
-    """What `LD_LIBRARY_PATH` must be for PostgreSQL's programs; empty where the system has its libraries."""
+    """`LD_LIBRARY_PATH` for PostgreSQL's programs; empty if the system has the libraries."""
     return os.pathsep.join(str(path) for path in (_ROOT / "root").glob("usr/lib/*-linux-gnu"))
 
 

@@ -99,7 +99,7 @@ class Stage:
         self.type_id = await make_type(site, self.event_id, capacity=50)
 
     def booking(self, **more: Any) -> dict[str, Any]:
-        """The body of a booking of a seat that nobody has."""
+        """The body of a booking of a free seat."""
         return {"screening_id": self.screening_id, "seat_ids": [next(self._seats)], **more}
 
     def filled(self, body: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How programs that tests need get into the virtual environment, also where two runs begin at once."""
+"""Installing programs for tests into the virtual environment, also from two runs at once."""
 
 from pathlib import Path
 

@@ -176,7 +176,7 @@ class ServerProcess:
         return said.decode()
 
     async def said(self, ending: str) -> str:
-        """What the running server has printed since it told its address, up to a line that ends like this."""
+        """The server's output after its address, up to a line that ends like this."""
         stdout = self._running().stdout
         assert stdout is not None
         lines: list[str] = []
@@ -233,7 +233,7 @@ class ServerProcess:
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
     def log(self) -> str:
-        """What the server has logged, and what it said on standard error."""
+        """The server's log, which is its standard error."""
         return self._log_path.read_text(errors="replace")
 
     def last_words(self) -> str:

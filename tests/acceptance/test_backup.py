@@ -66,7 +66,7 @@ async def admitted(guest: Caller, code: str) -> int:
 
 
 async def holders(front: Any, token: str, reservation: str) -> list[str]:
-    """Names of the holders of tickets, which are kept encrypted; whoever buys again gets the same tickets."""
+    """Names of ticket holders, which are stored encrypted; a repeated purchase returns the same tickets."""
     repeated = await Guest(front, SESSION, token).purchase(reservation, ADA, BOB)
     return [ticket["holder"]["fullName"] for ticket in data(repeated)["tickets"]]
 

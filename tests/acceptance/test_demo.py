@@ -1,4 +1,4 @@
-"""`frontrow serve --demo` as somebody meets it who has other servers on the machine."""
+"""`frontrow serve --demo` on a machine with other servers."""
 
 from pathlib import Path
 

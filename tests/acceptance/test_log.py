@@ -1,4 +1,4 @@
-"""What an operator finds in the log of a server's life and of its sockets."""
+"""Log lines about a server's start and stop, and about its sockets."""
 
 import asyncio
 import json

@@ -99,7 +99,7 @@ def _portions(number: int) -> Iterator[int]:
 
 
 async def kinds_of_refusals(server: ServerProcess) -> dict[str, Kind]:
-    """What is refused, by name."""
+    """All refusals, by name."""
     (screening,) = await server.seed(1, rows=2, seats_per_row=10)
     owner, other = server.token(7), server.token(8)
     taken = {"screening_id": screening.id, "seat_ids": [screening.first_seat_id]}

@@ -289,7 +289,7 @@ def _unaccounted(
     hall: SeededScreening,
     told: list[tuple[Client, Repeated, Answer]],
 ) -> int:
-    """How many tickets of a hall differ from what its buyer was told."""
+    """How many tickets of a hall are missing from the answers to its buyer, or in them alone."""
     stored = {ticket_id for (ticket_id,) in execute(database_url, _TICKETS, hall.id)}
     noted: set[Any] = set()
     for buyer, request, answer in told:

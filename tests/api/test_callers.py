@@ -17,7 +17,7 @@ OpenVenue = Callable[..., Venue]
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """What was logged of refused callers."""
+    """The log lines about refused hosts and origins."""
     return [record.fields for record in caplog.records if record.levelno == logging.WARNING]
 
 

@@ -1,4 +1,4 @@
-"""Defects around the API: requests are answered with what was decided, and nobody else suffers."""
+"""Defects around the API: requests are answered with what was decided, and others are not affected."""
 
 import asyncio
 import logging
@@ -128,7 +128,7 @@ async def test_an_answer_that_cannot_be_made_ends_its_socket_alone() -> None:
 
 
 class Letters:
-    """Papers of three bookings, one of which nobody can write a letter about."""
+    """Papers of three bookings; a mail about one of them cannot be written."""
 
     async def papers(self, booking_ids: Iterable[int]) -> Sequence[Paper]:
         return [{"booking_id": booking_id} for booking_id in booking_ids]

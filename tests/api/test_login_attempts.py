@@ -1,4 +1,4 @@
-"""How often a password may be guessed, and that nobody is locked out by it."""
+"""The limits on guessing passwords, which lock no owner out."""
 
 from api.errors import TooManyAttempts
 from api.login_attempts import LoginAttempts

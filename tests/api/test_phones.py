@@ -10,7 +10,7 @@ BONN = "+492281234567"
 
 
 def kept(written: str, region: str = "") -> str | None:
-    """What becomes of a number in a request; None if it is refused."""
+    """A phone number as it is stored; None if it is refused."""
     person = PersonDetails(Limits(phone_region=region), only=("whatsapp",))
     try:
         return person.load({"whatsapp": written})["whatsapp"]

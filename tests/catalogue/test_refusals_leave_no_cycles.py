@@ -28,7 +28,7 @@ pytestmark = pytest.mark.gen_test(timeout=240)
 
 MUCH = 10**6
 CARRIED_OUT = {f"POST {AUTH}/logout", "DELETE /api/v1/users/me"}
-"""What succeeds with any body, and would end the token that all other requests are made with."""
+"""Operations that succeed with any body and would revoke the token of all other requests."""
 
 SETTINGS = {
     "guest_requests_per_address": MUCH,

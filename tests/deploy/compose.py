@@ -38,7 +38,7 @@ def services(given: Mapping[str, str], *files: str) -> dict[str, Any]:
 
 
 def environment_of(service: Mapping[str, Any]) -> dict[str, str]:
-    """What the program in a container finds in its environment."""
+    """The environment of a service's container."""
     return {name: str(value) for name, value in service["environment"].items()}
 
 
@@ -49,7 +49,7 @@ def variables_of(*files: str) -> set[str]:
 
 
 def env_file(path: Path) -> dict[str, str]:
-    """What a file of `NAME=value` lines says."""
+    """The variables in a file of `NAME=value` lines."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 

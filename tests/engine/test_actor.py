@@ -401,7 +401,7 @@ async def test_a_sweep_reports_what_it_cannot_reach(house: House) -> None:
 
 
 class SlowStore(MemoryStore):
-    """Loads when it is told to."""
+    """A store that loads when the test says so."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         super().__init__(database)

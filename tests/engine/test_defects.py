@@ -1,4 +1,4 @@
-"""Defects after the decision: whoever waits is answered with what was decided, and everybody else goes on."""
+"""Defects after a decision: waiting callers get what was decided, and everything else goes on."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ class BrokenPublisher:
 
 
 class BrokenObserver(NullObserver):
-    """`engine.ports.Observer` that raises whatever it is told."""
+    """An `engine.ports.Observer` whose methods all raise."""
 
     def __getattribute__(self, name: str) -> object:
         def broken(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""What bounds those who cost nothing to make: guests of one address, and holders who keep coming back."""
+"""Limits for guests of one address, and for holders who keep holding the same seats again."""
 
 from sys import getrefcount
 

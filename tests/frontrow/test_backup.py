@@ -1,4 +1,4 @@
-"""What cannot be restored is refused before anything is touched."""
+"""Backups that cannot be made or restored are refused before anything is changed."""
 
 import io
 import json

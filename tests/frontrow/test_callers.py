@@ -1,4 +1,4 @@
-"""Which pages and which names a server admits that nobody has configured, and one in production."""
+"""The origins and host names that a server accepts by default, and in production."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who may read `/metrics`, and where."""
+"""Access to `/metrics`: on which port, and with which token."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def seen(response: Response) -> tuple[int, str]:
 
 
 async def read(base_url: str) -> list[tuple[int, str]]:
-    """What nobody known gets, somebody with a wrong token, and somebody with the right one."""
+    """Statuses without a token, with a wrong one, and with the right one."""
     return [seen(await Caller(base_url, token).send("GET", "/metrics")) for token in (None, TOKEN[1:], TOKEN)]
 
 

@@ -122,7 +122,7 @@ async def test_pydantic_models_buy_seats(folder: Path, cinema: GuideCinema) -> N
 
 
 async def bought_by(script: str, folder: Path, cinema: GuideCinema) -> Any:
-    """What a script with a generated module has bought."""
+    """The ticket that a script has bought with a generated client."""
     return json.loads(
         await run(folder, sys.executable, "-W", "error", SCRIPTS / script, cinema.base_url, *ACCOUNT)
     )

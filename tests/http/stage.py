@@ -174,7 +174,7 @@ class Echoing:
 
 @dataclass
 class Sockets:
-    """What a handshake needs of the services."""
+    """The services that a handshake uses."""
 
     allowed_origins = AllowedOrigins(())
     limits = SocketLimits(message_bytes=1_000_000, outbox_bytes=1_000_000, frames_at_once=1000)

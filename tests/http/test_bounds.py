@@ -1,4 +1,4 @@
-"""The bound on connections, in all and of one address: who is beyond it is told, and others are served."""
+"""The limits on connections, in all and per address: connections beyond them get 503, others are served."""
 
 import asyncio
 

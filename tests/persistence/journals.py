@@ -1,4 +1,4 @@
-"""What the tests of the journal share: an observer of batches, and the beginning of a story."""
+"""Shared by the tests of the journal: an observer of batches, and an activated screening."""
 
 from engine.memory import NullObserver
 from tests.ports.adapters import PostgresWorld

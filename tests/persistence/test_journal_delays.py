@@ -1,4 +1,4 @@
-"""What cannot be written for now: batches that take too long, and rows that somebody else has locked."""
+"""Entries that cannot be written at present: batches that take too long, and locked rows."""
 
 import asyncio
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CREATE TRIGGER delay BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION delay(
 
 @contextmanager
 def locked(database_url: str, statement: str, *parameters: object) -> Iterator[None]:
-    """Somebody else's transaction that goes on for as long as the block."""
+    """A transaction of another session that stays open for the block."""
     locker = connect(database_url)
     cursor = locker.cursor()
     cursor.execute("BEGIN")

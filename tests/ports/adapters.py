@@ -54,7 +54,7 @@ class World(Protocol):
 
 
 class AnotherServer(NamedTuple):
-    """A server that lives until it is told to die."""
+    """A server that is alive until `die` is called."""
 
     store: Store
     die: Callable[[], None]

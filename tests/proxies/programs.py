@@ -43,7 +43,7 @@ http {{
 
 
 def free_port() -> int:
-    """A port that nobody listens on. nginx and Caddy cannot be told to take one themselves."""
+    """A free port. nginx and Caddy cannot choose one themselves."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -58,7 +58,7 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A certificate that nobody vouches for, and its key, as files."""
+    """A self-signed certificate and its key, as files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -85,7 +85,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def trusting_anybody() -> ssl.SSLContext:
-    """What a client needs to accept such a certificate."""
+    """A TLS context that accepts the certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

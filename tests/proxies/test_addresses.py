@@ -25,7 +25,7 @@ LOCALHOST = (ip_network("127.0.0.1"),)
 
 
 def via(address: str) -> dict[str, str]:
-    """What a proxy appends for a client that has sent a field of its own."""
+    """The field as a proxy passes it on, for a client that has sent one of its own."""
     return {"X-Forwarded-For": f"6.6.6.6, {address}"}
 
 

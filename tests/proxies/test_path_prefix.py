@@ -1,4 +1,4 @@
-"""Everything is served under the prefix, and what the server says of its own addresses has it too."""
+"""Everything is served under the prefix, and the server's own addresses in answers have it too."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Whose request it is that a proxy passes on, by its header fields."""
+"""The client's address in the header fields of trusted proxies."""
 
 from ipaddress import ip_network
 

@@ -43,7 +43,7 @@ def locked(lock: Path, environment: dict[str, str]) -> dict[NormalizedName, Vers
 
 
 def needs_of(name: str, extras: frozenset[str], environment: dict[str, str]) -> Iterator[Requirement]:
-    """What a package, with some of its extras, declares to need in an environment."""
+    """The requirements that a package, with some of its extras, declares for an environment."""
     for line in distribution(name).requires or ():
         requirement = Requirement(line)
         marker = requirement.marker

@@ -23,7 +23,7 @@ def test_a_fixed_port_is_refused_and_a_free_one_is_not() -> None:
 
 
 def is_measured(node: ast.expr) -> bool:
-    """Whether an expression is about time that has passed: it reads a clock, or is called so."""
+    """Whether an expression is a duration: it reads a clock, or has the name of a duration."""
     for part in ast.walk(node):
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in CLOCKS:
             return True
