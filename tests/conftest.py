@@ -53,5 +53,7 @@ def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
     A test may choose what makes it, as a parameter (`tests.http.stage.on_both_loops`).
     """
     with asyncio.Runner(loop_factory=getattr(request, "param", None)) as runner:
-        runner.get_loop()
+        # A runner does this itself only for loops of its own making.
+        asyncio.set_event_loop(runner.get_loop())
         yield IOLoop.current()
+    asyncio.set_event_loop(None)

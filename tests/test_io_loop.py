@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import uvloop
 from tornado.httpclient import AsyncHTTPClient
 from tornado.ioloop import IOLoop
 from tornado.web import Application, RequestHandler
@@ -22,6 +23,12 @@ def app() -> Application:
 @pytest.mark.gen_test
 async def test_a_coroutine_runs_on_the_loop_of_the_fixture(io_loop: IOLoop) -> None:
     assert IOLoop.current() is io_loop
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("io_loop", [uvloop.new_event_loop], indirect=True)
+async def test_a_loop_of_the_tests_choice_is_the_one_that_runs(io_loop: IOLoop) -> None:
+    assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
 
 
 @pytest.mark.gen_test
