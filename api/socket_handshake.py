@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cached_property
 from typing import Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -42,11 +43,9 @@ class Handshake(WebSocketHandler):
 
     Attributes:
         route: how the access log and the metrics of HTTP call it.
-        request_id: how the log and the answer call the request.
     """
 
     route: str
-    request_id: str
 
     def initialize(
         self, route: str, services: SocketServices, heartbeat: Heartbeat, speaker: Callable[[], ClientSocket]
@@ -64,14 +63,17 @@ class Handshake(WebSocketHandler):
         self._heartbeat = heartbeat
         self._speaker = speaker
         self._deflates = False
-        given = self.request.headers.get(REQUEST_ID_HEADER)
-        self.request_id = request_id_given(given) or new_request_id()
-        self.set_header(REQUEST_ID_HEADER, self.request_id)
+
+    @cached_property
+    def request_id(self) -> str:
+        """The id of the request in the log and in the answer."""
+        return request_id_given(self.request.headers.get(REQUEST_ID_HEADER)) or new_request_id()
 
     def set_default_headers(self) -> None:
         """Say in the head what every answer says."""
         for name, value in COMMON_HEADERS.fields.items():
             self.set_header(name, value)
+        self.set_header(REQUEST_ID_HEADER, self.request_id)
 
     def prepare(self) -> None:
         """Admit handshakes from pages of this server and of the allow-list."""

@@ -206,10 +206,12 @@ async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema
 )
 async def test_what_is_no_handshake_is_told_so(cinema, path, method, status, code):
     url = f"http://127.0.0.1:{cinema.port}{path}"
-    async with aiohttp.ClientSession() as session, session.request(method, url) as answer:
+    named = {"X-Request-ID": "mine-1"}
+    async with aiohttp.ClientSession() as session, session.request(method, url, headers=named) as answer:
         assert (answer.status, (await answer.json())["code"]) == (status, code)
         assert answer.headers["Server"] == "Frontrow"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Request-ID"] == "mine-1"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://cinema.example.evil.example", "null"])
