@@ -33,6 +33,7 @@ $(VENV)/.dependencies: requirements/dev.lock
 		{ echo "$(PYTHON) cannot make virtual environments; on Debian: apt-get install python3-venv," \
 			"or name another interpreter: make install PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages, which takes a minute or two the first time"
 	$(PIP_INSTALL) $(FROM_LOCK) requirements/dev.lock
 	@touch $@
 

@@ -56,11 +56,15 @@ def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> No
         tell: prints a line of progress.
 
     Raises:
-        BackupRefused: the file exists, or the database has no schema.
+        BackupRefused: the file exists, its folder does not, or the database has no schema.
         DumpFailed: the database could not be written down.
         StoreUnavailable: the database cannot be reached.
         OSError: the file can't be written.
     """
+    if not file.parent.is_dir():
+        raise BackupRefused(
+            f"{file.parent} is not a folder; make it, or choose another place for {file.name}"
+        )
     if file.exists():
         raise BackupRefused(f"{file} exists; choose another name, or move it away")
     schema, postgres = asyncio.run(_versions(database_url))

@@ -8,8 +8,8 @@ from api.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
 from frontrow.database import PoolerInTheWay, require_own_sessions
 from frontrow.listening import authority
-from frontrow.permissions import denied, unusable_paths
-from frontrow.settings import Settings
+from frontrow.permissions import denied, file_in_the_way, unusable_paths
+from frontrow.settings import TABLE, Settings
 from persistence.connector import Connector, DefectiveStatement
 from persistence.embedded import EmbeddedPostgres
 from persistence.migrations import newest_revision
@@ -82,6 +82,12 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if settings.production and not settings.smtp_url:
         text = "mails are written to files; set FRONTROW_SMTP_URL, or nobody gets them"
         yield Finding(False, False, text)
+    if settings.production and settings.smtp_url and settings.mail_from == TABLE["mail_from"].default:
+        text = (
+            f"mails come from {settings.mail_from}, which mail servers refuse; set FRONTROW_MAIL_FROM to an "
+            "address of yours"
+        )
+        yield Finding(False, False, text)
     if settings.production and is_local(settings.site_url):
         text = f"links in mails lead to {settings.site_url}; set FRONTROW_PUBLIC_URL to where your pages are"
         yield Finding(False, False, text)
@@ -119,6 +125,9 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
 
 def _of_data_directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.data_dir
+    if blocking := file_in_the_way(directory):
+        yield Finding(False, True, f"{blocking} is not a directory; choose another one for the data")
+        return
     unusable = list(unusable_paths(directory))
     if unusable:
         yield from (Finding(False, True, denied(path)) for path in unusable)

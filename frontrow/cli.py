@@ -23,7 +23,7 @@ from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.backup import BackupRefused, back_up, opened_backup
 from frontrow.check import advice
-from frontrow.database import PoolerInTheWay, database_of
+from frontrow.database import PoolerInTheWay, database_of, require_own_sessions
 from frontrow.listening import AddressUnusable
 from frontrow.movie_import import Batch, import_movies
 from frontrow.permissions import denied
@@ -54,7 +54,6 @@ _EXPECTED = (
     TakenOver,
     StoreUnavailable,
     ValueError,
-    OSError,
 )
 """What goes wrong for reasons outside the program: told in words, without a stack trace."""
 
@@ -71,6 +70,9 @@ def _told_in_words() -> Iterator[None]:
         yield
     except PermissionError as exc:
         raise click.ClickException(denied(exc.filename)) from exc
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise click.ClickException(f"{exc.filename}: {reason}" if exc.filename else reason) from exc
     except _EXPECTED as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -209,7 +211,7 @@ def migrate_command(data_dir: Path | None) -> None:
 
     Nothing is applied twice, and it may run beside a server.
     """
-    with _told_in_words(), database_of(load_settings(data_dir=data_dir)) as (url, _):
+    with _told_in_words(), _database(load_settings(data_dir=data_dir)) as url:
         applied = migrate(url)
     click.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
 
@@ -225,7 +227,7 @@ def backup(file: Path, data_dir: Path | None) -> None:
     """
     with _told_in_words():
         settings = load_settings(data_dir=data_dir)
-        with database_of(settings) as (url, _):
+        with _database(settings) as url:
             back_up(settings, url, file, partial(click.echo, err=True))
     click.echo(f"backed up to {file}")
 
@@ -241,7 +243,7 @@ def restore_command(file: Path, data_dir: Path | None) -> None:
     """
     with _told_in_words(), opened_backup(file) as backup:
         settings = load_settings(data_dir=data_dir)
-        with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, _):
+        with DataDirectory(settings.data_dir).locked(), _database(settings) as url:
             to_do = asyncio.run(backup.restore(settings, url, partial(click.echo, err=True)))
     for sentence in to_do:
         click.echo(f"note: {sentence}", err=True)
@@ -277,6 +279,18 @@ def bench_command(arguments: tuple[str, ...]) -> None:
     harness.bench.main(arguments, prog_name="frontrow bench")
 
 
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    """The URL of the database itself, which no pooler shares with others.
+
+    What these commands set for their session would otherwise be met by other clients of the pooler.
+    """
+    with database_of(settings) as (url, _):
+        if settings.database_url:
+            asyncio.run(require_own_sessions(settings, url))
+        yield url
+
+
 def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:
     """Do some work on a migrated database."""
 
@@ -287,6 +301,6 @@ def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:
         finally:
             connector.close()
 
-    with database_of(settings) as (url, _):
+    with _database(settings) as url:
         migrate(url)
         return asyncio.run(connected(url))

@@ -78,9 +78,9 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
             given = wanted if settings.direct_database_url else variable_of("database_url")
             raise PoolerInTheWay(
                 f"{given} leads to a pooler that shares sessions between transactions (PgBouncer in "
-                "transaction mode), but the journal and the lock of the server need sessions of their own: "
-                f"set {wanted} to PostgreSQL itself, {address.url} as it sees itself, with the password "
-                "where it wants one"
+                "transaction mode), but the journal, the lock of the server, migrations and backups need "
+                f"sessions of their own: set {wanted} to PostgreSQL itself, {address.url} as it sees itself, "
+                "with the password where it wants one"
             )
         if not settings.direct_database_url:
             return

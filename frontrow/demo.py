@@ -181,7 +181,6 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
     lines = [
         "",
         f"API page      {base_url}/docs",
-        f"Metrics       {base_url}/metrics",
         f"Screening {screening.id:<4}{screening.title}, {screening.room}, {begins}",
         f"              curl {base_url}/api/v1/seat-reservations/screening/{screening.id}/availability",
         f"Event {event.id:<8}{event.title}, {event.ticket_type}, {event.starts_at:%d %B %H:%M} UTC",

@@ -40,7 +40,8 @@ def listening_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
                 for listening in _bound(host, port):
                     sockets.append(opened.enter_context(listening))
             except OSError as exc:
-                reason = exc.strerror or str(exc)
+                # The standard library adds the address once more, in parentheses.
+                reason = (exc.strerror or str(exc)).partition(" (while attempting")[0]
                 if isinstance(exc, PermissionError):
                     reason += f" to the user {user_name()}"
                 raise AddressUnusable(

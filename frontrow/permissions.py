@@ -23,6 +23,12 @@ def denied(path: object) -> str:
     )
 
 
+def file_in_the_way(directory: Path) -> Path | None:
+    """The file that stands where a directory, or one that it is in, should be."""
+    existing = _nearest_existing(directory)
+    return None if existing.is_dir() else existing
+
+
 def unusable_paths(directory: Path) -> Iterator[Path]:
     """Paths in a directory that this process may not read and write. Changes nothing.
 
@@ -30,13 +36,18 @@ def unusable_paths(directory: Path) -> Iterator[Path]:
         directory: need not exist; then it has to be possible to make it.
     """
     if not os.path.exists(directory):  # `Path.exists` raises where a parent may not be entered
-        parent = next(parent for parent in directory.absolute().parents if os.path.exists(parent))
+        parent = _nearest_existing(directory)
         if not _usable(parent):
             yield parent
     elif not _usable(directory):
         yield directory
     else:
         yield from (entry for entry in sorted(directory.iterdir()) if not _usable(entry))
+
+
+def _nearest_existing(path: Path) -> Path:
+    path = path.absolute()
+    return next(each for each in (path, *path.parents) if os.path.exists(each))
 
 
 def _usable(path: Path) -> bool:

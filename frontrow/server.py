@@ -394,11 +394,16 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
         PoolerInTheWay: the database is reached through a pooler only.
         AddressUnusable: it cannot listen there.
-        ValueError: a standby needs a PostgreSQL that outlives the first server.
+        ValueError: a standby needs a PostgreSQL that outlives the first server, and production no demo.
     """
     if standby and not settings.database_url:
         raise ValueError(
             "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
+        )
+    if demo and settings.production:
+        raise ValueError(
+            "--demo makes users and films to try the server with; leave it out where FRONTROW_ENV is "
+            "production"
         )
     configure_logging(settings.log_level)
     allow_descriptors(settings.connections_limit + settings.sockets_limit)
@@ -516,4 +521,6 @@ async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]
     finally:
         connector.close()
     lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
+    if settings.metrics_open:
+        lines = [*lines, "", f"Metrics       {base_url}/metrics"]
     return lines if settings.extra_ports else [*lines, "", *how_to_get_the_guides_ports()]

@@ -673,6 +673,10 @@ def _contradictions(settings: Settings) -> Iterator[_Contradiction]:
         others = ("port", "metrics_port", "extra_ports")
         complaint = f"must not hold ports of {', '.join(map(variable_of, others))}"
         yield _Contradiction(("proxy_protocol_ports", *others), complaint)
+    own_ports = [port for port in (settings.port, *settings.extra_ports) if port]
+    if len(set(own_ports)) < len(own_ports):
+        complaint = f"must hold other ports than {variable_of('port')}, each of them once"
+        yield _Contradiction(("extra_ports", "port"), complaint)
     if settings.proxy_protocol_ports and not settings.trusted_proxies:
         complaint = f"needs {variable_of('trusted_proxies')}: nobody else may connect there"
         yield _Contradiction(("proxy_protocol_ports", "trusted_proxies"), complaint)

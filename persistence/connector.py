@@ -406,8 +406,15 @@ class Connector:
                         failure = exc
         except OSError as exc:  # TimeoutError, and what a name server's failure raises
             failure = failure or exc
-        reason = _first_line(failure) if failure else ""
-        raise DatabaseUnavailable(f"The database cannot be reached: {reason or 'no answer'}") from failure
+        reason = (getattr(failure, "strerror", None) or _first_line(failure)) if failure else ""
+        raise DatabaseUnavailable(
+            f"The database{self._place()} cannot be reached: {reason or 'no answer'}"
+        ) from failure
+
+    def _place(self) -> str:
+        """Where the database is, for messages to operators."""
+        given = [str(self._options[part]) for part in ("host", "port") if self._options.get(part)]
+        return f" at {':'.join(given)}" if given else ""
 
     async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
         connection = await _Connection(options)

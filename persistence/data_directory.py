@@ -4,6 +4,7 @@ The lock is the kernel's (flock): it goes with the process that holds it, howeve
 there is never a stale lock to remove by hand.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -33,10 +34,16 @@ class DataDirectory:
 
     Args:
         path: the directory.
+
+    Raises:
+        OSError: it is a file, or cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        try:
+            path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except FileExistsError:
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
         self.path = path.resolve()
 
     @contextmanager

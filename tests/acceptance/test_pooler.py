@@ -29,12 +29,14 @@ WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_n
 """
 
 
-async def test_serve_and_check_refuse_a_pooler_and_name_the_url_that_is_needed(
+async def test_commands_refuse_a_pooler_and_name_the_url_that_is_needed(
     data_directory: Path, database_url: str
 ) -> None:
     with pgbouncer(database_url, "transaction") as pooled_url:
         server = ServerProcess(data_directory, database_url=pooled_url)
-        for command in ("serve", "--port", "0"), ("check",):
+        backup = ("backup", str(data_directory / "file"))
+        commands = ("serve", "--port", "0"), ("check",), ("migrate",), backup
+        for command in commands:
             said = await server.refusal(*command)
             assert "FRONTROW_DATABASE_URL leads to a pooler that shares sessions" in said, said
             assert (

@@ -170,6 +170,35 @@ def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None
         assert ("all seem to have its address" in output) is remarked
 
 
+def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> None:
+    by_smtp = {**IN_PRODUCTION, "FRONTROW_SMTP_URL": "smtp://mail.example"}
+    for settings, remarked in (
+        (by_smtp, True),
+        ({**by_smtp, "FRONTROW_MAIL_FROM": "tickets@tickets.example"}, False),
+        (IN_PRODUCTION, False),
+    ):
+        output = run("check", "--data-dir", tmp_path, **settings).output
+        assert ("mails come from tickets@localhost" in output) is remarked
+
+
+@pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
+@pytest.mark.parametrize("below", ["", "/deeper"])
+def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path, command: str, below: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    refused = run(*command.split(), FRONTROW_DATA_DIR=f"{file}{below}")
+    assert refused.exit_code == 1
+    assert str(file) in refused.output and "not a directory" in refused.output.casefold()
+    assert "Errno" not in refused.output
+
+
+def test_a_backup_needs_a_folder_that_is_there(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "today.frontrow"
+    refused = run("backup", file, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=database_url)
+    assert refused.exit_code == 1
+    assert f"{file.parent} is not a folder; make it, or choose another place" in refused.output
+
+
 def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> None:
     url = "postgresql://somebody:hidden-word@127.0.0.1:1/sales"
     checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
@@ -184,14 +213,19 @@ def test_a_token_is_what_the_server_believes(tmp_path: Path) -> None:
     assert (identity.user_id, identity.admin) == (7, True)
 
 
+AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "said"),
     [
         (("token", "--user-id", 0), {}, "0 is not in the range"),
         (("token", "--user-id", 7), {"FRONTROW_HOLD_SECONDS": "abc"}, "FRONTROW_HOLD_SECONDS must be"),
         (("token", "--user-id", 7), {"FRONTROW_ENV": "production"}, "FRONTROW_JWT_SECRET must be"),
-        (("check",), {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "cannot be reached"),
-        (("migrate",), {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}, "could not be migrated"),
+        (("check",), AWAY, "The database at 127.0.0.1:1 cannot be reached: Connection refused"),
+        (("migrate",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
+        (("serve",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
+        (("serve", "--demo"), IN_PRODUCTION, "leave it out where FRONTROW_ENV is production"),
         (("seed", "--screenings", 0, "--rows", 1, "--seats-per-row", 1), {}, "0 is not in the range"),
         (("serve", "--port", 70_000), {}, "70000 is not in the range"),
     ],

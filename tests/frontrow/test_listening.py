@@ -26,8 +26,16 @@ async def test_a_port_that_is_taken_stops_the_server_with_its_number(
 ) -> None:
     taken, port = bind_unused_port()
     house = House(database_url, tmp_path, extra_ports=(port,))
-    with taken, pytest.raises(AddressUnusable, match=str(port)):
+    said = rf"Cannot listen on 127\.0\.0\.1:{port}: Address already in use; choose another host or port$"
+    with taken, pytest.raises(AddressUnusable, match=said):
         await house.open()
+
+
+def test_a_port_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for extra in ("8000", "8001,8001"):
+        monkeypatch.setenv("FRONTROW_EXTRA_PORTS", extra)
+        with pytest.raises(SettingsError, match="EXTRA_PORTS must hold other ports than FRONTROW_PORT"):
+            load_settings()
 
 
 @pytest.mark.parametrize(
