@@ -32,6 +32,7 @@ from engine.directory import Screenings
 from engine.errors import StoreUnavailable
 from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
 from engine.policy import Policy
+from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.replies import SeatMap
 from tests.api.rooms import memory_room_door
@@ -102,9 +103,10 @@ class Cinema:
         screenings: int = 1,
         sockets_per_address: int = 1000,
         rooms: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._clients: list[ClientConnection] = []
-        self.clock = SystemClock()
+        self.clock = clock or SystemClock()
         self.observer = CountingObserver()
         self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)

@@ -8,6 +8,7 @@ import pytest
 from api.event_messages import EVENT_SERVER_MESSAGES
 from api.sockets import SocketLimits
 from engine.accounts import RevokedToken
+from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
@@ -187,14 +188,17 @@ async def test_sockets_of_all_doors_count_together_for_their_user(open_cinema):
     await follow(cinema, 8)
 
 
-async def test_a_socket_ends_with_its_token(cinema):
+async def test_a_socket_ends_with_its_token(open_cinema):
+    cinema = open_cinema(clock=ManualClock())
     revoked = cinema.tokens.issue(7, ttl_seconds=60)
     socket = await cinema.follow(token=revoked)
-    short = await cinema.follow(token=cinema.tokens.issue(7, ttl_seconds=1), event=SCREENING)
+    short = await cinema.follow(token=cinema.tokens.issue(7, ttl_seconds=5), event=SCREENING)
     await next_types(socket, 1)
+    await next_types(short, 1)
     token_id = cinema.tokens.verify(revoked).token_id
     cinema.revocations.adopt(RevokedToken(token_id, 7, cinema.clock.now() + 60))
     assert await receive_close(socket) == (1008, "Token revoked")
+    cinema.clock.advance(5.0)
     assert await receive_close(short) == (1008, "Token expired")
 
 

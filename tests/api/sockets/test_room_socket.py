@@ -145,9 +145,13 @@ async def test_a_client_that_vanishes_before_its_answer_is_forgotten(cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_socket_ends_with_its_token(cinema):
-    token = cinema.tokens.issue(7, ttl_seconds=1)
-    assert await receive_close(await cinema.enter("ana", token=token)) == (1008, "Token expired")
+async def test_a_socket_ends_with_its_token(open_cinema):
+    cinema: Cinema = open_cinema(clock=ManualClock())
+    socket = await cinema.enter("ana", token=cinema.tokens.issue(7, ttl_seconds=5))
+    await socket.send(said("dance"))
+    await told(socket)
+    cinema.clock.advance(5.0)
+    assert await receive_close(socket) == (1008, "Token expired")
 
 
 @pytest.mark.gen_test

@@ -14,6 +14,7 @@ from websockets.protocol import CLIENT, Protocol
 from api.socket_handshake import Handshake
 from api.socket_messages import SERVER_MESSAGES
 from engine.accounts import RevokedToken, RevokedUser
+from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
@@ -230,9 +231,10 @@ async def test_pages_of_other_sites_may_not(cinema, origin, caplog):
     assert logged == [{"origin": origin, "host": f"127.0.0.1:{cinema.port}", "request_id": "mine-1"}]
 
 
-async def test_a_socket_ends_with_its_token(cinema):
-    token = cinema.tokens.issue(7, ttl_seconds=1)
-    socket = await cinema.join(token=token)
+async def test_a_socket_ends_with_its_token(open_cinema):
+    cinema = open_cinema(clock=ManualClock())
+    socket = await cinema.join(token=cinema.tokens.issue(7, ttl_seconds=5))
+    cinema.clock.advance(5.0)
     assert await receive_close(socket) == (1008, "Token expired")
 
 
