@@ -157,7 +157,7 @@ class Tokens:
             raise ValueError(f"a user id lies between 1 and {LARGEST_USER_ID}, not {user_id}")
         if not 1 <= ttl_seconds <= self._max_life_seconds:
             raise ValueError(
-                f"a token lives between 1 and {self._max_life_seconds:g} seconds, not {ttl_seconds}"
+                f"a token lives between 1 and {self._max_life_seconds:.0f} seconds, not {ttl_seconds}"
             )
         # To the microsecond, so that a token can be told from one of before a change of password.
         issued_at = self._clock() if issued_at is None else issued_at
@@ -240,7 +240,7 @@ class Tokens:
             raise InvalidToken("token_invalid", "the token is not valid yet")
         expires_at = _moment(claims, "exp")
         if expires_at > issued_at + self._max_life_seconds:
-            raise InvalidToken("token_invalid", f"a token lives at most {self._max_life_seconds:g} seconds")
+            raise InvalidToken("token_invalid", f"a token lives at most {self._max_life_seconds:.0f} seconds")
         return expires_at
 
 

@@ -186,8 +186,11 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
 
     with _told_in_words():
         content = file.read_bytes()
-        # Detects a byte order mark and the encoding.
-        rows = orjson.loads(content.decode(json.detect_encoding(content)))
+        try:
+            # Detects a byte order mark and the encoding.
+            rows = orjson.loads(content.decode(json.detect_encoding(content)))
+        except ValueError as exc:
+            raise ValueError(f"{file} is not JSON: {exc}") from exc
         if not isinstance(rows, list):
             raise ValueError(f"{file} is not a JSON array")
         batches = _with_database(load_settings(data_dir=data_dir), fill)

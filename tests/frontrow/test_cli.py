@@ -222,6 +222,7 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("token", "--user-id", 0), {}, "0 is not in the range"),
         (("token", "--user-id", 7), {"FRONTROW_HOLD_SECONDS": "abc"}, "FRONTROW_HOLD_SECONDS must be"),
         (("token", "--user-id", 7), {"FRONTROW_ENV": "production"}, "FRONTROW_JWT_SECRET must be"),
+        (("token", "--user-id", 7, "--ttl", 9_999_999), {}, "between 1 and 2592000 seconds, not 9999999"),
         (("check",), AWAY, "The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("migrate",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("serve",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),

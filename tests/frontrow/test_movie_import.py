@@ -87,12 +87,19 @@ def test_years_of_the_wrong_century_are_put_right(database: str) -> None:
     assert release_of(database, "Undated Parade") is None
 
 
-@pytest.mark.parametrize(("content", "reason"), [("{}", "is not a JSON array"), ("[", "end of data")])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{}", "films.json is not a JSON array"),
+        (b"[", "films.json is not JSON: unexpected end of data"),
+        (b'["\xe9"]', "films.json is not JSON: 'utf-8' codec can't decode byte 0xe9"),
+    ],
+)
 def test_what_is_no_list_of_films_is_refused_in_words(
-    content: str, reason: str, database: str, tmp_path: Path
+    content: bytes, reason: str, database: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "films.json"
-    file.write_text(content)
+    file.write_bytes(content)
     result = import_movies(file)
     assert result.exit_code == 1
     assert reason in result.stderr
