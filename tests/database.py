@@ -90,6 +90,25 @@ def connect(database_url: str) -> connection:
     return plain
 
 
+@contextmanager
+def locked(database_url: str, statement: str, *parameters: object) -> Iterator[None]:
+    """A transaction of another session that stays open for the block.
+
+    Args:
+        database_url: the database.
+        statement: takes the locks.
+        parameters: of the statement.
+    """
+    locker = connect(database_url)
+    cursor = locker.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute(statement, parameters or None)
+    try:
+        yield
+    finally:
+        locker.close()
+
+
 def execute(database_url: str, statement: str, *parameters: object) -> list[tuple]:
     """Run one statement from outside and return its rows."""
     plain = connect(database_url)

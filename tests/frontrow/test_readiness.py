@@ -6,13 +6,12 @@ from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
-import psycopg2
 import pytest
 from tornado.ioloop import IOLoop
 
 from persistence.embedded import EmbeddedPostgres
 from tests.box_office import Guest, make_event, make_type
-from tests.database import connect, execute
+from tests.database import execute, locked
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test(timeout=180)
@@ -109,35 +108,21 @@ async def test_a_locked_table(house: House) -> None:
     guest, kind = Guest(house, "session-0001"), await on_sale(house)
     assert (await guest.reserve(kind)).status == 201
     await told(house)
-    locking = connect(house.database_url)
-    locking.autocommit = False
-    try:
-        with locking.cursor() as cursor:
-            cursor.execute("LOCK TABLE screening_events IN ACCESS EXCLUSIVE MODE")
+    with locked(house.database_url, "LOCK TABLE screening_events"):
         assert (await guest.reserve(kind)).status == 201
         await told(house, "journal")
         asked = monotonic()
         await asyncio.gather(*(reasons(house) for _ in range(20)))
         print(f"twenty answers while the table is locked: {monotonic() - asked:.3f} s")
-    finally:
-        locking.rollback()
-        locking.close()
     await told(house)
 
 
 async def test_a_locked_table_before_a_screening_is_loaded(house: House) -> None:
     guest, kind, other = Guest(house, "session-0001"), await on_sale(house), await on_sale(house)
     await told(house)
-    locking = connect(house.database_url)
-    locking.autocommit = False
-    try:
-        with locking.cursor() as cursor:
-            cursor.execute("LOCK TABLE tickets IN ACCESS EXCLUSIVE MODE")
+    with locked(house.database_url, "LOCK TABLE tickets"):
         assert (await guest.reserve(kind)).status == 503
         await told(house, "screenings")
-    finally:
-        locking.rollback()
-        locking.close()
     assert (await guest.reserve(other)).status == 201
     await told(house)
 
@@ -149,17 +134,11 @@ async def test_a_screening_that_is_locked_alone_stops_no_other(house: House) -> 
     for who, which in ((guest, kind), (other, another)):
         assert (await who.reserve(which)).status == 201
     await told(house)
-    locking: psycopg2.extensions.connection = connect(house.database_url)
-    locking.autocommit = False
-    try:
-        with locking.cursor() as cursor:
-            cursor.execute("SELECT FROM screening_epochs WHERE screening_id = %s FOR UPDATE", (int(event),))
+    epoch = "SELECT FROM screening_epochs WHERE screening_id = %s FOR UPDATE"
+    with locked(house.database_url, epoch, int(event)):
         assert (await guest.reserve(kind)).status == 201
         async with asyncio.timeout(PATIENCE_SECONDS):
             # Somebody is buying elsewhere all the time.
             while house.server._journal.lag_seconds < 2 or await reasons(house):
                 await other.cancel(await other.reserved(another))
-    finally:
-        locking.rollback()
-        locking.close()
     await told(house)

@@ -1,8 +1,7 @@
 """Entries that cannot be written at present: batches that take too long, and locked rows."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 
 import pytest
 
@@ -10,7 +9,7 @@ from engine.errors import OwnershipLost
 from engine.ports import Entry
 from engine.records import IdempotencyRecord
 from persistence.journal import BATCH_LIMIT, PostgresJournal
-from tests.database import connect, execute
+from tests.database import connect, execute, locked
 from tests.persistence.journals import BatchObserver, begin
 from tests.ports.adapters import encode, postgres_world, reload, submit, write
 from tests.ports.story import ALICE, Story
@@ -22,19 +21,6 @@ CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN IF {condition} THEN PERFORM pg_sleep({seconds}); END IF; RETURN NEW; END $$;
 CREATE TRIGGER delay BEFORE INSERT ON holds FOR EACH ROW EXECUTE FUNCTION delay();
 """
-
-
-@contextmanager
-def locked(database_url: str, statement: str, *parameters: object) -> Iterator[None]:
-    """A transaction of another session that stays open for the block."""
-    locker = connect(database_url)
-    cursor = locker.cursor()
-    cursor.execute("BEGIN")
-    cursor.execute(statement, parameters or None)
-    try:
-        yield
-    finally:
-        locker.close()
 
 
 def epoch_locked(database_url: str, story: Story) -> AbstractContextManager[None]:
