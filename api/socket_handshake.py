@@ -70,7 +70,7 @@ class Handshake(WebSocketHandler):
         return request_id_given(self.request.headers.get(REQUEST_ID_HEADER)) or new_request_id()
 
     def set_default_headers(self) -> None:
-        """Say in the head what every answer says."""
+        """Set the header fields that all answers have in common."""
         for name, value in COMMON_HEADERS.fields.items():
             self.set_header(name, value)
         self.set_header(REQUEST_ID_HEADER, self.request_id)

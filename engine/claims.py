@@ -26,7 +26,7 @@ class Claims(dict[str, tuple[int, ...]]):
             self._guests.setdefault(network, set()).add(guest)
 
     def recall(self, earlier: "Claims") -> None:
-        """Take over where those who still claim something came from, which is stored nowhere."""
+        """Copy the networks of guests who still have seats; they are not stored."""
         for guest, network in earlier._networks.items():
             if guest in self:
                 self.come_from(guest, network)

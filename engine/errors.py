@@ -222,7 +222,7 @@ class HoldLifeSpent(Refused):
         super().__init__(self.words(what))
 
     def words(self, what: str) -> str:
-        """The sentence for people, about something that may have another name for them."""
+        """The message for people. `what` names the seat or the tickets, as the caller knows them."""
         return (
             f"{what} has been reserved by you for {self.life_seconds / 60:g} minutes in all; "
             f"you can reserve it again in {math.ceil(self.retry_after_seconds / 60)} minutes"

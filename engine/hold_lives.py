@@ -13,8 +13,8 @@ from engine.places import ticket_type_of
 from engine.records import Hold
 
 REMEMBERED_LIMIT = 10_000
-"""Seats, counted once for each holder, that a screening remembers; beyond it the holders who left first are
-forgotten, and start afresh."""
+"""Seats that a screening remembers, counted once for each holder. Beyond it the holders who left first are
+forgotten, and their limits start afresh."""
 
 _SLACK = 64
 
@@ -22,7 +22,7 @@ _Life = tuple[float, float]
 """When a holder's first hold on a seat was made, and when the last one ended, in seconds since the epoch."""
 
 _Past = Sequence[Hold] | dict[int, _Life]
-"""What a holder had: the holds that ended, or, of one who came again, a life for each seat or ticket type."""
+"""The ended holds of a holder; or, if it has held the same again, a `_Life` by seat or ticket type."""
 
 
 class HoldLives:
@@ -45,7 +45,7 @@ class HoldLives:
         self._prune_above = _SLACK
 
     def __len__(self) -> int:
-        """How much is remembered: the seats of all holders."""
+        """How many seats are remembered, counted once for each holder."""
         return self._remembered
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
@@ -117,7 +117,7 @@ class HoldLives:
         return -ticket_type_of(seat_id) if self._by_ticket_type and seat_id < 0 else seat_id
 
     def _beginning(self, hold: Hold) -> float:
-        """When the life began that a hold is a part of."""
+        """When the holder first held the seat of a hold, as far as it still counts."""
         life = self._lives_of(hold.holder).get(self._stock_id(hold))
         # A life that was over before this hold was made has nothing to do with it.
         if life is None or life[1] + self._life_seconds <= hold.reserved_at:
@@ -125,7 +125,7 @@ class HoldLives:
         return life[0]
 
     def _prune(self, now: float) -> None:
-        """Forget those who left too long ago to matter, and those beyond the limit."""
+        """Forget holders who left too long ago to count, and those beyond the limit."""
         lives = self._lives
         # Where it is too much, more than necessary goes, so that the next one to leave need not look again.
         most = REMEMBERED_LIMIT if self._remembered <= REMEMBERED_LIMIT else REMEMBERED_LIMIT * 3 // 4

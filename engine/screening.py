@@ -102,7 +102,7 @@ class Screening:
         return _DECISIONS[type(command)](self._state, command, now)
 
     def recall(self, earlier: "Screening") -> None:
-        """Take over what an earlier state of the same screening knew of holders that is not stored."""
+        """Copy from an earlier state of the same screening what is known of holders and not stored."""
         self._state.recall(earlier._state)
 
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:

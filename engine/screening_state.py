@@ -133,7 +133,7 @@ class ScreeningState:
         self.seats.restore((*loaded.tickets, *loaded.holds))
 
     def recall(self, earlier: "ScreeningState") -> None:
-        """Take over what is not stored of holders: where guests came from, and how long they have kept seats.
+        """Copy what is not stored of holders: the networks of guests, and how long holders have kept seats.
 
         Args:
             earlier: the state before the screening was changed and loaded anew.

@@ -1,4 +1,4 @@
-"""Work of the server itself that must outlive its own failures: what recurs, and the steps of stopping."""
+"""The server's own work that goes on after a failure: recurring work, and the steps of stopping."""
 
 import asyncio
 import inspect

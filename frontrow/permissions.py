@@ -24,7 +24,7 @@ def denied(path: object) -> str:
 
 
 def file_in_the_way(directory: Path) -> Path | None:
-    """The file that stands where a directory, or one that it is in, should be."""
+    """The file that is in the place of a directory or of one of its parents."""
     existing = _nearest_existing(directory)
     return None if existing.is_dir() else existing
 

@@ -209,7 +209,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_remembered_of_one_holder_is_bounded() -> None:
-    """In a free room a guest may select seats of as many names as it can think of."""
+    """In a free room a guest may select seats under any number of names."""
     room = Hall(0, free_seats=2)
     for number in range(hold_lives.REMEMBERED_LIMIT + 500):
         seat_id = named_seat_id(f"S{number}")
