@@ -81,7 +81,7 @@ class Booking(SeatSelection):
     body=Booking,
     answers=TicketSold(many=True),
     status=201,
-    refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable),
+    refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable, errors.HoldLifeSpent),
     durable=True,
     receipt_form=TICKETS_CREATED,
 )

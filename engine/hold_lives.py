@@ -2,8 +2,9 @@
 
 Without this limit a holder could keep a seat for ever by releasing it and holding it again at once, or by
 holding it again whenever the hold expires. The limit starts afresh once the holder has left the seat alone
-for as long as the limit itself (`Policy.hold_life_seconds`). Places of a ticket type are interchangeable, so
-for them the limit counts per type.
+for as long as the limit itself (`Policy.hold_life_seconds`). A pending ticket that is not paid for counts as
+a hold, so that booking without paying is no way round the limit. Places of a ticket type are interchangeable,
+so for them the limit counts per type.
 """
 
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from engine.errors import (
     SalesClosed,
     TicketTypeNotFound,
 )
-from engine.records import Hold, TicketStatus, TicketType, make
+from engine.records import Hold, Ticket, TicketStatus, TicketType, make
 from engine.replies import Held, Lapsed, Released, Reserved, SeatsChanged, Toggled
 from engine.screening_state import Change, Outcome, ScreeningState
 from engine.seat_inventory import moved_by
@@ -166,6 +166,8 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         changes.append(change)
     if tickets:
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
+        for ticket in tickets:
+            state.lives.ended(ticket.holder, (held_until(ticket, now),), now)
         event = state.begin(
             Change(SeatAction.LAPSE, ev.SYSTEM, ev.SYSTEM), ev.TicketsLapsed, lapsed, reply, now
         )
@@ -187,6 +189,13 @@ def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Outcome
     change = state.show("holds_extended", state.seats.shown_of([hold.seat_id for hold in holds]), now)
     event = ev.HoldsExtended(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, holds)
     return Outcome(Held(holds), (event,), (change,))
+
+
+def held_until(ticket: Ticket, at: float) -> Hold:
+    """What a pending ticket counts as in the life of its seat: a hold from when it was issued."""
+    return Hold(
+        ticket.id, ticket.id, ticket.screening_id, ticket.seat_id, ticket.holder, ticket.booked_at, at
+    )
 
 
 def give_back(

@@ -11,7 +11,7 @@ class Policy:
         hold_seconds: how long a hold lasts (both seat guides: five minutes).
         extension_limit: how many times one hold may be extended.
         hold_life_seconds: how long a holder may keep a seat in all, extensions and new holds after a release
-            or expiry included.
+            or expiry included, and tickets that were not paid for.
         held_seats_limit: live held seats per holder and screening.
         guest_seats_limit: live held seats of all guests of one network together, per screening.
         payment_window_seconds: how long a pending ticket waits for its payment.

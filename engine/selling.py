@@ -19,7 +19,7 @@ from engine.errors import (
     TicketNotPending,
     WrongNumberOfPapers,
 )
-from engine.holding import give_back
+from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared, SeatsChanged
 from engine.screening_state import Change, Outcome, ScreeningState
@@ -39,7 +39,8 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome
     if free and command.held_only:
         raise NotHeld(free)
     state.require_room(command.holder, len(free))
-
+    if command.payment_pending:
+        state.lives.expiry(command.holder, free, now, state.policy.payment_window_seconds)
     if command.papers and len(command.papers) != len(wanted):
         raise WrongNumberOfPapers(len(wanted), len(command.papers))
     first_id = state.ticket_ids.take(len(wanted))
@@ -89,6 +90,8 @@ def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> O
     ticket = _own_ticket(record, command.holder, command.ticket_id)
     state.require_open(now, "cancel tickets")
     cancelled = _cancelled(ticket, now)
+    if ticket.status is TicketStatus.PENDING:
+        state.lives.ended(ticket.holder, (held_until(ticket, now),), now)
     reply = Cancelled(cancelled)
     change = Change(SeatAction.CANCEL, command.actor or command.holder, command.holder)
     event = state.begin(change, ev.TicketsCancelled, (cancelled,), reply, now)

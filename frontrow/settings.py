@@ -334,8 +334,8 @@ class Settings:
     hold_life_seconds: Annotated[
         float,
         _seconds(1, 7 * _DAY_SECONDS),
-        "How long a buyer may keep a seat in all: extensions, and taking it again after a release or expiry, "
-        "included.",
+        "How long a buyer may keep a seat in all: extensions, and taking it again after a release, an expiry "
+        "or a payment that did not come, included.",
     ] = 1800.0
     held_seats_limit: Annotated[
         int, _whole(1, 10_000, "seats"), "Seats that one buyer may hold in one screening at the same time."

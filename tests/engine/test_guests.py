@@ -5,7 +5,16 @@ from sys import getrefcount
 import pytest
 
 from engine import hold_lives
-from engine.commands import ExtendHolds, HoldPlaces, HoldSeats, PlaceOrder, ReleaseHolds, ToggleSeats
+from engine.commands import (
+    CancelTicket,
+    ExtendHolds,
+    HoldPlaces,
+    HoldSeats,
+    PlaceOrder,
+    ReleaseHolds,
+    ReleaseLapsed,
+    ToggleSeats,
+)
 from engine.errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpent
 from engine.places import named_seat_id
 from engine.policy import Policy
@@ -161,6 +170,28 @@ def test_extensions_end_with_the_life_that_began_before_a_release() -> None:
     venue.do(ExtendHolds(1, "client:a", (1,), 6 * MINUTE))
     with pytest.raises(ExtensionLimitReached):
         venue.do(ExtendHolds(1, "client:a", (1,), MINUTE))
+
+
+@pytest.mark.parametrize("way", ["lapses", "cancelled"])
+def test_a_ticket_that_is_not_paid_for_counts_as_a_hold(way: str) -> None:
+    venue = Venue(hold_life_seconds=1800.0, payment_window_seconds=900.0)
+    for _ in range(2):
+        booked = venue.book("user:7", 1, payment_pending=True)
+        venue.settle(booked)
+        venue.now += 15 * MINUTE
+        if way == "lapses":
+            venue.settle(venue.screening.handle(ReleaseLapsed(1), venue.now))
+        else:
+            venue.now -= 1.0
+            (ticket,) = booked.reply.tickets
+            venue.settle(venue.do(CancelTicket(1, "user:7", ticket.id, 1)))
+            venue.now += 1.0
+
+    with pytest.raises(HoldLifeSpent):
+        venue.book("user:7", 1, payment_pending=True)
+    with pytest.raises(HoldLifeSpent):
+        venue.do(HoldSeats(1, "user:7", (1,)))
+    venue.sell("user:7", 1, payment_id="paid")
 
 
 def test_whoever_leaves_a_seat_alone_for_a_life_starts_afresh() -> None:

@@ -33,6 +33,7 @@ HOLDERS = st.sampled_from(["user:1", "session:x"])
 SEAT_IDS = st.lists(st.integers(1, SEATS), min_size=1, max_size=4).map(tuple)
 LIMIT = 3
 LIFE = 900.0
+PAYMENT_WINDOW = Policy().payment_window_seconds
 
 
 class Model:
@@ -62,6 +63,13 @@ class Model:
         """A held seat is released, or its hold expires."""
         _, holder, until = self.seats.pop(seat)
         self.ended[holder, seat] = (self.began[seat], min(now, until))
+
+    def give_up(self, seat: int, now: float) -> None:
+        """A ticket that was not paid for is cancelled, or lapses."""
+        _, holder, until = self.seats[seat]
+        booked_at = until - PAYMENT_WINDOW
+        began_at, left_at = self.ended.get((holder, seat), (booked_at, booked_at))
+        self.ended[holder, seat] = (booked_at if left_at + LIFE <= booked_at else began_at, now)
 
     def unpaid(self, holder: str) -> int:
         return sum(self._unpaid_by(state) == holder for state in self.seats.values())
@@ -128,6 +136,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             if state[0] == "held" and state[2] <= self.hall.now:
                 self.model.give_back(seat, self.hall.now)
             elif state[0] == "pending" and state[2] <= self.hall.now:
+                self.model.give_up(seat, self.hall.now)
                 self.model.seats[seat] = ("committing", state, None, "system")
         if outcome.operation is not None:
             self.in_flight.append(outcome)
@@ -181,9 +190,10 @@ class CoreAgainstModel(RuleBasedStateMachine):
         free = [seat for seat in wanted if seat not in self.model.seats]
         fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
         legal = self.model.obtainable(holder, tuple(wanted)) and fits and not (free and held_only)
+        legal = legal and (not pending or self.model.alive(holder, free, self.hall.now))
         command = BookSeats(1, holder, seats, None, pending, held_only)
         if outcome := self.attempt(command, legal):
-            becomes = ("pending", holder, self.hall.now + 900) if pending else ("booked", holder)
+            becomes = ("pending", holder, self.hall.now + PAYMENT_WINDOW) if pending else ("booked", holder)
             self.commit(outcome, wanted, lambda was: becomes, holder)
             self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
 
@@ -205,6 +215,8 @@ class CoreAgainstModel(RuleBasedStateMachine):
             CancelTicket(1, holder, self.tickets.get(seat, 0), seat), None if joined else legal
         )
         if outcome and legal:
+            if state[0] == "pending":
+                self.model.give_up(seat, self.hall.now)
             self.commit(outcome, [seat], lambda was: None, holder)
 
     def commit(self, outcome: Outcome, seats: object, becomes: Callable, holder: str) -> None:
