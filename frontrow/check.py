@@ -11,7 +11,7 @@ from frontrow.listening import authority
 from frontrow.permissions import denied, file_in_the_way, unusable_paths
 from frontrow.settings import TABLE, Settings
 from persistence.connector import Connector, DefectiveStatement
-from persistence.embedded import EmbeddedPostgres
+from persistence.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
 from persistence.migrations import newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
 from persistence.server_lock import who_serves
@@ -139,6 +139,11 @@ def _of_data_directory(settings: Settings) -> Iterator[Finding]:
 
 def _of_embedded(settings: Settings, embedded: EmbeddedPostgres) -> Finding:
     place = f"the embedded PostgreSQL in {settings.data_dir}"
+    if embedded.exists:
+        try:
+            embedded.require_same_major_version()
+        except EmbeddedPostgresFailed as exc:
+            return Finding(False, True, str(exc))
     if settings.production:
         text = f"{place} is used; in production set FRONTROW_DATABASE_URL to a server with backups"
         return Finding(False, False, text)

@@ -217,7 +217,7 @@ class EmbeddedPostgres:
             self._launch()
 
     def _launch(self) -> None:
-        self._require_same_major_version()
+        self.require_same_major_version()
         self._write_settings()
         # Lock files that name no process of this cluster are left from a crash. PostgreSQL itself would
         # refuse to start where their pid now belongs to some other process.
@@ -235,8 +235,12 @@ class EmbeddedPostgres:
                     raise
             time.sleep(POLL_SECONDS)
 
-    def _require_same_major_version(self) -> None:
-        """Refuse data of another major version. PostgreSQL would refuse it too, without saying what to do."""
+    def require_same_major_version(self) -> None:
+        """Refuse data of another major version. PostgreSQL would refuse it too, without saying what to do.
+
+        Raises:
+            EmbeddedPostgresFailed: the data, which exists, is of another version.
+        """
         found = (self._cluster / "PG_VERSION").read_text().strip()
         version = subprocess.check_output([str(self._binaries / "postgres"), "--version"], text=True)  # noqa: S603
         if f" {found}." not in version:

@@ -85,6 +85,16 @@ def test_the_check_makes_nothing(tmp_path: Path) -> None:
     assert Path("/etc/passwd").read_bytes() == accounts
 
 
+def test_the_check_finds_data_of_another_major_version(tmp_path: Path) -> None:
+    cluster = tmp_path / "postgres" / "data"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("17\n")
+    for settings in ({}, IN_PRODUCTION):
+        checked = run("check", "--data-dir", tmp_path, **settings)
+        assert checked.exit_code == 1
+        assert f"FAIL  {cluster} holds data of PostgreSQL 17, but the embedded one is " in checked.output
+
+
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
 def test_a_variable_that_is_no_setting_stops_every_command(tmp_path: Path, command: str) -> None:
     refused = run(*command.split(), "--data-dir", tmp_path / "data", FRONTROW_HOLD_SECOND="9")
