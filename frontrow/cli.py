@@ -28,7 +28,7 @@ from frontrow.listening import AddressUnusable
 from frontrow.movie_import import Batch, import_movies
 from frontrow.permissions import denied
 from frontrow.seeding import seed
-from frontrow.server import serve as run_server
+from frontrow.serving import serve as run_server
 from frontrow.settings import Settings, SettingsError, load_settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader

@@ -7,14 +7,9 @@ answers and mails leave, say goodbye to the sockets, close the database.
 
 import asyncio
 import logging
-import signal
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from time import monotonic
 
-import uvloop
 from prometheus_client import CollectorRegistry
 
 from api.accounts import AccountRules, Accounts
@@ -25,10 +20,9 @@ from api.event_socket import EventDoor
 from api.feed import SeatFeed
 from api.host_names import HostNames
 from api.http_server import make_http_server
-from api.json_log import configure_logging
 from api.limits import Limits
 from api.open_sockets import OpenSockets
-from api.origins import OPAQUE_ORIGIN, AllowedOrigins
+from api.origins import AllowedOrigins
 from api.passwords import Passwords
 from api.public.offers import Offers
 from api.rate_limits import RateLimitRules, RateLimits
@@ -47,12 +41,8 @@ from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring, take_all
-from frontrow.collector import keep_tidy, spare_the_collector
-from frontrow.database import database_of, reading_connector, require_own_sessions
-from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
-from frontrow.descriptors import allow_descriptors
-from frontrow.life_log import LifeLog
-from frontrow.listening import authority, listening_sockets
+from frontrow.database import reading_connector
+from frontrow.listening import listening_sockets
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import room_door_of, seconds_between_forgetting
@@ -62,20 +52,16 @@ from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
-from persistence.bulk import BulkLoader
 from persistence.catalogue import Catalogue
 from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
-from persistence.data_directory import DataDirectory
-from persistence.embedded import EmbeddedPostgres
 from persistence.event_access import EventAccess
 from persistence.idempotency import IdempotencyKeys
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
-from persistence.migrations import migrate
 from persistence.reservations import Reservations
-from persistence.server_lock import ServedByAnother, ServerLock, ServerName
+from persistence.server_lock import ServerName
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
 
@@ -377,150 +363,3 @@ class Server:
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
-
-
-def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[str], None]) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal ends it at once. Blocking.
-
-    Args:
-        settings: valid settings.
-        demo: create the demo cinema if there is none, and print how to use it.
-        standby: where another server serves the database, wait until it is gone.
-        announce: prints a line for whoever started the server.
-
-    Raises:
-        DataDirectoryInUse: another server runs on the data directory.
-        ServedByAnother, TakenOver: another server serves the database.
-        MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
-        PoolerInTheWay: the database is reached through a pooler only.
-        AddressUnusable: it cannot listen there.
-        ValueError: a standby needs a PostgreSQL that outlives the first server, and production no demo.
-    """
-    if standby and not settings.database_url:
-        raise ValueError(
-            "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
-        )
-    if demo and settings.production:
-        raise ValueError(
-            "--demo makes users and films to try the server with; leave it out where FRONTROW_ENV is "
-            "production"
-        )
-    configure_logging(settings.log_level)
-    allow_descriptors(settings.connections_limit + settings.sockets_limit)
-    if demo:
-        # The rooms guide's test page is opened from a file.
-        settings = replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))
-    with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, embedded):
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, url, embedded, demo, standby, announce))
-
-
-async def _serve(
-    settings: Settings,
-    url: str,
-    embedded: EmbeddedPostgres | None,
-    demo: bool,
-    standby: bool,
-    announce: Callable[[str], None],
-) -> None:
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[str] = loop.create_future()
-    life = LifeLog(settings)
-
-    def stop_soon(number: int) -> None:
-        if not stopped.done():
-            stopped.set_result(signal.Signals(number).name)
-        loop.remove_signal_handler(number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop_soon, number)
-    companions = [asyncio.create_task(keep_tidy())]
-    if embedded is not None:
-        companions.append(asyncio.create_task(embedded.keep_running()))
-    connector = Connector(url)
-    lock = ServerLock(connector)
-    try:
-        await require_own_sessions(settings, url)
-        if not await _took_turn(settings, lock, standby, stopped, announce):
-            return
-        for revision in await asyncio.to_thread(migrate, url):
-            log.info("applied the migration %s", revision)
-        lock_kept = asyncio.create_task(lock.keep())
-        companions.append(lock_kept)
-        server = Server(settings, url, lock.name)
-        try:
-            await server.start()
-            spare_the_collector()
-            base_url = f"http://{authority(settings.host, server.port)}{settings.path_prefix}"
-            life.started(base_url)
-            announce(f"listening on {base_url}")
-            for port in settings.extra_ports:
-                announce(f"also listening on http://{authority(settings.host, port)}{settings.path_prefix}")
-            if settings.metrics_port:
-                place = authority(settings.metrics_host, settings.metrics_port)
-                announce(f"metrics are on http://{place}/metrics")
-            for port in server.proxied_ports:
-                place = authority(settings.host, port)
-                announce(f"listening for trusted proxies by the PROXY protocol on {place}")
-            if demo:
-                for line in await _demonstrate(settings, url, base_url):
-                    announce(line)
-            await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
-            if lock_kept.done():
-                log.error("%s", lock_kept.exception())
-        finally:
-            await server.stop()
-        if lock_kept.done():
-            await lock_kept
-    finally:
-        lock.release()
-        connector.close()
-        for companion in companions:
-            companion.cancel()
-        life.stopped(stopped.result() if stopped.done() else str(sys.exception()))
-
-
-async def _took_turn(
-    settings: Settings,
-    lock: ServerLock,
-    standby: bool,
-    stopped: "asyncio.Future[str]",
-    announce: Callable[[str], None],
-) -> bool:
-    """Take the lock of the database; a standby waits for it. False if a signal came first."""
-    try:
-        await lock.take()
-    except ServedByAnother as exc:
-        if not standby:
-            raise
-        # Find out now whether it could listen later. A standby does not listen: when a connection is refused,
-        # a proxy tries the other server, whatever the request was.
-        ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
-        listening = listening_sockets(settings.host, ports)
-        if settings.metrics_port:
-            listening += listening_sockets(settings.metrics_host, (settings.metrics_port,))
-        for one in listening:
-            one.close()
-        announce(f"standing by; {exc.now}")
-        log.info("standing by; %s", exc.now)
-        free = asyncio.create_task(lock.wait())
-        await asyncio.wait((free, stopped), return_when=asyncio.FIRST_COMPLETED)
-        if not free.done():
-            free.cancel()
-            return False
-        await free
-        log.info("taking over")
-    return True
-
-
-async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:
-    connector = Connector(url, pool_size=1)
-    passwords = await asyncio.to_thread(kept_passwords, settings.data_dir)
-    try:
-        demo = await prepare_demo(BulkLoader(connector), passwords)
-    finally:
-        connector.close()
-    lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
-    if settings.metrics_open:
-        lines = [*lines, "", f"Metrics       {base_url}/metrics"]
-    return lines if settings.extra_ports else [*lines, "", *how_to_get_the_guides_ports()]
