@@ -29,6 +29,7 @@ from frontrow.signing import KEPT, Secrets, keep_secret, secrets_of
 from persistence.connector import Connector, DefectiveStatement
 from persistence.dump import dump, restore
 from persistence.migrations import is_known, migrate
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings, told_together
 from persistence.server_lock import ServerLock
 
 FORMAT = 1
@@ -162,7 +163,7 @@ class Backup:
             What the operator still has to do, a sentence each.
 
         Raises:
-            BackupRefused: something would be overwritten.
+            BackupRefused: something would be overwritten, or the database lacks what it needs.
             ServedByAnother: a server runs on the database.
             DumpFailed: the database is as it was.
             MigrationFailed: the database has the schema of the backup.
@@ -178,6 +179,11 @@ class Backup:
                 raise BackupRefused(
                     f"The database is not empty ({tables} tables); restore into another --data-dir, or into "
                     "a database that was newly created"
+                )
+            (abilities,) = await connector.run(ABILITIES)
+            if missing := list(shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))):
+                raise BackupRefused(
+                    f"The database cannot be filled, and nothing was changed: {told_together(missing)}"
                 )
             await asyncio.to_thread(self._fill, database_url, tell)
         finally:

@@ -50,6 +50,13 @@ class Shortcoming(NamedTuple):
         return f"{self.text}; an administrator has to run: {self.remedy}" if self.remedy else self.text
 
 
+def told_together(missing: Sequence[Shortcoming]) -> str:
+    """Several of them as one sentence without a full stop, with the SQL for all."""
+    texts = "; ".join(shortcoming.text for shortcoming in missing)
+    remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)
+    return f"{texts}; an administrator has to run: {remedies}" if remedies else texts
+
+
 def outdated(major_version: int, shown: str) -> str | None:
     """Why a version of PostgreSQL is too old, or None.
 

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.pool import NullPool
 
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings, told_together
 
 ADVISORY_LOCK = 7_466_281_955
 """Held while migrating, so that of several processes one migrates and the others find it done."""
@@ -78,7 +78,6 @@ def _require_all(connection: sqlalchemy.Connection) -> None:
     abilities = connection.exec_driver_sql(ABILITIES).one()
     missing = list(shortcomings(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
     if missing:
-        texts = "; ".join(shortcoming.text for shortcoming in missing)
-        remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)
-        advice = f"; an administrator has to run: {remedies}" if remedies else ""
-        raise MigrationFailed(f"The database cannot be migrated, and nothing was changed: {texts}{advice}")
+        raise MigrationFailed(
+            f"The database cannot be migrated, and nothing was changed: {told_together(missing)}"
+        )

@@ -74,6 +74,18 @@ def test_it_is_restored_into_an_operators_database(
     assert "The database is not empty" in again.output
 
 
+def test_what_a_database_lacks_is_told_before_it_is_filled(
+    file: Path, empty_database_url: str, tmp_path: Path
+) -> None:
+    execute(empty_database_url, "CREATE ROLE restorer LOGIN")
+    refused = restored(file, empty_database_url.replace("//postgres@", "//restorer@"), tmp_path / "new")
+    assert refused.exit_code == 1
+    assert "The database cannot be filled, and nothing was changed: the role restorer may" in refused.output
+    assert "an administrator has to run: GRANT USAGE, CREATE ON SCHEMA public" in refused.output
+    assert "permission denied" not in refused.output and "restoring" not in refused.output
+    execute(empty_database_url, "DROP ROLE restorer")
+
+
 def test_secrets_of_settings_are_left_alone_and_what_they_lack_is_told(
     file: Path, empty_database_url: str, tmp_path: Path
 ) -> None:
