@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, cast
 
 from persistence.connector import url_and_password
@@ -57,14 +58,17 @@ def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> 
     options, environment = _connection(database_url)
     reading = [_program("pg_restore"), *_NO_MORE_THAN_DATA, "--file=-", str(file)]
     writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    # Files, since nobody reads what the programs say while they run, and a full pipe would stop them.
     with (
-        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source,  # noqa: S603
+        TemporaryFile() as source_words,
+        TemporaryFile() as target_words,
+        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=source_words) as source,  # noqa: S603
         subprocess.Popen(  # noqa: S603 - our own binary
             [*writing, "--output=/dev/null", *options],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=target_words,
         ) as target,
     ):
         statements = cast(IO[bytes], target.stdin)
@@ -73,14 +77,19 @@ def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> 
             if source.wait():
                 # At the end of its input psql would commit what has come so far.
                 target.kill()
-                raise DumpFailed(f"pg_restore failed: {_said(cast(IO[bytes], source.stderr).read())}")
+                raise DumpFailed(f"pg_restore failed: {_said(_all_of(source_words))}")
             statements.close()
         except BrokenPipeError:  # psql has given up, and will say why
             source.kill()
             with suppress(BrokenPipeError):
                 statements.close()
         if target.wait():
-            raise DumpFailed(f"psql failed: {_said(cast(IO[bytes], target.stderr).read())}")
+            raise DumpFailed(f"psql failed: {_said(_all_of(target_words))}")
+
+
+def _all_of(words: IO[bytes]) -> bytes:
+    words.seek(0)
+    return words.read()
 
 
 def _pass_on(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str], None]) -> None:
