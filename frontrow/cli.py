@@ -18,7 +18,7 @@ from typing import Any
 import click
 import orjson
 
-from api.tokens import UnusableKey
+from api.tokens import NoSigningKey, UnusableKey
 from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.backup import BackupRefused, back_up, opened_backup
@@ -43,6 +43,7 @@ from persistence.server_lock import ServedByAnother, TakenOver
 _EXPECTED = (
     SettingsError,
     UnusableKey,
+    NoSigningKey,
     AddressUnusable,
     BackupRefused,
     DumpFailed,

@@ -49,7 +49,8 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
         PoolerInTheWay: the database is reached through a pooler only.
         AddressUnusable: it cannot listen there.
-        ValueError: a standby needs a PostgreSQL that outlives the first server, and production no demo.
+        ValueError: a standby needs a PostgreSQL that outlives the first server. A demo needs a secret to
+            sign tokens with, and is refused in production.
     """
     if standby and not settings.database_url:
         raise ValueError(
@@ -59,6 +60,11 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         raise ValueError(
             "--demo makes users and films to try the server with; leave it out where FRONTROW_ENV is "
             "production"
+        )
+    if demo and settings.jwt_public_key:
+        raise ValueError(
+            "--demo gives its users tokens, which takes a secret; leave it out where FRONTROW_JWT_PUBLIC_KEY "
+            "is set"
         )
     configure_logging(settings.log_level)
     allow_descriptors(settings.connections_limit + settings.sockets_limit)

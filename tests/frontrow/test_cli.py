@@ -15,7 +15,7 @@ from frontrow.database import database_of
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
 from tests.database import execute
-from tests.signing_keys import STRONG_SECRET
+from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
 def run(*arguments: object, **environment: str) -> Result:
@@ -223,6 +223,7 @@ def test_a_token_is_what_the_server_believes(tmp_path: Path) -> None:
     assert (identity.user_id, identity.admin) == (7, True)
 
 
+BY_PUBLIC_KEY = {"FRONTROW_JWT_ALGORITHM": "EdDSA", "FRONTROW_JWT_PUBLIC_KEY": public_pem(ED25519_KEY)}
 AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
 
 
@@ -236,6 +237,8 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("check",), AWAY, "The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("migrate",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("serve",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
+        (("token", "--user-id", 7), BY_PUBLIC_KEY, "issuing needs the private one"),
+        (("serve", "--demo"), BY_PUBLIC_KEY, "leave it out where FRONTROW_JWT_PUBLIC_KEY is set"),
         (("serve", "--demo"), IN_PRODUCTION, "leave it out where FRONTROW_ENV is production"),
         (("seed", "--screenings", 0, "--rows", 1, "--seats-per-row", 1), {}, "0 is not in the range"),
         (("serve", "--port", 70_000), {}, "70000 is not in the range"),
