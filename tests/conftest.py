@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from tornado.ioloop import IOLoop
 
-pytest_plugins = ["tests.database"]
+pytest_plugins = ["tests.database", "tests.acceptance.figures_summary"]
 
 # A busy machine takes longer than the 200 ms that Hypothesis allows an example.
 hypothesis.settings.register_profile("frontrow", deadline=None)

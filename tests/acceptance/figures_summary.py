@@ -1,4 +1,8 @@
-"""What the acceptance tests measure is shown at the end of the run, whether or not they pass."""
+"""What the acceptance tests measure is shown at the end of the run, whether or not they pass.
+
+A plugin that tests/conftest.py names. The process of pytest-xdist that writes the summary collects no tests,
+so it never loads a conftest.py of a folder below.
+"""
 
 from collections.abc import Callable
 
