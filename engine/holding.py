@@ -99,7 +99,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
     if own:
         steps.append(give_back(state, command.holder, own, now))
-        state.lives.ended(command.holder, steps[0][0].holds, now)
+        state.lives.ended(steps[0][0].holds, now)
     if free:
         steps.append(_take(state, command.holder, free, first_id, now, expires_at))
     held = steps[-1][0].holds if free else ()
@@ -145,7 +145,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     if not own:
         return Outcome(Released(()))
     event, change = give_back(state, command.holder, own, now, command.origin)
-    state.lives.ended(command.holder, event.holds, now)
+    state.lives.ended(event.holds, now)
     return Outcome(Released(event.holds), (event,), (change,))
 
 
@@ -160,14 +160,14 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         seat_ids = [hold.seat_id for hold in holds]
         ended = state.seats.release(seat_ids, SeatAction.LAPSE)
         for hold in ended:
-            state.lives.ended(hold.holder, (hold,), hold.expires_at)
+            state.lives.ended((hold,), hold.expires_at)
         change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
         events.append(ev.HoldsExpired(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, ended))
         changes.append(change)
     if tickets:
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
         for ticket in tickets:
-            state.lives.ended(ticket.holder, (held_until(ticket, now),), now)
+            state.lives.ended((held_until(ticket, now),), now)
         event = state.begin(
             Change(SeatAction.LAPSE, ev.SYSTEM, ev.SYSTEM), ev.TicketsLapsed, lapsed, reply, now
         )

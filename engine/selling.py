@@ -91,7 +91,7 @@ def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> O
     state.require_open(now, "cancel tickets")
     cancelled = _cancelled(ticket, now)
     if ticket.status is TicketStatus.PENDING:
-        state.lives.ended(ticket.holder, (held_until(ticket, now),), now)
+        state.lives.ended((held_until(ticket, now),), now)
     reply = Cancelled(cancelled)
     change = Change(SeatAction.CANCEL, command.actor or command.holder, command.holder)
     event = state.begin(change, ev.TicketsCancelled, (cancelled,), reply, now)

@@ -250,26 +250,38 @@ def test_what_is_remembered_of_one_holder_is_bounded() -> None:
     assert 1 < len(room.screening._state.lives) <= hold_lives.REMEMBERED_LIMIT
 
 
-def test_those_who_left_first_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seats_that_were_left_first_are_forgotten_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold_lives, "REMEMBERED_LIMIT", 100)
-    venue = Venue(hold_seconds=300.0, hold_life_seconds=300.0)
+    room = Hall(0, Policy(hold_seconds=300.0, hold_life_seconds=300.0), free_seats=2)
     for number in range(200):
-        venue.take(f"guest-{number}", 1)
-        venue.now += 1.0
-        venue.release(f"client:guest-{number}", 1)
-    venue.now += 299.0
+        room.hold("client:a", named_seat_id(f"S{number}"))
+        room.now += 1.0
+        room.release("client:a", named_seat_id(f"S{number}"))
+    room.now += 299.0
 
-    assert venue.take("guest-0", 1).reply.holds
-    venue.release("client:guest-0", 1)
+    assert room.hold("client:a", named_seat_id("S0")).reply.holds
+    room.release("client:a")
     with pytest.raises(HoldLifeSpent):
-        venue.take("guest-199", 1)
+        room.hold("client:a", named_seat_id("S199"))
+
+
+def test_a_seat_that_somebody_else_has_held_starts_afresh() -> None:
+    venue = Venue(hold_seconds=300.0, hold_life_seconds=300.0)
+    venue.take("a", 1)
+    venue.now += 5 * MINUTE
+    with pytest.raises(HoldLifeSpent):
+        venue.take("a", 1)
+    venue.take("b", 1)
+    venue.release("client:b", 1)
+
+    assert venue.take("a", 1).reply.holds
 
 
 def test_notes_are_not_remembered() -> None:
     lives = hold_lives.HoldLives(1800.0, by_ticket_type=False)
     note = str(NOW) * 100
     before = getrefcount(note)
-    lives.ended("client:a", (Hold(1, 1, 1, 7, "client:a", NOW, NOW + 300.0, 0, note),), NOW)
+    lives.ended((Hold(1, 1, 1, 7, "client:a", NOW, NOW + 300.0, 0, note),), NOW)
 
     assert len(lives) == 1
     assert getrefcount(note) == before

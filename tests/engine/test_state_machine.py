@@ -43,33 +43,38 @@ class Model:
     def __init__(self) -> None:
         self.seats: dict[int, tuple] = {}
         self.began: dict[int, float] = {}
-        self.ended: dict[tuple[str, int], tuple[float, float]] = {}
+        self.ended: dict[int, tuple[str, float, float]] = {}
 
     def hold(self, holder: str, seats: list[int], now: float) -> None:
         """Hold seats, each within the life that its holder has left on it."""
         for seat in seats:
-            began_at, left_at = self.ended.get((holder, seat), (now, now))
+            began_at, left_at = self.life(holder, seat, now)
             self.began[seat] = now if left_at + LIFE <= now else began_at
         until = min([now + 300, *(self.began[seat] + LIFE for seat in seats)])
         for seat in seats:
             self.seats[seat] = ("held", holder, until)
 
+    def life(self, holder: str, seat: int, now: float) -> tuple[float, float]:
+        """Since when a holder has had a seat again and again, and when that last ended."""
+        last_holder, began_at, left_at = self.ended.get(seat, (holder, now, now))
+        return (began_at, left_at) if last_holder == holder else (now, now)
+
     def alive(self, holder: str, seats: list[int], now: float) -> bool:
         """Whether the holder has life left on every seat."""
-        lives = [self.ended.get((holder, seat), (now, now)) for seat in seats]
+        lives = [self.life(holder, seat, now) for seat in seats]
         return all(left_at + LIFE <= now or began_at + LIFE > now for began_at, left_at in lives)
 
     def give_back(self, seat: int, now: float) -> None:
         """A held seat is released, or its hold expires."""
         _, holder, until = self.seats.pop(seat)
-        self.ended[holder, seat] = (self.began[seat], min(now, until))
+        self.ended[seat] = (holder, self.began[seat], min(now, until))
 
     def give_up(self, seat: int, now: float) -> None:
         """A ticket that was not paid for is cancelled, or lapses."""
         _, holder, until = self.seats[seat]
         booked_at = until - PAYMENT_WINDOW
-        began_at, left_at = self.ended.get((holder, seat), (booked_at, booked_at))
-        self.ended[holder, seat] = (booked_at if left_at + LIFE <= booked_at else began_at, now)
+        began_at, left_at = self.life(holder, seat, booked_at)
+        self.ended[seat] = (holder, booked_at if left_at + LIFE <= booked_at else began_at, now)
 
     def unpaid(self, holder: str) -> int:
         return sum(self._unpaid_by(state) == holder for state in self.seats.values())
