@@ -34,7 +34,6 @@ class Site:
         return Caller(self.base_url, self.token(user_id))
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.gen_test(timeout=330)
 async def test_a_repeat_after_a_crash_gets_the_answer_of_the_first(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:

@@ -12,7 +12,7 @@ from tests.catalogue.programme import add_seats, make_room, make_screening
 from tests.database import execute
 from tests.house import House
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 STORED = "SELECT extract(epoch FROM expires_at)::float8 FROM holds WHERE status = 'active' ORDER BY id"
 

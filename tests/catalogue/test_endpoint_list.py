@@ -322,7 +322,7 @@ async def test_each_is_for_whom_the_list_says(world: World) -> None:
             assert (answer.status, answer.code) == refusal, listed
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_each_succeeds_as_documented(world: World) -> None:
     for listed in LISTED:
         endpoint = endpoint_of(listed)
@@ -342,7 +342,7 @@ def require_shape(endpoint: Endpoint, answer: Response) -> None:
         assert not answer.body
 
 
-@pytest.mark.gen_test(timeout=60)
+@pytest.mark.gen_test(timeout=180)
 async def test_each_refuses_what_typically_goes_wrong(world: World) -> None:
     paths = (await world.house.guest.send("GET", "/openapi.json")).json["paths"]
     for listed in LISTED:

@@ -16,7 +16,7 @@ from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.world import ADA, UNKNOWN_ID, World, built
 from tests.inbox import Inbox
 
-pytestmark = pytest.mark.gen_test(timeout=60)
+pytestmark = pytest.mark.gen_test(timeout=180)
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PAYMENT = "payment-of-ada"

@@ -17,7 +17,7 @@ from tests.contracts.guide_cinema import FIRST_SEAT, GuideCinema
 from tests.generators.install import installed_generators
 from tests.web.node import NODE
 
-pytestmark = [pytest.mark.gen_test(timeout=120), pytest.mark.timeout(150)]
+pytestmark = pytest.mark.gen_test(timeout=420)
 
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"

@@ -8,7 +8,7 @@ from tornado.ioloop import IOLoop
 from tests.house import House
 from tests.web.browser import Browser
 
-pytestmark = [pytest.mark.gen_test(timeout=120), pytest.mark.timeout(150)]
+pytestmark = pytest.mark.gen_test(timeout=420)
 
 EMAIL, PASSWORD = "ada@home.example", "correct horse battery"
 
