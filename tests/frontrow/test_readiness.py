@@ -32,7 +32,8 @@ DISK_FULL = "the disk of the database is full"
 
 @pytest.fixture
 def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]:
-    unlimited = {"guest_requests_per_session": 1_000_000, "guest_creations_per_address": 1_000_000}
+    limits = ("guest_requests_per_address", "guest_requests_per_session", "guest_creations_per_address")
+    unlimited = dict.fromkeys(limits, 1_000_000)
     opened = House(database_url, tmp_path, ready_lag_seconds=LAG_SECONDS, **unlimited)
     io_loop.run_sync(opened.open)
     yield opened
