@@ -10,7 +10,6 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.routing import AnyMatches, Rule, URLSpec
 from tornado.web import Application, RequestHandler
 
-from api.asyncapi import asyncapi_document
 from api.catalogue.auth import authentication
 from api.catalogue.casts import casts
 from api.catalogue.cinemas import cinemas
@@ -24,19 +23,18 @@ from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
-from api.client_files import client_routes
-from api.docs_page import asset_routes, docs_page
-from api.endpoint import Access, Answer, Call, Resource
-from api.exchange import Entrance, Exchange, RestRouter
+from api.documents.asyncapi import asyncapi_document
+from api.documents.channels import CHANNELS
+from api.documents.client_files import client_routes
+from api.documents.docs_page import asset_routes, docs_page
+from api.documents.metrics_page import metrics_page
+from api.documents.openapi import openapi_document
+from api.documents.server_pages import server_pages
 from api.http1.connection import RequestConnection
+from api.http1.path_prefix import under
 from api.http1.refusal import Refusal
-from api.idempotency import IdempotencyKeys
 from api.json_log import log_access
 from api.limits import Limits
-from api.metrics_page import metrics_page
-from api.openapi import openapi_document
-from api.operation import Operation
-from api.path_prefix import under
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.cleanup import cleanup, cron
@@ -44,13 +42,15 @@ from api.public.events import public_events
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
-from api.room_pages import room_pages
-from api.routing import Routes
-from api.seat_reservations import reservations
-from api.server_pages import server_pages
+from api.rest.endpoint import Access, Answer, Call, Resource
+from api.rest.exchange import Entrance, Exchange, RestRouter
+from api.rest.idempotency import IdempotencyKeys
+from api.rest.operation import Operation
+from api.rest.routes import Routes
+from api.rooms.pages import room_pages
+from api.seats.reservations import reservations
+from api.seats.tickets import tickets
 from api.services import Services
-from api.socket_channels import CHANNELS
-from api.tickets import tickets
 from api.unfinished import UnfinishedWork
 from engine.guards import guarded
 

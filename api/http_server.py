@@ -6,12 +6,12 @@ from typing import Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
-from api.exchange import DISCARDED_BODY_BYTES
 from api.http1.refusal import RefusalReport
 from api.http1.server import Http1Server
+from api.http1.tornado_server import TornadoServer
+from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.limits import Limits
-from api.tornado_server import TornadoServer
-from api.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.rest.exchange import DISCARDED_BODY_BYTES
 
 HTTPTOOLS, TORNADO = "httptools", "tornado"
 

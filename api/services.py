@@ -8,20 +8,20 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from api.accounts import Accounts
-from api.availability import SeatMapEncoder
 from api.catalogue.ports import Catalogue
-from api.host_names import HostNames
+from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.identity.accounts import Accounts
+from api.identity.host_names import HostNames
+from api.identity.origins import AllowedOrigins
+from api.identity.tokens import Identity
 from api.limits import Limits
-from api.mail import Mailer
-from api.origins import AllowedOrigins
+from api.papers.mail import Mailer
+from api.papers.seal import Seal
+from api.papers.ticket_codes import TicketCodes
 from api.public.offers import Offers
-from api.rate_limits import RateLimits
-from api.room_socket import RoomDoor
-from api.seal import Seal
-from api.ticket_codes import TicketCodes
-from api.tokens import Identity
-from api.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.rest.rate_limits import RateLimits
+from api.rooms.socket import RoomDoor
+from api.seats.availability import SeatMapEncoder
 from api.workers import Workers
 from engine.commands import BookSeats, Command
 from engine.errors import EngineError
@@ -153,7 +153,7 @@ class TokenVerifier(Protocol):
     """Knows whom a token speaks for."""
 
     def verify(self, token: str) -> Identity:
-        """The token's owner, or `api.tokens.InvalidToken`."""
+        """The token's owner, or `api.identity.tokens.InvalidToken`."""
 
 
 class Hub(Protocol):

@@ -6,13 +6,13 @@ from functools import partial
 
 from tornado.routing import URLSpec
 
-from api.attendance import Attendance
-from api.event_socket import EventDoor, EventSocket, OneEventSocket
-from api.heartbeat import Heartbeat
-from api.room_socket import RoomDoor, RoomSocket
-from api.screening_socket import ScreeningSocket
-from api.socket_handshake import Handshake
-from api.sockets import ClientSocket, SocketServices
+from api.events.socket import EventDoor, EventSocket, OneEventSocket
+from api.rooms.socket import RoomDoor, RoomSocket
+from api.seats.socket import ScreeningSocket
+from api.ws.attendance import Attendance
+from api.ws.handshake import Handshake
+from api.ws.heartbeat import Heartbeat
+from api.ws.socket import ClientSocket, SocketServices
 from engine.guards import guarded
 
 _ID = r"([0-9]{1,30})"

@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 import aiohttp
 
-from api.tokens import Tokens
+from api.identity.tokens import Tokens
 from bench.load.closed_loop import ClosedLoop
 from bench.load.http import NO_CONTENT, Address, Requests
 from bench.load.process import LoadProcess, raise_descriptor_limit

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from api.host_names import ANY_NAME
-from api.origins import ANY_ORIGIN, is_local
+from api.identity.host_names import ANY_NAME
+from api.identity.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
 from frontrow.database import PoolerInTheWay, require_own_sessions
 from frontrow.listening import authority

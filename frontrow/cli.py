@@ -18,7 +18,7 @@ from typing import Any
 import click
 import orjson
 
-from api.tokens import NoSigningKey, UnusableKey
+from api.identity.tokens import NoSigningKey, UnusableKey
 from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.backup import BackupRefused, back_up, opened_backup

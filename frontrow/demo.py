@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from argon2 import PasswordHasher
 
-from api.tokens import Tokens
+from api.identity.tokens import Tokens
 from frontrow.listening import GUIDES_PORTS
 from frontrow.seeding import row_label
 from persistence.bulk import (

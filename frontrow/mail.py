@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from api.mail import MailQueueFull
+from api.papers.mail import MailQueueFull
 from frontrow.settings import Settings
 
 log = logging.getLogger("frontrow.mail")
@@ -33,7 +33,7 @@ Delivery = Callable[[EmailMessage], Awaitable[None]]
 
 
 class Postman:
-    """`api.mail.Mailer` over a bounded queue.
+    """`api.papers.mail.Mailer` over a bounded queue.
 
     Args:
         deliver: delivers one mail.
@@ -66,7 +66,7 @@ class Postman:
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def send(self, message: EmailMessage) -> None:
-        """Take a mail over; see `api.mail.Mailer`."""
+        """Take a mail over; see `api.papers.mail.Mailer`."""
         domain = self._sender.rpartition("@")[2]
         for name, value in (
             ("From", self._sender),

@@ -2,11 +2,11 @@
 
 from time import monotonic
 
-from api.client_ids import ClientIds
-from api.feed import SeatFeed
-from api.room_directory import RoomDirectory
-from api.room_socket import RoomDoor
-from api.throttle import Throttle
+from api.identity.throttle import Throttle
+from api.rooms.client_ids import ClientIds
+from api.rooms.directory import RoomDirectory
+from api.rooms.socket import RoomDoor
+from api.ws.feed import SeatFeed
 from engine.directory import Screenings
 from frontrow.settings import Settings
 from persistence.connector import Connector

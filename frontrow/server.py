@@ -12,28 +12,28 @@ from time import monotonic
 
 from prometheus_client import CollectorRegistry
 
-from api.accounts import AccountRules, Accounts
 from api.application import FrontrowApplication, MetricsApplication
-from api.attendance import Attendance
-from api.confirmations import Confirmations
-from api.event_socket import EventDoor
-from api.feed import SeatFeed
-from api.host_names import HostNames
+from api.events.socket import EventDoor
+from api.http1.trusted_proxies import TrustedProxies
 from api.http_server import make_http_server
+from api.identity.accounts import AccountRules, Accounts
+from api.identity.host_names import HostNames
+from api.identity.origins import AllowedOrigins
+from api.identity.passwords import Passwords
+from api.identity.revocations import Revocations
+from api.identity.throttle import Throttle
 from api.limits import Limits
-from api.open_sockets import OpenSockets
-from api.origins import AllowedOrigins
-from api.passwords import Passwords
+from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
-from api.rate_limits import RateLimitRules, RateLimits
-from api.receipts import encode_reply
-from api.revocations import Revocations
+from api.rest.rate_limits import RateLimitRules, RateLimits
+from api.seats.receipts import encode_reply
 from api.services import Services
 from api.socket_routes import socket_routes
-from api.sockets import SocketLimits, SocketServices
-from api.throttle import Throttle
-from api.trusted_proxies import TrustedProxies
 from api.workers import Workers
+from api.ws.attendance import Attendance
+from api.ws.feed import SeatFeed
+from api.ws.open_sockets import OpenSockets
+from api.ws.socket import SocketLimits, SocketServices
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import uvloop
 
+from api.identity.origins import OPAQUE_ORIGIN
 from api.json_log import configure_logging
-from api.origins import OPAQUE_ORIGIN
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, require_own_sessions
 from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo

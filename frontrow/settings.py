@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from environs import Env, EnvValidationError, validate
 from phonenumbers import SUPPORTED_REGIONS
 
-from api.tokens import ALGORITHMS, UnusableKey, usable_key
-from api.trusted_proxies import FORWARDED, X_FORWARDED_FOR, Network
+from api.http1.trusted_proxies import FORWARDED, X_FORWARDED_FOR, Network
+from api.identity.tokens import ALGORITHMS, UnusableKey, usable_key
 
 PREFIX = "FRONTROW_"
 

@@ -18,9 +18,9 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from api.seal import KEY_BYTES, Seal
-from api.ticket_codes import TicketCodes
-from api.tokens import Identity, Tokens, never_revoked
+from api.identity.tokens import Identity, Tokens, never_revoked
+from api.papers.seal import KEY_BYTES, Seal
+from api.papers.ticket_codes import TicketCodes
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
@@ -37,7 +37,7 @@ def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never
 
     Raises:
         OSError: development's secret can't be read or written.
-        api.tokens.UnusableKey: development's secret was damaged.
+        UnusableKey: the stored secret of development mode is damaged.
     """
     return Tokens(
         settings.jwt_public_key or settings.jwt_secret or _kept_secret(settings.data_dir),

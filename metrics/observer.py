@@ -1,7 +1,7 @@
 """Everything that is counted as it happens: one object behind all observer ports.
 
 It fits `engine.ports.Observer` and the observers of HTTP and of the sockets (`api.services.HttpObserver`,
-`api.sockets.SocketObserver`). Labels are taken from small fixed sets only: kinds, codes, route patterns,
+`api.ws.socket.SocketObserver`). Labels are taken from small fixed sets only: kinds, codes, route patterns,
 endpoints. Ids never become labels. docs/metrics.md lists every name; a test keeps it true.
 """
 

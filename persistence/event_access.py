@@ -10,7 +10,7 @@ SELECT EXISTS (SELECT FROM screenings WHERE id = %(event_id)s AND cancelled_at I
 
 
 class EventAccess:
-    """`api.event_socket.EventAccess` over Postgres.
+    """`api.events.socket.EventAccess` over Postgres.
 
     Args:
         connector: the database.

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from api.application import RESOURCES
-from api.endpoint import Endpoint
+from api.rest.endpoint import Endpoint
 from tests.api.caller import Caller, Response
 from tests.box_office import ADA, Guest, days_ahead, make_event, make_type
 from tests.catalogue.programme import add_seats, hour, make, make_room, make_screening

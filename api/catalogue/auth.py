@@ -4,9 +4,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from api.accounts import TokenPair
 from api.catalogue.users import Profile, own_profile
-from api.endpoint import Access, Call, Document, Resource
 from api.errors import (
     LoginElsewhere,
     RefreshRefused,
@@ -15,8 +13,10 @@ from api.errors import (
     WrongCredentials,
     WrongPassword,
 )
-from api.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text
-from api.passwords import LONGEST, SHORTEST
+from api.identity.accounts import TokenPair
+from api.identity.passwords import LONGEST, SHORTEST
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text
 from engine.catalogue_errors import AlreadyExists, NoAccount
 
 _profile = Profile()

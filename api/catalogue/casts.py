@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection, RowsOf
-from api.endpoint import Resource
-from api.fields import (
+from api.rest.endpoint import Resource
+from api.rest.fields import (
     Moment,
     RequestSchema,
     identifier,
@@ -15,7 +15,7 @@ from api.fields import (
     text,
     web_address,
 )
-from api.paging import Page, sorting
+from api.rest.paging import Page, sorting
 
 casts = Resource("/api/v1", tag="Cast")
 

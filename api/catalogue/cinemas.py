@@ -3,9 +3,9 @@
 from marshmallow import fields, validate
 
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Call, Resource
-from api.fields import Moment, RequestSchema, optional_text, search_words, text, texts
-from api.paging import Page, sorting
+from api.rest.endpoint import Access, Call, Resource
+from api.rest.fields import Moment, RequestSchema, optional_text, search_words, text, texts
+from api.rest.paging import Page, sorting
 from engine.errors import NotFound
 
 cinemas = Resource("/api/v1/cinemas", tag="Cinemas")

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 from marshmallow import Schema
 
 from api.catalogue.ports import Catalogue, Record, Rows
-from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import ApiError
-from api.fields import RequestSchema, changes_to, without
-from api.paging import PAGING_HEADERS, Page, paged
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import RequestSchema, changes_to, without
+from api.rest.paging import PAGING_HEADERS, Page, paged
 from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
 from engine.errors import EngineError, NotFound
 

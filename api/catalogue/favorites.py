@@ -2,8 +2,8 @@
 
 from api.catalogue.cinemas import Cinema
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Answer, Call, Resource
-from api.fields import Moment
+from api.rest.endpoint import Access, Answer, Call, Resource
+from api.rest.fields import Moment
 from engine.catalogue_errors import NoAccount
 from engine.errors import NotFound
 

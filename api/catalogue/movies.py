@@ -5,8 +5,8 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Resource
-from api.fields import (
+from api.rest.endpoint import Access, Resource
+from api.rest.fields import (
     Moment,
     RequestSchema,
     identifier_in_query,
@@ -15,7 +15,7 @@ from api.fields import (
     text,
     web_address,
 )
-from api.paging import Page, sorting
+from api.rest.paging import Page, sorting
 
 LONGEST_MINUTES = 1440
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from api.confirmations import Papers
+from api.papers.confirmations import Papers
 
 Record = dict[str, Any]
 """A stored record by the names of its columns."""

@@ -6,10 +6,10 @@ Everybody reads reviews; only their authors change them, and administrators may 
 from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection, Guard
-from api.endpoint import Access, Call, Document, Resource
 from api.errors import ApiError
-from api.fields import Moment, RequestSchema, optional_text
-from api.paging import Page, sorting
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import Moment, RequestSchema, optional_text
+from api.rest.paging import Page, sorting
 from engine.catalogue_errors import NoAccount
 from engine.errors import NotFound
 

@@ -3,9 +3,9 @@
 from marshmallow import fields
 
 from api.catalogue.collection import Collection
-from api.endpoint import Resource
-from api.fields import Moment, RequestSchema, text
-from api.paging import Page, sorting
+from api.rest.endpoint import Resource
+from api.rest.fields import Moment, RequestSchema, text
+from api.rest.paging import Page, sorting
 
 rooms = Resource("/api/v1", tag="Rooms")
 

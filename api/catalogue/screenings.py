@@ -7,9 +7,9 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import InvalidInput
-from api.fields import (
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import (
     Moment,
     Money,
     RequestSchema,
@@ -19,8 +19,8 @@ from api.fields import (
     optional_text,
     text,
 )
-from api.paging import Page, sorting
-from api.seat_reservations import VERSION_HEADERS, SeatOfRoom, seats_answer
+from api.rest.paging import Page, sorting
+from api.seats.reservations import VERSION_HEADERS, SeatOfRoom, seats_answer
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.commands import CancelScreening, ReadSeats
 from engine.errors import (

@@ -6,9 +6,9 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from api.endpoint import Access, Answer, Call, Document, Resource
-from api.fields import RequestSchema, text
-from api.paging import PAGING_HEADERS, Page, paged, sorting
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import RequestSchema, text
+from api.rest.paging import PAGING_HEADERS, Page, paged, sorting
 from engine.catalogue_errors import SeatConflict, UnknownReference
 from engine.errors import NotFound, RoomFull
 

@@ -8,9 +8,9 @@ from api.catalogue.cinemas import cinemas
 from api.catalogue.collection import Collection
 from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningFilter
-from api.endpoint import Access, Answer, Call, Document, Resource
-from api.fields import Moment, Money, text
-from api.seat_reservations import VERSION_HEADERS, SeatAvailability, seats_answer
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import Moment, Money, text
+from api.seats.reservations import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
 from engine.errors import NotFound, ScreeningNotFound
 from engine.replies import SeatMap

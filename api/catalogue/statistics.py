@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 from marshmallow import Schema, fields, validate
 
 from api.catalogue.periods import GRANULARITIES, TimeZone, borders, calendar_day
-from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import InvalidInput
-from api.fields import Moment, RequestSchema
-from api.paging import PAGING_HEADERS, Page, paged
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import Moment, RequestSchema
+from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.wire import timestamp
 from engine.records import TicketStatus
 

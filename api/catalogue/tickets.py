@@ -5,12 +5,12 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Call, Document, Resource
 from api.errors import TooManyAttempts
-from api.fields import Moment, RequestSchema, identifier_in_query, text
-from api.paging import Page, sorting
-from api.representations import TicketSold
-from api.tickets import PAYMENT_ID_LIMIT, confirmed, payment_field
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import Moment, RequestSchema, identifier_in_query, text
+from api.rest.paging import Page, sorting
+from api.seats.representations import TicketSold
+from api.seats.tickets import PAYMENT_ID_LIMIT, confirmed, payment_field
 from engine import catalogue_errors, errors
 from engine.records import TicketStatus
 

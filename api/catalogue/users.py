@@ -10,9 +10,11 @@ from marshmallow import Schema, fields, validate
 
 from api.bodies import Body
 from api.catalogue.collection import Collection
-from api.endpoint import Access, Answer, Call, Document, Resource
+from api.catalogue.pictures import MEDIA_TYPE, PICTURE, portrait
 from api.errors import TooManyAttempts, WrongPassword
-from api.fields import (
+from api.identity.passwords import LONGEST
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import (
     Flag,
     Moment,
     RequestSchema,
@@ -22,10 +24,8 @@ from api.fields import (
     texts,
     web_address,
 )
-from api.paging import Page, sorting
-from api.passwords import LONGEST
-from api.pictures import MEDIA_TYPE, PICTURE, portrait
-from api.uploads import UploadedFile
+from api.rest.paging import Page, sorting
+from api.rest.uploads import UploadedFile
 from engine.catalogue_errors import AlreadyExists, NoAccount
 from engine.errors import NotFound
 

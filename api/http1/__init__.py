@@ -3,7 +3,7 @@
 Tornado parses headers and moves bytes in Python; that, not its handlers, is what limits it. This package
 implements the interfaces that its handlers stand on (`HTTPConnection`, `HTTPServerConnectionDelegate`,
 `HTTPMessageDelegate`), so that they run on it unmodified. A WebSocket takes the transport over after its
-handshake (`api.socket_handshake`).
+handshake (`api.ws.handshake`).
 
     head.py        octets of a request's head → a checked head, or a refusal
     headers.py     header fields as handlers read them

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from api.http1.peer import Peer
 from api.http1.refusal import RefusalReport
+from api.http1.trusted_proxies import TrustedProxies
 from api.limits import Limits
-from api.peer import Peer
-from api.trusted_proxies import TrustedProxies
 
 
 class Admission(Enum):

@@ -17,7 +17,6 @@ from typing import cast
 
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
-from api.common_headers import new_request_id
 from api.errors import ApiError, MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.body import Body, ChunkedBody, MeasuredBody
 from api.http1.connection import RequestConnection
@@ -26,9 +25,10 @@ from api.http1.head import RequestHead, parse_head
 from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
+from api.http1.peer import Peer
 from api.http1.phase import Phase
 from api.http1.refusal import Refusal, refusal_octets
-from api.peer import Peer
+from api.rest.common_headers import new_request_id
 
 log = logging.getLogger("frontrow.http")
 

@@ -5,9 +5,9 @@ import logging
 from typing import cast
 
 from api.http1.host import Admission, Host
+from api.http1.peer import Peer
 from api.http1.protocol import Http1Protocol
-from api.peer import Peer
-from api.proxy_protocol import HEAD, HEAD_LIMIT_BYTES, MalformedProxyHeader, header_bytes, source_of
+from api.http1.proxy_protocol import HEAD, HEAD_LIMIT_BYTES, MalformedProxyHeader, header_bytes, source_of
 
 log = logging.getLogger("frontrow.http")
 

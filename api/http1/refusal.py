@@ -8,8 +8,8 @@ from typing import NamedTuple
 import orjson
 
 from api.bodies import MEDIA_TYPE
-from api.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 from api.errors import ApiError, problem_of
+from api.rest.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 
 
 class Refusal(NamedTuple):

@@ -11,9 +11,9 @@ from api.http1.host import Admission, HostedConnection
 from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
+from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.identity.throttle import network_of
 from api.limits import Limits
-from api.throttle import network_of
-from api.trusted_proxies import NO_PROXIES, TrustedProxies
 
 _GRACE_SECONDS = 1.0
 _REFUSED_AT_ONCE = 256

@@ -16,10 +16,10 @@ from marshmallow import Schema
 
 from api.catalogue.collection import RowsOf
 from api.catalogue.ports import Record
-from api.endpoint import Access, Call, Resource
-from api.fields import RequestSchema, changes_to
 from api.public.shapes import ListQuery, Named, Window, identifier
-from api.styles import Content
+from api.rest.endpoint import Access, Call, Resource
+from api.rest.fields import RequestSchema, changes_to
+from api.rest.styles import Content
 from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
 from engine.errors import EngineError, NotFound
 

@@ -8,9 +8,9 @@ import time
 
 from marshmallow import fields
 
-from api.endpoint import Access, Call, Document, Resource
-from api.fields import Moment
 from api.public.shapes import Named
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import Moment
 from api.wire import timestamp, timestamp_or_none
 
 cleanup = Resource("/api/admin/reservations", tag="Reservations")

@@ -6,10 +6,10 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.endpoint import Access, Call, Document, Resource
-from api.fields import Moment, Money, text
 from api.public.shapes import ListQuery, Named, Window, identifier
-from api.styles import Content
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import Moment, Money, text
+from api.rest.styles import Content
 from engine.commands import ReadStock
 from engine.errors import NotFound
 from engine.replies import Stock, StockLevel

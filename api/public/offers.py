@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
+from api.identity.tokens import Identity
 from api.public.shapes import id_of
 from api.recency import RecentlyUsed
-from api.tokens import Identity
 from engine.errors import NotFound
 
 FRESH_SECONDS = 2.0

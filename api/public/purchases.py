@@ -12,10 +12,11 @@ import orjson
 from marshmallow import ValidationError, fields, validate
 
 from api.bodies import Body
-from api.endpoint import Access, Answer, Call, Document, Resource
 from api.errors import InvalidInput, NotAuthenticated
-from api.fields import email_address, text
-from api.phones import Phone
+from api.papers.seal import BrokenSeal, Seal
+from api.papers.ticket_codes import Admission, TicketCodes
+from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
+from api.public.phones import Phone
 from api.public.readable_codes import new_ticket_code
 from api.public.refusals import (
     NotYourReservation,
@@ -34,10 +35,9 @@ from api.public.reserving import (
     reservation_document,
 )
 from api.public.shapes import ByGuest, Input, Named, identifier
-from api.seal import BrokenSeal, Seal
-from api.ticket_codes import Admission, TicketCodes
-from api.ticket_pictures import MEDIA_TYPES, TicketPicture
-from api.tickets import confirmed
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.fields import email_address, text
+from api.seats.tickets import confirmed
 from api.wire import holder_of, price, timestamp
 from engine import errors
 from engine.catalogue_errors import TicketNotConfirmed

@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import orjson
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from api.endpoint import Access, Call, Document, Resource
-from api.fields import Limited
 from api.limits import Limits
 from api.public.offers import Offer
 from api.public.refusals import (
@@ -33,7 +31,9 @@ from api.public.reserving import (
     seconds_left,
 )
 from api.public.shapes import ByGuest, Input, ListQuery, Named, Window, opaque_id, session_id
-from api.styles import Content
+from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.fields import Limited
+from api.rest.styles import Content
 from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds

@@ -4,8 +4,8 @@ import secrets
 
 from marshmallow import fields
 
-from api.endpoint import Access, Call, Document, Resource
 from api.public.shapes import Named
+from api.rest.endpoint import Access, Call, Document, Resource
 
 _BYTES = 24
 

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from api.fields import LARGEST_ID, RequestSchema
-from api.styles import Content, camel_case
+from api.rest.fields import LARGEST_ID, RequestSchema
+from api.rest.styles import Content, camel_case
 
 USUAL_SIZE = 10
 SIZE_LIMIT = 100

@@ -6,7 +6,7 @@ import signal
 import socket
 from typing import NamedTuple, Self
 
-from api.tokens import Identity, InvalidToken, Tokens
+from api.identity.tokens import Identity, InvalidToken, Tokens
 
 BACKLOG = 1024
 

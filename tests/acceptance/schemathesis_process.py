@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from api.fields import LARGEST_ID
-from api.idempotency import KEY_HEADER
+from api.rest.fields import LARGEST_ID
+from api.rest.idempotency import KEY_HEADER
 from tests.acceptance.server_process import ServerProcess
 
 CHECKS = (

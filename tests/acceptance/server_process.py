@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 import aiohttp
 
-from api.tokens import Tokens
+from api.identity.tokens import Tokens
 from frontrow.settings import PREFIX, load_settings, variable_of
 from frontrow.signing import tokens_of
 from tests.acceptance.database_process import DatabaseProcess

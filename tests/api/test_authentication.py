@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from api.application import RESOURCES
-from api.endpoint import PLACEHOLDER, Access, Endpoint, Resource
+from api.rest.endpoint import PLACEHOLDER, Access, Endpoint, Resource
 from tests.api.venue import SCREENING, Venue, without_catalogue
 from tests.signing_keys import STRONG_SECRET
 

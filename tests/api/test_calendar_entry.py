@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from api.calendar_entry import Visit, calendar_of
+from api.papers.calendar_entry import Visit, calendar_of
 
 VISIT = Visit(
     uid="booking-2001@frontrow",

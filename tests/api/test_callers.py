@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.host_names import HostNames
-from api.origins import AllowedOrigins
+from api.identity.host_names import HostNames
+from api.identity.origins import AllowedOrigins
 from tests.api.venue import SCREENING, Venue
 
 EVIL = "https://evil.example"

@@ -8,11 +8,11 @@ from marshmallow import Schema, ValidationError, fields
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
 from api.application import RESOURCES
-from api.endpoint import Access, Resource
 from api.errors import InvalidInput
 from api.limits import Limits
-from api.parsing import Parser
-from api.receipts import TICKET, TICKETS_CREATED, encode_reply
+from api.rest.endpoint import Access, Resource
+from api.rest.parsing import Parser
+from api.seats.receipts import TICKET, TICKETS_CREATED, encode_reply
 from api.unfinished import UnfinishedWork
 from engine.errors import SeatsUnavailable
 from engine.replies import Held

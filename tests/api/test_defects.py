@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from api.answers import AnswersInOrder
-from api.confirmations import Confirmations, Paper
-from api.open_sockets import OpenSockets
-from api.revocations import Revocations
-from api.styles import Style
-from api.throttle import Throttle
-from api.ticket_codes import TicketCodes
-from api.tokens import Identity
+from api.identity.revocations import Revocations
+from api.identity.throttle import Throttle
+from api.identity.tokens import Identity
+from api.papers.confirmations import Confirmations, Paper
+from api.papers.ticket_codes import TicketCodes
+from api.rest.styles import Style
+from api.ws.answers import AnswersInOrder
+from api.ws.open_sockets import OpenSockets
 from engine.accounts import RevokedToken, RevokedUser
 from engine.replies import SeatsChanged
 from tests.api.caller import RESERVATIONS, TICKETS

@@ -7,9 +7,9 @@ import pytest
 from marshmallow import RAISE
 
 from api.application import RESOURCES
-from api.endpoint import Endpoint
-from api.openapi import ecma_pattern
-from api.openapi_texts import body_example
+from api.documents.openapi import ecma_pattern
+from api.documents.texts import body_example
+from api.rest.endpoint import Endpoint
 from api.services import Limits
 from tests.api.caller import RESERVATIONS
 from tests.api.venue import SCREENING, Venue, without_catalogue

@@ -2,7 +2,7 @@
 
 import json
 
-from api.event_updates import EventUpdates
+from api.events.updates import EventUpdates
 from engine.replies import SeatsChanged
 
 AT = 1_731_321_000.0

@@ -13,10 +13,10 @@ from urllib.parse import urljoin
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from api.exchange import Exchange
 from api.http1.protocol import Http1Protocol
 from api.http_server import HTTPTOOLS, TORNADO
 from api.json_log import JsonLines
+from api.rest.exchange import Exchange
 from api.services import Limits
 from tests.api.caller import RESERVATIONS, TICKETS, Caller, Response
 from tests.api.venue import ORIGIN, SCREENING, Venue

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.feed import Frames, Position, SeatFeed, Watcher
-from api.seat_updates import SEAT_WORDINGS
-from api.socket_messages import UpdateForm
+from api.seats.messages import UpdateForm
+from api.seats.updates import SEAT_WORDINGS
+from api.ws.feed import Frames, Position, SeatFeed, Watcher
 from engine.memory import ManualClock
 from engine.replies import SeatsChanged, SeatView
 

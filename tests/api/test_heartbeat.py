@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from api.heartbeat import Heartbeat
+from api.ws.heartbeat import Heartbeat
 from engine.memory import ManualClock
 
 SECONDS = 16.0

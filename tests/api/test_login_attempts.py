@@ -1,7 +1,7 @@
 """The limits on guessing passwords, which lock no owner out."""
 
 from api.errors import TooManyAttempts
-from api.login_attempts import LoginAttempts
+from api.identity.login_attempts import LoginAttempts
 from engine.memory import ManualClock
 
 ADA = "ada@home.example"

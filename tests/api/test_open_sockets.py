@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.open_sockets import OpenSockets, TooManyOfHolder, TooManySockets
+from api.ws.open_sockets import OpenSockets, TooManyOfHolder, TooManySockets
 
 
 def keep(closed):

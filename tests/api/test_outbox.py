@@ -9,8 +9,8 @@ from tornado.websocket import WebSocketClosedError
 from websockets.frames import Close, Opcode
 from websockets.protocol import CLIENT, Protocol
 
-from api.outbox import Outbox, text_frame
-from api.socket_frames import FINAL, frame
+from api.ws.frames import FINAL, frame
+from api.ws.outbox import Outbox, text_frame
 from tests.http.stage import on_both_loops
 
 pytestmark = [pytest.mark.gen_test, on_both_loops]

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError
 
-from api.fields import RequestSchema
-from api.plain_bodies import PlainBody
-from api.seat_reservations import SeatSelection, ToggleSelection
-from api.tickets import Booking
+from api.rest.fields import RequestSchema
+from api.rest.plain_bodies import PlainBody
+from api.seats.reservations import SeatSelection, ToggleSelection
+from api.seats.tickets import Booking
 
 IDS = (
     st.integers(-1, 3)

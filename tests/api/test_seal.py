@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.seal import BrokenSeal, Seal
+from api.papers.seal import BrokenSeal, Seal
 
 SEAL = Seal(b"k" * 32)
 SECRET = b"ada@home.example"

@@ -12,11 +12,11 @@ from tornado.ioloop import IOLoop
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
-from api.heartbeat import Heartbeat
-from api.outbox import text_frame
-from api.rate_limit import RateLimit
-from api.socket_connection import SocketConnection
-from api.socket_frames import FrameReader
+from api.ws.connection import SocketConnection
+from api.ws.frames import FrameReader
+from api.ws.heartbeat import Heartbeat
+from api.ws.outbox import text_frame
+from api.ws.rate_limit import RateLimit
 from engine.memory import ManualClock
 from tests.http.stage import on_both_loops
 

@@ -7,8 +7,8 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 from websockets.frames import Opcode as Kind
 
-from api.rate_limit import RateLimit
-from api.socket_frames import Fault, FrameReader, Message, Opcode, text_of
+from api.ws.frames import Fault, FrameReader, Message, Opcode, text_of
+from api.ws.rate_limit import RateLimit
 
 LIMIT_BYTES = 1000
 

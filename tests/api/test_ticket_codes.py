@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.ticket_codes import Admission, ForgedCode, TicketCodes, read_code
+from api.papers.ticket_codes import Admission, ForgedCode, TicketCodes, read_code
 
 CODES = TicketCodes(b"a seed of thirty-two secret byte")
 TICKET = Admission(2001, 123, 42)

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from api.tokens import Identity, InvalidToken, NoSigningKey, Tokens, UnusableKey
+from api.identity.tokens import Identity, InvalidToken, NoSigningKey, Tokens, UnusableKey
 from tests.signing_keys import ED25519_KEY, RSA_KEY, STRONG_SECRET, private_pem, public_pem
 
 NOW = 1_800_000_000.0

@@ -10,13 +10,13 @@ from typing import Any
 from tornado.testing import bind_unused_port
 
 from api.application import FrontrowApplication
-from api.endpoint import Endpoint
 from api.http_server import make_http_server
-from api.origins import AllowedOrigins
-from api.seal import Seal
+from api.identity.origins import AllowedOrigins
+from api.identity.tokens import Tokens
+from api.papers.seal import Seal
+from api.papers.ticket_codes import TicketCodes
+from api.rest.endpoint import Endpoint
 from api.services import Confirmations, HttpObserver, Limits, Services
-from api.ticket_codes import TicketCodes
-from api.tokens import Tokens
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
 from engine.directory import Screenings

@@ -12,7 +12,7 @@ from PIL import Image
 from tornado.ioloop import IOLoop
 
 from api.application import RESOURCES
-from api.endpoint import Access, Endpoint
+from api.rest.endpoint import Access, Endpoint
 from tests.api.caller import Response
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.members import PASSWORD

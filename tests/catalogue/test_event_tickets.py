@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.ticket_codes import Admission, read_code
+from api.papers.ticket_codes import Admission, read_code
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, PUBLIC, Guest, data, make_event, make_type, refusal
 from tests.catalogue.programme import open_house as open_cinema

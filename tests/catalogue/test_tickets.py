@@ -11,7 +11,7 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.ticket_codes import Admission, read_code
+from api.papers.ticket_codes import Admission, read_code
 from tests.api.caller import TICKETS, Response
 from tests.catalogue.programme import hour, make, make_room, make_screening, open_house
 from tests.database import execute

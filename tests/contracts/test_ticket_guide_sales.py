@@ -8,7 +8,7 @@ import pytest
 from marshmallow import RAISE
 
 from api.application import RESOURCES
-from api.styles import ENVELOPE
+from api.rest.styles import ENVELOPE
 from tests.box_office import (
     ADA,
     BOB,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from api.ticket_codes import read_code
+from api.papers.ticket_codes import read_code
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type
 from tests.house import House

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tornado.ioloop import IOLoop
 
-from api.mail import MailQueueFull, text_mail
+from api.papers.mail import MailQueueFull, text_mail
 from frontrow.mail import Postman, by_smtp, into_folder
 from tests.inbox import Inbox
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from api.seal import BrokenSeal
-from api.ticket_codes import Admission, ForgedCode, read_code
-from api.tokens import InvalidToken, NoSigningKey, Tokens
+from api.identity.tokens import InvalidToken, NoSigningKey, Tokens
+from api.papers.seal import BrokenSeal
+from api.papers.ticket_codes import Admission, ForgedCode, read_code
 from frontrow.settings import Settings
 from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, ticket_codes_of, tokens_of
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem

@@ -18,16 +18,16 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, stream_request_body
 from websockets.frames import Opcode
 
-from api.heartbeat import Heartbeat
 from api.http1.refusal import Refusal
+from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.http_server import HTTPTOOLS, TORNADO, make_http_server
+from api.identity.origins import AllowedOrigins
 from api.limits import Limits
-from api.origins import AllowedOrigins
-from api.socket_connection import SocketConnection
-from api.socket_frames import FINAL, frame
-from api.socket_handshake import Handshake
-from api.sockets import Opening, SocketLimits
-from api.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.ws.connection import SocketConnection
+from api.ws.frames import FINAL, frame
+from api.ws.handshake import Handshake
+from api.ws.heartbeat import Heartbeat
+from api.ws.socket import Opening, SocketLimits
 from engine.memory import ManualClock
 
 LAYERS = (HTTPTOOLS, TORNADO)

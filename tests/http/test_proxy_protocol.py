@@ -7,9 +7,9 @@ from ipaddress import ip_address, ip_network
 import pytest
 from websockets.frames import Frame, Opcode
 
+from api.http1.proxy_protocol import HEADER_LIMIT_BYTES
+from api.http1.trusted_proxies import TrustedProxies
 from api.limits import Limits
-from api.proxy_protocol import HEADER_LIMIT_BYTES
-from api.trusted_proxies import TrustedProxies
 from tests.http.conftest import OpenStage
 from tests.http.conversation import GET
 from tests.http.stage import Connection, Stage, on_both_loops

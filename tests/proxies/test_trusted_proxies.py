@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from api.http1.headers import RequestHeaders
-from api.trusted_proxies import FORWARDED, X_FORWARDED_FOR, TrustedProxies
+from api.http1.trusted_proxies import FORWARDED, X_FORWARDED_FOR, TrustedProxies
 
 NETWORKS = [ip_network(text) for text in ("127.0.0.1/32", "10.0.0.0/8", "2001:db8:ff::/48")]
 PROXY = "127.0.0.1"

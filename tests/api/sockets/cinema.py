@@ -15,17 +15,17 @@ from tornado.web import Application
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from api.attendance import Attendance
-from api.event_socket import EventDoor
-from api.feed import SeatFeed
+from api.events.socket import EventDoor
 from api.http_server import make_http_server
+from api.identity.origins import AllowedOrigins
+from api.identity.revocations import Revocations
+from api.identity.tokens import Tokens
 from api.limits import Limits
-from api.open_sockets import OpenSockets
-from api.origins import AllowedOrigins
-from api.revocations import Revocations
 from api.socket_routes import socket_routes
-from api.sockets import SocketLimits, SocketServices
-from api.tokens import Tokens
+from api.ws.attendance import Attendance
+from api.ws.feed import SeatFeed
+from api.ws.open_sockets import OpenSockets
+from api.ws.socket import SocketLimits, SocketServices
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.directory import Screenings

@@ -6,9 +6,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from api.compression import agreed, deflated
-from api.outbox import text_frame
-from api.sockets import SocketLimits
+from api.ws.compression import agreed, deflated
+from api.ws.outbox import text_frame
+from api.ws.socket import SocketLimits
 from tests.api.sockets.cinema import Cinema, Picture, receive
 
 SMALL, LARGE = b"[1]", b'{"seat_id":1234567},' * 200

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from api.event_messages import EVENT_SERVER_MESSAGES
-from api.sockets import SocketLimits
+from api.events.messages import EVENT_SERVER_MESSAGES
+from api.ws.socket import SocketLimits
 from engine.accounts import RevokedToken
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close

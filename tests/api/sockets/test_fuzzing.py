@@ -10,7 +10,7 @@ import random
 import pytest
 from websockets.frames import Frame, Opcode
 
-from api.sockets import SocketLimits
+from api.ws.socket import SocketLimits
 from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 
 FRAMES = int(os.environ.get("FRONTROW_TEST_SOCKET_FUZZ_FRAMES", "10000"))

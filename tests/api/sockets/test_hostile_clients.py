@@ -9,8 +9,8 @@ import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from api.socket_connection import SocketConnection
-from api.sockets import ClientSocket, SocketLimits
+from api.ws.connection import SocketConnection
+from api.ws.socket import ClientSocket, SocketLimits
 from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test

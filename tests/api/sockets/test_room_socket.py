@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from api.client_ids import ClientIdInUse, ClientIds
-from api.room_messages import ROOM_SERVER_MESSAGES
-from api.socket_messages import Pong
-from api.sockets import SocketLimits
+from api.rooms.client_ids import ClientIdInUse, ClientIds
+from api.rooms.messages import ROOM_SERVER_MESSAGES
+from api.seats.messages import Pong
+from api.ws.socket import SocketLimits
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
 

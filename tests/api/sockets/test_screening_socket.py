@@ -11,8 +11,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
-from api.socket_handshake import Handshake
-from api.socket_messages import SERVER_MESSAGES
+from api.seats.messages import SERVER_MESSAGES
+from api.ws.handshake import Handshake
 from engine.accounts import RevokedToken, RevokedUser
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close

@@ -1,0 +1,1 @@
+"""What the server says about itself: OpenAPI, AsyncAPI, the docs page, static files, status pages."""

@@ -1,0 +1,107 @@
+"""The AsyncAPI 3 document of the sockets, from the schemas that their messages are tested against."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from marshmallow import Schema
+
+from api.documents.channels import Channel
+from api.documents.openapi import schema_name, with_ecma_patterns
+
+
+def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: str = "") -> dict[str, Any]:
+    """The document.
+
+    Args:
+        version: of the server.
+        channels: the doors.
+        path_prefix: the path under which everything is served.
+    """
+    messages = {
+        schema_name(schema): schema
+        for channel in channels
+        for schema in (*channel.server_messages, *channel.client_messages)
+    }
+    queries = dict.fromkeys(channel.query for channel in channels)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Frontrow sockets",
+            "version": version,
+            "description": "Real-time updates of seats, screenings and events. REST: see openapi.json.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "servers": {
+            "this": {
+                "host": "{host}",
+                "pathname": path_prefix or "/",
+                "protocol": "wss",
+                "description": "The host that this document came from; ws without TLS.",
+                "variables": {"host": {"default": "localhost:8000"}},
+            }
+        },
+        "defaultContentType": "application/json",
+        "channels": {channel.name: _channel(channel) for channel in channels},
+        "operations": {
+            name: operation for channel in channels for name, operation in _operations(channel).items()
+        },
+        "components": {
+            "schemas": _json_schemas([*queries, *messages.values()]),
+            "messages": {name: _message(schema) for name, schema in messages.items()},
+        },
+    }
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    names = map(schema_name, (*channel.server_messages, *channel.client_messages))
+    return {
+        "address": channel.address,
+        "description": channel.description,
+        "parameters": {name: {"description": meaning} for name, meaning in channel.parameters.items()},
+        "bindings": {"ws": {"method": "GET", "query": _reference("schemas", channel.query)}},
+        "messages": {name: _reference("messages", name) for name in names},
+    }
+
+
+def _operations(channel: Channel) -> dict[str, Any]:
+    return {
+        channel.listening: _operation(channel, "send", "What the server sends.", channel.server_messages),
+        channel.speaking: _operation(channel, "receive", "What a client may send.", channel.client_messages),
+    }
+
+
+def _reference(kind: str, named: str | type[Schema]) -> dict[str, str]:
+    name = named if isinstance(named, str) else schema_name(named)
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _message(schema: type[Schema]) -> dict[str, Any]:
+    return {
+        "name": schema_name(schema),
+        "summary": (schema.__doc__ or "").partition("\n")[0],
+        "payload": _reference("schemas", schema),
+    }
+
+
+def _operation(
+    channel: Channel, action: str, summary: str, schemas: Sequence[type[Schema]]
+) -> dict[str, Any]:
+    address = f"#/channels/{channel.name}"
+    return {
+        "action": action,
+        "summary": summary,
+        "channel": {"$ref": address},
+        "messages": [{"$ref": f"{address}/messages/{schema_name(schema)}"} for schema in schemas],
+    }
+
+
+def _json_schemas(schemas: Sequence[type[Schema]]) -> dict[str, Any]:
+    """The schemas, and those they contain, in JSON Schema, which OpenAPI 3.1 shares with AsyncAPI 3."""
+    plugin = MarshmallowPlugin(schema_name_resolver=schema_name)
+    spec = APISpec("", "", openapi_version="3.1.0", plugins=[plugin])
+    for schema in schemas:
+        spec.components.schema(schema_name(schema), schema=schema)
+    components: dict[str, Any] = spec.to_dict()["components"]["schemas"]
+    return {name: with_ecma_patterns(part) for name, part in components.items()}

@@ -1,0 +1,74 @@
+"""`/docs`: Swagger UI over our own OpenAPI document, with every byte of it served from here."""
+
+from importlib.resources import files
+
+from tornado.routing import URLSpec
+
+from api.bodies import Body
+from api.documents.static_files import StaticFile
+from api.rest.endpoint import Access, Answer, Call, Resource
+
+docs_page = Resource("/docs", tag="Documentation")
+
+_HEADERS = {
+    "Cache-Control": "public, max-age=3600",
+    "Content-Security-Policy": (
+        "default-src 'none'; connect-src 'self'; img-src 'self' data:; script-src 'self'; "
+        "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+    ),
+}
+
+# All addresses are relative to the page, so that they hold under any prefix.
+_PAGE = b"""\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Frontrow API</title>
+<link rel="icon" type="image/png" sizes="32x32" href="docs/assets/favicon-32x32.png">
+<link rel="stylesheet" href="docs/assets/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="docs/assets/swagger-ui-bundle.js"></script>
+<script src="docs/page.js"></script>
+</body>
+</html>
+"""
+
+_SCRIPT = b"""\
+SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#api",
+  deepLinking: true,
+  displayRequestDuration: true,
+  persistAuthorization: true,
+});
+"""
+
+
+@docs_page.get("", access=Access.PUBLIC, media_type="text/html")
+async def documentation(call: Call) -> Answer:
+    """This documentation as a page."""
+    return Answer(200, Body(_PAGE), _HEADERS, "text/html; charset=utf-8")
+
+
+@docs_page.get("/page.js", access=Access.PUBLIC, media_type="text/javascript")
+async def documentation_script(call: Call) -> Answer:
+    """The script of the documentation's page."""
+    return Answer(200, Body(_SCRIPT), _HEADERS, "text/javascript; charset=utf-8")
+
+
+class Asset(StaticFile):
+    """A file of Swagger UI, out of the package that brings it."""
+
+    route = "/docs/assets/{file}"
+    # It only changes with the package.
+    caching = "public, max-age=86400"
+
+
+def asset_routes() -> list[URLSpec]:
+    """The route of Swagger UI's files."""
+    assets = str(files("swagger_ui") / "static")
+    return [URLSpec(r"/docs/assets/([\w.-]+\.(?:js|css|png))", Asset, {"path": assets})]

@@ -1,0 +1,92 @@
+"""What the server says about itself: welcome, health, readiness, sockets."""
+
+from collections.abc import Mapping
+
+from marshmallow import Schema, fields, validate
+
+from api.rest.endpoint import Access, Answer, Call, Document, Resource
+
+server_pages = Resource("", tag="Server")
+
+_LINKS: Mapping[str, str] = {
+    "docs": "/docs",
+    "openapi": "/openapi.json",
+    "asyncapi": "/asyncapi.json",
+    "health": "/healthz",
+    "readiness": "/readyz",
+    "metrics": "/metrics",
+}
+
+
+class Welcome(Schema):
+    """The front door."""
+
+    name = fields.String(required=True, metadata={"example": "Frontrow"})
+    message = fields.String(required=True)
+    version = fields.String(required=True)
+    status = fields.String(required=True, validate=validate.Equal("ok"))
+    links = fields.Dict(keys=fields.String(), values=fields.String(), required=True)
+
+
+@server_pages.get("/", access=Access.PUBLIC, answers=Welcome)
+async def welcome(call: Call) -> Document:
+    """Health check and welcome message."""
+    return {
+        "name": "Frontrow",
+        "message": "Welcome to the Frontrow seat reservation API",
+        "version": call.services.version,
+        "status": "ok",
+        "links": {name: call.services.path_prefix + path for name, path in _LINKS.items()},
+    }
+
+
+class Alive(Schema):
+    """A sign of life."""
+
+    status = fields.String(required=True, validate=validate.Equal("ok"))
+
+
+@server_pages.get("/healthz", access=Access.PUBLIC, answers=Alive)
+async def health(call: Call) -> Document:
+    """Whether the process is alive."""
+    return {"status": "ok"}
+
+
+class Ready(Schema):
+    """Whether requests can be served; with 503, why not."""
+
+    status = fields.String(required=True, validate=validate.OneOf(("ready", "unavailable")))
+    reasons = fields.Dict(
+        keys=fields.String(), values=fields.String(), required=True, metadata={"description": "By component."}
+    )
+
+
+@server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
+async def readiness(call: Call) -> Answer:
+    """Whether the server can do its work: the database answers and takes what is written."""
+    reasons = await call.services.readiness()
+    if reasons:
+        return Answer.of({"status": "unavailable", "reasons": dict(reasons)}, 503, {"Retry-After": "1"})
+    return Answer.of({"status": "ready", "reasons": {}})
+
+
+class SocketStatistics(Schema):
+    """The sockets that watch screenings."""
+
+    total_connections = fields.Integer(required=True, metadata={"example": 42})
+    active_screenings = fields.List(fields.Integer(), required=True, metadata={"example": [123, 124, 125]})
+    screening_details = fields.Dict(
+        keys=fields.String(), values=fields.Integer(), required=True, metadata={"example": {"123": 15}}
+    )
+
+
+@server_pages.get("/ws/stats", access=Access.PUBLIC, answers=SocketStatistics)
+async def socket_statistics(call: Call) -> Document:
+    """How many sockets watch which screening."""
+    connections = call.services.hub.connections
+    watched = sorted(connections)
+    return {
+        "total_connections": sum(connections.values()),
+        "active_screenings": watched,
+        "screening_details": {str(screening_id): connections[screening_id] for screening_id in watched},
+    }

@@ -1,0 +1,1 @@
+"""Who is calling: accounts, passwords, tokens, and what is allowed without one."""

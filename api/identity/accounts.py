@@ -1,0 +1,363 @@
+"""Accounts: registering, logging in and out, and the passwords and tokens that this takes.
+
+A log-in has an id, which its access tokens carry (`sid`) and its refresh tokens belong to. Each refresh
+token is used once and gives the next; one that comes a second time was stolen from somebody, so its
+log-in ends (RFC 9700, section 4.14.2). What ends a log-in is stored first, and then refused here at once.
+
+Nothing tells whether an address has an account but registering it: a wrong password and an unknown
+address take the same time and get the same answer.
+"""
+
+import hashlib
+import logging
+import secrets
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, NamedTuple, Protocol
+
+from api.errors import (
+    InvalidInput,
+    LoginElsewhere,
+    RefreshRefused,
+    ResetRefused,
+    TooManyAttempts,
+    WrongCredentials,
+    WrongPassword,
+)
+from api.identity.login_attempts import LoginAttempts
+from api.identity.passwords import Passwords, weakness
+from api.identity.revocations import Revocations
+from api.identity.throttle import Throttle, network_of
+from api.identity.tokens import Identity, NoSigningKey, Tokens
+from api.papers.mail import Mailer, text_mail
+from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
+from engine.catalogue_errors import NoAccount
+
+log = logging.getLogger("frontrow.accounts")
+
+_SECRET_BYTES = 32
+_MAILS_PER_ACCOUNT = 3
+
+_RESET_TEXT = """\
+Somebody has asked for another password for your account. If it was you, open this page within
+{minutes} minutes:
+
+{link}
+
+If it was not, nothing has to be done: your password stays as it is.
+"""
+
+
+class AccountRows(Protocol):
+    """Accounts, as `persistence.catalogue.users.Users` documents them."""
+
+    async def insert(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Make an account, or AlreadyExists."""
+
+    async def credentials(self, user_id: int) -> Credentials | None:
+        """Of an account."""
+
+    async def credentials_by_email(self, email: str) -> Credentials | None:
+        """Of the account with this address."""
+
+
+class LoginStore(Protocol):
+    """Log-ins, as `persistence.catalogue.logins.Logins` documents them."""
+
+    async def begin(self, credentials: Credentials, login_id: str, token: Secret) -> bool:
+        """Begin a log-in, unless the account has changed meanwhile."""
+
+    async def rehash(self, credentials: Credentials, password_hash: str) -> None:
+        """Store another hash of the same password."""
+
+    async def renew(self, user_id: int, old_digest: bytes, token: Secret) -> Renewal | None:
+        """Use a refresh token up and put another in its place."""
+
+    async def login_of_used(self, digest: bytes) -> tuple[str, int] | None:
+        """The log-in and the user of a refresh token that has been used before."""
+
+    async def end(self, revoked: RevokedToken) -> None:
+        """Revoke a token, and end the log-in of this id."""
+
+    async def change_password(
+        self, credentials: Credentials, password_hash: str, now: Callable[[], float]
+    ) -> RevokedUser | None:
+        """Set another password and end all log-ins, unless the account has changed meanwhile."""
+
+    async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
+        """Delete an account but for its row, unless it has changed meanwhile."""
+
+    async def add_reset(self, email: str, token: Secret) -> str | None:
+        """Store a token that may set another password; returns the address of the account."""
+
+    async def resettable(self, digest: bytes) -> Credentials | None:
+        """The account whose password a token may set."""
+
+    async def use_reset(
+        self, digest: bytes, credentials: Credentials, password_hash: str, now: Callable[[], float]
+    ) -> RevokedUser | None:
+        """Use a token up and set the password."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountRules:
+    """What operators set.
+
+    Attributes:
+        token_seconds: life of an access token.
+        refresh_seconds: life of a refresh token.
+        reset_seconds: life of the link in a mail.
+        attempts_per_account: wrong passwords for an account from one address, in a window.
+        attempts_per_account_anywhere: the same from all addresses that the account has not been used from.
+        attempts_per_address: expensive or revealing requests from one address, in a window.
+        window_seconds: length of the window.
+        site_url: where links in mails lead.
+    """
+
+    token_seconds: int
+    refresh_seconds: float
+    reset_seconds: float
+    attempts_per_account: int
+    attempts_per_account_anywhere: int
+    attempts_per_address: int
+    window_seconds: float
+    site_url: str
+
+
+class TokenPair(NamedTuple):
+    """What a log-in gives."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class Accounts:
+    """The accounts of this server.
+
+    Args:
+        users: where they are stored.
+        logins: where log-ins are stored.
+        passwords: makes and checks hashes.
+        tokens: issues access tokens.
+        revocations: what is told of every log-in that ends.
+        mailer: sends the links.
+        rules: what operators set.
+        now: the time, in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        users: AccountRows,
+        logins: LoginStore,
+        passwords: Passwords,
+        tokens: Tokens,
+        revocations: Revocations,
+        mailer: Mailer,
+        rules: AccountRules,
+        now: Callable[[], float],
+    ) -> None:
+        self._users = users
+        self._logins = logins
+        self._passwords = passwords
+        self._tokens = tokens
+        self._revocations = revocations
+        self._mailer = mailer
+        self._rules = rules
+        self._now = now
+        # Windows are durations, so a step of the wall clock must not lengthen or shorten them.
+        self._attempts = LoginAttempts(
+            rules.attempts_per_account, rules.attempts_per_account_anywhere, rules.window_seconds, monotonic
+        )
+        self._of_address = Throttle(rules.attempts_per_address, rules.window_seconds, monotonic)
+        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.window_seconds, monotonic)
+
+    def count_attempt(self, address: str) -> None:
+        """Count a request that costs much or tells something.
+
+        Raises:
+            TooManyAttempts: there were too many from this address.
+        """
+        self._of_address.attempt(network_of(address))
+
+    async def register(self, address: str, email: str, password: str, full_name: str) -> dict[str, Any]:
+        """Make an account.
+
+        Raises:
+            TooManyAttempts: there were too many from this address.
+            InvalidInput: the password is too weak.
+            AlreadyExists: the address has an account.
+        """
+        self.count_attempt(address)
+        password_hash = await self._hash("password", password, email)
+        return await self._users.insert(
+            {"email": email, "password_hash": password_hash, "full_name": full_name}
+        )
+
+    async def log_in(self, address: str, email: str, password: str) -> TokenPair:
+        """Begin a log-in.
+
+        Raises:
+            WrongCredentials: there is no such account, or the password is another.
+            TooManyAttempts: it has been tried too often.
+        """
+        self.count_attempt(address)
+        self._attempts.attempt(email, address)
+        credentials = await self._users.credentials_by_email(email)
+        known_hash = credentials.password_hash if credentials else None
+        if not await self._passwords.matches(password, known_hash) or credentials is None:
+            raise WrongCredentials
+        self._attempts.succeeded(email, address)
+        self._of_address.retract(network_of(address))
+        if self._passwords.is_outdated(credentials.password_hash):
+            await self._logins.rehash(credentials, await self._passwords.hash(password))
+        return await self._begin(credentials)
+
+    async def renew(self, identity: Identity, refresh_token: str) -> TokenPair:
+        """Go on with a log-in.
+
+        Raises:
+            RefreshRefused: the token is not to be believed, or not the caller's.
+        """
+        begun_at, digest = self._now(), _digest(refresh_token)
+        text, secret = self._new_secret(self._rules.refresh_seconds)
+        renewal = await self._logins.renew(identity.user_id, digest, secret)
+        if renewal is None:
+            await self._end_if_stolen(digest)
+            raise RefreshRefused
+        return self._pair(identity.user_id, renewal.is_admin, renewal.login_id, begun_at, text)
+
+    async def log_out(self, identity: Identity) -> None:
+        """End the log-in that a token comes from."""
+        await self._end(identity.login_id or identity.token_id, identity.user_id, identity.expires_at)
+
+    async def change_password(self, address: str, user_id: int, current: str, new: str) -> TokenPair:
+        """Set another password, end all log-ins and begin a new one.
+
+        Raises:
+            NoAccount: there is none.
+            WrongPassword: the current password is another.
+            InvalidInput: the new password is too weak.
+            TooManyAttempts: it has been tried too often.
+        """
+        credentials = await self.require_password(address, user_id, current)
+        password_hash = await self._hash("new_password", new, credentials.email)
+        revoked = await self._logins.change_password(credentials, password_hash, self._now)
+        if revoked is None:
+            raise WrongPassword
+        self._revocations.adopt(revoked)
+        return await self._begin(await self._own(user_id))
+
+    async def require_password(self, address: str, user_id: int, password: str) -> Credentials:
+        """See that a user knows the password.
+
+        Raises:
+            NoAccount, WrongPassword, TooManyAttempts: as above.
+        """
+        credentials = await self._own(user_id)
+        self._attempts.attempt(credentials.email, address)
+        if not await self._passwords.matches(password, credentials.password_hash):
+            raise WrongPassword
+        self._attempts.succeeded(credentials.email, address)
+        return credentials
+
+    async def send_reset(self, email: str) -> None:
+        """Send a link that sets another password, if the address has an account."""
+        try:
+            self._mails.attempt(email)
+        except TooManyAttempts:
+            return
+        text, secret = self._new_secret(self._rules.reset_seconds)
+        address = await self._logins.add_reset(email, secret)
+        if address is not None:
+            link = f"{self._rules.site_url}/reset-password?token={text}"
+            minutes = max(1, round(self._rules.reset_seconds / 60))
+            await self._mailer.send(
+                text_mail(address, "Another password", _RESET_TEXT.format(link=link, minutes=minutes))
+            )
+
+    async def reset_password(self, address: str, token: str, new: str) -> None:
+        """Set another password with the token from a mail, and end all log-ins.
+
+        Raises:
+            ResetRefused: the token is unknown, used or expired.
+            InvalidInput: the new password is too weak.
+        """
+        digest = _digest(token)
+        credentials = await self._logins.resettable(digest)
+        if credentials is None:
+            raise ResetRefused
+        password_hash = await self._hash("new_password", new, credentials.email)
+        revoked = await self._logins.use_reset(digest, credentials, password_hash, self._now)
+        if revoked is None:
+            raise ResetRefused
+        self._revocations.adopt(revoked)
+        self._attempts.trust(credentials.email, address)
+
+    async def delete(self, user_id: int) -> None:
+        """Delete an account; tickets and reviews stay, without a name.
+
+        Raises:
+            NoAccount: there is none.
+        """
+        revoked = await self._logins.anonymise(await self._own(user_id), self._now)
+        if revoked is None:
+            raise NoAccount
+        self._revocations.adopt(revoked)
+
+    async def _own(self, user_id: int) -> Credentials:
+        credentials = await self._users.credentials(user_id)
+        if credentials is None:
+            raise NoAccount
+        return credentials
+
+    async def _hash(self, field: str, password: str, email: str) -> str:
+        if reason := weakness(password, email):
+            raise InvalidInput({field: [reason]})
+        return await self._passwords.hash(password)
+
+    async def _begin(self, credentials: Credentials) -> TokenPair:
+        # The token is as old as the log-in or older, never younger: if the password is changed in between,
+        # it is refused with all others.
+        login_id, begun_at = uuid.uuid4().hex, self._now()
+        text, secret = self._new_secret(self._rules.refresh_seconds)
+        pair = self._pair(credentials.user_id, credentials.is_admin, login_id, begun_at, text)
+        if not await self._logins.begin(credentials, login_id, secret):
+            raise WrongCredentials
+        return pair
+
+    def _pair(
+        self, user_id: int, admin: bool, login_id: str, issued_at: float, refresh_token: str
+    ) -> TokenPair:
+        seconds = self._rules.token_seconds
+        try:
+            access_token = self._tokens.issue(
+                user_id, admin=admin, ttl_seconds=seconds, login_id=login_id, issued_at=issued_at
+            )
+        except NoSigningKey as error:
+            raise LoginElsewhere from error
+        return TokenPair(access_token, refresh_token, seconds)
+
+    async def _end_if_stolen(self, digest: bytes) -> None:
+        if login := await self._logins.login_of_used(digest):
+            login_id, user_id = login
+            log.warning("a refresh token of user %d was used twice; its log-in has been ended", user_id)
+            await self._end(login_id, user_id)
+
+    async def _end(self, token_id: str, user_id: int, expires_at: float = 0) -> None:
+        self._revocations.require_room()
+        revoked = RevokedToken(token_id, user_id, max(expires_at, self._now() + self._rules.token_seconds))
+        await self._logins.end(revoked)
+        self._revocations.adopt(revoked)
+
+    @staticmethod
+    def _new_secret(life_seconds: float) -> tuple[str, Secret]:
+        text = secrets.token_urlsafe(_SECRET_BYTES)
+        return text, Secret(_digest(text), life_seconds)
+
+
+def _digest(text: str) -> bytes:
+    """What is stored of a secret. It was drawn at random, so a plain digest does."""
+    return hashlib.sha256(text.encode()).digest()

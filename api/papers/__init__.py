@@ -1,0 +1,1 @@
+"""What buyers are given: mail, calendar entries, ticket codes and their pictures."""

@@ -1,0 +1,483 @@
+"""One HTTP request and its answer, on Tornado's connection or on ours.
+
+REST does without `tornado.web.RequestHandler`: the operations need none of what it keeps per request,
+and making one costs more than deciding a hold. What every answer has in common is here, once: request
+id, CORS, security headers, 304, gzip, access log and the metrics hook.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from http.client import responses
+from typing import Any, cast
+
+from tornado import httputil
+from tornado.http1connection import HTTP1Connection
+from tornado.routing import Router
+
+from api.errors import (
+    ApiError,
+    BodyTooLarge,
+    HostRefused,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    OriginRefused,
+    problem_of,
+)
+from api.http1.connection import RequestConnection
+from api.http1.head import RequestHead
+from api.json_log import log_access, log_refused_caller
+from api.rest.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
+from api.rest.endpoint import Answer, Question
+from api.rest.idempotency import KEY_HEADER
+from api.rest.operation import Operation
+from api.rest.plan import Plan
+from api.rest.request import Request
+from api.rest.routes import Routes
+from api.services import Services
+from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_frames
+
+log = logging.getLogger("frontrow.api")
+
+# A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
+# to read the 413; a larger one is answered at once and its connection closed.
+DISCARDED_BODY_BYTES = 1024 * 1024
+_UNBOUNDED = 2**62
+
+_UNAUTHENTICATED_BYTES = 16_384
+"""Longest body that is read before authentication. If the operation needs a token, it is verified before a
+longer or chunked body is read."""
+_TOO_SLOW = "The database does not answer in time; repeat the request"
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
+
+_PREFLIGHT_HEADERS: Mapping[str, str] = {
+    "Access-Control-Allow-Headers": ", ".join(
+        ("Authorization", "Content-Type", KEY_HEADER, "If-None-Match", REQUEST_ID_HEADER)
+    ),
+    "Access-Control-Max-Age": "600",
+}
+
+
+class RestRouter(Router):
+    """Creates the exchange of every request.
+
+    Args:
+        routes: what is served.
+        services: for limits, origins and counting.
+
+    Attributes:
+        unanswered: the futures and tasks that answers wait for.
+    """
+
+    def __init__(self, routes: Routes, services: Services) -> None:
+        self.routes = routes
+        self.services = services
+        self.unanswered: set[asyncio.Future[Any]] = set()
+
+    def plan(
+        self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, scheme: str | None
+    ) -> Plan:
+        """How requests with this head are answered.
+
+        Args:
+            line: method, target and version.
+            headers: the header fields.
+            scheme: "http" or "https", as the client uses it; None if unknown.
+
+        Raises:
+            HTTPInputError: the head has no Host field, or an invalid one.
+        """
+        return Plan(line, headers, scheme, self.routes, self.services)
+
+    def plan_of(self, head: RequestHead, scheme: str | None) -> Plan:
+        """As `plan`; remembered with heads that may come again.
+
+        Raises:
+            HTTPInputError: the head has no Host field, or an invalid one.
+        """
+        plan: Plan | None = head.conclusions
+        # The scheme can differ for one head if only some clients are behind a trusted proxy.
+        if plan is None or plan.scheme != scheme:
+            plan = head.conclusions = self.plan(head.line, head.headers, scheme)
+        return plan
+
+    def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
+        """The exchange of a request that nothing else serves, and no operation either."""
+        line = httputil.RequestStartLine(request.method or "", request.uri or "", request.version)
+        connection = cast(Any, request.connection)
+        return Exchange(self, self.plan(line, request.headers, connection.context.scheme), connection)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run an exchange's work and keep hold of it."""
+        task = asyncio.create_task(work)
+        self.unanswered.add(task)
+        task.add_done_callback(self.unanswered.discard)
+
+    async def finished(self) -> None:
+        """Return when every request that has been read is answered."""
+        while self.unanswered:
+            await asyncio.wait(self.unanswered)
+
+
+class Entrance(httputil.HTTPMessageDelegate):
+    """Where a request comes in on Tornado's connection, which hands its head over later.
+
+    Operations get it straight away, all other handlers by Tornado's routing.
+
+    Args:
+        router: of the operations.
+        connection: where it comes from.
+        elsewhere: takes what is none of theirs.
+    """
+
+    __slots__ = ("_connection", "_delegate", "_elsewhere", "_router")
+
+    def __init__(
+        self,
+        router: RestRouter,
+        connection: HTTP1Connection,
+        elsewhere: Callable[[], httputil.HTTPMessageDelegate],
+    ) -> None:
+        # Until the head has been found to be in order, nobody has to be told of anything.
+        self._delegate = httputil.HTTPMessageDelegate()
+        self._router = router
+        self._connection = connection
+        self._elsewhere = elsewhere
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
+        """Choose who takes it."""
+        connection = cast(Any, self._connection)
+        if connection.context.relays:
+            connection.context = self._router.services.proxies.client(connection.context, headers)
+        plan = self._router.plan(start_line, headers, connection.context.scheme)
+        if plan.served_elsewhere:
+            self._delegate = self._elsewhere()
+        else:
+            self._delegate = Exchange(self._router, plan, self._connection)
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Hand on a part of the body."""
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        """Hand on that it is complete."""
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        """Hand on that the client went away."""
+        self._delegate.on_connection_close()
+
+
+class Exchange(httputil.HTTPMessageDelegate):
+    """Reads one request and sends its answer.
+
+    Args:
+        router: where it came from.
+        plan: what its head decides.
+        connection: where it came from, and where its answer goes.
+    """
+
+    _body: bytes | bytearray = b""
+    _body_bytes = 0
+    _started_at = 0.0
+    _user_id: int | None = None
+    _patience: asyncio.TimerHandle | None = None
+    _answered = False
+    _question: Question | None = None
+
+    def __init__(
+        self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
+    ) -> None:
+        self._router = router
+        self._plan = plan
+        self._connection = connection
+        self._remote_ip: str = cast(Any, connection).context.remote_ip or ""
+        self._request_id = plan.request_id or new_request_id()
+        counted = plan.style.rate_limited
+        self._tally = router.services.rate_limits.tally(self._remote_ip) if counted else None
+
+    # What the connection calls.
+
+    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
+        """Refuse a body that is too long even to be discarded, or a long one without a valid token."""
+        plan = self._plan
+        if not plan.has_body:
+            return
+        readable_bytes = max(DISCARDED_BODY_BYTES, 2 * plan.body_limit_bytes)
+        self._connection.set_max_body_size(readable_bytes)
+        if plan.declared_bytes is not None and plan.declared_bytes > readable_bytes:
+            # The connection would answer 400 by itself; the bound is lifted and the connection closed.
+            self._connection.set_max_body_size(_UNBOUNDED)
+            self._body_bytes = plan.declared_bytes
+            self._refuse_unread(BodyTooLarge(plan.body_limit_bytes))
+        elif plan.declared_bytes is None or plan.declared_bytes > _UNAUTHENTICATED_BYTES:
+            self._authenticate_early()
+
+    def _authenticate_early(self) -> None:
+        """Verify the token before the body is read, if the operation needs one."""
+        operation = self._plan.operation
+        if operation is None:
+            return
+        try:
+            operation.authenticate(self._request(b""))
+        except ApiError as refusal:
+            error = refusal
+            try:
+                if self._tally:
+                    self._tally.count_request()
+            except ApiError as limited:
+                error = limited
+            self._refuse_unread(error)
+
+    def _refuse_unread(self, error: ApiError) -> None:
+        """Answer before the body has been read; the connection cannot be used after that."""
+        self._started_at = time.perf_counter()
+        refusal = self._refused(error)
+        self._send(refusal._replace(headers={**refusal.headers, "Connection": "close"}))
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body, up to its limit."""
+        if self._answered:
+            return
+        self._body_bytes += len(chunk)
+        if self._body_bytes <= self._plan.body_limit_bytes:
+            if not self._body:
+                self._body = chunk
+            elif isinstance(self._body, bytearray):
+                self._body += chunk
+            else:
+                # A bytearray grows in place, so a body in many small pieces is not copied for each of them.
+                self._body = bytearray(self._body + chunk)
+
+    def _request(self, body: bytes) -> Request:
+        plan = self._plan
+        return Request(plan.headers, plan.uri, plan.query, body, self._remote_ip, plan.credentials)
+
+    def finish(self) -> None:
+        """The request is complete: answer it, or see to it that it is answered."""
+        self._started_at = time.perf_counter()
+        try:
+            answer = self._begin()
+        except Exception as error:
+            answer = self._refused(error)
+        if answer is not None:
+            self._send(answer)
+
+    def on_connection_close(self) -> None:
+        """The client went away in the middle of its request."""
+        self._body = b""
+
+    # The answer.
+
+    def _begin(self) -> Answer | None:
+        """Do what is asked for, or begin to.
+
+        Returns:
+            The answer; None if it will be sent when what it waits for is done.
+        """
+        plan = self._plan
+        if self._body_bytes > plan.body_limit_bytes:
+            raise BodyTooLarge(plan.body_limit_bytes)
+        if not plan.host_admitted:
+            host = plan.headers["Host"]
+            log_refused_caller(host=host, origin=plan.headers.get("Origin"), request_id=self._request_id)
+            raise HostRefused(host)
+        if not plan.origin_admitted:
+            log_refused_caller(
+                host=plan.headers.get("Host"), origin=plan.headers["Origin"], request_id=self._request_id
+            )
+            raise OriginRefused
+        if self._tally and plan.method != "OPTIONS":
+            self._tally.count_request()
+        operation = plan.operation
+        if operation is None:
+            return self._unserved()
+        request = self._request(bytes(self._body))
+        identity = operation.authenticate(request)
+        if identity:
+            self._user_id = identity.user_id
+        prepared = operation.prepared(request, plan.named, identity, self._tally)
+        asked = operation.asked(prepared)
+        if asked is None:
+            self._router.run(self._wait_for(operation.answer(prepared)))
+            self._bound_the_wait()
+        else:
+            self._question = asked.question
+            self._router.unanswered.add(asked.reply)
+            # It is called in the next turn at the earliest, when all that came in this one has been read.
+            # Clients whose answers leave together come back together, and a turn costs as much for one as
+            # for many.
+            asked.reply.add_done_callback(self._replied)
+            if operation.endpoint.durable:
+                self._bound_the_wait()
+        return None
+
+    def _bound_the_wait(self) -> None:
+        """Answer the request within `answer_wait_seconds`, whatever it waits for.
+
+        This is the only place that does, so nothing beneath needs a time limit for the client's sake.
+        """
+        if self._patience is None:
+            seconds = self._router.services.limits.answer_wait_seconds
+            self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
+
+    def _unserved(self) -> Answer:
+        """What is answered where the method is none of an operation's."""
+        if self._plan.match is None:
+            raise NotFound
+        methods = self._plan.match.route.methods
+        if self._plan.method != "OPTIONS":
+            raise MethodNotAllowed(methods)
+        allowed = ", ".join(methods)
+        headers = {"Allow": allowed}
+        if "Access-Control-Request-Method" in self._plan.headers:
+            headers |= {"Access-Control-Allow-Methods": allowed, **_PREFLIGHT_HEADERS}
+        return Answer(204, headers=headers)
+
+    async def _wait_for(self, answering: Coroutine[Any, Any, Answer]) -> None:
+        try:
+            answer = await answering
+        except (Exception, asyncio.CancelledError) as error:
+            # This task is never cancelled itself; a CancelledError comes from what the work waited for, and
+            # the client still needs an answer.
+            answer = self._refused(error)
+        self._send(answer)
+
+    def _replied(self, reply: "asyncio.Future[Any]") -> None:
+        self._router.unanswered.discard(reply)
+        try:
+            answer = self._concluded(reply)
+        except (Exception, asyncio.CancelledError) as error:
+            answer = self._refused(error)
+        if answer is not None:
+            self._send(answer)
+
+    def _concluded(self, reply: "asyncio.Future[Any]") -> Answer | None:
+        """The answer to the engine's reply; None if a refusal has to be reconsidered first."""
+        operation, question = cast(Operation, self._plan.operation), cast(Question, self._question)
+        refusal = reply.exception()
+        if not isinstance(refusal, EngineError):
+            return operation.written(question.told(reply.result()))
+        if question.reconsidered is None:
+            # The usual refusal need not be raised to be answered.
+            return self._refused(refusal)
+        self._router.run(self._wait_for(operation.reconsidered(question, refusal)))
+        self._bound_the_wait()
+        return None
+
+    def _stop_waiting(self) -> None:
+        """Answer that it takes too long. The work goes on, within the time limits of the database."""
+        self._patience = None
+        reads = self._plan.method in ("GET", "HEAD")
+        self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
+
+    def _refused(self, error: BaseException) -> Answer:
+        style = self._plan.style
+        if isinstance(error, ApiError | EngineError):
+            if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
+                error = self._plan.operation.outcome_unknown(self._plan.headers)
+            try:
+                answer = Answer.of(*style.refused(problem_of(error)))
+                forget_frames(error)
+                return answer
+            except Exception as defect:
+                error = defect
+        log.error("request %s failed", self._request_id, exc_info=error)
+        forget_frames(error)
+        return Answer.of(*style.refused(problem_of(InternalError(self._request_id))))
+
+    # Sending it.
+
+    def _send(self, answer: Answer) -> None:
+        if self._answered:
+            # Too late: the client has been answered that the outcome is unknown.
+            return
+        self._answered = True
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        try:
+            self._write(answer)
+        except Exception as defect:
+            self._write_instead(self._refused(defect))
+
+    def _write_instead(self, answer: Answer) -> None:
+        """Send an error in place of an answer that could not be sent, or close the connection."""
+        connection = self._connection
+        try:
+            if isinstance(connection, RequestConnection) and connection.begun:
+                connection.break_off()
+            else:
+                self._write(answer)
+        except Exception:
+            log.exception("request %s cannot be answered", self._request_id)
+            if isinstance(connection, RequestConnection):
+                connection.break_off()
+            else:
+                connection.close()
+
+    def _write(self, answer: Answer) -> None:
+        status, content, fields = self._represented(answer)
+        shared = self._plan.shared_fields
+        if answer.headers:
+            shared = shared.without(answer.headers)
+        connection = self._connection
+        if isinstance(connection, RequestConnection):
+            connection.answer(status, shared, fields, content)
+        else:
+            line = httputil.ResponseStartLine("HTTP/1.1", status, responses.get(status, ""))
+            connection.write_headers(line, httputil.HTTPHeaders({**shared.fields, **fields}), content)
+            connection.finish()
+        self._account_for(status)
+
+    def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
+        """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
+        plan = self._plan
+        fields = {
+            **answer.headers,
+            "Date": http_date(int(time.time())),
+            REQUEST_ID_HEADER: self._request_id,
+        }
+        if self._tally is not None:
+            fields |= self._tally.headers
+        if answer.status == 204:
+            return 204, b"", fields
+        if plan.if_none_match is not None and _is_known(fields.get("ETag"), plan.if_none_match):
+            return 304, b"", fields
+        content = answer.body.plain
+        if plan.accepts_gzip and answer.body.worth_compressing:
+            content = answer.body.compressed
+            fields["Content-Encoding"] = "gzip"
+        fields["Content-Type"] = answer.media_type
+        fields["Content-Length"] = str(len(content))
+        return answer.status, (b"" if plan.method == "HEAD" else content), fields
+
+    def _account_for(self, status: int) -> None:
+        seconds = time.perf_counter() - self._started_at
+        plan = self._plan
+        method = plan.method if plan.method in _METHODS else "OTHER"
+        self._router.services.http_observer.request_finished(plan.route, method, status, seconds)
+        log_access(
+            method=method,
+            route=plan.route,
+            path=plan.path,
+            status=status,
+            seconds=seconds,
+            address=self._remote_ip,
+            request_id=self._request_id,
+            user_id=self._user_id,
+        )
+
+
+def _is_known(entity_tag: str | None, if_none_match: str) -> bool:
+    """Whether the client has the current version (RFC 9110, section 13.1.2: weak comparison)."""
+    if entity_tag is None:
+        return False
+    opaque = entity_tag.removeprefix("W/")
+    return any(match[0] == "*" or match[1] == opaque for match in _ENTITY_TAG.finditer(if_none_match))

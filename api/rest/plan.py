@@ -1,0 +1,160 @@
+"""What the head of a request decides by itself: who answers it, how, and with which fields.
+
+Clients repeat themselves, and `api.http1.head` remembers the heads that come again. So all that follows from
+a head alone is worked out here once, and remembered with it. What may change between two requests of the
+same head stays out of it: whether a token is still valid, how many requests a caller has left.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
+
+from api.http1.path_prefix import within
+from api.rest.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
+from api.rest.idempotency import REPLAYED_HEADER
+from api.rest.operation import Operation
+from api.rest.routes import Match, Routes
+from api.rest.styles import Style, style_of
+from api.services import Services
+
+_SOCKETS = "/ws/"
+_ORIGINS_KEPT = 1024
+# RFC 9110, section 7.2, with the registered names of RFC 3986; brackets are an IPv6 address's.
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
+_EXPOSED_HEADERS = (
+    "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
+    f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
+)
+
+
+class Plan:
+    """How requests with one head are answered.
+
+    Args:
+        line: method, target and version.
+        headers: the header fields.
+        scheme: "http" or "https", as the client uses it; None if unknown.
+        routes: what is served.
+        services: for limits and origins.
+
+    Attributes:
+        route: pattern of the path, for logs and metrics.
+        operation: what the method does at the path, if it is served there.
+        named: what the path names.
+        host_admitted: whether the Host field names this server.
+        served_elsewhere: whether it goes to Tornado's handlers of sockets and files, as no operation matches.
+        origin_admitted: whether there is no Origin field, or an allowed one.
+        shared_fields: those of the answer's head that do not depend on what is answered.
+        request_id: the client's own, if it gave one that is short and plain.
+        declared_bytes: length of the body as declared; None if there is none, or if it comes in chunks.
+        body_limit_bytes: what is taken of a body.
+        credentials: the Bearer token of the Authorization field; None where that has none.
+
+    Raises:
+        HTTPInputError: the head has no Host field, or an invalid one.
+    """
+
+    __slots__ = (
+        "accepts_gzip",
+        "body_limit_bytes",
+        "credentials",
+        "declared_bytes",
+        "has_body",
+        "headers",
+        "host_admitted",
+        "if_none_match",
+        "match",
+        "method",
+        "named",
+        "operation",
+        "origin_admitted",
+        "path",
+        "query",
+        "request_id",
+        "route",
+        "scheme",
+        "served_elsewhere",
+        "shared_fields",
+        "style",
+        "uri",
+    )
+
+    def __init__(
+        self,
+        line: RequestStartLine,
+        headers: HTTPHeaders,
+        scheme: str | None,
+        routes: Routes,
+        services: Services,
+    ) -> None:
+        self.method, self.uri, version = line
+        self.scheme = scheme
+        self.path, _, self.query = self.uri.partition("?")
+        self.headers = headers
+        _require_host(headers.get("Host"), version)
+        served_path = within(services.path_prefix, self.path)
+        self.match: Match | None = None
+        if served_path is not None and not _opens_socket(served_path, headers):
+            self.match = routes.find(served_path)
+        self.style: Style = style_of(served_path or self.path)
+        self.host_admitted = services.hosts.admits(headers.get("Host"))
+        self.served_elsewhere = self.match is None and self.host_admitted
+        self.route, self.operation, self.named = _served(self.method, self.match)
+        self.body_limit_bytes = (
+            self.operation.body_limit_bytes if self.operation else services.limits.body_bytes
+        )
+        self.credentials = credentials_in(headers.get("Authorization", ""))
+        declared = headers.get("Content-Length")
+        self.has_body = declared is not None or "Transfer-Encoding" in headers
+        self.declared_bytes = int(declared[:20]) if declared is not None and declared.isdecimal() else None
+        self.request_id = request_id_given(headers.get(REQUEST_ID_HEADER))
+        self.accepts_gzip = "gzip" in headers.get("Accept-Encoding", "")
+        self.if_none_match: str | None = headers.get("If-None-Match")
+        origin = headers.get("Origin")
+        self.origin_admitted = origin is None or services.allowed_origins.admits(
+            origin, headers.get("Host"), scheme
+        )
+        self.shared_fields = _shared_with(origin) if origin and self.origin_admitted else COMMON_HEADERS
+
+
+def _opens_socket(path: str, headers: HTTPHeaders) -> bool:
+    """Whether this is a WebSocket's handshake; plain requests may be served at the same path (/ws/stats)."""
+    return path.startswith(_SOCKETS) and headers.get("Upgrade", "").lower() == "websocket"
+
+
+def _served(method: str, match: Match | None) -> tuple[str, Operation | None, Mapping[str, int | str]]:
+    if match is None:
+        return "unmatched", None, {}
+    route, parameters = match
+    operation = route.operations.get("GET" if method == "HEAD" else method)
+    if operation is None:
+        return route.pattern, None, {}
+    return route.pattern, operation, dict(zip(operation.endpoint.path_parameters, parameters, strict=True))
+
+
+def credentials_in(authorization: str) -> str | None:
+    """The Bearer token of an Authorization field (RFC 6750, section 2.1); None where there is none."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+@lru_cache(_ORIGINS_KEPT)
+def _shared_with(origin: str) -> FieldLines:
+    """What a page of this origin is allowed to read."""
+    return FieldLines(
+        {
+            **COMMON_HEADERS.fields,
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
+        }
+    )
+
+
+def _require_host(host: str | None, version: str) -> None:
+    if host is None:
+        if version != "HTTP/1.0":
+            raise HTTPInputError("Missing Host header")
+    elif not _HOST.fullmatch(host):
+        raise HTTPInputError("Invalid Host header")

@@ -1,0 +1,67 @@
+"""Files in requests: as the whole body, or as a part of a form."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
+
+from api.errors import InvalidInput, UnsupportedMediaType
+from api.rest.request import Request
+
+_FORM = "multipart/form-data"
+_UNKNOWN_TYPE = "application/octet-stream"
+
+
+class UploadedFile(NamedTuple):
+    """A file as it came.
+
+    Attributes:
+        media_type: what its sender says it is; empty if the sender does not say.
+    """
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The declaration of a file that an operation takes.
+
+    Attributes:
+        media_types: what it may be.
+        field: its name in a form.
+    """
+
+    media_types: tuple[str, ...]
+    field: str = "file"
+
+    def read(self, request: Request) -> UploadedFile:
+        """The file in a request.
+
+        Raises:
+            UnsupportedMediaType: the request is declared as something else.
+            InvalidInput: there is no file in it.
+        """
+        media_type = _media_type(request.headers.get("Content-Type", ""))
+        if media_type == _FORM:
+            return self._read_form(request)
+        if media_type not in (*self.media_types, _UNKNOWN_TYPE, ""):
+            raise UnsupportedMediaType((*self.media_types, _FORM))
+        if not request.body:
+            raise InvalidInput({self.field: ["Missing data for required field."]})
+        return UploadedFile(request.body, media_type.replace(_UNKNOWN_TYPE, ""))
+
+    def _read_form(self, request: Request) -> UploadedFile:
+        files: dict[str, list[HTTPFile]] = {}
+        try:
+            parse_body_arguments(request.headers["Content-Type"], request.body, {}, files)
+        except HTTPInputError as error:
+            raise InvalidInput({"body": [f"Must be a form: {error}"]}) from error
+        if not files.get(self.field):
+            raise InvalidInput({self.field: ["Missing data for required field."]})
+        file = files[self.field][-1]
+        return UploadedFile(file.body, _media_type(file.content_type).replace(_UNKNOWN_TYPE, ""))
+
+
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()

@@ -1,0 +1,1 @@
+"""Seats of a screening: choosing them, buying them, and watching them change."""

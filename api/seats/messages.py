@@ -1,0 +1,203 @@
+"""The messages on the sockets of a screening, as schemas: what AsyncAPI shows and what tests hold us to.
+
+Outgoing messages are assembled from bytes on the hot path (`api.seats.updates`), so these schemas do not
+produce them; a test loads every kind of frame through its schema instead. Field names and their meaning
+come from the two seat guides; `seq`, `epoch`, `snapshot` and `more` are ours (docs/websocket.md).
+"""
+
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from marshmallow import EXCLUDE, Schema, fields, validate
+
+from api.rest.fields import LARGEST_ID
+
+_SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
+_RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
+
+
+class UpdateForm(StrEnum):
+    """In which form a client wants its updates. The guides differ, so by default it gets both."""
+
+    BOTH = "both"
+    BULK = "bulk"
+    SINGLE = "single"
+
+
+def message_type(name: str) -> fields.String:
+    """The field that tells messages apart."""
+    return fields.String(required=True, validate=validate.Equal(name), metadata={"example": name})
+
+
+def _id(description: str, example: int, **options: Any) -> fields.Integer:
+    return fields.Integer(
+        validate=validate.Range(0, LARGEST_ID),
+        metadata={"description": description, "example": example},
+        **options,
+    )
+
+
+def moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
+    """A moment as `api.wire.timestamp` writes it."""
+    return fields.AwareDateTime(
+        format="iso", metadata={"description": description, "example": example}, **options
+    )
+
+
+def _seq(**options: Any) -> fields.Integer:
+    return _id("Number of the change within its epoch; where a reconnecting client goes on", _SEQ, **options)
+
+
+def _epoch() -> fields.Integer:
+    return _id("Ownership period of the screening that `seq` counts in", _EPOCH, required=True)
+
+
+def _flag(description: str) -> fields.Boolean:
+    return fields.Boolean(metadata={"description": description, "example": True})
+
+
+class SeatState(Schema):
+    """One seat as it is from now on."""
+
+    seat_id = _id("The seat", _SEAT, required=True)
+    status = fields.String(
+        required=True,
+        validate=validate.OneOf(["available", "reserved", "booked"]),
+        metadata={"example": "reserved"},
+    )
+    is_mine = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether it is reserved for or sold to the receiver", "example": False},
+    )
+    reserved_by = _id("User id, where a user reserved it", _USER)
+    booked_by = _id("User id, where a user bought it", _USER)
+    expires_at = moment("When the reservation ends", _EXPIRES_AT)
+    previously_reserved_by = _id("User id of whose reservation just lapsed or was given back", _USER)
+
+
+class ConnectionConfirmed(Schema):
+    """First message on every socket: everything after (epoch, seq) will be sent."""
+
+    type = message_type("connection_confirmed")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    message = fields.String(required=True, metadata={"example": "Connected to real-time seat updates"})
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
+class SeatUpdate(SeatState):
+    """One seat changed."""
+
+    type = message_type("seat_update")
+    timestamp = moment("When it changed", _RESERVED_AT, required=True)
+    seq = _seq()
+    epoch = _epoch()
+    more = _flag("Another message of the same update follows; the last one alone carries `seq`")
+
+
+class BulkSeatUpdate(Schema):
+    """Seats changed, or a part of a snapshot."""
+
+    type = message_type("bulk_seat_update")
+    updates = fields.List(fields.Nested(SeatState), required=True)
+    timestamp = moment("When the last of them changed", _RESERVED_AT, required=True)
+    seq = _seq()
+    epoch = _epoch()
+    snapshot = _flag("The message is part of a snapshot of all seats")
+    more = _flag("Another message of the same update follows; the last one alone carries `seq`")
+
+
+class Pong(Schema):
+    """Answer to a ping."""
+
+    type = message_type("pong")
+    timestamp = moment("The server's time", _RESERVED_AT, required=True)
+
+
+class SocketError(Schema):
+    """A message of the client was not understood."""
+
+    type = message_type("error")
+    code = fields.String(
+        required=True,
+        validate=validate.OneOf(["malformed_json", "binary_message", "invalid_message", "unknown_type"]),
+        metadata={"example": "unknown_type"},
+    )
+    message = fields.String(required=True, metadata={"example": "Unknown message type"})
+    timestamp = moment("The server's time", _RESERVED_AT, required=True)
+
+
+class Ping(Schema):
+    """The only message that a client sends; other fields are ignored."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    type = message_type("ping")
+
+
+class WatchQuery(Schema):
+    """Query of `/ws/screenings/{screening_id}`."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    token = fields.String(metadata={"description": "JSON Web Token of the user"})
+    since = _id("Resume after this `seq`", _SEQ)
+    epoch = _id("The epoch that `since` belongs to", _EPOCH, load_default=0)
+    updates = fields.Enum(
+        UpdateForm,
+        by_value=True,
+        load_default=UpdateForm.BOTH,
+        metadata={"description": "Form of the updates", "example": "bulk"},
+    )
+
+
+SERVER_MESSAGES: tuple[type[Schema], ...] = (
+    ConnectionConfirmed,
+    SeatUpdate,
+    BulkSeatUpdate,
+    Pong,
+    SocketError,
+)
+CLIENT_MESSAGES: tuple[type[Schema], ...] = (Ping,)
+
+
+class BadMessage(Exception):
+    """A client's message is not one of `CLIENT_MESSAGES`.
+
+    Attributes:
+        code: one of the codes of `SocketError`.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def parsed_message(message: str | bytes) -> dict[str, Any]:
+    """What a client sent: an object with a text `type`, be it one that we know or not.
+
+    Raises:
+        BadMessage: it is anything else.
+    """
+    if isinstance(message, bytes):
+        raise BadMessage("binary_message", "Invalid message format: JSON text is expected, not binary")
+    try:
+        parsed = orjson.loads(message)
+    except orjson.JSONDecodeError as error:
+        raise BadMessage("malformed_json", "Invalid message format") from error
+    if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
+        raise BadMessage("invalid_message", 'Invalid message format: an object with a "type" is expected')
+    return parsed
+
+
+def require_ping(message: dict[str, Any]) -> None:
+    """Check what a client sent to a screening's socket.
+
+    Raises:
+        BadMessage: it is anything but a ping.
+    """
+    if message["type"] != "ping":
+        raise BadMessage("unknown_type", "Unknown message type; only ping is understood")

@@ -1,0 +1,109 @@
+"""What reservations and tickets look like in answers: each shape as a schema and as the function that
+makes it.
+
+The schemas are for the documentation and for the tests, which hold the functions to them; answers are
+made without marshmallow, whose dump costs more than the reservation itself.
+"""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from api.rest.fields import Moment
+from api.wire import price, timestamp, timestamp_or_none, user_id_of
+from engine.places import ticket_type_of
+from engine.records import Hold, Ticket, TicketStatus
+
+RESERVATION_STATUSES = ("active", "expired", "released", "converted")
+
+
+def _id(example: int, **options: Any) -> fields.Integer:
+    return fields.Integer(required=True, metadata={"example": example}, **options)
+
+
+def _moment(example: str, **options: Any) -> Moment:
+    return Moment(required=True, metadata={"example": example}, **options)
+
+
+def _one_of(values: tuple[str, ...]) -> fields.String:
+    return fields.String(required=True, validate=validate.OneOf(values))
+
+
+def _of_event(kind: type[fields.Field[Any]], example: object) -> fields.Field[Any]:
+    """What only tickets of events have."""
+    return kind(allow_none=True, metadata={"description": "Of a ticket of an event.", "example": example})
+
+
+class Reservation(Schema):
+    """A hold on one seat."""
+
+    id = _id(1001)
+    screening_id = _id(123)
+    seat_id = _id(42)
+    user_id = _id(7)
+    reserved_at = _moment("2026-01-26T18:25:00.000Z")
+    expires_at = _moment("2026-01-26T18:30:00.000Z")
+    status = _one_of(RESERVATION_STATUSES)
+
+
+def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
+    """A hold as the cinema guide's sections 2 and 5 show it."""
+    return {
+        "id": hold.id,
+        "screening_id": hold.screening_id,
+        "seat_id": hold.seat_id,
+        "user_id": user_id_of(hold.holder),
+        "reserved_at": timestamp(hold.reserved_at),
+        "expires_at": timestamp(hold.expires_at),
+        "status": status,
+    }
+
+
+class TicketSold(Schema):
+    """A ticket; its seat is taken while it is pending or confirmed.
+
+    One of an event has no seat, but a ticket type; the event is its screening.
+    """
+
+    id = _id(2001)
+    booking_id = _id(2001)
+    user_id = _id(7)
+    screening_id = _id(123)
+    seat_id = _id(42, allow_none=True)
+    event_id = _of_event(fields.Integer, 17)
+    ticket_type_id = _of_event(fields.Integer, 5)
+    code = _of_event(fields.String, "7K4M-2XPD-9RTA-CW3E")
+    price = fields.Float(required=True, metadata={"example": 15.99, "description": "Exact to the cent."})
+    status = _one_of(tuple(TicketStatus))
+    booked_at = _moment("2026-01-26T18:25:00.000Z")
+    confirmed_at = _moment("2026-01-26T18:25:30.000Z", allow_none=True)
+    payment_id = fields.String(required=True, allow_none=True, metadata={"example": "stripe_pi_1234567890"})
+    payment_deadline = Moment(
+        metadata={"description": "Of a pending ticket: when it lapses without its payment."}
+    )
+
+
+def ticket_document(ticket: Ticket) -> dict[str, Any]:
+    """A ticket as the cinema guide's sections 6 to 9 show it."""
+    document = {
+        "id": ticket.id,
+        "booking_id": ticket.booking_id,
+        "user_id": user_id_of(ticket.holder),
+        "screening_id": ticket.screening_id,
+        "seat_id": ticket.seat_id,
+        "price": price(ticket.price_cents),
+        "status": ticket.status.value,
+        "booked_at": timestamp(ticket.booked_at),
+        "confirmed_at": timestamp_or_none(ticket.confirmed_at),
+        "payment_id": ticket.payment_id,
+    }
+    if ticket.seat_id < 0:
+        document |= {
+            "seat_id": None,
+            "event_id": ticket.screening_id,
+            "ticket_type_id": ticket_type_of(ticket.seat_id),
+            "code": ticket.code,
+        }
+    if ticket.payment_deadline is not None:
+        document["payment_deadline"] = timestamp(ticket.payment_deadline)
+    return document

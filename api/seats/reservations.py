@@ -1,0 +1,325 @@
+"""`/api/v1/seat-reservations`: choosing seats, as both seat guides describe it."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from api.bodies import Body
+from api.rest.endpoint import Access, Answer, Call, Document, Question, Resource
+from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
+from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.plain_bodies import PlainBody
+from api.seats.availability import RESERVED_BY_ME
+from api.seats.representations import Reservation, reservation_document
+from api.wire import timestamp
+from engine import errors
+from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
+from engine.records import Hold
+from engine.replies import Held, SeatMap, Toggled
+
+LONGEST_EXTENSION_MINUTES = 60
+_VERSIONS_KEPT = 1024
+
+reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
+
+_UNKNOWN = (errors.ScreeningNotFound, errors.SeatsNotFound)
+_HOLD_REFUSALS = (
+    *_UNKNOWN,
+    errors.ScreeningStarted,
+    errors.SeatsUnavailable,
+    errors.HoldLimitExceeded,
+    errors.HoldLifeSpent,
+)
+VERSION_HEADERS = {
+    "ETag": "Version of the seats, to be sent as If-None-Match.",
+    "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
+    "X-Seq": "Last change the answer contains, as `seq` on the socket.",
+}
+
+
+def seats(count: int) -> str:
+    """ "1 seat", "2 seats"."""
+    return "1 seat" if count == 1 else f"{count} seats"
+
+
+def _minutes(count: int) -> str:
+    return "1 minute" if count == 1 else f"{count} minutes"
+
+
+def _minutes_left(holds: Sequence[Hold], now: float) -> int:
+    """Until the first of the holds expires, in begun minutes."""
+    return math.ceil((min(hold.expires_at for hold in holds) - now) / 60)
+
+
+class SeatSelection(PlainBody):
+    """Seats of a screening."""
+
+    screening_id = identifier(required=True, metadata={"example": 123})
+    seat_ids = SeatIds(required=True, metadata={"example": [42, 43, 44]})
+
+
+class ToggleSelection(PlainBody):
+    """One seat or several."""
+
+    exactly_one = ("seat_id", "seat_ids")
+
+    screening_id = identifier(required=True, metadata={"example": 123})
+    seat_id = identifier(metadata={"description": "Either this or `seat_ids`.", "example": 42})
+    seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`.", "example": [42, 43]})
+
+    def united(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """One seat as several."""
+        if ("seat_id" in fields) == ("seat_ids" in fields):
+            raise ValidationError("Give either seat_id or seat_ids.", "seat_ids")
+        if "seat_id" in fields:
+            fields["seat_ids"] = (fields.pop("seat_id"),)
+        return fields
+
+
+class ReservationsMade(Schema):
+    """Reservations, and how long they last."""
+
+    reservations = fields.List(fields.Nested(Reservation), required=True)
+    expires_in_minutes = fields.Integer(required=True, metadata={"example": 5})
+    message = fields.String(required=True, metadata={"example": "Reserved 3 seats for 5 minutes"})
+
+
+@reservations.post(
+    "/reserve", body=SeatSelection, answers=ReservationsMade, status=201, refusals=_HOLD_REFUSALS
+)
+def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
+    """Reserve seats.
+
+    All of them or none. Seats that are the caller's already stay as they are.
+    """
+
+    def told(held: Held) -> Document:
+        minutes = _minutes_left(held.holds, call.services.clock.now())
+        return {
+            "reservations": [reservation_document(hold) for hold in held.holds],
+            "expires_in_minutes": minutes,
+            "message": f"Reserved {seats(len(held.holds))} for {_minutes(minutes)}",
+        }
+
+    return Question(HoldSeats(screening_id, call.holder, seat_ids), told)
+
+
+class Extension(RequestSchema):
+    """By how much."""
+
+    additional_minutes = fields.Integer(load_default=5, validate=validate.Range(1, LONGEST_EXTENSION_MINUTES))
+
+
+@reservations.post(
+    "/extend",
+    query=Extension,
+    body=SeatSelection,
+    answers=ReservationsMade,
+    refusals=(*_UNKNOWN, errors.ScreeningStarted, errors.NotHeld, errors.ExtensionLimitReached),
+)
+def extend_reservations(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], additional_minutes: int
+) -> Question:
+    """Extend reservations.
+
+    `expires_in_minutes` repeats by how much. How often and how far is limited.
+    """
+
+    def told(held: Held) -> Document:
+        extended = f"{seats(len(held.holds))} by {_minutes(additional_minutes)}"
+        return {
+            "reservations": [reservation_document(hold) for hold in held.holds],
+            "expires_in_minutes": additional_minutes,
+            "message": f"Extended reservation for {extended}",
+        }
+
+    return Question(ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0), told)
+
+
+class SeatsToggled(Schema):
+    """What a toggle has done."""
+
+    reserved = fields.List(fields.Nested(Reservation), required=True)
+    released = fields.List(fields.Nested(Reservation), required=True)
+    expires_in_minutes = fields.Integer(required=True, allow_none=True, metadata={"example": 5})
+    message = fields.String(required=True, metadata={"example": "Reserved 2 seats, released 1 seat"})
+
+
+@reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
+def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
+    """Reserve free seats, release one's own.
+
+    A seat of somebody else refuses the whole call.
+    """
+
+    def told(toggled: Toggled) -> Document:
+        done = [
+            f"{deed} {seats(len(holds))}"
+            for deed, holds in (("reserved", toggled.held), ("released", toggled.released))
+            if holds
+        ]
+        now = call.services.clock.now()
+        return {
+            "reserved": [reservation_document(hold) for hold in toggled.held],
+            "released": [reservation_document(hold, "released") for hold in toggled.released],
+            "expires_in_minutes": _minutes_left(toggled.held, now) if toggled.held else None,
+            "message": ", ".join(done).capitalize(),
+        }
+
+    return Question(ToggleSeats(screening_id, call.holder, seat_ids), told)
+
+
+class SeatsToCancel(RequestSchema):
+    """Which reservations; all of the caller's if it is left out."""
+
+    seat_ids = SeatIdsInQuery(metadata={"description": "Comma-separated, e.g. 42,43."})
+
+
+@reservations.delete("/cancel/{screening_id}", query=SeatsToCancel, status=204, refusals=_UNKNOWN)
+def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> Question:
+    """Cancel one's reservations of a screening.
+
+    Seats that the caller has no reservation of are passed over.
+    """
+    return Question(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
+
+
+class SeatOfRoom(Schema):
+    """A seat."""
+
+    id = fields.Integer(required=True, metadata={"example": 42})
+    room_id = fields.Integer(required=True, metadata={"example": 1})
+    row_label = fields.String(required=True, metadata={"example": "A"})
+    seat_number = fields.Integer(required=True, metadata={"example": 5})
+    seat_type = fields.String(required=True, metadata={"example": "standard"})
+
+
+class SeatAvailability(Schema):
+    """A seat and whether it can be had."""
+
+    seat = fields.Nested(SeatOfRoom, required=True)
+    status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
+    reserved_by = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Whose reservation it is."}
+    )
+    expires_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
+    previously_reserved_by = fields.Integer(
+        metadata={"description": "Whose reservation lapsed or was released, until somebody reserves again."}
+    )
+
+
+class OwnSeatAvailability(SeatAvailability):
+    """A seat as the caller sees it."""
+
+    status = fields.String(
+        required=True, validate=validate.OneOf(("available", "reserved", RESERVED_BY_ME, "booked"))
+    )
+    is_mine = fields.Boolean(required=True)
+
+
+def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
+    """Seats of a screening with their version.
+
+    Args:
+        seat_map: what the engine says of them.
+        body: the seats, written down.
+        reader: who sees them so, if not everybody does.
+    """
+    return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
+
+
+@lru_cache(_VERSIONS_KEPT)
+def _version_headers(epoch: int, seq: int, reader: str) -> Mapping[str, str]:
+    return {
+        "Cache-Control": "no-cache",
+        "ETag": f'W/"{epoch}-{seq}{reader}"',
+        "X-Epoch": str(epoch),
+        "X-Seq": str(seq),
+    }
+
+
+@reservations.get(
+    "/screening/{screening_id}/availability",
+    access=Access.PUBLIC,
+    answers=SeatAvailability(many=True),
+    refusals=(errors.ScreeningNotFound,),
+    headers=VERSION_HEADERS,
+)
+def get_availability(call: Call, screening_id: int) -> Question:
+    """All seats of a screening and whether they can be had."""
+
+    def told(seat_map: SeatMap) -> Answer:
+        return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
+
+    return Question(ReadSeats(screening_id), told)
+
+
+@reservations.get(
+    "/screening/{screening_id}/availability/me",
+    answers=OwnSeatAvailability(many=True),
+    refusals=(errors.ScreeningNotFound,),
+    headers=VERSION_HEADERS,
+)
+def get_own_availability(call: Call, screening_id: int) -> Question:
+    """All seats of a screening as the caller sees them."""
+
+    def told(seat_map: SeatMap) -> Answer:
+        own = call.services.seat_maps.personal(seat_map, call.holder)
+        return seats_answer(seat_map, own, reader=f"-{call.user_id}")
+
+    return Question(ReadSeats(screening_id), told)
+
+
+class ReservationFilter(Page):
+    """Which reservations."""
+
+    include_expired = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Also those that expired, were released or became tickets."},
+    )
+
+
+@reservations.get(
+    "/my-reservations",
+    query=ReservationFilter,
+    answers=Reservation(many=True),
+    headers=PAGING_HEADERS,
+)
+async def list_reservations(call: Call, include_expired: bool, limit: int, offset: int) -> Answer:
+    """The caller's reservations, newest first."""
+    await call.written()
+    rows, total = await call.services.reservations.list_of_holder(
+        call.holder,
+        call.services.clock.now(),
+        include_expired=include_expired,
+        limit=limit,
+        offset=offset,
+    )
+    return paged(call, [reservation_document(hold, status) for hold, status in rows], total)
+
+
+class CleanupDone(Schema):
+    """What a cleanup has done."""
+
+    message = fields.String(required=True, metadata={"example": "Cleaned up 5 expired reservations"})
+    timestamp = fields.AwareDateTime(required=True, format="iso")
+    duration_seconds = fields.Float(required=True, metadata={"example": 0.125})
+
+
+@reservations.post("/cleanup", access=Access.PUBLIC, answers=CleanupDone)
+async def clean_up(call: Call) -> Document:
+    """Release every reservation that has expired.
+
+    Timers do the same at the moment of expiry; this is for tests, and does no harm at any time.
+    """
+    started = time.perf_counter()
+    count = await call.services.screenings.sweep()
+    return {
+        "message": f"Cleaned up {count} expired reservation{'' if count == 1 else 's'}",
+        "timestamp": timestamp(call.services.clock.now()),
+        "duration_seconds": round(time.perf_counter() - started, 3),
+    }

@@ -1,0 +1,128 @@
+"""`/ws/screenings/{id}`: a socket on which a user watches the seats of a screening.
+
+The client is admitted, then it catches up: what it missed, or a snapshot of all seats, at its own pace. From
+then on it only answers pings, while the feed (`api.ws.feed`) writes updates straight into its outbox.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from marshmallow import ValidationError
+
+from api.rest.fields import LARGEST_ID
+from api.seats.messages import UpdateForm, WatchQuery, require_ping
+from api.seats.updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
+from api.wire import holder_of
+from api.ws.attendance import Attendance
+from api.ws.feed import Frames, Position, Watcher
+from api.ws.frames import POLICY_VIOLATION
+from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
+from engine.commands import ReadChanges, ReadSeats
+from engine.errors import ScreeningNotFound
+from engine.replies import Changes
+
+_QUERY = WatchQuery()
+
+
+class ScreeningSocket(ClientSocket):
+    """One client that watches one screening.
+
+    Args:
+        services: what sockets work with.
+        attendance: who watches which screening.
+    """
+
+    route = "/ws/screenings/{screening_id}"
+    endpoint = "screenings"
+    refusals = (
+        (ValidationError, Farewell(POLICY_VIOLATION, "Invalid query")),
+        (ScreeningNotFound, Farewell(4404, "Screening not found")),
+        *REFUSALS,
+    )
+
+    __slots__ = ("_attendance", "_watcher")
+
+    def __init__(self, services: SocketServices, attendance: Attendance) -> None:
+        super().__init__(services)
+        self._attendance = attendance
+        self._watcher: Watcher | None = None
+
+    async def enter(self, opening: Opening) -> None:
+        """Admit the client and bring it up to date."""
+        screening_id = int(opening.path[0])
+        query: dict[str, Any] = _QUERY.load(opening.query)
+        identity = self.authenticate(opening)
+        if screening_id > LARGEST_ID:
+            raise ScreeningNotFound(screening_id)
+        holder, form = holder_of(identity.user_id), query["updates"]
+        self.admit(holder, identity)
+        watcher = self._watcher = self.watcher(screening_id, holder, SEAT_WORDINGS[form])
+        self.services.feed.join(watcher)
+        self._attendance.watch(screening_id)
+        since = query.get("since")
+        await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Answer a ping, which is all that a client may send."""
+        require_ping(message)
+        self.send_message(type="pong", timestamp=self.timestamp())
+
+    def depart(self) -> None:
+        """Watch no more."""
+        if self._watcher is not None:
+            self.services.feed.leave(self._watcher)
+            self._attendance.unwatch(self._watcher.screening_id)
+            self._watcher = None
+
+    async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:
+        """Send what the client needs before live updates make sense to it, then let it follow.
+
+        Args:
+            watcher: the client's place in the audience.
+            form: which messages it wants.
+            known: what the client has seen; None if it asked for live updates only.
+        """
+        screening_id = watcher.screening_id
+        watcher.hold_back()
+        changes = await self.in_time(
+            self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
+        )
+        if known is None:
+            self._confirm(screening_id, Position(changes.epoch, changes.seq))
+        else:
+            # A position that nobody knows any more is as good as none: the client gets all seats.
+            self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
+            changes = await self._send_missed(watcher, form, changes)
+        self.services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
+
+    async def _send_missed(self, watcher: Watcher, form: UpdateForm, changes: Changes) -> Changes:
+        """Bring a returning client up to the engine's last answer, which is returned."""
+        screenings, screening_id = self.services.screenings, watcher.screening_id
+        while changes.missed is None:
+            watcher.pause()
+            seat_map = await self.in_time(screenings.ask(ReadSeats(screening_id)))
+            await self._send_paced(snapshot_frames(seat_map, watcher.holder, self.services.clock.now()))
+            watcher.hold_back()
+            changes = await self.in_time(
+                screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
+            )
+        if changes.missed:
+            await self._send_paced(SeatUpdates(form, changes.missed).parts(watcher.holder))
+        return changes
+
+    def _confirm(self, screening_id: int, position: Position) -> None:
+        self.send_message(
+            type="connection_confirmed",
+            screening_id=screening_id,
+            message="Connected to real-time seat updates",
+            seq=position.seq,
+            epoch=position.epoch,
+        )
+
+    async def _send_paced(self, frames: Iterable[bytes]) -> None:
+        """Send frames as fast as the client reads them, and no faster than others may wait."""
+        for frame in frames:
+            self.send_frames(Frames(frame, 1))
+            await self.outbox.drained()
+            await asyncio.sleep(0)

@@ -1,0 +1,189 @@
+"""`/api/v1/tickets`: buying seats, and what was bought."""
+
+from collections.abc import Awaitable, Mapping
+from functools import partial
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from api.rest.endpoint import Answer, Call, Document, Question, Resource
+from api.rest.fields import Flag, RequestSchema, text
+from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.seats.receipts import TICKET, TICKETS_CREATED
+from api.seats.representations import TicketSold, ticket_document
+from api.seats.reservations import SeatSelection
+from engine import errors
+from engine.box_office import RESERVATION_PAYMENT
+from engine.commands import BookSeats
+from engine.guards import attempt
+from engine.replies import Booked
+
+PAYMENT_ID_LIMIT = 255
+
+tickets = Resource("/api/v1/tickets", tag="Tickets")
+
+_BOOKING_REFUSALS = (
+    errors.ScreeningNotFound,
+    errors.SeatsNotFound,
+    errors.ScreeningStarted,
+    errors.BookingInProgress,
+    errors.PaymentAlreadyUsed,
+)
+
+
+async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
+    """The tickets of a sale; a confirmation follows by mail, unless they were confirmed before."""
+    begun_at = call.services.clock.now()
+    return _confirm_soon(call, begun_at, await sale)
+
+
+def _confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
+    ticket = booked.tickets[0]
+    if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
+        # The tickets are sold, whatever becomes of the mail about them.
+        attempt(call.services.confirmations.send_soon, ticket.booking_id)
+    return booked
+
+
+def _sale(call: Call, command: BookSeats) -> Question:
+    return Question(
+        command,
+        partial(_confirm_soon, call, call.services.clock.now()),
+        partial(call.services.box_office.reconsider, command),
+    )
+
+
+def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
+    """What pays for tickets: any text but those under which reservations of tickets are bought."""
+    example = {"example": "stripe_pi_1234567890"}
+    field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
+    field.validators.append(_no_reservation)
+    return field
+
+
+def _no_reservation(payment_id: str) -> None:
+    if payment_id.startswith(RESERVATION_PAYMENT):
+        raise ValidationError(f"Must not begin with {RESERVATION_PAYMENT}.")
+
+
+class Booking(SeatSelection):
+    """Seats to buy."""
+
+    payment_id = payment_field(load_default=None, allow_none=True)
+    payment_pending = Flag(
+        load_default=False,
+        metadata={"description": "Issue pending tickets that wait for confirm-payment."},
+    )
+
+
+@tickets.post(
+    "/book",
+    body=Booking,
+    answers=TicketSold(many=True),
+    status=201,
+    refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable, errors.HoldLifeSpent),
+    durable=True,
+    receipt_form=TICKETS_CREATED,
+)
+def book_tickets(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
+) -> Question:
+    """Book seats that are free or reserved by the caller.
+
+    The tickets are confirmed at once, or pending if their payment is. The same `payment_id` again returns
+    the same tickets.
+    """
+    return _sale(
+        call,
+        BookSeats(screening_id, call.holder, seat_ids, payment_id, payment_pending, receipt=call.receipt),
+    )
+
+
+class PaidBooking(SeatSelection):
+    """Seats that are paid for."""
+
+    payment_id = payment_field(required=True)
+
+
+@tickets.post(
+    "/book-from-reservation",
+    body=PaidBooking,
+    answers=TicketSold(many=True),
+    status=201,
+    refusals=(*_BOOKING_REFUSALS, errors.NotHeld, errors.RefundRequired),
+    durable=True,
+    receipt_form=TICKETS_CREATED,
+)
+def book_from_reservation(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str
+) -> Question:
+    """Turn reservations into tickets once they are paid for.
+
+    Idempotent by `payment_id`. A payment that comes after the reservation has expired still gets the seats
+    if they are free, else `refund_required`.
+    """
+    return _sale(
+        call,
+        BookSeats(screening_id, call.holder, seat_ids, payment_id, held_only=True, receipt=call.receipt),
+    )
+
+
+@tickets.get("/my-tickets", query=Page, answers=TicketSold(many=True), headers=PAGING_HEADERS)
+async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
+    """The caller's tickets, newest first."""
+    rows, total = await call.services.tickets.list_of_holder(call.holder, limit=limit, offset=offset)
+    return paged(call, [ticket_document(ticket) for ticket in rows], total)
+
+
+@tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
+async def get_ticket(call: Call, ticket_id: int) -> Document:
+    """One of the caller's tickets."""
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None or ticket.holder != call.holder:
+        raise errors.TicketNotFound(ticket_id)
+    return ticket_document(ticket)
+
+
+@tickets.delete(
+    "/{ticket_id}",
+    status=204,
+    refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
+    durable=True,
+)
+async def cancel_ticket(call: Call, ticket_id: int) -> None:
+    """Cancel a ticket and free its seat.
+
+    Cancelling it again changes nothing.
+    """
+    await call.services.box_office.cancel(call.holder, ticket_id)
+
+
+class Payment(RequestSchema):
+    """What has paid for a ticket."""
+
+    payment_id = payment_field(required=True)
+
+
+@tickets.post(
+    "/{ticket_id}/confirm-payment",
+    body=Payment,
+    answers=TicketSold,
+    refusals=(
+        errors.TicketNotFound,
+        errors.ScreeningStarted,
+        errors.TicketNotPending,
+        errors.PaymentAlreadyUsed,
+        errors.BookingInProgress,
+    ),
+    durable=True,
+    receipt_form=TICKET,
+)
+async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked:
+    """Confirm the payment of a pending ticket.
+
+    Idempotent by `payment_id`. Once the screening has begun it is too late (`screening_started`), and the
+    payment has to be given back.
+    """
+    return await confirmed(
+        call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
+    )

@@ -1,0 +1,1 @@
+"""The life of any WebSocket: handshake, frames, connection, heartbeat, outbox and feed."""

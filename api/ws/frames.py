@@ -1,0 +1,236 @@
+"""WebSocket frames (RFC 6455, section 5): writes them, and reads messages out of bytes, however they are cut.
+
+No I/O in here: bytes go in, messages come out. Whatever a client may not send is a `Fault`, which names the
+close code that tells it so; after a fault nothing more can be read, because where the next frame begins is
+not known. Messages may be compressed (RFC 7692) where that was agreed; they are inflated no further than a
+message may be long, so a compression bomb costs what any message over the limit does.
+"""
+
+import zlib
+from enum import IntEnum
+from typing import NamedTuple
+
+from tornado.util import _websocket_mask as unmasked
+
+from api.ws.rate_limit import RateLimit
+
+FINAL, COMPRESSED, RESERVED = 0x80, 0x40, 0x30
+_MASKED = 0x80
+_LENGTH_16_BITS, _LENGTH_64_BITS = 126, 127
+_CONTROL_LIMIT_BYTES = 125
+_RAW_DEFLATE = -zlib.MAX_WBITS
+DEFLATE_TAIL = b"\x00\x00\xff\xff"
+"""What ends each compressed message and is left out on the wire (RFC 7692, section 7.2.1)."""
+
+POLICY_VIOLATION, PROTOCOL_ERROR, BAD_PAYLOAD, TOO_BIG = 1008, 1002, 1007, 1009
+
+
+class Opcode(IntEnum):
+    """What a frame is."""
+
+    CONTINUATION = 0x0
+    TEXT = 0x1
+    BINARY = 0x2
+    CLOSE = 0x8
+    PING = 0x9
+    PONG = 0xA
+
+
+_WHOLE_TEXT = FINAL | int(Opcode.TEXT)
+_TEXT, _CLOSE = int(Opcode.TEXT), int(Opcode.CLOSE)
+_DATA = frozenset({Opcode.CONTINUATION, Opcode.TEXT, Opcode.BINARY})
+_CONTROL = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
+
+
+def frame(first: int, payload: bytes) -> bytes:
+    """A whole unmasked frame, as a server sends it.
+
+    Args:
+        first: its first byte: `FINAL`, `COMPRESSED`, the opcode.
+        payload: as it is.
+    """
+    size = len(payload)
+    if size < _LENGTH_16_BITS:
+        return bytes((first, size)) + payload
+    if size < 65_536:
+        return bytes((first, _LENGTH_16_BITS)) + size.to_bytes(2, "big") + payload
+    return bytes((first, _LENGTH_64_BITS)) + size.to_bytes(8, "big") + payload
+
+
+class Fault(Exception):
+    """A client has sent what it may not.
+
+    Attributes:
+        code: the close code that says so (RFC 6455, section 7.4.1).
+        reason: the same in words.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Message(NamedTuple):
+    """A whole message, or a control frame.
+
+    Attributes:
+        opcode: of the frame, or of the first of its fragments.
+        payload: unmasked and inflated.
+    """
+
+    opcode: int
+    payload: bytes
+
+
+class FrameReader:
+    """Takes bytes and gives messages.
+
+    Args:
+        rate: how many frames may come, of every kind.
+        message_bytes: how long a message may be, inflated and with all its fragments.
+        inflates: whether messages may be compressed.
+    """
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_compressed",
+        "_fragments",
+        "_inflates",
+        "_limit_bytes",
+        "_opcode",
+        "_rate",
+        "_unfinished",
+    )
+
+    def __init__(self, rate: RateLimit, message_bytes: int, *, inflates: bool) -> None:
+        self._rate = rate
+        self._limit_bytes = message_bytes
+        self._inflates = inflates
+        # What has not been read begins at `_at`.
+        self._buffer = b""
+        self._at = 0
+        self._fragments = bytearray()
+        self._unfinished = False
+        self._opcode = 0
+        self._compressed = False
+
+    @property
+    def unread_bytes(self) -> int:
+        """What has come and is no message yet."""
+        return len(self._buffer) - self._at
+
+    def feed(self, data: bytes) -> None:
+        """Take what has arrived."""
+        rest = self._buffer[self._at :]
+        self._buffer, self._at = rest + data if rest else data, 0
+
+    def message(self) -> Message | None:
+        """The next message; None until more bytes are fed.
+
+        Raises:
+            Fault: the client has to be closed.
+        """
+        while (frame := self._frame()) is not None:
+            first, payload = frame
+            if first == _WHOLE_TEXT:
+                return Message(_TEXT, payload)
+            opcode = first & 0x0F
+            if opcode in _CONTROL:
+                return Message(opcode, payload)
+            if opcode:
+                self._opcode = opcode
+                self._compressed = bool(first & COMPRESSED)
+            self._unfinished = not first & FINAL
+            self._fragments += payload
+            if not self._unfinished:
+                whole = bytes(self._fragments)
+                self._fragments.clear()
+                return Message(self._opcode, self._inflated(whole) if self._compressed else whole)
+        # Of what has been read nothing is kept while the rest is awaited.
+        self._buffer, self._at = self._buffer[self._at :], 0
+        return None
+
+    def _frame(self) -> tuple[int, bytes] | None:
+        """The first byte and the payload of the next frame, if it is there in full."""
+        buffer, at = self._buffer, self._at
+        available = len(buffer) - at
+        if available < 2:
+            return None
+        first, second = buffer[at], buffer[at + 1]
+        size, mask_at = second & 0x7F, at + 2
+        # What is most frequent needs no closer look.
+        if first != _WHOLE_TEXT or self._unfinished or not second & _MASKED:
+            self._judge(first, second, size)
+        if size >= _LENGTH_16_BITS:
+            mask_at += 2 if size == _LENGTH_16_BITS else 8
+            size = int.from_bytes(buffer[at + 2 : mask_at], "big")
+        if len(buffer) < mask_at:
+            return None
+        gathered = 0 if first & 0x0F in _CONTROL else len(self._fragments)
+        if gathered + size > self._limit_bytes:
+            raise Fault(TOO_BIG, "Message too big")
+        payload_at = mask_at + 4
+        end = payload_at + size
+        if len(buffer) < end:
+            return None
+        if not self._rate.admits():
+            raise Fault(POLICY_VIOLATION, "Too many messages")
+        payload = unmasked(buffer[mask_at:payload_at], buffer[payload_at:end])
+        if end < len(buffer):
+            self._at = end
+        else:
+            self._buffer, self._at = b"", 0
+        if first & 0x0F == _CLOSE:
+            _judge_farewell(payload)
+        return first, payload
+
+    def _judge(self, first: int, second: int, size: int) -> None:
+        """Refuse what no length and no payload could make right."""
+        opcode, reserved = first & 0x0F, first & (COMPRESSED | RESERVED)
+        if opcode in _CONTROL:
+            legal = first & FINAL and not reserved and size <= _CONTROL_LIMIT_BYTES
+        else:
+            continues = opcode == Opcode.CONTINUATION
+            legal = opcode in _DATA and continues == self._unfinished
+            if reserved and (reserved != COMPRESSED or continues or not self._inflates):
+                legal = False
+        if not legal or not second & _MASKED:
+            raise Fault(PROTOCOL_ERROR, "Protocol error")
+
+    def _inflated(self, payload: bytes) -> bytes:
+        inflater = zlib.decompressobj(_RAW_DEFLATE)
+        try:
+            whole = inflater.decompress(payload + DEFLATE_TAIL, self._limit_bytes + 1)
+        except zlib.error as error:
+            raise Fault(BAD_PAYLOAD, "Invalid compressed data") from error
+        if len(whole) > self._limit_bytes:
+            raise Fault(TOO_BIG, "Message too big")
+        return whole
+
+
+def text_of(message: Message) -> str:
+    """The text of a message.
+
+    Raises:
+        Fault: it is not UTF-8.
+    """
+    try:
+        return message.payload.decode()
+    except UnicodeDecodeError as error:
+        raise Fault(BAD_PAYLOAD, "Invalid UTF-8") from error
+
+
+def _judge_farewell(payload: bytes) -> None:
+    """Refuse a close frame with a code that may not be sent, or a reason that is no text (section 7.4)."""
+    if not payload:
+        return
+    code = int.from_bytes(payload[:2], "big")
+    registered = 1000 <= code <= 1014 and code not in (1004, 1005, 1006)
+    if len(payload) == 1 or not (registered or 3000 <= code <= 4999):
+        raise Fault(PROTOCOL_ERROR, "Invalid close code")
+    try:
+        payload[2:].decode()
+    except UnicodeDecodeError as error:
+        raise Fault(BAD_PAYLOAD, "Invalid UTF-8") from error
