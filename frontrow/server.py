@@ -174,20 +174,20 @@ class Server:
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         limits = Limits(
-            body_bytes=settings.body_limit_bytes,
-            upload_bytes=settings.upload_limit_bytes,
-            connections=settings.connections_limit,
-            connections_per_address=settings.connections_per_address_limit,
+            body_limit_bytes=settings.body_limit_bytes,
+            upload_limit_bytes=settings.upload_limit_bytes,
+            connections_limit=settings.connections_limit,
+            connections_per_address_limit=settings.connections_per_address_limit,
             header_timeout_seconds=settings.header_timeout_seconds,
             body_timeout_seconds=settings.body_timeout_seconds,
             keep_alive_seconds=settings.keep_alive_seconds,
             write_timeout_seconds=settings.write_timeout_seconds,
-            seats_per_request=settings.seats_per_request_limit,
-            answer_wait_seconds=settings.ask_timeout_seconds,
+            seats_per_request_limit=settings.seats_per_request_limit,
+            ask_timeout_seconds=settings.ask_timeout_seconds,
             guest_hold_minutes=settings.guest_hold_minutes,
             guest_hold_minutes_limit=settings.guest_hold_minutes_limit,
-            guest_reservations=settings.guest_reservations_per_request_limit,
-            guest_metadata_bytes=settings.guest_metadata_limit_bytes,
+            guest_reservations_per_request_limit=settings.guest_reservations_per_request_limit,
+            guest_metadata_limit_bytes=settings.guest_metadata_limit_bytes,
             phone_region=settings.phone_region,
         )
         services = Services(
@@ -249,7 +249,7 @@ class Server:
                         frames_per_second=settings.socket_frames_per_second,
                         frames_at_once=settings.socket_frames_at_once,
                         deflate_from_bytes=settings.socket_deflate_from_bytes,
-                        answer_wait_seconds=settings.ask_timeout_seconds,
+                        ask_timeout_seconds=settings.ask_timeout_seconds,
                     ),
                 ),
                 watched,

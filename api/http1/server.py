@@ -117,10 +117,10 @@ class Http1Server:
             SERVED; or REFUSED beyond a bound, and CUT when many are being refused already.
         """
         limits, network = self.limits, self._counted_network(connection)
-        full = len(self._connections) - len(self._refused) >= limits.connections
+        full = len(self._connections) - len(self._refused) >= limits.connections_limit
         self._connections.add(connection)
         self._deserted.clear()
-        if full or (network and self._number_of[network] >= limits.connections_per_address):
+        if full or (network and self._number_of[network] >= limits.connections_per_address_limit):
             admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
             self._refused.add(connection)
             return admission
@@ -147,6 +147,6 @@ class Http1Server:
 
     def _counted_network(self, connection: HostedConnection) -> str | None:
         """The network on which a connection is counted; None if there is no bound, or none for this peer."""
-        if not self.limits.connections_per_address or connection.peer.relays:
+        if not self.limits.connections_per_address_limit or connection.peer.relays:
             return None
         return network_of(connection.peer.remote_ip)

@@ -68,7 +68,7 @@ class Metadata(fields.Dict, Limited):
 
     def limit_to(self, limits: Limits) -> None:
         """Take as many bytes as may be kept."""
-        self._limit_bytes = limits.guest_metadata_bytes
+        self._limit_bytes = limits.guest_metadata_limit_bytes
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:  # type: ignore[override]
         try:
@@ -95,7 +95,7 @@ class Orders(fields.List[Any], Limited):
 
     def limit_to(self, limits: Limits) -> None:
         """Take as many as one request may make."""
-        self.validators = [validate.Length(1, limits.guest_reservations)]
+        self.validators = [validate.Length(1, limits.guest_reservations_per_request_limit)]
 
 
 class Order(NamedTuple):

@@ -163,7 +163,7 @@ class Call(NamedTuple):
             StoreUnavailable: that takes longer than a request waits.
         """
         try:
-            async with asyncio.timeout(self.services.limits.answer_wait_seconds):
+            async with asyncio.timeout(self.services.limits.ask_timeout_seconds):
                 await self.services.journal.flushed()
         except TimeoutError as error:
             raise StoreUnavailable("The database is not keeping up") from error

@@ -319,12 +319,12 @@ class Exchange(httputil.HTTPMessageDelegate):
         return None
 
     def _bound_the_wait(self) -> None:
-        """Answer the request within `answer_wait_seconds`, whatever it waits for.
+        """Answer the request within `ask_timeout_seconds`, whatever it waits for.
 
         This is the only place that does, so nothing beneath needs a time limit for the client's sake.
         """
         if self._patience is None:
-            seconds = self._router.services.limits.answer_wait_seconds
+            seconds = self._router.services.limits.ask_timeout_seconds
             self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
 
     def _unserved(self) -> Answer:

@@ -281,7 +281,7 @@ class SeatIds(fields.List[int], Limited):
 
     def limit_to(self, limits: Limits) -> None:
         """Take at most as many ids as a request may name."""
-        self.limit = limits.seats_per_request
+        self.limit = limits.seats_per_request_limit
         self.validators = [validate.Length(1, self.limit)]
 
     def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:

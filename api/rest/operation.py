@@ -81,7 +81,7 @@ class Operation:
     def body_limit_bytes(self) -> int:
         """Largest body."""
         limits = self._services.limits
-        usual = limits.upload_bytes if self.endpoint.upload else limits.body_bytes
+        usual = limits.upload_limit_bytes if self.endpoint.upload else limits.body_limit_bytes
         return self.endpoint.body_limit_bytes or usual
 
     def authenticate(self, request: Request) -> Identity | None:

@@ -103,7 +103,7 @@ class Plan:
         self.served_elsewhere = self.match is None and self.host_admitted
         self.route, self.operation, self.named = _served(self.method, self.match)
         self.body_limit_bytes = (
-            self.operation.body_limit_bytes if self.operation else services.limits.body_bytes
+            self.operation.body_limit_bytes if self.operation else services.limits.body_limit_bytes
         )
         self.credentials = credentials_in(headers.get("Authorization", ""))
         declared = headers.get("Content-Length")

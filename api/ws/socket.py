@@ -79,7 +79,7 @@ class SocketLimits:
         frames_at_once: how many it may send after a pause.
         bad_messages: how many messages that are not understood it may send.
         catch_up_seconds: how long it may take to read what it missed.
-        answer_wait_seconds: how long it may wait for the database before it is told to try again.
+        ask_timeout_seconds: how long it may wait for the database before it is told to try again.
         deflate_from_bytes: from which size on frames are compressed for clients that offer it.
     """
 
@@ -90,7 +90,7 @@ class SocketLimits:
     frames_at_once: int = 200
     bad_messages: int = 20
     catch_up_seconds: float = 10.0
-    answer_wait_seconds: float = 2.0
+    ask_timeout_seconds: float = 2.0
     deflate_from_bytes: int = 1024
 
 
@@ -279,14 +279,14 @@ class ClientSocket(ABC):
         return self._place is not None
 
     async def in_time(self, work: Awaitable[Loaded]) -> Loaded:
-        """Await `work`, which may wait for the database, within `answer_wait_seconds`.
+        """Await `work`, which may wait for the database, within `ask_timeout_seconds`.
 
         Raises:
             StoreUnavailable: it took longer; it was cancelled.
             Exception: raised by `work`.
         """
         try:
-            async with asyncio.timeout(self.services.limits.answer_wait_seconds):
+            async with asyncio.timeout(self.services.limits.ask_timeout_seconds):
                 return await work
         except TimeoutError:
             raise StoreUnavailable("The database does not answer in time; try again later") from None

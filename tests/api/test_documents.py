@@ -81,7 +81,7 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
     }
     assert "`seats_unavailable`" in reserve["responses"]["409"]["description"]
     seats = document["components"]["schemas"]["SeatSelection"]["properties"]["seat_ids"]
-    assert (seats["minItems"], seats["maxItems"]) == (1, Limits().seats_per_request)
+    assert (seats["minItems"], seats["maxItems"]) == (1, Limits().seats_per_request_limit)
     assert (seats["items"]["minimum"], seats["items"]["maximum"]) == (1, 2**63 - 1)
     extend = document["paths"][f"{RESERVATIONS}/extend"]["post"]["parameters"]
     (minutes,) = [parameter for parameter in extend if parameter["name"] == "additional_minutes"]

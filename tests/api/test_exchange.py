@@ -230,7 +230,7 @@ async def test_a_full_journal_is_told_with_retry_after(venue: Venue) -> None:
 
 
 async def test_a_reader_waits_for_its_own_writes_only_so_long(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     venue.journal.automatic = False
     await user.reserve(SCREENING, [42])

@@ -120,7 +120,7 @@ async def test_without_the_database_a_keyed_request_is_not_carried_out(venue: Ve
 async def test_a_booking_that_takes_too_long_goes_on_and_is_told_later(
     open_venue: Callable[..., Venue],
 ) -> None:
-    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     venue.journal.automatic = False
     late = await user.book(SCREENING, [42], key="k1")
@@ -141,7 +141,7 @@ async def test_a_booking_that_takes_too_long_goes_on_and_is_told_later(
 async def test_a_booking_without_a_key_does_not_wait_for_ever_either(
     open_venue: Callable[..., Venue],
 ) -> None:
-    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     venue.journal.automatic = False
     late = await user.book(SCREENING, [42], payment_id="pi_1")
@@ -153,7 +153,7 @@ async def test_a_booking_without_a_key_does_not_wait_for_ever_either(
 
 
 async def test_nobody_is_told_to_repeat_a_key_that_was_not_sent(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(answer_wait_seconds=0.05))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     ticket = (await user.book(SCREENING, [42])).json[0]["id"]
     venue.journal.automatic = False
@@ -184,7 +184,7 @@ async def test_a_repeat_of_a_payment_keeps_its_own_key(venue: Venue) -> None:
 
 
 async def test_keys_in_flight_are_bounded(open_venue: Callable[..., Venue]) -> None:
-    venue = open_venue(limits=Limits(answer_wait_seconds=0.05, keys_in_flight=1))
+    venue = open_venue(limits=Limits(ask_timeout_seconds=0.05, keys_in_flight=1))
     user = venue.user(7)
     venue.journal.automatic = False
     await user.book(SCREENING, [42], key="k1")

@@ -13,7 +13,7 @@ from tests.http.stage import on_both_loops
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
 
-@pytest.mark.parametrize("limits", [Limits(connections=3), Limits(connections_per_address=3)])
+@pytest.mark.parametrize("limits", [Limits(connections_limit=3), Limits(connections_per_address_limit=3)])
 async def test_a_connection_beyond_the_bound_is_told_so_and_closed(
     open_stage: OpenStage, limits: Limits
 ) -> None:
@@ -42,7 +42,7 @@ async def test_a_connection_beyond_the_bound_is_told_so_and_closed(
 
 
 async def test_refused_connections_take_nobody_s_place(open_stage: OpenStage) -> None:
-    stage = open_stage(HTTPTOOLS, Limits(connections=2))
+    stage = open_stage(HTTPTOOLS, Limits(connections_limit=2))
     async with stage.connected() as first:
         await first.send(get())
         assert (await first.answer()).status == 200

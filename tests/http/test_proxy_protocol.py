@@ -169,7 +169,7 @@ async def test_connections_without_a_header_do_not_hold_up_the_end(open_stage: O
 
 
 async def test_connections_are_counted_by_the_network_of_the_client(open_stage: OpenStage) -> None:
-    stage = open_stage("httptools", Limits(connections_per_address=1), LOCALHOST)
+    stage = open_stage("httptools", Limits(connections_per_address_limit=1), LOCALHOST)
     statuses = []
     async with AsyncExitStack() as opened:
         for source in ("2001:db8::7", "2001:db8::8", "2001:db8:0:1::7"):

@@ -212,7 +212,7 @@ async def test_a_database_that_is_away_refuses_subscriptions_and_new_sockets_of_
 
 
 async def test_an_answer_that_never_comes_is_not_waited_for(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(answer_wait_seconds=0.1))
+    cinema = open_cinema(limits=SocketLimits(ask_timeout_seconds=0.1))
     socket = await follow(cinema)
     cinema.guest_list.asked = asyncio.Event().wait
     assert await refused(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
