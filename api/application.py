@@ -31,7 +31,6 @@ from api.documents.metrics_page import metrics_page
 from api.documents.openapi import openapi_document
 from api.documents.server_pages import server_pages
 from api.http1.connection import RequestConnection
-from api.http1.path_prefix import under
 from api.http1.refusal import Refusal
 from api.json_log import log_access
 from api.limits import Limits
@@ -46,12 +45,13 @@ from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.exchange import Entrance, Exchange, RestRouter
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
+from api.rest.path_prefix import under
 from api.rest.routes import Routes
+from api.rest.unfinished import UnfinishedWork
 from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
 from api.services import Services
-from api.unfinished import UnfinishedWork
 from engine.guards import guarded
 
 RESOURCES = (

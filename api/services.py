@@ -19,7 +19,7 @@ from api.papers.mail import Mailer
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.public.offers import Offers
-from api.rest.rate_limits import RateLimits
+from api.rate_limits import RateLimits
 from api.rooms.socket import RoomDoor
 from api.seats.availability import SeatMapEncoder
 from api.workers import Workers

@@ -2,10 +2,10 @@
 
 from time import monotonic
 
-from api.identity.throttle import Throttle
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomDoor
+from api.throttle import Throttle
 from api.ws.feed import SeatFeed
 from engine.directory import Screenings
 from frontrow.settings import Settings

@@ -21,14 +21,14 @@ from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.passwords import Passwords
 from api.identity.revocations import Revocations
-from api.identity.throttle import Throttle
 from api.limits import Limits
 from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
-from api.rest.rate_limits import RateLimitRules, RateLimits
+from api.rate_limits import RateLimitRules, RateLimits
 from api.seats.receipts import encode_reply
 from api.services import Services
 from api.socket_routes import socket_routes
+from api.throttle import Throttle
 from api.workers import Workers
 from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed

@@ -30,12 +30,12 @@ from api.errors import (
     UnsupportedMediaType,
     translation_of,
 )
+from api.http1.common_headers import REQUEST_ID_HEADER
 from api.limits import Limits
-from api.rest.common_headers import REQUEST_ID_HEADER
+from api.rate_limits import RateLimited
 from api.rest.endpoint import Access, Endpoint
 from api.rest.fields import LARGEST_ID, RequestSchema
 from api.rest.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
-from api.rest.rate_limits import RateLimited
 from api.rest.routes import TEXT_LIMIT
 from api.rest.styles import InvalidInputShape, ProblemShape
 from api.seats.representations import TicketSold

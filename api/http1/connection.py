@@ -12,9 +12,9 @@ from typing import Protocol
 
 from tornado.httputil import HTTPConnection, HTTPHeaders, HTTPOutputError, RequestStartLine, ResponseStartLine
 
+from api.http1.common_headers import FieldLines
 from api.http1.head import RequestHead
 from api.http1.peer import Peer
-from api.rest.common_headers import FieldLines
 
 _SWITCHING_PROTOCOLS = 101
 # Up to here it costs less to put content behind its head than to send the two side by side.

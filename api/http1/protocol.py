@@ -19,6 +19,7 @@ from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
 from api.errors import ApiError, MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.body import Body, ChunkedBody, MeasuredBody
+from api.http1.common_headers import new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.head import RequestHead, parse_head
@@ -28,7 +29,6 @@ from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.phase import Phase
 from api.http1.refusal import Refusal, refusal_octets
-from api.rest.common_headers import new_request_id
 
 log = logging.getLogger("frontrow.http")
 

@@ -9,7 +9,7 @@ import orjson
 
 from api.bodies import MEDIA_TYPE
 from api.errors import ApiError, problem_of
-from api.rest.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
+from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 
 
 class Refusal(NamedTuple):

@@ -29,9 +29,9 @@ from api.errors import (
 from api.identity.login_attempts import LoginAttempts
 from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations
-from api.identity.throttle import Throttle, network_of
 from api.identity.tokens import Identity, NoSigningKey, Tokens
 from api.papers.mail import Mailer, text_mail
+from api.throttle import Throttle, network_of
 from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from engine.catalogue_errors import NoAccount
 

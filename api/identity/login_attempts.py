@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from api.errors import TooManyAttempts
-from api.identity.throttle import Throttle, network_of
+from api.throttle import Throttle, network_of
 
 KNOWN_ADDRESSES_LIMIT = 100_000
 """Pairs of account and address that are remembered; the one used least recently is forgotten first."""

@@ -14,11 +14,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
-from api.identity.throttle import Throttle
 from api.papers.calendar_entry import Visit, calendar_of
 from api.papers.mail import Mailer, text_mail
 from api.papers.ticket_codes import Admission, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
+from api.throttle import Throttle
 from engine.catalogue_errors import NoMailAddress
 from engine.errors import EngineError
 

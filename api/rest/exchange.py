@@ -27,10 +27,10 @@ from api.errors import (
     OriginRefused,
     problem_of,
 )
+from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.head import RequestHead
 from api.json_log import log_access, log_refused_caller
-from api.rest.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.rest.endpoint import Answer, Question
 from api.rest.idempotency import KEY_HEADER
 from api.rest.operation import Operation

@@ -15,15 +15,15 @@ from api.bodies import Body
 from api.errors import AdminRequired, ApiError, CronDisabled, NotAuthenticated, TokenRefused, problem_of
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken
+from api.rate_limits import Tally
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.rest.parsing import Parser, is_form
-from api.rest.rate_limits import Tally
 from api.rest.request import Request
 from api.rest.styles import Content
+from api.rest.unfinished import UnfinishedWork
 from api.seats.receipts import encode_reply
 from api.services import Services
-from api.unfinished import UnfinishedWork
 from api.wire import SESSION_PREFIX, holder_of
 from engine.errors import EngineError, OutcomeUnknown, forget_frames
 from engine.records import Receipt

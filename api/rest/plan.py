@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
-from api.http1.path_prefix import within
-from api.rest.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
+from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
 from api.rest.idempotency import REPLAYED_HEADER
 from api.rest.operation import Operation
+from api.rest.path_prefix import within
 from api.rest.routes import Match, Routes
 from api.rest.styles import Style, style_of
 from api.services import Services

@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
-from api.identity.throttle import Throttle
 from api.recency import RecentlyUsed
 from api.rooms.notes import Aliases, SelectionNote
+from api.rooms.seat_names import SeatNames, seat_names
 from api.rooms.updates import RoomUpdates, selections
-from api.seats.seat_names import SeatNames, seat_names
+from api.throttle import Throttle
 from api.ws.feed import Frames, Wording
 from api.ws.outbox import text_frame
 from engine.commands import Command, ReadSeats

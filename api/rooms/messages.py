@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, fields, validate
 
-from api.plain_text import plain_text
 from api.rooms.directory import ROOM_NAME
+from api.rooms.plain_text import plain_text
 from api.seats.messages import BadMessage, message_type, moment
 
 _ROOM, _SEAT, _CLIENT = "funcion_123", "A1", "user_1234567890"

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from api.plain_text import plain_text
+from api.rooms.plain_text import plain_text
 from api.seats.messages import BadMessage
 
 ANOTHER_DOOR = "~box_office"

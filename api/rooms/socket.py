@@ -18,13 +18,13 @@ import orjson
 from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
-from api.identity.throttle import Throttle, network_of
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
 from api.rooms.directory import Room, RoomDirectory
 from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, harmless_user_info
 from api.rooms.refusals import NotInRoom, TooManyRooms, refusal_of
 from api.seats.messages import BadMessage
+from api.throttle import Throttle, network_of
 from api.wire import holder_of
 from api.ws.answers import AnswersInOrder
 from api.ws.attendance import Attendance

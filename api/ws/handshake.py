@@ -25,9 +25,9 @@ from api.errors import (
     UpgradeRequired,
     problem_of,
 )
+from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
 from api.http1.connection import RequestConnection
 from api.json_log import log_refused_caller
-from api.rest.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
 from api.ws import compression
 from api.ws.connection import SocketConnection
 from api.ws.frames import FrameReader

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import inf
 
-from api.identity.throttle import Throttle
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomDoor
+from api.throttle import Throttle
 from engine.directory import Screenings
 from engine.errors import RoomLimitReached
 from engine.memory import MemoryDatabase

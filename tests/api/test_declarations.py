@@ -12,8 +12,8 @@ from api.errors import InvalidInput
 from api.limits import Limits
 from api.rest.endpoint import Access, Resource
 from api.rest.parsing import Parser
+from api.rest.unfinished import UnfinishedWork
 from api.seats.receipts import TICKET, TICKETS_CREATED, encode_reply
-from api.unfinished import UnfinishedWork
 from engine.errors import SeatsUnavailable
 from engine.replies import Held
 from tests.api.venue import SCREENING, Venue

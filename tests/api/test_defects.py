@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from api.identity.revocations import Revocations
-from api.identity.throttle import Throttle
 from api.identity.tokens import Identity
 from api.papers.confirmations import Confirmations, Paper
 from api.papers.ticket_codes import TicketCodes
 from api.rest.styles import Style
+from api.throttle import Throttle
 from api.ws.answers import AnswersInOrder
 from api.ws.open_sockets import OpenSockets
 from engine.accounts import RevokedToken, RevokedUser

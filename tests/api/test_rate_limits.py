@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.rest.rate_limits import RateLimited, RateLimitRules, RateLimits, Tally
+from api.rate_limits import RateLimited, RateLimitRules, RateLimits, Tally
 from engine.memory import ManualClock
 
 RULES = RateLimitRules(per_address=5, per_caller=3, creations_per_address=2)

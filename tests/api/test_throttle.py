@@ -3,7 +3,7 @@
 import pytest
 
 from api.errors import TooManyAttempts
-from api.identity.throttle import Throttle, network_of
+from api.throttle import Throttle, network_of
 from engine.memory import ManualClock
 
 

@@ -2,7 +2,7 @@
 
 from weakref import WeakKeyDictionary
 
-from api.plain_text import plain_text
+from api.rooms.plain_text import plain_text
 from engine.records import Layout
 
 

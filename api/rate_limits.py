@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from api.errors import TooManyAttempts
-from api.identity.throttle import Throttle, network_of
+from api.throttle import Throttle, network_of
 
 WINDOW_SECONDS = 60.0
 
