@@ -1,7 +1,7 @@
 """Everything the engine refuses, as exceptions that carry data and a stable code.
 
 Codes are part of the public contract: clients switch on them, so a code is never renamed. What a
-code means over HTTP or on a socket is decided elsewhere (`api.errors`).
+code means over HTTP or on a socket is decided elsewhere (`api.rest.errors`).
 
     EngineError
     ├── NotFound                                             what was named does not exist

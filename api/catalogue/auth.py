@@ -5,15 +5,9 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.catalogue.users import Profile, own_profile
-from api.errors import (
-    LoginElsewhere,
-    RefreshRefused,
-    ResetRefused,
-    TooManyAttempts,
-    WrongCredentials,
-    WrongPassword,
-)
+from api.errors import TooManyAttempts
 from api.identity.accounts import TokenPair
+from api.identity.errors import LoginElsewhere, RefreshRefused, ResetRefused, WrongCredentials, WrongPassword
 from api.identity.passwords import LONGEST, SHORTEST
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text

@@ -7,7 +7,8 @@ from io import BytesIO
 
 from PIL import Image, ImageOps
 
-from api.errors import InvalidInput, UnsupportedMediaType
+from api.errors import InvalidInput
+from api.rest.errors import UnsupportedMediaType
 from api.rest.uploads import Upload, UploadedFile
 
 MEDIA_TYPE = "image/webp"

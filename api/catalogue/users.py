@@ -11,7 +11,8 @@ from marshmallow import Schema, fields, validate
 from api.bodies import Body
 from api.catalogue.collection import Collection
 from api.catalogue.pictures import MEDIA_TYPE, PICTURE, portrait
-from api.errors import TooManyAttempts, WrongPassword
+from api.errors import TooManyAttempts
+from api.identity.errors import WrongPassword
 from api.identity.passwords import LONGEST
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import (

@@ -5,12 +5,24 @@ set, either port requires it.
 """
 
 from api.bodies import Body
-from api.errors import MetricsClosed, NotAuthenticated, TokenRefused
+from api.errors import ApiError
+from api.identity.errors import NotAuthenticated, TokenRefused
 from api.identity.shared_secret import require_secret
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.plan import credentials_in
 
 metrics_page = Resource("", tag="Server")
+
+
+class MetricsClosed(ApiError):
+    """Figures about the server are not served here."""
+
+    status, code = 403, "metrics_closed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Metrics are not served here; FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN opens them"
+        )
 
 
 @metrics_page.get(

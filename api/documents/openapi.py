@@ -14,26 +14,21 @@ from marshmallow import Schema, fields
 from api.bodies import MEDIA_TYPE
 from api.documents.links import links_by_creator
 from api.documents.texts import TAGS, body_example, id_example
-from api.errors import (
+from api.errors import ApiError, InvalidInput
+from api.http1.common_headers import REQUEST_ID_HEADER
+from api.http1.errors import BodyTooLarge
+from api.identity.errors import (
     AdminRequired,
-    ApiError,
-    BodyTooLarge,
     CronDisabled,
     HostRefused,
-    InvalidInput,
-    KeyInFlight,
-    KeyReused,
-    MalformedBody,
     NotAuthenticated,
     OriginRefused,
     TokenRefused,
-    UnsupportedMediaType,
-    translation_of,
 )
-from api.http1.common_headers import REQUEST_ID_HEADER
 from api.limits import Limits
 from api.rate_limits import RateLimited
 from api.rest.endpoint import Access, Endpoint
+from api.rest.errors import KeyInFlight, KeyReused, MalformedBody, UnsupportedMediaType, translation_of
 from api.rest.fields import LARGEST_ID, RequestSchema
 from api.rest.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.rest.routes import TEXT_LIMIT

@@ -3,7 +3,7 @@
 import re
 from typing import Protocol
 
-from api.errors import BodyTooLarge, MalformedRequest
+from api.http1.errors import BodyTooLarge, MalformedRequest
 
 # Extensions are allowed and mean nothing to us (section 7.1.1).
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t -~]*)?\r\n")

@@ -14,7 +14,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from tornado.httputil import RequestStartLine
 
-from api.errors import HeadersTooLarge, MalformedRequest, TargetTooLong, VersionNotSupported
+from api.http1.errors import HeadersTooLarge, MalformedRequest, TargetTooLong, VersionNotSupported
 from api.http1.headers import RequestHeaders
 from api.limits import Limits
 

@@ -2,8 +2,8 @@
 
 from asyncio import Transport
 
-from api.errors import HeadersTooLarge, MalformedRequest
 from api.http1.body import Body
+from api.http1.errors import HeadersTooLarge, MalformedRequest
 from api.http1.head import find_fault
 
 _END_OF_HEAD = b"\r\n\r\n"

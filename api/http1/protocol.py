@@ -17,11 +17,12 @@ from typing import cast
 
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
-from api.errors import ApiError, MalformedRequest, RequestTimedOut, TooManyConnections
+from api.errors import ApiError
 from api.http1.body import Body, ChunkedBody, MeasuredBody
 from api.http1.common_headers import new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
+from api.http1.errors import MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.head import RequestHead, parse_head
 from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow

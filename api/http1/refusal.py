@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from api.bodies import MEDIA_TYPE
-from api.errors import ApiError, problem_of
+from api.errors import ApiError
 from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 
 
@@ -36,7 +36,7 @@ def refusal_octets(error: ApiError, request_id: str) -> bytes:
         error: what is wrong with the request.
         request_id: what the answer calls it.
     """
-    document, status, headers = problem_of(error)
+    document, status, headers = error.problem
     body = orjson.dumps(document)
     fields = {
         **COMMON_HEADERS.fields,

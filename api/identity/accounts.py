@@ -17,15 +17,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
-from api.errors import (
-    InvalidInput,
-    LoginElsewhere,
-    RefreshRefused,
-    ResetRefused,
-    TooManyAttempts,
-    WrongCredentials,
-    WrongPassword,
-)
+from api.errors import InvalidInput, TooManyAttempts
+from api.identity.errors import LoginElsewhere, RefreshRefused, ResetRefused, WrongCredentials, WrongPassword
 from api.identity.login_attempts import LoginAttempts
 from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations

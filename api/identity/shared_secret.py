@@ -2,7 +2,7 @@
 
 import hmac
 
-from api.errors import NotAuthenticated, TokenRefused
+from api.identity.errors import NotAuthenticated, TokenRefused
 
 
 def require_secret(given: str | None, secret: str) -> None:

@@ -12,7 +12,8 @@ import orjson
 from marshmallow import ValidationError, fields, validate
 
 from api.bodies import Body
-from api.errors import InvalidInput, NotAuthenticated
+from api.errors import InvalidInput
+from api.identity.errors import NotAuthenticated
 from api.papers.seal import BrokenSeal, Seal
 from api.papers.ticket_codes import Admission, TicketCodes
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture

@@ -32,7 +32,8 @@ import orjson
 from marshmallow import Schema
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
-from api.errors import ApiError, InvalidInput, NotAuthenticated
+from api.errors import ApiError, InvalidInput
+from api.identity.errors import NotAuthenticated
 from api.identity.tokens import Identity
 from api.rest.fields import RequestSchema
 from api.rest.styles import Content, Style, style_of

@@ -17,21 +17,15 @@ from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
-from api.errors import (
-    ApiError,
-    BodyTooLarge,
-    HostRefused,
-    InternalError,
-    MethodNotAllowed,
-    NotFound,
-    OriginRefused,
-    problem_of,
-)
+from api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
 from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.http1.connection import RequestConnection
+from api.http1.errors import BodyTooLarge
 from api.http1.head import RequestHead
+from api.identity.errors import HostRefused, OriginRefused
 from api.json_log import log_access, log_refused_caller
 from api.rest.endpoint import Answer, Question
+from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER
 from api.rest.operation import Operation
 from api.rest.plan import Plan

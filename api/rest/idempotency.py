@@ -23,11 +23,12 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from api.bodies import Body
-from api.errors import InvalidInput, KeyInFlight, KeyReused, TooManyKeys
+from api.errors import InvalidInput
 from api.limits import Limits
 from api.papers.seal import BrokenSeal, Seal
 from api.recency import RecentlyUsed
 from api.rest.endpoint import Answer
+from api.rest.errors import KeyInFlight, KeyReused, TooManyKeys
 from api.services import IdempotencyLookup, Journal
 from engine.records import IdempotencyRecord
 

@@ -12,11 +12,13 @@ from typing import Any, NamedTuple, cast
 from marshmallow import Schema, ValidationError
 
 from api.bodies import Body
-from api.errors import AdminRequired, ApiError, CronDisabled, NotAuthenticated, TokenRefused, problem_of
+from api.errors import ApiError
+from api.identity.errors import AdminRequired, CronDisabled, NotAuthenticated, TokenRefused
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken
 from api.rate_limits import Tally
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
+from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.rest.parsing import Parser, is_form
 from api.rest.request import Request

@@ -10,7 +10,8 @@ import orjson
 from marshmallow import Schema, ValidationError
 from webargs import core, tornadoparser
 
-from api.errors import InvalidInput, MalformedBody, UnsupportedMediaType
+from api.errors import InvalidInput
+from api.rest.errors import MalformedBody, UnsupportedMediaType
 from api.rest.request import Request
 
 # Browsers declare a string that a page sends without a header as text/plain, as in the cinema guide's

@@ -6,7 +6,7 @@ The path alone decides, so that what is not served under a door's paths is refus
     {"success": false, "message": "…", "error": {"code": "…", "retryable": false, …}}
 
 In the envelope names are in camelCase, ids are texts, and whatever is wrong with a request's content is 400,
-as the ticket guide says; `api.errors` has 422 for it.
+as the ticket guide says; `api.errors.InvalidInput` has 422 for it.
 """
 
 from collections.abc import Mapping
@@ -101,7 +101,7 @@ class Style:
         return problem
 
     def status_of(self, status: int) -> int:
-        """The status of a refusal whose status in `api.errors` is this."""
+        """The status of a refusal whose usual status is this."""
         return status
 
     def described(self, schema: Any, *, listed: bool) -> Any:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from tornado.httputil import HTTPFile, HTTPInputError, parse_body_arguments
 
-from api.errors import InvalidInput, UnsupportedMediaType
+from api.errors import InvalidInput
+from api.rest.errors import UnsupportedMediaType
 from api.rest.request import Request
 
 _FORM = "multipart/form-data"

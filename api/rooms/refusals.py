@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from api.errors import TooManyAttempts, words_of
+from api.errors import TooManyAttempts
+from api.rest.errors import words_of
 from engine.errors import (
     BookingInProgress,
     EngineError,

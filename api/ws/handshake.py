@@ -16,17 +16,11 @@ from typing import Any, cast
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
-from api.errors import (
-    ApiError,
-    InternalError,
-    MalformedRequest,
-    MethodNotAllowed,
-    OriginRefused,
-    UpgradeRequired,
-    problem_of,
-)
+from api.errors import ApiError, InternalError, MethodNotAllowed
 from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, new_request_id, request_id_given
 from api.http1.connection import RequestConnection
+from api.http1.errors import MalformedRequest
+from api.identity.errors import OriginRefused
 from api.json_log import log_refused_caller
 from api.ws import compression
 from api.ws.connection import SocketConnection
@@ -36,6 +30,15 @@ from api.ws.rate_limit import RateLimit
 from api.ws.socket import ClientSocket, Opening, SocketServices
 
 _READ_BYTES = 65_536
+
+
+class UpgradeRequired(ApiError):
+    """Only WebSockets are served at this path."""
+
+    status, code = 400, "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__("Connect here with a WebSocket")
 
 
 class Handshake(WebSocketHandler):
@@ -96,7 +99,7 @@ class Handshake(WebSocketHandler):
             self._refuse(InternalError(self.request_id))
 
     def _refuse(self, error: ApiError) -> None:
-        document, status, headers = problem_of(error)
+        document, status, headers = error.problem
         self.set_status(status)
         for name, value in headers.items():
             self.set_header(name, value)

@@ -7,7 +7,11 @@ from types import ModuleType
 import pytest
 
 from api import errors as api_errors
-from api.errors import ApiError, problem_of, translation_of
+from api.errors import ApiError
+from api.http1 import errors as http_errors
+from api.identity import errors as identity_errors
+from api.rest import errors as rest_errors
+from api.rest.errors import problem_of, translation_of
 from engine import catalogue_errors
 from engine import errors as engine_errors
 from engine.errors import (
@@ -28,13 +32,14 @@ def classes(module: object, base: type) -> list[type]:
     return [kind for _, kind in inspect.getmembers(module, inspect.isclass) if issubclass(kind, base)]
 
 
+API_MODULES = (api_errors, http_errors, identity_errors, rest_errors)
 ENGINE_ERRORS = sorted(
     {*classes(engine_errors, EngineError), *classes(catalogue_errors, EngineError)},
     key=lambda kind: kind.__name__,
 )
 
 
-@pytest.mark.parametrize("module", [api_errors, engine_errors, catalogue_errors, connector])
+@pytest.mark.parametrize("module", [*API_MODULES, engine_errors, catalogue_errors, connector])
 def test_the_tree_at_the_head_of_a_module_names_its_errors(module: ModuleType) -> None:
     own = [kind.__name__ for kind in classes(module, Exception) if kind.__module__ == module.__name__]
     assert own
@@ -61,7 +66,7 @@ def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None
 
 
 def test_codes_are_unique() -> None:
-    kinds = [*ENGINE_ERRORS, *classes(api_errors, ApiError)]
+    kinds = {*ENGINE_ERRORS, *(kind for module in API_MODULES for kind in classes(module, ApiError))}
     codes = [kind.code for kind in kinds if hasattr(kind, "code")]
     # They mean the same to a client: it is not there, or come back later.
     assert sorted({code for code in codes if codes.count(code) > 1}) == ["not_found", "overloaded"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.errors import MalformedRequest
+from api.http1.errors import MalformedRequest
 from api.http1.head import parse_head
 from api.limits import Limits
 

@@ -1,0 +1,134 @@
+"""How the engine's errors are answered over HTTP, in one table; and what an operation itself refuses.
+
+ApiError
+├── MalformedBody 400, UnsupportedMediaType 415
+└── KeyInFlight 409, KeyReused 422, TooManyKeys 503
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from api.errors import ApiError, Problem
+from engine import catalogue_errors as catalogue
+from engine import errors as engine
+
+
+class MalformedBody(ApiError):
+    """The body is no JSON."""
+
+    status, code = 400, "malformed_json"
+
+
+class UnsupportedMediaType(ApiError):
+    """The body is, or is declared as, something that is not taken here.
+
+    Args:
+        media_types: what is taken.
+    """
+
+    status, code = 415, "unsupported_media_type"
+
+    def __init__(self, media_types: Iterable[str] = ("application/json",)) -> None:
+        super().__init__(f"The body must be {' or '.join(media_types)}")
+
+
+class KeyInFlight(ApiError):
+    """The request under this idempotency key has not been answered yet."""
+
+    status, code, retryable = 409, "idempotency_key_in_flight", True
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still being processed", {"Retry-After": "1"})
+
+
+class KeyReused(ApiError):
+    """The idempotency key has been used for another request."""
+
+    status, code = 422, "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used for a different request")
+
+
+class TooManyKeys(ApiError):
+    """More keyed requests are being processed than the server keeps track of."""
+
+    status, code, retryable = 503, "overloaded", True
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests are being processed", {"Retry-After": "1"})
+
+
+class Translation(NamedTuple):
+    """How one of the engine's errors is answered.
+
+    Attributes:
+        status: HTTP status.
+        data: attributes of the error that the body shows.
+    """
+
+    status: int
+    data: tuple[str, ...] = ()
+
+
+TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
+    engine.NotFound: Translation(404),
+    catalogue.UnknownReference: Translation(422, ("errors",)),
+    engine.ScreeningNotFound: Translation(404, ("screening_id",)),
+    engine.SeatsNotFound: Translation(404, ("seat_ids",)),
+    engine.TicketNotFound: Translation(404, ("ticket_id",)),
+    engine.ScreeningStarted: Translation(400, ("screening_id",)),
+    engine.ScreeningCancelled: Translation(409, ("screening_id",)),
+    engine.Refused: Translation(409),
+    catalogue.SeatConflict: Translation(409, ("conflicts",)),
+    catalogue.SeatsInUse: Translation(409, ("seat_ids",)),
+    catalogue.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
+    catalogue.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
+    engine.SeatsUnavailable: Translation(409, ("held", "booked")),
+    engine.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
+    engine.GuestLimitExceeded: Translation(409, ("limit", "held", "requested")),
+    engine.HoldLifeSpent: Translation(409, ("retry_after_seconds",)),
+    engine.NotHeld: Translation(409, ("seat_ids",)),
+    engine.NotEnoughTickets: Translation(409, ("ticket_type_id", "requested", "available")),
+    engine.OrderLimitExceeded: Translation(409, ("ticket_type_id", "limit", "requested")),
+    engine.SalesClosed: Translation(409, ("ticket_type_id",)),
+    catalogue.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
+    engine.ExtensionLimitReached: Translation(409, ("seat_ids",)),
+    engine.TicketNotPending: Translation(409, ("ticket_id", "status")),
+    engine.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
+    engine.RefundRequired: Translation(409, ("held", "booked")),
+    engine.BookingInProgress: Translation(409, ("seat_ids",)),
+    engine.BadEntry: Translation(422),
+    engine.Unavailable: Translation(503),
+    engine.EngineError: Translation(500),
+}
+"""An error that is not here is answered like its nearest base class that is."""
+
+
+_DATABASE_AWAY = "The database is not available now; try again in a few seconds"
+
+
+def translation_of(error: type[engine.EngineError]) -> Translation:
+    """How an engine error is answered."""
+    return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
+
+
+def words_of(error: BaseException) -> str:
+    """The text for a client. The database's own messages are for operators, so they are replaced."""
+    return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
+
+
+def problem_of(error: ApiError | engine.EngineError) -> Problem:
+    """The answer to a request that ended in `error`."""
+    if isinstance(error, ApiError):
+        return error.problem
+    document: dict[str, Any] = {
+        "detail": words_of(error),
+        "code": error.code,
+        "retryable": error.retryable,
+    }
+    status, data = translation_of(type(error))
+    document.update((name, getattr(error, name)) for name in data)
+    if isinstance(error, engine.Unavailable):
+        return Problem(document, status, {"Retry-After": str(error.retry_after_seconds)})
+    return Problem(document, status, {})
