@@ -93,4 +93,4 @@ def test_what_may_pass_is_not_lasting() -> None:
     problem = problem_of(JournalFull())
     assert problem.headers == {"Retry-After": "2"}
     assert not problem.lasting
-    assert not problem_of(api_errors.KeyInFlight()).lasting
+    assert not problem_of(rest_errors.KeyInFlight()).lasting
