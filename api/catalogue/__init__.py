@@ -1,1 +1,1 @@
-"""The cinema around the seats: one module per resource, on the operations that they all share."""
+"""The cinema catalogue: one module per resource, built on the shared operations in `collection`."""

@@ -1,4 +1,4 @@
-"""`/api/v1/auth`: who is who."""
+"""`/api/v1/auth`: registration, log-in, tokens and passwords."""
 
 from typing import Any
 
@@ -17,11 +17,14 @@ _profile = Profile()
 
 authentication = Resource("/api/v1/auth", tag="Authentication")
 
-_MAIL_ON_ITS_WAY = "If there is an account with this address, a mail is on its way to it"
+_RESET_MAIL_SENT = "If an account with this address exists, a mail with a reset link is on its way"
 
 
 def _new_password() -> fields.String:
-    description = "Not the e-mail address, not a row of keys, and of at least five different characters."
+    description = (
+        "Must not be the e-mail address or a run of keyboard keys, and must have at least five different "
+        "characters."
+    )
     return fields.String(
         required=True,
         validate=[validate.Length(SHORTEST, LONGEST), storable],
@@ -29,7 +32,7 @@ def _new_password() -> fields.String:
     )
 
 
-def _known_password() -> fields.String:
+def _current_password() -> fields.String:
     return text(LONGEST, required=True, metadata={"format": "password", "example": "correct horse battery"})
 
 
@@ -38,8 +41,6 @@ def _secret(**options: Any) -> fields.String:
 
 
 class Registration(RequestSchema):
-    """Who wants an account."""
-
     email = email_address(required=True)
     password = _new_password()
     full_name = optional_text(200, load_default="", metadata={"example": "Ada Byron"})
@@ -55,9 +56,9 @@ class Registration(RequestSchema):
     secret=True,
 )
 async def register(call: Call, email: str, password: str, full_name: str) -> Document:
-    """Register.
+    """Register an account.
 
-    One account per e-mail address, whatever its case (`email_exists`).
+    An e-mail address can have one account; its case is ignored (`email_exists`).
     """
     record = await call.services.accounts.register(call.address, email, password, full_name)
     profile: Document = _profile.dump(record)
@@ -65,16 +66,14 @@ async def register(call: Call, email: str, password: str, full_name: str) -> Doc
 
 
 class PasswordLogin(RequestSchema):
-    """Who wants to log in."""
-
     email = EmailAddress(
         required=True, validate=[validate.Length(1, 254), storable], metadata={"example": "ada@home.example"}
     )
-    password = _known_password()
+    password = _current_password()
 
 
 class OAuthLogin(RequestSchema):
-    """The form of RFC 6749, section 4.3.2. Fields that are not known are ignored, as section 3.2 demands."""
+    """The form of RFC 6749, section 4.3.2. Unknown fields are ignored, as section 3.2 requires."""
 
     class Meta:
         unknown = EXCLUDE
@@ -85,17 +84,17 @@ class OAuthLogin(RequestSchema):
         validate=[validate.Length(1, 254), storable],
         metadata={"example": "ada@home.example"},
     )
-    password = _known_password()
+    password = _current_password()
 
 
 class Tokens(Schema):
-    """What a log-in gives (RFC 6749, section 5.1)."""
+    """Response to a log-in (RFC 6749, section 5.1)."""
 
     access_token = fields.String(required=True)
-    refresh_token = fields.String(required=True, metadata={"description": "To be used once."})
+    refresh_token = fields.String(required=True, metadata={"description": "Can be used once."})
     token_type = fields.String(required=True, validate=validate.Equal("bearer"))
     expires_in = fields.Integer(
-        required=True, metadata={"description": "Life of the access token, in seconds.", "example": 3600}
+        required=True, metadata={"description": "Lifetime of the access token, in seconds.", "example": 3600}
     )
 
 
@@ -115,7 +114,7 @@ def _tokens(pair: TokenPair) -> Document:
 async def log_in(call: Call, email: str, password: str) -> Document:
     """Log in.
 
-    Takes JSON with `email` and `password`, or the OAuth2 form with `username` and `password`.
+    Accepts JSON with `email` and `password`, or the OAuth2 form with `username` and `password`.
     """
     return _tokens(await call.services.accounts.log_in(call.address, email, password))
 
@@ -124,7 +123,7 @@ async def log_in(call: Call, email: str, password: str) -> Document:
 async def get_me(call: Call) -> Document:
     """The caller's profile.
 
-    A token of another service may speak for somebody who has no account here (`user_not_found`).
+    A token issued by another service may name a user who has no account here (`user_not_found`).
     """
     return await own_profile(call)
 
@@ -133,16 +132,13 @@ async def get_me(call: Call) -> Document:
 async def log_out(call: Call) -> None:
     """Log out.
 
-    From now on the tokens of this log-in are refused, its refresh token too, and WebSockets that were
-    opened with them are closed.
+    Revokes the access and refresh tokens of this log-in and closes the WebSockets opened with them.
     """
     await call.services.accounts.log_out(call.caller)
 
 
 class PasswordChange(RequestSchema):
-    """The password as it is and as it is to be."""
-
-    current_password = _known_password()
+    current_password = _current_password()
     new_password = _new_password()
 
 
@@ -156,8 +152,7 @@ class PasswordChange(RequestSchema):
 async def change_password(call: Call, current_password: str, new_password: str) -> Document:
     """Change the password.
 
-    All tokens of the account are refused from now on, and its WebSockets are closed. The answer has new
-    tokens.
+    Revokes all tokens of the account and closes its WebSockets. The response contains new tokens.
     """
     accounts = call.services.accounts
     return _tokens(
@@ -166,8 +161,6 @@ async def change_password(call: Call, current_password: str, new_password: str) 
 
 
 class Refresh(RequestSchema):
-    """The token that goes on with a log-in."""
-
     refresh_token = _secret()
 
 
@@ -181,21 +174,17 @@ class Refresh(RequestSchema):
 async def refresh_token(call: Call, refresh_token: str) -> Document:
     """Get new tokens.
 
-    Needs an access token of the same user that is still valid, so it is to be called before that expires.
-    A refresh token is used once; if it comes again, its log-in is ended.
+    Requires a valid access token of the same user, so call it before that token expires. A refresh token
+    can be used once; a second use ends its log-in.
     """
     return _tokens(await call.services.accounts.renew(call.caller, refresh_token))
 
 
 class Forgotten(RequestSchema):
-    """Whose password it is."""
-
     email = email_address(required=True)
 
 
 class Message(Schema):
-    """Something for people."""
-
     message = fields.String(required=True)
 
 
@@ -209,20 +198,18 @@ class Message(Schema):
     secret=True,
 )
 async def forgot_password(call: Call, email: str) -> Document:
-    """Ask for a mail with a link that sets another password.
+    """Request a mail with a link to reset the password.
 
-    The answer is the same whether or not there is such an account. The link leads to the page
-    `/reset-password?token=…` of the cinema's site; the token is for reset-password.
+    The response is the same whether or not the account exists. The link leads to the page
+    `/reset-password?token=…` of the cinema's site; pass the token to reset-password.
     """
     accounts = call.services.accounts
     accounts.count_attempt(call.address)
     call.unfinished.begin(accounts.send_reset(email))
-    return {"message": _MAIL_ON_ITS_WAY}
+    return {"message": _RESET_MAIL_SENT}
 
 
 class Reset(RequestSchema):
-    """The token from the mail, and the password as it is to be."""
-
     token = _secret()
     new_password = _new_password()
 
@@ -236,8 +223,8 @@ class Reset(RequestSchema):
     secret=True,
 )
 async def reset_password(call: Call, token: str, new_password: str) -> None:
-    """Set another password with the token from a mail.
+    """Set a new password with the token from the reset mail.
 
-    The token is used up, and all log-ins of the account are ended.
+    The token can be used once. All log-ins of the account are ended.
     """
     await call.services.accounts.reset_password(call.address, token, new_password)

@@ -1,4 +1,4 @@
-"""`/api/v1/casts` and `/api/v1/movies/{movie_id}/cast`: who acts in a movie, and who made it."""
+"""`/api/v1/casts` and `/api/v1/movies/{movie_id}/cast`: the cast and crew of movies."""
 
 from collections.abc import Mapping
 
@@ -21,27 +21,21 @@ casts = Resource("/api/v1", tag="Cast")
 
 
 class CastDetails(RequestSchema):
-    """Somebody's part in a movie."""
-
     movie_id = identifier(required=True, metadata={"example": 1})
     name = text(200, required=True, metadata={"example": "Ada Example"})
-    role = text(60, metadata={"description": "`actor` if nothing is said.", "example": "director"})
+    role = text(60, metadata={"description": "`actor` by default.", "example": "director"})
     character_name = optional_text(200)
     billing_order = fields.Integer(strict=True, validate=validate.Range(0, 10_000))
     photo_url = web_address()
 
 
 class CastMember(CastDetails):
-    """Somebody in a movie."""
-
     id = fields.Integer(required=True)
     created_at = Moment(required=True)
     updated_at = Moment(required=True)
 
 
 class Appearance(Schema):
-    """A part in another movie."""
-
     movie_id = fields.Integer(required=True)
     title = fields.String(required=True)
     role = fields.String(required=True)
@@ -49,7 +43,7 @@ class Appearance(Schema):
 
 
 class DetailedCastMember(CastMember):
-    """Somebody in a movie, and the other movies of that name."""
+    """A cast member with the other movies that list somebody of the same name."""
 
     other_movies = fields.List(
         fields.Nested(Appearance), required=True, metadata={"description": "The latest 20."}
@@ -57,17 +51,17 @@ class DetailedCastMember(CastMember):
 
 
 class MovieCastList(Page):
-    """In which order the cast of a movie is wanted."""
+    """Query parameters for listing the cast of one movie."""
 
-    role = text(60, metadata={"description": "Whatever the case."})
+    role = text(60, metadata={"description": "Case-insensitive."})
     sort = sorting("billing_order", "name", "-name")
 
 
 class CastList(MovieCastList):
-    """Which cast members are wanted, in which order."""
+    """Query parameters for listing cast members."""
 
     movie_id = identifier_in_query()
-    name = text(200, metadata={"description": "Whatever case and accents."})
+    name = text(200, metadata={"description": "Case and accents are ignored."})
     sort = sorting("name", "-name", "billing_order", "-created_at")
 
 
@@ -88,5 +82,5 @@ Collection(
     "/movies/{movie_id}/cast",
     MovieCastList,
     name="list_movie_cast",
-    doc="The cast of a movie, and what else they are in.",
+    doc="The cast of a movie, with the other movies each member appears in.",
 )

@@ -1,4 +1,4 @@
-"""`/api/v1/cinemas`: the houses."""
+"""`/api/v1/cinemas`."""
 
 from marshmallow import fields, validate
 
@@ -12,8 +12,6 @@ cinemas = Resource("/api/v1/cinemas", tag="Cinemas")
 
 
 class CinemaDetails(RequestSchema):
-    """What is known of a cinema."""
-
     name = text(200, required=True, metadata={"example": "Lumen Picture House"})
     city = optional_text(100)
     address = optional_text(300)
@@ -25,23 +23,21 @@ class CinemaDetails(RequestSchema):
 
 
 class Cinema(CinemaDetails):
-    """A cinema."""
-
     id = fields.Integer(required=True)
     created_at = Moment(required=True)
     updated_at = Moment(required=True)
 
 
 class CinemaList(Page):
-    """Which cinemas are wanted, in which order."""
+    """Query parameters for listing cinemas."""
 
-    city = text(100, metadata={"description": "In this city, whatever the case."})
-    amenity = text(60, metadata={"description": "That have this, written exactly so."})
+    city = text(100, metadata={"description": "Case-insensitive."})
+    amenity = text(60, metadata={"description": "Exact match, case-sensitive."})
     sort = sorting("name", "-name", "city", "created_at", "-created_at")
 
 
 class CinemaSearch(Page):
-    """What to look for in names, cities and addresses."""
+    """Query parameters for searching cinemas by name, city and address."""
 
     q = search_words()
     sort = sorting("relevance", "name")
@@ -68,6 +64,6 @@ collection.delete("/{cinema_id}")
     refusals=(NotFound,),
 )
 async def list_cinema_amenities(call: Call, cinema_id: int) -> list[str]:
-    """The amenities of a cinema."""
+    """List the amenities of a cinema."""
     amenities: list[str] = (await call.services.catalogue.cinemas.find(cinema_id))["amenities"]
     return amenities

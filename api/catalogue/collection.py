@@ -1,4 +1,4 @@
-"""The operations that nearly every resource of the catalogue has, declared in a line each.
+"""Create, list, read, update and delete for catalogue resources, one line of declaration each.
 
     cinemas = Resource("/api/v1/cinemas", tag="Cinemas")
     collection = Collection(cinemas, "cinema", Cinema, lambda catalogue: catalogue.cinemas)
@@ -6,9 +6,9 @@
     collection.list("/", CinemaList)
     collection.read("/{cinema_id}")
 
-The last id of a path names the record itself; those before it name its parents, as in
-`/cinemas/{cinema_id}/rooms/`. A parent must exist, narrows a list, and becomes a value of what is created.
-Where an operation is `own`, so does the caller, as `user_id`. A `guard` refuses changes by others.
+The last id in a path is the record's own; ids before it are its parents', as in
+`/cinemas/{cinema_id}/rooms/`. A parent must exist; it filters lists and is stored in new records.
+An `own` operation treats the caller the same way, as `user_id`. A `guard` decides who may change a record.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,15 +25,15 @@ from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownRefe
 from engine.errors import EngineError, NotFound
 
 RowsOf = Callable[[Catalogue], Rows]
-"""Picks a resource's rows out of the catalogue."""
+"""Selects a resource's rows from the catalogue."""
 
 
 class Guard(NamedTuple):
-    """Who may change a record, where that is not an administrator's business alone.
+    """Authorization of changes that are not reserved to administrators.
 
     Attributes:
-        check: raises `refusal`, given the call and the record's id.
-        refusal: what is raised if the caller may not.
+        check: takes the call and the record's id; raises `refusal` if the caller may not change it.
+        refusal: the error type raised, for the documentation.
     """
 
     check: Callable[[Call, int], Awaitable[None]]
@@ -44,12 +44,12 @@ class Collection:
     """Declares the usual operations of a resource.
 
     Args:
-        resource: what they are declared on.
-        kind: what one record is called, e.g. "cinema".
-        shape: how a record is shown.
-        rows: where the records are.
-        plural: what several are called, where it is not `kind` with an s.
-        parents: where the parents are, by the names of their ids in paths.
+        resource: the resource to add the operations to.
+        kind: singular name of a record, e.g. "cinema"; used in operation names and texts.
+        shape: response schema of a record.
+        rows: selects the stored records from the catalogue.
+        plural: plural of `kind`, if adding an "s" is not enough.
+        parents: selects the parents' rows, by the names of their ids in paths.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Collection:
         own: bool = False,
         doc: str = "",
     ) -> None:
-        """POST: make a record. Answers 201 with the record."""
+        """Declare a POST that inserts a record and answers 201 with it."""
 
         async def create(call: Call, **values: Any) -> Answer:
             parents = await self._existing_parents(call, values)
@@ -100,7 +100,7 @@ class Collection:
             refusals=(
                 UnknownReference,
                 AlreadyExists,
-                *self._if_parents(NotFound),
+                *self._if_nested(NotFound),
                 *((NoAccount,) if own else ()),
             ),
         )
@@ -115,7 +115,7 @@ class Collection:
         name: str = "",
         doc: str = "",
     ) -> None:
-        """GET: a page of the records that fit the query."""
+        """Declare a GET that answers a page of the records matching the query."""
 
         async def list_records(call: Call, limit: int, offset: int, sort: str = "", **wanted: Any) -> Answer:
             parents = await self._existing_parents(call, wanted)
@@ -135,11 +135,11 @@ class Collection:
             answers=type(self._shape)(many=True),
             access=access,
             headers=PAGING_HEADERS,
-            refusals=self._if_parents(NotFound),
+            refusals=self._if_nested(NotFound),
         )
 
     def read(self, path: str, *, access: Access = Access.PUBLIC, doc: str = "") -> None:
-        """GET: one record."""
+        """Declare a GET of one record."""
 
         async def read(call: Call, **ids: int) -> Document:
             record: Record = await self._rows(call.services.catalogue).find(_last(ids))
@@ -166,7 +166,7 @@ class Collection:
         guard: Guard | None = None,
         doc: str = "",
     ) -> None:
-        """PATCH or PUT: change the fields that are given and leave the others."""
+        """Declare a PATCH or PUT. Both change the given fields and keep the others."""
         id_name = path.rpartition("{")[2].rstrip("}/")
 
         async def update(call: Call, **values: Any) -> Document:
@@ -180,17 +180,17 @@ class Collection:
             path,
             update,
             f"update_{self._kind}",
-            doc or f"Change a {self._noun}; fields that are not given stay as they are.",
+            doc or f"Update a {self._noun}. Omitted fields keep their values.",
             body=changes_to(body),
             answers=self._shape,
             access=access,
-            refusals=(NotFound, UnknownReference, AlreadyExists, *_of_guard(guard)),
+            refusals=(NotFound, UnknownReference, AlreadyExists, *_guard_refusals(guard)),
         )
 
     def delete(
         self, path: str, *, access: Access = Access.ADMIN, guard: Guard | None = None, doc: str = ""
     ) -> None:
-        """DELETE: remove a record that nothing refers to."""
+        """Declare a DELETE, refused with InUse while other records refer to the record."""
 
         async def delete(call: Call, **ids: int) -> None:
             if guard:
@@ -202,10 +202,10 @@ class Collection:
             path,
             delete,
             f"delete_{self._kind}",
-            doc or f"Delete a {self._noun} that nothing refers to.",
+            doc or f"Delete a {self._noun} that no other record refers to.",
             status=204,
             access=access,
-            refusals=(NotFound, InUse, *_of_guard(guard)),
+            refusals=(NotFound, InUse, *_guard_refusals(guard)),
         )
 
     def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
@@ -217,17 +217,17 @@ class Collection:
         return shown
 
     async def _existing_parents(self, call: Call, values: dict[str, Any]) -> dict[str, int]:
-        """Take the parents' ids out of the arguments and see that they exist."""
+        """Pop the parents' ids from the arguments. Raises NotFound if a parent does not exist."""
         parents = {name: values.pop(name) for name in self._parents if name in values}
         for name, parent_id in parents.items():
             await self._parents[name](call.services.catalogue).find(parent_id)
         return parents
 
-    def _if_parents(self, refusal: type[EngineError]) -> tuple[type[EngineError], ...]:
+    def _if_nested(self, refusal: type[EngineError]) -> tuple[type[EngineError], ...]:
         return (refusal,) if self._parents else ()
 
 
-def _of_guard(guard: Guard | None) -> tuple[type[ApiError], ...]:
+def _guard_refusals(guard: Guard | None) -> tuple[type[ApiError], ...]:
     return (guard.refusal,) if guard else ()
 
 

@@ -1,4 +1,4 @@
-"""`/api/v1/cinemas/favorites`: the cinemas that the caller likes best."""
+"""`/api/v1/cinemas/favorites`: the caller's favourite cinemas."""
 
 from api.catalogue.cinemas import Cinema
 from api.catalogue.collection import Collection
@@ -11,8 +11,6 @@ favorites = Resource("/api/v1/cinemas", tag="Favorites")
 
 
 class FavoriteCinema(Cinema):
-    """A cinema, and since when it is a favourite."""
-
     favorited_at = Moment(required=True)
 
 
@@ -23,15 +21,15 @@ Collection(favorites, "favorite_cinema", FavoriteCinema, lambda catalogue: catal
     "/favorites",
     access=Access.USER,
     own=True,
-    doc="The caller's favourite cinemas.\n\nThe latest come first.",
+    doc="List the caller's favourite cinemas.\n\nMost recently added first.",
 )
 
 
 @favorites.post("/{cinema_id}/favorite", answers=FavoriteCinema, status=201, refusals=(NotFound, NoAccount))
 async def add_favorite_cinema(call: Call, cinema_id: int) -> Answer:
-    """Make a cinema a favourite.
+    """Add a cinema to the caller's favourites.
 
-    One that is a favourite already stays one, since when it was.
+    Adding a favourite again keeps its original `favorited_at`.
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)
@@ -40,9 +38,9 @@ async def add_favorite_cinema(call: Call, cinema_id: int) -> Answer:
 
 @favorites.delete("/{cinema_id}/favorite", status=204, refusals=(NotFound,))
 async def remove_favorite_cinema(call: Call, cinema_id: int) -> None:
-    """Make a cinema no favourite any more.
+    """Remove a cinema from the caller's favourites.
 
-    That is also so if it was none.
+    Succeeds even if the cinema was not a favourite.
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)

@@ -1,4 +1,4 @@
-"""`/api/v1/movies`: what is shown, found by whatever somebody remembers of it."""
+"""`/api/v1/movies`: movies, with search, filters and recommendations."""
 
 from typing import Any
 
@@ -36,14 +36,12 @@ def _minutes(meaning: str) -> fields.Integer:
 
 
 class MovieDetails(RequestSchema):
-    """What is known of a movie."""
-
     title = text(300, required=True, metadata={"example": "The Cartographer's Tide"})
     description = optional_text(5000)
     genre = optional_text(60, metadata={"example": "Adventure"})
     language = optional_text(60, metadata={"example": "English"})
     director = optional_text(200)
-    rating = optional_text(20, metadata={"description": "For whom it is suitable.", "example": "PG-13"})
+    rating = optional_text(20, metadata={"description": "Age rating.", "example": "PG-13"})
     imdb_rating = fields.Float(validate=validate.Range(0, 10), allow_none=True)
     duration_minutes = fields.Integer(
         strict=True, validate=validate.Range(1, LONGEST_MINUTES), allow_none=True
@@ -54,11 +52,11 @@ class MovieDetails(RequestSchema):
 
 
 class Movie(MovieDetails):
-    """A movie."""
-
     id = fields.Integer(required=True)
     average_rating = fields.Float(
-        required=True, allow_none=True, metadata={"description": "Of the reviews; null without any."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Mean of the reviews' ratings; null if there are none."},
     )
     review_count = fields.Integer(required=True)
     created_at = Moment(required=True)
@@ -66,51 +64,54 @@ class Movie(MovieDetails):
 
 
 class MovieCriteria(Page):
-    """Which movies are wanted; all criteria must hold. `cinema_id` and `date` hold of one screening."""
+    """Query parameters that filter movies; a movie must match all of them.
 
-    genre = text(60, metadata={"description": "Whatever the case."})
-    language = text(60, metadata={"description": "Whatever the case."})
-    director = text(200, metadata={"description": "Whatever the case."})
-    rating = text(20, metadata={"description": "For whom it is suitable, e.g. `PG-13`."})
+    If both `cinema_id` and `date` are given, one and the same screening must match both.
+    """
+
+    genre = text(60, metadata={"description": "Case-insensitive."})
+    language = text(60, metadata={"description": "Case-insensitive."})
+    director = text(200, metadata={"description": "Case-insensitive."})
+    rating = text(20, metadata={"description": "Age rating, e.g. `PG-13`."})
     min_imdb_rating = fields.Float(validate=validate.Range(0, 10))
-    year = _year("Of the release.")
-    year_from = _year("First year of release.")
-    year_to = _year("Last year of release.")
-    min_duration = _minutes("In minutes.")
-    max_duration = _minutes("In minutes.")
-    cinema_id = identifier_in_query(metadata={"description": "Has a screening to come in this cinema."})
-    date = fields.Date(metadata={"description": "Has a screening to come on this day (UTC)."})
+    year = _year("Year of release.")
+    year_from = _year("Earliest year of release.")
+    year_to = _year("Latest year of release.")
+    min_duration = _minutes("Shortest length, in minutes.")
+    max_duration = _minutes("Longest length, in minutes.")
+    cinema_id = identifier_in_query(metadata={"description": "With an upcoming screening in this cinema."})
+    date = fields.Date(metadata={"description": "With an upcoming screening on this day (UTC)."})
 
 
 class MovieList(MovieCriteria):
-    """Which movies are wanted, in which order."""
+    """Query parameters for listing movies."""
 
     sort = sorting(*_ORDERS)
 
 
 class MovieSearch(Page):
-    """What to look for in titles and directors."""
+    """Query parameters for searching movies by title and director."""
 
     q = search_words()
     sort = sorting("relevance", *_ORDERS)
 
 
 class AdvancedMovieSearch(MovieCriteria):
-    """Everything that can be said of the movies that are wanted."""
+    """Query parameters of the advanced search: words, filters and free seats."""
 
     q = search_words(required=False)
     seat_type = text(
         30,
         metadata={
-            "description": "Has a screening to come with a free seat of this type; with `cinema_id` and "
-            "`date`, there and then. Reservations of the last moment may not count yet.",
+            "description": "With an upcoming screening that has a free seat of this type; `cinema_id` and "
+            "`date` apply to the same screening. Very recent reservations may not be counted yet.",
             "example": "wheelchair",
         },
     )
     sort = sorting("relevance", *_ORDERS)
 
     @post_load
-    def _relevance_of_words(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _sort_by_title_without_words(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         if data["sort"] == "relevance" and "q" not in data:
             data["sort"] = "title"
         return data
@@ -123,42 +124,42 @@ collection.list(
     "/search",
     MovieSearch,
     name="search_movies",
-    doc="Search movies.\n\nIn titles and directors. The best matches come first.",
+    doc="Search movies by title and director.\n\nBest matches first.",
 )
 collection.list(
     "/filter",
     MovieList,
     name="filter_movies",
-    doc="Filter movies by criteria.\n\nThe same as the list of all movies, with at least the same criteria.",
+    doc="Filter movies.\n\nAccepts the same filters as the list of all movies.",
 )
 collection.list(
     "/advanced-search",
     AdvancedMovieSearch,
     name="advanced_search_movies",
-    doc="Search movies by words, criteria and free seats.\n\nWithout `q`, relevance means by title.",
+    doc="Search movies by words, filters and free seats.\n\nWithout `q`, `relevance` sorts by title.",
 )
 collection.read("/{movie_id}")
 collection.update("PATCH", "/{movie_id}", MovieDetails)
-collection.delete("/{movie_id}", doc="Delete a movie that was never scheduled, and its cast and reviews.")
+collection.delete("/{movie_id}", doc="Delete a movie that was never scheduled, with its cast and reviews.")
 
 Collection(movies, "movie", Movie, lambda catalogue: catalogue.coming_soon_movies).list(
     "/coming-soon",
     name="list_coming_soon_movies",
-    doc="Movies that will be released.\n\nThe next come first.",
+    doc="List movies that are not released yet.\n\nEarliest release first.",
 )
 Collection(movies, "movie", Movie, lambda catalogue: catalogue.trending_movies).list(
     "/trending",
     name="list_trending_movies",
-    doc="Movies that sell.\n\n"
-    "By tickets that were confirmed in the last seven days (of UTC, today included), most first.",
+    doc="List trending movies.\n\n"
+    "Ordered by tickets confirmed in the last seven days (UTC, today included), most first.",
 )
 Collection(movies, "movie", Movie, lambda catalogue: catalogue.recommended_movies).list(
     "/recommended",
     access=Access.USER,
     own=True,
     name="list_recommended_movies",
-    doc="Movies that the caller may like.\n\n"
-    "By genre and director of what the caller has bought tickets for or reviewed with four stars or more, "
-    "then what plays in favourite cinemas; what has been seen or reviewed is left out. Among equals, and so "
-    "for somebody new, trending movies come first, then the best rated.",
+    doc="List movies recommended to the caller.\n\n"
+    "Ranked by the genres and directors of movies the caller bought tickets for or rated four stars or "
+    "higher, then by what the caller's favourite cinemas show. Movies already seen or reviewed are left out. "
+    "Ties, and new users, get trending movies first, then the best rated.",
 )

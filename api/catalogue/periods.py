@@ -1,7 +1,7 @@
-"""Days, and what they are divided into, where people live: in a time zone.
+"""Periods of time (hours, days, weeks, months) in a time zone.
 
-A day there may have 23 or 25 hours. Borders are therefore found on the calendar of the zone and then made
-moments, of which databases and servers need know no zones.
+A local day can have 23 or 25 hours, so period boundaries are computed on the zone's calendar and then
+converted to UTC. The database only sees UTC timestamps.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from marshmallow import ValidationError, fields
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2199, 12, 31)
-"""Between these, all zones differ from UTC by whole quarters of an hour."""
+"""Between these days, every zone's UTC offset is a multiple of 15 minutes."""
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -22,16 +22,16 @@ _BEGINS_PERIOD: Mapping[str, Callable[[date], bool]] = {
     "week": lambda day: day.weekday() == 0,
     "month": lambda day: day.day == 1,
 }
-"""Which days begin a new period, by granularity."""
+"""Whether a day starts a new period, by granularity."""
 
 GRANULARITIES = ("hour", *_BEGINS_PERIOD)
 
 zone_names = cache(available_timezones)
-"""Names of all time zones. They are read from files, once."""
+"""Names of all time zones. Cached because they are read from files."""
 
 
 class TimeZone(fields.String):
-    """The name of a time zone; UTC if there is none."""
+    """A time zone name, loaded as ZoneInfo; UTC by default."""
 
     def __init__(self, **options: Any) -> None:
         description = "Name in the IANA database, e.g. `Europe/Berlin`."
@@ -49,31 +49,31 @@ class TimeZone(fields.String):
 
 
 def calendar_day(**options: Any) -> fields.Date:
-    """A day in a query."""
+    """Query parameter for a day between EARLIEST and LATEST."""
     return fields.Date(validate=_between, **options)
 
 
 def _between(day: date) -> None:
     if not EARLIEST <= day <= LATEST:
-        raise ValidationError(f"Must lie between {EARLIEST} and {LATEST}.")
+        raise ValidationError(f"Must be between {EARLIEST} and {LATEST}.")
 
 
 def begin_of(day: date, zone: ZoneInfo) -> datetime:
-    """The moment at which a day begins, in UTC."""
+    """Return the start of a local day, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def borders(first: date, last: date, granularity: str, zone: ZoneInfo) -> Iterator[datetime]:
-    """The moments in UTC that divide days into periods: the beginning of each, and the end of the last.
+    """Yield the period boundaries in UTC: the start of each period, then the end of the last.
 
-    The first period begins with the first day and the last one ends with the last day, even within a week
-    or a month. Hours are counted from the beginning of the first day.
+    The first period starts on the first day and the last period ends with the last day, even if that
+    cuts a week or a month short. Hours are counted from the start of the first day.
 
     Args:
-        first: day.
-        last: day, not before the first.
+        first: first local day.
+        last: last local day, included; not before `first`.
         granularity: one of GRANULARITIES.
-        zone: where.
+        zone: time zone of the days.
     """
     end = begin_of(last + _DAY, zone)
     if granularity == "hour":

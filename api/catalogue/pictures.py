@@ -1,6 +1,6 @@
-"""Pictures that users upload: what they are is seen from their bytes, and they are always made anew.
+"""Uploaded profile pictures: detect the format from the bytes, then crop and re-encode.
 
-A picture that is made anew carries nothing that its sender may have hidden in it, nor where it was taken.
+Re-encoding drops metadata such as GPS coordinates and any payload hidden in the file.
 """
 
 from io import BytesIO
@@ -15,22 +15,22 @@ MEDIA_TYPE = "image/webp"
 SIDE_PIXELS = 512
 
 _FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
-# Decoded, a picture takes four bytes per pixel however small its file is.
+# A decoded picture takes four bytes per pixel, however small its file is.
 _MOST_PIXELS = 24_000_000
 
 PICTURE = Upload(tuple(_FORMATS.values()))
-"""What is taken."""
+"""The upload declaration of operations that accept a picture."""
 
 
 def portrait(file: UploadedFile) -> bytes:
-    """A square picture of at most `SIDE_PIXELS`, in WebP. Blocking.
+    """Return the picture as a square WebP of at most SIDE_PIXELS a side. Blocking; run it in a worker.
 
     Args:
-        file: a picture.
+        file: the uploaded picture.
 
     Raises:
-        UnsupportedMediaType: it is no picture, or not of the kind that its sender says.
-        InvalidInput: it is too large, or damaged.
+        UnsupportedMediaType: the file is not a picture, or does not match its declared media type.
+        InvalidInput: the picture has too many pixels or is damaged.
     """
     try:
         image = Image.open(BytesIO(file.content), formats=tuple(_FORMATS))
@@ -45,13 +45,13 @@ def portrait(file: UploadedFile) -> bytes:
             raise _too_large()
         try:
             return _square(image)
-        # Pillow's decoders raise what they please over damaged files.
+        # Pillow's decoders raise many unrelated exception types for damaged files.
         except Exception as error:
             raise InvalidInput({PICTURE.field: ["Must be an undamaged picture."]}) from error
 
 
 def _square(image: Image.Image) -> bytes:
-    # Far larger pictures are decoded at a fraction of their size, where their format allows.
+    # Lets the JPEG decoder scale large pictures down while it decodes.
     image.draft("RGB", (2 * SIDE_PIXELS, 2 * SIDE_PIXELS))
     upright = ImageOps.exif_transpose(image)
     plain = upright.convert("RGBA" if upright.has_transparency_data else "RGB")

@@ -1,6 +1,6 @@
-"""What the catalogue's resources need of their storage, as narrow protocols.
+"""Storage ports of the catalogue, as narrow protocols.
 
-`Rows` is what every resource has; a resource that needs more says so in a protocol of its own here.
+Every resource has `Rows`; resources that need more extend it here. Implemented in `persistence.catalogue`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from api.papers.confirmations import Papers
 
 Record = dict[str, Any]
-"""A stored record by the names of its columns."""
+"""A stored record, by column name."""
 
 
 class Rows(Protocol):
@@ -19,189 +19,175 @@ class Rows(Protocol):
     async def page(
         self, wanted: Mapping[str, Any], order: str = "", *, limit: int, offset: int
     ) -> tuple[list[Record], int]:
-        """A page of the records that fit, and how many fit in all."""
+        """Return a page of the matching records, and the total number of matches."""
 
     async def find(self, record_id: int, **wanted: Any) -> Record:
-        """A record by its id, or NotFound."""
+        """Return a record. Raises NotFound."""
 
     async def insert(self, values: Mapping[str, Any]) -> Record:
-        """Make a record."""
+        """Insert a record and return it."""
 
     async def update(self, record_id: int, values: Mapping[str, Any]) -> Record:
-        """Change a record, or NotFound."""
+        """Update the given columns and return the record. Raises NotFound."""
 
     async def delete(self, record_id: int) -> None:
-        """Delete a record, or NotFound, or InUse."""
+        """Delete a record. Raises NotFound or InUse."""
 
 
 class SeatRows(Rows, Protocol):
     """Seats, as `persistence.catalogue.seats.Seats` documents them."""
 
     async def add(self, room_id: int, plan: Sequence[Mapping[str, Any]]) -> list[Record]:
-        """Make those seats of a plan that are not there yet; returns all of the plan."""
+        """Insert the seats of a plan that do not exist yet; return all seats of the plan."""
 
 
 class ScreeningRows(Rows, Protocol):
     """Screenings, as `persistence.catalogue.screenings.ScreeningRows` documents them."""
 
     async def length_minutes(self, movie_id: int) -> int | None:
-        """How long a movie is, if that is known, or UnknownReference."""
+        """Return a movie's length, None if unknown. Raises UnknownReference if there is no such movie."""
 
     async def to_come(self, room_id: int) -> list[int]:
-        """Ids of a room's screenings that are not over."""
+        """Return the ids of a room's screenings that have not ended."""
 
 
 class TicketTypeRows(Rows, Protocol):
     """Ticket types, as `persistence.catalogue.ticket_types.TicketTypeRows` documents them."""
 
     async def offer(self, ticket_type_id: int) -> Record:
-        """What has to be known of a ticket type to reserve it, or NotFound."""
+        """Return what reserving a ticket type requires of it. Raises NotFound."""
 
 
 class FavoriteRows(Rows, Protocol):
     """Favourite cinemas, as `persistence.catalogue.favorites.Favorites` documents them."""
 
     async def add(self, user_id: int, cinema_id: int) -> Record:
-        """Make a cinema a favourite, or UnknownReference, or NoAccount."""
+        """Add a favourite. Raises UnknownReference or NoAccount."""
 
     async def remove(self, user_id: int, cinema_id: int) -> None:
-        """Make a cinema no favourite, if it is one."""
+        """Remove a favourite; does nothing if it is not one."""
 
 
 class ReviewRows(Rows, Protocol):
     """Reviews, as `persistence.catalogue.reviews.Reviews` documents them."""
 
     async def react(self, review_id: int, user_id: int, reaction: str) -> Record:
-        """Like or dislike a review, or take that back, or NotFound, or NoAccount."""
+        """Like or dislike a review, or withdraw that reaction. Raises NotFound or NoAccount."""
 
     async def counts(self, movie_id: int) -> Mapping[int, int]:
-        """How many reviews of a movie give each rating."""
+        """Return the number of a movie's reviews by rating."""
 
 
 class UserRows(Rows, Protocol):
     """Accounts, as `persistence.catalogue.users.Users` documents them."""
 
     async def picture(self, user_id: int) -> bytes:
-        """The picture that a user has uploaded, or NotFound."""
+        """Return a user's uploaded picture. Raises NotFound."""
 
 
 class SearchRows(Rows, Protocol):
     """Searches, as `persistence.catalogue.users.Searches` documents them."""
 
     async def remember(self, user_id: int, query: str, kept: int) -> Record:
-        """Note a search as the latest of at most `kept`."""
+        """Store a search as the user's latest, keeping at most `kept` of them."""
 
     async def forget(self, user_id: int, search_id: int) -> None:
-        """Forget one of a user's searches, or NotFound."""
+        """Delete one of a user's searches. Raises NotFound."""
 
     async def forget_all(self, user_id: int) -> None:
-        """Forget all searches of a user."""
+        """Delete all searches of a user."""
 
 
 class StatisticsReader(Protocol):
     """Figures, as `persistence.catalogue.statistics.Statistics` documents them."""
 
     async def count(self, kind: str) -> Record:
-        """How many movies, cinemas or users there are."""
+        """Count the records of a kind: movies, cinemas or users."""
 
     async def tickets(self) -> Record:
-        """How many tickets there are, in all and by status."""
+        """Count tickets, in total and by status."""
 
     async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
-        """Tickets with what they are for, the last booked first."""
+        """Return tickets with their screening and seat, latest booking first."""
 
     async def revenue(self) -> Record:
-        """What was sold at any time."""
+        """Return the number and the revenue of all tickets sold."""
 
     async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
-        """What was sold between each border and the next."""
+        """Return the sales between each boundary and the next."""
 
     async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:
-        """The movies that sold most tickets."""
+        """Return the movies that sold the most tickets."""
 
     async def between(self, begin: datetime, end: datetime) -> Record:
-        """What was sold between two moments, what was screened then, and who joined."""
+        """Return sales, screenings and new users between two timestamps."""
 
 
 class TicketRows(Rows, Papers, Protocol):
-    """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read only."""
+    """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read-only."""
 
 
 class Catalogue(Protocol):
-    """All resources, by their names."""
+    """The stored resources, by name."""
 
     @property
-    def users(self) -> UserRows:
-        """Accounts."""
+    def users(self) -> UserRows: ...
 
     @property
-    def searches(self) -> SearchRows:
-        """What users searched for."""
+    def searches(self) -> SearchRows: ...
 
     @property
-    def cinemas(self) -> Rows:
-        """Cinemas."""
+    def cinemas(self) -> Rows: ...
 
     @property
-    def events(self) -> Rows:
-        """Events."""
+    def events(self) -> Rows: ...
 
     @property
-    def ticket_types(self) -> TicketTypeRows:
-        """Ticket types."""
+    def ticket_types(self) -> TicketTypeRows: ...
 
     @property
-    def favorites(self) -> FavoriteRows:
-        """Cinemas as favourites of users."""
+    def favorites(self) -> FavoriteRows: ...
 
     @property
-    def movies(self) -> Rows:
-        """Movies."""
+    def movies(self) -> Rows: ...
 
     @property
     def coming_soon_movies(self) -> Rows:
-        """Movies that will be released; read only."""
+        """Movies that are not released yet; read-only."""
 
     @property
     def trending_movies(self) -> Rows:
-        """Movies that sell; read only."""
+        """Movies by recent sales; read-only."""
 
     @property
     def recommended_movies(self) -> Rows:
-        """Movies that a user may like; read only."""
+        """Movies recommended to one user; read-only."""
 
     @property
-    def casts(self) -> Rows:
-        """Cast members."""
+    def casts(self) -> Rows: ...
 
     @property
     def detailed_casts(self) -> Rows:
-        """Cast members and the other movies they are in; read only."""
+        """Cast members with the other movies they appear in; read-only."""
 
     @property
-    def reviews(self) -> ReviewRows:
-        """Reviews."""
+    def reviews(self) -> ReviewRows: ...
 
     @property
-    def rooms(self) -> Rows:
-        """Rooms."""
+    def rooms(self) -> Rows: ...
 
     @property
-    def seats(self) -> SeatRows:
-        """Seats."""
+    def seats(self) -> SeatRows: ...
 
     @property
-    def screenings(self) -> ScreeningRows:
-        """Screenings."""
+    def screenings(self) -> ScreeningRows: ...
 
     @property
     def showtimes(self) -> Rows:
-        """Screenings as they are shown to whoever wants to go; read only."""
+        """Screenings as moviegoers see them; read-only."""
 
     @property
-    def statistics(self) -> StatisticsReader:
-        """Figures for administrators."""
+    def statistics(self) -> StatisticsReader: ...
 
     @property
-    def tickets(self) -> TicketRows:
-        """Tickets."""
+    def tickets(self) -> TicketRows: ...

@@ -1,6 +1,6 @@
-"""`/api/v1/movies/{movie_id}/reviews` and `/api/v1/movies/reviews`: what users think of movies.
+"""`/api/v1/movies/{movie_id}/reviews` and `/api/v1/movies/reviews`.
 
-Everybody reads reviews; only their authors change them, and administrators may take them away.
+Reviews are public. Only the author may change a review; the author and administrators may delete it.
 """
 
 from marshmallow import Schema, fields, validate
@@ -19,7 +19,7 @@ reviews = Resource("/api/v1/movies", tag="Reviews")
 
 
 class NotTheAuthor(ApiError):
-    """The review is somebody else's."""
+    """The caller is not the author of the review."""
 
     status, code = 403, "not_the_author"
 
@@ -28,8 +28,6 @@ class NotTheAuthor(ApiError):
 
 
 class ReviewDetails(RequestSchema):
-    """What somebody thinks of a movie."""
-
     rating = fields.Integer(
         strict=True, required=True, validate=validate.Range(RATINGS[0], RATINGS[-1]), metadata={"example": 4}
     )
@@ -37,8 +35,6 @@ class ReviewDetails(RequestSchema):
 
 
 class Review(ReviewDetails):
-    """A review of a movie."""
-
     id = fields.Integer(required=True)
     movie_id = fields.Integer(required=True)
     user_id = fields.Integer(required=True)
@@ -50,26 +46,22 @@ class Review(ReviewDetails):
 
 
 class ReviewList(Page):
-    """Which reviews of a movie are wanted, in which order."""
+    """Query parameters for listing the reviews of a movie."""
 
     rating = fields.Integer(validate=validate.Range(RATINGS[0], RATINGS[-1]))
     sort = sorting("-created_at", "created_at", "-rating", "rating", "-likes")
 
 
 class Reaction(RequestSchema):
-    """What somebody thinks of a review."""
-
     reaction = fields.String(required=True, validate=validate.OneOf(("like", "dislike")))
 
 
 class ReviewReactedTo(Review):
-    """A review, and what the caller thinks of it."""
-
     reaction = fields.String(
         required=True,
         allow_none=True,
         validate=validate.OneOf(("like", "dislike", None)),
-        metadata={"description": "The caller's; null if it was taken back."},
+        metadata={"description": "The caller's reaction; null if it was withdrawn."},
     )
 
 
@@ -77,11 +69,11 @@ _review = ReviewReactedTo()
 
 
 class ReviewSummary(Schema):
-    """What everybody together thinks of a movie."""
-
     movie_id = fields.Integer(required=True)
     average_rating = fields.Float(
-        required=True, allow_none=True, metadata={"description": "To two decimals; null without reviews."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Rounded to two decimals; null without reviews."},
     )
     review_count = fields.Integer(required=True)
     histogram = fields.Dict(
@@ -89,21 +81,21 @@ class ReviewSummary(Schema):
         values=fields.Integer(),
         required=True,
         metadata={
-            "description": "Reviews by rating, all five of them.",
+            "description": "Number of reviews by rating; always has all five ratings.",
             "example": {"1": 0, "2": 1, "3": 4, "4": 9, "5": 7},
         },
     )
 
 
-async def _by_author(call: Call, review_id: int) -> None:
+async def _require_author(call: Call, review_id: int) -> None:
     review = await call.services.catalogue.reviews.find(review_id)
     if review["user_id"] != call.user_id:
         raise NotTheAuthor
 
 
-async def _by_author_or_admin(call: Call, review_id: int) -> None:
+async def _require_author_or_admin(call: Call, review_id: int) -> None:
     if not call.admin:
-        await _by_author(call, review_id)
+        await _require_author(call, review_id)
 
 
 collection = Collection(
@@ -118,7 +110,7 @@ collection.create(
     ReviewDetails,
     access=Access.USER,
     own=True,
-    doc="Review a movie.\n\nOnce per user; the review may be changed later.",
+    doc="Review a movie.\n\nOne review per user and movie; it can be changed later.",
 )
 collection.list("/{movie_id}/reviews", ReviewList, doc="List the reviews of a movie.")
 collection.read("/reviews/{review_id}")
@@ -127,20 +119,20 @@ collection.update(
     "/reviews/{review_id}",
     ReviewDetails,
     access=Access.USER,
-    guard=Guard(_by_author, NotTheAuthor),
-    doc="Change one's own review; fields that are not given stay as they are.",
+    guard=Guard(_require_author, NotTheAuthor),
+    doc="Update one's own review. Omitted fields keep their values.",
 )
 collection.delete(
     "/reviews/{review_id}",
     access=Access.USER,
-    guard=Guard(_by_author_or_admin, NotTheAuthor),
-    doc="Delete one's own review, or any as an administrator.",
+    guard=Guard(_require_author_or_admin, NotTheAuthor),
+    doc="Delete one's own review; administrators may delete any.",
 )
 
 
 @reviews.get("/{movie_id}/reviews/summary", access=Access.PUBLIC, answers=ReviewSummary, refusals=(NotFound,))
 async def get_review_summary(call: Call, movie_id: int) -> Document:
-    """The average of a movie's reviews, and how many give each rating."""
+    """Get the average rating of a movie and the number of reviews per rating."""
     catalogue = call.services.catalogue
     await catalogue.movies.find(movie_id)
     counts = await catalogue.reviews.counts(movie_id)
@@ -163,7 +155,7 @@ async def get_review_summary(call: Call, movie_id: int) -> Document:
 async def react_to_review(call: Call, review_id: int, reaction: str) -> Document:
     """Like or dislike a review.
 
-    A reaction takes the place of an earlier one; the same reaction again takes it back.
+    A reaction replaces an earlier one; sending the same reaction again withdraws it.
     """
     shown: Document = _review.dump(
         await call.services.catalogue.reviews.react(review_id, call.account_id, reaction)

@@ -1,4 +1,4 @@
-"""`/api/v1/cinemas/{cinema_id}/rooms` and `/api/v1/rooms`: the halls of a cinema."""
+"""`/api/v1/cinemas/{cinema_id}/rooms` and `/api/v1/rooms`: the auditoriums of a cinema."""
 
 from marshmallow import fields
 
@@ -11,25 +11,21 @@ rooms = Resource("/api/v1", tag="Rooms")
 
 
 class RoomDetails(RequestSchema):
-    """What is said of a room."""
-
     name = text(100, required=True, metadata={"example": "Great Hall"})
 
 
 class Room(RoomDetails):
-    """A room."""
-
     id = fields.Integer(required=True)
     cinema_id = fields.Integer(required=True)
     seat_count = fields.Integer(required=True)
     layout_version = fields.Integer(
-        required=True, metadata={"description": "Grows whenever the room's seats change."}
+        required=True, metadata={"description": "Increases whenever the room's seats change."}
     )
     created_at = Moment(required=True)
 
 
 class RoomList(Page):
-    """In which order a cinema's rooms are wanted."""
+    """Query parameters for listing the rooms of a cinema."""
 
     sort = sorting("name", "-name", "created_at")
 

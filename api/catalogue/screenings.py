@@ -1,4 +1,4 @@
-"""`/api/v1/screenings`: what is shown, where and when. Seats and sales are the engine's."""
+"""`/api/v1/screenings`: what is shown, where and when. The engine owns their seats and sales."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -40,26 +40,25 @@ screenings = Resource("/api/v1/screenings", tag="Screenings")
 
 
 class ScreeningDetails(RequestSchema):
-    """What is shown, where, when and for how much."""
-
     room_id = identifier(required=True, metadata={"example": 1})
-    movie_id = identifier(metadata={"description": "May be left out where there is a title.", "example": 1})
-    title = optional_text(200, metadata={"description": "By default that of the movie."})
+    movie_id = identifier(metadata={"description": "Optional if there is a title.", "example": 1})
+    title = optional_text(200, metadata={"description": "By default the movie's title."})
     starts_at = Moment(
         required=True,
-        metadata={"description": "In the future, at most five years.", "example": "2030-01-26T18:30:00.000Z"},
+        metadata={
+            "description": "In the future, at most five years ahead.",
+            "example": "2030-01-26T18:30:00.000Z",
+        },
     )
     ends_at = Moment(
-        metadata={"description": "By default after the movie's length and 20 minutes for cleaning."}
+        metadata={"description": "By default the start plus the movie's length plus 20 minutes of cleaning."}
     )
-    price = Money(required=True, metadata={"example": 12.5, "description": "Of a standard seat."})
+    price = Money(required=True, metadata={"example": 12.5, "description": "Price of a standard seat."})
     language = optional_text(50)
     format = text(20, metadata={"example": "2D"})
 
 
 class Screening(Schema):
-    """A screening."""
-
     id = fields.Integer(required=True)
     movie_id = fields.Integer(required=True, allow_none=True)
     title = fields.String(required=True)
@@ -75,7 +74,7 @@ class Screening(Schema):
     cancelled_at = Moment(
         required=True,
         allow_none=True,
-        metadata={"description": "When it was deleted after tickets were sold."},
+        metadata={"description": "When the screening was deleted, if tickets had been sold by then."},
     )
     created_at = Moment(required=True)
     updated_at = Moment(required=True)
@@ -85,23 +84,27 @@ _screening = Screening()
 
 
 class ScreeningFilter(Page):
-    """What can be asked of screenings, whoever asks."""
+    """Query parameters shared by the lists of screenings and of showtimes."""
 
     movie_id = identifier_in_query()
     room_id = identifier_in_query()
     cinema_id = identifier_in_query()
-    language = text(50, metadata={"description": "Whatever the case."})
-    format = text(20, metadata={"description": "Whatever the case."})
-    date = fields.Date(metadata={"description": "That begin on this day, in UTC."})
-    to = Moment(metadata={"description": "That begin before."})
+    language = text(50, metadata={"description": "Case-insensitive."})
+    format = text(20, metadata={"description": "Case-insensitive."})
+    date = fields.Date(metadata={"description": "Starting on this day (UTC)."})
+    to = Moment(metadata={"description": "Starting before this time."})
     sort = sorting("starts_at", "-starts_at", "price", "-price")
 
 
 class ScreeningList(ScreeningFilter):
-    """Which screenings are wanted, in which order."""
+    """Query parameters for listing screenings."""
 
-    from_ = Moment(data_key="from", attribute="from", metadata={"description": "That begin then or later."})
-    cancelled = fields.Boolean(load_default=False, metadata={"description": "Those that were cancelled."})
+    from_ = Moment(
+        data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
+    )
+    cancelled = fields.Boolean(
+        load_default=False, metadata={"description": "List cancelled screenings instead of the others."}
+    )
 
 
 collection = Collection(screenings, "screening", Screening, lambda catalogue: catalogue.screenings)
@@ -121,18 +124,18 @@ collection.read("/{screening_id}")
 async def create_screening(call: Call, **details: Any) -> Document:
     """Create a screening.
 
-    No other screening may take place in the room at the same time.
+    It must not overlap another screening in the same room.
     """
     rows = call.services.catalogue.screenings
     movie_id = details.get("movie_id")
     if movie_id is None and not details.get("title"):
-        raise InvalidInput({"title": ["Needed where there is no movie."]})
+        raise InvalidInput({"title": ["Required if there is no movie_id."]})
     if "ends_at" not in details:
         minutes = None if movie_id is None else await rows.length_minutes(movie_id)
         if minutes is None:
-            raise InvalidInput({"ends_at": ["Needed where the length of the movie is not known."]})
+            raise InvalidInput({"ends_at": ["Required if the length of the movie is unknown."]})
         details["ends_at"] = details["starts_at"] + timedelta(minutes=minutes) + CLEANING
-    _require_times(call, details, details)
+    _validate_times(call, details, details)
     return _shown(await rows.insert(details))
 
 
@@ -145,27 +148,27 @@ async def create_screening(call: Call, **details: Any) -> Document:
     durable=True,
 )
 async def update_screening(call: Call, screening_id: int, **changes: Any) -> Document:
-    """Change a screening; fields that are not given stay as they are.
+    """Update a screening. Omitted fields keep their values.
 
-    If only its beginning is given, its end moves along. It takes effect at once, also for those who are
-    just choosing seats; tickets that are sold keep their price. It cannot move to another room while seats
-    are sold or reserved.
+    If only `starts_at` is given, `ends_at` moves with it. The change takes effect immediately, also for
+    customers who are choosing seats; sold tickets keep their price. A screening cannot move to another room
+    while seats are sold or reserved.
     """
     rows = call.services.catalogue.screenings
     present = await rows.find(screening_id)
     if "starts_at" in changes and "ends_at" not in changes:
         changes["ends_at"] = changes["starts_at"] + (present["ends_at"] - present["starts_at"])
-    _require_times(call, changes, present | changes)
+    _validate_times(call, changes, present | changes)
     return _shown(
         await call.services.screenings.change(screening_id, lambda: rows.update(screening_id, changes))
     )
 
 
 class Removal(RequestSchema):
-    """What becomes of tickets."""
+    """Query parameters for deleting a screening."""
 
     cancel_bookings = fields.Boolean(
-        load_default=False, metadata={"description": "Cancel the tickets that are sold for it."}
+        load_default=False, metadata={"description": "Cancel the screening's sold tickets."}
     )
 
 
@@ -180,9 +183,9 @@ class Removal(RequestSchema):
 async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool) -> None:
     """Delete a screening.
 
-    One with tickets is only deleted with `cancel_bookings=true`, and not after it has begun; then they are
-    cancelled, everybody who watches is told, and the screening itself can still be read, as cancelled.
-    Reservations do not count as bookings and are released.
+    A screening with tickets is only deleted with `cancel_bookings=true`, and only before it starts. Its
+    tickets are then cancelled, watching clients are notified, and the screening remains readable, as
+    cancelled. Reservations are not bookings; they are released.
     """
     rows = call.services.catalogue.screenings
     present = await rows.find(screening_id)
@@ -201,9 +204,9 @@ async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool)
     headers=VERSION_HEADERS,
 )
 async def list_available_seats(call: Call, screening_id: int) -> Answer:
-    """The seats of a screening that can be had now.
+    """List the seats of a screening that are available now.
 
-    The version is that of the screening's availability.
+    The version headers are those of the screening's availability.
     """
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
     return seats_answer(seat_map, call.services.seat_maps.available(seat_map))
@@ -213,17 +216,20 @@ def _now(call: Call) -> datetime:
     return datetime.fromtimestamp(call.services.clock.now(), UTC)
 
 
-def _require_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
-    """Let times pass that can be: what is given in the future, the end after the beginning.
+def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    """Raise InvalidInput if a given time is not acceptable.
 
-    Raises:
-        InvalidInput: they cannot.
+    Args:
+        call: the call, for the current time.
+        given: the fields of the request. Only times in it are checked, so that a running screening can be
+            changed.
+        whole: the screening as it would be stored.
     """
     now = _now(call)
     if "starts_at" in given and not now < given["starts_at"] <= now + FURTHEST_AHEAD:
         raise InvalidInput({"starts_at": ["Must be in the future, and at most five years ahead."]})
     if "ends_at" in given and not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
-        raise InvalidInput({"ends_at": ["Must be after the beginning, by a day at most."]})
+        raise InvalidInput({"ends_at": ["Must be after starts_at, by at most one day."]})
 
 
 def _shown(record: Mapping[str, Any]) -> Document:

@@ -1,4 +1,4 @@
-"""`/api/v1/rooms/{room_id}/seats`: where people sit."""
+"""`/api/v1/rooms/{room_id}/seats`: the seat plan of a room."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from engine.errors import NotFound, RoomFull
 
 SEATS_PER_CALL = 1000
 PLAN_LIMIT_BYTES = 256 * 1024
-# The limit of a room: unless a page is asked for, a room's seats come all at once.
+# As many as a room can have: unless the client asks for a page, it gets all of a room's seats.
 SEATS_PER_PAGE = 10_000
 _FURTHEST = 10_000
 
@@ -22,7 +22,7 @@ seats = Resource("/api/v1/rooms", tag="Seats")
 
 
 def row_position(label: str) -> float:
-    """Where a row stands that is labelled as usual: A, B, … Z, AA, … or 1, 2, …; any other is 0."""
+    """Return the position of a row labelled A, B, … Z, AA, … or 1, 2, …; 0 for any other label."""
     if label.isascii() and label.isdecimal():
         return float(label)
     position = 0
@@ -34,8 +34,6 @@ def row_position(label: str) -> float:
 
 
 class SeatDetails(RequestSchema):
-    """A seat and its place in the room."""
-
     row_label = text(4, required=True, metadata={"example": "A"})
     seat_number = fields.Integer(
         strict=True, required=True, validate=validate.Range(1, 9999), metadata={"example": 5}
@@ -44,30 +42,34 @@ class SeatDetails(RequestSchema):
     x = fields.Float(
         validate=validate.Range(0, _FURTHEST),
         metadata={
-            "description": "From the left wall, in seat widths, to the hundredth; by default the number."
+            "description": "Distance from the left wall in seat widths, rounded to hundredths; by default "
+            "the seat number."
         },
     )
     y = fields.Float(
         validate=validate.Range(0, _FURTHEST),
-        metadata={"description": "From the screen, in rows, to the hundredth; by default 1 for A and so on."},
+        metadata={
+            "description": "Distance from the screen in rows, rounded to hundredths; by default the row's "
+            "position: 1 for A, 2 for B."
+        },
     )
 
     @post_load
-    def _in_place(self, seat: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _with_coordinates(self, seat: dict[str, Any], **_: Any) -> dict[str, Any]:
         x = seat.get("x", seat["seat_number"])
         y = seat.get("y", min(row_position(seat["row_label"]), _FURTHEST))
         return {**seat, "x": round(float(x), 2), "y": round(float(y), 2)}
 
 
 class SeatPlan(RequestSchema):
-    """Seats to be made. One that is named twice is made once."""
+    """Seats to create. Identical duplicates are merged; contradicting ones are refused."""
 
     seats = fields.List(
         fields.Nested(SeatDetails), required=True, validate=validate.Length(1, SEATS_PER_CALL)
     )
 
     @post_load
-    def _each_place_once(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _merge_duplicates(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         by_place: dict[tuple[str, int], dict[str, Any]] = {}
         for seat in data["seats"]:
             place = (seat["row_label"], seat["seat_number"])
@@ -77,19 +79,17 @@ class SeatPlan(RequestSchema):
 
 
 class RoomSeat(SeatDetails):
-    """A seat of a room."""
-
     id = fields.Integer(required=True)
     room_id = fields.Integer(required=True)
 
 
 class SeatList(Page):
-    """Which seats of a room are wanted."""
+    """Query parameters for listing the seats of a room."""
 
     size = fields.Integer(
         load_default=SEATS_PER_PAGE,
         validate=validate.Range(1, SEATS_PER_PAGE),
-        metadata={"description": "Entries per page; by default all."},
+        metadata={"description": "Entries per page; all by default."},
     )
     row_label = text(4)
     seat_type = text(40)
@@ -107,15 +107,15 @@ class SeatList(Page):
     durable=True,
 )
 async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]) -> Document:
-    """Create seats, many at once.
+    """Create seats in bulk.
 
-    All of them or none. Seats that are there already, just so, are left as they are, so the same call may
-    be repeated; where others are in their places, `conflicts` tells which. Screenings in the room sell the
-    new seats at once. Answers the named seats with their ids.
+    Creates all of the seats or none. Identical existing seats are kept, so the call can be repeated;
+    `conflicts` lists existing seats that differ. Screenings in the room sell the new seats immediately.
+    Returns the given seats with their ids.
     """
     catalogue = call.services.catalogue
     added = await catalogue.seats.add(room_id, seats)
-    # What is in memory is loaded again with the seats that have just been written.
+    # A change makes the engine reload a screening, now with the seats written above.
     to_come = await catalogue.screenings.to_come(room_id)
     await asyncio.gather(
         *(call.services.screenings.change(screening_id, _nothing) for screening_id in to_come)
@@ -124,7 +124,7 @@ async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]
 
 
 async def _nothing() -> None:
-    """There is nothing left to write."""
+    """The write of a change whose rows are already stored."""
 
 
 @seats.get(
@@ -140,11 +140,11 @@ async def list_room_seats(
 ) -> Answer:
     """List the seats of a room.
 
-    Row by row from the first, all of them unless a page is asked for.
+    Ordered row by row from the front. Returns all seats unless a page size is given.
     """
     catalogue = call.services.catalogue
     await catalogue.rooms.find(room_id)
-    # Rows are shown as they are: marshmallow would take long over a whole hall, and has nothing to add.
+    # Rows already have the response's shape; dumping thousands of seats with marshmallow is slow.
     records, total = await catalogue.seats.page(
         {"room_id": room_id, **wanted}, sort, limit=limit, offset=offset
     )

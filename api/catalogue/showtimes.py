@@ -1,4 +1,4 @@
-"""Showtimes: screenings as those see them who want to go, wherever they look for them."""
+"""Showtimes: screenings as moviegoers see them, listed on their own and by cinema and movie."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ showtimes = Resource("/api/v1/showtimes", tag="Showtimes")
 
 
 class Showtime(Schema):
-    """A screening that one can go to; its id is that of the screening."""
+    """A screening with its movie, cinema and seat counts; its id is the screening's id."""
 
     id = fields.Integer(required=True)
     movie_id = fields.Integer(required=True, allow_none=True)
@@ -33,15 +33,15 @@ class Showtime(Schema):
     room_name = fields.String(required=True)
     starts_at = Moment(required=True)
     ends_at = Moment(required=True)
-    price = Money(required=True, metadata={"description": "Of a standard seat."})
+    price = Money(required=True, metadata={"description": "Price of a standard seat."})
     language = fields.String(required=True)
     format = fields.String(required=True)
     total_seats = fields.Integer(required=True)
     available_seats = fields.Integer(
         required=True,
         metadata={
-            "description": "Seats that are neither sold nor reserved. In lists a reservation counts from "
-            "when it has been written to the database, a moment after it was made."
+            "description": "Seats that are neither sold nor reserved. Lists count a reservation once it has "
+            "been written to the database, shortly after it was made."
         },
     )
 
@@ -50,14 +50,14 @@ _showtime = Showtime()
 
 
 class ShowtimeList(ScreeningFilter):
-    """Which showtimes are wanted, in which order."""
+    """Query parameters for listing showtimes."""
 
-    city = text(100, metadata={"description": "In this city, whatever the case."})
+    city = text(100, metadata={"description": "Case-insensitive."})
     from_ = Moment(
         data_key="from",
         attribute="from",
         load_default=lambda: datetime.now(UTC),
-        metadata={"description": "That begin then or later; by default from now on."},
+        metadata={"description": "Starting at this time or later; by default now."},
     )
 
 
@@ -65,9 +65,9 @@ def list_showtimes_of(resource: Resource, path: str, parent: str, doc: str) -> N
     """Declare the list of a cinema's or a movie's showtimes.
 
     Args:
-        resource: what it is declared on.
-        path: with the parent's id in it.
-        parent: what the parent is called, e.g. "cinema".
+        resource: the resource to add the operation to.
+        path: path with the parent's id as a placeholder.
+        parent: name of the parent's kind, "cinema" or "movie".
         doc: the operation's documentation.
     """
     of_parent = Collection(
@@ -94,7 +94,7 @@ Collection(
     "/{cinema_id}/movies",
     MovieList,
     name="list_cinema_movies",
-    doc="List the movies that a cinema shows.\n\nThose with a screening to come.",
+    doc="List the movies with an upcoming screening in a cinema.",
 )
 
 
@@ -120,6 +120,6 @@ async def get_showtime(call: Call, showtime_id: int) -> Document:
     headers=VERSION_HEADERS,
 )
 async def list_showtime_seats(call: Call, showtime_id: int) -> Answer:
-    """All seats of a showtime and whether they can be had: the availability of its screening."""
+    """List all seats of a showtime with their status: the availability of its screening."""
     seat_map: SeatMap = await call.ask(ReadSeats(showtime_id))
     return seats_answer(seat_map, call.services.seat_maps.public(seat_map))

@@ -1,6 +1,6 @@
-"""`/api/v1/admin/stats`: figures for those who run the house.
+"""`/api/v1/admin/stats`: statistics for administrators.
 
-A sale is a confirmed ticket, at the moment of its confirmation; what has been cancelled since is none.
+A sale is a confirmed ticket that has not been cancelled since, dated by its confirmation.
 """
 
 from datetime import date, datetime, timedelta
@@ -25,8 +25,6 @@ statistics = Resource("/api/v1/admin/stats", tag="Statistics")
 
 
 class Count(Schema):
-    """How many there are."""
-
     count = fields.Integer(required=True)
 
 
@@ -38,13 +36,13 @@ def _count(kind: str, doc: str) -> None:
     statistics.get(f"/{kind}", access=Access.ADMIN, answers=Count)(count)
 
 
-_count("movies", "How many movies there are.")
-_count("cinemas", "How many cinemas there are.")
-_count("users", "How many accounts there are.\n\nDeleted ones do not count.")
+_count("movies", "Count the movies.")
+_count("cinemas", "Count the cinemas.")
+_count("users", "Count the accounts, without deleted ones.")
 
 
 class RecentBooking(Schema):
-    """A ticket and what it is for; what is not known, or not any more, is null."""
+    """A ticket with its screening and seat. Fields are null where unknown or deleted."""
 
     ticket_id = fields.Integer(required=True)
     booking_id = fields.Integer(required=True)
@@ -76,7 +74,7 @@ _recent_bookings = RecentBooking(many=True)
     headers=PAGING_HEADERS,
 )
 async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
-    """The latest bookings, ticket by ticket."""
+    """List the latest bookings, one entry per ticket."""
     figures = call.services.catalogue.statistics
     bookings = await figures.recent_bookings(limit=limit, offset=offset)
     total = (await figures.tickets())["total"]
@@ -84,39 +82,35 @@ async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
 
 
 class Sales(Schema):
-    """Tickets sold, and what for."""
-
     tickets_sold = fields.Integer(required=True)
     revenue = fields.Float(required=True, metadata={"description": "Exact to the cent.", "example": 1599.95})
 
 
 @statistics.get("/revenue", access=Access.ADMIN, answers=Sales)
 async def get_revenue(call: Call) -> Document:
-    """All sales together."""
+    """Get the total number of tickets sold and their revenue."""
     return _shown(Sales, await call.services.catalogue.statistics.revenue())
 
 
 class Days(RequestSchema):
-    """From one day to another, both included."""
+    """Query parameters for a range of days, both ends included."""
 
     first = calendar_day(data_key="from")
     last = calendar_day(data_key="to")
 
 
 class RevenuePeriods(Days):
-    """Which days, divided how."""
+    """Query parameters for revenue by period."""
 
     granularity = fields.String(load_default="day", validate=validate.OneOf(GRANULARITIES))
     zone = TimeZone(data_key="timezone")
 
 
 class SalesInPeriod(Sales):
-    """Sales between two moments."""
-
     period = fields.String(
         required=True,
         metadata={
-            "description": "First day, or beginning of the hour, in the time zone.",
+            "description": "First day of the period, or start of the hour, in the time zone.",
             "example": "2026-01-26",
         },
     )
@@ -125,7 +119,7 @@ class SalesInPeriod(Sales):
 
 
 class RevenueByPeriod(Sales):
-    """Sales of some days, in all and by period."""
+    """Sales over a range of days, in total and by period."""
 
     first = fields.Date(data_key="from", required=True)
     last = fields.Date(data_key="to", required=True)
@@ -138,18 +132,20 @@ class RevenueByPeriod(Sales):
 async def get_revenue_by_period(
     call: Call, granularity: str, zone: ZoneInfo, first: date | None = None, last: date | None = None
 ) -> Document:
-    """Sales by hour, day, week or month.
+    """Get sales by hour, day, week or month.
 
-    Of the last 30 days unless `from` and `to` say otherwise; both days count. Periods without sales are
-    there with 0. Weeks begin on Monday; the first and the last period may be cut off by `from` and `to`.
+    Covers the last 30 days unless `from` and `to` are given; both days are included. Periods without sales
+    are listed with 0. Weeks start on Monday; `from` and `to` may cut the first and the last period short.
     """
     last = last or _today(call, zone)
     first = first or last - timedelta(days=USUAL_DAYS - 1)
     _require_order(first, last)
-    moments = list(islice(borders(first, last, granularity, zone), PERIODS_LIMIT + 2))
-    if len(moments) > PERIODS_LIMIT + 1:
-        raise InvalidInput({"granularity": [f"Too fine: these are more than {PERIODS_LIMIT} periods."]})
-    sales = await call.services.catalogue.statistics.revenue_by_period(moments)
+    boundaries = list(islice(borders(first, last, granularity, zone), PERIODS_LIMIT + 2))
+    if len(boundaries) > PERIODS_LIMIT + 1:
+        raise InvalidInput(
+            {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods. Choose fewer days."]}
+        )
+    sales = await call.services.catalogue.statistics.revenue_by_period(boundaries)
     return {
         "from": first.isoformat(),
         "to": last.isoformat(),
@@ -159,42 +155,38 @@ async def get_revenue_by_period(
         "revenue": float(sum(sold["revenue"] for sold in sales)),
         "periods": [
             {
-                "period": _named(begin, granularity, zone),
+                "period": _period_name(begin, granularity, zone),
                 "begins_at": timestamp(begin.timestamp()),
                 "ends_at": timestamp(end.timestamp()),
                 "tickets_sold": sold["tickets_sold"],
                 "revenue": float(sold["revenue"]),
             }
-            for (begin, end), sold in zip(pairwise(moments), sales, strict=True)
+            for (begin, end), sold in zip(pairwise(boundaries), sales, strict=True)
         ],
     }
 
 
 class TicketTotals(Schema):
-    """Tickets by status."""
-
     total = fields.Integer(required=True)
-    pending = fields.Integer(required=True, metadata={"description": "Wait for their payment."})
+    pending = fields.Integer(required=True, metadata={"description": "Awaiting payment."})
     confirmed = fields.Integer(required=True, metadata={"description": "Sold."})
     cancelled = fields.Integer(required=True)
-    lapsed = fields.Integer(required=True, metadata={"description": "Were not paid in time."})
+    lapsed = fields.Integer(required=True, metadata={"description": "Not paid in time."})
 
 
 @statistics.get("/tickets/total", access=Access.ADMIN, answers=TicketTotals)
 async def count_tickets(call: Call) -> Document:
-    """How many tickets there are, in all and by status."""
+    """Count the tickets, in total and by status."""
     return await call.services.catalogue.statistics.tickets()
 
 
 class Popularity(Days):
-    """Which sales count, and how many movies are wanted."""
+    """Query parameters for the most popular movies."""
 
     limit = fields.Integer(load_default=10, validate=validate.Range(1, 100))
 
 
 class PopularMovie(Sales):
-    """A movie and its sales."""
-
     movie_id = fields.Integer(required=True)
     title = fields.String(required=True)
     genre = fields.String(required=True)
@@ -205,9 +197,9 @@ class PopularMovie(Sales):
 async def list_popular_movies(
     call: Call, limit: int, first: date = date.min, last: date = date.max
 ) -> Document:
-    """The movies that sold most tickets.
+    """List the movies that sold the most tickets.
 
-    Ever, or on the days in UTC from `from` to `to`.
+    Counts all sales, or those on the days (UTC) from `from` to `to`.
     """
     _require_order(first, last)
     popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)
@@ -215,23 +207,21 @@ async def list_popular_movies(
 
 
 class Zone(RequestSchema):
-    """Where it is today."""
+    """Query parameter that decides which day is today."""
 
     zone = TimeZone(data_key="timezone")
 
 
 class Today(Sales):
-    """What happens on one day."""
-
     date = fields.Date(required=True)
     timezone = fields.String(required=True, metadata={"example": "Europe/Berlin"})
-    screenings = fields.Integer(required=True, metadata={"description": "That begin today."})
+    screenings = fields.Integer(required=True, metadata={"description": "Screenings that start today."})
     new_users = fields.Integer(required=True)
 
 
 @statistics.get("/today", access=Access.ADMIN, query=Zone, answers=Today)
 async def get_today(call: Call, zone: ZoneInfo) -> Document:
-    """Today's sales, screenings and new users."""
+    """Get today's sales, screenings and new users."""
     today = _today(call, zone)
     begin, end = borders(today, today, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
@@ -242,14 +232,14 @@ def _today(call: Call, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(call.services.clock.now(), zone).date()
 
 
-def _named(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
+def _period_name(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
     local = begin.astimezone(zone)
     return local.isoformat(timespec="minutes") if granularity == "hour" else local.date().isoformat()
 
 
 def _require_order(first: date, last: date) -> None:
     if last < first:
-        raise InvalidInput({"from": ["Must not lie after the last day."]})
+        raise InvalidInput({"from": ["Must not be after the last day."]})
 
 
 @cache

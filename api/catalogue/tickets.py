@@ -1,4 +1,4 @@
-"""`/api/v1/tickets` after the sale: the administrators' view, confirmations, and what doors need."""
+"""`/api/v1/tickets` after the sale: administration, confirmation mails, and keys for ticket scanners."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ TRANSITIONS = {
     TicketStatus.PENDING: frozenset({TicketStatus.CONFIRMED, TicketStatus.CANCELLED}),
     TicketStatus.CONFIRMED: frozenset({TicketStatus.CANCELLED}),
 }
-"""What an administrator may make of a ticket; what is cancelled or has lapsed stays so."""
+"""Status changes open to administrators. Cancelled and lapsed tickets cannot change."""
 
 _STATUS = validate.OneOf([status.value for status in TicketStatus])
 
@@ -29,7 +29,8 @@ class TicketEntry(TicketSold):
     """A ticket as administrators see it."""
 
     holder = fields.String(
-        required=True, metadata={"description": "Whose it is; guests have no `user_id`.", "example": "user:7"}
+        required=True,
+        metadata={"description": "Owner of the ticket; guests have no `user_id`.", "example": "user:7"},
     )
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Moment(required=True, allow_none=True)
@@ -40,15 +41,17 @@ _ticket = TicketEntry()
 
 
 class TicketList(Page):
-    """Which tickets are wanted, in which order."""
+    """Query parameters for listing tickets."""
 
     status = fields.String(validate=_STATUS)
     user_id = identifier_in_query()
     screening_id = identifier_in_query()
     booking_id = identifier_in_query()
     payment_id = text(PAYMENT_ID_LIMIT)
-    from_ = Moment(data_key="from", attribute="from", metadata={"description": "Booked then or later."})
-    to = Moment(metadata={"description": "Booked before."})
+    from_ = Moment(
+        data_key="from", attribute="from", metadata={"description": "Booked at this time or later."}
+    )
+    to = Moment(metadata={"description": "Booked before this time."})
     sort = sorting("-booked_at", "booked_at", "-price", "price")
 
 
@@ -59,11 +62,9 @@ collection.list(
 
 
 class StatusChange(RequestSchema):
-    """What a ticket is to become."""
-
     status = fields.String(required=True, validate=_STATUS)
     payment_id = payment_field(
-        {"description": "What has paid for a ticket that is confirmed, if anything has."},
+        {"description": "Payment to record with a ticket that is confirmed, if there is one."},
         load_default=None,
         allow_none=True,
     )
@@ -88,8 +89,8 @@ class StatusChange(RequestSchema):
 async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_id: str | None) -> Document:
     """Confirm or cancel a ticket for its holder.
 
-    A pending ticket can be confirmed or cancelled, a confirmed one cancelled. What it is already changes
-    nothing.
+    A pending ticket can be confirmed or cancelled, a confirmed one cancelled. Setting the current status
+    again changes nothing.
     """
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None:
@@ -108,8 +109,6 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
 
 
 class ConfirmationSent(Schema):
-    """What is on its way."""
-
     message = fields.String(required=True, metadata={"example": "The confirmation is sent to you by mail"})
 
 
@@ -127,8 +126,8 @@ class ConfirmationSent(Schema):
 async def resend_ticket(call: Call, ticket_id: int) -> Document:
     """Send the confirmation of a ticket again.
 
-    It goes to the account's address, with all confirmed tickets of the booking: a QR code for each, and an
-    entry for the calendar. How often is limited.
+    The mail goes to the account's address. It contains all confirmed tickets of the booking, each with a QR
+    code, and a calendar entry. The number of resends is limited.
     """
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None or ticket.holder != call.holder:
@@ -151,19 +150,21 @@ class CodeKey(Schema):
 
 
 class CodeKeys(CodeKey):
-    """The key that new codes are signed with, and those of codes that were sent before a change of keys."""
+    """The current signing key, and earlier keys that have signed codes still in circulation."""
 
     old_keys = fields.List(
-        fields.Nested(CodeKey), required=True, metadata={"description": "A code is good under any of them."}
+        fields.Nested(CodeKey),
+        required=True,
+        metadata={"description": "Earlier keys; a code signed with any of them is valid."},
     )
 
 
 @sold_tickets.get("/qr-key", access=Access.PUBLIC, answers=CodeKeys)
 async def get_code_key(call: Call) -> dict[str, Any]:
-    """The keys that QR codes of tickets are checked with, offline.
+    """Get the public keys for verifying ticket QR codes offline.
 
-    A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`; the signature is over everything
-    before the last dot.
+    A code is `FR1.<ticket id>.<screening id>.<seat id>.<signature>`; the signature covers everything before
+    the last dot.
     """
     codes = call.services.ticket_codes
     return {**codes.public_jwk, "old_keys": codes.old_public_jwks}

@@ -1,4 +1,4 @@
-"""`/api/v1/users`: people with an account, what they look like, and what they searched for."""
+"""`/api/v1/users`: profiles, preferences, profile pictures and search history."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ SEARCHES_KEPT = 100
 _PICTURE_HEADERS: Mapping[str, str] = {
     "Cache-Control": "public, max-age=300",
     "Content-Disposition": "inline",
-    # Pages of other origins may show it.
+    # Lets pages of other origins show the picture.
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 
@@ -43,7 +43,7 @@ users = Resource("/api/v1/users", tag="Users")
 
 
 class Preferences(RequestSchema):
-    """What a user likes; what is not set is not there."""
+    """A user's preferences; unset ones are absent."""
 
     language = text(35, metadata={"description": "A language tag (BCP 47).", "example": "en-GB"})
     theme = fields.String(validate=validate.OneOf(("light", "dark", "system")))
@@ -53,14 +53,12 @@ class Preferences(RequestSchema):
 
 
 class PublicProfile(Schema):
-    """What everybody may know of a user."""
-
     id = fields.Integer(required=True, metadata={"example": 7})
     full_name = fields.String(required=True, metadata={"example": "Ada Byron"})
     picture_url = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "An address elsewhere, or a path on this server."},
+        metadata={"description": "An external URL, or a path on this server."},
     )
     created_at = Moment(required=True)
 
@@ -69,8 +67,6 @@ _public_profile = PublicProfile()
 
 
 class Profile(PublicProfile):
-    """What users see of themselves."""
-
     email = fields.String(required=True, metadata={"example": "ada@home.example"})
     phone = fields.String(required=True)
     is_admin = fields.Boolean(required=True)
@@ -82,7 +78,7 @@ _profile = Profile()
 
 
 @contextmanager
-def _of_account() -> Iterator[None]:
+def _not_found_as_no_account() -> Iterator[None]:
     try:
         yield
     except NotFound:
@@ -90,24 +86,24 @@ def _of_account() -> Iterator[None]:
 
 
 async def own_profile(call: Call) -> Document:
-    """The caller's profile.
+    """Return the caller's profile.
 
     Raises:
-        NoAccount: there is none.
+        NoAccount: the token's user has no account here.
     """
-    with _of_account():
+    with _not_found_as_no_account():
         record = await call.services.catalogue.users.find(call.account_id)
     return _shown(_profile, record, call)
 
 
-async def _changed(call: Call, values: Mapping[str, Any]) -> Document:
-    with _of_account():
+async def _update_own(call: Call, values: Mapping[str, Any]) -> Document:
+    with _not_found_as_no_account():
         record = await call.services.catalogue.users.update(call.account_id, values)
     return _shown(_profile, record, call)
 
 
 def _shown(schema: Schema, record: Mapping[str, Any], call: Call) -> Document:
-    """A profile; a picture that is kept here has a path on this server."""
+    """Dump a profile. The path of an uploaded picture gets the server's path prefix."""
     shown: dict[str, Any] = schema.dump(record)
     if shown["picture_url"] and shown["picture_url"].startswith("/"):
         shown["picture_url"] = call.services.path_prefix + shown["picture_url"]
@@ -116,18 +112,16 @@ def _shown(schema: Schema, record: Mapping[str, Any], call: Call) -> Document:
 
 @users.get("/me", answers=Profile, refusals=(NoAccount,))
 async def get_profile(call: Call) -> Document:
-    """The caller's profile."""
+    """Get the caller's profile."""
     return await own_profile(call)
 
 
 class ProfileChange(RequestSchema):
-    """What is to be different."""
-
     full_name = optional_text(200)
     phone = optional_text(40)
     email = email_address()
     current_password = text(
-        LONGEST, metadata={"description": "Needed for another e-mail address.", "format": "password"}
+        LONGEST, metadata={"description": "Required to change the e-mail address.", "format": "password"}
     )
 
 
@@ -139,24 +133,24 @@ class ProfileChange(RequestSchema):
     secret=True,
 )
 async def update_profile(call: Call, current_password: str = "", **values: Any) -> Document:
-    """Change the caller's profile; fields that are not given stay as they are.
+    """Update the caller's profile. Omitted fields keep their values.
 
-    Whoever has the e-mail address can set the password, so another address needs `current_password`.
+    Changing the e-mail address requires `current_password`, because password resets go to that address.
     """
     if "email" in values:
-        with _of_account():
+        with _not_found_as_no_account():
             known = await call.services.catalogue.users.find(call.account_id)
         if values["email"] != known["email"]:
             await call.services.accounts.require_password(call.address, call.account_id, current_password)
-    return await _changed(call, values)
+    return await _update_own(call, values)
 
 
 @users.delete("/me", status=204, refusals=(NoAccount,))
 async def delete_account(call: Call) -> None:
     """Delete the caller's account.
 
-    Name, address, picture, preferences, favourites and searches are gone; tickets and reviews stay, without
-    a name. All tokens are refused from now on.
+    Erases name, e-mail address, picture, preferences, favourites and searches. Tickets and reviews remain,
+    without a name. All access tokens are revoked.
     """
     await call.services.accounts.delete(call.account_id)
 
@@ -164,7 +158,7 @@ async def delete_account(call: Call) -> None:
 @users.put("/me/preferences", body=Preferences, answers=Preferences, refusals=(NoAccount,))
 async def update_preferences(call: Call, **preferences: Any) -> Document:
     """Replace the caller's preferences."""
-    await _changed(call, {"preferences": orjson.dumps(preferences).decode()})
+    await _update_own(call, {"preferences": orjson.dumps(preferences).decode()})
     return preferences
 
 
@@ -172,16 +166,14 @@ async def update_preferences(call: Call, **preferences: Any) -> Document:
 async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
     """Upload a profile picture.
 
-    As the body itself, or as the part `file` of a form: JPEG, PNG, WebP or GIF. It is cut to a square of at
-    most 512 pixels, and whatever it carries beside the picture is dropped.
+    Send a JPEG, PNG, WebP or GIF as the body itself or as the part `file` of a multipart form. It is cropped
+    to a square of at most 512 pixels a side; metadata is dropped.
     """
     picture = await call.services.workers.run(portrait, file)
-    return await _changed(call, {"picture": picture, "picture_url": None})
+    return await _update_own(call, {"picture": picture, "picture_url": None})
 
 
 class PictureAddress(RequestSchema):
-    """Where a picture is."""
-
     url = web_address(required=True, metadata={"example": "https://pictures.example/ada.jpg"})
 
 
@@ -189,16 +181,16 @@ class PictureAddress(RequestSchema):
     "/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,), sealed=True
 )
 async def update_profile_picture_url(call: Call, url: str | None) -> Document:
-    """Show a picture that is elsewhere, or with null none at all.
+    """Set the URL of an external profile picture; null removes the picture.
 
-    It takes the place of one that was uploaded.
+    Replaces an uploaded picture.
     """
-    return await _changed(call, {"picture": None, "picture_url": url})
+    return await _update_own(call, {"picture": None, "picture_url": url})
 
 
 @users.get("/{user_id}", access=Access.PUBLIC, answers=PublicProfile, refusals=(NotFound,))
 async def get_user(call: Call, user_id: int) -> Document:
-    """What everybody may know of a user."""
+    """Get a user's public profile."""
     return _shown(_public_profile, await call.services.catalogue.users.find(user_id), call)
 
 
@@ -207,10 +199,10 @@ async def get_user(call: Call, user_id: int) -> Document:
     access=Access.PUBLIC,
     refusals=(NotFound,),
     media_type=MEDIA_TYPE,
-    headers={"ETag": "The version of the picture."},
+    headers={"ETag": "Version of the picture."},
 )
 async def get_profile_picture(call: Call, user_id: int) -> Answer:
-    """The picture that a user has uploaded."""
+    """Get a user's uploaded picture."""
     picture = await call.services.catalogue.users.picture(user_id)
     version = hashlib.sha256(picture).hexdigest()[:32]
     headers = {**_PICTURE_HEADERS, "ETag": f'"{version}"'}
@@ -218,14 +210,10 @@ async def get_profile_picture(call: Call, user_id: int) -> Answer:
 
 
 class SearchQuery(RequestSchema):
-    """What was searched for."""
-
     query = text(200, required=True, metadata={"example": "observatory"})
 
 
 class SearchEntry(SearchQuery):
-    """A search."""
-
     id = fields.Integer(required=True)
     created_at = Moment(required=True)
 
@@ -234,7 +222,7 @@ _search_entry = SearchEntry()
 
 
 class SearchList(Page):
-    """Which searches are wanted, in which order."""
+    """Query parameters for listing the search history."""
 
     sort = sorting("newest", "oldest")
 
@@ -248,15 +236,15 @@ searches.list(
     access=Access.USER,
     own=True,
     name="list_search_history",
-    doc="The caller's searches.",
+    doc="List the caller's searches.",
 )
 
 
 @users.post("/me/search-history", body=SearchQuery, answers=SearchEntry, status=201, refusals=(NoAccount,))
 async def add_search(call: Call, query: str) -> Answer:
-    """Note a search.
+    """Add a search to the history.
 
-    The last hundred are kept, each once.
+    Keeps the last hundred distinct searches.
     """
     record = await call.services.catalogue.searches.remember(call.account_id, query, SEARCHES_KEPT)
     return Answer.of(_search_entry.dump(record), 201)
@@ -264,11 +252,11 @@ async def add_search(call: Call, query: str) -> Answer:
 
 @users.delete("/me/search-history/{search_id}", status=204, refusals=(NotFound,))
 async def delete_search(call: Call, search_id: int) -> None:
-    """Forget a search."""
+    """Delete a search from the history."""
     await call.services.catalogue.searches.forget(call.account_id, search_id)
 
 
 @users.delete("/me/search-history", status=204)
 async def clear_search_history(call: Call) -> None:
-    """Forget all of the caller's searches."""
+    """Delete the caller's search history."""
     await call.services.catalogue.searches.forget_all(call.account_id)
