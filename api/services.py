@@ -50,8 +50,8 @@ class Screenings(Protocol):
     def hold_count(self) -> int:
         """Live holds."""
 
-    def ask_active(self, command: Command) -> "asyncio.Future[Any] | None":
-        """A future of the reply, if the screening is in memory."""
+    def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
+        """The reply, or a future of it if it has to wait; None if the screening has to be loaded first."""
 
     async def sweep(self) -> int:
         """Release everything that has lapsed; returns the number of holds."""

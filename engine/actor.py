@@ -165,22 +165,43 @@ class ScreeningActor:
             self._loop.call_soon(self._drain)
         return answer
 
-    def ask_first(self, command: Command) -> "asyncio.Future[Reply]":
-        """As `ask`, but where no command waits this one is decided at once.
+    def ask_first(self, command: Command) -> "Reply | asyncio.Future[Reply]":
+        """Handle a command immediately if the mailbox is empty, otherwise queue it.
 
-        For callers that leave the event loop time for others by themselves, as connections do: whoever
-        awaited one answer after the other would never have to wait.
+        Only for callers that yield to the event loop by themselves, as connections do: a loop of immediate
+        replies would never let anything else run.
+
+        Args:
+            command: for this screening.
+
+        Returns:
+            The reply, if the command could be decided immediately. A future, as `ask` returns it, if the
+            command is queued or has to be committed first.
+
+        Raises:
+            EngineError: the command was refused, and nothing has changed.
         """
         if self._mailbox is not None or self._closed is not None:
             return self.ask(command)
         shared = self._shared
-        answer: asyncio.Future[Reply] = self._loop.create_future()
         self.last_asked_at = now = shared.clock.now()
         started = perf_counter()
-        outcome = self._handle(command, answer, 0.0, now)
-        shared.observer.command_handled(type(command).__name__, outcome, 0.0, perf_counter() - started)
-        self._arm_timer()
-        return answer
+        counted = "ok"
+        try:
+            outcome = self._decide(command, now)
+            answer = None if outcome.operation is None else self._loop.create_future()
+            self._carry_out(outcome, now, command, answer)
+        except EngineError as refusal:
+            counted = refusal.code
+            raise
+        except Exception as defect:
+            counted = "failed"
+            self._give_up(None, defect)
+            raise
+        finally:
+            shared.observer.command_handled(type(command).__name__, counted, 0.0, perf_counter() - started)
+            self._arm_timer()
+        return outcome.reply if answer is None else answer
 
     async def caught_up(self) -> None:
         """Return at a moment when no command waits."""
@@ -233,11 +254,7 @@ class ScreeningActor:
             self._refuse(answer, CommandExpired())
             return CommandExpired.code
         try:
-            if self._screening.next_deadline <= now and type(command) is not ReleaseLapsed:
-                self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
-            if shared.journal.full and type(command) not in _UNJOURNALLED:
-                raise JournalFull
-            outcome = self._screening.handle(command, now)
+            outcome = self._decide(command, now)
             self._carry_out(outcome, now, command, answer)
         except EngineError as refusal:
             # Its traceback holds this frame, which holds the answer, which holds it: nobody needs the
@@ -247,7 +264,17 @@ class ScreeningActor:
         except Exception as defect:
             self._give_up(answer, defect)
             return "failed"
+        if outcome.operation is None and not answer.done():
+            answer.set_result(outcome.reply)
         return "ok"
+
+    def _decide(self, command: Command, now: float) -> Outcome:
+        """Release what has lapsed, then decide a command."""
+        if self._screening.next_deadline <= now and type(command) is not ReleaseLapsed:
+            self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
+        if self._shared.journal.full and type(command) not in _UNJOURNALLED:
+            raise JournalFull
+        return self._screening.handle(command, now)
 
     def _carry_out(
         self,
@@ -256,8 +283,15 @@ class ScreeningActor:
         command: Command | None = None,
         answer: "asyncio.Future[Reply] | None" = None,
     ) -> None:
-        """Journal, publish, answer: in this order."""
-        reply, events, changes, operation = outcome
+        """Journal the events, then publish the changes.
+
+        Args:
+            outcome: what was decided.
+            now: seconds since the epoch.
+            command: decided by it; None for what lapses by itself.
+            answer: gets the reply of a durable command once it has committed.
+        """
+        _, events, changes, operation = outcome
         shared = self._shared
         if operation is not None:
             self._await_journal(outcome, operation, command, answer)
@@ -268,8 +302,6 @@ class ScreeningActor:
             shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
         for change in changes:
             shared.publisher.publish(change)
-        if operation is None and answer is not None and not answer.done():
-            answer.set_result(reply)
 
     def _await_journal(
         self,

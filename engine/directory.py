@@ -153,21 +153,21 @@ class Screenings:
             actor = found
         return await actor.ask(command)
 
-    def ask_active(self, command: Command) -> "asyncio.Future[Reply] | None":
-        """Put a command to its screening if that is in memory, without a task of one's own.
+    def ask_active(self, command: Command) -> "Reply | asyncio.Future[Reply] | None":
+        """Send a command to its screening if that is in memory, without awaiting anything.
 
-        Where no other command waits it is decided at once, so callers have to see by themselves that they
-        leave the event loop time for others.
+        If no other command is queued it is handled immediately, so callers must yield to the event loop by
+        themselves.
 
         Args:
             command: any of `engine.commands`.
 
         Returns:
-            A future of what `ask` would return or raise, perhaps done; None if the screening has to be
-            loaded first.
+            The reply, if the command could be decided immediately; a future of what `ask` would return or
+            raise, if it has to wait; None if the screening has to be loaded first.
 
         Raises:
-            Unavailable: the command was refused at the door.
+            EngineError: the command was refused, and nothing has changed.
         """
         actor = self._actors.get(command.screening_id)
         return None if actor is None else actor.ask_first(command)

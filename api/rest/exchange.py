@@ -301,6 +301,10 @@ class Exchange(httputil.HTTPMessageDelegate):
         if asked is None:
             self._router.run(self._wait_for(operation.answer(prepared)))
             self._bound_the_wait()
+        elif isinstance(asked.reply, EngineError):
+            self._reconsider(asked.question, asked.reply)
+        elif not isinstance(asked.reply, asyncio.Future):
+            return operation.written(asked.question.told(asked.reply))
         else:
             self._question = asked.question
             self._router.unanswered.add(asked.reply)
@@ -361,9 +365,14 @@ class Exchange(httputil.HTTPMessageDelegate):
         if question.reconsidered is None:
             # The usual refusal need not be raised to be answered.
             return self._refused(refusal)
+        self._reconsider(question, refusal)
+        return None
+
+    def _reconsider(self, question: Question, refusal: EngineError) -> None:
+        """Answer later what the engine's refusal comes to."""
+        operation = cast(Operation, self._plan.operation)
         self._router.run(self._wait_for(operation.reconsidered(question, refusal)))
         self._bound_the_wait()
-        return None
 
     def _stop_waiting(self) -> None:
         """Answer that it takes too long. The work goes on, within the time limits of the database."""

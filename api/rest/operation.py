@@ -4,7 +4,6 @@ counted, look at the idempotency key, run the handler, write the answer down.
 It knows requests and answers but no connection, so whatever carries HTTP can call it.
 """
 
-import asyncio
 import inspect
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
@@ -46,11 +45,11 @@ class Asked(NamedTuple):
     """A question that the engine has been asked.
 
     Attributes:
-        reply: what it will reply.
+        reply: the reply; a future of it if it has to wait; or the refusal, if that has to be reconsidered.
         question: what it was asked.
     """
 
-    reply: "asyncio.Future[Any]"
+    reply: Any
     question: Question
 
 
@@ -154,7 +153,7 @@ class Operation:
         """Put a request's question to the engine, if that is all there is to do.
 
         Returns:
-            What to wait for, or None where the request has to be carried out by `answer`.
+            The reply or what to wait for; None if the request has to be carried out by `answer`.
 
         Raises:
             ApiError, EngineError: the request is refused.
@@ -163,7 +162,12 @@ class Operation:
         if self._waits or keyed:
             return None
         question = cast(Question, self.endpoint.handler(call, **arguments))
-        reply = self._services.screenings.ask_active(question.command)
+        try:
+            reply = self._services.screenings.ask_active(question.command)
+        except EngineError as refusal:
+            if question.reconsidered is None:
+                raise
+            reply = refusal.with_traceback(None)  # its frames would refer to it
         return None if reply is None else Asked(reply, question)
 
     async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:

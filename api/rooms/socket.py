@@ -238,13 +238,16 @@ class RoomSocket(ClientSocket):
         if room is None or seat_id is None:
             return self._attempt_anew(wish)
         try:
-            future = self.services.screenings.ask_active(self._command(wish, room, seat_id))
+            reply = self.services.screenings.ask_active(self._command(wish, room, seat_id))
         except EngineError as refusal:
             self.send_message(**self._outcome(wish, refusal))
             return None
-        if future is None:
+        if reply is None:
             return self._attempt_anew(wish)
-        self._answers.expect(future, partial(self._answer, wish))
+        if isinstance(reply, asyncio.Future):
+            self._answers.expect(reply, partial(self._answer, wish))
+        else:
+            self.send_message(**self._outcome(wish, reply))
         return self._answers.settled() if len(self._answers) > _UNANSWERED_LIMIT else None
 
     async def _attempt_anew(self, wish: _Wish) -> None:

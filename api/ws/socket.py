@@ -100,8 +100,8 @@ class Screenings(Protocol):
     async def ask(self, command: Command) -> Any:
         """The command's own kind of reply, or an EngineError."""
 
-    def ask_active(self, command: Command) -> "asyncio.Future[Any] | None":
-        """A future of the same; None if the screening has to be loaded first."""
+    def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
+        """The reply, or a future of it if it has to wait; None if the screening has to be loaded first."""
 
 
 class TokenVerifier(Protocol):

@@ -6,6 +6,8 @@ import weakref
 import pytest
 
 from engine.commands import (
+    BookSeats,
+    ExtendHolds,
     HoldSeats,
     ReadChanges,
     ReadReservation,
@@ -20,14 +22,17 @@ from engine.errors import (
     EngineError,
     IdsExhausted,
     JournalFull,
+    NotHeld,
     Overloaded,
     OwnershipLost,
     ScreeningNotFound,
+    SeatsNotFound,
     SeatsUnavailable,
     Stopping,
 )
 from engine.memory import MemoryDatabase, MemoryStore
 from engine.ports import LoadedScreening
+from engine.replies import Booked, Held
 from tests.engine.conftest import NOW, make_info, make_layout
 from tests.engine.house import House, turns
 
@@ -60,13 +65,44 @@ async def test_exactly_one_of_many_wins_a_seat(house: House) -> None:
 
 async def test_a_refusal_that_nobody_keeps_is_gone_without_the_garbage_collector(house: House) -> None:
     await house.hold("user:7", 1)
-    answer = house.screenings.ask_active(HoldSeats(1, "user:8", (1,)))
-    assert answer is not None
-    await asyncio.wait((answer,))
-    refusal = weakref.ref(answer.exception())
-    assert isinstance(refusal(), SeatsUnavailable)
-    del answer
-    assert refusal() is None
+    waiting = asyncio.ensure_future(house.hold("user:8", 1))
+    await asyncio.wait((waiting,))
+    kept = weakref.ref(waiting.exception())
+    assert isinstance(kept(), SeatsUnavailable)
+    del waiting
+    assert kept() is None
+    with pytest.raises(SeatsUnavailable) as raised:
+        house.screenings.ask_active(HoldSeats(1, "user:8", (1,)))
+    kept = weakref.ref(raised.value)
+    del raised
+    assert kept() is None
+
+
+async def test_what_can_be_decided_at_once_is_answered_without_a_future(house: House) -> None:
+    command = HoldSeats(1, "user:7", (1, 2))
+    assert house.screenings.ask_active(command) is None, "the screening has to be loaded first"
+    await house.seen(1)
+    reply = house.screenings.ask_active(command)
+    assert isinstance(reply, Held)
+    assert [hold.seat_id for hold in reply.holds] == [1, 2]
+    with pytest.raises(NotHeld):
+        house.screenings.ask_active(ExtendHolds(1, "user:8", (1,), 60.0))
+    with pytest.raises(SeatsNotFound):
+        house.screenings.ask_active(HoldSeats(1, "user:8", (999,)))
+
+
+async def test_what_has_to_wait_is_answered_by_a_future(house: House) -> None:
+    await house.seen(1)
+    queued = asyncio.ensure_future(house.hold("user:7", 1))
+    await asyncio.sleep(0)
+    behind = house.screenings.ask_active(HoldSeats(1, "user:8", (1,)))
+    assert isinstance(behind, asyncio.Future)
+    assert isinstance(await queued, Held)
+    with pytest.raises(SeatsUnavailable):
+        await behind
+    booking = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
+    assert isinstance(booking, asyncio.Future)
+    assert isinstance(await booking, Booked)
 
 
 async def test_a_full_mailbox_refuses_at_once() -> None:

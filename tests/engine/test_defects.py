@@ -59,8 +59,8 @@ async def test_a_refused_booking_is_answered_and_its_seat_is_free_again(broken: 
 async def test_holds_are_answered_whether_decided_at_once_or_in_a_mailbox(broken: House) -> None:
     await broken.seen(1)
     first = broken.screenings.ask_active(HoldSeats(1, "user:7", (1,)))
+    assert isinstance(first, Held)
     queued = [broken.hold(f"user:{seat}", seat) for seat in (2, 3, 4)]
-    assert isinstance(await first, Held)
     assert all([isinstance(await hold, Held) for hold in queued])
     assert broken.screenings.mailbox_depth == 0
     assert broken.database.epochs == {1: 1}, "nothing was put away: the screening is in order"
