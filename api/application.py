@@ -87,7 +87,7 @@ _DOCUMENTS_KEPT = 4
 
 
 class ResourceApplication(Application):
-    """Resources on Tornado, ready for `api.http_server.make_http_server`.
+    """Resources on Tornado, ready for `api.http1.http_server.make_http_server`.
 
     Args:
         services: what requests are answered with.

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from api.application import FrontrowApplication, MetricsApplication
 from api.events.socket import EventDoor
+from api.http1.http_server import make_http_server
 from api.http1.trusted_proxies import TrustedProxies
-from api.http_server import make_http_server
 from api.identity.accounts import AccountRules, Accounts
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
@@ -25,7 +25,7 @@ from api.limits import Limits
 from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.rate_limits import RateLimitRules, RateLimits
-from api.seats.receipts import encode_reply
+from api.sales.receipts import encode_reply
 from api.services import Services
 from api.socket_routes import socket_routes
 from api.throttle import Throttle

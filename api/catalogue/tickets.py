@@ -9,7 +9,7 @@ from api.errors import TooManyAttempts
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Moment, RequestSchema, identifier_in_query, text
 from api.rest.paging import Page, sorting
-from api.seats.representations import TicketSold
+from api.sales.representations import TicketSold
 from api.seats.tickets import PAYMENT_ID_LIMIT, confirmed, payment_field
 from engine import catalogue_errors, errors
 from engine.records import TicketStatus

@@ -33,7 +33,7 @@ from api.rest.fields import LARGEST_ID, RequestSchema
 from api.rest.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.rest.routes import TEXT_LIMIT
 from api.rest.styles import InvalidInputShape, ProblemShape
-from api.seats.representations import TicketSold
+from api.sales.representations import TicketSold
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\

@@ -18,6 +18,11 @@ handshake (`api.ws.handshake`).
     refusal.py     the answer to what is no acceptable request
     server.py      listening, and going down
     host.py        what a connection and its server know of each other
+    errors.py      what is refused as HTTP
+    common_headers.py   what every answer carries, whoever wrote it
+    trusted_proxies.py  the client's address behind proxies, by forwarded.py and proxy_protocol.py
+    tornado_server.py   Tornado's own server in this one's place, by setting
+    http_server.py      makes the one or the other
 
 What it promises stands in docs/http.md.
 """

@@ -36,6 +36,7 @@ from api.errors import ApiError, InvalidInput
 from api.identity.errors import NotAuthenticated
 from api.identity.tokens import Identity
 from api.rest.fields import RequestSchema
+from api.rest.receipts import ReceiptForm
 from api.rest.styles import Content, Style, style_of
 from api.rest.unfinished import UnfinishedWork
 from api.rest.uploads import Upload
@@ -208,8 +209,8 @@ class Endpoint:
         refusals: errors that the operation itself may end in.
         durable: whether the answer waits for the database; it may then come too late for its caller, and
             the operation goes on.
-        receipt_form: where the handler returns the reply to a durable command: how `api.seats.receipts`
-            writes it down, now and for repeats.
+        receipt_form: where the handler returns the reply to a durable command: how it is
+            written down, now and for repeats.
         headers: response headers beside the usual ones, with their meaning.
         media_type: of the answer.
         form: shape of an HTML form that is taken in the place of a JSON body; it yields the same arguments.
@@ -236,7 +237,7 @@ class Endpoint:
     status: int = 200
     refusals: tuple[type[ApiError] | type[EngineError], ...] = ()
     durable: bool = False
-    receipt_form: str | None = None
+    receipt_form: ReceiptForm | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
     form: type[RequestSchema] | None = None

@@ -22,6 +22,7 @@ from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_i
 from api.http1.connection import RequestConnection
 from api.http1.errors import BodyTooLarge
 from api.http1.head import RequestHead
+from api.http1.http_server import DISCARDED_BODY_BYTES
 from api.identity.errors import HostRefused, OriginRefused
 from api.json_log import log_access, log_refused_caller
 from api.rest.endpoint import Answer, Question
@@ -36,9 +37,6 @@ from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_
 
 log = logging.getLogger("frontrow.api")
 
-# A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
-# to read the 413; a larger one is answered at once and its connection closed.
-DISCARDED_BODY_BYTES = 1024 * 1024
 _UNBOUNDED = 2**62
 
 _UNAUTHENTICATED_BYTES = 16_384

@@ -23,12 +23,10 @@ from api.rest.parsing import Parser, is_form
 from api.rest.request import Request
 from api.rest.styles import Content
 from api.rest.unfinished import UnfinishedWork
-from api.seats.receipts import encode_reply
 from api.services import Services
 from api.wire import SESSION_PREFIX, holder_of
 from engine.errors import EngineError, OutcomeUnknown, forget_frames
 from engine.records import Receipt
-from engine.replies import Reply
 
 _parser = Parser()
 
@@ -136,7 +134,7 @@ class Operation:
             self._count(tally, holder)
         keyed = self._keyed(request, holder)
         form = self.endpoint.receipt_form
-        receipt = Receipt(*keyed, form) if keyed and form else None
+        receipt = Receipt(*keyed, form.name) if keyed and form else None
         call = Call(
             self._services,
             holder,
@@ -275,7 +273,7 @@ class Operation:
         if isinstance(result, Answer):
             return result
         if endpoint.receipt_form:
-            status, body = encode_reply(endpoint.receipt_form, cast(Reply, result))
+            status, body = endpoint.receipt_form.encoded(result)
             return Answer(status, Body(body))
         if result is None:
             return Answer(endpoint.status)

@@ -13,8 +13,8 @@ from api.rest.endpoint import Access, Answer, Call, Document, Question, Resource
 from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
+from api.sales.representations import Reservation, reservation_document
 from api.seats.availability import RESERVED_BY_ME
-from api.seats.representations import Reservation, reservation_document
 from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats

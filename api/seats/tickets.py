@@ -9,8 +9,8 @@ from marshmallow import ValidationError, fields
 from api.rest.endpoint import Answer, Call, Document, Question, Resource
 from api.rest.fields import Flag, RequestSchema, text
 from api.rest.paging import PAGING_HEADERS, Page, paged
-from api.seats.receipts import TICKET, TICKETS_CREATED
-from api.seats.representations import TicketSold, ticket_document
+from api.sales.receipts import TICKET, TICKETS_CREATED
+from api.sales.representations import TicketSold, ticket_document
 from api.seats.reservations import SeatSelection
 from engine import errors
 from engine.box_office import RESERVATION_PAYMENT

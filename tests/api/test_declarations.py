@@ -12,8 +12,9 @@ from api.errors import InvalidInput
 from api.limits import Limits
 from api.rest.endpoint import Access, Resource
 from api.rest.parsing import Parser
+from api.rest.receipts import ReceiptForm
 from api.rest.unfinished import UnfinishedWork
-from api.seats.receipts import TICKET, TICKETS_CREATED, encode_reply
+from api.sales.receipts import TICKET, TICKETS_CREATED, encode_reply
 from engine.errors import SeatsUnavailable
 from engine.replies import Held
 from tests.api.venue import SCREENING, Venue
@@ -131,7 +132,7 @@ async def test_what_is_kept_of_a_booking_is_what_was_answered(venue: Venue) -> N
     (receipt_reply,) = (venue.database.answers[key] for key in venue.database.answers)
     tickets = venue.database.tickets
     assert receipt_reply.tickets == tuple(tickets.values())
-    assert encode_reply(TICKETS_CREATED, receipt_reply) == (answered.status, answered.body)
+    assert encode_reply(TICKETS_CREATED.name, receipt_reply) == (answered.status, answered.body)
 
 
 def request_schemas() -> Iterator[tuple[str, Schema]]:
@@ -161,9 +162,9 @@ def test_no_operation_passes_over_what_it_does_not_know(operation: str, schema: 
 
 
 @pytest.mark.parametrize("form", [TICKET, TICKETS_CREATED])
-def test_forms_are_for_tickets_only(form: str) -> None:
+def test_forms_are_for_tickets_only(form: ReceiptForm) -> None:
     with pytest.raises(TypeError, match="Held"):
-        encode_reply(form, Held(()))
+        encode_reply(form.name, Held(()))
 
 
 @pytest.mark.gen_test

@@ -13,8 +13,8 @@ from urllib.parse import urljoin
 import pytest
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
+from api.http1.http_server import HTTPTOOLS, TORNADO
 from api.http1.protocol import Http1Protocol
-from api.http_server import HTTPTOOLS, TORNADO
 from api.json_log import JsonLines
 from api.rest.exchange import Exchange
 from api.services import Limits

@@ -10,7 +10,7 @@ from typing import Any
 from tornado.testing import bind_unused_port
 
 from api.application import FrontrowApplication
-from api.http_server import make_http_server
+from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.papers.seal import Seal

@@ -18,9 +18,9 @@ from tornado.testing import bind_unused_port
 from tornado.web import Application, RequestHandler, stream_request_body
 from websockets.frames import Opcode
 
+from api.http1.http_server import HTTPTOOLS, TORNADO, make_http_server
 from api.http1.refusal import Refusal
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
-from api.http_server import HTTPTOOLS, TORNADO, make_http_server
 from api.identity.origins import AllowedOrigins
 from api.limits import Limits
 from api.ws.connection import SocketConnection

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.http_server import HTTPTOOLS
+from api.http1.http_server import HTTPTOOLS
 from api.limits import Limits
 from tests.http.conftest import OpenStage
 from tests.http.conversation import get

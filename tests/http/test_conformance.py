@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from api.http_server import HTTPTOOLS, TORNADO
+from api.http1.http_server import HTTPTOOLS, TORNADO
 from tests.http.cases_of_bodies import BODIES, CHUNKS
 from tests.http.cases_of_connections import CONNECTIONS
 from tests.http.cases_of_heads import FIELDS, REQUEST_LINES

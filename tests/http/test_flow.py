@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from api.http_server import HTTPTOOLS
+from api.http1.http_server import HTTPTOOLS
 from api.limits import Limits
 from tests.http.conftest import OpenStage
 from tests.http.conversation import GET, HOST, LAST, chunked, get, post

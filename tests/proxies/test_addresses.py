@@ -9,7 +9,7 @@ from ipaddress import ip_network
 import aiohttp
 import pytest
 
-from api.http_server import HTTPTOOLS, TORNADO
+from api.http1.http_server import HTTPTOOLS, TORNADO
 from tests.api.sockets.cinema import receive_close
 from tests.house import House
 from tests.proxies.conftest import OpenHouse

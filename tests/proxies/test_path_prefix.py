@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from websockets.exceptions import InvalidStatus
 
-from api.http_server import HTTPTOOLS, TORNADO
+from api.http1.http_server import HTTPTOOLS, TORNADO
 from frontrow.settings import load_settings
 from tests.api.caller import Caller
 from tests.catalogue.members import member

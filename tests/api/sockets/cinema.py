@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from api.events.socket import EventDoor
-from api.http_server import make_http_server
+from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.revocations import Revocations
 from api.identity.tokens import Tokens

@@ -6,33 +6,30 @@ same function, hence its bytes are the same. Forms are part of stored data: they
 may gain fields, but none may be renamed.
 """
 
-from collections.abc import Callable, Mapping
-
-import orjson
-
-from api.seats.representations import ticket_document
+from api.rest.receipts import ReceiptForm
+from api.sales.representations import ticket_document
 from engine.replies import Booked, Reply
 
-TICKETS_CREATED = "tickets_created"
-TICKET = "ticket"
+
+def _tickets(booked: Booked) -> object:
+    return [ticket_document(ticket) for ticket in booked.tickets]
 
 
-def _tickets(booked: Booked) -> tuple[int, object]:
-    return 201, [ticket_document(ticket) for ticket in booked.tickets]
+def _ticket(booked: Booked) -> object:
+    return ticket_document(booked.tickets[0])
 
 
-def _ticket(booked: Booked) -> tuple[int, object]:
-    return 200, ticket_document(booked.tickets[0])
+TICKETS_CREATED = ReceiptForm("tickets_created", 201, _tickets)
+TICKET = ReceiptForm("ticket", 200, _ticket)
 
-
-_FORMS: Mapping[str, Callable[[Booked], tuple[int, object]]] = {TICKETS_CREATED: _tickets, TICKET: _ticket}
+_FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET)}
 
 
 def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
-    """Write a reply down.
+    """Write a reply down for the journal.
 
     Args:
-        form: one of this module's forms.
+        form: name of one of this module's forms.
         reply: the reply to the durable command.
 
     Returns:
@@ -43,5 +40,4 @@ def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
     """
     if not isinstance(reply, Booked):
         raise TypeError(f"the form {form} is not for {type(reply).__name__}")
-    status, document = _FORMS[form](reply)
-    return status, orjson.dumps(document)
+    return _FORMS[form].encoded(reply)

@@ -11,9 +11,12 @@ from api.http1.server import Http1Server
 from api.http1.tornado_server import TornadoServer
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.limits import Limits
-from api.rest.exchange import DISCARDED_BODY_BYTES
 
 HTTPTOOLS, TORNADO = "httptools", "tornado"
+
+DISCARDED_BODY_BYTES = 1024 * 1024
+"""A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
+to read the 413; a larger one is answered at once and its connection closed."""
 
 
 class HttpServer(Protocol):
