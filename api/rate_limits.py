@@ -7,9 +7,9 @@ take a new session for each reservation, so the address is what bounds it.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from api.errors import TooManyAttempts
+from api.limits import Limits
 from api.throttle import Throttle, network_of
 
 WINDOW_SECONDS = 60.0
@@ -22,36 +22,18 @@ class RateLimited(TooManyAttempts):
     detail = "Too many requests; try again later"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateLimitRules:
-    """What operators set, per minute.
-
-    Attributes:
-        per_address: requests from one address, or network of IPv6 addresses.
-        per_caller: requests for one session or user.
-        creations_per_address: sessions and reservations made from one address.
-    """
-
-    per_address: int = 1200
-    per_caller: int = 240
-    creations_per_address: int = 240
-
-
 class RateLimits:
     """Counts the requests of all callers.
 
     Args:
-        rules: how many there may be.
+        limits: how many there may be.
         now: the time in seconds.
     """
 
-    def __init__(
-        self, rules: RateLimitRules | None = None, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        rules = rules or RateLimitRules()
-        self.of_address = Throttle(rules.per_address, WINDOW_SECONDS, now)
-        self.of_caller = Throttle(rules.per_caller, WINDOW_SECONDS, now)
-        self.creations = Throttle(rules.creations_per_address, WINDOW_SECONDS, now)
+    def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
+        self.of_address = Throttle(limits.guest_requests_per_address, WINDOW_SECONDS, now)
+        self.of_caller = Throttle(limits.guest_requests_per_session, WINDOW_SECONDS, now)
+        self.creations = Throttle(limits.guest_creations_per_address, WINDOW_SECONDS, now)
 
     def tally(self, address: str) -> "Tally":
         """What one request from an address is counted on."""

@@ -207,6 +207,7 @@ class Services:
     mailer: Mailer
     accounts: Accounts
     workers: Workers
+    rate_limits: RateLimits
     confirmations: Confirmations
     ticket_codes: TicketCodes
     clock: Clock
@@ -223,6 +224,5 @@ class Services:
     metrics_token: str = ""
     path_prefix: str = ""
     proxies: TrustedProxies = NO_PROXIES
-    rate_limits: RateLimits = field(default_factory=RateLimits)
     limits: Limits = field(default_factory=Limits)
     seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

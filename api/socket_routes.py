@@ -31,7 +31,7 @@ def socket_routes(
         rooms: what the sockets of rooms share.
     """
     services = replace(services, observer=guarded(services.observer))
-    heartbeat = Heartbeat(services.clock, services.limits.ping_seconds)
+    heartbeat = Heartbeat(services.clock, services.limits.socket_ping_seconds)
 
     def door(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
         collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}

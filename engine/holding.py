@@ -119,7 +119,7 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     if missing := [seat_id for seat_id in wanted if seat_id not in own]:
         raise NotHeld(missing)
     holds = _holds_on(state, wanted)
-    limit, life = state.policy.extension_limit, state.policy.hold_life_seconds
+    limit, life = state.policy.hold_extension_limit, state.policy.hold_life_seconds
     if spent := [hold.seat_id for hold in holds if hold.extensions >= limit]:
         raise ExtensionLimitReached(spent, f"it has been extended {limit} times")
     extra = command.extra_seconds

@@ -9,7 +9,7 @@ class Policy:
 
     Attributes:
         hold_seconds: how long a hold lasts (both seat guides: five minutes).
-        extension_limit: how many times one hold may be extended.
+        hold_extension_limit: how many times one hold may be extended.
         hold_life_seconds: how long a holder may keep a seat in all, extensions and new holds after a release
             or expiry included, and tickets that were not paid for.
         held_seats_limit: live held seats per holder and screening.
@@ -18,7 +18,7 @@ class Policy:
     """
 
     hold_seconds: float = 300.0
-    extension_limit: int = 3
+    hold_extension_limit: int = 3
     hold_life_seconds: float = 1800.0
     held_seats_limit: int = 10
     guest_seats_limit: int = 40

@@ -29,8 +29,6 @@ def room_door_of(
         directory=RoomDirectory(screenings, free_rooms, lambda: feed.connections, made),
         client_ids=ClientIds(monotonic, settings.hold_seconds),
         selecting=Throttle(settings.guest_selections_limit, settings.hold_seconds, monotonic),
-        rooms_limit=settings.rooms_per_socket_limit,
-        user_info_bytes=settings.user_info_limit_bytes,
     )
 
 

@@ -21,10 +21,10 @@ from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.passwords import Passwords
 from api.identity.revocations import Revocations
-from api.limits import Limits
+from api.limits import Limits, SocketLimits
 from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
-from api.rate_limits import RateLimitRules, RateLimits
+from api.rate_limits import RateLimits
 from api.sales.receipts import encode_reply
 from api.services import Services
 from api.socket_routes import socket_routes
@@ -33,7 +33,7 @@ from api.workers import Workers
 from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
-from api.ws.socket import SocketLimits, SocketServices
+from api.ws.socket import SocketServices
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import Screenings
@@ -103,19 +103,8 @@ class Server:
             self._observer,
             tick_seconds=settings.socket_tick_ms / 1000,
         )
-        self._open_sockets = OpenSockets(
-            limit=settings.sockets_limit,
-            limit_per_holder=settings.sockets_per_user_limit,
-            limit_per_address=settings.sockets_per_address_limit,
-        )
-        policy = Policy(
-            hold_seconds=settings.hold_seconds,
-            extension_limit=settings.hold_extension_limit,
-            hold_life_seconds=settings.hold_life_seconds,
-            held_seats_limit=settings.held_seats_limit,
-            guest_seats_limit=settings.guest_seats_limit,
-            payment_window_seconds=settings.payment_window_seconds,
-        )
+        socket_limits = settings.group(SocketLimits)
+        self._open_sockets = OpenSockets(socket_limits)
         store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
         self._readiness = Readiness(
             self._connector,
@@ -133,7 +122,7 @@ class Server:
             self._clock,
             self._hold_ids,
             self._ticket_ids,
-            policy,
+            settings.group(Policy),
             mailbox_limit=settings.mailbox_limit,
             ask_timeout_seconds=settings.ask_timeout_seconds,
             idle_seconds=settings.idle_seconds,
@@ -157,39 +146,14 @@ class Server:
             tokens,
             self._revocations,
             self._postman,
-            AccountRules(
-                token_seconds=settings.token_ttl_seconds,
-                refresh_seconds=settings.refresh_token_ttl_seconds,
-                reset_seconds=settings.password_reset_seconds,
-                attempts_per_account=settings.attempts_per_account,
-                attempts_per_account_anywhere=settings.attempts_per_account_anywhere,
-                attempts_per_address=settings.attempts_per_address,
-                window_seconds=settings.attempts_window_seconds,
-                site_url=settings.site_url,
-            ),
+            settings.group(AccountRules),
             self._clock.now,
         )
         watched = Attendance()
         self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
-        limits = Limits(
-            body_limit_bytes=settings.body_limit_bytes,
-            upload_limit_bytes=settings.upload_limit_bytes,
-            connections_limit=settings.connections_limit,
-            connections_per_address_limit=settings.connections_per_address_limit,
-            header_timeout_seconds=settings.header_timeout_seconds,
-            body_timeout_seconds=settings.body_timeout_seconds,
-            keep_alive_seconds=settings.keep_alive_seconds,
-            write_timeout_seconds=settings.write_timeout_seconds,
-            seats_per_request_limit=settings.seats_per_request_limit,
-            ask_timeout_seconds=settings.ask_timeout_seconds,
-            guest_hold_minutes=settings.guest_hold_minutes,
-            guest_hold_minutes_limit=settings.guest_hold_minutes_limit,
-            guest_reservations_per_request_limit=settings.guest_reservations_per_request_limit,
-            guest_metadata_limit_bytes=settings.guest_metadata_limit_bytes,
-            phone_region=settings.phone_region,
-        )
+        limits = settings.group(Limits)
         services = Services(
             version=__version__,
             screenings=self._screenings,
@@ -221,13 +185,7 @@ class Server:
             proxies=proxies,
             metrics_open=settings.metrics_open,
             metrics_token=settings.metrics_token,
-            rate_limits=RateLimits(
-                RateLimitRules(
-                    per_address=settings.guest_requests_per_address,
-                    per_caller=settings.guest_requests_per_session,
-                    creations_per_address=settings.guest_creations_per_address,
-                )
-            ),
+            rate_limits=RateLimits(limits),
             limits=limits,
         )
         self._application = FrontrowApplication(
@@ -242,18 +200,10 @@ class Server:
                     clock=self._clock,
                     observer=self._observer,
                     allowed_origins=origins,
-                    limits=SocketLimits(
-                        message_bytes=settings.socket_message_limit_bytes,
-                        outbox_bytes=settings.socket_outbox_limit_bytes,
-                        ping_seconds=settings.socket_ping_seconds,
-                        frames_per_second=settings.socket_frames_per_second,
-                        frames_at_once=settings.socket_frames_at_once,
-                        deflate_from_bytes=settings.socket_deflate_from_bytes,
-                        ask_timeout_seconds=settings.ask_timeout_seconds,
-                    ),
+                    limits=socket_limits,
                 ),
                 watched,
-                EventDoor(EventAccess(self._connector), settings.socket_subscriptions_limit),
+                EventDoor(EventAccess(self._connector)),
                 self._rooms,
             ),
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar, get_type_hints
 from urllib.parse import urlsplit
 
 from environs import Env, EnvValidationError, validate
@@ -30,6 +30,12 @@ _NO_SETTINGS = ("FRONTROW_TEST_", "FRONTROW_BENCH_")
 _PLACEHOLDERS = ("secret", "password", "change", "example", "frontrow", "qwerty", "1234567")
 _FEWEST_DISTINCT_CHARACTERS = 8
 _QUOTED_LIMIT = 80
+
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Group = TypeVar("Group", bound="DataclassInstance")
 
 
 class SettingsError(Exception):
@@ -535,6 +541,21 @@ class Settings:
     smtp_timeout_seconds: Annotated[
         float, _seconds(0.1, 300), "How long each step of sending a mail may take."
     ] = 15.0
+
+    def group(self, kind: type[Group]) -> Group:
+        """A dataclass of settings, as a part of the server takes them.
+
+        Args:
+            kind: each of its fields that has the name of a setting, or of a property here, is filled by it;
+                the others keep their defaults.
+        """
+        return kind(
+            **{
+                column.name: getattr(self, column.name)
+                for column in fields(kind)
+                if hasattr(self, column.name)
+            }
+        )
 
     @property
     def site_url(self) -> str:

@@ -48,12 +48,10 @@ class EventDoor:
 
     Attributes:
         access: says who may watch what.
-        subscriptions_limit: events that one socket may watch at the same time.
         attendance: who watches what.
     """
 
     access: EventAccess
-    subscriptions_limit: int = 100
     attendance: Attendance = field(default_factory=Attendance)
 
 
@@ -128,7 +126,7 @@ class EventSocket(ClientSocket):
         try:
             await self._watch(event_id, {"type": "subscribed", "eventId": event_id})
         except TooManySubscriptions:
-            limit = self._door.subscriptions_limit
+            limit = self.services.limits.socket_subscriptions_limit
             self._refuse(event_id, "too_many_subscriptions", f"At most {limit} events can be watched")
         except ScreeningNotFound:
             self._refuse(event_id, "event_not_found", "Event not found")
@@ -158,7 +156,8 @@ class EventSocket(ClientSocket):
             ScreeningNotFound: there is no such event, or none that the user may know of.
             EngineError: it cannot be said now.
         """
-        if event_id not in self._watchers and len(self._watchers) >= self._door.subscriptions_limit:
+        limit = self.services.limits.socket_subscriptions_limit
+        if event_id not in self._watchers and len(self._watchers) >= limit:
             raise TooManySubscriptions
         user_id, admin = self._identity.user_id, self._identity.admin
         if not await self.in_time(self._door.access.may_watch(event_id, user_id, admin=admin)):

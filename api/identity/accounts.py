@@ -99,23 +99,23 @@ class AccountRules:
     """What operators set.
 
     Attributes:
-        token_seconds: life of an access token.
-        refresh_seconds: life of a refresh token.
-        reset_seconds: life of the link in a mail.
+        token_ttl_seconds: life of an access token.
+        refresh_token_ttl_seconds: life of a refresh token.
+        password_reset_seconds: life of the link in a mail.
         attempts_per_account: wrong passwords for an account from one address, in a window.
         attempts_per_account_anywhere: the same from all addresses that the account has not been used from.
         attempts_per_address: expensive or revealing requests from one address, in a window.
-        window_seconds: length of the window.
+        attempts_window_seconds: length of the window.
         site_url: where links in mails lead.
     """
 
-    token_seconds: int
-    refresh_seconds: float
-    reset_seconds: float
+    token_ttl_seconds: int
+    refresh_token_ttl_seconds: int
+    password_reset_seconds: float
     attempts_per_account: int
     attempts_per_account_anywhere: int
     attempts_per_address: int
-    window_seconds: float
+    attempts_window_seconds: float
     site_url: str
 
 
@@ -162,10 +162,13 @@ class Accounts:
         self._now = now
         # Windows are durations, so a step of the wall clock must not lengthen or shorten them.
         self._attempts = LoginAttempts(
-            rules.attempts_per_account, rules.attempts_per_account_anywhere, rules.window_seconds, monotonic
+            rules.attempts_per_account,
+            rules.attempts_per_account_anywhere,
+            rules.attempts_window_seconds,
+            monotonic,
         )
-        self._of_address = Throttle(rules.attempts_per_address, rules.window_seconds, monotonic)
-        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.window_seconds, monotonic)
+        self._of_address = Throttle(rules.attempts_per_address, rules.attempts_window_seconds, monotonic)
+        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.attempts_window_seconds, monotonic)
 
     def count_attempt(self, address: str) -> None:
         """Count a request that costs much or tells something.
@@ -215,7 +218,7 @@ class Accounts:
             RefreshRefused: the token is not to be believed, or not the caller's.
         """
         begun_at, digest = self._now(), _digest(refresh_token)
-        text, secret = self._new_secret(self._rules.refresh_seconds)
+        text, secret = self._new_secret(self._rules.refresh_token_ttl_seconds)
         renewal = await self._logins.renew(identity.user_id, digest, secret)
         if renewal is None:
             await self._end_if_stolen(digest)
@@ -262,11 +265,11 @@ class Accounts:
             self._mails.attempt(email)
         except TooManyAttempts:
             return
-        text, secret = self._new_secret(self._rules.reset_seconds)
+        text, secret = self._new_secret(self._rules.password_reset_seconds)
         address = await self._logins.add_reset(email, secret)
         if address is not None:
             link = f"{self._rules.site_url}/reset-password?token={text}"
-            minutes = max(1, round(self._rules.reset_seconds / 60))
+            minutes = max(1, round(self._rules.password_reset_seconds / 60))
             await self._mailer.send(
                 text_mail(address, "Another password", _RESET_TEXT.format(link=link, minutes=minutes))
             )
@@ -315,7 +318,7 @@ class Accounts:
         # The token is as old as the log-in or older, never younger: if the password is changed in between,
         # it is refused with all others.
         login_id, begun_at = uuid.uuid4().hex, self._now()
-        text, secret = self._new_secret(self._rules.refresh_seconds)
+        text, secret = self._new_secret(self._rules.refresh_token_ttl_seconds)
         pair = self._pair(credentials.user_id, credentials.is_admin, login_id, begun_at, text)
         if not await self._logins.begin(credentials, login_id, secret):
             raise WrongCredentials
@@ -324,7 +327,7 @@ class Accounts:
     def _pair(
         self, user_id: int, admin: bool, login_id: str, issued_at: float, refresh_token: str
     ) -> TokenPair:
-        seconds = self._rules.token_seconds
+        seconds = self._rules.token_ttl_seconds
         try:
             access_token = self._tokens.issue(
                 user_id, admin=admin, ttl_seconds=seconds, login_id=login_id, issued_at=issued_at
@@ -341,7 +344,8 @@ class Accounts:
 
     async def _end(self, token_id: str, user_id: int, expires_at: float = 0) -> None:
         self._revocations.require_room()
-        revoked = RevokedToken(token_id, user_id, max(expires_at, self._now() + self._rules.token_seconds))
+        last_expiry = max(expires_at, self._now() + self._rules.token_ttl_seconds)
+        revoked = RevokedToken(token_id, user_id, last_expiry)
         await self._logins.end(revoked)
         self._revocations.adopt(revoked)
 

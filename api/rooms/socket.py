@@ -56,16 +56,12 @@ class RoomDoor:
         directory: finds rooms.
         client_ids: who is called what.
         selecting: bounds how many seats guests of one address select in the time for which a seat is held.
-        rooms_limit: rooms that one socket may be in.
-        user_info_bytes: how much a client may tell about its user.
         attendance: who is in which room.
     """
 
     directory: RoomDirectory
     client_ids: ClientIds
     selecting: Throttle
-    rooms_limit: int = 20
-    user_info_bytes: int = 1024
     attendance: Attendance = field(default_factory=Attendance)
 
 
@@ -192,8 +188,9 @@ class RoomSocket(ClientSocket):
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 
     async def _entered(self, name: str) -> tuple[Room, Watcher]:
-        if len(self._rooms) >= self._door.rooms_limit:
-            raise TooManyRooms(self._door.rooms_limit)
+        limit = self.services.limits.rooms_per_socket_limit
+        if len(self._rooms) >= limit:
+            raise TooManyRooms(limit)
         room = await self.in_time(self._door.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
@@ -221,7 +218,7 @@ class RoomSocket(ClientSocket):
 
     def _selection(self, message: dict[str, Any]) -> _Wish:
         room_id, seat_id = room_of(message), seat_of(message)
-        info = harmless_user_info(message.get("user_info"), self._door.user_info_bytes)
+        info = harmless_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
         return _Wish(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
 
     def _attempt(self, wish: _Wish) -> Awaitable[None] | None:

@@ -127,12 +127,12 @@ class Handshake(WebSocketHandler):
         """The answer is on its way: go on with a socket."""
         limits = self._services.limits
         time = asyncio.get_running_loop().time
-        rate = RateLimit(limits.frames_per_second, limits.frames_at_once, time)
-        reader = FrameReader(rate, limits.message_bytes, inflates=self._deflates)
+        rate = RateLimit(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
+        reader = FrameReader(rate, limits.socket_message_limit_bytes, inflates=self._deflates)
         speaker = self._speaker()
-        connection = SocketConnection(speaker, reader, self._heartbeat, limits.outbox_bytes)
+        connection = SocketConnection(speaker, reader, self._heartbeat, limits.socket_outbox_limit_bytes)
         if await self._hand_over(connection):
-            speaker.attach(connection, limits.deflate_from_bytes if self._deflates else None)
+            speaker.attach(connection, limits.socket_deflate_from_bytes if self._deflates else None)
             query = self.request.query_arguments.items()
             # Bytes that are no text are replaced, so that they are refused as any other wrong value.
             words = {name: values[-1].decode("utf-8", "replace") for name, values in query}

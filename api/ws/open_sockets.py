@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from api.limits import SocketLimits
 from engine.guards import attempt
 
 
@@ -32,17 +33,11 @@ class OpenSockets:
     """Admits sockets and lets them go.
 
     Args:
-        limit: sockets in all.
-        limit_per_holder: sockets of one holder.
-        limit_per_address: sockets of guests of one address.
+        limits: how many there may be.
     """
 
-    def __init__(
-        self, *, limit: int = 20_000, limit_per_holder: int = 50, limit_per_address: int = 50
-    ) -> None:
-        self._limit = limit
-        self._limit_per_holder = limit_per_holder
-        self._limit_per_address = limit_per_address
+    def __init__(self, limits: SocketLimits) -> None:
+        self._limits = limits
         self._open: set[OpenSocket] = set()
         self._number_of: dict[str, int] = {}
         self._closing: tuple[int, str] | None = None
@@ -58,10 +53,11 @@ class OpenSockets:
         Raises:
             TooManySockets, TooManyOfHolder: the bound is reached.
         """
-        if len(self._open) >= self._limit:
+        limits = self._limits
+        if len(self._open) >= limits.sockets_limit:
             raise TooManySockets
         mine = self._number_of.get(holder, 0)
-        if mine >= (self._limit_per_address if guest else self._limit_per_holder):
+        if mine >= (limits.sockets_per_address_limit if guest else limits.sockets_per_user_limit):
             raise TooManyOfHolder
         socket = OpenSocket(holder, close)
         self._open.add(socket)

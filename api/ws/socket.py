@@ -21,6 +21,7 @@ from tornado.websocket import WebSocketClosedError
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import log_socket
+from api.limits import SocketLimits
 from api.seats.messages import BadMessage, parsed_message
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
@@ -65,33 +66,6 @@ REFUSALS: Refusals = (
     (TimeoutError, TOO_SLOW),
 )
 """Those of every door; a door puts its own before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class SocketLimits:
-    """The bounds of one socket.
-
-    Attributes:
-        message_bytes: largest message of a client.
-        outbox_bytes: how much may wait to be sent; also what the kernel is asked to buffer.
-        ping_seconds: how often the server pings, and how long it waits for the pong.
-        frames_per_second: how many frames of any kind a client may send in the long run.
-        frames_at_once: how many it may send after a pause.
-        bad_messages: how many messages that are not understood it may send.
-        catch_up_seconds: how long it may take to read what it missed.
-        ask_timeout_seconds: how long it may wait for the database before it is told to try again.
-        deflate_from_bytes: from which size on frames are compressed for clients that offer it.
-    """
-
-    message_bytes: int = 16_384
-    outbox_bytes: int = 65_536
-    ping_seconds: float = 20.0
-    frames_per_second: float = 50.0
-    frames_at_once: int = 200
-    bad_messages: int = 20
-    catch_up_seconds: float = 10.0
-    ask_timeout_seconds: float = 2.0
-    deflate_from_bytes: int = 1024
 
 
 class Screenings(Protocol):
@@ -150,7 +124,7 @@ class SocketServices:
     clock: Clock
     observer: SocketObserver
     allowed_origins: AllowedOrigins
-    limits: SocketLimits = SocketLimits()
+    limits: SocketLimits
 
 
 class Opening(NamedTuple):

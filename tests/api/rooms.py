@@ -61,7 +61,6 @@ def memory_room_door(
     seats: int = 50,
     rooms_per_address: int = 1000,
     selections: int = 1000,
-    rooms_per_socket: int = 20,
     kept_seconds: float = 300,
 ) -> RoomDoor:
     """The door.
@@ -71,7 +70,6 @@ def memory_room_door(
         seats: seats of a free room.
         rooms_per_address: free rooms that one address may make.
         selections: seats that guests of one address may select.
-        rooms_per_socket: rooms that one socket may be in.
         kept_seconds: how long a client's id is kept for it.
     """
     made = Throttle(rooms_per_address, HOUR_SECONDS, clock.now)
@@ -79,5 +77,4 @@ def memory_room_door(
         directory=RoomDirectory(screenings, MemoryFreeRooms(database, rooms, seats), watched, made),
         client_ids=ClientIds(clock.now, kept_seconds),
         selecting=Throttle(selections, HOUR_SECONDS, clock.now),
-        rooms_limit=rooms_per_socket,
     )

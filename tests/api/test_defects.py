@@ -10,6 +10,7 @@ import pytest
 
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity
+from api.limits import SocketLimits
 from api.papers.confirmations import Confirmations, Paper
 from api.papers.ticket_codes import TicketCodes
 from api.rest.styles import Style
@@ -103,7 +104,7 @@ async def test_a_socket_that_cannot_be_closed_keeps_no_other_open() -> None:
     await revocations.refresh()
     assert sorted(closed) == ["user:7", "user:8"]
 
-    sockets = OpenSockets()
+    sockets = OpenSockets(SocketLimits())
     for close in (broken, lambda *_: closed.append("going away")):
         sockets.admit("user:7", close)
     sockets.close_all(1001, "bye")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.limits import SocketLimits
 from api.ws.open_sockets import OpenSockets, TooManyOfHolder, TooManySockets
 
 
@@ -10,7 +11,7 @@ def keep(closed):
 
 
 def test_bounds_count_those_who_are_there():
-    sockets = OpenSockets(limit=3, limit_per_holder=2)
+    sockets = OpenSockets(SocketLimits(sockets_limit=3, sockets_per_user_limit=2))
     first = sockets.admit("user:1", keep([]))
     sockets.admit("user:1", keep([]))
     with pytest.raises(TooManyOfHolder):
@@ -25,7 +26,7 @@ def test_bounds_count_those_who_are_there():
 
 
 def test_closing_reaches_those_who_are_there_and_those_who_come():
-    sockets, closed, closed_later = OpenSockets(), [], []
+    sockets, closed, closed_later = OpenSockets(SocketLimits()), [], []
     sockets.admit("user:1", keep(closed))
     sockets.close_all(1001, "bye")
     sockets.admit("user:1", keep(closed_later))
@@ -33,7 +34,7 @@ def test_closing_reaches_those_who_are_there_and_those_who_come():
 
 
 def test_a_socket_may_leave_while_all_are_closed():
-    sockets, places = OpenSockets(), []
+    sockets, places = OpenSockets(SocketLimits()), []
     for _ in range(3):
         places.append(sockets.admit("user:1", lambda code, reason: sockets.leave(places.pop())))
     sockets.close_all(1001, "bye")

@@ -2,14 +2,15 @@
 
 import pytest
 
-from api.rate_limits import RateLimited, RateLimitRules, RateLimits, Tally
+from api.limits import Limits
+from api.rate_limits import RateLimited, RateLimits, Tally
 from engine.memory import ManualClock
 
-RULES = RateLimitRules(per_address=5, per_caller=3, creations_per_address=2)
+LIMITS = Limits(guest_requests_per_address=5, guest_requests_per_session=3, guest_creations_per_address=2)
 
 
 def test_the_answer_tells_of_the_nearest_limit() -> None:
-    limits = RateLimits(RULES, ManualClock().now)
+    limits = RateLimits(LIMITS, ManualClock().now)
     tally = limits.tally("192.0.2.1")
     assert tally.headers == {}
     tally.count_request()
@@ -21,7 +22,7 @@ def test_the_answer_tells_of_the_nearest_limit() -> None:
 
 def test_each_limit_refuses_by_itself_until_its_window_ends() -> None:
     clock = ManualClock()
-    limits = RateLimits(RULES, clock.now)
+    limits = RateLimits(LIMITS, clock.now)
     for count, allowed in (
         (Tally.count_request, 5),
         (lambda tally: tally.count_caller("session:a"), 3),
@@ -44,7 +45,7 @@ def test_each_limit_refuses_by_itself_until_its_window_ends() -> None:
 
 
 def test_a_network_of_ipv6_addresses_is_one_caller() -> None:
-    limits = RateLimits(RULES, ManualClock().now)
+    limits = RateLimits(LIMITS, ManualClock().now)
     for address in ("2001:db8::1", "2001:db8::2"):
         limits.tally(address).count_creation()
     with pytest.raises(RateLimited):

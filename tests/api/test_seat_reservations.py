@@ -95,7 +95,7 @@ async def test_extending_moves_the_deadline(venue: Venue) -> None:
 
 
 async def test_extending_is_capped(open_venue) -> None:
-    user = open_venue(policy=Policy(extension_limit=1)).user(7)
+    user = open_venue(policy=Policy(hold_extension_limit=1)).user(7)
     await user.reserve(SCREENING, [42])
     assert (await user.extend(SCREENING, [42])).status == 200
     response = await user.extend(SCREENING, [42])

@@ -15,6 +15,7 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
+from api.rate_limits import RateLimits
 from api.rest.endpoint import Endpoint
 from api.services import Confirmations, HttpObserver, Limits, Services
 from engine.box_office import BoxOffice
@@ -178,6 +179,7 @@ class Venue:
             mailer=None,  # type: ignore[arg-type] # nor at these
             accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
+            rate_limits=RateLimits(limits or Limits()),
             confirmations=confirmations or self.confirmations,
             ticket_codes=TicketCodes(b"s" * 32),
             clock=self.clock,

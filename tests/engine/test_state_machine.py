@@ -105,7 +105,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
 
     @initialize(memory=st.sampled_from([2, 1024]))
     def open_hall(self, memory: int) -> None:
-        policy = Policy(held_seats_limit=LIMIT, extension_limit=2, hold_life_seconds=LIFE)
+        policy = Policy(held_seats_limit=LIMIT, hold_extension_limit=2, hold_life_seconds=LIFE)
         self.hall = Hall(SEATS, policy, change_memory=memory)
         self.model = Model()
         self.in_flight: list[Outcome] = []

@@ -1,12 +1,16 @@
 """What operators set: read from the environment, refused by name, documented from one table."""
 
 import os
+import re
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 
+from api.identity.accounts import AccountRules
+from api.limits import Limits, SocketLimits
+from engine.policy import Policy
 from frontrow.settings import TABLE, Settings, SettingsError, load_settings, settings_page
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
@@ -323,6 +327,46 @@ class TestPasswords:
     )
     def test_are_blanked_in_the_url_that_is_shown(self, url: str, shown: str) -> None:
         assert Settings(database_url=url).shown_database_url == shown
+
+
+GROUPS = (AccountRules, Limits, Policy, SocketLimits)
+NOT_FOR_OPERATORS = {
+    "header_bytes",
+    "request_line_bytes",
+    "header_count",
+    "recent_answers_bytes",
+    "keys_in_flight",
+    "bad_messages",
+    "catch_up_seconds",
+}
+
+
+def test_a_part_of_the_server_names_its_settings_as_the_table_does(given: Given) -> None:
+    given(hold_seconds="90", ask_timeout_seconds="1", public_url="https://tickets.example")
+    settings = load_settings()
+    assert settings.group(Policy) == Policy(hold_seconds=90.0)
+    assert settings.group(SocketLimits) == SocketLimits(ask_timeout_seconds=1.0)
+    assert settings.group(AccountRules).site_url == "https://tickets.example"
+    for group in GROUPS:
+        strangers = {column.name for column in fields(group)} - TABLE.keys() - NOT_FOR_OPERATORS
+        assert strangers <= {"site_url"}, f"{group.__name__} has fields that no setting fills"
+
+
+def test_a_part_of_the_server_has_the_defaults_of_the_table() -> None:
+    for group in GROUPS:
+        for column in fields(group):
+            if column.name in TABLE and column.default is not MISSING:
+                assert column.default == TABLE[column.name].default, f"{group.__name__}.{column.name}"
+
+
+def test_every_setting_is_used_by_somebody() -> None:
+    used = {column.name for group in GROUPS for column in fields(group)}
+    for module in (Path(__file__).parents[2] / "frontrow").rglob("*.py"):
+        text = module.read_text()
+        used |= set(re.findall(r"\b_?settings\.(\w+)", text))
+        if "settings" in str(module):
+            used |= set(re.findall(r"\bself\.(\w+)", text))
+    assert TABLE.keys() - used == set()
 
 
 def test_the_page_is_in_step_with_the_table() -> None:

@@ -22,12 +22,12 @@ from api.http1.http_server import HTTPTOOLS, TORNADO, make_http_server
 from api.http1.refusal import Refusal
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.origins import AllowedOrigins
-from api.limits import Limits
+from api.limits import Limits, SocketLimits
 from api.ws.connection import SocketConnection
 from api.ws.frames import FINAL, frame
 from api.ws.handshake import Handshake
 from api.ws.heartbeat import Heartbeat
-from api.ws.socket import Opening, SocketLimits
+from api.ws.socket import Opening
 from engine.memory import ManualClock
 
 LAYERS = (HTTPTOOLS, TORNADO)
@@ -177,7 +177,9 @@ class Sockets:
     """The services that a handshake uses."""
 
     allowed_origins = AllowedOrigins(())
-    limits = SocketLimits(message_bytes=1_000_000, outbox_bytes=1_000_000, frames_at_once=1000)
+    limits = SocketLimits(
+        socket_message_limit_bytes=1_000_000, socket_outbox_limit_bytes=1_000_000, socket_frames_at_once=1000
+    )
 
 
 @dataclass

@@ -20,12 +20,12 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.revocations import Revocations
 from api.identity.tokens import Tokens
-from api.limits import Limits
+from api.limits import Limits, SocketLimits
 from api.socket_routes import socket_routes
 from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
-from api.ws.socket import SocketLimits, SocketServices
+from api.ws.socket import SocketServices
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.directory import Screenings
@@ -97,11 +97,7 @@ class Cinema:
         limits: SocketLimits | None = None,
         tick_seconds: float = 0.005,
         change_memory: int = 1024,
-        socket_limit: int = 1000,
-        sockets_per_holder: int = 50,
-        subscriptions_limit: int = 100,
         screenings: int = 1,
-        sockets_per_address: int = 1000,
         rooms: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -111,11 +107,8 @@ class Cinema:
         self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
-        self.open_sockets = OpenSockets(
-            limit=socket_limit,
-            limit_per_holder=sockets_per_holder,
-            limit_per_address=sockets_per_address,
-        )
+        limits = limits or SocketLimits()
+        self.open_sockets = OpenSockets(limits)
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400
@@ -141,11 +134,11 @@ class Cinema:
             self.clock,
             self.observer,
             AllowedOrigins(["https://cinema.example"]),
-            limits or SocketLimits(),
+            limits,
         )
         self.watched = Attendance()
         self.guest_list = GuestList()
-        self.event_door = EventDoor(self.guest_list, subscriptions_limit)
+        self.event_door = EventDoor(self.guest_list)
         self.room_door = memory_room_door(
             self.screenings, database, lambda: self.feed.connections, self.clock, **(rooms or {})
         )

@@ -6,9 +6,9 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from api.limits import SocketLimits
 from api.ws.compression import agreed, deflated
 from api.ws.outbox import text_frame
-from api.ws.socket import SocketLimits
 from tests.api.sockets.cinema import Cinema, Picture, receive
 
 SMALL, LARGE = b"[1]", b'{"seat_id":1234567},' * 200
@@ -67,7 +67,7 @@ def test_what_does_not_get_smaller_stays_as_it_is():
 
 @pytest.mark.gen_test
 async def test_clients_with_and_without_compression_see_the_same(open_cinema):
-    cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(deflate_from_bytes=LARGE_ENOUGH))
+    cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(socket_deflate_from_bytes=LARGE_ENOUGH))
     sockets = [await cinema.join(compression=compression) for compression in ("deflate", "deflate", None)]
     assert [bool(socket.protocol.extensions) for socket in sockets] == [True, True, False]
     await cinema.hold(8, *range(1, 301))
@@ -80,7 +80,7 @@ async def test_clients_with_and_without_compression_see_the_same(open_cinema):
 
 @pytest.mark.gen_test
 async def test_a_snapshot_and_a_compressed_ping_pass_both_ways(open_cinema):
-    cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(deflate_from_bytes=LARGE_ENOUGH))
+    cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(socket_deflate_from_bytes=LARGE_ENOUGH))
     socket = await cinema.connect(since=0, compression="deflate")
     assert (await receive(socket))["type"] == "connection_confirmed"
     assert len((await receive(socket))["updates"]) == 300

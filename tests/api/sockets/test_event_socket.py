@@ -6,7 +6,7 @@ import json
 import pytest
 
 from api.events.messages import EVENT_SERVER_MESSAGES
-from api.ws.socket import SocketLimits
+from api.limits import SocketLimits
 from engine.accounts import RevokedToken
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
@@ -169,7 +169,7 @@ async def test_what_was_unsubscribed_is_silent(cinema):
 
 
 async def test_one_socket_follows_only_so_many_events(open_cinema):
-    cinema = open_cinema(screenings=3, subscriptions_limit=2)
+    cinema = open_cinema(screenings=3, limits=SocketLimits(socket_subscriptions_limit=2))
     cinema.guest_list.events = {SCREENING + number: None for number in range(3)}
     socket = await follow(cinema, event=SCREENING)
     await subscribe(socket, SCREENING + 1)
@@ -181,7 +181,7 @@ async def test_one_socket_follows_only_so_many_events(open_cinema):
 
 
 async def test_sockets_of_all_doors_count_together_for_their_user(open_cinema):
-    cinema = open_cinema(sockets_per_holder=2)
+    cinema = open_cinema(limits=SocketLimits(sockets_per_user_limit=2))
     await cinema.join(user=7)
     await follow(cinema, 7)
     assert await receive_close(await cinema.follow(7)) == (4429, "Too many connections")

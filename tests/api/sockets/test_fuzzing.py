@@ -10,7 +10,7 @@ import random
 import pytest
 from websockets.frames import Frame, Opcode
 
-from api.ws.socket import SocketLimits
+from api.limits import SocketLimits
 from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 
 FRAMES = int(os.environ.get("FRONTROW_TEST_SOCKET_FUZZ_FRAMES", "10000"))
@@ -25,7 +25,7 @@ BODIES = (
     b"\xff\xfe",
     b"",
 )
-UNBOUNDED = SocketLimits(frames_per_second=1e9, frames_at_once=10**9, bad_messages=10**9)
+UNBOUNDED = SocketLimits(socket_frames_per_second=1e9, socket_frames_at_once=10**9, bad_messages=10**9)
 
 
 def noise(chance: random.Random) -> bytes:

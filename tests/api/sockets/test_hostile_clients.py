@@ -9,8 +9,9 @@ import pytest
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
+from api.limits import SocketLimits
 from api.ws.connection import SocketConnection
-from api.ws.socket import ClientSocket, SocketLimits
+from api.ws.socket import ClientSocket
 from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
@@ -40,7 +41,7 @@ async def stalled_client(cinema: Cinema, user: int) -> sockets.socket:
 
 
 async def test_slow_readers_are_dropped_while_others_miss_nothing(open_cinema):
-    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(outbox_bytes=16_384))
+    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(socket_outbox_limit_bytes=16_384))
     fast = await cinema.join(user=8, updates="bulk")
     slow = [await stalled_client(cinema, user) for user in (101, 102, 103)]
     hall = tuple(range(1, 201))
@@ -57,7 +58,7 @@ async def test_slow_readers_are_dropped_while_others_miss_nothing(open_cinema):
 
 
 async def test_a_slow_reader_that_wakes_up_learns_why_it_was_closed(open_cinema):
-    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(outbox_bytes=16_384))
+    cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(socket_outbox_limit_bytes=16_384))
     slow = await cinema.join(user=7)
     slow.transport.pause_reading()
     seats = tuple(range(1, 201))
@@ -84,7 +85,7 @@ async def test_a_snapshot_waits_for_its_reader(open_cinema):
 
 
 async def test_a_reader_that_never_takes_its_snapshot_is_closed(open_cinema):
-    limits = SocketLimits(outbox_bytes=16_384, catch_up_seconds=0.3)
+    limits = SocketLimits(socket_outbox_limit_bytes=16_384, catch_up_seconds=0.3)
     cinema = open_cinema(seats=50_000, limits=limits)
     socket = await cinema.connect(user=7, since=0)
     socket.transport.pause_reading()
@@ -95,7 +96,7 @@ async def test_a_reader_that_never_takes_its_snapshot_is_closed(open_cinema):
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.TEXT])
 async def test_a_flood_of_frames_is_closed(open_cinema, opcode):
-    cinema = open_cinema(limits=SocketLimits(frames_per_second=10, frames_at_once=50))
+    cinema = open_cinema(limits=SocketLimits(socket_frames_per_second=10, socket_frames_at_once=50))
     socket = await cinema.join()
     for _ in range(2000):
         send_frame(socket, opcode, PING)
@@ -104,7 +105,7 @@ async def test_a_flood_of_frames_is_closed(open_cinema, opcode):
 
 
 async def test_a_flood_of_empty_fragments_is_closed(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(frames_per_second=10, frames_at_once=50))
+    cinema = open_cinema(limits=SocketLimits(socket_frames_per_second=10, socket_frames_at_once=50))
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, b"", fin=False)
     for _ in range(2000):
@@ -231,7 +232,7 @@ async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, ga
 
 
 async def test_a_dead_peer_is_noticed_by_pings_at_every_door(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(ping_seconds=0.4))
+    cinema = open_cinema(limits=SocketLimits(socket_ping_seconds=0.4))
     alive = [await cinema.connect(user=7), await cinema.follow(7), await cinema.enter("alive")]
     dead = [await cinema.connect(user=8), await cinema.follow(8), await cinema.enter("dead")]
     await eventually(lambda: len(cinema.open_sockets) == 6)
@@ -253,7 +254,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cine
 
 
 async def test_sockets_that_have_ended_leave_nothing_to_the_garbage_collector(open_cinema):
-    cinema = open_cinema(limits=SocketLimits(message_bytes=100))
+    cinema = open_cinema(limits=SocketLimits(socket_message_limit_bytes=100))
     gc.collect()
     gc.disable()
     try:

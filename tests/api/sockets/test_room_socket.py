@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
+from api.limits import SocketLimits
 from api.rooms.client_ids import ClientIdInUse, ClientIds
 from api.rooms.messages import ROOM_SERVER_MESSAGES
 from api.seats.messages import Pong
-from api.ws.socket import SocketLimits
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
 
@@ -18,7 +18,7 @@ ROOM = f"funcion_{SCREENING}"
 DOCUMENTED = {
     schema._declared_fields["type"].metadata["example"]: schema() for schema in (*ROOM_SERVER_MESSAGES, Pong)
 }
-UNHURRIED = SocketLimits(frames_per_second=1e6, frames_at_once=10**6)
+UNHURRIED = SocketLimits(socket_frames_per_second=1e6, socket_frames_at_once=10**6)
 
 
 def said(kind, seat=None, room=ROOM, **more):

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
+from api.limits import SocketLimits
 from api.seats.messages import SERVER_MESSAGES
 from api.ws.handshake import Handshake
 from engine.accounts import RevokedToken, RevokedUser
@@ -269,7 +270,7 @@ async def test_the_door_counts_who_watches(cinema):
 
 
 async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
-    cinema = open_cinema(socket_limit=3, sockets_per_holder=2)
+    cinema = open_cinema(limits=SocketLimits(sockets_limit=3, sockets_per_user_limit=2))
     watching = [await cinema.join(user=7), await cinema.join(user=7)]
     assert await receive_close(await cinema.connect(user=7)) == (4429, "Too many connections")
     watching.append(await cinema.join(user=8))
