@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from api.catalogue.ports import Catalogue
+from api.bodies import Body
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.accounts import Accounts
 from api.identity.host_names import HostNames
@@ -18,10 +18,8 @@ from api.limits import Limits
 from api.papers.mail import Mailer
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
-from api.public.offers import Offers
 from api.rate_limits import RateLimits
-from api.rooms.socket import RoomDoor
-from api.seats.availability import SeatMapEncoder
+from api.rows import Catalogue, Offer
 from api.workers import Workers
 from engine.commands import BookSeats, Command
 from engine.errors import EngineError
@@ -35,7 +33,7 @@ from engine.records import (
     StoredReservation,
     Ticket,
 )
-from engine.replies import Booked, Cancelled
+from engine.replies import Booked, Cancelled, SeatMap
 
 Written = TypeVar("Written")
 
@@ -132,6 +130,47 @@ class ReservationReader(Protocol):
         """A page of the holder's holds with their status, newest first, and how many there are in all."""
 
 
+class SeatMaps(Protocol):
+    """Encodes seat maps as JSON; `api.sales.seat_maps.SeatMapEncoder` documents it."""
+
+    def public(self, seat_map: SeatMap) -> Body:
+        """The seats as everybody may see them."""
+
+    def personal(self, seat_map: SeatMap, holder: str) -> Body:
+        """The seats as `holder` sees them."""
+
+    def available(self, seat_map: SeatMap) -> Body:
+        """The free seats, without their state."""
+
+
+class Offers(Protocol):
+    """The ticket types for sale; `api.public.offers.Offers` documents it."""
+
+    async def find(self, shown_id: str, identity: Identity | None) -> Offer:
+        """An offer that the caller may know of, or NotFound."""
+
+    async def of(self, ticket_type_id: int) -> Offer:
+        """An offer, whoever may know of it, or NotFound."""
+
+    def forget(self) -> None:
+        """Look everything up again, because an event or a ticket type has changed."""
+
+
+class Rooms(Protocol):
+    """What is served of rooms over HTTP; `api.rooms.socket.RoomDoor` documents it."""
+
+    @property
+    def client_count(self) -> int:
+        """Open sockets."""
+
+    @property
+    def occupied_count(self) -> int:
+        """Rooms with at least one client."""
+
+    async def selections(self, name: str) -> list[dict[str, Any]]:
+        """The taken seats of a room, or NotFound if no room can have this name."""
+
+
 class Confirmations(Protocol):
     """Mails about bookings."""
 
@@ -202,7 +241,7 @@ class Services:
     idempotency: IdempotencyLookup
     tokens: TokenVerifier
     hub: Hub
-    rooms: RoomDoor
+    rooms: Rooms
     catalogue: Catalogue
     mailer: Mailer
     accounts: Accounts
@@ -217,6 +256,7 @@ class Services:
     allowed_origins: AllowedOrigins
     seal: Seal
     offers: Offers
+    seat_maps: SeatMaps
     hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False
@@ -225,4 +265,3 @@ class Services:
     path_prefix: str = ""
     proxies: TrustedProxies = NO_PROXIES
     limits: Limits = field(default_factory=Limits)
-    seat_maps: SeatMapEncoder = field(default_factory=SeatMapEncoder)

@@ -26,6 +26,7 @@ from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.rate_limits import RateLimits
 from api.sales.receipts import encode_reply
+from api.sales.seat_maps import SeatMapEncoder
 from api.services import Services
 from api.socket_routes import socket_routes
 from api.throttle import Throttle
@@ -179,6 +180,7 @@ class Server:
             hosts=HostNames(settings.host_names),
             seal=seal_of(settings),
             offers=Offers(catalogue.ticket_types, monotonic),
+            seat_maps=SeatMapEncoder(),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
             path_prefix=settings.path_prefix,

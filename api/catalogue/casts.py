@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from marshmallow import Schema, fields, validate
 
-from api.catalogue.collection import Collection, RowsOf
+from api.catalogue.collection import Collection
 from api.rest.endpoint import Resource
 from api.rest.fields import (
     Moment,
@@ -16,6 +16,7 @@ from api.rest.fields import (
     web_address,
 )
 from api.rest.paging import Page, sorting
+from api.rows import RowsOf
 
 casts = Resource("/api/v1", tag="Cast")
 

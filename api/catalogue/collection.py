@@ -16,16 +16,13 @@ from typing import Any, NamedTuple
 
 from marshmallow import Schema
 
-from api.catalogue.ports import Catalogue, Record, Rows
 from api.errors import ApiError
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import RequestSchema, changes_to, without
 from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rows import Record, RowsOf
 from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
 from engine.errors import EngineError, NotFound
-
-RowsOf = Callable[[Catalogue], Rows]
-"""Selects a resource's rows from the catalogue."""
 
 
 class Guard(NamedTuple):

@@ -20,7 +20,7 @@ from api.rest.fields import (
     text,
 )
 from api.rest.paging import Page, sorting
-from api.seats.reservations import VERSION_HEADERS, SeatOfRoom, seats_answer
+from api.sales.seat_maps import VERSION_HEADERS, SeatOfRoom, seats_answer
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.commands import CancelScreening, ReadSeats
 from engine.errors import (

@@ -10,7 +10,7 @@ from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningFilter
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import Moment, Money, text
-from api.seats.reservations import VERSION_HEADERS, SeatAvailability, seats_answer
+from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
 from engine.errors import NotFound, ScreeningNotFound
 from engine.replies import SeatMap

@@ -10,7 +10,7 @@ from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Moment, RequestSchema, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
-from api.seats.tickets import PAYMENT_ID_LIMIT, confirmed, payment_field
+from api.sales.selling import PAYMENT_ID_LIMIT, confirmed, payment_field
 from engine import catalogue_errors, errors
 from engine.records import TicketStatus
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from api.catalogue.ports import Record
 from api.errors import InvalidInput
 from api.public.administration import Administration
 from api.public.events import EventSearch, PublicEvent
 from api.public.shapes import Id, Input
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Flag, Moment, optional_text, text
+from api.rows import Record
 
 USUAL_LENGTH = timedelta(hours=3)
 LONGEST = timedelta(days=31)

@@ -5,12 +5,12 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from api.catalogue.ports import Record
 from api.errors import InvalidInput
 from api.public.administration import Administration
 from api.public.shapes import Id, Input, ListQuery, Named, identifier
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Moment, Money, optional_text, text
+from api.rows import Record
 from engine.places import CAPACITY_LIMIT
 
 USUAL_MAX_PER_ORDER = 10

@@ -14,12 +14,11 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema
 
-from api.catalogue.collection import RowsOf
-from api.catalogue.ports import Record
 from api.public.shapes import ListQuery, Named, Window, identifier
 from api.rest.endpoint import Access, Call, Resource
 from api.rest.fields import RequestSchema, changes_to
 from api.rest.styles import Content
+from api.rows import Record, RowsOf
 from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
 from engine.errors import EngineError, NotFound
 

@@ -6,56 +6,16 @@ server after `FRESH_SECONDS`.
 """
 
 from collections.abc import Callable
-from datetime import datetime
-from decimal import Decimal
-from typing import Any, NamedTuple, Protocol
 
 from api.identity.tokens import Identity
 from api.public.shapes import id_of
 from api.recency import RecentlyUsed
+from api.rows import Invitations, Offer, TicketTypeRows
 from engine.errors import NotFound
 
 FRESH_SECONDS = 2.0
 _MEMORY_BYTES = 8 * 1024 * 1024
 _OVERHEAD_BYTES = 1024
-
-
-class Invitations(NamedTuple):
-    """Who may know of an event.
-
-    Attributes:
-        private: whether only administrators and those who are invited may.
-        user_ids: who is invited.
-    """
-
-    private: bool
-    user_ids: frozenset[int]
-
-    def admit(self, identity: Identity | None) -> bool:
-        """Whether a caller may know of it."""
-        if not self.private:
-            return True
-        return identity is not None and (identity.admin or identity.user_id in self.user_ids)
-
-
-class Offer(NamedTuple):
-    """A ticket type and its event."""
-
-    ticket_type_id: int
-    name: str
-    price: Decimal
-    event_id: int
-    title: str
-    venue: str
-    starts_at: datetime
-    invitations: Invitations
-
-
-class OfferRows(Protocol):
-    """Where offers are stored."""
-
-    async def offer(self, ticket_type_id: int) -> dict[str, Any]:
-        """As `persistence.catalogue.ticket_types.OFFERS` names it, or NotFound."""
 
 
 class Offers:
@@ -66,7 +26,7 @@ class Offers:
         now: the time in seconds.
     """
 
-    def __init__(self, rows: OfferRows, now: Callable[[], float]) -> None:
+    def __init__(self, rows: TicketTypeRows, now: Callable[[], float]) -> None:
         self._rows = rows
         self._now = now
         self._known: RecentlyUsed[int, tuple[Offer, float]] = RecentlyUsed(_MEMORY_BYTES)

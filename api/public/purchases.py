@@ -38,7 +38,7 @@ from api.public.reserving import (
 from api.public.shapes import ByGuest, Input, Named, identifier
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.seats.tickets import confirmed
+from api.sales.selling import confirmed
 from api.wire import holder_of, price, timestamp
 from engine import errors
 from engine.catalogue_errors import TicketNotConfirmed

@@ -9,7 +9,6 @@ import orjson
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.limits import Limits
-from api.public.offers import Offer
 from api.public.refusals import (
     NotYourReservation,
     PurchaseInProgress,
@@ -34,6 +33,7 @@ from api.public.shapes import ByGuest, Input, ListQuery, Named, Window, opaque_i
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Limited
 from api.rest.styles import Content
+from api.rows import Offer
 from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import orjson
 from marshmallow import fields, validate
 
-from api.public.offers import Offer
 from api.public.readable_codes import code_of
 from api.public.refusals import OVER, NotYourReservation, PurchaseInProgress, ReservationNotFound
 from api.public.shapes import Named, identifier
 from api.rest.endpoint import Call
 from api.rest.fields import LARGEST_ID, Moment
+from api.rows import Offer
 from api.wire import timestamp
 from engine.commands import ReadReservation
 from engine.errors import NotFound, ScreeningNotFound

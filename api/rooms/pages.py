@@ -5,7 +5,6 @@ from marshmallow import Schema, fields, validate
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rooms.directory import NoSuchRoom
 from api.rooms.messages import Selection
-from api.rooms.updates import selections
 from api.wire import timestamp
 
 room_pages = Resource("", tag="Live selections")
@@ -47,8 +46,8 @@ async def room_statistics(call: Call) -> Document:
     """How many clients are in how many rooms, and how much is held."""
     services = call.services
     return {
-        "connections": len(services.rooms.client_ids),
-        "rooms": len(services.rooms.attendance.connections),
+        "connections": services.rooms.client_count,
+        "rooms": services.rooms.occupied_count,
         "selections": services.screenings.hold_count,
         "timestamp": timestamp(services.clock.now()),
     }
@@ -72,10 +71,5 @@ async def room_selections(call: Call, room_id: str) -> Answer:
 
     A room that does not exist has none; only what can be no room's name is not found. Reading makes no room.
     """
-    directory = call.services.rooms.directory
-    room = await directory.find(room_id)
-    try:
-        listed = [] if room is None else selections(room, await directory.read(room))
-    except NoSuchRoom:
-        listed = []
+    listed = await call.services.rooms.selections(room_id)
     return Answer.of({"room_id": room_id, "selections": listed})

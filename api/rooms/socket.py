@@ -19,10 +19,11 @@ from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
-from api.rooms.directory import Room, RoomDirectory
+from api.rooms.directory import NoSuchRoom, Room, RoomDirectory
 from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, harmless_user_info
 from api.rooms.refusals import NotInRoom, TooManyRooms, refusal_of
+from api.rooms.updates import selections
 from api.seats.messages import BadMessage
 from api.throttle import Throttle, network_of
 from api.wire import holder_of
@@ -63,6 +64,29 @@ class RoomDoor:
     client_ids: ClientIds
     selecting: Throttle
     attendance: Attendance = field(default_factory=Attendance)
+
+    @property
+    def client_count(self) -> int:
+        """Sockets that are open."""
+        return len(self.client_ids)
+
+    @property
+    def occupied_count(self) -> int:
+        """Rooms that somebody is in."""
+        return len(self.attendance.connections)
+
+    async def selections(self, name: str) -> list[dict[str, Any]]:
+        """The seats of a room that are taken; none if there is no such room.
+
+        Raises:
+            NoSuchRoom: no room can have this name.
+            EngineError: they cannot be read now.
+        """
+        room = await self.directory.find(name)
+        try:
+            return [] if room is None else selections(room, await self.directory.read(room))
+        except NoSuchRoom:
+            return []
 
 
 class _Wish(NamedTuple):

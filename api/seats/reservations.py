@@ -2,19 +2,17 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from api.bodies import Body
 from api.rest.endpoint import Access, Answer, Call, Document, Question, Resource
 from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
 from api.sales.representations import Reservation, reservation_document
-from api.seats.availability import RESERVED_BY_ME
+from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
 from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
@@ -22,7 +20,6 @@ from engine.records import Hold
 from engine.replies import Held, SeatMap, Toggled
 
 LONGEST_EXTENSION_MINUTES = 60
-_VERSIONS_KEPT = 1024
 
 reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 
@@ -34,11 +31,6 @@ _HOLD_REFUSALS = (
     errors.HoldLimitExceeded,
     errors.HoldLifeSpent,
 )
-VERSION_HEADERS = {
-    "ETag": "Version of the seats, to be sent as If-None-Match.",
-    "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
-    "X-Seq": "Last change the answer contains, as `seq` on the socket.",
-}
 
 
 def seats(count: int) -> str:
@@ -188,30 +180,6 @@ def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...]
     return Question(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
 
 
-class SeatOfRoom(Schema):
-    """A seat."""
-
-    id = fields.Integer(required=True, metadata={"example": 42})
-    room_id = fields.Integer(required=True, metadata={"example": 1})
-    row_label = fields.String(required=True, metadata={"example": "A"})
-    seat_number = fields.Integer(required=True, metadata={"example": 5})
-    seat_type = fields.String(required=True, metadata={"example": "standard"})
-
-
-class SeatAvailability(Schema):
-    """A seat and whether it can be had."""
-
-    seat = fields.Nested(SeatOfRoom, required=True)
-    status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
-    reserved_by = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Whose reservation it is."}
-    )
-    expires_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
-    previously_reserved_by = fields.Integer(
-        metadata={"description": "Whose reservation lapsed or was released, until somebody reserves again."}
-    )
-
-
 class OwnSeatAvailability(SeatAvailability):
     """A seat as the caller sees it."""
 
@@ -219,27 +187,6 @@ class OwnSeatAvailability(SeatAvailability):
         required=True, validate=validate.OneOf(("available", "reserved", RESERVED_BY_ME, "booked"))
     )
     is_mine = fields.Boolean(required=True)
-
-
-def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
-    """Seats of a screening with their version.
-
-    Args:
-        seat_map: what the engine says of them.
-        body: the seats, written down.
-        reader: who sees them so, if not everybody does.
-    """
-    return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
-
-
-@lru_cache(_VERSIONS_KEPT)
-def _version_headers(epoch: int, seq: int, reader: str) -> Mapping[str, str]:
-    return {
-        "Cache-Control": "no-cache",
-        "ETag": f'W/"{epoch}-{seq}{reader}"',
-        "X-Epoch": str(epoch),
-        "X-Seq": str(seq),
-    }
 
 
 @reservations.get(

@@ -1,24 +1,17 @@
 """`/api/v1/tickets`: buying seats, and what was bought."""
 
-from collections.abc import Awaitable, Mapping
 from functools import partial
-from typing import Any
-
-from marshmallow import ValidationError, fields
 
 from api.rest.endpoint import Answer, Call, Document, Question, Resource
-from api.rest.fields import Flag, RequestSchema, text
+from api.rest.fields import Flag, RequestSchema
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
+from api.sales.selling import confirm_soon, confirmed, payment_field
 from api.seats.reservations import SeatSelection
 from engine import errors
-from engine.box_office import RESERVATION_PAYMENT
 from engine.commands import BookSeats
-from engine.guards import attempt
 from engine.replies import Booked
-
-PAYMENT_ID_LIMIT = 255
 
 tickets = Resource("/api/v1/tickets", tag="Tickets")
 
@@ -31,39 +24,12 @@ _BOOKING_REFUSALS = (
 )
 
 
-async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
-    """The tickets of a sale; a confirmation follows by mail, unless they were confirmed before."""
-    begun_at = call.services.clock.now()
-    return _confirm_soon(call, begun_at, await sale)
-
-
-def _confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
-    ticket = booked.tickets[0]
-    if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
-        # The tickets are sold, whatever becomes of the mail about them.
-        attempt(call.services.confirmations.send_soon, ticket.booking_id)
-    return booked
-
-
 def _sale(call: Call, command: BookSeats) -> Question:
     return Question(
         command,
-        partial(_confirm_soon, call, call.services.clock.now()),
+        partial(confirm_soon, call, call.services.clock.now()),
         partial(call.services.box_office.reconsider, command),
     )
-
-
-def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
-    """What pays for tickets: any text but those under which reservations of tickets are bought."""
-    example = {"example": "stripe_pi_1234567890"}
-    field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
-    field.validators.append(_no_reservation)
-    return field
-
-
-def _no_reservation(payment_id: str) -> None:
-    if payment_id.startswith(RESERVATION_PAYMENT):
-        raise ValidationError(f"Must not begin with {RESERVATION_PAYMENT}.")
 
 
 class Booking(SeatSelection):

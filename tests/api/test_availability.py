@@ -4,7 +4,7 @@ import gc
 import json
 import weakref
 
-from api.seats.availability import SeatMapEncoder
+from api.sales.seat_maps import SeatMapEncoder
 from engine.records import Layout, Seat
 from engine.replies import SeatMap, SeatView
 

@@ -17,6 +17,7 @@ from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rate_limits import RateLimits
 from api.rest.endpoint import Endpoint
+from api.sales.seat_maps import SeatMapEncoder
 from api.services import Confirmations, HttpObserver, Limits, Services
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
@@ -189,6 +190,7 @@ class Venue:
             allowed_origins=AllowedOrigins([ORIGIN]),
             seal=Seal(b"s" * 32),
             offers=None,  # type: ignore[arg-type] # nor at this
+            seat_maps=SeatMapEncoder(),
             limits=limits or Limits(),
         )
         self._listen()

@@ -7,13 +7,17 @@ the hall's size, but only in the copying of pointers and bytes.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import orjson
+from marshmallow import Schema, fields, validate
 
 from api.bodies import Body
 from api.recency import RecentlyUsed
+from api.rest.endpoint import Answer
 from api.wire import timestamp_or_none, user_id_of
 from engine.records import Layout, Seat
 from engine.replies import SeatMap, SeatView
@@ -21,6 +25,37 @@ from engine.replies import SeatMap, SeatView
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
 # Of a seat's fragments in memory: three bytes objects of 90 to 170 bytes, and where they are listed.
 _SEAT_BYTES = 600
+_VERSIONS_KEPT = 1024
+
+VERSION_HEADERS = {
+    "ETag": "Version of the seats, to be sent as If-None-Match.",
+    "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
+    "X-Seq": "Last change the answer contains, as `seq` on the socket.",
+}
+
+
+class SeatOfRoom(Schema):
+    """A seat."""
+
+    id = fields.Integer(required=True, metadata={"example": 42})
+    room_id = fields.Integer(required=True, metadata={"example": 1})
+    row_label = fields.String(required=True, metadata={"example": "A"})
+    seat_number = fields.Integer(required=True, metadata={"example": 5})
+    seat_type = fields.String(required=True, metadata={"example": "standard"})
+
+
+class SeatAvailability(Schema):
+    """A seat and whether it can be had."""
+
+    seat = fields.Nested(SeatOfRoom, required=True)
+    status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
+    reserved_by = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Whose reservation it is."}
+    )
+    expires_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
+    previously_reserved_by = fields.Integer(
+        metadata={"description": "Whose reservation lapsed or was released, until somebody reserves again."}
+    )
 
 
 def _seat_document(seat: Seat) -> dict[str, Any]:
@@ -147,3 +182,24 @@ class SeatMapEncoder:
         if fragments is None:
             fragments = self._fragments[layout] = _Fragments(layout)
         return fragments
+
+
+def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
+    """Seats of a screening with their version.
+
+    Args:
+        seat_map: what the engine says of them.
+        body: the seats, written down.
+        reader: who sees them so, if not everybody does.
+    """
+    return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
+
+
+@lru_cache(_VERSIONS_KEPT)
+def _version_headers(epoch: int, seq: int, reader: str) -> Mapping[str, str]:
+    return {
+        "Cache-Control": "no-cache",
+        "ETag": f'W/"{epoch}-{seq}{reader}"',
+        "X-Epoch": str(epoch),
+        "X-Seq": str(seq),
+    }

@@ -1,12 +1,14 @@
-"""Storage ports of the catalogue, as narrow protocols.
+"""Stored records as the API needs them, as narrow protocols: those of the catalogue, and what is for sale.
 
 Every resource has `Rows`; resources that need more extend it here. Implemented in `persistence.catalogue`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Protocol
+from decimal import Decimal
+from typing import Any, NamedTuple, Protocol
 
+from api.identity.tokens import Identity
 from api.papers.confirmations import Papers
 
 Record = dict[str, Any]
@@ -49,6 +51,37 @@ class ScreeningRows(Rows, Protocol):
 
     async def to_come(self, room_id: int) -> list[int]:
         """Return the ids of a room's screenings that have not ended."""
+
+
+class Invitations(NamedTuple):
+    """Who may know of an event.
+
+    Attributes:
+        private: whether only administrators and those who are invited may.
+        user_ids: who is invited.
+    """
+
+    private: bool
+    user_ids: frozenset[int]
+
+    def admit(self, identity: Identity | None) -> bool:
+        """Whether a caller may know of it."""
+        if not self.private:
+            return True
+        return identity is not None and (identity.admin or identity.user_id in self.user_ids)
+
+
+class Offer(NamedTuple):
+    """A ticket type and its event."""
+
+    ticket_type_id: int
+    name: str
+    price: Decimal
+    event_id: int
+    title: str
+    venue: str
+    starts_at: datetime
+    invitations: Invitations
 
 
 class TicketTypeRows(Rows, Protocol):
@@ -191,3 +224,7 @@ class Catalogue(Protocol):
 
     @property
     def tickets(self) -> TicketRows: ...
+
+
+RowsOf = Callable[[Catalogue], Rows]
+"""Selects a resource's rows from the catalogue."""
