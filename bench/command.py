@@ -19,6 +19,7 @@ import click
 from bench.machine import describe, placement_of
 from bench.plot import FORMATS, CannotPlot, draw, require_plotting
 from bench.report import Report
+from bench.revision import BASELINE, NoSuchRevision, require_revision
 from bench.runner import Played, run
 from bench.scenarios import SCENARIOS
 from bench.sizes import SMALL, Sizes
@@ -44,6 +45,17 @@ def _plot_file(context: click.Context, option: click.Parameter, file: Path | Non
     return file
 
 
+def _known(context: click.Context, option: click.Parameter, revision: str | None) -> str:
+    """The revision, or the usual one, which need not be there."""
+    if revision is None:
+        return BASELINE
+    try:
+        require_revision(revision)
+    except NoSuchRevision as exc:
+        raise click.BadParameter(str(exc)) from exc
+    return revision
+
+
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
     """Do the work; on SIGTERM, break it off as on Ctrl-C, so that every server and database is ended."""
     task = asyncio.ensure_future(work)
@@ -67,6 +79,11 @@ _file = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--seconds", type=click.FloatRange(0.05, 600), default=3.0, show_default=True, help="Length of a round."
 )
+@click.option(
+    "--revision",
+    callback=_known,
+    help=f"Compare with Frontrow at this git revision; only {BASELINE}, the default, has thresholds.",
+)
 @click.option("--output", type=_file, help="Store all samples in this file, as JSON.")
 @click.option("--plot", type=_file, callback=_plot_file, help="Draw results into this file, .png or .svg.")
 @click.option("--thresholds", is_flag=True, help="Exit with status 1 unless all thresholds are reached.")
@@ -80,6 +97,7 @@ def bench(
     scenarios: tuple[str, ...],
     rounds: int,
     seconds: float,
+    revision: str,
     output: Path | None,
     plot: Path | None,
     thresholds: bool,
@@ -93,10 +111,12 @@ def bench(
     """
     placement = placement_of(frozenset(os.sched_getaffinity(0)))
     named = " ".join(("frontrow bench", *scenarios))
-    command = f"{named} --rounds {rounds} --seconds {seconds:g}{' --small' if small else ''}"
+    compared = f" --revision {revision}" if revision != BASELINE else ""
+    command = f"{named} --rounds {rounds} --seconds {seconds:g}{compared}{' --small' if small else ''}"
     report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
-        asyncio.run(_until_told(run(report, scenarios or list(SCENARIOS), Path(path), placement, _progress)))
+        names = scenarios or list(SCENARIOS)
+        asyncio.run(_until_told(run(report, names, Path(path), placement, revision, _progress)))
     click.echo("\n".join(report.lines()))
     try:
         if output is not None:

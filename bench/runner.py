@@ -39,7 +39,12 @@ _FAILURES = (
 
 
 async def run(
-    report: Report, names: Sequence[str], directory: Path, placement: Placement, progress: Progress
+    report: Report,
+    names: Sequence[str],
+    directory: Path,
+    placement: Placement,
+    revision: str,
+    progress: Progress,
 ) -> None:
     """Measure.
 
@@ -48,9 +53,17 @@ async def run(
         names: of scenarios.
         directory: an empty one, for databases and logs.
         placement: who runs on which core.
+        revision: of Frontrow, to compare with.
         progress: shows how far it is.
     """
-    stage = Stage(directory, placement, report.sizes, seconds=report.seconds, rounds=report.rounds)
+    stage = Stage(
+        directory,
+        placement,
+        report.sizes,
+        seconds=report.seconds,
+        rounds=report.rounds,
+        revision=revision,
+    )
     async with stage:
         for name in names:
             try:
@@ -64,9 +77,10 @@ async def run(
 
 async def _measured(scenario: Scenario, stage: Stage, progress: Progress) -> Samples:
     uncounted = int(scenario.warms_up)
+    rounds = stage.rounds * scenario.rounds_factor
     async with scenario.prepare(stage) as contenders:
-        with progress(scenario.name, (uncounted + stage.rounds) * len(contenders)) as played:
-            return await alternate(contenders, stage.rounds, uncounted, played)
+        with progress(scenario.name, (uncounted + rounds) * len(contenders)) as played:
+            return await alternate(contenders, rounds, uncounted, played)
 
 
 def _in_words(failure: BaseException) -> str:

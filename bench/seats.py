@@ -4,6 +4,8 @@ Pair number i is in screening i mod S and belongs to user i mod U. U is prime to
 screenings and never more than a few seats in each, well below the cap on what a buyer may hold.
 """
 
+import itertools
+import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,11 +32,15 @@ class SeatPairs:
         tokens: of the users.
         screenings: with the same number of seats each.
         run: begins the ids of payments, so that those of two runs differ.
+        first_user: to whom the first pair belongs, the others following.
+        traced: whether requests that hold and release have a trace and an id each, as behind a gateway.
     """
 
     tokens: Sequence[str]
     screenings: Sequence[SeededScreening]
     run: str = "run"
+    first_user: int = 0
+    traced: bool = False
 
     def __len__(self) -> int:
         return len(self.screenings) * (len(self.screenings[0].seat_ids) // 2)
@@ -49,7 +55,7 @@ class SeatPairs:
     def reserve(self, pair: int) -> bytes:
         """The request that holds a pair."""
         body = b'{"screening_id":%d,"seat_ids":[%d,%d]}' % self.place(pair)
-        return _post(RESERVE, self._token(pair)) + framed(body)
+        return _post(RESERVE, self._token(pair)) + self._trace() + framed(body)
 
     def toggle(self, pair: int, user: int | None = None) -> bytes:
         """The request that holds a pair if it is free, and releases it if it is one's own."""
@@ -72,10 +78,17 @@ class SeatPairs:
         """The request that gives a pair back."""
         screening_id, first, second = self.place(pair)
         path = f"{CANCEL}/{screening_id}?seat_ids={first},{second}"
-        return request("DELETE", path, token=self._token(pair))
+        return head("DELETE", path, token=self._token(pair)) + self._trace() + framed(b"")
 
     def _token(self, pair: int) -> str:
-        return self.tokens[pair % len(self.tokens)]
+        return self.tokens[(self.first_user + pair) % len(self.tokens)]
+
+    def _trace(self) -> bytes:
+        return _TRACE % ((next(_numbers),) * 3) if self.traced else b""
+
+
+_TRACE = b"traceparent: 00-%032x-%016x-01\r\nX-Request-ID: %032x\r\n"
+_numbers = itertools.count(random.getrandbits(48))
 
 
 @lru_cache(maxsize=65_536)

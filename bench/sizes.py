@@ -11,11 +11,11 @@ class Sizes:
         connections: over which requests are sent.
         depth: requests on their way per connection (HTTP pipelining); 1 as browsers do it.
         users: whose tokens are used. Prime, so that they meet every screening.
+        callers: users of whom each sends a request or two in a round; prime for the same reason.
         screenings: that seats are held and booked in.
         rows, seats_per_row: of their halls.
         crowd: clients on one hot seat.
         sockets: that changes fan out to, or that send commands.
-        changes_ahead: changes, or messages, on their way together while they fan out.
         commands_depth: commands on their way per socket.
         idle_sockets: that are open and silent.
         active_screenings: that are in memory, in halls of 300 seats.
@@ -28,12 +28,12 @@ class Sizes:
     connections: int = 64
     depth: int = 1
     users: int = 1009
+    callers: int = 100_003
     screenings: int = 100
     rows: int = 50
     seats_per_row: int = 50
     crowd: int = 1000
     sockets: int = 1000
-    changes_ahead: int = 16
     commands_depth: int = 16
     idle_sockets: int = 10_000
     active_screenings: int = 10_000
@@ -47,12 +47,12 @@ class Sizes:
 SMALL = Sizes(
     connections=4,
     users=101,
+    callers=503,
     screenings=20,
     rows=10,
     seats_per_row=50,
     crowd=10,
     sockets=10,
-    changes_ahead=2,
     commands_depth=4,
     idle_sockets=50,
     active_screenings=20,

@@ -25,6 +25,7 @@ from bench.machine import Placement, confined_to, pin
 from bench.peers import PEERS, PeerMissing
 from bench.peers.process import peer_process
 from bench.redis_server import redis_server
+from bench.revision import NoSuchRevision, unpack
 from bench.seats import Each, release_all
 from bench.sizes import Sizes
 from frontrow.signing import KEY_FILE
@@ -97,19 +98,28 @@ class Stage:
         sizes: how large everything is.
         seconds: how long a round lasts.
         rounds: how many count.
+        revision: the revision of Frontrow that the present one is compared with.
 
     Attributes:
         notices: what could not be measured here, and why.
     """
 
     def __init__(
-        self, directory: Path, placement: Placement, sizes: Sizes, *, seconds: float, rounds: int
+        self,
+        directory: Path,
+        placement: Placement,
+        sizes: Sizes,
+        *,
+        seconds: float,
+        rounds: int,
+        revision: str,
     ) -> None:
         self.directory = directory
         self.placement = placement
         self.sizes = sizes
         self.seconds = seconds
         self.rounds = rounds
+        self.revision = revision
         self._postgres = EmbeddedPostgres(directory)
         self._secret = secrets.token_urlsafe(48)
         self._numbers = itertools.count(1)
@@ -135,11 +145,15 @@ class Stage:
     @cached_property
     def tokens(self) -> list[str]:
         """A token for each user, from user 1 on."""
-        return [self.token(user_id) for user_id in range(1, self.sizes.users + 1)]
+        return self._issue(self.sizes.users)
 
-    def token(self, user_id: int) -> str:
-        """A token that all servers believe."""
-        return self._tokens.issue(user_id, ttl_seconds=TOKEN_SECONDS)
+    @cached_property
+    def callers(self) -> list[str]:
+        """Tokens of more users than a server remembers."""
+        return self._issue(self.sizes.callers)
+
+    def _issue(self, users: int) -> list[str]:
+        return [self._tokens.issue(user_id, ttl_seconds=TOKEN_SECONDS) for user_id in range(1, users + 1)]
 
     def database(self) -> str:
         """Make an empty database. Returns its URL. Blocking, and the first time PostgreSQL is started."""
@@ -150,19 +164,42 @@ class Stage:
         return database_of(self._postgres, name)
 
     @asynccontextmanager
-    async def frontrow(self, **settings: object) -> AsyncIterator[Frontrow]:
+    async def frontrow(
+        self, *, code_directory: Path | None = None, **settings: object
+    ) -> AsyncIterator[Frontrow]:
         """A server of ours as long as the block lasts.
 
         Args:
+            code_directory: a checkout of another revision to run.
             settings: by the names of `frontrow.settings.Settings`, where the defaults are not meant.
         """
         directory = self.directory / f"frontrow-{next(self._numbers)}"
         directory.mkdir()
         (directory / KEY_FILE).write_text(self._secret)
         usual = {"database_url": self.database(), "database_pool_size": 4, "log_level": "warning"}
-        async with ServerProcess(directory, **{**usual, **settings}) as process:
+        server = ServerProcess(directory, code_directory=code_directory, **{**usual, **settings})
+        async with server as process:
             pin(process.pid, self.placement.server)
             yield Frontrow(process, Client(process, self._session, _CONTROL_USER))
+
+    async def generations(self, stack: AsyncExitStack) -> dict[str, Frontrow]:
+        """Two servers for as long as a stack lasts: the present code, and the revision to compare with.
+
+        Returns:
+            The servers by the names of their contenders. The other revision is left out with a notice where
+            git does not know it.
+        """
+        servers = {"frontrow": await stack.enter_async_context(self.frontrow())}
+        code_directory = self.directory / self.revision
+        try:
+            if not code_directory.exists():
+                unpack(self.revision, code_directory)
+        except NoSuchRevision as unknown:
+            self.notices.append(f"without {self.revision}: {unknown}")
+        else:
+            other = self.frontrow(code_directory=code_directory)
+            servers[self.revision] = await stack.enter_async_context(other)
+        return servers
 
     @asynccontextmanager
     async def peer(self, name: str, *, database_url: str = "") -> AsyncIterator[Target]:

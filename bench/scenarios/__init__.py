@@ -25,7 +25,7 @@ _TABLE = (
     ("booking", "two seats booked, answered after COMMIT", "rate", "bookings/s", bookings.prepare),
     ("sell-out", "a hall sold out to buyers who want any seats", "rate", "requests/s", sell_out.prepare),
     ("hot-seat", "one pair of seats that everybody toggles", "rate", "requests/s", hot_seat.prepare),
-    ("arrivals", "holds at half of capacity, open loop", "p99_ms", "ms", arrivals.prepare),
+    ("arrivals", "holds at half of capacity, open loop", "p99_ms", "ms", arrivals.prepare, True, 2),
     ("fan-out", "one change to many sockets", "rate", "deliveries/s", fan_out.prepare),
     ("socket-commands", "seats selected, released", "rate", "commands/s", socket_commands.prepare),
     ("availability", "300 seats, 1 % changing per second", "rate", "answers/s", availability.prepare),

@@ -36,10 +36,11 @@ class Sale:
 async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
     """Ours, and PostgreSQL with row locks."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(stage.frontrow())
-        screenings = await stage.seeded(server, _MORE_SCREENINGS * stage.sizes.screenings)
-        pairs = SeatPairs(stage.tokens, screenings)
-        contenders = [Contender("frontrow", Sale(stage, pairs, server.target).play)]
+        contenders = []
+        for name, server in (await stage.generations(stack)).items():
+            screenings = await stage.seeded(server, _MORE_SCREENINGS * stage.sizes.screenings)
+            pairs = SeatPairs(stage.tokens, screenings)
+            contenders.append(Contender(name, Sale(stage, pairs, server.target).play))
         database_url = stage.database()
         seat_tables.create(database_url)
         seat_tables.fill(database_url, screenings)

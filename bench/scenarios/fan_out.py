@@ -1,19 +1,22 @@
 """Every change goes to many sockets: deliveries per second, while changes are made as fast as they are taken.
 
 Ours are changes of seats, made by REST, each in a frame of its own (no tick to merge them in). The peers pass
-a message of the same size on. As many changes as messages are on their way together.
+a message of the same size on. As many changes as messages are on their way together: one, and several.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 
 from bench.load.frames import TEXT
 from bench.load.sockets import ByMessage, ByRequests, FanOut
 from bench.load.tally import Tally, TooManyFailures
 from bench.rounds import Contender, Figures
 from bench.seats import Repeated, SeatPairs
-from bench.stage import Frontrow, Stage, Target
+from bench.stage import Frontrow, Stage
+from tests.acceptance.server_process import SeededScreening
+
+AHEAD = {"websockets-broadcast": (1, 2, 4, 16), "tornado-broadcast": (16,)}
+"""How many changes are on their way together, by the peer that is compared with."""
 
 _PROBE_SECONDS = 0.5
 GREETING = b'"connection_confirmed"'
@@ -32,28 +35,31 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
     """Ours, and two ways to broadcast."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(stage.frontrow(socket_tick_ms=0))
-        load = await _changes_of_seats(stage, server)
-        probe = await stage.load.run(replace(load, seconds=_PROBE_SECONDS))
-        contenders = [_contender(stage, "frontrow", load)]
+        (screening,) = await stage.activated(server, await server.process.seed(1, 15, 20))
+        loads = {
+            f"frontrow-{ahead}": _changes_of_seats(stage, server, screening, ahead, stage.seconds)
+            for ahead in sorted({number for numbers in AHEAD.values() for number in numbers})
+        }
+        probe = await stage.load.run(_changes_of_seats(stage, server, screening, 1, _PROBE_SECONDS))
         text = b"x" * (probe.received_bytes // max(probe.outcomes[TEXT], 1))
-        message = ByMessage(text, stage.sizes.changes_ahead)
-        for name in ("websockets-broadcast", "tornado-broadcast"):
+        for name, numbers in AHEAD.items():
             target = await stage.join(stack, name)
             if target is not None:
-                contenders.append(_contender(stage, name, _messages(stage, target, message)))
-        yield contenders
+                paths = ["/"] * stage.sizes.sockets
+                loads |= {
+                    f"{name}-{ahead}": FanOut(*target, paths, None, ByMessage(text, ahead), stage.seconds)
+                    for ahead in numbers
+                }
+        yield [_contender(stage, name, load) for name, load in loads.items()]
 
 
-async def _changes_of_seats(stage: Stage, server: Frontrow) -> FanOut:
-    (screening,) = await stage.activated(server, await server.process.seed(1, 15, 20))
-    pairs, ahead = SeatPairs(stage.tokens, [screening]), stage.sizes.changes_ahead
+def _changes_of_seats(
+    stage: Stage, server: Frontrow, screening: SeededScreening, ahead: int, seconds: float
+) -> FanOut:
+    pairs = SeatPairs(stage.tokens, [screening])
     changes = ByRequests(Repeated([pairs.toggle(pair) for pair in range(ahead)]), ahead)
     paths = watching_paths(stage.tokens, screening.id, stage.sizes.sockets)
-    return FanOut(*server.target, paths, GREETING, changes, stage.seconds)
-
-
-def _messages(stage: Stage, target: Target, message: ByMessage) -> FanOut:
-    return FanOut(*target, ["/"] * stage.sizes.sockets, None, message, stage.seconds)
+    return FanOut(*server.target, paths, GREETING, changes, seconds)
 
 
 def _contender(stage: Stage, name: str, load: FanOut) -> Contender:

@@ -1,12 +1,15 @@
 """Holding two seats over REST, and giving them back: ours, the same service built otherwise, and no-ops.
 
-Every request names seats that nobody has, by one of many users, so all must succeed. A round holds for its
-time and then releases each hold by a request of its own, which is measured beside.
+Every request names seats that nobody has, so all must succeed. A round holds for its time and then releases
+each hold by a request of its own, which is measured beside.
+
+The contenders called distinct get requests as a gateway passes them on: each has a `traceparent` and an
+`X-Request-ID` of its own, and the callers are so many that a server meets most of them for the first time.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from dataclasses import replace
 
 from bench.load.http import CREATED, NO_CONTENT
 from bench.peers import seat_tables
@@ -18,35 +21,56 @@ _RELEASE_FACTOR = 10
 """Releasing may take so many times as long as holding before it is broken off."""
 
 
-async def play(stage: Stage, pairs: SeatPairs, target: Target) -> Figures:
-    """One round."""
-    held = await stage.closed_loop(target, Walk(pairs, SeatPairs.reserve))
-    released = await stage.closed_loop(
-        target, Walk(pairs, SeatPairs.release, steps=held.sent), seconds=_RELEASE_FACTOR * stage.seconds
-    )
-    released.require(NO_CONTENT)
-    return {**held.figures(CREATED), "releases": released.per_second}
+class Holding:
+    """Holds at one server, round after round.
 
+    Args:
+        stage: where it is measured.
+        pairs: what is held. Each round begins with the users that come after those of the round before.
+        server: a peer or one of ours, whose journal has to be empty after a round.
+    """
 
-async def play_ours(stage: Stage, pairs: SeatPairs, server: Frontrow) -> Figures:
-    """One round, and how long the journal then takes until it has written all of it."""
-    figures = await play(stage, pairs, server.target)
-    return {**figures, "flush_seconds": await server.flushed()}
+    def __init__(self, stage: Stage, pairs: SeatPairs, server: Target | Frontrow) -> None:
+        self._stage = stage
+        self._pairs = pairs
+        self._server = server
+
+    async def play(self) -> Figures:
+        """One round."""
+        stage, pairs, server = self._stage, self._pairs, self._server
+        target = server.target if isinstance(server, Frontrow) else server
+        held = await stage.closed_loop(target, Walk(pairs, SeatPairs.reserve))
+        released = await stage.closed_loop(
+            target, Walk(pairs, SeatPairs.release, steps=held.sent), seconds=_RELEASE_FACTOR * stage.seconds
+        )
+        released.require(NO_CONTENT)
+        self._pairs = replace(pairs, first_user=pairs.first_user + sum(held.sent))
+        figures = {**held.figures(CREATED), "releases": released.per_second}
+        if isinstance(server, Frontrow):
+            figures["flush_seconds"] = await server.flushed()
+        return figures
 
 
 @asynccontextmanager
 async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
     """Ours, and everybody who answers the same requests."""
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(stage.frontrow())
-        screenings = await stage.seeded(server)
-        pairs = SeatPairs(stage.tokens, screenings)
-        contenders = [Contender("frontrow", partial(play_ours, stage, pairs, server))]
+        servers = await stage.generations(stack)
+        # A server of its own, so that one kind of callers does not drive the other from its memory.
+        servers["frontrow-distinct"] = await stack.enter_async_context(stage.frontrow())
+        contenders = []
+        for name, server in servers.items():
+            pairs = SeatPairs(stage.tokens, await stage.seeded(server))
+            distinct = replace(pairs, tokens=stage.callers, traced=True)
+            chosen = distinct if name == "frontrow-distinct" else pairs
+            contenders.append(Contender(name, Holding(stage, chosen, server).play))
         database_url = stage.database()
         seat_tables.create(database_url)
-        seat_tables.fill(database_url, screenings)
+        seat_tables.fill(database_url, pairs.screenings)
         for name in ("fastapi-postgres", "fastapi-redis", "tornado-noop", "asgi-noop"):
             target = await stage.join(stack, name, database_url=database_url)
             if target is not None:
-                contenders.append(Contender(name, partial(play, stage, pairs, target)))
+                contenders.append(Contender(name, Holding(stage, pairs, target).play))
+                if name == "asgi-noop":
+                    contenders.append(Contender("asgi-noop-distinct", Holding(stage, distinct, target).play))
         yield contenders

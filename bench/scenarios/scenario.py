@@ -22,6 +22,7 @@ class Scenario:
         prepare: makes all that is needed, for as long as the rounds last.
         warms_up: whether a first round is played that does not count. Where each round begins with a new
             server there is nothing to warm.
+        rounds_factor: how many times as many rounds are played as in other scenarios.
     """
 
     name: str
@@ -30,3 +31,4 @@ class Scenario:
     unit: str
     prepare: Prepare
     warms_up: bool = True
+    rounds_factor: int = 1

@@ -7,6 +7,7 @@ peer sends back what it gets, messages of the same size.
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import orjson
 
@@ -17,7 +18,7 @@ from bench.stage import Stage
 
 _SEAT = "A1"
 _HALL = (15, 20)
-_UNBOUNDED = {
+_UNBOUNDED: dict[str, Any] = {
     "socket_frames_per_second": 100_000,
     "socket_frames_at_once": 100_000,
     "journal_limit": 10_000_000,

@@ -67,11 +67,15 @@ class ServerProcess:
 
     Args:
         data_directory: where it keeps its things; they survive its death and are found by the next start.
+        code_directory: a checkout of Frontrow to run in place of this one.
         settings: by the names of `frontrow.settings.Settings`.
     """
 
-    def __init__(self, data_directory: Path, **settings: object) -> None:
+    def __init__(
+        self, data_directory: Path, *, code_directory: Path | None = None, **settings: object
+    ) -> None:
         self.data_directory = data_directory
+        self._code_directory = code_directory
         self.database = DatabaseProcess(data_directory)
         self.url = ""
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
@@ -256,6 +260,8 @@ class ServerProcess:
     async def _launch(self, *arguments: str, **streams: object) -> Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "frontrow", *arguments, "--data-dir", str(self.data_directory)),
+            # `python -m` looks for modules in its working directory first.
+            cwd=self._code_directory,
             env=self._environment,
             stdin=DEVNULL,
             **streams,
