@@ -8,7 +8,8 @@ from marshmallow import Schema
 from api.events.messages import EVENT_CLIENT_MESSAGES, EVENT_SERVER_MESSAGES, EventQuery
 from api.rest.fields import LARGEST_ID
 from api.rooms.messages import ROOM_CLIENT_MESSAGES, ROOM_SERVER_MESSAGES, RoomQuery
-from api.seats.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Ping, Pong, WatchQuery
+from api.seats.messages import CLIENT_MESSAGES, SERVER_MESSAGES, WatchQuery
+from api.ws.messages import Ping, Pong
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from api.events.messages import event_id_of
 from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
 from api.rest.fields import LARGEST_ID
-from api.seats.messages import BadMessage
 from api.wire import holder_of
 from api.ws.attendance import Attendance
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
+from api.ws.messages import BadMessage
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, NoToken, Opening, SocketServices
 from engine.commands import ReadStock
 from engine.errors import EngineError, ScreeningNotFound

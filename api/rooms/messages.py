@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
-from api.seats.messages import BadMessage, message_type, moment
+from api.ws.messages import BadMessage, message_type, moment
 
 _ROOM, _SEAT, _CLIENT = "funcion_123", "A1", "user_1234567890"
 _SEAT_NAME_CHARACTERS = 20

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from api.rooms.plain_text import plain_text
-from api.seats.messages import BadMessage
+from api.ws.messages import BadMessage
 
 ANOTHER_DOOR = "~box_office"
 """Stands where a `client_id` is expected and nobody is to be named. No client can have it for its own."""

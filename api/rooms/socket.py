@@ -24,13 +24,13 @@ from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, harmless_user_info
 from api.rooms.refusals import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.updates import selections
-from api.seats.messages import BadMessage
 from api.throttle import Throttle, network_of
 from api.wire import holder_of
 from api.ws.answers import AnswersInOrder
 from api.ws.attendance import Attendance
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
+from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from engine.commands import HoldSeats, ReleaseHolds

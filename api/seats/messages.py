@@ -8,10 +8,10 @@ come from the two seat guides; `seq`, `epoch`, `snapshot` and `more` are ours (d
 from enum import StrEnum
 from typing import Any
 
-import orjson
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
+from api.ws.messages import BadMessage, Ping, Pong, message_type, moment
 
 _SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
 _RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
@@ -25,23 +25,11 @@ class UpdateForm(StrEnum):
     SINGLE = "single"
 
 
-def message_type(name: str) -> fields.String:
-    """The field that tells messages apart."""
-    return fields.String(required=True, validate=validate.Equal(name), metadata={"example": name})
-
-
 def _id(description: str, example: int, **options: Any) -> fields.Integer:
     return fields.Integer(
         validate=validate.Range(0, LARGEST_ID),
         metadata={"description": description, "example": example},
         **options,
-    )
-
-
-def moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
-    """A moment as `api.wire.timestamp` writes it."""
-    return fields.AwareDateTime(
-        format="iso", metadata={"description": description, "example": example}, **options
     )
 
 
@@ -108,13 +96,6 @@ class BulkSeatUpdate(Schema):
     more = _flag("Another message of the same update follows; the last one alone carries `seq`")
 
 
-class Pong(Schema):
-    """Answer to a ping."""
-
-    type = message_type("pong")
-    timestamp = moment("The server's time", _RESERVED_AT, required=True)
-
-
 class SocketError(Schema):
     """A message of the client was not understood."""
 
@@ -126,15 +107,6 @@ class SocketError(Schema):
     )
     message = fields.String(required=True, metadata={"example": "Unknown message type"})
     timestamp = moment("The server's time", _RESERVED_AT, required=True)
-
-
-class Ping(Schema):
-    """The only message that a client sends; other fields are ignored."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    type = message_type("ping")
 
 
 class WatchQuery(Schema):
@@ -162,35 +134,6 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SocketError,
 )
 CLIENT_MESSAGES: tuple[type[Schema], ...] = (Ping,)
-
-
-class BadMessage(Exception):
-    """A client's message is not one of `CLIENT_MESSAGES`.
-
-    Attributes:
-        code: one of the codes of `SocketError`.
-    """
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-
-
-def parsed_message(message: str | bytes) -> dict[str, Any]:
-    """What a client sent: an object with a text `type`, be it one that we know or not.
-
-    Raises:
-        BadMessage: it is anything else.
-    """
-    if isinstance(message, bytes):
-        raise BadMessage("binary_message", "Invalid message format: JSON text is expected, not binary")
-    try:
-        parsed = orjson.loads(message)
-    except orjson.JSONDecodeError as error:
-        raise BadMessage("malformed_json", "Invalid message format") from error
-    if not isinstance(parsed, dict) or not isinstance(parsed.get("type"), str):
-        raise BadMessage("invalid_message", 'Invalid message format: an object with a "type" is expected')
-    return parsed
 
 
 def require_ping(message: dict[str, Any]) -> None:

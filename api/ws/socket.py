@@ -22,11 +22,11 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import log_socket
 from api.limits import SocketLimits
-from api.seats.messages import BadMessage, parsed_message
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
 from api.ws.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
 from api.ws.frames import POLICY_VIOLATION
+from api.ws.messages import BadMessage, parsed_message
 from api.ws.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.ws.outbox import text_frame
 from engine.commands import Command

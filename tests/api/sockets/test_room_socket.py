@@ -10,7 +10,7 @@ import pytest
 from api.limits import SocketLimits
 from api.rooms.client_ids import ClientIdInUse, ClientIds
 from api.rooms.messages import ROOM_SERVER_MESSAGES
-from api.seats.messages import Pong
+from api.ws.messages import Pong
 from engine.memory import ManualClock
 from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
 
