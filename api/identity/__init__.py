@@ -1,1 +1,1 @@
-"""Who is calling: accounts, passwords, tokens, and what is allowed without one."""
+"""Authentication and access: accounts, passwords, tokens, allowed origins and host names."""

@@ -1,11 +1,11 @@
-"""Accounts: registering, logging in and out, and the passwords and tokens that this takes.
+"""Accounts: registration, log-in and log-out, password changes and resets, deletion.
 
-A log-in has an id, which its access tokens carry (`sid`) and its refresh tokens belong to. Each refresh
-token is used once and gives the next; one that comes a second time was stolen from somebody, so its
-log-in ends (RFC 9700, section 4.14.2). What ends a log-in is stored first, and then refused here at once.
+A log-in has an id. Its access tokens carry the id as `sid`, and its refresh tokens belong to it. A refresh
+token can be used once and is exchanged for the next; a second use means that it was stolen, so the whole
+log-in is ended (RFC 9700, section 4.14.2). A revocation is stored before this server starts to enforce it.
 
-Nothing tells whether an address has an account but registering it: a wrong password and an unknown
-address take the same time and get the same answer.
+Only registration reveals whether an e-mail address has an account. At log-in, a wrong password and an
+unknown address take the same time and get the same response.
 """
 
 import hashlib
@@ -34,12 +34,12 @@ _SECRET_BYTES = 32
 _MAILS_PER_ACCOUNT = 3
 
 _RESET_TEXT = """\
-Somebody has asked for another password for your account. If it was you, open this page within
+We received a request to reset the password of your account. If you made it, open this page within
 {minutes} minutes:
 
 {link}
 
-If it was not, nothing has to be done: your password stays as it is.
+If you did not, ignore this mail: your password stays the same.
 """
 
 
@@ -47,66 +47,67 @@ class AccountRows(Protocol):
     """Accounts, as `persistence.catalogue.users.Users` documents them."""
 
     async def insert(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Make an account, or AlreadyExists."""
+        """Insert an account. Raises AlreadyExists."""
 
     async def credentials(self, user_id: int) -> Credentials | None:
-        """Of an account."""
+        """Return an account's credentials, None if there is no such account."""
 
     async def credentials_by_email(self, email: str) -> Credentials | None:
-        """Of the account with this address."""
+        """Return the credentials of the account with this e-mail address, if there is one."""
 
 
 class LoginStore(Protocol):
     """Log-ins, as `persistence.catalogue.logins.Logins` documents them."""
 
     async def begin(self, credentials: Credentials, login_id: str, token: Secret) -> bool:
-        """Begin a log-in, unless the account has changed meanwhile."""
+        """Store a log-in. Returns False if the account has changed since `credentials` were read."""
 
     async def rehash(self, credentials: Credentials, password_hash: str) -> None:
-        """Store another hash of the same password."""
+        """Store a new hash of the same password."""
 
     async def renew(self, user_id: int, old_digest: bytes, token: Secret) -> Renewal | None:
-        """Use a refresh token up and put another in its place."""
+        """Replace a refresh token with a new one. Returns None if it is not valid."""
 
     async def login_of_used(self, digest: bytes) -> tuple[str, int] | None:
-        """The log-in and the user of a refresh token that has been used before."""
+        """Return the log-in id and the user id of a refresh token that has already been used."""
 
     async def end(self, revoked: RevokedToken) -> None:
-        """Revoke a token, and end the log-in of this id."""
+        """Store a revoked token and end the log-in whose id it carries."""
 
     async def change_password(
         self, credentials: Credentials, password_hash: str, now: Callable[[], float]
     ) -> RevokedUser | None:
-        """Set another password and end all log-ins, unless the account has changed meanwhile."""
+        """Set a new password and end all log-ins. Returns None if the account has changed meanwhile."""
 
     async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
-        """Delete an account but for its row, unless it has changed meanwhile."""
+        """Erase an account's data, keeping its row. Returns None if the account has changed meanwhile."""
 
     async def add_reset(self, email: str, token: Secret) -> str | None:
-        """Store a token that may set another password; returns the address of the account."""
+        """Store a password reset token. Returns the account's e-mail address, None without an account."""
 
     async def resettable(self, digest: bytes) -> Credentials | None:
-        """The account whose password a token may set."""
+        """Return the credentials of the account that a reset token belongs to."""
 
     async def use_reset(
         self, digest: bytes, credentials: Credentials, password_hash: str, now: Callable[[], float]
     ) -> RevokedUser | None:
-        """Use a token up and set the password."""
+        """Consume a reset token, set the password and end all log-ins. Returns None if it is not valid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
-    """What operators set.
+    """The settings of accounts.
 
     Attributes:
-        token_ttl_seconds: life of an access token.
-        refresh_token_ttl_seconds: life of a refresh token.
-        password_reset_seconds: life of the link in a mail.
-        attempts_per_account: wrong passwords for an account from one address, in a window.
-        attempts_per_account_anywhere: the same from all addresses that the account has not been used from.
-        attempts_per_address: expensive or revealing requests from one address, in a window.
+        token_ttl_seconds: lifetime of an access token.
+        refresh_token_ttl_seconds: lifetime of a refresh token.
+        password_reset_seconds: lifetime of the link in a reset mail.
+        attempts_per_account: wrong passwords per account and IP address within a window.
+        attempts_per_account_anywhere: wrong passwords per account within a window, from all IP addresses
+            that the account has not been used from.
+        attempts_per_address: registrations, log-ins and reset requests per IP address within a window.
         attempts_window_seconds: length of the window.
-        site_url: where links in mails lead.
+        site_url: base URL of links in mails.
     """
 
     token_ttl_seconds: int
@@ -120,7 +121,7 @@ class AccountRules:
 
 
 class TokenPair(NamedTuple):
-    """What a log-in gives."""
+    """The tokens of a log-in; `expires_in` is the access token's lifetime in seconds."""
 
     access_token: str
     refresh_token: str
@@ -131,14 +132,14 @@ class Accounts:
     """The accounts of this server.
 
     Args:
-        users: where they are stored.
-        logins: where log-ins are stored.
-        passwords: makes and checks hashes.
+        users: stores accounts.
+        logins: stores log-ins and reset tokens.
+        passwords: creates and verifies password hashes.
         tokens: issues access tokens.
-        revocations: what is told of every log-in that ends.
-        mailer: sends the links.
-        rules: what operators set.
-        now: the time, in seconds since the epoch.
+        revocations: receives every revocation made here.
+        mailer: sends reset mails.
+        rules: settings.
+        now: returns the time in seconds since the epoch.
     """
 
     def __init__(
@@ -160,7 +161,7 @@ class Accounts:
         self._mailer = mailer
         self._rules = rules
         self._now = now
-        # Windows are durations, so a step of the wall clock must not lengthen or shorten them.
+        # Monotonic, so that a step of the wall clock does not lengthen or shorten a window.
         self._attempts = LoginAttempts(
             rules.attempts_per_account,
             rules.attempts_per_account_anywhere,
@@ -171,20 +172,23 @@ class Accounts:
         self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.attempts_window_seconds, monotonic)
 
     def count_attempt(self, address: str) -> None:
-        """Count a request that costs much or tells something.
+        """Count a request that is expensive or may reveal something.
+
+        Args:
+            address: IP address of the client.
 
         Raises:
-            TooManyAttempts: there were too many from this address.
+            TooManyAttempts: too many requests came from this network.
         """
         self._of_address.attempt(network_of(address))
 
     async def register(self, address: str, email: str, password: str, full_name: str) -> dict[str, Any]:
-        """Make an account.
+        """Create an account and return its record.
 
         Raises:
-            TooManyAttempts: there were too many from this address.
+            TooManyAttempts: too many requests came from this network.
             InvalidInput: the password is too weak.
-            AlreadyExists: the address has an account.
+            AlreadyExists: the e-mail address already has an account.
         """
         self.count_attempt(address)
         password_hash = await self._hash("password", password, email)
@@ -193,11 +197,12 @@ class Accounts:
         )
 
     async def log_in(self, address: str, email: str, password: str) -> TokenPair:
-        """Begin a log-in.
+        """Start a log-in.
 
         Raises:
-            WrongCredentials: there is no such account, or the password is another.
-            TooManyAttempts: it has been tried too often.
+            WrongCredentials: the account does not exist or the password is wrong.
+            TooManyAttempts: too many attempts for the account or from this network.
+            LoginElsewhere: another service issues the tokens.
         """
         self.count_attempt(address)
         self._attempts.attempt(email, address)
@@ -212,10 +217,11 @@ class Accounts:
         return await self._begin(credentials)
 
     async def renew(self, identity: Identity, refresh_token: str) -> TokenPair:
-        """Go on with a log-in.
+        """Exchange a refresh token for new tokens.
 
         Raises:
-            RefreshRefused: the token is not to be believed, or not the caller's.
+            RefreshRefused: the refresh token is invalid or not the caller's.
+            LoginElsewhere: another service issues the tokens.
         """
         begun_at, digest = self._now(), _digest(refresh_token)
         text, secret = self._new_secret(self._rules.refresh_token_ttl_seconds)
@@ -226,17 +232,18 @@ class Accounts:
         return self._pair(identity.user_id, renewal.is_admin, renewal.login_id, begun_at, text)
 
     async def log_out(self, identity: Identity) -> None:
-        """End the log-in that a token comes from."""
+        """End the log-in that the caller's token belongs to."""
         await self._end(identity.login_id or identity.token_id, identity.user_id, identity.expires_at)
 
     async def change_password(self, address: str, user_id: int, current: str, new: str) -> TokenPair:
-        """Set another password, end all log-ins and begin a new one.
+        """Set a new password, end all log-ins and start a new one.
 
         Raises:
-            NoAccount: there is none.
-            WrongPassword: the current password is another.
+            NoAccount: the user has no account.
+            WrongPassword: `current` is not the current password.
             InvalidInput: the new password is too weak.
-            TooManyAttempts: it has been tried too often.
+            TooManyAttempts: too many wrong passwords were tried.
+            LoginElsewhere: another service issues the tokens.
         """
         credentials = await self.require_password(address, user_id, current)
         password_hash = await self._hash("new_password", new, credentials.email)
@@ -247,10 +254,12 @@ class Accounts:
         return await self._begin(await self._own(user_id))
 
     async def require_password(self, address: str, user_id: int, password: str) -> Credentials:
-        """See that a user knows the password.
+        """Verify a user's password and return the account's credentials.
 
         Raises:
-            NoAccount, WrongPassword, TooManyAttempts: as above.
+            NoAccount: the user has no account.
+            WrongPassword: the password is wrong.
+            TooManyAttempts: too many wrong passwords were tried.
         """
         credentials = await self._own(user_id)
         self._attempts.attempt(credentials.email, address)
@@ -260,7 +269,10 @@ class Accounts:
         return credentials
 
     async def send_reset(self, email: str) -> None:
-        """Send a link that sets another password, if the address has an account."""
+        """Send a password reset link, if the e-mail address has an account.
+
+        Does nothing, silently, once an address has received too many mails within a window.
+        """
         try:
             self._mails.attempt(email)
         except TooManyAttempts:
@@ -271,11 +283,11 @@ class Accounts:
             link = f"{self._rules.site_url}/reset-password?token={text}"
             minutes = max(1, round(self._rules.password_reset_seconds / 60))
             await self._mailer.send(
-                text_mail(address, "Another password", _RESET_TEXT.format(link=link, minutes=minutes))
+                text_mail(address, "Reset your password", _RESET_TEXT.format(link=link, minutes=minutes))
             )
 
     async def reset_password(self, address: str, token: str, new: str) -> None:
-        """Set another password with the token from a mail, and end all log-ins.
+        """Set a new password with the token from a reset mail, and end all log-ins.
 
         Raises:
             ResetRefused: the token is unknown, used or expired.
@@ -293,10 +305,10 @@ class Accounts:
         self._attempts.trust(credentials.email, address)
 
     async def delete(self, user_id: int) -> None:
-        """Delete an account; tickets and reviews stay, without a name.
+        """Delete an account. Its tickets and reviews remain, without a name.
 
         Raises:
-            NoAccount: there is none.
+            NoAccount: the user has no account.
         """
         revoked = await self._logins.anonymise(await self._own(user_id), self._now)
         if revoked is None:
@@ -315,8 +327,8 @@ class Accounts:
         return await self._passwords.hash(password)
 
     async def _begin(self, credentials: Credentials) -> TokenPair:
-        # The token is as old as the log-in or older, never younger: if the password is changed in between,
-        # it is refused with all others.
+        # The token's issue time is taken before the log-in is stored, so that a password change in between
+        # revokes this token along with all others.
         login_id, begun_at = uuid.uuid4().hex, self._now()
         text, secret = self._new_secret(self._rules.refresh_token_ttl_seconds)
         pair = self._pair(credentials.user_id, credentials.is_admin, login_id, begun_at, text)
@@ -339,7 +351,7 @@ class Accounts:
     async def _end_if_stolen(self, digest: bytes) -> None:
         if login := await self._logins.login_of_used(digest):
             login_id, user_id = login
-            log.warning("a refresh token of user %d was used twice; its log-in has been ended", user_id)
+            log.warning("refresh token of user %d was used twice; its log-in has been ended", user_id)
             await self._end(login_id, user_id)
 
     async def _end(self, token_id: str, user_id: int, expires_at: float = 0) -> None:
@@ -356,5 +368,5 @@ class Accounts:
 
 
 def _digest(text: str) -> bytes:
-    """What is stored of a secret. It was drawn at random, so a plain digest does."""
+    """Digest under which a secret is stored. Secrets are random, so an unsalted hash is enough."""
     return hashlib.sha256(text.encode()).digest()

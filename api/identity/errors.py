@@ -1,4 +1,4 @@
-"""Why a caller is not believed, or not allowed.
+"""Errors of authentication and authorization, with their HTTP statuses.
 
 ApiError
 ├── NotAuthenticated 401, TokenRefused 401, AdminRequired 403, CronDisabled 403
@@ -10,7 +10,7 @@ from api.errors import ApiError
 
 
 class NotAuthenticated(ApiError):
-    """There is no token (RFC 6750, section 3)."""
+    """The request has no token (RFC 6750, section 3)."""
 
     status, code = 401, "not_authenticated"
 
@@ -19,10 +19,10 @@ class NotAuthenticated(ApiError):
 
 
 class TokenRefused(ApiError):
-    """There is a token, and it must not be believed (RFC 6750, section 3.1).
+    """The request's token is invalid, expired or revoked (RFC 6750, section 3.1).
 
     Args:
-        reason: why not.
+        reason: what is wrong with it.
         code: `token_expired`, `token_revoked` or `token_invalid`.
     """
 
@@ -34,7 +34,7 @@ class TokenRefused(ApiError):
 
 
 class AdminRequired(ApiError):
-    """The token is good, but not an administrator's."""
+    """The token is valid but not an administrator's."""
 
     status, code = 403, "admin_required"
 
@@ -43,16 +43,16 @@ class AdminRequired(ApiError):
 
 
 class CronDisabled(ApiError):
-    """No secret has been set for callers that a clock sends."""
+    """The endpoint is for cron jobs, and no secret is set for them."""
 
     status, code = 403, "cron_disabled"
 
     def __init__(self) -> None:
-        super().__init__("This is switched off: FRONTROW_CRON_SECRET is not set")
+        super().__init__("This endpoint is disabled; set FRONTROW_CRON_SECRET to enable it")
 
 
 class WrongCredentials(ApiError):
-    """No account has this address and this password; which of them is wrong is not told."""
+    """No account has this e-mail address and password. The client does not learn which of them is wrong."""
 
     status, code = 401, "invalid_credentials"
 
@@ -61,7 +61,7 @@ class WrongCredentials(ApiError):
 
 
 class RefreshRefused(ApiError):
-    """The refresh token is unknown, used, expired, revoked, or somebody else's."""
+    """The refresh token is unknown, used, expired, revoked or another user's."""
 
     status, code = 401, "refresh_token_invalid"
 
@@ -70,7 +70,7 @@ class RefreshRefused(ApiError):
 
 
 class WrongPassword(ApiError):
-    """The caller's own password is needed, and this is not it."""
+    """The operation requires the caller's current password, and the given one is wrong."""
 
     status, code = 403, "wrong_password"
 
@@ -79,25 +79,25 @@ class WrongPassword(ApiError):
 
 
 class ResetRefused(ApiError):
-    """The token from a mail is unknown, used or expired."""
+    """The token from a reset mail is unknown, used or expired."""
 
     status, code = 400, "reset_token_invalid"
 
     def __init__(self) -> None:
-        super().__init__("This link has been used or has expired; ask for another one")
+        super().__init__("This link has been used or has expired; request a new one")
 
 
 class LoginElsewhere(ApiError):
-    """This server believes the tokens of another service and cannot issue any."""
+    """Another service issues the tokens; this server can only verify them."""
 
     status, code = 403, "login_elsewhere"
 
     def __init__(self) -> None:
-        super().__init__("Tokens are issued by another service")
+        super().__init__("Tokens are issued by another service; log in there")
 
 
 class OriginRefused(ApiError):
-    """The page that sent the request belongs to a site that is not on the allow-list."""
+    """The request comes from a page whose origin is not on the allow-list."""
 
     status, code = 403, "origin_not_allowed"
 
@@ -109,13 +109,12 @@ class HostRefused(ApiError):
     """The Host field is not one of this server's names (RFC 9110, section 15.5.20).
 
     Args:
-        host: the name.
+        host: the name in the `Host` header.
     """
 
     status, code = 421, "host_not_allowed"
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"This server does not answer to {host}; if it should, its operator has to add that name to "
-            "FRONTROW_HOSTS"
+            f"This server does not serve the host {host}; to allow it, add the name to FRONTROW_HOSTS"
         )

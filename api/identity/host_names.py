@@ -1,9 +1,9 @@
-"""Checks the `Host` header against the server's own names, which prevents DNS rebinding.
+"""Checks the `Host` header against the server's own names, to prevent DNS rebinding.
 
-After a page of evil.example was loaded, its owner can point that name at this server's address. To the
-browser the page's requests then stay within their origin, so no CORS rule stops them, but they carry `Host:
-evil.example`. So only requests to the server's own names are answered. A page from elsewhere cannot have an
-IP address or `localhost` as its host, so these are always accepted, and probes by address need no setting.
+An attacker can load a page from evil.example and then point that name at this server's address. The page's
+requests are then same-origin for the browser, so CORS does not apply, but they carry `Host: evil.example`.
+The server therefore only answers requests to its own names. IP addresses and `localhost` are always
+accepted, because a foreign page cannot have them as its host, and probes by address then need no setting.
 """
 
 import re
@@ -18,20 +18,20 @@ _HOST = re.compile(r"(?:\[(?P<address>[^\]]*)\]|(?P<name>[^:]*))(?::[0-9]*)?", r
 
 
 class HostNames:
-    """Judges the `Host` header of a request.
+    """The host names that this server accepts.
 
     Args:
-        names: names of this server, without ports, in any case. ANY_NAME accepts every name.
+        names: names of this server, without ports, case-insensitive. ANY_NAME accepts every name.
     """
 
     def __init__(self, names: Collection[str] = ()) -> None:
         self._names = frozenset(name.lower().removesuffix(".") for name in names)
 
     def admits(self, host: str | None) -> bool:
-        """Whether a request to this host is answered.
+        """Return whether a request to this host is accepted.
 
         Args:
-            host: the `Host` header, with or without a port. None and an empty one are accepted, since
+            host: the `Host` header, with or without a port. None and an empty header are accepted, since
                 browsers always send a name.
         """
         if host is None or ANY_NAME in self._names:
@@ -42,7 +42,7 @@ class HostNames:
 
 @lru_cache(_NAMES_KEPT)
 def _name_of(host: str) -> str | None:
-    """The DNS name in a `Host` header; None for addresses, `localhost` and an empty header."""
+    """Return the DNS name in a `Host` header; None for IP addresses, `localhost` and an empty header."""
     match = _HOST.fullmatch(host)
     if match is None:
         return host

@@ -1,9 +1,9 @@
-"""Limits how often a password may be guessed, without letting strangers lock the owner out.
+"""Limits password guessing without letting strangers lock the owner out.
 
-There are two limits. One address has few attempts at an account. All addresses together have many, but this
-second limit applies only to addresses from which the account has not been used: the owner, at a usual
-address, never waits because of others. So a stranger with one address locks out only that address. A stranger
-with many can make the owner wait only at a new address, and for one window at most.
+There are two limits on the wrong passwords for an account. The first, low limit counts per IP address. The
+second, higher limit counts all addresses together, but only applies to addresses from which the account has
+not been used, so strangers never block the owner at a familiar address. An attacker with one address locks
+out only that address; an attacker with many can block the owner only at a new address, for one window.
 """
 
 from collections import OrderedDict
@@ -13,17 +13,17 @@ from api.errors import TooManyAttempts
 from api.throttle import Throttle, network_of
 
 KNOWN_ADDRESSES_LIMIT = 100_000
-"""Pairs of account and address that are remembered; the one used least recently is forgotten first."""
+"""Most pairs of account and address to remember; the least recently used is evicted."""
 
 
 class LoginAttempts:
-    """Counts the passwords that are tried.
+    """Counts password attempts.
 
     Args:
-        per_account_and_address: wrong passwords for an account from one address, in a window.
-        per_account: wrong passwords for an account from all addresses that it has not been used from.
+        per_account_and_address: wrong passwords per account and address within a window.
+        per_account: wrong passwords per account within a window, from all unfamiliar addresses.
         window_seconds: length of the window.
-        now: the time.
+        now: returns the time in seconds; monotonic.
     """
 
     def __init__(
@@ -34,14 +34,14 @@ class LoginAttempts:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def attempt(self, account: str, address: str) -> None:
-        """Count an attempt, before it is made.
+        """Count an attempt. Call this before checking the password.
 
         Args:
-            account: its e-mail address.
-            address: where the attempt comes from.
+            account: e-mail address of the account.
+            address: IP address of the client.
 
         Raises:
-            TooManyAttempts: it must not be made.
+            TooManyAttempts: a limit is reached; do not check the password.
         """
         pair = _pair(account, address)
         self._of_pair.attempt(pair)
@@ -53,7 +53,7 @@ class LoginAttempts:
                 raise
 
     def succeeded(self, account: str, address: str) -> None:
-        """Take back the last counted attempt, since its password was right."""
+        """Uncount the last attempt, because its password was correct."""
         pair = _pair(account, address)
         self._of_pair.forgive(pair)
         if pair not in self._known:
@@ -61,7 +61,7 @@ class LoginAttempts:
         self.trust(account, address)
 
     def trust(self, account: str, address: str) -> None:
-        """Remember that the owner of the account uses it from this address."""
+        """Remember that the account's owner uses this address."""
         pair = _pair(account, address)
         self._of_pair.forgive(pair)
         self._known[pair] = None

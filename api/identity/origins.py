@@ -1,23 +1,23 @@
-"""Which web pages may use this server: the one allow-list behind CORS and WebSocket handshakes."""
+"""The allow-list of web origins, used by CORS and by WebSocket handshakes."""
 
 import re
 from collections.abc import Collection
 
 ANY_ORIGIN = "*"
 OPAQUE_ORIGIN = "null"
-"""What browsers send for pages without an origin, such as those opened from a file."""
+"""Sent by browsers for pages without an origin, such as local files."""
 
-# An address may follow; the origins that browsers send have none.
+# Also matches URLs with a path; an `Origin` header never has one.
 _LOCAL = re.compile(r"https?://(?:(?:[^/?#@:]+\.)?localhost|127\.0\.0\.1|\[::1\])(?::\d+)?(?:/.*)?", re.ASCII)
 
 
 class AllowedOrigins:
-    """Judges the `Origin` header of a request.
+    """The origins whose pages may use this server.
 
     Args:
-        origins: other sites' origins, e.g. "https://cinema.example"; compared without regard to case.
-            OPAQUE_ORIGIN and ANY_ORIGIN are taken too.
-        any_local: whether pages on this machine are admitted, whatever their port.
+        origins: origins of other sites, e.g. "https://cinema.example", case-insensitive; may include
+            OPAQUE_ORIGIN and ANY_ORIGIN.
+        any_local: whether to admit pages on this machine, on any port.
     """
 
     def __init__(self, origins: Collection[str], *, any_local: bool = False) -> None:
@@ -25,13 +25,15 @@ class AllowedOrigins:
         self._any_local = any_local
 
     def admits(self, origin: str | None, host: str | None, scheme: str | None = None) -> bool:
-        """Whether a request with this origin may be served.
+        """Return whether a request with this origin may be served.
 
         Args:
-            origin: the `Origin` header; None comes from clients that are no browsers (or from pages of
-                this server itself) and is admitted.
-            host: the `Host` header, whose own pages are always admitted; the caller has checked it.
-            scheme: "http" or "https", as the client uses it; if known, the origin of own pages must have it.
+            origin: the `Origin` header. None is admitted: it comes from clients other than browsers, and
+                from same-origin requests.
+            host: the `Host` header. Pages of this host are always admitted, so the caller must have
+                checked it against `HostNames`.
+            scheme: "http" or "https" as used by the client, None if unknown. If known, pages of this host
+                must have the same scheme.
         """
         if origin is None or ANY_ORIGIN in self._origins:
             return True
@@ -43,5 +45,5 @@ class AllowedOrigins:
 
 
 def is_local(address: str) -> bool:
-    """Whether only pages on the reader's own machine can have this origin, or address."""
+    """Return whether an origin or URL is on the visitor's own machine."""
     return _LOCAL.fullmatch(address) is not None

@@ -1,7 +1,8 @@
-"""Which tokens are no longer believed although they have not expired: a log-out, another password.
+"""Revoked tokens: those of an ended log-in or from before a password change.
 
-The database has them all. Here they are in memory, since every request asks; what another server revokes
-arrives with the next `refresh`. A socket is closed when the token that opened it is revoked.
+The database stores all revocations. This server keeps the unexpired ones in memory, because every request
+checks them; revocations made by another server arrive with the next `refresh`. Revoking a token closes the
+sockets that it opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,12 +14,13 @@ from engine.errors import Unavailable
 from engine.guards import attempt
 
 REVOKED_LIMIT = 1_000_000
-# What was decided before a refresh may be committed after it, by a server whose clock is slow.
+# A revocation dated before the last refresh may have been committed after it, or by a server whose clock
+# runs behind, so each refresh reads this far back.
 _OVERLAP_SECONDS = 300.0
 
 
 class TooManyRevoked(Unavailable):
-    """More tokens are revoked than are kept in memory; none is forgotten for a new one."""
+    """Memory for revocations is full. Evicting one would make a revoked token valid again."""
 
     code = "too_many_revoked"
 
@@ -27,22 +29,24 @@ class TooManyRevoked(Unavailable):
 
 
 class RevocationReader(Protocol):
-    """Revocations as they are stored."""
+    """Reads stored revocations."""
 
     async def revoked_since(
         self, moment: float | None
     ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
-        """What was revoked since a moment, or ever, and still matters; and the moment until which it is
-        known, by the database's clock."""
+        """Return the unexpired revocations since a time, or all of them.
+
+        The third value is the database's time of this read, in seconds since the epoch.
+        """
 
 
 class Revocations:
-    """The revocations that a server knows of.
+    """The revocations known to this server.
 
     Args:
-        stored: all of them.
-        now: the time.
-        token_life_seconds: how long a token may live; what is older than that matters no more.
+        stored: reads the stored revocations.
+        now: returns the time in seconds since the epoch.
+        token_life_seconds: longest lifetime of a token; older revocations are dropped.
     """
 
     def __init__(self, stored: RevocationReader, now: Callable[[], float], token_life_seconds: float) -> None:
@@ -55,7 +59,6 @@ class Revocations:
         self._watches: dict[int, set[Watch]] = {}
 
     def is_revoked(self, identity: Identity) -> bool:
-        """Whether a token is no longer believed."""
         return (
             identity.token_id in self._tokens
             or identity.login_id in self._tokens
@@ -63,16 +66,12 @@ class Revocations:
         )
 
     def require_room(self) -> None:
-        """See that one more can be kept.
-
-        Raises:
-            TooManyRevoked: it cannot.
-        """
+        """Raise TooManyRevoked if there is no room for another revocation."""
         if len(self._tokens) >= REVOKED_LIMIT:
             raise TooManyRevoked
 
     def adopt(self, revoked: RevokedToken | RevokedUser) -> None:
-        """Take note of what has been revoked, and close its sockets."""
+        """Enforce a revocation from now on and close the sockets it affects."""
         if isinstance(revoked, RevokedToken):
             self._tokens[revoked.token_id] = revoked.expires_at
         else:
@@ -82,7 +81,7 @@ class Revocations:
                 attempt(watch.close)
 
     async def refresh(self) -> None:
-        """Take note of what other servers have revoked.
+        """Load the revocations made by other servers.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -98,7 +97,7 @@ class Revocations:
         self._known_until = known_until
 
     async def forget_expired(self) -> None:
-        """Forget tokens that nobody would believe anyway."""
+        """Drop revocations of tokens that have expired by now."""
         now = self._now()
         self._tokens = {name: expires_at for name, expires_at in self._tokens.items() if expires_at > now}
         oldest = now - self._token_life_seconds
@@ -107,7 +106,7 @@ class Revocations:
         }
 
     def watch(self, identity: Identity, close: Callable[[], None]) -> "Watch":
-        """Call `close` when the token of an identity is revoked, until the watch is cancelled."""
+        """Call `close` if the identity's token is revoked before the returned watch is cancelled."""
         watch = Watch(self, identity, close)
         self._watches.setdefault(identity.user_id, set()).add(watch)
         return watch
@@ -120,7 +119,7 @@ class Revocations:
 
 
 class Watch:
-    """Somebody who wants to know when a token is revoked."""
+    """A callback for the revocation of one identity's token; see `Revocations.watch`."""
 
     __slots__ = ("_revocations", "close", "identity")
 
@@ -130,5 +129,5 @@ class Watch:
         self.close = close
 
     def cancel(self) -> None:
-        """Ask no more. Does nothing the second time."""
+        """Stop watching. Idempotent."""
         self._revocations._unwatch(self)

@@ -1,4 +1,4 @@
-"""Authentication of the operator's own programs by a secret from the settings, sent as a Bearer token."""
+"""Authenticates the operator's own programs by a secret from the settings, sent as a Bearer token."""
 
 import hmac
 
@@ -13,10 +13,10 @@ def require_secret(given: str | None, secret: str) -> None:
         secret: from the settings; not empty.
 
     Raises:
-        NotAuthenticated: there is no token.
-        TokenRefused: it is not the secret.
+        NotAuthenticated: the request has no Bearer token.
+        TokenRefused: the token is not the secret.
     """
     if given is None:
         raise NotAuthenticated
     if not hmac.compare_digest(given.encode(), secret.encode()):
-        raise TokenRefused("The secret is not the right one", "token_invalid")
+        raise TokenRefused("the secret is wrong", "token_invalid")

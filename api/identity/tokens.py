@@ -1,15 +1,15 @@
-"""JSON Web Tokens: the one place that decides whom to believe.
+"""Issues and verifies JSON Web Tokens.
 
-PyJWT checks the signature; its defaults are wider than a public door allows (a token without `exp`,
-of two megabytes, or valid for a century passes), so every bound is set here. The rules, from RFC 8725:
+PyJWT checks the signature. By default it accepts tokens without `exp`, of two megabytes, or valid for a
+century, which is too lenient for a public API, so this module sets every bound. The rules, from RFC 8725:
 
-* one algorithm, chosen by the operator, never by the token; keys of full length and of the right kind;
-* `sub` is a user's id in decimal, one spelling per user; `admin`, if there, is a JSON boolean;
-* `exp` is there, is a finite number, and is not further away than the longest life allowed;
-* a token's text is bounded before anything parses it.
+* the operator chooses the one algorithm, never the token; keys have full length and the right type;
+* `sub` is a user id in decimal, with one spelling per user; `admin`, if present, is a JSON boolean;
+* `exp` is present, finite, and no further away than the longest lifetime allowed;
+* a token's length is checked before anything parses it.
 
-Tokens that were found good are remembered, since a client sends the same one with every request. What
-changes with time, expiry and revocation, is asked anew each time.
+Verified tokens are cached, because clients send the same one with every request. Expiry and revocation are
+checked every time.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ TOKEN_LIMIT_BYTES = 8192
 REMEMBERED_TOKENS = 4096
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1
-# Issuers' clocks may run ahead of ours a little; it excuses an early `iat` or `nbf`, never a late `exp`.
+# Issuers' clocks may run slightly ahead. Applies to `iat` and `nbf`, never to `exp`.
 CLOCK_SKEW_SECONDS = 5
 
 Key = bytes | RSAPublicKey | Ed25519PublicKey | Ed448PublicKey
@@ -45,15 +45,15 @@ _STORABLE_ID = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{0,{CLAIMED_ID_LIMIT}
 
 
 class Identity(NamedTuple):
-    """Who a token speaks for.
+    """The user that a token authenticates.
 
     Attributes:
         user_id: from 1 to 2^63-1.
         admin: whether the user is an administrator.
-        expires_at: when the token ends, in seconds since the epoch.
-        token_id: the `jti` claim, or a digest of the claims if the token has none.
-        issued_at: when it was issued; 0 if the token does not tell.
-        login_id: the `sid` claim, which tokens of one log-in share; empty if the token has none.
+        expires_at: expiry of the token, in seconds since the epoch.
+        token_id: the `jti` claim; a digest of all claims if the token has none.
+        issued_at: the `iat` claim, in seconds since the epoch; 0 if the token has none.
+        login_id: the `sid` claim, shared by all tokens of one log-in; empty if the token has none.
     """
 
     user_id: int
@@ -65,7 +65,7 @@ class Identity(NamedTuple):
 
 
 class InvalidToken(Exception):
-    """A token that is not to be believed.
+    """A token failed verification.
 
     Attributes:
         code: `token_expired`, `token_revoked`, or `token_invalid` for everything else.
@@ -77,33 +77,33 @@ class InvalidToken(Exception):
 
 
 class UnusableKey(Exception):
-    """A key that must not verify tokens: too short, of another kind, or private instead of public."""
+    """A key is not fit to verify tokens: too short, of another type, or private instead of public."""
 
 
 class NoSigningKey(Exception):
-    """Tokens are verified with a public key here, so they can only be issued elsewhere."""
+    """This server only has a public key, so it can verify tokens but not issue them."""
 
 
 def never_revoked(identity: Identity) -> bool:
-    """The answer while nothing revokes tokens."""
+    """Default for servers without revocations."""
     return False
 
 
 class Tokens:
-    """Issues tokens under one key, and verifies those under it or an earlier one.
+    """Issues tokens under one key, and verifies tokens of that key and of earlier ones.
 
     Args:
         key: a secret of at least 32 bytes for HS256, a public key in PEM for RS256 and EdDSA.
-        old_keys: earlier keys of the same kind, which only verify.
+        old_keys: earlier keys of the same type, used for verification only.
         algorithm: one of `ALGORITHMS`.
-        issuer: if given, `iss` must be this.
-        audience: if given, `aud` must be or contain this; if not, a token must not name an audience.
-        max_life_seconds: how far `exp` may lie after `iat`, or after now if that is missing.
-        is_revoked: asked about every token.
-        clock: seconds since the epoch.
+        issuer: if given, the required `iss`.
+        audience: if given, `aud` must equal or contain it; if not, a token must not have an `aud`.
+        max_life_seconds: longest time from `iat` (or from now, if that is missing) to `exp`.
+        is_revoked: called at every verification.
+        clock: returns the time in seconds since the epoch.
 
     Raises:
-        UnusableKey: the key does not fit the algorithm.
+        UnusableKey: a key does not fit the algorithm.
     """
 
     def __init__(
@@ -136,30 +136,30 @@ class Tokens:
         login_id: str = "",
         issued_at: float | None = None,
     ) -> str:
-        """A new token for a user.
+        """Return a new token for a user.
 
         Args:
             user_id: from 1 to 2^63-1.
-            admin: whether the token speaks for an administrator.
-            ttl_seconds: how long it is valid, at least 1 and at most the longest life allowed.
-            login_id: what tokens of one log-in have in common.
-            issued_at: in seconds since the epoch, if it is not now.
+            admin: whether the user is an administrator.
+            ttl_seconds: lifetime, from 1 to the longest lifetime allowed.
+            login_id: stored as the `sid` claim; empty for none.
+            issued_at: seconds since the epoch; now by default.
 
         Raises:
-            NoSigningKey: only a public key is known.
-            ValueError: the user id or the time is out of range.
+            NoSigningKey: this server only has a public key.
+            ValueError: the user id or the lifetime is out of range.
         """
         if not isinstance(self._key, bytes):
             raise NoSigningKey(
-                f"a public key verifies {self._algorithm} tokens; issuing needs the private one"
+                f"only the public key for {self._algorithm} is known; issuing tokens requires the private key"
             )
         if not 1 <= user_id <= LARGEST_USER_ID:
-            raise ValueError(f"a user id lies between 1 and {LARGEST_USER_ID}, not {user_id}")
+            raise ValueError(f"the user id must be between 1 and {LARGEST_USER_ID}, not {user_id}")
         if not 1 <= ttl_seconds <= self._max_life_seconds:
             raise ValueError(
-                f"a token lives between 1 and {self._max_life_seconds:.0f} seconds, not {ttl_seconds}"
+                f"the lifetime must be between 1 and {self._max_life_seconds:.0f} seconds, not {ttl_seconds}"
             )
-        # To the microsecond, so that a token can be told from one of before a change of password.
+        # Microseconds distinguish a token issued just after a password change from one issued just before.
         issued_at = self._clock() if issued_at is None else issued_at
         claims: dict[str, Any] = {
             "sub": str(user_id),
@@ -177,10 +177,10 @@ class Tokens:
         return jwt.encode(claims, self._key, algorithm=self._algorithm)
 
     def verify(self, token: str) -> Identity:
-        """Whom the token speaks for.
+        """Return the identity of a valid token.
 
         Raises:
-            InvalidToken: it must not be believed.
+            InvalidToken: the token is malformed, not signed by a known key, expired or revoked.
         """
         identity = self._remembered(token)
         if identity.expires_at <= self._clock():
@@ -191,14 +191,16 @@ class Tokens:
 
     def _read(self, token: str) -> Identity:
         if len(token) > TOKEN_LIMIT_BYTES or not token.isascii():
-            raise InvalidToken("token_invalid", f"a token is at most {TOKEN_LIMIT_BYTES} bytes of ASCII")
+            raise InvalidToken(
+                "token_invalid", f"a token must be at most {TOKEN_LIMIT_BYTES} ASCII characters"
+            )
         claims = self._claims(token)
         return Identity(
             user_id=_user_id(claims["sub"]),
             admin=_admin(claims),
             expires_at=self._expiry(claims),
             token_id=_claimed_id(claims, "jti") or _digest(claims),
-            issued_at=_moment(claims, "iat", default=0),
+            issued_at=_numeric_date(claims, "iat", default=0),
             login_id=_claimed_id(claims, "sid"),
         )
 
@@ -219,7 +221,7 @@ class Tokens:
                 algorithms=[self._algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                # Times are judged below by the injected clock.
+                # Times are checked below, against the injected clock.
                 options={
                     "require": ["exp", "sub"],
                     "verify_exp": False,
@@ -235,25 +237,29 @@ class Tokens:
 
     def _expiry(self, claims: dict[str, Any]) -> float:
         now = self._clock()
-        issued_at = _moment(claims, "iat", default=now)
-        if max(issued_at, _moment(claims, "nbf", default=now)) > now + CLOCK_SKEW_SECONDS:
+        issued_at = _numeric_date(claims, "iat", default=now)
+        if max(issued_at, _numeric_date(claims, "nbf", default=now)) > now + CLOCK_SKEW_SECONDS:
             raise InvalidToken("token_invalid", "the token is not valid yet")
-        expires_at = _moment(claims, "exp")
+        expires_at = _numeric_date(claims, "exp")
         if expires_at > issued_at + self._max_life_seconds:
-            raise InvalidToken("token_invalid", f"a token lives at most {self._max_life_seconds:.0f} seconds")
+            raise InvalidToken(
+                "token_invalid",
+                f"the lifetime of a token must be at most {self._max_life_seconds:.0f} seconds",
+            )
         return expires_at
 
 
 def usable_key(key: str, algorithm: str) -> Key:
-    """The key in the form that verifies tokens, if it is fit to.
+    """Parse and check a verification key.
 
     Args:
         key: a secret for HS256, a public key in PEM for RS256 and EdDSA.
         algorithm: one of `ALGORITHMS`.
 
     Raises:
-        UnusableKey: the algorithm is unknown, or the key is not for it, too short, or private. A public
-            key or a JWK is refused as a secret: everybody knows it (RFC 8725, section 2.1).
+        UnusableKey: the algorithm is unknown, or the key is of another type, too short, or private. A
+            public key or a JWK is not accepted as an HS256 secret, because it is not secret (RFC 8725,
+            section 2.1).
     """
     if algorithm not in ALGORITHMS:
         raise UnusableKey(f"the algorithm must be one of {', '.join(ALGORITHMS)}, not {algorithm}")
@@ -265,13 +271,13 @@ def usable_key(key: str, algorithm: str) -> Key:
     if shortcoming := method.check_key_length(prepared):
         raise UnusableKey(shortcoming)
     if not isinstance(prepared, Key):
-        raise UnusableKey(f"{algorithm} tokens are verified with a public key, and this one is private")
+        raise UnusableKey(f"the key for {algorithm} is private; give the public key")
     return prepared
 
 
 def _user_id(subject: str) -> int:
     if not _DECIMAL_ID.fullmatch(subject) or int(subject) > LARGEST_USER_ID:
-        raise InvalidToken("token_invalid", "the subject is not a user's id")
+        raise InvalidToken("token_invalid", "the claim sub is not a user id")
     return int(subject)
 
 
@@ -283,7 +289,7 @@ def _admin(claims: dict[str, Any]) -> bool:
 
 
 def _claimed_id(claims: dict[str, Any], name: str) -> str:
-    """An id by which the token may be revoked; PostgreSQL must be able to store and index it."""
+    """Return an id for revoking the token, empty if absent; PostgreSQL must be able to store and index it."""
     claimed_id = claims.get(name, "")
     if not isinstance(claimed_id, str) or not _STORABLE_ID.fullmatch(claimed_id):
         raise InvalidToken(
@@ -295,13 +301,13 @@ def _claimed_id(claims: dict[str, Any], name: str) -> str:
 
 
 def _digest(claims: dict[str, Any]) -> str:
-    """What identifies a token without an id: its claims, since its text can be written in several ways."""
+    """Return an id for a token without `jti`: a hash of the claims, since their encoding may vary."""
     return hashlib.sha256(json.dumps(claims, sort_keys=True).encode()).hexdigest()
 
 
-def _moment(claims: dict[str, Any], name: str, default: float | None = None) -> float:
-    """A NumericDate of RFC 7519; JSON in Python also yields NaN, infinities and integers of any size."""
-    moment = claims.get(name, default)
-    if isinstance(moment, bool) or not isinstance(moment, int | float) or not 0 <= moment < math.inf:
-        raise InvalidToken("token_invalid", f"the claim {name} is not a time")
-    return moment
+def _numeric_date(claims: dict[str, Any], name: str, default: float | None = None) -> float:
+    """Return a NumericDate (RFC 7519). Python's JSON also parses NaN, infinities and huge integers."""
+    seconds = claims.get(name, default)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise InvalidToken("token_invalid", f"the claim {name} is not a timestamp")
+    return seconds

@@ -1,1 +1,1 @@
-"""What buyers are given: mail, calendar entries, ticket codes and their pictures."""
+"""What buyers receive: confirmation mails, calendar entries, and QR codes for tickets."""

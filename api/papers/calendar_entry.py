@@ -1,17 +1,17 @@
-"""A visit to the cinema as an entry for calendars (RFC 5545)."""
+"""Calendar entries for bookings, in iCalendar format (RFC 5545)."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-_LINE_OCTETS = 75
+_LINE_BYTES = 75
 
 
 class Visit(NamedTuple):
-    """What a calendar is told.
+    """The contents of a calendar entry.
 
     Attributes:
-        uid: the same for the same visit, so that a second mail changes the entry and makes no other.
-        updated_at: when this was written.
+        uid: identifies the visit, so that a second mail updates the entry instead of adding another.
+        updated_at: when the entry was written.
     """
 
     uid: str
@@ -24,7 +24,7 @@ class Visit(NamedTuple):
 
 
 def calendar_of(visit: Visit) -> str:
-    """The entry as an iCalendar file."""
+    """Return an iCalendar file with one entry."""
     properties = (
         ("BEGIN", "VCALENDAR"),
         ("VERSION", "2.0"),
@@ -32,9 +32,9 @@ def calendar_of(visit: Visit) -> str:
         ("METHOD", "PUBLISH"),
         ("BEGIN", "VEVENT"),
         ("UID", _text(visit.uid)),
-        ("DTSTAMP", _moment(visit.updated_at)),
-        ("DTSTART", _moment(visit.starts_at)),
-        ("DTEND", _moment(visit.ends_at)),
+        ("DTSTAMP", _utc(visit.updated_at)),
+        ("DTSTART", _utc(visit.starts_at)),
+        ("DTEND", _utc(visit.ends_at)),
         ("SUMMARY", _text(visit.summary)),
         ("LOCATION", _text(visit.location)),
         ("DESCRIPTION", _text(visit.description)),
@@ -44,25 +44,25 @@ def calendar_of(visit: Visit) -> str:
     return "".join(f"{_folded(f'{name}:{value}')}\r\n" for name, value in properties)
 
 
-def _moment(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+def _utc(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _text(value: str) -> str:
-    """Section 3.3.11."""
+    """Escape a text value (section 3.3.11)."""
     for character in "\\;,":
         value = value.replace(character, "\\" + character)
     return "\\n".join(value.splitlines())
 
 
 def _folded(line: str) -> str:
-    """Section 3.1: no line has more than 75 octets, and no character is torn apart."""
-    lines, octets = [""], 0
+    """Fold a line to at most 75 bytes (section 3.1), without splitting a multi-byte character."""
+    lines, length = [""], 0
     for character in line:
         size = len(character.encode())
-        if octets + size > _LINE_OCTETS:
+        if length + size > _LINE_BYTES:
             lines.append(" ")
-            octets = 1
+            length = 1
         lines[-1] += character
-        octets += size
+        length += size
     return "\r\n".join(lines)

@@ -1,7 +1,7 @@
-"""Confirmations: the mail that a buyer gets, with a QR code per ticket and an entry for the calendar.
+"""Confirmation mails: one per booking, with a QR code per ticket and a calendar entry.
 
-They go out by themselves after a booking has been committed, behind its answer, which they can neither
-delay nor spoil; one that is lost can be asked for again.
+They are sent in the background after the booking has been committed, so they can neither delay nor fail the
+booking itself. If the server stops before sending one, the buyer can request it again.
 """
 
 import asyncio
@@ -27,29 +27,29 @@ log = logging.getLogger("frontrow.api")
 _WAITING_LIMIT = 1000
 _BATCH_LIMIT = 500
 _GATHER_SECONDS = 0.1
-"""How long bookings gather before the database is asked about them, in which planning costs the most."""
+"""Time to collect bookings before querying for them in one batch; query planning is the main cost."""
 
 _AT_THE_DOOR = "Each QR code admits one person. Show it at the door, on paper or on a screen."
 
 Paper = Mapping[str, Any]
-"""What is to be said of one ticket, by the names of `persistence.catalogue.tickets.PAPERS`."""
+"""The data of one ticket for its confirmation: the columns of `persistence.catalogue.tickets.PAPERS`."""
 
 
 class Papers(Protocol):
-    """Where it is known what confirmations say."""
+    """Reads the data for confirmations."""
 
     async def papers(self, booking_ids: Iterable[int]) -> Sequence[Paper]:
-        """Of each confirmed ticket whose holder can be written to, in the order of bookings."""
+        """Return the confirmed tickets of bookings whose holder has an e-mail address, ordered by booking."""
 
 
 class Confirmations:
-    """Sends confirmations, at once or soon.
+    """Sends confirmation mails, in the background or on request.
 
     Args:
-        papers: what they say.
-        mailer: carries them.
+        papers: reads the data of tickets.
+        mailer: sends the mails.
         codes: signs the QR codes.
-        repeats: bounds how often a booking is confirmed on request.
+        repeats: limits how often the confirmation of a booking can be requested again.
     """
 
     def __init__(self, papers: Papers, mailer: Mailer, codes: TicketCodes, repeats: Throttle) -> None:
@@ -64,11 +64,11 @@ class Confirmations:
         self._worker: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to send what is to be sent soon."""
+        """Start the background task."""
         self._worker = asyncio.create_task(self._work(), name="confirmations")
 
     async def stop(self, limit_seconds: float) -> None:
-        """Send what waits, as far as that is done within the limit."""
+        """Send the queued confirmations, for at most `limit_seconds`, and stop the background task."""
         if self._worker is None:
             return
         try:
@@ -80,21 +80,21 @@ class Confirmations:
         await asyncio.gather(self._worker, return_exceptions=True)
 
     def send_soon(self, booking_id: int) -> None:
-        """Send the confirmation of a booking that has been committed, if its holder can be written to."""
+        """Queue the confirmation of a committed booking. Dropped if the holder has no e-mail address."""
         if len(self._waiting) >= _WAITING_LIMIT:
-            log.warning("too many confirmations wait; that of booking %d is not sent", booking_id)
+            log.warning("confirmation queue is full; booking %d gets no confirmation", booking_id)
             return
         self._waiting[booking_id] = None
         self._done.clear()
         self._woken.set()
 
     async def send_again(self, booking_id: int) -> None:
-        """Send the confirmation of a booking because somebody asks for it.
+        """Send the confirmation of a booking on request.
 
         Raises:
-            NoMailAddress: nobody knows where to.
-            TooManyAttempts: it has been sent often enough.
-            MailQueueFull: too many mails wait.
+            NoMailAddress: the holder has no e-mail address.
+            TooManyAttempts: the confirmation has been requested too often.
+            MailQueueFull: too many mails are waiting to be sent.
         """
         papers = await self._papers.papers([booking_id])
         if not papers:
@@ -122,7 +122,7 @@ class Confirmations:
                 self._done.set()
 
     async def _mail_soon(self, booking_id: int, papers: Sequence[Paper]) -> None:
-        """Send one of many. A failure must not keep the others from being sent."""
+        """Send one confirmation of a batch. A failure is logged, so that the others are still sent."""
         try:
             await self._mail(papers)
         except EngineError as refusal:
@@ -131,15 +131,15 @@ class Confirmations:
             log.exception("the confirmation of booking %d failed", booking_id)
 
     async def _mail(self, papers: Sequence[Paper]) -> None:
-        # Drawing a code takes milliseconds, which the event loop does not have.
+        # Drawing a QR code takes milliseconds, too long for the event loop.
         await self._mailer.send(await asyncio.to_thread(confirmation, papers, self._codes))
 
 
 def confirmation(papers: Sequence[Paper], codes: TicketCodes) -> EmailMessage:
-    """The mail about one booking.
+    """Build the confirmation mail of one booking.
 
     Args:
-        papers: its tickets.
+        papers: the booking's tickets, at least one.
         codes: signs the QR codes.
     """
     letter = _Letter(papers)
@@ -159,7 +159,7 @@ def confirmation(papers: Sequence[Paper], codes: TicketCodes) -> EmailMessage:
 
 
 class _Letter:
-    """What the mail about one booking says, in each of its forms."""
+    """The texts of a confirmation mail: subject, plain text, HTML and calendar entry."""
 
     def __init__(self, papers: Sequence[Paper]) -> None:
         self._papers = papers
@@ -210,5 +210,5 @@ def _admission(paper: Paper) -> Admission:
 
 
 def _picture_id(ticket_id: int) -> str:
-    """Content-ID of a code's picture (RFC 2392)."""
+    """Return the Content-ID of a QR code's picture (RFC 2392)."""
     return f"ticket-{ticket_id}@frontrow"

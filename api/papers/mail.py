@@ -1,4 +1,4 @@
-"""Mail, as the API needs it: whoever has something to tell builds a message and hands it over."""
+"""The mail port of the API, and a builder for plain-text messages."""
 
 from email.message import EmailMessage
 from typing import Protocol
@@ -9,7 +9,7 @@ from engine.errors import Unavailable
 
 
 class MailQueueFull(Unavailable):
-    """More mails wait than are kept."""
+    """The queue of outgoing mails is full."""
 
     code = "mail_queue_full"
 
@@ -21,19 +21,19 @@ class Mailer(Protocol):
     """Sends mails in the background."""
 
     async def send(self, message: EmailMessage) -> None:
-        """Take a mail over; it is delivered later, and a failure is logged.
+        """Queue a mail. It is delivered later; a failure to deliver is logged.
 
         Args:
-            message: needs `To`, `Subject` and content, and may have attachments. `From`, `Date` and
-                `Message-ID` are added where they are missing.
+            message: must have `To`, `Subject` and content; may have attachments. `From`, `Date` and
+                `Message-ID` are added if missing.
 
         Raises:
-            MailQueueFull: it was not taken.
+            MailQueueFull: the mail was not queued.
         """
 
 
-def _for_any_server(address: str) -> str:
-    """An address with its domain in ASCII (RFC 5891) if possible, for servers without SMTPUTF8."""
+def _ascii_if_possible(address: str) -> str:
+    """Return an address with its domain in ASCII (RFC 5891), for mail servers without SMTPUTF8."""
     try:
         checked = validate_email(address, check_deliverability=False)
     except EmailNotValidError:
@@ -42,15 +42,15 @@ def _for_any_server(address: str) -> str:
 
 
 def text_mail(to: str, subject: str, text: str) -> EmailMessage:
-    """A mail in plain text.
+    """Build a plain-text mail.
 
     Args:
-        to: the address.
+        to: e-mail address of the recipient.
         subject: one line.
-        text: the content.
+        text: content.
     """
     message = EmailMessage()
-    message["To"] = _for_any_server(to)
+    message["To"] = _ascii_if_possible(to)
     message["Subject"] = subject
     message.set_content(text)
     return message

@@ -1,7 +1,7 @@
-"""Keeps personal data unreadable where it is stored: AES-256-GCM under a key that the database never sees.
+"""Encrypts stored personal data with AES-256-GCM, under a key that the database never sees.
 
-What is sealed is bound to its place by a context (such as the code of a ticket), so that nothing can be
-moved from one row to another. A sealed text begins with the name of its form, then the nonce.
+Ciphertexts are bound to where they are stored by a context (such as a ticket's code), so that they cannot be
+moved from one row to another. A ciphertext starts with a format byte and the nonce.
 """
 
 import os
@@ -12,43 +12,43 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
-_FORM = b"\x01"
+_FORMAT = b"\x01"
 _NONCE_BYTES = 12
 
 
 class BrokenSeal(Exception):
-    """It was sealed with another key or for another place, or it has been changed."""
+    """The ciphertext was made with another key or context, or has been modified."""
 
 
 class Seal:
-    """Seals with one key, and opens what was sealed with it or with an earlier one.
+    """Encrypts with one key, and decrypts with that key or an earlier one.
 
     Args:
         key: `KEY_BYTES` secret bytes.
-        old_keys: earlier keys, which only open.
+        old_keys: earlier keys, used for decryption only.
     """
 
     def __init__(self, key: bytes, old_keys: Sequence[bytes] = ()) -> None:
         self._ciphers = [AESGCM(key) for key in (key, *old_keys)]
 
     def closed(self, content: bytes, context: bytes) -> bytes:
-        """The content, sealed for a place. The same content is never sealed alike twice.
+        """Encrypt with a random nonce, so equal contents have different ciphertexts.
 
         Args:
-            content: what nobody else is to read.
-            context: names the place; it is not kept.
+            content: plaintext.
+            context: associated data, needed again for decryption; not stored in the ciphertext.
         """
         nonce = os.urandom(_NONCE_BYTES)
-        return _FORM + nonce + self._ciphers[0].encrypt(nonce, content, context)
+        return _FORMAT + nonce + self._ciphers[0].encrypt(nonce, content, context)
 
     def opened(self, sealed: bytes, context: bytes) -> bytes:
-        """What was sealed for the place.
+        """Decrypt.
 
         Raises:
-            BrokenSeal: it was not sealed with one of the keys for this place.
+            BrokenSeal: the ciphertext was not made with one of the keys and this context.
         """
         nonce, encrypted = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if sealed[:1] != _FORM or len(nonce) != _NONCE_BYTES:
+        if sealed[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
             raise BrokenSeal
         for cipher in self._ciphers:
             with suppress(InvalidTag):

@@ -1,12 +1,12 @@
-"""What stands in a ticket's QR code: which ticket it is, signed, so that a door needs no network to check it.
+"""Signed codes for the QR codes of tickets, which scanners at the entrance can verify offline.
 
-A code is one line of ASCII, short enough for a small symbol:
+A code is one line of ASCII, short enough for a small QR symbol:
 
     FR1.<ticket id>.<screening id>.<seat id>.<signature>
 
 Everything before the last dot is signed with Ed25519 (RFC 8032); the signature is base64url without
-padding. Whoever knows the public key can check a code and nobody else can make one. `FR1` names this form;
-another form gets another name. How a scanner goes about it stands in docs/tickets.md.
+padding. The public key is enough to verify a code, but not to create one. `FR1` is the version of the format.
+docs/tickets.md describes what a scanner does.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -22,7 +22,7 @@ _LONGEST = 200
 
 
 class Admission(NamedTuple):
-    """What a code says."""
+    """The contents of a code."""
 
     ticket_id: int
     screening_id: int
@@ -30,15 +30,15 @@ class Admission(NamedTuple):
 
 
 class ForgedCode(Exception):
-    """The text is no code that was signed with the key."""
+    """The text is not a code signed with the key."""
 
 
 class TicketCodes:
-    """Signs codes with one key, and knows the earlier ones, whose codes are still good.
+    """Signs codes, and publishes the public keys of the current and earlier signing keys.
 
     Args:
-        seed: 32 secret bytes; the same seed gives the same key, so that codes stay good over restarts.
-        old_seeds: seeds of earlier keys, which only verify.
+        seed: 32 secret bytes. The same seed gives the same key, so codes stay valid across restarts.
+        old_seeds: seeds of earlier keys, whose codes are still valid.
     """
 
     def __init__(self, seed: bytes, old_seeds: Sequence[bytes] = ()) -> None:
@@ -47,35 +47,34 @@ class TicketCodes:
         ]
 
     def code(self, admission: Admission) -> str:
-        """The code of a ticket."""
         text = ".".join((FORM, *map(str, admission)))
         return f"{text}.{_encoded(self._key.sign(text.encode()))}"
 
     @property
     def public_key(self) -> bytes:
-        """The 32 bytes that scanners need."""
+        """The raw 32-byte key that scanners need."""
         return _raw(self._key)
 
     @property
     def public_jwk(self) -> dict[str, str]:
-        """The same as a JSON Web Key (RFC 8037), with the same in PEM."""
+        """The public key as a JSON Web Key (RFC 8037), with its PEM encoding added."""
         return _jwk(self._key)
 
     @property
     def old_public_jwks(self) -> list[dict[str, str]]:
-        """The keys whose codes are still good, though new ones are not signed with them."""
+        """Public keys of earlier signing keys, whose codes are still valid."""
         return [_jwk(key) for key in self._old_keys]
 
 
 def read_code(code: str, public_key: bytes) -> Admission:
-    """What a scanner does.
+    """Verify a code, as a scanner does.
 
     Args:
-        code: the text of a QR code.
-        public_key: 32 bytes.
+        code: text of a QR code.
+        public_key: raw key, 32 bytes.
 
     Raises:
-        ForgedCode: nobody with the key has signed this.
+        ForgedCode: the code is malformed or not signed with the key.
     """
     text, _, signature = code.rpartition(".")
     form, *numbers = text.split(".")
@@ -98,8 +97,8 @@ def _jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     return {**known, "x": _encoded(_raw(key)), "pem": pem}
 
 
-def _encoded(octets: bytes) -> str:
-    return urlsafe_b64encode(octets).rstrip(b"=").decode()
+def _encoded(content: bytes) -> str:
+    return urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 def _decoded(text: str) -> bytes:

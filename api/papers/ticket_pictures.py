@@ -1,6 +1,6 @@
-"""QR codes as pictures, for mails and for answers.
+"""QR codes as pictures, for mails and responses.
 
-Drawing takes milliseconds, which the event loop does not have; whoever draws does it in a thread.
+Drawing takes milliseconds, too long for the event loop; call it in a thread.
 """
 
 from base64 import b64encode
@@ -9,7 +9,7 @@ from io import BytesIO
 import segno
 
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml"}
-"""The kinds of pictures."""
+"""Media types of pictures, by kind."""
 
 _PIXELS_PER_MODULE = 6
 
@@ -18,18 +18,22 @@ class TicketPicture:
     """The QR code of a ticket.
 
     Args:
-        code: what stands in it.
+        code: text to encode.
     """
 
     def __init__(self, code: str) -> None:
         self._symbol = segno.make_qr(code, error="m")
 
     def drawn(self, kind: str) -> bytes:
-        """The picture as a file of a kind."""
+        """Draw the picture and return it as a file.
+
+        Args:
+            kind: a key of MEDIA_TYPES.
+        """
         drawing = BytesIO()
         self._symbol.save(drawing, kind=kind, scale=_PIXELS_PER_MODULE)
         return drawing.getvalue()
 
     def data_uri(self, kind: str) -> str:
-        """The same as a `data:` URI (RFC 2397)."""
+        """Draw the picture and return it as a `data:` URI (RFC 2397)."""
         return f"data:{MEDIA_TYPES[kind]};base64,{b64encode(self.drawn(kind)).decode()}"
