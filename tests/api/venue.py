@@ -37,7 +37,7 @@ from engine.policy import Policy
 from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
 from tests.api.caller import Caller
-from tests.api.rooms import memory_room_door
+from tests.api.room_door import memory_room_door
 from tests.http_layer import http_layer
 from tests.signing_keys import STRONG_SECRET
 

@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from frontrow.demo import LOGINS, prepare_demo
 from persistence.bulk import BulkLoader
 from persistence.connector import Connector
-from tests.api.sockets.cinema import receive, receive_close
+from tests.api.cinema import receive, receive_close
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.members import AUTH, PASSWORD, Member, member
 from tests.catalogue.programme import make_room, make_screening

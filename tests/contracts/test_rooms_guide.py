@@ -6,7 +6,7 @@ import pytest
 from tornado.testing import bind_unused_port
 
 from tests.api.caller import Caller
-from tests.api.sockets.cinema import eventually
+from tests.api.cinema import eventually
 from tests.contracts.conftest import OpenCinema
 from tests.contracts.guide_cinema import SCREENING, USER, GuideCinema
 from tests.contracts.room_client import ROOM, RoomClient

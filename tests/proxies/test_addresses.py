@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from api.http1.http_server import HTTPTOOLS, TORNADO
-from tests.api.sockets.cinema import receive_close
+from tests.api.cinema import receive_close
 from tests.house import House
 from tests.proxies.conftest import OpenHouse
 from tests.proxies.visitors import open_socket, visitor

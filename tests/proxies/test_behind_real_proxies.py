@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from websockets.asyncio.client import ClientConnection
 
-from tests.api.sockets.cinema import receive_close
+from tests.api.cinema import receive_close
 from tests.house import House
 from tests.proxies.conftest import OpenHouse
 from tests.proxies.programs import (

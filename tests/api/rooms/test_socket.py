@@ -12,7 +12,7 @@ from api.rooms.client_ids import ClientIdInUse, ClientIds
 from api.rooms.messages import ROOM_SERVER_MESSAGES
 from api.ws.messages import Pong
 from engine.memory import ManualClock
-from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
+from tests.api.cinema import SCREENING, Cinema, eventually, receive, receive_close
 
 ROOM = f"funcion_{SCREENING}"
 DOCUMENTED = {

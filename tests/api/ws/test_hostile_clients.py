@@ -12,7 +12,7 @@ from websockets.frames import Frame, Opcode
 from api.limits import SocketLimits
 from api.ws.connection import SocketConnection
 from api.ws.socket import ClientSocket
-from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
+from tests.api.cinema import Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
 

@@ -9,7 +9,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from api.limits import SocketLimits
 from api.ws.compression import agreed, deflated
 from api.ws.outbox import text_frame
-from tests.api.sockets.cinema import Cinema, Picture, receive
+from tests.api.cinema import Cinema, Picture, receive
 
 SMALL, LARGE = b"[1]", b'{"seat_id":1234567},' * 200
 LARGE_ENOUGH = 100

@@ -35,7 +35,7 @@ from engine.policy import Policy
 from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.replies import SeatMap
-from tests.api.rooms import memory_room_door
+from tests.api.room_door import memory_room_door
 from tests.http_layer import http_layer
 
 SCREENING = 123

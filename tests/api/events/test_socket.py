@@ -9,7 +9,7 @@ from api.events.messages import EVENT_SERVER_MESSAGES
 from api.limits import SocketLimits
 from engine.accounts import RevokedToken
 from engine.memory import ManualClock
-from tests.api.sockets.cinema import SCREENING, Cinema, eventually, receive, receive_close
+from tests.api.cinema import SCREENING, Cinema, eventually, receive, receive_close
 
 pytestmark = pytest.mark.gen_test
 
