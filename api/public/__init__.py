@@ -1,1 +1,1 @@
-"""The public door: tickets by quantity, for guests, as the ticket guide describes it."""
+"""The public API of the ticket guide: events, ticket types, and reservations by quantity, open to guests."""

@@ -1,4 +1,4 @@
-"""`/api/admin/events`: which events there are, and who may know of them."""
+"""`/api/admin/events`: administration of events and their invitations."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -23,8 +23,6 @@ admin_events = Resource("/api/admin/events", tag="Events")
 
 
 class EventDetails(Input):
-    """What takes place, where and when."""
-
     title = text(200, required=True, metadata={"example": "Night of the Brass Bands"})
     description = optional_text(5000)
     venue = optional_text(200, metadata={"example": "Harbour Hall"})
@@ -32,14 +30,16 @@ class EventDetails(Input):
         required=True,
         attribute="starts_at",
         metadata={
-            "description": "In the future, at most five years; until then tickets are sold.",
+            "description": "In the future, at most five years ahead. Sales end when the event starts.",
             "example": "2030-06-21T20:00:00.000Z",
         },
     )
-    end_date = Moment(attribute="ends_at", metadata={"description": "By default three hours later."})
+    end_date = Moment(
+        attribute="ends_at", metadata={"description": "Three hours after the start by default."}
+    )
     private = Flag(
         metadata={
-            "description": "Whether only administrators and invited users may know of it.",
+            "description": "Whether only administrators and invited users can see the event.",
             "example": False,
         }
     )
@@ -57,10 +57,10 @@ class AdminEvent(PublicEvent):
 
 
 def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
-    """What is stored: with its end, which moves along with the beginning unless it is given.
+    """Return the values to store. Unless `ends_at` is given, it moves with `starts_at`.
 
     Raises:
-        InvalidInput: what is given is not in the future, or the end not after the beginning.
+        InvalidInput: the given start is not in the future, or the end is not after the start.
     """
     values = dict(given)
     if "starts_at" in given:
@@ -71,7 +71,7 @@ def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> M
         values.setdefault("ends_at", given["starts_at"] + length)
     whole = {**(present or {}), **values}
     if not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
-        raise InvalidInput({"endDate": ["Must be after the beginning, by a month at most."]})
+        raise InvalidInput({"endDate": [f"Must be after startDate, by at most {LONGEST.days} days."]})
     return values
 
 
@@ -84,12 +84,12 @@ administration = Administration(
     prepare=_prepared,
 )
 administration.list("", EventSearch)
-administration.create("", EventDetails, doc="Create an event.\n\nIts ticket types are created by themselves.")
+administration.create("", EventDetails, doc="Create an event.\n\nCreate its ticket types separately.")
 administration.read("/{event_id}")
 administration.update(
     "/{event_id}",
     EventDetails,
-    doc="Change an event; fields that are not given stay as they are.\n\nIt takes effect at once.",
+    doc="Update an event. Omitted fields keep their values.\n\nThe change takes effect immediately.",
 )
 administration.delete("/{event_id}")
 administration.close("/{event_id}")

@@ -1,4 +1,4 @@
-"""`/api/admin/ticket-types`: what events sell by quantity, how many, when, and for how much."""
+"""`/api/admin/ticket-types`: the ticket types of events, with capacity, price and sales period."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,30 +19,26 @@ admin_ticket_types = Resource("/api/admin/ticket-types", tag="Ticket types")
 
 
 class TicketTypeDetails(Input):
-    """What is sold, and under which terms."""
-
     name = text(100, required=True, metadata={"example": "Standing"})
     description = optional_text(2000)
-    price = Money(required=True, metadata={"example": 25.5, "description": "That of one, when it is bought."})
+    price = Money(
+        required=True, metadata={"example": 25.5, "description": "Price per ticket at the time of purchase."}
+    )
     capacity = fields.Integer(
         required=True, strict=True, validate=validate.Range(1, CAPACITY_LIMIT), metadata={"example": 100}
     )
     max_per_order = fields.Integer(
         strict=True,
         validate=validate.Range(1, CAPACITY_LIMIT),
-        metadata={"description": f"Of one reservation; by default {USUAL_MAX_PER_ORDER}."},
+        metadata={"description": f"Most tickets per reservation; {USUAL_MAX_PER_ORDER} by default."},
     )
-    sales_start = Moment(
-        allow_none=True, metadata={"description": "From when on it is reserved; null for at once."}
-    )
+    sales_start = Moment(allow_none=True, metadata={"description": "When sales open; null for immediately."})
     sales_end = Moment(
-        allow_none=True, metadata={"description": "Until when; null for the beginning of the event."}
+        allow_none=True, metadata={"description": "When sales close; null for the start of the event."}
     )
 
 
 class NewTicketType(TicketTypeDetails):
-    """A ticket type of an event."""
-
     event_id = Id(required=True, metadata={"example": "17"})
 
 
@@ -64,22 +60,18 @@ class AdminTicketType(Named):
 
 
 class TicketTypeList(ListQuery):
-    """Which ticket types are wanted."""
+    """Query parameters for listing ticket types."""
 
     event_id = Id()
 
 
 def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
-    """What is stored.
-
-    Raises:
-        InvalidInput: the sales would end before they begin.
-    """
+    """Return the values to store. Raises InvalidInput if sales would end before they start."""
     values = dict(given) if present else {"max_per_order": USUAL_MAX_PER_ORDER, **given}
     whole = {**(present or {}), **values}
     start, end = whole.get("sales_start"), whole.get("sales_end")
     if start is not None and end is not None and end <= start:
-        raise InvalidInput({"salesEnd": ["Must be after the beginning of the sales."]})
+        raise InvalidInput({"salesEnd": ["Must be after salesStart."]})
     return values
 
 
@@ -98,9 +90,9 @@ administration.update(
     "/{ticket_type_id}",
     TicketTypeDetails,
     doc=(
-        "Change a ticket type; fields that are not given stay as they are.\n\n"
-        "It takes effect at once, also for what is reserved and not yet bought; what is sold keeps its "
-        "price. There cannot be fewer than are sold and reserved."
+        "Update a ticket type. Omitted fields keep their values.\n\n"
+        "The change takes effect immediately, also for reserved tickets; sold tickets keep their price. "
+        "The capacity cannot be lower than the number of sold and reserved tickets."
     ),
 )
 administration.delete("/{ticket_type_id}")

@@ -1,11 +1,11 @@
-"""The operations by which administrators keep what is sold, declared in a line each.
+"""Administration of events and ticket types, one line of declaration per operation.
 
     administration = Administration(admin_events, "event", AdminEvent, lambda catalogue: catalogue.events, …)
     administration.list("", ListQuery)
     administration.create("", EventDetails)
 
-It is `api.catalogue.collection` for what the engine sells from: changes suspend the sales of the event, and
-what has been remembered of it is forgotten.
+The counterpart of `api.catalogue.collection` for records that the engine sells from: a change suspends the
+sales of its event, and clears the cache of offers.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,8 +26,6 @@ Written = TypeVar("Written")
 
 
 class Deleted(Named):
-    """What is not there any more."""
-
     id = identifier("17")
 
 
@@ -35,12 +33,13 @@ class Administration:
     """Declares the operations of a resource.
 
     Args:
-        resource: what they are declared on.
-        kind: what one record is called, e.g. "ticket_type".
-        shape: how a record is shown.
-        rows: where the records are.
-        event_of: the event that a stored record, or a new one, belongs to; None if it is a new event itself.
-        prepare: what is stored, given what a request says, and the record that it changes, if it is not new.
+        resource: the resource to add the operations to.
+        kind: singular name of a record, e.g. "ticket_type"; used in operation names and texts.
+        shape: response schema of a record.
+        rows: selects the stored records from the catalogue.
+        event_of: returns the id of the event that a record belongs to; None if the record is an event.
+        prepare: returns the values to store. Takes the call, the values of the request, and the record to
+            update (None for a new one). May raise InvalidInput.
     """
 
     def __init__(
@@ -62,7 +61,7 @@ class Administration:
         self._prepare = prepare
 
     def list(self, path: str, query: type[ListQuery]) -> None:
-        """GET: a page of the records that fit the query."""
+        """Declare a GET that answers a page of the records matching the query."""
 
         async def list_records(call: Call, window: Window, **wanted: Any) -> Content:
             records, total = await self._rows(call.services.catalogue).page(
@@ -78,7 +77,7 @@ class Administration:
         )
 
     def create(self, path: str, body: type[RequestSchema], *, doc: str) -> None:
-        """POST: make a record."""
+        """Declare a POST that inserts a record."""
 
         async def create(call: Call, **given: Any) -> Content:
             values = self._prepare(call, given, None)
@@ -86,7 +85,7 @@ class Administration:
             if event_id is None:
                 made = await rows.insert(values)
             else:
-                made = await _changed(call, event_id, lambda: rows.insert(values))
+                made = await _change(call, event_id, lambda: rows.insert(values))
             return Content(self._shape.dump(made), f"{self._noun.capitalize()} created successfully")
 
         self._declare(
@@ -99,7 +98,7 @@ class Administration:
         )
 
     def read(self, path: str) -> None:
-        """GET: one record."""
+        """Declare a GET of one record."""
 
         async def read(call: Call, **ids: int) -> Any:
             (record_id,) = ids.values()
@@ -112,7 +111,7 @@ class Administration:
         )
 
     def update(self, path: str, body: type[RequestSchema], *, doc: str) -> None:
-        """PATCH: change the fields that are given and leave the others."""
+        """Declare a PATCH that changes the given fields and keeps the others."""
 
         async def update(call: Call, **given: Any) -> Content:
             record_id = given.pop(f"{self._kind}_id")
@@ -128,61 +127,61 @@ class Administration:
         )
 
     def delete(self, path: str) -> None:
-        """DELETE: remove a record of which nothing was sold or is reserved."""
+        """Declare a DELETE, refused with InUse once tickets were sold or while some are reserved."""
 
         async def delete(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
             rows = self._rows(call.services.catalogue)
             present = await rows.find(record_id)
-            await _changed(call, self._owner(present), lambda: rows.delete(record_id))
+            await _change(call, self._owner(present), lambda: rows.delete(record_id))
             return Content({"id": str(record_id)}, f"{self._noun.capitalize()} deleted successfully")
 
         self._declare(
             *("DELETE", path, delete, f"delete_{self._kind}"),
-            f"Delete a {self._noun} of which nothing was ever sold and nothing is reserved.",
+            f"Delete a {self._noun} without sold or reserved tickets.",
             answers=Deleted(),
             durable=True,
             refusals=(NotFound, InUse),
         )
 
     def close(self, path: str) -> None:
-        """POST …/close and …/reopen: whether anything more of a record is reserved."""
-        for action, deed in (("close", "closed"), ("reopen", "reopened")):
+        """Declare POST …/close and …/reopen, which stop and resume sales."""
+        for action, past in (("close", "closed"), ("reopen", "reopened")):
             self._declare(
-                *("POST", f"{path}/{action}", self._closing(action, deed), f"{action}_{self._kind}"),
-                "Reserve nothing more; what is reserved may still be bought."
+                *("POST", f"{path}/{action}", self._closing(action, past), f"{action}_{self._kind}"),
+                f"Close a {self._noun}: accept no new reservations. Existing ones can still be purchased."
                 if action == "close"
-                else f"Sell tickets of a closed {self._noun} again.",
+                else f"Reopen a closed {self._noun} for reservations.",
                 answers=self._shape,
                 durable=True,
                 refusals=(NotFound,),
             )
 
-    def _closing(self, action: str, deed: str) -> Callable[..., Awaitable[Content]]:
+    def _closing(self, action: str, past: str) -> Callable[..., Awaitable[Content]]:
         async def closing(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
             rows, now = self._rows(call.services.catalogue), call.services.clock.now()
 
             async def write() -> Record:
-                # Another request may have closed it since it was found.
+                # Read again, since another request may have closed it meanwhile.
                 closed_at = (await rows.find(record_id))["closed_at"] or datetime.fromtimestamp(now, UTC)
                 return await rows.update(record_id, {"closed_at": closed_at if action == "close" else None})
 
             owner = self._owner(await rows.find(record_id))
-            return self._told(await _changed(call, owner, write), deed)
+            return self._success(await _change(call, owner, write), past)
 
         return closing
 
-    async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], deed: str) -> Content:
+    async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], past: str) -> Content:
         rows = self._rows(call.services.catalogue)
-        record = await _changed(call, self._owner(present), lambda: rows.update(present["id"], values))
-        return self._told(record, deed)
+        record = await _change(call, self._owner(present), lambda: rows.update(present["id"], values))
+        return self._success(record, past)
 
-    def _told(self, record: Record, deed: str) -> Content:
-        return Content(self._shape.dump(record), f"{self._noun.capitalize()} {deed} successfully")
+    def _success(self, record: Record, past: str) -> Content:
+        return Content(self._shape.dump(record), f"{self._noun.capitalize()} {past} successfully")
 
     def _owner(self, present: Record) -> int:
-        """The event whose sales a change of a stored record suspends."""
+        """Return the id of the event that a stored record belongs to, or of the event itself."""
         event_id = self._event_of(present)
         return present["id"] if event_id is None else event_id
 
@@ -192,8 +191,8 @@ class Administration:
         self._resource.declare(method, path, access=Access.ADMIN, refusals=refusals, **declaration)(handler)
 
 
-async def _changed(call: Call, event_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-    """Change an event, or what belongs to it, while nothing is sold for it."""
+async def _change(call: Call, event_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
+    """Run `write` while the sales of an event are suspended, and clear the cache of offers."""
     try:
         return await call.services.screenings.change(event_id, write)
     finally:

@@ -1,7 +1,7 @@
-"""Releasing what has expired, on request: sections 9 to 11 of the ticket guide.
+"""Releases expired reservations on request: sections 9 to 11 of the ticket guide.
 
-Timers do the same at the moment of expiry, so there is hardly ever anything left to do; whoever has a cron
-job for it may keep it.
+Timers release reservations as they expire, so there is hardly ever anything left to do. The endpoints exist
+for clients of the guide that call them from a cron job.
 """
 
 import time
@@ -20,8 +20,6 @@ _CLEANED = "Cleanup completed successfully"
 
 
 class CleanupOfReservations(Named):
-    """What a cleanup has done."""
-
     cleaned_count = fields.Integer(
         required=True, metadata={"description": "Tickets and seats that were released.", "example": 0}
     )
@@ -30,11 +28,11 @@ class CleanupOfReservations(Named):
 
 
 class ReservationFigures(Named):
-    """How many reservations of tickets there are and were."""
+    """Numbers of reservations by status."""
 
     active = fields.Integer(required=True, metadata={"example": 12})
     overdue = fields.Integer(
-        required=True, metadata={"description": "Expired, and just about to be released.", "example": 0}
+        required=True, metadata={"description": "Expired but not yet released.", "example": 0}
     )
     expired = fields.Integer(required=True, metadata={"example": 31})
     converted = fields.Integer(required=True, metadata={"example": 60})
@@ -52,7 +50,7 @@ async def clean_up_reservations(call: Call) -> Document:
 
 @cleanup.get("/cleanup", access=Access.ADMIN, answers=ReservationFigures)
 async def get_reservation_statistics(call: Call) -> Document:
-    """How many reservations there are and were, and when the next one expires."""
+    """Get the number of reservations by status, and when the next one expires."""
     await call.written()
     now = call.services.clock.now()
     counted = await call.services.reservations.statistics(now)
@@ -70,9 +68,9 @@ async def get_reservation_statistics(call: Call) -> Document:
 
 @cron.get("/cleanup-reservations", access=Access.CRON, answers=CleanupOfReservations, message=_CLEANED)
 async def clean_up_by_clock(call: Call) -> Document:
-    """Release every reservation that has expired; for callers that a clock sends.
+    """Release every reservation that has expired; for cron jobs.
 
-    They send the secret of the server's settings as a Bearer token.
+    Send the secret in `FRONTROW_CRON_SECRET` as a Bearer token.
     """
     return await _cleaned(call)
 

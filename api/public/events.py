@@ -1,4 +1,4 @@
-"""`/api/public/events` and `/api/public/availability`: what there is to reserve, and how many are left."""
+"""`/api/public/events` and `/api/public/availability`: events, ticket types and how many tickets are left."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,8 +20,6 @@ public_events = Resource("/api/public", tag="Events")
 
 
 class PublicEvent(Named):
-    """An event."""
-
     id = identifier("17")
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     description = fields.String(required=True)
@@ -32,7 +30,7 @@ class PublicEvent(Named):
         lambda event: event["closed_at"] is not None,
         bool,
         required=True,
-        metadata={"type": "boolean", "description": "Whether nothing more is reserved."},
+        metadata={"type": "boolean", "description": "Whether sales are closed."},
     )
 
 
@@ -40,7 +38,7 @@ _events = PublicEvent(many=True)
 
 
 class Availability(Named):
-    """How many tickets of a type there are; `total` is the sum of the others."""
+    """Numbers of tickets of one type; `total` is the sum of the others."""
 
     total = fields.Integer(required=True, metadata={"example": 100})
     sold = fields.Integer(required=True, metadata={"example": 60})
@@ -49,8 +47,6 @@ class Availability(Named):
 
 
 class PublicTicketType(Availability):
-    """A ticket type with how many are left now."""
-
     id = identifier("5")
     name = fields.String(required=True, metadata={"example": "Standing"})
     description = fields.String(required=True)
@@ -59,13 +55,11 @@ class PublicTicketType(Availability):
     sales_start = Moment(required=True, allow_none=True)
     sales_end = Moment(required=True, allow_none=True)
     on_sale = fields.Boolean(
-        required=True, metadata={"description": "Whether it can be reserved now, as long as there are any."}
+        required=True, metadata={"description": "Whether sales are open, regardless of availability."}
     )
 
 
 class EventWithTickets(PublicEvent):
-    """An event and what it sells."""
-
     ticket_types = fields.List(fields.Nested(PublicTicketType), required=True)
 
 
@@ -73,35 +67,37 @@ _event = EventWithTickets()
 
 
 class EventSearch(ListQuery):
-    """Which events are wanted."""
+    """Query parameters for listing events."""
 
     search = text(
-        200, attribute="q", metadata={"description": "Accents, case and small typing errors are forgiven."}
+        200, attribute="q", metadata={"description": "Tolerates differences in accents and case, and typos."}
     )
-    venue = text(200, metadata={"description": "Whatever the case."})
-    from_ = Moment(data_key="from", attribute="from", metadata={"description": "That begin then or later."})
-    to = Moment(metadata={"description": "That begin before."})
+    venue = text(200, metadata={"description": "Case-insensitive."})
+    from_ = Moment(
+        data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
+    )
+    to = Moment(metadata={"description": "Starting before this time."})
 
 
 @public_events.get(
     "/events", access=Access.GUEST, query=EventSearch, answers=PublicEvent(many=True), listed=True
 )
 async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
-    """List events, the next one first.
+    """List events, earliest start first.
 
-    Only those to come, unless `from` says otherwise. Private ones are seen by whom they are for.
+    Lists upcoming events unless `from` is given. Private events are only visible to invited users.
     """
     records, total = await call.services.catalogue.events.page(
-        {"from": _now(call), **wanted, **_visible(call)}, limit=window.limit, offset=window.offset
+        {"from": _now(call), **wanted, **_visibility_filter(call)}, limit=window.limit, offset=window.offset
     )
     return window.content(_events.dump(records), total)
 
 
 @public_events.get("/events/{event_id}", access=Access.GUEST, answers=EventWithTickets, refusals=(NotFound,))
 async def get_event(call: Call, event_id: int) -> Document:
-    """Get an event with its ticket types, and how many of each are left."""
+    """Get an event with its ticket types and their availability."""
     catalogue = call.services.catalogue
-    event = await catalogue.events.find(event_id, **_visible(call))
+    event = await catalogue.events.find(event_id, **_visibility_filter(call))
     types, _ = await catalogue.ticket_types.page({"event_id": event_id}, limit=TYPES_SHOWN, offset=0)
     stock: Stock = await call.ask(ReadStock(event_id))
     shown = [
@@ -117,7 +113,7 @@ async def get_event(call: Call, event_id: int) -> Document:
     "/availability/{ticket_type_id}", access=Access.GUEST, answers=Availability, refusals=(NotFound,)
 )
 async def get_ticket_availability(call: Call, ticket_type_id: int) -> Document:
-    """How many tickets of a type are left at this moment."""
+    """Get the current availability of a ticket type."""
     offer = await call.services.offers.find(str(ticket_type_id), call.identity)
     stock: Stock = await call.ask(ReadStock(offer.event_id))
     if (level := stock.ticket_types.get(ticket_type_id)) is None:
@@ -134,8 +130,8 @@ def _level(level: StockLevel) -> dict[str, Any]:
     }
 
 
-def _visible(call: Call) -> dict[str, Any]:
-    """The filter that leaves out what the caller may not know of."""
+def _visibility_filter(call: Call) -> dict[str, Any]:
+    """Return the filter that hides events which the caller may not see."""
     return {} if call.admin else {"visible_to": call.user_id}
 
 

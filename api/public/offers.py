@@ -1,8 +1,7 @@
-"""What ticket types are and whose they are, remembered, so that a reservation costs no query.
+"""A cache of ticket types and their events, so that a reservation needs no database query.
 
-An id is never used again and a type never changes its event, so what is remembered can only be out of date in
-what is shown: names, prices, and who is invited. Changes made here are seen at once, those made by another
-server after `FRESH_SECONDS`.
+Ids are never reused and a ticket type never changes its event, so only names, prices and invitations can be
+stale. Changes made on this server are visible immediately, changes made on another after `FRESH_SECONDS`.
 """
 
 from collections.abc import Callable
@@ -19,11 +18,11 @@ _OVERHEAD_BYTES = 1024
 
 
 class Offers:
-    """The offers that were asked for lately.
+    """The cache of offers.
 
     Args:
-        rows: where all are stored.
-        now: the time in seconds.
+        rows: reads stored offers.
+        now: returns the time in seconds.
     """
 
     def __init__(self, rows: TicketTypeRows, now: Callable[[], float]) -> None:
@@ -33,14 +32,14 @@ class Offers:
         self._changes = 0
 
     async def find(self, shown_id: str, identity: Identity | None) -> Offer:
-        """An offer that a caller may know of.
+        """Return an offer that the caller may see.
 
         Args:
-            shown_id: id of a ticket type, as it is on the wire.
-            identity: the caller.
+            shown_id: id of a ticket type, as clients send it.
+            identity: the caller; None without a token.
 
         Raises:
-            NotFound: there is none, or none for the caller.
+            NotFound: the ticket type does not exist or the caller may not see its event.
         """
         ticket_type_id = id_of(shown_id)
         if ticket_type_id is not None:
@@ -50,10 +49,10 @@ class Offers:
         raise NotFound("ticket_type", shown_id)
 
     async def of(self, ticket_type_id: int) -> Offer:
-        """An offer, whoever may know of it.
+        """Return an offer, without checking who may see it.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the ticket type does not exist.
         """
         known = self._known.get(ticket_type_id)
         if known is not None and self._now() < known[1]:
@@ -76,6 +75,6 @@ class Offers:
         return offer
 
     def forget(self) -> None:
-        """Look everything up again: an event or a ticket type has changed."""
+        """Clear the cache, because an event or a ticket type has changed."""
         self._changes += 1
         self._known = RecentlyUsed(_MEMORY_BYTES)

@@ -1,4 +1,4 @@
-"""Phone numbers as people write them, in the one form in which they are kept: E.164, with its plus."""
+"""Parses phone numbers as people write them into E.164, the form in which they are stored."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,8 +19,8 @@ from phonenumbers.phonenumberutil import ndd_prefix_for_region
 from api.limits import Limits
 from api.rest.fields import Limited
 
-_WRITTEN_LIMIT = 60
-"""Characters of a number with its gaps, brackets and what else people put between digits."""
+_INPUT_LIMIT = 60
+"""Longest input in characters, with the spaces, brackets and dashes that people put between digits."""
 
 _GAPS = re.compile(r"[\s()./-]")
 _DIGITS = re.compile(r"\+?[1-9][0-9]{6,14}", re.ASCII)
@@ -29,8 +29,8 @@ _DIGITS = re.compile(r"\+?[1-9][0-9]{6,14}", re.ASCII)
 class Phone(fields.String, Limited):
     """A phone number.
 
-    A plus or `00` begins an international number. Any other number is read as one of the server's region if
-    the region has such numbers, and as an international number without its plus otherwise.
+    A number that starts with a plus or `00` is international. Any other number is a national number of the
+    server's region if it is valid there, and an international number without its plus otherwise.
     """
 
     default_error_messages = {  # noqa: RUF012
@@ -38,23 +38,23 @@ class Phone(fields.String, Limited):
     }
 
     def limit_to(self, limits: Limits) -> None:
-        """Take numbers of the server's own region without a country code."""
+        """Accept numbers of the server's region without a country code."""
         self._region = limits.phone_region or None
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         written = super()._deserialize(value, attr, data)
-        number = e164(written, self._region) if len(written) <= _WRITTEN_LIMIT else None
+        number = e164(written, self._region) if len(written) <= _INPUT_LIMIT else None
         if number is None:
             raise self.make_error("invalid")
         return number
 
 
 def e164(written: str, region: str | None) -> str | None:
-    """A number in E.164, e.g. "+492281234567"; None if it is not a phone number.
+    """Return a number in E.164, e.g. "+492281234567"; None if it is not a phone number.
 
     Args:
-        written: the number as somebody has written it.
-        region: whose numbers may lack a country code, e.g. "DE".
+        written: the number as entered.
+        region: country whose numbers may omit the country code, e.g. "DE"; None for none.
     """
     readings = list(_readings(written.strip(), region))
     for fits in (is_valid_number, is_possible_number):
@@ -67,12 +67,12 @@ def e164(written: str, region: str | None) -> str | None:
 
 
 def _readings(written: str, region: str | None) -> Iterator[PhoneNumber]:
-    """Possible interpretations of a number, the likeliest first."""
+    """Yield the possible interpretations of a number, most likely first."""
     attempts: list[tuple[str, str | None]] = [(written, region)]
     if written.startswith("00"):
         attempts = [(f"+{written[2:]}", None)]
     elif not written.startswith(("+", "0")):
-        # Where numbers within a region begin with 0, one that does not has its country code.
+        # If national numbers start with 0, a number that does not start with 0 has a country code.
         begin_with_zero = region is not None and ndd_prefix_for_region(region, True) == "0"
         attempts.insert(0 if begin_with_zero else 1, (f"+{written}", None))
     for text, home in attempts:

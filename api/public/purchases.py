@@ -1,7 +1,7 @@
-"""`/api/public/reservations/{id}/purchase`: a reservation becomes tickets, section 7 of the ticket guide.
+"""`/api/public/reservations/{id}/purchase`: turns a reservation into tickets, section 7 of the ticket guide.
 
-What buyers say of themselves and of those who come along is sealed before it leaves this module, each with
-its ticket; nothing else ever sees it.
+The personal data of buyers and ticket holders is encrypted, per ticket, before it leaves this module; no
+other module sees it in plain text.
 """
 
 import re
@@ -52,21 +52,22 @@ purchases = Resource("/api/public", tag="Reservations")
 _IDENTITY_TYPE = re.compile(r"[^\W_][\w .-]*")
 
 
-def _a_word_or_a_few(text: str) -> None:
-    """Not a `Regexp` validator, because `\\w` matches only ASCII in the document's ECMAScript patterns."""
+def _validate_identity_type(text: str) -> None:
+    """Validate with a function instead of `Regexp`, because `\\w` is ASCII-only in OpenAPI's ECMAScript."""
     if not _IDENTITY_TYPE.fullmatch(text):
-        raise ValidationError("Must be a word or a few: letters, digits, blanks, dots and hyphens.")
+        raise ValidationError("Must consist of letters, digits, spaces, dots and hyphens.")
 
 
 class PersonDetails(Input):
-    """Somebody who buys tickets, or comes with one."""
+    """A buyer or a ticket holder."""
 
     full_name = text(200, required=True, metadata={"example": "Ada Example"})
     identity_type = fields.String(
         required=True,
-        validate=[validate.Length(1, 40), _a_word_or_a_few],
+        validate=[validate.Length(1, 40), _validate_identity_type],
         metadata={
-            "description": "The kind of document: letters and digits of any script, spaces, dots, hyphens.",
+            "description": "Type of identity document: letters and digits of any script, spaces, dots, "
+            "hyphens.",
             "example": "passport",
         },
     )
@@ -76,8 +77,6 @@ class PersonDetails(Input):
 
 
 class PurchaseDetails(ByGuest):
-    """Who buys, and who comes."""
-
     buyer_info = fields.Nested(PersonDetails, required=True)
     ticket_holders = fields.List(
         fields.Nested(PersonDetails),
@@ -88,13 +87,11 @@ class PurchaseDetails(ByGuest):
 
 
 class TicketHolder(Named):
-    """Who comes with a ticket."""
-
     full_name = fields.String(required=True, allow_none=True)
 
 
 class TicketOfReservation(Named):
-    """A ticket that was bought."""
+    """A purchased ticket."""
 
     id = identifier("2001")
     code = fields.String(required=True, metadata={"example": "7K4M-2XPD-9RTA-CW3E"})
@@ -105,15 +102,13 @@ class TicketOfReservation(Named):
     holder = fields.Nested(TicketHolder, required=True)
     qr_code = fields.String(
         required=True,
-        metadata={"description": "What stands in the QR code; see `GET /api/v1/tickets/qr-key`."},
+        metadata={"description": "Text of the QR code; see `GET /api/v1/tickets/qr-key`."},
     )
     qr_code_png = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
     qr_code_svg = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
 
 
 class Purchase(Named):
-    """What was bought."""
-
     reservation = fields.Nested(ReservationOfTickets, required=True)
     tickets = fields.List(fields.Nested(TicketOfReservation), required=True)
     total_price = fields.Float(required=True, metadata={"example": 51.0})
@@ -146,10 +141,10 @@ async def purchase_reservation(
     buyer_info: Mapping[str, str],
     ticket_holders: Sequence[Mapping[str, str]],
 ) -> Document:
-    """Turn a reservation into tickets, one for each ticket holder.
+    """Purchase a reservation: turn it into tickets, one for each ticket holder.
 
-    It needs a user's token, whose the tickets then are, unless the server lets sessions buy. The same
-    reservation again gives the same tickets.
+    Requires a user's token, unless the server allows guests to buy. The tickets belong to that user.
+    Purchasing the same reservation again returns the same tickets.
     """
     if call.identity is None and not call.services.guest_purchase:
         raise NotAuthenticated
@@ -158,7 +153,7 @@ async def purchase_reservation(
     offer = await offer_of(call, present)
     if present.status != "converted":
         require_active(present)
-        _require_one_each(present.quantity, ticket_holders)
+        _require_holder_per_ticket(present.quantity, ticket_holders)
     sale = call.services.box_office.purchase(
         call.buyer,
         owner,
@@ -184,24 +179,24 @@ async def purchase_reservation(
     }
 
 
-def _require_one_each(quantity: int, ticket_holders: Sequence[object]) -> None:
+def _require_holder_per_ticket(quantity: int, ticket_holders: Sequence[object]) -> None:
     if len(ticket_holders) != quantity:
         raise _wrong_number(quantity)
 
 
 def _wrong_number(quantity: int) -> InvalidInput:
-    one_each = "the one ticket" if quantity == 1 else f"each of the {quantity} tickets"
-    return InvalidInput({"ticketHolders": [f"Must name one person for {one_each}."]})
+    tickets = "1 ticket" if quantity == 1 else f"{quantity} tickets"
+    return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
 
 
 def _paper(seal: Seal, buyer: Mapping[str, str], holder: Mapping[str, str]) -> Paper:
-    """What a ticket is issued with: its code, and who bought it and comes with it, sealed."""
+    """Return a new ticket code, and the encrypted personal data of its buyer and holder."""
     code = new_ticket_code()
     return Paper(code, seal.closed(orjson.dumps({"buyer": buyer, "holder": holder}), code.encode()))
 
 
 def ticket_documents(tickets: Sequence[Ticket], seal: Seal, codes: TicketCodes) -> list[dict[str, Any]]:
-    """Tickets as their buyer gets them. It takes milliseconds for each, so it is for a thread."""
+    """Return the response documents of tickets. Takes milliseconds per ticket; run it in a worker."""
     return [_ticket_document(ticket, seal, codes) for ticket in tickets]
 
 
@@ -223,7 +218,7 @@ def _ticket_document(ticket: Ticket, seal: Seal, codes: TicketCodes) -> dict[str
 
 
 def _name_of_holder(ticket: Ticket, seal: Seal) -> str | None:
-    """Who comes with a ticket; None if that was sealed with a key that is not in use any more."""
+    """Return the name of the ticket holder; None if it was encrypted with a key no longer in use."""
     try:
         paper = seal.opened(ticket.paper or b"", (ticket.code or "").encode())
     except BrokenSeal:
@@ -248,7 +243,7 @@ def _declare_picture(kind: str) -> None:
         return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
 
     picture.__name__ = f"get_ticket_{kind}"
-    picture.__doc__ = f"The QR code of one of the caller's tickets, as {kind.upper()}."
+    picture.__doc__ = f"Get the QR code of one of the caller's tickets, as {kind.upper()}."
     purchases.get(
         f"/tickets/{{ticket_id}}/qr.{kind}",
         access=Access.GUEST,

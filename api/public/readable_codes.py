@@ -1,8 +1,8 @@
-"""Codes that people read aloud and type: no two characters look alike, and a slip is noticed.
+"""Codes that people read aloud and type, with an unambiguous alphabet and a check character.
 
-Of 0 O Q, 1 I L, 2 Z, 5 S, 6 G, 8 B and U V one at most is in the alphabet, which leaves 23 characters. The
-last character of a code is a check: since 23 is prime, the weighted sum of all tells one wrong character, and
-two neighbours that are swapped.
+At most one character of each look-alike group (0 O Q, 1 I L, 2 Z, 5 S, 6 G, 8 B, U V) is in the alphabet,
+which leaves 23. The last character of a code is a weighted checksum. Since 23 is prime, it detects any single
+wrong character and any swap of two neighbours.
 """
 
 import secrets
@@ -11,16 +11,16 @@ from collections.abc import Sequence
 ALPHABET = "2346789ACDEFHJKMNPRTWXY"
 GROUP = 4
 TICKET_CHARACTERS = 15
-"""Random characters of a ticket's code: 67 bits, so that no two tickets ever get the same."""
+"""Random characters in a ticket code: 67 bits, enough to avoid collisions and guessing."""
 
 _SHORTEST = 2 * GROUP - 1
 
 
 def code_of(number: int) -> str:
-    """The code of a reservation, e.g. "2222-22TK-R7": that of a number, and of no other number.
+    """Return the code of a reservation, e.g. "2222-22TK-R7"; distinct numbers have distinct codes.
 
     Args:
-        number: zero or more.
+        number: id of the reservation, at least 0.
     """
     values: list[int] = []
     while number or len(values) < _SHORTEST:
@@ -30,7 +30,7 @@ def code_of(number: int) -> str:
 
 
 def new_ticket_code() -> str:
-    """A code that nobody can guess, for a ticket."""
+    """Return a random code for a ticket."""
     return _written([secrets.randbelow(len(ALPHABET)) for _ in range(TICKET_CHARACTERS)])
 
 
@@ -40,6 +40,6 @@ def _written(values: Sequence[int]) -> str:
 
 
 def _check(values: Sequence[int]) -> int:
-    # Weights repeat after 22, none is 0, and neighbours have different ones.
+    # Weights run from 1 to 22 and repeat; none is 0, and neighbours have different weights.
     weighted = (value * (place % (len(ALPHABET) - 1) + 1) for place, value in enumerate(reversed(values), 1))
     return -sum(weighted) % len(ALPHABET)

@@ -1,4 +1,4 @@
-"""Why something cannot be done with a reservation, in the words of whoever reserves tickets and no seats.
+"""Refusals that concern reservations of the public API.
 
 ReservationNotFound 404, NotYourReservation 403
 ReservationExpired 409, ReservationConverted 409, ReservationCancelled 409
@@ -12,8 +12,6 @@ from api.errors import ApiError
 
 
 class ReservationNotFound(ApiError):
-    """There is no such reservation."""
-
     status, code = 404, "reservation_not_found"
 
     def __init__(self) -> None:
@@ -21,16 +19,16 @@ class ReservationNotFound(ApiError):
 
 
 class NotYourReservation(ApiError):
-    """It was made by another session or user."""
+    """The reservation was made by another session or user."""
 
     status, code = 403, "not_your_reservation"
 
     def __init__(self) -> None:
-        super().__init__("This reservation was made by somebody else")
+        super().__init__("This reservation belongs to another session or user")
 
 
 class ReservationOver(ApiError):
-    """Nothing can be done with it any more."""
+    """The reservation is no longer active."""
 
     status = 409
     detail: ClassVar[str]
@@ -40,28 +38,28 @@ class ReservationOver(ApiError):
 
 
 class ReservationExpired(ReservationOver):
-    """Its time is over, and its tickets may be somebody else's."""
+    """The reservation has expired; its tickets are available to others."""
 
     code, detail = "reservation_expired", "This reservation has expired"
 
 
 class ReservationConverted(ReservationOver):
-    """It has been bought."""
+    """The reservation has been purchased."""
 
-    code, detail = "reservation_converted", "The tickets of this reservation have been bought"
+    code, detail = "reservation_converted", "This reservation has already been purchased"
 
 
 class ReservationCancelled(ReservationOver):
-    """It was given back."""
+    """The reservation was cancelled by its owner."""
 
     code, detail = "reservation_cancelled", "This reservation has been cancelled"
 
 
 class ReservationNotExtendable(ApiError):
-    """It has been extended as often or as far as one may be.
+    """The reservation has reached the limit of extensions or of its total duration.
 
     Args:
-        reason: which of the two.
+        reason: names the limit.
     """
 
     status, code = 409, "extension_limit_reached"
@@ -71,12 +69,12 @@ class ReservationNotExtendable(ApiError):
 
 
 class PurchaseInProgress(ApiError):
-    """It is just being bought."""
+    """A purchase of the reservation is waiting for the database."""
 
     status, code, retryable = 409, "booking_in_progress", True
 
     def __init__(self) -> None:
-        super().__init__("The tickets of this reservation are just being bought", {"Retry-After": "1"})
+        super().__init__("This reservation is being purchased; try again shortly", {"Retry-After": "1"})
 
 
 OVER: Mapping[str, type[ReservationOver]] = {
@@ -84,4 +82,4 @@ OVER: Mapping[str, type[ReservationOver]] = {
     "released": ReservationCancelled,
     "converted": ReservationConverted,
 }
-"""What is said of reservations that are over, by the status under which they are stored."""
+"""The refusal for a reservation that is no longer active, by its stored status."""

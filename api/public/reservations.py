@@ -1,4 +1,4 @@
-"""`/api/public/reservations`: reserving tickets by quantity, sections 1 to 6 of the ticket guide."""
+"""`/api/public/reservations`: reservations of tickets by quantity, sections 1 to 6 of the ticket guide."""
 
 import asyncio
 from collections import defaultdict
@@ -42,32 +42,32 @@ from engine.replies import Held, Released, Reserved
 
 ticket_reservations = Resource("/api/public/reservations", tag="Reservations")
 
-_NOT_ONES_OWN = (ReservationNotFound, NotYourReservation)
+_NOT_OWN = (ReservationNotFound, NotYourReservation)
 _OVER = (ReservationExpired, ReservationConverted, ReservationCancelled, PurchaseInProgress)
 
 
 class Minutes(fields.Integer, Limited):
-    """A time that a guest asks for."""
+    """A duration requested by a guest."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Take as many minutes as a guest may say."""
+        """Set the longest duration that a guest may request."""
         self.validators = [validate.Range(1, limits.guest_hold_minutes_limit)]
 
 
 class UsualMinutes(Minutes):
-    """The same, which may be left out."""
+    """A duration requested by a guest, with the server's default."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Know how many there are by default."""
+        """Set the longest duration and the default."""
         super().limit_to(limits)
         self.load_default = limits.guest_hold_minutes
 
 
 class Metadata(fields.Dict, Limited):
-    """A JSON object that is kept for its sender; handlers get it written down."""
+    """A JSON object stored for the client. Handlers get it serialized, as a string."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Take as many bytes as may be kept."""
+        """Set the size limit."""
         self._limit_bytes = limits.guest_metadata_limit_bytes
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:  # type: ignore[override]
@@ -75,14 +75,14 @@ class Metadata(fields.Dict, Limited):
             checked = super()._deserialize(value, attr, data, **options)  # type: ignore[no-untyped-call]
             written = orjson.dumps(checked)
         except orjson.JSONEncodeError as error:
-            raise ValidationError("Must not be nested so deep.") from error
+            raise ValidationError("Nested too deeply.") from error
         if len(written) > self._limit_bytes:
             raise ValidationError(f"Must not exceed {self._limit_bytes} bytes.")
         return written.decode()
 
 
 class OrderOfTickets(Input):
-    """So many tickets of a type."""
+    """A quantity of one ticket type."""
 
     ticket_type_id = opaque_id(metadata={"example": "5"})
     quantity = fields.Integer(
@@ -91,22 +91,22 @@ class OrderOfTickets(Input):
 
 
 class Orders(fields.List[Any], Limited):
-    """Several orders at once."""
+    """The orders of a bulk request."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Take as many as one request may make."""
+        """Set the maximum number of orders per request."""
         self.validators = [validate.Length(1, limits.guest_reservations_per_request_limit)]
 
 
 class Order(NamedTuple):
-    """What becomes one reservation."""
+    """A requested reservation."""
 
     ticket_type_id: str
     quantity: int
 
 
 class NewReservations(Input):
-    """One order, or several that are reserved together or not at all."""
+    """A single order, or several orders that all succeed or all fail."""
 
     exactly_one = ("ticketTypeId", "reservations")
 
@@ -117,17 +117,19 @@ class NewReservations(Input):
     reservations = Orders(fields.Nested(OrderOfTickets))
     session_id = session_id()
     expiration_minutes = UsualMinutes(strict=True, metadata={"example": 10})
-    metadata = Metadata(keys=fields.String(), metadata={"description": "Kept as it is.", "example": {}})
+    metadata = Metadata(
+        keys=fields.String(), metadata={"description": "Stored and returned unchanged.", "example": {}}
+    )
 
     @validates_schema
     def _require_one_form(self, data: dict[str, Any], **_: Any) -> None:
         if ("ticket_type_id" in data) == ("reservations" in data):
             raise ValidationError("Give either ticketTypeId or reservations.", "ticketTypeId")
         if ("ticket_type_id" in data) != ("quantity" in data):
-            raise ValidationError("Belongs to ticketTypeId.", "quantity")
+            raise ValidationError("Give quantity together with ticketTypeId.", "quantity")
 
     @post_load
-    def _unite(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def _as_orders(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
         together = "reservations" in data
         orders = data.pop("reservations") if together else [data]
         orders = [Order(order["ticket_type_id"], order["quantity"]) for order in orders]
@@ -136,7 +138,7 @@ class NewReservations(Input):
 
 
 class ReservationsOfTickets(Named):
-    """What was reserved: `reservation` if one was asked for, `reservations` if several were."""
+    """The reservations made: `reservation` for a single order, `reservations` for several."""
 
     reservation = fields.Nested(ReservationOfTickets)
     reservations = fields.List(fields.Nested(ReservationOfTickets))
@@ -167,12 +169,12 @@ async def reserve_tickets(
 ) -> Content:
     """Reserve tickets.
 
-    With `reservations` several types, of one event or of several: all of them or none. `expirationMinutes` is
-    an upper bound; no reservation outlives what the server sets.
+    `reservations` reserves several ticket types, of one or more events, all or nothing. `expirationMinutes`
+    is an upper bound: the server may expire a reservation earlier, by its own limits.
     """
     buyer = call.buyer
     offers = [await call.services.offers.find(order.ticket_type_id, call.identity) for order in orders]
-    made = await _reserved(call, buyer, orders, offers, expiration_minutes * 60.0, metadata)
+    made = await _hold_all(call, buyer, orders, offers, expiration_minutes * 60.0, metadata)
     documents = [
         reservation_document(call, reservation, offer)
         for reservation, offer in zip(made, offers, strict=True)
@@ -185,14 +187,14 @@ async def reserve_tickets(
 
 
 class ReservationList(ListQuery, ByGuest):
-    """Whose reservations are wanted, and which part of them."""
+    """Query parameters for listing reservations."""
 
 
 @ticket_reservations.get(
     "", access=Access.GUEST, query=ReservationList, answers=ReservationOfTickets(many=True), listed=True
 )
 async def list_ticket_reservations(call: Call, window: Window) -> Content:
-    """The caller's active reservations, newest first."""
+    """List the caller's active reservations, newest first."""
     buyer = call.buyer
     await call.written()
     live, total = await call.services.reservations.live_reservations(
@@ -209,10 +211,10 @@ async def list_ticket_reservations(call: Call, window: Window) -> Content:
     access=Access.GUEST,
     query=ByGuest,
     answers=ReservationOfTickets,
-    refusals=_NOT_ONES_OWN,
+    refusals=_NOT_OWN,
 )
 async def get_ticket_reservation(call: Call, reservation_id: str) -> Document:
-    """One of the caller's reservations, whatever became of it."""
+    """Get one of the caller's reservations, active or not."""
     reservation = await found(call, reservation_id)
     return reservation_document(call, reservation, await offer_of(call, reservation))
 
@@ -225,12 +227,12 @@ async def get_ticket_reservation(call: Call, reservation_id: str) -> Document:
     body_optional=True,
     answers=ReservationOfTickets,
     message="Reservation cancelled successfully",
-    refusals=(*_NOT_ONES_OWN, *_OVER),
+    refusals=(*_NOT_OWN, *_OVER),
 )
 async def cancel_ticket_reservation(call: Call, reservation_id: str) -> Document:
-    """Cancel a reservation; its tickets can be had by others at once.
+    """Cancel a reservation. Its tickets become available immediately.
 
-    The session may be named in the query too, for clients that cannot send a body.
+    Clients that cannot send a body may give the session id in the query.
     """
     present = await found_active(call, reservation_id)
     offer = await offer_of(call, present)
@@ -245,8 +247,6 @@ async def cancel_ticket_reservation(call: Call, reservation_id: str) -> Document
 
 
 class MoreTime(ByGuest):
-    """By how much."""
-
     additional_minutes = Minutes(required=True, strict=True, metadata={"example": 5})
 
 
@@ -256,12 +256,12 @@ class MoreTime(ByGuest):
     body=MoreTime,
     answers=ReservationsOfTickets,
     message="Reservation extended successfully",
-    refusals=(*_NOT_ONES_OWN, *_OVER, ReservationNotExtendable, errors.ScreeningStarted),
+    refusals=(*_NOT_OWN, *_OVER, ReservationNotExtendable, errors.ScreeningStarted),
 )
 async def extend_ticket_reservation(call: Call, reservation_id: str, additional_minutes: int) -> Document:
     """Extend a reservation.
 
-    How often and how far is limited.
+    The number of extensions and the total duration are limited.
     """
     present = await found_active(call, reservation_id)
     offer = await offer_of(call, present)
@@ -278,7 +278,7 @@ async def extend_ticket_reservation(call: Call, reservation_id: str, additional_
     return {"reservation": reservation_document(call, extended, offer), **_deadline(call, [extended])}
 
 
-async def _reserved(
+async def _hold_all(
     call: Call,
     buyer: str,
     orders: Sequence[Order],
@@ -286,10 +286,10 @@ async def _reserved(
     hold_seconds: float,
     note: str | None,
 ) -> list[StoredReservation]:
-    """Hold what is ordered, event by event; if one refuses, give back what others gave.
+    """Hold all orders, event by event. If one event refuses, release the holds of the others and raise.
 
-    Events are asked in the order of their ids, so that of two guests who want the same last tickets of two
-    events one gets both.
+    Events are processed in the order of their ids, so that if two guests want the last tickets of the same
+    two events, one of them gets both.
     """
     by_event: defaultdict[int, list[int]] = defaultdict(list)
     for number, offer in enumerate(offers):
@@ -305,13 +305,13 @@ async def _reserved(
             )
             made |= zip(numbers, answer.reservations, strict=True)
     except errors.EngineError:
-        await asyncio.gather(*(_given_back(call, holds[0]) for holds in made.values()))
+        await asyncio.gather(*(_give_back(call, holds[0]) for holds in made.values()))
         raise
     return [reserved(made[number]) for number in range(len(orders))]
 
 
-async def _given_back(call: Call, hold: Hold) -> None:
-    """Give a reservation back, unless it has gone meanwhile; what cannot be given back expires."""
+async def _give_back(call: Call, hold: Hold) -> None:
+    """Release a reservation. If the engine is unavailable, the reservation expires instead."""
     try:
         await call.ask(ReleaseHolds(hold.screening_id, hold.holder, None, hold.reservation_id))
     except (errors.ReservationNotHeld, errors.Unavailable):
@@ -319,7 +319,7 @@ async def _given_back(call: Call, hold: Hold) -> None:
 
 
 def _deadline(call: Call, reservations: Sequence[StoredReservation]) -> Mapping[str, Any]:
-    """When the first of some live reservations expires."""
+    """Return the fields for the earliest expiry among active reservations."""
     first = min(reservations, key=lambda reservation: reservation.expires_at)
     return {
         "expiresAt": timestamp(first.expires_at),

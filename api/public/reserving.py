@@ -1,6 +1,6 @@
-"""What a reservation of the public door is: its id, what is told of it, and who may do something with it.
+"""Reservations of the public API: their ids, response schema, lookup and ownership check.
 
-On the wire a reservation has the id `<event id>-<reservation id>`, which clients take as a text.
+Clients see a reservation's id as the string `<event id>-<reservation id>`.
 """
 
 import math
@@ -25,17 +25,15 @@ from engine.records import Hold, StoredReservation
 from engine.replies import Held
 
 QUANTITY_LIMIT = 100
-"""Most tickets of one reservation, so that a purchase can name whoever comes."""
+"""Most tickets per reservation; bounds the number of ticket holders in a purchase."""
 
 STATUSES = {"active": "ACTIVE", "expired": "EXPIRED", "converted": "CONVERTED", "released": "CANCELLED"}
-"""The guide's words, by those of the database."""
+"""The guide's statuses, by the stored status."""
 
 _ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})", re.ASCII)
 
 
 class EventOfReservation(Named):
-    """The event that is reserved for."""
-
     id = identifier("17")
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     venue = fields.String(required=True, metadata={"example": "Harbour Hall"})
@@ -43,8 +41,6 @@ class EventOfReservation(Named):
 
 
 class TicketTypeOfReservation(Named):
-    """What is reserved."""
-
     id = identifier("5")
     name = fields.String(required=True, metadata={"example": "Standing"})
     price = fields.Float(required=True, metadata={"example": 25.5})
@@ -52,18 +48,16 @@ class TicketTypeOfReservation(Named):
 
 
 class ReservationOfTickets(Named):
-    """Tickets that are, or were, reserved."""
-
     id = fields.String(required=True, metadata={"example": "17-100023"})
     code = fields.String(
-        required=True, metadata={"description": "For people to read aloud.", "example": "2222-22TK-R7"}
+        required=True, metadata={"description": "Human-readable code.", "example": "2222-22TK-R7"}
     )
     ticket_type_id = identifier("5")
     quantity = fields.Integer(required=True, metadata={"example": 2})
     reserved_at = Moment(required=True)
     expires_at = Moment(required=True)
     remaining_seconds = fields.Integer(
-        required=True, metadata={"description": "Until it expires, by the server's clock.", "example": 600}
+        required=True, metadata={"description": "Until expiry, by the server's clock.", "example": 600}
     )
     status = fields.String(required=True, validate=validate.OneOf(list(STATUSES.values())))
     is_expired = fields.Boolean(required=True)
@@ -72,18 +66,14 @@ class ReservationOfTickets(Named):
 
 
 class ReservationKey(NamedTuple):
-    """What an id on the wire stands for."""
+    """A parsed reservation id."""
 
     event_id: int
     reservation_id: int
 
 
 def key_of(shown_id: str) -> ReservationKey:
-    """What a reservation's id stands for.
-
-    Raises:
-        ReservationNotFound: nothing.
-    """
+    """Parse a reservation's id. Raises ReservationNotFound if it is malformed."""
     match = _ID.fullmatch(shown_id)
     if match is None or max(key := ReservationKey(*map(int, match.groups()))) > LARGEST_ID:
         raise ReservationNotFound
@@ -91,7 +81,7 @@ def key_of(shown_id: str) -> ReservationKey:
 
 
 def reserved(holds: Sequence[Hold]) -> StoredReservation:
-    """A live reservation, of its holds."""
+    """Return the active reservation that consists of these holds, at least one."""
     first = holds[0]
     return StoredReservation(
         first.screening_id,
@@ -107,12 +97,12 @@ def reserved(holds: Sequence[Hold]) -> StoredReservation:
 
 
 async def found(call: Call, shown_id: str) -> StoredReservation:
-    """One of the caller's reservations, whatever became of it.
+    """Return one of the caller's reservations, active or not.
 
     Raises:
-        ReservationNotFound: there is none of this id.
-        NotYourReservation: it is somebody else's.
-        StoreUnavailable: it is not live, and the database cannot tell what became of it.
+        ReservationNotFound: no reservation has this id.
+        NotYourReservation: the reservation belongs to another session or user.
+        StoreUnavailable: the reservation is not active, and the database cannot be read.
     """
     event_id, reservation_id = key_of(shown_id)
     buyer = call.buyer
@@ -120,7 +110,7 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
         held: Held = await call.ask(ReadReservation(event_id, buyer, reservation_id))
     except ScreeningNotFound as error:
         raise ReservationNotFound from error
-    # A seat of a cinema is reserved under an id of the same kind, and is none of this door's business.
+    # Reservations of cinema seats share the id space (their seat ids are positive); this API ignores them.
     if held.holds and held.holds[0].seat_id < 0:
         return reserved(held.holds)
     await call.written()
@@ -134,10 +124,10 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
 
 
 async def found_active(call: Call, shown_id: str) -> StoredReservation:
-    """One of the caller's reservations, if something can still be done with it.
+    """Return one of the caller's active reservations.
 
     Raises:
-        ReservationExpired, ReservationConverted, ReservationCancelled: nothing can.
+        ReservationExpired, ReservationConverted, ReservationCancelled: the reservation is no longer active.
         ReservationNotFound, NotYourReservation, StoreUnavailable: as `found` raises them.
     """
     reservation = await found(call, shown_id)
@@ -146,31 +136,27 @@ async def found_active(call: Call, shown_id: str) -> StoredReservation:
 
 
 def require_active(reservation: StoredReservation) -> None:
-    """Let pass a reservation that is not over.
+    """Raise if a reservation is no longer active.
 
     Raises:
-        ReservationExpired, ReservationConverted, ReservationCancelled: it is.
+        ReservationExpired, ReservationConverted, ReservationCancelled: by the reservation's status.
     """
     if over := OVER.get(reservation.status):
         raise over()
 
 
 async def changed_meanwhile(call: Call, shown_id: str) -> Exception:
-    """Why the engine has refused what could be done a moment ago.
-
-    Returns:
-        What is to be raised.
-    """
+    """Return the error to raise after the engine has refused a command on a once active reservation."""
     reservation = await found(call, shown_id)
     over = OVER.get(reservation.status)
     return over() if over else PurchaseInProgress()
 
 
 async def offer_of(call: Call, reservation: StoredReservation) -> Offer:
-    """What a reservation is of.
+    """Return the ticket type of a reservation.
 
     Raises:
-        ReservationNotFound: that does not exist, so it was none of tickets.
+        ReservationNotFound: the ticket type does not exist, so this is not a reservation of tickets.
     """
     try:
         return await call.services.offers.of(reservation.ticket_type_id)
@@ -179,7 +165,7 @@ async def offer_of(call: Call, reservation: StoredReservation) -> Offer:
 
 
 def reservation_document(call: Call, reservation: StoredReservation, offer: Offer) -> dict[str, Any]:
-    """A reservation as the guide shows it, with the fields of its list and of its answers alike."""
+    """Return a reservation's document, with the fields that the guide shows in lists and single responses."""
     now = call.services.clock.now()
     status = reservation.status
     return {
@@ -208,7 +194,7 @@ def reservation_document(call: Call, reservation: StoredReservation, offer: Offe
 
 
 def seconds_left(reservation: StoredReservation, now: float) -> int:
-    """How long a reservation can still be bought, in begun seconds; 0 if it is over."""
+    """Return the seconds until a reservation expires, rounded up; 0 if it is no longer active."""
     if reservation.status != "active":
         return 0
     return max(0, math.ceil(reservation.expires_at - now))

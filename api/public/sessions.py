@@ -1,4 +1,4 @@
-"""`/api/public/sessions`: ids for guests, who are known by nothing else."""
+"""`/api/public/sessions`: session ids, which identify guests."""
 
 import secrets
 
@@ -13,16 +13,14 @@ sessions = Resource("/api/public/sessions", tag="Reservations")
 
 
 class Session(Named):
-    """A new session."""
-
     session_id = fields.String(required=True, metadata={"example": "9pW0cIhJ3yq1kS5nZ8mAe2VtR7xLbD4f"})
 
 
 @sessions.post("", access=Access.GUEST, answers=Session, status=201, secret=True, creates=True)
 async def create_session(call: Call) -> Document:
-    """Get an id for a guest's session.
+    """Create a session id for a guest.
 
-    Whoever knows it can do whatever the guest can, so it is to be kept like a password. Nothing is stored
-    until something is reserved.
+    Anybody who knows the id can act as the guest, so keep it secret like a password. The server stores
+    nothing until the guest reserves something.
     """
     return {"sessionId": secrets.token_urlsafe(_BYTES)}

@@ -1,4 +1,4 @@
-"""What values of the public door look like: camelCase names, ids as texts, pages with `limit` and `meta`."""
+"""Field and schema types of the public API: camelCase names, ids as strings, pages with `meta`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from api.rest.styles import Content, camel_case
 
 USUAL_SIZE = 10
 SIZE_LIMIT = 100
-# Further than anybody pages; the offset stays far within 64 bits.
+# Bounds the offset, which must stay within 64 bits.
 PAGE_LIMIT = 1_000_000
 SESSION_ID_SHORTEST, SESSION_ID_LONGEST = 8, 128
 
@@ -20,21 +20,21 @@ _ID_TEXT_LIMIT = 64
 
 
 class Named(Schema):
-    """A shape whose names are in camelCase on the wire."""
+    """A schema whose field names are camelCase in JSON."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Give a field the name that it has on the wire."""
+        """Set the field's JSON name."""
         super().on_bind_field(field_name, field_obj)
         if field_obj.data_key is None:
             field_obj.data_key = camel_case(field_name)
 
 
 class Input(Named, RequestSchema):
-    """The shape of a request of this door."""
+    """Base of the public API's request schemas."""
 
 
 class Id(fields.String):
-    """An id of ours: a number here, a text on the wire."""
+    """An id of this server: a string in JSON, loaded as an integer."""
 
     def _deserialize(  # type: ignore[override]
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
@@ -46,49 +46,49 @@ class Id(fields.String):
 
 
 def id_of(text: str) -> int | None:
-    """The number behind an id on the wire; None if there cannot be one."""
+    """Parse an id sent by a client; None if it is not an id of this server."""
     return int(text) if _ID.fullmatch(text) and int(text) <= LARGEST_ID else None
 
 
 def identifier(example: str, **options: Any) -> Id:
-    """An id in an answer."""
+    """A required id in a response."""
     return Id(required=True, metadata={"example": example}, **options)
 
 
 def opaque_id(**options: Any) -> fields.String:
-    """An id in a request; whatever text it is, it names something or nothing."""
+    """An id in a request. Any string is accepted; one that is not an id simply matches nothing."""
     return fields.String(required=True, validate=validate.Length(1, _ID_TEXT_LIMIT), **options)
 
 
 def session_id(**options: Any) -> fields.String:
-    """The id of a guest's session: a secret of the guest's, as good as a password."""
+    """A guest's session id. It is a secret, equivalent to a password."""
     return fields.String(
         validate=[
             validate.Length(SESSION_ID_SHORTEST, SESSION_ID_LONGEST),
-            _visible,
+            _validate_printable,
         ],
         metadata={
-            "description": "The guest's session, any visible characters without spaces; may be left out "
-            "where there is a token.",
+            "description": "Session id of the guest: printable characters without spaces. Optional with a "
+            "token.",
             "example": "9pW0cIhJ3yq1kS5nZ8mAe2VtR7xLbD4f",
         },
         **options,
     )
 
 
-def _visible(text: str) -> None:
+def _validate_printable(text: str) -> None:
     if not text.isprintable() or " " in text:
-        raise ValidationError("Must be visible characters, without spaces.")
+        raise ValidationError("Must consist of printable characters without spaces.")
 
 
 class ByGuest(Input):
-    """Who asks."""
+    """A request that may carry a guest's session id."""
 
     session_id = session_id()
 
 
 class ListQuery(Input):
-    """Which part of a list is wanted; handlers get it as `window`."""
+    """Query parameters for a page of a list. Handlers get the page as `window`."""
 
     page = fields.Integer(load_default=1, validate=validate.Range(1, PAGE_LIMIT))
     limit = fields.Integer(load_default=USUAL_SIZE, validate=validate.Range(1, SIZE_LIMIT))
@@ -99,10 +99,10 @@ class ListQuery(Input):
 
 
 class Window(NamedTuple):
-    """A part of a list.
+    """A page of a list.
 
     Attributes:
-        page: counted from 1.
+        page: page number, from 1.
         limit: entries per page.
     """
 
@@ -111,15 +111,15 @@ class Window(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """How many entries precede it."""
+        """Number of entries before the page."""
         return (self.page - 1) * self.limit
 
     def content(self, documents: Sequence[Any], total: int) -> Content:
-        """The page, with what there is to know of the list.
+        """Return the page as response content with its `meta` object.
 
         Args:
-            documents: its entries.
-            total: entries over all pages.
+            documents: entries of the page.
+            total: number of entries on all pages.
         """
         meta = {
             "page": self.page,
