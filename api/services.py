@@ -14,11 +14,11 @@ from api.identity.accounts import Accounts
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity
+from api.limiter import RateLimits
 from api.limits import Limits
 from api.papers.mail import Mailer
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
-from api.rate_limits import RateLimits
 from api.rows import Catalogue, Offer
 from api.workers import Workers
 from engine.commands import BookSeats, Command

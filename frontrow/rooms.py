@@ -2,10 +2,10 @@
 
 from time import monotonic
 
+from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomDoor
-from api.throttle import Throttle
 from api.ws.feed import SeatFeed
 from engine.directory import Screenings
 from frontrow.settings import Settings
@@ -24,11 +24,11 @@ def room_door_of(
     free_rooms = FreeRooms(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds
     )
-    made = Throttle(settings.free_rooms_per_address, _HOUR_SECONDS, monotonic)
+    made = Limiter(settings.free_rooms_per_address, _HOUR_SECONDS, monotonic)
     return RoomDoor(
         directory=RoomDirectory(screenings, free_rooms, lambda: feed.connections, made),
         client_ids=ClientIds(monotonic, settings.hold_seconds),
-        selecting=Throttle(settings.guest_selections_limit, settings.hold_seconds, monotonic),
+        selecting=Limiter(settings.guest_selections_limit, settings.hold_seconds, monotonic),
     )
 
 

@@ -21,15 +21,14 @@ from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.passwords import Passwords
 from api.identity.revocations import Revocations
+from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
 from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
-from api.rate_limits import RateLimits
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import Services
 from api.socket_routes import socket_routes
-from api.throttle import Throttle
 from api.workers import Workers
 from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed
@@ -134,7 +133,7 @@ class Server:
         catalogue = Catalogue(self._connector)
         codes = ticket_codes_of(settings)
         self._postman = postman_of(settings)
-        repeats = Throttle(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
+        repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)

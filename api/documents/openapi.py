@@ -25,8 +25,8 @@ from api.identity.errors import (
     OriginRefused,
     TokenRefused,
 )
+from api.limiter import RateLimited
 from api.limits import Limits
-from api.rate_limits import RateLimited
 from api.rest.endpoint import Access, Endpoint
 from api.rest.errors import KeyInFlight, KeyReused, MalformedBody, UnsupportedMediaType, translation_of
 from api.rest.fields import LARGEST_ID, RequestSchema

@@ -12,8 +12,8 @@ from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
+from api.limiter import network_of
 from api.limits import Limits
-from api.throttle import network_of
 
 _GRACE_SECONDS = 1.0
 _REFUSED_AT_ONCE = 256

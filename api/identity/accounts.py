@@ -23,8 +23,8 @@ from api.identity.login_attempts import LoginAttempts
 from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity, NoSigningKey, Tokens
+from api.limiter import Limiter, network_of
 from api.papers.mail import Mailer, text_mail
-from api.throttle import Throttle, network_of
 from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from engine.catalogue_errors import NoAccount
 
@@ -168,8 +168,8 @@ class Accounts:
             rules.attempts_window_seconds,
             monotonic,
         )
-        self._of_address = Throttle(rules.attempts_per_address, rules.attempts_window_seconds, monotonic)
-        self._mails = Throttle(_MAILS_PER_ACCOUNT, rules.attempts_window_seconds, monotonic)
+        self._of_address = Limiter(rules.attempts_per_address, rules.attempts_window_seconds, monotonic)
+        self._mails = Limiter(_MAILS_PER_ACCOUNT, rules.attempts_window_seconds, monotonic)
 
     def count_attempt(self, address: str) -> None:
         """Count a request that is expensive or may reveal something.

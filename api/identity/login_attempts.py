@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from api.errors import TooManyAttempts
-from api.throttle import Throttle, network_of
+from api.limiter import Limiter, network_of
 
 KNOWN_ADDRESSES_LIMIT = 100_000
 """Most pairs of account and address to remember; the least recently used is evicted."""
@@ -29,8 +29,8 @@ class LoginAttempts:
     def __init__(
         self, per_account_and_address: int, per_account: int, window_seconds: float, now: Callable[[], float]
     ) -> None:
-        self._of_pair = Throttle(per_account_and_address, window_seconds, now)
-        self._of_account = Throttle(per_account, window_seconds, now)
+        self._of_pair = Limiter(per_account_and_address, window_seconds, now)
+        self._of_account = Limiter(per_account, window_seconds, now)
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def attempt(self, account: str, address: str) -> None:

@@ -14,11 +14,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Protocol, cast
 
+from api.limiter import Limiter
 from api.papers.calendar_entry import Visit, calendar_of
 from api.papers.mail import Mailer, text_mail
 from api.papers.ticket_codes import Admission, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
-from api.throttle import Throttle
 from engine.catalogue_errors import NoMailAddress
 from engine.errors import EngineError
 
@@ -52,7 +52,7 @@ class Confirmations:
         repeats: limits how often the confirmation of a booking can be requested again.
     """
 
-    def __init__(self, papers: Papers, mailer: Mailer, codes: TicketCodes, repeats: Throttle) -> None:
+    def __init__(self, papers: Papers, mailer: Mailer, codes: TicketCodes, repeats: Limiter) -> None:
         self._papers = papers
         self._mailer = mailer
         self._codes = codes

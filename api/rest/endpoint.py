@@ -35,13 +35,13 @@ from api.bodies import EMPTY, MEDIA_TYPE, Body
 from api.errors import ApiError, InvalidInput
 from api.identity.errors import NotAuthenticated
 from api.identity.tokens import Identity
+from api.limiter import network_of
 from api.rest.fields import RequestSchema
 from api.rest.receipts import ReceiptForm
 from api.rest.styles import Content, Style, style_of
 from api.rest.unfinished import UnfinishedWork
 from api.rest.uploads import Upload
 from api.services import Services
-from api.throttle import network_of
 from api.wire import SESSION_PREFIX
 from engine.commands import Command
 from engine.errors import EngineError, StoreUnavailable
@@ -220,7 +220,7 @@ class Endpoint:
         secret: whether neither the answer nor a digest of the request may be kept, so that there is no
             repeating it by `Idempotency-Key`.
         sealed: whether the answer holds personal data, so that it is kept encrypted.
-        creates: whether it is counted as making something that costs (`api.rate_limits`).
+        creates: whether it is counted as making something that costs (`api.limiter`).
         listed: whether the answer is a page of a list.
         message: what the answer says beside its data, where its style has a place for that.
     """

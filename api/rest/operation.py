@@ -15,7 +15,7 @@ from api.errors import ApiError
 from api.identity.errors import AdminRequired, CronDisabled, NotAuthenticated, TokenRefused
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken
-from api.rate_limits import Tally
+from api.limiter import Tally
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
 from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key

@@ -12,11 +12,11 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
+from api.limiter import Limiter
 from api.recency import RecentlyUsed
 from api.rooms.notes import Aliases, SelectionNote
 from api.rooms.seat_names import SeatNames, seat_names
 from api.rooms.updates import RoomUpdates, selections
-from api.throttle import Throttle
 from api.ws.feed import Frames, Wording
 from api.ws.outbox import text_frame
 from engine.commands import Command, ReadSeats
@@ -138,7 +138,7 @@ class RoomDirectory:
         screenings: Screenings,
         free_rooms: FreeRooms,
         watched: Callable[[], Mapping[int, int]],
-        made: Throttle,
+        made: Limiter,
     ) -> None:
         self._screenings = screenings
         self._free_rooms = free_rooms

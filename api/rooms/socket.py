@@ -18,13 +18,13 @@ import orjson
 from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
+from api.limiter import Limiter, network_of
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
 from api.rooms.directory import NoSuchRoom, Room, RoomDirectory
 from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, harmless_user_info
 from api.rooms.refusals import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.updates import selections
-from api.throttle import Throttle, network_of
 from api.wire import holder_of
 from api.ws.answers import AnswersInOrder
 from api.ws.attendance import Attendance
@@ -62,7 +62,7 @@ class RoomDoor:
 
     directory: RoomDirectory
     client_ids: ClientIds
-    selecting: Throttle
+    selecting: Limiter
     attendance: Attendance = field(default_factory=Attendance)
 
     @property

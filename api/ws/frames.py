@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tornado.util import _websocket_mask as unmasked
 
-from api.ws.rate_limit import RateLimit
+from api.limiter import TokenBucket
 
 FINAL, COMPRESSED, RESERVED = 0x80, 0x40, 0x30
 _MASKED = 0x80
@@ -104,7 +104,7 @@ class FrameReader:
         "_unfinished",
     )
 
-    def __init__(self, rate: RateLimit, message_bytes: int, *, inflates: bool) -> None:
+    def __init__(self, rate: TokenBucket, message_bytes: int, *, inflates: bool) -> None:
         self._rate = rate
         self._limit_bytes = message_bytes
         self._inflates = inflates

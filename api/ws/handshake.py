@@ -22,11 +22,11 @@ from api.http1.connection import RequestConnection
 from api.http1.errors import MalformedRequest
 from api.identity.errors import OriginRefused
 from api.json_log import log_refused_caller
+from api.limiter import TokenBucket
 from api.ws import compression
 from api.ws.connection import SocketConnection
 from api.ws.frames import FrameReader
 from api.ws.heartbeat import Heartbeat
-from api.ws.rate_limit import RateLimit
 from api.ws.socket import ClientSocket, Opening, SocketServices
 
 _READ_BYTES = 65_536
@@ -127,7 +127,7 @@ class Handshake(WebSocketHandler):
         """The answer is on its way: go on with a socket."""
         limits = self._services.limits
         time = asyncio.get_running_loop().time
-        rate = RateLimit(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
+        rate = TokenBucket(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
         reader = FrameReader(rate, limits.socket_message_limit_bytes, inflates=self._deflates)
         speaker = self._speaker()
         connection = SocketConnection(speaker, reader, self._heartbeat, limits.socket_outbox_limit_bytes)

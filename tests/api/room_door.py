@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import inf
 
+from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomDoor
-from api.throttle import Throttle
 from engine.directory import Screenings
 from engine.errors import RoomLimitReached
 from engine.memory import MemoryDatabase
@@ -72,9 +72,9 @@ def memory_room_door(
         selections: seats that guests of one address may select.
         kept_seconds: how long a client's id is kept for it.
     """
-    made = Throttle(rooms_per_address, HOUR_SECONDS, clock.now)
+    made = Limiter(rooms_per_address, HOUR_SECONDS, clock.now)
     return RoomDoor(
         directory=RoomDirectory(screenings, MemoryFreeRooms(database, rooms, seats), watched, made),
         client_ids=ClientIds(clock.now, kept_seconds),
-        selecting=Throttle(selections, HOUR_SECONDS, clock.now),
+        selecting=Limiter(selections, HOUR_SECONDS, clock.now),
     )

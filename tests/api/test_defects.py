@@ -10,11 +10,11 @@ import pytest
 
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity
+from api.limiter import Limiter
 from api.limits import SocketLimits
 from api.papers.confirmations import Confirmations, Paper
 from api.papers.ticket_codes import TicketCodes
 from api.rest.styles import Style
-from api.throttle import Throttle
 from api.ws.answers import AnswersInOrder
 from api.ws.open_sockets import OpenSockets
 from engine.accounts import RevokedToken, RevokedUser
@@ -143,7 +143,7 @@ class Mailbox:
 async def test_a_confirmation_that_fails_keeps_no_other_from_being_sent(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    repeats = Throttle(5, 3600.0, lambda: 0.0)
+    repeats = Limiter(5, 3600.0, lambda: 0.0)
     confirmations = Confirmations(Letters(), Mailbox(), TicketCodes(b"s" * 32), repeats)
     for booking_id in (1, 2, 3):
         confirmations.send_soon(booking_id)

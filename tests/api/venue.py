@@ -13,9 +13,9 @@ from api.application import FrontrowApplication
 from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
+from api.limiter import RateLimits
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
-from api.rate_limits import RateLimits
 from api.rest.endpoint import Endpoint
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import Confirmations, HttpObserver, Limits, Services

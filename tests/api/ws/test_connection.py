@@ -12,11 +12,11 @@ from tornado.ioloop import IOLoop
 from websockets.frames import Close, Frame, Opcode
 from websockets.protocol import CLIENT, Protocol
 
+from api.limiter import TokenBucket
 from api.ws.connection import SocketConnection
 from api.ws.frames import FrameReader
 from api.ws.heartbeat import Heartbeat
 from api.ws.outbox import text_frame
-from api.ws.rate_limit import RateLimit
 from engine.memory import ManualClock
 from tests.http.stage import on_both_loops
 
@@ -66,7 +66,7 @@ class Line:
         self._client = Protocol(CLIENT, max_size=None)
 
     async def open(self) -> "Line":
-        reader = FrameReader(RateLimit(0, 1e9, lambda: 0.0), 16_384, inflates=False)
+        reader = FrameReader(TokenBucket(0, 1e9, lambda: 0.0), 16_384, inflates=False)
         connection = SocketConnection(self.parrot, reader, Heartbeat(self.clock, PING_SECONDS), 65_536)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: connection, self._near)

@@ -7,14 +7,14 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 from websockets.frames import Opcode as Kind
 
+from api.limiter import TokenBucket
 from api.ws.frames import Fault, FrameReader, Message, Opcode, text_of
-from api.ws.rate_limit import RateLimit
 
 LIMIT_BYTES = 1000
 
 
 def reader(frames=10**9, *, inflates=True):
-    return FrameReader(RateLimit(0, frames, lambda: 0.0), LIMIT_BYTES, inflates=inflates)
+    return FrameReader(TokenBucket(0, frames, lambda: 0.0), LIMIT_BYTES, inflates=inflates)
 
 
 def wire(opcode, payload, *, fin=True, packed=False):
