@@ -1,4 +1,4 @@
-"""The server's own work that goes on after a failure: recurring work, and the steps of stopping."""
+"""Background tasks that survive failures: recurring tasks and shutdown steps."""
 
 import asyncio
 import inspect
@@ -11,17 +11,17 @@ log = logging.getLogger("frontrow.background")
 
 
 class Recurring:
-    """Tasks that repeat. A failure is logged and the work is tried again the next time."""
+    """Runs tasks at intervals. A failure is logged, and the task runs again after its usual interval."""
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
 
     def every(self, seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        """Do `work` now and then again `seconds` after it is done."""
+        """Run `work` now, and again `seconds` after each run has finished."""
         self._tasks.append(asyncio.create_task(self._repeat(seconds, name, work), name=name))
 
     async def stop(self) -> None:
-        """Cancel all of them and wait until they are gone."""
+        """Cancel all tasks and wait until they have ended."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -32,22 +32,22 @@ class Recurring:
             try:
                 await work()
             except EngineError as refusal:
-                log.warning("%s failed and is tried again in %g s: %s", name, seconds, refusal)
+                log.warning("%s failed; retrying in %g s: %s", name, seconds, refusal)
             except Exception:
-                log.exception("%s failed and is tried again in %g s", name, seconds)
+                log.exception("%s failed; retrying in %g s", name, seconds)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                log.exception("%s was cancelled from within and is tried again in %g s", name, seconds)
+                log.exception("%s was cancelled by its own code; retrying in %g s", name, seconds)
             await asyncio.sleep(seconds)
 
 
 async def take_all(*steps: Callable[[], Awaitable[object] | object]) -> None:
-    """Take steps one after the other. One that fails is logged, and the next is taken.
+    """Run steps in order. A step that fails is logged, and the next one runs all the same.
 
     Args:
-        steps: functions, or functions that return something to wait for.
+        steps: plain or async functions without arguments.
     """
     for step in steps:
         try:
@@ -55,4 +55,4 @@ async def take_all(*steps: Callable[[], Awaitable[object] | object]) -> None:
             if inspect.isawaitable(result):
                 await result
         except Exception:
-            log.exception("a step of stopping failed: %r", step)
+            log.exception("a shutdown step failed: %r", step)

@@ -1,13 +1,13 @@
-"""Backup and restore: the database, and the secrets without which tickets cannot be verified or read.
+"""Backup and restore: the database, and the secrets that are needed to verify tickets and read personal data.
 
-A backup is one file, a tar archive of three members, so that it can be looked into without this program:
+A backup is a tar archive with three members, so it can be inspected without this program:
 
     manifest.json   version, schema, time, and the digest of the dump
     secrets.json    the secrets, by the names of their settings
-    database.dump   of pg_dump, in its custom format
+    database.dump   written by pg_dump in its custom format
 
-A backup is one snapshot and may be taken while the server sells. The file appears under its name only when it
-is complete. Only its owner can read it, and it never overwrites another file.
+The dump is a single snapshot and can be taken while the server sells. The file gets its name only once it is
+complete, only its owner can read it, and it never overwrites another file.
 """
 
 import asyncio
@@ -44,32 +44,32 @@ Tell = Callable[[str], None]
 
 
 class BackupRefused(Exception):
-    """A backup cannot be made or restored like this; nothing was changed."""
+    """The backup cannot be made or restored; nothing was changed."""
 
 
 def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> None:
     """Write a backup. Blocking.
 
     Args:
-        settings: of the server; they name its secrets or the directory that holds them.
+        settings: the server's settings; they hold the secrets or name the directory that does.
         database_url: the database itself, without a pooler.
         file: must not exist.
         tell: prints a line of progress.
 
     Raises:
         BackupRefused: the file exists, its folder does not, or the database has no schema.
-        DumpFailed: the database could not be written down.
+        DumpFailed: pg_dump failed.
         StoreUnavailable: the database cannot be reached.
-        OSError: the file can't be written.
+        OSError: the file cannot be written.
     """
     if not file.parent.is_dir():
         raise BackupRefused(
-            f"{file.parent} is not a folder; make it, or choose another place for {file.name}"
+            f"{file.parent} is not a directory; create it or choose another place for {file.name}"
         )
     if file.exists():
-        raise BackupRefused(f"{file} exists; choose another name, or move it away")
+        raise BackupRefused(f"{file} exists; choose another name or move it away")
     schema, postgres = asyncio.run(_versions(database_url))
-    # Temporary files are created for their owner alone.
+    # The temporary directory is created with mode 0700.
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as drafts:
         dumped, draft = Path(drafts, DATABASE), Path(drafts, "backup.tar")
         tell("reading the database")
@@ -94,16 +94,16 @@ def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> No
         try:
             os.link(draft, file)
         except FileExistsError:
-            raise BackupRefused(f"{file} exists; choose another name, or move it away") from None
+            raise BackupRefused(f"{file} exists; choose another name or move it away") from None
 
 
 async def _versions(database_url: str) -> tuple[str, str]:
-    """Of the schema and of PostgreSQL."""
+    """The versions of the schema and of PostgreSQL."""
     connector = Connector(database_url, pool_size=1)
     try:
         ((schema, postgres),) = await connector.run(_SCHEMA)
     except DefectiveStatement:
-        raise BackupRefused("The database has no schema yet: there is nothing to back up") from None
+        raise BackupRefused("The database has no schema, so there is nothing to back up") from None
     finally:
         connector.close()
     return schema, postgres
@@ -114,25 +114,25 @@ def opened_backup(file: Path) -> Iterator["Backup"]:
     """Open and check a backup.
 
     Raises:
-        BackupRefused: it is no backup, it is damaged, or a later version made it.
-        OSError: it can't be read.
+        BackupRefused: the file is not a backup, is damaged, or was made by a later version.
+        OSError: the file cannot be read.
     """
     with tempfile.TemporaryDirectory() as drafts:
         try:
             with tarfile.open(file, "r:") as archive:
                 backup = Backup(file, archive, Path(drafts, DATABASE))
         except (tarfile.TarError, KeyError, ValueError, TypeError, RecursionError) as exc:
-            raise BackupRefused(f"{file} is not a whole backup of Frontrow: {exc}") from exc
+            raise BackupRefused(f"{file} is not a complete Frontrow backup: {exc}") from exc
         yield backup
 
 
 class Backup:
-    """A backup that may be restored.
+    """An opened backup.
 
     Args:
-        file: its name, for messages.
-        archive: the open file.
-        dumped: where the dump is unpacked for restoring.
+        file: the name of the file, for messages.
+        archive: the open archive.
+        dumped: path to unpack the dump to when restoring.
     """
 
     def __init__(self, file: Path, archive: tarfile.TarFile, dumped: Path) -> None:
@@ -160,13 +160,13 @@ class Backup:
             tell: prints a line of progress.
 
         Returns:
-            What the operator still has to do, a sentence each.
+            What the operator still has to do, one sentence each.
 
         Raises:
             BackupRefused: something would be overwritten, or the database lacks what it needs.
-            ServedByAnother: a server runs on the database.
-            DumpFailed: the database is as it was.
-            MigrationFailed: the database has the schema of the backup.
+            ServedByAnother: a server uses the database.
+            DumpFailed: pg_restore failed; the database is unchanged.
+            MigrationFailed: the data was restored, but could not be migrated to the current schema.
             StoreUnavailable: the database cannot be reached.
         """
         self._require_room(settings)
@@ -177,8 +177,8 @@ class Backup:
             ((tables,),) = await connector.run(_TABLES)
             if tables:
                 raise BackupRefused(
-                    f"The database is not empty ({tables} tables); restore into another --data-dir, or into "
-                    "a database that was newly created"
+                    f"The database is not empty ({tables} tables); restore into another --data-dir or into "
+                    "a newly created database"
                 )
             (abilities,) = await connector.run(ABILITIES)
             if missing := list(shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))):
@@ -199,13 +199,13 @@ class Backup:
             tell(f"applied {revision}")
 
     def _require_room(self, settings: Settings) -> None:
-        """Refuse a data directory whose secrets differ from the backup's, unless settings replace them."""
+        """Refuse a data directory whose secrets differ from the backup's, unless settings override them."""
         for name, file in KEPT.items():
             path = settings.data_dir / file
             given = getattr(settings, name)
             if not given and path.exists() and path.read_text() != getattr(self.secrets, name):
                 raise BackupRefused(
-                    f"{path} holds another secret than the backup; restore into another --data-dir, or move "
+                    f"{path} holds another secret than the backup; restore into another --data-dir or move "
                     "this file away"
                 )
 
@@ -219,8 +219,8 @@ class Backup:
             accepted = {getattr(in_force, name), *getattr(in_force, old)}
             if not {getattr(self.secrets, name), *getattr(self.secrets, old)} <= accepted:
                 yield (
-                    f"{variable_of(old)} lacks secrets of the backup: add {name} and {old} of its {SECRETS}, "
-                    "or what they have signed or encrypted is refused"
+                    f"{variable_of(old)} lacks secrets of the backup: add {name} and {old} from its "
+                    f"{SECRETS}, or whatever they signed or encrypted will be refused"
                 )
 
 
@@ -243,7 +243,7 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _secrets(found: Any) -> Secrets:
-    """The secrets of a backup, checked before the database is filled."""
+    """Read and validate the secrets; called before the database is filled."""
     secrets = Secrets(
         found["jwt_secret"],
         tuple(found["jwt_old_secrets"]),
@@ -260,7 +260,7 @@ def _secrets(found: Any) -> Secrets:
 def _member(archive: tarfile.TarFile, name: str) -> Any:
     member = archive.extractfile(name)
     if member is None:
-        raise ValueError(f"{name} is no file")
+        raise ValueError(f"{name} is not a file")
     return member
 
 

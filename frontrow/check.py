@@ -1,4 +1,4 @@
-"""What `frontrow check` finds: whether this configuration can sell, and what would make it better."""
+"""Implements `frontrow check`: problems and advice about the settings and the database."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED,
 from persistence.server_lock import who_serves
 
 _OWN_CONNECTIONS = 4
-"""Connections beside the pool: two for the journal, one for the lock, and one spare for an administrator."""
+"""Connections besides the pool: two for the journal, one for the lock, one spare for an administrator."""
 
 _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -29,11 +29,11 @@ _REVISION = "SELECT version_num FROM alembic_version"
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        good: nothing is to be done about it.
-        fatal: the server would not work like this, or not keep its promises.
+        good: nothing needs to be done.
+        fatal: the server would not start, or could not keep its promises.
         text: a sentence for the operator.
     """
 
@@ -43,10 +43,10 @@ class Finding(NamedTuple):
 
 
 async def advice(settings: Settings) -> list[Finding]:
-    """Look at the settings, at the data directory, and at the database if it runs; changes nothing.
+    """Check the settings, the data directory, and the database if it is running; changes nothing.
 
     Args:
-        settings: already valid, or they could not have been read.
+        settings: loaded settings, which are valid by then.
     """
     findings = list(_of_settings(settings))
     findings.extend(in_place := list(_of_data_directory(settings)))
@@ -66,7 +66,7 @@ async def advice(settings: Settings) -> list[Finding]:
             findings.append(Finding(True, False, who))
         await require_own_sessions(settings, database_url)
         if settings.direct_database_url:
-            text = "FRONTROW_DIRECT_DATABASE_URL leads to the same database without a pooler"
+            text = "FRONTROW_DIRECT_DATABASE_URL reaches the same database without a pooler"
             findings.append(Finding(True, False, text))
     except (StoreUnavailable, PoolerInTheWay) as exc:
         findings.append(Finding(False, True, str(exc)))
@@ -80,35 +80,35 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if settings.database_url:
         yield Finding(True, False, f"the database is {settings.shown_database_url}")
     if settings.production and not settings.smtp_url:
-        text = "mails are written to files; set FRONTROW_SMTP_URL, or nobody gets them"
+        text = "mails are only written to files; set FRONTROW_SMTP_URL to send them"
         yield Finding(False, False, text)
     if settings.production and settings.smtp_url and settings.mail_from == TABLE["mail_from"].default:
         text = (
-            f"mails come from {settings.mail_from}, which mail servers refuse; set FRONTROW_MAIL_FROM to an "
-            "address of yours"
+            f"mails are sent from {settings.mail_from}, which mail servers reject; set FRONTROW_MAIL_FROM to "
+            "an address of yours"
         )
         yield Finding(False, False, text)
     if settings.production and is_local(settings.site_url):
-        text = f"links in mails lead to {settings.site_url}; set FRONTROW_PUBLIC_URL to where your pages are"
+        text = f"links in mails point to {settings.site_url}; set FRONTROW_PUBLIC_URL to your site's URL"
         yield Finding(False, False, text)
         if not settings.hosts:
-            text = "only calls to IP addresses and localhost are answered; set FRONTROW_HOSTS or the URL"
+            text = "only requests to IP addresses and localhost are answered; set FRONTROW_HOSTS or the URL"
             yield Finding(False, False, text)
     if settings.production and settings.public_url.startswith("https:") and not settings.trusted_proxies:
         text = (
-            "FRONTROW_PUBLIC_URL has https, so clients come through a proxy and all seem to have its "
-            "address; set FRONTROW_TRUSTED_PROXIES to the proxy's network"
+            "FRONTROW_PUBLIC_URL is https, so clients seem to come through a proxy and to share its address; "
+            "set FRONTROW_TRUSTED_PROXIES to the proxy's network"
         )
         yield Finding(False, False, text)
     if settings.production and ANY_ORIGIN in settings.allowed_origins:
-        yield Finding(False, False, "pages of every site may call the API: FRONTROW_ALLOWED_ORIGINS has *")
+        yield Finding(False, False, "any website may call the API: FRONTROW_ALLOWED_ORIGINS contains *")
     if settings.production and ANY_NAME in settings.hosts:
-        text = "no name is refused, so DNS rebinding is possible: FRONTROW_HOSTS has *"
+        text = "any host name is accepted, so DNS rebinding is possible: FRONTROW_HOSTS contains *"
         yield Finding(False, False, text)
     if settings.production and settings.allowed_origins and all(map(is_local, settings.allowed_origins)):
         text = (
-            "besides the server's own pages only pages on localhost may call the API; set "
-            "FRONTROW_ALLOWED_ORIGINS to the origins of your pages, or to nothing if there are none"
+            "apart from the server's own pages only pages on localhost may call the API; set "
+            "FRONTROW_ALLOWED_ORIGINS to your sites' origins, or to nothing if there are none"
         )
         yield Finding(False, False, text)
     if settings.metrics_port:
@@ -120,20 +120,20 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     readers = " to callers with the token" if settings.metrics_token else ""
     yield Finding(True, False, f"/metrics is served {place}{readers}")
     if not settings.jwt_secret and not settings.jwt_public_key:
-        yield Finding(True, False, f"tokens are signed with development's secret in {settings.data_dir}")
+        yield Finding(True, False, f"tokens are signed with the development secret in {settings.data_dir}")
 
 
 def _of_data_directory(settings: Settings) -> Iterator[Finding]:
     directory = settings.data_dir
     if blocking := file_in_the_way(directory):
-        yield Finding(False, True, f"{blocking} is not a directory; choose another one for the data")
+        yield Finding(False, True, f"{blocking} is not a directory; choose another data directory")
         return
     unusable = list(unusable_paths(directory))
     if unusable:
         yield from (Finding(False, True, denied(path)) for path in unusable)
     elif not directory.exists():
         yield Finding(
-            True, False, f"the data directory {directory} does not exist; `frontrow serve` makes it"
+            True, False, f"the data directory {directory} does not exist; `frontrow serve` creates it"
         )
 
 
@@ -148,11 +148,9 @@ def _of_embedded(settings: Settings, embedded: EmbeddedPostgres) -> Finding:
         text = f"{place} is used; in production set FRONTROW_DATABASE_URL to a server with backups"
         return Finding(False, False, text)
     if not embedded.exists:
-        return Finding(True, False, f"{place} does not exist; `frontrow serve` makes it")
+        return Finding(True, False, f"{place} does not exist; `frontrow serve` creates it")
     if embedded.postmaster_pid is None:
-        return Finding(
-            True, False, f"{place} does not run and is not looked into; `frontrow serve` starts it"
-        )
+        return Finding(True, False, f"{place} is not running and was not checked; `frontrow serve` starts it")
     return Finding(True, False, f"{place} is used")
 
 
@@ -164,9 +162,7 @@ def _of_server(
     if durable:
         yield Finding(True, False, "fsync and full_page_writes are on")
     else:
-        text = (
-            "fsync or full_page_writes is off: acknowledged bookings could be lost in a crash; turn both on"
-        )
+        text = "fsync or full_page_writes is off: a crash could lose acknowledged bookings; turn both on"
         yield Finding(False, True, text)
     needed = settings.database_pool_size + _OWN_CONNECTIONS
     if connections < needed:
@@ -190,5 +186,5 @@ async def _of_schema(connector: Connector) -> list[Finding]:
     if missing:
         return missing
     what = f"at {rows[0][0]}, older than this version" if rows else "missing"
-    text = f"the schema is {what}; `frontrow migrate` or `frontrow serve` makes it"
+    text = f"the schema is {what}; `frontrow migrate` or `frontrow serve` brings it up to date"
     return [Finding(False, False, text)]

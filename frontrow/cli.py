@@ -1,7 +1,7 @@
 """The `frontrow` command line.
 
-Each command reads the settings, opens the database and prints; what it does stands elsewhere. Whatever an
-operator can get wrong ends in one sentence on standard error and exit status 1 (2 for wrong usage).
+Each command reads the settings, opens the database and prints; the work itself is in other modules. Every
+error that an operator can cause ends in one sentence on standard error and exit status 1 (2 for wrong usage).
 """
 
 import asyncio
@@ -56,17 +56,17 @@ _EXPECTED = (
     StoreUnavailable,
     ValueError,
 )
-"""What goes wrong for reasons outside the program: told in words, without a stack trace."""
+"""Errors with causes outside the program: reported as one sentence, without a stack trace."""
 
 _data_dir = click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the embedded PostgreSQL and development's secret are kept. [FRONTROW_DATA_DIR, or .frontrow]",
+    help="Directory of the embedded PostgreSQL and development's secrets. [FRONTROW_DATA_DIR, or .frontrow]",
 )
 
 
 @contextmanager
-def _told_in_words() -> Iterator[None]:
+def _short_errors() -> Iterator[None]:
     try:
         yield
     except PermissionError as exc:
@@ -81,33 +81,32 @@ def _told_in_words() -> Iterator[None]:
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="frontrow")
 def main() -> None:
-    """Frontrow sells seats: a real-time reservation server and what belongs to it.
+    """Frontrow: a real-time seat reservation server and its tools.
 
-    Settings are environment variables that begin with FRONTROW_; options win over them.
+    Settings are environment variables that begin with FRONTROW_; options override them.
     docs/settings.md lists them all.
     """
 
 
 @main.command()
-@click.option("--host", help="Where to listen. [FRONTROW_HOST, or 127.0.0.1]")
+@click.option("--host", help="Address to listen on. [FRONTROW_HOST, or 127.0.0.1]")
 @click.option(
-    "--port", type=click.IntRange(0, 65_535), help="TCP port; 0 takes a free one. [FRONTROW_PORT, or 8000]"
+    "--port", type=click.IntRange(0, 65_535), help="TCP port; 0 picks a free one. [FRONTROW_PORT, or 8000]"
 )
 @_data_dir
-@click.option("--demo", is_flag=True, help="Make a small cinema to look at, with users who may log in.")
+@click.option("--demo", is_flag=True, help="Create a small cinema to try, with users who can log in.")
 @click.option(
-    "--standby", is_flag=True, help="Where another server serves the database, wait and take over from it."
+    "--standby", is_flag=True, help="If another server uses the database, wait and take over from it."
 )
 def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool, standby: bool) -> None:
     """Run the server until SIGTERM or SIGINT.
 
-    One server serves a database; while it does, another one refuses to start, or waits with --standby.
+    Only one server can use a database at a time; a second one refuses to start, or waits with --standby.
 
-    Brings the database to the current schema first, and prints "listening on http://HOST:PORT" on standard
-    output when it is ready. With no FRONTROW_DATABASE_URL it runs a PostgreSQL of its own in the data
-    directory.
+    Migrates the database to the current schema, then prints "listening on http://HOST:PORT" on standard
+    output. Without FRONTROW_DATABASE_URL it runs its own PostgreSQL in the data directory.
     """
-    with _told_in_words():
+    with _short_errors():
         settings = load_settings(host=host, port=port, data_dir=data_dir)
         run_server(settings, demo=demo, standby=standby, announce=_announce)
 
@@ -119,34 +118,34 @@ def _announce(line: str) -> None:
 
 @main.command()
 @click.option(
-    "--user-id", type=click.IntRange(1, 2**63 - 1), required=True, help="Whom the token speaks for."
+    "--user-id", type=click.IntRange(1, 2**63 - 1), required=True, help="The user that the token identifies."
 )
-@click.option("--admin", is_flag=True, help="The token speaks for an administrator.")
+@click.option("--admin", is_flag=True, help="Make it an administrator's token.")
 @click.option(
     "--ttl",
     type=click.IntRange(min=1),
     metavar="SECONDS",
-    help="How long it lives. [FRONTROW_TOKEN_TTL_SECONDS, or 3600]",
+    help="Lifetime of the token. [FRONTROW_TOKEN_TTL_SECONDS, or 3600]",
 )
 @_data_dir
 def token(user_id: int, admin: bool, ttl: int | None, data_dir: Path | None) -> None:
     """Print a token (JWT) for a user.
 
-    The user need not be in our database: identities may come from another service.
+    The user need not exist in the database: identities may come from another service.
     """
-    with _told_in_words():
+    with _short_errors():
         settings = load_settings(data_dir=data_dir)
         seconds = ttl or settings.token_ttl_seconds
         click.echo(tokens_of(settings).issue(user_id, admin=admin, ttl_seconds=seconds))
 
 
 @main.command("seed")
-@click.option("--screenings", type=click.IntRange(1, 1_000_000), required=True, help="How many.")
-@click.option("--rows", type=click.IntRange(1, 1000), required=True, help="Rows of each hall.")
-@click.option("--seats-per-row", type=click.IntRange(1, 1000), required=True, help="Seats of each row.")
+@click.option("--screenings", type=click.IntRange(1, 1_000_000), required=True, help="Number of screenings.")
+@click.option("--rows", type=click.IntRange(1, 1000), required=True, help="Rows per hall.")
+@click.option("--seats-per-row", type=click.IntRange(1, 1000), required=True, help="Seats per row.")
 @_data_dir
 def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path | None) -> None:
-    """Make future screenings for load tests.
+    """Create future screenings for load tests.
 
     Prints one JSON document on standard output:
     {"screenings": [{"id": …, "room_id": …, "first_seat_id": …, "last_seat_id": …}, …]}.
@@ -161,7 +160,7 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
                 progress.update(len(batch))
         return made
 
-    with _told_in_words():
+    with _short_errors():
         made = _with_database(load_settings(data_dir=data_dir), fill)
     click.echo(json.dumps({"screenings": made}))
 
@@ -170,10 +169,10 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_data_dir
 def import_movies_command(file: Path, data_dir: Path | None) -> None:
-    """Import films from FILE, a JSON array like movies.json of the npm package vega-datasets.
+    """Import movies from FILE, a JSON array like movies.json of the npm package vega-datasets.
 
-    Films that were imported before are brought up to date. Rows that cannot be used are reported on standard
-    error with their numbers, counted from 1, and skipped. Prints one JSON document on standard output:
+    Movies that were imported before are updated. Invalid rows are skipped and reported on standard error with
+    their numbers, counted from 1. Prints one JSON document on standard output:
     {"rows": …, "created": …, "changed": …, "unchanged": …, "skipped": …}.
     """
 
@@ -185,10 +184,9 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
                 progress.update(batch.row_count)
         return batches
 
-    with _told_in_words():
+    with _short_errors():
         content = file.read_bytes()
         try:
-            # Detects a byte order mark and the encoding.
             rows = orjson.loads(content.decode(json.detect_encoding(content)))
         except ValueError as exc:
             raise ValueError(f"{file} is not JSON: {exc}") from exc
@@ -211,11 +209,11 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
 @main.command("migrate")
 @_data_dir
 def migrate_command(data_dir: Path | None) -> None:
-    """Bring the database to the current schema.
+    """Migrate the database to the current schema.
 
-    Nothing is applied twice, and it may run beside a server.
+    Safe to run repeatedly and beside a running server.
     """
-    with _told_in_words(), _database(load_settings(data_dir=data_dir)) as url:
+    with _short_errors(), _database(load_settings(data_dir=data_dir)) as url:
         applied = migrate(url)
     click.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
 
@@ -226,10 +224,11 @@ def migrate_command(data_dir: Path | None) -> None:
 def backup(file: Path, data_dir: Path | None) -> None:
     """Write the database and the secrets of its tickets to FILE.
 
-    It may run beside a server: the backup is one snapshot of the database. FILE must not exist. Only its
-    owner can read it; keep it safe, since it is enough to read personal data and sign tickets.
+    A running server is no obstacle: the backup is a single snapshot of the database. FILE must not exist.
+    Only its owner can read it; keep it safe, since its secrets are enough to read personal data and sign
+    tickets.
     """
-    with _told_in_words():
+    with _short_errors():
         settings = load_settings(data_dir=data_dir)
         with _database(settings) as url:
             back_up(settings, url, file, partial(click.echo, err=True))
@@ -242,10 +241,10 @@ def backup(file: Path, data_dir: Path | None) -> None:
 def restore_command(file: Path, data_dir: Path | None) -> None:
     """Restore the backup FILE into an empty database.
 
-    No server may run on it. The database is brought to the current schema; secrets that no setting gives are
-    put into the data directory.
+    No server may be running on it. The database is migrated to the current schema; secrets that no setting
+    provides are stored in the data directory.
     """
-    with _told_in_words(), opened_backup(file) as backup:
+    with _short_errors(), opened_backup(file) as backup:
         settings = load_settings(data_dir=data_dir)
         with DataDirectory(settings.data_dir).locked(), _database(settings) as url:
             to_do = asyncio.run(backup.restore(settings, url, partial(click.echo, err=True)))
@@ -259,9 +258,9 @@ def restore_command(file: Path, data_dir: Path | None) -> None:
 def check(data_dir: Path | None) -> None:
     """Check the settings and the database, with advice. Exit status 1 if something is wrong.
 
-    Makes, starts and changes nothing: an embedded PostgreSQL that does not run is not looked into.
+    Changes and starts nothing: an embedded PostgreSQL is only checked while it is running.
     """
-    with _told_in_words():
+    with _short_errors():
         findings = asyncio.run(advice(load_settings(data_dir=data_dir)))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.good else 'FAIL' if finding.fatal else 'note'}  {finding.text}")
@@ -272,9 +271,9 @@ def check(data_dir: Path | None) -> None:
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench_command(arguments: tuple[str, ...]) -> None:
-    """Measure the server beside others on this machine, from a checkout."""
+    """Measure the server beside others on this machine; needs a checkout."""
     try:
-        # Measurements depend on the server, not the server on them: a wheel comes without.
+        # The wheel does not contain the benchmarks, so they are imported only here.
         harness = import_module("bench.command")
     except ModuleNotFoundError as exc:
         raise click.ClickException(
@@ -285,9 +284,9 @@ def bench_command(arguments: tuple[str, ...]) -> None:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[str]:
-    """The URL of the database itself, which no pooler shares with others.
+    """Yield the URL of the database, bypassing a pooler.
 
-    What these commands set for their session would otherwise be met by other clients of the pooler.
+    These commands set session parameters, which would leak to other clients of the pooler.
     """
     with database_of(settings) as (url, _):
         if settings.database_url:
@@ -296,7 +295,7 @@ def _database(settings: Settings) -> Iterator[str]:
 
 
 def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:
-    """Do some work on a migrated database."""
+    """Migrate the database and run `work` on it."""
 
     async def connected(url: str) -> Any:
         connector = Connector(url, pool_size=1, statement_timeout_seconds=120)

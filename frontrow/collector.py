@@ -1,18 +1,18 @@
 """Schedules Python's garbage collector.
 
-Hardly anything on the path of a request makes cycles (`tests/catalogue/test_refusals_leave_no_cycles.py`). By
-default the collector would still examine all objects now and then, and stop the server for 0.1 s or more
-while seats are sold. Here it works like this:
+Almost nothing on the request path creates reference cycles
+(`tests/catalogue/test_refusals_leave_no_cycles.py`), yet by default the collector would examine all objects
+from time to time and pause the server for 0.1 s or more while it sells. The schedule here is:
 
-* Generation 0 is collected after every 1,000 new objects, generation 1 after every 20,000. This is automatic,
-  also under load, and takes a few milliseconds at most.
-* A full collection runs when the server is idle and many objects have been added since the last one, or some
-  have and the last one was long ago. It takes about half a second with half a million objects (10,000
-  screenings with 30,000 holds and 10,000 sockets).
-* If the server is never idle, a full collection runs after ten minutes all the same, so no garbage lives
-  longer.
+* Generation 0 is collected after every 1,000 new objects and generation 1 after every 20,000, automatically,
+* also under load. This takes a few milliseconds at most.
+* A full collection runs when the server is idle and either many objects have been added since the last one,
+* or a few have and the last one was long ago. It takes about half a second with half a million objects
+* (10,000 screenings with 30,000 holds and 10,000 sockets).
+* A server that is never idle gets a full collection after ten minutes all the same, so no garbage lives
+* longer.
 
-Objects that exist when the server starts (modules, classes, routes) are frozen: they stay anyway.
+Objects that exist when the server starts (modules, classes, routes) are frozen, since they are never freed.
 """
 
 import asyncio
@@ -29,20 +29,20 @@ _NEVER = 1_000_000
 _GLANCE_EVERY_SECONDS = 5.0
 _GLANCE_SECONDS = 0.1
 _BUSY_SHARE = 0.25
-"""A server that uses this share of a core or more during a glance is not idle."""
+"""Share of one core, measured during a check, from which on the server counts as busy."""
 
 _MUCH_ROUNDS = 10
-"""Collections of generation 1 after which an idle server makes a full one: up to 200,000 new objects."""
+"""Collections of generation 1 after which an idle server runs a full one: up to 200,000 new objects."""
 
 _LONG_SECONDS = 300.0
-"""After this time an idle server makes a full collection even if few objects were added."""
+"""After this time an idle server runs a full collection even if few objects were added."""
 
 _LIMIT_SECONDS = 600.0
 """After this time a full collection runs even if the server is busy."""
 
 
 def spare_the_collector() -> None:
-    """Freeze all present objects, and leave full collections to `keep_tidy`."""
+    """Freeze all existing objects and leave full collections to `keep_tidy`."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_ROUNDS, _NEVER)
@@ -52,7 +52,7 @@ async def keep_tidy(every_seconds: float = _GLANCE_EVERY_SECONDS) -> None:
     """Run full collections when they are due, until cancelled.
 
     Args:
-        every_seconds: time between two checks whether one is due.
+        every_seconds: time between two checks.
     """
     looked_at = time.monotonic()
     while True:
@@ -64,7 +64,7 @@ async def keep_tidy(every_seconds: float = _GLANCE_EVERY_SECONDS) -> None:
 
 
 def is_due(rounds: int, past_seconds: float, *, idle: bool) -> bool:
-    """Whether a full collection should run now.
+    """Return whether a full collection should run now.
 
     Args:
         rounds: collections of generation 1 since the last full one.

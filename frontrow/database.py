@@ -1,7 +1,7 @@
 """Chooses the database of a process: the operator's, or the embedded one in the data directory.
 
-The operator's database may be reached through a pooler. Then there are two URLs: reads go through the pooler,
-and everything that needs a session of its own goes directly to PostgreSQL.
+The operator's database may be behind a pooler. Then there are two URLs: reads go through the pooler, and
+everything that needs its own session goes directly to PostgreSQL.
 """
 
 from collections.abc import Iterator
@@ -15,24 +15,24 @@ from persistence.pooler import address_behind_pooler, is_same_database
 
 
 class PoolerInTheWay(Exception):
-    """A URL that must lead to PostgreSQL itself leads to a pooler, or to another database."""
+    """A URL that must lead directly to PostgreSQL leads to a pooler or to another database."""
 
 
 @contextmanager
 def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
-    """The database for as long as the block lasts. Blocking.
+    """Provide the database for the duration of the block. Blocking.
 
-    An embedded server that another process has started is shared with it; the last one out stops it.
+    An embedded server that another process has started is shared; the last process to leave stops it.
 
     Args:
-        settings: whose `database_url`, or else whose `data_dir`, names the database.
+        settings: use `database_url`, or without one the embedded server in `data_dir`.
 
     Yields:
-        Its URL, without a pooler where there is one, and the embedded server if it is one.
+        The URL that bypasses any pooler, and the embedded server if there is one.
 
     Raises:
         EmbeddedPostgresFailed: the embedded server does not start.
-        OSError: the data directory can't be used.
+        OSError: the data directory cannot be used.
     """
     if settings.database_url:
         yield settings.direct_database_url or settings.database_url, None
@@ -46,7 +46,7 @@ def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | No
 
 
 def reading_connector(settings: Settings, database_url: str) -> Connector:
-    """The connection pool for reading and for the catalogue, through the pooler if there is one.
+    """Return the connection pool for reads and the catalogue, through the pooler if there is one.
 
     Args:
         settings: the size of the pool, and the URL of a pooler.
@@ -61,14 +61,14 @@ def reading_connector(settings: Settings, database_url: str) -> Connector:
 
 
 async def require_own_sessions(settings: Settings, database_url: str) -> None:
-    """Check that the journal and the lock of the server get sessions of their own.
+    """Check that the journal and the server lock get sessions of their own.
 
     Args:
         settings: the URLs.
-        database_url: the one that should lead to PostgreSQL itself.
+        database_url: the one that should lead directly to PostgreSQL.
 
     Raises:
-        PoolerInTheWay: it leads to a pooler, or both URLs lead to different databases.
+        PoolerInTheWay: it leads to a pooler, or the two URLs lead to different databases.
         StoreUnavailable: the database cannot be reached.
     """
     wanted = variable_of("direct_database_url")
@@ -78,15 +78,15 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
             given = wanted if settings.direct_database_url else variable_of("database_url")
             raise PoolerInTheWay(
                 f"{given} leads to a pooler that shares sessions between transactions (PgBouncer in "
-                "transaction mode), but the journal, the lock of the server, migrations and backups need "
-                f"sessions of their own: set {wanted} to PostgreSQL itself, {address.url} as it sees itself, "
-                "with the password where it wants one"
+                "transaction mode), but the journal, the server lock, migrations and backups need "
+                f"sessions of their own: set {wanted} to the URL of PostgreSQL itself, for example "
+                f"{address.url} with its password"
             )
         if not settings.direct_database_url:
             return
         with closing(Connector(settings.database_url, pool_size=1, through_pooler=True)) as pooled:
             if not await is_same_database(direct, pooled):
                 raise PoolerInTheWay(
-                    f"{wanted} and {variable_of('database_url')} lead to different databases; "
-                    "both must lead to the same one, without and with the pooler"
+                    f"{wanted} and {variable_of('database_url')} lead to different databases; set both to "
+                    "the same one, the first without and the second with the pooler"
                 )

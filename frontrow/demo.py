@@ -1,4 +1,4 @@
-"""The demo: a small cinema and an event that never run out of dates, with people who may log in."""
+"""The demo: a small cinema and an event with users who can log in; new dates are added as old ones pass."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ _EVENT_LENGTH = timedelta(hours=4)
 
 
 class Login(NamedTuple):
-    """Somebody who may log in to the demo."""
+    """A demo user before the password is drawn."""
 
     email: str
     full_name: str
@@ -96,7 +96,7 @@ LOGINS = (
 
 
 class Member(NamedTuple):
-    """A user of the demo as it is printed."""
+    """A demo user with the password to print."""
 
     user_id: int
     email: str
@@ -105,7 +105,7 @@ class Member(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """What there is to look at."""
+    """The contents of the demo."""
 
     members: Sequence[Member]
     upcoming: Sequence[Upcoming]
@@ -113,9 +113,13 @@ class Demo(NamedTuple):
 
 
 def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
-    """A hall in blocks with an aisle between each two.
+    """Build a hall of seat blocks with aisles between them.
 
-    The last two rows are VIP; the outermost places of the first row are for wheelchairs.
+    The last two rows are VIP; the two outermost seats on either side of the first row are wheelchair places.
+
+    Args:
+        rows: number of rows.
+        block_sizes: seats per row in each block.
     """
     width = sum(block_sizes)
     seats = []
@@ -134,7 +138,10 @@ def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
 
 
 def kept_passwords(data_dir: Path) -> dict[str, str]:
-    """The passwords of the demo's users by address: drawn once, and kept for their owner alone. Blocking."""
+    """Return the demo users' passwords by e-mail address. Blocking.
+
+    They are drawn once and stored in a file that only its owner can read.
+    """
     kept = data_dir / LOGINS_FILE
     if kept.exists():
         return {str(email): str(password) for email, password in json.loads(kept.read_text()).items()}
@@ -145,11 +152,11 @@ def kept_passwords(data_dir: Path) -> dict[str, str]:
 
 
 async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo:
-    """Make the demo where it is missing, and screenings and an event to come where none are left.
+    """Create the demo if it is missing, and new screenings and a new event if all are over.
 
     Args:
-        loader: the database.
-        passwords: of the users, by address.
+        loader: writes to the database.
+        passwords: passwords of the users by e-mail address.
     """
     cinema_id = await loader.find_cinema(CINEMA)
     if cinema_id is None:
@@ -166,13 +173,13 @@ async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo
 
 
 def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
-    """How to look at the demo, in lines for a terminal.
+    """Return instructions for trying the demo, as lines for a terminal.
 
     Args:
-        demo: what there is.
-        base_url: where the server listens.
+        demo: its contents.
+        base_url: the URL that the server listens on.
         tokens: issues a token per user.
-        ttl_seconds: how long these tokens live.
+        ttl_seconds: lifetime of these tokens.
     """
     screening = demo.upcoming[0]
     begins = f"{screening.starts_at:%d %B %H:%M} UTC"
@@ -199,11 +206,11 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
     return lines
 
 
-def how_to_get_the_guides_ports() -> list[str]:
-    """Lines for a terminal: the setting that lets the guides' own clients find this server."""
+def guide_ports_hint() -> list[str]:
+    """Return lines for a terminal: the setting that adds the ports the guides' clients expect."""
     ports = " and ".join(map(str, GUIDES_PORTS))
     return [
-        f"Guides        their own clients look for ports {ports}; to serve them there too, set",
+        f"Guides        their sample clients expect ports {ports}; to serve those too, set",
         f"              FRONTROW_EXTRA_PORTS={','.join(map(str, GUIDES_PORTS))}",
     ]
 
@@ -231,7 +238,7 @@ async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> 
 
 
 async def _members(loader: BulkLoader, passwords: Mapping[str, str]) -> list[Member]:
-    """The users, with these passwords from now on."""
+    """Create or update the demo users with these passwords."""
     members = []
     for login in LOGINS:
         password = passwords[login.email]

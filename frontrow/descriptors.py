@@ -1,4 +1,4 @@
-"""File descriptors: every connection needs one, and the usual soft limit of 1,024 is soon reached."""
+"""Raises the limit on open files: each connection needs a descriptor, and the usual soft limit is 1,024."""
 
 import logging
 import resource
@@ -6,23 +6,24 @@ import resource
 log = logging.getLogger("frontrow")
 
 _OTHERS = 256
-"""Descriptors for the database, log files, listening sockets and the like."""
+"""Descriptors reserved for the database, log files, listening sockets and the like."""
 
 
 def allow_descriptors(connections: int) -> int:
-    """Raise this process's limit on open files as far as it may be raised.
+    """Raise the soft limit of this process as far as the connections need and the hard limit allows.
 
     Args:
-        connections: how many connections the settings allow; it is logged if there can't be so many.
+        connections: connections that the settings allow; a warning is logged if the limit is too low for
+            them.
 
     Returns:
-        The limit.
+        The new limit.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if hard != resource.RLIM_INFINITY and hard < connections + _OTHERS:
         log.warning(
-            "the settings allow %d connections, but this process may open only %d files: "
+            "the settings allow %d connections, but this process can open only %d files: "
             "raise the limit (ulimit -n, LimitNOFILE=) or lower FRONTROW_CONNECTIONS_LIMIT",
             connections,
             hard,

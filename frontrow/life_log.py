@@ -1,4 +1,4 @@
-"""The first and the last line of a server's log: what runs where, and why it stopped."""
+"""Logs the start and the stop of a server: its version, addresses and database, and why it stopped."""
 
 import logging
 import os
@@ -13,11 +13,7 @@ log = logging.getLogger("frontrow")
 
 
 class LifeLog:
-    """Writes both lines of one server process.
-
-    Args:
-        settings: of the server.
-    """
+    """Logs the start and the stop of one server process."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -25,10 +21,10 @@ class LifeLog:
         self._began = monotonic()
 
     def started(self, base_url: str) -> None:
-        """The server answers.
+        """Log that the server is ready.
 
         Args:
-            base_url: where it listens.
+            base_url: the URL that it listens on.
         """
         settings = self._settings
         fields = {
@@ -45,10 +41,10 @@ class LifeLog:
         log.info("the server has started", extra={"fields": {**told, **self._node}})
 
     def stopped(self, reason: str) -> None:
-        """The process is about to end.
+        """Log that the process is about to exit.
 
         Args:
-            reason: the signal, or what went wrong.
+            reason: the signal or the error.
         """
         fields = {"version": __version__, "reason": reason, "uptime_seconds": self._seconds(), **self._node}
         log.info("the server has stopped", extra={"fields": fields})

@@ -1,8 +1,8 @@
-"""Sends mail: through an SMTP server, or without one into a folder, where a developer finds it.
+"""Sends mail through an SMTP server, or writes it to a folder for developers if none is configured.
 
-A mail is taken over at once and delivered by a few workers. A failure that may pass is tried again after
-a growing pause; then, or if the server refuses the mail for good, it is logged and the mail is dropped.
-What a mail says is never logged: it may carry a token.
+`Postman.send` queues a mail and a few workers deliver it. A temporary failure is retried with growing pauses;
+if the last attempt fails, or the server rejects the mail permanently, the failure is logged and the mail
+dropped. Contents are never logged, since they may include a token.
 """
 
 import asyncio
@@ -29,16 +29,16 @@ _PERMANENT_FROM = 500
 _IMPLICIT_TLS_PORT, _SUBMISSION_PORT = 465, 587
 
 Delivery = Callable[[EmailMessage], Awaitable[None]]
-"""Delivers one mail, or raises OSError or SMTPException."""
+"""Delivers one mail; raises OSError or SMTPException if that fails."""
 
 
 class Postman:
-    """`api.papers.mail.Mailer` over a bounded queue.
+    """Implements `api.papers.mail.Mailer` with a bounded queue.
 
     Args:
         deliver: delivers one mail.
-        sender: the address that mails come from.
-        pauses_seconds: how long to wait before each further attempt.
+        sender: the address that mails are sent from.
+        pauses_seconds: pause before each retry.
     """
 
     def __init__(
@@ -51,22 +51,21 @@ class Postman:
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin to deliver."""
         self._workers = [asyncio.create_task(self._work(), name="mail") for _ in range(_WORKERS)]
 
     async def stop(self, limit_seconds: float) -> None:
-        """Deliver what waits, as far as that is done within the limit."""
+        """Deliver the queued mails, for at most `limit_seconds`, then stop."""
         try:
             async with asyncio.timeout(limit_seconds):
                 await self._waiting.join()
         except TimeoutError:
-            log.warning("mails were not delivered before the server stopped")
+            log.warning("the server stopped before all mails were delivered")
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def send(self, message: EmailMessage) -> None:
-        """Take a mail over; see `api.papers.mail.Mailer`."""
+        """Queue a mail; see `api.papers.mail.Mailer`."""
         domain = self._sender.rpartition("@")[2]
         for name, value in (
             ("From", self._sender),
@@ -86,8 +85,8 @@ class Postman:
             try:
                 await self._attempts(message)
             except Exception as failure:
-                # What the server said may repeat the recipient's address, not the mail.
-                log.error("the mail %s was not delivered: %s", message["Message-ID"], failure)
+                # The SMTP server's reply may contain the recipient's address, but no content.
+                log.error("mail %s was not delivered: %s", message["Message-ID"], failure)
             finally:
                 self._waiting.task_done()
 
@@ -98,13 +97,15 @@ class Postman:
             except (OSError, aiosmtplib.SMTPException) as failure:
                 if _is_permanent(failure):
                     raise
-                log.warning("the mail %s waits %g s: %s", message["Message-ID"], pause_seconds, failure)
+                log.warning(
+                    "mail %s failed; retrying in %g s: %s", message["Message-ID"], pause_seconds, failure
+                )
             await asyncio.sleep(pause_seconds)
         await self._deliver(message)
 
 
 def _is_permanent(failure: Exception) -> bool:
-    """Whether the server would refuse the same mail again (RFC 5321, section 4.2.1)."""
+    """Return whether the server would reject the same mail again (RFC 5321, section 4.2.1)."""
     if isinstance(failure, aiosmtplib.SMTPRecipientsRefused):
         return all(_is_permanent(refusal) for refusal in failure.recipients)
     if isinstance(failure, aiosmtplib.SMTPNotSupported):
@@ -113,7 +114,7 @@ def _is_permanent(failure: Exception) -> bool:
 
 
 def into_folder(folder: Path) -> Delivery:
-    """Delivery without a server: each mail becomes a file, and its path is logged."""
+    """Return a delivery that writes each mail to a file and logs its path."""
 
     def write(message: EmailMessage) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -124,18 +125,18 @@ def into_folder(folder: Path) -> Delivery:
         return path
 
     async def deliver(message: EmailMessage) -> None:
-        log.info("a mail was written to %s", await asyncio.to_thread(write, message))
+        log.info("mail written to %s", await asyncio.to_thread(write, message))
 
     return deliver
 
 
 def by_smtp(url: str, timeout_seconds: float) -> Delivery:
-    """Delivery to an SMTP server.
+    """Return a delivery through an SMTP server.
 
     Args:
-        url: `smtp://[user:password@]host[:port]`, where STARTTLS is used if it is offered, and required
-            with a password; or `smtps://…`, which is TLS from the first byte.
-        timeout_seconds: for each step of the conversation.
+        url: `smtp://[user:password@]host[:port]`, which uses STARTTLS if the server offers it and requires it
+            if there is a password; or `smtps://…`, which is TLS from the start.
+        timeout_seconds: for each step of the SMTP dialogue.
     """
     server = urlsplit(url)
     implicit_tls = server.scheme == "smtps"
@@ -149,7 +150,7 @@ def by_smtp(url: str, timeout_seconds: float) -> Delivery:
             username=unquote(server.username) if server.username else None,
             password=password,
             use_tls=implicit_tls,
-            # None: if the server offers it.
+            # None: use STARTTLS if the server offers it.
             start_tls=True if password and not implicit_tls else None,
             timeout=timeout_seconds,
         )
@@ -158,7 +159,7 @@ def by_smtp(url: str, timeout_seconds: float) -> Delivery:
 
 
 def postman_of(settings: Settings) -> Postman:
-    """What sends mail under these settings."""
+    """Return the postman that the settings ask for."""
     if settings.smtp_url:
         deliver = by_smtp(settings.smtp_url, settings.smtp_timeout_seconds)
     else:

@@ -1,8 +1,8 @@
-"""Films for the catalogue, from a file like `data/movies.json` of the npm package vega-datasets.
+"""Imports movies from a file like `data/movies.json` of the npm package vega-datasets.
 
-Each row is read into what the API would be sent, and so has to keep the API's rules; a row that does not is
-reported with its number and left out. A film is recognised by its title and the date it is listed with, so
-a file may be imported again, as it is or corrected.
+Each row is converted to a request body of the API and validated like one; invalid rows are skipped and
+reported with their numbers. A film is identified by its title and release date as listed, so the same file
+can be imported again, also after corrections.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,7 +20,7 @@ _details = MovieDetails()
 
 
 class BadRow(NamedTuple):
-    """A row that is left out.
+    """A row that is skipped.
 
     Attributes:
         number: of the row, counted from 1.
@@ -32,7 +32,7 @@ class BadRow(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What became of some rows, one after the other in the file."""
+    """The result of importing some consecutive rows."""
 
     row_count: int
     imported: Imported
@@ -40,17 +40,17 @@ class Batch(NamedTuple):
 
     @property
     def unchanged(self) -> int:
-        """Films that were known as they are."""
+        """Number of films that already existed with the same data."""
         return self.row_count - len(self.bad_rows) - self.imported.created - self.imported.changed
 
 
 async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> AsyncIterator[Batch]:
-    """Import films, batch by batch.
+    """Import films in batches.
 
     Args:
-        movies: where they go.
-        rows: the file's rows as JSON gives them.
-        today: tells what has been released.
+        movies: the repository to import into.
+        rows: the decoded rows of the file.
+        today: decides which release dates are in the future.
     """
     known: dict[str, int] = {}
     for first in range(0, len(rows), BATCH_SIZE):
@@ -71,14 +71,14 @@ async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> Asy
 
 
 def film_of(row: Any, today: date) -> Film:
-    """The film in a row.
+    """Convert a row to a film.
 
     Args:
-        row: an object with the columns of the file; those that are not mentioned here are ignored.
-        today: tells what has been released.
+        row: an object with the columns of the file; unknown columns are ignored.
+        today: decides whether the release date is in the future.
 
     Raises:
-        ValueError: the row breaks a rule of the API, which the message tells.
+        ValueError: the row is invalid by the rules of the API; the message names the fields.
     """
     if not isinstance(row, Mapping):
         raise ValueError("not an object")
@@ -101,12 +101,12 @@ def film_of(row: Any, today: date) -> Film:
 
 
 def _text(value: Any) -> Any:
-    """Titles such as 1776 stand in the file as numbers."""
+    """Convert a title like 1776, which the file contains as a number, to a string."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _iso_date(value: Any) -> Any:
-    """A date as the file writes it, "Jun 12 1998", as the API does; whatever else it is, the API judges."""
+    """Convert a date like "Jun 12 1998" to ISO format; leave anything else for the API's validation."""
     try:
         return datetime.strptime(value, "%b %d %Y").date().isoformat()
     except (TypeError, ValueError):
@@ -114,10 +114,11 @@ def _iso_date(value: Any) -> Any:
 
 
 def _released(listed: date | None, row: Mapping[str, Any], today: date) -> date | None:
-    """The date of a film's release.
+    """Return the release date with the century corrected.
 
-    Some years of the last century were two digits once and came out as this century's: "Dec 15 2039" for
-    "Gone with the Wind". Nobody knows takings or ratings of a film that is still to come.
+    Some years were stored with two digits and read as this century: "Dec 15 2039" for "Gone with the Wind". A
+    future date is therefore taken as a hundred years earlier if the film already has ratings or box-office
+    figures.
     """
     seen = any(row.get(name) is not None for name in ("IMDB Rating", "US Gross", "Worldwide Gross"))
     if listed is None or listed <= today or not seen:

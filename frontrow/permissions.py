@@ -1,4 +1,4 @@
-"""The user this process runs as and the paths it may not use, for error messages that help an operator."""
+"""Finds paths that this process may not use, and words error messages about them."""
 
 import os
 import pwd
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def user_name() -> str:
-    """The user this process acts as, by name where the machine has one for it, e.g. in a container."""
+    """Return the effective user's name, or a description if it has none, e.g. in a container."""
     user_id = os.geteuid()
     try:
         return pwd.getpwuid(user_id).pw_name
@@ -16,26 +16,26 @@ def user_name() -> str:
 
 
 def denied(path: object) -> str:
-    """A sentence for a path that this process may not use."""
+    """Return an error message for a path that this process may not use."""
     return (
-        f"{path}: permission denied to the user {user_name()}; give it to that user, run as its owner, or "
+        f"{path}: permission denied for the user {user_name()}; change its owner, run as its owner, or "
         "choose another directory"
     )
 
 
 def file_in_the_way(directory: Path) -> Path | None:
-    """The file that is in the place of a directory or of one of its parents."""
+    """Return the file that stands where the directory or one of its parents should be, if any."""
     existing = _nearest_existing(directory)
     return None if existing.is_dir() else existing
 
 
 def unusable_paths(directory: Path) -> Iterator[Path]:
-    """Paths in a directory that this process may not read and write. Changes nothing.
+    """Yield the paths in a directory that this process may not read and write. Changes nothing.
 
     Args:
-        directory: need not exist; then it has to be possible to make it.
+        directory: if it does not exist, its nearest existing parent is checked instead.
     """
-    if not os.path.exists(directory):  # `Path.exists` raises where a parent may not be entered
+    if not os.path.exists(directory):  # `Path.exists` raises if a parent directory is not accessible
         parent = _nearest_existing(directory)
         if not _usable(parent):
             yield parent

@@ -1,9 +1,8 @@
-"""The reasons of `/readyz`: whether the server can do its work now.
+"""Decides what `/readyz` answers: the reasons why the server cannot do its work, if any.
 
-It uses what the server knows already (the delay of the journal, failing writes) and asks the database one
-question with a time limit of its own, because probes give up after a second. Every reason disappears when its
-cause has gone. The texts are ours and not PostgreSQL's, because anybody may read them; the log has the
-details.
+It uses what the server already knows (journal delay, failing writes) and sends the database one query with a
+time limit, because probes give up after a second. A reason disappears when its cause does. The texts are our
+own and not PostgreSQL's, since anybody may read them; the log has the details.
 """
 
 import asyncio
@@ -31,45 +30,45 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (ConnectionLost, "the connection to the database was lost"),
     (DatabaseReadOnly, "the database is read-only"),
     (DiskFull, "the disk of the database is full"),
-    (LockTimeout, "somebody else holds a lock in the database"),
-    (StatementCancelled, "statements take too long"),
-    (Exception, "the database refuses; the log says why"),
+    (LockTimeout, "another session holds a lock in the database"),
+    (StatementCancelled, "database statements time out"),
+    (Exception, "the database reports an error; see the server's log"),
 )
 
 
 class Journal(Protocol):
-    """The part of the journal that is used here."""
+    """The part of the journal that readiness needs."""
 
     @property
     def full(self) -> bool:
-        """Whether it takes no more."""
+        """Whether the journal is full."""
 
     @property
     def delay_seconds(self) -> float:
-        """Expected wait of an entry that is appended now."""
+        """Expected delay in seconds of an entry appended now."""
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last attempt to write failed; None if it succeeded."""
+        """Why the last write failed; None if it succeeded."""
 
 
 class Store(Protocol):
-    """The part of the store that is used here."""
+    """The part of the store that readiness needs."""
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last screening could not be loaded; None if it was, or if that was long ago."""
+        """Why the last screening could not be loaded; None if it could, or if the failure was long ago."""
 
 
 class Readiness:
-    """Tells why the server cannot do its work.
+    """Finds the reasons why the server cannot do its work.
 
     Args:
         connector: the database.
-        journal: carries decisions to it.
-        store: loads screenings from it.
-        lag_limit_seconds: how long entries of the journal may wait.
-        wait_seconds: how long the database may take to answer; never more than the probes that wait for it.
+        journal: the write-behind journal.
+        store: loads screenings.
+        lag_limit_seconds: how long journal entries may wait for their commit.
+        wait_seconds: time limit of the database query; shorter than a probe's own timeout.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Readiness:
         self._probe: asyncio.Task[str] | None = None
 
     async def reasons(self) -> Mapping[str, str]:
-        """The reasons by component; empty if the server can do its work. Answers within a second."""
+        """Return the reasons by component; empty if the server is ready. Answers within a second."""
         found = {
             "journal": self._of_journal(),
             "screenings": _failing(self._store.failure, "screenings cannot be loaded"),
@@ -103,10 +102,10 @@ class Readiness:
         if failing := _failing(self._journal.failure, "writes fail"):
             return failing
         waited = self._journal.delay_seconds
-        return f"entries have waited for {waited:.1f} s" if waited > self._lag_limit_seconds else ""
+        return f"entries have been waiting for {waited:.1f} s" if waited > self._lag_limit_seconds else ""
 
     async def _of_database(self) -> str:
-        """Concurrent probes share one query, so they never take more than one connection."""
+        """Query the database; concurrent probes share one query and so one connection."""
         if self._probe is None or self._probe.done():
             self._probe = asyncio.create_task(self._ask_database())
         return await asyncio.shield(self._probe)

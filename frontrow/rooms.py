@@ -1,4 +1,4 @@
-"""Builds the door to rooms, and keeps the number of free rooms small."""
+"""Builds the rooms endpoint from the settings, and schedules the removal of unused free rooms."""
 
 from time import monotonic
 
@@ -20,7 +20,6 @@ _LONGEST_BETWEEN_CHECKS_SECONDS = 60.0
 def room_door_of(
     settings: Settings, connector: Connector, screenings: Screenings, feed: SeatFeed
 ) -> RoomDoor:
-    """The door to rooms as the settings want it."""
     free_rooms = FreeRooms(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds
     )
@@ -33,5 +32,5 @@ def room_door_of(
 
 
 def seconds_between_forgetting(settings: Settings) -> float:
-    """How often it is looked for free rooms that nobody needs any more."""
+    """Return the interval at which unused free rooms are removed."""
     return min(settings.free_room_idle_seconds / _CHECKS_PER_IDLE_TIME, _LONGEST_BETWEEN_CHECKS_SECONDS)

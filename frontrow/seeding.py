@@ -1,4 +1,4 @@
-"""Fills a database for load harnesses: any number of future screenings in halls of any size."""
+"""Fills a database for load tests: any number of future screenings in halls of any size."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _LENGTH = timedelta(hours=2)
 
 
 class SeededScreening(NamedTuple):
-    """One screening as `frontrow seed` reports it; its seats have consecutive ids."""
+    """A screening as `frontrow seed` reports it; its seats have consecutive ids."""
 
     id: int
     room_id: int
@@ -23,7 +23,7 @@ class SeededScreening(NamedTuple):
 
 
 def row_label(number: int) -> str:
-    """Label of a row counted from 0: A to Z, then AA, AB, …"""
+    """Return the label of a row counted from 0: A to Z, then AA, AB, …"""
     letters = ""
     number += 1
     while number:
@@ -33,7 +33,7 @@ def row_label(number: int) -> str:
 
 
 def plain_hall(rows: int, seats_per_row: int) -> list[SeatPlan]:
-    """A rectangle of standard seats."""
+    """Build a rectangle of standard seats."""
     return [
         SeatPlan(row_label(row), number, "standard", float(number), float(row + 1))
         for row in range(rows)
@@ -44,13 +44,13 @@ def plain_hall(rows: int, seats_per_row: int) -> list[SeatPlan]:
 async def seed(
     loader: BulkLoader, screenings: int, rows: int, seats_per_row: int
 ) -> AsyncIterator[list[SeededScreening]]:
-    """Make screenings, room by room; they begin tomorrow and never overlap within a room.
+    """Create screenings room by room; they start tomorrow and never overlap within a room.
 
     Args:
-        loader: where they are made.
-        screenings: how many.
-        rows: rows of each room.
-        seats_per_row: seats of each row.
+        loader: writes to the database.
+        screenings: number of screenings.
+        rows: rows per room.
+        seats_per_row: seats per row.
 
     Yields:
         The screenings of one room.

@@ -1,7 +1,7 @@
-"""The life of a server process: from the lock of the database to the last line of the log.
+"""Runs a server process from taking the database lock to the last line of the log.
 
-`serve` takes the data directory and the lock, migrates, starts a `Server` and stops it when a signal comes or
-the lock is lost. A standby waits for the lock first.
+`serve` locks the data directory, takes the database lock, migrates, starts a `Server`, and stops it when a
+signal arrives or the database lock is lost. A standby waits for the database lock first.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from api.identity.origins import OPAQUE_ORIGIN
 from api.json_log import configure_logging
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, require_own_sessions
-from frontrow.demo import describe, how_to_get_the_guides_ports, kept_passwords, prepare_demo
+from frontrow.demo import describe, guide_ports_hint, kept_passwords, prepare_demo
 from frontrow.descriptors import allow_descriptors
 from frontrow.life_log import LifeLog
 from frontrow.listening import authority, listening_sockets
@@ -35,36 +35,36 @@ log = logging.getLogger("frontrow")
 
 
 def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[str], None]) -> None:
-    """Run a server until SIGTERM or SIGINT; a second signal ends it at once. Blocking.
+    """Run a server until SIGTERM or SIGINT; a second signal kills it immediately. Blocking.
 
     Args:
         settings: valid settings.
         demo: create the demo cinema if there is none, and print how to use it.
-        standby: where another server serves the database, wait until it is gone.
-        announce: prints a line for whoever started the server.
+        standby: if another server uses the database, wait until it is gone.
+        announce: prints a line for the operator.
 
     Raises:
-        DataDirectoryInUse: another server runs on the data directory.
-        ServedByAnother, TakenOver: another server serves the database.
+        DataDirectoryInUse: another server uses the data directory.
+        ServedByAnother, TakenOver: another server uses the database.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
-        PoolerInTheWay: the database is reached through a pooler only.
-        AddressUnusable: it cannot listen there.
-        ValueError: a standby needs a PostgreSQL that outlives the first server. A demo needs a secret to
-            sign tokens with, and is refused in production.
+        PoolerInTheWay: the database is only reachable through a pooler.
+        AddressUnusable: the server cannot listen on its address.
+        ValueError: `standby` without `database_url`; or `demo` in production, or without a secret to sign
+            tokens with.
     """
     if standby and not settings.database_url:
         raise ValueError(
-            "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL ends with the server that runs it"
+            "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL stops with its server"
         )
     if demo and settings.production:
         raise ValueError(
-            "--demo makes users and films to try the server with; leave it out where FRONTROW_ENV is "
+            "--demo creates users and movies for trying the server; leave it out when FRONTROW_ENV is "
             "production"
         )
     if demo and settings.jwt_public_key:
         raise ValueError(
-            "--demo gives its users tokens, which takes a secret; leave it out where FRONTROW_JWT_PUBLIC_KEY "
-            "is set"
+            "--demo signs tokens for its users, which needs a secret; leave it out when "
+            "FRONTROW_JWT_PUBLIC_KEY is set"
         )
     configure_logging(settings.log_level)
     allow_descriptors(settings.connections_limit + settings.sockets_limit)
@@ -102,10 +102,10 @@ async def _serve(
     lock = ServerLock(connector)
     try:
         await require_own_sessions(settings, url)
-        if not await _took_turn(settings, lock, standby, stopped, announce):
+        if not await _take_lock(settings, lock, standby, stopped, announce):
             return
         for revision in await asyncio.to_thread(migrate, url):
-            log.info("applied the migration %s", revision)
+            log.info("applied migration %s", revision)
         lock_kept = asyncio.create_task(lock.keep())
         companions.append(lock_kept)
         server = Server(settings, url, lock.name)
@@ -122,9 +122,9 @@ async def _serve(
                 announce(f"metrics are on http://{place}/metrics")
             for port in server.proxied_ports:
                 place = authority(settings.host, port)
-                announce(f"listening for trusted proxies by the PROXY protocol on {place}")
+                announce(f"listening for the PROXY protocol of trusted proxies on {place}")
             if demo:
-                for line in await _demonstrate(settings, url, base_url):
+                for line in await _prepare_demo(settings, url, base_url):
                     announce(line)
             await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
             if lock_kept.done():
@@ -141,21 +141,22 @@ async def _serve(
         life.stopped(stopped.result() if stopped.done() else str(sys.exception()))
 
 
-async def _took_turn(
+async def _take_lock(
     settings: Settings,
     lock: ServerLock,
     standby: bool,
     stopped: "asyncio.Future[str]",
     announce: Callable[[str], None],
 ) -> bool:
-    """Take the lock of the database; a standby waits for it. False if a signal came first."""
+    """Take the database lock; a standby waits for it. Return False if a signal came first."""
     try:
         await lock.take()
     except ServedByAnother as exc:
         if not standby:
             raise
-        # Find out now whether it could listen later. A standby does not listen: when a connection is refused,
-        # a proxy tries the other server, whatever the request was.
+        # Check now that the server could listen later, but do not listen yet: proxies can safely send any
+        # request
+        # to the other server when a connection is refused.
         ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
         listening = listening_sockets(settings.host, ports)
         if settings.metrics_port:
@@ -174,7 +175,7 @@ async def _took_turn(
     return True
 
 
-async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]:
+async def _prepare_demo(settings: Settings, url: str, base_url: str) -> list[str]:
     connector = Connector(url, pool_size=1)
     passwords = await asyncio.to_thread(kept_passwords, settings.data_dir)
     try:
@@ -184,4 +185,4 @@ async def _demonstrate(settings: Settings, url: str, base_url: str) -> list[str]
     lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
     if settings.metrics_open:
         lines = [*lines, "", f"Metrics       {base_url}/metrics"]
-    return lines if settings.extra_ports else [*lines, "", *how_to_get_the_guides_ports()]
+    return lines if settings.extra_ports else [*lines, "", *guide_ports_hint()]

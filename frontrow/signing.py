@@ -1,10 +1,10 @@
-"""Which keys sign tokens and tickets and seal personal data: the operator's, or in development made and kept.
+"""Builds the keys that sign tokens and tickets and encrypt personal data.
 
-One key of each kind signs and seals. Old keys that the operator names still verify, and still open what they
-sealed.
+The secrets come from the settings; in development, missing ones are generated and kept in the data directory.
+One key of each kind signs or encrypts; old keys that the operator lists still verify and decrypt.
 
-Every command of `frontrow` must come to the same key, also when two of them start at once on a new data
-directory; hence the secret appears in one step, complete, and whoever comes second takes what is there.
+Every `frontrow` command must use the same secret, even if two of them start at once on a new data directory.
+So the file is created complete, in one step, and a second process uses the one it finds.
 """
 
 import os
@@ -29,15 +29,15 @@ _SECRET_BYTES = 48
 
 
 def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never_revoked) -> Tokens:
-    """What issues and verifies tokens under these settings.
+    """Return the issuer and verifier of tokens.
 
     Args:
-        settings: if they name no key, which is refused in production, one is kept in their data directory.
-        is_revoked: asked about every token.
+        settings: without a key, which production rejects, a generated secret from the data directory is used.
+        is_revoked: called for every token.
 
     Raises:
-        OSError: development's secret can't be read or written.
-        UnusableKey: the stored secret of development mode is damaged.
+        OSError: the generated secret cannot be read or written.
+        UnusableKey: the stored secret is damaged.
     """
     return Tokens(
         settings.jwt_public_key or settings.jwt_secret or _kept_secret(settings.data_dir),
@@ -51,13 +51,13 @@ def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never
 
 
 def ticket_codes_of(settings: Settings) -> TicketCodes:
-    """What signs the codes of tickets under these settings: by a key of its own, derived from the secret.
+    """Return the signer of ticket codes, which uses a key derived from the token secret.
 
     Args:
-        settings: where tokens are verified by a public key, the secret is that of their data directory.
+        settings: if tokens are verified with a public key, the secret in the data directory is used.
 
     Raises:
-        OSError: development's secret can't be read or written.
+        OSError: the generated secret cannot be read or written.
     """
     secrets = (settings.jwt_secret or _kept_secret(settings.data_dir), *settings.jwt_old_secrets)
     seed, *old_seeds = [_derived(secret, b"frontrow ticket codes 1", 32) for secret in secrets]
@@ -65,13 +65,13 @@ def ticket_codes_of(settings: Settings) -> TicketCodes:
 
 
 def seal_of(settings: Settings) -> Seal:
-    """What seals personal data under these settings.
+    """Return the cipher for personal data.
 
     Args:
-        settings: if they name no key, which is refused in production, one is kept in their data directory.
+        settings: without a key, which production rejects, a generated one from the data directory is used.
 
     Raises:
-        OSError: development's key can't be read or written.
+        OSError: the generated key cannot be read or written.
     """
     secret = settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE)
     secrets = (secret, *settings.personal_data_old_keys)
@@ -83,8 +83,8 @@ class Secrets(NamedTuple):
     """The secrets that are needed, besides the database, to verify and read tickets.
 
     Attributes:
-        jwt_secret: signs tokens, and, by a key derived from it, QR codes.
-        personal_data_key: what the key of personal data is derived from.
+        jwt_secret: signs tokens; a key derived from it signs QR codes.
+        personal_data_key: the key for personal data is derived from it.
     """
 
     jwt_secret: str
@@ -94,14 +94,14 @@ class Secrets(NamedTuple):
 
 
 KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
-"""Files in the data directory that are used where the setting is empty."""
+"""Files in the data directory that hold the secrets that no setting gives."""
 
 
 def secrets_of(settings: Settings) -> Secrets:
-    """The secrets that are in force under these settings.
+    """Return the secrets in use.
 
     Raises:
-        OSError: development's secrets can't be read or written.
+        OSError: a generated secret cannot be read or written.
     """
     return Secrets(
         settings.jwt_secret or _kept_secret(settings.data_dir),
@@ -112,14 +112,14 @@ def secrets_of(settings: Settings) -> Secrets:
 
 
 def keep_secret(data_dir: Path, name: str, secret: str) -> None:
-    """Write a secret into a data directory, unless there is one of this name.
+    """Write a secret into a data directory, unless a file of that name exists.
 
     Raises:
         FileExistsError: there is one.
-        OSError: it can't be written.
+        OSError: it cannot be written.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
-    # A temporary file is created for its owner alone; a link to it fails if the name is taken.
+    # A temporary file is only accessible to its owner; linking fails if the name is taken.
     with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=name) as draft:
         draft.write(secret)
         draft.flush()

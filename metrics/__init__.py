@@ -1,1 +1,1 @@
-"""Prometheus metrics: fed through the observer ports, gathered where they arise, written when scraped."""
+"""Prometheus metrics: updated through the observer ports, or read when they are scraped."""

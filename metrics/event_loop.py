@@ -1,4 +1,4 @@
-"""How late the event loop comes round: the one number that shows that something blocks it."""
+"""Measures event loop lag, which rises when something blocks the loop."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,10 @@ SAMPLE_SECONDS = 0.05
 
 
 async def sample_event_loop_lag(report: Callable[[float], None]) -> None:
-    """Sleep for a moment and report how much longer it took; to be repeated for as long as the server runs.
+    """Sleep for `SAMPLE_SECONDS` and report how much later the task woke up. Run it repeatedly.
 
     Args:
-        report: takes the lag in seconds.
+        report: called with the lag in seconds.
     """
     loop = asyncio.get_running_loop()
     due = loop.time() + SAMPLE_SECONDS

@@ -1,4 +1,4 @@
-"""The text of `/metrics`, in the format that the scraper asks for."""
+"""Renders `/metrics` in the format that the scraper accepts."""
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -8,15 +8,14 @@ OPENMETRICS = "application/openmetrics-text"
 
 
 def render(registry: CollectorRegistry, accept_header: str) -> tuple[str, bytes]:
-    """Write all metrics down.
+    """Render all metrics.
 
-    The format is chosen here because the library's own choice raises on a version that is no number, and
-    repeats whatever a client calls the version in the answer's headers.
+    The format is chosen here because prometheus_client's own choice raises on a malformed version and repeats
+    the client's version in the response headers.
 
     Args:
-        registry: what is registered.
-        accept_header: the request's `Accept`; OpenMetrics is written for whoever takes it, and the text
-            format 0.0.4, which everybody reads, for all others.
+        registry: the registry to render.
+        accept_header: the request's `Accept`; OpenMetrics if it lists that, otherwise the text format 0.0.4.
 
     Returns:
         Media type and body.

@@ -1,9 +1,9 @@
-"""Counters and histograms for one thread: a plain addition when something happens, all else at the scrape.
+"""Counters and histograms for a single thread, cheap to record and converted when scraped.
 
-prometheus_client's own instruments take a lock and look labels up on every call, which costs several
-microseconds; a command is decided in less. Everything here runs on the event loop, scrapes included, so
-plain numbers do. At a scrape each instrument writes itself down as a metric family of prometheus_client,
-which does the rest.
+prometheus_client's own instruments take a lock and look up labels on every call, which costs several
+microseconds; a whole command takes less. Everything here runs on the event loop, scrapes included, so plain
+numbers are safe. At scrape time each instrument is converted to one of prometheus_client's metric families,
+which that library renders.
 """
 
 from bisect import bisect_left
@@ -23,27 +23,28 @@ class Instrument(Protocol):
     """Anything that can be scraped."""
 
     def family(self) -> Metric:
-        """What there is to tell now."""
+        """The current values as a metric family of prometheus_client."""
 
 
 class InstrumentCollector(Collector):
-    """A set of instruments, to be registered with a `CollectorRegistry`."""
+    """Makes a set of instruments registrable with a `CollectorRegistry`."""
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._instruments = tuple(instruments)
 
     def collect(self) -> Iterator[Metric]:
-        """One family per instrument."""
+        """Return one family per instrument."""
         return (instrument.family() for instrument in self._instruments)
 
 
 class Counter:
-    """Counts; `values[labels] += amount` is all there is to it.
+    """A counter; increment it with `values[labels] += amount`.
 
     Args:
         name: ends in `_total`.
         meaning: the help text.
-        labels: names of the labels; without any, the counter is there from the start.
+        labels: names of the labels; a counter without labels starts at 0, one with labels has no samples
+            until they are first used.
     """
 
     __slots__ = ("_labels", "_meaning", "_name", "values")
@@ -57,7 +58,6 @@ class Counter:
             self.values[()] = 0.0
 
     def family(self) -> Metric:
-        """The counts."""
         family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
         for labels, value in self.values.items():
             family.add_metric(labels, value)
@@ -65,12 +65,11 @@ class Counter:
 
 
 class UpDownCounter(Counter):
-    """Counts up and down, and is scraped as a gauge."""
+    """A value that goes up and down by increments; scraped as a gauge."""
 
     __slots__ = ()
 
     def family(self) -> Metric:
-        """The present counts."""
         family = GaugeMetricFamily(self._name, self._meaning, labels=self._labels)
         for labels, value in self.values.items():
             family.add_metric(labels, value)
@@ -78,12 +77,12 @@ class UpDownCounter(Counter):
 
 
 class Gauge:
-    """A number that is read when it is asked for.
+    """A gauge that is read at scrape time.
 
     Args:
         name: of the metric.
         meaning: the help text.
-        read: gives the number.
+        read: returns the current value.
     """
 
     __slots__ = ("_meaning", "_name", "_read")
@@ -94,12 +93,11 @@ class Gauge:
         self._read = read
 
     def family(self) -> Metric:
-        """The present value."""
         return GaugeMetricFamily(self._name, self._meaning, value=self._read())
 
 
 class Distribution:
-    """How often values fell into each bucket, and their sum: one child of a histogram."""
+    """One child of a histogram: the number of values in each bucket, and their sum."""
 
     __slots__ = ("_bounds", "_counts", "_sum")
 
@@ -109,18 +107,18 @@ class Distribution:
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Add a value; one that equals a bound belongs below it."""
+        """Add a value; a value equal to a bucket's bound counts in that bucket."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def cumulative(self) -> tuple[list[tuple[str, float]], float]:
-        """Buckets as Prometheus wants them, each with all below it, and the sum."""
+        """The cumulative buckets in Prometheus' format, and the sum."""
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
         return list(zip(bounds, map(float, accumulate(self._counts)), strict=True)), self._sum
 
 
 class _Children(dict[Labels, Distribution]):
-    """Makes the distribution of new labels on first use."""
+    """Creates a distribution when labels are first used."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
         super().__init__()
@@ -132,13 +130,13 @@ class _Children(dict[Labels, Distribution]):
 
 
 class Histogram:
-    """Distributions by labels.
+    """A histogram, one `Distribution` per combination of labels.
 
     Args:
         name: ends in a base unit, e.g. `_seconds`.
         meaning: the help text.
         bounds: upper bounds of the buckets, ascending.
-        labels: names of the labels; without any, the one child is there from the start.
+        labels: names of the labels; a histogram without labels has its one child from the start.
     """
 
     __slots__ = ("_labels", "_meaning", "_name", "children")
@@ -152,7 +150,6 @@ class Histogram:
             self.children[()]
 
     def family(self) -> Metric:
-        """All distributions."""
         family = HistogramMetricFamily(self._name, self._meaning, labels=self._labels)
         for labels, child in self.children.items():
             buckets, total = child.cumulative()

@@ -1,8 +1,8 @@
-"""Everything that is counted as it happens: one object behind all observer ports.
+"""The metrics that are updated as things happen: one object that implements every observer port.
 
-It fits `engine.ports.Observer` and the observers of HTTP and of the sockets (`api.services.HttpObserver`,
-`api.ws.socket.SocketObserver`). Labels are taken from small fixed sets only: kinds, codes, route patterns,
-endpoints. Ids never become labels. docs/metrics.md lists every name; a test keeps it true.
+It implements `engine.ports.Observer` and the observers of HTTP and of the sockets
+(`api.services.HttpObserver`, `api.ws.socket.SocketObserver`). Labels take their values from small fixed sets:
+kinds, codes, route patterns, endpoints; never ids. docs/metrics.md lists every name, which a test checks.
 """
 
 from prometheus_client import CollectorRegistry
@@ -20,7 +20,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class MetricsObserver:
-    """Counts what the engine, the HTTP server and the sockets report.
+    """Records what the engine, the HTTP server and the sockets report.
 
     Args:
         registry: where the metrics are registered.
@@ -37,67 +37,64 @@ class MetricsObserver:
     # Engine
 
     def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
-        """A command was decided, or refused at the door of a full mailbox."""
+        """A command was handled, or refused because the mailbox was full."""
         self._commands[kind, outcome] += 1
         self._command_wait.observe(wait_seconds)
         self._command_run[(kind,)].observe(run_seconds)
 
     def screening_activated(self, seconds: float) -> None:
-        """A screening was loaded."""
         self._activation.observe(seconds)
 
     def screening_passivated(self) -> None:
-        """An idle screening was put away."""
         self._passivations[()] += 1
 
     def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
-        """Holds were released by their deadline."""
+        """Holds expired; `lateness_seconds` is the time between the deadline and the release."""
         self._lapses[()] += count
         self._lapse_lateness.observe(lateness_seconds)
 
     def seats_sold(self, count: int) -> None:
-        """Tickets were committed."""
+        """A sale of `count` seats was committed."""
         self._seats_sold[()] += count
 
     def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
-        """A journal batch was settled."""
+        """A journal batch was committed; `lag_seconds` is the age of its oldest entry."""
         self._batch_entries.observe(entries)
         self._flush_time.observe(seconds)
         self._batch_lag.observe(lag_seconds)
 
     def flush_failed(self, reason: str) -> None:
-        """A journal batch has to be sent again."""
+        """A journal batch failed and has to be sent again."""
         self._flush_failures[(reason,)] += 1
 
     # Sockets and HTTP
 
     def socket_opened(self, endpoint: str) -> None:
-        """A client was admitted."""
+        """A WebSocket was admitted."""
         self._sockets_open[(endpoint,)] += 1
 
     def socket_closed(self, endpoint: str) -> None:
-        """A client has gone."""
         self._sockets_open[(endpoint,)] -= 1
 
     def frames_sent(self, count: int) -> None:
-        """Frames were handed to sockets."""
+        """Frames were queued for sending, counted once per socket."""
         self._frames[()] += count
 
     def slow_client_dropped(self, endpoint: str) -> None:
-        """A client was closed because it did not read."""
+        """A WebSocket was closed because its client did not read."""
         self._slow_clients[(endpoint,)] += 1
 
     def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. Methods that HTTP does not know are counted together."""
+        """A request was answered. Methods that HTTP does not define are counted as `OTHER`."""
         known_method = method if method in _METHODS else "OTHER"
         self._requests[route, known_method, str(status)] += 1
         self._request_time[route, str(status)].observe(seconds)
 
     def event_loop_lagged(self, seconds: float) -> None:
-        """The event loop came round this much later than it was asked to."""
+        """The event loop woke up this much later than asked."""
         self._loop_lag.observe(seconds)
 
-    # The catalogue
+    # Declarations of the metrics
 
     def _declare_engine(self) -> None:
         self._commands = self._counter(
@@ -110,7 +107,7 @@ class MetricsObserver:
         ).children[()]
         self._command_run = self._histogram(
             "frontrow_command_duration_seconds",
-            "Time that deciding commands took, by kind.",
+            "Time spent executing commands, by kind.",
             COMMAND_BOUNDS_SECONDS,
             "kind",
         ).children
@@ -120,14 +117,12 @@ class MetricsObserver:
             LATENCY_BOUNDS_SECONDS,
         ).children[()]
         self._passivations = self._counter(
-            "frontrow_screening_passivations_total", "Idle screenings put away."
+            "frontrow_screening_passivations_total", "Idle screenings unloaded from memory."
         ).values
-        self._lapses = self._counter(
-            "frontrow_holds_lapsed_total", "Holds released by their deadline."
-        ).values
+        self._lapses = self._counter("frontrow_holds_lapsed_total", "Holds that expired.").values
         self._lapse_lateness = self._histogram(
             "frontrow_hold_lapse_lateness_seconds",
-            "How long after their deadline holds were released.",
+            "Time between a hold's deadline and its release.",
             LATENCY_BOUNDS_SECONDS,
         ).children[()]
         self._seats_sold = self._counter(
@@ -135,13 +130,13 @@ class MetricsObserver:
         ).values
         self._loop_lag = self._histogram(
             "frontrow_event_loop_lag_seconds",
-            "How late the event loop came round, sampled.",
+            "Event loop lag, sampled.",
             LATENCY_BOUNDS_SECONDS,
         ).children[()]
 
     def _declare_journal(self) -> None:
         self._batch_entries = self._histogram(
-            "frontrow_journal_batch_entries", "Entries per batch that was settled.", BATCH_BOUNDS
+            "frontrow_journal_batch_entries", "Entries per committed batch.", BATCH_BOUNDS
         ).children[()]
         self._flush_time = self._histogram(
             "frontrow_journal_flush_seconds",
@@ -150,7 +145,7 @@ class MetricsObserver:
         ).children[()]
         self._batch_lag = self._histogram(
             "frontrow_journal_batch_lag_seconds",
-            "Age of the oldest entry of a batch when it was settled.",
+            "Age of a batch's oldest entry at its commit.",
             LATENCY_BOUNDS_SECONDS,
         ).children[()]
         self._flush_failures = self._counter(
@@ -158,13 +153,11 @@ class MetricsObserver:
         ).values
 
     def _declare_sockets(self) -> None:
-        sockets_open = UpDownCounter(
-            "frontrow_sockets_open", "WebSockets that are open, by endpoint.", ("endpoint",)
-        )
+        sockets_open = UpDownCounter("frontrow_sockets_open", "Open WebSockets, by endpoint.", ("endpoint",))
         self._instruments.append(sockets_open)
         self._sockets_open = sockets_open.values
         self._frames = self._counter(
-            "frontrow_socket_frames_sent_total", "Frames handed to WebSockets, counted for each."
+            "frontrow_socket_frames_sent_total", "Frames queued for WebSockets, counted once per socket."
         ).values
         self._slow_clients = self._counter(
             "frontrow_slow_clients_dropped_total",

@@ -1,4 +1,4 @@
-"""What is read when it is asked for: depths and ages that others keep, the build, and the process."""
+"""Metrics that are read at scrape time: queue depths and ages, the build, and the process."""
 
 import platform
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from metrics.instruments import Gauge, InstrumentCollector
 
 
 class Readings(NamedTuple):
-    """How to read each gauge; every call must be cheap and must not fail.
+    """Functions that read the gauges; each must be cheap and must not raise.
 
     Attributes:
-        mailbox_depth: commands that wait for their screenings.
+        mailbox_depth: commands waiting in mailboxes.
         active_screenings: screenings in memory.
-        live_holds: holds that stand, in all of them.
-        journal_depth: entries that are not yet committed.
+        live_holds: live holds of the screenings in memory.
+        journal_depth: journal entries not yet committed.
         journal_lag_seconds: age of the oldest of them.
     """
 
@@ -29,38 +29,37 @@ class Readings(NamedTuple):
 
 
 class _BuildInfo:
-    """The version as a label, always 1, the usual way to show it in Prometheus."""
+    """`frontrow_build_info`: always 1, with the versions as labels, as is usual in Prometheus."""
 
     def __init__(self, version: str) -> None:
         self._labels = {"version": version, "python": platform.python_version()}
 
     def family(self) -> GaugeMetricFamily:
-        """The constant."""
         family = GaugeMetricFamily(
-            "frontrow_build_info", "Version of Frontrow and of Python.", labels=list(self._labels)
+            "frontrow_build_info", "Versions of Frontrow and Python.", labels=list(self._labels)
         )
         family.add_metric(list(self._labels.values()), 1)
         return family
 
 
 def register_readings(registry: CollectorRegistry, readings: Readings, version: str) -> None:
-    """Register the gauges, the build and the collector of the process (memory, CPU, descriptors).
+    """Register the gauges, the build and the process collector (memory, CPU, descriptors).
 
     Args:
-        registry: where to.
-        readings: how to read the gauges.
-        version: of Frontrow.
+        registry: where to register them.
+        readings: functions that read the gauges.
+        version: Frontrow's version.
     """
     registry.register(
         InstrumentCollector(
             (
                 Gauge(
                     "frontrow_mailbox_depth",
-                    "Commands that wait for their screenings.",
+                    "Commands waiting in mailboxes.",
                     readings.mailbox_depth,
                 ),
                 Gauge("frontrow_screenings_active", "Screenings in memory.", readings.active_screenings),
-                Gauge("frontrow_holds_live", "Holds that stand.", readings.live_holds),
+                Gauge("frontrow_holds_live", "Live holds of the screenings in memory.", readings.live_holds),
                 Gauge("frontrow_journal_depth", "Journal entries not yet committed.", readings.journal_depth),
                 Gauge(
                     "frontrow_journal_lag_seconds",

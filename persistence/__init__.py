@@ -1,5 +1,5 @@
-"""Everything PostgreSQL: the connector, the journal's writer, recovery, and the readers of what is stored.
+"""PostgreSQL: the connector, the journal writer, recovery, and the repositories that read and write tables.
 
-It implements the ports of `engine.ports`. Two names of libraries stay inside one module each:
-the driver in `persistence.connector`, the embedded server in `persistence.embedded`.
+It implements the ports of `engine.ports`. Two libraries are each imported in one module only: the database
+driver in `persistence.connector`, the embedded server in `persistence.embedded`.
 """

@@ -1,6 +1,6 @@
-"""Creates what there is to sell: users, cinemas, movies, rooms with their seats, screenings.
+"""Creates users, cinemas, movies, rooms with seats, screenings and events for the demo and for load tests.
 
-Used by whatever fills a database in bulk. One statement per table and call, whatever the number of rows.
+Each call runs one statement per table, whatever the number of rows.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ RETURNING id
 
 _ADD_ROOM = "INSERT INTO rooms (cinema_id, name) VALUES (%s, %s) RETURNING id"
 
-# Other inserts wait, so that the ids of a room's seats follow one another.
+# Locks out other inserts, so that the ids of a room's seats are consecutive.
 _ADD_SEATS = """
 LOCK TABLE seats IN SHARE ROW EXCLUSIVE MODE;
 WITH added AS (
@@ -82,7 +82,7 @@ LIMIT 1
 
 
 class SeatPlan(NamedTuple):
-    """A seat to be made; see `engine.records.Seat` for what the fields mean."""
+    """A seat to create; `engine.records.Seat` describes the fields."""
 
     row_label: str
     seat_number: int
@@ -92,7 +92,7 @@ class SeatPlan(NamedTuple):
 
 
 class NewRoom(NamedTuple):
-    """A room that was made; its seats have consecutive ids, in the order of the plan."""
+    """A room that was created; its seats have consecutive ids, in the order of the plan."""
 
     id: int
     first_seat_id: int
@@ -100,8 +100,6 @@ class NewRoom(NamedTuple):
 
 
 class Movie(NamedTuple):
-    """A movie to be made."""
-
     title: str
     description: str
     genre: str
@@ -112,7 +110,7 @@ class Movie(NamedTuple):
 
 
 class Showing(NamedTuple):
-    """A screening to be made. `price` is that of a standard seat."""
+    """A screening to create. `price` is that of a standard seat."""
 
     room_id: int
     movie_id: int | None
@@ -123,7 +121,7 @@ class Showing(NamedTuple):
 
 
 class Upcoming(NamedTuple):
-    """A screening that has not begun."""
+    """A screening that has not started."""
 
     id: int
     room_id: int
@@ -133,7 +131,7 @@ class Upcoming(NamedTuple):
 
 
 class Occasion(NamedTuple):
-    """An event to be made."""
+    """An event to create."""
 
     title: str
     description: str
@@ -143,7 +141,7 @@ class Occasion(NamedTuple):
 
 
 class TicketOffer(NamedTuple):
-    """A ticket type to be made."""
+    """A ticket type to create."""
 
     name: str
     price: Decimal
@@ -152,7 +150,7 @@ class TicketOffer(NamedTuple):
 
 
 class UpcomingEvent(NamedTuple):
-    """An event that has not begun, and the first of its ticket types."""
+    """An event that has not started, with the first of its ticket types."""
 
     id: int
     title: str
@@ -162,45 +160,41 @@ class UpcomingEvent(NamedTuple):
 
 
 class BulkLoader:
-    """Makes rows of the catalogue.
-
-    Args:
-        connector: the database.
-    """
+    """Inserts rows of the catalogue into the database."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def add_user(self, email: str, full_name: str, password_hash: str, is_admin: bool) -> int:
-        """Make a user, or give the one with this address a new password. Returns the id."""
+        """Create a user, or set the password of the one with this address. Returns the id."""
         rows = await self._connector.run(_ADD_USER, (email, full_name, password_hash, is_admin))
         return int(rows[0][0])
 
     async def find_cinema(self, name: str) -> int | None:
-        """Id of the cinema of this name, if there is one."""
+        """Return the lowest id of the cinemas with this name, or None."""
         found: int | None = (await self._connector.run(_FIND_CINEMA, (name,)))[0][0]
         return found
 
     async def add_cinema(self, name: str, city: str, address: str) -> int:
-        """Make a cinema. Returns its id."""
+        """Create a cinema and return its id."""
         return int((await self._connector.run(_ADD_CINEMA, (name, city, address)))[0][0])
 
     async def find_movie(self, title: str) -> int | None:
-        """Id of the movie of this title, if there is one."""
+        """Return the lowest id of the movies with this title, or None."""
         found: int | None = (await self._connector.run(_FIND_MOVIE, (title,)))[0][0]
         return found
 
     async def add_movie(self, movie: Movie) -> int:
-        """Make a movie. Returns its id."""
+        """Create a movie and return its id."""
         return int((await self._connector.run(_ADD_MOVIE, tuple(movie)))[0][0])
 
     async def add_room(self, cinema_id: int, name: str, seats: Sequence[SeatPlan]) -> NewRoom:
-        """Make a room and its seats.
+        """Create a room and its seats.
 
         Args:
-            cinema_id: where it is.
-            name: what it is called.
-            seats: one or more, in the order of their ids.
+            cinema_id: the cinema it belongs to.
+            name: of the room.
+            seats: at least one, in the order of their ids.
         """
         async with self._connector.transaction() as session:
             room_id = int((await session.run(_ADD_ROOM, (cinema_id, name)))[0][0])
@@ -209,20 +203,20 @@ class BulkLoader:
         return NewRoom(room_id, int(first_id), int(last_id))
 
     async def rooms(self, cinema_id: int) -> list[tuple[int, str]]:
-        """Ids and names of a cinema's rooms, oldest first."""
+        """Return ids and names of a cinema's rooms, oldest first."""
         return [(int(row[0]), str(row[1])) for row in await self._connector.run(_ROOMS, (cinema_id,))]
 
     async def add_screenings(self, showings: Sequence[Showing]) -> list[int]:
-        """Make screenings. Returns their ids in the same order."""
+        """Create screenings and return their ids in the same order."""
         columns = [list(column) for column in zip(*showings, strict=True)]
         return sorted(int(row[0]) for row in await self._connector.run(_ADD_SCREENINGS, columns))
 
     async def upcoming(self, cinema_id: int, after: datetime) -> list[Upcoming]:
-        """A cinema's screenings that begin after a moment, soonest first."""
+        """Return a cinema's screenings that start later than `after`, soonest first."""
         return [Upcoming(*row) for row in await self._connector.run(_UPCOMING, (cinema_id, after))]
 
     async def add_event(self, occasion: Occasion, offers: Sequence[TicketOffer]) -> UpcomingEvent:
-        """Make an event and its ticket types, of which there is one or more."""
+        """Create an event with at least one ticket type."""
         async with self._connector.transaction() as session:
             event_id = int((await session.run(_ADD_EVENT, tuple(occasion)))[0][0])
             columns = [list(column) for column in zip(*offers, strict=True)]
@@ -231,6 +225,6 @@ class BulkLoader:
         return UpcomingEvent(event_id, occasion.title, occasion.starts_at, first_id, offers[0].name)
 
     async def upcoming_event(self, title: str, after: datetime) -> UpcomingEvent | None:
-        """The next event of a title that begins after a moment, if there is one that sells tickets."""
+        """Return the next event of this title that starts later than `after` and has ticket types."""
         rows = await self._connector.run(_UPCOMING_EVENT, (title, after))
         return UpcomingEvent(*rows[0]) if rows else None

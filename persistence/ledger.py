@@ -1,4 +1,4 @@
-"""What the box office asks about the past, from the readers of tickets and of reservations."""
+"""Combines the readers of tickets and reservations into the ledger that the box office reads."""
 
 from persistence.connector import Connector
 from persistence.reservations import Reservations
@@ -6,11 +6,7 @@ from persistence.tickets import Tickets
 
 
 class PostgresLedger:
-    """`engine.ports.Ledger` over Postgres.
-
-    Args:
-        connector: the database.
-    """
+    """Implements `engine.ports.Ledger` with PostgreSQL."""
 
     def __init__(self, connector: Connector) -> None:
         tickets = Tickets(connector)

@@ -1,12 +1,11 @@
 """Detects a pooler that shares PostgreSQL sessions between transactions, as PgBouncer does by default.
 
-Behind such a pooler every transaction may run in another session. State of a session is lost, or met by other
-clients: the journal's prepared statements, the lock of the server, and ending a session that may still
-commit. Reading needs none of these.
+Behind such a pooler each transaction may run in a different session, so session state is lost or leaks to
+other clients. The journal's prepared statements, the server lock, and terminating a session that may still
+commit all depend on session state; plain reads do not.
 
-A pooler does not identify itself, so this module experiments. Two clients get the same PostgreSQL session one
-after the other, or, if the pooler takes turns, one client gets a different session each time. Either shows in
-`pg_backend_pid()`.
+A pooler does not identify itself, so this module tests for one. If two clients in turn get the same
+PostgreSQL session, or one client gets a different session each time, `pg_backend_pid()` shows it.
 """
 
 import secrets
@@ -21,14 +20,14 @@ _SECONDS = 5.0
 
 BACKEND = "SELECT pg_backend_pid()"
 
-# The settings are empty for a role that may not read them.
+# The settings are empty if the role may not read them.
 REACHED_AT = """
 SELECT current_user, current_database(), host(inet_server_addr()), inet_server_port(),
        coalesce((SELECT setting FROM pg_settings WHERE name = 'unix_socket_directories'), ''),
        current_setting('port')::integer
 """
 
-# The name and the database of a session are shown to every role.
+# Every role may see the application_name and the database of a session.
 IS_HERE = """
 SELECT EXISTS (
     SELECT FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()
@@ -37,10 +36,10 @@ SELECT EXISTS (
 
 
 class Address(NamedTuple):
-    """Where PostgreSQL itself listens, as PostgreSQL reports it.
+    """The address that PostgreSQL itself listens on, as PostgreSQL reports it.
 
     Attributes:
-        host: an address, or the directory of a Unix socket; empty if unknown.
+        host: an IP address or the directory of a Unix socket; empty if unknown.
     """
 
     user: str
@@ -59,7 +58,7 @@ class Address(NamedTuple):
 
 
 async def address_behind_pooler(connector: Connector) -> Address | None:
-    """Where PostgreSQL listens, if connections share sessions; None if each has a session of its own.
+    """Return PostgreSQL's own address if connections share sessions, None if each has its own.
 
     Args:
         connector: the database; two of its connections are used.
@@ -76,7 +75,7 @@ async def address_behind_pooler(connector: Connector) -> Address | None:
 
 
 async def is_same_database(direct: Connector, other: Connector) -> bool:
-    """Whether two connectors lead to the same database of the same PostgreSQL. `direct` must have no pooler.
+    """Return whether both connectors lead to the same database. `direct` must not use a pooler.
 
     Raises:
         StoreUnavailable: one of them cannot be reached.

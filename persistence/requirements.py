@@ -1,14 +1,14 @@
-"""The version, extensions and rights that a migration needs.
+"""The PostgreSQL version, extensions and privileges that a migration needs.
 
-`frontrow check` reports what is missing, and `migrate` refuses to begin, in the same sentences. Each says
-what an administrator has to do, as SQL where possible.
+`frontrow check` reports what is missing and `migrate` refuses to start, both with the same sentences. Each
+says what an administrator has to do, as SQL if possible.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 OLDEST_TESTED = 15
-"""The lowest major version of PostgreSQL that CI runs `tests/persistence` on (docs/database.md)."""
+"""The oldest major version of PostgreSQL that CI runs `tests/persistence` with (docs/database.md)."""
 
 ABILITIES = """
 SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_version'),
@@ -36,11 +36,11 @@ ORDER BY wanted.name
 
 
 class Shortcoming(NamedTuple):
-    """Something that a migration needs and that is missing.
+    """A missing prerequisite of a migration.
 
     Attributes:
         text: the problem, a clause without a full stop.
-        remedy: SQL for an administrator to run in the database; empty where SQL does not help.
+        remedy: SQL for an administrator to run in the database; empty if SQL does not help.
     """
 
     text: str
@@ -51,18 +51,18 @@ class Shortcoming(NamedTuple):
 
 
 def told_together(missing: Sequence[Shortcoming]) -> str:
-    """Several of them as one sentence without a full stop, with the SQL for all."""
+    """Join them into one sentence without a full stop, followed by the SQL for all."""
     texts = "; ".join(shortcoming.text for shortcoming in missing)
     remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)
     return f"{texts}; an administrator has to run: {remedies}" if remedies else texts
 
 
 def outdated(major_version: int, shown: str) -> str | None:
-    """Why a version of PostgreSQL is too old, or None.
+    """Return why a version of PostgreSQL is too old, or None.
 
     Args:
         major_version: such as 15.
-        shown: the whole version, as PostgreSQL tells it.
+        shown: the full version as PostgreSQL reports it.
     """
     if major_version >= OLDEST_TESTED:
         return None
@@ -73,7 +73,7 @@ def outdated(major_version: int, shown: str) -> str | None:
 
 
 def shortcomings(abilities: Sequence[Any], extensions: Sequence[Sequence[Any]]) -> Iterator[Shortcoming]:
-    """Everything that a migration needs and that is missing.
+    """Yield the missing prerequisites of a migration.
 
     Args:
         abilities: the row of `ABILITIES`.

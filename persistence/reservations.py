@@ -1,6 +1,6 @@
-"""Reads holds, past ones included; the REST guides call them reservations.
+"""Reads holds, including past ones; the REST guides call them reservations.
 
-The journal writes holds behind, so whoever wants to see their own latest one waits for it to be flushed.
+The journal writes holds behind, so callers who need to see their latest hold wait for the flush first.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + " ORDER BY id DESC LIMIT %(limit)s OFFSET 
 COUNT_OF_HOLDER = "SELECT count(*) FROM holds " + OF_HOLDER  # noqa: S608 - two constants
 
 
-# What free rooms hold has ids below zero as well, so only places of the event's own types count.
+# Holds of free rooms also have negative ids, so only places of the event's own ticket types are selected.
 PLACES = """
 FROM holds JOIN ticket_types ON ticket_types.id = (-seat_id) >> 20 AND event_id = screening_id
 WHERE seat_id < 0
@@ -53,7 +53,7 @@ COUNT_OF_LIVE = f"""
 SELECT count(DISTINCT (screening_id, reservation_id)) {PLACES} {LIVE_OF_HOLDER}
 """
 
-# The first hold of a reservation stands for it.
+# A reservation is counted by its first hold.
 STATISTICS = f"""
 SELECT count(*) FILTER (WHERE status = 'active' AND expires_at > to_timestamp(%(now)s)),
        count(*) FILTER (WHERE status = 'active' AND expires_at <= to_timestamp(%(now)s)),
@@ -68,17 +68,13 @@ SELECT count(*) FILTER (WHERE status = 'active' AND expires_at > to_timestamp(%(
 
 
 class Reservations:
-    """Holds as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of holds."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        """Which of `seat_ids` the holder's last hold on was not released by the holder but lapsed.
+        """Return those of `seat_ids` on which the holder's last hold expired instead of being released.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -90,14 +86,15 @@ class Reservations:
     async def list_of_holder(
         self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
-        """A page of somebody's holds with their status, newest first, and how many there are in all.
+        """Return a page of a holder's holds with their status, newest first, and the total number.
 
         Args:
             holder: e.g. "user:7".
-            now: seconds since the epoch; a hold whose deadline is past counts as expired at once.
-            include_expired: all of them, not only those that are active.
-            limit: length of the page.
-            offset: how many to pass over.
+            now: seconds since the epoch; holds past their deadline count as expired, even if not yet
+                released.
+            include_expired: return all holds instead of only the active ones.
+            limit: page length.
+            offset: rows to skip.
 
         Returns:
             Holds, each with "active", "expired", "released" or "converted".
@@ -114,12 +111,13 @@ class Reservations:
     async def reservation(
         self, screening_id: int, reservation_id: int, now: float
     ) -> StoredReservation | None:
-        """Places of an event that were held together, whatever became of them.
+        """Return a reservation of places at an event, whatever its status, or None.
 
         Args:
             screening_id: the event.
             reservation_id: the reservation.
-            now: seconds since the epoch; what is past its deadline counts as expired at once.
+            now: seconds since the epoch; holds past their deadline count as expired, even if not yet
+                released.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -132,13 +130,13 @@ class Reservations:
     async def live_reservations(
         self, holder: str, now: float, *, limit: int, offset: int
     ) -> tuple[Sequence[StoredReservation], int]:
-        """A page of somebody's live reservations of places, newest first, and how many there are in all.
+        """Return a page of a holder's live reservations of places, newest first, and the total number.
 
         Args:
             holder: e.g. "session:…".
             now: seconds since the epoch.
-            limit: length of the page.
-            offset: how many to pass over.
+            limit: page length.
+            offset: rows to skip.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -150,7 +148,7 @@ class Reservations:
         return [StoredReservation(*row) for row in rows], total
 
     async def statistics(self, now: float) -> ReservationStatistics:
-        """How many reservations of places there are and were.
+        """Count the reservations of places by status.
 
         Args:
             now: seconds since the epoch.

@@ -1,14 +1,14 @@
-"""The advisory lock that lets one server at a time serve a database.
+"""The advisory lock that lets one server at a time use a database.
 
-The lock belongs to a connection that does nothing else. PostgreSQL releases it when that connection ends,
-however the process ended, so there is never a stale lock to remove. The session's application_name is the
-name of the server: another server can tell who holds the lock, and `PostgresStore` sees whether the owner of
-a screening is alive.
+The lock belongs to a dedicated connection. PostgreSQL releases it when that connection ends, however the
+process ended, so there is never a stale lock to remove. The session's application_name is the name of the
+server: it shows other servers who holds the lock, and lets `PostgresStore` check whether the owner of a
+screening is alive.
 
-A server can lose this connection and live (PostgreSQL restarts, the network breaks). It reconnects and takes
-the lock again, under the same name. If another server was faster, `keep` raises `TakenOver` and the process
-has to end. Until it notices there are two servers, and the epochs of the screenings decide which one may
-write.
+A server can lose this connection and survive (PostgreSQL restarts, the network fails). It reconnects and
+takes the lock again under the same name. If another server was faster, `keep` raises `TakenOver` and the
+process must exit. Until it notices, there are two servers, and the epochs of the screenings decide which one
+may write.
 """
 
 import asyncio
@@ -25,24 +25,24 @@ from persistence.connector import Connector, DatabaseUnavailable, Session
 logger = logging.getLogger("frontrow")
 
 POLL_SECONDS = 0.2
-"""Time between two attempts to take the lock. Polling, because a session that waits inside
-`pg_advisory_lock` keeps a snapshot for all that time, and vacuum could remove nothing."""
+"""Time between two attempts to take the lock. We poll, because a session that waits inside
+`pg_advisory_lock` keeps a snapshot for the whole time, which stops vacuum from removing anything."""
 
 BEAT_SECONDS = 0.5
-"""Time between two checks of the lock's holder that its connection is alive."""
+"""Time between two checks that the lock holder's connection is alive."""
 
 PRECEDENCE_SECONDS = 2.0
-"""How long a standby that lost its own connection waits before it tries to take the lock. A restart of
-PostgreSQL disconnects both servers, and the one that served before should go on."""
+"""Time that a standby waits after losing its own connection before it tries to take the lock. A restart of
+PostgreSQL disconnects both servers, and the one that was serving should continue."""
 
 STATEMENT_SECONDS = 5.0
 NAME_LIMIT_BYTES = 63
-"""PostgreSQL cuts longer names of sessions."""
+"""PostgreSQL truncates longer application names."""
 
 _KEYS = {"first_key": 1_179_800_654, "second_key": 1}
-"""The lock within its database; the first number is "FRON" in ASCII."""
+"""The lock's key within its database; the first number is "FRON" in ASCII."""
 
-# The server's end must notice a machine that has vanished as soon as ours does (`connector.KEEPALIVES`).
+# PostgreSQL must notice a vanished machine as soon as our end does (`connector.KEEPALIVES`).
 TAKE = """
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 SELECT taken, CASE WHEN taken THEN set_config('application_name', %(name)s, false) END
@@ -61,13 +61,13 @@ END_SESSION = "SELECT pg_terminate_backend(%s)"
 
 
 class ServerName(NamedTuple):
-    """Identifies a server; it is the application_name of its session in PostgreSQL.
+    """Identifies a server; used as the application_name of its session in PostgreSQL.
 
     Attributes:
-        since: when it began to serve, UTC, such as "2026-03-01T18:30:00Z".
+        since: UTC time when it started serving, such as "2026-03-01T18:30:00Z".
         mark: random, so that names are unique.
-        pid: its process id.
-        host: its machine's name, perhaps cut.
+        pid: process id.
+        host: host name, possibly truncated.
     """
 
     since: str
@@ -77,7 +77,7 @@ class ServerName(NamedTuple):
 
     @classmethod
     def own(cls) -> "ServerName":
-        """A new name for this process, with the present time as `since`."""
+        """Return a new name for this process, with the current time as `since`."""
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         host = socket.gethostname().encode("ascii", "replace").decode().replace(" ", "_")
         name = cls(since, secrets.token_hex(4), os.getpid(), host)
@@ -85,7 +85,7 @@ class ServerName(NamedTuple):
 
     @classmethod
     def parsed(cls, application_name: str) -> "ServerName | None":
-        """Parse an application_name; None if it is not a server's."""
+        """Parse an application_name; None if it is not a server's name."""
         match application_name.split(" "):
             case ["frontrow", since, mark, process] if process.partition("@")[0].isdigit():
                 pid, _, host = process.partition("@")
@@ -97,11 +97,11 @@ class ServerName(NamedTuple):
 
 
 class ServedByAnother(Exception):
-    """Another server has the lock.
+    """Another server holds the lock.
 
     Attributes:
-        holder: its name; None if its session is not named as a server's is.
-        now: a clause that says who serves the database.
+        holder: its name; None if its session does not have a server's name.
+        now: a clause that says which server uses the database.
     """
 
     def __init__(self, holder: ServerName | None) -> None:
@@ -111,7 +111,7 @@ class ServedByAnother(Exception):
 
 
 class TakenOver(Exception):
-    """Another server took the lock while this one had lost its connection."""
+    """Another server took the lock after this one lost its connection."""
 
     def __init__(self, holder: ServerName | None) -> None:
         super().__init__(
@@ -121,13 +121,13 @@ class TakenOver(Exception):
 
 
 class ServerLock:
-    """This process's right to serve a database.
+    """This process's exclusive right to serve a database.
 
     Args:
-        connector: the database, reached without a pooler; the lock takes a connection of its own.
+        connector: the database, without a pooler; the lock uses a connection of its own.
 
     Attributes:
-        name: of this server, from `take` on.
+        name: of this server; available once the lock was taken.
     """
 
     def __init__(self, connector: Connector) -> None:
@@ -139,29 +139,29 @@ class ServerLock:
         """Take the lock.
 
         Raises:
-            ServedByAnother: another server has it.
+            ServedByAnother: another server holds it.
             StoreUnavailable: the database cannot be reached.
         """
         self.name = ServerName.own()
         await self._take()
 
     async def wait(self) -> None:
-        """Take the lock as soon as it is free, however long that takes, whatever the database does."""
+        """Wait until the lock is free and take it. Never gives up; database errors are retried."""
         while True:
             try:
                 return await self.take()
             except ServedByAnother:
                 await asyncio.sleep(POLL_SECONDS)
             except StoreUnavailable as exc:
-                logger.warning("the standby lost its connection to the database: %s", exc)
+                logger.warning("the standby lost its connection to the database; reconnecting: %s", exc)
                 await self._reconnect()
                 await asyncio.sleep(PRECEDENCE_SECONDS)
 
     async def keep(self) -> None:
-        """Keep the lock, and take it again whenever its connection is lost. Never returns.
+        """Keep the lock, taking it again whenever its connection is lost. Only returns by an exception.
 
         Raises:
-            TakenOver: another server has taken it meanwhile.
+            TakenOver: another server has taken it.
         """
         while True:
             await asyncio.sleep(BEAT_SECONDS)
@@ -171,16 +171,16 @@ class ServerLock:
                     await session.run("SELECT")
                 else:
                     await self._take()
-                    logger.warning("the lock of the database has been taken again")
+                    logger.warning("the server lock was taken again")
             except ServedByAnother as exc:
                 raise TakenOver(exc.holder) from exc
             except StoreUnavailable as exc:
                 self.release()
                 if session is not None:
-                    logger.warning("the connection that holds the lock of the database was lost: %s", exc)
+                    logger.warning("the connection with the server lock was lost; reconnecting: %s", exc)
 
     def release(self) -> None:
-        """Close the connection, and with it give the lock back."""
+        """Close the connection, which releases the lock."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
@@ -194,17 +194,17 @@ class ServerLock:
             holders = await session.run(HOLDER, _KEYS)
             earlier = [pid for pid, name in holders if name == str(self.name)]
             if earlier:
-                # Our own earlier connection, which PostgreSQL has not found to be lost yet.
+                # This is our own earlier connection; PostgreSQL has not noticed yet that it is lost.
                 await session.run(END_SESSION, earlier[:1])
             if earlier or not holders:
-                raise DatabaseUnavailable("The lock of the database is being given back")
+                raise DatabaseUnavailable("The server lock is still held by a lost connection")
         except StoreUnavailable:
             self.release()
             raise
         raise ServedByAnother(ServerName.parsed(holders[0][1] or ""))
 
     async def _reconnect(self) -> None:
-        """Connect as soon as that is possible, without taking the lock."""
+        """Connect as soon as possible, without taking the lock."""
         while self._session is None:
             try:
                 self._session = await self._connect()
@@ -216,7 +216,7 @@ class ServerLock:
 
 
 async def who_serves(connector: Connector) -> str | None:
-    """A sentence that says which server serves a database, or None if none does.
+    """Return a sentence that says which server uses a database, or None.
 
     Raises:
         StoreUnavailable: the database cannot be reached.
@@ -227,5 +227,5 @@ async def who_serves(connector: Connector) -> str | None:
 
 def _described(holder: ServerName | None) -> str:
     if holder is None:
-        return "another session, whose name says no more"
+        return "another session, which has no server's name"
     return f"process {holder.pid} on {holder.host} since {holder.since}"

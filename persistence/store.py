@@ -1,12 +1,12 @@
-"""Recovery: takes a screening's ownership and reads back what it is to go on from.
+"""Recovery: takes ownership of a screening and loads its state.
 
-The epoch is raised first, in a transaction of its own. From then on no other writer can commit anything
-for the screening (the journal's transactions lock and check the epoch), so what is read afterwards is
-all there will be, whatever the order in which it is read.
+First the epoch is raised, in its own transaction. From then on no other writer can commit anything for the
+screening, because the journal's transactions lock and check the epoch. So the state can be read afterwards in
+any order and is still complete.
 
-A read takes no screening away from a living server. A server is alive while PostgreSQL has a session of its
-name (`persistence.server_lock`). Screenings of such a server are read from one snapshot, as a copy that is
-not owned.
+Reading does not take a screening away from a live server. A server is alive while PostgreSQL has a session
+with its name (`persistence.server_lock`). Screenings that it owns are loaded from one snapshot as a copy,
+without ownership.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ KNOWN = "SELECT" + EXISTS
 
 BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-# Read in the same snapshot as the state, so that the last event's number fits the state.
+# Read in the same snapshot as the state, so that the last event's number matches the state.
 POSITION = """
 SELECT epoch, (
     SELECT coalesce(max(seq), 0) FROM screening_events
@@ -76,7 +76,7 @@ WHERE event_id = %s
 
 FREE_ROOM = "SELECT id FROM free_rooms WHERE id = %s"
 
-# Version and seats come from one statement, hence from one snapshot.
+# One statement, and so one snapshot, reads both the version and the seats.
 LAYOUT = """
 SELECT layout_version, seats.id, room_id, row_label, seat_number, seat_type, x, y
 FROM rooms LEFT JOIN seats ON room_id = rooms.id
@@ -103,19 +103,19 @@ LIMIT %(limit)s
 """
 
 NO_SEATS = Layout(0, 0, ())
-"""The layout of whatever belongs to no room."""
+"""The layout of screenings that belong to no room."""
 
 FAILURE_KEPT_SECONDS = 10.0
-"""How long a failure to load a screening is reported, if no other screening is loaded meanwhile."""
+"""How long a failure to load a screening is reported if no other screening is loaded."""
 
 
 class PostgresStore:
-    """`engine.ports.Store` over Postgres.
+    """Implements `engine.ports.Store` with PostgreSQL.
 
     Args:
         connector: the database.
         owner: the name of this server, and of its session in PostgreSQL.
-        free_room_seats: how many seats may be held in a free room.
+        free_room_seats: maximum number of held seats in a free room.
     """
 
     def __init__(self, connector: Connector, owner: str, *, free_room_seats: int = 1000) -> None:
@@ -128,21 +128,21 @@ class PostgresStore:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last screening could not be loaded; None if it was, or after `FAILURE_KEPT_SECONDS`.
+        """Why the last screening could not be loaded; None if it could, or after `FAILURE_KEPT_SECONDS`.
 
-        It expires because it could be long until another screening is asked for.
+        It expires because it may be long until another screening is loaded.
         """
         return self._failure if monotonic() - self._failed_at < FAILURE_KEPT_SECONDS else None
 
     async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
-        """Raise the screening's epoch, durably, and only then load its state.
+        """Raise the screening's epoch durably, then load its state.
 
         Args:
             screening_id: the screening.
-            depose: take it even from another living server; otherwise it is only read.
+            depose: take it even from a live server; otherwise such a screening is only read.
 
         Raises:
-            ScreeningNotFound: there is none.
+            ScreeningNotFound: it does not exist.
             StoreUnavailable: the database cannot be reached.
         """
         if screening_id not in IDS:
@@ -169,7 +169,9 @@ class PostgresStore:
             return loaded._replace(owned=False, seq=seq)
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Ids of at most `limit` screenings with a stored deadline that is past and no other living owner.
+        """Return at most `limit` ids of overdue screenings that no other live server owns.
+
+        A screening is overdue if the deadline of a stored hold or payment has passed.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -188,7 +190,7 @@ class PostgresStore:
         )
 
     async def _described(self, session: Session, screening_id: int) -> tuple[ScreeningInfo, Layout]:
-        """What a screening is and what seats it has, be it one of a room, an event or a free room."""
+        """Load the terms and the layout of a screening, an event or a free room."""
         if rows := await session.run(SCREENING, (screening_id,)):
             room_id, layout_version, starts_at, ends_at, price_cents, seat_types, surcharges_cents = rows[0]
             surcharges = dict(zip(seat_types or (), surcharges_cents or (), strict=True))

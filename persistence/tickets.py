@@ -1,4 +1,4 @@
-"""Reads tickets. Whatever is returned has been committed; the journal is the only writer."""
+"""Reads tickets. Only committed ones are returned, since the journal writes them."""
 
 from collections.abc import Sequence
 
@@ -21,17 +21,13 @@ COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
 
 
 class Tickets:
-    """Tickets as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of tickets that the engine's ledger uses."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
-        """A ticket by its id.
+        """Return a ticket by its id, or None.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -40,7 +36,7 @@ class Tickets:
         return ticket_of(rows[0]) if rows else None
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        """The tickets of the booking that a payment has paid for, in the order of their ids.
+        """Return the tickets of the booking that a payment paid for, ordered by id.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -48,12 +44,12 @@ class Tickets:
         return [ticket_of(row) for row in await self._connector.run(TICKETS_OF_PAYMENT, (payment_id,))]
 
     async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
-        """A page of somebody's tickets, newest first, and how many there are in all.
+        """Return a page of a holder's tickets, newest first, and the total number.
 
         Args:
             holder: e.g. "user:7".
-            limit: length of the page.
-            offset: how many to pass over.
+            limit: page length.
+            offset: rows to skip.
 
         Raises:
             StoreUnavailable: the database cannot be reached.

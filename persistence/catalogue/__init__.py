@@ -1,4 +1,4 @@
-"""Repositories of the catalogue: one module per resource, on the one table class that they share."""
+"""Repositories of the catalogue: one module per resource, based on the shared `Table` and `Rows` classes."""
 
 from persistence.catalogue.casts import CASTS, DETAILED_CASTS
 from persistence.catalogue.cinemas import CINEMAS
@@ -19,11 +19,7 @@ from persistence.connector import Connector
 
 
 class Catalogue:
-    """All of them, on one database.
-
-    Args:
-        connector: the database.
-    """
+    """All repositories of the catalogue on one database."""
 
     def __init__(self, connector: Connector) -> None:
         self.users = Users(connector, USERS)

@@ -1,4 +1,4 @@
-"""Who acts in a movie, and who made it."""
+"""Cast and crew of movies."""
 
 from dataclasses import replace
 

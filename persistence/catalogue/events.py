@@ -1,7 +1,7 @@
-"""Events: occasions that sell tickets by quantity.
+"""Events, which sell tickets by quantity.
 
-Who writes here changes what the engine sells, so every change raises the event's epoch in the same
-transaction, as it does for screenings; the tickets and holds that are looked at are then all there are.
+These changes affect what the engine sells. So each one raises the event's epoch in the same transaction, as
+for screenings: no server can then commit more tickets or holds, and the checks here see all of them.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -17,7 +17,7 @@ from persistence.columns import IDS
 from persistence.connector import Connector, Session
 
 VISIBLE_TO = "NOT events.private OR %(visible_to)s = ANY (events.invited_user_ids)"
-"""Which events a user may know of; NULL is a caller without an account, who is invited nowhere."""
+"""Events that a user may see. NULL stands for a caller without an account, who is never invited."""
 
 EVENTS = Table(
     name="events",
@@ -61,11 +61,7 @@ DELETE = "DELETE FROM events WHERE id = %(id_)s"
 
 
 class EventRows(Rows):
-    """Events as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of events."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, EVENTS)
@@ -73,20 +69,20 @@ class EventRows(Rows):
     async def update(
         self, record_id: int, values: Mapping[str, Any], session: Session | None = None
     ) -> Record:
-        """Change an event.
+        """Update an event.
 
         Raises:
-            NotFound: there is no such event.
+            NotFound: the event does not exist.
         """
         async with self.taken(record_id) as own:
             return await super().update(record_id, values, own)
 
     async def delete(self, record_id: int) -> None:
-        """Remove an event and its ticket types.
+        """Delete an event and its ticket types.
 
         Raises:
-            NotFound: there is no such event.
-            InUse: tickets of it are reserved, or have ever been sold.
+            NotFound: the event does not exist.
+            InUse: tickets are reserved, or some were sold at any time.
         """
         async with self.taken(record_id) as session:
             bound = {"id_": record_id}
@@ -98,10 +94,10 @@ class EventRows(Rows):
 
     @asynccontextmanager
     async def taken(self, event_id: int) -> AsyncIterator[Session]:
-        """A transaction in which the event is locked and its present ownership has ended.
+        """Begin a transaction that locks the event and revokes its present owner's right to write.
 
         Raises:
-            NotFound: there is no such event.
+            NotFound: the event does not exist.
         """
         async with self.connector.transaction() as session:
             bound = {"id_": event_id}

@@ -1,4 +1,4 @@
-"""The cinemas that users like best."""
+"""Users' favourite cinemas."""
 
 from dataclasses import replace
 
@@ -25,26 +25,22 @@ _REMOVE = "DELETE FROM favorites WHERE user_id = %(user_id)s AND cinema_id = %(c
 
 
 class Favorites(Rows):
-    """Cinemas as favourites of somebody.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of favourite cinemas."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, FAVORITES)
 
     async def add(self, user_id: int, cinema_id: int) -> Record:
-        """Make a cinema a favourite; one that is stays as it is.
+        """Add a cinema to a user's favourites; adding it again changes nothing.
 
         Raises:
-            UnknownReference: there is no such cinema.
-            NoAccount: there is no such user.
+            UnknownReference: the cinema does not exist.
+            NoAccount: the user does not exist.
         """
         with self.explained():
             await self.connector.run(_ADD, {"user_id": user_id, "cinema_id": cinema_id})
         return await self.find(cinema_id, user_id=user_id)
 
     async def remove(self, user_id: int, cinema_id: int) -> None:
-        """Make a cinema no favourite, if it is one."""
+        """Remove a cinema from a user's favourites, if it is among them."""
         await self.connector.run(_REMOVE, {"user_id": user_id, "cinema_id": cinema_id})

@@ -1,8 +1,8 @@
-"""Log-ins and how they end: refresh tokens, revoked access tokens, passwords that are changed or reset.
+"""Log-ins and how they end: refresh tokens, revoked access tokens, password changes and resets.
 
-Of every secret only a digest is stored. What ends all log-ins of a user locks the user's row first and only
-then looks for them, and a log-in begins under a share of the same lock; so none that was made with the
-old password slips through. The moment from which tokens are valid again is taken under that lock too.
+Secrets are only stored as digests. Ending all log-ins of a user first locks the user's row and then reads the
+log-ins, and starting a log-in takes a share lock on the same row; so no log-in with the old password slips
+through. The time from which tokens are valid again is also chosen under that lock.
 """
 
 from collections.abc import Callable, Sequence
@@ -67,7 +67,7 @@ SET password_hash = %(password_hash)s, tokens_valid_from = to_timestamp(%(valid_
 WHERE id = %(user_id)s
 """
 
-# Tickets and reviews keep referring to the row; nobody can tell any more whose it was.
+# Tickets and reviews keep referring to the row, which no longer identifies anybody.
 _ANONYMISE = """
 DELETE FROM search_history WHERE user_id = %(user_id)s;
 DELETE FROM favorites WHERE user_id = %(user_id)s;
@@ -123,11 +123,11 @@ DELETE FROM logins WHERE NOT EXISTS (SELECT FROM refresh_tokens WHERE login_id =
 
 
 class Logins:
-    """Who is logged in.
+    """The repository of log-ins.
 
     Args:
         connector: the database.
-        token_life_seconds: how long an access token may live; older revocations matter no more.
+        token_life_seconds: maximum lifetime of an access token; revocations older than that are not loaded.
     """
 
     def __init__(self, connector: Connector, token_life_seconds: float) -> None:
@@ -135,62 +135,64 @@ class Logins:
         self._token_life_seconds = token_life_seconds
 
     async def begin(self, credentials: Credentials, login_id: str, token: Secret) -> bool:
-        """Begin a log-in, unless the account has changed since its credentials were read.
+        """Start a log-in, unless the account has changed since its credentials were read.
 
         Returns:
-            Whether it has begun.
+            Whether it was started.
         """
         parameters = {**credentials._asdict(), **token._asdict(), "login_id": login_id}
         return bool(await self._connector.run(_BEGIN, parameters))
 
     async def rehash(self, credentials: Credentials, password_hash: str) -> None:
-        """Store another hash of the same password."""
+        """Replace the stored hash by another hash of the same password."""
         await self._connector.run(_REHASH, (password_hash, credentials.user_id, credentials.password_hash))
 
     async def renew(self, user_id: int, old_digest: bytes, token: Secret) -> Renewal | None:
-        """Use a refresh token up and put another in its place; None if it is not to be believed."""
+        """Exchange a refresh token for a new one; None if it is not valid (any more)."""
         parameters = {**token._asdict(), "user_id": user_id, "old_digest": old_digest}
         rows = await self._connector.run(_RENEW, parameters)
         return Renewal(*rows[0]) if rows else None
 
     async def login_of_used(self, digest: bytes) -> tuple[str, int] | None:
-        """The log-in and the user of a refresh token that has been used before."""
+        """Return the log-in and the user of a refresh token that was already used, or None."""
         rows = await self._connector.run(_LOGIN_OF_USED, (digest,))
         return (str(rows[0][0]), int(rows[0][1])) if rows else None
 
     async def end(self, revoked: RevokedToken) -> None:
-        """Revoke a token, and end the log-in of this id if there is one."""
+        """Revoke a token, and end the log-in with its id if there is one."""
         await self._connector.run(_END, revoked._asdict())
 
     async def change_password(
         self, credentials: Credentials, password_hash: str, now: Callable[[], float]
     ) -> RevokedUser | None:
-        """Set another password and end all log-ins; None if the account has changed meanwhile."""
+        """Set a new password and end all log-ins; None if the account has changed in the meantime."""
         return await self._end_all(credentials, _STORE_HASH, now, password_hash=password_hash)
 
     async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
-        """Delete an account but for the row that tickets refer to, and end all log-ins; None if the
-        account has changed meanwhile."""
+        """Erase an account's personal data and end all log-ins; None if the account has changed meanwhile.
+
+        The row itself stays, because tickets refer to it.
+        """
         return await self._end_all(credentials, _ANONYMISE, now)
 
     async def add_reset(self, email: str, token: Secret) -> str | None:
-        """Store a token that may set another password, in the place of earlier ones.
+        """Store a password reset token; earlier ones of the account become invalid.
 
         Returns:
-            The address of the account, None if there is none.
+            The e-mail address of the account, None if there is none.
         """
         rows = await self._connector.run(_ADD_RESET, {**token._asdict(), "email": email})
         return str(rows[0][0]) if rows else None
 
     async def resettable(self, digest: bytes) -> Credentials | None:
-        """The account whose password a token may set."""
+        """Return the account whose password a reset token may set, or None."""
         rows = await self._connector.run(_RESETTABLE, (digest,))
         return Credentials(*rows[0]) if rows else None
 
     async def use_reset(
         self, digest: bytes, credentials: Credentials, password_hash: str, now: Callable[[], float]
     ) -> RevokedUser | None:
-        """Use a token up and set the password, as `change_password`; None if it has been used meanwhile."""
+        """Consume a reset token and set the password like `change_password`; None if it was already used."""
         if not await self._connector.run(_USE_RESET, (digest,)):
             return None
         return await self.change_password(credentials, password_hash, now)
@@ -198,7 +200,11 @@ class Logins:
     async def revoked_since(
         self, moment: float | None
     ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
-        """What was revoked since a moment, or ever, and still matters; and until when that is known."""
+        """Return the revocations since a time, in seconds since the epoch, or all that still matter.
+
+        Returns:
+            Revoked tokens, users whose tokens were all revoked, and the time to pass to the next call.
+        """
         parameters = {"since": moment, "life_seconds": self._token_life_seconds}
         async with self._connector.session() as session:
             ((until,),) = await session.run(_NOW)
@@ -207,7 +213,7 @@ class Logins:
         return [RevokedToken(*row) for row in tokens], [RevokedUser(*row) for row in users], float(until)
 
     async def forget_expired(self) -> None:
-        """Delete what has expired."""
+        """Delete expired tokens and resets, and log-ins without refresh tokens."""
         await self._connector.run(_FORGET)
 
     async def _end_all(
@@ -223,5 +229,5 @@ class Logins:
 
 
 async def _unchanged(session: Session, credentials: Credentials) -> bool:
-    """Lock the account, and see whether its credentials still hold."""
+    """Lock the account and return whether its credentials are unchanged."""
     return await session.run(_LOCK, (credentials.user_id,)) == [(credentials.version,)]

@@ -1,8 +1,7 @@
-"""Movies, the lists of them that are more than a filter, and their import.
+"""Movies, the lists that need more than filters, and bulk import.
 
-What plays is asked of the screenings that have not begun. Whether a seat is free there is read from the
-tickets and reservations that are stored: for tickets that is exact; reservations are written behind, so it
-lags what the engine knows by as much as the journal does.
+Only screenings that have not started count as playing. Free seats are computed from stored tickets and
+reservations: tickets are exact, reservations lag behind the engine by as much as the journal does.
 """
 
 from collections.abc import Sequence
@@ -155,7 +154,7 @@ RECOMMENDED = replace(
         "user_id": f"movies.id NOT IN ({_SEEN} AND screenings.movie_id IS NOT NULL) "
         "AND NOT EXISTS (SELECT FROM reviews WHERE movie_id = movies.id AND user_id = %(user_id)s)"
     },
-    # Somebody without a history has no weights, and so gets what trends, then what is rated best.
+    # Users without history have no weights: they get trending movies first, then the best rated.
     orders={
         "": "coalesce(genres.weight, 0) + 2 * coalesce(directors.weight, 0)"
         " + CASE WHEN near.movie_id IS NULL THEN 0 ELSE 1 END DESC, "
@@ -165,10 +164,10 @@ RECOMMENDED = replace(
 
 
 class Film(NamedTuple):
-    """A movie to be imported.
+    """A movie to import.
 
     Attributes:
-        import_key: what it is recognised by when it is imported again.
+        import_key: identifies the film when it is imported again.
     """
 
     import_key: str
@@ -182,7 +181,7 @@ class Film(NamedTuple):
 
 
 class Imported(NamedTuple):
-    """How many films were new, and how many had changed since they were imported last."""
+    """Numbers of films that were new, and that had changed since the last import."""
 
     created: int
     changed: int
@@ -205,20 +204,16 @@ RETURNING xmax = 0
 
 
 class Movies(Rows):
-    """Movies, which may also be imported many at a time.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of movies."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, MOVIES)
 
     async def import_films(self, films: Sequence[Film]) -> Imported:
-        """Create films, or bring those that are known up to date. One statement.
+        """Insert or update films in one statement.
 
         Args:
-            films: each with a key of its own, one or more.
+            films: at least one, each with a different key.
         """
         columns = [list(column) for column in zip(*films, strict=True)]
         created = [is_new for (is_new,) in await self.connector.run(_IMPORT, columns)]

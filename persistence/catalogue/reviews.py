@@ -1,7 +1,6 @@
-"""What users think of movies, and of each other's reviews.
+"""Reviews of movies, and likes and dislikes of reviews.
 
-Averages and counts are made from the rows whenever they are asked for, so they are right whoever writes
-at the same time.
+Averages and counts are computed when they are read, so they stay right under concurrent writes.
 """
 
 from engine.catalogue_errors import AlreadyExists, NoAccount
@@ -10,7 +9,7 @@ from persistence.connector import Connector
 
 
 def _second_review() -> AlreadyExists:
-    return AlreadyExists("review", "You have reviewed this movie already; change that review instead")
+    return AlreadyExists("review", "You have already reviewed this movie; change that review instead")
 
 
 def _reactions(kind: str) -> str:
@@ -49,8 +48,8 @@ REVIEWS = Table(
     },
 )
 
-# One reaction to a review after the other, so that of two equal ones the second takes the first back.
-# The statements share a transaction, but each sees what was committed before it began.
+# Reactions to a review are serialised, so that the second of two equal ones takes back the first.
+# The statements share a transaction, but each sees what was committed before it started.
 _REACT = """
 SELECT id FROM reviews WHERE id = %(review_id)s FOR NO KEY UPDATE;
 WITH taken_back AS (
@@ -73,24 +72,20 @@ SELECT rating, count(*) FROM reviews WHERE movie_id = %s GROUP BY rating
 
 
 class Reviews(Rows):
-    """Reviews of movies, and reactions to them.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of reviews and of reactions to them."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, REVIEWS)
 
     async def react(self, review_id: int, user_id: int, reaction: str) -> Record:
-        """Like or dislike a review in place of an earlier reaction, or take the same reaction back.
+        """Like or dislike a review, replacing an earlier reaction; the same reaction again takes it back.
 
         Returns:
-            The review, with what is left as `reaction`: None if it was taken back.
+            The review, with the user's reaction as `reaction`: None if it was taken back.
 
         Raises:
-            NotFound: there is no such review.
-            NoAccount: there is no such user.
+            NotFound: the review does not exist.
+            NoAccount: the user does not exist.
         """
         await self.find(review_id)
         with self.explained():
@@ -100,5 +95,5 @@ class Reviews(Rows):
         return {**await self.find(review_id), "reaction": rows[0][0] if rows else None}
 
     async def counts(self, movie_id: int) -> dict[int, int]:
-        """How many reviews of a movie give each rating, for the ratings that were given."""
+        """Return the number of reviews per rating, without ratings that nobody gave."""
         return dict(await self.connector.run(_SUMMARY, (movie_id,)))

@@ -17,5 +17,5 @@ ROOMS = Table(
     filters={"cinema_id": "rooms.cinema_id = %(cinema_id)s"},
     orders={"name": "rooms.name", "-name": "rooms.name DESC", "created_at": "rooms.created_at"},
     references={"rooms_cinema_id_fkey": "cinema_id"},
-    conflicts={"rooms_name_key": lambda: AlreadyExists("room", "The cinema has another room of this name")},
+    conflicts={"rooms_name_key": lambda: AlreadyExists("room", "The cinema has a room with this name")},
 )

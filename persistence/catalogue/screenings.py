@@ -1,8 +1,8 @@
-"""Screenings as the catalogue knows them: what is shown, where and when.
+"""Screenings as the catalogue sees them: movie, room and times.
 
-Who writes here changes what the engine sells, so every change of a screening raises its epoch in the same
-transaction: whatever server sells it under the old terms can write nothing from then on, and has to load
-it again. So the tickets and holds that are looked at here are all there are.
+These changes affect what the engine sells. So each one raises the screening's epoch in the same transaction:
+a server that sells it under the old terms can write nothing more and has to load it again, and the checks
+here see all its tickets and holds.
 """
 
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ LENGTH_OF_MOVIE = "SELECT duration_minutes FROM movies WHERE id = %s"
 
 TO_COME = "SELECT id FROM screenings WHERE room_id = %s AND ends_at > now() AND cancelled_at IS NULL"
 
-# Two that overlap would each wait for the other to end, hence one at a time in each room.
+# Two overlapping inserts would wait for each other and deadlock, so they are serialised per room.
 LOCK_ROOMS = """
 SELECT id FROM rooms
 WHERE id IN (%(room_id)s, (SELECT room_id FROM screenings WHERE id = %(id_)s))
@@ -114,20 +114,16 @@ DELETE = "DELETE FROM screenings WHERE id = %(id_)s"
 
 
 class ScreeningRows(Rows):
-    """Screenings as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of screenings."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, SCREENINGS)
 
     async def length_minutes(self, movie_id: int) -> int | None:
-        """How long a movie is, if that is known.
+        """Return the length of a movie in minutes, None if it is unknown.
 
         Raises:
-            UnknownReference: there is no such movie.
+            UnknownReference: the movie does not exist.
         """
         rows = await self.connector.run(LENGTH_OF_MOVIE, (movie_id,))
         if not rows:
@@ -136,14 +132,14 @@ class ScreeningRows(Rows):
         return minutes
 
     async def to_come(self, room_id: int) -> list[int]:
-        """Ids of a room's screenings that are not over."""
+        """Return the ids of a room's screenings that have not ended."""
         return [int(row[0]) for row in await self.connector.run(TO_COME, (room_id,))]
 
     async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
-        """Make a screening.
+        """Create a screening.
 
         Raises:
-            UnknownReference: there is no such room or movie.
+            UnknownReference: the room or the movie does not exist.
             Overlapping: the room has another screening at that time.
         """
         async with self.connector.transaction() as own:
@@ -153,14 +149,14 @@ class ScreeningRows(Rows):
     async def update(
         self, record_id: int, values: Mapping[str, Any], session: Session | None = None
     ) -> Record:
-        """Change a screening that nothing is being sold for.
+        """Update a screening; the engine must not be selling it meanwhile.
 
         Raises:
-            NotFound: there is no such screening.
-            ScreeningCancelled: it does not take place.
-            UnknownReference: there is no such room or movie.
+            NotFound: the screening does not exist.
+            ScreeningCancelled: it was cancelled.
+            UnknownReference: the room or the movie does not exist.
             Overlapping: the room has another screening at that time.
-            SeatsInUse: seats that are sold or held are not in the room.
+            SeatsInUse: sold or held seats would not be in the new room.
         """
         bound = {"id_": record_id, "room_id": values.get("room_id")}
         async with self.connector.transaction() as own:
@@ -173,10 +169,10 @@ class ScreeningRows(Rows):
             return record
 
     async def delete(self, record_id: int) -> None:
-        """Remove a screening without live tickets: for ever, or marked if there ever were any.
+        """Delete a screening without live tickets, or mark it as cancelled if it ever had any.
 
         Raises:
-            NotFound: there is no such screening.
+            NotFound: the screening does not exist.
             ScreeningHasBookings: there are live tickets.
         """
         bound = {"id_": record_id}
@@ -188,7 +184,7 @@ class ScreeningRows(Rows):
             await session.run(CANCEL if ever_sold else DELETE, bound)
 
     async def _take(self, session: Session, screening_id: int) -> bool:
-        """Lock a screening and end its present ownership. Returns whether it is cancelled."""
+        """Lock a screening and revoke its owner's right to write. Returns whether it is cancelled."""
         rows = await session.run(LOCK, {"id_": screening_id}) if screening_id in IDS else []
         if not rows:
             raise NotFound("screening", screening_id)

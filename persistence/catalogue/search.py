@@ -1,13 +1,12 @@
-r"""Search that forgives accents, case and typing errors (pg_trgm and unaccent), in SQL.
+r"""Full-text search that tolerates accents, case and typing errors, with pg_trgm and unaccent.
 
-`searchable()` is the function of the schema under which the trigram indexes are made. What is searched
-for is bound as `%(q)s`; it is compared as text, so wildcards in it mean nothing. The word similarity
-operator `%>` is what the index serves; how alike is alike enough, a connection is told when it is made
-(`SESSION_SETUP` in `persistence.connector`).
+`searchable()` is a function of the schema that the trigram indexes are built on. The search text is bound as
+`%(q)s` and its wildcards are escaped. The index serves the word similarity operator `%>`, whose threshold is
+set when a connection is opened (`SESSION_SETUP` in `persistence.connector`).
 
-Similarity is about words between blanks. Many scripts write none, and two characters are a name there, so
-a part of the text is a match as well. The index serves that from three characters on; shorter ones are
-looked for in every row, and not misspelt.
+Word similarity splits at blanks, but many scripts have none, and two characters can be a whole name there. So
+substrings match too. The index serves substrings of three or more characters; shorter ones need a sequential
+scan and are not matched by similarity.
 """
 
 _PATTERN = (
@@ -17,7 +16,7 @@ _PATTERN = (
 
 
 def matching(expression: str) -> str:
-    """The condition that an expression has the words of `%(q)s`, perhaps misspelt, or `%(q)s` as a part."""
+    """Return the SQL condition that an expression contains `%(q)s`, or words similar to it."""
     return (
         f"(char_length(searchable(%(q)s)) > 2 AND searchable({expression}) %%> searchable(%(q)s)"
         f" OR searchable({expression}) LIKE {_PATTERN})"
@@ -25,7 +24,7 @@ def matching(expression: str) -> str:
 
 
 def similarity(expression: str) -> str:
-    """The order by how well they do, best first; of equals, the one that says least beside them."""
+    """Return the SQL order by similarity, best first; among equals, the shortest text first."""
     return (
         f"coalesce(searchable({expression}) LIKE {_PATTERN}, false) DESC, "
         f"word_similarity(searchable(%(q)s), searchable({expression})) DESC, "

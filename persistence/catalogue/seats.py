@@ -1,4 +1,4 @@
-"""Seats of rooms: made many at a time, each at most once."""
+"""Seats of rooms, created in bulk; adding the same plan twice changes nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from persistence.columns import IDS, numbers, texts
 from persistence.connector import Connector
 
 SEATS_PER_ROOM = 10_000
-"""More than the largest halls have; a room's seats are read in one piece."""
+"""More than the largest halls have; bounded because all seats of a room are read at once."""
 
 SEATS = Table(
     name="seats",
@@ -27,7 +27,7 @@ SEATS = Table(
     references={"seats_seat_type_fkey": "seat_type"},
 )
 
-# Whoever else adds seats to the room waits, so that its size can be counted.
+# Other inserts into this room wait, so that its seats can be counted.
 LOCK_ROOM = "SELECT id FROM rooms WHERE id = %(room_id)s FOR NO KEY UPDATE"
 
 _PLAN = """
@@ -63,30 +63,26 @@ NAMED = f"""
 
 
 class Seats(Rows):
-    """Seats as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of seats."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, SEATS)
 
     async def add(self, room_id: int, plan: Sequence[Mapping[str, Any]]) -> list[Record]:
-        """Make the seats of a plan that are not there yet: all of them, or nothing. Six statements.
+        """Create the missing seats of a plan: all of them, or none if an error occurs. Six statements.
 
         Args:
             room_id: the room.
-            plan: seats by the names of their columns, no place twice.
+            plan: seats by column names, at most one per row and number.
 
         Returns:
             All seats of the plan.
 
         Raises:
-            NotFound: there is no such room.
+            NotFound: the room does not exist.
             UnknownReference: a seat type does not exist.
-            SeatConflict: there are seats at some of the places, but other ones.
-            RoomFull: that would be more seats than a room may have.
+            SeatConflict: some places have seats that differ from the plan.
+            RoomFull: the room would have too many seats.
         """
         if room_id not in IDS:
             raise NotFound("room", room_id)

@@ -1,11 +1,11 @@
-"""Showtimes: screenings as those see them who want to go."""
+"""Showtimes: screenings with their free seats, for moviegoers."""
 
 from persistence.catalogue.screenings import COLUMNS, FILTERS, JOINS, ORDERS
 from persistence.catalogue.table import Table
 
 _SEATS = "(SELECT count(*) FROM seats WHERE seats.room_id = screenings.room_id)"
 
-# By the indexes of live tickets and active holds, for the rows of a page only.
+# Uses the indexes of live tickets and active holds, and only runs for the rows of a page.
 _SOLD = """
 (SELECT count(*) FROM tickets
  WHERE tickets.screening_id = screenings.id AND tickets.status IN ('pending', 'confirmed'))

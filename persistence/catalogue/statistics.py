@@ -1,7 +1,7 @@
-"""Figures for those who run the house.
+"""Sales figures and counts for administrators.
 
-They are exact: what has been sold is added up from `ticket_counts` and `sales`, which triggers keep up in
-the very transactions that write tickets. The work grows with days and screenings, not with tickets.
+They are exact: sales are summed from `ticket_counts` and `sales`, which triggers update in the transactions
+that write tickets. The cost grows with days and screenings, not with tickets.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,11 @@ from persistence.connector import Connector
 
 
 class Figures(NamedTuple):
-    """A statement that reads figures.
+    """A statement that computes figures.
 
     Attributes:
-        columns: SQL expressions by the names of the figures.
-        source: FROM … and what follows.
+        columns: SQL expressions by figure names.
+        source: FROM … and what follows it.
     """
 
     columns: Mapping[str, str]
@@ -26,7 +26,7 @@ class Figures(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """The whole statement."""
+        """Return the whole statement."""
         columns = ", ".join(f"{expression} AS {name}" for name, expression in self.columns.items())
         return f"SELECT {columns} {self.source}"
 
@@ -101,7 +101,7 @@ POPULAR_MOVIES = Figures(
     """,
 )
 
-# The index alone tells which tickets stand on the page; only those are read and joined.
+# The index alone finds the tickets of a page; only those are read and joined.
 RECENT_BOOKINGS = Figures(
     {
         "ticket_id": "tickets.id",
@@ -137,17 +137,13 @@ RECENT_BOOKINGS = Figures(
 
 
 class Statistics:
-    """The figures. Each costs one statement.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of statistics; each method runs one statement."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
     async def count(self, kind: str) -> Record:
-        """How many there are.
+        """Return the number of rows of a kind.
 
         Args:
             kind: one of COUNTS.
@@ -155,46 +151,46 @@ class Statistics:
         return await self._one(COUNTS[kind])
 
     async def tickets(self) -> Record:
-        """How many tickets there are, in all and by status."""
+        """Return the number of tickets, in total and by status."""
         return await self._one(TICKETS)
 
     async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
-        """Tickets with what they are for, the last booked first.
+        """Return tickets with details of what they are for, newest booking first.
 
         Args:
-            limit: how many.
-            offset: how many to pass over.
+            limit: page length.
+            offset: rows to skip.
         """
         return await self._all(RECENT_BOOKINGS, limit=limit, offset=offset)
 
     async def revenue(self) -> Record:
-        """What was sold at any time."""
+        """Return the all-time sales."""
         return await self._one(REVENUE)
 
     async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
-        """What was sold between each border and the next.
+        """Return the sales between each border and the next.
 
         Args:
-            borders: in their order; each the beginning of a quarter of an hour.
+            borders: ascending; each the start of a quarter of an hour.
         """
         return await self._all(REVENUE_BY_PERIOD, begins=list(borders[:-1]), ends=list(borders[1:]))
 
     async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:
-        """The movies that sold most tickets.
+        """Return the movies that sold most tickets.
 
         Args:
-            first: day in UTC from which sales count.
-            last: day in UTC up to which they count.
-            limit: how many movies.
+            first: first day to count, in UTC.
+            last: last day to count, in UTC.
+            limit: number of movies.
         """
         return await self._all(POPULAR_MOVIES, first=first, last=last, limit=limit)
 
     async def between(self, begin: datetime, end: datetime) -> Record:
-        """What was sold between two moments, what was screened then, and who joined.
+        """Return the sales, screenings and new users between two times.
 
         Args:
-            begin: beginning of a quarter of an hour.
-            end: likewise.
+            begin: start of a quarter of an hour.
+            end: likewise; excluded.
         """
         return await self._one(BETWEEN, begin=begin, end=end)
 

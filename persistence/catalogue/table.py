@@ -1,8 +1,8 @@
-"""What all resources of the catalogue have in common in SQL: reading pages, getting, and changing rows.
+"""The SQL that all resources of the catalogue share: pages, single records and changes.
 
-A resource declares a `Table`: its columns, filters, orders, and what its constraints mean. `Rows` does the
-rest in a fixed number of statements, whatever the number of rows. All names in the SQL come from
-declarations, all values are bound.
+A resource declares a `Table`: its columns, filters and orders, and the errors that its constraints stand for.
+`Rows` does the rest in a fixed number of statements, whatever the number of rows. Names in the SQL come from
+declarations; values are always bound.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,28 +16,29 @@ from persistence.columns import IDS
 from persistence.connector import Connector, Parameters, Session, StatementRefused
 
 Record = dict[str, Any]
-"""A row by column names, as the driver gives its values."""
+"""A row by column names, with the driver's values."""
 
 _FOREIGN_KEY_VIOLATION = "23503"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
-    """Rows that belong to a record; those of its filters that are wanted must hold of one and the same row.
+    """Filters on rows that belong to a record; one such row must satisfy all of the filters in use.
 
     Attributes:
         rows: SELECT … FROM … WHERE …, with the condition that ties them to the record.
-        filters: further conditions by name, with their value as `%(name)s`.
+        filters: further conditions by name; each takes its value as `%(name)s`.
     """
 
     rows: str
     filters: Mapping[str, str]
 
     def condition(self, wanted: Mapping[str, Any]) -> str:
-        """The condition that there is such a row, or nothing if none of the filters is wanted."""
+        """Return the condition that such a row exists; empty if none of the filters is in use."""
         conditions = [self.filters[name] for name in wanted if name in self.filters]
-        # OFFSET 0 has it looked up for the records that fit otherwise. As a join, planners begin with it, and
-        # look at what belongs to all records: ten times slower for a search by words among them.
+        # OFFSET 0 keeps the subquery from being turned into a join. As a join the planner would start with it
+        # and
+        # visit the rows of all records, which is ten times slower in combination with a text search.
         return f"EXISTS ({self.rows} AND {' AND '.join(conditions)} OFFSET 0)" if conditions else ""
 
 
@@ -46,16 +47,16 @@ class Table:
     """The declaration of a resource's table.
 
     Attributes:
-        name: of the table; also what a record is called in errors, unless `kind` says otherwise.
-        kind: what a record is called, e.g. "cinema".
-        columns: SQL expressions by the names under which a record shows them.
-        joins: further tables that `columns`, `filters` and `orders` use; the table itself keeps its name.
-        filters: conditions by name, with their value as `%(name)s`.
+        name: of the table; also what errors call a record, unless `kind` is given.
+        kind: what errors call a record, e.g. "cinema".
+        columns: SQL expressions by the names they have in a record.
+        joins: further tables that `columns`, `filters` and `orders` use; the table itself has no alias.
+        filters: conditions by name; each takes its value as `%(name)s`.
         related: further filters, on rows that belong to a record.
-        orders: SQL orders by name; each is made stable by the id. The one without a name is the usual one.
-        conditions: what always holds of rows that can be seen.
-        references: fields by the foreign keys that they must not break.
-        conflicts: errors by other constraints that a write may break.
+        orders: SQL orders by name, each made stable by adding the id; "" is the default order.
+        conditions: conditions that every visible row satisfies.
+        references: fields by the names of the foreign keys that they must not violate.
+        conflicts: errors by the names of other constraints that a write may violate.
     """
 
     name: str
@@ -71,30 +72,25 @@ class Table:
 
     @property
     def select(self) -> str:
-        """SELECT … FROM …, without conditions."""
+        """Return SELECT … FROM …, without conditions."""
         columns = ", ".join(f"{expression} AS {name}" for name, expression in self.columns.items())
         return f"SELECT {columns} FROM {self.name} {self.joins}"  # noqa: S608 - declared names
 
     def where(self, wanted: Mapping[str, Any]) -> str:
-        """The conditions for these filters, as a WHERE clause or nothing."""
+        """Return the WHERE clause for these filters; empty if there are no conditions."""
         conditions = [*self.conditions, *(self.filters[name] for name in wanted if name in self.filters)]
         if self.related and (condition := self.related.condition(wanted)):
             conditions.append(condition)
         return "WHERE " + " AND ".join(f"({condition})" for condition in conditions) if conditions else ""
 
     def order_by(self, order: str) -> str:
-        """ORDER BY … for one of `orders`, or by id if none is named and none is usual."""
+        """Return ORDER BY … for one of `orders`, or by id if there is no such order and no default."""
         named = f"{self.orders[order]}, " if order or order in self.orders else ""
         return f"ORDER BY {named}{self.name}.id"
 
 
 class Rows:
-    """The rows of a table.
-
-    Args:
-        connector: the database.
-        table: the declaration.
-    """
+    """Reads and writes the rows of a table."""
 
     def __init__(self, connector: Connector, table: Table) -> None:
         self.connector = connector
@@ -103,13 +99,13 @@ class Rows:
     async def page(
         self, wanted: Mapping[str, Any], order: str = "", *, limit: int, offset: int
     ) -> tuple[list[Record], int]:
-        """A page of the records that fit, and how many fit in all. Two statements.
+        """Return a page of the matching records and the total number of matches. Two statements.
 
         Args:
-            wanted: values by the names of filters.
+            wanted: filter values by name.
             order: one of the table's orders.
-            limit: length of the page.
-            offset: how many to pass over.
+            limit: page length.
+            offset: rows to skip.
         """
         table, where = self.table, self.table.where(wanted)
         bound = {**wanted, "limit_": limit, "offset_": offset}
@@ -124,7 +120,7 @@ class Rows:
         return [self.record(row) for row in rows], int(total)
 
     async def find(self, record_id: int, **wanted: Any) -> Record:
-        """A record by its id and further filters.
+        """Return the record with this id that also matches the filters.
 
         Raises:
             NotFound: there is none.
@@ -139,15 +135,15 @@ class Rows:
         return self.record(rows[0])
 
     async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
-        """Make a record.
+        """Create a record.
 
         Args:
             values: by the columns of the table itself.
-            session: whose transaction it belongs to, if it is not one of its own.
+            session: a session with an open transaction to join; by default the insert is its own transaction.
 
         Raises:
-            UnknownReference: a value refers to what does not exist.
-            EngineError: as the table's `conflicts` say.
+            UnknownReference: a value refers to a record that does not exist.
+            EngineError: one of the table's `conflicts`.
         """
         names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
         statement = f"INSERT INTO {self.table.name} ({names}) VALUES ({places}) RETURNING *"  # noqa: S608
@@ -157,17 +153,19 @@ class Rows:
     async def update(
         self, record_id: int, values: Mapping[str, Any], session: Session | None = None
     ) -> Record:
-        """Change some columns of a record; see `insert` for the arguments.
+        """Update some columns of a record; see `insert` for the arguments.
 
         Raises:
-            NotFound: there is no such record.
-            UnknownReference: a value refers to what does not exist.
-            EngineError: as the table's `conflicts` say.
+            NotFound: the record does not exist.
+            UnknownReference: a value refers to a record that does not exist.
+            EngineError: one of the table's `conflicts`.
         """
         if not values:
             return await self.find(record_id)
         changes = ", ".join(f"{name} = %({name})s" for name in values)
-        # A repeat changes nothing and gets the same answer. CASE gives the value the column's type.
+        # `updated_at` only changes if a value does, so a repeated request gets the same answer. CASE gives
+        # the
+        # parameter the column's type.
         differs = " OR ".join(
             f"{name} IS DISTINCT FROM CASE WHEN true THEN %({name})s ELSE {name} END" for name in values
         )
@@ -185,8 +183,8 @@ class Rows:
         """Delete a record.
 
         Raises:
-            NotFound: there is no such record.
-            InUse: others refer to it.
+            NotFound: the record does not exist.
+            InUse: other records refer to it.
         """
         statement = f"DELETE FROM {self.table.name} {self._of_id()} RETURNING id"  # noqa: S608
         try:
@@ -201,19 +199,19 @@ class Rows:
     async def written(
         self, statement: str, parameters: Parameters, session: Session | None = None
     ) -> list[Record]:
-        """Run a writing statement that ends in RETURNING *, and show the rows as records.
+        """Run a writing statement that ends in RETURNING *, and return the rows as records.
 
         Raises:
-            UnknownReference, EngineError: what the broken constraint means.
+            UnknownReference, EngineError: a constraint was violated.
         """
-        # The rows that were written stand in for the table, so they are shown as they would be read.
+        # The CTE with the written rows takes the table's name, so that the usual SELECT can read from it.
         shown = f"WITH {self.table.name} AS ({statement}) {self.table.select}"
         with self.explained():
             return [self.record(row) for row in await (session or self.connector).run(shown, parameters)]
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Raise what a broken constraint means in place of what the database says.
+        """Translate a constraint violation into the error that the table declares for it.
 
         Raises:
             UnknownReference, EngineError: as the table's `references` and `conflicts` say.
@@ -229,7 +227,7 @@ class Rows:
             raise
 
     def record(self, row: Sequence[Any]) -> Record:
-        """A row under the names of its columns."""
+        """Return a row as a dictionary by column names."""
         return dict(zip(self.table.columns, row, strict=True))
 
     def _of_id(self) -> str:

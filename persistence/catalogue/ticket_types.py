@@ -1,6 +1,6 @@
-"""Ticket types: what an event sells by quantity.
+"""Ticket types, which an event sells by quantity.
 
-Their changes are changes of the event, made in a transaction that has taken it (`EventRows.taken`).
+Changing a ticket type changes its event, so it happens in the transaction of `EventRows.taken`.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from persistence.connector import Session
 
 
 def _name_taken() -> AlreadyExists:
-    return AlreadyExists("ticket_type", "The event has a ticket type of this name")
+    return AlreadyExists("ticket_type", "The event has a ticket type with this name")
 
 
 COLUMNS = {
@@ -60,7 +60,7 @@ OFFERS = Table(
     },
     joins="JOIN events ON events.id = ticket_types.event_id",
 )
-"""What has to be known of a ticket type to reserve it."""
+"""The columns that reserving a ticket type needs."""
 
 _OF_TYPE = "screening_id = %(event_id)s AND seat_id BETWEEN %(last)s AND %(first)s"
 
@@ -74,10 +74,10 @@ DELETE = "DELETE FROM ticket_types WHERE id = %(id_)s"
 
 
 class TicketTypeRows(Rows):
-    """Ticket types as they are stored.
+    """The repository of ticket types.
 
     Args:
-        events: the events that have them.
+        events: the repository of events.
     """
 
     def __init__(self, events: EventRows) -> None:
@@ -86,19 +86,19 @@ class TicketTypeRows(Rows):
         self._offers = Rows(events.connector, OFFERS)
 
     async def offer(self, ticket_type_id: int) -> Record:
-        """A ticket type as `OFFERS` describes it, with what belongs to its event.
+        """Return a ticket type with the columns of `OFFERS`, which include some of its event.
 
         Raises:
-            NotFound: there is no such ticket type.
+            NotFound: the ticket type does not exist.
         """
         return await self._offers.find(ticket_type_id)
 
     async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
-        """Make a ticket type.
+        """Create a ticket type.
 
         Raises:
-            NotFound: there is no such event.
-            AlreadyExists: the event has one of this name.
+            NotFound: the event does not exist.
+            AlreadyExists: the event has a ticket type with this name.
         """
         async with self._events.taken(values["event_id"]) as own:
             return await super().insert(values, own)
@@ -106,12 +106,12 @@ class TicketTypeRows(Rows):
     async def update(
         self, record_id: int, values: Mapping[str, Any], session: Session | None = None
     ) -> Record:
-        """Change a ticket type; it stays with its event.
+        """Update a ticket type; it cannot move to another event.
 
         Raises:
-            NotFound: there is no such ticket type.
-            AlreadyExists: the event has another one of this name.
-            CapacityTooLow: more tickets are sold and reserved than there would be.
+            NotFound: the ticket type does not exist.
+            AlreadyExists: the event has another ticket type with this name.
+            CapacityTooLow: more tickets are sold and reserved than the new capacity.
         """
         present = await self.find(record_id)
         async with self._events.taken(present["event_id"]) as own:
@@ -122,11 +122,11 @@ class TicketTypeRows(Rows):
             return await super().update(record_id, values, own)
 
     async def delete(self, record_id: int) -> None:
-        """Remove a ticket type.
+        """Delete a ticket type.
 
         Raises:
-            NotFound: there is no such ticket type.
-            InUse: tickets of it are reserved, or have ever been sold.
+            NotFound: the ticket type does not exist.
+            InUse: tickets are reserved, or some were sold at any time.
         """
         present = await self.find(record_id)
         async with self._events.taken(present["event_id"]) as session:
@@ -137,7 +137,7 @@ class TicketTypeRows(Rows):
 
     @staticmethod
     async def _taken(session: Session, ticket_type: Record) -> tuple[int, int, bool]:
-        """How many are sold, how many are reserved, and whether any ever were sold."""
+        """Return the numbers of sold and reserved tickets, and whether any were ever sold."""
         bound = {
             "event_id": ticket_type["event_id"],
             "first": place_id(ticket_type["id"], 0),

@@ -1,4 +1,4 @@
-"""Tickets as the catalogue shows them. The engine's journal writes them; here they are only read."""
+"""Tickets as the catalogue shows them: read-only, since the engine's journal writes them."""
 
 from collections.abc import Iterable
 
@@ -54,8 +54,7 @@ TICKETS = Table(
     },
 )
 
-# What has to be known of a ticket of a seat or of an event for its confirmation, if its holder can be written
-# to.
+# The data of a ticket's confirmation, for seats and events; only tickets whose holder has an e-mail address.
 PAPERS = Table(
     name="tickets",
     kind="ticket",
@@ -97,20 +96,16 @@ PAPERS = Table(
 
 
 class TicketRows(Rows):
-    """Tickets as they are stored.
-
-    Args:
-        connector: the database.
-    """
+    """The repository of tickets."""
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, TICKETS)
         self._papers = Rows(connector, PAPERS)
 
     async def papers(self, booking_ids: Iterable[int]) -> list[Record]:
-        """What the confirmations of bookings say, ticket by ticket, in the order of bookings.
+        """Return the data for the confirmations of bookings, one record per ticket, ordered by booking.
 
-        Only confirmed tickets, and only those of users who can be written to.
+        Only confirmed tickets of users with an e-mail address are included.
         """
         wanted = {"bookings": numbers(list(booking_ids))}
         statement = f"{PAPERS.select} {PAPERS.where(wanted)} {PAPERS.order_by('booking')}"

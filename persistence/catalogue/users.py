@@ -1,4 +1,4 @@
-"""People with an account, their pictures, and what they searched for."""
+"""User accounts, their pictures, and their search history."""
 
 from engine.accounts import Credentials
 from engine.catalogue_errors import AlreadyExists, NoAccount
@@ -23,14 +23,14 @@ USERS = Table(
                 "updated_at",
             )
         },
-        # The version in the address lets browsers keep a picture for as long as it stays the same.
+        # The version in the URL lets browsers cache a picture until it changes.
         "picture_url": """coalesce(users.picture_url, CASE WHEN users.picture IS NOT NULL THEN
             '/api/v1/users/' || users.id || '/profile-picture?v='
             || floor(extract(epoch FROM users.updated_at) * 1000) END)""",
     },
     conditions=("users.deleted_at IS NULL",),
     conflicts={
-        "users_email_key": lambda: AlreadyExists("email", "There is an account with this e-mail address")
+        "users_email_key": lambda: AlreadyExists("email", "An account with this e-mail address exists")
     },
 )
 
@@ -69,18 +69,17 @@ _FORGET_SEARCHES = "DELETE FROM search_history WHERE user_id = %s"
 
 
 class Users(Rows):
-    """Accounts that have not been deleted."""
+    """The repository of accounts that have not been deleted."""
 
     async def credentials_by_email(self, email: str) -> Credentials | None:
-        """Of the account with this address, whatever the case."""
+        """Return the credentials of the account with this e-mail address, compared without case, or None."""
         return await self._credentials("lower(email) = lower(%s)", email)
 
     async def credentials(self, user_id: int) -> Credentials | None:
-        """Of an account."""
         return await self._credentials("id = %s", user_id)
 
     async def picture(self, user_id: int) -> bytes:
-        """The picture that a user has uploaded.
+        """Return the picture that a user has uploaded.
 
         Raises:
             NotFound: there is none.
@@ -96,17 +95,17 @@ class Users(Rows):
 
 
 class Searches(Rows):
-    """The last searches of each user."""
+    """The latest searches of each user."""
 
     async def remember(self, user_id: int, query: str, kept: int) -> Record:
-        """Note a search as the latest; it stands there once, and the oldest beyond `kept` are forgotten."""
+        """Store a search as the user's latest, remove its duplicate, and drop all but the newest `kept`."""
         record = await self.insert({"user_id": user_id, "query": query})
         bound = {"user_id": user_id, "query": query, "id": record["id"], "kept": kept}
         await self.connector.run(_FORGET_OLD, bound)
         return record
 
     async def forget(self, user_id: int, search_id: int) -> None:
-        """Forget one search.
+        """Delete one search.
 
         Raises:
             NotFound: the user has no such search.
@@ -115,5 +114,5 @@ class Searches(Rows):
             raise NotFound(self.table.kind, search_id)
 
     async def forget_all(self, user_id: int) -> None:
-        """Forget all searches of a user."""
+        """Delete all searches of a user."""
         await self.connector.run(_FORGET_SEARCHES, (user_id,))

@@ -1,8 +1,8 @@
-"""Brings a database to the schema that this version of the code expects.
+"""Migrates a database to the schema that this version of the code expects.
 
-Alembic keeps the order and the record of what has been applied; the changes themselves are plain SQL,
-one file per revision beside its Python stub in `versions/`. A revision that has been released is never
-edited: a new one follows it. All revisions of one run are applied in one transaction, or none.
+Alembic orders the revisions and records which were applied; the changes themselves are plain SQL, one file
+per revision next to its Python stub in `versions/`. A released revision is never edited; a new one follows
+it. All pending revisions are applied in one transaction.
 """
 
 from pathlib import Path
@@ -18,26 +18,26 @@ from sqlalchemy.pool import NullPool
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings, told_together
 
 ADVISORY_LOCK = 7_466_281_955
-"""Held while migrating, so that of several processes one migrates and the others find it done."""
+"""Lock held while migrating, so that of several processes one migrates and the others find it done."""
 
 
 class MigrationFailed(Exception):
-    """The database could not be reached or not be migrated; it is as it was before."""
+    """The database could not be reached or migrated; it was not changed."""
 
 
 def newest_revision() -> str | None:
-    """The revision that a migrated database is at."""
+    """Return the revision of a fully migrated database."""
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def migrate(database_url: str) -> list[str]:
-    """Apply what is missing. Blocking; safe when several processes do it at once.
+    """Apply pending revisions. Blocking; safe to run in several processes at once.
 
     Args:
         database_url: a `postgresql://` URL.
 
     Returns:
-        What was applied, oldest first, such as "0001_seat_sales"; empty if nothing was missing.
+        The applied revisions, oldest first, such as "0001_seat_sales"; empty if there were none.
 
     Raises:
         MigrationFailed: nothing was changed.
@@ -63,7 +63,7 @@ def migrate(database_url: str) -> list[str]:
 
 
 def is_known(revision: str) -> bool:
-    """Whether this version of the code knows a schema, such as "0001_seat_sales"."""
+    """Return whether this version of the code knows a revision such as "0001_seat_sales"."""
     return revision in {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
 
 
@@ -74,7 +74,7 @@ def _config() -> Config:
 
 
 def _require_all(connection: sqlalchemy.Connection) -> None:
-    """Look for what a migration needs, before anything is changed."""
+    """Check the prerequisites of a migration before anything is changed."""
     abilities = connection.exec_driver_sql(ABILITIES).one()
     missing = list(shortcomings(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
     if missing:

@@ -1,4 +1,4 @@
-"""Run by alembic for each command: applies revisions on the connection that `migrate` has opened."""
+"""Run by alembic for each command: applies revisions on the connection that `migrate` opened."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext, MigrationInfo
 def note(
     ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
 ) -> None:
-    """Tell `migrate` which revision has been applied."""
+    """Report an applied revision to `migrate`."""
     context.config.attributes["applied"].extend(step.up_revision_ids)
 
 

@@ -125,16 +125,16 @@ def set_secrets(**changes: object) -> Callable[[Members], Any]:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda members: members.pop(SECRETS), "is not a whole backup"),
-        (lambda members: members.update({MANIFEST: b"{}"}), "is not a whole backup"),
-        (lambda members: members.update({MANIFEST: b"["}), "is not a whole backup"),
-        (lambda members: members.update({SECRETS: b"[]"}), "is not a whole backup"),
-        (lambda members: members.update({MANIFEST: b"[" * 100_000}), "is not a whole backup"),
-        (set_manifest(created=None), "is not a whole backup"),
+        (lambda members: members.pop(SECRETS), "is not a complete Frontrow backup"),
+        (lambda members: members.update({MANIFEST: b"{}"}), "is not a complete Frontrow backup"),
+        (lambda members: members.update({MANIFEST: b"["}), "is not a complete Frontrow backup"),
+        (lambda members: members.update({SECRETS: b"[]"}), "is not a complete Frontrow backup"),
+        (lambda members: members.update({MANIFEST: b"[" * 100_000}), "is not a complete Frontrow backup"),
+        (set_manifest(created=None), "is not a complete Frontrow backup"),
         (set_secrets(jwt_secret=5), "its secrets.json lacks a secret"),
         (set_secrets(personal_data_key=""), "its secrets.json lacks a secret"),
         (set_secrets(jwt_old_secrets=[None]), "its secrets.json lacks a secret"),
-        (set_secrets(personal_data_key="\ud800"), "is not a whole backup"),
+        (set_secrets(personal_data_key="\ud800"), "is not a complete Frontrow backup"),
         (lambda members: members.update({DATABASE: members[DATABASE][:-9]}), "the database is damaged"),
         (set_manifest(schema="9999_from_the_future", frontrow="99.0"), "made by Frontrow 99.0"),
         (set_manifest(format=2, frontrow="99.0"), "restore it with that version or a later one"),
@@ -154,7 +154,7 @@ def test_what_is_no_whole_backup_is_refused(
 def test_a_file_that_is_none_of_ours_is_refused(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"nonsense")
     refused = restored(tmp_path / "b", empty_database_url, tmp_path / "new")
-    assert refused.exit_code == 1 and "is not a whole backup" in refused.output
+    assert refused.exit_code == 1 and "is not a complete Frontrow backup" in refused.output
 
 
 def test_only_the_three_members_are_read(file: Path, empty_database_url: str, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_links_are_not_followed_out_of_it(file: Path, empty_database_url: str, t
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     refused = restored(file, empty_database_url, tmp_path / "new")
-    assert refused.exit_code == 1 and "is not a whole backup" in refused.output
+    assert refused.exit_code == 1 and "is not a complete Frontrow backup" in refused.output
 
 
 def test_a_database_without_a_schema_is_not_backed_up(empty_database_url: str, tmp_path: Path) -> None:

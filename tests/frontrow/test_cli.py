@@ -18,13 +18,13 @@ from tests.database import execute
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
-def run(*arguments: object, **environment: str) -> Result:
+def frontrow(*arguments: object, **environment: str) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
 def test_every_command_explains_itself(command: str) -> None:
-    helped = run(command, "--help")
+    helped = frontrow(command, "--help")
     assert helped.exit_code == 0
     assert "--data-dir" in helped.output
     assert main.commands[command].help
@@ -32,12 +32,12 @@ def test_every_command_explains_itself(command: str) -> None:
 
 def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None:
     there = ("--data-dir", data_directory)
-    migrated = run("migrate", *there)
+    migrated = frontrow("migrate", *there)
     assert migrated.exit_code == 0
     assert "applied 0001_seat_sales" in migrated.output
-    assert run("migrate", *there).output == "the database is up to date\n"
+    assert frontrow("migrate", *there).output == "the database is up to date\n"
 
-    seeded = run("seed", "--screenings", 51, "--rows", 2, "--seats-per-row", 3, *there)
+    seeded = frontrow("seed", "--screenings", 51, "--rows", 2, "--seats-per-row", 3, *there)
     assert seeded.exit_code == 0
     assert "Screenings" in seeded.stderr
     screenings = json.loads(seeded.stdout)["screenings"]
@@ -46,15 +46,15 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert {screening["last_seat_id"] - screening["first_seat_id"] for screening in screenings} == {5}
 
     with database_of(load_settings(data_dir=data_directory)):
-        after = run("check", *there)
+        after = frontrow("check", *there)
     assert after.exit_code == 0
     assert "fsync and full_page_writes are on" in after.output
     assert "the schema is at " in after.output
-    assert "does not run and is not looked into" in run("check", *there).output
+    assert "is not running and was not checked" in frontrow("check", *there).output
 
 
 def test_a_database_without_a_schema_is_no_fault(empty_database_url: str, tmp_path: Path) -> None:
-    checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
+    checked = frontrow("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
     assert "note  the schema is missing" in checked.output
 
 
@@ -62,7 +62,7 @@ def test_check_and_migrate_say_what_a_role_may_not_do(empty_database_url: str, t
     execute(empty_database_url, "CREATE ROLE helpless LOGIN")
     url = empty_database_url.replace("//postgres@", "//helpless@")
     for command in ("check", "migrate", "serve"):
-        said = run(command, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
+        said = frontrow(command, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
         assert said.exit_code == 1
         for what in ("create tables in the schema public", "CREATE EXTENSION pg_trgm SCHEMA public;"):
             assert what in said.output
@@ -73,14 +73,17 @@ def test_check_and_migrate_say_what_a_role_may_not_do(empty_database_url: str, t
 def test_the_check_makes_nothing(tmp_path: Path) -> None:
     """Neither the directory, nor a PostgreSQL in one that is there, nor the account that it would run as."""
     accounts = Path("/etc/passwd").read_bytes()
-    absent = run("check", "--data-dir", tmp_path / "not" / "there")
+    absent = frontrow("check", "--data-dir", tmp_path / "not" / "there")
     assert absent.exit_code == 0
     assert (
-        f"the data directory {tmp_path}/not/there does not exist; `frontrow serve` makes it" in absent.output
+        f"the data directory {tmp_path}/not/there does not exist; `frontrow serve` creates it"
+        in absent.output
     )
-    empty = run("check", "--data-dir", tmp_path)
+    empty = frontrow("check", "--data-dir", tmp_path)
     assert empty.exit_code == 0
-    assert f"the embedded PostgreSQL in {tmp_path} does not exist; `frontrow serve` makes it" in empty.output
+    assert (
+        f"the embedded PostgreSQL in {tmp_path} does not exist; `frontrow serve` creates it" in empty.output
+    )
     assert list(tmp_path.iterdir()) == []
     assert Path("/etc/passwd").read_bytes() == accounts
 
@@ -90,14 +93,14 @@ def test_the_check_finds_data_of_another_major_version(tmp_path: Path) -> None:
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("17\n")
     for settings in ({}, IN_PRODUCTION):
-        checked = run("check", "--data-dir", tmp_path, **settings)
+        checked = frontrow("check", "--data-dir", tmp_path, **settings)
         assert checked.exit_code == 1
         assert f"FAIL  {cluster} holds data of PostgreSQL 17, but the embedded one is " in checked.output
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
 def test_a_variable_that_is_no_setting_stops_every_command(tmp_path: Path, command: str) -> None:
-    refused = run(*command.split(), "--data-dir", tmp_path / "data", FRONTROW_HOLD_SECOND="9")
+    refused = frontrow(*command.split(), "--data-dir", tmp_path / "data", FRONTROW_HOLD_SECOND="9")
     assert refused.exit_code == 1
     assert "FRONTROW_HOLD_SECOND is not a setting; FRONTROW_HOLD_SECONDS may be meant" in refused.output
     assert not (tmp_path / "data").exists()
@@ -140,7 +143,7 @@ def test_a_path_that_may_not_be_used_is_named_with_the_user(
     user = "nobody" if os.geteuid() == 0 else getpass.getuser()
     assert refused.returncode == 1, said
     assert str(at_fault) in said
-    assert f"permission denied to the user {user}" in said
+    assert f"permission denied for the user {user}" in said
     assert "Traceback" not in said
 
 
@@ -156,14 +159,14 @@ def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -
         ({**IN_PRODUCTION, **public}, False),
         (SECRETS, False),
     ):
-        output = run("check", "--data-dir", tmp_path, **settings).output
-        assert ("set FRONTROW_PUBLIC_URL to where your pages are" in output) is remarked
+        output = frontrow("check", "--data-dir", tmp_path, **settings).output
+        assert ("set FRONTROW_PUBLIC_URL to your site's URL" in output) is remarked
     for origins, remarked in (
         ("http://localhost:3000,http://127.0.0.1:4200", True),
         ("http://localhost:3000,https://tickets.example", False),
         ("", False),
     ):
-        output = run(
+        output = frontrow(
             "check", "--data-dir", tmp_path, **IN_PRODUCTION, FRONTROW_ALLOWED_ORIGINS=origins
         ).output
         assert ("only pages on localhost may call the API" in output) is remarked
@@ -176,8 +179,8 @@ def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None
         ({**by_tls, "FRONTROW_TRUSTED_PROXIES": "127.0.0.1"}, False),
         ({**by_tls, "FRONTROW_PUBLIC_URL": "http://tickets.example"}, False),
     ):
-        output = run("check", "--data-dir", tmp_path, **settings).output
-        assert ("all seem to have its address" in output) is remarked
+        output = frontrow("check", "--data-dir", tmp_path, **settings).output
+        assert ("seem to come through a proxy" in output) is remarked
 
 
 def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> None:
@@ -187,8 +190,8 @@ def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> No
         ({**by_smtp, "FRONTROW_MAIL_FROM": "tickets@tickets.example"}, False),
         (IN_PRODUCTION, False),
     ):
-        output = run("check", "--data-dir", tmp_path, **settings).output
-        assert ("mails come from tickets@localhost" in output) is remarked
+        output = frontrow("check", "--data-dir", tmp_path, **settings).output
+        assert ("mails are sent from tickets@localhost" in output) is remarked
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
@@ -196,7 +199,7 @@ def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> No
 def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path, command: str, below: str) -> None:
     file = tmp_path / "file"
     file.touch()
-    refused = run(*command.split(), FRONTROW_DATA_DIR=f"{file}{below}")
+    refused = frontrow(*command.split(), FRONTROW_DATA_DIR=f"{file}{below}")
     assert refused.exit_code == 1
     assert str(file) in refused.output and "not a directory" in refused.output.casefold()
     assert "Errno" not in refused.output
@@ -204,20 +207,20 @@ def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path, command:
 
 def test_a_backup_needs_a_folder_that_is_there(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "nowhere" / "today.frontrow"
-    refused = run("backup", file, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=database_url)
+    refused = frontrow("backup", file, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=database_url)
     assert refused.exit_code == 1
-    assert f"{file.parent} is not a folder; make it, or choose another place" in refused.output
+    assert f"{file.parent} is not a directory; create it or choose another place" in refused.output
 
 
 def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> None:
     url = "postgresql://somebody:hidden-word@127.0.0.1:1/sales"
-    checked = run("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
+    checked = frontrow("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=url)
     assert "the database is postgresql://somebody:***@127.0.0.1:1/sales" in checked.output
     assert "hidden-word" not in checked.output
 
 
 def test_a_token_is_what_the_server_believes(tmp_path: Path) -> None:
-    printed = run("token", "--user-id", 7, "--admin", "--ttl", 60, "--data-dir", tmp_path)
+    printed = frontrow("token", "--user-id", 7, "--admin", "--ttl", 60, "--data-dir", tmp_path)
     assert printed.exit_code == 0
     identity = tokens_of(load_settings(data_dir=tmp_path)).verify(printed.output.strip())
     assert (identity.user_id, identity.admin) == (7, True)
@@ -238,8 +241,8 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("migrate",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("serve",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("token", "--user-id", 7), BY_PUBLIC_KEY, "issuing needs the private one"),
-        (("serve", "--demo"), BY_PUBLIC_KEY, "leave it out where FRONTROW_JWT_PUBLIC_KEY is set"),
-        (("serve", "--demo"), IN_PRODUCTION, "leave it out where FRONTROW_ENV is production"),
+        (("serve", "--demo"), BY_PUBLIC_KEY, "leave it out when FRONTROW_JWT_PUBLIC_KEY is set"),
+        (("serve", "--demo"), IN_PRODUCTION, "leave it out when FRONTROW_ENV is production"),
         (("seed", "--screenings", 0, "--rows", 1, "--seats-per-row", 1), {}, "0 is not in the range"),
         (("serve", "--port", 70_000), {}, "70000 is not in the range"),
     ],
@@ -247,7 +250,7 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
 def test_what_is_wrong_is_said_in_words(
     tmp_path: Path, arguments: tuple, environment: dict[str, str], said: str
 ) -> None:
-    failed = run(*arguments, "--data-dir", tmp_path, **environment)
+    failed = frontrow(*arguments, "--data-dir", tmp_path, **environment)
     assert failed.exit_code in (1, 2)
     assert said in failed.output
     assert "Traceback" not in failed.output

@@ -1,4 +1,4 @@
-"""The catalogue's core, and everything that selling a seat writes."""
+"""The core of the catalogue, and everything that selling a seat writes."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Apply the SQL file beside this one, as it stands (a percent sign is a percent sign)."""
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
     connection = op.get_bind().execution_options(no_parameters=True)
     connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())

@@ -1,4 +1,4 @@
-"""The cinema around the seats: what may be searched, favoured, reviewed, and who may log in."""
+"""The rest of the catalogue: search, favourites, reviews and accounts."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ down_revision = "0001_seat_sales"
 
 
 def upgrade() -> None:
-    """Apply the SQL file beside this one, as it stands (a percent sign is a percent sign)."""
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
     connection = op.get_bind().execution_options(no_parameters=True)
     connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())

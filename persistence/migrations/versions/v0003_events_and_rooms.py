@@ -1,4 +1,4 @@
-"""Events with ticket types, rooms that anybody may open, and what their holds and tickets carry."""
+"""Events with ticket types, free rooms, and the columns that their holds and tickets need."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ down_revision = "0002_catalogue"
 
 
 def upgrade() -> None:
-    """Apply the SQL file beside this one, as it stands (a percent sign is a percent sign)."""
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
     connection = op.get_bind().execution_options(no_parameters=True)
     connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
