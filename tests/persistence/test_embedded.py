@@ -146,7 +146,7 @@ def test_a_socket_directory_that_somebody_else_has_laid_out_is_not_used(data_dir
     trap = socket_directory(embedded)
     trap.symlink_to(data_directory)
     try:
-        with pytest.raises(EmbeddedPostgresFailed, match="somebody else"):
+        with pytest.raises(EmbeddedPostgresFailed, match="another user"):
             embedded.start()
     finally:
         trap.unlink()

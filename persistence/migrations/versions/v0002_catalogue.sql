@@ -1,10 +1,11 @@
--- The cinema around the seats: what may be searched, favoured, reviewed, and who may log in.
+-- The rest of the catalogue: search, favourites, reviews and accounts.
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE EXTENSION IF NOT EXISTS unaccent;
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 
--- unaccent() is only stable, because its dictionary could be changed; ours is not, so it may be indexed.
+-- unaccent() is only STABLE because its dictionary could be changed; we never change it, so it can be
+-- indexed.
 CREATE FUNCTION searchable(input text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS
 $$ SELECT lower(public.unaccent('public.unaccent'::regdictionary, input)) $$;
 COMMENT ON FUNCTION searchable IS 'Text as it is searched: without accents and capitals.';
@@ -155,7 +156,7 @@ COMMENT ON COLUMN screenings.cancelled_at IS 'Set when it is deleted although ti
 
 CREATE INDEX tickets_booked_idx ON tickets (booked_at DESC, id DESC);
 
--- Statistics add up what triggers have counted: to read a million tickets each time would take too long.
+-- Statistics sum what triggers have counted: reading a million tickets each time would take too long.
 CREATE TABLE sales (
     slot    timestamptz NOT NULL,
     part    integer NOT NULL DEFAULT pg_backend_pid() % 16,
@@ -179,7 +180,7 @@ CREATE TABLE ticket_counts (
 COMMENT ON TABLE ticket_counts IS 'Tickets of each screening by day and status.';
 COMMENT ON COLUMN ticket_counts.day IS 'In UTC: when they were confirmed, or, if they never were, booked.';
 
--- All writers change rows in one order, so that two of them cannot wait for each other.
+-- All writers update rows in the same order, so that they cannot deadlock.
 CREATE FUNCTION count_tickets() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     sign CONSTANT integer := TG_ARGV[0];

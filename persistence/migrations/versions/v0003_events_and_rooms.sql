@@ -1,7 +1,9 @@
--- Two more kinds of screening: events that sell quantities, and rooms whose seats anybody may name.
+-- Two more kinds of screening: events that sell quantities, and free rooms, whose seats are named by their
+-- users.
 --
--- Screenings, events and free rooms share one space of ids, because each is what the engine calls a
--- screening: the owner of a stock. Their ids come from one sequence, so that no two are alike.
+-- Screenings, events and free rooms share one id space, since each is a screening to the engine: the owner of
+-- a
+-- stock. So their ids come from one sequence.
 
 CREATE TABLE events (
     id               bigint PRIMARY KEY DEFAULT nextval('screenings_id_seq'),
@@ -48,7 +50,7 @@ CREATE TABLE free_rooms (
 CREATE INDEX free_rooms_used_at_idx ON free_rooms (used_at);
 COMMENT ON TABLE free_rooms IS 'Rooms of the rooms socket that belong to no screening; forgotten when empty and idle.';
 
--- Whatever has a stock has an epoch while it exists.
+-- Screenings, events and free rooms have an epoch for as long as they exist.
 ALTER TABLE screening_epochs DROP CONSTRAINT screening_epochs_screening_id_fkey;
 CREATE FUNCTION forget_epoch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
