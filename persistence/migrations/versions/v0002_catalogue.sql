@@ -8,7 +8,7 @@ CREATE EXTENSION IF NOT EXISTS btree_gist;
 -- indexed.
 CREATE FUNCTION searchable(input text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS
 $$ SELECT lower(public.unaccent('public.unaccent'::regdictionary, input)) $$;
-COMMENT ON FUNCTION searchable IS 'Text as it is searched: without accents and capitals.';
+COMMENT ON FUNCTION searchable IS 'Text normalised for search: without accents, in lower case.';
 
 ALTER TABLE users
     ADD COLUMN phone text NOT NULL DEFAULT '',
@@ -18,7 +18,7 @@ ALTER TABLE users
     ADD COLUMN tokens_valid_from timestamptz NOT NULL DEFAULT '-infinity',
     ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN deleted_at timestamptz;
-COMMENT ON COLUMN users.tokens_valid_from IS 'Access tokens issued before are refused.';
+COMMENT ON COLUMN users.tokens_valid_from IS 'Access tokens issued earlier are rejected.';
 COMMENT ON COLUMN users.deleted_at IS 'When the account was anonymised; tickets keep referring to it.';
 
 CREATE INDEX users_revoked_idx ON users (tokens_valid_from) WHERE tokens_valid_from > '-infinity';
@@ -30,7 +30,7 @@ CREATE TABLE logins (
     ended_at timestamptz
 );
 CREATE INDEX logins_user_idx ON logins (user_id);
-COMMENT ON COLUMN logins.id IS 'The claim `sid` of the access tokens that came of it.';
+COMMENT ON COLUMN logins.id IS 'The claim `sid` of the access tokens issued for it.';
 
 CREATE TABLE refresh_tokens (
     token_hash bytea PRIMARY KEY,
@@ -40,7 +40,7 @@ CREATE TABLE refresh_tokens (
 );
 CREATE INDEX refresh_tokens_login_idx ON refresh_tokens (login_id);
 CREATE INDEX refresh_tokens_expiry_idx ON refresh_tokens (expires_at);
-COMMENT ON TABLE refresh_tokens IS 'Hashes of what was issued; a second use of one ends its login.';
+COMMENT ON TABLE refresh_tokens IS 'Hashes of issued tokens; using one a second time ends its login.';
 
 CREATE TABLE revoked_tokens (
     token_id   text PRIMARY KEY,
@@ -50,7 +50,7 @@ CREATE TABLE revoked_tokens (
 );
 CREATE INDEX revoked_tokens_revoked_idx ON revoked_tokens (revoked_at);
 CREATE INDEX revoked_tokens_expiry_idx ON revoked_tokens (expires_at);
-COMMENT ON COLUMN revoked_tokens.token_id IS 'The claim `jti` of a token, or the `sid` of all that share it.';
+COMMENT ON COLUMN revoked_tokens.token_id IS 'The claim `jti` of a token, or the `sid` of all tokens of a login.';
 
 CREATE TABLE password_resets (
     token_hash bytea PRIMARY KEY,
@@ -77,7 +77,7 @@ ALTER TABLE cinemas
 CREATE INDEX cinemas_search_idx ON cinemas
     USING gin (searchable(name || ' ' || city || ' ' || address) gin_trgm_ops) WITH (fastupdate = off);
 COMMENT ON INDEX cinemas_search_idx IS
-    'Without a list of pending entries: that is scanned by every search, and makes planners shun the index.';
+    'No pending list (fastupdate): every search scans it, and it makes the planner avoid the index.';
 
 ALTER TABLE rooms
     ADD COLUMN created_at timestamptz NOT NULL DEFAULT now(),
@@ -103,7 +103,7 @@ ALTER TABLE movies
     ADD COLUMN trailer_url text,
     ADD COLUMN import_key text,
     ADD COLUMN updated_at timestamptz NOT NULL DEFAULT now();
-COMMENT ON COLUMN movies.import_key IS 'What an imported film is recognised by when it is imported again.';
+COMMENT ON COLUMN movies.import_key IS 'Identifies an imported film when it is imported again.';
 CREATE UNIQUE INDEX movies_import_key ON movies (import_key);
 CREATE INDEX movies_search_idx ON movies
     USING gin (searchable(title || ' ' || director) gin_trgm_ops) WITH (fastupdate = off);
@@ -152,7 +152,7 @@ ALTER TABLE screenings
     ADD CONSTRAINT screenings_overlap EXCLUDE USING gist (
         room_id WITH =, tstzrange(starts_at, ends_at) WITH &&
     ) WHERE (cancelled_at IS NULL);
-COMMENT ON COLUMN screenings.cancelled_at IS 'Set when it is deleted although tickets were sold for it.';
+COMMENT ON COLUMN screenings.cancelled_at IS 'Set, in place of deleting the row, if tickets were sold.';
 
 CREATE INDEX tickets_booked_idx ON tickets (booked_at DESC, id DESC);
 
@@ -166,8 +166,8 @@ CREATE TABLE sales (
 );
 COMMENT ON TABLE sales IS 'Confirmed tickets by the time of their confirmation.';
 COMMENT ON COLUMN sales.slot IS
-    'Beginning of a quarter of an hour: every hour and day begins with one, in whatever time zone.';
-COMMENT ON COLUMN sales.part IS 'Parts writers, who would else wait for each other at the slot of now.';
+    'Start of a quarter of an hour: hours and days start with one in every time zone.';
+COMMENT ON COLUMN sales.part IS 'Spreads writers over several rows, so that they do not wait for each other.';
 
 CREATE TABLE ticket_counts (
     screening_id bigint NOT NULL,
@@ -178,7 +178,7 @@ CREATE TABLE ticket_counts (
     PRIMARY KEY (screening_id, day, status)
 );
 COMMENT ON TABLE ticket_counts IS 'Tickets of each screening by day and status.';
-COMMENT ON COLUMN ticket_counts.day IS 'In UTC: when they were confirmed, or, if they never were, booked.';
+COMMENT ON COLUMN ticket_counts.day IS 'UTC day of their confirmation, or of their booking if never confirmed.';
 
 -- All writers update rows in the same order, so that they cannot deadlock.
 CREATE FUNCTION count_tickets() RETURNS trigger LANGUAGE plpgsql AS $$
