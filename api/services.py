@@ -1,6 +1,8 @@
-"""What the REST API is given to work with: narrow protocols, bundled by the composition root.
+"""What the API is given to work with: narrow protocols, bundled by the composition root.
 
-Handlers reach everything through `Services`; nothing in this package builds its own collaborators.
+Handlers reach everything through `Services`; nothing in this package builds its own collaborators. What a
+product family implements is a protocol here, so this module imports no family; the classes it names are those
+of rooms beneath it.
 """
 
 import asyncio
@@ -16,14 +18,13 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity
 from api.limiter import RateLimits
 from api.limits import Limits
-from api.papers.mail import Mailer
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rows import Catalogue, Offer
 from api.workers import Workers
 from engine.commands import BookSeats, Command
 from engine.errors import EngineError
-from engine.ports import Settled
+from engine.ports import Clock, Settled
 from engine.records import (
     Hold,
     IdempotencyRecord,
@@ -203,13 +204,6 @@ class Hub(Protocol):
         """Sockets per screening that has any."""
 
 
-class Clock(Protocol):
-    """The time."""
-
-    def now(self) -> float:
-        """Seconds since the Unix epoch."""
-
-
 class HttpObserver(Protocol):
     """Counts requests."""
 
@@ -243,7 +237,6 @@ class Services:
     hub: Hub
     rooms: Rooms
     catalogue: Catalogue
-    mailer: Mailer
     accounts: Accounts
     workers: Workers
     rate_limits: RateLimits

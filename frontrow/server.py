@@ -166,7 +166,6 @@ class Server:
             hub=watched,
             rooms=self._rooms,
             catalogue=catalogue,
-            mailer=self._postman,
             accounts=accounts,
             workers=self._workers,
             confirmations=self._confirmations,

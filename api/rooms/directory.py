@@ -6,9 +6,9 @@ long.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 import orjson
 
@@ -17,14 +17,13 @@ from api.recency import RecentlyUsed
 from api.rooms.notes import Aliases, SelectionNote
 from api.rooms.seat_names import SeatNames, seat_names
 from api.rooms.updates import RoomUpdates, selections
+from api.services import Screenings
 from api.ws.feed import Frames, Wording
 from api.ws.outbox import text_frame
-from engine.commands import Command, ReadSeats
+from engine.commands import ReadSeats
 from engine.errors import EngineError, NotFound, ScreeningNotFound
 from engine.places import named_seat_id
 from engine.replies import SeatMap
-
-Written = TypeVar("Written")
 
 ROOM_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 FREE_SEAT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,20}")
@@ -41,16 +40,6 @@ class NoSuchRoom(NotFound):
 
     def __init__(self) -> None:
         EngineError.__init__(self, "There is no such room")
-
-
-class Screenings(Protocol):
-    """The directory of the engine."""
-
-    async def ask(self, command: Command) -> Any:
-        """The command's own kind of reply, or an EngineError."""
-
-    async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-        """Do `write` while nothing happens to the screening."""
 
 
 class FreeRooms(Protocol):

@@ -22,6 +22,7 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import log_socket
 from api.limits import SocketLimits
+from api.services import Screenings, TokenVerifier
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
 from api.ws.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
@@ -29,7 +30,6 @@ from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage, parsed_message
 from api.ws.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
 from api.ws.outbox import text_frame
-from engine.commands import Command
 from engine.errors import EngineError, StoreUnavailable, forget_frames
 from engine.guards import attempt
 from engine.ports import Clock
@@ -66,23 +66,6 @@ REFUSALS: Refusals = (
     (TimeoutError, TOO_SLOW),
 )
 """Those of every door; a door puts its own before them."""
-
-
-class Screenings(Protocol):
-    """The directory of the engine."""
-
-    async def ask(self, command: Command) -> Any:
-        """The command's own kind of reply, or an EngineError."""
-
-    def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
-        """The reply, or a future of it if it has to wait; None if the screening has to be loaded first."""
-
-
-class TokenVerifier(Protocol):
-    """Knows whom a token speaks for."""
-
-    def verify(self, token: str) -> Identity:
-        """The token's owner, or InvalidToken."""
 
 
 class Cancellable(Protocol):

@@ -177,8 +177,7 @@ class Venue:
             hub=self.hub,
             rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
-            mailer=None,  # type: ignore[arg-type] # nor at these
-            accounts=None,  # type: ignore[arg-type]
+            accounts=None,  # type: ignore[arg-type] # nor at these
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             confirmations=confirmations or self.confirmations,
