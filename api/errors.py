@@ -1,4 +1,4 @@
-"""Every refusal that the API itself makes: the class they share, and those that any room may raise.
+"""The refusals of the API itself: their base class, and those that several packages raise.
 
 An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for machines) and `retryable`
 (whether the same request may succeed later by itself), plus whatever data the error carries.

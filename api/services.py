@@ -1,8 +1,8 @@
 """What the API is given to work with: narrow protocols, bundled by the composition root.
 
 Handlers reach everything through `Services`; nothing in this package builds its own collaborators. What a
-product family implements is a protocol here, so this module imports no family; the classes it names are those
-of rooms beneath it.
+product family implements is a protocol here, so this module imports no family; the classes it names come from
+packages below it.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What several families say and do about seats, reservations and tickets: shapes, seat maps, receipts, sales.
+"""What several product families share: shapes of reservations and tickets, seat maps, receipts, selling.
 
-Families import this room and never each other.
+Families import this package and never each other.
 """
