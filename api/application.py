@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, replace
-from functools import lru_cache, partial
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
@@ -23,17 +23,14 @@ from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
-from api.documents.asyncapi import asyncapi_document
-from api.documents.channels import CHANNELS
 from api.documents.client_files import client_routes
 from api.documents.docs_page import asset_routes, docs_page
 from api.documents.metrics_page import metrics_page
-from api.documents.openapi import openapi_document
 from api.documents.server_pages import server_pages
+from api.documents.specifications import specifications_of
 from api.http1.connection import RequestConnection
 from api.http1.refusal import Refusal
 from api.json_log import log_access
-from api.limits import Limits
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.cleanup import cleanup, cron
@@ -41,7 +38,7 @@ from api.public.events import public_events
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
-from api.rest.endpoint import Access, Answer, Call, Resource
+from api.rest.endpoint import Resource
 from api.rest.exchange import Entrance, Exchange, RestRouter
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
@@ -83,7 +80,6 @@ RESOURCES = (
     metrics_page,
     docs_page,
 )
-_DOCUMENTS_KEPT = 4
 
 
 class ResourceApplication(Application):
@@ -166,9 +162,12 @@ class FrontrowApplication(ResourceApplication):
     """
 
     def __init__(self, services: Services, socket_routes: Sequence[URLSpec] = ()) -> None:
-        documents = _documents(services.version, astuple(services.limits), services.path_prefix)
-        resources = (*RESOURCES, documents)
-        super().__init__(services, resources, [*socket_routes, *asset_routes(), *client_routes()])
+        specifications = specifications_of(
+            RESOURCES, services.version, astuple(services.limits), services.path_prefix
+        )
+        super().__init__(
+            services, (*RESOURCES, specifications), [*socket_routes, *asset_routes(), *client_routes()]
+        )
 
 
 class MetricsApplication(ResourceApplication):
@@ -181,33 +180,3 @@ class MetricsApplication(ResourceApplication):
     def __init__(self, services: Services) -> None:
         # The path prefix is for the proxy in front of the API; this port is reached directly.
         super().__init__(replace(services, metrics_open=True, path_prefix=""), (metrics_page,), ())
-
-
-@lru_cache(_DOCUMENTS_KEPT)
-def _documents(version: str, bounds: tuple[Any, ...], prefix: str) -> Resource:
-    """The documents that describe everything else.
-
-    Writing them is nearly all of the work at the start of a server, so servers in one process share them.
-
-    Args:
-        version: of the server.
-        bounds: the fields of `Limits`, in order.
-        prefix: of every path, as clients see it.
-    """
-    limits = Limits(*bounds)
-    documents = Resource("", tag="Documentation")
-
-    @documents.get("/openapi.json", access=Access.PUBLIC)
-    async def openapi(call: Call) -> Answer:
-        """The OpenAPI document."""
-        return openapi_answer
-
-    @documents.get("/asyncapi.json", access=Access.PUBLIC)
-    async def asyncapi(call: Call) -> Answer:
-        """The AsyncAPI document of the sockets."""
-        return asyncapi_answer
-
-    described = [endpoint for resource in (*RESOURCES, documents) for endpoint in resource.endpoints]
-    openapi_answer = Answer.of(openapi_document(described, version, limits, prefix))
-    asyncapi_answer = Answer.of(asyncapi_document(version, CHANNELS, prefix))
-    return documents

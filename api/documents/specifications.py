@@ -1,0 +1,44 @@
+"""`/openapi.json` and `/asyncapi.json`: the documents that describe everything else."""
+
+from functools import lru_cache
+from typing import Any
+
+from api.documents.asyncapi import asyncapi_document
+from api.documents.channels import CHANNELS
+from api.documents.openapi import openapi_document
+from api.limits import Limits
+from api.rest.endpoint import Access, Answer, Call, Resource
+
+_KEPT = 4
+
+
+@lru_cache(_KEPT)
+def specifications_of(
+    resources: tuple[Resource, ...], version: str, bounds: tuple[Any, ...], prefix: str
+) -> Resource:
+    """The resource that serves both documents.
+
+    Writing them is nearly all of the work at the start of a server, so servers in one process share them.
+
+    Args:
+        resources: everything else that is served.
+        version: of the server.
+        bounds: the fields of `Limits`, in order.
+        prefix: of every path, as clients see it.
+    """
+    specifications = Resource("", tag="Documentation")
+
+    @specifications.get("/openapi.json", access=Access.PUBLIC)
+    async def openapi(call: Call) -> Answer:
+        """The OpenAPI document."""
+        return openapi_answer
+
+    @specifications.get("/asyncapi.json", access=Access.PUBLIC)
+    async def asyncapi(call: Call) -> Answer:
+        """The AsyncAPI document of the sockets."""
+        return asyncapi_answer
+
+    described = [endpoint for resource in (*resources, specifications) for endpoint in resource.endpoints]
+    openapi_answer = Answer.of(openapi_document(described, version, Limits(*bounds), prefix))
+    asyncapi_answer = Answer.of(asyncapi_document(version, CHANNELS, prefix))
+    return specifications
