@@ -27,7 +27,7 @@ CINEMAS = Table(
     filters={
         "city": "lower(cinemas.city) = lower(%(city)s)",
         "amenity": "%(amenity)s = ANY (cinemas.amenities)",
-        "q": matching(_SEARCHED),
+        "q": matching("cinemas", _SEARCHED),
     },
     orders={
         "name": "cinemas.name",
@@ -35,6 +35,6 @@ CINEMAS = Table(
         "city": "cinemas.city, cinemas.name",
         "created_at": "cinemas.created_at",
         "-created_at": "cinemas.created_at DESC",
-        "relevance": similarity(_SEARCHED),
+        "relevance": similarity("cinemas"),
     },
 )

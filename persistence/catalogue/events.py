@@ -40,7 +40,7 @@ EVENTS = Table(
     },
     filters={
         "visible_to": VISIBLE_TO,
-        "q": matching("events.title || ' ' || events.venue"),
+        "q": matching("events", "events.title || ' ' || events.venue"),
         "venue": "lower(events.venue) = lower(%(venue)s)",
         "from": "events.starts_at >= %(from)s",
         "to": "events.starts_at < %(to)s",

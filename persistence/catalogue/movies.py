@@ -65,7 +65,7 @@ MOVIES = Table(
         "review_count": "(SELECT count(*) FROM reviews WHERE movie_id = movies.id)",
     },
     filters={
-        "q": matching(_SEARCHED),
+        "q": matching("movies", _SEARCHED),
         "genre": "lower(movies.genre) = lower(%(genre)s)",
         "language": "lower(movies.language) = lower(%(language)s)",
         "director": "lower(movies.director) = lower(%(director)s)",
@@ -98,7 +98,7 @@ MOVIES = Table(
         "-duration_minutes": "movies.duration_minutes DESC NULLS LAST",
         "created_at": "movies.created_at",
         "-created_at": "movies.created_at DESC",
-        "relevance": similarity(_SEARCHED),
+        "relevance": similarity("movies"),
     },
 )
 

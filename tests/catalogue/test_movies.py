@@ -175,6 +175,14 @@ async def test_the_best_match_comes_first(house: House) -> None:
     assert found == ["Star Wars", "Star Wars: The Long Subtitle", "Star Warts of the Deep"]
 
 
+async def test_of_one_or_two_characters_a_word_is_the_best_match(house: House) -> None:
+    for title in ("Rabbit", "Items", "Ítems of a List", "Where Is It", "It", "Nothing"):
+        await add_movie(house, title)
+    found = await titles(house, "/search?q=it")
+    assert found == ["It", "Where Is It", "Items", "Ítems of a List", "Rabbit"]
+    assert (await titles(house, "/search?q=w")) == ["Where Is It"]
+
+
 @pytest.mark.parametrize("words", ["%25", "_", "%5C", "'%3B--", "%F0%9F%8E%AC", "a%20b%20c%20(%5B*"])
 async def test_nothing_in_a_search_means_anything(house: House, words: str) -> None:
     await add_films(house)

@@ -10,7 +10,7 @@ from persistence.migrations import MigrationFailed, migrate
 from persistence.requirements import shortcomings
 from tests.database import execute
 
-MIGRATIONS = ["0001_seat_sales", "0002_catalogue", "0003_events_and_rooms"]
+MIGRATIONS = ["0001_seat_sales", "0002_catalogue", "0003_events_and_rooms", "0004_search_columns"]
 
 
 def test_migrating_twice_does_it_once(empty_database_url: str) -> None:
