@@ -81,7 +81,7 @@ format: install ## rewrite the code in the project's style
 	$(BIN)/ruff format
 
 docs: install ## write docs/settings.md from the table of settings
-	$(BIN)/python -m frontrow.settings > docs/settings.md
+	$(BIN)/python -m frontrow.settings.page > docs/settings.md
 
 lock: install ## choose the newest allowed dependencies again
 	$(LOCK) setup.cfg --output-file requirements/run.lock

@@ -1,0 +1,101 @@
+"""The part of the table that is about the process itself: its data, its database and its mail."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from frontrow.settings.rules import (
+    DATABASE_URL,
+    DIRECTORY,
+    MAIL_ADDRESS,
+    SMTP_URL,
+    WEB_ADDRESS,
+    one_of,
+    seconds,
+    whole,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings:
+    """Process"""
+
+    env: Annotated[
+        str,
+        one_of("development", "production"),
+        "Production needs strong secrets to start; development makes its own and keeps them.",
+    ] = "development"
+    log_level: Annotated[
+        str,
+        one_of("debug", "info", "warning", "error"),
+        "The lowest level that is logged.",
+    ] = "info"
+    data_dir: Annotated[
+        Path,
+        DIRECTORY,
+        "Directory of the embedded PostgreSQL and of the secrets that development makes.",
+    ] = Path(".frontrow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """Database"""
+
+    database_url: Annotated[
+        str,
+        DATABASE_URL,
+        "The PostgreSQL database. Empty: an embedded PostgreSQL in the data directory.",
+    ] = field(default="", repr=False)
+    direct_database_url: Annotated[
+        str,
+        DATABASE_URL,
+        "The same database without a pooler in between, for the journal, the server lock and migrations. "
+        "Needed if FRONTROW_DATABASE_URL leads to a pooler such as PgBouncer; empty otherwise.",
+    ] = field(default="", repr=False)
+    database_pool_size: Annotated[
+        int,
+        whole(1, 100, "connections"),
+        "Connections kept open for reading; the journal has its own.",
+    ] = 8
+    statement_timeout_seconds: Annotated[
+        float,
+        seconds(0.1, 600),
+        "How long PostgreSQL may take for one statement.",
+    ] = 5.0
+    journal_limit: Annotated[
+        int,
+        whole(100, 10_000_000, "entries"),
+        "Journal entries that may wait for PostgreSQL; beyond it every change is answered with 503.",
+    ] = 100_000
+    ready_lag_seconds: Annotated[
+        float,
+        seconds(0.1, 600),
+        "How long journal entries may wait for PostgreSQL before /readyz answers 503.",
+    ] = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings:
+    """Mail"""
+
+    public_url: Annotated[
+        str,
+        WEB_ADDRESS,
+        "Where your pages are; links in mails lead there. Empty: this server on localhost.",
+    ] = ""
+    mail_from: Annotated[
+        str,
+        MAIL_ADDRESS,
+        "The sender of mails.",
+    ] = "tickets@localhost"
+    smtp_url: Annotated[
+        str,
+        SMTP_URL,
+        "The SMTP server, smtp://user:password@host:port or smtps://…. Empty: mails are written to files in "
+        "the folder `mail` of the data directory.",
+    ] = field(default="", repr=False)
+    smtp_timeout_seconds: Annotated[
+        float,
+        seconds(0.1, 300),
+        "How long each step of sending a mail may take.",
+    ] = 15.0

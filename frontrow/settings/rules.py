@@ -1,0 +1,114 @@
+"""What a variable may hold: how environs reads it, how it is validated, and how a message words it."""
+
+from ipaddress import ip_network
+from typing import Any, NamedTuple
+
+from environs import validate
+from phonenumbers import SUPPORTED_REGIONS
+
+from api.http1.trusted_proxies import Network
+
+KIB = 1024
+MIB = 1024 * KIB
+HOUR_SECONDS = 3600
+DAY_SECONDS = 24 * HOUR_SECONDS
+
+
+class Rule(NamedTuple):
+    """What a variable may hold.
+
+    Attributes:
+        method: the method of environs that reads it.
+        options: arguments of this method.
+        allowed: the same in words, to follow "must be".
+    """
+
+    method: str
+    options: dict[str, Any]
+    allowed: str
+
+
+def seconds(low: float, high: float) -> Rule:
+    """A duration, both bounds included."""
+    return Rule("float", {"validate": validate.Range(low, high)}, f"between {low} and {high} seconds")
+
+
+def whole(low: int, high: int, unit: str = "") -> Rule:
+    """A whole number, both bounds included."""
+    allowed = f"a whole number{unit and f' of {unit}'} between {low} and {high}"
+    return Rule("int", {"validate": validate.Range(low, high)}, allowed)
+
+
+def one_of(*choices: str) -> Rule:
+    """One of a few words."""
+    return Rule("str", {"validate": validate.OneOf(choices)}, f"one of {', '.join(choices)}")
+
+
+def matching(pattern: str, allowed: str) -> Rule:
+    """Text that matches a regular expression as a whole."""
+    return Rule("str", {"validate": validate.Regexp(rf"(?:{pattern})\Z")}, allowed)
+
+
+def list_of(rule: Rule, allowed: str) -> Rule:
+    """Texts separated by commas, each of which follows a rule."""
+
+    def check(texts: list[str]) -> None:
+        for text in texts:
+            rule.options["validate"](text)
+
+    return Rule("list", {"subcast": str.strip, "validate": check}, allowed)
+
+
+def ports(low: int) -> Rule:
+    """TCP ports separated by commas."""
+
+    def check(numbers: list[int]) -> None:
+        for number in numbers:
+            validate.Range(low, 65_535)(number)
+
+    allowed = f"whole numbers between {low} and 65535, separated by commas"
+    return Rule("list", {"subcast": int, "validate": check}, allowed)
+
+
+def _not_the_whole_internet(networks: list[Network]) -> None:
+    for network in networks:
+        validate.Range(min=1)(network.prefixlen)
+
+
+ANY_TEXT = Rule("str", {}, "any text")
+YES_OR_NO = Rule("bool", {}, "true or false")
+DIRECTORY = Rule("path", {}, "a directory")
+NETWORKS = Rule(
+    "list",
+    {"subcast": lambda text: ip_network(text.strip()), "validate": _not_the_whole_internet},
+    "networks like 10.0.0.0/8 or addresses, not of everybody, separated by commas",
+)
+SECRET = matching(r"(\S{32,})?", "32 characters or more, without spaces")
+OLD_SECRETS = list_of(
+    matching(r"\S{32,}", ""), "secrets of 32 characters or more, without spaces, separated by commas"
+)
+DATABASE_URL = matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
+SMTP_URL = matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
+MAIL_ADDRESS = matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
+WEB_ADDRESS = matching(
+    r"(https?://[^\s?#]*[^\s?#/])?", "an address like https://example.com, without a slash at its end"
+)
+HOST = matching(r"\S+", "a host name or an address")
+HOST_NAMES = list_of(
+    matching(r"[A-Za-z0-9_-][A-Za-z0-9._-]*|\*", "a name"),
+    "names without ports, or `*`, separated by commas",
+)
+ORIGINS = list_of(
+    matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?|null|\*", "an origin"),
+    "origins like https://example.com, `null` or `*`, separated by commas",
+)
+PATH = matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /tickets, without a slash at its end")
+PORT = whole(0, 65_535)
+REGION = Rule(
+    "str",
+    {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
+    "two capital letters of a region, such as DE",
+)
+FRAMES_PER_SECOND = Rule(
+    "float", {"validate": validate.Range(0.1, 1_000_000)}, "between 0.1 and 1000000 frames"
+)

@@ -1,0 +1,155 @@
+"""The part of the table that is about selling: holds, guests of the public API, and screenings in memory."""
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from frontrow.settings.rules import (
+    DAY_SECONDS,
+    HOUR_SECONDS,
+    KIB,
+    OLD_SECRETS,
+    REGION,
+    SECRET,
+    YES_OR_NO,
+    seconds,
+    whole,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldSettings:
+    """Holds and tickets"""
+
+    hold_seconds: Annotated[
+        float,
+        seconds(1, DAY_SECONDS),
+        "How long seats are held for a buyer.",
+    ] = 300.0
+    hold_extension_limit: Annotated[
+        int,
+        whole(0, 1000, "extensions"),
+        "How many times one hold may be extended.",
+    ] = 3
+    hold_life_seconds: Annotated[
+        float,
+        seconds(1, 7 * DAY_SECONDS),
+        "How long a buyer may keep a seat in all, including extensions and new holds after a release, an "
+        "expiry or a missing payment.",
+    ] = 1800.0
+    held_seats_limit: Annotated[
+        int,
+        whole(1, 10_000, "seats"),
+        "Seats that one buyer may hold in one screening at the same time.",
+    ] = 10
+    guest_seats_limit: Annotated[
+        int,
+        whole(1, 1_000_000, "seats"),
+        "Seats and tickets that all guests of one address may hold in one screening at the same time. Users "
+        "with a token are not counted.",
+    ] = 40
+    seats_per_request_limit: Annotated[
+        int,
+        whole(1, 1000, "seats"),
+        "Seats that one request may name.",
+    ] = 100
+    payment_window_seconds: Annotated[
+        float,
+        seconds(1, 30 * DAY_SECONDS),
+        "How long a ticket waits for its payment before it lapses.",
+    ] = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestSettings:
+    """Public API: event tickets for guests"""
+
+    guest_hold_minutes: Annotated[
+        int,
+        whole(1, 1440, "minutes"),
+        "How long event tickets are reserved if the guest does not say.",
+    ] = 10
+    guest_hold_minutes_limit: Annotated[
+        int,
+        whole(1, 1440, "minutes"),
+        "Largest `expirationMinutes` and `additionalMinutes` of a guest; FRONTROW_HOLD_LIFE_SECONDS limits "
+        "them as well.",
+    ] = 30
+    guest_reservations_per_request_limit: Annotated[
+        int,
+        whole(1, 100, "reservations"),
+        "Reservations that one request of a guest may make.",
+    ] = 10
+    guest_metadata_limit_bytes: Annotated[
+        int,
+        whole(2, 64 * KIB, "bytes"),
+        "Largest `metadata` of a reservation, as compact JSON.",
+    ] = 2 * KIB
+    guest_purchase: Annotated[
+        bool,
+        YES_OR_NO,
+        "Whether a guest session is enough to buy tickets, without a user's token.",
+    ] = False
+    phone_region: Annotated[
+        str,
+        REGION,
+        "Region whose phone numbers need no country code, e.g. DE for `0228 1234567`. Empty: every number "
+        "needs one.",
+    ] = ""
+    guest_requests_per_address: Annotated[
+        int,
+        whole(1, 1_000_000, "requests"),
+        "Requests per minute from one address to /api/public, /api/admin and /api/cron; beyond it the answer "
+        "is 429.",
+    ] = 1200
+    guest_requests_per_session: Annotated[
+        int,
+        whole(1, 1_000_000, "requests"),
+        "The same for one session or user.",
+    ] = 240
+    guest_creations_per_address: Annotated[
+        int,
+        whole(1, 1_000_000, "creations"),
+        "New sessions and reservation requests per minute from one address; beyond it the answer is 429.",
+    ] = 240
+    personal_data_key: Annotated[
+        str,
+        SECRET,
+        "Encrypts the personal data of buyers of event tickets, which cannot be read without it. Production "
+        "needs one to start; development makes one and keeps it.",
+    ] = field(default="", repr=False)
+    personal_data_old_keys: Annotated[
+        tuple[str, ...],
+        OLD_SECRETS,
+        "Earlier values of FRONTROW_PERSONAL_DATA_KEY: data encrypted with them can still be read.",
+    ] = field(default=(), repr=False)
+    cron_secret: Annotated[
+        str,
+        SECRET,
+        "The Bearer token required by /api/cron. Empty: /api/cron is switched off.",
+    ] = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreeningSettings:
+    """Screenings in memory"""
+
+    mailbox_limit: Annotated[
+        int,
+        whole(1, 1_000_000, "commands"),
+        "Commands that may wait for one screening; beyond it the answer is 503.",
+    ] = 10_000
+    idle_seconds: Annotated[
+        float,
+        seconds(0.1, DAY_SECONDS),
+        "How long an unused screening stays in memory.",
+    ] = 300.0
+    sweep_seconds: Annotated[
+        float,
+        seconds(0.1, HOUR_SECONDS),
+        "Time between two searches for idle screenings and for expired holds that are not in memory.",
+    ] = 5.0
+    resume_limit: Annotated[
+        int,
+        whole(0, 100_000, "changes"),
+        "Changes kept per screening for clients that reconnect with `since`.",
+    ] = 1000

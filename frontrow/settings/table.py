@@ -1,0 +1,120 @@
+"""The one table of settings: its sections joined to `Settings`, and its rows as `TABLE`.
+
+Each part of the server takes its settings as a small dataclass with fields of the same names, filled by
+`Settings.group`; so nothing is copied by hand between the table and whoever uses a setting.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, get_type_hints
+from urllib.parse import urlsplit
+
+from frontrow.settings.http import HttpSettings, ListeningSettings
+from frontrow.settings.identity import PasswordSettings, TokenSettings
+from frontrow.settings.process import DatabaseSettings, MailSettings, ProcessSettings
+from frontrow.settings.rules import Rule
+from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings
+from frontrow.settings.sockets import RoomSettings, SocketSettings
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Group = TypeVar("Group", bound="DataclassInstance")
+
+PREFIX = "FRONTROW_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(
+    ProcessSettings,
+    DatabaseSettings,
+    MailSettings,
+    ListeningSettings,
+    HttpSettings,
+    TokenSettings,
+    PasswordSettings,
+    HoldSettings,
+    GuestSettings,
+    ScreeningSettings,
+    SocketSettings,
+    RoomSettings,
+):
+    """The settings of one server. Secrets are left out of its `repr`."""
+
+    def group(self, kind: type[Group]) -> Group:
+        """The settings that a part of the server takes.
+
+        Args:
+            kind: a dataclass. Its fields that have the name of a setting, or of a property here, are filled;
+                the others keep their defaults.
+        """
+        names = [column.name for column in fields(kind) if hasattr(self, column.name)]
+        return kind(**{name: getattr(self, name) for name in names})
+
+    @property
+    def site_url(self) -> str:
+        """Where links in mails lead."""
+        return self.public_url or f"http://localhost:{self.port}{self.path_prefix}"
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """The names under which the server may be called."""
+        return (*self.hosts, self.host, urlsplit(self.public_url).hostname or "")
+
+    @property
+    def metrics_open(self) -> bool:
+        """Whether the API serves the metrics to everybody."""
+        return not (self.metrics_port or self.metrics_token or self.production)
+
+    @property
+    def production(self) -> bool:
+        """Whether weak or missing secrets must be refused."""
+        return self.env == "production"
+
+    @property
+    def shown_database_url(self) -> str:
+        """The database URL without its password, for messages and logs."""
+        without_query_password = re.sub(r"(password=)[^&]*", r"\1***", self.database_url)
+        return re.sub(r"(//[^:/@]*:).*@", r"\1***@", without_query_password)
+
+
+class Setting(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: of the field.
+        default: the value if the variable is not set.
+        rule: what the variable may hold.
+        purpose: what it is for, in a sentence or two.
+        public: whether its value may be shown.
+    """
+
+    name: str
+    default: Any
+    rule: Rule
+    purpose: str
+    public: bool
+
+    @property
+    def variable(self) -> str:
+        return variable_of(self.name)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _rows(section: "type[DataclassInstance]") -> Iterator[Setting]:
+    annotations = get_type_hints(section, include_extras=True)
+    for column in fields(section):
+        rule, purpose = annotations[column.name].__metadata__
+        yield Setting(column.name, column.default, rule, purpose, public=column.repr)
+
+
+SECTIONS = {section.__doc__ or "": tuple(_rows(section)) for section in Settings.__bases__}
+"""The rows of each section, by its heading: the docstring of its class."""
+
+TABLE = {setting.name: setting for rows in SECTIONS.values() for setting in rows}
+"""All rows, by the names of their fields."""
