@@ -83,12 +83,12 @@ RESOURCES = (
 
 
 class ResourceApplication(Application):
-    """Resources on Tornado, ready for `api.http1.http_server.make_http_server`.
+    """A Tornado application that serves resources; run it with `api.http1.http_server.make_http_server`.
 
     Args:
-        services: what requests are answered with.
-        resources: what is served.
-        routes: what is served beside them by Tornado's handlers.
+        services: collaborators of the handlers.
+        resources: the REST resources.
+        routes: further routes, served by Tornado handlers.
     """
 
     def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
@@ -105,7 +105,7 @@ class ResourceApplication(Application):
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Take a request at the door, as Tornado's servers and ours call it."""
+        """Route a request; called by Tornado's HTTP server and by `api.http1`."""
         elsewhere = partial(super().start_request, server_conn, request_conn)
         if not isinstance(request_conn, RequestConnection):
             return Entrance(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
@@ -116,15 +116,15 @@ class ResourceApplication(Application):
         return elsewhere() if plan.served_elsewhere else Exchange(self._rest, plan, request_conn)
 
     async def finished(self) -> None:
-        """Return when every request has been answered and what outlived its request has ended.
+        """Wait until all requests are answered and all background work of requests has ended.
 
-        To be awaited at shutdown after the engine has been told to stop, and before the database goes.
+        At shutdown, await this after the engine has been told to stop and before the database is closed.
         """
         await self._rest.finished()
         await self._unfinished.finished()
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log and count what Tornado's own handlers served: sockets and files."""
+        """Log and count a request served by a Tornado handler: a WebSocket or a static file."""
         request = handler.request
         route: str = getattr(handler, "route", "unrouted")
         method, status, seconds = request.method or "", handler.get_status(), request.request_time()
@@ -140,7 +140,7 @@ class ResourceApplication(Application):
         )
 
     def report_refusal(self, refusal: Refusal) -> None:
-        """Log and count what was refused before it could be routed, since it was no acceptable request."""
+        """Log and count a request that was too malformed to be routed."""
         self._observer.request_finished("unmatched", "OTHER", refusal.status, 0.0)
         log_access(
             method="OTHER",
@@ -157,8 +157,8 @@ class FrontrowApplication(ResourceApplication):
     """The API.
 
     Args:
-        services: what requests are answered with.
-        socket_routes: from `api.socket_routes`.
+        services: collaborators of the handlers.
+        socket_routes: routes of the WebSockets, from `api.socket_routes`.
     """
 
     def __init__(self, services: Services, socket_routes: Sequence[URLSpec] = ()) -> None:
@@ -171,10 +171,10 @@ class FrontrowApplication(ResourceApplication):
 
 
 class MetricsApplication(ResourceApplication):
-    """`/metrics` alone, for a port of its own. It is open, unless a token is set.
+    """Serves only `/metrics`, on a separate port; public unless a metrics token is set.
 
     Args:
-        services: as for the API.
+        services: the same as for the API.
     """
 
     def __init__(self, services: Services) -> None:

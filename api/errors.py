@@ -1,13 +1,13 @@
-"""The refusals of the API itself: their base class, and those that several packages raise.
+"""The base class of the API's errors, and the errors that several packages raise.
 
-An error's body is the guides' `{"detail": "…"}` plus `code` (stable, for machines) and `retryable`
-(whether the same request may succeed later by itself), plus whatever data the error carries.
+The body of an error response is the guides' `{"detail": "…"}` plus `code` (stable, machine-readable),
+`retryable` (whether the same request may succeed later), and the data of the error.
 
     ApiError
     ├── NotFound 404, MethodNotAllowed 405, InvalidInput 422, TooManyAttempts 429, InternalError 500
-    ├── `api.http1.errors`: what is no acceptable HTTP
-    ├── `api.identity.errors`: who is not believed, or not allowed
-    └── `api.rest.errors`: bodies and idempotency keys; the engine's errors are translated there
+    ├── `api.http1.errors`: malformed or unacceptable HTTP
+    ├── `api.identity.errors`: authentication and authorization
+    └── `api.rest.errors`: bodies and idempotency keys; also translates the engine's errors
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 
 
 class Problem(NamedTuple):
-    """A refusal, ready to be written down."""
+    """An error response before it is serialized."""
 
     document: dict[str, Any]
     status: int
@@ -23,17 +23,17 @@ class Problem(NamedTuple):
 
     @property
     def lasting(self) -> bool:
-        """Whether the same request would be refused again, so that the refusal may be remembered."""
+        """Whether repeating the request would fail the same way, so that the response may be stored."""
         return self.status < 500 and self.status != 429 and not self.document["retryable"]
 
 
 class ApiError(Exception):
-    """A request that is refused before the engine sees it.
+    """The API refuses a request, before the engine sees it.
 
     Args:
-        detail: a sentence for people.
-        headers: response headers that belong to the refusal.
-        data: what the body says beyond `detail`, `code` and `retryable`.
+        detail: message for people.
+        headers: response headers.
+        data: fields of the body beside `detail`, `code` and `retryable`.
     """
 
     status: ClassVar[int]
@@ -49,13 +49,13 @@ class ApiError(Exception):
 
     @property
     def problem(self) -> "Problem":
-        """The answer to the refused request."""
+        """The error response."""
         document = {"detail": str(self), "code": self.code, "retryable": self.retryable, **self.data}
         return Problem(document, self.status, self.headers)
 
 
 class NotFound(ApiError):
-    """Nothing is served at this path."""
+    """The path does not exist."""
 
     status, code = 404, "not_found"
 
@@ -64,7 +64,7 @@ class NotFound(ApiError):
 
 
 class MethodNotAllowed(ApiError):
-    """Something is served at this path, but not by this method."""
+    """The path exists, but not with this method."""
 
     status, code = 405, "method_not_allowed"
 
@@ -73,24 +73,24 @@ class MethodNotAllowed(ApiError):
 
 
 class InvalidInput(ApiError):
-    """The request has the wrong shape.
+    """Validation of the request failed.
 
     Args:
-        errors: what is wrong, by field.
+        errors: messages, by field.
     """
 
     status, code = 422, "invalid_input"
 
     def __init__(self, errors: Mapping[str, list[str]]) -> None:
-        faults = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors.items())
-        super().__init__(f"Invalid input in {faults}", data={"errors": errors})
+        summary = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors.items())
+        super().__init__(f"Invalid input in {summary}", data={"errors": errors})
 
 
 class TooManyAttempts(ApiError):
-    """It has been tried too often.
+    """A rate limit is exceeded.
 
     Args:
-        retry_after_seconds: how long to wait.
+        retry_after_seconds: seconds until another attempt is allowed.
     """
 
     status, code, retryable = 429, "too_many_attempts", True
@@ -101,7 +101,7 @@ class TooManyAttempts(ApiError):
 
 
 class InternalError(ApiError):
-    """A defect of the server. What it is stands in the log, under the request's id."""
+    """A bug in the server. The log has the details, under the request's id."""
 
     status, code = 500, "internal_error"
 

@@ -1,8 +1,7 @@
-"""The log: one JSON object per line, and no token in any of them.
+"""Logging as one JSON object per line, with secrets redacted.
 
-Tokens travel in the query of a WebSocket's address, guests' sessions in that of their reservations, and
-Tornado's own loggers write whole addresses. So it is the formatter that takes secrets out, of every line,
-whoever wrote it.
+URLs contain secrets (tokens of WebSockets, session ids of guests), and Tornado's own loggers write whole
+URLs. So the formatter redacts every line, from any logger.
 """
 
 import logging
@@ -17,7 +16,7 @@ _SECRETS = re.compile(
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
 _REDACTED = "[redacted]"
-# How much of a header field is repeated.
+# Longest part of a header field that is logged.
 _QUOTED_LIMIT = 256
 
 access = logging.getLogger("frontrow.access")
@@ -25,15 +24,14 @@ sockets = logging.getLogger("frontrow.sockets")
 
 
 def redact(line: str) -> str:
-    """The line without `token=` and `sessionId=` in addresses, bearer credentials, what looks like a JWT."""
+    """Replace secrets: `token=` and `sessionId=` in URLs, Bearer credentials, and anything like a JWT."""
     return _SECRETS.sub(lambda match: (match["name"] or "") + _REDACTED, line)
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record, with the fields given as `extra={"fields": {…}}`, as one line of JSON."""
+    """Formats a record as one line of JSON, including fields passed as `extra={"fields": {…}}`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, without its end."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -47,15 +45,15 @@ class JsonLines(logging.Formatter):
 
 
 def configure_logging(level: str) -> None:
-    """Send everything that is logged, by whomever, to standard error in this format, and nowhere else.
+    """Send all log records to standard error in this format, replacing other handlers.
 
     Args:
-        level: the least severe level that is written, e.g. "INFO".
+        level: lowest level that is logged, e.g. "INFO".
     """
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Alembic tells each step of every start; what was applied is logged by whoever migrates.
+    # Alembic logs several lines at every start; applied migrations are logged by the migration code.
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
@@ -64,22 +62,22 @@ def log_socket(event: str, **fields: object) -> None:
 
     Args:
         event: "opened", "refused" or "closed".
-        fields: of the line; those that are None are left out.
+        fields: further fields of the line; None is omitted.
     """
     if sockets.isEnabledFor(logging.INFO):
-        told = {name: value for name, value in fields.items() if value is not None}
-        sockets.info("socket %s", event, extra={"fields": told})
+        present = {name: value for name, value in fields.items() if value is not None}
+        sockets.info("socket %s", event, extra={"fields": present})
 
 
 def log_refused_caller(*, host: str | None, origin: str | None, request_id: str) -> None:
-    """Log a request that was refused for its `Origin` or its `Host`.
+    """Log a request that was refused for its `Origin` or `Host` header.
 
-    It shows an operator what is missing from FRONTROW_ALLOWED_ORIGINS or FRONTROW_HOSTS.
+    The line shows operators what to add to FRONTROW_ALLOWED_ORIGINS or FRONTROW_HOSTS.
 
     Args:
         host: the `Host` header.
         origin: the `Origin` header.
-        request_id: what its answer and its access line call the request.
+        request_id: id of the request, as in its response and its access log line.
     """
     named = {"origin": origin, "host": host}
     fields = {name: value[:_QUOTED_LIMIT] for name, value in named.items() if value is not None}
@@ -99,14 +97,17 @@ def log_access(
     request_id: str | None = None,
     user_id: int | None = None,
 ) -> None:
-    """Write the access line of a finished request.
+    """Write the access log line of a finished request.
 
     Args:
-        route: pattern of the path.
-        path: the path itself, without its query.
-        seconds: from the end of the request to the end of its answer.
-        address: the client's address.
-        user_id: whose token it carried.
+        method: HTTP method.
+        route: path pattern.
+        path: requested path, without the query.
+        status: status of the response.
+        seconds: time from the end of the request to the end of the response.
+        address: IP address of the client.
+        request_id: id of the request.
+        user_id: user of the request's token.
     """
     if access.isEnabledFor(logging.INFO):
         fields = {

@@ -1,6 +1,6 @@
 """Limits on what clients may send and use.
 
-A field that operators can set has the name of its setting (`frontrow.settings`), and is filled by it.
+A field with the name of a setting (`frontrow.settings`) is filled from that setting.
 """
 
 from dataclasses import dataclass
@@ -8,32 +8,34 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """The bounds of requests. A server has one such object, which is equal to itself alone.
+    """Limits on HTTP requests. Compared by identity; a server has one.
 
     Attributes:
-        body_limit_bytes: largest body.
-        upload_limit_bytes: largest body with a file.
-        connections_limit: HTTP connections that may be open; WebSockets are counted by themselves.
-        connections_per_address_limit: those of one address, or network of IPv6 addresses; 0 for no bound.
-        header_bytes: largest head of a request, its first line included.
-        request_line_bytes: longest first line; it has to hold a token of 8 KiB.
+        body_limit_bytes: largest request body.
+        upload_limit_bytes: largest request body with a file.
+        connections_limit: open HTTP connections; WebSockets have their own limits.
+        connections_per_address_limit: open HTTP connections per IPv4 address or IPv6 network; 0 for no limit.
+        header_bytes: largest request head, including the request line.
+        request_line_bytes: longest request line; must fit a token of 8 KiB.
         header_count: most header fields.
-        header_timeout_seconds: how long a client may take for its headers; on Tornado's HTTP layer also how
-            long it may be idle between requests.
-        body_timeout_seconds: how long a client may take for its body.
-        keep_alive_seconds: how long a connection is kept for the next request.
-        write_timeout_seconds: how long a client may take next to nothing of what is sent to it.
-        seats_per_request_limit: most seats that one request may name.
-        ask_timeout_seconds: how long a request waits for its answer; what it asked for goes on.
-        recent_answers_bytes: memory for answers to keyed requests (older ones are in the database).
-        keys_in_flight: keyed requests at work at one time.
-        guest_hold_minutes: how long tickets of events are reserved, unless the guest says.
-        guest_hold_minutes_limit: the longest that a guest may say, at first and for an extension.
-        guest_reservations_per_request_limit: most reservations that one request may make.
-        guest_metadata_limit_bytes: longest metadata of a reservation.
-        guest_requests_per_address: requests to the public API from one address per minute.
-        guest_requests_per_session: the same for one guest session or user.
-        guest_creations_per_address: sessions and reservations made from one address per minute.
+        header_timeout_seconds: time for a client to send a request head; with Tornado's HTTP layer also the
+            idle time between requests.
+        body_timeout_seconds: time for a client to send a request body.
+        keep_alive_seconds: idle time before a connection is closed.
+        write_timeout_seconds: time a client may leave response bytes almost entirely unread.
+        seats_per_request_limit: most seats in one request.
+        ask_timeout_seconds: time a request waits for the engine's reply. The command still takes effect after
+            the timeout.
+        recent_answers_bytes: memory for responses to requests with an idempotency key; older ones are read
+            from the database.
+        keys_in_flight: concurrent requests with an idempotency key.
+        guest_hold_minutes: default duration of a guest's reservation.
+        guest_hold_minutes_limit: longest duration that a guest may request, initially or per extension.
+        guest_reservations_per_request_limit: most reservations in one request.
+        guest_metadata_limit_bytes: largest metadata of a reservation.
+        guest_requests_per_address: requests to the public API per IP address and minute.
+        guest_requests_per_session: requests to the public API per guest session or user and minute.
+        guest_creations_per_address: sessions and reservations created per IP address and minute.
         phone_region: region of phone numbers without a country code, e.g. "DE"; empty to require the code.
     """
 
@@ -67,21 +69,21 @@ class SocketLimits:
     """Limits on WebSockets.
 
     Attributes:
-        sockets_limit: open sockets of the whole server.
-        sockets_per_user_limit: open sockets of one user.
-        sockets_per_address_limit: open sockets of all guests of one address.
-        socket_message_limit_bytes: largest message of a client.
-        socket_outbox_limit_bytes: how much may wait to be sent; also what the kernel is asked to buffer.
-        socket_ping_seconds: how often the server pings, and how long it waits for the pong.
-        socket_frames_per_second: frames of any kind that a client may send in the long run.
-        socket_frames_at_once: frames that it may send after a pause.
-        socket_deflate_from_bytes: frames of this size and larger are compressed for clients that offer it.
-        socket_subscriptions_limit: events that one socket may watch at the same time.
-        rooms_per_socket_limit: rooms that one socket may be in.
-        user_info_limit_bytes: how much a client of a room may tell others about its user.
-        bad_messages: messages that cannot be parsed before the socket is closed.
-        catch_up_seconds: how long a client may take to read what it missed.
-        ask_timeout_seconds: how long it may wait for the database before it is told to try again.
+        sockets_limit: open sockets of the server.
+        sockets_per_user_limit: open sockets per user.
+        sockets_per_address_limit: open sockets of guests per IP address.
+        socket_message_limit_bytes: largest message from a client.
+        socket_outbox_limit_bytes: most unsent bytes per socket; also requested as the kernel's buffer size.
+        socket_ping_seconds: interval of the server's pings, and the time allowed for the pong.
+        socket_frames_per_second: sustained rate of frames, of any kind, from a client.
+        socket_frames_at_once: burst of frames allowed after a pause.
+        socket_deflate_from_bytes: smallest frame that is compressed, if the client supports it.
+        socket_subscriptions_limit: most events that a socket may subscribe to.
+        rooms_per_socket_limit: most rooms that a socket may join.
+        user_info_limit_bytes: largest `user_info` that a room client may share.
+        bad_messages: unparseable messages allowed before the socket is closed.
+        catch_up_seconds: time for a client to read the events that it missed.
+        ask_timeout_seconds: time a message waits for the engine's reply before the client is asked to retry.
     """
 
     sockets_limit: int = 20_000

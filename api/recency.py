@@ -1,4 +1,4 @@
-"""A memory of bounded size that forgets what has not been used for longest."""
+"""An LRU cache bounded by size in bytes."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,10 +9,10 @@ V = TypeVar("V")
 
 
 class RecentlyUsed(Generic[K, V]):
-    """A mapping bounded by the bytes that its values take.
+    """A mapping that evicts the least recently used entries once its values exceed a size.
 
     Args:
-        limit_bytes: the bound. A value larger than it is not kept.
+        limit_bytes: largest total size. A single larger value is not stored.
     """
 
     def __init__(self, limit_bytes: int) -> None:
@@ -21,7 +21,7 @@ class RecentlyUsed(Generic[K, V]):
         self._size_bytes = 0
 
     def get(self, key: K) -> V | None:
-        """What was put under the key, unless it has been forgotten."""
+        """Return the value of a key; None if it was never stored or has been evicted."""
         entry = self._entries.get(key)
         if entry is None:
             return None
@@ -29,12 +29,12 @@ class RecentlyUsed(Generic[K, V]):
         return entry[0]
 
     def put(self, key: K, value: V, size_bytes: int) -> None:
-        """Keep a value in place of what was there, and forget others if it must be.
+        """Store or replace a value, evicting others if needed.
 
         Args:
-            key: its key.
+            key: key of the value.
             value: the value.
-            size_bytes: roughly what it takes in memory.
+            size_bytes: approximate size of the value in memory.
         """
         self.discard(key)
         if size_bytes > self._limit_bytes:
@@ -42,10 +42,10 @@ class RecentlyUsed(Generic[K, V]):
         self._entries[key] = (value, size_bytes)
         self._size_bytes += size_bytes
         while self._size_bytes > self._limit_bytes:
-            _, (_, forgotten_bytes) = self._entries.popitem(last=False)
-            self._size_bytes -= forgotten_bytes
+            _, (_, evicted_bytes) = self._entries.popitem(last=False)
+            self._size_bytes -= evicted_bytes
 
     def discard(self, key: K) -> None:
-        """Forget a key, if it is known."""
-        if forgotten := self._entries.pop(key, None):
-            self._size_bytes -= forgotten[1]
+        """Remove a key, if present."""
+        if entry := self._entries.pop(key, None):
+            self._size_bytes -= entry[1]

@@ -1,4 +1,4 @@
-"""Stored records as the API needs them, as narrow protocols: those of the catalogue, and what is for sale.
+"""Storage ports of the API, as narrow protocols: the catalogue, and the offers for sale.
 
 Every resource has `Rows`; resources that need more extend it here. Implemented in `persistence.catalogue`.
 """
@@ -54,18 +54,18 @@ class ScreeningRows(Rows, Protocol):
 
 
 class Invitations(NamedTuple):
-    """Who may know of an event.
+    """Who may see an event.
 
     Attributes:
-        private: whether only administrators and those who are invited may.
-        user_ids: who is invited.
+        private: whether only administrators and invited users may see it.
+        user_ids: the invited users.
     """
 
     private: bool
     user_ids: frozenset[int]
 
     def admit(self, identity: Identity | None) -> bool:
-        """Whether a caller may know of it."""
+        """Return whether a caller may see the event; None is a caller without a token."""
         if not self.private:
             return True
         return identity is not None and (identity.admin or identity.user_id in self.user_ids)

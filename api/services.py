@@ -1,8 +1,7 @@
-"""What the API is given to work with: narrow protocols, bundled by the composition root.
+"""The collaborators of request handlers, as narrow protocols bundled in `Services` by the composition root.
 
-Handlers reach everything through `Services`; nothing in this package builds its own collaborators. What a
-product family implements is a protocol here, so this module imports no family; the classes it names come from
-packages below it.
+Nothing in `api` builds its own collaborators. Collaborators implemented by a product family (`api.seats`,
+`api.rooms`, …) are protocols here, so this module imports no family, only packages below it.
 """
 
 import asyncio
@@ -43,27 +42,27 @@ class Screenings(Protocol):
     """The directory of the engine."""
 
     async def ask(self, command: Command) -> Any:
-        """The command's own kind of reply (see `engine.commands`), or an EngineError."""
+        """Return the command's reply (see `engine.commands`). Raises EngineError."""
 
     @property
     def hold_count(self) -> int:
-        """Live holds."""
+        """Number of active holds."""
 
     def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
-        """The reply, or a future of it if it has to wait; None if the screening has to be loaded first."""
+        """Return the reply, or a future if the command has to wait; None if the screening is not loaded."""
 
     async def sweep(self) -> int:
-        """Release everything that has lapsed; returns the number of holds."""
+        """Release all expired holds and return their number."""
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-        """Do `write` while nothing is sold for the screening; what was sold before is in the database."""
+        """Run `write` while the screening's sales are suspended and all earlier sales are in the database."""
 
 
 class BoxOffice(Protocol):
-    """Sells, as `engine.box_office.BoxOffice` documents it."""
+    """Sells tickets; `engine.box_office.BoxOffice` documents it."""
 
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
-        """What becomes of a booking that its screening has refused."""
+        """Return the outcome of a booking that its screening has refused, e.g. because it was repeated."""
 
     async def purchase(
         self,
@@ -90,141 +89,141 @@ class BoxOffice(Protocol):
 
 
 class Journal(Protocol):
-    """The part of the engine's journal that requests use themselves."""
+    """The part of the engine's journal that request handlers use directly."""
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Keep an answer for repeats of its request, and tell when it is stored or never will be."""
+        """Store a response for repeats of its request; call `settled` once it is stored or has failed."""
 
     async def flushed(self) -> None:
-        """Return when everything decided so far can be read from the database."""
+        """Wait until everything decided so far can be read from the database."""
 
 
 class TicketReader(Protocol):
-    """Committed tickets."""
+    """Reads committed tickets."""
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
-        """A ticket by its id."""
+        """Return a ticket by its id."""
 
     async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
-        """A page of the holder's tickets, newest first, and how many there are in all."""
+        """Return a page of the holder's tickets, newest first, and their total number."""
 
 
 class ReservationReader(Protocol):
-    """Holds as they are stored, past ones included; `persistence.reservations` documents them."""
+    """Reads stored holds, including past ones; `persistence.reservations` documents it."""
 
     async def reservation(
         self, screening_id: int, reservation_id: int, now: float
     ) -> StoredReservation | None:
-        """Places of an event that were held together, whatever became of them."""
+        """Return a reservation of an event's places, active or not."""
 
     async def live_reservations(
         self, holder: str, now: float, *, limit: int, offset: int
     ) -> tuple[Sequence[StoredReservation], int]:
-        """A page of the holder's live reservations of places, and how many there are in all."""
+        """Return a page of the holder's active reservations of places, and their total number."""
 
     async def statistics(self, now: float) -> ReservationStatistics:
-        """How many reservations of places there are and were."""
+        """Count reservations of places by status."""
 
     async def list_of_holder(
         self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
-        """A page of the holder's holds with their status, newest first, and how many there are in all."""
+        """Return a page of the holder's holds with their status, newest first, and their total number."""
 
 
 class SeatMaps(Protocol):
     """Encodes seat maps as JSON; `api.sales.seat_maps.SeatMapEncoder` documents it."""
 
     def public(self, seat_map: SeatMap) -> Body:
-        """The seats as everybody may see them."""
+        """Encode the seats for anonymous callers."""
 
     def personal(self, seat_map: SeatMap, holder: str) -> Body:
-        """The seats as `holder` sees them."""
+        """Encode the seats as `holder` sees them."""
 
     def available(self, seat_map: SeatMap) -> Body:
-        """The free seats, without their state."""
+        """Encode the available seats, without status."""
 
 
 class Offers(Protocol):
     """The ticket types for sale; `api.public.offers.Offers` documents it."""
 
     async def find(self, shown_id: str, identity: Identity | None) -> Offer:
-        """An offer that the caller may know of, or NotFound."""
+        """Return an offer that the caller may see. Raises NotFound."""
 
     async def of(self, ticket_type_id: int) -> Offer:
-        """An offer, whoever may know of it, or NotFound."""
+        """Return an offer, without checking who may see it. Raises NotFound."""
 
     def forget(self) -> None:
-        """Look everything up again, because an event or a ticket type has changed."""
+        """Clear the cache, because an event or a ticket type has changed."""
 
 
 class Rooms(Protocol):
-    """What is served of rooms over HTTP; `api.rooms.socket.RoomDoor` documents it."""
+    """The rooms as served over HTTP; `api.rooms.socket.RoomDoor` documents it."""
 
     @property
     def client_count(self) -> int:
-        """Open sockets."""
+        """Number of open sockets."""
 
     @property
     def occupied_count(self) -> int:
-        """Rooms with at least one client."""
+        """Number of rooms with at least one client."""
 
     async def selections(self, name: str) -> list[dict[str, Any]]:
-        """The taken seats of a room, or NotFound if no room can have this name."""
+        """Return the taken seats of a room. Raises NotFound if the room's name is invalid."""
 
 
 class Confirmations(Protocol):
-    """Mails about bookings."""
+    """Sends confirmation mails."""
 
     def send_soon(self, booking_id: int) -> None:
-        """Send the confirmation of a committed booking, if its holder can be written to."""
+        """Queue the confirmation of a committed booking."""
 
     async def send_again(self, booking_id: int) -> None:
-        """Send it on request, or NoMailAddress, or TooManyAttempts, or MailQueueFull."""
+        """Send a confirmation on request. Raises NoMailAddress, TooManyAttempts or MailQueueFull."""
 
 
 class IdempotencyLookup(Protocol):
-    """Answers that were kept."""
+    """Reads stored responses."""
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
-        """What was answered under a key."""
+        """Return the response stored under a key."""
 
 
 class TokenVerifier(Protocol):
-    """Knows whom a token speaks for."""
+    """Verifies tokens."""
 
     def verify(self, token: str) -> Identity:
-        """The token's owner, or `api.identity.tokens.InvalidToken`."""
+        """Return the identity of a valid token. Raises `api.identity.tokens.InvalidToken`."""
 
 
 class Hub(Protocol):
-    """The sockets that watch."""
+    """The sockets that watch screenings."""
 
     @property
     def connections(self) -> Mapping[int, int]:
-        """Sockets per screening that has any."""
+        """Number of sockets, by screening; screenings without sockets are absent."""
 
 
 class HttpObserver(Protocol):
     """Counts requests."""
 
     def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. `route` is a path pattern, `method` one of the served ones or OTHER."""
+        """Count a request. `route` is a path pattern, `method` a served method or OTHER."""
 
 
 class MetricsPage(Protocol):
-    """Writes the metrics down."""
+    """Renders the metrics."""
 
     def __call__(self, accept: str) -> tuple[str, bytes]:
-        """Media type and body for what an `Accept` header asks for."""
+        """Return the media type and the body for an `Accept` header."""
 
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
-"""Why the server cannot do its work now, by component; empty if it can."""
+"""Returns what keeps the server from working, by component; empty if nothing does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything that requests are answered with."""
+    """The collaborators of request handlers."""
 
     version: str
     screenings: Screenings

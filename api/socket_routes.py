@@ -1,4 +1,4 @@
-"""Where the sockets are served: every door with its path, for a Tornado application."""
+"""The routes of all WebSocket endpoints, for a Tornado application."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,24 +22,24 @@ _NAME = r"([^/]+)"
 def socket_routes(
     services: SocketServices, screenings: Attendance, events: EventDoor, rooms: RoomDoor
 ) -> list[URLSpec]:
-    """The routes of all doors.
+    """Return the routes.
 
     Args:
-        services: what sockets work with.
-        screenings: who watches which screening.
-        events: what the sockets of events share.
-        rooms: what the sockets of rooms share.
+        services: collaborators of all sockets.
+        screenings: counts the sockets per screening.
+        events: state shared by the sockets of events.
+        rooms: state shared by the sockets of rooms.
     """
     services = replace(services, observer=guarded(services.observer))
     heartbeat = Heartbeat(services.clock, services.limits.socket_ping_seconds)
 
-    def door(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
+    def route(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
         collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}
         return URLSpec(pattern, Handshake, {**collaborators, "speaker": speaker})
 
     return [
-        door(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),
-        door(r"/ws", EventSocket, partial(EventSocket, services, events)),
-        door(rf"/ws/events/{_ID}", OneEventSocket, partial(OneEventSocket, services, events)),
-        door(rf"/ws/{_NAME}", RoomSocket, partial(RoomSocket, services, rooms)),
+        route(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),
+        route(r"/ws", EventSocket, partial(EventSocket, services, events)),
+        route(rf"/ws/events/{_ID}", OneEventSocket, partial(OneEventSocket, services, events)),
+        route(rf"/ws/{_NAME}", RoomSocket, partial(RoomSocket, services, rooms)),
     ]

@@ -1,4 +1,4 @@
-"""How values look on the wire: times, money and holders, the same in REST answers and in frames."""
+"""Formats of values in JSON: timestamps, prices and holders, the same in REST and in WebSocket frames."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,15 +9,15 @@ SESSION_PREFIX = "session:"
 
 @lru_cache(maxsize=4096)
 def timestamp(seconds: float) -> str:
-    """A moment as ISO 8601 in UTC with milliseconds, e.g. "2026-01-26T18:25:00.000Z".
+    """Format a timestamp as ISO 8601 in UTC with milliseconds, e.g. "2026-01-26T18:25:00.000Z".
 
     Args:
         seconds: since the Unix epoch.
     """
-    # What is less than a microsecond is rounded, as `datetime` has it; what is more is cut off.
+    # Rounds to microseconds like `datetime`, then truncates to milliseconds.
     whole, fraction = divmod(seconds, 1)
-    more, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
-    return f"{_second(int(whole) + more)}.{microseconds // 1000:03d}Z"
+    carry, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
+    return f"{_second(int(whole) + carry)}.{microseconds // 1000:03d}Z"
 
 
 @lru_cache(maxsize=4096)
@@ -26,27 +26,27 @@ def _second(whole: int) -> str:
 
 
 def timestamp_or_none(seconds: float | None) -> str | None:
-    """As `timestamp`, passing None through."""
+    """Format a timestamp, passing None through."""
     return None if seconds is None else timestamp(seconds)
 
 
 def price(cents: int) -> float:
-    """An amount as a JSON number with at most two decimals, exact to the cent.
+    """Return an amount as a JSON number with at most two decimals, exact to the cent.
 
-    A float carries every amount below 90 trillion exactly enough that its shortest decimal form, which
-    is what JSON gets, is the amount itself.
+    For every amount below 90 trillion, the shortest decimal form of the float, which is what the JSON
+    encoder writes, is the exact amount.
     """
     return cents / 100
 
 
 def holder_of(user_id: int) -> str:
-    """The engine's name for a user."""
+    """Return the engine's holder name of a user."""
     return f"{USER_PREFIX}{user_id}"
 
 
 @lru_cache(maxsize=4096)
 def user_id_of(holder: str | None) -> int | None:
-    """The user behind a holder; None for guests and for nobody."""
+    """Return the user id of a holder; None for guests and for no holder."""
     if holder is None or not holder.startswith(USER_PREFIX):
         return None
     return int(holder[len(USER_PREFIX) :])

@@ -1,4 +1,4 @@
-"""Work that takes a processor for longer than the event loop may stand still: hashing, pictures."""
+"""A thread pool for CPU-bound work that would block the event loop: hashing, pictures."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,20 +13,20 @@ R = TypeVar("R")
 
 
 class WorkersBusy(Unavailable):
-    """More work waits than is kept."""
+    """The queue of the thread pool is full."""
 
     code = "overloaded"
 
     def __init__(self) -> None:
-        super().__init__("Too many requests of this kind are waiting")
+        super().__init__("Too many requests of this kind are waiting; try again later")
 
 
 class Workers:
-    """A few threads.
+    """A bounded thread pool.
 
     Args:
-        threads: how many.
-        limit: pieces of work that may be under way or wait.
+        threads: number of threads.
+        limit: most calls running or queued at a time.
     """
 
     def __init__(self, threads: int = 2, limit: int = 100) -> None:
@@ -35,10 +35,10 @@ class Workers:
         self._count = 0
 
     async def run(self, work: Callable[P, R], *args: P.args, **options: P.kwargs) -> R:
-        """What a blocking function returns.
+        """Call a blocking function in a thread and return its result.
 
         Raises:
-            WorkersBusy: it was not called.
+            WorkersBusy: the queue is full; the function was not called.
         """
         if self._count >= self._limit:
             raise WorkersBusy
@@ -50,5 +50,5 @@ class Workers:
             self._count -= 1
 
     def close(self) -> None:
-        """Take no more work, and drop what has not begun."""
+        """Accept no more calls, and cancel those that have not started."""
         self._threads.shutdown(wait=False, cancel_futures=True)

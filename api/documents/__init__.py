@@ -1,1 +1,1 @@
-"""What the server says about itself: OpenAPI, AsyncAPI, the docs page, static files, status pages."""
+"""Descriptions of the server: OpenAPI, AsyncAPI, the docs page, static files, status pages, metrics."""

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document of the sockets, from the schemas that their messages are tested against."""
+"""Builds the AsyncAPI 3 document of the WebSockets, from the schemas that tests check messages against."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,12 +12,12 @@ from api.documents.openapi import schema_name, with_ecma_patterns
 
 
 def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: str = "") -> dict[str, Any]:
-    """The document.
+    """Return the AsyncAPI document.
 
     Args:
-        version: of the server.
-        channels: the doors.
-        path_prefix: the path under which everything is served.
+        version: version of the server.
+        channels: the WebSocket endpoints.
+        path_prefix: path under which the server is mounted.
     """
     messages = {
         schema_name(schema): schema
@@ -38,7 +38,7 @@ def asyncapi_document(version: str, channels: Sequence[Channel], path_prefix: st
                 "host": "{host}",
                 "pathname": path_prefix or "/",
                 "protocol": "wss",
-                "description": "The host that this document came from; ws without TLS.",
+                "description": "The host that serves this document; use ws without TLS.",
                 "variables": {"host": {"default": "localhost:8000"}},
             }
         },
@@ -67,8 +67,12 @@ def _channel(channel: Channel) -> dict[str, Any]:
 
 def _operations(channel: Channel) -> dict[str, Any]:
     return {
-        channel.listening: _operation(channel, "send", "What the server sends.", channel.server_messages),
-        channel.speaking: _operation(channel, "receive", "What a client may send.", channel.client_messages),
+        channel.listening: _operation(
+            channel, "send", "Messages sent by the server.", channel.server_messages
+        ),
+        channel.speaking: _operation(
+            channel, "receive", "Messages accepted from clients.", channel.client_messages
+        ),
     }
 
 
@@ -98,7 +102,7 @@ def _operation(
 
 
 def _json_schemas(schemas: Sequence[type[Schema]]) -> dict[str, Any]:
-    """The schemas, and those they contain, in JSON Schema, which OpenAPI 3.1 shares with AsyncAPI 3."""
+    """Convert schemas, and those nested in them, to JSON Schema, which OpenAPI 3.1 and AsyncAPI 3 share."""
     plugin = MarshmallowPlugin(schema_name_resolver=schema_name)
     spec = APISpec("", "", openapi_version="3.1.0", plugins=[plugin])
     for schema in schemas:

@@ -1,4 +1,4 @@
-"""The doors as AsyncAPI shows them: one row for every address that sockets are served at."""
+"""The WebSocket endpoints as described in the AsyncAPI document, one row each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from api.ws.messages import Ping, Pong
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A door's description.
+    """The description of a WebSocket endpoint.
 
     Attributes:
-        name: among the channels.
-        address: with its parameters in braces.
-        description: for people.
-        listening: name of the operation by which the server sends.
-        speaking: name of the operation by which clients do.
-        query: what may stand in the query of the handshake.
-        server_messages: what the server sends; the name of a schema is the name of its message.
-        client_messages: what a client may send.
-        parameters: what stands for each parameter of the address.
+        name: unique name of the channel.
+        address: path, with parameters in braces.
+        description: one sentence for the document.
+        listening: name of the operation that receives the server's messages.
+        speaking: name of the operation that sends the client's messages.
+        query: schema of the handshake's query.
+        server_messages: messages sent by the server; a message has the name of its schema.
+        client_messages: messages accepted from clients.
+        parameters: description of each path parameter.
     """
 
     name: str
@@ -54,7 +54,7 @@ CHANNELS = (
     Channel(
         "events",
         "/ws",
-        "How much is left of the events that a client subscribes to.",
+        "Availability of the events that a client subscribes to.",
         "followEvents",
         "chooseEvents",
         EventQuery,
@@ -64,7 +64,7 @@ CHANNELS = (
     Channel(
         "event",
         "/ws/events/{eventId}",
-        "How much is left of one event, and of those that a client subscribes to besides.",
+        "Availability of one event, and of other events that a client subscribes to.",
         "followEvent",
         "chooseMoreEvents",
         EventQuery,
@@ -75,12 +75,12 @@ CHANNELS = (
     Channel(
         "rooms",
         "/ws/{clientId}",
-        "Rooms in which seats are selected and seen to be selected.",
+        "Rooms whose clients select seats and see each other's selections.",
         "watchRooms",
         "selectSeats",
         RoomQuery,
         (*ROOM_SERVER_MESSAGES, Pong),
         (*ROOM_CLIENT_MESSAGES, Ping),
-        {"clientId": "What others call the client: 1 to 64 letters, digits or characters of ._:-"},
+        {"clientId": "Id of the client, visible to others: 1 to 64 letters, digits or characters of ._:-"},
     ),
 )

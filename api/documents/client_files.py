@@ -1,4 +1,4 @@
-"""`/client/`: the JavaScript client (docs/client.md), so that pages need no copy of their own."""
+"""`/client/`: serves the JavaScript client (docs/client.md), so that pages need not bundle a copy."""
 
 from importlib.resources import files
 
@@ -8,18 +8,18 @@ from api.documents.static_files import StaticFile
 
 
 class ClientFile(StaticFile):
-    """A module of the client."""
+    """A module of the JavaScript client."""
 
     route = "/client/{file}"
-    # Asked for anew each time (and answered with 304), or modules of two releases might meet in a page.
+    # Browsers must revalidate (and get a 304); otherwise a page could mix modules of two releases.
     caching = "no-cache"
 
     def set_extra_headers(self, path: str) -> None:
-        """Let pages of any site import it: browsers fetch modules by CORS, and nothing in it is secret."""
+        """Allow pages of any site to import the module. Browsers load modules with CORS; it is public."""
         super().set_extra_headers(path)
         self.set_header("Access-Control-Allow-Origin", "*")
 
 
 def client_routes() -> list[URLSpec]:
-    """The route of the client's modules."""
+    """Return the route that serves the client's modules."""
     return [URLSpec(r"/client/(\w+\.js)", ClientFile, {"path": str(files("web") / "client")})]

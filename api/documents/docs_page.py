@@ -1,4 +1,4 @@
-"""`/docs`: Swagger UI over our own OpenAPI document, with every byte of it served from here."""
+"""`/docs`: Swagger UI for the OpenAPI document, served entirely from this server."""
 
 from importlib.resources import files
 
@@ -18,7 +18,7 @@ _HEADERS = {
     ),
 }
 
-# All addresses are relative to the page, so that they hold under any prefix.
+# All URLs are relative to the page, so that they work under any path prefix.
 _PAGE = b"""\
 <!DOCTYPE html>
 <html lang="en">
@@ -50,25 +50,25 @@ SwaggerUIBundle({
 
 @docs_page.get("", access=Access.PUBLIC, media_type="text/html")
 async def documentation(call: Call) -> Answer:
-    """This documentation as a page."""
+    """Get this documentation as a web page."""
     return Answer(200, Body(_PAGE), _HEADERS, "text/html; charset=utf-8")
 
 
 @docs_page.get("/page.js", access=Access.PUBLIC, media_type="text/javascript")
 async def documentation_script(call: Call) -> Answer:
-    """The script of the documentation's page."""
+    """Get the script of the documentation page."""
     return Answer(200, Body(_SCRIPT), _HEADERS, "text/javascript; charset=utf-8")
 
 
 class Asset(StaticFile):
-    """A file of Swagger UI, out of the package that brings it."""
+    """A file of Swagger UI, from the installed package."""
 
     route = "/docs/assets/{file}"
-    # It only changes with the package.
+    # Files change only with the package.
     caching = "public, max-age=86400"
 
 
 def asset_routes() -> list[URLSpec]:
-    """The route of Swagger UI's files."""
+    """Return the route that serves Swagger UI's files."""
     assets = str(files("swagger_ui") / "static")
     return [URLSpec(r"/docs/assets/([\w.-]+\.(?:js|css|png))", Asset, {"path": assets})]

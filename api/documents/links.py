@@ -1,7 +1,7 @@
-"""Links in the OpenAPI document: from an operation that creates something to all that take its id.
+"""Links in the OpenAPI document: from an operation that creates a record to all operations that take its id.
 
-Nothing declares them. What an id in a path stands for is told by the operation that reads it: since
-`GET /api/v1/cinemas/{cinema_id}` answers a Cinema, whatever creates a Cinema makes a `cinema_id`.
+Links are derived, not declared. The operation that reads a record tells which path parameter is its id:
+`GET /api/v1/cinemas/{cinema_id}` returns a Cinema, so an operation that creates a Cinema gives a `cinema_id`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +12,11 @@ from marshmallow import Schema
 from api.rest.endpoint import Endpoint
 
 Links = Mapping[str, Mapping[str, Any]]
-"""Links by their names, which are those of the operations they lead to."""
+"""OpenAPI link objects, by the name of the target operation."""
 
 
 def links_by_creator(endpoints: Sequence[Endpoint]) -> dict[str, Links]:
-    """The links of all operations that have some, by their names."""
+    """Return the links of each operation that has any, by the operation's name."""
     id_names = {
         _shape(endpoint): endpoint.path_parameters[-1] for endpoint in endpoints if _reads_one(endpoint)
     }

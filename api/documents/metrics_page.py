@@ -1,7 +1,6 @@
-"""`/metrics`, for those who may read it.
+"""`/metrics`, on the API's port or on a separate one (`MetricsApplication` in `api.application`).
 
-It is served with the API or on a port of its own (`MetricsApplication` in `api.application`). If a token is
-set, either port requires it.
+If a metrics token is set, both ports require it.
 """
 
 from api.bodies import Body
@@ -15,13 +14,13 @@ metrics_page = Resource("", tag="Server")
 
 
 class MetricsClosed(ApiError):
-    """Figures about the server are not served here."""
+    """Metrics are not served on this port."""
 
     status, code = 403, "metrics_closed"
 
     def __init__(self) -> None:
         super().__init__(
-            "Metrics are not served here; FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN opens them"
+            "Metrics are not served here; set FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN to enable them"
         )
 
 
@@ -32,7 +31,10 @@ class MetricsClosed(ApiError):
     refusals=(NotAuthenticated, TokenRefused, MetricsClosed),
 )
 async def metrics(call: Call) -> Answer:
-    """Metrics for Prometheus. The server's settings say whether a Bearer token is needed."""
+    """Get metrics for Prometheus.
+
+    Requires a Bearer token if the server's settings have one.
+    """
     services = call.services
     if services.metrics_token:
         require_secret(credentials_in(call.headers.get("Authorization", "")), services.metrics_token)

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, derived from the declarations of the operations and from nothing else."""
+"""Builds the OpenAPI 3.1 document from the declarations of the operations."""
 
 import inspect
 from collections import defaultdict
@@ -37,18 +37,18 @@ from api.sales.representations import TicketSold
 from engine.errors import EngineError, OutcomeUnknown, Unavailable
 
 _DESCRIPTION = """\
-Real-time seat reservations: REST as the seat guides describe it, with live updates on WebSockets
+Real-time seat reservations over REST, with live updates over WebSockets
 (see [asyncapi.json](asyncapi.json)).
 
-Reservations are soft: they live in memory and are written behind. Tickets are hard: their answer is sent
-after the database has committed. No answer to a booking, or a 503, means that it may have happened; the
-same request with the same `payment_id` or `Idempotency-Key` tells.
+Reservations are kept in memory and written to the database in the background. Bookings are durable: the
+response is sent after the database has committed. If a booking gets no response, or a 503, it may still have
+happened; repeat the request with the same `payment_id` or `Idempotency-Key` to find out.
 
-Fields of a body that are not listed are refused by name, and so are query parameters where an operation has
-some; the fields of an OAuth2 form and of WebSocket messages are not."""
+Unknown fields in request bodies are refused with an error that names them, and so are unknown query
+parameters of operations that take any. Unknown fields of OAuth2 forms and WebSocket messages are ignored."""
 
 _FIELDS = OpenAPIConverter("3.1.0", schema_name_resolver=lambda schema: None, spec=None)  # type: ignore[arg-type]
-"""Describes answers that are no records, such as a list of words."""
+"""Describes responses that are not records, such as a list of strings."""
 
 _NAMES: Mapping[type[Schema], str] = {
     ProblemShape: "Problem",
@@ -70,28 +70,28 @@ LOGIN_PATH = "/api/v1/auth/login"
 _BINARY: Mapping[str, Any] = {"type": "string", "format": "binary"}
 
 _RATE_HEADERS: Mapping[str, str] = {
-    "RateLimit-Limit": "Requests per minute, by the limit that is nearest.",
-    "RateLimit-Remaining": "How many of them are left.",
-    "RateLimit-Reset": "Seconds until they are counted anew.",
+    "RateLimit-Limit": "Requests per minute, for the limit closest to being reached.",
+    "RateLimit-Remaining": "Requests left under that limit.",
+    "RateLimit-Reset": "Seconds until the limit resets.",
 }
 
 _MEANINGS: Mapping[int, str] = {
-    400: "The request cannot be carried out",
-    401: "No valid token",
+    400: "The request is invalid",
+    401: "The token is missing or invalid",
     403: "Not allowed",
     404: "Not found",
-    409: "The present state forbids it",
+    409: "Conflict with the current state",
     413: "The body is too large",
-    415: "The body is of a kind that is not taken here",
-    421: "The Host field is not one of this server's names",
-    422: "The request has the wrong shape",
-    429: "Tried too often; see Retry-After",
-    503: "Not now; see Retry-After",
+    415: "The media type of the body is not supported",
+    421: "The Host header is not one of this server's names",
+    422: "Validation of the request failed",
+    429: "Too many requests; see Retry-After",
+    503: "Temporarily unavailable; see Retry-After",
 }
 
 
 class _Plugin(MarshmallowPlugin):
-    """Describes request schemas together with what they say of several fields."""
+    """Describes request schemas, with their rules across fields and their defaults."""
 
     class Converter(OpenAPIConverter):
         def schema2jsonschema(self, schema: Schema) -> dict[str, Any]:
@@ -99,34 +99,34 @@ class _Plugin(MarshmallowPlugin):
             if isinstance(schema, RequestSchema) and schema.exactly_one:
                 described["oneOf"] = [{"required": [name]} for name in schema.exactly_one]
             for described_field in described["properties"].values():
-                _say_default(described_field)
+                _move_default_to_description(described_field)
             return described
 
 
-def _say_default(described_field: dict[str, Any]) -> None:
+def _move_default_to_description(described_field: dict[str, Any]) -> None:
     """Move a field's default into its description.
 
-    Generators take `default` as a promise that the field is present, and then require it in requests.
+    Client generators read `default` as a promise that the field is present, and then require it in requests.
     """
     if "default" in described_field:
         default = described_field.pop("default")
         if default not in (None, ""):
-            said = f"By default {orjson.dumps(default).decode()}."
+            sentence = f"By default {orjson.dumps(default).decode()}."
             described_field["description"] = " ".join(
-                filter(None, (described_field.get("description"), said))
+                filter(None, (described_field.get("description"), sentence))
             )
 
 
 def openapi_document(
     endpoints: Sequence[Endpoint], version: str, limits: Limits, path_prefix: str = ""
 ) -> dict[str, Any]:
-    """The document.
+    """Return the OpenAPI document.
 
     Args:
-        endpoints: every operation that is served.
-        version: of the server.
-        limits: the bounds of requests, which the document states.
-        path_prefix: the path under which everything is served.
+        endpoints: all operations.
+        version: version of the server.
+        limits: limits of requests, stated in the document.
+        path_prefix: path under which the server is mounted.
     """
     spec = APISpec(
         title="Frontrow",
@@ -140,13 +140,18 @@ def openapi_document(
         spec.tag({"name": name, "description": description})
     spec.components.security_scheme(
         "token",
-        {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A token from a log-in."},
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "Access token of a log-in.",
+        },
     )
     spec.components.security_scheme(
         "password",
         {
             "type": "oauth2",
-            "description": "User name (the e-mail address) and password; client id and secret stay empty.",
+            "description": "User name (the e-mail address) and password; leave client id and secret empty.",
             "flows": {"password": {"tokenUrl": f"{path_prefix}{LOGIN_PATH}", "scopes": {}}},
         },
     )
@@ -164,7 +169,7 @@ def openapi_document(
 
 
 def with_ecma_patterns(node: Any) -> Any:
-    """A document, or a part of one, with every pattern converted by `ecma_pattern`."""
+    """Return a document, or a part of one, with every pattern converted by `ecma_pattern`."""
     if isinstance(node, dict):
         return {
             name: ecma_pattern(value)
@@ -176,17 +181,18 @@ def with_ecma_patterns(node: Any) -> Any:
 
 
 def ecma_pattern(pattern: str) -> str:
-    r"""Convert a pattern for `re.match` to ECMA 262, which JSON Schema uses, unanchored.
+    r"""Convert a pattern for `re.match` to an unanchored ECMA 262 pattern, as JSON Schema uses it.
 
     Args:
-        pattern: ends in `\Z` where the whole text has to match; in Python `$` passes over a line feed.
+        pattern: ends in `\Z` to match the whole text, because Python's `$` also matches before a final
+            newline.
     """
     begun = pattern if pattern.startswith("^") else f"^{pattern}"
     return f"{begun[:-2]}$" if begun.endswith(r"\Z") else begun
 
 
 def schema_name(schema: Schema | type[Schema]) -> str:
-    """What a schema is called among the components of a document."""
+    """Return the name of a schema among a document's components."""
     kind = schema if isinstance(schema, type) else type(schema)
     return _NAMES.get(kind, kind.__name__)
 
@@ -210,8 +216,8 @@ def _operation(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
 
 def _request_content(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
     content: dict[str, Any] = {}
-    # The OAuth2 form is not listed: the security scheme `password` says all of it, and of an operation with
-    # two kinds of body openapi-python-client makes a module that cannot be imported.
+    # The OAuth2 form is omitted: the security scheme `password` describes it, and openapi-python-client
+    # generates a module that cannot be imported for an operation with two kinds of body.
     if endpoint.body:
         schema = endpoint.body(limits)
         content["application/json"] = {"schema": schema, "example": body_example(schema)}
@@ -252,7 +258,8 @@ def _parameters(endpoint: Endpoint, limits: Limits) -> list[dict[str, Any]]:
             {
                 "in": "header",
                 "name": KEY_HEADER,
-                "description": "The same key with the same request is answered again, not carried out again.",
+                "description": "A repeated request with the same key gets the first response and is not "
+                "executed again.",
                 "schema": {
                     "type": "string",
                     "minLength": 1,
@@ -269,9 +276,9 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.style.rate_limited:
         headers |= _RATE_HEADERS
     if endpoint.keyed:
-        headers[REPLAYED_HEADER] = "`true` if the answer is that of an earlier request under the same key."
+        headers[REPLAYED_HEADER] = "`true` if this repeats the response to an earlier request with this key."
     response: dict[str, Any] = {
-        "description": "Done" if endpoint.status != 204 else "Done; there is nothing to say",
+        "description": "Success" if endpoint.status != 204 else "Success, without content",
         "headers": {
             name: {"description": meaning, "schema": {"type": "string"}} for name, meaning in headers.items()
         },
@@ -305,7 +312,7 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]]:
-    """Everything the operation may be refused for: its own reasons and those of what precedes it."""
+    """Yield every error the operation may end in: its own, and those of the checks before it."""
     yield from endpoint.refusals
     yield from (OriginRefused, HostRefused)
     yield BodyTooLarge

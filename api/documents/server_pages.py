@@ -1,4 +1,4 @@
-"""What the server says about itself: welcome, health, readiness, sockets."""
+"""Status pages of the server: welcome, health, readiness, socket counts."""
 
 from collections.abc import Mapping
 
@@ -19,8 +19,6 @@ _LINKS: Mapping[str, str] = {
 
 
 class Welcome(Schema):
-    """The front door."""
-
     name = fields.String(required=True, metadata={"example": "Frontrow"})
     message = fields.String(required=True)
     version = fields.String(required=True)
@@ -41,29 +39,30 @@ async def welcome(call: Call) -> Document:
 
 
 class Alive(Schema):
-    """A sign of life."""
-
     status = fields.String(required=True, validate=validate.Equal("ok"))
 
 
 @server_pages.get("/healthz", access=Access.PUBLIC, answers=Alive)
 async def health(call: Call) -> Document:
-    """Whether the process is alive."""
+    """Check that the process is alive."""
     return {"status": "ok"}
 
 
 class Ready(Schema):
-    """Whether requests can be served; with 503, why not."""
+    """Readiness; `reasons` is filled in 503 responses."""
 
     status = fields.String(required=True, validate=validate.OneOf(("ready", "unavailable")))
     reasons = fields.Dict(
-        keys=fields.String(), values=fields.String(), required=True, metadata={"description": "By component."}
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"description": "Problems by component."},
     )
 
 
 @server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
 async def readiness(call: Call) -> Answer:
-    """Whether the server can do its work: the database answers and takes what is written."""
+    """Check that the server is ready: the database answers and accepts writes."""
     reasons = await call.services.readiness()
     if reasons:
         return Answer.of({"status": "unavailable", "reasons": dict(reasons)}, 503, {"Retry-After": "1"})
@@ -71,8 +70,6 @@ async def readiness(call: Call) -> Answer:
 
 
 class SocketStatistics(Schema):
-    """The sockets that watch screenings."""
-
     total_connections = fields.Integer(required=True, metadata={"example": 42})
     active_screenings = fields.List(fields.Integer(), required=True, metadata={"example": [123, 124, 125]})
     screening_details = fields.Dict(
@@ -82,7 +79,7 @@ class SocketStatistics(Schema):
 
 @server_pages.get("/ws/stats", access=Access.PUBLIC, answers=SocketStatistics)
 async def socket_statistics(call: Call) -> Document:
-    """How many sockets watch which screening."""
+    """Get the number of sockets watching each screening."""
     connections = call.services.hub.connections
     watched = sorted(connections)
     return {

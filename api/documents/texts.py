@@ -1,6 +1,6 @@
-"""Texts of the OpenAPI document beside its operations: the tags, in order, and examples.
+"""Tags and examples of the OpenAPI document.
 
-`/docs` and generated documentation follow the order: seats first, then what a seller of tickets needs next.
+`/docs` and generated documentation show tags in this order: seats first, then the rest of ticket selling.
 """
 
 from collections.abc import Mapping
@@ -13,29 +13,29 @@ from api.rest.fields import RequestSchema
 TAGS: Mapping[str, str] = {
     "Seat reservations": "Hold seats of a screening for some minutes: reserve, toggle, extend, cancel, and "
     "see which seats are free.",
-    "Tickets": "Buy seats, with or without a reservation; show, cancel and pay for tickets.",
-    "Authentication": "Accounts, log-in and log-out, and passwords. `POST /api/v1/auth/login` gives the "
-    "token that other operations ask for.",
-    "Screenings": "When and where something is shown, and for how much.",
-    "Showtimes": "Screenings to come with their movie, cinema and room, as programmes print them.",
+    "Tickets": "Book seats, with or without a reservation; list, cancel and pay for tickets.",
+    "Authentication": "Accounts, log-in and log-out, and passwords. `POST /api/v1/auth/login` returns "
+    "the token that other operations require.",
+    "Screenings": "Screenings of movies: room, time and price.",
+    "Showtimes": "Upcoming screenings with their movie, cinema and room.",
     "Seats": "The seats of a cinema's rooms.",
     "Rooms": "The rooms (halls) of cinemas.",
     "Cinemas": "Cinemas, and what they show.",
-    "Movies": "What is shown, found by whatever somebody remembers of it.",
-    "Cast": "Who plays in movies.",
-    "Reviews": "What users think of movies.",
-    "Favorites": "Cinemas that a user likes.",
+    "Movies": "Movies, with search, filters and recommendations.",
+    "Cast": "Cast and crew of movies.",
+    "Reviews": "Users' reviews of movies.",
+    "Favorites": "A user's favourite cinemas.",
     "Users": "Profiles, pictures, preferences and searches.",
     "Events": "Events that sell tickets by quantity.",
-    "Ticket types": "What an event sells: how many, when and for how much.",
+    "Ticket types": "The ticket types of events: capacity, price and sales period.",
     "Reservations": "Reserve and buy tickets of events by quantity, also as a guest.",
-    "Live selections": "What is selected in the rooms of the WebSocket `/ws/{client_id}`, and how many "
-    "sockets there are; see `/asyncapi.json`.",
-    "Statistics": "Figures for those who run the house.",
-    "Server": "Whether the server is alive and ready, and its metrics.",
+    "Live selections": "Selections in the rooms of the WebSocket `/ws/{client_id}`, and the number of "
+    "sockets; see `/asyncapi.json`.",
+    "Statistics": "Sales statistics for administrators.",
+    "Server": "Health, readiness and metrics of the server.",
     "Documentation": "This documentation, for people and for machines.",
 }
-"""Every tag with its description, in the order in which they are shown."""
+"""Descriptions of the tags, in the order in which they are shown."""
 
 _IDS_IN_PATHS: Mapping[str, int | str] = {
     "screening_id": 123,
@@ -49,20 +49,20 @@ _IDS_IN_PATHS: Mapping[str, int | str] = {
 
 
 def id_example(name: str, *, text: bool) -> int | str:
-    """An example of an id in a path, as in the guides where they have one.
+    """Return an example of an id in a path, taken from the guides where they have one.
 
     Args:
-        name: of the parameter.
-        text: whether ids of this endpoint are strings.
+        name: name of the path parameter.
+        text: whether the endpoint's ids are strings.
     """
     return _IDS_IN_PATHS.get(name, "funcion_123" if text else 1)
 
 
 def body_example(schema: RequestSchema) -> dict[str, Any]:
-    """An example of a body, made of the examples of its fields.
+    """Return an example of a request body, built from the examples of its fields.
 
     Raises:
-        ValueError: a field that must be given has no example.
+        ValueError: a required field has no example.
     """
     example: dict[str, Any] = {}
     for name, field in schema.load_fields.items():
