@@ -1,17 +1,17 @@
-"""Limits on how often something may be tried, counted in one place for the whole server.
+"""All rate limiting: attempts per key, frames per socket, and requests to the public API.
 
-`Limiter` counts attempts by key (an account, an address) in a sliding window: no period as long as the window
-ever has more attempts than the limit. A token bucket, or GCRA, would let twice the limit through within one
-window, which is too much for passwords. Attempts are counted in slices of a tenth of the window, at most
-eleven per key; a slice counts in full until its last attempt is older than the window.
+`Limiter` counts attempts by key (an account, an address) in a sliding window, so that no period as long as
+the window ever has more attempts than the limit. A token bucket or GCRA would allow twice the limit within
+one window, too many for passwords. Attempts are counted in slices of a tenth of the window, at most eleven
+per key; a slice counts in full until its last attempt is older than the window.
 
-`TokenBucket` limits a single sender, who has a rate to keep up and a burst on top of it: the frames of a
-WebSocket. It is five numbers, and costs nothing while its socket is idle.
+`TokenBucket` limits one sender to a rate with bursts: the frames of a WebSocket. It is five numbers, and
+costs nothing while its socket is idle.
 
-`RateLimits` counts requests to the public API with three limiters, and words the `RateLimit-*` headers.
+`RateLimits` counts requests to the public API with three limiters, and builds the `RateLimit-*` headers.
 
-The library `limits` does not fit: its memory storage reads the system's clock itself, starts a timer thread,
-keeps an object with a lock for every attempt, and cannot take an attempt back.
+The library `limits` does not fit: its memory storage reads the system clock, starts a timer thread, keeps an
+object with a lock per attempt, and cannot uncount an attempt.
 """
 
 import math
@@ -30,19 +30,19 @@ _SLICES = 10
 
 
 def network_of(address: str) -> str:
-    """The key of a caller: an IPv4 address, or the /64 network that one IPv6 caller usually has."""
+    """Return the key of a client: its IPv4 address, or the /64 network that an IPv6 client usually has."""
     if ":" not in address:
         return address
     return str(ip_network((ip_address(address.partition("%")[0]), _IPV6_PREFIX_BITS), strict=False))
 
 
 class Quota(NamedTuple):
-    """What a key has left after an attempt.
+    """The quota of a key after an attempt.
 
     Attributes:
         limit: attempts per window.
-        remaining: how many are left; below zero if there was none for this one.
-        resets_in_seconds: until the oldest attempts no longer count, at least 1.
+        remaining: attempts left; negative if this one exceeded the limit.
+        resets_in_seconds: time until the oldest attempts no longer count, at least 1.
     """
 
     limit: int
@@ -52,7 +52,7 @@ class Quota(NamedTuple):
 
 @dataclass(slots=True)
 class _Slice:
-    """Attempts that were made shortly after one another."""
+    """Attempts within a tenth of the window."""
 
     first_at: float
     last_at: float
@@ -64,7 +64,7 @@ class _Window:
     """The attempts of one key, oldest slice first.
 
     Attributes:
-        rank: the `count` under which `Limiter` has filed the window.
+        rank: the `count` under which `Limiter` files the window.
     """
 
     slices: list[_Slice] = field(default_factory=list)
@@ -72,7 +72,7 @@ class _Window:
     rank: int = 0
 
     def expire(self, until: float) -> None:
-        """Drop the slices whose last attempt was made then or before."""
+        """Drop the slices whose last attempt was at `until` or before."""
         while self.slices and self.slices[0].last_at <= until:
             self.count -= self.slices.pop(0).count
 
@@ -80,16 +80,16 @@ class _Window:
 class Limiter:
     """Counts attempts by key in a sliding window.
 
-    Memory is bounded as in the Space-Saving algorithm (Metwally and others, 2005): when there are too many
-    keys, a new one takes over the window of the key with the fewest attempts, those attempts included. So a
-    key may be counted too high, but never too low: nobody wins attempts back by naming many other keys. It is
-    too high by no more than all attempts in a window divided by `keys_limit`.
+    Memory is bounded as in the Space-Saving algorithm (Metwally and others, 2005): if there are too many
+    keys, a new key takes over the window of the key with the fewest attempts, including those attempts. So a
+    count may be too high but never too low, and an attacker gains no attempts by using many other keys. The
+    excess is at most the number of all attempts in a window divided by `keys_limit`.
 
     Args:
         limit: attempts per window.
         window_seconds: length of the window.
-        now: the time in seconds, from a clock that is never set back.
-        keys_limit: keys that are remembered.
+        now: returns the time in seconds; monotonic.
+        keys_limit: most keys to track.
     """
 
     def __init__(
@@ -100,21 +100,21 @@ class Limiter:
         self._now = now
         self._keys_limit = keys_limit
         self._windows: dict[str, _Window] = {}
-        # The keys by rank, those of one rank in the order in which they were counted.
+        # Keys by rank; keys of one rank in the order of their last attempt.
         self._ranks: dict[int, dict[str, None]] = {}
 
     def attempt(self, key: str) -> None:
-        """Count an attempt, before it is made.
+        """Count an attempt. Call this before making it.
 
         Raises:
-            TooManyAttempts: it must not be made.
+            TooManyAttempts: the limit is reached; do not make the attempt.
         """
         quota = self.count(key)
         if quota.remaining < 0:
             raise TooManyAttempts(quota.resets_in_seconds)
 
     def count(self, key: str) -> Quota:
-        """Count an attempt, unless there are too many already, and return what is left."""
+        """Count an attempt, unless the limit is reached, and return the quota."""
         now = self._now()
         expired_at = now - self._window_seconds
         window = self._taken_out(key) or self._unused(expired_at)
@@ -137,11 +137,11 @@ class Limiter:
         return Quota(self._limit, remaining, max(1, math.ceil(resets_in_seconds)))
 
     def forgive(self, key: str) -> None:
-        """Forget the attempts of a key, since one has succeeded."""
+        """Reset a key, because one of its attempts has succeeded."""
         self._taken_out(key)
 
     def retract(self, key: str) -> None:
-        """Take the latest attempt back."""
+        """Uncount the latest attempt of a key."""
         window = self._windows.get(key)
         if window and window.count:
             window.count -= 1
@@ -159,7 +159,7 @@ class Limiter:
         return window
 
     def _unused(self, expired_at: float) -> _Window:
-        """A window for a new key."""
+        """Return a window for a new key, taken over from another key if there are too many."""
         if len(self._windows) >= self._keys_limit:
             for rank in tuple(self._ranks.values()):
                 self._forget_expired(rank, expired_at)
@@ -181,9 +181,9 @@ class TokenBucket:
     """Admits `per_second` on average, and up to `burst` at once.
 
     Args:
-        per_second: how many are admitted in the long run.
-        burst: how many are admitted at once after a pause.
-        now: seconds, from any monotonic clock.
+        per_second: sustained rate.
+        burst: number admitted at once after a pause.
+        now: returns the time in seconds; monotonic.
     """
 
     __slots__ = ("_burst", "_left", "_now", "_per_second", "_seen_at")
@@ -196,7 +196,7 @@ class TokenBucket:
         self._seen_at = now()
 
     def admits(self) -> bool:
-        """Count one, and return whether it is within the rate."""
+        """Count one event and return whether it is within the rate."""
         now = self._now()
         left = self._left + (now - self._seen_at) * self._per_second
         if left > self._burst:
@@ -210,22 +210,20 @@ class TokenBucket:
 
 
 class RateLimited(TooManyAttempts):
-    """The caller has made too many requests."""
-
     code = "rate_limited"
     detail = "Too many requests; try again later"
 
 
 class RateLimits:
-    """Counts the requests of all callers of the public API.
+    """Counts the requests of all clients of the public API.
 
-    A request counts for its address, before anything is done for it, and for the session or user it is made
-    for, as soon as that is known. Making sessions and reservations counts once more for the address: a bot
-    could take a new session for each reservation, so the address is what bounds it.
+    A request first counts for its IP address, before any other work, and then for its session or user, once
+    that is known. Creating a session or a reservation also counts separately for the address, because a bot
+    could use a new session for each reservation.
 
     Args:
-        limits: how many there may be per minute.
-        now: the time in seconds.
+        limits: requests per minute.
+        now: returns the time in seconds; monotonic.
     """
 
     def __init__(self, limits: Limits, now: Callable[[], float] = time.monotonic) -> None:
@@ -234,16 +232,16 @@ class RateLimits:
         self.creations = Limiter(limits.guest_creations_per_address, PUBLIC_WINDOW_SECONDS, now)
 
     def tally(self, address: str) -> "Tally":
-        """Begin to count one request from an address."""
+        """Return the counter of one request from an IP address."""
         return Tally(self, network_of(address))
 
 
 class Tally:
-    """Counts one request on each limit that applies to it.
+    """Counts one request against each limit that applies to it.
 
     Args:
         limits: the limiters.
-        network: where the request comes from.
+        network: key of the client, from `network_of`.
     """
 
     def __init__(self, limits: RateLimits, network: str) -> None:
@@ -253,7 +251,7 @@ class Tally:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The `RateLimit-*` headers of the answer, of the limit that is nearest."""
+        """The `RateLimit-*` response headers, for the limit with the fewest requests remaining."""
         if self._nearest is None:
             return {}
         return {
@@ -263,26 +261,26 @@ class Tally:
         }
 
     def count_request(self) -> None:
-        """Count the request for its address.
+        """Count the request for its IP address.
 
         Raises:
-            RateLimited: there were too many.
+            RateLimited: the limit is exceeded.
         """
         self._count(self._limits.of_address, self._network)
 
     def count_caller(self, holder: str) -> None:
-        """Count it for a session or user.
+        """Count the request for a session or user.
 
         Raises:
-            RateLimited: there were too many.
+            RateLimited: the limit is exceeded.
         """
         self._count(self._limits.of_caller, holder)
 
     def count_creation(self) -> None:
-        """Count the session or reservation that it is going to make.
+        """Count the creation of a session or reservation.
 
         Raises:
-            RateLimited: there were too many.
+            RateLimited: the limit is exceeded.
         """
         self._count(self._limits.creations, self._network)
 

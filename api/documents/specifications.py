@@ -1,4 +1,4 @@
-"""`/openapi.json` and `/asyncapi.json`: the documents that describe everything else."""
+"""`/openapi.json` and `/asyncapi.json`."""
 
 from functools import lru_cache
 from typing import Any
@@ -16,26 +16,26 @@ _KEPT = 4
 def specifications_of(
     resources: tuple[Resource, ...], version: str, bounds: tuple[Any, ...], prefix: str
 ) -> Resource:
-    """The resource that serves both documents.
+    """Return the resource that serves both documents.
 
-    Writing them is nearly all of the work at the start of a server, so servers in one process share them.
+    Building them takes most of a server's start-up time, so servers in one process share them.
 
     Args:
-        resources: everything else that is served.
-        version: of the server.
-        bounds: the fields of `Limits`, in order.
-        prefix: of every path, as clients see it.
+        resources: the resources to describe.
+        version: version of the server.
+        bounds: values of `Limits`, in order of its fields.
+        prefix: path prefix, as clients see it.
     """
     specifications = Resource("", tag="Documentation")
 
     @specifications.get("/openapi.json", access=Access.PUBLIC)
     async def openapi(call: Call) -> Answer:
-        """The OpenAPI document."""
+        """Get the OpenAPI document."""
         return openapi_answer
 
     @specifications.get("/asyncapi.json", access=Access.PUBLIC)
     async def asyncapi(call: Call) -> Answer:
-        """The AsyncAPI document of the sockets."""
+        """Get the AsyncAPI document of the WebSockets."""
         return asyncapi_answer
 
     described = [endpoint for resource in (*resources, specifications) for endpoint in resource.endpoints]
