@@ -44,6 +44,7 @@ from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
 from api.rest.path_prefix import under
 from api.rest.routes import Routes
+from api.rest.straight import StraightRoad
 from api.rest.unfinished import UnfinishedWork
 from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
@@ -102,6 +103,7 @@ class ResourceApplication(Application):
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services)
+        self.answer_plain = StraightRoad(self._rest).answer
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

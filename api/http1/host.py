@@ -1,7 +1,8 @@
 """What a connection and its server know of each other."""
 
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
@@ -37,11 +38,23 @@ class HostedConnection(Protocol):
         """End at once, whatever is going on."""
 
 
+AnswerPlain = Callable[[Sequence[bytes], Sequence[Any], bytes, Any], bytes | None]
+"""Answers a plain request (`api.http1.plain`), given its lines, its fields, its body and the connection.
+
+Returns the whole answer, ANSWERED_LATER, or None if the delegate has to take the request.
+"""
+
+
+def leave_plain(*_: object) -> None:
+    """Leave every request to the delegate."""
+
+
 class Host(Protocol):
     """A server, as its connections see it.
 
     Attributes:
         delegate: what requests are given to.
+        answer_plain: is offered plain requests first.
         limits: bounds of requests.
         max_body_bytes: what a body may not exceed, unless the handler says otherwise.
         report: told of refusals.
@@ -49,6 +62,7 @@ class Host(Protocol):
     """
 
     delegate: HTTPServerConnectionDelegate
+    answer_plain: AnswerPlain
     limits: Limits
     max_body_bytes: int
     report: RefusalReport

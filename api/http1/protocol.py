@@ -11,7 +11,7 @@ takes long is continued in the event loop's next iteration, so that one busy con
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
@@ -23,18 +23,24 @@ from api.http1.common_headers import new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.errors import MalformedRequest, RequestTimedOut, TooManyConnections
-from api.http1.head import RequestHead, parse_head
+from api.http1.head import END_OF_HEAD, RequestHead, parse_head
 from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.phase import Phase
+from api.http1.plain import CLOSE, LENGTH, read_fields
 from api.http1.refusal import Refusal, refusal_octets
 
 log = logging.getLogger("frontrow.http")
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TURN_SECONDS = 0.005
+_PLAIN_REQUESTS = 64
+"""Plain requests that are answered at once when they come together."""
+
+ANSWERED_LATER = b""
+"""Returned in place of an answer that an exchange will send."""
 # After its last answer a client that may still be sending gets this long, and may send this much, before the
 # connection is cut. Closing at once would answer it with a reset, which can overtake the answer.
 _LINGER_SECONDS = 2.0
@@ -89,9 +95,64 @@ class Http1Protocol(asyncio.Protocol):
             self._lingered_bytes += len(data)
             if self._lingered_bytes > _LINGER_BYTES:
                 self.break_off()
-        else:
-            self._inflow.append(data)
-            self._advance()
+            return
+        idle = self._phase is Phase.HEAD and not self._inflow.waiting
+        if idle and self._persistent and self._outflow.writable:
+            data = self._answer_plain(data)
+            if not data:
+                return
+        self._inflow.append(data)
+        self._advance()
+
+    def _answer_plain(self, data: bytes) -> bytes:
+        """Answer the plain requests that the data begins with, if they are complete. Returns the rest."""
+        answer_plain, limits = self._host.answer_plain, self._limits
+        answers: list[bytes] = []
+        at = 0
+        while at < len(data) and len(answers) < _PLAIN_REQUESTS:
+            end = data.find(END_OF_HEAD, at)
+            if end < 0 or end + len(END_OF_HEAD) - at > limits.header_bytes:
+                break
+            lines = data[at:end].split(b"\r\n")
+            fields = read_fields(lines) if len(lines) - 1 <= limits.header_count else None
+            if fields is None:
+                break
+            start = end + len(END_OF_HEAD)
+            stop = start + (fields[LENGTH] or 0)
+            if stop > len(data):
+                break
+            answer = answer_plain(lines, fields, data[start:stop], self)
+            if answer is None:
+                break
+            at = stop
+            if answer is ANSWERED_LATER:
+                break
+            answers.append(answer)
+            if fields[CLOSE]:
+                self._persistent = False
+                break
+        if answers:
+            self._wrote_lately = True
+            self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+            if not self._persistent:
+                self._close(lingering=at < len(data))
+                return b""
+            if self._phase is Phase.HEAD:
+                self._deadline.set(limits.keep_alive_seconds)
+        return data[at:]
+
+    def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:
+        """Begin a request that has been read whole, and is to be answered later."""
+        head = parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
+        limits = self._limits
+        self._persistent = self._persistent and head.persistent
+        self._request = request = RequestConnection(
+            self, head, self._persistent, self._host.max_body_bytes, limits.body_timeout_seconds
+        )
+        self._request_complete = True
+        self._phase = Phase.ANSWER
+        self._await_handler()
+        return request
 
     def eof_received(self) -> bool:
         """The client sends nothing more. It may have left, or wait for the answers to what it has sent."""

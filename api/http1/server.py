@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
-from api.http1.host import Admission, HostedConnection
+from api.http1.host import Admission, AnswerPlain, HostedConnection, leave_plain
 from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
@@ -40,6 +40,7 @@ class Http1Server:
         proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         self.delegate = delegate
+        self.answer_plain: AnswerPlain = getattr(delegate, "answer_plain", leave_plain)
         self.limits = limits
         self.max_body_bytes = max_body_bytes
         self.report = report

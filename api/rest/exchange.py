@@ -24,6 +24,7 @@ from api.http1.errors import BodyTooLarge
 from api.http1.head import RequestHead
 from api.http1.http_server import DISCARDED_BODY_BYTES
 from api.identity.errors import HostRefused, OriginRefused
+from api.identity.tokens import Identity
 from api.json_log import log_access, log_refused_caller
 from api.rest.endpoint import Answer, Question
 from api.rest.errors import problem_of
@@ -32,6 +33,7 @@ from api.rest.operation import Operation
 from api.rest.plan import Plan
 from api.rest.request import Request
 from api.rest.routes import Routes
+from api.rest.styles import Style
 from api.services import Services
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_frames
 
@@ -304,15 +306,41 @@ class Exchange(httputil.HTTPMessageDelegate):
         elif not isinstance(asked.reply, asyncio.Future):
             return operation.written(asked.question.told(asked.reply))
         else:
-            self._question = asked.question
-            self._router.unanswered.add(asked.reply)
-            # It is called in the next turn at the earliest, when all that came in this one has been read.
-            # Clients whose answers leave together come back together, and a turn costs as much for one as
-            # for many.
-            asked.reply.add_done_callback(self._replied)
-            if operation.endpoint.durable:
-                self._bound_the_wait()
+            self._wait_for_reply(asked.question, asked.reply)
         return None
+
+    def take_over(
+        self,
+        started: float,
+        identity: Identity | None,
+        question: Question,
+        reply: "asyncio.Future[Any] | EngineError",
+    ) -> None:
+        """Answer a request whose question has been asked already.
+
+        Args:
+            started: by `time.perf_counter`, when the request began.
+            identity: who asked.
+            question: what was asked.
+            reply: what the engine will reply, or a refusal that is to be reconsidered.
+        """
+        self._started_at = started
+        if identity is not None:
+            self._user_id = identity.user_id
+        if isinstance(reply, EngineError):
+            self._reconsider(question, reply)
+        else:
+            self._wait_for_reply(question, reply)
+
+    def _wait_for_reply(self, question: Question, reply: "asyncio.Future[Any]") -> None:
+        self._question = question
+        self._router.unanswered.add(reply)
+        # It is called in the next turn at the earliest, when all that came in this one has been read.
+        # Clients whose answers leave together come back together, and a turn costs as much for one as
+        # for many.
+        reply.add_done_callback(self._replied)
+        if not reply.done():
+            self._bound_the_wait()
 
     def _bound_the_wait(self) -> None:
         """Answer the request within `ask_timeout_seconds`, whatever it waits for.
@@ -379,19 +407,9 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
 
     def _refused(self, error: BaseException) -> Answer:
-        style = self._plan.style
-        if isinstance(error, ApiError | EngineError):
-            if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
-                error = self._plan.operation.outcome_unknown(self._plan.headers)
-            try:
-                answer = Answer.of(*style.refused(problem_of(error)))
-                forget_frames(error)
-                return answer
-            except Exception as defect:
-                error = defect
-        log.error("request %s failed", self._request_id, exc_info=error)
-        forget_frames(error)
-        return Answer.of(*style.refused(problem_of(InternalError(self._request_id))))
+        if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
+            error = self._plan.operation.outcome_unknown(self._plan.headers)
+        return refusal_answer(error, self._plan.style, self._request_id)
 
     # Sending it.
 
@@ -474,6 +492,20 @@ class Exchange(httputil.HTTPMessageDelegate):
             request_id=self._request_id,
             user_id=self._user_id,
         )
+
+
+def refusal_answer(error: BaseException, style: Style, request_id: str) -> Answer:
+    """The answer to a request that ended in an error: a refusal, or 500 for a defect, which is logged."""
+    if isinstance(error, ApiError | EngineError):
+        try:
+            answer = Answer.of(*style.refused(problem_of(error)))
+            forget_frames(error)
+            return answer
+        except Exception as defect:
+            error = defect
+    log.error("request %s failed", request_id, exc_info=error)
+    forget_frames(error)
+    return Answer.of(*style.refused(problem_of(InternalError(request_id))))
 
 
 def _is_known(entity_tag: str | None, if_none_match: str) -> bool:

@@ -67,14 +67,19 @@ class Operation:
         self.endpoint = endpoint
         self._services = services
         self._keys = keys
-        self._unfinished = unfinished
+        self.unfinished = unfinished
         self._query = endpoint.query(services.limits) if endpoint.query else None
-        self._body = endpoint.body(services.limits) if endpoint.body else None
+        self.body = endpoint.body(services.limits) if endpoint.body else None
         self._form = endpoint.form(services.limits) if endpoint.form else None
         self._without_query = _defaults(self._query)
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self._waits = inspect.iscoroutinefunction(endpoint.handler)
+        self.straight = (
+            not self._waits
+            and endpoint.access in (Access.PUBLIC, Access.USER)
+            and not (endpoint.upload or endpoint.form or endpoint.body_optional or self._style.rate_limited)
+        )
 
     @property
     def body_limit_bytes(self) -> int:
@@ -143,9 +148,24 @@ class Operation:
             request.headers,
             request.uri,
             receipt,
-            self._unfinished,
+            self.unfinished,
         )
         return Prepared(call, arguments, keyed)
+
+    def ask(self, call: Call, arguments: Mapping[str, Any]) -> Question:
+        """What the engine is asked by a call of a straight operation."""
+        return cast(Question, self.endpoint.handler(call, **arguments))
+
+    def arguments_in_query(self, query: str) -> Mapping[str, Any]:
+        """The arguments that a query gives.
+
+        Raises:
+            InvalidInput: it is refused.
+        """
+        if self._query and (query or self._without_query is None):
+            request = Request({}, "", query, b"", "", None)
+            return cast(Mapping[str, Any], _parser.parse(self._query, request, location="query"))
+        return self._without_query or {}
 
     def asked(self, prepared: "Prepared") -> "Asked | None":
         """Put a request's question to the engine, if that is all there is to do.
@@ -205,7 +225,7 @@ class Operation:
             return OutcomeUnknown(f"repeat the request with the same {KEY_HEADER}")
         if endpoint.method != "POST":
             return OutcomeUnknown("repeat the request")
-        if self._body and "payment_id" in self._body.load_fields:
+        if self.body and "payment_id" in self.body.load_fields:
             return OutcomeUnknown(
                 "repeat the request if it has a payment_id, otherwise see first whether it has happened"
             )
@@ -225,14 +245,11 @@ class Operation:
 
     def _arguments(self, request: Request, in_path: Mapping[str, int | str]) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(in_path)
-        if self._query and (request.query or self._without_query is None):
-            arguments |= _parser.parse(self._query, request, location="query")
-        elif self._without_query:
-            arguments |= self._without_query
+        arguments |= self.arguments_in_query(request.query)
         if self._form and is_form(request):
             arguments |= _parser.parse(self._form, request, location="form")
-        elif self._body and (request.body or not self.endpoint.body_optional):
-            arguments |= _parser.body(self._body, request)
+        elif self.body and (request.body or not self.endpoint.body_optional):
+            arguments |= _parser.body(self.body, request)
         if self.endpoint.upload:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments

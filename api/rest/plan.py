@@ -5,13 +5,13 @@ a head alone is worked out here once, and remembered with it. What may change be
 same head stays out of it: whether a token is still valid, how many requests a caller has left.
 """
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
 from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, FieldLines, request_id_given
+from api.http1.plain import HOST_VALUE
 from api.rest.idempotency import REPLAYED_HEADER
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
@@ -21,8 +21,6 @@ from api.services import Services
 
 _SOCKETS = "/ws/"
 _ORIGINS_KEPT = 1024
-# RFC 9110, section 7.2, with the registered names of RFC 3986; brackets are an IPv6 address's.
-_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
 _EXPOSED_HEADERS = (
     "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
     f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
@@ -116,7 +114,7 @@ class Plan:
         self.origin_admitted = origin is None or services.allowed_origins.admits(
             origin, headers.get("Host"), scheme
         )
-        self.shared_fields = _shared_with(origin) if origin and self.origin_admitted else COMMON_HEADERS
+        self.shared_fields = shared_with(origin) if origin and self.origin_admitted else COMMON_HEADERS
 
 
 def _opens_socket(path: str, headers: HTTPHeaders) -> bool:
@@ -141,7 +139,7 @@ def credentials_in(authorization: str) -> str | None:
 
 
 @lru_cache(_ORIGINS_KEPT)
-def _shared_with(origin: str) -> FieldLines:
+def shared_with(origin: str) -> FieldLines:
     """What a page of this origin is allowed to read."""
     return FieldLines(
         {
@@ -156,5 +154,5 @@ def _require_host(host: str | None, version: str) -> None:
     if host is None:
         if version != "HTTP/1.0":
             raise HTTPInputError("Missing Host header")
-    elif not _HOST.fullmatch(host):
+    elif not HOST_VALUE.fullmatch(host):
         raise HTTPInputError("Invalid Host header")

@@ -1,0 +1,114 @@
+"""Reads the heads of plain requests by looking their lines up instead of parsing them.
+
+Clients repeat themselves: most header lines of a request have come before, on some connection. So a line is
+parsed once and remembered by its bytes. What differs from request to request (a token, a request id, a trace
+id) costs the parsing of its own line and nothing else.
+
+A request is plain if it is complete, in HTTP/1.1, and none of its fields changes how the connection goes on.
+Any other request, and any malformed one, is left to `api.http1.head`, which has the strict rules and the
+texts of refusals. So this module may give up at any time, but what it accepts must be beyond doubt:
+`parse_head` must find the same meaning in the same bytes. Tests compare the two.
+"""
+
+import re
+from typing import Any
+
+from api.http1.common_headers import request_id_given
+
+HOST, LENGTH, CREDENTIALS, REQUEST_ID, JSON, GZIP, ORIGIN = range(1, 8)
+FORWARDED_FOR, FORWARDED_PROTO, FORWARDED, CLOSE = range(8, 12)
+"""Places in the list that `read_fields` returns: LENGTH is an int; JSON, GZIP, CLOSE are True; others str."""
+
+HOST_VALUE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
+"""A Host field (RFC 9110, section 7.2, with the names of RFC 3986); brackets enclose an IPv6 address."""
+
+FORWARDING = {
+    "X-Forwarded-For": FORWARDED_FOR,
+    "X-Forwarded-Proto": FORWARDED_PROTO,
+    "Forwarded": FORWARDED,
+}
+"""The fields by which proxies report the client's address."""
+
+_PLACES = 12
+_IGNORED = (0, None)
+_UNUSUAL = (-1, None)
+
+_LINES_KEPT = 4096
+_LINE_BYTES = 1024
+_BEARER = b"authorization: bearer "
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
+
+_PLACE_OF = {
+    b"host": HOST,
+    b"x-request-id": REQUEST_ID,
+    b"origin": ORIGIN,
+    **{name.lower().encode(): place for name, place in FORWARDING.items()},
+}
+_NEVER_PLAIN = frozenset(
+    {
+        b"authorization",
+        b"expect",
+        b"idempotency-key",
+        b"if-none-match",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+# Their values differ from request to request, so remembering them would only push out others.
+_VARYING = frozenset(
+    {b"cookie", b"forwarded", b"traceparent", b"tracestate", b"x-forwarded-for", b"x-request-id"}
+)
+
+_known: dict[bytes, tuple[int, object]] = {}
+
+
+def read_fields(lines: list[bytes]) -> list[Any] | None:
+    """The fields of a head that matter to a plain request.
+
+    Args:
+        lines: of the head, without their ends; the first is the request line, which is not looked at.
+
+    Returns:
+        Values by place, None where there is no such field; or None if the request is not plain.
+    """
+    values: list[Any] = [None] * _PLACES
+    known = _known
+    for line in lines[1:]:
+        place, value = known.get(line) or _read(line)
+        if place:
+            if place < 0 or values[place] is not None:
+                return None
+            values[place] = value
+    return values
+
+
+def _read(line: bytes) -> tuple[int, object]:
+    if line[: len(_BEARER)].lower() == _BEARER:
+        token = line[len(_BEARER) :].decode("latin-1")
+        return (CREDENTIALS, token) if token.isascii() and token.isprintable() else _UNUSUAL
+    match = _FIELD.fullmatch(line)
+    if match is None:
+        return _UNUSUAL
+    name = match[1].lower()
+    meaning = _meaning(name, match[2].decode("latin-1").strip(" \t"))
+    if name not in _VARYING and len(line) <= _LINE_BYTES:
+        if len(_known) >= _LINES_KEPT:
+            _known.clear()
+        _known[line] = meaning
+    return meaning
+
+
+def _meaning(name: bytes, value: str) -> tuple[int, object]:
+    if name == b"content-length":
+        return (LENGTH, int(value)) if value.isdecimal() and len(value) <= 18 else _UNUSUAL
+    if name == b"content-type":
+        return (JSON, True) if value.lower() == "application/json" else _UNUSUAL
+    if name == b"accept-encoding":
+        return (GZIP, True) if "gzip" in value else _IGNORED
+    if name == b"connection":
+        return {"keep-alive": _IGNORED, "close": (CLOSE, True)}.get(value.lower(), _UNUSUAL)
+    if name == b"x-request-id" and request_id_given(value) is None:
+        return _IGNORED
+    if name in _NEVER_PLAIN:
+        return _UNUSUAL
+    return _PLACE_OF.get(name, 0), value

@@ -1,0 +1,282 @@
+"""The straight road of a request: from its bytes to the bytes of its answer in one function.
+
+`StraightRoad.answer` does for plain requests (`api.http1.plain`) what `api.rest.exchange` and
+`api.rest.operation` do step by step for all others, from the same declarations:
+
+    line, fields, body ─▶ route ─▶ host, origin ─▶ identity ─▶ arguments ─▶ command ─▶ engine
+             bytes ◀─ head, JSON ◀─ `told` ◀─────────────────── reply or refusal ◀───────┘
+
+It serves operations that ask the engine one thing (handlers that return a `Question`). Anything unusual is
+left to an exchange before anything has been done: a request that is refused before it reaches the engine, a
+screening that is not in memory, an operation whose callers are rate limited. A reply that has to be waited
+for, because the command is durable, is handed to an exchange too.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping, Sequence
+from http.client import responses
+from typing import Any, NamedTuple
+
+import orjson
+from marshmallow import ValidationError
+
+from api.bodies import MEDIA_TYPE
+from api.errors import ApiError
+from api.http1 import plain
+from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
+from api.http1.peer import Peer
+from api.http1.protocol import ANSWERED_LATER, Http1Protocol
+from api.identity.tokens import InvalidToken
+from api.json_log import access, log_access
+from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call
+from api.rest.exchange import Exchange, RestRouter, refusal_answer
+from api.rest.operation import Operation
+from api.rest.path_prefix import within
+from api.rest.plan import shared_with
+from api.rest.styles import PLAIN
+from api.wire import holder_of
+from engine.errors import EngineError
+
+_LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
+_LINES_KEPT = 16_384
+_ORIGINS_KEPT = 1024
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class _Route(NamedTuple):
+    """What a request line asks for.
+
+    Attributes:
+        arguments: those that the path and the query give.
+        identified: whether a token is needed.
+    """
+
+    operation: Operation
+    method: str
+    target: str
+    path: str
+    pattern: str
+    arguments: Mapping[str, Any]
+    identified: bool
+
+
+class StraightRoad:
+    """Answers plain requests.
+
+    Args:
+        router: the routes, and the exchanges for what has to be waited for.
+    """
+
+    def __init__(self, router: RestRouter) -> None:
+        self._router = router
+        self._services = services = router.services
+        self._line_limit_bytes = services.limits.request_line_bytes
+        self._routes: dict[bytes, _Route | None] = {}
+        self._hosts: set[str] = set()
+        # By origin, host and scheme: what a page of that origin may read; None if it may not ask.
+        self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
+        self._second = 0
+        self._heads: dict[tuple[int, FieldLines], str] = {}
+        self._finished = services.http_observer.request_finished
+
+    def answer(
+        self, lines: Sequence[bytes], fields: Sequence[Any], body: bytes, connection: Http1Protocol
+    ) -> bytes | None:
+        """Answer a request.
+
+        Args:
+            lines: of its head.
+            fields: from `plain.read_fields`.
+            body: all of it.
+            connection: where it came from.
+
+        Returns:
+            The whole answer; ANSWERED_LATER if an exchange sends it when the engine has replied; None if
+            nothing has been done, and the request has to take the general path.
+        """
+        started = time.perf_counter()
+        line = lines[0]
+        route = self._routes.get(line)
+        if route is None and (route := self._route_of(line)) is None:
+            return None
+        host = fields[plain.HOST]
+        if host not in self._hosts and not self._admits(host):
+            return None
+        peer = connection.peer
+        if peer.relays:
+            peer = self._client(peer, fields)
+        shared: FieldLines | None = COMMON_HEADERS
+        if (origin := fields[plain.ORIGIN]) is not None:
+            shared = self._shared_with(origin, host, peer.scheme)
+        if shared is None:
+            return None
+
+        services, operation = self._services, route.operation
+        identity, holder = None, ""
+        if route.identified:
+            try:
+                identity = services.tokens.verify(fields[plain.CREDENTIALS] or "")
+            except InvalidToken:
+                return None
+            holder = holder_of(identity.user_id)
+        arguments = route.arguments
+        if operation.body is not None:
+            if not fields[plain.JSON]:
+                return None
+            try:
+                arguments = {**arguments, **operation.body.load(orjson.loads(body))}
+            except (ValidationError, orjson.JSONDecodeError):
+                return None
+        elif body:
+            return None
+
+        call = Call(
+            services,
+            holder or f"{ADDRESS_PREFIX}{peer.remote_ip}",
+            identity,
+            peer.remote_ip,
+            _NO_HEADERS,
+            route.target,
+            None,
+            operation.unfinished,
+        )
+        request_id: str = fields[plain.REQUEST_ID] or new_request_id()
+        try:
+            question = operation.ask(call, arguments)
+            try:
+                reply = services.screenings.ask_active(question.command)
+            except EngineError as refusal:
+                if question.reconsidered is None:
+                    raise
+                reply = refusal.with_traceback(None)
+            if reply is None:
+                return None
+            if isinstance(reply, asyncio.Future | EngineError):
+                exchange = self._exchange(lines, connection, peer)
+                exchange.take_over(started, identity, question, reply)
+                return ANSWERED_LATER
+            result = question.told(reply)
+            if type(result) is dict and not fields[plain.CLOSE]:
+                status, content = operation.endpoint.status, orjson.dumps(result)
+                octets = self._with_head(status, shared, request_id, content)
+            else:
+                status, octets = self._written(operation.written(result), shared, request_id, fields)
+        except Exception as error:
+            answer = refusal_answer(error, PLAIN, request_id)
+            status, octets = self._written(answer, shared, request_id, fields)
+
+        seconds = time.perf_counter() - started
+        self._finished(route.pattern, route.method, status, seconds)
+        if access.isEnabledFor(20):
+            log_access(
+                method=route.method,
+                route=route.pattern,
+                path=route.path,
+                status=status,
+                seconds=seconds,
+                address=peer.remote_ip,
+                request_id=request_id,
+                user_id=identity.user_id if identity else None,
+            )
+        return octets
+
+    def _route_of(self, line: bytes) -> _Route | None:
+        """What a request line asks for; None if this is not the road for it."""
+        if line in self._routes:
+            return None
+        route = self._found(line)
+        if b"?" not in line:
+            if len(self._routes) >= _LINES_KEPT:
+                self._routes.clear()
+            self._routes[line] = route
+        return route
+
+    def _found(self, line: bytes) -> _Route | None:
+        match = _LINE.fullmatch(line)
+        if match is None or len(line) + 2 > self._line_limit_bytes:
+            return None
+        method, target = match[1].decode("ascii"), match[2].decode("ascii")
+        path, _, query = target.partition("?")
+        served_path = within(self._services.path_prefix, path)
+        found = None if served_path is None else self._router.routes.find(served_path)
+        operation = found and found.route.operations.get(method)
+        if found is None or operation is None or not operation.straight:
+            return None
+        arguments = dict(zip(operation.endpoint.path_parameters, found.parameters, strict=True))
+        try:
+            arguments |= operation.arguments_in_query(query)
+        except ApiError:
+            return None
+        identified = operation.endpoint.access is Access.USER
+        return _Route(operation, method, target, path, found.route.pattern, arguments, identified)
+
+    def _admits(self, host: str | None) -> bool:
+        if host is None or not self._services.hosts.admits(host) or not plain.HOST_VALUE.fullmatch(host):
+            return False
+        if len(self._hosts) < _ORIGINS_KEPT:
+            self._hosts.add(host)
+        return True
+
+    def _shared_with(self, origin: str, host: str, scheme: str | None) -> FieldLines | None:
+        """What a page of this origin is allowed to read; None if it may not ask."""
+        key = (origin, host, scheme)
+        if key not in self._origins:
+            if len(self._origins) >= _ORIGINS_KEPT:
+                self._origins.clear()
+            admitted = self._services.allowed_origins.admits(origin, host, scheme)
+            self._origins[key] = shared_with(origin) if admitted else None
+        return self._origins[key]
+
+    def _client(self, proxy: Peer, fields: Sequence[Any]) -> Peer:
+        """The client of a request that a trusted proxy passes on."""
+        named = {name: fields[place] for name, place in plain.FORWARDING.items() if fields[place] is not None}
+        return self._services.proxies.client(proxy, named)
+
+    def _exchange(self, lines: Sequence[bytes], connection: Http1Protocol, peer: Peer) -> Exchange:
+        request = connection.begin_plain(lines)
+        request.context = peer
+        return Exchange(self._router, self._router.plan_of(request.head, peer.scheme), request)
+
+    def _written(
+        self, answer: Answer, shared: FieldLines, request_id: str, fields: Sequence[Any]
+    ) -> tuple[int, bytes]:
+        """The status and the bytes of an answer that may have fields of its own."""
+        status, body, headers, media_type = answer
+        if fields[plain.CLOSE]:
+            headers = {**headers, "Connection": "close"}
+        if fields[plain.GZIP] and body.worth_compressing:
+            content, headers = body.compressed, {**headers, "Content-Encoding": "gzip"}
+        else:
+            content = body.plain
+        if headers:
+            shared = shared.without(headers)
+            more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+            return status, self._with_head(status, shared, request_id, content, media_type, more)
+        return status, self._with_head(status, shared, request_id, content, media_type)
+
+    def _with_head(
+        self,
+        status: int,
+        shared: FieldLines,
+        request_id: str,
+        content: bytes,
+        media_type: str = MEDIA_TYPE,
+        more: str = "",
+    ) -> bytes:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._heads.clear()
+        head = self._heads.get((status, shared))
+        if head is None:
+            head = f"HTTP/1.1 {status} {responses[status]}\r\n{shared.text}Date: {http_date(second)}\r\n"
+            self._heads[status, shared] = head
+        if status == 204:
+            return f"{head}X-Request-ID: {request_id}\r\n{more}\r\n".encode("latin-1")
+        head = (
+            f"{head}X-Request-ID: {request_id}\r\n{more}"
+            f"Content-Type: {media_type}\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        return head.encode("latin-1") + content

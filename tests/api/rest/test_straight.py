@@ -1,0 +1,113 @@
+"""The straight road and the general path give the same answers to the same requests."""
+
+import asyncio
+import json
+
+import pytest
+
+from api.http1.http_server import HTTPTOOLS
+from tests.api.venue import ORIGIN, PAST_SCREENING, SCREENING, Venue
+
+RESERVE = "/api/v1/seat-reservations/reserve"
+TOGGLE = "/api/v1/seat-reservations/toggle"
+EXTEND = "/api/v1/seat-reservations/extend"
+CANCEL = f"/api/v1/seat-reservations/cancel/{SCREENING}"
+AVAILABILITY = f"/api/v1/seat-reservations/screening/{SCREENING}/availability"
+BOOK = "/api/v1/tickets/book"
+
+GENERAL = ("Connection: keep-alive, general",)
+"""A field that means nothing here, and that no plain request has."""
+
+
+Ask = tuple[str, str, int | None, str]
+"""Method, target, the user or nobody, and a body."""
+
+Answer = tuple[str, dict[str, str], bytes]
+"""Status line, fields and body."""
+
+
+def post(target: str, *seat_ids: object, user_id: int | None = 7, **more: object) -> Ask:
+    body = {"screening_id": SCREENING, "seat_ids": seat_ids, **more}
+    return "POST", target, user_id, json.dumps(body)
+
+
+def ask(method: str, target: str, body: str = "", user_id: int | None = 7) -> Ask:
+    return method, target, user_id, body
+
+
+CONVERSATIONS = {
+    "holds": [post(RESERVE, 41, 42), post(RESERVE, 42, user_id=8), post(RESERVE, 41)],
+    "toggles": [post(TOGGLE, 41), post(TOGGLE, 41, 43), post(TOGGLE, 43, user_id=8)],
+    "extends": [post(RESERVE, 41), post(f"{EXTEND}?additional_minutes=2", 41), post(EXTEND, 42)],
+    "releases": [post(RESERVE, 41, 42), ask("DELETE", f"{CANCEL}?seat_ids=41"), ask("DELETE", CANCEL)],
+    "reads": [post(RESERVE, 41), ask("GET", AVAILABILITY, user_id=None), ask("GET", f"{AVAILABILITY}/me")],
+    "books": [post(BOOK, 41, payment_id="p"), post(BOOK, 41, payment_id="p"), post(BOOK, 41, payment_id="q")],
+    "unknown screening": [post(RESERVE, 41, screening_id=9)],
+    "unknown seats": [post(RESERVE, 41, 999)],
+    "past screening": [post(RESERVE, 41, screening_id=PAST_SCREENING)],
+    "wrong body": [post(RESERVE, "a"), *(ask("POST", RESERVE, body) for body in ("{", "[]", "", "null"))],
+    "body where there is none": [ask("GET", AVAILABILITY, "{}"), ask("DELETE", CANCEL, "{}")],
+    "wrong query": [ask("DELETE", f"{CANCEL}?seat_ids=a"), post(f"{RESERVE}?a=b", 41)],
+    "no token": [post(RESERVE, 41, user_id=None)],
+    "wrong method": [ask("PUT", RESERVE), ask("GET", RESERVE)],
+    "no such path": [ask("GET", f"{RESERVE}/x")],
+}
+FIELDS = ("", f"Origin: {ORIGIN}", "Origin: https://evil.example", "Accept-Encoding: gzip")
+
+
+class Client:
+    """Sends requests over one connection, and reads whole answers."""
+
+    def __init__(self, venue: Venue, *fields: str) -> None:
+        self._venue = venue
+        self._fields = fields
+
+    async def talk(self, requests: list[Ask]) -> list[Answer]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._venue.port)
+        answers = []
+        for method, target, user_id, body in requests:
+            lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *self._fields]
+            if user_id is not None:
+                token = self._venue.tokens.issue(user_id, ttl_seconds=3600)
+                lines.append(f"Authorization: Bearer {token}")
+            if body:
+                lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+            writer.write("\r\n".join([*lines, "", body]).encode())
+            answers.append(await self._answer(reader))
+        writer.close()
+        return answers
+
+    async def _answer(self, reader: asyncio.StreamReader) -> Answer:
+        async def head() -> bytes:
+            return await reader.readuntil(b"\r\n\r\n")
+
+        reading = asyncio.ensure_future(head())
+        while not reading.done():
+            # Durable commands are answered when the journal has written them.
+            self._venue.journal.write_next(self._venue.journal.depth)
+            await asyncio.wait((reading,), timeout=0.001)
+        status, *lines = reading.result().decode().removesuffix("\r\n\r\n").split("\r\n")
+        fields = dict(line.split(": ", 1) for line in lines)
+        body = await reader.readexactly(int(fields.get("Content-Length", 0)))
+        del fields["Date"], fields["X-Request-ID"]
+        return status, fields, body
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", CONVERSATIONS)
+@pytest.mark.parametrize("field", FIELDS)
+async def test_both_ways_give_the_same_answers(name: str, field: str) -> None:
+    fields = (field,) if field else ()
+    straight, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
+    try:
+        # The first touch of a screening takes the general path.
+        for venue in (straight, general):
+            await Client(venue).talk([("GET", AVAILABILITY, None, "")])
+        answers = await Client(straight, *fields).talk(CONVERSATIONS[name])
+        assert answers == await Client(general, *fields, *GENERAL).talk(CONVERSATIONS[name])
+        assert [request[1:] for request in straight.observer.requests] == [
+            request[1:] for request in general.observer.requests
+        ]
+    finally:
+        await straight.close()
+        await general.close()

@@ -1,0 +1,105 @@
+"""Plain requests: the short way of reading a head must find the same meaning in it as the strict parser."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.http1 import plain
+from api.http1.head import END_OF_HEAD, parse_head
+from api.limits import Limits
+from tests.http.cases_of_bodies import BODIES
+from tests.http.cases_of_connections import CONNECTIONS
+from tests.http.cases_of_heads import FIELDS, REQUEST_LINES
+from tests.http.conversation import Case
+
+LINE = b"POST /a HTTP/1.1"
+# How many fields there may be is judged by the connection.
+UNBOUNDED = Limits(header_count=10_000, header_bytes=10**6)
+
+FIELD_LINES = (
+    b"Host: cinema",
+    b"host:  cinema:8000 ",
+    b"Host: other",
+    b"Host:",
+    b"Content-Length: 12",
+    b"content-length:7",
+    b"Content-Length: +7",
+    b"Content-Length: 7, 7",
+    b"Content-Length: \xb2",
+    b"Transfer-Encoding: chunked",
+    b"Connection: keep-alive",
+    b"Connection: close",
+    b"Connection: keep-alive, close",
+    b"Upgrade: websocket",
+    b"Expect: 100-continue",
+    b"Content-Type: application/json",
+    b"Content-Type: text/plain",
+    b"Authorization: Bearer a.b.c",
+    b"AUTHORIZATION: bearer a.b.c",
+    b"Authorization: Basic YTpi",
+    b"X-Request-ID: one",
+    b"X-Request-ID: two words",
+    b"Accept-Encoding: gzip, br",
+    b"Accept-Encoding: identity",
+    b"Origin: https://cinema.example",
+    b"X-Forwarded-For: 10.0.0.1",
+    b"X-Forwarded-For: 10.0.0.2",
+    b"traceparent: 00-1-2-01",
+    b"X-A: \xe4\xff",
+    b"X-A: 1\x002",
+    b"X-A: 1\r2",
+    b"X-A : 1",
+    b" folded",
+    b": 1",
+    b"no colon",
+    b"(X): 1",
+)
+
+
+def agree(head: bytes) -> None:
+    """If a head is plain, the strict parser accepts it and understands the same."""
+    fields = plain.read_fields(head.removesuffix(END_OF_HEAD).split(b"\r\n"))
+    if fields is None or fields[plain.HOST] is None:
+        return
+    parsed = parse_head(head, UNBOUNDED)
+    assert parsed.content_bytes == (fields[plain.LENGTH] or 0)
+    assert parsed.persistent == (not fields[plain.CLOSE])
+    assert not parsed.upgrade
+    assert not parsed.awaits_continue
+    assert parsed.headers["Host"] == fields[plain.HOST]
+    assert parsed.headers.get("Origin") == fields[plain.ORIGIN]
+    assert ("gzip" in parsed.headers.get("Accept-Encoding", "")) == bool(fields[plain.GZIP])
+    if fields[plain.REQUEST_ID] is not None:
+        assert parsed.headers["X-Request-ID"] == fields[plain.REQUEST_ID]
+    if fields[plain.CREDENTIALS] is not None:
+        assert parsed.headers["Authorization"].lower() == f"bearer {fields[plain.CREDENTIALS]}".lower()
+    for name, place in plain.FORWARDING.items():
+        assert parsed.headers.get(name) == fields[place]
+
+
+@pytest.mark.parametrize("case", (*REQUEST_LINES, *FIELDS, *BODIES, *CONNECTIONS), ids=lambda case: case.name)
+def test_a_plain_head_means_the_same_to_both_readers(case: Case) -> None:
+    head, end, _ = case.sent.partition(END_OF_HEAD)
+    _, _, fields = head.partition(b"\r\n")
+    if end:
+        # Request lines are judged where they are routed.
+        agree(LINE + b"\r\n" + fields + end)
+
+
+@given(st.lists(st.sampled_from(FIELD_LINES), max_size=8))
+def test_any_fields_mean_the_same_to_both_readers(lines: list[bytes]) -> None:
+    agree(b"\r\n".join([LINE, b"Host: cinema", *lines]) + END_OF_HEAD)
+
+
+@given(st.sampled_from(FIELD_LINES), st.integers(0, 40), st.binary(min_size=1, max_size=2))
+def test_a_damaged_line_means_the_same_to_both_readers(line: bytes, place: int, damage: bytes) -> None:
+    damaged = line[:place] + damage + line[place:]
+    if END_OF_HEAD not in damaged + END_OF_HEAD[:-1]:
+        agree(b"\r\n".join([LINE, b"Host: cinema", damaged]) + END_OF_HEAD)
+
+
+def test_lines_are_remembered_within_a_bound() -> None:
+    for number in range(10_000):
+        plain.read_fields([LINE, b"X-%d: 1" % number])
+        plain.read_fields([LINE, b"X-Request-ID: %d" % number])
+    assert len(plain._known) <= 4096
