@@ -1,4 +1,4 @@
-"""What several product families share: shapes of reservations and tickets, seat maps, receipts, selling.
+"""Code shared by the product families: schemas of reservations and tickets, seat maps, receipts, selling.
 
-Families import this package and never each other.
+Families import this package, never each other.
 """

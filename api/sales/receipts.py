@@ -1,9 +1,8 @@
-"""How replies to durable commands are written down, for their caller and for every repeat.
+"""Response encoders for durable commands, used for the first response and for repeats.
 
-The journal stores such an answer in the transaction of the booking itself, so it must be able to write
-it without the request: from the reply alone, by the name of its form. The live answer is made by the
-same function, hence its bytes are the same. Forms are part of stored data: they may be added, and a form
-may gain fields, but none may be renamed.
+The journal stores the response in the booking's own transaction, so it must be able to encode it from the
+engine's reply alone, by the name of a form. The live response uses the same encoder, so both have the same
+bytes. Form names are part of stored data: forms may be added and may gain fields, but never be renamed.
 """
 
 from api.rest.receipts import ReceiptForm
@@ -26,18 +25,18 @@ _FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET)}
 
 
 def encode_reply(form: str, reply: Reply) -> tuple[int, bytes]:
-    """Write a reply down for the journal.
+    """Encode a reply for the journal.
 
     Args:
         form: name of one of this module's forms.
-        reply: the reply to the durable command.
+        reply: the engine's reply to the durable command.
 
     Returns:
         HTTP status and body.
 
     Raises:
-        TypeError: the form is not for this kind of reply.
+        TypeError: the form does not support this type of reply.
     """
     if not isinstance(reply, Booked):
-        raise TypeError(f"the form {form} is not for {type(reply).__name__}")
+        raise TypeError(f"the form {form} does not support {type(reply).__name__}")
     return _FORMS[form].encoded(reply)

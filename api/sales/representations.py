@@ -1,8 +1,7 @@
-"""What reservations and tickets look like in answers: each shape as a schema and as the function that
-makes it.
+"""Reservations and tickets in responses: for each a schema, and a function that builds the document.
 
-The schemas are for the documentation and for the tests, which hold the functions to them; answers are
-made without marshmallow, whose dump costs more than the reservation itself.
+The schemas serve the documentation and the tests, which check the functions against them. Responses do not
+use marshmallow, because its dump takes longer than the reservation itself.
 """
 
 from typing import Any
@@ -30,8 +29,8 @@ def _one_of(values: tuple[str, ...]) -> fields.String:
 
 
 def _of_event(kind: type[fields.Field[Any]], example: object) -> fields.Field[Any]:
-    """What only tickets of events have."""
-    return kind(allow_none=True, metadata={"description": "Of a ticket of an event.", "example": example})
+    """A field that only event tickets have."""
+    return kind(allow_none=True, metadata={"description": "Only event tickets have it.", "example": example})
 
 
 class Reservation(Schema):
@@ -47,7 +46,7 @@ class Reservation(Schema):
 
 
 def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
-    """A hold as the cinema guide's sections 2 and 5 show it."""
+    """Return a hold's document, as in sections 2 and 5 of the cinema guide."""
     return {
         "id": hold.id,
         "screening_id": hold.screening_id,
@@ -60,9 +59,9 @@ def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
 
 
 class TicketSold(Schema):
-    """A ticket; its seat is taken while it is pending or confirmed.
+    """A ticket. A pending or confirmed ticket occupies its seat.
 
-    One of an event has no seat, but a ticket type; the event is its screening.
+    An event ticket has a ticket type instead of a seat, and its `screening_id` is the event.
     """
 
     id = _id(2001)
@@ -78,13 +77,11 @@ class TicketSold(Schema):
     booked_at = _moment("2026-01-26T18:25:00.000Z")
     confirmed_at = _moment("2026-01-26T18:25:30.000Z", allow_none=True)
     payment_id = fields.String(required=True, allow_none=True, metadata={"example": "stripe_pi_1234567890"})
-    payment_deadline = Moment(
-        metadata={"description": "Of a pending ticket: when it lapses without its payment."}
-    )
+    payment_deadline = Moment(metadata={"description": "When a pending ticket lapses unless it is paid."})
 
 
 def ticket_document(ticket: Ticket) -> dict[str, Any]:
-    """A ticket as the cinema guide's sections 6 to 9 show it."""
+    """Return a ticket's document, as in sections 6 to 9 of the cinema guide."""
     document = {
         "id": ticket.id,
         "booking_id": ticket.booking_id,

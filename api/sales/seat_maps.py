@@ -1,9 +1,9 @@
-"""Seat maps in JSON: assembled from bytes that were encoded once, and kept until the next change.
+"""Encodes seat maps as JSON from cached fragments.
 
-What a hall's seats look like never changes, so every layout has its fragments, one per free seat, for as
-long as anybody uses the layout. Of a screening only the seats that are not free are written anew, once per
-(epoch, seq), for everybody; for a user only his own seats differ from what strangers see. Reading costs
-the hall's size, but only in the copying of pointers and bytes.
+A layout never changes, so its available seats are encoded once, one fragment per seat, and cached as long as
+the layout is in use. Per version (epoch, seq) of a screening only the seats that are not available are
+encoded, once for all callers; for a user only the user's own seats differ. A request therefore only copies
+pointers and bytes in proportion to the size of the room.
 """
 
 from collections import defaultdict
@@ -23,20 +23,18 @@ from engine.records import Layout, Seat
 from engine.replies import SeatMap, SeatView
 
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
-# Of a seat's fragments in memory: three bytes objects of 90 to 170 bytes, and where they are listed.
+# Memory per seat: three bytes objects of 90 to 170 bytes, and their list entries.
 _SEAT_BYTES = 600
 _VERSIONS_KEPT = 1024
 
 VERSION_HEADERS = {
-    "ETag": "Version of the seats, to be sent as If-None-Match.",
-    "X-Epoch": "Ownership period that X-Seq counts in, as `epoch` on the socket.",
-    "X-Seq": "Last change the answer contains, as `seq` on the socket.",
+    "ETag": "Version of the seats; send it as If-None-Match.",
+    "X-Epoch": "Ownership period that X-Seq counts in; the same as `epoch` on the WebSocket.",
+    "X-Seq": "Last change contained in the response; the same as `seq` on the WebSocket.",
 }
 
 
 class SeatOfRoom(Schema):
-    """A seat."""
-
     id = fields.Integer(required=True, metadata={"example": 42})
     room_id = fields.Integer(required=True, metadata={"example": 1})
     row_label = fields.String(required=True, metadata={"example": "A"})
@@ -45,16 +43,17 @@ class SeatOfRoom(Schema):
 
 
 class SeatAvailability(Schema):
-    """A seat and whether it can be had."""
-
     seat = fields.Nested(SeatOfRoom, required=True)
     status = fields.String(required=True, validate=validate.OneOf(("available", "reserved", "booked")))
     reserved_by = fields.Integer(
-        required=True, allow_none=True, metadata={"description": "Whose reservation it is."}
+        required=True, allow_none=True, metadata={"description": "User id, if a user has reserved the seat."}
     )
     expires_at = fields.AwareDateTime(required=True, allow_none=True, format="iso")
     previously_reserved_by = fields.Integer(
-        metadata={"description": "Whose reservation lapsed or was released, until somebody reserves again."}
+        metadata={
+            "description": "User id of the last reservation that expired or was released; absent once the "
+            "seat is reserved again."
+        }
     )
 
 
@@ -69,12 +68,12 @@ def _seat_document(seat: Seat) -> dict[str, Any]:
 
 
 def _fragment(seat: Seat, view: SeatView, owned: bool | None) -> bytes:
-    """One seat of the array, as the guides show it.
+    """Encode one seat of the array, as in the guides.
 
     Args:
         seat: the seat.
         view: its state.
-        owned: whether it is the reader's; None where that is not told.
+        owned: whether the seat is the caller's; None to omit `is_mine`.
     """
     reserved = view.status == RESERVED
     document: dict[str, Any] = {
@@ -91,7 +90,14 @@ def _fragment(seat: Seat, view: SeatView, owned: bool | None) -> bytes:
 
 
 class _Fragments:
-    """The seats of a layout, all free, as fragments; and without their state."""
+    """The encoded seats of a layout, all available.
+
+    Attributes:
+        public: seats with status.
+        personal: seats with status and `is_mine` false.
+        bare: seats without status.
+        index: position of each seat, by id.
+    """
 
     def __init__(self, layout: Layout) -> None:
         free = [(seat, SeatView(seat.id, AVAILABLE)) for seat in layout.seats]
@@ -101,13 +107,13 @@ class _Fragments:
         self.index = {seat.id: position for position, seat in enumerate(layout.seats)}
 
 
-class _Picture:
-    """One version of a screening's seats, as strangers see them.
+class _EncodedMap:
+    """One version of a screening's seats, encoded.
 
     Attributes:
-        public: the finished answer to the public question.
-        personal: the fragments of the personal answer, as for somebody who owns nothing.
-        owned: the seats that are somebody's, by their owner.
+        public: complete body for anonymous callers.
+        personal: fragments for a caller who holds no seats.
+        owned: held and booked seats, by holder.
     """
 
     __slots__ = ("owned", "personal", "public", "version")
@@ -131,25 +137,25 @@ def _array(fragments: list[bytes]) -> bytes:
 
 
 class SeatMapEncoder:
-    """Writes seat maps down.
+    """Encodes seat maps, caching the last version of each screening.
 
     Args:
-        limit_bytes: memory for versions that are ready.
+        limit_bytes: size of the cache.
     """
 
     def __init__(self, limit_bytes: int = 64 * 1024 * 1024) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
-        self._pictures: RecentlyUsed[int, _Picture] = RecentlyUsed(limit_bytes)
+        self._encoded_maps: RecentlyUsed[int, _EncodedMap] = RecentlyUsed(limit_bytes)
 
     def public(self, seat_map: SeatMap) -> Body:
-        """The seats as everybody may see them (the cinema guide's section 1)."""
-        return self._picture(seat_map).public
+        """Encode the seats for anonymous callers (section 1 of the cinema guide)."""
+        return self._encoded(seat_map).public
 
     def personal(self, seat_map: SeatMap, holder: str) -> Body:
-        """The seats as `holder` sees them (the seat guide's `availability/me`)."""
-        picture = self._picture(seat_map)
-        fragments = picture.personal
-        if own := picture.owned.get(holder):
+        """Encode the seats as `holder` sees them (the seat guide's `availability/me`)."""
+        encoded = self._encoded(seat_map)
+        fragments = encoded.personal
+        if own := encoded.owned.get(holder):
             index = self._fragments_of(seat_map.layout).index
             fragments = fragments.copy()
             for view in own:
@@ -157,7 +163,7 @@ class SeatMapEncoder:
         return Body(_array(fragments))
 
     def available(self, seat_map: SeatMap) -> Body:
-        """The seats that are free, without their state."""
+        """Encode the available seats, without status."""
         fragments, taken = self._fragments_of(seat_map.layout), seat_map.views
         return Body(
             _array(
@@ -169,13 +175,13 @@ class SeatMapEncoder:
             )
         )
 
-    def _picture(self, seat_map: SeatMap) -> _Picture:
-        picture = self._pictures.get(seat_map.screening_id)
-        if picture is None or picture.version != (seat_map.epoch, seat_map.seq):
-            picture = _Picture(seat_map, self._fragments_of(seat_map.layout))
-            size_bytes = len(picture.public.plain) + _SEAT_BYTES * len(picture.personal)
-            self._pictures.put(seat_map.screening_id, picture, size_bytes)
-        return picture
+    def _encoded(self, seat_map: SeatMap) -> _EncodedMap:
+        encoded = self._encoded_maps.get(seat_map.screening_id)
+        if encoded is None or encoded.version != (seat_map.epoch, seat_map.seq):
+            encoded = _EncodedMap(seat_map, self._fragments_of(seat_map.layout))
+            size_bytes = len(encoded.public.plain) + _SEAT_BYTES * len(encoded.personal)
+            self._encoded_maps.put(seat_map.screening_id, encoded, size_bytes)
+        return encoded
 
     def _fragments_of(self, layout: Layout) -> _Fragments:
         fragments = self._fragments.get(layout)
@@ -185,12 +191,12 @@ class SeatMapEncoder:
 
 
 def seats_answer(seat_map: SeatMap, body: Body, reader: str = "") -> Answer:
-    """Seats of a screening with their version.
+    """Return a response with a screening's seats and version headers.
 
     Args:
-        seat_map: what the engine says of them.
-        body: the seats, written down.
-        reader: who sees them so, if not everybody does.
+        seat_map: the engine's reply.
+        body: the encoded seats.
+        reader: part of the ETag that tells personal responses apart; empty for public ones.
     """
     return Answer(200, body, _version_headers(seat_map.epoch, seat_map.seq, reader))
 

@@ -1,4 +1,4 @@
-"""What all sales of tickets share: what pays for them, and the confirmation by mail that follows."""
+"""Shared by all sales of tickets: the payment field, and sending the confirmation mail."""
 
 from collections.abc import Awaitable, Mapping
 from typing import Any
@@ -15,34 +15,35 @@ PAYMENT_ID_LIMIT = 255
 
 
 async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
-    """The tickets of a sale, of which the confirmation is on its way (see `confirm_soon`)."""
+    """Await a sale, queue its confirmation mail (see `confirm_soon`) and return the reply."""
     begun_at = call.services.clock.now()
     return confirm_soon(call, begun_at, await sale)
 
 
 def confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
-    """Have the confirmation of a sale sent by mail, unless its tickets were confirmed before.
+    """Queue the confirmation mail of a sale, unless the request repeats an earlier sale.
 
     Args:
-        call: the request that sells.
-        begun_at: when the sale began, in seconds since the Unix epoch.
-        booked: what was sold; it is returned as it is.
+        call: the request.
+        begun_at: start of the request, in seconds since the Unix epoch. Tickets confirmed earlier are from
+            an earlier request, which has sent the mail.
+        booked: the reply; returned unchanged.
     """
     ticket = booked.tickets[0]
     if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
-        # The tickets are sold, whatever becomes of the mail about them.
+        # The tickets are sold, so a failure to queue the mail must not fail the request.
         attempt(call.services.confirmations.send_soon, ticket.booking_id)
     return booked
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
-    """What pays for tickets: any text but those under which reservations of tickets are bought."""
+    """A payment id: any text without the prefix that the engine reserves for purchases by reservation."""
     example = {"example": "stripe_pi_1234567890"}
     field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
-    field.validators.append(_no_reservation)
+    field.validators.append(_validate_unreserved)
     return field
 
 
-def _no_reservation(payment_id: str) -> None:
+def _validate_unreserved(payment_id: str) -> None:
     if payment_id.startswith(RESERVATION_PAYMENT):
         raise ValidationError(f"Must not begin with {RESERVATION_PAYMENT}.")

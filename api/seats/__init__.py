@@ -1,1 +1,1 @@
-"""Seats of a screening: choosing them, buying them, and watching them change."""
+"""Seats of a screening: reservations, tickets, and the WebSocket with live updates."""

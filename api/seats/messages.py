@@ -1,8 +1,8 @@
-"""The messages on the sockets of a screening, as schemas: what AsyncAPI shows and what tests hold us to.
+"""Schemas of the messages on a screening's WebSocket, for the AsyncAPI document and for tests.
 
-Outgoing messages are assembled from bytes on the hot path (`api.seats.updates`), so these schemas do not
-produce them; a test loads every kind of frame through its schema instead. Field names and their meaning
-come from the two seat guides; `seq`, `epoch`, `snapshot` and `more` are ours (docs/websocket.md).
+Outgoing messages are assembled from bytes on the hot path (`api.seats.updates`), not by these schemas; a test
+loads every kind of frame through its schema instead. Fields come from the two seat guides, except `seq`,
+`epoch`, `snapshot` and `more` (docs/websocket.md).
 """
 
 from enum import StrEnum
@@ -18,7 +18,7 @@ _RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000
 
 
 class UpdateForm(StrEnum):
-    """In which form a client wants its updates. The guides differ, so by default it gets both."""
+    """The message format of updates. The guides differ, so by default a client gets both formats."""
 
     BOTH = "both"
     BULK = "bulk"
@@ -34,11 +34,11 @@ def _id(description: str, example: int, **options: Any) -> fields.Integer:
 
 
 def _seq(**options: Any) -> fields.Integer:
-    return _id("Number of the change within its epoch; where a reconnecting client goes on", _SEQ, **options)
+    return _id("Number of the change within its epoch; pass it as `since` to resume", _SEQ, **options)
 
 
 def _epoch() -> fields.Integer:
-    return _id("Ownership period of the screening that `seq` counts in", _EPOCH, required=True)
+    return _id("Ownership period of the screening; `seq` counts within it", _EPOCH, required=True)
 
 
 def _flag(description: str) -> fields.Boolean:
@@ -46,7 +46,7 @@ def _flag(description: str) -> fields.Boolean:
 
 
 class SeatState(Schema):
-    """One seat as it is from now on."""
+    """The new state of one seat."""
 
     seat_id = _id("The seat", _SEAT, required=True)
     status = fields.String(
@@ -56,16 +56,16 @@ class SeatState(Schema):
     )
     is_mine = fields.Boolean(
         required=True,
-        metadata={"description": "Whether it is reserved for or sold to the receiver", "example": False},
+        metadata={"description": "Whether the receiver has reserved or bought the seat", "example": False},
     )
-    reserved_by = _id("User id, where a user reserved it", _USER)
-    booked_by = _id("User id, where a user bought it", _USER)
-    expires_at = moment("When the reservation ends", _EXPIRES_AT)
-    previously_reserved_by = _id("User id of whose reservation just lapsed or was given back", _USER)
+    reserved_by = _id("User id, if a user has reserved the seat", _USER)
+    booked_by = _id("User id, if a user has bought the seat", _USER)
+    expires_at = moment("When the reservation expires", _EXPIRES_AT)
+    previously_reserved_by = _id("User id, if a user's reservation has just expired or been released", _USER)
 
 
 class ConnectionConfirmed(Schema):
-    """First message on every socket: everything after (epoch, seq) will be sent."""
+    """First message on every socket. All changes after (epoch, seq) follow."""
 
     type = message_type("connection_confirmed")
     screening_id = _id("The screening", _SCREENING, required=True)
@@ -78,26 +78,26 @@ class SeatUpdate(SeatState):
     """One seat changed."""
 
     type = message_type("seat_update")
-    timestamp = moment("When it changed", _RESERVED_AT, required=True)
+    timestamp = moment("Time of the change", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
-    more = _flag("Another message of the same update follows; the last one alone carries `seq`")
+    more = _flag("Another message of the same update follows; only the last one has `seq`")
 
 
 class BulkSeatUpdate(Schema):
-    """Seats changed, or a part of a snapshot."""
+    """Several seats changed, or a part of a snapshot."""
 
     type = message_type("bulk_seat_update")
     updates = fields.List(fields.Nested(SeatState), required=True)
-    timestamp = moment("When the last of them changed", _RESERVED_AT, required=True)
+    timestamp = moment("Time of the last change", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
-    snapshot = _flag("The message is part of a snapshot of all seats")
-    more = _flag("Another message of the same update follows; the last one alone carries `seq`")
+    snapshot = _flag("This message is part of a snapshot of all seats")
+    more = _flag("Another message of the same update follows; only the last one has `seq`")
 
 
 class SocketError(Schema):
-    """A message of the client was not understood."""
+    """A message from the client was invalid."""
 
     type = message_type("error")
     code = fields.String(
@@ -110,7 +110,7 @@ class SocketError(Schema):
 
 
 class WatchQuery(Schema):
-    """Query of `/ws/screenings/{screening_id}`."""
+    """Query parameters of `/ws/screenings/{screening_id}`."""
 
     class Meta:
         unknown = EXCLUDE
@@ -122,7 +122,7 @@ class WatchQuery(Schema):
         UpdateForm,
         by_value=True,
         load_default=UpdateForm.BOTH,
-        metadata={"description": "Form of the updates", "example": "bulk"},
+        metadata={"description": "Message format of the updates", "example": "bulk"},
     )
 
 
@@ -137,10 +137,6 @@ CLIENT_MESSAGES: tuple[type[Schema], ...] = (Ping,)
 
 
 def require_ping(message: dict[str, Any]) -> None:
-    """Check what a client sent to a screening's socket.
-
-    Raises:
-        BadMessage: it is anything but a ping.
-    """
+    """Raise BadMessage if a client's message is not a ping."""
     if message["type"] != "ping":
         raise BadMessage("unknown_type", "Unknown message type; only ping is understood")

@@ -1,7 +1,7 @@
-"""`/ws/screenings/{id}`: a socket on which a user watches the seats of a screening.
+"""`/ws/screenings/{id}`: the WebSocket on which a user watches the seats of a screening.
 
-The client is admitted, then it catches up: what it missed, or a snapshot of all seats, at its own pace. From
-then on it only answers pings, while the feed (`api.ws.feed`) writes updates straight into its outbox.
+After admission the client catches up at its own pace: it gets the changes it missed, or a snapshot of all
+seats. From then on the feed (`api.ws.feed`) writes updates into its outbox; the socket only answers pings.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ _QUERY = WatchQuery()
 
 
 class ScreeningSocket(ClientSocket):
-    """One client that watches one screening.
+    """A client that watches one screening.
 
     Args:
-        services: what sockets work with.
-        attendance: who watches which screening.
+        services: collaborators of all sockets.
+        attendance: counts the sockets per screening.
     """
 
     route = "/ws/screenings/{screening_id}"
@@ -49,7 +49,7 @@ class ScreeningSocket(ClientSocket):
         self._watcher: Watcher | None = None
 
     async def enter(self, opening: Opening) -> None:
-        """Admit the client and bring it up to date."""
+        """Admit the client and send what it missed."""
         screening_id = int(opening.path[0])
         query: dict[str, Any] = _QUERY.load(opening.query)
         identity = self.authenticate(opening)
@@ -64,24 +64,24 @@ class ScreeningSocket(ClientSocket):
         await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Answer a ping, which is all that a client may send."""
+        """Answer a ping, the only message that clients may send."""
         require_ping(message)
         self.send_message(type="pong", timestamp=self.timestamp())
 
     def depart(self) -> None:
-        """Watch no more."""
+        """Leave the feed. Idempotent."""
         if self._watcher is not None:
             self.services.feed.leave(self._watcher)
             self._attendance.unwatch(self._watcher.screening_id)
             self._watcher = None
 
     async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:
-        """Send what the client needs before live updates make sense to it, then let it follow.
+        """Send the confirmation and the missed changes, then start live updates.
 
         Args:
-            watcher: the client's place in the audience.
-            form: which messages it wants.
-            known: what the client has seen; None if it asked for live updates only.
+            watcher: the client's place in the feed.
+            form: message format of the updates.
+            known: last position the client has seen; None if it asked for live updates only.
         """
         screening_id = watcher.screening_id
         watcher.hold_back()
@@ -91,13 +91,17 @@ class ScreeningSocket(ClientSocket):
         if known is None:
             self._confirm(screening_id, Position(changes.epoch, changes.seq))
         else:
-            # A position that nobody knows any more is as good as none: the client gets all seats.
+            # If the client's position is too old to replay, it gets a snapshot, as if it had no position.
             self._confirm(screening_id, Position(0, 0) if changes.missed is None else known)
             changes = await self._send_missed(watcher, form, changes)
         self.services.observer.frames_sent(watcher.follow(Position(changes.epoch, changes.seq)))
 
     async def _send_missed(self, watcher: Watcher, form: UpdateForm, changes: Changes) -> Changes:
-        """Bring a returning client up to the engine's last answer, which is returned."""
+        """Send the missed changes, preceded by snapshots as long as they cannot be replayed.
+
+        Returns:
+            The engine's last reply; the client now knows everything up to it.
+        """
         screenings, screening_id = self.services.screenings, watcher.screening_id
         while changes.missed is None:
             watcher.pause()
@@ -121,7 +125,7 @@ class ScreeningSocket(ClientSocket):
         )
 
     async def _send_paced(self, frames: Iterable[bytes]) -> None:
-        """Send frames as fast as the client reads them, and no faster than others may wait."""
+        """Send frames no faster than the client reads them, yielding to the event loop after each."""
         for frame in frames:
             self.send_frames(Frames(frame, 1))
             await self.outbox.drained()

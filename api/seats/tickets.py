@@ -1,4 +1,4 @@
-"""`/api/v1/tickets`: buying seats, and what was bought."""
+"""`/api/v1/tickets`: booking seats, and the caller's tickets."""
 
 from functools import partial
 
@@ -33,12 +33,10 @@ def _sale(call: Call, command: BookSeats) -> Question:
 
 
 class Booking(SeatSelection):
-    """Seats to buy."""
-
     payment_id = payment_field(load_default=None, allow_none=True)
     payment_pending = Flag(
         load_default=False,
-        metadata={"description": "Issue pending tickets that wait for confirm-payment."},
+        metadata={"description": "Issue pending tickets, to be confirmed with confirm-payment."},
     )
 
 
@@ -54,10 +52,10 @@ class Booking(SeatSelection):
 def book_tickets(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
 ) -> Question:
-    """Book seats that are free or reserved by the caller.
+    """Book seats that are available or reserved by the caller.
 
-    The tickets are confirmed at once, or pending if their payment is. The same `payment_id` again returns
-    the same tickets.
+    The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
+    same `payment_id` returns the same tickets.
     """
     return _sale(
         call,
@@ -66,8 +64,6 @@ def book_tickets(
 
 
 class PaidBooking(SeatSelection):
-    """Seats that are paid for."""
-
     payment_id = payment_field(required=True)
 
 
@@ -83,10 +79,10 @@ class PaidBooking(SeatSelection):
 def book_from_reservation(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str
 ) -> Question:
-    """Turn reservations into tickets once they are paid for.
+    """Book the caller's reserved seats after payment.
 
-    Idempotent by `payment_id`. A payment that comes after the reservation has expired still gets the seats
-    if they are free, else `refund_required`.
+    Idempotent by `payment_id`. If the reservation has expired, the seats are still booked if they are
+    available; otherwise the response is `refund_required`.
     """
     return _sale(
         call,
@@ -96,14 +92,14 @@ def book_from_reservation(
 
 @tickets.get("/my-tickets", query=Page, answers=TicketSold(many=True), headers=PAGING_HEADERS)
 async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
-    """The caller's tickets, newest first."""
+    """List the caller's tickets, newest first."""
     rows, total = await call.services.tickets.list_of_holder(call.holder, limit=limit, offset=offset)
     return paged(call, [ticket_document(ticket) for ticket in rows], total)
 
 
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
 async def get_ticket(call: Call, ticket_id: int) -> Document:
-    """One of the caller's tickets."""
+    """Get one of the caller's tickets."""
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None or ticket.holder != call.holder:
         raise errors.TicketNotFound(ticket_id)
@@ -117,16 +113,14 @@ async def get_ticket(call: Call, ticket_id: int) -> Document:
     durable=True,
 )
 async def cancel_ticket(call: Call, ticket_id: int) -> None:
-    """Cancel a ticket and free its seat.
+    """Cancel a ticket and release its seat.
 
-    Cancelling it again changes nothing.
+    Idempotent.
     """
     await call.services.box_office.cancel(call.holder, ticket_id)
 
 
 class Payment(RequestSchema):
-    """What has paid for a ticket."""
-
     payment_id = payment_field(required=True)
 
 
@@ -147,8 +141,8 @@ class Payment(RequestSchema):
 async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked:
     """Confirm the payment of a pending ticket.
 
-    Idempotent by `payment_id`. Once the screening has begun it is too late (`screening_started`), and the
-    payment has to be given back.
+    Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
+    payment must be refunded.
     """
     return await confirmed(
         call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)

@@ -1,11 +1,11 @@
-"""Visible changes of a screening as WebSocket frames, encoded once for everybody who gets the same.
+"""Encodes changes of a screening as WebSocket frames, once for all receivers of identical bytes.
 
-Almost all sockets get identical bytes. Only whoever owns a seat in the update gets bytes of their own,
-with `is_mine` true there. Each seat is encoded once and both forms of the guides are assembled from these
-fragments; the rest of a message is constant.
+Almost all sockets get identical bytes; only the holder of a seat in the update gets different ones, with
+`is_mine` true. Each seat is encoded once, and the message formats of both guides are assembled from these
+fragments.
 
-A long message is cut into parts. All but the last say `"more": true` and carry no `seq`, so a client that
-resumes after the last `seq` it saw never misses the parts it did not get.
+A long message is split into parts. All but the last have `"more": true` and no `seq`, so a client that
+resumes after the last `seq` it saw never misses a part.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -25,11 +25,11 @@ _ENVELOPE_BYTES = 256
 
 
 class SeatUpdates:
-    """The new state of some seats, as frames for every audience.
+    """An update with the new states of seats, encoded per receiver.
 
     Args:
-        form: which messages are wanted.
-        changes: oldest first; of each seat only the last state counts.
+        form: message format.
+        changes: changes, oldest first, at least one. Only the last state of each seat is sent.
     """
 
     __slots__ = ("_at", "_audiences", "_form", "_owners", "_position", "_views")
@@ -45,10 +45,10 @@ class SeatUpdates:
         self._audiences: dict[str | None, Frames] = {}
 
     def frames(self, holder: str | None) -> Frames:
-        """The frames for a watcher, as one piece that is made once for all who get the same.
+        """Return the frames for a watcher. Watchers who get identical bytes share one object.
 
         Args:
-            holder: whose seats are "mine"; None for somebody who has none.
+            holder: holder whose seats are marked `is_mine`; None for none.
         """
         owner = holder if holder in self._owners else None
         frames = self._audiences.get(owner)
@@ -59,26 +59,26 @@ class SeatUpdates:
 
     @property
     def owners(self) -> Set[str | None]:
-        """Who gets frames of his own."""
+        """The holders whose frames differ from everybody else's."""
         return self._owners
 
     def parts(self, holder: str | None) -> Iterator[bytes]:
-        """The same frames one by one, for a watcher who has much to catch up with."""
+        """Yield the frames one by one, for a watcher that catches up at its own pace."""
         states = [_seat_state(view, holder) for view in self._views]
         if not states:
             return
         if self._form is UpdateForm.SINGLE or (self._form is UpdateForm.BOTH and len(states) == 1):
-            yield from _cut(map(_single, states), self._position, self._at)
+            yield from _finished(map(_single, states), self._position, self._at)
         if self._form is not UpdateForm.SINGLE:
-            yield from _cut(_bulks(states), self._position, self._at)
+            yield from _finished(_bulks(states), self._position, self._at)
 
 
 class SeriesOfSeatUpdates:
-    """Updates that leave together, each told by itself. Fits `api.ws.feed.Wording`.
+    """Several updates that are sent together. Implements `api.ws.feed.Wording`.
 
     Args:
-        form: which messages are wanted.
-        batches: what each update tells.
+        form: message format.
+        batches: the changes of each update.
     """
 
     __slots__ = ("_audiences", "_owners", "_updates")
@@ -89,7 +89,7 @@ class SeriesOfSeatUpdates:
         self._audiences: dict[str | None, Frames] = {}
 
     def frames(self, holder: str) -> Frames:
-        """As those of each update."""
+        """Return the frames of all updates for a watcher."""
         owner = holder if holder in self._owners else None
         frames = self._audiences.get(owner)
         if frames is None:
@@ -101,27 +101,27 @@ class SeriesOfSeatUpdates:
 SEAT_WORDINGS: Mapping[UpdateForm, Wording] = {
     form: partial(SeriesOfSeatUpdates, form) for form in UpdateForm
 }
-"""How the seats of a screening are told to those who watch them."""
+"""The encoder for each message format."""
 
 
 def snapshot_frames(seat_map: SeatMap, holder: str, at: float) -> Iterator[bytes]:
-    """All seats of a screening as bulk updates, made one by one as they are asked for.
+    """Yield all seats of a screening as bulk updates, encoded lazily.
 
     Args:
-        seat_map: the seats; the last frame's position is its.
-        holder: whose seats are "mine".
-        at: now, in seconds since the epoch.
+        seat_map: the seats; the last frame has its position.
+        holder: holder whose seats are marked `is_mine`.
+        at: current time, in seconds since the epoch.
     """
     views = seat_map.views
     states = (
         _seat_state(views.get(seat.id) or SeatView(seat.id, "available"), holder)
         for seat in seat_map.layout.seats
     )
-    return _cut(_bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
+    return _finished(_bulks(states), Position(seat_map.epoch, seat_map.seq), at, snapshot=True)
 
 
-def _cut(messages: Iterator[bytes], position: Position, at: float, **flags: bool) -> Iterator[bytes]:
-    """Finish messages that belong together: the last one says which position they lead to."""
+def _finished(messages: Iterator[bytes], position: Position, at: float, **flags: bool) -> Iterator[bytes]:
+    """Complete the messages of one update and frame them; only the last one gets `seq`."""
     common = {"timestamp": timestamp(at), "epoch": position.epoch, **flags}
     unfinished = b"," + orjson.dumps({**common, "more": True})[1:]
     final = b"," + orjson.dumps({**common, "seq": position.seq})[1:]
@@ -133,12 +133,12 @@ def _cut(messages: Iterator[bytes], position: Position, at: float, **flags: bool
 
 
 def _single(state: bytes) -> bytes:
-    """The beginning of a `seat_update`."""
+    """Return the first part of a `seat_update`, without its closing brace."""
     return b'{"type":"seat_update",' + state[1:-1]
 
 
 def _bulks(states: Iterable[bytes]) -> Iterator[bytes]:
-    """The beginnings of as many `bulk_seat_update` messages as the size limit asks for, at least one."""
+    """Yield the first parts of `bulk_seat_update` messages, split by the size limit; at least one."""
     part: list[bytes] = []
     part_bytes = _ENVELOPE_BYTES
     for state in states:
@@ -151,12 +151,12 @@ def _bulks(states: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _bulk(states: Iterable[bytes]) -> bytes:
-    """The beginning of a `bulk_seat_update`."""
+    """Return the first part of a `bulk_seat_update`, without its closing brace."""
     return b'{"type":"bulk_seat_update","updates":[' + b",".join(states) + b"]"
 
 
 def _seat_state(view: SeatView, holder: str | None) -> bytes:
-    """`api.seats.messages.SeatState`; a field that has nothing to say is left out."""
+    """Encode an `api.seats.messages.SeatState`, omitting fields without a value."""
     state: dict[str, Any] = {
         "seat_id": view.seat_id,
         "status": view.status,
