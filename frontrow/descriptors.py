@@ -3,29 +3,35 @@
 import logging
 import resource
 
+from frontrow.settings import TABLE, Settings
+
 log = logging.getLogger("frontrow")
 
 _OTHERS = 256
 """Descriptors reserved for the database, log files, listening sockets and the like."""
 
+_FEW = 4096
+"""Hard limits below this are unusual, and soon reached."""
 
-def allow_descriptors(connections: int) -> int:
-    """Raise the soft limit of this process as far as the connections need and the hard limit allows.
+
+def allow_descriptors(settings: Settings) -> None:
+    """Raise the soft limit of this process to its hard limit.
+
+    The defaults allow more connections than many machines allow files, which is no reason to trouble anybody.
+    A warning is logged if the operator has asked for more connections than can be had, or if there are few
+    files.
 
     Args:
-        connections: connections that the settings allow; a warning is logged if the limit is too low for
-            them.
-
-    Returns:
-        The new limit.
+        settings: say how many connections and WebSockets there may be.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < connections + _OTHERS:
+    wanted = {name: getattr(settings, name) for name in ("connections_limit", "sockets_limit")}
+    usual = all(TABLE[name].default == number for name, number in wanted.items())
+    if hard != resource.RLIM_INFINITY and hard < (_FEW if usual else sum(wanted.values()) + _OTHERS):
         log.warning(
-            "the settings allow %d connections, but this process can open only %d files: "
-            "raise the limit (ulimit -n, LimitNOFILE=) or lower FRONTROW_CONNECTIONS_LIMIT",
-            connections,
+            "this process can open only %d files, but FRONTROW_CONNECTIONS_LIMIT and FRONTROW_SOCKETS_LIMIT "
+            "allow %d connections: raise the limit on open files (ulimit -n, LimitNOFILE=) or lower them",
             hard,
+            sum(wanted.values()),
         )
-    return hard

@@ -67,7 +67,7 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
             "FRONTROW_JWT_PUBLIC_KEY is set"
         )
     configure_logging(settings.log_level)
-    allow_descriptors(settings.connections_limit + settings.sockets_limit)
+    allow_descriptors(settings)
     if demo:
         # The rooms guide's test page is opened from a file.
         settings = replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))

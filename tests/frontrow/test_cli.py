@@ -240,7 +240,7 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("check",), AWAY, "The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("migrate",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
         (("serve",), AWAY, "Error: The database at 127.0.0.1:1 cannot be reached: Connection refused"),
-        (("token", "--user-id", 7), BY_PUBLIC_KEY, "issuing needs the private one"),
+        (("token", "--user-id", 7), BY_PUBLIC_KEY, "issuing tokens requires the private key"),
         (("serve", "--demo"), BY_PUBLIC_KEY, "leave it out when FRONTROW_JWT_PUBLIC_KEY is set"),
         (("serve", "--demo"), IN_PRODUCTION, "leave it out when FRONTROW_ENV is production"),
         (("seed", "--screenings", 0, "--rows", 1, "--seats-per-row", 1), {}, "0 is not in the range"),
