@@ -19,7 +19,7 @@ class Placement(NamedTuple):
     Attributes:
         server: the server under test, ours or a peer; one core.
         load: the load generator and the harness; one core.
-        databases: PostgreSQL and Redis; one core or more.
+        databases: PostgreSQL; one core or more.
     """
 
     server: frozenset[int]

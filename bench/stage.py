@@ -24,7 +24,6 @@ from bench.load.tally import Tally
 from bench.machine import Placement, confined_to, pin
 from bench.peers import PEERS, PeerMissing
 from bench.peers.process import peer_process
-from bench.redis_server import redis_server
 from bench.revision import NoSuchRevision, unpack
 from bench.seats import Each, release_all
 from bench.sizes import Sizes
@@ -216,15 +215,9 @@ class Stage:
         peer = PEERS[name]
         peer.require()
         async with AsyncExitStack() as stack:
-            redis_path = ""
-            if peer.redis:
-                directory = self.directory / f"redis-{next(self._numbers)}"
-                redis_path = stack.enter_context(redis_server(directory, self.placement.databases))
             log = self.directory / f"{peer.module}-{next(self._numbers)}.log"
             address, pid = await stack.enter_async_context(
-                peer_process(
-                    peer.module, log, secret=self._secret, database_url=database_url, redis_path=redis_path
-                )
+                peer_process(peer.module, log, secret=self._secret, database_url=database_url)
             )
             pin(pid, self.placement.server)
             yield Target(address, pid)

@@ -20,12 +20,10 @@ class Peer(NamedTuple):
     Attributes:
         module: of this package.
         requires: libraries, by the names they are imported by.
-        redis: whether it needs a Redis.
     """
 
     module: str
     requires: tuple[str, ...]
-    redis: bool = False
 
     def require(self) -> None:
         """See that it can be run.
@@ -40,7 +38,6 @@ class Peer(NamedTuple):
 PEERS: Mapping[str, Peer] = {
     "asgi-noop": Peer("asgi_noop", ("uvicorn",)),
     "fastapi-postgres": Peer("fastapi_postgres", ("fastapi", "uvicorn", "asyncpg")),
-    "fastapi-redis": Peer("fastapi_redis", ("fastapi", "uvicorn", "redis"), redis=True),
     "tornado-broadcast": Peer("tornado_broadcast", ("tornado",)),
     "tornado-noop": Peer("tornado_noop", ("tornado",)),
     "websockets-broadcast": Peer("websockets_broadcast", ("websockets",)),

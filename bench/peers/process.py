@@ -21,14 +21,14 @@ class PeerFailed(Exception):
 
 @asynccontextmanager
 async def peer_process(
-    module: str, log: Path, *, secret: str, database_url: str = "", redis_path: str = ""
+    module: str, log: Path, *, secret: str, database_url: str = ""
 ) -> AsyncIterator[tuple[Address, int]]:
     """Run a peer as long as the block lasts.
 
     Args:
         module: of this package.
         log: where it writes what it has to say.
-        secret, database_url, redis_path: see `Surroundings`.
+        secret, database_url: see `Surroundings`.
 
     Yields:
         Where it listens, and its process id.
@@ -38,7 +38,7 @@ async def peer_process(
     """
     with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
         address = Address(*listening.getsockname())
-        given = Surroundings(listening.fileno(), secret, database_url, redis_path)
+        given = Surroundings(listening.fileno(), secret, database_url)
         with log.open("wb") as written:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "bench.peers", module),

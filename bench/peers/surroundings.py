@@ -18,13 +18,11 @@ class Surroundings(NamedTuple):
         descriptor: of the socket that it listens on.
         secret: what tokens are signed with.
         database_url: a PostgreSQL database of its own, if it needs one.
-        redis_path: the Unix socket of a Redis of its own, if it needs one.
     """
 
     descriptor: int
     secret: str
     database_url: str = ""
-    redis_path: str = ""
 
     @classmethod
     def from_json(cls, text: str) -> Self:

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from bench.halls import hall_of, screening_info
 from bench.load.process import LoadProcess
 from bench.load.tally import Stopwatch, Tally
 from bench.rounds import Contender, Figures
@@ -23,7 +22,7 @@ from engine.directory import Screenings
 from engine.memory import MemoryDatabase, MemoryIds, MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.ports import Entry, LoadedScreening, Settled
-from engine.records import IdempotencyRecord, Layout
+from engine.records import IdempotencyRecord, Layout, ScreeningInfo, Seat
 from engine.replies import SeatsChanged
 from engine.screening import Screening
 from frontrow.collector import spare_the_collector
@@ -33,6 +32,8 @@ HELD = 1
 
 _SCREENING = 1
 _SEATS_PER_ROW = 100
+_STARTS_AT = SystemClock().now() + 86_400
+_INFO = ScreeningInfo(_SCREENING, _STARTS_AT, _STARTS_AT + 7200, 1250, {"standard": 0})
 _AT_ONCE = 200
 """Commands that wait in the mailbox together, as from so many connections."""
 
@@ -74,7 +75,16 @@ def commands(holds: int, seats: int) -> list[HoldSeats]:
 
 def hall_for(holds: int, seats: int) -> Layout:
     """A hall with room for them."""
-    return hall_of(math.ceil(holds * seats / _SEATS_PER_ROW), _SEATS_PER_ROW)
+    rows = math.ceil(holds * seats / _SEATS_PER_ROW)
+    return Layout(
+        1,
+        1,
+        (
+            Seat(row * _SEATS_PER_ROW + number, 1, str(row), number, "standard", float(number), float(row))
+            for row in range(rows)
+            for number in range(1, _SEATS_PER_ROW + 1)
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ class Core:
     async def run(self) -> Tally:
         """Hold, one after the other."""
         hall = hall_for(self.holds, self.seats)
-        loaded = LoadedScreening(screening_info(_SCREENING), hall, 1, (), ())
+        loaded = LoadedScreening(_INFO, hall, 1, (), ())
         screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
         now, wanted, tally = SystemClock().now(), commands(self.holds, self.seats), Tally()
         spare_the_collector()
@@ -110,7 +120,7 @@ class Actors:
         """Hold, many at a time."""
         database = MemoryDatabase()
         hall = hall_for(self.holds, self.seats)
-        database.add_screening(screening_info(_SCREENING), hall)
+        database.add_screening(_INFO, hall)
         screenings = Screenings(
             MemoryStore(database),
             NoJournal(),

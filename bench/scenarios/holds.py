@@ -67,7 +67,7 @@ async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
         database_url = stage.database()
         seat_tables.create(database_url)
         seat_tables.fill(database_url, pairs.screenings)
-        for name in ("fastapi-postgres", "fastapi-redis", "tornado-noop", "asgi-noop"):
+        for name in ("fastapi-postgres", "tornado-noop", "asgi-noop"):
             target = await stage.join(stack, name, database_url=database_url)
             if target is not None:
                 contenders.append(Contender(name, Holding(stage, pairs, target).play))

@@ -50,7 +50,7 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     assert set(holds["frontrow"]["success"]) == {1.0}
     assert {"frontrow", "frontrow-distinct", "tornado-noop"} <= holds.keys()
     # Peers that cannot be run here are named instead; a shallow clone lacks the other revision.
-    absent = {BASELINE, "fastapi-postgres", "fastapi-redis", "asgi-noop"} - holds.keys()
+    absent = {BASELINE, "fastapi-postgres", "asgi-noop"} - holds.keys()
     assert {notice.split(":")[0] for notice in document["notices"]} == {f"without {name}" for name in absent}
 
     (noop,) = [
