@@ -1,11 +1,11 @@
-"""From the octets of a body to its content, for both ways in which its end is told (RFC 9112, section 6)."""
+"""Reads request bodies: with a declared length, or chunked (RFC 9112, sections 6 and 7)."""
 
 import re
 from typing import Protocol
 
 from api.http1.errors import BodyTooLarge, MalformedRequest
 
-# Extensions are allowed and mean nothing to us (section 7.1.1).
+# Chunk extensions are allowed and ignored (section 7.1.1).
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t -~]*)?\r\n")
 _TRAILER_LINE = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n")
 _SIZE_LINE_BYTES = 256
@@ -13,28 +13,31 @@ _END_OF_CHUNK = b"\r\n"
 
 
 class Body(Protocol):
-    """A body that is being read."""
+    """A body that is being received."""
 
     complete: bool
 
-    def take(self, octets: bytes, start: int, end: int) -> tuple[bytes, int]:
-        """The content between two positions, and the position up to which the octets have been used.
+    def take(self, data: bytes, start: int, end: int) -> tuple[bytes, int]:
+        """Read `data[start:end]`.
+
+        Returns:
+            The content, and the position up to which `data` was consumed.
 
         Raises:
-            MalformedRequest: its end cannot be told.
-            BodyTooLarge: it is longer than it may be.
+            MalformedRequest: the framing is invalid, so the end of the body is unknown.
+            BodyTooLarge: the body is longer than its limit.
         """
 
 
 class MeasuredBody:
-    """A body whose length was declared.
+    """A body with a Content-Length.
 
     Args:
-        content_bytes: its length, at least 1.
-        limit_bytes: what it may not exceed.
+        content_bytes: the declared length, at least 1.
+        limit_bytes: largest length allowed.
 
     Raises:
-        BodyTooLarge: it does.
+        BodyTooLarge: the declared length exceeds the limit.
     """
 
     def __init__(self, content_bytes: int, limit_bytes: int) -> None:
@@ -43,19 +46,19 @@ class MeasuredBody:
         self._left = content_bytes
         self.complete = False
 
-    def take(self, octets: bytes, start: int, end: int) -> tuple[bytes, int]:
-        content = octets[start : min(end, start + self._left)]
+    def take(self, data: bytes, start: int, end: int) -> tuple[bytes, int]:
+        content = data[start : min(end, start + self._left)]
         self._left -= len(content)
         self.complete = self._left == 0
         return content, start + len(content)
 
 
 class ChunkedBody:
-    """A body in chunks. Trailer fields are checked and dropped, as nothing here has a use for them.
+    """A chunked body. Trailer fields are validated and dropped.
 
     Args:
-        limit_bytes: what its content may not exceed.
-        trailer_limit_bytes: what its trailer fields may not exceed, together.
+        limit_bytes: largest content allowed.
+        trailer_limit_bytes: largest total size of the trailer fields.
     """
 
     def __init__(self, limit_bytes: int, trailer_limit_bytes: int) -> None:
@@ -66,29 +69,29 @@ class ChunkedBody:
         self._read_line = self._read_size
         self.complete = False
 
-    def take(self, octets: bytes, start: int, end: int) -> tuple[bytes, int]:
+    def take(self, data: bytes, start: int, end: int) -> tuple[bytes, int]:
         pieces = []
         at = start
         while at < end and not self.complete:
             if self._left:
-                piece = octets[at : min(end, at + self._left)]
+                piece = data[at : min(end, at + self._left)]
                 pieces.append(piece)
                 self._left -= len(piece)
                 at += len(piece)
             else:
-                after = self._read_line(octets, at, end)
+                after = self._read_line(data, at, end)
                 if after == at:
                     break
                 at = after
         return b"".join(pieces), at
 
-    # What stands between pieces of content. Each reads its line, or nothing if it has not come whole.
+    # The parts between the pieces of content. Each consumes one line, or nothing if the line is incomplete.
 
-    def _read_size(self, octets: bytes, at: int, end: int) -> int:
-        after = _end_of_line(octets, at, end, _SIZE_LINE_BYTES)
+    def _read_size(self, data: bytes, at: int, end: int) -> int:
+        after = _end_of_line(data, at, end, _SIZE_LINE_BYTES)
         if after == at:
             return at
-        match = _SIZE_LINE.fullmatch(octets, at, after)
+        match = _SIZE_LINE.fullmatch(data, at, after)
         if match is None:
             raise MalformedRequest("the size of a chunk is not valid")
         self._left = int(match[1], 16)
@@ -98,29 +101,29 @@ class ChunkedBody:
         self._read_line = self._read_end_of_chunk if self._left else self._read_trailer
         return after
 
-    def _read_end_of_chunk(self, octets: bytes, at: int, end: int) -> int:
-        if not _END_OF_CHUNK.startswith(octets[at : min(end, at + 2)]):
+    def _read_end_of_chunk(self, data: bytes, at: int, end: int) -> int:
+        if not _END_OF_CHUNK.startswith(data[at : min(end, at + 2)]):
             raise MalformedRequest("a chunk is longer than its size")
         if end - at < 2:
             return at
         self._read_line = self._read_size
         return at + 2
 
-    def _read_trailer(self, octets: bytes, at: int, end: int) -> int:
-        after = _end_of_line(octets, at, end, self._trailer_room)
+    def _read_trailer(self, data: bytes, at: int, end: int) -> int:
+        after = _end_of_line(data, at, end, self._trailer_room)
         if after == at:
             return at
         self._trailer_room -= after - at
-        if octets[at:after] == b"\r\n":
+        if data[at:after] == b"\r\n":
             self.complete = True
-        elif not _TRAILER_LINE.fullmatch(octets, at, after):
+        elif not _TRAILER_LINE.fullmatch(data, at, after):
             raise MalformedRequest("a trailer field is not valid")
         return after
 
 
-def _end_of_line(octets: bytes, at: int, end: int, limit_bytes: int) -> int:
-    """The position behind a line, or where it begins if it has not come whole."""
-    after = octets.find(b"\n", at, min(end, at + limit_bytes)) + 1
+def _end_of_line(data: bytes, at: int, end: int, limit_bytes: int) -> int:
+    """The position after a line, or `at` if the line is incomplete."""
+    after = data.find(b"\n", at, min(end, at + limit_bytes)) + 1
     if after == 0:
         if end - at >= limit_bytes:
             raise MalformedRequest("a line within the body is too long")

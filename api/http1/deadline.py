@@ -1,22 +1,21 @@
-"""A deadline that is moved with every request and hardly ever met."""
+"""A timeout that is moved with every request and hardly ever expires."""
 
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 
 
-def _tell_nobody() -> None:
-    """After the end nothing expires."""
+def _ignore() -> None: ...
 
 
 class Deadline:
-    """One moment at which something is called, unless it is moved or cleared before.
+    """Calls a function at a deadline, unless the deadline is moved or cleared before.
 
-    Moving it to a later moment costs nothing: the timer that is armed finds out when it fires, and is armed
-    again. A timer per request would cost more than parsing the request.
+    Moving it later costs next to nothing: the armed timer notices when it fires, and is armed again. A timer
+    per request would cost more than parsing the request.
 
     Args:
         loop: the event loop.
-        expired: what is called.
+        expired: called without arguments when the deadline has passed.
     """
 
     __slots__ = ("_at", "_expired", "_loop", "_timer", "_timer_at")
@@ -29,19 +28,19 @@ class Deadline:
         self._timer_at = 0.0
 
     def set(self, seconds: float) -> None:
-        """Expire so many seconds from now, and not when it was set before."""
+        """Set the deadline `seconds` from now, in place of an earlier one."""
         self._at = at = self._loop.time() + seconds
         if self._timer is None or at < self._timer_at:
             self._arm(at)
 
     def clear(self) -> None:
-        """Do not expire until it is set again."""
+        """Remove the deadline until it is set again."""
         self._at = None
 
     def cancel(self) -> None:
-        """Never expire again."""
-        # Whoever is told has this deadline: so both are freed without the garbage collector.
-        self._expired = _tell_nobody
+        """Remove the deadline for good."""
+        # The callback refers to this object's owner; breaking the cycle frees both without the collector.
+        self._expired = _ignore
         self._at = None
         if self._timer is not None:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""What is refused as HTTP, before a request has reached a handler.
+"""Requests that are refused before they reach a handler.
 
 ApiError
 ├── MalformedRequest 400, RequestTimedOut 408, BodyTooLarge 413, TargetTooLong 414
@@ -10,10 +10,10 @@ from api.errors import ApiError
 
 
 class MalformedRequest(ApiError):
-    """It is no HTTP, or HTTP that another server could understand differently (RFC 9112, section 11.2).
+    """Not HTTP, or HTTP that another server could parse differently (RFC 9112, section 11.2).
 
     Args:
-        reason: what is wrong with it.
+        reason: what is wrong with the request.
     """
 
     status, code = 400, "malformed_request"
@@ -23,10 +23,10 @@ class MalformedRequest(ApiError):
 
 
 class RequestTimedOut(ApiError):
-    """It has begun, and did not come to its end in time.
+    """The request was started but not completed in time.
 
     Args:
-        part: which part of it is missing.
+        part: the part that is incomplete, e.g. "body".
     """
 
     status, code, retryable = 408, "request_timeout", True
@@ -45,10 +45,10 @@ class BodyTooLarge(ApiError):
 
 
 class TargetTooLong(ApiError):
-    """The request line is longer than any path and query that are served here.
+    """The request line is too long.
 
     Args:
-        limit_bytes: what it may not exceed.
+        limit_bytes: longest request line allowed.
     """
 
     status, code = 414, "uri_too_long"
@@ -58,13 +58,13 @@ class TargetTooLong(ApiError):
 
 
 class HeadersTooLarge(ApiError):
-    """The head of the request is longer, or has more fields, than it may."""
+    """The head of the request is too long, or has too many fields."""
 
     status, code = 431, "headers_too_large"
 
 
 class VersionNotSupported(ApiError):
-    """It is a request of another major version than 1."""
+    """The request's HTTP version is not 1.x."""
 
     status, code = 505, "http_version_not_supported"
 
@@ -73,7 +73,7 @@ class VersionNotSupported(ApiError):
 
 
 class TooManyConnections(ApiError):
-    """The bound on HTTP connections, in all or of one address, is reached."""
+    """The limit on HTTP connections, in total or per address, is reached."""
 
     status, code, retryable = 503, "too_many_connections", True
 

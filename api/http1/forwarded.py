@@ -2,7 +2,7 @@
 
 Its left part may come from a client, which can leave a quoted string open there to swallow what proxies
 append. So parsing starts at the right: the last element is the shortest text behind a comma that is a valid
-element. Whatever stands before that comma does not affect it.
+element. Nothing before that comma affects it.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 # A quoted value may hold commas; no real one holds more than this.
 _COMMAS_LIMIT = 16
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar's word
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - not a secret
 # Many proxies write an IPv6 address or a port without the quotes that it needs.
 _BARE = r'[^\s",;=\\]+'
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -34,7 +34,7 @@ def elements_from_the_right(field: str) -> Iterator[Mapping[str, str]]:
 
 
 def _last_element(field: str) -> tuple[dict[str, str] | None, str | None]:
-    """The last element and what stands before its comma; None for what is missing."""
+    """The last element and the text before its comma; None for either if it is missing."""
     comma = len(field)
     for _ in range(_COMMAS_LIMIT):
         comma = field.rfind(",", 0, comma)
@@ -47,7 +47,7 @@ def _last_element(field: str) -> tuple[dict[str, str] | None, str | None]:
 
 
 def _pairs(field: str, at: int) -> dict[str, str] | None:
-    """The pairs from a position to the end; None if that is no element. Lists may have empty elements."""
+    """The pairs from a position to the end; None if they are no valid element. An empty element is valid."""
     pairs: dict[str, str] = {}
     if not field[at:].strip(" \t"):
         return pairs

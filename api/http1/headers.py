@@ -1,4 +1,4 @@
-"""Header fields as Tornado's handlers read them, filled by the parser without being checked twice."""
+"""Header fields for Tornado's handlers, filled by the parser without validating them a second time."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,8 +11,8 @@ _NAMES_KEPT = 1024
 class RequestHeaders(HTTPHeaders):
     """The fields of one request.
 
-    `on_header` is the parser's door. It takes names and values that are known to be valid, whereas
-    `HTTPHeaders.add` matches each against the grammar, at several times the cost of parsing it.
+    The parser calls `on_header` with names and values that it has validated. `HTTPHeaders.add` would match
+    each against the grammar again, at several times the cost of parsing it.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class RequestHeaders(HTTPHeaders):
         self._combined_cache: dict[str, str] = {}
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field line, as `httptools` calls it. The value may still end in blanks."""
+        """Add a field line; called by `httptools`. The value may have trailing blanks."""
         key, text = _canonical(name), value.decode("latin-1").rstrip(" \t")
         values = self._as_list.get(key)
         if values is None:
@@ -29,7 +29,7 @@ class RequestHeaders(HTTPHeaders):
             values.append(text)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The combined value of a field; absent ones cost no exception."""
+        """The combined value of a field, or `default`; an absent field raises no exception internally."""
         values = self._as_list.get(key)
         if values is not None and len(values) == 1:
             return values[0]
@@ -40,7 +40,7 @@ class RequestHeaders(HTTPHeaders):
 
 @lru_cache(_NAMES_KEPT)
 def _canonical(name: bytes) -> str:
-    """A field's name in Tornado's spelling, e.g. "If-None-Match"."""
+    """The field name as Tornado capitalises it, e.g. "If-None-Match"."""
     return "-".join(word.capitalize() for word in name.decode("ascii").split("-"))
 
 

@@ -1,4 +1,4 @@
-"""What speaks HTTP: our own layer, or Tornado's server, with the same bounds as far as it knows them."""
+"""Makes the HTTP server: our own, or Tornado's with the same limits as far as it has them."""
 
 import socket
 from collections.abc import Iterable
@@ -15,26 +15,26 @@ from api.limits import Limits
 HTTPTOOLS, TORNADO = "httptools", "tornado"
 
 DISCARDED_BODY_BYTES = 1024 * 1024
-"""A body beyond its limit is read and thrown away up to here, or to twice its limit, so that its sender gets
-to read the 413; a larger one is answered at once and its connection closed."""
+"""A body beyond its limit is read and discarded up to this size, or twice its limit, so that the client gets
+to read the 413. A larger one is answered immediately and its connection closed."""
 
 
 class HttpServer(Protocol):
-    """What both layers offer."""
+    """What both servers offer."""
 
     def add_sockets(self, sockets: Iterable[socket.socket], /, *, proxied: bool = False) -> None:
         """Accept clients on listening sockets.
 
         Args:
             sockets: bound and listening.
-            proxied: whether each connection begins with a header of the PROXY protocol.
+            proxied: whether each connection begins with a PROXY protocol header.
         """
 
     def stop(self) -> None:
-        """Accept no more."""
+        """Accept no more connections."""
 
     async def close_all_connections(self) -> None:
-        """Return when all connections have ended; WebSockets are none of them."""
+        """Return when all connections have ended, WebSockets excepted."""
 
 
 def make_http_server(
@@ -44,16 +44,15 @@ def make_http_server(
     layer: str,
     proxies: TrustedProxies = NO_PROXIES,
 ) -> HttpServer:
-    """A server that is ready to listen.
+    """Make a server that is ready to listen.
 
     Args:
-        application: what it serves.
-        limits: bounds of requests. The bound on bodies is the exchange's to keep, since the connection
-            itself could only close; its own bound is what the exchange is willing to discard.
-        report: told of requests that are refused before the application sees them. Tornado's server tells
-            nobody.
+        application: serves the requests.
+        limits: of requests. The limit on bodies is enforced by the application, since the server could only
+            close the connection; the server's own limit is DISCARDED_BODY_BYTES.
+        report: called for requests refused before they reach the application; not by Tornado's server.
         layer: HTTPTOOLS or TORNADO.
-        proxies: whose word on a client's address is believed.
+        proxies: trusted to report the client's address.
     """
     if layer == HTTPTOOLS:
         return Http1Server(application, limits, DISCARDED_BODY_BYTES, report, proxies)

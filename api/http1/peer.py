@@ -2,14 +2,14 @@
 
 from ipaddress import IPv6Address, ip_address
 
-UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - Tornado's word for an unknown address
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - how Tornado writes an unknown address
 
 
 class Peer:
-    """The client of a connection, or of one request that a proxy has passed on.
+    """The client of a connection, or of one request that a proxy has forwarded.
 
     Args:
-        remote_ip: its address.
+        remote_ip: IP address.
         scheme: "http" or "https", as a trusted proxy reports it; None if unknown.
         relays: whether it is a trusted proxy, whose header fields tell the client's address.
     """

@@ -1,7 +1,7 @@
-"""The phases of a connection, which serves one request after the other:
+"""The phases of a connection, which serves one request after another:
 
 HEAD ──► BODY ──► ANSWER ──► HEAD …          (a request without a body skips BODY)
-  │        │         ├─────► DETACHED        101: the socket is a WebSocket's now
+  │        │         ├─────► DETACHED        101: the connection is a WebSocket now
   └────────┴─────────┴─────► CLOSING ──► CLOSED
 """
 
@@ -9,15 +9,15 @@ from enum import Enum, auto
 
 
 class Phase(Enum):
-    """What a connection waits for, if it has to wait.
+    """What a connection is waiting for.
 
     Attributes:
         HEAD: the head of the next request.
-        BODY: the rest of its body.
-        ANSWER: its handler.
-        CLOSING: the client, to take what was sent to it.
+        BODY: the rest of the request's body.
+        ANSWER: the handler's response.
+        CLOSING: the client, to read the last response.
         CLOSED: nothing.
-        DETACHED: nothing; somebody else goes on with the socket.
+        DETACHED: nothing; another protocol has taken over the transport.
     """
 
     HEAD = auto()

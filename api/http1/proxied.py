@@ -1,4 +1,4 @@
-"""Connections on a port for the PROXY protocol: reads the header, then hands over to our HTTP layer."""
+"""Connections on a PROXY protocol port: reads the header, then hands the transport to `Http1Protocol`."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ log = logging.getLogger("frontrow.http")
 
 
 class ProxiedProtocol(asyncio.Protocol):
-    """Reads the header and hands the transport over. Closes a connection that is not a trusted proxy's.
+    """Reads the PROXY header and hands the transport over; closes connections that no trusted proxy made.
 
     Args:
         host: the server.
@@ -81,12 +81,12 @@ class ProxiedProtocol(asyncio.Protocol):
         self._timer.cancel()
         self._host.left(self)
 
-    # What the server calls.
+    # Called by the server.
 
     def wind_down(self) -> None:
-        """Nothing has begun here that could be finished."""
+        """Close: there is no request to finish."""
         self._transport.close()
 
     def break_off(self) -> None:
-        """End the connection at once."""
+        """Abort the connection."""
         self._transport.abort()

@@ -6,8 +6,8 @@ text:
     PROXY TCP4 203.0.113.7 192.0.2.1 51234 443\\r\\n
 
 Version 2 is binary: a signature, command and address family, the length of what follows, the addresses, and
-extensions that are skipped here. A header is read in two steps, since the stream behind it is not ours to
-read: first `HEAD`, which tells how long the whole is, then the rest.
+extensions that are skipped here. A header is read in two steps, so that no byte after it is consumed: first
+`HEAD`, which gives the length of the whole, then the rest.
 """
 
 import re
@@ -20,7 +20,7 @@ HEAD_LIMIT_BYTES = 107
 """The longest header of version 1."""
 
 HEADER_LIMIT_BYTES = 4096
-"""The longest header of version 2 that is taken, extensions such as a client's certificate included."""
+"""The longest header of version 2 that is accepted, including extensions such as client certificates."""
 
 _NAME = b"PROXY "
 _SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -35,13 +35,13 @@ def _straying(beginning: bytes) -> bytes:
 
 
 HEAD = re.compile(
-    # A line, or the fixed part of version 2. Bytes that begin neither match as well, so that a connection
-    # without a header is refused at once.
+    # A line, or the fixed part of version 2. Bytes that start neither match too, so that a connection
+    # without a header is refused immediately.
     rb"\A(?:%s[^\n]*\n|%s.{4}|[^P\r]|%s|%s)"
     % (_NAME, re.escape(_SIGNATURE), _straying(_NAME), _straying(_SIGNATURE)),
     re.DOTALL,
 )
-"""Matches the bytes that are needed to know the length of a header."""
+"""Matches the bytes that determine the length of a header."""
 
 _LINE = re.compile(
     rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP(?P<version>[46]) (?P<source>[0-9a-fA-F:.]{2,45})"
@@ -56,17 +56,17 @@ _LAST_TRANSPORT = 2
 
 
 class MalformedProxyHeader(Exception):
-    """A connection did not begin with a header of the PROXY protocol that can be understood."""
+    """A connection did not begin with a valid PROXY header."""
 
 
 def header_bytes(head: bytes) -> int:
-    """Length of the whole header.
+    """The length of the whole header.
 
     Args:
-        head: what `HEAD` has found.
+        head: the bytes that `HEAD` matched.
 
     Raises:
-        MalformedProxyHeader: it begins no header, or one that is too long.
+        MalformedProxyHeader: they start no header, or one that is too long.
     """
     if head.startswith(_NAME):
         if len(head) <= HEAD_LIMIT_BYTES:
@@ -84,13 +84,14 @@ def source_of(header: bytes) -> str | None:
     """The client's address.
 
     Args:
-        header: a whole header.
+        header: a complete header.
 
     Returns:
-        None if the proxy connects for itself (a health check), does not know, or has a UNIX socket client.
+        None if the proxy connects on its own behalf (a health check), does not know the client, or has a
+        client on a UNIX socket.
 
     Raises:
-        MalformedProxyHeader: it breaks the grammar.
+        MalformedProxyHeader: the header is invalid.
     """
     return _source_in_binary(header) if header.startswith(_SIGNATURE) else _source_in_line(header)
 

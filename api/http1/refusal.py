@@ -1,4 +1,4 @@
-"""The answer to what is no acceptable request, and hence never reached a handler."""
+"""The response to a request that is refused before it reaches a handler."""
 
 import time
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_dat
 
 
 class Refusal(NamedTuple):
-    """A refusal that was sent, for whoever counts and logs.
+    """A refusal that was sent, for logs and metrics.
 
     Attributes:
-        status: the answer's.
-        address: the client's.
-        request_id: what the answer calls the request.
+        status: HTTP status.
+        address: the client's address.
+        request_id: the request's id, as in the response.
     """
 
     status: int
@@ -30,11 +30,11 @@ RefusalReport = Callable[[Refusal], None]
 
 
 def refusal_octets(error: ApiError, request_id: str) -> bytes:
-    """The whole answer. It ends the connection: where the next request would begin is not known.
+    """The complete response. It closes the connection, since it is unknown where the next request begins.
 
     Args:
-        error: what is wrong with the request.
-        request_id: what the answer calls it.
+        error: the reason.
+        request_id: the request's id.
     """
     document, status, headers = error.problem
     body = orjson.dumps(document)

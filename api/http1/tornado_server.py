@@ -1,4 +1,4 @@
-"""Tornado's HTTP server with clients' addresses behind proxies."""
+"""Tornado's HTTP server, with the client's address behind proxies."""
 
 import asyncio
 import logging
@@ -20,13 +20,13 @@ log = logging.getLogger("frontrow.http")
 
 
 class TornadoServer(HTTPServer):
-    """Tornado's server with the bounds of ours, as far as it knows them.
+    """Tornado's server with our limits, as far as it has them.
 
     Args:
-        application: what it serves.
-        limits: bounds of requests.
-        max_body_bytes: what a body may not exceed, unless the handler says otherwise.
-        proxies: whose word on a client's address is believed.
+        application: serves the requests.
+        limits: of requests.
+        max_body_bytes: largest body, unless the handler sets another limit.
+        proxies: trusted to report the client's address.
     """
 
     def initialize(  # type: ignore[override]
@@ -36,7 +36,7 @@ class TornadoServer(HTTPServer):
         max_body_bytes: int,
         proxies: TrustedProxies,
     ) -> None:
-        """Take the collaborators, as Tornado's constructors do."""
+        """Tornado's `Configurable` calls this in place of a constructor."""
         super().initialize(
             application,
             max_header_size=limits.header_bytes,
@@ -54,7 +54,7 @@ class TornadoServer(HTTPServer):
 
         Args:
             sockets: bound and listening.
-            proxied: whether each connection begins with a header of the PROXY protocol.
+            proxied: whether each connection begins with a PROXY protocol header.
         """
         listening = list(sockets)
         if proxied:
@@ -74,7 +74,7 @@ class TornadoServer(HTTPServer):
             connection.start_serving(self)
 
     async def _announced(self, stream: IOStream, proxy: Peer) -> Peer | None:
-        """The client that a PROXY protocol header names; None if the connection was closed."""
+        """The client named by the PROXY header; None if the connection was closed."""
         reason = "it did not begin with a PROXY header in time"
         try:
             if not proxy.relays:

@@ -1,13 +1,12 @@
-"""The client's address and scheme, where requests come through proxies.
+"""The client's address and scheme when requests come through proxies.
 
-A proxy appends the address of its client to a header field that the client may have filled already. So the
-field is read from the right, and an entry is believed only if a trusted proxy wrote it: the connection's peer
-must be one, and so must every address that is skipped on the way. The first address that is not a trusted
-proxy's is the client's. Entries left of it have no effect.
+A proxy appends its client's address to a header field that the client may have sent already. So the field is
+read from the right, and an entry counts only if a trusted proxy wrote it: the connection's peer must be one,
+and so must every address skipped on the way. The first address that is not a trusted proxy's is the client's;
+entries left of it are ignored.
 
-Only the one field that the operator names is read. A proxy that appends to `X-Forwarded-For` usually passes a
-client's `Forwarded` on as it came, and the other way round, so reading whichever is there would believe
-clients.
+Only the field that the operator configured is read. A proxy that appends to `X-Forwarded-For` usually
+forwards a client's `Forwarded` unchanged, and vice versa, so reading either would mean trusting clients.
 """
 
 import re
@@ -24,7 +23,7 @@ X_FORWARDED_FOR, FORWARDED = "X-Forwarded-For", "Forwarded"
 
 Network = IPv4Network | IPv6Network
 
-# Proxies in a row; no real installation has so many.
+# Proxies in a row; far more than any real installation has.
 _HOPS_LIMIT = 16
 _NODE_CHARACTERS = 128
 _ADDRESSES_KEPT = 4096
@@ -37,14 +36,14 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 class _Hop(NamedTuple):
-    """One entry of a header field: where a request came from when a proxy got it, and by which scheme."""
+    """One entry of a header field: the address and scheme from which a proxy received the request."""
 
     node: str
     scheme: str | None
 
 
-class _Judged(NamedTuple):
-    """An entry's address, None if it names none, and whether it is a trusted proxy's."""
+class _Address(NamedTuple):
+    """An entry's address, or None if it has none, and whether it belongs to a trusted proxy."""
 
     address: str | None
     trusted: bool
@@ -54,58 +53,59 @@ class TrustedProxies:
     """Proxies that are trusted to report the client's address.
 
     Args:
-        networks: where they are.
-        header: the field that they write, X_FORWARDED_FOR (with X-Forwarded-Proto) or FORWARDED (RFC 7239).
+        networks: their addresses.
+        header: the field that they append to: X_FORWARDED_FOR (with X-Forwarded-Proto), or FORWARDED
+            (RFC 7239).
     """
 
     def __init__(self, networks: Sequence[Network] = (), header: str = X_FORWARDED_FOR) -> None:
         self._networks = tuple(networks)
         self._hops = _forwarded if header == FORWARDED else _x_forwarded
-        # The same clients and proxies come again and again.
-        self._judge = lru_cache(_ADDRESSES_KEPT)(self._judged)
+        # The same clients and proxies appear again and again.
+        self._address_of = lru_cache(_ADDRESSES_KEPT)(self._parsed)
 
     def peer(self, address: Sequence[object] | None) -> Peer:
         """The peer of a new connection.
 
         Args:
-            address: of its socket; None if the client had left at once.
+            address: of its socket; None if the client has disconnected already.
         """
-        # Sockets that are not of the internet have a path for their address.
+        # The address of a UNIX socket is a path.
         text = str(address[0]) if isinstance(address, tuple) and address else UNKNOWN_ADDRESS
         if ":" in text:
             text = plain_address(text)
         return Peer(text, relays=self.trusts(text))
 
     def trusts(self, address: str) -> bool:
-        """Whether a trusted proxy has this address."""
+        """Whether the address belongs to a trusted proxy."""
         if not self._networks:
             return False
         known = ip_address(address)
         return any(known in network for network in self._networks)
 
     def announced(self, proxy: Peer, source: str | None) -> Peer:
-        """The peer of a connection on which a proxy has sent a header of the PROXY protocol.
+        """The peer of a connection on which a proxy sent a PROXY protocol header.
 
         Args:
-            proxy: who sent it.
-            source: the client's address; None if the header has none. Then the proxy's address stands for it,
-                and header fields of its requests are not believed.
+            proxy: the sender.
+            source: the client's address; None if the header has none. Then the proxy's address is used, and
+                header fields of its requests are not trusted.
         """
         return Peer(proxy.remote_ip) if source is None else Peer(source, relays=self.trusts(source))
 
     def client(self, proxy: Peer, headers: Mapping[str, str]) -> Peer:
-        """The client of a request that a trusted proxy passes on.
+        """The client of a request that a trusted proxy forwarded.
 
-        An entry without an address ends the search; then the last certain address is taken for the client's.
+        An entry without an address ends the search; the last address found before it is the client's.
 
         Args:
-            proxy: the connection's peer, which `relays`.
+            proxy: the connection's peer, with `relays` set.
             headers: of the request.
         """
         address, scheme = proxy.remote_ip, None
         for hop in islice(self._hops(headers), _HOPS_LIMIT):
             scheme = hop.scheme
-            found = self._judge(hop.node) if len(hop.node) <= _NODE_CHARACTERS else _NO_ADDRESS
+            found = self._address_of(hop.node) if len(hop.node) <= _NODE_CHARACTERS else _NO_ADDRESS
             if found.address is None:
                 break
             address = found.address
@@ -113,7 +113,7 @@ class TrustedProxies:
                 break
         return Peer(address, scheme=scheme)
 
-    def _judged(self, node: str) -> _Judged:
+    def _parsed(self, node: str) -> _Address:
         match = _NODE.fullmatch(node)
         if match is None:
             return _NO_ADDRESS
@@ -121,16 +121,16 @@ class TrustedProxies:
             address = plain_address(match["bracketed"] or match["v4"] or match["v6"])
         except ValueError:
             return _NO_ADDRESS
-        return _Judged(address, self.trusts(address))
+        return _Address(address, self.trusts(address))
 
 
-_NO_ADDRESS = _Judged(None, trusted=False)
+_NO_ADDRESS = _Address(None, trusted=False)
 
 
 def _x_forwarded(headers: Mapping[str, str]) -> Iterator[_Hop]:
     """The entries of X-Forwarded-For from the right.
 
-    X-Forwarded-Proto may be a list of the same kind, or one value for all.
+    X-Forwarded-Proto may be a list of the same length, or one value for all entries.
     """
     schemes = headers.get("X-Forwarded-Proto", "").split(",")
     schemes.reverse()
@@ -147,4 +147,4 @@ def _forwarded(headers: Mapping[str, str]) -> Iterator[_Hop]:
 
 
 NO_PROXIES = TrustedProxies()
-"""No proxy is trusted."""
+"""Trusts no proxy."""
