@@ -1,4 +1,4 @@
-"""Detects a pooler that shares PostgreSQL sessions between transactions, as PgBouncer does in transaction mode.
+"""Detects a pooler that shares sessions between transactions, as PgBouncer does in transaction mode.
 
 Behind such a pooler each transaction may run in a different session, so session state is lost or leaks to
 other clients. The journal's prepared statements, the server lock, and terminating a session that may still
