@@ -33,7 +33,8 @@ from engine.records import (
     StoredReservation,
     Ticket,
 )
-from engine.replies import Booked, Cancelled, SeatMap
+from engine.replies import Booked, Cancelled
+from engine.views import SeatMap
 
 Written = TypeVar("Written")
 

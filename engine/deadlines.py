@@ -8,16 +8,17 @@ size stays within a constant factor of what is live.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from math import inf
 
+from engine.events import SeatsHeld
 from engine.records import Hold, Ticket
 
 _SLACK = 64
 
-Lapsing = Sequence[Hold | Ticket]
-"""What lapses at the same moment."""
+Lapsing = SeatsHeld | Hold | Ticket
+"""What has a deadline. Seats that were held together are one record."""
 
 
 class Deadlines:
@@ -36,54 +37,54 @@ class Deadlines:
         self._numbered = 0
         self.earliest = inf
 
-    def append(self, deadline: float, records: Lapsing) -> None:
-        """Note when `records` lapse, where most that come later lapse later."""
+    def append(self, deadline: float, record: Lapsing) -> None:
+        """Add a record that most of those added later will outlast."""
         if deadline < self._latest:
-            self.insert(deadline, records)
+            self.insert(deadline, record)
             return
         if self._queue is None:
             self._queue = deque()
-        self._queue.append(records)
+        self._queue.append(record)
         self._latest = deadline
         if deadline < self.earliest:
             self.earliest = deadline
 
-    def insert(self, deadline: float, records: Lapsing) -> None:
-        """Note when `records` lapse, whatever comes later."""
+    def insert(self, deadline: float, record: Lapsing) -> None:
+        """Add a record with any deadline."""
         self._numbered += 1  # so that nothing beyond it is compared
-        heappush(self._heap, (deadline, self._numbered, records))
+        heappush(self._heap, (deadline, self._numbered, record))
         if deadline < self.earliest:
             self.earliest = deadline
 
-    def pop_due(self, now: float) -> list[Hold | Ticket]:
+    def pop_due(self, now: float) -> list[Lapsing]:
         """Remove and return everything whose deadline is not after `now`, earliest first."""
-        due: list[Hold | Ticket] = []
-        while self._queue and deadline_of(self._queue[0][0]) <= now:
-            due.extend(self._queue.popleft())
+        due: list[Lapsing] = []
+        while self._queue and deadline_of(self._queue[0]) <= now:
+            due.append(self._queue.popleft())
         while self._heap and self._heap[0][0] <= now:
-            due.extend(heappop(self._heap)[2])
+            due.append(heappop(self._heap)[2])
         self._find_earliest()
         return sorted(due, key=deadline_of)
 
-    def keep_bounded(self, live: int, is_live: Callable[[Hold | Ticket], bool]) -> None:
-        """Drop stale entries once there are many more than the `live` records."""
+    def keep_bounded(self, live: int, is_live: Callable[[Lapsing], bool]) -> None:
+        """Drop stale records once there are many more than `live`, the number of those that are not."""
         queue, heap = self._queue or (), self._heap
         if len(queue) + len(heap) > 2 * live + _SLACK:
-            self._queue = deque(records for records in queue if any(map(is_live, records)))
-            self._heap = [entry for entry in heap if any(map(is_live, entry[2]))]
+            self._queue = deque(filter(is_live, queue))
+            self._heap = [entry for entry in heap if is_live(entry[2])]
             heapify(self._heap)
             self._find_earliest()
 
     def _find_earliest(self) -> None:
-        first_in_queue = deadline_of(self._queue[0][0]) if self._queue else inf
+        first_in_queue = deadline_of(self._queue[0]) if self._queue else inf
         self.earliest = min(first_in_queue, self._heap[0][0] if self._heap else inf)
 
     def __len__(self) -> int:
         return len(self._queue or ()) + len(self._heap)
 
 
-def deadline_of(record: Hold | Ticket) -> float:
+def deadline_of(record: Lapsing) -> float:
     """When a record lapses, in seconds since the epoch; infinity for a ticket that is sold for good."""
-    if isinstance(record, Hold):
-        return record.expires_at
-    return inf if record.payment_deadline is None else record.payment_deadline
+    if isinstance(record, Ticket):
+        return inf if record.payment_deadline is None else record.payment_deadline
+    return record.expires_at

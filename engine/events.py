@@ -8,20 +8,85 @@ same counter. So (epoch, seq) orders both the log and what clients see, and gaps
 
 from typing import NamedTuple
 
-from engine.records import Hold, Ticket
+from engine.records import Hold, Ticket, make
 from engine.seat_states import SeatStatus
+from engine.views import SeatView, Shown, view_of
 
 SYSTEM = "system"
 """The actor of what happens by itself, such as a hold that lapses."""
 
 
+class _HeldTogether(NamedTuple):
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    actor: str
+    reservation_id: int
+    seat_ids: tuple[int, ...]
+    expires_at: float
+    note: str | None = None
+    origin: str | None = None
+    available: int = 0
+    capacity: int = 0
+
+
+class SeatsHeld(_HeldTogether):
+    """Free seats are now held by `actor`: one record for all of them.
+
+    The event is what the journal writes, what the caller is answered and what others see, and it stays with
+    the seats as their record until something else happens to them. The hold of one seat is made when it is
+    asked for.
+
+    Attributes:
+        at: when, in seconds since the epoch.
+        actor: who holds them.
+        reservation_id: id of the first seat's hold; those of the other seats follow.
+        expires_at: in seconds since the epoch.
+        note: kept with the holds.
+        origin: the mark of the command, if it had one.
+        available: seats and places that are free now.
+        capacity: seats and places in all.
+    """
+
+    __slots__ = ()
+    kind = cause = "seats_held"
+    ended: tuple[Hold, ...] = ()
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """The holds of all seats."""
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
+        return tuple(
+            [
+                make(Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note))
+                for hold_id, seat_id in enumerate(seat_ids, reservation_id)
+            ]
+        )
+
+    def hold_of(self, seat_id: int) -> Hold:
+        """The hold of one of the seats."""
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
+        hold_id = reservation_id + seat_ids.index(seat_id)
+        return make(Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note))
+
+    @property
+    def views(self) -> tuple[SeatView, ...]:
+        """The seats as others may see them; made anew every time."""
+        return tuple(map(view_of, self.holds))
+
+
 class HoldEvent(NamedTuple):
-    """What happened to holds.
+    """What happened to holds, one by one.
 
     Attributes:
         at: when, in seconds since the epoch.
         actor: who did it.
         holds: as they are from now on, or as they were when they ended.
+        seats: what others see of them now, without places of ticket types.
+        available: seats and places that are free now.
+        capacity: seats and places in all.
+        origin: the mark of the command, if it had one.
     """
 
     screening_id: int
@@ -30,34 +95,55 @@ class HoldEvent(NamedTuple):
     at: float
     actor: str
     holds: tuple[Hold, ...]
+    seats: tuple[Shown, ...] = ()
+    available: int = 0
+    capacity: int = 0
+    origin: str | None = None
+
+    @property
+    def views(self) -> tuple[SeatView, ...]:
+        """The seats as others may see them; made anew every time."""
+        return tuple(map(view_of, self.seats))
 
 
-class SeatsHeld(HoldEvent):
-    """Free seats are now held by `actor`."""
+class PlacesHeld(HoldEvent):
+    """Free places of ticket types are now held by `actor`."""
 
     __slots__ = ()
-    kind = "seats_held"
+    kind = cause = SeatsHeld.kind
+    ended: tuple[Hold, ...] = ()
 
 
 class HoldsExtended(HoldEvent):
     """Holds have later deadlines."""
 
     __slots__ = ()
-    kind = "holds_extended"
+    kind = cause = "holds_extended"
+    ended: tuple[Hold, ...] = ()
 
 
 class HoldsReleased(HoldEvent):
     """Holds were given back; the seats are free."""
 
     __slots__ = ()
-    kind = "holds_released"
+    kind = cause = "holds_released"
+
+    @property
+    def ended(self) -> tuple[Hold, ...]:
+        """The holds."""
+        return self.holds
 
 
 class HoldsExpired(HoldEvent):
     """Holds lapsed; the seats are free."""
 
     __slots__ = ()
-    kind = "holds_expired"
+    kind = cause = "holds_expired"
+
+    @property
+    def ended(self) -> tuple[Hold, ...]:
+        """The holds."""
+        return self.holds
 
 
 class TicketEvent(NamedTuple):
@@ -111,6 +197,7 @@ class TicketsLapsed(TicketEvent):
 
 Event = (
     SeatsHeld
+    | PlacesHeld
     | HoldsExtended
     | HoldsReleased
     | HoldsExpired

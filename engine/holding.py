@@ -24,10 +24,11 @@ from engine.errors import (
     TicketTypeNotFound,
 )
 from engine.records import Hold, Ticket, TicketStatus, TicketType, make
-from engine.replies import Held, Lapsed, Released, Reserved, SeatsChanged, Toggled
+from engine.replies import Held, Lapsed, Released, Reserved, Toggled
 from engine.screening_state import Change, Outcome, ScreeningState
 from engine.seat_inventory import moved_by
 from engine.seat_states import SeatAction
+from engine.views import SeatsChanged
 
 
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
@@ -41,11 +42,12 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
     state.require_room(holder, len(free), network=network)
     expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     first_id = state.hold_ids.take(len(free))
-    event, change = _take(state, holder, free, first_id, now, expires_at, note, origin)
+    event = _take(state, holder, free, first_id, now, expires_at, note, origin)
     if network is not None:
         state.seats.claims.come_from(holder, network)
-    holds = event.holds if len(free) == len(wanted) else _holds_on(state, wanted)
-    return make(Outcome, (make(Held, (holds,)), (event,), (change,), None))
+    reply = event if len(free) == len(wanted) else Held(_holds_on(state, wanted))
+    events = (event,)
+    return make(Outcome, (reply, events, events, None))
 
 
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outcome:
@@ -71,15 +73,14 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         reservation = tuple(
             first._replace(id=hold_id, seat_id=seat_id) for hold_id, seat_id in enumerate(seat_ids, next_id)
         )
-        state.seats.hold(seat_ids, reservation)
+        state.seats.hold_places(reservation)
         reservations.append(reservation)
         next_id += quantity
     if command.guest_network is not None:
         state.seats.claims.come_from(command.holder, command.guest_network)
     holds = tuple(hold for reservation in reservations for hold in reservation)
-    change = state.show("seats_held", (), now)
-    event = ev.SeatsHeld(state.screening_id, state.epoch, change.seq, now, command.holder, holds)
-    return Outcome(Reserved(tuple(reservations)), (event,), (change,))
+    event = state.happened(ev.PlacesHeld, command.holder, holds, (), now)
+    return Outcome(Reserved(tuple(reservations)), (event,), (event,))
 
 
 def read_reservation(state: ScreeningState, command: ReadReservation, now: float) -> Outcome:
@@ -96,19 +97,12 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     state.require_room(command.holder, len(free), len(own))
     expires_at = state.lives.expiry(command.holder, free, now, state.policy.hold_seconds)
     first_id = state.hold_ids.take(len(free)) if free else 0
-    steps: list[tuple[ev.HoldsReleased | ev.SeatsHeld, SeatsChanged]] = []
-    if own:
-        steps.append(give_back(state, command.holder, own, now))
-        state.lives.ended(steps[0][0].holds, now)
-    if free:
-        steps.append(_take(state, command.holder, free, first_id, now, expires_at))
-    held = steps[-1][0].holds if free else ()
-    released = steps[0][0].holds if own else ()
-    return Outcome(
-        Toggled(held, released),
-        tuple([event for event, _ in steps]),
-        tuple([change for _, change in steps]),
-    )
+    released = give_back(state, command.holder, own, now) if own else None
+    held = _take(state, command.holder, free, first_id, now, expires_at) if free else None
+    if released:
+        state.lives.ended(released.holds, now)
+    events = tuple([event for event in (released, held) if event])
+    return make(Outcome, (make(Toggled, (held, released)), events, events, None))
 
 
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Outcome:
@@ -129,9 +123,8 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
         hold._replace(expires_at=hold.expires_at + extra, extensions=hold.extensions + 1) for hold in holds
     )
     state.seats.extend(extended)
-    change = state.show("holds_extended", state.seats.shown_of(wanted), now)
-    event = ev.HoldsExtended(state.screening_id, state.epoch, change.seq, now, command.holder, extended)
-    return Outcome(Held(extended), (event,), (change,))
+    event = state.happened(ev.HoldsExtended, command.holder, extended, state.seats.shown_of(wanted), now)
+    return Outcome(event, (event,), (event,))
 
 
 def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Outcome:
@@ -144,9 +137,10 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     own = state.seats.held_by(command.holder, candidates)
     if not own:
         return Outcome(Released(()))
-    event, change = give_back(state, command.holder, own, now, command.origin)
+    event = give_back(state, command.holder, own, now, command.origin)
     state.lives.ended(event.holds, now)
-    return Outcome(Released(event.holds), (event,), (change,))
+    events = (event,)
+    return make(Outcome, (event, events, events, None))
 
 
 def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Outcome:
@@ -161,9 +155,9 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         ended = state.seats.release(seat_ids, SeatAction.LAPSE)
         for hold in ended:
             state.lives.ended((hold,), hold.expires_at)
-        change = state.show("holds_expired", state.seats.shown_of(seat_ids), now, ended=ended)
-        events.append(ev.HoldsExpired(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, ended))
-        changes.append(change)
+        expired = state.happened(ev.HoldsExpired, ev.SYSTEM, ended, state.seats.shown_of(seat_ids), now)
+        events.append(expired)
+        changes.append(expired)
     if tickets:
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
         for ticket in tickets:
@@ -186,9 +180,9 @@ def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Outcome
     state.seats.move(holds, seconds)
     if not holds:
         return Outcome(Held(()))
-    change = state.show("holds_extended", state.seats.shown_of([hold.seat_id for hold in holds]), now)
-    event = ev.HoldsExtended(state.screening_id, state.epoch, change.seq, now, ev.SYSTEM, holds)
-    return Outcome(Held(holds), (event,), (change,))
+    seats = state.seats.shown_of([hold.seat_id for hold in holds])
+    event = state.happened(ev.HoldsExtended, ev.SYSTEM, holds, seats, now)
+    return Outcome(event, (event,), (event,))
 
 
 def held_until(ticket: Ticket, at: float) -> Hold:
@@ -200,11 +194,10 @@ def held_until(ticket: Ticket, at: float) -> Hold:
 
 def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
-) -> tuple[ev.HoldsReleased, SeatsChanged]:
+) -> ev.HoldsReleased:
+    """Release a holder's holds on some seats."""
     holds = state.seats.release(seat_ids)
-    change = state.show("holds_released", state.seats.shown_of(seat_ids), now, origin, holds)
-    event = make(ev.HoldsReleased, (state.screening_id, state.epoch, change.seq, now, holder, holds))
-    return event, change
+    return state.happened(ev.HoldsReleased, holder, holds, state.seats.shown_of(seat_ids), now, origin)
 
 
 def _take(
@@ -216,16 +209,20 @@ def _take(
     expires_at: float,
     note: str | None = None,
     origin: str | None = None,
-) -> tuple[ev.SeatsHeld, SeatsChanged]:
-    screening_id = state.screening_id
-    made = []
-    for hold_id, seat_id in enumerate(seat_ids, first_id):
-        made.append(make(Hold, (hold_id, first_id, screening_id, seat_id, holder, now, expires_at, 0, note)))
-    holds = tuple(made)
-    state.seats.hold(seat_ids, holds)
-    change = state.show("seats_held", holds, now, origin)
-    event = make(ev.SeatsHeld, (screening_id, state.epoch, change.seq, now, holder, holds))
-    return event, change
+) -> ev.SeatsHeld:
+    seats = state.seats
+    available = seats.available - len(seat_ids)
+    seq = state.next_visible_seq()
+    event = make(
+        ev.SeatsHeld,
+        (
+            *(state.screening_id, state.epoch, seq, now, holder, first_id, seat_ids, expires_at),
+            *(note, origin, available, seats.capacity),
+        ),
+    )
+    seats.hold(event)
+    state.remember(event)
+    return event
 
 
 def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:

@@ -16,6 +16,7 @@ from engine.events import (
     HoldsExpired,
     HoldsExtended,
     HoldsReleased,
+    PlacesHeld,
     SeatsHeld,
     TicketsConfirmed,
     TicketsIssued,
@@ -23,7 +24,7 @@ from engine.events import (
 from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
-from engine.replies import SeatsChanged
+from engine.views import SeatsChanged
 
 _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 
@@ -72,7 +73,7 @@ class MemoryDatabase:
                 self._keep(event.holds, "released")
             elif isinstance(event, HoldsExpired):
                 self._keep(event.holds, "expired")
-            elif isinstance(event, SeatsHeld | HoldsExtended):
+            elif isinstance(event, SeatsHeld | PlacesHeld | HoldsExtended):
                 self._keep(event.holds, "active")
             else:
                 self._put(event.tickets)

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from engine.errors import EngineError
 from engine.events import Event
 from engine.records import Hold, IdempotencyRecord, Layout, Receipt, ScreeningInfo, Ticket
-from engine.replies import Reply, SeatsChanged
+from engine.replies import Reply
+from engine.views import SeatsChanged
 
 
 class Timer(Protocol):

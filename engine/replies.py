@@ -1,9 +1,14 @@
-"""What a screening answers and what it lets others see: plain data."""
+"""What a screening answers to its commands: plain data.
+
+Where a command about holds has changed something, its event is the reply.
+"""
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from engine.records import Hold, Layout, Ticket, TicketStatus, make
+from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
+from engine.records import Hold, Ticket
+from engine.views import SeatMap, SeatsChanged
 
 
 class Held(NamedTuple):
@@ -19,10 +24,25 @@ class Reserved(NamedTuple):
 
 
 class Toggled(NamedTuple):
-    """What a toggle has held and what it has released."""
+    """What a toggle has held and what it has released.
 
-    held: tuple[Hold, ...]
-    released: tuple[Hold, ...]
+    Attributes:
+        holding: what happened to the seats that were free; None if there were none.
+        releasing: what happened to the caller's own seats; None if there were none.
+    """
+
+    holding: SeatsHeld | None
+    releasing: HoldsReleased | None
+
+    @property
+    def held(self) -> tuple[Hold, ...]:
+        """The new holds."""
+        return self.holding.holds if self.holding else ()
+
+    @property
+    def released(self) -> tuple[Hold, ...]:
+        """The holds that were given back."""
+        return self.releasing.holds if self.releasing else ()
 
 
 class Released(NamedTuple):
@@ -54,92 +74,6 @@ class Lapsed(NamedTuple):
     """How many holds and pending tickets lapsed."""
 
     number: int
-
-
-class SeatView(NamedTuple):
-    """A seat as others may see it.
-
-    Attributes:
-        status: "available", "reserved" or "booked".
-        holder: whom it is reserved for or sold to.
-        expires_at: when the reservation ends, in seconds since the epoch; None if it does not.
-        previous_holder: whose hold lapsed or was released, until the seat is next held.
-        reserved_at: since when it is reserved, in seconds since the epoch; None if it is not held.
-        note: what was to be kept with its hold.
-    """
-
-    seat_id: int
-    status: str
-    holder: str | None = None
-    expires_at: float | None = None
-    previous_holder: str | None = None
-    reserved_at: float | None = None
-    note: str | None = None
-
-
-class SeatMap(NamedTuple):
-    """All seats of a screening as of (epoch, seq).
-
-    Attributes:
-        layout: the seats, shared between screenings.
-        views: what is to be said about seats by id; a seat that is not in it is simply available. Places
-            of ticket types are not seen one by one.
-    """
-
-    screening_id: int
-    epoch: int
-    seq: int
-    layout: Layout
-    views: Mapping[int, SeatView]
-
-
-Shown = Hold | Ticket | SeatView
-"""What there is to be seen of a seat: its hold or ticket speaks for itself. Immutable."""
-
-
-def view_of(shown: Shown) -> SeatView:
-    """A seat as others may see it."""
-    if isinstance(shown, Hold):
-        _, _, _, seat_id, holder, reserved_at, expires_at, _, note = shown
-        return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
-    if isinstance(shown, SeatView):
-        return shown
-    if shown.status is TicketStatus.PENDING:
-        return SeatView(shown.seat_id, "reserved", shown.holder, shown.payment_deadline)
-    return SeatView(shown.seat_id, "booked", shown.holder)
-
-
-class SeatsChanged(NamedTuple):
-    """What one decision made visible. `seq` grows with every one; gaps are normal.
-
-    Most changes are seen by nobody, so the views are made only for whoever asks; what they are made of does
-    not change any more, so they show the seats as they were then.
-
-    Attributes:
-        at: when, in seconds since the epoch.
-        cause: name of what happened, e.g. "seats_held", "tickets_issued".
-        seats: those that changed, as they are from then on, places of ticket types apart.
-        available: seats and places that are free now.
-        capacity: seats and places that there are.
-        origin: the mark of the command that caused it, if it had one.
-        ended: holds that were given back or lapsed by it.
-    """
-
-    screening_id: int
-    epoch: int
-    seq: int
-    at: float
-    cause: str
-    seats: tuple[Shown, ...]
-    available: int = 0
-    capacity: int = 0
-    origin: str | None = None
-    ended: tuple[Hold, ...] = ()
-
-    @property
-    def views(self) -> tuple[SeatView, ...]:
-        """The seats as others may see them; made anew every time."""
-        return tuple(map(view_of, self.seats))
 
 
 class StockLevel(NamedTuple):
@@ -193,5 +127,18 @@ class Changes(NamedTuple):
 
 
 Reply = (
-    Held | Reserved | Toggled | Released | Booked | Cancelled | Cleared | Lapsed | SeatMap | Stock | Changes
+    SeatsHeld
+    | HoldsExtended
+    | HoldsReleased
+    | Held
+    | Reserved
+    | Toggled
+    | Released
+    | Booked
+    | Cancelled
+    | Cleared
+    | Lapsed
+    | SeatMap
+    | Stock
+    | Changes
 )

@@ -33,8 +33,8 @@ from engine.commands import (
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
-from engine.replies import SeatsChanged
 from engine.screening_state import Outcome, ScreeningState
+from engine.views import SeatsChanged
 
 
 class Screening:

@@ -26,13 +26,16 @@ from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
-from engine.replies import Changes, Reply, SeatMap, SeatsChanged, Shown, Stock, StockLevel
+from engine.replies import Changes, Reply, Stock, StockLevel
 from engine.seat_inventory import Operation, SeatInventory
 from engine.seat_states import SeatAction
+from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
 
 TicketEvent = TypeVar(
     "TicketEvent", ev.TicketsIssued, ev.TicketsConfirmed, ev.TicketsCancelled, ev.TicketsLapsed
 )
+
+HoldEventType = TypeVar("HoldEventType", ev.PlacesHeld, ev.HoldsExtended, ev.HoldsReleased, ev.HoldsExpired)
 
 _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
 
@@ -290,24 +293,42 @@ class ScreeningState:
         self.seats.commit(operation, tickets if change.action in _LIVE_AFTER else [None] * len(tickets))
         return event
 
-    def show(
+    def show(self, cause: str, seats: tuple[Shown, ...], now: float) -> SeatsShown:
+        """Number a change that others see, and remember it for clients that resume."""
+        available, capacity = self.seats.available, self.seats.capacity
+        change = SeatsShown(
+            self.screening_id, self.epoch, self.next_visible_seq(), now, cause, seats, available, capacity
+        )
+        self.remember(change)
+        return change
+
+    def happened(
         self,
-        cause: str,
+        event_type: type[HoldEventType],
+        actor: str,
+        holds: tuple[Hold, ...],
         seats: tuple[Shown, ...],
         now: float,
         origin: str | None = None,
-        ended: tuple[Hold, ...] = (),
-    ) -> SeatsChanged:
-        """Number a change that others see, and remember it for those who resume."""
-        self._seq = self._visible_seq = seq = self._seq + 1
-        self._map = None
-        available, capacity = self.seats.available, self.seats.capacity
-        change = make(
-            SeatsChanged,
-            (self.screening_id, self.epoch, seq, now, cause, seats, available, capacity, origin, ended),
+    ) -> HoldEventType:
+        """Number an event about holds, and remember it for clients that resume."""
+        available, capacity, seq = self.seats.available, self.seats.capacity, self.next_visible_seq()
+        event = make(
+            event_type,
+            (self.screening_id, self.epoch, seq, now, actor, holds, seats, available, capacity, origin),
         )
+        self.remember(event)
+        return event
+
+    def next_visible_seq(self) -> int:
+        """The number of an event or change that others see."""
+        self._seq = self._visible_seq = seq = self._seq + 1
+        return seq
+
+    def remember(self, change: SeatsChanged) -> None:
+        """Keep a change for clients that resume."""
+        self._map = None
         if self._changes is None:
             # One more than are kept: the first of so many only says what has been forgotten.
             self._changes = deque(maxlen=self._change_memory + 1)
         self._changes.append(change)
-        return change

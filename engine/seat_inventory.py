@@ -13,11 +13,13 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from engine.claims import Claims
-from engine.deadlines import Deadlines, deadline_of
+from engine.deadlines import Deadlines, Lapsing, deadline_of
+from engine.events import SeatsHeld
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.replies import Reply, SeatView, Shown, view_of
+from engine.replies import Reply
 from engine.seat_states import SeatAction, SeatStatus, require
+from engine.views import SeatView, Shown, view_of
 
 
 class Operation(NamedTuple):
@@ -50,6 +52,9 @@ class Commitment(NamedTuple):
 
 
 Record = Hold | Ticket | Commitment
+
+_HELD = (SeatsHeld, Hold)
+"""Records of held seats: several that were held together, or one by itself."""
 
 
 class Standing(NamedTuple):
@@ -112,7 +117,7 @@ class SeatInventory:
         self.claims = Claims()
         self.deadlines = Deadlines()
         self.hold_count = 0
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, SeatsHeld | Record] = {}
         self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
         # What is seen of available seats that somebody had, until they are next held.
         self._vacated: dict[int, SeatView] = {}
@@ -121,14 +126,15 @@ class SeatInventory:
 
     def record(self, seat_id: int) -> Record | None:
         """What is recorded about a seat; None if it is simply available."""
-        return self._records.get(seat_id)
+        record = self._records.get(seat_id)
+        return record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
 
     def status(self, seat_id: int) -> SeatStatus:
         """The state of a seat."""
         record = self._records.get(seat_id)
         if record is None:
             return SeatStatus.AVAILABLE
-        if isinstance(record, Hold):
+        if isinstance(record, _HELD):
             return SeatStatus.HELD
         if isinstance(record, Commitment):
             return SeatStatus.COMMITTING
@@ -140,7 +146,7 @@ class SeatInventory:
         for seat_id in self.claims.get(holder, ()):
             record = self._records[seat_id]
             hold = record.before if isinstance(record, Commitment) else record
-            if isinstance(hold, Hold) and hold.reservation_id == reservation_id:
+            if isinstance(hold, _HELD) and hold.reservation_id == reservation_id:
                 named.append(seat_id)
         return named
 
@@ -149,7 +155,7 @@ class SeatInventory:
         own = []
         for seat_id in seat_ids:
             record = self._records.get(seat_id)
-            if isinstance(record, Hold) and record.holder == holder:
+            if isinstance(record, _HELD) and holder_of(record) == holder:
                 own.append(seat_id)
         return own
 
@@ -161,8 +167,8 @@ class SeatInventory:
             record = records.get(seat_id)
             if record is None:
                 standing.free.append(seat_id)
-            elif isinstance(record, Hold):
-                if record.holder != holder:
+            elif isinstance(record, _HELD):
+                if holder_of(record) != holder:
                     standing.held.append(seat_id)
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
@@ -176,7 +182,7 @@ class SeatInventory:
 
     def shown(self, seat_id: int) -> Shown:
         """What there is to be seen of a seat now."""
-        record = self._records.get(seat_id)
+        record = self.record(seat_id)
         if record is None:
             vacated = self._vacated.get(seat_id)
             return vacated if vacated is not None else SeatView(seat_id, "available")
@@ -187,7 +193,11 @@ class SeatInventory:
 
     def holds(self) -> list[Hold]:
         """All live holds."""
-        return [record for record in self._records.values() if isinstance(record, Hold)]
+        return [
+            record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
+            for seat_id, record in self._records.items()
+            if isinstance(record, _HELD)
+        ]
 
     def tickets(self) -> list[Ticket]:
         """All live tickets of which no change is on its way to the database."""
@@ -206,34 +216,37 @@ class SeatInventory:
 
     # Changing: one method per row of the transition table, for as many seats as a decision names
 
-    def hold(self, seat_ids: tuple[int, ...], holds: Sequence[Hold]) -> None:
-        """HOLD: available seats are held, all by one holder and until the same moment.
-
-        Args:
-            seat_ids: at least one.
-            holds: on them, in the same order.
-        """
-        records, vacated = self._records, self._vacated
-        for hold in holds:
-            seat_id = hold.seat_id
+    def hold(self, held: SeatsHeld) -> None:
+        """HOLD: available seats are held."""
+        records, vacated, seat_ids = self._records, self._vacated, held.seat_ids
+        for seat_id in seat_ids:
             if seat_id in records:
                 require(self.status(seat_id), SeatAction.HOLD)
-            records[seat_id] = hold
-            if seat_id in vacated:
-                del vacated[seat_id]
-            if seat_id < 0:
-                self._take_place(seat_id)
-        self.available -= len(holds)
+            records[seat_id] = held
+        if vacated:
+            for seat_id in seat_ids:
+                vacated.pop(seat_id, None)
+        number = len(seat_ids)
+        self.available -= number
+        self.hold_count += number
+        self.claims.add(held.actor, seat_ids)
+        self.deadlines.append(held.expires_at, held)
+
+    def hold_places(self, holds: Sequence[Hold]) -> None:
+        """HOLD: free places of ticket types are held, all by one holder."""
+        for hold in holds:
+            require(self.status(hold.seat_id), SeatAction.HOLD)
+            self._occupy(hold.seat_id, hold)
+            self.deadlines.append(hold.expires_at, hold)
         self.hold_count += len(holds)
-        self.claims.add(hold.holder, seat_ids)
-        self.deadlines.append(hold.expires_at, holds)
+        self.claims.add(holds[0].holder, tuple([hold.seat_id for hold in holds]))
 
     def extend(self, holds: Iterable[Hold]) -> None:
         """EXTEND: the holds of held seats are replaced by ones with later deadlines."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.EXTEND)
             self._records[hold.seat_id] = hold
-            self.deadlines.insert(hold.expires_at, (hold,))
+            self.deadlines.insert(hold.expires_at, hold)
 
     def move(self, holds: Iterable[Hold], seconds: float) -> None:
         """Replace holds by copies with moved deadlines, and move the deadlines of pending tickets."""
@@ -242,7 +255,7 @@ class SeatInventory:
             if isinstance(record, Ticket) and record.payment_deadline is not None:
                 moved = moved_by(record, seconds)
                 self._records[seat_id] = moved
-                self.deadlines.insert(deadline_of(moved), (moved,))
+                self.deadlines.insert(deadline_of(moved), moved)
             elif isinstance(record, Commitment):
                 # `before` comes back if the database refuses the operation; `after` applies if it commits.
                 before = record.before and moved_by(record.before, seconds)
@@ -254,7 +267,7 @@ class SeatInventory:
         """RELEASE or LAPSE: held seats are available again. Returns the holds they had."""
         holds = []
         for seat_id in seat_ids:
-            hold = self._records.get(seat_id)
+            hold = self.record(seat_id)
             if not isinstance(hold, Hold):
                 require(self.status(seat_id), action)
             assert isinstance(hold, Hold)
@@ -278,7 +291,7 @@ class SeatInventory:
         newly_claimed = []
         for seat_id, ticket in zip(operation.seat_ids, after, strict=True):
             require(self.status(seat_id), operation.action)
-            before = self._records.get(seat_id)
+            before = self.record(seat_id)
             assert not isinstance(before, Commitment)
             commitment = Commitment(operation, before, ticket)
             if before is None:
@@ -309,7 +322,7 @@ class SeatInventory:
             self._count_sold(seat_id, after, 1)
             if after.payment_deadline is not None:
                 unpaid.append(after)
-                self.deadlines.insert(after.payment_deadline, (after,))
+                self.deadlines.insert(after.payment_deadline, after)
         if unpaid:  # they were issued together, so they have one holder
             self.claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
 
@@ -324,7 +337,7 @@ class SeatInventory:
             self.hold_count += isinstance(before, Hold)
             # A deadline that came up meanwhile was passed over, so it is set again.
             if (deadline := deadline_of(before)) < inf:
-                self.deadlines.insert(deadline, (before,))
+                self.deadlines.insert(deadline, before)
         self.claims.remove(
             (operation.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
@@ -346,15 +359,21 @@ class SeatInventory:
             self.hold_count += isinstance(record, Hold)
             if deadline < inf:
                 claimed[record.holder].append(seat_id)
-                self.deadlines.insert(deadline, (record,))
+                self.deadlines.insert(deadline, record)
         for holder, seat_ids in claimed.items():
             self.claims.add(holder, tuple(seat_ids))
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
         """Holds and pending tickets whose deadline has come, each once."""
-        due = {record.seat_id: record for record in self.deadlines.pop_due(now) if self._is_live(record)}
-        holds = [record for record in due.values() if isinstance(record, Hold)]
-        return holds, [record for record in due.values() if isinstance(record, Ticket)]
+        holds: dict[int, Hold] = {}
+        tickets: dict[int, Ticket] = {}
+        for record in self.deadlines.pop_due(now):
+            for seat_id in self._live_seats(record):
+                if isinstance(record, Ticket):
+                    tickets[seat_id] = record
+                else:
+                    holds[seat_id] = record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
+        return list(holds.values()), list(tickets.values())
 
     def _committed(self, operation: Operation, action: SeatAction) -> list[tuple[int, Commitment]]:
         """The seats of an operation, with what is recorded about them."""
@@ -370,11 +389,8 @@ class SeatInventory:
         self._records[seat_id] = record
         self.available -= 1
         if seat_id < 0:
-            self._take_place(seat_id)
-
-    def _take_place(self, seat_id: int) -> None:
-        if places := self.places.get(ticket_type_of(seat_id)):
-            places.take(seat_id)
+            if places := self.places.get(ticket_type_of(seat_id)):
+                places.take(seat_id)
 
     def _vacate(self, seat_id: int) -> None:
         del self._records[seat_id]
@@ -388,15 +404,24 @@ class SeatInventory:
             if places := self.places.get(ticket_type_of(seat_id)):
                 places.sold += number
 
-    def _is_live(self, record: Hold | Ticket) -> bool:
-        """Whether it is the very record of its seat: what replaces one is always another object."""
-        return self._records.get(record.seat_id) is record
+    def _live_seats(self, record: Lapsing) -> list[int]:
+        """Seats of which this is still the record: what replaces a record is always another object."""
+        seat_ids = record.seat_ids if isinstance(record, SeatsHeld) else (record.seat_id,)
+        return [seat_id for seat_id in seat_ids if self._records.get(seat_id) is record]
+
+    def _is_live(self, record: Lapsing) -> bool:
+        return bool(self._live_seats(record))
 
 
-Lapsing = TypeVar("Lapsing", bound=Hold | Ticket)
+def holder_of(record: SeatsHeld | Hold) -> str:
+    """Who has a hold."""
+    return record.actor if isinstance(record, SeatsHeld) else record.holder
 
 
-def moved_by(record: Lapsing, seconds: float) -> Lapsing:
+Moved = TypeVar("Moved", bound=Hold | Ticket)
+
+
+def moved_by(record: Moved, seconds: float) -> Moved:
     """A copy with its deadline moved, if it has one."""
     if isinstance(record, Hold):
         reserved_at, expires_at = record.reserved_at + seconds, record.expires_at + seconds

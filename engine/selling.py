@@ -21,10 +21,11 @@ from engine.errors import (
 )
 from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
-from engine.replies import Booked, Cancelled, Cleared, SeatsChanged
+from engine.replies import Booked, Cancelled, Cleared
 from engine.screening_state import Change, Outcome, ScreeningState
 from engine.seat_inventory import Commitment
 from engine.seat_states import SeatAction
+from engine.views import SeatsChanged
 
 
 def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome:
@@ -114,9 +115,9 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
     cancelled = tuple(_cancelled(ticket, now) for ticket in tickets)
     reply = Cleared(cancelled, holds)
     if holds:
-        event, change = give_back(state, command.actor, [hold.seat_id for hold in holds], now)
+        event = give_back(state, command.actor, [hold.seat_id for hold in holds], now)
         events.append(event)
-        changes.append(change)
+        changes.append(event)
     if cancelled:
         everything = Change(SeatAction.CANCEL, command.actor, command.actor)
         cancellation = state.begin(everything, ev.TicketsCancelled, cancelled, reply, now)

@@ -14,6 +14,7 @@ from engine.events import (
     HoldsExpired,
     HoldsExtended,
     HoldsReleased,
+    PlacesHeld,
     SeatsHeld,
     TicketsCancelled,
     TicketsConfirmed,
@@ -24,11 +25,12 @@ from engine.records import Hold, IdempotencyRecord, TicketStatus
 from engine.seat_states import SeatStatus
 from persistence.statements import ANSWERS, EVENTS, HOLDS, OWNED, PAYMENTS, TICKETS, Block, Columns
 
-HoldChange = SeatsHeld | HoldsExtended | HoldsReleased | HoldsExpired
+HoldChange = SeatsHeld | PlacesHeld | HoldsExtended | HoldsReleased | HoldsExpired
 TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
 
 HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
     SeatsHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
+    PlacesHeld: ("active", SeatStatus.AVAILABLE, SeatStatus.HELD),
     HoldsExtended: ("active", SeatStatus.HELD, SeatStatus.HELD),
     HoldsReleased: ("released", SeatStatus.HELD, SeatStatus.AVAILABLE),
     HoldsExpired: ("expired", SeatStatus.HELD, SeatStatus.AVAILABLE),
@@ -143,7 +145,7 @@ class Batch:
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
             if events := self._by_kind[hold_kind]:
-                counts = [len(event.holds) for event in events]
+                counts = [len(event.seat_ids if hold_kind is SeatsHeld else event.holds) for event in events]
                 from_statuses = list(map(_repeated, repeat(from_status.value), counts))
                 to_statuses = [to_status.value] * len(events)
                 sizes += counts

@@ -30,7 +30,7 @@ from engine.errors import (
     ScreeningHasBookings,
     ScreeningNotFound,
 )
-from engine.replies import SeatMap
+from engine.views import SeatMap
 
 CLEANING = timedelta(minutes=20)
 LONGEST = timedelta(days=1)

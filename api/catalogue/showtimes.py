@@ -13,7 +13,7 @@ from api.rest.fields import Moment, Money, text
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
 from engine.errors import NotFound, ScreeningNotFound
-from engine.replies import SeatMap
+from engine.views import SeatMap
 
 showtimes = Resource("/api/v1/showtimes", tag="Showtimes")
 

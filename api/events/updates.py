@@ -12,7 +12,8 @@ from api.wire import timestamp
 from api.ws.feed import Batch, Frames
 from api.ws.outbox import text_frame
 from engine.events import HoldsExtended, TicketsCancelled, TicketsConfirmed, TicketsIssued, TicketsLapsed
-from engine.replies import SeatsChanged, Stock
+from engine.replies import Stock
+from engine.views import SeatsChanged
 
 _BOOKING_TYPES: Mapping[str, str] = {
     TicketsIssued.kind: "booking_created",

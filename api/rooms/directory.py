@@ -23,7 +23,7 @@ from api.ws.outbox import text_frame
 from engine.commands import ReadSeats
 from engine.errors import EngineError, NotFound, ScreeningNotFound
 from engine.places import named_seat_id
-from engine.replies import SeatMap
+from engine.views import SeatMap
 
 ROOM_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 FREE_SEAT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,20}")

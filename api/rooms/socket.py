@@ -35,7 +35,7 @@ from api.ws.outbox import text_frame
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, NotHeld, ScreeningNotFound, SeatsNotFound, forget_frames
-from engine.replies import Held, Released
+from engine.replies import Released
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNANSWERED_LIMIT = 1000
@@ -319,7 +319,7 @@ class RoomSocket(ClientSocket):
         """
         if isinstance(outcome, Released) and not outcome.holds:
             outcome = NotHeld(())
-        selecting, done = wish.note is not None, isinstance(outcome, Held | Released)
+        selecting, done = wish.note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:
             # A seat that could not be had, or was given back, counts no more.
             self._door.selecting.retract(self._address)

@@ -14,7 +14,7 @@ from api.wire import timestamp_or_none
 from api.ws.feed import Batch, Frames
 from api.ws.outbox import text_frame
 from engine.records import Hold
-from engine.replies import SeatMap, SeatsChanged, SeatView
+from engine.views import SeatMap, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
 _SELECTING = frozenset({"seats_held", "booking_started"})

@@ -20,7 +20,7 @@ from api.recency import RecentlyUsed
 from api.rest.endpoint import Answer
 from api.wire import timestamp_or_none, user_id_of
 from engine.records import Layout, Seat
-from engine.replies import SeatMap, SeatView
+from engine.views import SeatMap, SeatView
 
 AVAILABLE, RESERVED, RESERVED_BY_ME = "available", "reserved", "reserved_by_me"
 # Memory per seat: three bytes objects of 90 to 170 bytes, and their list entries.

@@ -17,7 +17,8 @@ from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
 from engine.records import Hold
-from engine.replies import Held, SeatMap, Toggled
+from engine.replies import Held, Toggled
+from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60
 

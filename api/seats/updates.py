@@ -18,7 +18,7 @@ from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
 from api.ws.feed import Batch, Frames, Position, Wording
 from api.ws.outbox import text_frame
-from engine.replies import SeatMap, SeatsChanged, SeatView
+from engine.views import SeatMap, SeatsChanged, SeatView
 
 PART_LIMIT_BYTES = 32 * 1024
 _ENVELOPE_BYTES = 256

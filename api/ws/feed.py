@@ -32,7 +32,7 @@ from typing import NamedTuple, Protocol, Self
 from api.ws.compression import deflated
 from engine.guards import DefectLog, guarded
 from engine.ports import Clock, Timer
-from engine.replies import SeatsChanged
+from engine.views import SeatsChanged
 
 
 class Position(NamedTuple):

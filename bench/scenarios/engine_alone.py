@@ -23,8 +23,8 @@ from engine.memory import MemoryDatabase, MemoryIds, MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import IdempotencyRecord, Layout, ScreeningInfo, Seat
-from engine.replies import SeatsChanged
 from engine.screening import Screening
+from engine.views import SeatsChanged
 from frontrow.collector import spare_the_collector
 
 HELD = 1

@@ -34,7 +34,7 @@ from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore,
 from engine.policy import Policy
 from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo, Seat
-from engine.replies import SeatMap
+from engine.views import SeatMap
 from tests.api.room_door import memory_room_door
 from tests.http_layer import http_layer
 

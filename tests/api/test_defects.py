@@ -18,7 +18,7 @@ from api.rest.styles import Style
 from api.ws.answers import AnswersInOrder
 from api.ws.open_sockets import OpenSockets
 from engine.accounts import RevokedToken, RevokedUser
-from engine.replies import SeatsChanged
+from engine.views import SeatsChanged
 from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.venue import FIRST_SEAT, SCREENING, Venue
 

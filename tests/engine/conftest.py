@@ -10,9 +10,9 @@ from engine.memory import MemoryIds
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Hold, Layout, ScreeningInfo, Seat, Ticket
-from engine.replies import SeatMap
 from engine.screening import Screening
 from engine.screening_state import Outcome
+from engine.views import SeatMap
 
 NOW = 1_800_000_000.0
 POLICY = Policy()

@@ -16,7 +16,7 @@ from engine.memory import (
 )
 from engine.policy import Policy
 from engine.ports import Observer, Publisher
-from engine.replies import SeatMap
+from engine.views import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
 
 

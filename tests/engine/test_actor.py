@@ -30,9 +30,10 @@ from engine.errors import (
     SeatsUnavailable,
     Stopping,
 )
+from engine.events import SeatsHeld
 from engine.memory import MemoryDatabase, MemoryStore
 from engine.ports import LoadedScreening
-from engine.replies import Booked, Held
+from engine.replies import Booked
 from tests.engine.conftest import NOW, make_info, make_layout
 from tests.engine.house import House, turns
 
@@ -83,7 +84,7 @@ async def test_what_can_be_decided_at_once_is_answered_without_a_future(house: H
     assert house.screenings.ask_active(command) is None, "the screening has to be loaded first"
     await house.seen(1)
     reply = house.screenings.ask_active(command)
-    assert isinstance(reply, Held)
+    assert isinstance(reply, SeatsHeld)
     assert [hold.seat_id for hold in reply.holds] == [1, 2]
     with pytest.raises(NotHeld):
         house.screenings.ask_active(ExtendHolds(1, "user:8", (1,), 60.0))
@@ -97,7 +98,7 @@ async def test_what_has_to_wait_is_answered_by_a_future(house: House) -> None:
     await asyncio.sleep(0)
     behind = house.screenings.ask_active(HoldSeats(1, "user:8", (1,)))
     assert isinstance(behind, asyncio.Future)
-    assert isinstance(await queued, Held)
+    assert isinstance(await queued, SeatsHeld)
     with pytest.raises(SeatsUnavailable):
         await behind
     booking = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))

@@ -7,8 +7,9 @@ import pytest
 from engine.clock import SystemClock
 from engine.commands import BookSeats, ExtendHolds, HoldSeats, ReadSeats
 from engine.errors import BadEntry, ScreeningStarted
+from engine.events import HoldsExtended, SeatsHeld
 from engine.memory import RecordingPublisher
-from engine.replies import Held, SeatMap
+from engine.views import SeatMap
 from tests.engine.conftest import NOW
 from tests.engine.house import House, turns
 
@@ -141,7 +142,7 @@ async def test_a_hold_may_be_extended_for_as_long_as_before() -> None:
     await house.hold("user:7", 1)
     house.clock.step(-HOUR)
     extended = await house.screenings.ask(ExtendHolds(1, "user:7", (1,), 60.0))
-    assert isinstance(extended, Held)
+    assert isinstance(extended, HoldsExtended)
     assert extended.holds[0].expires_at == house.clock.now() + HOLD_SECONDS + 60
 
 
@@ -172,7 +173,7 @@ async def test_what_waits_in_a_mailbox_has_waited_no_longer() -> None:
     waiting = [asyncio.ensure_future(house.hold(f"user:{seat}", seat)) for seat in (1, 2)]
     await asyncio.sleep(0)
     house.clock.step(HOUR)
-    assert all(isinstance(answer, Held) for answer in await asyncio.gather(*waiting))
+    assert all(isinstance(answer, SeatsHeld) for answer in await asyncio.gather(*waiting))
 
 
 async def test_a_machine_that_wakes_up_releases_what_has_lapsed_meanwhile() -> None:

@@ -19,7 +19,7 @@ def test_everything_comes_up_once_and_in_order(noted: list[tuple[float, bool]], 
     deadlines = Deadlines()
     holds = [hold(number, seconds) for number, (seconds, _) in enumerate(noted)]
     for record, (_, in_turn) in zip(holds, noted, strict=True):
-        (deadlines.append if in_turn else deadlines.insert)(record.expires_at, (record,))
+        (deadlines.append if in_turn else deadlines.insert)(record.expires_at, record)
     waiting = sorted(holds, key=lambda record: record.expires_at)
     for seconds in (*moments, 20.0):
         assert deadlines.earliest == (waiting[0].expires_at if waiting else float("inf"))
@@ -35,8 +35,8 @@ def test_stale_ones_are_dropped_wherever_they_wait_and_live_ones_are_not() -> No
     deadlines = Deadlines()
     holds = [hold(number, 100.0 + number) for number in range(1000)]
     for record in holds:
-        deadlines.append(record.expires_at, (record,))
-        deadlines.insert(record.expires_at - 50, (record._replace(expires_at=record.expires_at - 50),))
+        deadlines.append(record.expires_at, record)
+        deadlines.insert(record.expires_at - 50, record._replace(expires_at=record.expires_at - 50))
     live = {holds[700]}
     deadlines.keep_bounded(len(live), live.__contains__)
     assert len(deadlines) == 1

@@ -9,8 +9,10 @@ import pytest
 from engine.actor import ScreeningActor
 from engine.commands import BookSeats, HoldSeats, ReadSeats
 from engine.errors import BadEntry, OwnershipLost
+from engine.events import SeatsHeld
 from engine.memory import NullObserver
-from engine.replies import Booked, Held, SeatMap, SeatsChanged
+from engine.replies import Booked
+from engine.views import SeatMap, SeatsChanged
 from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
@@ -59,9 +61,9 @@ async def test_a_refused_booking_is_answered_and_its_seat_is_free_again(broken: 
 async def test_holds_are_answered_whether_decided_at_once_or_in_a_mailbox(broken: House) -> None:
     await broken.seen(1)
     first = broken.screenings.ask_active(HoldSeats(1, "user:7", (1,)))
-    assert isinstance(first, Held)
+    assert isinstance(first, SeatsHeld)
     queued = [broken.hold(f"user:{seat}", seat) for seat in (2, 3, 4)]
-    assert all([isinstance(await hold, Held) for hold in queued])
+    assert all([isinstance(await hold, SeatsHeld) for hold in queued])
     assert broken.screenings.mailbox_depth == 0
     assert broken.database.epochs == {1: 1}, "nothing was put away: the screening is in order"
 

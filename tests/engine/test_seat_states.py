@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.events import SeatsHeld
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Lapsed
 from engine.seat_inventory import Operation, SeatInventory
@@ -34,7 +35,7 @@ def brought_to(status: SeatStatus) -> SeatInventory:
 def perform(seats: SeatInventory, action: SeatAction) -> None:
     match action:
         case SeatAction.HOLD:
-            seats.hold((SEAT,), [HOLD])
+            seats.hold(SeatsHeld(1, 1, 1, NOW, "user:7", 1, (SEAT,), NOW + 300))
         case SeatAction.EXTEND:
             seats.extend([HOLD._replace(expires_at=NOW + 600)])
         case SeatAction.RELEASE | SeatAction.LAPSE if seats.status(SEAT) is not SeatStatus.PENDING:

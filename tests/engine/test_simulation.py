@@ -44,7 +44,8 @@ from engine.memory import (
 )
 from engine.policy import Policy
 from engine.records import Paper, Ticket, TicketStatus, TicketType
-from engine.replies import Booked, Cancelled, Reserved, SeatMap, Stock
+from engine.replies import Booked, Cancelled, Reserved, Stock
+from engine.views import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
 
 SEATS = 12

@@ -24,8 +24,8 @@ from engine.commands import (
 )
 from engine.errors import EngineError, HoldLimitExceeded
 from engine.policy import Policy
-from engine.replies import SeatView
 from engine.screening_state import Outcome
+from engine.views import SeatView
 from tests.engine.conftest import NOW, Hall
 
 SEATS = 8

@@ -66,7 +66,7 @@ BAD = {
         tuple(ticket._replace(price_cents=-1) for ticket in story.tickets(1))
     ),
     "a seat that is sold": lambda story: story.issued(story.tickets(3, holder=BOB)),
-    "what cannot be encoded": lambda story: story.held(story.hold(0))._replace(holds=None),
+    "what cannot be encoded": lambda story: story.held(story.hold(0))._replace(seat_ids=None),
 }
 
 

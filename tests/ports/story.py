@@ -6,6 +6,7 @@ from engine.events import (
     HoldsExpired,
     HoldsExtended,
     HoldsReleased,
+    PlacesHeld,
     SeatsHeld,
     TicketsCancelled,
     TicketsConfirmed,
@@ -63,8 +64,17 @@ class Story:
     def _head(self, actor: str, at: float) -> tuple[int, int, int, float, str]:
         return self.hall.screening_id, self.epoch, next(self._seqs), at, actor
 
-    def held(self, *holds: Hold) -> SeatsHeld:
-        return SeatsHeld(*self._head(holds[0].holder, NOW), holds)
+    def held(self, *holds: Hold) -> SeatsHeld | PlacesHeld:
+        """A single hold as the event of a seat, several as one that lists them."""
+        first, head = holds[0], self._head(holds[0].holder, NOW)
+        if len(holds) > 1:
+            return PlacesHeld(*head, holds)
+        return SeatsHeld(*head, first.id, (first.seat_id,), first.expires_at, first.note)
+
+    def held_together(self, *seats: int, holder: str = ALICE, note: str | None = None) -> SeatsHeld:
+        """Several seats as the event of one hold."""
+        hold_ids, seat_ids = [next(_ids) for _ in seats], tuple([self.hall.seat_ids[seat] for seat in seats])
+        return SeatsHeld(*self._head(holder, NOW), hold_ids[0], seat_ids, NOW + 300, note)
 
     def extended(self, *holds: Hold) -> HoldsExtended:
         return HoldsExtended(*self._head(holds[0].holder, NOW + 1), holds)

@@ -118,6 +118,21 @@ async def test_what_is_held_is_read_back_as_it_was(world: World) -> None:
     assert set(loaded.holds) == {first, second}
 
 
+async def test_seats_held_together_are_kept_one_by_one(world: World) -> None:
+    story = await begin(world)
+    three, one = story.held_together(0, 1, 2, note="together"), story.held_together(3, holder=BOB)
+    released = story.released(three.holds[1])
+    assert await write(world.journal, three, one, released) is None
+    loaded = await reload(world, story.hall)
+    first_id = three.reservation_id
+    assert [(hold.id, hold.reservation_id, hold.note) for hold in three.holds] == [
+        (first_id, first_id, "together"),
+        (first_id + 1, first_id, "together"),
+        (first_id + 2, first_id, "together"),
+    ]
+    assert set(loaded.holds) == {three.holds[0], three.holds[2], *one.holds}
+
+
 async def test_what_goes_with_holds_and_tickets_is_kept(world: World) -> None:
     story = await begin(world)
     first = story.hold(0)._replace(note='{"seat": "A1", "name": "Zoë \\"quoted\\""}')

@@ -3,16 +3,16 @@
 import json
 
 from api.events.updates import EventUpdates
-from engine.replies import SeatsChanged
+from engine.views import SeatsShown
 
 AT = 1_731_321_000.0
 
 
-def change(seq: int, cause: str, available: int) -> SeatsChanged:
-    return SeatsChanged(123, 1, seq, AT + seq, cause, (), available, 100)
+def change(seq: int, cause: str, available: int) -> SeatsShown:
+    return SeatsShown(123, 1, seq, AT + seq, cause, (), available, 100)
 
 
-def told(*changes: SeatsChanged) -> list[dict]:
+def told(*changes: SeatsShown) -> list[dict]:
     """The messages, as a client reads them."""
     frames = EventUpdates([changes]).frames("user:7")
     wire = frames.wire

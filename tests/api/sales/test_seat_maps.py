@@ -6,7 +6,7 @@ import weakref
 
 from api.sales.seat_maps import SeatMapEncoder
 from engine.records import Layout, Seat
-from engine.replies import SeatMap, SeatView
+from engine.views import SeatMap, SeatView
 
 RESERVED = SeatView(2, "reserved", "user:7", 1_800_000_300.0)
 BOOKED = SeatView(3, "booked", "user:8")

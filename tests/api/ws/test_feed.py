@@ -10,7 +10,7 @@ from api.seats.messages import UpdateForm
 from api.seats.updates import SEAT_WORDINGS
 from api.ws.feed import Frames, Position, SeatFeed, Watcher
 from engine.memory import ManualClock
-from engine.replies import SeatsChanged, SeatView
+from engine.views import SeatsShown, SeatView
 
 TICK_SECONDS = 0.020
 START = Position(1, 0)
@@ -49,7 +49,7 @@ class Hall:
 
     def change(self, *views, screening=1, epoch=1):
         self.seq += 1
-        self.feed.publish(SeatsChanged(screening, epoch, self.seq, self.clock.now(), "seats_held", views))
+        self.feed.publish(SeatsShown(screening, epoch, self.seq, self.clock.now(), "seats_held", views))
 
     def turn(self, seconds=0.0):
         """Let the event loop turn, and time pass."""
