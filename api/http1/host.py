@@ -1,4 +1,4 @@
-"""What a connection and its server know of each other."""
+"""The interfaces between a server and its connections."""
 
 from collections.abc import Callable, Sequence
 from enum import Enum
@@ -13,7 +13,7 @@ from api.limits import Limits
 
 
 class Admission(Enum):
-    """Whether a new connection is served, refused with an answer, or closed without one."""
+    """Whether a new connection is served, refused with a response, or closed without one."""
 
     SERVED = "served"
     REFUSED = "refused"
@@ -25,17 +25,17 @@ class HostedConnection(Protocol):
 
     @property
     def peer(self) -> Peer:
-        """The other end."""
+        """The client, or the proxy before it."""
 
     @property
     def busy(self) -> bool:
-        """Whether a request has come that is not answered, or an answer has not been read."""
+        """True while a request is unanswered or response bytes are unsent."""
 
     def wind_down(self) -> None:
-        """Serve no request that has not begun to come."""
+        """Finish the present request, if there is one, and close."""
 
     def break_off(self) -> None:
-        """End at once, whatever is going on."""
+        """Abort the connection."""
 
 
 AnswerPlain = Callable[[Sequence[bytes], Sequence[Any], bytes, Any], bytes | None]
@@ -46,19 +46,19 @@ Returns the whole answer, ANSWERED_LATER, or None if the delegate has to take th
 
 
 def leave_plain(*_: object) -> None:
-    """Leave every request to the delegate."""
+    """Answer no request, so that the delegate gets all of them."""
 
 
 class Host(Protocol):
     """A server, as its connections see it.
 
     Attributes:
-        delegate: what requests are given to.
+        delegate: takes the requests.
         answer_plain: is offered plain requests first.
-        limits: bounds of requests.
-        max_body_bytes: what a body may not exceed, unless the handler says otherwise.
-        report: told of refusals.
-        proxies: whose word on a client's address is believed.
+        limits: of requests and connections.
+        max_body_bytes: largest body, unless the handler sets another limit.
+        report: called for every refusal.
+        proxies: trusted to report the client's address.
     """
 
     delegate: HTTPServerConnectionDelegate
@@ -69,7 +69,7 @@ class Host(Protocol):
     proxies: TrustedProxies
 
     def joined(self, connection: HostedConnection) -> Admission:
-        """A connection has been made. Returns whether it is to be served."""
+        """Register a new connection. Returns whether it is served."""
 
     def left(self, connection: HostedConnection) -> None:
-        """A connection is none of the server's any more."""
+        """Unregister a connection that was closed or handed over."""

@@ -1,4 +1,4 @@
-"""Listening for clients, and going down without cutting anybody off in the middle of an answer."""
+"""Listens for clients, and shuts down without cutting off responses that are being sent."""
 
 import asyncio
 import socket
@@ -17,18 +17,18 @@ from api.limits import Limits
 
 _GRACE_SECONDS = 1.0
 _REFUSED_AT_ONCE = 256
-"""Connections beyond the bound that get a 503 before they are closed; more are closed without an answer."""
+"""Connections beyond the limit that get a 503 before they are closed; more are closed without a response."""
 
 
 class Http1Server:
-    """A server with those methods of Tornado's `HTTPServer` that are used here.
+    """A server with the methods of Tornado's `HTTPServer` that are used here.
 
     Args:
-        delegate: what requests are given to, e.g. a Tornado application.
-        limits: bounds of requests.
-        max_body_bytes: what a body may not exceed, unless the handler says otherwise.
-        report: told of each request that was refused before it reached the delegate.
-        proxies: whose word on a client's address is believed.
+        delegate: takes the requests, e.g. a Tornado application.
+        limits: of requests and connections.
+        max_body_bytes: largest body, unless the handler sets another limit.
+        report: called for every request refused before it reached the delegate.
+        proxies: trusted to report the client's address.
     """
 
     def __init__(
@@ -47,22 +47,22 @@ class Http1Server:
         self.proxies = proxies
         self._stopping = self._closing = False
         self._connections: set[HostedConnection] = set()
-        # Those that are told that there are too many, and then closed.
+        # Connections beyond the limit, open only until their 503 is sent.
         self._refused: set[HostedConnection] = set()
         self._number_of: Counter[str] = Counter()
-        self._deserted = asyncio.Event()
-        self._deserted.set()
+        self._all_closed = asyncio.Event()
+        self._all_closed.set()
         self._starts: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket], *, proxied: bool = False) -> None:
-        """Accept clients on listening sockets, which are the server's from now on.
+        """Accept clients on listening sockets, which the server owns from now on.
 
-        Those who come before the event loop turns to it wait in the socket's backlog.
+        Accepting begins with the event loop's next iteration; until then clients wait in the backlog.
 
         Args:
             sockets: bound and listening.
-            proxied: whether each connection begins with a header of the PROXY protocol.
+            proxied: whether each connection begins with a PROXY protocol header.
         """
         for listening in sockets:
             start = asyncio.create_task(self._start(listening, proxied))
@@ -81,46 +81,46 @@ class Http1Server:
             self._servers.append(server)
 
     def stop(self) -> None:
-        """Accept no more clients. Those who are here are served on, till their connections are closed."""
+        """Accept no more connections; open ones are served until `close_all_connections`."""
         self._stopping = True
         for server in self._servers:
             server.close()
 
     async def close_all_connections(self) -> None:
-        """Return when all connections have ended; WebSockets are none of them.
+        """Return when all connections have ended, WebSockets excepted.
 
-        Answers that are on their way, or being made, get a moment; after it they are cut off.
+        Unfinished responses get a second; then their connections are aborted.
         """
         self._closing = True
         for connection in list(self._connections):
             connection.wind_down()
             if not connection.busy:
                 connection.break_off()
-        if not await self._deserted_soon():
+        if not await self._all_closed_soon():
             for connection in list(self._connections):
                 connection.break_off()
-            await self._deserted_soon()
+            await self._all_closed_soon()
 
-    async def _deserted_soon(self) -> bool:
+    async def _all_closed_soon(self) -> bool:
         try:
             async with asyncio.timeout(_GRACE_SECONDS):
-                await self._deserted.wait()
+                await self._all_closed.wait()
         except TimeoutError:
             return False
         return True
 
-    # What connections call.
+    # Called by connections.
 
     def joined(self, connection: HostedConnection) -> Admission:
-        """A connection has been made.
+        """Register a new connection.
 
         Returns:
-            SERVED; or REFUSED beyond a bound, and CUT when many are being refused already.
+            SERVED; REFUSED beyond a limit; CUT if many are being refused already.
         """
         limits, network = self.limits, self._counted_network(connection)
         full = len(self._connections) - len(self._refused) >= limits.connections_limit
         self._connections.add(connection)
-        self._deserted.clear()
+        self._all_closed.clear()
         if full or (network and self._number_of[network] >= limits.connections_per_address_limit):
             admission = Admission.REFUSED if len(self._refused) < _REFUSED_AT_ONCE else Admission.CUT
             self._refused.add(connection)
@@ -132,7 +132,7 @@ class Http1Server:
         return Admission.SERVED
 
     def left(self, connection: HostedConnection) -> None:
-        """A connection is none of the server's any more."""
+        """Unregister a connection that was closed or handed over."""
         if connection in self._refused:
             self._refused.remove(connection)
             self._connections.remove(connection)
@@ -143,11 +143,11 @@ class Http1Server:
                 if not self._number_of[network]:
                     del self._number_of[network]
         if not self._connections:
-            self._deserted.set()
+            self._all_closed.set()
         self.delegate.on_close(connection)
 
     def _counted_network(self, connection: HostedConnection) -> str | None:
-        """The network on which a connection is counted; None if there is no bound, or none for this peer."""
+        """The network that a connection counts for; None if there is no limit, or none for this peer."""
         if not self.limits.connections_per_address_limit or connection.peer.relays:
             return None
         return network_of(connection.peer.remote_ip)

@@ -1,4 +1,4 @@
-"""How the engine's errors are answered over HTTP, in one table; and what an operation itself refuses.
+"""The HTTP status of each of the engine's errors, in one table; and the errors of this package.
 
 ApiError
 ├── MalformedBody 400, UnsupportedMediaType 415
@@ -14,16 +14,16 @@ from engine import errors as engine
 
 
 class MalformedBody(ApiError):
-    """The body is no JSON."""
+    """The body is not JSON."""
 
     status, code = 400, "malformed_json"
 
 
 class UnsupportedMediaType(ApiError):
-    """The body is, or is declared as, something that is not taken here.
+    """The type of the body is not accepted.
 
     Args:
-        media_types: what is taken.
+        media_types: the types accepted.
     """
 
     status, code = 415, "unsupported_media_type"
@@ -51,7 +51,7 @@ class KeyReused(ApiError):
 
 
 class TooManyKeys(ApiError):
-    """More keyed requests are being processed than the server keeps track of."""
+    """The limit on keyed requests in progress is reached."""
 
     status, code, retryable = 503, "overloaded", True
 
@@ -60,11 +60,11 @@ class TooManyKeys(ApiError):
 
 
 class Translation(NamedTuple):
-    """How one of the engine's errors is answered.
+    """How an engine error is answered.
 
     Attributes:
         status: HTTP status.
-        data: attributes of the error that the body shows.
+        data: attributes of the error that are included in the body.
     """
 
     status: int
@@ -102,19 +102,19 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.Unavailable: Translation(503),
     engine.EngineError: Translation(500),
 }
-"""An error that is not here is answered like its nearest base class that is."""
+"""An error that is missing here is answered like its nearest base class in the table."""
 
 
 _DATABASE_AWAY = "The database is not available now; try again in a few seconds"
 
 
 def translation_of(error: type[engine.EngineError]) -> Translation:
-    """How an engine error is answered."""
+    """How errors of this class are answered."""
     return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
 
 
 def words_of(error: BaseException) -> str:
-    """The text for a client. The database's own messages are for operators, so they are replaced."""
+    """The text for a client. Messages of the database are for operators only, so they are replaced."""
     return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
 
 

@@ -1,7 +1,7 @@
-"""The kinds of values that requests carry, each with the bounds that keep it harmless.
+"""Field types for requests, each with its bounds.
 
-JSON types are taken at their word: "42", 42.0 and true are no ids. Ids fill what Postgres' bigint can
-hold; text carries no NUL, which Postgres cannot store.
+JSON types are not converted: "42", 42.0 and true are not ids. Ids fit PostgreSQL's bigint; text has no NUL,
+which PostgreSQL cannot store.
 """
 
 import re
@@ -25,9 +25,9 @@ EMAIL_LIMIT = 254
 """Characters of an e-mail address (RFC 5321, section 4.5.3.1.3, less the brackets)."""
 
 _UNKNOWN_NAMED = 5
-"""Unknown fields of one object that a refusal names."""
+"""How many unknown fields of one object a refusal names."""
 _UNKNOWN_NAME_SHOWN = 64
-"""Characters that it shows of each name."""
+"""How many characters of each name it shows."""
 
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -36,17 +36,17 @@ _USUAL_LIMITS = Limits()
 
 
 class RequestSchema(Schema):
-    """The shape of a request's body or query.
+    """The schema of a request's body or query.
 
-    A field that is not declared is refused by name: a misspelt `private` must not make a public event.
+    Undeclared fields are refused by name: a misspelt `private` must not make a public event.
 
     Args:
-        limits: the bounds of requests.
-        options: as marshmallow takes them.
+        limits: of requests.
+        options: marshmallow's.
 
     Attributes:
-        exactly_one: fields of which one must be given, and only one. The documentation says so; whoever
-            declares them checks it.
+        exactly_one: fields of which exactly one must be given. The documentation states it; the subclass
+            has to check it.
     """
 
     exactly_one: ClassVar[tuple[str, ...]] = ()
@@ -56,12 +56,12 @@ class RequestSchema(Schema):
         super().__init__(**options)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Hand a field the limit that it needs."""
+        """Give a field the limit that it needs."""
         if isinstance(field_obj, Limited):
             field_obj.limit_to(self._limits)
 
     def handle_error(self, error: ValidationError, data: Any, **_: Any) -> None:
-        """Suggest the names that unknown fields may have meant. Only the first few are named."""
+        """Name the first few unknown fields, with a similar known name for each."""
         if not isinstance(error.messages, dict):
             return
         unknown = [name for name, said in error.messages.items() if said == [self.error_messages["unknown"]]]
@@ -81,15 +81,15 @@ def _unknown_field(name: str, known: tuple[str, ...]) -> str:
 
 
 class Limited(ABC):
-    """A field whose bound operators set."""
+    """A field whose limit is a setting."""
 
     @abstractmethod
     def limit_to(self, limits: Limits) -> None:
-        """Take no more than the limits allow."""
+        """Apply the limit."""
 
 
 def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
-    """The same fields, none of them required: what a change of an existing record may say."""
+    """The same schema with no field required, for changes of an existing record."""
 
     def __init__(self: RequestSchema, limits: Limits = _USUAL_LIMITS) -> None:
         schema.__init__(self, limits)
@@ -99,7 +99,7 @@ def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
 
 
 def without(schema: type[RequestSchema], names: Iterable[str]) -> type[RequestSchema]:
-    """The same fields but for some, if it has them: those that the path decides, not the query."""
+    """The same schema without some fields, where it has them: those that the path decides, not the query."""
     excluded = tuple(name for name in names if name in schema._declared_fields)
     meta = type("Meta", (), {"exclude": excluded})
     return type(schema.__name__, (schema,), {"Meta": meta, "__doc__": schema.__doc__})
@@ -112,7 +112,7 @@ class Identifier(fields.Integer):
         super().__init__(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
 
     def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
-        """Take an id at a glance; whatever is none takes the way that finds the words for it."""
+        """Accept an id directly; anything else goes through marshmallow, which words the error."""
         return value if _is_id(value) else super().deserialize(value, *context, **options)
 
 
@@ -132,12 +132,12 @@ def text(longest: int, **options: Any) -> fields.String:
 
 
 def storable(value: str) -> None:
-    """Refuse text that PostgreSQL cannot store."""
+    """Raise ValidationError for text that PostgreSQL cannot store."""
     if "\x00" in value:
         raise ValidationError("Must not contain NUL characters.")
 
 
-# What browsers take in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
+# What browsers accept in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _ASCII_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
@@ -150,22 +150,22 @@ def known_as(address: str) -> str | None:
     library refuses, such as those under `.test` and `.local`, are accepted too.
 
     Args:
-        address: as somebody has written it.
+        address: as the user typed it.
     """
     try:
         checked = validate_email(address.strip(), check_deliverability=False, strict=True)
     except EmailNotValidError:
         plain = address.strip().lower()
         return plain if _ASCII_ADDRESS.fullmatch(plain) else None
-    # Some letters fall apart into two characters in lower case.
+    # Some letters become two characters in lower case.
     return unicodedata.normalize("NFC", checked.normalized.lower())
 
 
 class EmailAddress(fields.String):
-    """An e-mail address in the one form in which it is stored and compared.
+    """An e-mail address, normalised for storing and comparing.
 
     Args:
-        well_formed: whether a malformed address is refused. A log-in takes any text; it finds no account.
+        well_formed: whether malformed addresses are refused. A log-in accepts any text and finds no account.
     """
 
     def __init__(self, *, well_formed: bool = False, **options: Any) -> None:
@@ -194,7 +194,7 @@ def optional_text(longest: int, **options: Any) -> fields.String:
 
 
 def search_words(*, required: bool = True) -> fields.String:
-    """What is searched for; every character stands for itself."""
+    """A search text, without wildcards."""
     description = "Accents, case and small typing errors are forgiven; a part of a word is enough."
     return text(200, required=required, metadata={"description": description})
 
@@ -220,7 +220,7 @@ def web_address(metadata: Mapping[str, Any] | None = None, **options: Any) -> fi
 
 
 class Money(fields.Decimal):
-    """An amount with at most two decimals, a JSON number on the wire."""
+    """An amount with at most two decimals, a JSON number."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(places=None, validate=[validate.Range(0, 99_999_999), _whole_cents], **options)
@@ -242,7 +242,7 @@ def _whole_cents(amount: Decimal) -> None:
 
 
 class Moment(fields.AwareDateTime):
-    """A moment: ISO 8601 with a time zone when it comes in, in UTC with milliseconds when it goes out."""
+    """A timestamp: ISO 8601 with a time zone in requests, in UTC with milliseconds in answers."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(format="iso", **options)
@@ -253,7 +253,7 @@ class Moment(fields.AwareDateTime):
     def _deserialize(
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
     ) -> datetime:
-        # Postgres knows no offsets beyond 16 hours, Python some to 24.
+        # PostgreSQL allows offsets up to 16 hours, Python up to 24.
         try:
             return super()._deserialize(value, attr, data, **options).astimezone(UTC)
         except OverflowError as error:
@@ -261,7 +261,7 @@ class Moment(fields.AwareDateTime):
 
 
 class Flag(fields.Boolean):
-    """A JSON boolean, and nothing that merely resembles one."""
+    """A JSON boolean; nothing else is converted to one."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> bool:
         if not isinstance(value, bool):
@@ -274,18 +274,18 @@ def _is_id(value: Any) -> bool:
 
 
 class SeatIds(fields.List[int], Limited):
-    """A JSON array of seat ids, bounded by the server's limit; an id that is repeated counts once."""
+    """A JSON array of seat ids, with the server's limit on its length. Repeated ids count once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(identifier(), **options)
 
     def limit_to(self, limits: Limits) -> None:
-        """Take at most as many ids as a request may name."""
+        """Set the largest number of ids."""
         self.limit = limits.seats_per_request_limit
         self.validators = [validate.Length(1, self.limit)]
 
     def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
-        """Take an array of ids; whatever is none takes the way that finds the words for it."""
+        """Accept an array of ids directly; anything else goes through marshmallow, which words the error."""
         if type(value) is list and 1 <= len(value) <= self.limit and all(map(_is_id, value)):
             return tuple(dict.fromkeys(value))
         return super().deserialize(value, *context, **options)
@@ -301,7 +301,7 @@ class SeatIds(fields.List[int], Limited):
 
 
 class SeatIdsInQuery(SeatIds):
-    """Seat ids in a query: `seat_ids=42,43` as the cinema guide writes it, or `seat_ids=42&seat_ids=43`."""
+    """Seat ids in a query: `seat_ids=42,43` as in the cinema guide, or `seat_ids=42&seat_ids=43`."""
 
     def _deserialize(  # type: ignore[override]
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any

@@ -1,4 +1,4 @@
-"""Long lists, page by page: the arrays that the guides show, with what else there is in the headers."""
+"""Paged lists: the body is the array that the guides show, and the headers have total and links."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from api.rest.fields import RequestSchema
 
 DEFAULT_SIZE = 100
 SIZE_LIMIT = 200
-# Further than anybody pages; the offset stays far within 64 bits.
+# More than anybody needs; the offset stays far within 64 bits.
 PAGE_LIMIT = 1_000_000
 _TOTAL = "X-Total-Count"
 
@@ -40,7 +40,7 @@ class Page(RequestSchema):
 
 
 def sorting(*orders: str) -> fields.String:
-    """The order of a list, by one of these names; the first is usual, and `-` before a name reverses it."""
+    """The query field for the order of a list: one of these names, the first by default; `-` reverses it."""
     return fields.String(load_default=orders[0], validate=validate.OneOf(orders))
 
 
@@ -48,10 +48,10 @@ def paged(call: Call, documents: Sequence[dict[str, Any]], total: int, size: int
     """A page of a list.
 
     Args:
-        call: the request for it.
-        documents: its entries.
-        total: entries over all pages.
-        size: entries per page, where the query does not say.
+        call: the request.
+        documents: the entries of the page.
+        total: entries on all pages.
+        size: entries per page, if the query has no `size`.
     """
     headers = {_TOTAL: str(total)}
     if links := ", ".join(f'<{uri}>; rel="{name}"' for name, uri in _neighbours(call.uri, total, size)):
@@ -60,7 +60,7 @@ def paged(call: Call, documents: Sequence[dict[str, Any]], total: int, size: int
 
 
 def _neighbours(uri: str, total: int, usual_size: int) -> Iterator[tuple[str, str]]:
-    """The pages that can be reached from here (RFC 8288), with everything else in the query as it was."""
+    """Link relations and addresses of other pages (RFC 8288); the rest of the query is kept."""
     path, _, query = uri.partition("?")
     arguments = dict(parse_qsl(query, keep_blank_values=True))
     page, size = int(arguments.get("page", 1)), int(arguments.get("size", usual_size))

@@ -16,11 +16,11 @@ def within(prefix: str, path: str) -> str | None:
     """A request's path without the prefix.
 
     Args:
-        prefix: like "/tickets", or empty.
-        path: of a request.
+        prefix: e.g. "/tickets", or empty.
+        path: the request's path.
 
     Returns:
-        None if nothing is served at such a path.
+        None if the path is outside the prefix.
     """
     if not prefix or path in _ALSO_WITHOUT:
         return path
@@ -30,7 +30,7 @@ def within(prefix: str, path: str) -> str | None:
 
 
 def under(prefix: str, routes: Sequence[URLSpec]) -> list[URLSpec]:
-    """The same routes with the prefix before their paths."""
+    """The routes with the prefix added to their paths."""
     return [
         URLSpec(re.escape(prefix) + route.regex.pattern, route.handler_class, route.kwargs)
         for route in routes

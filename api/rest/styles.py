@@ -1,12 +1,12 @@
-"""How answers are written down: plainly, as the seat guides show them, or in the ticket guide's envelope.
+"""The two styles of answers: plain documents, as in the seat guides, and the ticket guide's envelope.
 
-The path alone decides, so that what is not served under a door's paths is refused in the door's own style:
+The path alone decides, so that unknown paths under a prefix are refused in the style of that prefix:
 
     {"success": true, "data": …, "message": "…", "meta": {…}}
     {"success": false, "message": "…", "error": {"code": "…", "retryable": false, …}}
 
-In the envelope names are in camelCase, ids are texts, and whatever is wrong with a request's content is 400,
-as the ticket guide says; `api.errors.InvalidInput` has 422 for it.
+In the envelope names are in camelCase, ids are strings, and invalid content of a request is 400, as the
+ticket guide says; in plain answers it is 422 (`api.errors.InvalidInput`).
 """
 
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ from marshmallow import INCLUDE, Schema, fields, validate
 from api.errors import Problem
 
 ENVELOPED = ("/api/public/", "/api/admin/", "/api/cron/")
-"""What the paths begin with that are answered in the envelope."""
+"""The prefixes of paths that are answered in the envelope."""
 
 
 class Content(NamedTuple):
-    """What a handler has to say beyond its data; outside the envelope there is no place for it.
+    """A handler's data with a message and metadata, for which only the envelope has a place.
 
     Attributes:
         message: a sentence for people.
-        meta: what there is to know of a list.
+        meta: page, size and total of a list.
     """
 
     data: Any
@@ -82,39 +82,39 @@ class Refusal(Schema):
 
 
 class Style:
-    """Plain answers: the document, and nothing round it.
+    """Plain answers: the document itself.
 
     Attributes:
-        pointer: where the document stands in an answer (RFC 6901).
-        rate_limited: whether requests are counted, and answers tell how many are left.
+        pointer: where the document is in an answer (RFC 6901).
+        rate_limited: whether requests are counted and answers have RateLimit headers.
     """
 
     pointer: ClassVar[str] = ""
     rate_limited: ClassVar[bool] = False
 
     def written(self, content: Any) -> Any:
-        """What is answered when a handler has returned `content`."""
+        """The body for what a handler has returned."""
         return content
 
     def refused(self, problem: Problem) -> Problem:
-        """What is answered to a request that is refused."""
+        """The refusal in this style."""
         return problem
 
     def status_of(self, status: int) -> int:
-        """The status of a refusal whose usual status is this."""
+        """The status of a refusal in this style, given its usual status."""
         return status
 
     def described(self, schema: Any, *, listed: bool) -> Any:
-        """The OpenAPI schema of answers whose document has this one.
+        """The OpenAPI schema of answers, given that of their document.
 
         Args:
             schema: of the document.
-            listed: whether it is a page of a list.
+            listed: whether the answer is a page of a list.
         """
         return schema
 
     def refusal_shape(self, status: int) -> type[Schema]:
-        """The shape of refusals with this status."""
+        """The schema of refusals with this status."""
         return InvalidInputShape if status == 422 else ProblemShape
 
 
@@ -170,12 +170,12 @@ PLAIN, ENVELOPE = Style(), Envelope()
 
 
 def style_of(path: str) -> Style:
-    """How requests to a path are answered."""
+    """The style of answers to requests for a path."""
     return ENVELOPE if path.startswith(ENVELOPED) else PLAIN
 
 
 def camel_case(name: str) -> str:
-    """A name of ours as it is in the envelope, e.g. "ticketTypeId" for "ticket_type_id"."""
+    """A name as the envelope spells it, e.g. "ticketTypeId" for "ticket_type_id"."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
 

@@ -1,4 +1,4 @@
-"""Work that an answer does not wait for, such as sending a mail."""
+"""Background work that outlives its request, such as sending a mail."""
 
 import asyncio
 import logging
@@ -14,7 +14,7 @@ _LIMIT = 10_000
 
 
 class TooMuchUnfinishedWork(Unavailable):
-    """More goes on in the background than may."""
+    """The limit on background work is reached."""
 
     code = "overloaded"
 
@@ -23,16 +23,16 @@ class TooMuchUnfinishedWork(Unavailable):
 
 
 class UnfinishedWork:
-    """Tasks that go on after the request that started them has been answered."""
+    """Tasks that continue after the request that started them has been answered."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def begin(self, work: Coroutine[Any, Any, object]) -> None:
-        """Start work that nobody waits for.
+        """Start work in the background.
 
         Raises:
-            TooMuchUnfinishedWork: it was not started.
+            TooMuchUnfinishedWork: the limit is reached, and the work was not started.
         """
         if len(self._tasks) >= _LIMIT:
             work.close()
@@ -43,12 +43,12 @@ class UnfinishedWork:
         task.add_done_callback(_report_defect)
 
     async def finished(self) -> None:
-        """Return when all the work that has been started has ended."""
+        """Return when all work that was started has ended."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
 
 def _report_defect(task: asyncio.Task[Any]) -> None:
-    """Nobody is told any more how the work ended; a refusal is no news, anything else is a defect."""
+    """Log an unexpected exception; there is no request left to report it to. Refusals are expected."""
     if not task.cancelled() and not isinstance(error := task.exception(), ApiError | EngineError | None):
         log.error("work that outlived its request failed", exc_info=error)

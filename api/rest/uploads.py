@@ -1,4 +1,4 @@
-"""Files in requests: as the whole body, or as a part of a form."""
+"""Uploaded files: the whole body of a request, or a part of a form."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,10 +14,10 @@ _UNKNOWN_TYPE = "application/octet-stream"
 
 
 class UploadedFile(NamedTuple):
-    """A file as it came.
+    """A file as it was received.
 
     Attributes:
-        media_type: what its sender says it is; empty if the sender does not say.
+        media_type: as declared by the client; empty if it declared none.
     """
 
     content: bytes
@@ -26,11 +26,11 @@ class UploadedFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The declaration of a file that an operation takes.
+    """Declares that an operation takes a file.
 
     Attributes:
-        media_types: what it may be.
-        field: its name in a form.
+        media_types: the types accepted.
+        field: the file's name in a form.
     """
 
     media_types: tuple[str, ...]
@@ -40,8 +40,8 @@ class Upload:
         """The file in a request.
 
         Raises:
-            UnsupportedMediaType: the request is declared as something else.
-            InvalidInput: there is no file in it.
+            UnsupportedMediaType: the request declares another type.
+            InvalidInput: the request has no file.
         """
         media_type = _media_type(request.headers.get("Content-Type", ""))
         if media_type == _FORM:
