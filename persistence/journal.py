@@ -1,9 +1,10 @@
 """The write-behind journal: carries to Postgres what the engine has decided.
 
-One task takes the queued entries, writes them in one transaction and settles them, while the next batch
-gathers. So batches grow with the load, and an idle journal answers after one commit. Entries that no caller
-waits for are written every `PACE_SECONDS`, since small batches are inefficient, or together with the next
-entry that somebody waits for.
+One task takes the queued entries and writes them in one transaction, while the next batch gathers. So batches
+grow with the load, and an idle journal answers after one commit. When a batch has committed, the next one is
+sent before the callers of the first are told, so that PostgreSQL and this process work at the same time.
+Entries that no caller waits for are written every `PACE_SECONDS`, since small batches are inefficient, or
+together with the next entry that somebody waits for.
 
 A batch ends in one of five ways.
 
@@ -20,8 +21,8 @@ A batch ends in one of five ways.
 * A passing failure leaves its outcome unknown. The batch is sent again until the outcome is certain: writing
   is idempotent.
 
-An entry leaves its queue only when it is settled. So a writer that fails, even by a defect of its own, starts
-again with the first entry that is not settled.
+An entry leaves its queue only when its outcome is certain. So a writer that fails, even by a defect of its
+own, starts again with the first entry whose outcome is not.
 """
 
 import asyncio
@@ -168,6 +169,7 @@ class PostgresJournal:
         self._unsettled = 0
         self._failure: type[Exception] | None = None
         self._written_at = -inf
+        self._outcomes: deque[tuple[Queued, EngineError | None]] = deque()
         self._flushes: deque[_Flush] = deque()
         self._ownership_lost: Callable[[int, int], None] = lambda screening_id, epoch: None
         name = f"frontrow-journal-{secrets.token_hex(8)}"
@@ -451,11 +453,22 @@ class PostgresJournal:
                 return self._settle(queue, batch, lost)
 
     def _settle(self, queue: deque[Queued], batch: Sequence[Queued], reasons: dict[int, EngineError]) -> None:
-        deposed: dict[tuple[int, int], None] = {}
+        """Take the batch, whose outcome is certain, off its queue; its callers are told in the next turn.
+
+        The writer goes on at once, so the next batch is on its way to PostgreSQL by then.
+        """
+        if not self._outcomes:
+            asyncio.get_running_loop().call_soon(self._tell_outcomes)
         for queued in batch:
             queue.popleft()
+            self._outcomes.append((queued, reasons.get(id(queued)) if reasons else None))
+
+    def _tell_outcomes(self) -> None:
+        """Tell the callers of settled entries, in the order in which the entries were settled."""
+        deposed: dict[tuple[int, int], None] = {}
+        while self._outcomes:
+            queued, reason = self._outcomes.popleft()
             self._unsettled -= 1
-            reason = reasons.get(id(queued)) if reasons else None
             if isinstance(reason, OwnershipLost):
                 deposed[queued.entry.events[0][:2]] = None
             elif isinstance(reason, BadEntry):
@@ -468,6 +481,8 @@ class PostgresJournal:
 
     def _is_over(self, flush: _Flush) -> bool:
         """Whether everything that the caller waits for is settled."""
+        if self._outcomes and self._outcomes[0][0].number < flush.number:
+            return False
         waiting = [self._queue]
         if flush.screening_id is None:
             waiting += self._aside.values()

@@ -1,6 +1,9 @@
-"""Shared by the tests of the journal: an observer of batches, and an activated screening."""
+"""Shared by the tests of the journal: an observer of batches, a screening, and the sessions of writers."""
+
+import asyncio
 
 from engine.memory import NullObserver
+from tests.database import execute
 from tests.ports.adapters import PostgresWorld
 from tests.ports.story import Story
 
@@ -24,3 +27,14 @@ async def begin(world: PostgresWorld, seats: int = 4) -> Story:
     """A screening in the database, activated."""
     hall = world.add_hall(seats)
     return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
+
+
+WRITERS = "FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
+"""The sessions of journals; to be completed to a statement."""
+
+
+async def writer_waits(database_url: str) -> None:
+    """Return when a journal's session waits for a lock."""
+    waiting = f"SELECT pid {WRITERS} AND wait_event_type = 'Lock'"
+    while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
+        await asyncio.sleep(0.01)

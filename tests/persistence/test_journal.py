@@ -3,18 +3,19 @@
 import asyncio
 import random
 import string
+from time import monotonic, sleep
 
 import pytest
 
-from engine.errors import BadEntry, OwnershipLost, PaymentAlreadyUsed
+from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed
 from engine.memory import NullObserver
 from engine.ports import Entry
 from engine.records import IdempotencyRecord, Receipt
 from engine.replies import Booked
 from persistence.idempotency import IdempotencyKeys
 from persistence.journal import BATCH_LIMIT, PostgresJournal
-from tests.database import connect, execute
-from tests.persistence.journals import BatchObserver, begin
+from tests.database import execute, locked
+from tests.persistence.journals import BatchObserver, begin, writer_waits
 from tests.ports.adapters import NOW, PostgresWorld, encode, postgres_world, reload, submit, write
 from tests.ports.story import ALICE, BOB, Story
 
@@ -41,19 +42,38 @@ async def test_what_gathers_during_a_commit_goes_with_the_next_one(
         observer = BatchObserver()
         journal = PostgresJournal(world.connector, encode, observer)
         await journal.start()
-        locker = connect(database_url)
-        locker.cursor().execute("BEGIN; LOCK TABLE holds")
-        first = submit(journal, story.held(story.hold(0)))
-        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
-            await asyncio.sleep(0.01)
-        for _ in range(BATCH_LIMIT + 500):
-            journal.append(Entry((story.held(story.hold(0)),)))
-        locker.close()
+        with locked(database_url, "LOCK TABLE holds"):
+            first = submit(journal, story.held(story.hold(0)))
+            await writer_waits(database_url)
+            for _ in range(BATCH_LIMIT + 500):
+                journal.append(Entry((story.held(story.hold(0)),)))
         assert await first.outcome() is None
         await journal.flushed()
         assert observer.batches == [1, BATCH_LIMIT, 500]
         assert await journal.stop(timeout_seconds=1) == 0
+
+
+async def test_the_next_batch_is_on_its_way_before_the_callers_of_the_last_one_are_told(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        seen: list[int] = []
+
+        def watch_the_next_commit(error: EngineError | None) -> None:
+            # The event loop stands still meanwhile, so nothing can be sent any more.
+            while not (committed := rows_of(world, "holds") - 1) and monotonic() < give_up_at:
+                sleep(0.01)
+            seen.append(committed)
+
+        with locked(database_url, "LOCK TABLE holds"):
+            world.journal.append(Entry((story.held(story.hold(0)),), settled=watch_the_next_commit))
+            await writer_waits(database_url)
+            second = submit(world.journal, story.held(story.hold(1)))
+            give_up_at = monotonic() + 20
+        assert await second.outcome() is None
+        assert seen == [1]
 
 
 BAD = {
@@ -433,16 +453,12 @@ async def test_taking_over_waits_for_a_write_that_is_under_way(
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(1)))
-        locker = connect(database_url)
-        locker.cursor().execute("BEGIN; LOCK TABLE tickets IN SHARE MODE")
         tickets = story.tickets(0)
-        issued = submit(world.journal, story.issued(tickets))
-        waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
-            await asyncio.sleep(0.01)
-        taking_over = asyncio.create_task(reload(world, story.hall))
-        await asyncio.sleep(0.1)
-        assert not taking_over.done()
-        locker.close()
+        with locked(database_url, "LOCK TABLE tickets IN SHARE MODE"):
+            issued = submit(world.journal, story.issued(tickets))
+            await writer_waits(database_url)
+            taking_over = asyncio.create_task(reload(world, story.hall))
+            await asyncio.sleep(0.1)
+            assert not taking_over.done()
         assert await issued.outcome() is None
         assert tuple((await taking_over).tickets) == tickets

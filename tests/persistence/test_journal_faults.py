@@ -15,17 +15,11 @@ from engine.ports import Entry
 from persistence.embedded import EmbeddedPostgres
 from tests.database import connect, execute
 from tests.persistence.cutting_proxy import CuttingProxy
+from tests.persistence.journals import WRITERS, begin, writer_waits
 from tests.ports.adapters import PostgresWorld, postgres_world, reload, submit, write
 from tests.ports.story import Story
 
 pytestmark = pytest.mark.gen_test
-
-WRITERS = "FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
-
-
-async def begin(world: PostgresWorld, seats: int = 4) -> Story:
-    hall = world.add_hall(seats)
-    return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
 
 
 @asynccontextmanager
@@ -119,10 +113,8 @@ async def test_a_cancelled_wait_for_a_lock_is_begun_again(
         locker = connect(database_url)
         locker.cursor().execute("BEGIN; LOCK TABLE tickets")
         settlement = submit(world.journal, story.issued(story.tickets(1)))
-        waiting = f"SELECT pid {WRITERS} AND wait_event_type = 'Lock'"
         for _ in range(3):
-            while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
-                await asyncio.sleep(0.01)
+            await writer_waits(database_url)
             execute(database_url, f"SELECT pg_cancel_backend(pid) {WRITERS}")
             await asyncio.sleep(0.05)
         assert settlement.calls == []
