@@ -29,7 +29,7 @@ from api.documents.metrics_page import metrics_page
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.http1.connection import RequestConnection
-from api.http1.refusal import Refusal
+from api.http1.refusal import RejectedRequest
 from api.json_log import log_access
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
@@ -141,7 +141,7 @@ class ResourceApplication(Application):
             request_id=getattr(handler, "request_id", None),
         )
 
-    def report_refusal(self, refusal: Refusal) -> None:
+    def report_refusal(self, refusal: RejectedRequest) -> None:
         """Log and count a request that was too malformed to be routed."""
         self._observer.request_finished("unmatched", "OTHER", refusal.status, 0.0)
         log_access(

@@ -12,7 +12,7 @@ _SIZE_LINE_BYTES = 256
 _END_OF_CHUNK = b"\r\n"
 
 
-class Body(Protocol):
+class BodyReader(Protocol):
     """A body that is being received."""
 
     complete: bool
@@ -29,7 +29,7 @@ class Body(Protocol):
         """
 
 
-class MeasuredBody:
+class ContentLengthReader:
     """A body with a Content-Length.
 
     Args:
@@ -53,7 +53,7 @@ class MeasuredBody:
         return content, start + len(content)
 
 
-class ChunkedBody:
+class ChunkedReader:
     """A chunked body. Trailer fields are validated and dropped.
 
     Args:

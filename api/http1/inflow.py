@@ -2,7 +2,7 @@
 
 from asyncio import Transport
 
-from api.http1.body import Body
+from api.http1.body import BodyReader
 from api.http1.errors import HeadersTooLarge, MalformedRequest
 from api.http1.head import find_fault
 
@@ -93,7 +93,7 @@ class Inflow:
         """Take the last head again later."""
         self._at -= len(head)
 
-    def take_body(self, body: Body) -> tuple[bytes, bool]:
+    def take_body(self, body: BodyReader) -> tuple[bytes, bool]:
         """Decode a part of a body.
 
         Returns:

@@ -18,7 +18,7 @@ from typing import cast
 from tornado.httputil import HTTPInputError, HTTPMessageDelegate
 
 from api.errors import ApiError
-from api.http1.body import Body, ChunkedBody, MeasuredBody
+from api.http1.body import BodyReader, ChunkedReader, ContentLengthReader
 from api.http1.common_headers import new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
@@ -30,7 +30,7 @@ from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.phase import Phase
 from api.http1.plain import CLOSE, LENGTH, read_fields
-from api.http1.refusal import Refusal, refusal_octets
+from api.http1.refusal import RejectedRequest, refusal_octets
 
 log = logging.getLogger("frontrow.http")
 
@@ -67,7 +67,7 @@ class Http1Protocol(asyncio.Protocol):
         self._request: RequestConnection | None = None
         self._request_complete = False
         self._delegate: HTTPMessageDelegate | None = None
-        self._body: Body | None = None
+        self._body: BodyReader | None = None
         # What the handler wants to be waited for, and what is to be done then.
         self._wait: asyncio.Future[None] | None = None
         self._then: Callable[[], None] | None = None
@@ -344,9 +344,9 @@ class Http1Protocol(asyncio.Protocol):
             return
         head = request.head
         if head.content_bytes is None:
-            self._body = ChunkedBody(request.max_body_bytes, self._limits.header_bytes)
+            self._body = ChunkedReader(request.max_body_bytes, self._limits.header_bytes)
         else:
-            self._body = MeasuredBody(head.content_bytes, request.max_body_bytes)
+            self._body = ContentLengthReader(head.content_bytes, request.max_body_bytes)
             if self._inflow.has(head.content_bytes):
                 # It came with its head, as short bodies do.
                 self._read_body(self._body)
@@ -362,7 +362,7 @@ class Http1Protocol(asyncio.Protocol):
         else:
             self._deadline.clear()
 
-    def _read_body(self, body: Body) -> bool:
+    def _read_body(self, body: BodyReader) -> bool:
         request, delegate = self._request, self._delegate
         content, advanced = self._inflow.take_body(body)
         if not advanced and self._inflow.ended:
@@ -436,7 +436,7 @@ class Http1Protocol(asyncio.Protocol):
             return
         request_id = new_request_id()
         self._outflow.send(refusal_octets(error, request_id))
-        self._host.report(Refusal(error.status, self.peer.remote_ip, request_id))
+        self._host.report(RejectedRequest(error.status, self.peer.remote_ip, request_id))
         self._close(lingering=True)
         self._abandon_request()
 

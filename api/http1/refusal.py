@@ -12,8 +12,8 @@ from api.errors import ApiError
 from api.http1.common_headers import COMMON_HEADERS, REQUEST_ID_HEADER, http_date
 
 
-class Refusal(NamedTuple):
-    """A refusal that was sent, for logs and metrics.
+class RejectedRequest(NamedTuple):
+    """A request that was refused before it reached a handler, for logs and metrics.
 
     Attributes:
         status: HTTP status.
@@ -26,7 +26,7 @@ class Refusal(NamedTuple):
     request_id: str
 
 
-RefusalReport = Callable[[Refusal], None]
+RefusalReport = Callable[[RejectedRequest], None]
 
 
 def refusal_octets(error: ApiError, request_id: str) -> bytes:

@@ -19,7 +19,7 @@ from tornado.web import Application, RequestHandler, stream_request_body
 from websockets.frames import Opcode
 
 from api.http1.http_server import HTTPTOOLS, TORNADO, make_http_server
-from api.http1.refusal import Refusal
+from api.http1.refusal import RejectedRequest
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.origins import AllowedOrigins
 from api.limits import Limits, SocketLimits
@@ -297,7 +297,7 @@ class Stage:
     def __init__(
         self, layer: str, limits: Limits | None = None, proxies: TrustedProxies = NO_PROXIES
     ) -> None:
-        self.refusals: list[Refusal] = []
+        self.refusals: list[RejectedRequest] = []
         heartbeat = Heartbeat(ManualClock(), 20.0)
         sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "speaker": Echoing}
         application = Application(
