@@ -1,1 +1,1 @@
-"""The life of any WebSocket: handshake, frames, connection, heartbeat, outbox and feed."""
+"""WebSockets in general: handshake, frames, connection, heartbeat, outbox, and the feed of changes."""

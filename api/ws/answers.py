@@ -1,7 +1,8 @@
-"""Answers on one socket, in the order of the messages that they answer, without a task for any of them.
+"""Sends the responses on a socket in the order of the client's messages, without a task per response.
 
-An answer that the engine has yet to make is a future in the queue. When it is there, it leaves with all that
-waited behind it; answers that arrive in one turn of the event loop leave in one piece.
+A response that waits for the engine is a future in the queue. Once it is done, it is sent together with the
+responses that were waiting behind it; responses that become ready in one turn of the event loop are sent in
+one write.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ FrameOf = Callable[["asyncio.Future[Any]"], bytes]
 
 
 class _Due:
-    """An answer in the queue: one that is there and waits for others, or one that has yet to be made."""
+    """A queued response. It has a frame if it is ready and waits for earlier ones."""
 
     __slots__ = ("frame",)
 
@@ -22,12 +23,12 @@ class _Due:
 
     @property
     def future(self) -> "asyncio.Future[Any] | None":
-        """What it will be made of."""
+        """The future that a pending response waits for."""
         return None
 
 
 class _Expected(_Due):
-    """One that is made when a future is done, which calls it."""
+    """A response that is made once a future is done. It is the future's done callback."""
 
     __slots__ = ("_answers", "_frame_of", "_future")
 
@@ -39,11 +40,10 @@ class _Expected(_Due):
 
     @property
     def future(self) -> "asyncio.Future[Any]":
-        """What it will be made of."""
         return self._future
 
     def __call__(self, future: "asyncio.Future[Any]") -> None:
-        """Make it, and send what may leave now."""
+        """Make the response, and send the responses that are ready."""
         try:
             self.frame = self._frame_of(future)
         except Exception as defect:
@@ -57,12 +57,12 @@ def _ignore(*_: object) -> None:
 
 
 class AnswersInOrder:
-    """The answers that are due on one socket.
+    """The queue of responses on one socket.
 
     Args:
-        send: takes whole frames, and how many they are; never blocks and never raises.
-        failed: called with the exception when an answer cannot be made. No more answers are sent then: the
-            client would take the next one for the missing one.
+        send: sends frames, given as bytes and their number; never blocks or raises.
+        failed: called with the exception if a response cannot be made. Then no more responses are sent,
+            because the client would mistake the next one for the missing one.
     """
 
     __slots__ = ("_due", "_failed", "_made", "_send")
@@ -74,55 +74,55 @@ class AnswersInOrder:
         self._made: list[bytes] = []
 
     def __len__(self) -> int:
-        """How many are due."""
+        """Return the number of queued responses."""
         return len(self._due)
 
     def put(self, frame: bytes) -> None:
-        """Send an answer that is there, in its turn."""
+        """Send a response once all earlier ones are sent."""
         if self._due:
             self._due.append(_Due(frame))
         else:
             self._send(frame, 1)
 
     def expect(self, future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
-        """Send an answer when it is there, in its turn.
+        """Send the response to a future once it is done and all earlier responses are sent.
 
         Args:
-            future: what it will be made of.
-            frame_of: makes it, of the future when that is done; called in any case.
+            future: the pending result.
+            frame_of: builds the frame from the done future; called even if the socket is closed meanwhile.
         """
         if future.done() and not self._due:
-            self._send(frame_of(future), 1)  # what it raises, the caller learns
+            self._send(frame_of(future), 1)  # exceptions of frame_of go to the caller
             return
         due = _Expected(self, future, frame_of)
         self._due.append(due)
         future.add_done_callback(due)
 
     async def settled(self) -> None:
-        """Return when no answer is due any more."""
+        """Wait until no response is pending."""
         while pending := [due.future for due in self._due if due.future is not None]:
             await asyncio.wait(pending)
 
     def drop(self) -> None:
-        """Send nothing more."""
+        """Discard all responses; none is sent from now on."""
         self._due.clear()
         self._made.clear()
-        # Whoever sends has these answers: so both are freed without the garbage collector.
+        # Breaks the reference cycle with the owner, so that both are freed without the garbage collector.
         self._send = self._failed = _ignore
 
     def fail(self, defect: BaseException) -> None:
-        """Send nothing more, because an answer cannot be made."""
+        """Discard all responses and report that one cannot be made."""
         failed = self._failed
         self.drop()
         failed(defect)
 
     def send_made(self) -> None:
-        """Send the answers that need wait for no other."""
+        """Send the ready responses at the head of the queue."""
         queue = self._due
         while queue and (frame := queue[0].frame) is not None:
             self._made.append(frame)
             queue.popleft()
-        # Where the next one has arrived too, its callback is about to run, and sends these as well.
+        # If the next future is done too, its callback is about to run and sends these as well.
         following = queue[0].future if queue else None
         if self._made and (following is None or not following.done()):
             made, self._made = self._made, []

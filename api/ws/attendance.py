@@ -1,7 +1,7 @@
-"""How many have come through a door, and how many watch what: numbers for the statistics of that door.
+"""Socket counts of one WebSocket endpoint, for its public statistics.
 
-The feed knows who watches a screening, whatever door they came through. Statistics are shown to anybody, so
-they must not name what only some may know of: each door counts for itself.
+The feed counts all watchers of a screening, regardless of endpoint. Statistics are public and must not reveal
+screenings of another endpoint, such as private events, so each endpoint counts its own sockets.
 """
 
 from collections import Counter
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 
 
 class Attendance:
-    """The attendance of one door, shared by its sockets.
+    """The counts of one endpoint, shared by its sockets.
 
     Attributes:
-        clients: sockets that are open.
-        subscriptions: how many places in audiences they have in all.
+        clients: number of open sockets.
+        subscriptions: number of their subscriptions to screenings, in total.
     """
 
     __slots__ = ("_watching", "clients", "subscriptions")
@@ -24,12 +24,10 @@ class Attendance:
         self._watching: Counter[int] = Counter()
 
     def watch(self, screening_id: int) -> None:
-        """One more watches."""
         self.subscriptions += 1
         self._watching[screening_id] += 1
 
     def unwatch(self, screening_id: int) -> None:
-        """One watches no more."""
         self.subscriptions -= 1
         self._watching[screening_id] -= 1
         if not self._watching[screening_id]:
@@ -37,5 +35,5 @@ class Attendance:
 
     @property
     def connections(self) -> Mapping[int, int]:
-        """How many watch each screening that anybody watches through this door."""
+        """Number of watchers by screening; screenings without watchers are absent."""
         return self._watching

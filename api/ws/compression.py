@@ -1,8 +1,8 @@
-"""Compression of large frames (RFC 7692): once per frame, whoever gets it.
+"""Compression of large frames (permessage-deflate, RFC 7692), once per frame for all its receivers.
 
-A frame goes to many sockets, so what it becomes must not depend on what a socket got before: neither side
-carries a context over from one message to the next, and the window has its full size. A client that insists
-on something else is served uncompressed. Small frames are cheaper as they are.
+A frame is sent to many sockets, so its compressed form must not depend on what a socket got before: neither
+side takes its context over to the next message, and the window has its full size. Clients that require other
+parameters are served uncompressed. Small frames are sent uncompressed, which is cheaper.
 """
 
 import re
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from api.ws.frames import COMPRESSED, DEFLATE_TAIL, frame
 
 ANSWER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
-"""What a client is answered whose offer is taken."""
+"""Response to an accepted offer."""
 
 _EXTENSION = "permessage-deflate"
 _LEVEL = 1
@@ -23,10 +23,10 @@ _OFFER_LIMIT_BYTES = 1024
 
 
 def agreed(offers: str) -> bool:
-    """Whether one of the offers in a `Sec-WebSocket-Extensions` header can be taken.
+    """Return whether one of the offers in a `Sec-WebSocket-Extensions` header is acceptable.
 
     Args:
-        offers: the header; absurdly long ones are not looked at.
+        offers: the header; a header longer than `_OFFER_LIMIT_BYTES` is rejected.
     """
     return len(offers) <= _OFFER_LIMIT_BYTES and any(map(_is_acceptable, offers.split(",")))
 
@@ -55,11 +55,11 @@ def _is_acceptable(offer: str) -> bool:
 
 
 def deflated(frames: bytes, from_bytes: int) -> bytes:
-    """The same frames, with the large ones compressed where that makes them smaller.
+    """Compress large frames, unless that would make them larger.
 
     Args:
-        frames: whole unmasked text frames, as `api.ws.outbox.text_frame` makes them.
-        from_bytes: payloads from this length on are compressed.
+        frames: whole unmasked text frames, as made by `api.ws.outbox.text_frame`.
+        from_bytes: smallest payload to compress, in bytes.
     """
     if len(frames) < from_bytes:
         return frames
@@ -76,7 +76,7 @@ def _deflated_frame(whole: memoryview, payload: memoryview, from_bytes: int) -> 
 
 
 def _cut(frames: bytes) -> Iterator[tuple[memoryview, memoryview]]:
-    """Each frame, and its payload."""
+    """Yield each frame, and its payload."""
     rest = memoryview(frames)
     while rest:
         size, header_bytes = rest[1], 2

@@ -1,12 +1,11 @@
-"""The server's end of a WebSocket (RFC 6455) on a transport of the event loop.
+"""The server side of a WebSocket connection (RFC 6455), as an asyncio protocol.
 
-No task and no timer belongs to a connection that is silent: messages are taken out of what has come when it
-comes, and one timer pings all (`api.ws.heartbeat`). Frames of every kind are counted, and whatever a client
-may not send is answered with a close code before the connection ends (`api.ws.frames`).
+An idle connection has no task and no timer: messages are parsed when bytes arrive, and one timer pings all
+connections (`api.ws.heartbeat`). Protocol violations are answered with a close code before the connection
+ends (`api.ws.frames`).
 
-While an answer is being waited for no other message is read, and what comes meanwhile is kept within a bound.
-A client that sends much leaves time to others, since only so many of its messages are answered in one turn of
-the event loop.
+While an answer is pending, no further message is read, and a bounded number of bytes is buffered. A client
+that sends much cannot starve others: only so many of its messages are handled in one turn of the event loop.
 """
 
 import asyncio
@@ -26,34 +25,35 @@ NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
 
 _UNREAD_BYTES = 64 * 1024
 _MESSAGES_IN_A_TURN = 64
-# How long the client may take to answer a close frame, and to read the one that tells what it did wrong.
+# Time for the client to answer a close frame, and to read the one that reports a protocol violation.
 _FAREWELL_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
-# Members of an enumeration are dear to look up.
+# Enum attribute lookup is slow, so the values are cached.
 _TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 
 
 class Speaker(Protocol):
-    """Whoever answers what comes on a connection."""
+    """Handles the messages of a connection."""
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """A message has come. While an awaitable that is returned is not done, no other message is read."""
+        """Handle a message. If an awaitable is returned, no further message is read until it is done."""
 
     def on_overflow(self) -> None:
-        """The client does not read; it has to be closed."""
+        """Handle a client that does not read: close the connection."""
 
     def on_close(self) -> None:
-        """The connection has ended, and nothing is being waited for any more."""
+        """Handle the end of the connection; called after the last awaitable is done."""
 
 
 class Ending(NamedTuple):
-    """How a connection has ended.
+    """How a connection ended.
 
     Attributes:
-        code: of the close frame; 1005 if it had none, 1006 if there was no frame (RFC 6455, section 7.1.5).
-        reason: in words.
-        by: who ended it: "server", "client" or "network".
+        code: code of the close frame; 1005 if it had none, 1006 without a close frame (RFC 6455, section
+            7.1.5).
+        reason: reason in the close frame.
+        by: "server", "client" or "network".
     """
 
     code: int
@@ -62,19 +62,19 @@ class Ending(NamedTuple):
 
 
 class SocketConnection(asyncio.Protocol):
-    """One connection, from the end of its handshake on.
+    """One connection, after its handshake.
 
     Args:
-        speaker: who answers.
-        reader: makes messages of what arrives, and knows the bounds.
-        heartbeat: says when to look whether the client is still there.
-        outbox_bytes: how much may wait to be sent.
+        speaker: handles the messages.
+        reader: parses messages and enforces limits.
+        heartbeat: calls `beat` regularly.
+        outbox_bytes: most unsent bytes.
 
     Attributes:
-        ending: how it has ended; None while it has not.
-        outbox: where frames are sent; there is one when the transport has been given.
-        received: how many messages have come.
-        transport: what leads to the client.
+        ending: how the connection ended; None while it is open.
+        outbox: sends frames; set by `connection_made`.
+        received: number of messages received.
+        transport: transport to the client; set by `connection_made`.
     """
 
     __slots__ = (
@@ -118,10 +118,10 @@ class SocketConnection(asyncio.Protocol):
         self._spoke: set[Beating] | None = None
 
     def begin(self, opening: Coroutine[Any, Any, None]) -> None:
-        """Read messages as soon as a client has been let in.
+        """Start the connection: run `opening`, then read messages.
 
         Args:
-            opening: lets it in, or closes.
+            opening: admits the client or closes the connection.
         """
         self._begun = True
         if not self._lost:
@@ -129,11 +129,11 @@ class SocketConnection(asyncio.Protocol):
         self._wait_for(opening)
 
     def close(self, code: int, reason: str = "") -> None:
-        """Say farewell, and see that the connection ends soon. Does nothing if that has been said.
+        """Send a close frame, and abort the connection if the client does not close it in time. Idempotent.
 
         Args:
-            code: of the close frame (RFC 6455, section 7.4); 0 for none.
-            reason: in words, at most 123 bytes.
+            code: close code (RFC 6455, section 7.4); 0 for none.
+            reason: at most 123 bytes.
         """
         if self._ended:
             return
@@ -141,10 +141,10 @@ class SocketConnection(asyncio.Protocol):
         self.ending = self.ending or Ending(code, reason, "server")
         payload = code.to_bytes(2, "big") + reason.encode() if code else b""
         self.outbox.end(frame(FINAL | Opcode.CLOSE, payload))
-        self._cut_after(_FAREWELL_SECONDS)
+        self._abort_after(_FAREWELL_SECONDS)
 
     def beat(self) -> None:
-        """Look whether the client has answered the last ping, and send the next one."""
+        """Close the connection if the last ping was not answered; otherwise send the next ping."""
         if not self._alive:
             self.close(NORMAL_CLOSURE, "ping timed out")
         elif not self._ended:
@@ -152,30 +152,28 @@ class SocketConnection(asyncio.Protocol):
             self.outbox.ping()
 
     def fail(self, defect: BaseException) -> None:
-        """Log a defect of ours, and end the connection, by a close frame if that can be sent."""
-        log.error("a client could not be answered", exc_info=defect)
+        """Log a bug in the server, and end the connection, with a close frame if possible."""
+        log.error("handling a message failed", exc_info=defect)
         try:
             self.close(INTERNAL_ERROR, "Internal error")
         except Exception:
-            log.exception("a client could not be told that its connection ends")
+            log.exception("sending a close frame failed")
             self.transport.abort()
 
-    # What the event loop calls.
+    # Called by the event loop (asyncio.Protocol).
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Here is the transport."""
         self.transport = cast(asyncio.Transport, transport)
-        # The kernel's own buffer would grow to megabytes for a client that does not read.
+        # By default the kernel's buffer would grow to megabytes for a client that does not read.
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._outbox_bytes)
         self.outbox = Outbox(self.transport, self._outbox_bytes, self._speaker.on_overflow)
 
     def data_received(self, data: bytes) -> None:
-        """Octets have come."""
         if self._linger_bytes >= 0:
             self._linger_bytes += len(data)
             if self._linger_bytes > _LINGER_BYTES:
-                # Whoever sends that much does not listen; TCP holds the rest back.
+                # A client that sends this much ignores the close frame. TCP flow control stops the rest.
                 self.transport.pause_reading()
             return
         self._reader.feed(data)
@@ -185,15 +183,12 @@ class SocketConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
         self.outbox.pause()
 
     def resume_writing(self) -> None:
-        """It does again."""
         self.outbox.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """There is no connection any more."""
         self._lost = self._ended = True
         self.ending = self.ending or Ending(NO_CLOSE_FRAME, "", "network")
         self.outbox.lost()
@@ -201,12 +196,12 @@ class SocketConnection(asyncio.Protocol):
             self._timer.cancel()
         if self._spoke is not None:
             self._spoke.discard(self)
-        self._depart()
+        self._notify_closed()
 
     # Messages.
 
     def _read(self) -> None:
-        """Have messages answered, until none is there or one has to be waited for."""
+        """Handle messages until none is left, one has to be awaited, or the turn's budget is spent."""
         self._continuing = False
         self.outbox.cork()
         try:
@@ -219,15 +214,15 @@ class SocketConnection(asyncio.Protocol):
                 if self._waiting is not None or self._client_ended or self._lost:
                     return
             self._continuing = True
-            asyncio.get_running_loop().call_soon(self._go_on)
+            asyncio.get_running_loop().call_soon(self._continue)
         except Fault as fault:
-            self._part(fault)
+            self._close_for_fault(fault)
         except Exception as defect:
             self.fail(defect)
         finally:
             self.outbox.uncork()
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         if self._waiting is None and not self._lost and self._linger_bytes < 0:
             self._read()
 
@@ -245,7 +240,7 @@ class SocketConnection(asyncio.Protocol):
         elif opcode == Opcode.PONG:
             self._alive = True
         else:
-            # The code is given back (section 5.5.1).
+            # Echo the client's close code (section 5.5.1).
             self._client_ended = True
             code, reason = int.from_bytes(message.payload[:2], "big"), message.payload[2:]
             self.ending = self.ending or Ending(
@@ -265,36 +260,37 @@ class SocketConnection(asyncio.Protocol):
         elif (defect := answer.exception()) is not None:
             self.fail(defect)
         if self._lost:
-            self._depart()
+            self._notify_closed()
         elif not self.transport.is_closing():
             self._read()
 
     # The end.
 
-    def _part(self, fault: Fault) -> None:
-        """Say what was wrong, and see that it arrives.
+    def _close_for_fault(self, fault: Fault) -> None:
+        """Send the fault's close code so that it reaches the client.
 
-        Closing a connection with octets unread resets it, and the client may never see the close frame. So
-        only our direction is closed at once; what still comes is thrown away, within bounds.
+        Closing a connection with unread bytes resets it, and the client may never see the close frame. So
+        only the sending direction is closed immediately; bytes that still arrive are discarded, up to a
+        limit.
         """
         self._linger_bytes = 0
         self.close(fault.code, fault.reason)
         if not self.transport.is_closing():
             self.transport.write_eof()
             self.transport.resume_reading()
-        self._cut_after(_LINGER_SECONDS)
+        self._abort_after(_LINGER_SECONDS)
 
-    def _cut_after(self, seconds: float) -> None:
+    def _abort_after(self, seconds: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
 
-    def _depart(self) -> None:
-        """Tell the speaker, when nothing is being waited for."""
+    def _notify_closed(self) -> None:
+        """Call the speaker's `on_close`, unless an awaitable is still pending."""
         if self._waiting is None and self._begun:
             self._begun = False
             try:
                 self._speaker.on_close()
             finally:
-                # The speaker has this connection, and the reader goes with it: both are freed at once.
+                # Breaks the reference cycle, so that speaker and reader are freed immediately.
                 del self._speaker

@@ -1,27 +1,25 @@
-"""The hub: carries every visible change of a screening to the sockets that watch it.
+"""The feed: sends every visible change of a screening to the sockets that watch it.
 
-A screening that nobody watches costs one dictionary lookup per change. For one that is watched, a change
-is only noted while its command runs; sending is left to the next turn of the event loop, so a hold costs
-the same however many watch. The first change goes out at once. Those that follow are gathered for a tick
-and sent as one update; without a tick, all that were decided while the last update was being sent. A socket
-costs one system call per update, so under load updates grow longer, not more.
+A screening without watchers costs one dictionary lookup per change. Otherwise a change is only queued while
+its command runs, and sent in a later turn of the event loop, so a hold costs the same however many sockets
+watch. The first change is sent immediately. Further changes are merged into one update per tick; with a tick
+of 0, updates are sent one after another. A socket costs one system call per update, so under load updates get
+larger, not more frequent.
 
-Each door tells the same changes in words of its own: a watcher brings its `Wording`, and what a wording makes
-of an update is made once for all who share it. A large audience is served in slices, and between two of them
-everything else has its turn.
+Each endpoint has its own message format: a watcher has a `Wording`, and an update is encoded once per wording
+and shared by its watchers. A large audience is served in slices, so that other work gets its turn in between.
 
-A watcher that joins passes through three stages, so that nothing is lost or sent twice on the way:
+A new watcher passes through three states, so that no change is lost or sent twice:
 
     joined ──hold_back()──▶ held back ──follow(position)──▶ live
        ▲                        │
        └───────── pause() ──────┘
 
-Joined, it gets nothing. Held back, updates are kept for it while the engine is asked what
-it has missed. Then it follows from the position of that answer, and whatever was kept and is newer goes
-out first. What took place before it was held back is in the engine's answer, never in here.
+A joined watcher gets nothing. For one that is held back, updates are kept while the engine is asked for the
+changes it missed. Then it follows from the position of the engine's reply: kept updates newer than that
+position are sent first. Changes from before it was held back are always in the engine's reply.
 
-A defect ends the watchers that it concerns; their clients reconnect and catch up. All others get what they
-would have got without it.
+An exception closes the sockets it concerns; their clients reconnect and catch up. Others are not affected.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +34,7 @@ from engine.views import SeatsChanged
 
 
 class Position(NamedTuple):
-    """A point in the history of a screening; positions compare in the order of time."""
+    """A point in the history of a screening; positions sort by time."""
 
     epoch: int
     seq: int
@@ -45,17 +43,17 @@ class Position(NamedTuple):
 _NEVER = Position(2**63, 0)
 
 _SLICE = 512
-"""Sockets that are written to in one turn of the event loop: some milliseconds."""
+"""Sockets written to in one turn of the event loop; takes a few milliseconds."""
 
-_defects = DefectLog("telling a change")
+_defects = DefectLog("sending a change")
 
 
 class Frames:
-    """Whole frames, ready to be sent.
+    """Encoded frames.
 
     Args:
-        wire: the frames, one after the other.
-        number: how many they are.
+        wire: bytes of the frames, concatenated.
+        number: number of frames.
     """
 
     __slots__ = ("_deflated", "number", "wire")
@@ -67,16 +65,16 @@ class Frames:
 
     @classmethod
     def joined(cls, several: Sequence[Self]) -> Self:
-        """Some frames as one piece."""
+        """Concatenate frames."""
         if len(several) == 1:
             return several[0]
         return cls(b"".join([frames.wire for frames in several]), sum(frames.number for frames in several))
 
     def deflated(self, from_bytes: int) -> bytes:
-        """The same for those who take compressed frames, made once for all of them.
+        """Return the frames for clients that support compression. Compressed once and cached.
 
         Args:
-            from_bytes: from which size on frames are compressed; the same for everybody.
+            from_bytes: smallest frame to compress; must be the same in every call.
         """
         if self._deflated is None:
             self._deflated = deflated(self.wire, from_bytes)
@@ -84,31 +82,31 @@ class Frames:
 
 
 class Telling(Protocol):
-    """Some changes in one door's words."""
+    """Changes encoded in the message format of one endpoint."""
 
     def frames(self, holder: str) -> Frames:
-        """What a watcher gets; the same object for all who get the same."""
+        """Return a watcher's frames; the same object for all watchers with identical frames."""
 
 
 Batch = Sequence[SeatsChanged]
-"""Changes of one screening, oldest first, at least one, that may be told as one."""
+"""Changes of one screening that may be merged into one message: oldest first, at least one."""
 
 Wording = Callable[[Sequence[Batch]], Telling]
-"""Tells batches, oldest first, of one screening. One object per wording, so that tellings are shared."""
+"""Encodes batches of one screening, oldest first. Watchers share encodings if they share this object."""
 
 
 class FeedObserver(Protocol):
     """Counts what is sent; called once per update, not per socket."""
 
     def frames_sent(self, count: int) -> None:
-        """Frames were handed to sockets."""
+        """Count frames handed to sockets."""
 
 
 class Update:
-    """Changes that go out together.
+    """Changes that are sent together.
 
     Args:
-        batches: oldest first, at least one, and none of them empty.
+        batches: oldest first, at least one, none of them empty.
     """
 
     __slots__ = ("_batches", "_tellings", "first", "position")
@@ -120,14 +118,14 @@ class Update:
         self._tellings: dict[Wording, Telling] = {}
 
     def told(self, wording: Wording) -> Telling:
-        """The changes in somebody's words."""
+        """Return the update encoded by a wording; encoded once and cached."""
         telling = self._tellings.get(wording)
         if telling is None:
             telling = self._tellings[wording] = wording(self._batches)
         return telling
 
     def after(self, position: Position) -> "Update":
-        """What of it is newer than a position that lies within it."""
+        """Return the part of the update that is newer than a position within it."""
         return Update([batch for batch in self._batches if _position_of(batch) > position])
 
 
@@ -136,18 +134,18 @@ def _position_of(batch: Batch) -> Position:
 
 
 class Watcher:
-    """A place in the audience of a screening.
+    """A socket's subscription to a screening.
 
     Args:
-        screening_id: what it watches.
-        holder: in whose name.
-        wording: how changes are told.
-        send: takes whole frames; never blocks.
-        failed: called when an update cannot be sent to this watcher, which gets nothing from then on.
-        deflate_from_bytes: from which size on frames are sent compressed; None for never.
+        screening_id: the screening.
+        holder: holder of the socket, for `is_mine`.
+        wording: encodes changes.
+        send: sends whole frames; never blocks.
+        failed: called if an update cannot be sent to this watcher, which then gets no further updates.
+        deflate_from_bytes: smallest frame to compress; None for no compression.
 
     Attributes:
-        due: an update that is being sent to the audience, and has not reached this watcher yet.
+        due: an update that is being sent to the audience and has not been sent to this watcher yet.
     """
 
     __slots__ = (
@@ -180,34 +178,34 @@ class Watcher:
         self.pause()
 
     def pause(self) -> None:
-        """Get nothing, until held back again."""
+        """Stop receiving updates, until held back again."""
         self._position = _NEVER
         self._kept: list[Update] | None = None
         self.due: Update | None = None
 
     def hold_back(self) -> None:
-        """Keep updates from now on."""
+        """Keep updates from now on, without sending them."""
         self._kept = []
 
     def follow(self, position: Position) -> int:
-        """Go live after `position`: get what was kept and is newer, then everything as it comes.
+        """Go live: send the kept updates newer than `position`, then all updates as they come.
 
         Returns:
-            How many frames were sent.
+            Number of frames sent.
         """
         kept, self._kept, self._position = self._kept or (), None, position
         return sum(map(self._take, kept))
 
     def serve(self) -> int:
-        """Get what is due, if anything is. Returns how many frames were sent.
+        """Send the due update, if any, and return the number of frames sent.
 
-        Who is answered about a later change has to get it before the answer.
+        Call this before answering the socket about a later change, to keep the order.
         """
         update, self.due = self.due, None
         return 0 if update is None else self._take(update)
 
     def _take(self, update: Update) -> int:
-        """Send an update, keep it, or pass it over."""
+        """Send an update, keep it, or skip it, depending on the watcher's state."""
         try:
             if self._kept is not None:
                 self._kept.append(update)
@@ -224,7 +222,7 @@ class Watcher:
         return 0
 
     def fail(self, defect: Exception) -> None:
-        """Get nothing any more, because an update cannot be told. Never raises."""
+        """Stop receiving updates, because one could not be sent. Never raises."""
         _defects.report(defect)
         self.pause()
         try:
@@ -234,7 +232,7 @@ class Watcher:
 
 
 class _Audience:
-    """Everybody who watches one screening, and the changes that wait for the next update."""
+    """The watchers of one screening, and the changes queued for the next update."""
 
     __slots__ = ("_clock", "_gathered", "_observer", "_tick_seconds", "_timer", "watchers")
 
@@ -247,7 +245,7 @@ class _Audience:
         self.watchers: set[Watcher] = set()
 
     def gather(self, change: SeatsChanged) -> None:
-        """Note a change that has to be sent."""
+        """Queue a change."""
         self._gathered.append(change)
         if self._timer is None:
             self._in_a_turn(self._tick)
@@ -259,7 +257,7 @@ class _Audience:
         try:
             step()
         except Exception as defect:
-            # It is unknown who got what, so all watchers have to reconnect.
+            # It is unknown which watchers got the update, so all have to reconnect.
             self._gathered.clear()
             self._timer = None
             for watcher in tuple(self.watchers):
@@ -270,10 +268,10 @@ class _Audience:
             self._timer = None
             return
         changes, self._gathered = self._gathered, []
-        # Where there is no tick to merge them in, every change is told by itself.
+        # Without a tick nothing is merged: every change is its own batch.
         batches = [changes] if self._tick_seconds else [[change] for change in changes]
-        # A turn later, so that whoever asked for one of these changes has had his answer: on a socket that
-        # gets both, what others did to a seat after him must not be told before it.
+        # Sent a turn later, so that a socket that asked for one of these changes gets its response first;
+        # later changes of the same seat by others must not arrive before that response.
         self._in_a_turn(partial(self._send, Update(batches)))
 
     def _send(self, update: Update) -> None:
@@ -283,28 +281,32 @@ class _Audience:
         self._serve(iter(watchers))
 
     def _serve(self, watchers: Iterator[Watcher]) -> None:
-        """Send what is due to the next of them; whoever joins meanwhile is told by the engine."""
+        """Send the due update to the next slice of watchers.
+
+        Watchers that join meanwhile get the changes from the engine.
+        """
         sent = [watcher.serve() for watcher in islice(watchers, _SLICE)]
         self._observer.frames_sent(sum(sent))
         if len(sent) == _SLICE:
             self._in_a_turn(partial(self._serve, watchers))
             return
-        # Counted from the end of the sending, so that a large audience leaves time for all else.
+        # The tick starts when sending has ended, so that a large audience leaves time for other work.
         self._timer = self._clock.call_later(self._tick_seconds, partial(self._take, self._tick))
 
     def dissolve(self) -> None:
-        """Send nothing any more."""
+        """Cancel the next update."""
         if self._timer is not None:
             self._timer.cancel()
 
 
 class SeatFeed:
-    """`engine.ports.Publisher` that sends to WebSockets.
+    """An `engine.ports.Publisher` that sends changes to WebSockets.
 
     Args:
-        clock: the time.
+        clock: timers.
         observer: counts frames.
-        tick_seconds: how long changes are gathered after an update went out, to be merged; 0 to merge none.
+        tick_seconds: pause after an update, during which changes are merged into the next one; 0 to merge
+            none.
     """
 
     def __init__(self, clock: Clock, observer: FeedObserver, *, tick_seconds: float = 0.020) -> None:
@@ -314,13 +316,13 @@ class SeatFeed:
         self._audiences: dict[int, _Audience] = {}
 
     def publish(self, change: SeatsChanged) -> None:
-        """Note a change; it goes out at the next turn of the event loop or at the next tick."""
+        """Queue a change; it is sent in a later turn of the event loop or at the next tick."""
         audience = self._audiences.get(change.screening_id)
         if audience is not None:
             audience.gather(change)
 
     def join(self, watcher: Watcher) -> None:
-        """Take a watcher into the audience. It gets nothing until it is held back."""
+        """Add a watcher to its screening's audience. It gets no updates until it is held back."""
         audience = self._audiences.get(watcher.screening_id)
         if audience is None:
             audience = _Audience(self._clock, self._observer, self._tick_seconds)
@@ -328,7 +330,7 @@ class SeatFeed:
         audience.watchers.add(watcher)
 
     def leave(self, watcher: Watcher) -> None:
-        """Let a watcher go. Does nothing for one that is not there."""
+        """Remove a watcher. Does nothing if it has not joined."""
         audience = self._audiences.get(watcher.screening_id)
         if audience is None or watcher not in audience.watchers:
             return
@@ -340,5 +342,5 @@ class SeatFeed:
 
     @property
     def connections(self) -> Mapping[int, int]:
-        """How many watch each screening that anybody watches."""
+        """Number of watchers by screening; screenings without watchers are absent."""
         return {screening_id: len(audience.watchers) for screening_id, audience in self._audiences.items()}

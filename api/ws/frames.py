@@ -1,9 +1,9 @@
-"""WebSocket frames (RFC 6455, section 5): writes them, and reads messages out of bytes, however they are cut.
+"""WebSocket frames (RFC 6455, section 5): an encoder, and an incremental parser of messages.
 
-No I/O in here: bytes go in, messages come out. Whatever a client may not send is a `Fault`, which names the
-close code that tells it so; after a fault nothing more can be read, because where the next frame begins is
-not known. Messages may be compressed (RFC 7692) where that was agreed; they are inflated no further than a
-message may be long, so a compression bomb costs what any message over the limit does.
+No I/O: bytes go in, messages come out. Anything a client must not send raises a `Fault` with the close code
+to send; after a fault parsing cannot continue, because the start of the next frame is unknown. Messages may
+be compressed (RFC 7692) if negotiated. They are inflated only up to the size limit, so a compression bomb
+costs no more than any other message that is too big.
 """
 
 import zlib
@@ -20,14 +20,12 @@ _LENGTH_16_BITS, _LENGTH_64_BITS = 126, 127
 _CONTROL_LIMIT_BYTES = 125
 _RAW_DEFLATE = -zlib.MAX_WBITS
 DEFLATE_TAIL = b"\x00\x00\xff\xff"
-"""What ends each compressed message and is left out on the wire (RFC 7692, section 7.2.1)."""
+"""The end of every compressed message, omitted on the wire (RFC 7692, section 7.2.1)."""
 
 POLICY_VIOLATION, PROTOCOL_ERROR, BAD_PAYLOAD, TOO_BIG = 1008, 1002, 1007, 1009
 
 
 class Opcode(IntEnum):
-    """What a frame is."""
-
     CONTINUATION = 0x0
     TEXT = 0x1
     BINARY = 0x2
@@ -43,11 +41,11 @@ _CONTROL = frozenset({Opcode.CLOSE, Opcode.PING, Opcode.PONG})
 
 
 def frame(first: int, payload: bytes) -> bytes:
-    """A whole unmasked frame, as a server sends it.
+    """Encode an unmasked frame, as servers send it.
 
     Args:
-        first: its first byte: `FINAL`, `COMPRESSED`, the opcode.
-        payload: as it is.
+        first: first byte: the flags `FINAL` and `COMPRESSED`, and the opcode.
+        payload: sent unchanged.
     """
     size = len(payload)
     if size < _LENGTH_16_BITS:
@@ -58,11 +56,11 @@ def frame(first: int, payload: bytes) -> bytes:
 
 
 class Fault(Exception):
-    """A client has sent what it may not.
+    """A client has violated the protocol or a limit.
 
     Attributes:
-        code: the close code that says so (RFC 6455, section 7.4.1).
-        reason: the same in words.
+        code: close code to send (RFC 6455, section 7.4.1).
+        reason: reason to send.
     """
 
     def __init__(self, code: int, reason: str) -> None:
@@ -75,7 +73,7 @@ class Message(NamedTuple):
     """A whole message, or a control frame.
 
     Attributes:
-        opcode: of the frame, or of the first of its fragments.
+        opcode: opcode of the frame, or of the first fragment.
         payload: unmasked and inflated.
     """
 
@@ -84,11 +82,11 @@ class Message(NamedTuple):
 
 
 class FrameReader:
-    """Takes bytes and gives messages.
+    """An incremental parser of a client's messages.
 
     Args:
-        rate: how many frames may come, of every kind.
-        message_bytes: how long a message may be, inflated and with all its fragments.
+        rate: limits the rate of frames, of every kind.
+        message_bytes: largest message, inflated and with all its fragments.
         inflates: whether messages may be compressed.
     """
 
@@ -108,7 +106,7 @@ class FrameReader:
         self._rate = rate
         self._limit_bytes = message_bytes
         self._inflates = inflates
-        # What has not been read begins at `_at`.
+        # Unparsed bytes start at `_at`.
         self._buffer = b""
         self._at = 0
         self._fragments = bytearray()
@@ -118,19 +116,19 @@ class FrameReader:
 
     @property
     def unread_bytes(self) -> int:
-        """What has come and is no message yet."""
+        """Number of bytes received and not parsed yet."""
         return len(self._buffer) - self._at
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Append received bytes."""
         rest = self._buffer[self._at :]
         self._buffer, self._at = rest + data if rest else data, 0
 
     def message(self) -> Message | None:
-        """The next message; None until more bytes are fed.
+        """Return the next message; None until more bytes are fed.
 
         Raises:
-            Fault: the client has to be closed.
+            Fault: the connection must be closed.
         """
         while (frame := self._frame()) is not None:
             first, payload = frame
@@ -148,21 +146,21 @@ class FrameReader:
                 whole = bytes(self._fragments)
                 self._fragments.clear()
                 return Message(self._opcode, self._inflated(whole) if self._compressed else whole)
-        # Of what has been read nothing is kept while the rest is awaited.
+        # Free the bytes that have been parsed while waiting for more.
         self._buffer, self._at = self._buffer[self._at :], 0
         return None
 
     def _frame(self) -> tuple[int, bytes] | None:
-        """The first byte and the payload of the next frame, if it is there in full."""
+        """Return the first byte and the payload of the next frame; None if it is incomplete."""
         buffer, at = self._buffer, self._at
         available = len(buffer) - at
         if available < 2:
             return None
         first, second = buffer[at], buffer[at + 1]
         size, mask_at = second & 0x7F, at + 2
-        # What is most frequent needs no closer look.
+        # Fast path: the usual frame is a whole masked text message.
         if first != _WHOLE_TEXT or self._unfinished or not second & _MASKED:
-            self._judge(first, second, size)
+            self._check_header(first, second, size)
         if size >= _LENGTH_16_BITS:
             mask_at += 2 if size == _LENGTH_16_BITS else 8
             size = int.from_bytes(buffer[at + 2 : mask_at], "big")
@@ -183,11 +181,11 @@ class FrameReader:
         else:
             self._buffer, self._at = b"", 0
         if first & 0x0F == _CLOSE:
-            _judge_farewell(payload)
+            _check_close_payload(payload)
         return first, payload
 
-    def _judge(self, first: int, second: int, size: int) -> None:
-        """Refuse what no length and no payload could make right."""
+    def _check_header(self, first: int, second: int, size: int) -> None:
+        """Raise Fault if a frame's header is illegal."""
         opcode, reserved = first & 0x0F, first & (COMPRESSED | RESERVED)
         if opcode in _CONTROL:
             legal = first & FINAL and not reserved and size <= _CONTROL_LIMIT_BYTES
@@ -211,7 +209,7 @@ class FrameReader:
 
 
 def text_of(message: Message) -> str:
-    """The text of a message.
+    """Decode a text message.
 
     Raises:
         Fault: it is not UTF-8.
@@ -222,8 +220,8 @@ def text_of(message: Message) -> str:
         raise Fault(BAD_PAYLOAD, "Invalid UTF-8") from error
 
 
-def _judge_farewell(payload: bytes) -> None:
-    """Refuse a close frame with a code that may not be sent, or a reason that is no text (section 7.4)."""
+def _check_close_payload(payload: bytes) -> None:
+    """Raise Fault if a close frame has an illegal code, or a reason that is not UTF-8 (section 7.4)."""
     if not payload:
         return
     code = int.from_bytes(payload[:2], "big")

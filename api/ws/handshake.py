@@ -1,8 +1,8 @@
-"""The way from an HTTP request to a WebSocket.
+"""The WebSocket handshake: turns an HTTP request into a `SocketConnection`.
 
-Tornado judges the request and answers it. Then its handler is done: the connection goes on without it, and
-nothing of the request is kept for as long as the socket is open. On our HTTP layer the transport changes its
-protocol; from Tornado's own server the socket is taken over by a new transport.
+Tornado validates the request and sends the response. After that its handler is discarded, so that an open
+socket keeps nothing of the request in memory. With our own HTTP layer the transport switches its protocol;
+with Tornado's server the socket is handed over to a new transport.
 """
 
 import asyncio
@@ -33,19 +33,19 @@ _READ_BYTES = 65_536
 
 
 class UpgradeRequired(ApiError):
-    """Only WebSockets are served at this path."""
+    """A request without an upgrade to WebSocket was sent to a WebSocket endpoint."""
 
     status, code = 400, "upgrade_required"
 
     def __init__(self) -> None:
-        super().__init__("Connect here with a WebSocket")
+        super().__init__("This is a WebSocket endpoint; connect to it with a WebSocket client")
 
 
 class Handshake(WebSocketHandler):
-    """A request that wants to become a WebSocket.
+    """Handles requests to WebSocket endpoints.
 
     Attributes:
-        route: how the access log and the metrics of HTTP call it.
+        route: name of the route in the access log and the HTTP metrics.
     """
 
     route: str
@@ -53,13 +53,13 @@ class Handshake(WebSocketHandler):
     def initialize(
         self, route: str, services: SocketServices, heartbeat: Heartbeat, speaker: Callable[[], ClientSocket]
     ) -> None:
-        """Take the collaborators.
+        """Set the collaborators.
 
         Args:
-            route: how the access log and the metrics of HTTP call it.
-            services: what sockets work with.
-            heartbeat: of all sockets.
-            speaker: makes the client's end at its door.
+            route: name of the route in the access log and the HTTP metrics.
+            services: collaborators of all sockets.
+            heartbeat: pings all sockets.
+            speaker: creates the object that handles the socket's messages.
         """
         self.route = route
         self._services = services
@@ -69,17 +69,16 @@ class Handshake(WebSocketHandler):
 
     @cached_property
     def request_id(self) -> str:
-        """The id of the request in the log and in the answer."""
+        """Id of the request in the log and in the response."""
         return request_id_given(self.request.headers.get(REQUEST_ID_HEADER)) or new_request_id()
 
     def set_default_headers(self) -> None:
-        """Set the header fields that all answers have in common."""
         for name, value in COMMON_HEADERS.fields.items():
             self.set_header(name, value)
         self.set_header(REQUEST_ID_HEADER, self.request_id)
 
     def prepare(self) -> None:
-        """Admit handshakes from pages of this server and of the allow-list."""
+        """Refuse handshakes from pages whose origin is not allowed, and requests without an upgrade."""
         headers = self.request.headers
         origin, host = headers.get("Origin"), headers.get("Host")
         scheme: str | None = cast(Any, self.request.connection).context.scheme
@@ -90,7 +89,7 @@ class Handshake(WebSocketHandler):
             self._refuse(UpgradeRequired())
 
     def write_error(self, status_code: int, **_: Any) -> None:
-        """Answer what Tornado refuses."""
+        """Answer requests that Tornado refuses."""
         if status_code == MethodNotAllowed.status:
             self._refuse(MethodNotAllowed(("GET",)))
         elif status_code == MalformedRequest.status:
@@ -106,11 +105,11 @@ class Handshake(WebSocketHandler):
         self.finish(document)
 
     def check_origin(self, origin: str) -> bool:
-        """Always true: `prepare` has checked the origin."""
+        """Return True, since `prepare` has checked the origin."""
         return True
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """What answers the handshake, and agrees to compression if the client offers it."""
+        """Return the protocol that answers the handshake; accepts compression if the client offers it."""
         protocol = super().get_websocket_protocol()
         if not isinstance(protocol, WebSocketProtocol13):
             return protocol
@@ -124,7 +123,7 @@ class Handshake(WebSocketHandler):
         return None if isinstance(self.request.connection, RequestConnection) else super().detach()
 
     async def open(self, *path: str) -> None:
-        """The answer is on its way: go on with a socket."""
+        """Replace the handler by a socket connection; called after the response has been written."""
         limits = self._services.limits
         time = asyncio.get_running_loop().time
         rate = TokenBucket(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
@@ -134,33 +133,33 @@ class Handshake(WebSocketHandler):
         if await self._hand_over(connection):
             speaker.attach(connection, limits.socket_deflate_from_bytes if self._deflates else None)
             query = self.request.query_arguments.items()
-            # Bytes that are no text are replaced, so that they are refused as any other wrong value.
-            words = {name: values[-1].decode("utf-8", "replace") for name, values in query}
-            opening = Opening(path, words, self.request.remote_ip or "", self.request_id)
+            # Invalid UTF-8 is replaced; validation then refuses it like any other wrong value.
+            last_values = {name: values[-1].decode("utf-8", "replace") for name, values in query}
+            opening = Opening(path, last_values, self.request.remote_ip or "", self.request_id)
             connection.begin(speaker.open(opening))
-        # A handler and its connection hold each other; so they go at once.
+        # Breaks the reference cycle between handler and connection, so that both are freed immediately.
         self.ws_connection = None
         self.on_connection_close()
 
     async def _hand_over(self, connection: SocketConnection) -> bool:
-        """Give a socket its transport. Returns whether the client is still there."""
+        """Give the connection its transport. Returns False if the client has disconnected."""
         request = self.request.connection
         if isinstance(request, RequestConnection):
             return request.hand_over(connection)
         stream = cast(_HandshakeOnly, self.ws_connection).stream
         try:
-            await stream.write(b"")  # returns when what was written before has been sent
+            await stream.write(b"")  # returns once everything written before has been sent
         except StreamClosedError:
             return False
         taken = socket.socket(fileno=os.dup(stream.socket.fileno()))
-        connection.data_received(_read_already(stream))
+        connection.data_received(_buffered_bytes(stream))
         stream.close()
         await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, taken)
         return True
 
 
-def _read_already(stream: IOStream) -> bytes:
-    """What has come on a stream without having been asked for."""
+def _buffered_bytes(stream: IOStream) -> bytes:
+    """Return the bytes that a stream has already read from its socket."""
     pieces: list[bytes] = []
     with suppress(StreamClosedError):
         while (piece := asyncio.ensure_future(stream.read_bytes(_READ_BYTES, partial=True))).done():
@@ -169,10 +168,10 @@ def _read_already(stream: IOStream) -> bytes:
 
 
 class _HandshakeOnly(WebSocketProtocol13):
-    """Tornado's handshake, after which it has no more to do."""
+    """Tornado's handshake without its pings and its receive loop, which `SocketConnection` replaces."""
 
     def start_pinging(self) -> None:
-        """Others do that."""
+        pass
 
     async def _receive_frame_loop(self) -> None:
-        """Others do that."""
+        pass

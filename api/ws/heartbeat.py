@@ -1,7 +1,7 @@
-"""Finds out which connections are dead: one timer for all of them, whatever they are.
+"""One timer that checks all connections for liveness.
 
-Connections sit on the spokes of a wheel that goes round once in the time between two beats. With every step
-those on the next spoke are due. So beats are spread evenly, and an idle connection costs a place in a set.
+The timer wheel has 16 spokes and turns once per beat interval. At every step, the connections on the next
+spoke are checked. So the checks are spread evenly, and an idle connection costs one entry in a set.
 """
 
 from typing import Protocol
@@ -12,23 +12,23 @@ _SPOKES = 16
 
 
 class Beating(Protocol):
-    """Something that has to be looked at now and then."""
+    """A connection that is checked regularly."""
 
     def beat(self) -> None:
-        """Look whether it is still alive."""
+        """Check whether the connection is alive."""
 
     def fail(self, defect: Exception) -> None:
-        """End, because `beat` has raised. Never raises."""
+        """End the connection, because `beat` has raised. Never raises."""
 
 
 class Heartbeat:
-    """Timer wheel; idle when there are no connections.
+    """The timer wheel; idle when there are no connections.
 
-    A connection whose beat raises is taken off the wheel and ended; the others go on.
+    A connection whose `beat` raises is removed from the wheel and ended.
 
     Args:
-        clock: the time.
-        seconds: from one beat of a connection to its next.
+        clock: timers.
+        seconds: interval between two beats of a connection.
     """
 
     __slots__ = ("_at", "_clock", "_spokes", "_step_seconds", "_turning")
@@ -41,19 +41,19 @@ class Heartbeat:
         self._turning = False
 
     def join(self, connection: Beating) -> set[Beating]:
-        """Have a connection beaten, for the first time after a whole round.
+        """Start to check a connection, for the first time after a whole interval.
 
         Returns:
-            Where to discard it when it ends.
+            The set to remove the connection from when it ends.
         """
         spoke = self._spokes[self._at]
         spoke.add(connection)
         if not self._turning:
             self._turning = True
-            self._go_on()
+            self._schedule_step()
         return spoke
 
-    def _go_on(self) -> None:
+    def _schedule_step(self) -> None:
         self._clock.call_later(self._step_seconds, self._step)
 
     def _step(self) -> None:
@@ -66,4 +66,4 @@ class Heartbeat:
                 connection.fail(defect)
         self._turning = any(self._spokes)
         if self._turning:
-            self._go_on()
+            self._schedule_step()

@@ -1,4 +1,4 @@
-"""What the messages on all sockets share: their common fields, ping and pong, and how a client's are read."""
+"""Messages common to all WebSockets: shared fields, ping and pong, and parsing of client messages."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ _AT = "2026-01-26T18:25:00.000Z"
 
 
 def message_type(name: str) -> fields.String:
-    """The field that tells messages apart."""
+    """The `type` field of a message."""
     return fields.String(required=True, validate=validate.Equal(name), metadata={"example": name})
 
 
 def moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
-    """A timestamp as `api.wire.timestamp` writes it."""
+    """A timestamp field, in the format of `api.wire.timestamp`."""
     return fields.AwareDateTime(
         format="iso", metadata={"description": description, "example": example}, **options
     )
 
 
 class Ping(Schema):
-    """The only message that a client sends; other fields are ignored."""
+    """Ask for a pong. Fields other than `type` are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -30,17 +30,17 @@ class Ping(Schema):
 
 
 class Pong(Schema):
-    """Answer to a ping."""
+    """Response to a ping."""
 
     type = message_type("pong")
     timestamp = moment("The server's time", _AT, required=True)
 
 
 class BadMessage(Exception):
-    """A client's message that is not understood at the endpoint where it was sent.
+    """A client's message is invalid for its endpoint.
 
     Attributes:
-        code: for machines; one of those that the endpoint's error message lists.
+        code: machine-readable; one of the codes in the endpoint's error message schema.
     """
 
     def __init__(self, code: str, reason: str) -> None:
@@ -49,10 +49,10 @@ class BadMessage(Exception):
 
 
 def parsed_message(message: str | bytes) -> dict[str, Any]:
-    """What a client sent: an object with a text `type`, known or unknown.
+    """Parse a client's message: a JSON object with a string `type`.
 
     Raises:
-        BadMessage: it is anything else.
+        BadMessage: the message is anything else.
     """
     if isinstance(message, bytes):
         raise BadMessage("binary_message", "Invalid message format: JSON text is expected, not binary")

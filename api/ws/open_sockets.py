@@ -1,4 +1,4 @@
-"""The sockets that are open, of all doors: bounded in all and for each holder, and closed together."""
+"""The open sockets of all endpoints: enforces the limits, in total and per holder, and closes them all."""
 
 from collections.abc import Callable
 
@@ -7,19 +7,19 @@ from engine.guards import attempt
 
 
 class TooManySockets(Exception):
-    """The server's bound on sockets is reached."""
+    """The limit of open sockets on this server is reached."""
 
 
 class TooManyOfHolder(Exception):
-    """The holder's bound on sockets is reached."""
+    """The limit of open sockets per holder is reached."""
 
 
 class OpenSocket:
-    """One socket's place among those that are open.
+    """One registered socket.
 
     Args:
-        holder: whose socket it is.
-        close: ends it with a close code and a reason.
+        holder: holder of the socket.
+        close: closes it with a close code and a reason.
     """
 
     __slots__ = ("close", "holder")
@@ -30,10 +30,10 @@ class OpenSocket:
 
 
 class OpenSockets:
-    """Admits sockets and lets them go.
+    """Registers open sockets.
 
     Args:
-        limits: how many there may be.
+        limits: the limits to enforce.
     """
 
     def __init__(self, limits: SocketLimits) -> None:
@@ -43,15 +43,15 @@ class OpenSockets:
         self._closing: tuple[int, str] | None = None
 
     def admit(self, holder: str, close: Callable[[int, str], None], *, guest: bool = False) -> OpenSocket:
-        """Give a socket its place.
+        """Register a socket.
 
         Args:
-            holder: whose socket it is.
-            close: ends it with a close code and a reason.
-            guest: whether that is nobody known, but whoever comes from an address.
+            holder: holder of the socket.
+            close: closes it with a close code and a reason.
+            guest: whether the holder is an IP address, with the limit of guests.
 
         Raises:
-            TooManySockets, TooManyOfHolder: the bound is reached.
+            TooManySockets, TooManyOfHolder: a limit is reached.
         """
         limits = self._limits
         if len(self._open) >= limits.sockets_limit:
@@ -67,7 +67,7 @@ class OpenSockets:
         return socket
 
     def leave(self, socket: OpenSocket) -> None:
-        """Let a socket go. Does nothing for one that has gone."""
+        """Unregister a socket. Idempotent."""
         if socket not in self._open:
             return
         self._open.remove(socket)
@@ -79,11 +79,11 @@ class OpenSockets:
         return len(self._open)
 
     def close_all(self, code: int, reason: str) -> None:
-        """Close every socket, and from now on every one that comes.
+        """Close all sockets, and from now on every new one.
 
         Args:
-            code: WebSocket close code (RFC 6455 section 7.4).
-            reason: for people, at most 123 bytes.
+            code: close code (RFC 6455, section 7.4).
+            reason: at most 123 bytes.
         """
         self._closing = (code, reason)
         for socket in tuple(self._open):

@@ -1,11 +1,11 @@
-"""What waits to be sent to one WebSocket, bounded in bytes.
+"""The outgoing frames of one WebSocket, bounded in bytes.
 
-A message is a complete WebSocket frame, built once for all sockets that get it. While a client keeps up, its
-frames go straight to the kernel. When the kernel takes no more, the transport keeps the rest of what was
-begun, and frames that follow queue up here by reference. Past the bound the queue is dropped at once and the
-owner is told to close: the client comes back and asks for what it missed, and nobody else waited for it.
+Frames are built once and shared by all sockets that get them. While a client keeps up, its frames go straight
+to the kernel. When the kernel's buffer is full, the transport keeps the rest of the current write and further
+frames are queued here by reference. Past the limit the queue is dropped and the owner closes the connection;
+the client reconnects and catches up. No other client ever waits for a slow one.
 
-Frames that are sent while the client's own are being read leave together, when these have been read.
+Frames sent while the client's messages are being handled are sent together, in one write.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from api.ws.frames import FINAL, Opcode, frame
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A whole unmasked text frame.
+    """Encode an unmasked text frame.
 
     Args:
         payload: UTF-8 text.
@@ -26,31 +26,31 @@ def text_frame(payload: bytes) -> bytes:
     return frame(FINAL | Opcode.TEXT, payload)
 
 
-def _tell_nobody() -> None:
-    """After the end nothing overflows."""
+def _ignore() -> None:
+    pass
 
 
 class Outbox:
-    """The frames that one socket has still to be sent.
+    """The outgoing frames of one socket.
 
     Args:
-        transport: where they go.
-        limit_bytes: how much may wait, in bytes.
-        on_overflow: called when more than that would wait; closes the connection.
+        transport: transport to the client.
+        limit_bytes: most unsent bytes.
+        on_overflow: called when the limit is exceeded; must close the connection.
 
     Attributes:
-        sent: how many times something has been sent; frames that were sent together count once.
+        sent: number of calls of `send`; frames sent together count once.
     """
 
     __slots__ = (
         "_corked",
+        "_drained",
         "_ended",
         "_limit_bytes",
         "_on_overflow",
         "_pong",
         "_queue",
         "_queued_bytes",
-        "_room",
         "_straight",
         "_stuck",
         "_transport",
@@ -60,30 +60,30 @@ class Outbox:
     def __init__(
         self, transport: asyncio.Transport, limit_bytes: int, on_overflow: Callable[[], None]
     ) -> None:
-        # From the first octet that the kernel does not take, the transport says so.
+        # The transport calls pause_writing as soon as the kernel does not accept all bytes.
         transport.set_write_buffer_limits(high=0)
         self._transport = transport
         self.sent = 0
         self._limit_bytes = limit_bytes
         self._on_overflow = on_overflow
-        # Whether frames go to the transport at once: neither corked nor stuck nor ended.
+        # Whether frames go straight to the transport: neither corked nor stuck nor ended.
         self._straight = True
         self._corked = self._stuck = self._ended = False
-        # Made where it is needed: most sockets never wait, and an empty deque has 600 bytes.
+        # Created when needed: most sockets never queue frames, and an empty deque takes 600 bytes.
         self._queue: deque[bytes] | None = None
         self._queued_bytes = 0
         self._pong: bytes | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
 
     @property
     def waiting_bytes(self) -> int:
-        """What the kernel has not taken yet."""
+        """Number of bytes not accepted by the kernel yet."""
         return self._transport.get_write_buffer_size() + self._queued_bytes
 
     def send(self, frames: bytes) -> None:
-        """Send frames, or queue them. Does nothing once the connection is closing. Never raises.
+        """Send or queue frames. Does nothing once the connection is closing. Never raises.
 
-        Where nothing waits, frames of any size are taken: their bytes are shared with other sockets, and
+        If nothing is queued, frames of any size are accepted: their bytes are shared with other sockets, and
         a client must not be dropped for one large update that it had no time to read.
 
         Args:
@@ -102,13 +102,15 @@ class Outbox:
                 self._on_overflow()
 
     def ping(self) -> None:
-        """Ask whether the client is still there, before all that waits."""
+        """Send a ping, ahead of queued frames."""
         if not self._ended:
             self._write(frame(FINAL | Opcode.PING, b""))
 
     def pong(self, payload: bytes) -> None:
-        """Answer a ping. Of those that come while the client reads nothing, the last is answered (RFC 6455,
-        section 5.5.3)."""
+        """Answer a ping. While the client does not read, only the latest ping is answered.
+
+        RFC 6455, section 5.5.3, allows that.
+        """
         answer = frame(FINAL | Opcode.PONG, payload)
         if self._stuck:
             self._pong = answer
@@ -116,7 +118,7 @@ class Outbox:
             self.send(answer)
 
     def end(self, farewell: bytes) -> None:
-        """Send a close frame and nothing after it. What waits for a client that does not read is dropped."""
+        """Send a close frame and nothing after it. If the client does not read, queued frames are dropped."""
         if self._ended:
             return
         if not self._stuck:
@@ -125,60 +127,60 @@ class Outbox:
         self.lost()
 
     def lost(self) -> None:
-        """Nothing can be sent any more."""
+        """Discard everything, because the connection is closed or closing."""
         self._ended = True
         self._straight = False
-        # Its owner has this outbox: so both are freed without the garbage collector.
-        self._on_overflow = _tell_nobody
+        # Breaks the reference cycle with the owner, so that both are freed without the garbage collector.
+        self._on_overflow = _ignore
         self._drop()
-        self._make_room()
+        self._wake_drained()
 
     def cork(self) -> None:
-        """Gather what is sent from now on."""
+        """Queue frames from now on, until `uncork`."""
         self._corked = True
         self._straight = False
 
     def uncork(self) -> None:
-        """Send what has been gathered."""
+        """Send the frames queued since `cork` in one write."""
         self._corked = False
         self._straight = not (self._stuck or self._ended)
         if self._straight:
             self._flush()
 
     async def drained(self) -> None:
-        """Return when nothing waits any more.
+        """Wait until all frames have been accepted by the kernel.
 
         Raises:
-            WebSocketClosedError: the connection is closing, so nothing will be sent any more.
+            WebSocketClosedError: the connection is closing.
         """
         while self._stuck and not self._ended:
-            if self._room is None:
-                self._room = asyncio.get_running_loop().create_future()
-            await asyncio.wait((self._room,))
+            if self._drained is None:
+                self._drained = asyncio.get_running_loop().create_future()
+            await asyncio.wait((self._drained,))
         if self._ended or self._transport.is_closing():
             raise WebSocketClosedError
 
-    # What the transport tells.
+    # Called by the connection for the transport's flow control.
 
     def pause(self) -> None:
-        """The kernel takes no more."""
+        """Queue frames from now on, because the kernel's buffer is full."""
         self._stuck = True
         self._straight = False
 
     def resume(self) -> None:
-        """It has taken everything."""
+        """Send the queued frames, because the kernel has accepted everything."""
         self._stuck = False
         pong, self._pong = self._pong, None
         if pong is not None and not self._ended:
             self._write(pong)
-        # Writing may find it full again; then the rest goes on waiting.
+        # A write may fill the kernel's buffer again (`_stuck`); then the rest stays queued.
         while self._queue and not self._stuck:
             frames = self._queue.popleft()
             self._queued_bytes -= len(frames)
             self._write(frames)
         self._straight = not (self._corked or self._stuck or self._ended)
         if not self._stuck:
-            self._make_room()
+            self._wake_drained()
 
     def _write(self, frames: bytes) -> None:
         if not self._transport.is_closing():
@@ -194,7 +196,7 @@ class Outbox:
         self._queue = None
         self._queued_bytes = 0
 
-    def _make_room(self) -> None:
-        if self._room is not None:
-            self._room.set_result(None)
-            self._room = None
+    def _wake_drained(self) -> None:
+        if self._drained is not None:
+            self._drained.set_result(None)
+            self._drained = None

@@ -1,10 +1,9 @@
-"""The life of a WebSocket, whatever is spoken on it.
+"""`ClientSocket`: the life cycle shared by all WebSocket endpoints.
 
-A client is admitted: origin, token, bounds. It speaks: messages of bounded size and rate, of which only so
-many may make no sense. It listens: frames go through an outbox, and a client that does not read is let go.
-It leaves: by itself, or with its token, or with the server. Why a socket was closed is told by a close code
-(docs/websocket.md). A door (`api.seats.socket` is one) derives from `ClientSocket` and adds what its
-clients come for.
+A client is admitted after checks of its token and the limits. Its messages are bounded in size and rate, and
+too many invalid ones close the socket. Outgoing frames go through an outbox, and a client that does not read
+is disconnected. A socket ends with the client, with its token or with the server; the close code tells why
+(docs/websocket.md). An endpoint (such as `api.seats.socket`) subclasses `ClientSocket`.
 """
 
 import asyncio
@@ -36,14 +35,14 @@ from engine.ports import Clock
 
 
 class Farewell(NamedTuple):
-    """Why a socket is closed: a close code (RFC 6455 section 7.4, or 4000 + an HTTP status) and words."""
+    """Why a socket is closed: a close code (RFC 6455, section 7.4, or 4000 + an HTTP status) and a reason."""
 
     code: int
     reason: str
 
 
 class NoToken(Exception):
-    """The query has no token."""
+    """The handshake's query has no token."""
 
 
 TOKEN_EXPIRED = Farewell(POLICY_VIOLATION, "Token expired")
@@ -55,7 +54,7 @@ DEFECT = Farewell(INTERNAL_ERROR, "Internal error")
 Loaded = TypeVar("Loaded")
 
 Refusals = tuple[tuple[type[Exception], Farewell], ...]
-"""What ends a socket before it is live; the first row that fits counts."""
+"""Close codes for exceptions during admission; the first match applies."""
 
 REFUSALS: Refusals = (
     (NoToken, Farewell(POLICY_VIOLATION, "Authentication required")),
@@ -65,39 +64,36 @@ REFUSALS: Refusals = (
     (EngineError, Farewell(1013, "Try again later")),
     (TimeoutError, TOO_SLOW),
 )
-"""Those of every door; a door puts its own before them."""
+"""The refusals of every endpoint; an endpoint puts its own before them."""
 
 
 class Cancellable(Protocol):
-    """Something that is going to happen."""
-
-    def cancel(self) -> None:
-        """See that it does not."""
+    def cancel(self) -> None: ...
 
 
 class RevocationWatch(Protocol):
-    """Knows when a token is no longer believed."""
+    """Watches tokens for revocation."""
 
     def watch(self, identity: Identity, close: Callable[[], None]) -> Cancellable:
-        """Call `close` when the token of an identity is revoked."""
+        """Call `close` when the identity's token is revoked, unless cancelled before."""
 
 
 class SocketObserver(FeedObserver, Protocol):
-    """Counts sockets. `endpoint` is a short fixed word."""
+    """Counts sockets. `endpoint` is one of a few fixed names."""
 
     def socket_opened(self, endpoint: str) -> None:
-        """A client was admitted."""
+        """Count an admitted client."""
 
     def socket_closed(self, endpoint: str) -> None:
-        """A client that was admitted has gone."""
+        """Count the end of an admitted client."""
 
     def slow_client_dropped(self, endpoint: str) -> None:
-        """A client was closed because it did not read."""
+        """Count a client that was disconnected because it did not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketServices:
-    """What sockets work with."""
+    """The collaborators of all sockets."""
 
     screenings: Screenings
     tokens: TokenVerifier
@@ -111,13 +107,13 @@ class SocketServices:
 
 
 class Opening(NamedTuple):
-    """What a client brings when it comes.
+    """The data of a handshake.
 
     Attributes:
-        path: the variable parts of the path.
-        query: of repeated names the last.
-        remote_ip: where it comes from; nothing if that is not known.
-        request_id: how the log and the answer call its handshake.
+        path: the path parameters.
+        query: the query parameters; the last value of repeated names.
+        remote_ip: IP address of the client; empty if unknown.
+        request_id: id of the handshake in the log and in its response.
     """
 
     path: tuple[str, ...]
@@ -127,17 +123,17 @@ class Opening(NamedTuple):
 
 
 class ClientSocket(ABC):
-    """One client of a door.
+    """One client of a WebSocket endpoint.
 
-    A door defines `enter`, `receive` and `depart`.
+    Subclasses define `enter`, `receive` and `depart`.
 
     Args:
-        services: what sockets work with; a door takes what it needs beyond that.
+        services: collaborators of all sockets.
 
     Attributes:
-        route: how the access log and the metrics of HTTP call it.
-        endpoint: how the metrics of sockets call it: a short fixed word.
-        refusals: what ends it before it is live.
+        route: name in the access log and the HTTP metrics.
+        endpoint: name in the WebSocket metrics.
+        refusals: close codes for exceptions raised by `enter`.
     """
 
     __slots__ = (
@@ -164,45 +160,45 @@ class ClientSocket(ABC):
         self._bad_messages_left = services.limits.bad_messages
         self._user_id: int | None = None
         self._request_id = ""
-        # When it was let in; None while it was not.
+        # When the client was admitted; None before that, and once its end has been logged.
         self._opened_at: float | None = None
 
-    # What a door defines
+    # Defined by subclasses
 
     @abstractmethod
     async def enter(self, opening: Opening) -> None:
-        """Admit the client, and send what it needs to begin with.
+        """Admit the client, and send its initial messages.
 
         Args:
-            opening: what it brings.
+            opening: the handshake.
 
         Raises:
-            Exception: one of `refusals`; the client is told why and closed.
+            Exception: one of `refusals`; the socket is closed with its close code.
         """
 
     @abstractmethod
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
-        """Answer a message. While an awaitable that was returned is not done, no other message is read.
+        """Handle a message. If an awaitable is returned, no further message is read until it is done.
 
         Args:
-            message: an object with a text `type`.
+            message: a JSON object with a string `type`.
 
         Raises:
-            BadMessage: it is not understood; the client is told why.
+            BadMessage: the message is invalid; an error message is sent to the client.
         """
 
     @abstractmethod
     def depart(self) -> None:
-        """The client has gone or is about to be closed; may be called more than once."""
+        """Clean up, because the client is gone or about to be closed. Must be idempotent."""
 
-    # What a door uses
+    # Used by subclasses
 
     def authenticate(self, opening: Opening) -> Identity:
-        """Whom the token in the query speaks for.
+        """Return the identity of the token in the query.
 
         Raises:
-            NoToken: there is none.
-            InvalidToken: it is not to be believed.
+            NoToken: the query has no token.
+            InvalidToken: the token is invalid.
         """
         token = opening.query.get("token")
         if not token:
@@ -212,14 +208,14 @@ class ClientSocket(ABC):
         return identity
 
     def admit(self, holder: str, identity: Identity | None) -> None:
-        """Take a place among the open sockets; it ends with the token, if the client has one.
+        """Register the socket. It is closed when the client's token expires or is revoked.
 
         Args:
-            holder: whose socket it is; of a guest, his address.
-            identity: of the token; None for a guest.
+            holder: holder of the socket; the IP address of a guest.
+            identity: identity of the token; None for a guest.
 
         Raises:
-            TooManySockets, TooManyOfHolder: a bound is reached.
+            TooManySockets, TooManyOfHolder: a limit is reached.
         """
         services = self.services
         self._place = services.open_sockets.admit(holder, self.close, guest=identity is None)
@@ -232,85 +228,85 @@ class ClientSocket(ABC):
 
     @property
     def admitted(self) -> bool:
-        """Whether the client has been admitted and has not gone."""
+        """Whether the client is admitted and still connected."""
         return self._place is not None
 
     async def in_time(self, work: Awaitable[Loaded]) -> Loaded:
-        """Await `work`, which may wait for the database, within `ask_timeout_seconds`.
+        """Await `work`, which may wait for the database, for at most `ask_timeout_seconds`.
 
         Raises:
-            StoreUnavailable: it took longer; it was cancelled.
+            StoreUnavailable: it took longer and was cancelled.
             Exception: raised by `work`.
         """
         try:
             async with asyncio.timeout(self.services.limits.ask_timeout_seconds):
                 return await work
         except TimeoutError:
-            raise StoreUnavailable("The database does not answer in time; try again later") from None
+            raise StoreUnavailable("The database did not answer in time; try again later") from None
 
     def watcher(self, screening_id: int, holder: str, wording: Wording) -> Watcher:
-        """A place in the audience of a screening, to be joined.
+        """Return a watcher for this socket, to join the feed with.
 
         Args:
-            screening_id: what it watches.
-            holder: in whose name.
-            wording: how changes are told.
+            screening_id: the screening to watch.
+            holder: holder of the socket.
+            wording: encodes changes.
         """
         return Watcher(screening_id, holder, wording, self.outbox.send, self._fail, self._deflate_from_bytes)
 
     def send_frames(self, frames: Frames) -> None:
-        """Send frames that may be large."""
+        """Send frames, compressed if large and the client supports it."""
         from_bytes = self._deflate_from_bytes
         self.outbox.send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
         self.services.observer.frames_sent(frames.number)
 
     def send_message(self, **message: Any) -> None:
-        """Send a message to this client alone."""
+        """Send a message, given as keyword arguments."""
         self.outbox.send(text_frame(orjson.dumps(message)))
         self.services.observer.frames_sent(1)
 
     def send_refusal(self, code: str, reason: str, **details: Any) -> None:
-        """Tell the client that a message of its has had no effect, and why not.
+        """Send an error message: a message of the client had no effect.
 
         Args:
-            code: stable, for machines.
-            reason: for people.
-            details: what else the message says.
+            code: stable, machine-readable.
+            reason: message for people.
+            details: further fields.
         """
         self.send_message(type="error", code=code, message=reason, **details, timestamp=self.timestamp())
 
     def timestamp(self) -> str:
-        """The time as messages tell it."""
+        """Return the current time as formatted in messages."""
         return timestamp(self.services.clock.now())
 
-    # How the connection is run
+    # Called by the handshake and the connection
 
     def attach(self, connection: SocketConnection, deflate_from_bytes: int | None) -> None:
-        """Take the connection.
+        """Set the connection.
 
         Args:
-            connection: leads to the client.
-            deflate_from_bytes: from which size on frames are sent compressed; None for never.
+            connection: connection to the client.
+            deflate_from_bytes: smallest frame to compress; None for no compression.
         """
         self._connection = connection
         self._deflate_from_bytes = deflate_from_bytes
         self.outbox = connection.outbox
 
     def close(self, code: int, reason: str) -> None:
-        """End the connection with a close code and words."""
+        """Close the connection with a close code and a reason."""
         self._connection.close(code, reason)
-        # Now rather than when the client has answered, which a server that stops does not wait for.
+        # Logged now, because a server that is stopping does not wait for the client's close frame.
         self._log_closed()
 
     def fail(self, defect: BaseException) -> None:
-        """Log a defect and end the connection."""
+        """Log a bug in the server and end the connection."""
         self._connection.fail(defect)
 
     async def open(self, opening: Opening) -> None:
-        """Let the client in, or close with the reason why not.
+        """Admit the client, or close the connection with the reason for refusing it.
 
         Args:
-            opening: what it brings.
+            opening: the handshake.
         """
         self._request_id = opening.request_id
         try:
@@ -328,7 +324,7 @@ class ClientSocket(ABC):
             forget_frames(error)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
-        """Have a message answered, be it by what is wrong about it."""
+        """Parse and handle a message; answer an invalid one with an error message."""
         try:
             return self.receive(parsed_message(message))
         except BadMessage as error:
@@ -340,12 +336,10 @@ class ClientSocket(ABC):
             return None
 
     def on_close(self) -> None:
-        """The connection has gone."""
         self._leave()
         self._log_closed()
 
     def on_overflow(self) -> None:
-        """The client does not read."""
         self.services.observer.slow_client_dropped(self.endpoint)
         self.close(*TOO_SLOW)
 
@@ -353,7 +347,7 @@ class ClientSocket(ABC):
         self.close(*DEFECT)
 
     def _log_closed(self) -> None:
-        """Tell once how a client that had been let in has gone."""
+        """Log the end of an admitted client, once."""
         opened_at, self._opened_at = self._opened_at, None
         if opened_at is not None and (ending := self._connection.ending) is not None:
             self._log(
