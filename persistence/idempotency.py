@@ -23,7 +23,7 @@ FORGET_LIMIT = 5000
 
 
 class IdempotencyKeys:
-    """Implements `engine.ports.IdempotencyKeys` with PostgreSQL."""
+    """Implements `api.services.IdempotencyLookup` with PostgreSQL."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
