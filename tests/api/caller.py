@@ -1,4 +1,4 @@
-"""A client of the REST API that speaks in verbs, for every test that goes over HTTP."""
+"""A client of the REST API, for every test that goes over HTTP."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ TICKETS = "/api/v1/tickets"
 
 
 class Response(NamedTuple):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: HTTPHeaders
@@ -29,7 +29,7 @@ class Response(NamedTuple):
 
 
 class Caller:
-    """Somebody with or without a token.
+    """A caller, with or without a token.
 
     Args:
         base_url: of the server.

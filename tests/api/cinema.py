@@ -43,7 +43,7 @@ SECRET = "a secret that is long enough for HS256"
 
 
 class CountingObserver:
-    """Counts as the metrics do."""
+    """Counts as the metrics observer does."""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -65,14 +65,14 @@ class CountingObserver:
 
 
 class NothingStored:
-    """No other server that revokes tokens."""
+    """Stored revocations: there are none."""
 
     async def revoked_since(self, moment: float | None) -> tuple[tuple[()], tuple[()], float]:
         return (), (), 0.0
 
 
 class GuestList:
-    """Says who may watch what. `away` makes it fail, `asked` is called before it answers."""
+    """Decides who may watch which event. `away` makes it fail; `asked` is called before it answers."""
 
     def __init__(self) -> None:
         self.events: dict[int, Collection[int] | None] = {SCREENING: None}
@@ -89,7 +89,7 @@ class GuestList:
 
 
 class Cinema:
-    """One screening on a server, with verbs for what happens in front of its box office."""
+    """A server with one screening, and methods that hold, release and sell its seats."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ class Cinema:
         return client
 
     async def join(self, user: int = 7, **query: object) -> ClientConnection:
-        """A socket that has been confirmed."""
+        """A socket that has received its first message."""
         socket = await self.connect(user, **query)
         confirmed = await receive(socket)
         assert confirmed["type"] == "connection_confirmed"
@@ -191,7 +191,7 @@ class Cinema:
     async def wire(
         self, user: int = 7, receive_buffer_bytes: int | None = None, after: bytes = b"", **query: object
     ) -> tuple[socket.socket, bytes]:
-        """A bare connection that has been confirmed.
+        """A bare connection that has received its first message.
 
         Args:
             user: who connects.
@@ -221,12 +221,12 @@ class Cinema:
     async def follow(
         self, user: int | None = 7, event: int | None = None, **query: object
     ) -> ClientConnection:
-        """A socket of events, connected to one of them or to none."""
+        """A socket of the event endpoints, connected to one event or to none."""
         path = "/ws" if event is None else f"/ws/events/{event}"
         return await self._dial(self._address(path, user, query))
 
     async def enter(self, client_id: str, user: int | None = None, **query: object) -> ClientConnection:
-        """A socket of rooms, of a guest or of a user."""
+        """A socket of the rooms endpoint, for a guest or a user."""
         return await self._dial(self._address(f"/ws/{client_id}", user, query))
 
     async def ask(self, command: Command) -> Any:
@@ -247,12 +247,12 @@ class Cinema:
         return seat_map.seq
 
     async def holders(self) -> dict[int, str]:
-        """Who has each seat that is taken."""
+        """The owner of each taken seat."""
         seat_map = await self.ask(ReadSeats(SCREENING))
         return {view.seat_id: view.holder for view in seat_map.views.values() if view.status != "available"}
 
     async def truth(self) -> dict[int, str]:
-        """What the engine says about every seat."""
+        """The state of every seat in the engine."""
         seat_map = await self.ask(ReadSeats(SCREENING))
         return {
             seat.id: seat_map.views[seat.id].status if seat.id in seat_map.views else "available"
@@ -261,7 +261,7 @@ class Cinema:
 
 
 class Picture:
-    """What a client knows from frames alone."""
+    """The state of the seats as a client knows it from its messages alone."""
 
     def __init__(self) -> None:
         self.seats: dict[int, str] = {}
@@ -276,7 +276,7 @@ class Picture:
             self.epoch, self.seq = message["epoch"], message["seq"]
 
     def over(self, all_seats: Iterable[int]) -> dict[int, str]:
-        """The picture of a hall that was empty when the client came."""
+        """The picture of a hall that was empty when the client connected."""
         return {seat_id: self.seats.get(seat_id, "available") for seat_id in all_seats}
 
     async def follow(self, socket: ClientConnection, *, until: int | None = None) -> None:
@@ -287,7 +287,7 @@ class Picture:
 
 
 async def eventually(condition: Callable[[], bool], *, within_seconds: float = 10) -> None:
-    """Return when the condition holds; for what a test can only see from outside."""
+    """Wait until the condition holds, for effects that cannot be awaited."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
@@ -302,7 +302,7 @@ async def receive(socket: ClientConnection) -> dict[str, Any]:
 
 
 async def receive_close(socket: ClientConnection) -> tuple[int | None, str | None]:
-    """Code and reason that the server closed with, whatever came before."""
+    """The code and reason with which the server closed, after any messages."""
     with suppress(ConnectionClosed):
         async with asyncio.timeout(10):
             while True:

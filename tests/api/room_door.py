@@ -1,4 +1,4 @@
-"""The door to rooms over an engine in memory."""
+"""What the sockets of rooms share (`RoomDoor`), over an engine in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -42,7 +42,7 @@ class MemoryFreeRooms:
         return room_id
 
     async def touch(self, room_ids: Sequence[int]) -> None:
-        """There is nothing to note."""
+        """Do nothing: no room is ever idle."""
 
     async def idle(self) -> Sequence[tuple[int, str]]:
         return ()
@@ -63,7 +63,7 @@ def memory_room_door(
     selections: int = 1000,
     kept_seconds: float = 300,
 ) -> RoomDoor:
-    """The door.
+    """A `RoomDoor`.
 
     Args:
         rooms: free rooms that there may be.

@@ -1,4 +1,4 @@
-"""Defects around the API: requests are answered with what was decided, and others are not affected."""
+"""Unexpected exceptions: requests get the answer that was decided, and other clients are not affected."""
 
 import asyncio
 import logging
@@ -150,5 +150,5 @@ async def test_a_confirmation_that_fails_keeps_no_other_from_being_sent(
     confirmations.start()
     with caplog.at_level(logging.ERROR, "frontrow.api"):
         await confirmations.stop(5)
-    # None of the papers says what a letter needs, so each of the three fails, by itself.
+    # None of the papers has what a mail needs, so each of the three fails separately.
     assert [record.args for record in caplog.records] == [(1,), (2,), (3,)]

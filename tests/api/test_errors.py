@@ -68,7 +68,7 @@ def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None
 def test_codes_are_unique() -> None:
     kinds = {*ENGINE_ERRORS, *(kind for module in API_MODULES for kind in classes(module, ApiError))}
     codes = [kind.code for kind in kinds if hasattr(kind, "code")]
-    # They mean the same to a client: it is not there, or come back later.
+    # Shared on purpose: for a client they mean the same, "not there" and "try again later".
     assert sorted({code for code in codes if codes.count(code) > 1}) == ["not_found", "overloaded"]
 
 

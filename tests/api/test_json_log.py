@@ -1,4 +1,4 @@
-"""The log is JSON, line by line, and no token is in it."""
+"""Every log line is JSON and has no token in it."""
 
 import io
 import json
@@ -65,7 +65,7 @@ def test_every_logger_writes_in_this_format(monkeypatch: pytest.MonkeyPatch) -> 
     before, level = root.handlers[:], root.level
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
-    # basicConfig(force=True) closes what it finds; these belong to the test run.
+    # basicConfig(force=True) would close the handlers of the test run.
     root.handlers.clear()
     try:
         configure_logging("warning")

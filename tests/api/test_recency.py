@@ -1,4 +1,4 @@
-"""A bounded memory forgets the least recently used, and never more than it must."""
+"""The bounded cache evicts the least recently used entries, and no more than necessary."""
 
 from api.recency import RecentlyUsed
 

@@ -1,6 +1,6 @@
-"""The REST API on a real port over the real engine, with storage in memory and time in hand.
+"""The REST API on a real port over the real engine, with storage in memory and a manual clock.
 
-For what a database cannot be made to do on command: to stall, to be full, to be away.
+For states that a real database cannot be put into on command: stalled, full, unreachable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,12 +47,12 @@ ORIGIN = "https://cinema.example"
 
 
 def without_catalogue(endpoint: Endpoint) -> bool:
-    """Whether an operation can be carried out here, where nothing but screenings is stored."""
+    """Whether an operation works here, where only screenings are stored."""
     return not endpoint.handler.__module__.startswith(("api.catalogue", "api.public"))
 
 
 class Readers:
-    """What is read from the database: tickets, reservations, kept answers. `away` makes it fail."""
+    """Reads tickets, reservations and stored answers. `away` makes it fail."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
@@ -90,7 +90,7 @@ class HoldReaders:
 
 
 class RecordingHttpObserver:
-    """Keeps what it is told."""
+    """Records the requests that it is told of."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, int]] = []
@@ -100,7 +100,7 @@ class RecordingHttpObserver:
 
 
 class RecordingConfirmations:
-    """Keeps which bookings were to be confirmed by mail."""
+    """Records the bookings that were to be confirmed by mail."""
 
     def __init__(self) -> None:
         self.bookings: list[int] = []
@@ -113,7 +113,7 @@ class RecordingConfirmations:
 
 
 class StaticHub:
-    """Sockets that somebody else counts."""
+    """Socket counts, set by the test."""
 
     connections: Mapping[int, int] = {}
 
@@ -122,12 +122,12 @@ class Venue:
     """A server with a hall of twenty seats (ids from 41), shared by three screenings.
 
     Args:
-        limits: the bounds of requests.
+        limits: of requests.
         policy: the limits of selling.
-        layer: what speaks HTTP; usually the one that the environment asks for.
-        publisher: what the engine tells its changes.
+        layer: the HTTP layer; by default the one that the environment asks for.
+        publisher: gets the engine's changes.
         http_observer: counts requests.
-        confirmations: is asked for mails.
+        confirmations: sends mails.
     """
 
     def __init__(
@@ -176,8 +176,8 @@ class Venue:
             tokens=self.tokens,
             hub=self.hub,
             rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
-            catalogue=None,  # type: ignore[arg-type] # nothing here looks at it
-            accounts=None,  # type: ignore[arg-type] # nor at these
+            catalogue=None,  # type: ignore[arg-type] # not used here
+            accounts=None,  # type: ignore[arg-type] # nor these
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             confirmations=confirmations or self.confirmations,
@@ -188,7 +188,7 @@ class Venue:
             metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
             allowed_origins=AllowedOrigins([ORIGIN]),
             seal=Seal(b"s" * 32),
-            offers=None,  # type: ignore[arg-type] # nor at this
+            offers=None,  # type: ignore[arg-type] # nor this
             seat_maps=SeatMapEncoder(),
             limits=limits or Limits(),
         )
@@ -207,7 +207,7 @@ class Venue:
         return self.unready
 
     def restart_api(self, **changes: Any) -> None:
-        """Serve the same engine and database by a new application that remembers nothing."""
+        """Serve the same engine and database with a new application, whose caches are empty."""
         self._server.stop()
         self.services = replace(self.services, **changes)
         self._listen()
@@ -217,7 +217,7 @@ class Venue:
 
     @property
     def guest(self) -> Caller:
-        """Somebody without a token."""
+        """A caller without a token."""
         return Caller(self.base_url)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request: a 4xx that names it, and nothing changed."""
+"""Every kind of invalid request gets a 4xx that names the fault, and changes nothing."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ BEYOND_64_BITS = 2**63
 
 
 def selection(**changes: Any) -> dict[str, Any]:
-    """A good body, but for the changes; None leaves a field out."""
+    """A valid body with some changes; None leaves a field out."""
     body = {"screening_id": SCREENING, "seat_ids": [42], **changes}
     return {name: value for name, value in body.items() if value is not None}
 

@@ -1,4 +1,4 @@
-"""What declarations become: routes, parsed arguments, answers that are kept, and work that goes on."""
+"""What follows from declarations: routes, parsed arguments, stored answers, and background work."""
 
 import logging
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def request_with(body: bytes) -> HTTPServerRequest:
 
 
 async def nothing(call: object, **named: int | str) -> list[int | str]:
-    """Nothing but the ids, or texts, it was called with."""
+    """Return the ids or texts that it was called with."""
     return list(named.values())
 
 
@@ -136,7 +136,7 @@ async def test_what_is_kept_of_a_booking_is_what_was_answered(venue: Venue) -> N
 
 
 def request_schemas() -> Iterator[tuple[str, Schema]]:
-    """Every schema of a body or a query, with the operation that declares it."""
+    """The schema of every body and query, with the operation that declares it."""
     for resource in RESOURCES:
         for endpoint in resource.endpoints:
             for kind in (endpoint.body, endpoint.query):
@@ -145,7 +145,7 @@ def request_schemas() -> Iterator[tuple[str, Schema]]:
 
 
 def nested_schemas(schema: Schema) -> Iterator[Schema]:
-    """A schema and those of the objects within it."""
+    """A schema and those nested in it."""
     yield schema
     for field in schema.load_fields.values():
         inner = field.inner if isinstance(field, fields.List) else field

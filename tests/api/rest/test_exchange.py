@@ -1,4 +1,4 @@
-"""What every answer has in common: ids, CORS, versions, compression, methods, log lines, counts."""
+"""What all answers share: request ids, CORS, ETags, compression, methods, log lines, metrics."""
 
 import asyncio
 import gc
@@ -435,7 +435,7 @@ async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collecto
 
 
 def collected_in(venue: Venue, pieces: int) -> float:
-    """Seconds that an exchange takes to collect a body of so many pieces of two bytes; the least of three."""
+    """Seconds for an exchange to collect a body of that many two-byte pieces; the least of three runs."""
     line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
     headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
     router = venue.application._rest
@@ -453,7 +453,7 @@ def collected_in(venue: Venue, pieces: int) -> float:
 
 
 async def test_the_cost_of_a_piece_of_a_body_does_not_grow_with_the_body(venue: Venue) -> None:
-    # Sixteen times the pieces cost sixteen times as much; copying the body for each would cost 256 times.
+    # Sixteen times the pieces take sixteen times as long; copying the body for each piece, 256 times.
     assert collected_in(venue, 800_000) < 80 * collected_in(venue, 50_000)
 
 

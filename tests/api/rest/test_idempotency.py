@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one effect and one answer per key, whatever happens in between."""
+"""`Idempotency-Key`: one effect and one answer per key, also when requests fail or overlap."""
 
 import asyncio
 from collections.abc import Callable
@@ -202,7 +202,7 @@ async def test_reading_takes_no_notice_of_keys(venue: Venue) -> None:
 
 
 class AwayAfter:
-    """Answers that are kept, in a database that can be reached so many times."""
+    """Stored answers, in a database that becomes unreachable after a number of reads."""
 
     def __init__(self, kept: IdempotencyLookup, lookups: int) -> None:
         self._kept = kept
