@@ -1,1 +1,1 @@
-"""What is sent to browsers. `client/` is the JavaScript client (docs/client.md), served under `/client/`."""
+"""Files for browsers: `client/` is the JavaScript client (docs/client.md), served under `/client/`."""

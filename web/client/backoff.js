@@ -1,5 +1,5 @@
-// Pauses between attempts: exponential, with full jitter, so that the clients of a server that comes back do not
-// all come at once. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
+// Pauses between attempts: exponential backoff with full jitter, so that the clients of a restarted server do not all
+// reconnect at once. (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.)
 
 export class Backoff {
   #limits;
@@ -19,12 +19,12 @@ export class Backoff {
   next() {
     const { firstDelayMs, longestDelayMs } = this.#limits;
     const bound = Math.min(longestDelayMs, firstDelayMs * 2 ** this.#attempt);
-    // Once the bound is reached, counting on would only overflow.
+    // Stop counting at the bound, so that the power does not overflow.
     if (bound < longestDelayMs) this.#attempt += 1;
     return this.#random() * bound;
   }
 
-  /** Start over with short pauses. */
+  /** Start again with short pauses. */
   reset() {
     this.#attempt = 0;
   }

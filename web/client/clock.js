@@ -1,4 +1,4 @@
-// Time, as something that tests can move by hand.
+// The clock, which tests replace with a manual one.
 
 /**
  * @typedef {object} Clock
@@ -15,15 +15,15 @@ export const systemClock = {
 };
 
 /**
- * What a promise gives, if it does so in time.
+ * Wait for a promise, but not longer than a time limit.
  *
  * @template T
  * @param {Clock} clock
- * @param {number} ms
+ * @param {number} ms the time limit
  * @param {T | Promise<T>} promise
- * @param {string} what is waited for, for the error
+ * @param {string} what names what is waited for in the error message
  * @returns {Promise<T>}
- * @throws {Error} it took too long
+ * @throws {Error} the promise was not settled in time
  */
 export async function within(clock, ms, promise, what) {
   let timer;

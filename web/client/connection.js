@@ -1,12 +1,12 @@
-// A connection that comes back: one link after another, with pauses in between, until it is closed or told to stay
-// away. It knows nothing of what is said on it, so every kind of client stands on it.
+// A connection that reconnects: one link after another, with pauses between them, until it is closed or the server
+// tells it not to come back. It does not interpret messages, so all kinds of clients use it.
 
 import { Backoff } from './backoff.js';
 import { Next, nextAfter } from './farewells.js';
 import { Link } from './link.js';
 
 /**
- * @typedef {object} Environment what a client works with
+ * @typedef {object} Environment the dependencies of a client
  * @property {typeof WebSocket} WebSocket
  * @property {typeof fetch} fetch
  * @property {import('./clock.js').Clock} clock
@@ -16,12 +16,12 @@ import { Link } from './link.js';
 
 /**
  * @typedef {object} ConnectionHandlers
- * @property {() => void} onOpen a link is open; the server has not said anything yet
- * @property {(message: any) => void} onMessage a message came
- * @property {(failures: number, blocked: boolean) => void} onDown a link ended or could not be made, and another
- *   one follows: how many in a row came to nothing, and whether the browser did not even let it try
- * @property {(farewell: import('./farewells.js').Farewell, next: string) => void} onStop told not to come back
- * @property {(error: unknown) => void} onError something went wrong that is worth a line in a log
+ * @property {() => void} onOpen a link is open; no message has arrived yet
+ * @property {(message: any) => void} onMessage a message arrived
+ * @property {(failures: number, blocked: boolean) => void} onDown a link ended or could not be opened, and
+ *   another attempt follows; with the number of failures in a row, and whether the browser blocked the attempt
+ * @property {(farewell: import('./farewells.js').Farewell, next: string) => void} onStop the connection ended for good
+ * @property {(error: unknown) => void} onError a failure for the log
  */
 
 export class Connection {
@@ -34,14 +34,14 @@ export class Connection {
   #link = null;
   #timer;
   #wanted = false;
-  /** Attempts are asynchronous; one that was overtaken by `close` or `renew` finds another number here. */
+  /** Number of the current attempt. An asynchronous attempt that finds another number was superseded. */
   #turn = 0;
   #failures = 0;
-  /** Since when the link has worked; null while it has not. @type {number | null} */
+  /** When the link began to work; null before that. @type {number | null} */
   #worksSince = null;
 
   /**
-   * @param {(token: string | undefined) => string} address of the WebSocket, asked for before every attempt
+   * @param {(token: string | undefined) => string} address returns the URL of the WebSocket, before every attempt
    * @param {import('./credentials.js').Credentials} credentials
    * @param {Environment} environment
    * @param {ConnectionHandlers} handlers
@@ -70,14 +70,14 @@ export class Connection {
     this.#link = null;
   }
 
-  /** Give the link up and make another one after a pause. */
+  /** Drop the link and open another one after a pause. */
   renew() {
     if (!this.#wanted || this.#link === null) return;
     this.#link.drop();
     this.#lost(false);
   }
 
-  /** To be called when the link has brought what it is for; until then it counts as a failed attempt. */
+  /** Call this when the link has proved useful; until then it counts as a failed attempt. */
   works() {
     this.#worksSince ??= this.#environment.clock.now();
     this.#failures = 0;
@@ -85,7 +85,7 @@ export class Connection {
 
   /**
    * @param {object} message
-   * @returns {boolean} whether there was a link to send it on
+   * @returns {boolean} whether it was sent
    */
   send(message) {
     return this.#link?.send(message) ?? false;
@@ -105,7 +105,7 @@ export class Connection {
       this.#link = new Link(this.#address(token), this.#environment, {
         onOpen: this.#handlers.onOpen,
         onMessage: (message) => {
-          // A server that talks has looked at the token first.
+          // The server checks the token before it sends anything.
           this.#credentials.accepted();
           this.#handlers.onMessage(message);
         },
@@ -122,7 +122,7 @@ export class Connection {
    */
   #failed(error, blocked) {
     this.#handlers.onError(error);
-    // Whoever was told may have closed the connection.
+    // The error handler may have closed the connection.
     if (this.#wanted) this.#lost(blocked);
   }
 
@@ -142,7 +142,7 @@ export class Connection {
     const { clock, limits } = this.#environment;
     this.#link = null;
     if (this.#worksSince === null) this.#failures += 1;
-    // A server that drops everybody soon after they came gets longer and longer pauses all the same.
+    // Pauses keep growing if the server drops connections soon after accepting them.
     else if (clock.now() - this.#worksSince >= limits.stableMs) this.#backoff.reset();
     this.#worksSince = null;
     this.#timer = clock.setTimeout(() => this.#connect(), this.#backoff.next());

@@ -1,4 +1,4 @@
-// Who the client speaks for: a token, or a function that fetches one whenever one is needed; nobody, for guests.
+// The client's token, or a function that fetches one whenever it is needed; undefined for guests.
 
 import { within } from './clock.js';
 
@@ -22,26 +22,26 @@ export class Credentials {
   }
 
   /**
-   * @returns {Promise<string | undefined>} a token, fetched anew where there is a function for it
+   * @returns {Promise<string | undefined>} the token, freshly fetched if there is a function for it
    * @throws {Error} the function failed or took too long
    */
   async current() {
     const token = this.#token;
     if (typeof token !== 'function') return token;
-    // Called in a promise, so that a function that throws is like one that rejects.
+    // Call it inside a promise, so that throwing and rejecting are handled alike.
     return within(this.#clock, this.#limits.answerMs, Promise.resolve().then(token), 'The token');
   }
 
-  /** The server took the token. */
+  /** The server has accepted the token. */
   accepted() {
     this.#refusals = 0;
   }
 
   /**
-   * The server refused the token.
+   * The server has rejected the token.
    *
-   * @returns {boolean} whether another one may do: not where there is only one, nor where the one that was
-   *   fetched after a refusal is refused as well
+   * @returns {boolean} whether to try another one: only if there is a function that fetches tokens, and the rejected
+   *   token was not itself fetched after a rejection
    */
   refused() {
     this.#refusals += 1;

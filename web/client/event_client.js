@@ -1,5 +1,5 @@
-// How much is left of events, as many as are subscribed to. The server forgets subscriptions with the connection,
-// and begins each with the present counts; so after every connection the client subscribes to all of them again.
+// Watches how many seats or tickets events have left. The server forgets subscriptions when a connection ends, and
+// starts each with the current counts; so the client subscribes to all events again after every reconnection.
 
 import { Backoff } from './backoff.js';
 import { LiveClient, ProtocolError } from './live_client.js';
@@ -12,12 +12,12 @@ import { LiveClient, ProtocolError } from './live_client.js';
  */
 
 /**
- * Besides the events of `LiveClient`: `counts` with `Counts`, at first and whenever they change; `booking` with
- * `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `refused` with `{eventId, code,
- * message}` when an event may not be watched, which ends its subscription.
+ * Events, in addition to those of `LiveClient`: `counts` with `Counts`, after subscribing and whenever they change;
+ * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `refused` with
+ * `{eventId, code, message}` when an event may not be watched, which ends its subscription.
  */
 export class EventClient extends LiveClient {
-  /** Which are wanted, and whether the server knows it. @type {Map<number, boolean>} */
+  /** Wanted events, and whether the server has confirmed each. @type {Map<number, boolean>} */
   #subscriptions = new Map();
   /** @type {Map<number, Counts>} */
   #counts = new Map();
@@ -34,16 +34,16 @@ export class EventClient extends LiveClient {
     this.#retries = new Backoff(this.environment.limits, this.environment.random);
   }
 
-  /** The counts of every event that is subscribed to, by their ids, as far as they are known. Not to be changed. */
+  /** The known counts of subscribed events by event id. Read-only. */
   get counts() {
     return this.#counts;
   }
 
   /**
-   * Watch an event, from now on or as soon as there is a connection.
+   * Watch an event, now or as soon as the client is connected.
    *
    * @param {number} eventId
-   * @throws {RangeError} so many are watched already
+   * @throws {RangeError} the limit of watched events is reached
    */
   subscribe(eventId) {
     const limit = this.environment.limits.subscriptions;
@@ -53,7 +53,7 @@ export class EventClient extends LiveClient {
     if (this.state === 'live') this.#ask(eventId);
   }
 
-  /** Watch an event no more. @param {number} eventId */
+  /** Stop watching an event. @param {number} eventId */
   unsubscribe(eventId) {
     if (!this.#subscriptions.delete(eventId)) return;
     this.#counts.delete(eventId);
@@ -124,25 +124,25 @@ export class EventClient extends LiveClient {
   /** @param {any} message */
   #counted({ eventId, availableSeats, seatCapacity }) {
     if (!Number.isSafeInteger(availableSeats) || !Number.isSafeInteger(seatCapacity)) {
-      throw new ProtocolError('Counts are no numbers');
+      throw new ProtocolError('Counts are not numbers');
     }
-    // It may have been sent before the server heard that nobody wants it.
+    // The server may have sent it before it received the unsubscription.
     if (!this.#subscriptions.has(eventId)) return;
     const counts = { eventId, availableSeats, seatCapacity };
     this.#counts.set(eventId, counts);
-    this.tell('counts', counts);
+    this.emit('counts', counts);
   }
 
   /** @param {any} message */
   #booked({ type, eventId, availableSeats }) {
     if (!this.#subscriptions.has(eventId)) return;
-    this.tell('booking', { eventId, availableSeats, cancelled: type === 'booking_cancelled' });
+    this.emit('booking', { eventId, availableSeats, cancelled: type === 'booking_cancelled' });
   }
 
   /** @param {any} message */
   #refused({ eventId, code, message }) {
     if (!this.#subscriptions.has(eventId)) {
-      if (code !== 'not_subscribed') this.tell('error', new ProtocolError(`${code}: ${message}`));
+      if (code !== 'not_subscribed') this.emit('error', new ProtocolError(`${code}: ${message}`));
     } else if (code === 'unavailable') {
       this.#subscriptions.set(eventId, false);
       const { clock } = this.environment;
@@ -151,7 +151,7 @@ export class EventClient extends LiveClient {
     } else {
       this.#subscriptions.delete(eventId);
       this.#counts.delete(eventId);
-      this.tell('refused', { eventId, code, message });
+      this.emit('refused', { eventId, code, message });
     }
   }
 }

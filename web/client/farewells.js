@@ -1,19 +1,19 @@
-// What it means that a connection ended: whether to come back, and with what. The codes are those of
-// docs/websocket.md: of RFC 6455, or 4000 plus a status of HTTP.
+// What to do after a connection has ended: reconnect or not, and with which token. docs/websocket.md lists the close
+// codes: those of RFC 6455, or 4000 plus an HTTP status.
 
 /**
  * @typedef {object} Farewell why a connection, or the client, ended
- * @property {number} code close code of the WebSocket; 1006 where there was no close frame
+ * @property {number} code close code of the WebSocket; 1006 without a close frame
  * @property {string} reason
  */
 
-/** What a client does after a farewell. */
+/** What the client does next. */
 export const Next = Object.freeze({
-  /** Connect again after a pause. */
+  /** Reconnect after a pause. */
   RETURN: 'return',
-  /** The token was refused: connect again with another one, if there is another one. */
+  /** The token was rejected: reconnect with another one, if there is one. */
   NEW_TOKEN: 'new token',
-  /** Coming back would only be told the same. */
+  /** Reconnecting would fail the same way. */
   STAY_AWAY: 'stay away',
 });
 
@@ -23,11 +23,11 @@ export const UNAUTHORIZED = 4401;
 export const NOT_FOUND = 4404;
 
 const TOKEN_REFUSALS = new Set(['authentication required', 'invalid token', 'token expired', 'token revoked']);
-/** Other endings that the client itself has brought about: unreadable, wrong or too large messages. */
+/** Other codes for faults of the client: unreadable, invalid or too large messages. */
 const OWN_FAULTS = new Set([1002, 1003, 1007, POLICY_VIOLATION, 1009]);
 /**
- * Of the statuses that blame the client, those that pass: timeout, conflict (with a connection of one's own that the
- * server has not noticed to be dead, mostly), too early, too many requests.
+ * Statuses of client errors that are temporary: timeout, conflict (usually with the client's own dead connection, which
+ * the server has not noticed yet), too early, too many requests.
  */
 const PASSING = new Set([4408, 4409, 4425, 4429]);
 

@@ -1,4 +1,4 @@
-// The clients' public names. docs/client.md tells how to use them.
+// The public interface of the clients; docs/client.md describes it.
 
 export { EventClient } from './event_client.js';
 export { DEFAULT_LIMITS } from './limits.js';

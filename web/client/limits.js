@@ -1,17 +1,17 @@
-// How long the client waits for what, and how much it takes. Every bound has its name here.
+// All time limits and sizes of the client.
 
 /**
  * @typedef {object} Limits
- * @property {number} connectMs how long a socket may take to open
- * @property {number} answerMs how long an answer may take: the first message, a pong, a poll, a token
- * @property {number} heartbeatMs after how long without a message the server is pinged
- * @property {number} firstDelayMs upper bound of the first pause before connecting again; it doubles each time
+ * @property {number} connectMs time for a socket to open
+ * @property {number} answerMs time for an answer: the first message, a pong, a poll, a token
+ * @property {number} heartbeatMs time without a message after which the server is pinged
+ * @property {number} firstDelayMs upper bound of the first pause before reconnecting; it doubles each time
  * @property {number} longestDelayMs upper bound of every pause
- * @property {number} stableMs how long a connection must have worked for the pauses to start over
- * @property {number} attemptsBeforePolling how many attempts in a row must fail before seats are polled for
- * @property {number} pollMs between polls, give or take a quarter
- * @property {number} seats of a screening or a room; more are a fault of the server
- * @property {number} subscriptions events to watch, or rooms to be in, at the same time
+ * @property {number} stableMs how long a connection must work before the pauses are reset
+ * @property {number} attemptsBeforePolling failed attempts in a row before seats are polled
+ * @property {number} pollMs time between polls, ± 25 %
+ * @property {number} seats maximum of a screening or a room; more are treated as an error
+ * @property {number} subscriptions maximum of watched events or joined rooms
  */
 
 /** @type {Readonly<Limits>} */
@@ -29,16 +29,16 @@ export const DEFAULT_LIMITS = Object.freeze({
 });
 
 /**
- * The default limits with some of them changed.
+ * Return the default limits with some changes.
  *
  * @param {Partial<Limits>} [changes]
  * @returns {Readonly<Limits>}
- * @throws {RangeError} there is no such limit, or it is not a positive number
+ * @throws {RangeError} a limit does not exist or is not a positive number
  */
 export function limitsWith(changes = {}) {
   for (const [name, value] of Object.entries(changes)) {
     if (!(name in DEFAULT_LIMITS)) throw new RangeError(`There is no limit ${name}`);
-    // A limit of 0 or NaN would make the client connect without a pause.
+    // With a limit of 0 or NaN the client would reconnect without pauses.
     if (!(Number.isFinite(value) && value > 0)) throw new RangeError(`${name} must be a positive number`);
   }
   return Object.freeze({ ...DEFAULT_LIMITS, ...changes });

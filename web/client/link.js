@@ -1,6 +1,6 @@
-// One WebSocket from its making to its end, which is told exactly once. A link notices by itself that it is dead:
-// when it does not open, when nothing follows, when a ping is not answered. Networks that drop packets without a
-// word leave a browser's WebSocket open for many minutes.
+// One WebSocket, from opening to its end, which is reported exactly once. A link detects that it is dead: when it does
+// not open in time, when no first message arrives, or when a ping is not answered. Without that, a browser's WebSocket
+// stays open for many minutes when the network drops packets silently.
 
 import { ABNORMAL } from './farewells.js';
 
@@ -15,7 +15,7 @@ export class Link {
   #onEnd;
   #timer;
   #heardAt = 0;
-  /** When the patience with what is awaited ends; null while nothing is. @type {number | null} */
+  /** When the awaited answer is overdue; null if none is awaited. @type {number | null} */
   #deadline = null;
   #ended = false;
 
@@ -48,7 +48,7 @@ export class Link {
 
   /**
    * @param {object} message
-   * @returns {boolean} whether it was sent, which it is not unless the socket is open
+   * @returns {boolean} whether it was sent, which needs an open socket
    */
   send(message) {
     if (this.#ended || this.#socket.readyState !== OPEN) return false;
@@ -56,7 +56,7 @@ export class Link {
     return true;
   }
 
-  /** End it from this side, without telling. */
+  /** Close the link without calling `onEnd`. */
   drop() {
     this.#ended = true;
     this.#clock.clearTimeout(this.#timer);
@@ -73,7 +73,7 @@ export class Link {
       message = null;
     }
     if (message === null || typeof message !== 'object') {
-      // What it said is not known, so what follows cannot be trusted.
+      // The lost content may matter for what follows, so the link cannot be used any more.
       this.#giveUp('Unreadable message');
       return;
     }
@@ -94,8 +94,7 @@ export class Link {
     this.#timer = this.#clock.setTimeout(() => this.#check(), ms);
   }
 
-  // Timers of pages in the background may be late by a minute. So what counts is not silence, but silence after a
-  // question.
+  // Timers of background pages may fire a minute late. So silence alone does not count, only silence after a ping.
   #check() {
     const now = this.#clock.now();
     if (this.#deadline !== null) {

@@ -1,5 +1,4 @@
-// What all clients have in common: an address, a token, a connection, events, and a state that says where the news
-// comes from.
+// The common base of all clients: address, token, connection, events, and a state that says where updates come from.
 
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
@@ -9,8 +8,8 @@ import { limitsWith } from './limits.js';
 
 /**
  * @typedef {'idle' | 'connecting' | 'live' | 'polling' | 'closed'} State
- *   `idle` before `open`; `connecting` while nothing brings news; `live` while the socket does, `polling` while
- *   polls do; `closed` for good.
+ *   `idle` before `open`; `connecting` while there are no updates; `live` while they come from the socket, `polling`
+ *   while they come from polls; `closed` permanently.
  */
 
 /**
@@ -22,15 +21,15 @@ import { limitsWith } from './limits.js';
  * @property {() => number} [random] from 0 to below 1
  */
 
-/** A message is not what the server's documentation says. */
+/** A message violates the documented protocol. */
 export class ProtocolError extends Error {
   name = 'ProtocolError';
 }
 
 /**
- * Events: `state` with `{state, previous}`, and with `code` and `reason` where the server ended it; `unauthorized`
- * with `{code, reason}`; `error` with an `Error`, which is for a log: the client goes on by itself. All are
- * `CustomEvent`s with these as their `detail`.
+ * Events, all `CustomEvent`s with a `detail`: `state` with `{state, previous}`, and with `code` and `reason` if the
+ * server ended the connection; `unauthorized` with `{code, reason}`; `error` with an `Error` for the log, which the
+ * client handles itself.
  *
  * @abstract
  */
@@ -40,11 +39,10 @@ export class LiveClient extends EventTarget {
   #base;
 
   /**
-   * @param {string | URL} baseUrl of the server, e.g. "https://tickets.example/"; in a page of the server's own,
-   *   `location.origin`
+   * @param {string | URL} baseUrl of the server, e.g. "https://tickets.example/"; or `location.origin`
    * @param {import('./credentials.js').Token} token
    * @param {Options} options
-   * @throws {TypeError | RangeError} the address is none, or a limit makes no sense
+   * @throws {TypeError | RangeError} the URL or a limit is invalid
    */
   constructor(baseUrl, token, options) {
     super();
@@ -66,7 +64,7 @@ export class LiveClient extends EventTarget {
       onMessage: (message) => this.#heard(message),
       onDown: (failures, blocked) => this.down(failures, blocked),
       onStop: (farewell, next) => this.dismissed(farewell, next),
-      onError: (error) => this.tell('error', error),
+      onError: (error) => this.emit('error', error),
     });
   }
 
@@ -75,36 +73,36 @@ export class LiveClient extends EventTarget {
     return this.#state;
   }
 
-  /** Connect, and stay connected. A client that was closed remains so. */
+  /** Connect, and stay connected. A closed client cannot be opened again. */
   open() {
     if (this.#state !== 'idle') return;
     this.become('connecting');
     this.connection.open();
   }
 
-  /** End everything, for good. What is known stays. */
+  /** Disconnect permanently. The last known data remains readable. */
   close() {
     this.end();
     this.become('closed');
   }
 
-  // What the kinds of clients fill in
+  // Overridden by the clients
 
   /**
    * @protected
    * @abstract
    * @param {string | undefined} _token
-   * @returns {string} where to connect to
+   * @returns {string} URL of the WebSocket
    */
   address(_token) {
-    throw new Error('Clients of each kind have their own');
+    throw new Error('Subclasses must override this');
   }
 
   /** The socket is open. @protected */
   opened() {}
 
   /**
-   * A message came; what it throws makes the client connect anew.
+   * A message arrived. If this throws, the client reconnects.
    *
    * @protected
    * @param {any} _message
@@ -112,24 +110,24 @@ export class LiveClient extends EventTarget {
   take(_message) {}
 
   /**
-   * There is no connection; another attempt follows.
+   * The connection was lost; another attempt follows.
    *
    * @protected
-   * @param {number} _failures attempts in a row that came to nothing
-   * @param {boolean} _blocked whether the browser did not even let it try
+   * @param {number} _failures failed attempts in a row
+   * @param {boolean} _blocked whether the browser blocked the attempt
    */
   down(_failures, _blocked) {
     this.become('connecting');
   }
 
-  /** Stop all that goes on. @protected */
+  /** Stop all timers and requests. @protected */
   end() {
     this.connection.close();
   }
 
-  // What they use
+  // Used by the clients
 
-  /** The connection has brought what it is for. @protected */
+  /** The connection has proved useful. @protected */
   works() {
     this.connection.works();
     this.become('live');
@@ -147,7 +145,7 @@ export class LiveClient extends EventTarget {
   /**
    * @protected
    * @param {string} path
-   * @param {Record<string, string | number | undefined>} query what is undefined is left out
+   * @param {Record<string, string | number | undefined>} query entries that are undefined are omitted
    * @returns {string}
    */
   socketUrl(path, query) {
@@ -164,7 +162,7 @@ export class LiveClient extends EventTarget {
    * @param {string} name
    * @param {unknown} detail
    */
-  tell(name, detail) {
+  emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
@@ -177,11 +175,11 @@ export class LiveClient extends EventTarget {
     const previous = this.#state;
     if (state === previous || previous === 'closed') return;
     this.#state = state;
-    this.tell('state', { state, previous, ...details });
+    this.emit('state', { state, previous, ...details });
   }
 
   /**
-   * Told not to come back.
+   * The connection ended for good.
    *
    * @protected
    * @param {import('./farewells.js').Farewell} farewell
@@ -189,7 +187,7 @@ export class LiveClient extends EventTarget {
    */
   dismissed(farewell, next) {
     this.end();
-    if (next === Next.NEW_TOKEN) this.tell('unauthorized', farewell);
+    if (next === Next.NEW_TOKEN) this.emit('unauthorized', farewell);
     this.become('closed', farewell);
   }
 
@@ -198,8 +196,8 @@ export class LiveClient extends EventTarget {
     try {
       this.take(message);
     } catch (error) {
-      // Nothing was changed, so another connection can bring the same again.
-      this.tell('error', error);
+      // Nothing was changed, so a new connection can deliver the same message again.
+      this.emit('error', error);
       this.connection.renew();
     }
   }

@@ -1,5 +1,5 @@
-// Asking for the seats again and again, for where a WebSocket cannot be had: some proxies let HTTP pass and nothing
-// else. A version that is known already is answered with 304 and no body.
+// Polls for seats where WebSockets do not work, for example behind proxies that only pass plain HTTP. If nothing has
+// changed, the server answers 304 without a body.
 
 import { Backoff } from './backoff.js';
 import { NOT_FOUND, UNAUTHORIZED } from './farewells.js';
@@ -7,9 +7,9 @@ import { NOT_FOUND, UNAUTHORIZED } from './farewells.js';
 /**
  * @typedef {object} PollerHandlers
  * @property {(entries: any, position: {epoch: number, seq: number}) => void} onSeats the seats changed; may throw
- * @property {() => void} onAnswer the server answered, so what is known is up to date
+ * @property {() => void} onAnswer the server answered, so the known seats are up to date
  * @property {(error: unknown) => void} onFailure a poll failed; another one follows
- * @property {(farewell: import('./farewells.js').Farewell) => void} onStop told not to ask again
+ * @property {(farewell: import('./farewells.js').Farewell) => void} onStop polling ended for good
  */
 
 export class Poller {
@@ -19,8 +19,8 @@ export class Poller {
   #handlers;
   #backoff;
   #timer;
-  /** Of the poll that is under way. @type {AbortController | null} */
-  #underWay = null;
+  /** Aborts the poll in progress. @type {AbortController | null} */
+  #pending = null;
   #running = false;
   /** @type {string | null} */
   #entityTag = null;
@@ -43,52 +43,52 @@ export class Poller {
     return this.#running;
   }
 
-  /** Poll, now and from now on. */
+  /** Poll now and then at intervals. */
   start() {
     if (this.#running) return;
     this.#running = true;
-    // What was polled for long ago may not be what the picture shows now.
+    // The picture may have changed since the last poll, so the old version does not count.
     this.#entityTag = null;
     this.#poll();
   }
 
-  /** Poll no more; an answer that is under way is not looked at. */
+  /** Stop polling; a pending answer is discarded. */
   stop() {
     this.#running = false;
     this.#environment.clock.clearTimeout(this.#timer);
-    this.#underWay?.abort();
-    this.#underWay = null;
+    this.#pending?.abort();
+    this.#pending = null;
   }
 
   async #poll() {
     const { clock, limits } = this.#environment;
-    const underWay = (this.#underWay = new AbortController());
+    const pending = (this.#pending = new AbortController());
     const late = clock.setTimeout(
-      () => underWay.abort(new Error(`No answer within ${limits.answerMs} ms`)),
+      () => pending.abort(new Error(`No answer within ${limits.answerMs} ms`)),
       limits.answerMs,
     );
-    const overtaken = () => this.#underWay !== underWay;
+    const superseded = () => this.#pending !== pending;
     let pauseMs;
     try {
-      pauseMs = await this.#ask(underWay.signal, overtaken);
+      pauseMs = await this.#ask(pending.signal, superseded);
     } catch (error) {
-      if (overtaken()) return;
+      if (superseded()) return;
       this.#handlers.onFailure(error);
       pauseMs = this.#backoff.next();
     } finally {
       clock.clearTimeout(late);
     }
-    if (!overtaken()) this.#timer = clock.setTimeout(() => this.#poll(), pauseMs);
+    if (!superseded()) this.#timer = clock.setTimeout(() => this.#poll(), pauseMs);
   }
 
   /**
    * @param {AbortSignal} signal
-   * @param {() => boolean} overtaken
-   * @returns {Promise<number>} after how many milliseconds to ask again
+   * @param {() => boolean} superseded
+   * @returns {Promise<number>} milliseconds to wait before the next poll
    */
-  async #ask(signal, overtaken) {
+  async #ask(signal, superseded) {
     const token = await this.#credentials.current();
-    if (overtaken()) return 0;
+    if (superseded()) return 0;
     const headers = { Authorization: `Bearer ${token}` };
     if (this.#entityTag !== null) headers['If-None-Match'] = this.#entityTag;
     const { fetch } = this.#environment;
@@ -96,18 +96,18 @@ export class Poller {
     let entries = null;
     if (answer.ok) entries = await answer.json();
     else if (answer.status === 404) entries = await answer.json().catch(() => null);
-    return overtaken() ? 0 : this.#take(answer, entries);
+    return superseded() ? 0 : this.#take(answer, entries);
   }
 
   /**
    * @param {Response} answer
    * @param {any} entries
-   * @returns {number} after how many milliseconds to ask again
+   * @returns {number} milliseconds to wait before the next poll
    */
   #take(answer, entries) {
     const { limits, random } = this.#environment;
     if (answer.status === 401) return this.#refused();
-    // A proxy may say 404 as well; only the server's own word counts.
+    // A proxy may answer 404 as well; only the server's own error code counts.
     if (answer.status === 404 && entries?.code === 'screening_not_found') {
       this.stop();
       this.#handlers.onStop({ code: NOT_FOUND, reason: 'Screening not found' });

@@ -1,6 +1,5 @@
-// Seats that are selected in rooms, as everybody in a room sees them. Selections outlive connections on the server,
-// rooms that one is in do not; so after every connection the client joins all of them again, and is told anew what is
-// selected there.
+// Selects seats in rooms and shows what others select. On the server selections survive a disconnect but room
+// membership does not; so after every reconnection the client joins its rooms again and receives all their selections.
 
 import { LiveClient, ProtocolError } from './live_client.js';
 
@@ -8,30 +7,30 @@ import { LiveClient, ProtocolError } from './live_client.js';
  * @typedef {object} Selection
  * @property {string} room_id
  * @property {string} seat_id
- * @property {string} client_id who selected it
- * @property {object} [user_info] what that client told about its user
+ * @property {string} client_id the client that selected it
+ * @property {object} [user_info] data that this client sent about its user
  * @property {string | null} [timestamp]
  * @property {string | null} [expires_at]
- * @property {'booked'} [status] of a seat that is sold
+ * @property {'booked'} [status] only if the seat is sold
  */
 
 /**
- * Besides the events of `LiveClient`: `joined` with `{room_id, selections}` whenever a room's selections were told
- * anew; `selected`, `released` and `booked` with a `Selection`, whoever did it; `refused` with `{room_id, seat_id,
- * code, message}` when nothing has come of what was asked for; without a `seat_id` one is not in the room.
+ * Events, in addition to those of `LiveClient`: `joined` with `{room_id, selections}` whenever all selections of a room
+ * were received; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
+ * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room.
  */
 export class RoomClient extends LiveClient {
   #clientId;
-  /** Those that are wanted, and what is selected in them, by seats. @type {Map<string, Map<string, Selection>>} */
+  /** Wanted rooms, and their selections by seat. @type {Map<string, Map<string, Selection>>} */
   #rooms = new Map();
-  /** Whose `current_selections` come next: where there are none, these do not say it. @type {string | null} */
+  /** The room of the next `current_selections`, which does not name it if empty. @type {string | null} */
   #entered = null;
 
   /**
    * @param {string | URL} baseUrl of the server
-   * @param {string} clientId one's name, by which the server finds the selections of a client that returns
-   * @param {import('./live_client.js').Options & {token?: import('./credentials.js').Token}} [options] without a
-   *   `token` one is a guest
+   * @param {string} clientId identifies the client; the server finds its selections by it after a reconnection
+   * @param {import('./live_client.js').Options & {token?: import('./credentials.js').Token}} [options] a
+   *   client without `token` is a guest
    */
   constructor(baseUrl, clientId, options = {}) {
     super(baseUrl, options.token, options);
@@ -44,17 +43,17 @@ export class RoomClient extends LiveClient {
 
   /**
    * @param {string} roomId
-   * @returns {Map<string, Selection>} what is selected in a room, by seats, as far as it is known. Not to be changed.
+   * @returns {Map<string, Selection>} the known selections of a room by seat. Read-only.
    */
   selections(roomId) {
     return this.#rooms.get(roomId) ?? new Map();
   }
 
   /**
-   * Be in a room, from now on or as soon as there is a connection.
+   * Join a room, now or as soon as the client is connected.
    *
    * @param {string} roomId
-   * @throws {RangeError} one is in so many already
+   * @throws {RangeError} the limit of joined rooms is reached
    */
   join(roomId) {
     const limit = this.environment.limits.subscriptions;
@@ -64,29 +63,29 @@ export class RoomClient extends LiveClient {
     this.#enter(roomId);
   }
 
-  /** Be in a room no longer. What is selected there stays so. @param {string} roomId */
+  /** Leave a room. Selections in it remain. @param {string} roomId */
   leave(roomId) {
     if (this.#rooms.delete(roomId)) this.connection.send({ type: 'leave_room', room_id: roomId });
   }
 
   /**
-   * Select a seat. What comes of it is told by `selected` or `refused`.
+   * Select a seat. A `selected` or `refused` event follows.
    *
    * @param {string} roomId
    * @param {string} seatId
    * @param {object} [userInfo] shown to others
-   * @returns {boolean} whether it could be sent; it is not kept for later
+   * @returns {boolean} whether it was sent; it is not queued
    */
   select(roomId, seatId, userInfo = {}) {
     return this.connection.send({ type: 'select_seat', room_id: roomId, seat_id: seatId, user_info: userInfo });
   }
 
   /**
-   * Give a seat back. What comes of it is told by `released` or `refused`.
+   * Release a seat. A `released` or `refused` event follows.
    *
    * @param {string} roomId
    * @param {string} seatId
-   * @returns {boolean} whether it could be sent
+   * @returns {boolean} whether it was sent
    */
   release(roomId, seatId) {
     return this.connection.send({ type: 'release_seat', room_id: roomId, seat_id: seatId });
@@ -102,7 +101,7 @@ export class RoomClient extends LiveClient {
 
   /** @override @protected */
   opened() {
-    // The server does not greet; its first answer shows that it has admitted the client.
+    // The server sends no greeting; its first answer shows that it has admitted the client.
     this.connection.send({ type: 'ping' });
     for (const roomId of this.#rooms.keys()) this.#enter(roomId);
   }
@@ -143,11 +142,11 @@ export class RoomClient extends LiveClient {
   /** @param {any} selections */
   #replaced(selections) {
     const { seats } = this.environment.limits;
-    if (!Array.isArray(selections) || selections.length > seats) throw new ProtocolError('No list of selections');
+    if (!Array.isArray(selections) || selections.length > seats) throw new ProtocolError('Selections are not a list');
     const roomId = this.#entered;
     if (roomId === null || !this.#rooms.has(roomId)) return;
     this.#rooms.set(roomId, new Map(selections.map((selection) => [selection.seat_id, selection])));
-    this.tell('joined', { room_id: roomId, selections });
+    this.emit('joined', { room_id: roomId, selections });
   }
 
   /**
@@ -160,13 +159,13 @@ export class RoomClient extends LiveClient {
     if (what === 'released') room.delete(selection.seat_id);
     else if (room.size < this.environment.limits.seats) room.set(selection.seat_id, selection);
     else throw new ProtocolError(`More than ${this.environment.limits.seats} seats`);
-    this.tell(what, selection);
+    this.emit(what, selection);
   }
 
   /** @param {any} message */
   #refused({ type: _, timestamp: __, ...refusal }) {
-    // Without a seat it is the room that cannot be had.
+    // Without a seat, the refusal concerns the room.
     if (refusal.seat_id === undefined) this.#rooms.delete(refusal.room_id);
-    this.tell('refused', refusal);
+    this.emit('refused', refusal);
   }
 }

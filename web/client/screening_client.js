@@ -1,4 +1,4 @@
-// The seats of one screening, kept up to date: over a WebSocket wherever it can be had, by polling where it cannot.
+// Keeps the seats of one screening up to date, over a WebSocket if possible and otherwise by polling.
 
 import { nextAfter } from './farewells.js';
 import { LiveClient, ProtocolError } from './live_client.js';
@@ -6,9 +6,9 @@ import { Poller } from './poller.js';
 import { SeatPicture } from './seat_picture.js';
 
 /**
- * Besides the events of `LiveClient`: `seats` with a `Change` whenever the picture changed, whatever the cause;
- * `snapshot` with the same when all seats were told anew, before its `seats`; `open` with `{resumed}` whenever a
- * socket was confirmed, `resumed` where it goes on from what is known.
+ * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
+ * cause; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
+ * server has confirmed a socket, where `resumed` means that no snapshot follows.
  */
 export class ScreeningClient extends LiveClient {
   #poller;
@@ -31,13 +31,13 @@ export class ScreeningClient extends LiveClient {
       onAnswer: () => this.become('polling'),
       onFailure: (error) => {
         this.become('connecting');
-        this.tell('error', error);
+        this.emit('error', error);
       },
       onStop: (farewell) => this.dismissed(farewell, nextAfter(farewell)),
     });
   }
 
-  /** All seats by their ids, as far as they are known. Not to be changed. */
+  /** The known seats by id. Read-only. */
   get seats() {
     return this.#picture.seats;
   }
@@ -66,7 +66,7 @@ export class ScreeningClient extends LiveClient {
         this.#updated(message);
         break;
       case 'error':
-        this.tell('error', new ProtocolError(`${message.code}: ${message.message}`));
+        this.emit('error', new ProtocolError(`${message.code}: ${message.message}`));
         break;
     }
   }
@@ -89,19 +89,19 @@ export class ScreeningClient extends LiveClient {
 
   /** @param {any} message */
   #confirmed({ epoch }) {
-    // An answer that is under way may be older than what the socket says next.
+    // A pending poll may return older data than the socket.
     this.#poller.stop();
     this.#picture.begin();
     // Epoch 0 announces a snapshot.
     const resumed = epoch !== 0;
-    this.tell('open', { resumed });
+    this.emit('open', { resumed });
     if (resumed) this.works();
   }
 
   /** @param {any} message */
   #updated(message) {
     if (message.snapshot !== true && message.epoch !== this.#picture.epoch) {
-      // The screening was loaded anew: only what the server makes of the old position is certain.
+      // The screening was loaded again; reconnecting lets the server resume from the old position.
       this.connection.renew();
       return;
     }
@@ -113,7 +113,7 @@ export class ScreeningClient extends LiveClient {
 
   /** @param {import('./seat_picture.js').Change} change */
   #announce(change) {
-    if (change.replaced) this.tell('snapshot', change);
-    if (change.changed.length > 0 || change.removed.length > 0) this.tell('seats', change);
+    if (change.replaced) this.emit('snapshot', change);
+    if (change.changed.length > 0 || change.removed.length > 0) this.emit('seats', change);
   }
 }

@@ -1,11 +1,11 @@
-// The seats of a screening as one client knows them: painted by updates, replaced by snapshots. What is cut into
-// several messages takes effect when the last of them is there, so nobody sees half an update, and a connection
-// that breaks in the middle leaves the picture at the position that it is resumed from.
+// The seats of a screening as one client knows them: changed by updates, replaced by snapshots. An update that is split
+// into several messages takes effect with the last of them. So no partial update is visible, and if the connection
+// breaks in between, the client can resume from the position of the picture.
 
 import { ProtocolError } from './live_client.js';
 
 /**
- * @typedef {object} Seat as the server tells it (docs/websocket.md)
+ * @typedef {object} Seat as the server sends it (docs/websocket.md)
  * @property {number} seat_id
  * @property {'available' | 'reserved' | 'booked'} status
  * @property {boolean} is_mine
@@ -17,38 +17,38 @@ import { ProtocolError } from './live_client.js';
 
 /**
  * @typedef {object} Change
- * @property {Seat[]} changed seats that are new or not as they were
- * @property {number[]} removed ids of seats that are no more
- * @property {boolean} replaced whether all seats were told anew
+ * @property {Seat[]} changed new and changed seats
+ * @property {number[]} removed ids of removed seats
+ * @property {boolean} replaced whether all seats were replaced
  */
 
 const STATUSES = new Set(['available', 'reserved', 'booked']);
 
 export class SeatPicture {
-  /** By their ids. @type {Map<number, Seat>} */
+  /** By id. @type {Map<number, Seat>} */
   seats = new Map();
-  /** The position of the last whole update; (0, 0) before the first. */
+  /** The position of the last complete update; (0, 0) before the first. */
   epoch = 0;
   seq = 0;
   #limit;
-  /** What has come of an update that is not whole yet. @type {Map<number, Seat>} */
+  /** Seats of an update that is not complete yet. @type {Map<number, Seat>} */
   #gathered = new Map();
 
-  /** @param {number} limit seats at most */
+  /** @param {number} limit maximum number of seats */
   constructor(limit) {
     this.#limit = limit;
   }
 
-  /** A connection begins: what another one left unfinished will be sent again. */
+  /** A connection starts: drop an incomplete update, which will be sent again. */
   begin() {
     this.#gathered = new Map();
   }
 
   /**
-   * Take a `seat_update` or a `bulk_seat_update`.
+   * Apply a `seat_update` or a `bulk_seat_update`.
    *
    * @param {any} message
-   * @returns {Change | null} null where more of the same update follows
+   * @returns {Change | null} null if another message of the same update follows
    * @throws {ProtocolError}
    */
   take(message) {
@@ -60,32 +60,32 @@ export class SeatPicture {
     if (!isPosition(message)) throw new ProtocolError('An update has no position');
     const gathered = this.#gathered;
     this.#gathered = new Map();
-    return this.#paint(gathered, message, message.snapshot === true);
+    return this.#apply(gathered, message, message.snapshot === true);
   }
 
   /**
-   * Take all seats as they were polled for.
+   * Replace all seats by the result of a poll.
    *
-   * @param {any} entries an answer of `availability/me`
-   * @param {{epoch: number, seq: number}} position of the answer; (0, 0) where it is not known
+   * @param {any} entries the body of `availability/me`
+   * @param {{epoch: number, seq: number}} position of the answer; (0, 0) if unknown
    * @returns {Change}
    * @throws {ProtocolError}
    */
   replace(entries, position) {
-    if (!Array.isArray(entries) || entries.length > this.#limit) throw new ProtocolError('No list of seats');
+    if (!Array.isArray(entries) || entries.length > this.#limit) throw new ProtocolError('Seats are not a list');
     const seats = entries.map((entry) => seatOf(stateOf(entry)));
-    return this.#paint(new Map(seats.map((seat) => [seat.seat_id, seat])), position, true);
+    return this.#apply(new Map(seats.map((seat) => [seat.seat_id, seat])), position, true);
   }
 
   /**
-   * @param {Map<number, Seat>} told
+   * @param {Map<number, Seat>} seats
    * @param {{epoch: number, seq: number}} position
    * @param {boolean} replaced
    * @returns {Change}
    */
-  #paint(told, { epoch, seq }, replaced) {
-    const changed = [...told.values()].filter((seat) => !sameState(seat, this.seats.get(seat.seat_id)));
-    const removed = replaced ? [...this.seats.keys()].filter((id) => !told.has(id)) : [];
+  #apply(seats, { epoch, seq }, replaced) {
+    const changed = [...seats.values()].filter((seat) => !sameState(seat, this.seats.get(seat.seat_id)));
+    const removed = replaced ? [...this.seats.keys()].filter((id) => !seats.has(id)) : [];
     const added = changed.filter((seat) => !this.seats.has(seat.seat_id));
     if (this.seats.size + added.length - removed.length > this.#limit) {
       throw new ProtocolError(`More than ${this.#limit} seats`);
@@ -105,7 +105,7 @@ function isPosition({ epoch, seq }) {
 
 /**
  * @param {any} state
- * @returns {Seat} what of it belongs to the seat
+ * @returns {Seat} the fields that belong to the seat
  */
 function seatOf(state) {
   if (!Number.isSafeInteger(state?.seat_id)) throw new ProtocolError('A seat has no id');
@@ -118,14 +118,14 @@ function seatOf(state) {
   return seat;
 }
 
-/** A seat of `availability/me` in the words of the socket. @param {any} entry */
+/** Convert a seat of `availability/me` to the socket's format. @param {any} entry */
 function stateOf(entry) {
   const status = entry?.status === 'reserved_by_me' ? 'reserved' : entry?.status;
   return { ...entry, seat_id: entry?.seat?.id, status };
 }
 
 /**
- * Whether a seat is as it was. Who booked it is told on sockets only, so that it is not told changes nothing.
+ * Whether a seat is unchanged. Polls do not say who booked it, so a missing `booked_by` does not count as a change.
  *
  * @param {Seat} seat
  * @param {Seat | undefined} before
