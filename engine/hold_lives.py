@@ -39,20 +39,22 @@ class HoldLives:
     Args:
         life_seconds: how long a holder may keep a seat in all.
         by_ticket_type: whether there are places of ticket types, for which the type counts.
+
+    Attributes:
+        by_stock: the remembered holds by seat; of places by holder and ticket type.
     """
 
-    __slots__ = ("_by_ticket_type", "_life_seconds", "_lives", "_prune_above")
+    __slots__ = ("_by_ticket_type", "_life_seconds", "_prune_above", "by_stock")
 
     def __init__(self, life_seconds: float, *, by_ticket_type: bool) -> None:
         self._life_seconds = life_seconds
         self._by_ticket_type = by_ticket_type
-        # By seat; of places by holder and ticket type.
-        self._lives: dict[int | tuple[str, int], _Life] = {}
+        self.by_stock: dict[int | tuple[str, int], _Life] = {}
         self._prune_above = _SLACK
 
     def __len__(self) -> int:
         """How many seats are remembered."""
-        return len(self._lives)
+        return len(self.by_stock)
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
         """When a hold that is made now expires: no later than the limit of any of its seats.
@@ -66,7 +68,7 @@ class HoldLives:
         Raises:
             HoldLifeSpent: the holder has had one of them for the whole limit.
         """
-        life_seconds, lives = self._life_seconds, self._lives
+        life_seconds, lives = self._life_seconds, self.by_stock
         expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
         for stock_id in stock_ids:
             life = lives.get((holder, stock_id) if self._by_ticket_type else stock_id)
@@ -84,7 +86,7 @@ class HoldLives:
 
     def ended(self, holds: Sequence[Hold], at: float) -> None:
         """Remember holds that were released, or have expired, at the same time."""
-        lives, by_ticket_type = self._lives, self._by_ticket_type
+        lives, by_ticket_type = self.by_stock, self._by_ticket_type
         for hold in holds:
             key = self._key(hold) if by_ticket_type else hold.seat_id
             began_at = self._beginning(hold, key) if key in lives else hold.reserved_at
@@ -94,9 +96,9 @@ class HoldLives:
 
     def move(self, seconds: float) -> None:
         """Shift all remembered times by a step of the wall clock."""
-        self._lives = {
+        self.by_stock = {
             key: _Life(holder, began_at + seconds, left_at + seconds)
-            for key, (holder, began_at, left_at) in self._lives.items()
+            for key, (holder, began_at, left_at) in self.by_stock.items()
         }
 
     def _key(self, hold: Hold) -> int | tuple[str, int]:
@@ -107,7 +109,7 @@ class HoldLives:
 
     def _beginning(self, hold: Hold, key: int | tuple[str, int]) -> float:
         """When the holder first held the seat of a hold, as far as it still counts."""
-        life = self._lives.get(key)
+        life = self.by_stock.get(key)
         if life is None or life.holder != hold.holder:
             return hold.reserved_at
         # A life that was over before this hold was made has nothing to do with it.
@@ -115,9 +117,9 @@ class HoldLives:
 
     def _prune(self, now: float) -> None:
         """Forget what was left too long ago to count, and what is beyond the limit."""
-        lives = {key: life for key, life in self._lives.items() if life.left_at + self._life_seconds > now}
+        lives = {key: life for key, life in self.by_stock.items() if life.left_at + self._life_seconds > now}
         if len(lives) > REMEMBERED_LIMIT * 3 // 4:
             latest = sorted(lives.items(), key=lambda item: item[1].left_at)
             lives = dict(latest[-(REMEMBERED_LIMIT * 3 // 4) :])
-        self._lives = lives
+        self.by_stock = lives
         self._prune_above = min(2 * len(lives) + _SLACK, REMEMBERED_LIMIT)

@@ -33,19 +33,29 @@ from engine.views import SeatsChanged
 
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
     """Hold every seat, or none; one's own holds stay as they are."""
-    state.require_open(now, "reserve seats")
     _, holder, seat_ids, note, origin, network = command
+    if now >= state.starts_at or state.closed:
+        state.require_open(now, "reserve seats")
+    seats = state.seats
     wanted = state.known(seat_ids)
-    free = state.obtainable(holder, wanted)
-    if not free:
-        return Outcome(Held(_holds_on(state, wanted)))
-    state.require_room(holder, len(free), network=network)
-    expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
-    first_id = state.hold_ids.take(len(free))
+    if seats.are_free(wanted):
+        free = wanted
+    else:
+        free = state.obtainable(holder, wanted)
+        if not free:
+            return Outcome(Held(_holds_on(state, wanted)))
+    number = len(free)
+    if holder in seats.claims or network is not None or number > state.unchecked_seats:
+        state.require_room(holder, number, network=network)
+    if state.lives.by_stock:
+        expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
+    else:
+        expires_at = now + state.hold_seconds
+    first_id = state.hold_ids.take(number)
     event = _take(state, holder, free, first_id, now, expires_at, note, origin)
     if network is not None:
-        state.seats.claims.come_from(holder, network)
-    reply = event if len(free) == len(wanted) else Held(_holds_on(state, wanted))
+        seats.claims.come_from(holder, network)
+    reply = event if number == len(wanted) else Held(_holds_on(state, wanted))
     events = (event,)
     return make(Outcome, (reply, events, events, None))
 
@@ -210,15 +220,11 @@ def _take(
     note: str | None = None,
     origin: str | None = None,
 ) -> ev.SeatsHeld:
-    seats = state.seats
-    available = seats.available - len(seat_ids)
-    seq = state.next_visible_seq()
+    seats, screening_id, epoch, seq = state.seats, state.screening_id, state.epoch, state.seq + 1
+    free, total = seats.available - len(seat_ids), seats.capacity
     event = make(
         ev.SeatsHeld,
-        (
-            *(state.screening_id, state.epoch, seq, now, holder, first_id, seat_ids, expires_at),
-            *(note, origin, available, seats.capacity),
-        ),
+        (screening_id, epoch, seq, now, holder, first_id, seat_ids, expires_at, note, origin, free, total),
     )
     seats.hold(event)
     state.remember(event)

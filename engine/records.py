@@ -1,6 +1,6 @@
 """The things the engine keeps: seats, layouts, ticket types, screenings, holds and tickets, as plain data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,15 +37,20 @@ class Layout:
         room_id: the room.
         version: grows whenever the room's seats change.
         seats: the seats in the order in which clients see them.
+
+    Attributes:
+        by_id: the seats by id.
+        has_all: whether all of some ids are ids of its seats.
     """
 
-    __slots__ = ("__weakref__", "by_id", "room_id", "seats", "version")
+    __slots__ = ("__weakref__", "by_id", "has_all", "room_id", "seats", "version")
 
     def __init__(self, room_id: int, version: int, seats: Iterable[Seat]) -> None:
         self.room_id = room_id
         self.version = version
         self.seats = tuple(seats)
         self.by_id: Mapping[int, Seat] = {seat.id: seat for seat in self.seats}
+        self.has_all: Callable[[Iterable[int]], bool] = frozenset(self.by_id).issuperset
 
 
 class TicketType(NamedTuple):
