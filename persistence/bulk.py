@@ -196,10 +196,10 @@ class BulkLoader:
             name: of the room.
             seats: at least one, in the order of their ids.
         """
-        async with self._connector.transaction() as session:
-            room_id = int((await session.run(_ADD_ROOM, (cinema_id, name)))[0][0])
+        async with self._connector.transaction() as connection:
+            room_id = int((await connection.run(_ADD_ROOM, (cinema_id, name)))[0][0])
             columns = [list(column) for column in zip(*seats, strict=True)]
-            ((first_id, last_id),) = await session.run(_ADD_SEATS, (room_id, *columns))
+            ((first_id, last_id),) = await connection.run(_ADD_SEATS, (room_id, *columns))
         return NewRoom(room_id, int(first_id), int(last_id))
 
     async def rooms(self, cinema_id: int) -> list[tuple[int, str]]:
@@ -217,10 +217,10 @@ class BulkLoader:
 
     async def add_event(self, occasion: Occasion, offers: Sequence[TicketOffer]) -> UpcomingEvent:
         """Create an event with at least one ticket type."""
-        async with self._connector.transaction() as session:
-            event_id = int((await session.run(_ADD_EVENT, tuple(occasion)))[0][0])
+        async with self._connector.transaction() as connection:
+            event_id = int((await connection.run(_ADD_EVENT, tuple(occasion)))[0][0])
             columns = [list(column) for column in zip(*offers, strict=True)]
-            added = await session.run(_ADD_TICKET_TYPES, (event_id, *columns))
+            added = await connection.run(_ADD_TICKET_TYPES, (event_id, *columns))
         first_id = min(int(row[0]) for row in added)
         return UpcomingEvent(event_id, occasion.title, occasion.starts_at, first_id, offers[0].name)
 

@@ -144,7 +144,7 @@ class DefectiveStatement(Exception):
     """The statement does not fit the schema."""
 
 
-class _Connection(aiopg.Connection):
+class _DriverConnection(aiopg.Connection):
     """aiopg's connection, on a socket number that nobody closes behind the event loop's back.
 
     Closes itself as soon as it is broken: the duplicate stays readable then, for ever. Until a waiting
@@ -192,37 +192,35 @@ class _Connection(aiopg.Connection):
             self._fileno = None
 
 
-class Session:
+class Connection:
     """One connection, outside transactions unless it is told BEGIN. One statement at a time.
 
     Args:
-        connection: a connection that has been set up.
+        driver: an aiopg connection that has been set up.
         timeout_seconds: how long a statement may take.
         transaction_setup: SQL that each transaction begins with.
     """
 
-    def __init__(
-        self, connection: aiopg.Connection, timeout_seconds: float, transaction_setup: str = ""
-    ) -> None:
-        self._connection = connection
+    def __init__(self, driver: aiopg.Connection, timeout_seconds: float, transaction_setup: str = "") -> None:
+        self._driver = driver
         self._timeout_seconds = timeout_seconds
         self._transaction_setup = transaction_setup
 
     @property
     def broken(self) -> bool:
         """Whether the connection is gone."""
-        return bool(self._connection.closed)
+        return bool(self._driver.closed)
 
     @property
     def idle(self) -> bool:
         """Whether the connection is there, outside a transaction and without a running statement."""
-        status = self._connection.raw.info.transaction_status
+        status = self._driver.raw.info.transaction_status
         return not self.broken and bool(status == extensions.TRANSACTION_STATUS_IDLE)
 
     @property
     def backend_pid(self) -> int:
         """Process id of the server process at the other end."""
-        return int(self._connection.raw.info.backend_pid)
+        return int(self._driver.raw.info.backend_pid)
 
     async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
         """Run statements and return the rows of the last one.
@@ -240,7 +238,7 @@ class Session:
         if self._transaction_setup and self.idle:
             sql = self._set_up(sql)
         try:
-            async with asyncio.timeout(self._timeout_seconds), self._connection.cursor() as cursor:
+            async with asyncio.timeout(self._timeout_seconds), self._driver.cursor() as cursor:
                 # The cursor and its unused transaction object form a cycle; break it.
                 cast(Any, cursor)._transaction = None
                 await cursor.execute(sql, parameters)
@@ -261,7 +259,7 @@ class Session:
     def close(self) -> None:
         """Close the connection at once; the server undoes an open transaction."""
         with suppress(OSError):
-            self._connection.close()
+            self._driver.close()
 
     def _set_up(self, sql: str) -> str:
         """`sql`, which begins a transaction, with the settings of the transaction put in."""
@@ -315,7 +313,7 @@ class Connector:
         self._statement_timeout_seconds = statement_timeout_seconds
         self._through_pooler = through_pooler
         self._slots = asyncio.Semaphore(pool_size)
-        self._idle: list[Session] = []
+        self._idle: list[Connection] = []
         self._closed = False
 
     @property
@@ -328,26 +326,26 @@ class Connector:
 
         Raises:
             DatabaseUnavailable: no connection is to be had.
-            Exception: as `Session.run`.
+            Exception: as `Connection.run`.
         """
-        async with self.session() as session:
-            return await session.run(sql, parameters)
+        async with self.connection() as connection:
+            return await connection.run(sql, parameters)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        """A session inside a transaction, committed at the end of the block, undone by an exception."""
-        async with self.session() as session:
-            await session.run("BEGIN")
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection inside a transaction, committed at the end of the block, undone by an exception."""
+        async with self.connection() as connection:
+            await connection.run("BEGIN")
             try:
-                yield session
+                yield connection
             except Exception:
                 with suppress(StoreUnavailable):
-                    await session.run("ROLLBACK")
+                    await connection.run("ROLLBACK")
                 raise
-            await session.run("COMMIT")
+            await connection.run("COMMIT")
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
+    async def connection(self) -> AsyncIterator[Connection]:
         """Borrow a connection of the pool. Left inside a transaction, it is closed rather than reused."""
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
@@ -355,18 +353,18 @@ class Connector:
         except TimeoutError as exc:
             raise DatabaseUnavailable("All connections to the database are busy") from exc
         try:
-            session = self._take_idle() or await self._connect(self._statement_timeout_seconds)
+            connection = self._take_idle() or await self._connect(self._statement_timeout_seconds)
             try:
-                yield session
+                yield connection
             finally:
-                if session.idle and not self._closed:
-                    self._idle.append(session)
+                if connection.idle and not self._closed:
+                    self._idle.append(connection)
                 else:
-                    session.close()
+                    connection.close()
         finally:
             self._slots.release()
 
-    async def dedicated(self, application_name: str, statement_timeout_seconds: float) -> Session:
+    async def dedicated(self, application_name: str, statement_timeout_seconds: float) -> Connection:
         """A connection outside the pool; the caller closes it.
 
         Args:
@@ -384,14 +382,14 @@ class Connector:
         while self._idle:
             self._idle.pop().close()
 
-    def _take_idle(self) -> Session | None:
+    def _take_idle(self) -> Connection | None:
         while self._idle:
-            session = self._idle.pop()
-            if not session.broken:
-                return session
+            connection = self._idle.pop()
+            if not connection.broken:
+                return connection
         return None
 
-    async def _connect(self, statement_timeout_seconds: float, **options: str) -> Session:
+    async def _connect(self, statement_timeout_seconds: float, **options: str) -> Connection:
         if self._closed:
             raise DatabaseUnavailable("The connection to the database has been closed")
         failure: Exception | None = None
@@ -416,19 +414,19 @@ class Connector:
         given = [str(self._options[part]) for part in ("host", "port") if self._options.get(part)]
         return f" at {':'.join(given)}" if given else ""
 
-    async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Session:
-        connection = await _Connection(options)
+    async def _connect_to(self, options: Mapping[str, Any], statement_timeout_seconds: float) -> Connection:
+        driver = await _DriverConnection(options)
         timeout_ms = int(statement_timeout_seconds * 1000)
         if self._through_pooler:
             setup = SESSION_SETUP.format(scope="LOCAL", timeout_ms=timeout_ms)
-            return Session(connection, statement_timeout_seconds, setup)
-        session = Session(connection, statement_timeout_seconds)
+            return Connection(driver, statement_timeout_seconds, setup)
+        connection = Connection(driver, statement_timeout_seconds)
         try:
-            await session.run(SESSION_SETUP.format(scope="SESSION", timeout_ms=timeout_ms))
+            await connection.run(SESSION_SETUP.format(scope="SESSION", timeout_ms=timeout_ms))
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        return session
+        return connection
 
     async def _addresses(self) -> list[dict[str, str]]:
         """What to add to the options, one after the other, to reach the host."""

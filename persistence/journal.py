@@ -61,7 +61,7 @@ from persistence.connector import (
     StatementCancelled,
     StatementRefused,
 )
-from persistence.journal_session import JournalSession, Queued
+from persistence.journal_connection import JournalConnection, Queued
 
 logger = logging.getLogger(__name__)
 
@@ -119,11 +119,11 @@ class _Writer:
     """A connection, and how many entries it writes at once.
 
     Args:
-        session: the connection.
+        connection: its connection to the database.
     """
 
-    def __init__(self, session: JournalSession) -> None:
-        self.session = session
+    def __init__(self, connection: JournalConnection) -> None:
+        self.connection = connection
         self.batch_limit = BATCH_LIMIT
 
     def narrow(self, entries: int) -> None:
@@ -132,7 +132,7 @@ class _Writer:
 
     def widen(self, seconds: float) -> None:
         """A batch was written in this time."""
-        if self.batch_limit < BATCH_LIMIT and seconds < QUICK_SHARE * self.session.statement_seconds:
+        if self.batch_limit < BATCH_LIMIT and seconds < QUICK_SHARE * self.connection.statement_seconds:
             self.batch_limit = min(2 * self.batch_limit, BATCH_LIMIT)
 
 
@@ -173,9 +173,9 @@ class PostgresJournal:
         self._flushes: deque[_Flush] = deque()
         self._ownership_lost: Callable[[int, int], None] = lambda screening_id, epoch: None
         name = f"frontrow-journal-{secrets.token_hex(8)}"
-        self._writer = _Writer(JournalSession(connector, encode_reply, name, STATEMENT_SECONDS))
+        self._writer = _Writer(JournalConnection(connector, encode_reply, name, STATEMENT_SECONDS))
         self._aside_writer = _Writer(
-            JournalSession(connector, encode_reply, f"{name}-aside", STATEMENT_SECONDS)
+            JournalConnection(connector, encode_reply, f"{name}-aside", STATEMENT_SECONDS)
         )
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -267,8 +267,8 @@ class PostgresJournal:
         if self._due_later is not None:
             self._due_later.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._writer.session.end()
-        self._aside_writer.session.end()
+        self._writer.connection.end()
+        self._aside_writer.connection.end()
         return self.depth
 
     def _queues(self) -> Iterable[deque[Queued]]:
@@ -298,7 +298,7 @@ class PostgresJournal:
             except Exception:
                 # The last resort. No entry is lost: those that are not settled are still queued.
                 logger.exception("The journal's writer has a defect; it begins again")
-                writer.session.end()
+                writer.connection.end()
                 await asyncio.sleep(LAST_RETRY_SECONDS)
                 due.set()
 
@@ -327,28 +327,28 @@ class PostgresJournal:
 
     async def _make_way(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
         """Set aside the screenings that delay a batch, or make the next batch smaller."""
-        session = self._writer.session
+        connection = self._writer.connection
         screening_ids = {queued.screening_id for queued in batch}
         blocked: set[int | None] = set()
         try:
             if isinstance(failure, LockTimeout):
-                blocked.update(await session.blocked(one for one in screening_ids if one is not None))
+                blocked.update(await connection.blocked(one for one in screening_ids if one is not None))
         except StoreUnavailable:
-            session.end()
+            connection.end()
         if not blocked and len(screening_ids) == 1:
             blocked = screening_ids
         if blocked:
-            await self._connected(session)
+            await self._connected(connection)
             self._set_aside(blocked)
         else:
             self._writer.narrow(len(batch))
         self._due.set()
 
-    async def _connected(self, session: JournalSession) -> None:
+    async def _connected(self, connection: JournalConnection) -> None:
         """Connect, so that no earlier session of this writer can write any more; retry until it succeeds."""
         while True:
             try:
-                await session.connect()
+                await connection.connect()
                 return
             except StoreUnavailable:
                 await asyncio.sleep(LAST_RETRY_SECONDS)
@@ -377,9 +377,9 @@ class PostgresJournal:
         writer = self._aside_writer
         blocked: set[int | None] = set()
         try:
-            blocked.update(await writer.session.blocked(one for one in self._aside if one is not None))
+            blocked.update(await writer.connection.blocked(one for one in self._aside if one is not None))
         except StoreUnavailable:
-            writer.session.end()
+            writer.connection.end()
             blocked.update(self._aside)
         progress = False
         for screening_id in [one for one in self._aside if one not in blocked]:
@@ -396,18 +396,18 @@ class PostgresJournal:
                 self._tell_flushed()
         if not self._aside:
             self._aside_due.clear()
-            writer.session.end()
-            writer.session.statement_seconds = STATEMENT_SECONDS
+            writer.connection.end()
+            writer.connection.statement_seconds = STATEMENT_SECONDS
         elif not progress:
             await asyncio.sleep(LAST_RETRY_SECONDS)
 
     def _be_patient(self, entries: int) -> None:
         """Set-aside entries took too long: send fewer next time, or allow a single one more time."""
-        session = self._aside_writer.session
-        session.end()
+        connection = self._aside_writer.connection
+        connection.end()
         self._aside_writer.narrow(entries)
         if entries == 1:
-            session.statement_seconds = min(2 * session.statement_seconds, LAST_STATEMENT_SECONDS)
+            connection.statement_seconds = min(2 * connection.statement_seconds, LAST_STATEMENT_SECONDS)
 
     # Writing and settling.
 
@@ -428,7 +428,7 @@ class PostgresJournal:
         retry_seconds = FIRST_RETRY_SECONDS
         while True:
             try:
-                lost = await writer.session.write(batch)
+                lost = await writer.connection.write(batch)
             except StatementRefused as refusal:
                 self._observer.flush_failed(FAILURES[StatementRefused])
                 if len(batch) == 1:
@@ -443,7 +443,7 @@ class PostgresJournal:
                     self._failure = type(failure)
                 if isinstance(failure, LockTimeout):
                     raise _HeldUp(batch, failure) from failure
-                writer.session.end()
+                writer.connection.end()
                 if isinstance(failure, NoAnswer | StatementCancelled):
                     raise _HeldUp(batch, failure) from failure
                 await asyncio.sleep(retry_seconds)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from engine.errors import StoreUnavailable
-from persistence.connector import Connector, Session
+from persistence.connector import Connection, Connector
 
 _TRIES = 3
 _SECONDS = 5.0
@@ -66,7 +66,7 @@ async def address_behind_pooler(connector: Connector) -> Address | None:
     Raises:
         StoreUnavailable: the database cannot be reached.
     """
-    async with connector.session() as one:
+    async with connector.connection() as one:
         if await _shares_sessions(connector, one):
             ((user, database, host, port, directories, local_port),) = await one.run(REACHED_AT)
             directory = directories.partition(",")[0].strip()
@@ -81,14 +81,14 @@ async def is_same_database(direct: Connector, other: Connector) -> bool:
         StoreUnavailable: one of them cannot be reached.
     """
     name = f"frontrow {secrets.token_hex(8)}"
-    session = await direct.dedicated(name, _SECONDS)
+    connection = await direct.dedicated(name, _SECONDS)
     try:
         return bool((await other.run(IS_HERE, (name,)))[0][0])
     finally:
-        session.close()
+        connection.close()
 
 
-async def _shares_sessions(connector: Connector, one: Session) -> bool:
+async def _shares_sessions(connector: Connector, one: Connection) -> bool:
     ((first,),) = await one.run(BACKEND)
     for _ in range(_TRIES):
         if await one.run(BACKEND) != [(first,)]:

@@ -103,9 +103,9 @@ class Reservations:
             StoreUnavailable: the database cannot be reached.
         """
         wanted = {"holder": holder, "now": now, "all": include_expired, "limit": limit, "offset": offset}
-        async with self._connector.session() as session:
-            ((total,),) = await session.run(COUNT_OF_HOLDER, wanted)
-            rows = await session.run(HOLDS_OF_HOLDER, wanted)
+        async with self._connector.connection() as connection:
+            ((total,),) = await connection.run(COUNT_OF_HOLDER, wanted)
+            rows = await connection.run(HOLDS_OF_HOLDER, wanted)
         return [(hold, _status_at(now, hold, row[-1])) for row in rows if (hold := hold_of(row))], total
 
     async def reservation(
@@ -142,9 +142,9 @@ class Reservations:
             StoreUnavailable: the database cannot be reached.
         """
         wanted = {"holder": holder, "now": now, "limit": limit, "offset": offset}
-        async with self._connector.session() as session:
-            ((total,),) = await session.run(COUNT_OF_LIVE, wanted)
-            rows = await session.run(RESERVATIONS_OF_HOLDER, wanted)
+        async with self._connector.connection() as connection:
+            ((total,),) = await connection.run(COUNT_OF_LIVE, wanted)
+            rows = await connection.run(RESERVATIONS_OF_HOLDER, wanted)
         return [StoredReservation(*row) for row in rows], total
 
     async def statistics(self, now: float) -> ReservationStatistics:

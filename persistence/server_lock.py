@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from engine.errors import StoreUnavailable
-from persistence.connector import Connector, DatabaseUnavailable, Session
+from persistence.connector import Connection, Connector, DatabaseUnavailable
 
 logger = logging.getLogger("frontrow")
 
@@ -132,7 +132,7 @@ class ServerLock:
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
-        self._session: Session | None = None
+        self._connection: Connection | None = None
         self.name = ServerName.own()
 
     async def take(self) -> None:
@@ -165,10 +165,10 @@ class ServerLock:
         """
         while True:
             await asyncio.sleep(BEAT_SECONDS)
-            session = self._session
+            connection = self._connection
             try:
-                if session is not None:
-                    await session.run("SELECT")
+                if connection is not None:
+                    await connection.run("SELECT")
                 else:
                     await self._take()
                     logger.warning("the server lock was taken again")
@@ -176,26 +176,26 @@ class ServerLock:
                 raise TakenOver(exc.holder) from exc
             except StoreUnavailable as exc:
                 self.release()
-                if session is not None:
+                if connection is not None:
                     logger.warning("the connection with the server lock was lost; reconnecting: %s", exc)
 
     def release(self) -> None:
         """Close the connection, which releases the lock."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     async def _take(self) -> None:
         try:
-            session = self._session = self._session or await self._connect()
-            ((taken, _),) = await session.run(TAKE, {**_KEYS, "name": str(self.name)})
+            connection = self._connection = self._connection or await self._connect()
+            ((taken, _),) = await connection.run(TAKE, {**_KEYS, "name": str(self.name)})
             if taken:
                 return
-            holders = await session.run(HOLDER, _KEYS)
+            holders = await connection.run(HOLDER, _KEYS)
             earlier = [pid for pid, name in holders if name == str(self.name)]
             if earlier:
                 # This is our own earlier connection; PostgreSQL has not noticed yet that it is lost.
-                await session.run(END_SESSION, earlier[:1])
+                await connection.run(END_SESSION, earlier[:1])
             if earlier or not holders:
                 raise DatabaseUnavailable("The server lock is still held by a lost connection")
         except StoreUnavailable:
@@ -205,13 +205,13 @@ class ServerLock:
 
     async def _reconnect(self) -> None:
         """Connect as soon as possible, without taking the lock."""
-        while self._session is None:
+        while self._connection is None:
             try:
-                self._session = await self._connect()
+                self._connection = await self._connect()
             except StoreUnavailable:
                 await asyncio.sleep(POLL_SECONDS)
 
-    async def _connect(self) -> Session:
+    async def _connect(self) -> Connection:
         return await self._connector.dedicated(f"frontrow standby {os.getpid()}", STATEMENT_SECONDS)
 
 

@@ -1,6 +1,6 @@
-"""What the journal's session runs: a check of the epochs, and one statement per table.
+"""What the journal's connection runs: a check of the epochs, and one statement per table.
 
-A session prepares them when it begins, so that a batch costs the server neither parsing nor planning. Each
+A connection prepares them when it begins, so that a batch costs the server neither parsing nor planning. Each
 takes whole columns, an array literal per parameter.
 
 Every statement may run twice: rows carry their ids, an insert that finds its row there brings it up to date
@@ -32,7 +32,7 @@ class Block:
     """A statement about rows that come as columns.
 
     Args:
-        name: under which a session prepares it.
+        name: under which a connection prepares it.
         sql: the statement; `{rows}` stands for the rows, `{name}` for an array that is beside them.
         rows: types of the columns of a row, by name.
         beside: types of the elements of arrays of any length, by name.
@@ -198,7 +198,7 @@ EVENTS = Block(
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation for block in (OWNED, PAYMENTS, TICKETS, HOLDS, ANSWERS, EVENTS)
 )
-"""How a session begins.
+"""How a connection begins.
 
 One plan is the best for arrays of any content. It outlives the table's size of that moment, when reading all
 of an almost empty table would have been cheapest; so rows are found by their keys from the beginning.

@@ -18,7 +18,7 @@ from engine.errors import ScreeningNotFound, StoreUnavailable
 from engine.ports import LoadedScreening
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
-from persistence.connector import Connector, DefectiveStatement, Session
+from persistence.connector import Connection, Connector, DefectiveStatement
 
 EXISTS = """
    (EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)
@@ -157,15 +157,15 @@ class PostgresStore:
 
     async def _activated(self, screening_id: int, depose: bool) -> LoadedScreening:
         wanted = {"screening_id": screening_id, "owner": self._owner, "depose": depose}
-        async with self._connector.session() as session:
-            taken = await session.run(TAKE_OWNERSHIP, wanted)
+        async with self._connector.connection() as connection:
+            taken = await connection.run(TAKE_OWNERSHIP, wanted)
             if taken:
-                return await self._loaded(session, screening_id, taken[0][0])
-            if depose or await session.run(KNOWN, wanted) == [(False,)]:
+                return await self._loaded(connection, screening_id, taken[0][0])
+            if depose or await connection.run(KNOWN, wanted) == [(False,)]:
                 raise ScreeningNotFound(screening_id)
-            ((epoch, seq),) = await session.run(f"{BEGIN_SNAPSHOT};{POSITION}", wanted)
-            loaded = await self._loaded(session, screening_id, epoch)
-            await session.run("COMMIT")
+            ((epoch, seq),) = await connection.run(f"{BEGIN_SNAPSHOT};{POSITION}", wanted)
+            loaded = await self._loaded(connection, screening_id, epoch)
+            await connection.run("COMMIT")
             return loaded._replace(owned=False, seq=seq)
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
@@ -179,36 +179,36 @@ class PostgresStore:
         wanted = {"now": now, "limit": limit, "owner": self._owner}
         return [screening_id for (screening_id,) in await self._connector.run(OVERDUE, wanted)]
 
-    async def _loaded(self, session: Session, screening_id: int, epoch: int) -> LoadedScreening:
-        info, layout = await self._described(session, screening_id)
+    async def _loaded(self, connection: Connection, screening_id: int, epoch: int) -> LoadedScreening:
+        info, layout = await self._described(connection, screening_id)
         return LoadedScreening(
             info,
             layout,
             epoch,
-            [hold_of(row) for row in await session.run(ACTIVE_HOLDS, (screening_id,))],
-            [ticket_of(row) for row in await session.run(LIVE_TICKETS, (screening_id,))],
+            [hold_of(row) for row in await connection.run(ACTIVE_HOLDS, (screening_id,))],
+            [ticket_of(row) for row in await connection.run(LIVE_TICKETS, (screening_id,))],
         )
 
-    async def _described(self, session: Session, screening_id: int) -> tuple[ScreeningInfo, Layout]:
+    async def _described(self, connection: Connection, screening_id: int) -> tuple[ScreeningInfo, Layout]:
         """Load the terms and the layout of a screening, an event or a free room."""
-        if rows := await session.run(SCREENING, (screening_id,)):
+        if rows := await connection.run(SCREENING, (screening_id,)):
             room_id, layout_version, starts_at, ends_at, price_cents, seat_types, surcharges_cents = rows[0]
             surcharges = dict(zip(seat_types or (), surcharges_cents or (), strict=True))
-            layout = await self._layout(session, room_id, layout_version)
+            layout = await self._layout(connection, room_id, layout_version)
             return ScreeningInfo(screening_id, starts_at, ends_at, price_cents, surcharges), layout
-        if rows := await session.run(EVENT, (screening_id,)):
-            types = (TicketType(*row) for row in await session.run(TICKET_TYPES, (screening_id,)))
+        if rows := await connection.run(EVENT, (screening_id,)):
+            types = (TicketType(*row) for row in await connection.run(TICKET_TYPES, (screening_id,)))
             starts_at, ends_at = rows[0]
             by_id = {kind.id: kind for kind in types}
             return ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False), NO_SEATS
-        if await session.run(FREE_ROOM, (screening_id,)):
+        if await connection.run(FREE_ROOM, (screening_id,)):
             return ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats), NO_SEATS
         raise ScreeningNotFound(screening_id)
 
-    async def _layout(self, session: Session, room_id: int, version: int) -> Layout:
+    async def _layout(self, connection: Connection, room_id: int, version: int) -> Layout:
         layout = self._layouts.get((room_id, version))
         if layout is None:
-            rows = await session.run(LAYOUT, (room_id,))
+            rows = await connection.run(LAYOUT, (room_id,))
             seats = (Seat(*seat) for _, *seat in rows if seat[0] is not None)
             layout = Layout(room_id, rows[0][0] if rows else version, seats)
             self._layouts[room_id, layout.version] = layout

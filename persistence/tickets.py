@@ -54,7 +54,7 @@ class Tickets:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        async with self._connector.session() as session:
-            ((total,),) = await session.run(COUNT_OF_HOLDER, (holder,))
-            rows = await session.run(TICKETS_OF_HOLDER, (holder, limit, offset))
+        async with self._connector.connection() as connection:
+            ((total,),) = await connection.run(COUNT_OF_HOLDER, (holder,))
+            rows = await connection.run(TICKETS_OF_HOLDER, (holder, limit, offset))
         return [ticket_of(row) for row in rows], total

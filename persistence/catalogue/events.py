@@ -14,7 +14,7 @@ from persistence.catalogue.screenings import RAISE_EPOCH
 from persistence.catalogue.search import matching
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
-from persistence.connector import Connector, Session
+from persistence.connector import Connection, Connector
 
 VISIBLE_TO = "NOT events.private OR %(visible_to)s = ANY (events.invited_user_ids)"
 """Events that a user may see. NULL stands for a caller without an account, who is never invited."""
@@ -67,7 +67,7 @@ class EventRows(Rows):
         super().__init__(connector, EVENTS)
 
     async def update(
-        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+        self, record_id: int, values: Mapping[str, Any], connection: Connection | None = None
     ) -> Record:
         """Update an event.
 
@@ -84,24 +84,24 @@ class EventRows(Rows):
             NotFound: the event does not exist.
             InUse: tickets are reserved, or some were sold at any time.
         """
-        async with self.taken(record_id) as session:
+        async with self.taken(record_id) as connection:
             bound = {"id_": record_id}
-            ((in_use,),) = await session.run(TAKEN, bound)
+            ((in_use,),) = await connection.run(TAKEN, bound)
             if in_use:
                 raise InUse("event", record_id)
-            await session.run(DELETE_TYPES, bound)
-            await session.run(DELETE, bound)
+            await connection.run(DELETE_TYPES, bound)
+            await connection.run(DELETE, bound)
 
     @asynccontextmanager
-    async def taken(self, event_id: int) -> AsyncIterator[Session]:
+    async def taken(self, event_id: int) -> AsyncIterator[Connection]:
         """Begin a transaction that locks the event and revokes its present owner's right to write.
 
         Raises:
             NotFound: the event does not exist.
         """
-        async with self.connector.transaction() as session:
+        async with self.connector.transaction() as connection:
             bound = {"id_": event_id}
-            if event_id not in IDS or not await session.run(LOCK, bound):
+            if event_id not in IDS or not await connection.run(LOCK, bound):
                 raise NotFound("event", event_id)
-            await session.run(RAISE_EPOCH, bound)
-            yield session
+            await connection.run(RAISE_EPOCH, bound)
+            yield connection

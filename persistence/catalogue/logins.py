@@ -8,7 +8,7 @@ through. The time from which tokens are valid again is also chosen under that lo
 from collections.abc import Callable, Sequence
 
 from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
-from persistence.connector import Connector, Session
+from persistence.connector import Connection, Connector
 
 _BEGIN = """
 WITH account AS (
@@ -206,10 +206,10 @@ class Logins:
             Revoked tokens, users whose tokens were all revoked, and the time to pass to the next call.
         """
         parameters = {"since": moment, "life_seconds": self._token_life_seconds}
-        async with self._connector.session() as session:
-            ((until,),) = await session.run(_NOW)
-            tokens = await session.run(_REVOKED_TOKENS, parameters)
-            users = await session.run(_REVOKED_USERS, parameters)
+        async with self._connector.connection() as connection:
+            ((until,),) = await connection.run(_NOW)
+            tokens = await connection.run(_REVOKED_TOKENS, parameters)
+            users = await connection.run(_REVOKED_USERS, parameters)
         return [RevokedToken(*row) for row in tokens], [RevokedUser(*row) for row in users], float(until)
 
     async def forget_expired(self) -> None:
@@ -220,14 +220,14 @@ class Logins:
         self, credentials: Credentials, change: str, now: Callable[[], float], **values: str
     ) -> RevokedUser | None:
         user_id = credentials.user_id
-        async with self._connector.transaction() as session:
-            if not await _unchanged(session, credentials):
+        async with self._connector.transaction() as connection:
+            if not await _unchanged(connection, credentials):
                 return None
             revoked = RevokedUser(user_id, now())
-            await session.run(f"{_END_ALL}{change}", {**revoked._asdict(), **values})
+            await connection.run(f"{_END_ALL}{change}", {**revoked._asdict(), **values})
         return revoked
 
 
-async def _unchanged(session: Session, credentials: Credentials) -> bool:
+async def _unchanged(connection: Connection, credentials: Credentials) -> bool:
     """Lock the account and return whether its credentials are unchanged."""
-    return await session.run(_LOCK, (credentials.user_id,)) == [(credentials.version,)]
+    return await connection.run(_LOCK, (credentials.user_id,)) == [(credentials.version,)]

@@ -12,7 +12,7 @@ from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.errors import NotFound, ScreeningCancelled, ScreeningHasBookings
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
-from persistence.connector import Connector, Session
+from persistence.connector import Connection, Connector
 
 JOINS = """
 JOIN rooms ON rooms.id = screenings.room_id
@@ -135,7 +135,7 @@ class ScreeningRows(Rows):
         """Return the ids of a room's screenings that have not ended."""
         return [int(row[0]) for row in await self.connector.run(TO_COME, (room_id,))]
 
-    async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
+    async def insert(self, values: Mapping[str, Any], connection: Connection | None = None) -> Record:
         """Create a screening.
 
         Raises:
@@ -147,7 +147,7 @@ class ScreeningRows(Rows):
             return await super().insert(values, own)
 
     async def update(
-        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+        self, record_id: int, values: Mapping[str, Any], connection: Connection | None = None
     ) -> Record:
         """Update a screening; the engine must not be selling it meanwhile.
 
@@ -176,17 +176,17 @@ class ScreeningRows(Rows):
             ScreeningHasBookings: there are live tickets.
         """
         bound = {"id_": record_id}
-        async with self.connector.transaction() as session:
-            await self._take(session, record_id)
-            ((sold, ever_sold),) = await session.run(SOLD, bound)
+        async with self.connector.transaction() as connection:
+            await self._take(connection, record_id)
+            ((sold, ever_sold),) = await connection.run(SOLD, bound)
             if sold:
                 raise ScreeningHasBookings(record_id)
-            await session.run(CANCEL if ever_sold else DELETE, bound)
+            await connection.run(CANCEL if ever_sold else DELETE, bound)
 
-    async def _take(self, session: Session, screening_id: int) -> bool:
+    async def _take(self, connection: Connection, screening_id: int) -> bool:
         """Lock a screening and revoke its owner's right to write. Returns whether it is cancelled."""
-        rows = await session.run(LOCK, {"id_": screening_id}) if screening_id in IDS else []
+        rows = await connection.run(LOCK, {"id_": screening_id}) if screening_id in IDS else []
         if not rows:
             raise NotFound("screening", screening_id)
-        await session.run(RAISE_EPOCH, {"id_": screening_id})
+        await connection.run(RAISE_EPOCH, {"id_": screening_id})
         return bool(rows[0][0])

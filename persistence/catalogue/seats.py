@@ -94,16 +94,16 @@ class Seats(Rows):
             "xs": numbers([seat["x"] for seat in plan]),
             "ys": numbers([seat["y"] for seat in plan]),
         }
-        async with self.connector.transaction() as session:
-            if not await session.run(LOCK_ROOM, bound):
+        async with self.connector.transaction() as connection:
+            if not await connection.run(LOCK_ROOM, bound):
                 raise NotFound("room", room_id)
-            await self.written(ADD, bound, session)
-            if conflicts := await session.run(CONFLICTING, bound):
+            await self.written(ADD, bound, connection)
+            if conflicts := await connection.run(CONFLICTING, bound):
                 raise SeatConflict(
                     {"seat_id": seat_id, "row_label": row, "seat_number": number, "differs": differs}
                     for seat_id, row, number, differs in conflicts
                 )
-            ((number,),) = await session.run(NUMBER, bound)
+            ((number,),) = await connection.run(NUMBER, bound)
             if number > SEATS_PER_ROOM:
                 raise RoomFull(SEATS_PER_ROOM)
-            return [self.record(row) for row in await session.run(NAMED, bound)]
+            return [self.record(row) for row in await connection.run(NAMED, bound)]

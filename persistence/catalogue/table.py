@@ -13,7 +13,7 @@ from typing import Any
 from engine.catalogue_errors import InUse, UnknownReference
 from engine.errors import EngineError, NotFound
 from persistence.columns import IDS
-from persistence.connector import Connector, Parameters, Session, StatementRefused
+from persistence.connector import Connection, Connector, Parameters, StatementRefused
 
 Record = dict[str, Any]
 """A row by column names, with the driver's values."""
@@ -109,12 +109,12 @@ class Rows:
         """
         table, where = self.table, self.table.where(wanted)
         bound = {**wanted, "limit_": limit, "offset_": offset}
-        async with self.connector.session() as session:
-            ((total,),) = await session.run(
+        async with self.connector.connection() as connection:
+            ((total,),) = await connection.run(
                 f"SELECT count(*) FROM {table.name} {table.joins} {where}",  # noqa: S608 - declared names
                 bound,
             )
-            rows = await session.run(
+            rows = await connection.run(
                 f"{table.select} {where} {table.order_by(order)} LIMIT %(limit_)s OFFSET %(offset_)s", bound
             )
         return [self.record(row) for row in rows], int(total)
@@ -134,12 +134,12 @@ class Rows:
             raise NotFound(self.table.kind, record_id)
         return self.record(rows[0])
 
-    async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
+    async def insert(self, values: Mapping[str, Any], connection: Connection | None = None) -> Record:
         """Create a record.
 
         Args:
             values: by the columns of the table itself.
-            session: a session with an open transaction to join; by default the insert is its own transaction.
+            connection: a connection with an open transaction to join; by default it commits by itself.
 
         Raises:
             UnknownReference: a value refers to a record that does not exist.
@@ -147,11 +147,11 @@ class Rows:
         """
         names, places = ", ".join(values), ", ".join(f"%({name})s" for name in values)
         statement = f"INSERT INTO {self.table.name} ({names}) VALUES ({places}) RETURNING *"  # noqa: S608
-        (record,) = await self.written(statement, values, session)
+        (record,) = await self.written(statement, values, connection)
         return record
 
     async def update(
-        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+        self, record_id: int, values: Mapping[str, Any], connection: Connection | None = None
     ) -> Record:
         """Update some columns of a record; see `insert` for the arguments.
 
@@ -174,7 +174,7 @@ class Rows:
             f"UPDATE {self.table.name} SET {changes}, updated_at = {updated_at} "  # noqa: S608 - declared names
             f"{self._of_id()} RETURNING *"
         )
-        records = await self.written(statement, {**values, "id_": record_id}, session)
+        records = await self.written(statement, {**values, "id_": record_id}, connection)
         if not records:
             raise NotFound(self.table.kind, record_id)
         return records[0]
@@ -197,7 +197,7 @@ class Rows:
             raise NotFound(self.table.kind, record_id)
 
     async def written(
-        self, statement: str, parameters: Parameters, session: Session | None = None
+        self, statement: str, parameters: Parameters, connection: Connection | None = None
     ) -> list[Record]:
         """Run a writing statement that ends in RETURNING *, and return the rows as records.
 
@@ -207,7 +207,7 @@ class Rows:
         # The CTE with the written rows takes the table's name, so that the usual SELECT can read from it.
         shown = f"WITH {self.table.name} AS ({statement}) {self.table.select}"
         with self.explained():
-            return [self.record(row) for row in await (session or self.connector).run(shown, parameters)]
+            return [self.record(row) for row in await (connection or self.connector).run(shown, parameters)]
 
     @contextmanager
     def explained(self) -> Iterator[None]:

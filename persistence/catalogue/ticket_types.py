@@ -10,7 +10,7 @@ from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
 from engine.places import CAPACITY_LIMIT, place_id
 from persistence.catalogue.events import EventRows
 from persistence.catalogue.table import Record, Rows, Table
-from persistence.connector import Session
+from persistence.connector import Connection
 
 
 def _name_taken() -> AlreadyExists:
@@ -93,7 +93,7 @@ class TicketTypeRows(Rows):
         """
         return await self._offers.find(ticket_type_id)
 
-    async def insert(self, values: Mapping[str, Any], session: Session | None = None) -> Record:
+    async def insert(self, values: Mapping[str, Any], connection: Connection | None = None) -> Record:
         """Create a ticket type.
 
         Raises:
@@ -104,7 +104,7 @@ class TicketTypeRows(Rows):
             return await super().insert(values, own)
 
     async def update(
-        self, record_id: int, values: Mapping[str, Any], session: Session | None = None
+        self, record_id: int, values: Mapping[str, Any], connection: Connection | None = None
     ) -> Record:
         """Update a ticket type; it cannot move to another event.
 
@@ -129,19 +129,19 @@ class TicketTypeRows(Rows):
             InUse: tickets are reserved, or some were sold at any time.
         """
         present = await self.find(record_id)
-        async with self._events.taken(present["event_id"]) as session:
-            _, reserved, ever_sold = await self._taken(session, present)
+        async with self._events.taken(present["event_id"]) as connection:
+            _, reserved, ever_sold = await self._taken(connection, present)
             if reserved or ever_sold:
                 raise InUse("ticket_type", record_id)
-            await session.run(DELETE, {"id_": record_id})
+            await connection.run(DELETE, {"id_": record_id})
 
     @staticmethod
-    async def _taken(session: Session, ticket_type: Record) -> tuple[int, int, bool]:
+    async def _taken(connection: Connection, ticket_type: Record) -> tuple[int, int, bool]:
         """Return the numbers of sold and reserved tickets, and whether any were ever sold."""
         bound = {
             "event_id": ticket_type["event_id"],
             "first": place_id(ticket_type["id"], 0),
             "last": place_id(ticket_type["id"], CAPACITY_LIMIT),
         }
-        ((sold, reserved, ever_sold),) = await session.run(TAKEN, bound)
+        ((sold, reserved, ever_sold),) = await connection.run(TAKEN, bound)
         return sold, reserved, ever_sold

@@ -85,14 +85,14 @@ class UnlockedServer:
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=3600)
 
     async def __aenter__(self) -> "UnlockedServer":
-        self._session = await self._connector.dedicated(str(self._name), SESSION_SECONDS)
+        self._connection = await self._connector.dedicated(str(self._name), SESSION_SECONDS)
         self._server = Server(self._settings, self._database_url, self._name)
         await self._server.start()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._server.stop()
-        self._session.close()
+        self._connection.close()
         self._connector.close()
 
 

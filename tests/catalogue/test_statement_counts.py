@@ -8,7 +8,7 @@ import pytest
 
 from persistence.catalogue import Catalogue
 from persistence.catalogue.table import Rows
-from persistence.connector import Connector, Session
+from persistence.connector import Connection, Connector
 from tests.database import execute
 
 pytestmark = pytest.mark.gen_test
@@ -44,19 +44,19 @@ class CountingConnector(Connector):
     statements = 0
 
     @asynccontextmanager
-    async def session(self) -> AsyncIterator[Session]:
-        async with super().session() as session:
-            run = session.run
+    async def connection(self) -> AsyncIterator[Connection]:
+        async with super().connection() as connection:
+            run = connection.run
 
             async def counted(*arguments: Any) -> Any:
                 self.statements += 1
                 return await run(*arguments)
 
-            session.run = counted  # type: ignore[method-assign]
+            connection.run = counted  # type: ignore[method-assign]
             try:
-                yield session
+                yield connection
             finally:
-                del session.run
+                del connection.run
 
 
 async def test_two_statements_whatever_the_length(database_url: str) -> None:

@@ -70,14 +70,14 @@ async def test_statement_timeout_is_not_a_cancellation(empty_database_url: str) 
 
 async def test_cancel_from_the_server_is_not_a_cancellation(empty_database_url: str) -> None:
     async with connected(empty_database_url) as connector:
-        session = await connector.dedicated("victim", 5)
-        running = asyncio.create_task(session.run("SELECT pg_sleep(5)"))
+        connection = await connector.dedicated("victim", 5)
+        running = asyncio.create_task(connection.run("SELECT pg_sleep(5)"))
         await asyncio.sleep(0.05)
-        execute(empty_database_url, "SELECT pg_cancel_backend(%s)", session.backend_pid)
+        execute(empty_database_url, "SELECT pg_cancel_backend(%s)", connection.backend_pid)
         with pytest.raises(StatementAborted):
             await running
-        assert await session.run("SELECT 1") == [(1,)]
-        session.close()
+        assert await connection.run("SELECT 1") == [(1,)]
+        connection.close()
 
 
 async def test_our_own_cancellation_is_one_and_leaks_no_connection(empty_database_url: str) -> None:
@@ -118,13 +118,13 @@ async def test_terminated_while_running_and_while_idle(empty_database_url: str) 
 
 async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_database_url: str) -> None:
     async with connected(empty_database_url) as connector:
-        session = await connector.dedicated("victim", 30)
-        os.kill(session.backend_pid, signal.SIGSTOP)
-        running = asyncio.create_task(session.run("SELECT 1"))
+        connection = await connector.dedicated("victim", 30)
+        os.kill(connection.backend_pid, signal.SIGSTOP)
+        running = asyncio.create_task(connection.run("SELECT 1"))
         await asyncio.sleep(0.05)
         # Going on, the server process ends before it looks into its socket; so the socket is reset.
-        os.kill(session.backend_pid, signal.SIGTERM)
-        os.kill(session.backend_pid, signal.SIGCONT)
+        os.kill(connection.backend_pid, signal.SIGTERM)
+        os.kill(connection.backend_pid, signal.SIGCONT)
         while backends(empty_database_url):
             pass
         async with asyncio.timeout(2):
@@ -198,17 +198,17 @@ async def test_unstorable_text_is_refused_before_it_is_sent(empty_database_url: 
 async def test_transaction_commits_or_undoes(empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=1) as connector:
         await connector.run("CREATE TABLE t (a int)")
-        async with connector.transaction() as session:
-            await session.run("INSERT INTO t VALUES (1)")
+        async with connector.transaction() as connection:
+            await connection.run("INSERT INTO t VALUES (1)")
         with pytest.raises(KeyError):
-            async with connector.transaction() as session:
-                await session.run("INSERT INTO t VALUES (2)")
+            async with connector.transaction() as connection:
+                await connection.run("INSERT INTO t VALUES (2)")
                 raise KeyError
         assert await connector.run("SELECT a FROM t") == [(1,)]
 
         async def interrupted() -> None:
-            async with connector.transaction() as session:
-                await session.run("INSERT INTO t VALUES (3)")
+            async with connector.transaction() as connection:
+                await connection.run("INSERT INTO t VALUES (3)")
                 await asyncio.sleep(60)
 
         task = asyncio.create_task(interrupted())
@@ -221,7 +221,7 @@ async def test_transaction_commits_or_undoes(empty_database_url: str) -> None:
 
 async def test_busy_pool_answers_in_bounded_time(empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=1, connect_timeout_seconds=0.1) as connector:
-        async with connector.session():
+        async with connector.connection():
             with pytest.raises(DatabaseUnavailable, match="busy"):
                 await connector.run("SELECT 1")
         assert await connector.run("SELECT 1") == [(1,)]
@@ -244,7 +244,7 @@ async def test_a_server_that_never_answers() -> None:
 
 async def test_frozen_server_does_not_hold_up_a_good_connection(cluster, empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=2, connect_timeout_seconds=0.3) as connector:
-        async with connector.session() as good:
+        async with connector.connection() as good:
             os.kill(cluster.postmaster_pid, signal.SIGSTOP)
             try:
                 connecting = asyncio.create_task(connector.run("SELECT 1"))

@@ -36,7 +36,7 @@ def rows_of(world: PostgresWorld, table: str) -> int:
 async def test_what_gathers_during_a_commit_goes_with_the_next_one(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         observer = BatchObserver()
@@ -56,7 +56,7 @@ async def test_what_gathers_during_a_commit_goes_with_the_next_one(
 async def test_the_next_batch_is_on_its_way_before_the_callers_of_the_last_one_are_told(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         seen: list[int] = []
@@ -449,7 +449,7 @@ async def test_a_pace_ends_by_itself(database_url: str, monkeypatch: pytest.Monk
 async def test_taking_over_waits_for_a_write_that_is_under_way(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(1)))

@@ -106,7 +106,7 @@ async def test_the_writer_is_cancelled_and_terminated_again_and_again(database_u
 async def test_a_cancelled_wait_for_a_lock_is_begun_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("persistence.journal_session.LOCK_SECONDS", 60)
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(0)))
@@ -126,7 +126,7 @@ async def test_nothing_of_a_given_up_attempt_comes_to_life_later(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 0.3)
-    monkeypatch.setattr("persistence.journal_session.END_EARLIER_SESSIONS_MS", 100)
+    monkeypatch.setattr("persistence.journal_connection.END_EARLIER_SESSIONS_MS", 100)
     async with postgres_world(database_url) as world:
         story = await begin(world)
         hold = story.hold(0)

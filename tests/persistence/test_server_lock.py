@@ -94,7 +94,7 @@ async def test_a_connection_that_was_given_up_but_lives_on_is_ended(database_url
     async with locks(database_url, 1) as (lock,):
         await lock.take()
         before = await held_by(database_url, lock)
-        unnoticed, lock._session = lock._session, None
+        unnoticed, lock._connection = lock._connection, None
         async with kept(lock):
             assert await held_by(database_url, lock, other_than=before) != before
         assert unnoticed is not None

@@ -16,10 +16,10 @@ from engine.replies import Reply
 from persistence.batch import Batch
 from persistence.columns import numbers
 from persistence.connector import (
+    Connection,
     Connector,
     DatabaseUnavailable,
     LockTimeout,
-    Session,
     StatementRefused,
 )
 from persistence.statements import NOT_OWNED, PREPARATIONS
@@ -70,7 +70,7 @@ class Queued(NamedTuple):
         return self.entry.events[0].screening_id if self.entry.events else None
 
 
-class JournalSession:
+class JournalConnection:
     """A connection that is opened on demand, and again after it was lost.
 
     Args:
@@ -91,36 +91,36 @@ class JournalSession:
         self._connector = connector
         self._encode_reply = encode_reply
         self._name = name
-        self._session: Session | None = None
+        self._connection: Connection | None = None
 
-    async def connect(self) -> Session:
+    async def connect(self) -> Connection:
         """The connection. If it is new, the earlier one has been ended and can write nothing more.
 
         Raises:
             DatabaseUnavailable: it could not be opened.
         """
-        if self._session is not None:
-            return self._session
-        session = await self._connector.dedicated(self._name, self.statement_seconds)
+        if self._connection is not None:
+            return self._connection
+        connection = await self._connector.dedicated(self._name, self.statement_seconds)
         try:
-            ended = await session.run(END_EARLIER_SESSIONS, (END_EARLIER_SESSIONS_MS, self._name))
+            ended = await connection.run(END_EARLIER_SESSIONS, (END_EARLIER_SESSIONS_MS, self._name))
             if (False,) in ended:
                 raise DatabaseUnavailable("An earlier session of the journal has not ended yet")
-            await session.run(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)};{PREPARATIONS}")
+            await connection.run(f"SET lock_timeout = {int(LOCK_SECONDS * 1000)};{PREPARATIONS}")
         except StoreUnavailable as exc:
-            session.close()
+            connection.close()
             raise DatabaseUnavailable(str(exc)) from exc
         except BaseException:
-            session.close()
+            connection.close()
             raise
-        self._session = session
-        return session
+        self._connection = connection
+        return connection
 
     def end(self) -> None:
         """Close the connection, if there is one."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     async def write(self, batch: Sequence[Queued]) -> dict[int, EngineError]:
         """Write the batch in one transaction, without entries of past epochs.
@@ -134,19 +134,19 @@ class JournalSession:
             StoreUnavailable: it may have been written.
             DefectiveStatement: nothing was written; the code or the schema is at fault.
         """
-        session = await self.connect()
+        connection = await self.connect()
         try:
             statements, parameters = self._statements(batch)
-            await session.run(f"BEGIN;{statements}COMMIT", parameters)
+            await connection.run(f"BEGIN;{statements}COMMIT", parameters)
         except LockTimeout:
-            await session.run("ROLLBACK")
+            await connection.run("ROLLBACK")
             raise
         except StatementRefused as refusal:
-            await session.run("ROLLBACK")
-            fenced = await self._fenced(session, batch) if refusal.sqlstate == NOT_OWNED else []
+            await connection.run("ROLLBACK")
+            fenced = await self._fenced(connection, batch) if refusal.sqlstate == NOT_OWNED else []
             if not fenced:
                 raise
-            lost = await self._lost(session, fenced)
+            lost = await self._lost(connection, fenced)
             left_out = {id(queued) for queued in fenced}
             return lost | await self.write([queued for queued in batch if id(queued) not in left_out])
         return {}
@@ -157,19 +157,23 @@ class JournalSession:
         Raises:
             StoreUnavailable: the database did not answer.
         """
-        session = await self.connect()
-        return {blocked for (blocked,) in await session.run(BLOCKED, {"ids": numbers(list(screening_ids))})}
+        connection = await self.connect()
+        return {
+            blocked for (blocked,) in await connection.run(BLOCKED, {"ids": numbers(list(screening_ids))})
+        }
 
-    async def _fenced(self, session: Session, batch: Sequence[Queued]) -> list[Queued]:
+    async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> list[Queued]:
         """Entries of past epochs. Epochs only grow: what is past now is past for ever."""
         screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
-        epochs: dict[int, int] = dict(await session.run(EPOCHS, (numbers(screening_ids),)))
+        epochs: dict[int, int] = dict(await connection.run(EPOCHS, (numbers(screening_ids),)))
         return [queued for queued in batch if not _owned(queued.entry, epochs)]
 
-    async def _lost(self, session: Session, fenced: Sequence[Queued]) -> dict[int, EngineError]:
+    async def _lost(self, connection: Connection, fenced: Sequence[Queued]) -> dict[int, EngineError]:
         """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
         keys = {id(queued): queued.entry.events[0][:3] for queued in fenced}
-        written = await session.run(WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)])
+        written = await connection.run(
+            WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)]
+        )
         return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
 
     def _statements(self, batch: Sequence[Queued]) -> tuple[str, list[str]]:
