@@ -1,1 +1,1 @@
-"""The sockets on which users follow how many tickets of an event are left."""
+"""The WebSockets on which users follow the availability of events."""

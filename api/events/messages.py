@@ -1,8 +1,8 @@
-"""The messages on the sockets of events, as schemas: what AsyncAPI shows and what tests hold us to.
+"""Schemas of the messages on the events WebSocket, for the AsyncAPI document and for tests.
 
-Names, fields and their meaning are those of the guide to the event booking socket, and there is nothing
-beside them but `code` and `eventId` in errors: whoever watches an event learns how many seats are left, never
-whose they are. Outgoing messages are made in `api.events.updates` and `api.events.socket`.
+Messages and fields are those of the event booking guide, plus `code` and `eventId` in errors. They contain
+counts only: clients never learn who holds or has bought what. `api.events.updates` and `api.events.socket`
+build the outgoing messages.
 """
 
 import re
@@ -21,7 +21,7 @@ def _event_id(**options: Any) -> fields.Integer:
     return fields.Integer(
         strict=True,
         validate=validate.Range(1, LARGEST_ID),
-        metadata={"description": "The event, or the screening", "example": _EVENT},
+        metadata={"description": "Id of an event or a screening", "example": _EVENT},
         **options,
     )
 
@@ -36,81 +36,77 @@ def _count(description: str, example: int) -> fields.Integer:
 
 
 def _available() -> fields.Integer:
-    return _count("Seats and places that nobody has reserved or bought", 45)
+    return _count("Seats or tickets neither reserved nor sold", 45)
 
 
-class _Told(Schema):
-    """What all messages of the server have."""
-
-    timestamp = moment("When it took place, in UTC", _AT, required=True)
+class _ServerMessage(Schema):
+    timestamp = moment("When it happened, in UTC", _AT, required=True)
 
 
-class EventConnectionEstablished(_Told):
-    """First message: the client is known."""
+class EventConnectionEstablished(_ServerMessage):
+    """First message: the client is authenticated."""
 
     type = message_type("connection_established")
     clientId = fields.String(
         required=True,
         validate=validate.Regexp(r"ws_[0-9]{13}_[a-z0-9]{6}\Z"),
-        metadata={"description": "Name of this connection", "example": "ws_1699123456789_abc123"},
+        metadata={"description": "Id of this connection", "example": "ws_1699123456789_abc123"},
     )
     eventId = _event_id()
 
 
-class EventSubscribed(_Told):
-    """The client watches an event; its counts follow at once."""
+class EventSubscribed(_ServerMessage):
+    """The client is subscribed to an event; the current counts follow immediately."""
 
     type = message_type("subscribed")
     eventId = _event_id(required=True)
 
 
-class EventUnsubscribed(_Told):
-    """The client watches an event no more."""
+class EventUnsubscribed(_ServerMessage):
+    """The client is no longer subscribed to an event."""
 
     type = message_type("unsubscribed")
     eventId = _event_id(required=True)
 
 
-class EventSeatUpdate(_Told):
-    """How much is left of an event."""
+class EventSeatUpdate(_ServerMessage):
+    """The availability of an event."""
 
     type = message_type("seat_update")
     eventId = _event_id(required=True)
     availableSeats = _available()
-    seatCapacity = _count("Seats and places that there are", 100)
+    seatCapacity = _count("Total number of seats or tickets", 100)
 
 
-class EventBookingCreated(_Told):
-    """Tickets have been sold together. The counts follow."""
+class EventBookingCreated(_ServerMessage):
+    """A booking was made. A `seat_update` follows."""
 
     type = message_type("booking_created")
     eventId = _event_id(required=True)
     availableSeats = _available()
 
 
-class EventBookingCancelled(_Told):
-    """Tickets have been cancelled, or have lapsed unpaid. The counts follow."""
+class EventBookingCancelled(_ServerMessage):
+    """Tickets were cancelled, or lapsed unpaid. A `seat_update` follows."""
 
     type = message_type("booking_cancelled")
     eventId = _event_id(required=True)
     availableSeats = _available()
 
 
-class EventStatistics(_Told):
-    """Who uses the sockets of events."""
+class EventStatistics(_ServerMessage):
+    """Numbers of clients and subscriptions."""
 
     class Numbers(Schema):
-        """How many there are now."""
-
-        totalClients = _count("Clients of the sockets of events", 15)
-        eventSubscriptions = _count("Subscriptions that they have in all", 8)
+        totalClients = _count("Open event sockets", 15)
+        eventSubscriptions = _count("Subscriptions of all event sockets", 8)
 
     type = message_type("stats")
     data = fields.Nested(Numbers, required=True)
 
 
-class EventError(_Told):
-    """A message of the client has had no effect."""
+class EventError(_ServerMessage):
+    """A message of the client had no effect."""
 
     type = message_type("error")
     code = fields.String(
@@ -129,41 +125,41 @@ class EventError(_Told):
                 "unavailable",
             ]
         ),
-        metadata={"description": "Stable, for machines", "example": "malformed_json"},
+        metadata={"description": "Stable and machine-readable", "example": "malformed_json"},
     )
     message = fields.String(required=True, metadata={"example": "Invalid message format"})
     eventId = _event_id()
 
 
-class _Asked(Schema):
-    """Other fields of a client's message are ignored."""
+class _ClientMessage(Schema):
+    """Base of client messages; unknown fields are ignored."""
 
     class Meta:
         unknown = EXCLUDE
 
 
-class SubscribeEvent(_Asked):
-    """Watch an event."""
+class SubscribeEvent(_ClientMessage):
+    """Subscribe to an event."""
 
     type = message_type("subscribe_event")
     eventId = _event_id(required=True)
 
 
-class UnsubscribeEvent(_Asked):
-    """Watch an event no more."""
+class UnsubscribeEvent(_ClientMessage):
+    """Unsubscribe from an event."""
 
     type = message_type("unsubscribe_event")
     eventId = _event_id(required=True)
 
 
-class GetStatistics(_Asked):
-    """Ask who uses the sockets of events."""
+class GetStatistics(_ClientMessage):
+    """Ask for the numbers of clients and subscriptions."""
 
     type = message_type("get_stats")
 
 
-class EventQuery(_Asked):
-    """Query of the sockets of events."""
+class EventQuery(_ClientMessage):
+    """Query parameters of the event sockets."""
 
     token = fields.String(required=True, metadata={"description": "JSON Web Token of the user"})
 
@@ -183,12 +179,13 @@ EVENT_CLIENT_MESSAGES: tuple[type[Schema], ...] = (SubscribeEvent, UnsubscribeEv
 
 
 def event_id_of(message: dict[str, Any]) -> int:
-    """The event that a client's message names.
+    """Return the `eventId` of a client's message.
 
-    Pages often have an id as text, from an address or a form, so its decimal digits are taken as well.
+    Web pages often have the id as a string, from a URL or a form, so a string of decimal digits is accepted
+    too.
 
     Raises:
-        BadMessage: it names none, or what cannot be one.
+        BadMessage: the field is missing or not an id.
     """
     named = message.get("eventId")
     if named is None:
@@ -196,5 +193,5 @@ def event_id_of(message: dict[str, Any]) -> int:
     if isinstance(named, str) and _DECIMAL_ID.fullmatch(named):
         named = int(named)
     if type(named) is not int or not 1 <= named <= LARGEST_ID:
-        raise BadMessage("invalid_event_id", "Invalid eventId: the number of an event is expected")
+        raise BadMessage("invalid_event_id", "Invalid eventId: send the id of an event, a positive integer")
     return named

@@ -1,10 +1,9 @@
-"""`/ws` and `/ws/events/{eventId}`: a socket on which a user follows how much is left of events.
+"""`/ws` and `/ws/events/{eventId}`: the WebSockets on which a user follows the availability of events.
 
-An event is whatever sells seats or places: an event of ticket types, or a screening of a cinema. A client
-subscribes to as many as it is allowed to; whoever connects to one event has subscribed to it by that. Each
-subscription is a place of its own in the audience of that event, and begins with the present counts, so there
-is nothing to resume: a client that comes back subscribes anew. What may be watched is asked of the database
-with every subscription, and an event that is not for the user looks like one that does not exist.
+An event here is an event with ticket types or a cinema screening. A client may subscribe to several; a client
+of `/ws/events/{eventId}` is subscribed to that event from the start. A subscription starts with the current
+counts, so there is nothing to resume: after a reconnect a client subscribes again. Every subscription is
+authorized by the database; an event that the user may not see is reported as not found.
 """
 
 import secrets
@@ -32,23 +31,23 @@ _SUFFIX_LENGTH = 6
 
 
 class TooManySubscriptions(Exception):
-    """The socket watches as many events as it may."""
+    """The socket has reached its limit of subscriptions."""
 
 
 class EventAccess(Protocol):
-    """Knows who may watch which event."""
+    """Authorizes subscriptions."""
 
     async def may_watch(self, event_id: int, user_id: int, *, admin: bool) -> bool:
-        """Whether there is such an event, and the user may know of it."""
+        """Return whether the event exists and the user may see it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventDoor:
-    """What the sockets of this door share beyond what all sockets work with.
+    """State shared by all event sockets.
 
     Attributes:
-        access: says who may watch what.
-        attendance: who watches what.
+        access: authorizes subscriptions.
+        attendance: counts sockets and subscriptions.
     """
 
     access: EventAccess
@@ -56,17 +55,17 @@ class EventDoor:
 
 
 class EventSocket(ClientSocket):
-    """One client that follows events.
+    """A client that follows events.
 
     Args:
-        services: what sockets work with.
-        door: what the sockets of this door share beyond that.
+        services: collaborators of all sockets.
+        door: state shared by all event sockets.
     """
 
     route = "/ws"
     endpoint = "events"
     refusals = (
-        # The guide to this socket spells these two differently from ours.
+        # The guide capitalizes these two reasons differently from the other endpoints.
         (NoToken, Farewell(POLICY_VIOLATION, "Authentication Required")),
         (InvalidToken, Farewell(POLICY_VIOLATION, "Invalid Token")),
         (ScreeningNotFound, Farewell(4404, "Event not found")),
@@ -84,11 +83,10 @@ class EventSocket(ClientSocket):
         self._watchers: dict[int, Watcher] = {}
 
     async def enter(self, opening: Opening) -> None:
-        """Admit the client."""
         self.send_message(**self._established(opening), timestamp=self.timestamp())
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
-        """Answer one of the four messages that the guide has for clients."""
+        """Handle one of the guide's four client messages."""
         match message["type"]:
             case "subscribe_event":
                 return self._subscribe(event_id_of(message))
@@ -103,14 +101,14 @@ class EventSocket(ClientSocket):
         return None
 
     def depart(self) -> None:
-        """Watch nothing any more."""
+        """End all subscriptions."""
         for event_id in tuple(self._watchers):
             self._unwatch(event_id)
         if self.admitted:
             self._door.attendance.clients -= 1
 
     def _established(self, opening: Opening) -> dict[str, Any]:
-        """Admit the client. Returns the message that tells it."""
+        """Admit the client and return its `connection_established` message."""
         self._identity = self.authenticate(opening)
         self.admit(holder_of(self._identity.user_id), self._identity)
         self._door.attendance.clients += 1
@@ -121,13 +119,17 @@ class EventSocket(ClientSocket):
     # Subscriptions
 
     async def _subscribe(self, event_id: int) -> None:
-        """Watch an event and say so, or say why not. Where it is refused the event is not watched, even if
-        it was before: who may watch it is asked every time."""
+        """Subscribe to an event, or send an error.
+
+        A refusal also ends an earlier subscription to the event, because the user's access may have changed.
+        """
         try:
             await self._watch(event_id, {"type": "subscribed", "eventId": event_id})
         except TooManySubscriptions:
             limit = self.services.limits.socket_subscriptions_limit
-            self._refuse(event_id, "too_many_subscriptions", f"At most {limit} events can be watched")
+            self._refuse(
+                event_id, "too_many_subscriptions", f"Unsubscribe from an event first; the limit is {limit}"
+            )
         except ScreeningNotFound:
             self._refuse(event_id, "event_not_found", "Event not found")
         except EngineError:
@@ -145,16 +147,16 @@ class EventSocket(ClientSocket):
         self.send_refusal(code, reason, eventId=event_id)
 
     async def _watch(self, event_id: int, confirmation: dict[str, Any]) -> None:
-        """Confirm that an event is watched, send its present counts, and have every change follow.
+        """Start or renew a subscription: send `confirmation` and the current counts, then all changes.
 
         Args:
             event_id: the event.
-            confirmation: what is sent once it is certain that the event may be watched.
+            confirmation: sent once the subscription is authorized.
 
         Raises:
-            TooManySubscriptions: so many are watched already.
-            ScreeningNotFound: there is no such event, or none that the user may know of.
-            EngineError: it cannot be said now.
+            TooManySubscriptions: the socket has reached its limit.
+            ScreeningNotFound: the event does not exist or the user may not see it.
+            EngineError: the engine or the database is unavailable.
         """
         limit = self.services.limits.socket_subscriptions_limit
         if event_id not in self._watchers and len(self._watchers) >= limit:
@@ -162,7 +164,7 @@ class EventSocket(ClientSocket):
         user_id, admin = self._identity.user_id, self._identity.admin
         if not await self.in_time(self._door.access.may_watch(event_id, user_id, admin=admin)):
             raise ScreeningNotFound(event_id)
-        # A client that has gone meanwhile departs when this has returned: nothing is read until then.
+        # If the client disconnects meanwhile, `depart` is only called after this coroutine is done.
         watcher = self._watchers.get(event_id) or self._joined(event_id)
         watcher.hold_back()
         stock: Stock = await self.in_time(self.services.screenings.ask(ReadStock(event_id)))
@@ -180,7 +182,7 @@ class EventSocket(ClientSocket):
         return watcher
 
     def _unwatch(self, event_id: int) -> None:
-        """End a subscription, if there is one."""
+        """End a subscription. Does nothing if there is none."""
         watcher = self._watchers.pop(event_id, None)
         if watcher is not None:
             self.services.feed.leave(watcher)
@@ -196,7 +198,7 @@ class EventSocket(ClientSocket):
 
 
 class OneEventSocket(EventSocket):
-    """One client that was connected to an event by its path; it may subscribe to others as well."""
+    """A client that is subscribed to the event in its path; it may subscribe to others as well."""
 
     route = "/ws/events/{eventId}"
 

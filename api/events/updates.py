@@ -1,7 +1,7 @@
-"""Changes of a screening in the words of the event socket: how much is left, and that somebody has bought.
+"""Encodes changes for the event socket: availability, bookings and cancellations.
 
-Everybody who watches an event gets the same bytes, made once for each update of the feed. Every booking is
-told by itself with the count it left; the counts after all changes of a batch end it.
+All watchers of an event get the same bytes, encoded once per update of the feed. Every booking has its own
+message with the count after it; a batch ends with the counts after all its changes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,28 +22,28 @@ _BOOKING_TYPES: Mapping[str, str] = {
 }
 
 _UNCOUNTED = frozenset({HoldsExtended.kind, TicketsConfirmed.kind})
-"""Causes of changes that leave as many seats available as there were."""
+"""Causes of changes that do not affect availability."""
 
 
 class EventUpdates:
-    """Some changes of an event, as the same frames for everybody. Fits `api.ws.feed.Wording`.
+    """Changes of an event, encoded the same for all watchers. Implements `api.ws.feed.Wording`.
 
     Args:
-        batches: oldest first.
+        batches: the changes, oldest first.
     """
 
     __slots__ = ("_frames",)
 
     def __init__(self, batches: Sequence[Batch]) -> None:
-        frames = [frame for batch in batches for frame in _told(batch)]
+        frames = [frame for batch in batches for frame in _frames_of(batch)]
         self._frames = Frames(b"".join(frames), len(frames))
 
     def frames(self, holder: str) -> Frames:
-        """The frames for any watcher."""
+        """Return the frames, the same for every watcher."""
         return self._frames
 
 
-def _told(changes: Batch) -> Iterator[bytes]:
+def _frames_of(changes: Batch) -> Iterator[bytes]:
     for change in changes:
         if change.cause in _BOOKING_TYPES:
             yield _booking_frame(change)
@@ -52,11 +52,11 @@ def _told(changes: Batch) -> Iterator[bytes]:
 
 
 def counts_frame(counted: SeatsChanged | Stock, at: float) -> bytes:
-    """A `seat_update`.
+    """Encode a `seat_update`.
 
     Args:
-        counted: what says how much there is.
-        at: since when it is true, in seconds since the epoch.
+        counted: has the counts.
+        at: time of the counts, in seconds since the epoch.
     """
     message = {
         "type": "seat_update",

@@ -1,1 +1,1 @@
-"""The sockets and pages of rooms, in which clients select seats and see others select."""
+"""The rooms WebSocket, on which clients select seats and see each other's selections, and its HTTP pages."""

@@ -1,10 +1,9 @@
-"""The names under which clients of the rooms socket are known to each other: one socket each.
+"""The `client_id`s of the rooms WebSocket, each used by one socket at a time.
 
-A guest's `client_id` is the only proof of whose seats are whose, and everybody in a room sees it. So while a
-guest's socket is open, no other may use its id. After it has closed, the id stays reserved for as long as the
-seats may be held: for the same user, or for the network that the socket came from. A user is known by a
-token, so a user's next socket takes the id over at once: phones change networks, and the server notices only
-much later that the old connection is dead.
+A guest's `client_id` is the only proof of ownership of seats, and everybody in a room sees it. So while a
+guest's socket is open, no other socket may use its id. After it has closed, the id stays reserved for the
+same network or user as long as its seats may be held. A user is authenticated by a token, so a user's new
+socket takes the id over immediately: phones change networks, and dead connections are noticed late.
 """
 
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from engine.guards import attempt
 
 
 class ClientIdInUse(Exception):
-    """The id belongs to somebody else, or to another open socket."""
+    """The id belongs to another client, or to another open socket."""
 
 
 class Claim(NamedTuple):
@@ -22,9 +21,9 @@ class Claim(NamedTuple):
 
     Attributes:
         client_id: the id.
-        owners: who may use the id again later: the network, and the user if there is one.
-        user: who may take the id over while it is in use; None for a guest.
-        taken_over: called when that happens.
+        owners: who may use the id after this socket: the network, and the user if there is one.
+        user: user who may take the id over while it is in use; None for a guest.
+        taken_over: called when the id is taken over.
     """
 
     client_id: str
@@ -34,12 +33,12 @@ class Claim(NamedTuple):
 
 
 class ClientIds:
-    """Who has which id.
+    """The ids in use, and those reserved for their last owners.
 
     Args:
-        now: the time, in seconds.
-        kept_seconds: how long an id belongs to whoever had it last.
-        kept_limit: ids that are kept; beyond it the one that was left first is given up.
+        now: returns the time in seconds.
+        kept_seconds: how long an id stays reserved after its socket has closed.
+        kept_limit: most reserved ids; beyond it the oldest is released.
     """
 
     def __init__(self, now: Callable[[], float], kept_seconds: float, kept_limit: int = 100_000) -> None:
@@ -47,27 +46,28 @@ class ClientIds:
         self._kept_seconds = kept_seconds
         self._kept_limit = kept_limit
         self._claims: dict[str, Claim] = {}
-        # In the order in which they were left, so the first is the first to be forgotten.
+        # Reserved ids, in the order in which their reservations end.
         self._left: dict[str, tuple[frozenset[str], float]] = {}
 
     def __len__(self) -> int:
-        """How many are in use."""
+        """Return the number of ids in use."""
         return len(self._claims)
 
     def take(self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]) -> Claim:
-        """Use an id until it is left, or taken over by the same user.
+        """Claim an id, until `leave` is called or the same user takes it over.
 
         Args:
             client_id: the id.
-            network: where the client comes from.
-            user: who it is, by its token; None for a guest.
-            taken_over: called when another socket of the user takes the id; then it need not be left.
+            network: network of the client.
+            user: user of the client's token; None for a guest.
+            taken_over: called when another socket of the user takes the id over; `leave` need not be called
+                then.
 
         Returns:
-            What to give to `leave`.
+            The claim, to be passed to `leave`.
 
         Raises:
-            ClientIdInUse: it cannot be had.
+            ClientIdInUse: the id belongs to another client or open socket.
         """
         self._forget()
         claim = Claim(client_id, frozenset({network, user} if user else {network}), user, taken_over)
@@ -85,7 +85,7 @@ class ClientIds:
         return claim
 
     def leave(self, claim: Claim) -> None:
-        """Use an id no longer. Does nothing if it has been taken over."""
+        """Release a claim. Does nothing if the id has been taken over."""
         if self._claims.get(claim.client_id) is claim:
             del self._claims[claim.client_id]
             self._left[claim.client_id] = claim.owners, self._now() + self._kept_seconds

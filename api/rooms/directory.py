@@ -1,8 +1,7 @@
-"""Finds rooms by their names: `funcion_123` is screening 123, every other name a free room.
+"""Finds rooms by name: `funcion_123` is screening 123, any other name is a free room.
 
-What a room is called and what its seats are called is known here and nowhere in the engine, to which a room
-is a screening like any other. Free rooms are made by being named, and forgotten when they have been empty for
-long.
+To the engine a room is a screening like any other; only this package knows the names of rooms and their
+seats. Free rooms are created on first use, and deleted when they have been unused for long.
 """
 
 import re
@@ -34,7 +33,7 @@ _ROOM_BYTES = 1024
 
 
 class NoSuchRoom(NotFound):
-    """There is no room of this name."""
+    """No room has this name."""
 
     code = "room_not_found"
 
@@ -43,38 +42,38 @@ class NoSuchRoom(NotFound):
 
 
 class FreeRooms(Protocol):
-    """Free rooms as they are stored (`persistence.free_rooms`)."""
+    """Stores free rooms; `persistence.free_rooms` documents it."""
 
     async def find(self, name: str) -> int | None:
-        """The id of a room, if there is one of this name."""
+        """Return the id of a room, None if there is no such room."""
 
     async def use(self, name: str) -> int | None:
-        """As `find`; from now on the room counts as used."""
+        """Return the id like `find`, and mark the room as used now."""
 
     async def make(self, name: str) -> int:
-        """The id of a room that is made if it is not there, or RoomLimitReached."""
+        """Create a room unless it exists, and return its id. Raises RoomLimitReached."""
 
     async def touch(self, room_ids: Sequence[int]) -> None:
-        """Count rooms as used now."""
+        """Mark rooms as used now."""
 
     async def idle(self) -> Sequence[tuple[int, str]]:
-        """Ids and names of some rooms that nobody has used for long."""
+        """Return ids and names of some rooms that have been unused for long."""
 
     async def forget(self, room_id: int) -> bool:
-        """Delete a room, if it is idle still."""
+        """Delete a room if it is still idle. Returns whether it was deleted."""
 
 
 class Room:
-    """A room that has been found.
+    """A room.
 
     Args:
-        name: of the room.
-        screening_id: what it is to the engine.
-        aliases: how holders are called who are not to be named.
-        free: whether its seats are whatever they are called.
+        name: name of the room.
+        screening_id: id of the room's screening in the engine.
+        aliases: names for holders who stay anonymous.
+        free: whether any seat name is valid; otherwise seats are those of the screening's layout.
 
     Attributes:
-        wording: how changes in it are told.
+        wording: encodes changes for the feed.
     """
 
     __slots__ = ("_names", "aliases", "free", "name", "screening_id", "wording")
@@ -88,10 +87,10 @@ class Room:
         self._names: SeatNames | None = None
 
     def learn(self, seat_map: SeatMap) -> None:
-        """Take note of what the seats are called.
+        """Load the names of the seats.
 
         Raises:
-            NoSuchRoom: the screening is none of a room.
+            NoSuchRoom: the screening has no room with seats.
         """
         if self.free:
             return
@@ -100,26 +99,26 @@ class Room:
         self._names = seat_names(seat_map.layout)
 
     def seat_id(self, name: str) -> int | None:
-        """The seat of a name; None if there is none, or none that has been learnt of."""
+        """Return the id of a seat; None if there is no such seat or the names are not loaded yet."""
         if self.free:
             return named_seat_id(name) if FREE_SEAT_NAME.fullmatch(name) else None
         return self._names.ids.get(name) if self._names else None
 
     def seat_name(self, seat_id: int, note: SelectionNote | None) -> str | None:
-        """What a seat is called; None if that is not known."""
+        """Return the name of a seat; None if it is unknown."""
         if self.free:
             return note.seat if note else None
         return self._names.names.get(seat_id) if self._names else None
 
 
 class RoomDirectory:
-    """All rooms.
+    """Finds, creates and deletes rooms, and caches those in use.
 
     Args:
         screenings: the engine.
-        free_rooms: free rooms as they are stored.
-        watched: how many watch each screening that anybody watches.
-        made: bounds how many free rooms one address may make.
+        free_rooms: stores free rooms.
+        watched: returns the number of watchers by screening.
+        made: limits the free rooms created per IP address.
     """
 
     def __init__(
@@ -138,48 +137,50 @@ class RoomDirectory:
         self._listed: RecentlyUsed[int, tuple[tuple[int, int], Frames]] = RecentlyUsed(_REMEMBERED_BYTES)
 
     def known(self, name: str) -> Room | None:
-        """A room that has been found before, and is remembered."""
+        """Return a room from the cache."""
         return self._rooms.get(name)
 
     async def find(self, name: str) -> Room | None:
-        """A room, if there is one of this name. Of a screening it is not said whether there is one.
+        """Return a room; None if there is no free room of this name.
+
+        For `funcion_…` this does not check that the screening exists.
 
         Raises:
-            NoSuchRoom: no room can have this name.
+            NoSuchRoom: the name is invalid.
             StoreUnavailable: the database cannot be reached.
         """
-        room = self._remembered(name)
+        room = self._without_lookup(name)
         if room is None and (room_id := await self._free_rooms.find(name)) is not None:
-            room = self._remember(name, room_id, free=True)
+            room = self._cache(name, room_id, free=True)
         return room
 
     async def open(self, name: str, address: str) -> Room:
-        """A room, made if it is a free one and not there.
+        """Return a room; a free room is created if it does not exist.
 
         Args:
-            name: of the room.
-            address: who wants it, for the bound on how many he may make.
+            name: name of the room.
+            address: address of the client, for the limit on created rooms.
 
         Raises:
-            NoSuchRoom: no room can have this name.
-            RoomLimitReached, TooManyAttempts: it is not there, and cannot be made.
+            NoSuchRoom: the name is invalid.
+            RoomLimitReached, TooManyAttempts: the room does not exist and a limit prevents its creation.
             StoreUnavailable: the database cannot be reached.
         """
-        room = self._remembered(name)
+        room = self._without_lookup(name)
         if room is None:
             room_id = await self._free_rooms.use(name)
             if room_id is None:
                 self._made.attempt(address)
                 room_id = await self._free_rooms.make(name)
-            room = self._remember(name, room_id, free=True)
+            room = self._cache(name, room_id, free=True)
         return room
 
     async def read(self, room: Room) -> SeatMap:
-        """The seats of a room as they are.
+        """Return the current seats of a room.
 
         Raises:
-            NoSuchRoom: it is not there, or no longer.
-            EngineError: they cannot be read now.
+            NoSuchRoom: the room's screening does not exist.
+            EngineError: the engine or the database is unavailable.
         """
         try:
             seat_map: SeatMap = await self._screenings.ask(ReadSeats(room.screening_id))
@@ -190,11 +191,11 @@ class RoomDirectory:
         return seat_map
 
     def current_selections(self, room: Room, seat_map: SeatMap) -> Frames:
-        """All seats of a room that are taken, made once for everybody who joins before the next change.
+        """Return the `current_selections` message, cached until the next change of the room.
 
         Args:
             room: the room.
-            seat_map: its seats, as they were read.
+            seat_map: its current seats.
         """
         version = seat_map.epoch, seat_map.seq
         known = self._listed.get(room.screening_id)
@@ -206,38 +207,38 @@ class RoomDirectory:
         return frames
 
     def forget(self, name: str) -> None:
-        """Look a room up anew the next time, since it turned out to be gone."""
+        """Remove a room from the cache, because it no longer exists."""
         self._rooms.discard(name)
 
     async def forget_idle(self) -> int:
-        """Delete free rooms that nobody has needed for long. Returns how many.
+        """Delete free rooms that have been unused for long. Returns their number.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         await self._free_rooms.touch(tuple(self._watched()))
-        forgotten = 0
+        deleted = 0
         for room_id, name in await self._free_rooms.idle():
             self.forget(name)
-            forgotten += await self._screenings.change(room_id, partial(self._forget_unwatched, room_id))
-        return forgotten
+            deleted += await self._screenings.change(room_id, partial(self._delete_unwatched, room_id))
+        return deleted
 
-    async def _forget_unwatched(self, room_id: int) -> bool:
+    async def _delete_unwatched(self, room_id: int) -> bool:
         return room_id not in self._watched() and await self._free_rooms.forget(room_id)
 
-    def _remembered(self, name: str) -> Room | None:
-        """A room that needs no looking up."""
+    def _without_lookup(self, name: str) -> Room | None:
+        """Return a cached room or the room of a screening; None if the database must be asked."""
         if not ROOM_NAME.fullmatch(name):
             raise NoSuchRoom
         room = self._rooms.get(name)
         if room is None and (of_screening := _OF_SCREENING.fullmatch(name)):
             if not _CANONICAL_ID.fullmatch(of_screening[1]):
                 raise NoSuchRoom
-            room = self._remember(name, int(of_screening[1]), free=False)
+            room = self._cache(name, int(of_screening[1]), free=False)
         return room
 
-    def _remember(self, name: str, screening_id: int, *, free: bool) -> Room:
-        """The same object for everybody who comes to the room, so that what is told is made once."""
+    def _cache(self, name: str, screening_id: int, *, free: bool) -> Room:
+        """Return the cached room. Sharing one object lets its watchers share encoded updates."""
         room = self._rooms.get(name)
         if room is None or room.screening_id != screening_id:
             room = Room(name, screening_id, self._aliases, free=free)

@@ -1,6 +1,6 @@
-"""The messages on the rooms socket: what AsyncAPI shows, what tests hold us to, and how a client's are read.
+"""Schemas of the messages on the rooms WebSocket, and parsing of their fields.
 
-Names and fields are those of the rooms guide; `error` and `seat_booked` are ours (docs/websocket.md).
+Messages and fields are those of the rooms guide, except `error` and `seat_booked` (docs/websocket.md).
 """
 
 from typing import Any
@@ -20,7 +20,10 @@ _AT, _UNTIL = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
 def _room(**options: Any) -> fields.String:
     return fields.String(
         validate=validate.Regexp(rf"^{ROOM_NAME.pattern}$"),
-        metadata={"description": "`funcion_` and a screening's id, or any other name", "example": _ROOM},
+        metadata={
+            "description": "`funcion_` followed by a screening's id, or any other name",
+            "example": _ROOM,
+        },
         **options,
     )
 
@@ -28,7 +31,7 @@ def _room(**options: Any) -> fields.String:
 def _seat(**options: Any) -> fields.String:
     return fields.String(
         validate=validate.Length(1, _SEAT_NAME_CHARACTERS),
-        metadata={"description": "Row and number; in a free room any name", "example": _SEAT},
+        metadata={"description": "Row and seat number; in a free room any name", "example": _SEAT},
         **options,
     )
 
@@ -37,7 +40,7 @@ def _client() -> fields.String:
     return fields.String(
         required=True,
         metadata={
-            "description": "Who did it; an alias that begins with ~ for other doors",
+            "description": "Id of the client; an alias starting with ~ if the seat was taken elsewhere",
             "example": _CLIENT,
         },
     )
@@ -46,7 +49,7 @@ def _client() -> fields.String:
 def _user_info(**options: Any) -> fields.Dict:
     return fields.Dict(
         keys=fields.String(),
-        metadata={"description": "What the client told about its user, as plain text", "example": _USER_INFO},
+        metadata={"description": "User data sent by the client, as plain text", "example": _USER_INFO},
         **options,
     )
 
@@ -59,19 +62,19 @@ class _RoomCommand(Schema):
 
 
 class JoinRoom(_RoomCommand):
-    """Be told what happens in a room; a free room is made if it is not there."""
+    """Receive the messages of a room. A free room is created if it does not exist."""
 
     type = message_type("join_room")
 
 
 class LeaveRoom(_RoomCommand):
-    """Be told no longer. Selected seats stay selected."""
+    """Stop receiving the messages of a room. Selected seats stay selected."""
 
     type = message_type("leave_room")
 
 
 class SelectSeat(_RoomCommand):
-    """Select a seat for a while. A seat of one's own stays as it is."""
+    """Select a seat until it expires. Selecting one's own seat again changes nothing."""
 
     type = message_type("select_seat")
     seat_id = _seat(required=True)
@@ -79,14 +82,14 @@ class SelectSeat(_RoomCommand):
 
 
 class ReleaseSeat(_RoomCommand):
-    """Give a seat of one's own back."""
+    """Release one's own seat."""
 
     type = message_type("release_seat")
     seat_id = _seat(required=True)
 
 
 class RoomJoined(Schema):
-    """The client is in the room; `current_selections` follows."""
+    """The client has joined the room; `current_selections` follows."""
 
     type = message_type("room_joined")
     room_id = _room(required=True)
@@ -94,7 +97,7 @@ class RoomJoined(Schema):
 
 
 class RoomLeft(Schema):
-    """The client is in the room no longer."""
+    """The client has left the room."""
 
     type = message_type("room_left")
     room_id = _room(required=True)
@@ -102,29 +105,31 @@ class RoomLeft(Schema):
 
 
 class Selection(Schema):
-    """A seat that is taken."""
+    """A selected or sold seat."""
 
     client_id = _client()
     seat_id = _seat(required=True)
     room_id = _room(required=True)
     user_info = _user_info(required=True)
-    timestamp = moment("Since when; null where that is not told", _AT, required=True, allow_none=True)
-    expires_at = moment("Until when; null for a seat that is sold", _UNTIL, required=True, allow_none=True)
+    timestamp = moment("When the seat was selected, if known", _AT, required=True, allow_none=True)
+    expires_at = moment(
+        "When the selection expires; null for a sold seat", _UNTIL, required=True, allow_none=True
+    )
     status = fields.String(
         validate=validate.Equal("booked"),
-        metadata={"description": "Only of a seat that is sold", "example": "booked"},
+        metadata={"description": "Present if the seat is sold", "example": "booked"},
     )
 
 
 class CurrentSelections(Schema):
-    """All seats of the room that are taken."""
+    """All selected and sold seats of the room."""
 
     type = message_type("current_selections")
     selections = fields.List(fields.Nested(Selection), required=True)
 
 
 class SeatSelected(Schema):
-    """A seat was selected. Who selected it is answered without `user_info`."""
+    """A seat was selected. The response to the client that selected it has no `user_info`."""
 
     type = message_type("seat_selected")
     seat_id = _seat(required=True)
@@ -134,7 +139,7 @@ class SeatSelected(Schema):
 
 
 class SeatReleased(Schema):
-    """A seat is free: it was given back, its time is over, or its ticket was cancelled."""
+    """A seat is available again: it was released, its selection expired, or its ticket was cancelled."""
 
     type = message_type("seat_released")
     seat_id = _seat(required=True)
@@ -143,7 +148,7 @@ class SeatReleased(Schema):
 
 
 class SeatBooked(Schema):
-    """A seat was sold, through another door."""
+    """A seat was sold, through another API."""
 
     type = message_type("seat_booked")
     seat_id = _seat(required=True)
@@ -152,25 +157,25 @@ class SeatBooked(Schema):
 
 
 class RoomError(Schema):
-    """A message has had no effect."""
+    """A message had no effect."""
 
     type = message_type("error")
     code = fields.String(required=True, metadata={"example": "seats_unavailable"})
-    message = fields.String(required=True, metadata={"example": "Seat A1 is selected by somebody else"})
+    message = fields.String(required=True, metadata={"example": "Seat A1 is selected by another client"})
     timestamp = moment("The server's time", _AT, required=True)
     room_id = _room()
     seat_id = _seat()
 
 
 class RoomQuery(Schema):
-    """Query of `/ws/{client_id}`."""
+    """Query parameters of `/ws/{client_id}`."""
 
     class Meta:
         unknown = EXCLUDE
 
     token = fields.String(
         metadata={
-            "description": "JSON Web Token of the user whose the seats are to be; else they are a guest's"
+            "description": "JSON Web Token of the user who selects seats; without it the client is a guest"
         }
     )
 
@@ -188,24 +193,26 @@ ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (JoinRoom, LeaveRoom, SelectSea
 
 
 def room_of(message: dict[str, Any]) -> str:
-    """The room that a client's message names.
+    """Return the `room_id` of a client's message.
 
     Raises:
-        BadMessage: it names none.
+        BadMessage: the field is missing or invalid.
     """
     room = message.get("room_id")
     if not isinstance(room, str) or not ROOM_NAME.fullmatch(room):
-        raise BadMessage("invalid_message", "room_id is 1 to 64 letters, digits or characters of _.:-")
+        raise BadMessage("invalid_message", "room_id must be 1 to 64 letters, digits or characters of _.:-")
     return room
 
 
 def seat_of(message: dict[str, Any]) -> str:
-    """The seat that a client's message names.
+    """Return the `seat_id` of a client's message.
 
     Raises:
-        BadMessage: it names none.
+        BadMessage: the field is missing or invalid.
     """
     seat = message.get("seat_id")
     if not isinstance(seat, str) or not 0 < len(seat) <= _SEAT_NAME_CHARACTERS or plain_text(seat) != seat:
-        raise BadMessage("invalid_message", f"seat_id is 1 to {_SEAT_NAME_CHARACTERS} characters of text")
+        raise BadMessage(
+            "invalid_message", f"seat_id must be 1 to {_SEAT_NAME_CHARACTERS} characters of plain text"
+        )
     return seat

@@ -1,7 +1,7 @@
-"""What is kept with a seat that was selected in a room: who selected it, and what others may know of him.
+"""Notes stored with seats that were selected in a room: the client's id and its public user data.
 
-The note stands with the hold, so it survives a restart with it. A seat that was taken through another door
-has none; then others see a name that tells such owners apart and nothing else.
+The note is stored with the hold, so it survives a restart. Seats taken through another API have no note;
+clients then see an alias instead, which tells holders apart but does not identify them.
 """
 
 import secrets
@@ -16,7 +16,7 @@ from api.rooms.plain_text import plain_text
 from api.ws.messages import BadMessage
 
 ANOTHER_DOOR = "~box_office"
-"""Stands where a `client_id` is expected and nobody is to be named. No client can have it for its own."""
+"""The `client_id` shown for a seat without a holder. No client can have this id."""
 
 _KEYS_LIMIT = 10
 _KEY_CHARACTERS = 40
@@ -25,12 +25,12 @@ _ALIAS_BYTES = 8
 
 
 class SelectionNote(NamedTuple):
-    """What is kept with a selected seat.
+    """The data stored with a selected seat.
 
     Attributes:
         seat: the seat's name in its room.
-        client_id: who selected it.
-        user_info: what the client wants others to know.
+        client_id: id of the client that selected it.
+        user_info: user data that the client shares with others.
     """
 
     seat: str
@@ -38,13 +38,13 @@ class SelectionNote(NamedTuple):
     user_info: Mapping[str, Any]
 
     def encoded(self) -> str:
-        """As it is kept."""
+        """Return the note as stored."""
         kept = {"seat": self.seat, "client_id": self.client_id, "user_info": self.user_info}
         return orjson.dumps(kept).decode()
 
 
 def note_of(kept: str | None) -> SelectionNote | None:
-    """What was kept with a hold, if it was made in a room: other doors keep other things."""
+    """Parse a hold's note; None if the hold was not made in a room (other APIs store other notes)."""
     if kept is None:
         return None
     try:
@@ -54,39 +54,42 @@ def note_of(kept: str | None) -> SelectionNote | None:
 
 
 class Aliases:
-    """Names for holders whose own are not for everybody: the same for the same holder, while we run."""
+    """Aliases for holders whose identity is private; stable per holder until the server restarts."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
         self.of = lru_cache(maxsize=_REMEMBERED_ALIASES)(self._of)
 
     def _of(self, holder: str | None) -> str:
-        """The alias of a holder."""
         if holder is None:
             return ANOTHER_DOOR
         return "~" + blake2b(holder.encode(), key=self._key, digest_size=_ALIAS_BYTES).hexdigest()
 
 
 def harmless_user_info(given: object, limit_bytes: int) -> dict[str, Any]:
-    """What a client says about its user, fit for others' eyes.
+    """Validate and sanitize a client's `user_info`, which other clients see.
 
     Args:
-        given: a flat object, in which texts are made plain, or nothing.
-        limit_bytes: its length as JSON.
+        given: a flat object, whose strings are converted to plain text; None for an empty one.
+        limit_bytes: largest size as JSON.
 
     Raises:
-        BadMessage: it is something else, or too much.
+        BadMessage: it is not a flat object, or too large.
     """
     if given is None:
         return {}
     if not isinstance(given, dict) or len(given) > _KEYS_LIMIT:
-        raise BadMessage("invalid_user_info", f"user_info is an object of at most {_KEYS_LIMIT} values")
+        raise BadMessage(
+            "invalid_user_info", f"user_info must be an object with at most {_KEYS_LIMIT} fields"
+        )
     info: dict[str, Any] = {}
     for key, value in given.items():
         if isinstance(value, dict | list):
             raise BadMessage("invalid_user_info", "user_info must not contain objects or lists")
         if len(key) > _KEY_CHARACTERS:
-            raise BadMessage("invalid_user_info", f"Names in user_info have {_KEY_CHARACTERS} characters")
+            raise BadMessage(
+                "invalid_user_info", f"Field names in user_info must not exceed {_KEY_CHARACTERS} characters"
+            )
         info[plain_text(key)] = plain_text(value) if isinstance(value, str) else value
     if len(orjson.dumps(info)) > limit_bytes:
         raise BadMessage("invalid_user_info", f"user_info must not exceed {limit_bytes} bytes")

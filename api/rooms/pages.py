@@ -1,4 +1,4 @@
-"""What the rooms guide reads over HTTP: a sign of life, numbers, and the selections of a room."""
+"""The HTTP endpoints of the rooms guide: health, statistics, and the selections of a room."""
 
 from marshmallow import Schema, fields, validate
 
@@ -11,8 +11,6 @@ room_pages = Resource("", tag="Live selections")
 
 
 class Healthy(Schema):
-    """A sign of life."""
-
     status = fields.String(required=True, validate=validate.Equal("healthy"))
     timestamp = fields.AwareDateTime(
         format="iso", required=True, metadata={"description": "The server's time"}
@@ -21,20 +19,20 @@ class Healthy(Schema):
 
 @room_pages.get("/health", access=Access.PUBLIC, answers=Healthy)
 async def rooms_health(call: Call) -> Document:
-    """Whether the process is alive, where clients of rooms look for it."""
+    """Check that the process is alive, at the path of the rooms guide."""
     return {"status": "healthy", "timestamp": timestamp(call.services.clock.now())}
 
 
 class RoomStatistics(Schema):
-    """Numbers of the rooms."""
-
     connections = fields.Integer(
-        required=True, metadata={"description": "Sockets that are open at `/ws/{client_id}`", "example": 42}
+        required=True, metadata={"description": "Open sockets at `/ws/{client_id}`", "example": 42}
     )
-    rooms = fields.Integer(required=True, metadata={"description": "Rooms that somebody is in", "example": 3})
+    rooms = fields.Integer(
+        required=True, metadata={"description": "Rooms with at least one client", "example": 3}
+    )
     selections = fields.Integer(
         required=True,
-        metadata={"description": "Seats and places held now, through whichever door", "example": 17},
+        metadata={"description": "Seats and tickets currently held, through any API", "example": 17},
     )
     timestamp = fields.AwareDateTime(
         format="iso", required=True, metadata={"description": "The server's time"}
@@ -43,7 +41,7 @@ class RoomStatistics(Schema):
 
 @room_pages.get("/stats", access=Access.PUBLIC, answers=RoomStatistics)
 async def room_statistics(call: Call) -> Document:
-    """How many clients are in how many rooms, and how much is held."""
+    """Get the numbers of clients, occupied rooms and held seats."""
     services = call.services
     return {
         "connections": services.rooms.client_count,
@@ -54,8 +52,6 @@ async def room_statistics(call: Call) -> Document:
 
 
 class RoomSelections(Schema):
-    """The seats of a room that are taken."""
-
     room_id = fields.String(required=True, metadata={"example": "funcion_123"})
     selections = fields.List(fields.Nested(Selection), required=True)
 
@@ -67,9 +63,9 @@ class RoomSelections(Schema):
     refusals=(NoSuchRoom,),
 )
 async def room_selections(call: Call, room_id: str) -> Answer:
-    """The seats of a room that are taken, as `current_selections` lists them.
+    """List the selected and sold seats of a room, as in `current_selections`.
 
-    A room that does not exist has none; only what can be no room's name is not found. Reading makes no room.
+    A room that does not exist has an empty list and is not created; only an invalid room name is not found.
     """
     listed = await call.services.rooms.selections(room_id)
     return Answer.of({"room_id": room_id, "selections": listed})

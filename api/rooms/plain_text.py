@@ -1,12 +1,12 @@
-"""Text from strangers that others see, made safe to put into a page as HTML.
+"""Sanitizes text from one client that other clients insert into web pages.
 
-The rooms guide's own client writes what it receives into `innerHTML`. Escaping would show `&amp;` to every
-client that does not, so whatever could begin a tag is removed instead: whole tags, then angle brackets.
-Straight quotes become typographic ones, so that the text cannot end the quoted attribute it stands in.
-Control characters go too, and those that change the direction of the text around them.
+The rooms guide's own client writes received text into `innerHTML`. Escaping would show `&amp;` in clients
+that do not, so markup is removed instead: whole tags, then angle brackets. Straight quotes become typographic
+ones, so that the text cannot end a quoted attribute. Control characters and characters that change the text
+direction are removed.
 
-The result is safe as the content of an element and as the value of a quoted attribute. It is not safe where a
-browser runs or loads what it finds: in scripts, styles, event handlers and URLs.
+The result is safe as element content and in quoted attributes. It is not safe where a browser executes or
+loads text: in scripts, styles, event handlers and URLs.
 """
 
 import re
@@ -18,5 +18,5 @@ _TYPOGRAPHIC = str.maketrans({'"': "\u201d", "'": "\u2019", "`": "\u2018"})
 
 
 def plain_text(text: str) -> str:
-    """The text without markup, straight quotes and control characters."""
+    """Remove markup and control characters, and replace straight quotes."""
     return _UNWANTED.sub("", _TAG.sub("", text)).translate(_TYPOGRAPHIC)

@@ -1,4 +1,4 @@
-"""Why a message on the rooms socket has had no effect: the engine's reasons, with the names clients use."""
+"""Error messages of the rooms WebSocket: the engine's errors, with names of seats instead of ids."""
 
 from typing import Any
 
@@ -16,16 +16,16 @@ from engine.errors import (
 
 
 class TooManyRooms(EngineError):
-    """The socket is in as many rooms as it may be."""
+    """The socket has reached its limit of rooms."""
 
     code = "too_many_rooms"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"A client may be in {limit} rooms; leave one first")
+        super().__init__(f"Leave a room first; the limit is {limit} rooms")
 
 
 class NotInRoom(EngineError):
-    """The client wants to leave a room in which it is not."""
+    """The client has not joined the room that it wants to leave."""
 
     code = "not_in_room"
 
@@ -34,30 +34,30 @@ class NotInRoom(EngineError):
 
 
 def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: str = "") -> dict[str, Any]:
-    """The message that tells a client why nothing has come of what it wanted.
+    """Return the `error` message for a client's message.
 
     Args:
-        error: the reason.
-        timestamp: the time as messages tell it.
-        room_id: the room that was meant.
-        seat_id: the seat that was meant, if one was.
+        error: the cause.
+        timestamp: current time, formatted.
+        room_id: room of the client's message.
+        seat_id: seat of the client's message; empty if it has none.
     """
     code = error.code if isinstance(error, EngineError | TooManyAttempts) else "internal_error"
     message = {
         "type": "error",
         "code": code,
-        "message": _in_words(error, room_id, seat_id),
+        "message": _text_of(error, room_id, seat_id),
         "room_id": room_id,
         "timestamp": timestamp,
     }
     return {**message, "seat_id": seat_id} if seat_id else message
 
 
-def _in_words(error: BaseException, room_id: str, seat_id: str) -> str:
-    """The reason, for people. What the engine says where it names no seats by their ids."""
+def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:
+    """Return the message for people; the engine's own message unless that names seats by id."""
     match error:
         case SeatsUnavailable():
-            return f"Seat {seat_id} is {'booked' if error.booked else 'selected by somebody else'}"
+            return f"Seat {seat_id} is {'booked' if error.booked else 'selected by another client'}"
         case SeatsNotFound():
             return f"Room {room_id} has no seat {seat_id}"
         case NotHeld():

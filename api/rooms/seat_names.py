@@ -1,4 +1,4 @@
-"""What seats are called where they are named and not numbered: row and number, as on the ticket."""
+"""Names of seats on the rooms WebSocket: row and number, as printed on tickets."""
 
 from weakref import WeakKeyDictionary
 
@@ -10,8 +10,8 @@ class SeatNames:
     """The names of a layout's seats.
 
     Args:
-        layout: the seats. Where two would have one name (seat 11 of row A, seat 1 of row A1) the later one is
-            called "A1-1".
+        layout: the seats. If two seats would have the same name (seat 11 of row A, seat 1 of row A1), the
+            later one is named "A1-1".
     """
 
     __slots__ = ("ids", "names")
@@ -29,7 +29,7 @@ _known: WeakKeyDictionary[Layout, SeatNames] = WeakKeyDictionary()
 
 
 def seat_names(layout: Layout) -> SeatNames:
-    """The names of a layout's seats, made once for as long as anybody uses the layout."""
+    """Return the names of a layout's seats, cached as long as the layout is in use."""
     names = _known.get(layout)
     if names is None:
         names = _known[layout] = SeatNames(layout)

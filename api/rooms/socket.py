@@ -1,10 +1,10 @@
-"""`/ws/{client_id}`: a socket on which seats are selected in rooms, and seen to be selected by others.
+"""`/ws/{client_id}`: the WebSocket on which clients select seats in rooms and see others' selections.
 
-A selected seat is held in the engine like any other: by the client as a guest, or by the user whose token the
-client brings. Nothing here expires, sells or remembers it, and going away releases nothing.
+A selected seat is an ordinary hold in the engine, owned by the guest or by the user of the client's token.
+The engine expires, sells and stores it; disconnecting releases nothing.
 
-A message about a seat costs no task: the engine's future is queued among the answers (`api.ws.answers`). What
-takes longer (joining, a room that has to be looked up) stops the reading of this client until it is done.
+A message about a seat needs no task: the engine's future is queued among the responses (`api.ws.answers`).
+Slower work (joining, looking up a room) stops reading from this client until it is done.
 """
 
 import asyncio
@@ -39,25 +39,25 @@ from engine.replies import Released
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNANSWERED_LIMIT = 1000
-"""Messages that may wait for their answers; until these have been answered, no other is read."""
+"""Most messages with a pending response; beyond it no further message is read until these are answered."""
 
 
 TAKEN_OVER = Farewell(4410, "Client id taken over")
 
 
 class BadClientId(Exception):
-    """No client can be called that."""
+    """The client id in the path is invalid."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomDoor:
-    """What the sockets of this door share beyond what all sockets work with.
+    """State shared by all room sockets.
 
     Attributes:
         directory: finds rooms.
-        client_ids: who is called what.
-        selecting: bounds how many seats guests of one address select in the time for which a seat is held.
-        attendance: who is in which room.
+        client_ids: the ids in use.
+        selecting: limits the seats that guests of one IP address select within the duration of a hold.
+        attendance: counts the sockets per room.
     """
 
     directory: RoomDirectory
@@ -67,20 +67,20 @@ class RoomDoor:
 
     @property
     def client_count(self) -> int:
-        """Sockets that are open."""
+        """Number of open sockets."""
         return len(self.client_ids)
 
     @property
     def occupied_count(self) -> int:
-        """Rooms that somebody is in."""
+        """Number of rooms with at least one client."""
         return len(self.attendance.connections)
 
     async def selections(self, name: str) -> list[dict[str, Any]]:
-        """The seats of a room that are taken; none if there is no such room.
+        """Return the taken seats of a room; empty if the room does not exist.
 
         Raises:
-            NoSuchRoom: no room can have this name.
-            EngineError: they cannot be read now.
+            NoSuchRoom: the name is invalid.
+            EngineError: the engine or the database is unavailable.
         """
         room = await self.directory.find(name)
         try:
@@ -89,11 +89,11 @@ class RoomDoor:
             return []
 
 
-class _Wish(NamedTuple):
-    """What a client wants done to a seat.
+class _SeatRequest(NamedTuple):
+    """A request to select or release a seat.
 
     Attributes:
-        note: what is to be kept with the seat; None to release it.
+        note: encoded note to store with the selected seat; None to release it.
     """
 
     room_id: str
@@ -102,11 +102,11 @@ class _Wish(NamedTuple):
 
 
 class RoomSocket(ClientSocket):
-    """One client of rooms.
+    """A client of rooms.
 
     Args:
-        services: what sockets work with.
-        door: what the sockets of this door share beyond that.
+        services: collaborators of all sockets.
+        door: state shared by all room sockets.
     """
 
     route = "/ws/{client_id}"
@@ -145,12 +145,12 @@ class RoomSocket(ClientSocket):
         self._claim = self._door.client_ids.take(client_id, self._address, user, self._taken_over)
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
-        """Answer one of the five messages that the guide has for clients."""
+        """Handle one of the guide's five client messages."""
         match message["type"]:
             case "select_seat":
                 return self._attempt(self._selection(message))
             case "release_seat":
-                return self._attempt(_Wish(room_of(message), seat_of(message)))
+                return self._attempt(_SeatRequest(room_of(message), seat_of(message)))
             case "join_room":
                 return self._join(room_of(message))
             case "leave_room":
@@ -162,7 +162,7 @@ class RoomSocket(ClientSocket):
         return None
 
     def depart(self) -> None:
-        """Be in no room any more, and need the name no longer."""
+        """Leave all rooms and release the client id."""
         self._answers.drop()
         for name in tuple(self._rooms):
             self._unwatch(name)
@@ -171,12 +171,12 @@ class RoomSocket(ClientSocket):
             self._claim = None
 
     def _taken_over(self) -> None:
-        """Close this socket, because another one of the same user uses its id now."""
+        """Close this socket, because another socket of the same user has taken its id over."""
         self.depart()
         self.close(*TAKEN_OVER)
 
     def send_message(self, **message: Any) -> None:
-        """Send a message to this client alone, after the answers that are due before it."""
+        """Send a message after all pending responses."""
         self._answers.put(text_frame(orjson.dumps(message)))
 
     def _send_answers(self, frames: bytes, number: int) -> None:
@@ -191,7 +191,7 @@ class RoomSocket(ClientSocket):
     # Rooms
 
     async def _join(self, name: str) -> None:
-        """Enter a room, or look round once more in one where the client is already."""
+        """Join a room, or send its current selections again if already joined."""
         await self._answers.settled()
         try:
             room, watcher = self._rooms.get(name) or await self._entered(name)
@@ -232,7 +232,7 @@ class RoomSocket(ClientSocket):
             self._refuse(NotInRoom(), room_id=name)
 
     def _unwatch(self, name: str) -> None:
-        """Be in a room no longer, if the client is."""
+        """Leave a room. Does nothing if the client has not joined it."""
         if name in self._rooms:
             room, watcher = self._rooms.pop(name)
             self.services.feed.leave(watcher)
@@ -240,96 +240,96 @@ class RoomSocket(ClientSocket):
 
     # Seats
 
-    def _selection(self, message: dict[str, Any]) -> _Wish:
+    def _selection(self, message: dict[str, Any]) -> _SeatRequest:
         room_id, seat_id = room_of(message), seat_of(message)
         info = harmless_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
-        return _Wish(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
+        return _SeatRequest(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
 
-    def _attempt(self, wish: _Wish) -> Awaitable[None] | None:
-        """Have the engine do what is wished; where it can begin at once, without waiting for it."""
-        if self._guest and wish.note is not None:
+    def _attempt(self, request: _SeatRequest) -> Awaitable[None] | None:
+        """Send a request to the engine. Only returns an awaitable if something must be looked up first."""
+        if self._guest and request.note is not None:
             try:
                 self._door.selecting.attempt(self._address)
             except TooManyAttempts as refusal:
-                self._refuse(refusal, room_id=wish.room_id, seat_id=wish.seat_id)
+                self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
                 return None
-        known = self._rooms.get(wish.room_id)
-        room = known[0] if known else self._door.directory.known(wish.room_id)
-        seat_id = room.seat_id(wish.seat_id) if room else None
+        known = self._rooms.get(request.room_id)
+        room = known[0] if known else self._door.directory.known(request.room_id)
+        seat_id = room.seat_id(request.seat_id) if room else None
         if room is None or seat_id is None:
-            return self._attempt_anew(wish)
+            return self._attempt_with_lookup(request)
         try:
-            reply = self.services.screenings.ask_active(self._command(wish, room, seat_id))
+            reply = self.services.screenings.ask_active(self._command(request, room, seat_id))
         except EngineError as refusal:
-            self.send_message(**self._outcome(wish, refusal))
+            self.send_message(**self._outcome(request, refusal))
             return None
         if reply is None:
-            return self._attempt_anew(wish)
+            return self._attempt_with_lookup(request)
         if isinstance(reply, asyncio.Future):
-            self._answers.expect(reply, partial(self._answer, wish))
+            self._answers.expect(reply, partial(self._answer, request))
         else:
-            self.send_message(**self._outcome(wish, reply))
+            self.send_message(**self._outcome(request, reply))
         return self._answers.settled() if len(self._answers) > _UNANSWERED_LIMIT else None
 
-    async def _attempt_anew(self, wish: _Wish) -> None:
-        """The same where the room, its seats or its screening has to be looked up first."""
+    async def _attempt_with_lookup(self, request: _SeatRequest) -> None:
+        """Send a request to the engine after loading the room, its seats or its screening."""
         await self._answers.settled()
         outcome: Any
         try:
-            room = await self.in_time(self._room_for(wish))
-            if room.seat_id(wish.seat_id) is None:
+            room = await self.in_time(self._room_for(request))
+            if room.seat_id(request.seat_id) is None:
                 await self.in_time(self._door.directory.read(room))
-            seat_id = room.seat_id(wish.seat_id)
+            seat_id = room.seat_id(request.seat_id)
             if seat_id is None:
                 raise SeatsNotFound(())
-            outcome = await self.in_time(self.services.screenings.ask(self._command(wish, room, seat_id)))
+            outcome = await self.in_time(self.services.screenings.ask(self._command(request, room, seat_id)))
         except (EngineError, TooManyAttempts) as refusal:
             outcome = refusal
             forget_frames(refusal)
-        message = self._outcome(wish, outcome)
+        message = self._outcome(request, outcome)
         if self.admitted:
             self.send_message(**message)
 
-    async def _room_for(self, wish: _Wish) -> Room:
-        """The room of a wish. Nobody makes a room by releasing a seat."""
-        if wish.note is not None:
-            return await self._door.directory.open(wish.room_id, self._address)
-        room = await self._door.directory.find(wish.room_id)
+    async def _room_for(self, request: _SeatRequest) -> Room:
+        """Return the room of a request. Selecting a seat creates a free room, releasing one does not."""
+        if request.note is not None:
+            return await self._door.directory.open(request.room_id, self._address)
+        room = await self._door.directory.find(request.room_id)
         if room is None:
             raise NotHeld(())
         return room
 
-    def _command(self, wish: _Wish, room: Room, seat_id: int) -> HoldSeats | ReleaseHolds:
-        if wish.note is None:
+    def _command(self, request: _SeatRequest, room: Room, seat_id: int) -> HoldSeats | ReleaseHolds:
+        if request.note is None:
             return ReleaseHolds(room.screening_id, self._holder, (seat_id,), origin=self._client_id)
         network = self._address if self._guest else None
-        return HoldSeats(room.screening_id, self._holder, (seat_id,), wish.note, self._client_id, network)
+        return HoldSeats(room.screening_id, self._holder, (seat_id,), request.note, self._client_id, network)
 
-    def _answer(self, wish: _Wish, future: "asyncio.Future[Any]") -> bytes:
-        """The frame that tells what became of a wish."""
+    def _answer(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
+        """Return the frame that answers a request."""
         outcome = future.exception() or future.result()
-        return text_frame(orjson.dumps(self._outcome(wish, outcome)))
+        return text_frame(orjson.dumps(self._outcome(request, outcome)))
 
-    def _outcome(self, wish: _Wish, outcome: Any) -> dict[str, Any]:
-        """The message that tells what became of a wish.
+    def _outcome(self, request: _SeatRequest, outcome: Any) -> dict[str, Any]:
+        """Return the message that answers a request.
 
         Args:
-            wish: what was wished.
-            outcome: the engine's reply, or why there is none.
+            request: the request.
+            outcome: the engine's reply, or the exception it raised.
         """
         if isinstance(outcome, Released) and not outcome.holds:
             outcome = NotHeld(())
-        selecting, done = wish.note is not None, not isinstance(outcome, Exception)
+        selecting, done = request.note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:
-            # A seat that could not be had, or was given back, counts no more.
+            # Only seats that are still selected count: uncount a failed selection or a release.
             self._door.selecting.retract(self._address)
         if isinstance(outcome, ScreeningNotFound):
-            self._door.directory.forget(wish.room_id)
+            self._door.directory.forget(request.room_id)
         if not done:
-            return refusal_of(outcome, self.timestamp(), room_id=wish.room_id, seat_id=wish.seat_id)
+            return refusal_of(outcome, self.timestamp(), room_id=request.room_id, seat_id=request.seat_id)
         return {
             "type": "seat_selected" if selecting else "seat_released",
-            "seat_id": wish.seat_id,
-            "room_id": wish.room_id,
+            "seat_id": request.seat_id,
+            "room_id": request.room_id,
             "client_id": self._client_id,
         }

@@ -1,7 +1,8 @@
-"""What happens in a room, in the words of the rooms guide: encoded once for everybody in the room.
+"""Encodes changes as messages of the rooms guide, once for all clients in a room.
 
-Who asked for a change has had an answer of his own, so he is not told again. Nor is he told what others did
-to the same seat before him: his answer came first, and the last word on a seat must be the true one.
+The client that requested a change has got its own response, so it does not get the broadcast. Nor does it get
+earlier changes of the same seat by others: these would arrive after its response, and the last message about
+a seat must be its current state.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,71 +19,82 @@ from engine.views import SeatMap, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
 _SELECTING = frozenset({"seats_held", "booking_started"})
-"""Causes by which a seat becomes reserved; by others it remains so, which is no news."""
+"""Causes that make a seat reserved. After other causes a reserved seat was reserved before."""
 
 
 class NamedSeats(Protocol):
-    """A room, as far as it is told about.
+    """The parts of a room that its messages need.
 
     Attributes:
-        name: of the room.
-        aliases: how holders are called who are not to be named.
+        name: name of the room.
+        aliases: names for holders who stay anonymous.
     """
 
     name: str
     aliases: Aliases
 
     def seat_name(self, seat_id: int, note: SelectionNote | None) -> str | None:
-        """What a seat is called; None if that is not known."""
+        """Return the name of a seat; None if it is unknown."""
 
 
 class RoomUpdates:
-    """Changes in a room, as frames for everybody in it. What nobody gets is not encoded.
+    """Changes in a room, encoded lazily per receiver.
 
     Args:
-        room: where it happened.
-        batches: oldest first. How they are cut makes no difference here: every change is told by itself.
+        room: the room.
+        batches: changes, oldest first. Nothing is merged: every change of a seat has its own message.
     """
 
-    __slots__ = ("_everybody", "_news", "_own", "_room")
+    __slots__ = ("_everybody", "_own", "_room", "_seat_changes")
 
     def __init__(self, room: NamedSeats, batches: Sequence[Batch]) -> None:
         self._room = room
-        self._news = [news for batch in batches for change in batch for news in _news_of(change)]
+        self._seat_changes = [
+            seat_change for batch in batches for change in batch for seat_change in _seat_changes_of(change)
+        ]
         self._everybody: Frames | None = None
         self._own: dict[str, Frames | None] = {
-            news.change.origin: None for news in self._news if news.change.origin
+            seat_change.change.origin: None for seat_change in self._seat_changes if seat_change.change.origin
         }
 
     def frames(self, holder: str) -> Frames:
-        """The frames for one client, the same piece for all who get the same.
+        """Return a client's frames. Clients with identical frames share one object.
 
         Args:
             holder: the `client_id`.
         """
         if holder not in self._own:
             if self._everybody is None:
-                self._everybody = self._together(self._news)
+                self._everybody = self._together(self._seat_changes)
             return self._everybody
         frames = self._own[holder]
         if frames is None:
             frames = self._own[holder] = self._together(self._after_own(holder))
         return frames
 
-    def _after_own(self, client_id: str) -> "list[_News]":
-        """What is news to a client that caused some of it."""
-        last_own = {
-            news.view.seat_id: n for n, news in enumerate(self._news) if news.change.origin == client_id
-        }
-        return [news for n, news in enumerate(self._news) if n > last_own.get(news.view.seat_id, -1)]
+    def _after_own(self, client_id: str) -> "list[_SeatChange]":
+        """Return the changes to send to a client that has caused some of them.
 
-    def _together(self, several: "list[_News]") -> Frames:
-        frames = [frame for news in several if (frame := news.frame(self._room))]
+        For each seat, these are the changes after the client's own last change.
+        """
+        last_own = {
+            seat_change.view.seat_id: n
+            for n, seat_change in enumerate(self._seat_changes)
+            if seat_change.change.origin == client_id
+        }
+        return [
+            seat_change
+            for n, seat_change in enumerate(self._seat_changes)
+            if n > last_own.get(seat_change.view.seat_id, -1)
+        ]
+
+    def _together(self, several: "list[_SeatChange]") -> Frames:
+        frames = [frame for seat_change in several if (frame := seat_change.frame(self._room))]
         return Frames(b"".join(frames), len(frames))
 
 
-class _News:
-    """What became of one seat, and the hold on it that ended by that, if any did."""
+class _SeatChange:
+    """A change of one seat, with the hold that ended by it, if any."""
 
     __slots__ = ("_ended", "_frame", "change", "view")
 
@@ -93,16 +105,16 @@ class _News:
         self._frame: bytes | None = None
 
     def frame(self, room: NamedSeats) -> bytes:
-        """The message about it, made once; nothing if it is no news, or the seat has no name there."""
+        """Return the message, encoded once; empty if there is nothing to send or the seat has no name."""
         if self._frame is None:
-            self._frame = self._told(room)
+            self._frame = self._encoded(room)
         return self._frame
 
-    def _told(self, room: NamedSeats) -> bytes:
+    def _encoded(self, room: NamedSeats) -> bytes:
         view, hold = self.view, self._ended
         note = note_of(hold.note if hold else view.note)
         name = room.seat_name(view.seat_id, note)
-        kind = _kind(view, self.change.cause)
+        kind = _message_type(view, self.change.cause)
         if name is None or kind is None:
             return b""
         message: dict[str, Any] = {
@@ -116,15 +128,15 @@ class _News:
         return text_frame(orjson.dumps(message))
 
 
-def _news_of(change: SeatsChanged) -> Iterator[_News]:
+def _seat_changes_of(change: SeatsChanged) -> Iterator[_SeatChange]:
     ended = {hold.seat_id: hold for hold in change.ended}
-    return (_News(change, view, ended.get(view.seat_id)) for view in change.views)
+    return (_SeatChange(change, view, ended.get(view.seat_id)) for view in change.views)
 
 
 def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
-    """All seats that are taken, as the guide lists selections.
+    """Return all selected and sold seats, as the guide lists selections.
 
-    A seat that is taken through another door has no `user_info`, and one that is sold says so by its status.
+    Seats taken through another API have no `user_info`; sold seats have a `status`.
     """
     taken: list[dict[str, Any]] = []
     for view in seat_map.views.values():
@@ -146,8 +158,8 @@ def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
     return taken
 
 
-def _kind(view: SeatView, cause: str) -> str | None:
-    """The type of the message that tells it; None if it is no news."""
+def _message_type(view: SeatView, cause: str) -> str | None:
+    """Return the type of the message about a change; None if there is nothing to send."""
     match view.status:
         case "available":
             return "seat_released"
