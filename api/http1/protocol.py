@@ -121,7 +121,12 @@ class Http1Protocol(asyncio.Protocol):
             stop = start + (fields[LENGTH] or 0)
             if stop > len(data):
                 break
-            answer = answer_plain(lines, fields, data[start:stop], self)
+            try:
+                answer = answer_plain(lines, fields, data[start:stop], self)
+            except Exception:
+                log.exception("a request failed before it could be answered")
+                self.break_off()
+                return b""
             if answer is None:
                 break
             at = stop

@@ -29,8 +29,12 @@ from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from api.wire import holder_of
+
 TOKEN_LIMIT_BYTES = 8192
-REMEMBERED_TOKENS = 4096
+REMEMBERED_TOKENS = 131_072
+"""Valid tokens that are remembered: a kilobyte each."""
+
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1
 # Issuers' clocks may run slightly ahead. Applies to `iat` and `nbf`, never to `exp`.
@@ -54,6 +58,7 @@ class Identity(NamedTuple):
         token_id: the `jti` claim; a digest of all claims if the token has none.
         issued_at: the `iat` claim, in seconds since the epoch; 0 if the token has none.
         login_id: the `sid` claim, shared by all tokens of one log-in; empty if the token has none.
+        holder: the engine's name of the user.
     """
 
     user_id: int
@@ -62,6 +67,7 @@ class Identity(NamedTuple):
     token_id: str
     issued_at: float
     login_id: str
+    holder: str
 
 
 class InvalidToken(Exception):
@@ -195,13 +201,15 @@ class Tokens:
                 "token_invalid", f"a token must be at most {TOKEN_LIMIT_BYTES} ASCII characters"
             )
         claims = self._claims(token)
+        user_id = _user_id(claims["sub"])
         return Identity(
-            user_id=_user_id(claims["sub"]),
+            user_id=user_id,
             admin=_admin(claims),
             expires_at=self._expiry(claims),
             token_id=_claimed_id(claims, "jti") or _digest(claims),
             issued_at=_numeric_date(claims, "iat", default=0),
             login_id=_claimed_id(claims, "sid"),
+            holder=holder_of(user_id),
         )
 
     def _claims(self, token: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _UNKNOWN_NAME_SHOWN = 64
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
 
 
-_USUAL_LIMITS = Limits()
+USUAL_LIMITS = Limits()
 
 
 class RequestSchema(Schema):
@@ -51,7 +51,7 @@ class RequestSchema(Schema):
 
     exactly_one: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, limits: Limits = _USUAL_LIMITS, **options: Any) -> None:
+    def __init__(self, limits: Limits = USUAL_LIMITS, **options: Any) -> None:
         self._limits = limits
         super().__init__(**options)
 
@@ -91,7 +91,7 @@ class Limited(ABC):
 def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
     """The same schema with no field required, for changes of an existing record."""
 
-    def __init__(self: RequestSchema, limits: Limits = _USUAL_LIMITS) -> None:
+    def __init__(self: RequestSchema, limits: Limits = USUAL_LIMITS) -> None:
         schema.__init__(self, limits)
         self.partial = True
 
@@ -110,10 +110,6 @@ class Identifier(fields.Integer):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
-
-    def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
-        """Accept an id directly; anything else goes through marshmallow, which words the error."""
-        return value if _is_id(value) else super().deserialize(value, *context, **options)
 
 
 def identifier(**options: Any) -> fields.Integer:
@@ -274,7 +270,7 @@ def _is_id(value: Any) -> bool:
 
 
 class SeatIds(fields.List[int], Limited):
-    """A JSON array of seat ids, with the server's limit on its length. Repeated ids count once."""
+    """A JSON array of seat ids, bounded by the server's limit. The engine counts a repeated id once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(identifier(), **options)
@@ -284,12 +280,6 @@ class SeatIds(fields.List[int], Limited):
         self.limit = limits.seats_per_request_limit
         self.validators = [validate.Length(1, self.limit)]
 
-    def deserialize(self, value: Any, *context: Any, **options: Any) -> Any:
-        """Accept an array of ids directly; anything else goes through marshmallow, which words the error."""
-        if type(value) is list and 1 <= len(value) <= self.limit and all(map(_is_id, value)):
-            return tuple(dict.fromkeys(value))
-        return super().deserialize(value, *context, **options)
-
     def _deserialize(  # type: ignore[override]  # one pass over the array instead of a field per element
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> tuple[int, ...]:
@@ -297,7 +287,7 @@ class SeatIds(fields.List[int], Limited):
             raise ValidationError(f"Must be a list of 1 to {self.limit} seat ids.")
         if not all(map(_is_id, value)):
             raise ValidationError(f"Every seat id must be an integer from 1 to {LARGEST_ID}.")
-        return tuple(dict.fromkeys(value))
+        return tuple(value)
 
 
 class SeatIdsInQuery(SeatIds):

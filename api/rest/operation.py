@@ -20,11 +20,12 @@ from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Qu
 from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.rest.parsing import Parser, is_form
+from api.rest.plain_bodies import PlainBody
 from api.rest.request import Request
 from api.rest.styles import Content
 from api.rest.unfinished import UnfinishedWork
 from api.services import Services
-from api.wire import SESSION_PREFIX, holder_of
+from api.wire import SESSION_PREFIX
 from engine.errors import EngineError, OutcomeUnknown, forget_frames
 from engine.records import Receipt
 
@@ -75,9 +76,11 @@ class Operation:
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self._waits = inspect.iscoroutinefunction(endpoint.handler)
+        self.plain_body = self.body if isinstance(self.body, PlainBody) else None
         self.straight = (
             not self._waits
             and endpoint.access in (Access.PUBLIC, Access.USER)
+            and (self.body is None or self.plain_body is not None)
             and not (endpoint.upload or endpoint.form or endpoint.body_optional or self._style.rate_limited)
         )
 
@@ -151,10 +154,6 @@ class Operation:
             self.unfinished,
         )
         return Prepared(call, arguments, keyed)
-
-    def ask(self, call: Call, arguments: Mapping[str, Any]) -> Question:
-        """What the engine is asked by a call of a straight operation."""
-        return cast(Question, self.endpoint.handler(call, **arguments))
 
     def arguments_in_query(self, query: str) -> Mapping[str, Any]:
         """The arguments that a query gives.
@@ -235,7 +234,7 @@ class Operation:
         """In whose name the engine is asked; takes a guest's session out of the arguments."""
         if self.endpoint.access is Access.GUEST and (session_id := arguments.pop("session_id", None)):
             return f"{SESSION_PREFIX}{session_id}"
-        return holder_of(identity.user_id) if identity else f"{ADDRESS_PREFIX}{request.remote_ip}"
+        return identity.holder if identity else f"{ADDRESS_PREFIX}{request.remote_ip}"
 
     def _count(self, tally: Tally, holder: str) -> None:
         if not holder.startswith(ADDRESS_PREFIX):

@@ -14,13 +14,13 @@ for, because the command is durable, is handed to an exchange too.
 
 import asyncio
 import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.client import responses
-from typing import Any, NamedTuple
+from logging import INFO
+from time import perf_counter, time
+from typing import Any, NamedTuple, cast
 
 import orjson
-from marshmallow import ValidationError
 
 from api.bodies import MEDIA_TYPE
 from api.errors import ApiError
@@ -30,14 +30,14 @@ from api.http1.peer import Peer
 from api.http1.protocol import ANSWERED_LATER, Http1Protocol
 from api.identity.tokens import InvalidToken
 from api.json_log import access, log_access
-from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call
+from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Question
 from api.rest.exchange import Exchange, RestRouter, refusal_answer
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
 from api.rest.plan import shared_with
 from api.rest.styles import PLAIN
-from api.wire import holder_of
 from engine.errors import EngineError
+from engine.records import make
 
 _LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
 _LINES_KEPT = 16_384
@@ -46,20 +46,24 @@ _NO_HEADERS: Mapping[str, str] = {}
 
 
 class _Route(NamedTuple):
-    """What a request line asks for.
+    """What a request line asks for, taken from the operation's declaration.
 
     Attributes:
         arguments: those that the path and the query give.
+        decode: reads the body; None if the operation has none.
         identified: whether a token is needed.
     """
 
     operation: Operation
-    method: str
-    target: str
-    path: str
-    pattern: str
+    handler: Callable[..., Question]
     arguments: Mapping[str, Any]
+    decode: Callable[[bytes], dict[str, Any] | None] | None
     identified: bool
+    status: int
+    method: str
+    pattern: str
+    path: str
+    target: str
 
 
 class StraightRoad:
@@ -79,6 +83,7 @@ class StraightRoad:
         self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
         self._second = 0
         self._heads: dict[tuple[int, FieldLines], str] = {}
+        self._ask = services.screenings.ask_active
         self._finished = services.http_observer.request_finished
 
     def answer(
@@ -96,57 +101,46 @@ class StraightRoad:
             The whole answer; ANSWERED_LATER if an exchange sends it when the engine has replied; None if
             nothing has been done, and the request has to take the general path.
         """
-        started = time.perf_counter()
-        line = lines[0]
-        route = self._routes.get(line)
-        if route is None and (route := self._route_of(line)) is None:
+        started = perf_counter()
+        route = self._routes.get(lines[0])
+        if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        host = fields[plain.HOST]
+        operation, handler, arguments, decode, identified, status, method, pattern, path, target = route
+        _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
         if host not in self._hosts and not self._admits(host):
             return None
         peer = connection.peer
         if peer.relays:
             peer = self._client(peer, fields)
-        shared: FieldLines | None = COMMON_HEADERS
-        if (origin := fields[plain.ORIGIN]) is not None:
-            shared = self._shared_with(origin, host, peer.scheme)
+        shared = COMMON_HEADERS if origin is None else self._shared_with(origin, host, peer.scheme)
         if shared is None:
             return None
 
-        services, operation = self._services, route.operation
-        identity, holder = None, ""
-        if route.identified:
+        services = self._services
+        if identified:
             try:
-                identity = services.tokens.verify(fields[plain.CREDENTIALS] or "")
+                identity = services.tokens.verify(credentials or "")
             except InvalidToken:
                 return None
-            holder = holder_of(identity.user_id)
-        arguments = route.arguments
-        if operation.body is not None:
-            if not fields[plain.JSON]:
+            holder = identity.holder
+        else:
+            identity, holder = None, f"{ADDRESS_PREFIX}{peer.remote_ip}"
+        if decode is not None:
+            decoded = decode(body) if is_json else None
+            if decoded is None:
                 return None
-            try:
-                arguments = {**arguments, **operation.body.load(orjson.loads(body))}
-            except (ValidationError, orjson.JSONDecodeError):
-                return None
+            arguments = {**arguments, **decoded} if arguments else decoded
         elif body:
             return None
 
-        call = Call(
-            services,
-            holder or f"{ADDRESS_PREFIX}{peer.remote_ip}",
-            identity,
-            peer.remote_ip,
-            _NO_HEADERS,
-            route.target,
-            None,
-            operation.unfinished,
-        )
-        request_id: str = fields[plain.REQUEST_ID] or new_request_id()
+        unfinished = operation.unfinished
+        call = make(Call, (services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, unfinished))
+        if request_id is None:
+            request_id = new_request_id()
         try:
-            question = operation.ask(call, arguments)
+            question = handler(call, **arguments)
             try:
-                reply = services.screenings.ask_active(question.command)
+                reply = self._ask(question.command)
             except EngineError as refusal:
                 if question.reconsidered is None:
                     raise
@@ -158,22 +152,21 @@ class StraightRoad:
                 exchange.take_over(started, identity, question, reply)
                 return ANSWERED_LATER
             result = question.told(reply)
-            if type(result) is dict and not fields[plain.CLOSE]:
-                status, content = operation.endpoint.status, orjson.dumps(result)
-                octets = self._with_head(status, shared, request_id, content)
+            if type(result) is dict and not close:
+                octets = self._with_head(status, shared, request_id, orjson.dumps(result))
             else:
                 status, octets = self._written(operation.written(result), shared, request_id, fields)
         except Exception as error:
             answer = refusal_answer(error, PLAIN, request_id)
             status, octets = self._written(answer, shared, request_id, fields)
 
-        seconds = time.perf_counter() - started
-        self._finished(route.pattern, route.method, status, seconds)
-        if access.isEnabledFor(20):
+        seconds = perf_counter() - started
+        self._finished(pattern, method, status, seconds)
+        if access.isEnabledFor(INFO):
             log_access(
-                method=route.method,
-                route=route.pattern,
-                path=route.path,
+                method=method,
+                route=pattern,
+                path=path,
                 status=status,
                 seconds=seconds,
                 address=peer.remote_ip,
@@ -209,8 +202,19 @@ class StraightRoad:
             arguments |= operation.arguments_in_query(query)
         except ApiError:
             return None
-        identified = operation.endpoint.access is Access.USER
-        return _Route(operation, method, target, path, found.route.pattern, arguments, identified)
+        endpoint, body = operation.endpoint, operation.plain_body
+        return _Route(
+            operation,
+            cast(Callable[..., Question], endpoint.handler),
+            arguments,
+            body.decode if body is not None else None,
+            endpoint.access is Access.USER,
+            endpoint.status,
+            method,
+            found.route.pattern,
+            path,
+            target,
+        )
 
     def _admits(self, host: str | None) -> bool:
         if host is None or not self._services.hosts.admits(host) or not plain.HOST_VALUE.fullmatch(host):
@@ -265,7 +269,7 @@ class StraightRoad:
         media_type: str = MEDIA_TYPE,
         more: str = "",
     ) -> bytes:
-        second = int(time.time())
+        second = int(time())
         if second != self._second:
             self._second = second
             self._heads.clear()

@@ -98,7 +98,7 @@ async def test_a_socket_that_cannot_be_closed_keeps_no_other_open() -> None:
     closed: list[str] = []
     revocations = Revocations(Stored(RevokedUser(7, 200.0), RevokedUser(8, 200.0)), lambda: 100.0, 3600)
     for user_id in (7, 8):
-        identity = Identity(user_id, False, 1000.0, "token", 100.0, "")
+        identity = Identity(user_id, False, 1000.0, "token", 100.0, "", f"user:{user_id}")
         revocations.watch(identity, broken)
         revocations.watch(identity, lambda user_id=user_id: closed.append(f"user:{user_id}"))
     await revocations.refresh()

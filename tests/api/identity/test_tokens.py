@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from api.identity.tokens import Identity, InvalidToken, NoSigningKey, Tokens, UnusableKey
+from api.wire import holder_of
 from tests.signing_keys import ED25519_KEY, RSA_KEY, STRONG_SECRET, private_pem, public_pem
 
 NOW = 1_800_000_000.0
@@ -70,7 +71,9 @@ class TestOwnTokens:
     def test_are_believed(self, user_id: int, admin: bool) -> None:
         issuer = tokens()
         identity = issuer.verify(issuer.issue(user_id, admin=admin, ttl_seconds=60))
-        assert identity == Identity(user_id, admin, NOW + 60, identity.token_id, NOW, "")
+        assert identity == Identity(
+            user_id, admin, NOW + 60, identity.token_id, NOW, "", holder_of(identity.user_id)
+        )
         assert identity.token_id
 
     def test_have_ids_of_their_own(self) -> None:
@@ -115,7 +118,9 @@ class TestForeignTokens:
 
     def test_with_the_needed_claims_are_believed(self) -> None:
         identity = tokens().verify(with_claims())
-        assert identity == Identity(7, False, NOW + 60, identity.token_id, NOW, "")
+        assert identity == Identity(
+            7, False, NOW + 60, identity.token_id, NOW, "", holder_of(identity.user_id)
+        )
 
     def test_without_an_id_get_one_that_is_theirs_alone(self) -> None:
         ids = [tokens().verify(with_claims(exp=NOW + seconds)).token_id for seconds in (60, 60, 61)]
