@@ -2,7 +2,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv /opt/frontrow
 COPY requirements/build.lock requirements/run.lock requirements/
-# Both locks are complete, and the wheel is built with what is installed: nothing is resolved here.
+# Both lock files are complete and the wheel is built with the installed tools, so nothing is resolved here.
 RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/build.lock \
     && /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/run.lock
 COPY . .
