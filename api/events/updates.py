@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import orjson
 
 from api.wire import timestamp
-from api.ws.feed import Batch, Frames
+from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
 from engine.events import HoldsExtended, TicketsCancelled, TicketsConfirmed, TicketsIssued, TicketsLapsed
 from engine.replies import Stock
@@ -34,7 +34,7 @@ class EventUpdates:
 
     __slots__ = ("_frames",)
 
-    def __init__(self, batches: Sequence[Batch]) -> None:
+    def __init__(self, batches: Sequence[Changes]) -> None:
         frames = [frame for batch in batches for frame in _frames_of(batch)]
         self._frames = Frames(b"".join(frames), len(frames))
 
@@ -43,7 +43,7 @@ class EventUpdates:
         return self._frames
 
 
-def _frames_of(changes: Batch) -> Iterator[bytes]:
+def _frames_of(changes: Changes) -> Iterator[bytes]:
     for change in changes:
         if change.cause in _BOOKING_TYPES:
             yield _booking_frame(change)

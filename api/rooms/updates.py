@@ -12,7 +12,7 @@ import orjson
 
 from api.rooms.notes import Aliases, SelectionNote, note_of
 from api.wire import timestamp_or_none
-from api.ws.feed import Batch, Frames
+from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
 from engine.records import Hold
 from engine.views import SeatMap, SeatsChanged, SeatView
@@ -47,7 +47,7 @@ class RoomUpdates:
 
     __slots__ = ("_everybody", "_own", "_room", "_seat_changes")
 
-    def __init__(self, room: NamedSeats, batches: Sequence[Batch]) -> None:
+    def __init__(self, room: NamedSeats, batches: Sequence[Changes]) -> None:
         self._room = room
         self._seat_changes = [
             seat_change for batch in batches for change in batch for seat_change in _seat_changes_of(change)

@@ -16,7 +16,7 @@ import orjson
 
 from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
-from api.ws.feed import Batch, Frames, Position, Wording
+from api.ws.feed import Changes, Frames, Position, Wording
 from api.ws.outbox import text_frame
 from engine.views import SeatMap, SeatsChanged, SeatView
 
@@ -83,7 +83,7 @@ class SeriesOfSeatUpdates:
 
     __slots__ = ("_audiences", "_owners", "_updates")
 
-    def __init__(self, form: UpdateForm, batches: Sequence[Batch]) -> None:
+    def __init__(self, form: UpdateForm, batches: Sequence[Changes]) -> None:
         self._updates = [SeatUpdates(form, batch) for batch in batches]
         self._owners = {owner for update in self._updates for owner in update.owners}
         self._audiences: dict[str | None, Frames] = {}

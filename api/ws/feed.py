@@ -88,11 +88,11 @@ class Telling(Protocol):
         """Return a watcher's frames; the same object for all watchers with identical frames."""
 
 
-Batch = Sequence[SeatsChanged]
+Changes = Sequence[SeatsChanged]
 """Changes of one screening that may be merged into one message: oldest first, at least one."""
 
-Wording = Callable[[Sequence[Batch]], Telling]
-"""Encodes batches of one screening, oldest first. Watchers share encodings if they share this object."""
+Wording = Callable[[Sequence[Changes]], Telling]
+"""Encodes changes of one screening, oldest first. Watchers share encodings if they share this object."""
 
 
 class FeedObserver(Protocol):
@@ -111,7 +111,7 @@ class Update:
 
     __slots__ = ("_batches", "_tellings", "first", "position")
 
-    def __init__(self, batches: Sequence[Batch]) -> None:
+    def __init__(self, batches: Sequence[Changes]) -> None:
         self.first = _position_of(batches[0])
         self.position = _position_of(batches[-1])
         self._batches = batches
@@ -129,7 +129,7 @@ class Update:
         return Update([batch for batch in self._batches if _position_of(batch) > position])
 
 
-def _position_of(batch: Batch) -> Position:
+def _position_of(batch: Changes) -> Position:
     return Position(batch[-1].epoch, batch[-1].seq)
 
 
