@@ -25,7 +25,7 @@ from frontrow.backup import BackupRefused, back_up, opened_backup
 from frontrow.check import advice
 from frontrow.database import PoolerInTheWay, database_of, require_own_sessions
 from frontrow.listening import AddressUnusable
-from frontrow.movie_import import Batch, import_movies
+from frontrow.movie_import import BatchReport, import_movies
 from frontrow.permissions import denied
 from frontrow.seeding import seed
 from frontrow.serving import serve as run_server
@@ -176,8 +176,8 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
     {"rows": …, "created": …, "changed": …, "unchanged": …, "skipped": …}.
     """
 
-    async def fill(connector: Connector) -> list[Batch]:
-        movies, batches = Movies(connector), list[Batch]()
+    async def fill(connector: Connector) -> list[BatchReport]:
+        movies, batches = Movies(connector), list[BatchReport]()
         with click.progressbar(length=len(rows), label="Movies", file=sys.stderr) as progress:
             async for batch in import_movies(movies, rows, datetime.now(UTC).date()):
                 batches.append(batch)

@@ -31,7 +31,7 @@ class BadRow(NamedTuple):
     reason: str
 
 
-class Batch(NamedTuple):
+class BatchReport(NamedTuple):
     """The result of importing some consecutive rows."""
 
     row_count: int
@@ -44,7 +44,7 @@ class Batch(NamedTuple):
         return self.row_count - len(self.bad_rows) - self.imported.created - self.imported.changed
 
 
-async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> AsyncIterator[Batch]:
+async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> AsyncIterator[BatchReport]:
     """Import films in batches.
 
     Args:
@@ -67,7 +67,7 @@ async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> Asy
                 continue
             films.append(film)
         imported = await movies.import_films(films) if films else Imported(0, 0)
-        yield Batch(len(batch), imported, bad_rows)
+        yield BatchReport(len(batch), imported, bad_rows)
 
 
 def film_of(row: Any, today: date) -> Film:
