@@ -196,7 +196,7 @@ class TokenVerifier(Protocol):
         """Return the identity of a valid token. Raises `api.identity.tokens.InvalidToken`."""
 
 
-class Hub(Protocol):
+class Attendance(Protocol):
     """The sockets that watch screenings."""
 
     @property
@@ -234,7 +234,7 @@ class Services:
     reservations: ReservationReader
     idempotency: IdempotencyLookup
     tokens: TokenVerifier
-    hub: Hub
+    attendance: Attendance
     rooms: Rooms
     catalogue: Catalogue
     accounts: Accounts

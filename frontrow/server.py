@@ -163,7 +163,7 @@ class Server:
             reservations=reservations,
             idempotency=self._idempotency,
             tokens=tokens,
-            hub=watched,
+            attendance=watched,
             rooms=self._rooms,
             catalogue=catalogue,
             accounts=accounts,

@@ -112,7 +112,7 @@ class RecordingConfirmations:
         raise NoMailAddress
 
 
-class StaticHub:
+class StaticAttendance:
     """Socket counts, set by the test."""
 
     connections: Mapping[int, int] = {}
@@ -143,7 +143,7 @@ class Venue:
         self.clock = ManualClock()
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
-        self.hub = StaticHub()
+        self.attendance = StaticAttendance()
         self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
         self.database = MemoryDatabase()
@@ -174,7 +174,7 @@ class Venue:
             reservations=HoldReaders(self.database),
             idempotency=self.readers,
             tokens=self.tokens,
-            hub=self.hub,
+            attendance=self.attendance,
             rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type] # nor these

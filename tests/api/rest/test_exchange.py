@@ -207,7 +207,7 @@ async def test_each_request_has_one_line_in_the_log_without_secrets(
 async def test_a_defect_is_answered_without_a_word_about_it(
     venue: Venue, caplog: pytest.LogCaptureFixture
 ) -> None:
-    venue.restart_api(hub=None)
+    venue.restart_api(attendance=None)
     response = await venue.guest.send("GET", "/ws/stats")
     request_id = response.headers["X-Request-ID"]
     assert response.status == 500
@@ -250,7 +250,7 @@ async def test_readiness_gives_its_reasons(venue: Venue) -> None:
 
 
 async def test_socket_statistics_are_as_the_guide_shows(venue: Venue) -> None:
-    venue.hub.connections = {125: 19, 123: 15, 124: 8}
+    venue.attendance.connections = {125: 19, 123: 15, 124: 8}
     assert (await venue.guest.send("GET", "/ws/stats")).json == {
         "total_connections": 42,
         "active_screenings": [123, 124, 125],

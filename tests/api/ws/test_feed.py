@@ -1,4 +1,4 @@
-"""The hub on a manual clock: who gets what, when, and in how many pieces."""
+"""The feed on a manual clock: who gets what, when, and in how many pieces."""
 
 import json
 from functools import partial
