@@ -184,7 +184,7 @@ class Forgotten(RequestSchema):
     email = email_address(required=True)
 
 
-class Message(Schema):
+class ResetRequested(Schema):
     message = fields.String(required=True)
 
 
@@ -192,7 +192,7 @@ class Message(Schema):
     "/forgot-password",
     access=Access.PUBLIC,
     body=Forgotten,
-    answers=Message,
+    answers=ResetRequested,
     status=202,
     refusals=(TooManyAttempts,),
     secret=True,

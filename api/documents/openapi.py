@@ -12,6 +12,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from api.bodies import MEDIA_TYPE
+from api.catalogue.auth import ResetRequested
 from api.documents.links import links_by_creator
 from api.documents.texts import TAGS, body_example, id_example
 from api.errors import ApiError, InvalidInput
@@ -54,6 +55,7 @@ _NAMES: Mapping[type[Schema], str] = {
     ProblemShape: "Problem",
     InvalidInputShape: "InvalidInput",
     TicketSold: "Ticket",
+    ResetRequested: "Message",
 }
 
 _BY_USER: list[dict[str, list[str]]] = [{"token": []}, {"password": []}]
