@@ -40,23 +40,23 @@ class Claims(dict[str, tuple[int, ...]]):
         """A holder claims seats that nobody has claimed."""
         self[holder] = self.get(holder, ()) + seat_ids
 
-    def remove(self, given_up: Iterable[tuple[str, int]]) -> None:
-        """Holders claim seats no longer. What is not claimed is passed over.
+    def remove(self, holder: str, seat_ids: Iterable[int]) -> None:
+        """A holder no longer claims some seats. Those that it does not claim are passed over."""
+        given_up = set(seat_ids)
+        if left := tuple([seat_id for seat_id in self.get(holder, ()) if seat_id not in given_up]):
+            self[holder] = left
+            return
+        self.pop(holder, None)
+        if network := self._networks.pop(holder, None):
+            self._part(holder, network)
 
-        Args:
-            given_up: pairs of holder and seat.
-        """
-        by_holder: dict[str, set[int]] = {}
+    def remove_pairs(self, given_up: Iterable[tuple[str, int]]) -> None:
+        """Holders no longer claim some seats; pairs of holder and seat."""
+        by_holder: dict[str, list[int]] = {}
         for holder, seat_id in given_up:
-            by_holder.setdefault(holder, set()).add(seat_id)
+            by_holder.setdefault(holder, []).append(seat_id)
         for holder, seat_ids in by_holder.items():
-            left = tuple([seat_id for seat_id in self.get(holder, ()) if seat_id not in seat_ids])
-            if left:
-                self[holder] = left
-            else:
-                self.pop(holder, None)
-                if network := self._networks.pop(holder, None):
-                    self._part(holder, network)
+            self.remove(holder, seat_ids)
 
     def _part(self, guest: str, network: str) -> None:
         guests = self._guests[network]

@@ -72,12 +72,17 @@ class HoldLives:
         expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
         for stock_id in stock_ids:
             life = lives.get((holder, stock_id) if self._by_ticket_type else stock_id)
-            if life is None or life.holder != holder or life.left_at + life_seconds <= now:
+            if life is None:
                 continue
-            if life.began_at + life_seconds <= now:
+            last_holder, began_at, left_at = life
+            if last_holder != holder or left_at + life_seconds <= now:
+                continue
+            latest = began_at + life_seconds
+            if latest <= now:
                 what = "Such a ticket" if self._by_ticket_type else f"Seat {stock_id}"
-                raise HoldLifeSpent(what, life_seconds, life.left_at + life_seconds - now)
-            expires_at = min(expires_at, life.began_at + life_seconds)
+                raise HoldLifeSpent(what, life_seconds, left_at + life_seconds - now)
+            if latest < expires_at:
+                expires_at = latest
         return expires_at
 
     def end_of(self, hold: Hold) -> float:
@@ -89,8 +94,9 @@ class HoldLives:
         lives, by_ticket_type = self.by_stock, self._by_ticket_type
         for hold in holds:
             key = self._key(hold) if by_ticket_type else hold.seat_id
-            began_at = self._beginning(hold, key) if key in lives else hold.reserved_at
-            lives[key] = make(_Life, (hold.holder, began_at, at))
+            _, _, _, _, holder, reserved_at, _, _, _ = hold
+            began_at = self._beginning(hold, key) if key in lives else reserved_at
+            lives[key] = make(_Life, (holder, began_at, at))
         if len(lives) > self._prune_above:
             self._prune(at)
 
@@ -109,11 +115,13 @@ class HoldLives:
 
     def _beginning(self, hold: Hold, key: int | tuple[str, int]) -> float:
         """When the holder first held the seat of a hold, as far as it still counts."""
-        life = self.by_stock.get(key)
-        if life is None or life.holder != hold.holder:
-            return hold.reserved_at
-        # A life that was over before this hold was made has nothing to do with it.
-        return hold.reserved_at if life.left_at + self._life_seconds <= hold.reserved_at else life.began_at
+        life, reserved_at = self.by_stock.get(key), hold.reserved_at
+        if life is None:
+            return reserved_at
+        holder, began_at, left_at = life
+        # A life of somebody else, or one that was over before this hold was made, has nothing to do with it.
+        unrelated = holder != hold.holder or left_at + self._life_seconds <= reserved_at
+        return reserved_at if unrelated else began_at
 
     def _prune(self, now: float) -> None:
         """Forget what was left too long ago to count, and what is beyond the limit."""

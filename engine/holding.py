@@ -100,17 +100,24 @@ def read_reservation(state: ScreeningState, command: ReadReservation, now: float
 
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Outcome:
     """Hold the free ones and give one's own back, in one step."""
-    state.require_open(now, "reserve seats")
-    wanted = state.known(command.seat_ids)
-    free = state.obtainable(command.holder, wanted)
-    own = state.seats.held_by(command.holder, wanted) if len(free) < len(wanted) else []
-    state.require_room(command.holder, len(free), len(own))
-    expires_at = state.lives.expiry(command.holder, free, now, state.policy.hold_seconds)
-    first_id = state.hold_ids.take(len(free)) if free else 0
-    released = give_back(state, command.holder, own, now) if own else None
-    held = _take(state, command.holder, free, first_id, now, expires_at) if free else None
-    if released:
-        state.lives.ended(released.holds, now)
+    _, holder, seat_ids = command
+    if now >= state.starts_at or state.closed:
+        state.require_open(now, "reserve seats")
+    free, own = state.known(seat_ids), []
+    if not state.seats.are_free(free):
+        standing = state.divided(holder, free)
+        free, own = tuple(standing.free), standing.own
+    released = held = None
+    if free:
+        number = len(free)
+        if holder in state.seats.claims or number > state.unchecked_seats:
+            state.require_room(holder, number, len(own))
+        expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
+        first_id = state.hold_ids.take(number)
+    if own:
+        released = give_back(state, holder, own, now)
+    if free:
+        held = _take(state, holder, free, first_id, now, expires_at)
     events = tuple([event for event in (released, held) if event])
     return make(Outcome, (make(Toggled, (held, released)), events, events, None))
 
@@ -148,7 +155,6 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
     if not own:
         return Outcome(Released(()))
     event = give_back(state, command.holder, own, now, command.origin)
-    state.lives.ended(event.holds, now)
     events = (event,)
     return make(Outcome, (event, events, events, None))
 
@@ -161,11 +167,10 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     operation = None
     reply = Lapsed(len(holds) + len(tickets))
     if holds:
-        seat_ids = [hold.seat_id for hold in holds]
-        ended = state.seats.release(seat_ids, SeatAction.LAPSE)
+        ended, seats = state.seats.release([hold.seat_id for hold in holds], SeatAction.LAPSE)
         for hold in ended:
             state.lives.ended((hold,), hold.expires_at)
-        expired = state.happened(ev.HoldsExpired, ev.SYSTEM, ended, state.seats.shown_of(seat_ids), now)
+        expired = state.happened(ev.HoldsExpired, ev.SYSTEM, ended, seats, now)
         events.append(expired)
         changes.append(expired)
     if tickets:
@@ -205,9 +210,10 @@ def held_until(ticket: Ticket, at: float) -> Hold:
 def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> ev.HoldsReleased:
-    """Release a holder's holds on some seats."""
-    holds = state.seats.release(seat_ids)
-    return state.happened(ev.HoldsReleased, holder, holds, state.seats.shown_of(seat_ids), now, origin)
+    """Release holds; `holder` is who gives them back."""
+    holds, seats = state.seats.release(seat_ids)
+    state.lives.ended(holds, now)
+    return state.happened(ev.HoldsReleased, holder, holds, seats, now, origin)
 
 
 def _take(

@@ -27,7 +27,7 @@ from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
-from engine.seat_inventory import Operation, SeatInventory
+from engine.seat_inventory import Operation, SeatInventory, Standing
 from engine.seat_states import SeatAction
 from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
 
@@ -237,12 +237,16 @@ class ScreeningState:
         """Those of `wanted` that are free, provided that the holder has the others already."""
         if self.seats.are_free(wanted):
             return wanted
+        return tuple(self.divided(holder, wanted).free)
+
+    def divided(self, holder: str, wanted: tuple[int, ...]) -> Standing:
+        """Which of `wanted` are free and which are the holder's own, provided that there are no others."""
         standing = self.seats.standing(holder, wanted)
         if standing.held or standing.booked:
             raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
         if standing.in_progress:
             raise BookingInProgress(standing.in_progress)
-        return tuple(standing.free)
+        return standing
 
     def require_room(self, holder: str, wanted: int, returned: int = 0, network: str | None = None) -> None:
         """Check the caps on the unpaid seats of a holder, and of all guests of its network.

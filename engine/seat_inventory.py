@@ -60,16 +60,16 @@ _HELD = (SeatsHeld, Hold)
 class Standing(NamedTuple):
     """How seats stand towards one holder, each list in the order in which they were named.
 
-    Seats that the holder holds are in none of them.
-
     Attributes:
         free: available.
+        own: held by the holder.
         in_progress: a change of the holder's own is on its way to the database.
         held: reserved for somebody else.
         booked: sold (or the holder's own already).
     """
 
     free: list[int]
+    own: list[int]
     in_progress: list[int]
     held: list[int]
     booked: list[int]
@@ -161,15 +161,14 @@ class SeatInventory:
 
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by how they stand towards `holder`."""
-        standing = Standing([], [], [], [])
+        standing = Standing([], [], [], [], [])
         records = self._records
         for seat_id in seat_ids:
             record = records.get(seat_id)
             if record is None:
                 standing.free.append(seat_id)
             elif isinstance(record, _HELD):
-                if holder_of(record) != holder:
-                    standing.held.append(seat_id)
+                (standing.own if holder_of(record) == holder else standing.held).append(seat_id)
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
                 (standing.booked if sold else standing.held).append(seat_id)
@@ -263,23 +262,46 @@ class SeatInventory:
                 self._records[seat_id] = record._replace(before=before, after=after)
         self.deadlines.keep_bounded(len(self._records), self._is_live)
 
-    def release(self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE) -> tuple[Hold, ...]:
-        """RELEASE or LAPSE: held seats are available again. Returns the holds they had."""
-        holds = []
+    def release(
+        self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE
+    ) -> tuple[tuple[Hold, ...], tuple[Shown, ...]]:
+        """RELEASE or LAPSE: held seats are available again.
+
+        Returns:
+            The holds that they had, and what others see of the seats now, without places of ticket types.
+        """
+        records, vacated = self._records, self._vacated
+        holds: list[Hold] = []
+        seats: list[Shown] = []
+        by_holder: dict[str, list[int]] = {}
         for seat_id in seat_ids:
-            hold = self.record(seat_id)
-            if not isinstance(hold, Hold):
+            hold = records.get(seat_id)
+            if isinstance(hold, SeatsHeld):
+                hold = hold.hold_of(seat_id)
+            elif not isinstance(hold, Hold):
                 require(self.status(seat_id), action)
-            assert isinstance(hold, Hold)
-            self._vacate(seat_id)
-            if seat_id > 0:
-                vacated = make(SeatView, (seat_id, "available", None, None, hold.holder, None, None))
-                self._vacated[seat_id] = vacated
+                assert isinstance(hold, Hold)
             holds.append(hold)
+            holder = hold.holder
+            if holder in by_holder:
+                by_holder[holder].append(seat_id)
+            else:
+                by_holder[holder] = [seat_id]
+            del records[seat_id]
+            if seat_id > 0:
+                view = make(SeatView, (seat_id, "available", None, None, holder, None, None))
+                vacated[seat_id] = view
+                seats.append(view)
+            elif places := self.places.get(ticket_type_of(seat_id)):
+                places.give_back(seat_id)
+            else:
+                seats.append(SeatView(seat_id, "available"))
+        self.available += len(holds)
         self.hold_count -= len(holds)
-        self.claims.remove([(hold.holder, hold.seat_id) for hold in holds])
-        self.deadlines.keep_bounded(len(self._records), self._is_live)
-        return tuple(holds)
+        for holder, given_back in by_holder.items():
+            self.claims.remove(holder, given_back)
+        self.deadlines.keep_bounded(len(records), self._is_live)
+        return tuple(holds), tuple(seats)
 
     def commit(self, operation: Operation, after: Iterable[Ticket | None]) -> None:
         """ISSUE, CONFIRM, CANCEL or LAPSE: what the seats become is now up to the database.
@@ -307,7 +329,7 @@ class SeatInventory:
     def settle(self, operation: Operation) -> None:
         """SETTLE: the database has written the operation; its seats are what they were to become."""
         commitments = self._committed(operation, SeatAction.SETTLE)
-        self.claims.remove(
+        self.claims.remove_pairs(
             (operation.holder if before is None else before.holder, seat_id)
             for seat_id, (_, before, _) in commitments
         )
@@ -338,7 +360,7 @@ class SeatInventory:
             # A deadline that came up meanwhile was passed over, so it is set again.
             if (deadline := deadline_of(before)) < inf:
                 self.deadlines.insert(deadline, before)
-        self.claims.remove(
+        self.claims.remove_pairs(
             (operation.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
 
