@@ -513,7 +513,7 @@ def _named(screening_id: int | None) -> str:
 
 
 def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:
-    if refusal.constraint == "tickets_payment_fkey":
+    if refusal.constraint == "tickets_payment":
         for event in queued.entry.events:
             if isinstance(event, TicketEvent):
                 for ticket in event.tickets:

@@ -8,9 +8,15 @@ import pytest
 
 from persistence.migrations import MigrationFailed, migrate
 from persistence.requirements import shortcomings
-from tests.database import execute
+from tests.database import connect, execute
 
-MIGRATIONS = ["0001_seat_sales", "0002_catalogue", "0003_events_and_rooms", "0004_search_columns"]
+MIGRATIONS = [
+    "0001_seat_sales",
+    "0002_catalogue",
+    "0003_events_and_rooms",
+    "0004_search_columns",
+    "0005_cheaper_sales",
+]
 
 
 def test_migrating_twice_does_it_once(empty_database_url: str) -> None:
@@ -171,13 +177,67 @@ def test_every_change_of_a_ticket(database_url: str, old: str) -> None:
                 execute(database_url, "UPDATE tickets SET status = %s WHERE id = %s", new, number)
 
 
+PAYMENT = "INSERT INTO payments VALUES ('P', 'user:7', %s, 1, now()) ON CONFLICT (payment_id) DO NOTHING"
+
+PAID_TICKETS = """
+    INSERT INTO tickets (screening_id, id, booking_id, seat_id, holder, price, status,
+                         booked_at, confirmed_at, payment_id)
+    SELECT 1, id, booking_id, id, 'user:7', 9.50, 'confirmed', now(), now(), payment_id
+    FROM unnest(%s::bigint[], %s::bigint[], %s::text[]) AS ticket (id, booking_id, payment_id)
+"""
+
+
 def test_a_payment_pays_for_one_booking(database_url: str) -> None:
-    execute(database_url, "INSERT INTO payments VALUES ('P', 'user:7', 1, 1, now())")
-    execute(database_url, TICKET, 1, 1, 41, "confirmed")
-    execute(database_url, TICKET, 2, 2, 42, "confirmed")
-    execute(database_url, "UPDATE tickets SET payment_id = 'P' WHERE id = 1")
-    with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="tickets_payment_fkey"):
-        execute(database_url, "UPDATE tickets SET payment_id = 'P' WHERE id = 2")
+    execute(database_url, PAYMENT, 1)
+    execute(database_url, PAID_TICKETS, [1, 2, 3], [1, 1, 3], ["P", "P", None])
+    for ids, bookings, payments in (
+        ([4], [4], ["P"]),
+        ([4, 5, 6], [1, 5, 1], ["P", None, "unknown"]),
+    ):
+        with pytest.raises(psycopg2.errors.ForeignKeyViolation) as failure:
+            execute(database_url, PAID_TICKETS, ids, bookings, payments)
+        assert failure.value.diag.constraint_name == "tickets_payment"
+    for change in ("payment_id = 'P'", "payment_id = 'unknown'"):
+        with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="paid for another booking"):
+            execute(database_url, f"UPDATE tickets SET {change} WHERE id = 3")  # noqa: S608
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="payment P"):
+        execute(database_url, "UPDATE tickets SET booking_id = 3 WHERE id = 1")
+    assert execute(database_url, "SELECT count(*) FROM tickets WHERE payment_id = 'P'") == [(2,)]
+
+
+def test_of_two_transactions_with_the_same_payment_the_second_is_refused(database_url: str) -> None:
+    first, second = connect(database_url), connect(database_url)
+    for connection in (first, second):
+        connection.autocommit = False
+    first.cursor().execute(PAYMENT, (1,))
+    first.cursor().execute(PAID_TICKETS, ([1], [1], ["P"]))
+    with ThreadPoolExecutor(1) as threads:
+        # It waits for the first one to end.
+        paying = threads.submit(second.cursor().execute, PAYMENT, (2,))
+        first.commit()
+        paying.result(timeout=20)
+    with pytest.raises(psycopg2.errors.ForeignKeyViolation, match="payment P"):
+        second.cursor().execute(PAID_TICKETS, ([2], [2], ["P"]))
+    first.close()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE payments SET booking_id = 2", "DELETE FROM payments", "TRUNCATE payments"],
+)
+def test_payments_never_change(database_url: str, statement: str) -> None:
+    execute(database_url, PAYMENT, 1)
+    with pytest.raises(psycopg2.errors.RaiseException, match="payments never change"):
+        execute(database_url, statement)
+
+
+def test_no_two_tickets_have_the_same_code(database_url: str) -> None:
+    for number in (1, 2, 3):
+        execute(database_url, TICKET, number, number, number, "confirmed")
+    execute(database_url, "UPDATE tickets SET code = 'ABC' WHERE id = 1")
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="tickets_code_key"):
+        execute(database_url, "UPDATE tickets SET code = 'ABC' WHERE id = 2")
 
 
 @pytest.mark.parametrize(
