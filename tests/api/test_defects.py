@@ -44,7 +44,7 @@ class BrokenConfirmations:
 
 
 @pytest.mark.parametrize("key", [None, "order-1"])
-async def test_a_committed_booking_is_answered_as_booked(
+async def test_a_committed_booking_succeeds_despite_broken_collaborators(
     open_venue: Callable[..., Venue], key: str | None
 ) -> None:
     venue = open_venue(
@@ -62,7 +62,7 @@ async def test_a_committed_booking_is_answered_as_booked(
     assert seats.status == 200
 
 
-async def test_an_answer_that_cannot_be_sent_is_answered_in_its_place(
+async def test_a_response_that_cannot_be_encoded_becomes_a_500(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sound = Style.refused
@@ -91,7 +91,7 @@ class Stored:
         return (), self.users, 0.0
 
 
-async def test_a_socket_that_cannot_be_closed_keeps_no_other_open() -> None:
+async def test_failing_to_close_one_socket_does_not_keep_others_open() -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -111,7 +111,7 @@ async def test_a_socket_that_cannot_be_closed_keeps_no_other_open() -> None:
     assert closed[-1] == "going away"
 
 
-async def test_an_answer_that_cannot_be_made_ends_its_socket_alone() -> None:
+async def test_a_response_that_cannot_be_made_ends_its_socket() -> None:
     sent: list[bytes] = []
     failed: list[BaseException] = []
     answers = AnswersInOrder(lambda frames, number: sent.append(frames), failed.append)
@@ -140,7 +140,7 @@ class Mailbox:
         raise AssertionError("there is nothing to send")
 
 
-async def test_a_confirmation_that_fails_keeps_no_other_from_being_sent(
+async def test_a_failing_confirmation_does_not_affect_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     repeats = Limiter(5, 3600.0, lambda: 0.0)

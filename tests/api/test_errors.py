@@ -40,13 +40,13 @@ ENGINE_ERRORS = sorted(
 
 
 @pytest.mark.parametrize("module", [*API_MODULES, engine_errors, catalogue_errors, connector])
-def test_the_tree_at_the_head_of_a_module_names_its_errors(module: ModuleType) -> None:
+def test_the_error_tree_in_a_module_docstring_is_complete(module: ModuleType) -> None:
     own = [kind.__name__ for kind in classes(module, Exception) if kind.__module__ == module.__name__]
     assert own
     assert [name for name in own if not re.search(rf"\b{name}\b", module.__doc__ or "")] == []
 
 
-def test_what_the_database_says_of_itself_is_not_told_to_clients() -> None:
+def test_database_messages_are_not_sent_to_clients() -> None:
     said = 'The database cannot be reached: connection to "10.0.0.5" failed: role "sales" does not exist'
     problem = problem_of(StoreUnavailable(said))
     assert (problem.status, problem.document["code"]) == (503, "store_unavailable")
@@ -55,7 +55,7 @@ def test_what_the_database_says_of_itself_is_not_told_to_clients() -> None:
 
 
 @pytest.mark.parametrize("error", ENGINE_ERRORS)
-def test_every_error_of_the_engine_is_answered(error: type[EngineError]) -> None:
+def test_every_engine_error_has_a_status(error: type[EngineError]) -> None:
     status = translation_of(error).status
     if error is EngineError:
         assert status == 500
@@ -82,14 +82,14 @@ def test_codes_are_unique() -> None:
         (TicketNotPending(5, "lapsed"), 409, {"ticket_id": 5, "status": "lapsed"}),
     ],
 )
-def test_data_of_an_error_stands_beside_its_code(error: EngineError, status: int, data: dict) -> None:
+def test_error_data_is_part_of_the_response(error: EngineError, status: int, data: dict) -> None:
     problem = problem_of(error)
     assert problem.status == status
     assert problem.document == {"detail": str(error), "code": error.code, "retryable": False, **data}
     assert problem.lasting
 
 
-def test_what_may_pass_is_not_lasting() -> None:
+def test_retryable_errors_are_not_lasting() -> None:
     problem = problem_of(JournalFull())
     assert problem.headers == {"Retry-After": "2"}
     assert not problem.lasting

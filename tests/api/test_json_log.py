@@ -30,14 +30,14 @@ def record_of(message: str, *arguments: object, **options: object) -> logging.Lo
         f"could not verify {JWT}",
     ],
 )
-def test_tokens_are_taken_out(line: str) -> None:
+def test_secrets_are_redacted(line: str) -> None:
     redacted = redact(line)
     assert "[redacted]" in redacted
     for secret in (JWT, JWT.split(".")[2], "opaque"):
         assert secret not in redacted
 
 
-def test_the_rest_of_the_line_stays() -> None:
+def test_the_rest_of_the_line_is_kept() -> None:
     assert (
         redact("GET /ws?since=4&token=abc&epoch=2 (::1)") == "GET /ws?since=4&token=[redacted]&epoch=2 (::1)"
     )
@@ -51,7 +51,7 @@ def test_a_record_is_one_line_of_json() -> None:
     assert parsed["message"] == "3 of {'a': 1}\nnext line"
 
 
-def test_tokens_in_exceptions_are_taken_out_too() -> None:
+def test_secrets_in_exceptions_are_redacted_too() -> None:
     try:
         raise ValueError(f"/ws?token={JWT}")
     except ValueError:
@@ -60,7 +60,7 @@ def test_tokens_in_exceptions_are_taken_out_too() -> None:
     assert JWT not in line
 
 
-def test_every_logger_writes_in_this_format(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_logger_uses_this_format(monkeypatch: pytest.MonkeyPatch) -> None:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     written = io.StringIO()

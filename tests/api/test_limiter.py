@@ -46,7 +46,7 @@ def test_no_window_has_more_attempts_than_the_limit() -> None:
         assert sum(end - 60 < at <= end for at in admitted_at) <= 10
 
 
-def test_a_burst_is_followed_by_nothing_for_a_whole_window() -> None:
+def test_after_a_burst_nothing_is_admitted_for_a_whole_window() -> None:
     clock = ManualClock()
     limiter = Limiter(5, 60, clock.now)
     clock.advance(59)
@@ -57,7 +57,7 @@ def test_a_burst_is_followed_by_nothing_for_a_whole_window() -> None:
     assert all(admitted(limiter, "ada") for _ in range(5))
 
 
-def test_success_takes_back() -> None:
+def test_retract_and_forgive_allow_another_attempt() -> None:
     limiter = Limiter(2, 60, ManualClock().now)
     for forgotten in (limiter.retract, limiter.forgive):
         assert [admitted(limiter, "ada") for _ in range(3)][-1] is False
@@ -66,7 +66,7 @@ def test_success_takes_back() -> None:
     limiter.retract("nobody")
 
 
-def test_other_keys_never_win_attempts_back() -> None:
+def test_using_other_keys_gains_no_attempts() -> None:
     limiter = Limiter(10, 60, ManualClock().now, keys_limit=100)
     guesses = 0
     for attempt in range(50):
@@ -76,7 +76,7 @@ def test_other_keys_never_win_attempts_back() -> None:
     assert 0 < guesses <= 10
 
 
-def test_two_keys_win_nothing_by_driving_each_other_out() -> None:
+def test_two_keys_gain_nothing_by_evicting_each_other() -> None:
     limiter = Limiter(10, 60, ManualClock().now, keys_limit=100)
     for other in range(100):
         limiter.count(f"{other}")
@@ -85,13 +85,13 @@ def test_two_keys_win_nothing_by_driving_each_other_out() -> None:
     assert sum(guesses) <= 20
 
 
-def test_few_attempts_of_many_keys_refuse_nobody() -> None:
+def test_few_attempts_of_many_keys_are_all_admitted() -> None:
     limiter = Limiter(10, 60, ManualClock().now, keys_limit=100)
     assert all(admitted(limiter, str(key)) for key in range(800))
     assert admitted(limiter, "ada")
 
 
-def test_keys_whose_attempts_are_old_give_way_first() -> None:
+def test_keys_with_expired_attempts_are_evicted_first() -> None:
     clock = ManualClock()
     limiter = Limiter(10, 60, clock.now, keys_limit=100)
     for key in range(100):
@@ -102,13 +102,13 @@ def test_keys_whose_attempts_are_old_give_way_first() -> None:
         assert limiter.count(f"new-{key}").remaining == 9
 
 
-def test_one_caller_has_a_network_of_ipv6_addresses() -> None:
+def test_an_ipv6_network_is_one_client() -> None:
     assert network_of("192.0.2.7") == "192.0.2.7"
     assert network_of("2001:db8::1") == network_of("2001:db8::ffff") != network_of("2001:db8:0:1::1")
     assert network_of("fe80::1%eth0") == "fe80::/64"
 
 
-def test_a_token_bucket_keeps_its_rate_and_allows_a_burst_after_a_pause() -> None:
+def test_a_token_bucket_limits_the_rate_and_allows_bursts() -> None:
     clock = ManualClock()
     bucket = TokenBucket(8, 20, clock.now)
     assert [bucket.admits() for _ in range(21)] == [True] * 20 + [False]
@@ -123,7 +123,7 @@ def test_a_token_bucket_keeps_its_rate_and_allows_a_burst_after_a_pause() -> Non
 # Requests to the public API
 
 
-def test_the_answer_tells_of_the_nearest_limit() -> None:
+def test_the_headers_describe_the_nearest_limit() -> None:
     limits = RateLimits(LIMITS, ManualClock().now)
     tally = limits.tally("192.0.2.1")
     assert tally.headers == {}
@@ -134,7 +134,7 @@ def test_the_answer_tells_of_the_nearest_limit() -> None:
     assert tally.headers == {"RateLimit-Limit": "2", "RateLimit-Remaining": "1", "RateLimit-Reset": "60"}
 
 
-def test_each_limit_refuses_by_itself_until_its_window_ends() -> None:
+def test_each_limit_applies_separately_until_its_window_ends() -> None:
     clock = ManualClock()
     limits = RateLimits(LIMITS, clock.now)
     for count, allowed in (
@@ -158,7 +158,7 @@ def test_each_limit_refuses_by_itself_until_its_window_ends() -> None:
         count(limits.tally("192.0.2.1"))
 
 
-def test_a_network_of_ipv6_addresses_is_one_caller() -> None:
+def test_requests_of_an_ipv6_network_are_counted_together() -> None:
     limits = RateLimits(LIMITS, ManualClock().now)
     for address in ("2001:db8::1", "2001:db8::2"):
         limits.tally(address).count_creation()

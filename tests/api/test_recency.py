@@ -3,7 +3,7 @@
 from api.recency import RecentlyUsed
 
 
-def test_the_least_recently_used_is_forgotten_first() -> None:
+def test_the_least_recently_used_entry_is_evicted_first() -> None:
     memory: RecentlyUsed[str, int] = RecentlyUsed(30)
     for number, name in enumerate("abc"):
         memory.put(name, number, 10)
@@ -12,7 +12,7 @@ def test_the_least_recently_used_is_forgotten_first() -> None:
     assert [memory.get(name) for name in "abcd"] == [0, None, 2, 3]
 
 
-def test_a_replaced_value_gives_its_room_back() -> None:
+def test_replacing_a_value_frees_its_size() -> None:
     memory: RecentlyUsed[str, int] = RecentlyUsed(30)
     for number in range(10):
         memory.put("a", number, 20)
@@ -20,7 +20,7 @@ def test_a_replaced_value_gives_its_room_back() -> None:
     assert (memory.get("a"), memory.get("b")) == (9, 1)
 
 
-def test_a_value_beyond_the_bound_is_not_kept_and_costs_nobody_else() -> None:
+def test_a_value_over_the_limit_is_not_stored_and_evicts_nothing() -> None:
     memory: RecentlyUsed[str, int] = RecentlyUsed(30)
     memory.put("a", 1, 10)
     memory.put("b", 2, 31)

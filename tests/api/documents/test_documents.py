@@ -36,14 +36,14 @@ def resolves(document: Any, reference: str) -> bool:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_a_handler_takes_what_its_declaration_gives(endpoint: Endpoint) -> None:
+def test_handlers_accept_the_declared_arguments(endpoint: Endpoint) -> None:
     parameters = inspect.signature(endpoint.handler).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     assert takes_any or set(parameters) >= {"call", *endpoint.path_parameters}
     assert inspect.getdoc(endpoint.handler), "it is the operation's documentation"
 
 
-def test_operations_have_names_of_their_own() -> None:
+def test_operation_names_are_unique() -> None:
     names = [endpoint.name for endpoint in ENDPOINTS]
     assert len(names) == len(set(names))
 
@@ -62,7 +62,7 @@ async def test_openapi_lists_every_operation(venue: Venue) -> None:
 
 
 @pytest.mark.gen_test
-async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
+async def test_openapi_states_limits_and_errors(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/openapi.json")).json
     reserve = document["paths"][f"{RESERVATIONS}/reserve"]["post"]
     assert reserve["security"] == [{"token": []}, {"password": []}]
@@ -92,7 +92,7 @@ async def test_openapi_states_bounds_and_refusals(venue: Venue) -> None:
 
 
 @pytest.mark.gen_test
-async def test_openapi_begins_with_seats_and_explains_every_tag(venue: Venue) -> None:
+async def test_openapi_starts_with_seats_and_describes_every_tag(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/openapi.json")).json
     tags = [tag["name"] for tag in document["tags"]]
     assert tags[:2] == ["Seat reservations", "Tickets"]
@@ -110,7 +110,7 @@ async def test_openapi_begins_with_seats_and_explains_every_tag(venue: Venue) ->
 @pytest.mark.parametrize(
     "endpoint", [endpoint for endpoint in ENDPOINTS if endpoint.body], ids=lambda endpoint: endpoint.name
 )
-def test_the_example_of_a_request_is_a_good_one(endpoint: Endpoint) -> None:
+def test_request_examples_are_valid(endpoint: Endpoint) -> None:
     schema = endpoint.body(Limits())
     example = body_example(schema)
     assert example, "an example says something"
@@ -118,7 +118,7 @@ def test_the_example_of_a_request_is_a_good_one(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.gen_test
-async def test_openapi_has_an_example_of_every_request_and_every_picture(venue: Venue) -> None:
+async def test_openapi_has_an_example_of_every_request_and_a_schema_of_every_response(venue: Venue) -> None:
     paths = (await venue.guest.send("GET", "/openapi.json")).json["paths"]
     for path, methods in paths.items():
         for operation in methods.values():
@@ -135,7 +135,7 @@ async def test_openapi_has_an_example_of_every_request_and_every_picture(venue: 
 
 
 @pytest.mark.gen_test
-async def test_openapi_promises_no_field_of_a_request_that_may_be_left_out(venue: Venue) -> None:
+async def test_openapi_has_no_defaults_and_unique_titles(venue: Venue) -> None:
     schemas = (await venue.guest.send("GET", "/openapi.json")).json["components"]["schemas"]
     titles = [schema["title"] for schema in schemas.values() if "title" in schema]
     assert len(titles) == len(set(titles))
@@ -147,12 +147,12 @@ async def test_openapi_promises_no_field_of_a_request_that_may_be_left_out(venue
     ("pattern", "ecma"),
     [(r"^[a-z]+\Z", "^[a-z]+$"), (r"[a-z]+\Z", "^[a-z]+$"), (r"^[a-z]", "^[a-z]"), ("a$", "^a$")],
 )
-def test_patterns_are_those_of_json_schema(pattern: str, ecma: str) -> None:
+def test_patterns_are_converted_for_json_schema(pattern: str, ecma: str) -> None:
     assert ecma_pattern(pattern) == ecma
 
 
 @pytest.mark.gen_test
-async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: Venue) -> None:
+async def test_openapi_links_creating_operations_to_those_that_take_the_id(venue: Venue) -> None:
     paths = (await venue.guest.send("GET", "/openapi.json")).json["paths"]
     ids = {endpoint.name: endpoint.path_parameters for endpoint in ENDPOINTS}
 
@@ -174,7 +174,7 @@ async def test_openapi_links_what_is_created_to_what_can_be_done_with_it(venue: 
 
 
 @pytest.mark.gen_test
-async def test_openapi_shows_the_envelope_where_there_is_one(venue: Venue) -> None:
+async def test_openapi_describes_the_envelope_of_the_public_api(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/openapi.json")).json
     path = "/api/public/reservations"
     reserve, listed = document["paths"][path]["post"], document["paths"][path]["get"]
@@ -200,7 +200,7 @@ async def test_openapi_shows_the_envelope_where_there_is_one(venue: Venue) -> No
 
 
 @pytest.mark.gen_test
-async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
+async def test_asyncapi_describes_all_channels_and_resolves_its_references(venue: Venue) -> None:
     document = (await venue.guest.send("GET", "/asyncapi.json")).json
     assert document["asyncapi"] == "3.0.0"
     assert {name: channel["address"] for name, channel in document["channels"].items()} == {
@@ -219,7 +219,7 @@ async def test_asyncapi_is_complete_in_itself(venue: Venue) -> None:
 
 
 @pytest.mark.gen_test
-async def test_answers_have_the_shape_that_is_documented(venue: Venue) -> None:
+async def test_responses_match_their_documented_schema(venue: Venue) -> None:
     user = venue.user(7)
     await venue.user(8).reserve(SCREENING, [50])
     answers = {

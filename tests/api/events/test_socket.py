@@ -65,7 +65,7 @@ async def refused(socket, **message) -> str:
         ('{"type":"unsubscribe_event","eventId":null}', "missing_field", "Missing required field: eventId"),
     ],
 )
-async def test_a_message_that_is_not_understood_is_answered(cinema, message, code, reason):
+async def test_invalid_messages_are_answered_with_an_error(cinema, message, code, reason):
     socket = await follow(cinema)
     await socket.send(message)
     error = await next_message(socket)
@@ -77,13 +77,13 @@ async def test_a_message_that_is_not_understood_is_answered(cinema, message, cod
 @pytest.mark.parametrize(
     "event", ["true", "123.0", "1e2", '"12a"', '""', "[123]", "{}", "0", "-1", str(2**63), "1" * 25, '"٣"']
 )
-async def test_what_is_no_id_names_no_event(cinema, event):
+async def test_invalid_event_ids_are_refused(cinema, event):
     socket = await follow(cinema)
     await socket.send(f'{{"type":"subscribe_event","eventId":{event}}}')
     assert (await next_message(socket))["code"] == "invalid_event_id"
 
 
-async def test_an_id_may_come_as_text_and_goes_out_as_a_number(cinema):
+async def test_an_event_id_may_be_a_string_and_is_returned_as_a_number(cinema):
     socket = await follow(cinema)
     await say(socket, type="subscribe_event", eventId=str(SCREENING))
     assert (await next_message(socket))["eventId"] == SCREENING
@@ -91,7 +91,7 @@ async def test_an_id_may_come_as_text_and_goes_out_as_a_number(cinema):
     assert await next_types(socket, 2) == ["seat_update", "unsubscribed"]
 
 
-async def test_too_many_messages_that_are_not_understood_end_the_socket_but_refusals_do_not(open_cinema):
+async def test_too_many_invalid_messages_close_the_socket_but_refusals_do_not(open_cinema):
     cinema = open_cinema(limits=SocketLimits(bad_messages=2))
     socket = await follow(cinema)
     for _ in range(5):
@@ -112,14 +112,14 @@ async def test_too_many_messages_that_are_not_understood_end_the_socket_but_refu
         ({"event": 2**63}, (4404, "Event not found")),
     ],
 )
-async def test_a_refused_client_is_told_why(cinema, options, farewell):
+async def test_refused_clients_get_a_close_code_and_reason(cinema, options, farewell):
     socket = await cinema.follow(**options)
     assert await receive_close(socket) == farewell
     await eventually(lambda: len(cinema.open_sockets) == 0)
     assert (cinema.feed.connections, cinema.event_door.attendance.clients) == ({}, 0)
 
 
-async def test_nothing_is_said_about_a_private_event_to_those_who_are_not_invited(cinema):
+async def test_private_events_look_missing_to_users_who_are_not_invited(cinema):
     cinema.guest_list.events[SCREENING] = {8}
     stranger, guest = await follow(cinema, 7), await follow(cinema, 8)
     refusals = []
@@ -139,7 +139,7 @@ async def test_nothing_is_said_about_a_private_event_to_those_who_are_not_invite
     assert await next_types(stranger, 1) == ["pong"]
 
 
-async def test_whoever_is_no_longer_invited_loses_the_event_when_it_is_next_asked_for(cinema):
+async def test_resubscribing_without_authorization_ends_the_subscription(cinema):
     socket = await follow(cinema)
     await subscribe(socket)
     cinema.guest_list.events[SCREENING] = {8}
@@ -148,7 +148,7 @@ async def test_whoever_is_no_longer_invited_loses_the_event_when_it_is_next_aske
     assert cinema.feed.connections == {}
 
 
-async def test_subscribing_again_is_confirmed_again_and_tells_changes_once(cinema):
+async def test_subscribing_twice_is_confirmed_twice_and_sends_changes_once(cinema):
     socket = await follow(cinema, event=SCREENING)
     await subscribe(socket)
     assert cinema.feed.connections == {SCREENING: 1}
@@ -158,7 +158,7 @@ async def test_subscribing_again_is_confirmed_again_and_tells_changes_once(cinem
     assert await next_types(socket, 1) == ["pong"]
 
 
-async def test_what_was_unsubscribed_is_silent(cinema):
+async def test_unsubscribing_stops_the_updates(cinema):
     socket = await follow(cinema, event=SCREENING)
     await say(socket, type="unsubscribe_event", eventId=SCREENING)
     assert await next_types(socket, 1) == ["unsubscribed"]
@@ -168,7 +168,7 @@ async def test_what_was_unsubscribed_is_silent(cinema):
     assert await next_types(socket, 1) == ["pong"]
 
 
-async def test_one_socket_follows_only_so_many_events(open_cinema):
+async def test_subscriptions_per_socket_are_limited(open_cinema):
     cinema = open_cinema(screenings=3, limits=SocketLimits(socket_subscriptions_limit=2))
     cinema.guest_list.events = {SCREENING + number: None for number in range(3)}
     socket = await follow(cinema, event=SCREENING)
@@ -180,7 +180,7 @@ async def test_one_socket_follows_only_so_many_events(open_cinema):
     await subscribe(socket, SCREENING + 2)
 
 
-async def test_sockets_of_all_doors_count_together_for_their_user(open_cinema):
+async def test_sockets_of_all_endpoints_count_towards_the_limit_of_their_user(open_cinema):
     cinema = open_cinema(limits=SocketLimits(sockets_per_user_limit=2))
     await cinema.join(user=7)
     await follow(cinema, 7)
@@ -188,7 +188,7 @@ async def test_sockets_of_all_doors_count_together_for_their_user(open_cinema):
     await follow(cinema, 8)
 
 
-async def test_a_socket_ends_with_its_token(open_cinema):
+async def test_a_socket_is_closed_when_its_token_ends(open_cinema):
     cinema = open_cinema(clock=ManualClock())
     revoked = cinema.tokens.issue(7, ttl_seconds=60)
     socket = await cinema.follow(token=revoked)
@@ -202,7 +202,7 @@ async def test_a_socket_ends_with_its_token(open_cinema):
     assert await receive_close(short) == (1008, "Token expired")
 
 
-async def test_a_database_that_is_away_refuses_subscriptions_and_new_sockets_of_an_event(cinema):
+async def test_without_a_database_subscriptions_and_new_sockets_are_refused(cinema):
     socket = await follow(cinema)
     cinema.guest_list.away = True
     assert await refused(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
@@ -211,7 +211,7 @@ async def test_a_database_that_is_away_refuses_subscriptions_and_new_sockets_of_
     await subscribe(socket)
 
 
-async def test_an_answer_that_never_comes_is_not_waited_for(open_cinema):
+async def test_waiting_for_the_database_ends_after_the_timeout(open_cinema):
     cinema = open_cinema(limits=SocketLimits(ask_timeout_seconds=0.1))
     socket = await follow(cinema)
     cinema.guest_list.asked = asyncio.Event().wait
@@ -219,7 +219,7 @@ async def test_an_answer_that_never_comes_is_not_waited_for(open_cinema):
     assert await receive_close(await cinema.follow(7, SCREENING)) == (1013, "Try again later")
 
 
-async def test_messages_are_answered_in_their_order_while_a_subscription_waits(cinema):
+async def test_messages_are_answered_in_order_while_a_subscription_is_pending(cinema):
     socket = await follow(cinema)
     go_on = asyncio.Event()
     cinema.guest_list.asked = go_on.wait
@@ -231,7 +231,7 @@ async def test_messages_are_answered_in_their_order_while_a_subscription_waits(c
 
 
 @pytest.mark.parametrize("event", [None, SCREENING])
-async def test_a_client_that_is_lost_while_its_subscription_waits_leaves_nothing_behind(cinema, event):
+async def test_a_client_that_disconnects_during_a_subscription_leaves_nothing_behind(cinema, event):
     asked, go_on = asyncio.Event(), asyncio.Event()
 
     async def hesitate():
@@ -251,7 +251,7 @@ async def test_a_client_that_is_lost_while_its_subscription_waits_leaves_nothing
     assert (cinema.feed.connections, attendance.clients, attendance.subscriptions) == ({}, 1, 0)
 
 
-async def test_several_bookings_of_one_moment_are_each_told(open_cinema):
+async def test_simultaneous_bookings_get_one_message_each(open_cinema):
     cinema = open_cinema(tick_seconds=0.2)
     socket = await follow(cinema, event=SCREENING)
     await cinema.hold(9, 40)
@@ -262,7 +262,7 @@ async def test_several_bookings_of_one_moment_are_each_told(open_cinema):
     assert told[-1]["availableSeats"] == 36
 
 
-async def test_statistics_of_screenings_do_not_tell_what_events_are_followed(cinema):
+async def test_socket_statistics_of_screenings_do_not_reveal_followed_events(cinema):
     await cinema.join()
     socket = await follow(cinema, 8, SCREENING)
     assert cinema.watched.connections == {SCREENING: 1}
@@ -270,7 +270,7 @@ async def test_statistics_of_screenings_do_not_tell_what_events_are_followed(cin
     assert (await next_message(socket))["data"] == {"totalClients": 1, "eventSubscriptions": 1}
 
 
-async def test_a_hundred_followers_end_with_the_counts_of_the_hall(open_cinema):
+async def test_a_hundred_followers_converge_on_the_true_counts(open_cinema):
     cinema = open_cinema(seats=200)
     sockets = [await follow(cinema, 1 + number % 50) for number in range(100)]
     counts = [None] * len(sockets)

@@ -29,7 +29,7 @@ def told(*changes: SeatsShown) -> list[dict]:
     return messages
 
 
-def test_every_booking_is_told_with_its_own_count_and_the_last_counts_end_the_update():
+def test_every_booking_has_its_own_count_and_the_update_ends_with_the_final_counts():
     messages = told(
         change(1, "tickets_issued", 44),
         change(2, "seats_held", 43),
@@ -47,14 +47,14 @@ def test_every_booking_is_told_with_its_own_count_and_the_last_counts_end_the_up
     ]
 
 
-def test_what_leaves_the_counts_as_they_were_is_not_told():
+def test_changes_that_do_not_affect_the_counts_are_not_sent():
     assert told(change(1, "holds_extended", 44), change(2, "tickets_confirmed", 44)) == []
 
 
-def test_a_booking_that_failed_gives_its_seats_back():
+def test_a_failed_booking_sends_the_counts():
     assert [m["type"] for m in told(change(1, "operation_aborted", 44))] == ["seat_update"]
 
 
-def test_everybody_gets_the_same_bytes():
+def test_all_watchers_get_the_same_bytes():
     updates = EventUpdates([[change(1, "tickets_issued", 44)]])
     assert updates.frames("user:7") is updates.frames("user:8")

@@ -32,7 +32,7 @@ def signed(venue: Venue, secret: str = STRONG_SECRET, **claims: object) -> str:
 
 
 @pytest.mark.parametrize("endpoint", GUARDED, ids=name_of)
-async def test_no_token_no_service(venue: Venue, endpoint: Endpoint) -> None:
+async def test_operations_without_a_token_are_refused(venue: Venue, endpoint: Endpoint) -> None:
     response = await venue.guest.send(endpoint.method, path_of(endpoint), {} if endpoint.body else None)
     assert (response.status, response.code) == (401, "not_authenticated")
     assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -58,7 +58,7 @@ async def test_a_bad_token_is_refused(venue: Venue, endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", PUBLIC, ids=name_of)
-async def test_public_operations_need_no_token_and_mind_none(venue: Venue, endpoint: Endpoint) -> None:
+async def test_public_operations_ignore_tokens(venue: Venue, endpoint: Endpoint) -> None:
     caller = venue.guest
     for token in (None, "rubbish"):
         caller.token = token
@@ -66,24 +66,24 @@ async def test_public_operations_need_no_token_and_mind_none(venue: Venue, endpo
 
 
 @pytest.mark.parametrize("authorization", ["Basic dXNlcjpwYXNz", "Bearer", "bearer", "Token x", ""])
-async def test_other_schemes_are_no_tokens(venue: Venue, authorization: str) -> None:
+async def test_other_authentication_schemes_are_refused(venue: Venue, authorization: str) -> None:
     response = await venue.guest.send(
         "GET", "/api/v1/tickets/my-tickets", headers={"Authorization": authorization}
     )
     assert response.status == 401
 
 
-async def test_the_scheme_is_read_without_regard_to_case(venue: Venue) -> None:
+async def test_the_authentication_scheme_is_case_insensitive(venue: Venue) -> None:
     headers = {"Authorization": f"bearer {signed(venue)}"}
     assert (await venue.guest.send("GET", "/api/v1/tickets/my-tickets", headers=headers)).status == 200
 
 
-async def test_a_token_in_the_query_is_not_taken_for_rest(venue: Venue) -> None:
+async def test_rest_ignores_a_token_in_the_query(venue: Venue) -> None:
     response = await venue.guest.send("GET", f"/api/v1/tickets/my-tickets?token={signed(venue)}")
     assert response.status == 401
 
 
-async def test_time_driven_callers_have_a_secret_of_their_own(venue: Venue) -> None:
+async def test_cron_operations_require_their_own_secret(venue: Venue) -> None:
     (endpoint,) = [endpoint for endpoint in ENDPOINTS if endpoint.access is Access.CRON]
     caller = venue.user(1, admin=True)
     refused = await caller.send(endpoint.method, endpoint.path)
@@ -101,7 +101,9 @@ async def test_time_driven_callers_have_a_secret_of_their_own(venue: Venue) -> N
         assert (refused.status, refused.code) == answer
 
 
-async def test_administrators_operations_refuse_others(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_admin_operations_require_an_administrator(
+    venue: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     office = Resource("/office", tag="Office")
 
     @office.get("", access=Access.ADMIN)

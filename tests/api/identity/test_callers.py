@@ -95,7 +95,7 @@ async def test_hosts(host: str | None, admitted: bool) -> None:
         ({"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}, 421, "host_not_allowed"),
     ],
 )
-async def test_a_refusal_has_the_endpoints_own_form_and_is_logged(
+async def test_a_refusal_has_the_format_of_its_endpoint_and_is_logged(
     venue: Venue,
     caplog: pytest.LogCaptureFixture,
     path: str,
@@ -118,27 +118,27 @@ async def test_a_refusal_has_the_endpoints_own_form_and_is_logged(
     assert refusals(caplog) == [expected]
 
 
-async def test_nothing_is_done_for_a_rebound_page(venue: Venue) -> None:
+async def test_a_request_from_a_rebound_page_has_no_effect(venue: Venue) -> None:
     caller = venue.user(7)
     refused = await caller.reserve(SCREENING, [42], headers={"Host": "evil.example"})
     assert (refused.status, refused.code) == (421, "host_not_allowed")
     assert (await caller.reserve(SCREENING, [42])).status == 201
 
 
-async def test_files_are_served_under_the_servers_own_names_only(venue: Venue) -> None:
+async def test_static_files_are_only_served_under_the_servers_own_names(venue: Venue) -> None:
     for path in ("/client/live_client.js", "/docs"):
         assert (await venue.guest.send("GET", path)).status == 200
         refused = await venue.guest.send("GET", path, headers={"Host": "evil.example"})
         assert (refused.status, refused.code) == (421, "host_not_allowed")
 
 
-async def test_names_are_those_of_the_settings(venue: Venue) -> None:
+async def test_host_names_come_from_the_settings(venue: Venue) -> None:
     venue.restart_api(hosts=HostNames(["tickets.example"]))
     for host in ("tickets.example", "127.0.0.1", "localhost:1"):
         assert (await venue.guest.send("GET", "/health", headers={"Host": host})).status == 200
 
 
-async def test_what_is_logged_of_a_caller_is_bounded_and_holds_no_token(
+async def test_logged_headers_are_shortened_and_contain_no_token(
     venue: Venue, caplog: pytest.LogCaptureFixture
 ) -> None:
     origin = "https://evil.example/?token=hidden-word" + "x" * 2000

@@ -23,7 +23,7 @@ def stranger(number: int) -> str:
     return f"198.{number // 65_536}.{number // 256 % 256}.{number % 256}"
 
 
-def test_one_stranger_locks_out_one_address() -> None:
+def test_one_stranger_only_locks_out_one_address() -> None:
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
     assert [admitted(attempts, stranger(1)) for _ in range(1000)].count(True) == 10
     # The owner has never been anywhere before, and mistypes the password nine times.
@@ -31,7 +31,7 @@ def test_one_stranger_locks_out_one_address() -> None:
     assert not admitted(attempts, HOME)
 
 
-def test_many_strangers_never_lock_out_where_the_owner_has_been() -> None:
+def test_many_strangers_never_lock_out_a_known_address_of_the_owner() -> None:
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
     assert admitted(attempts, HOME)
     attempts.succeeded(ADA, HOME)
@@ -43,7 +43,7 @@ def test_many_strangers_never_lock_out_where_the_owner_has_been() -> None:
         attempts.succeeded(ADA, HOME)
 
 
-def test_a_new_address_gets_in_again_after_a_window_or_a_new_password() -> None:
+def test_a_new_address_is_admitted_again_after_a_window_or_a_password_reset() -> None:
     clock = ManualClock()
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, clock.now)
     for number in range(5000):
@@ -56,7 +56,7 @@ def test_a_new_address_gets_in_again_after_a_window_or_a_new_password() -> None:
     assert admitted(attempts, "203.0.113.1")
 
 
-def test_guesses_of_a_day_are_bounded_whatever_the_number_of_addresses() -> None:
+def test_guesses_per_day_are_limited_for_any_number_of_addresses() -> None:
     clock = ManualClock()
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, clock.now)
     guesses = 0
@@ -66,7 +66,7 @@ def test_guesses_of_a_day_are_bounded_whatever_the_number_of_addresses() -> None
     assert 15_000 < guesses <= 19_200
 
 
-def test_the_owners_log_ins_give_strangers_no_more_guesses() -> None:
+def test_log_ins_of_the_owner_do_not_allow_strangers_more_guesses() -> None:
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
     guesses = 0
     for number in range(5000):
@@ -76,7 +76,7 @@ def test_the_owners_log_ins_give_strangers_no_more_guesses() -> None:
     assert guesses == 200
 
 
-def test_what_is_tried_at_one_account_does_not_count_at_another() -> None:
+def test_attempts_at_one_account_do_not_count_for_another() -> None:
     attempts = LoginAttempts(2, 4, WINDOW_SECONDS, ManualClock().now)
     for number in range(10):
         admitted(attempts, stranger(number))

@@ -68,7 +68,7 @@ def assert_refused(verifier: Tokens, token: str, code: str = "token_invalid") ->
 class TestOwnTokens:
     @pytest.mark.parametrize("user_id", [1, 7, 2**63 - 1])
     @pytest.mark.parametrize("admin", [False, True])
-    def test_are_believed(self, user_id: int, admin: bool) -> None:
+    def test_are_accepted(self, user_id: int, admin: bool) -> None:
         issuer = tokens()
         identity = issuer.verify(issuer.issue(user_id, admin=admin, ttl_seconds=60))
         assert identity == Identity(
@@ -76,7 +76,7 @@ class TestOwnTokens:
         )
         assert identity.token_id
 
-    def test_have_ids_of_their_own(self) -> None:
+    def test_have_unique_ids(self) -> None:
         issuer = tokens()
         ids = {issuer.verify(issuer.issue(7, ttl_seconds=60)).token_id for _ in range(100)}
         assert len(ids) == 100
@@ -85,7 +85,7 @@ class TestOwnTokens:
         issuer = tokens(issuer="box-office", audience="frontrow")
         assert issuer.verify(issuer.issue(7, ttl_seconds=60)).user_id == 7
 
-    def test_end_when_their_time_is_up_even_if_seen_before(self) -> None:
+    def test_expire_even_if_verified_before(self) -> None:
         clock = Clock()
         issuer = tokens(clock=clock)
         token = issuer.issue(7, ttl_seconds=60)
@@ -94,7 +94,7 @@ class TestOwnTokens:
         clock.now = NOW + 60
         assert_refused(issuer, token, "token_expired")
 
-    def test_end_when_revoked_even_if_seen_before(self) -> None:
+    def test_are_refused_once_revoked_even_if_verified_before(self) -> None:
         revoked: set[str] = set()
         issuer = tokens(is_revoked=lambda identity: identity.token_id in revoked)
         token, other = issuer.issue(7, ttl_seconds=60), issuer.issue(7, ttl_seconds=60)
@@ -103,12 +103,12 @@ class TestOwnTokens:
         assert issuer.verify(other).user_id == 7
 
     @pytest.mark.parametrize("user_id", [0, -1, 2**63])
-    def test_are_only_for_ids_in_range(self, user_id: int) -> None:
+    def test_cannot_be_issued_for_ids_out_of_range(self, user_id: int) -> None:
         with pytest.raises(ValueError, match="user id"):
             tokens().issue(user_id, ttl_seconds=60)
 
     @pytest.mark.parametrize("ttl_seconds", [0, -1, DAY_SECONDS + 1])
-    def test_are_only_for_times_in_range(self, ttl_seconds: int) -> None:
+    def test_cannot_be_issued_for_lifetimes_out_of_range(self, ttl_seconds: int) -> None:
         with pytest.raises(ValueError, match="seconds"):
             tokens().issue(7, ttl_seconds=ttl_seconds)
 
@@ -116,13 +116,13 @@ class TestOwnTokens:
 class TestForeignTokens:
     """Tokens of another service that shares the key; `signed` itself is proven here."""
 
-    def test_with_the_needed_claims_are_believed(self) -> None:
+    def test_with_the_required_claims_are_accepted(self) -> None:
         identity = tokens().verify(with_claims())
         assert identity == Identity(
             7, False, NOW + 60, identity.token_id, NOW, "", holder_of(identity.user_id)
         )
 
-    def test_without_an_id_get_one_that_is_theirs_alone(self) -> None:
+    def test_without_an_id_get_a_unique_one(self) -> None:
         ids = [tokens().verify(with_claims(exp=NOW + seconds)).token_id for seconds in (60, 60, 61)]
         assert ids[0] == ids[1] != ids[2]
 
@@ -135,7 +135,7 @@ class TestForeignTokens:
     def test_may_name_several_audiences(self) -> None:
         assert tokens(audience="frontrow").verify(with_claims(aud=["bar", "frontrow"])).user_id == 7
 
-    def test_may_live_the_whole_time_allowed(self) -> None:
+    def test_may_have_the_longest_lifetime_allowed(self) -> None:
         assert tokens().verify(with_claims(exp=NOW + DAY_SECONDS)).expires_at == NOW + DAY_SECONDS
 
 
@@ -225,7 +225,7 @@ def test_forgeries_are_refused(token: str) -> None:
     assert_refused(tokens(), token)
 
 
-def test_expired_tokens_are_told_apart() -> None:
+def test_expired_tokens_have_their_own_code() -> None:
     assert_refused(tokens(), with_claims(exp=NOW), "token_expired")
     assert_refused(tokens(), with_claims(exp=0, iat=0), "token_expired")
 
@@ -253,7 +253,7 @@ class TestPublicKeys:
             verifier.issue(7, ttl_seconds=60)
 
     @pytest.mark.parametrize(("algorithm", "private_key"), [("RS256", RSA_KEY), ("EdDSA", ED25519_KEY)])
-    def test_are_no_hmac_secrets(self, algorithm: str, private_key: Any) -> None:
+    def test_are_not_accepted_as_hmac_secrets(self, algorithm: str, private_key: Any) -> None:
         """RS256 to HS256: a token signed with the public key, which everybody knows, as the secret."""
         public_key = public_pem(private_key)
         assert_refused(
@@ -286,6 +286,6 @@ def test_unusable_keys_are_refused(key: str, algorithm: str) -> None:
         tokens(key, algorithm=algorithm)
 
 
-def test_a_secret_of_the_least_length_is_usable() -> None:
+def test_a_secret_of_the_minimum_length_is_usable() -> None:
     issuer = tokens("x" * 32)
     assert issuer.verify(issuer.issue(7, ttl_seconds=60)).user_id == 7

@@ -29,7 +29,7 @@ def test_text_is_escaped() -> None:
     assert r"DESCRIPTION:Seat A1\nSeat A2" in properties()
 
 
-def test_lines_are_short_and_characters_whole() -> None:
+def test_lines_are_folded_without_splitting_characters() -> None:
     entry = calendar_of(VISIT)
     assert entry.endswith("END:VEVENT\r\nEND:VCALENDAR\r\n")
     assert max(len(line.encode()) for line in entry.split("\r\n")) <= 75

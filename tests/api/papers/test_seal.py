@@ -8,7 +8,7 @@ SEAL = Seal(b"k" * 32)
 SECRET = b"ada@home.example"
 
 
-def test_what_is_sealed_is_opened_where_it_belongs() -> None:
+def test_sealed_content_is_opened_with_the_same_context() -> None:
     sealed = SEAL.closed(SECRET, b"ticket 1")
     assert SECRET not in sealed
     assert SEAL.opened(sealed, b"ticket 1") == SECRET
@@ -16,12 +16,12 @@ def test_what_is_sealed_is_opened_where_it_belongs() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 12, 13, 20])
-def test_what_is_cut_short_is_refused(length: int) -> None:
+def test_truncated_ciphertexts_are_refused(length: int) -> None:
     with pytest.raises(BrokenSeal):
         SEAL.opened(SEAL.closed(SECRET, b"")[:length], b"")
 
 
-def test_what_was_moved_or_changed_is_refused() -> None:
+def test_ciphertexts_with_another_key_context_or_byte_are_refused() -> None:
     sealed = SEAL.closed(SECRET, b"ticket 1")
     for seal, text, place in (
         (Seal(b"l" * 32), sealed, b"ticket 1"),

@@ -9,13 +9,13 @@ TICKET = Admission(2001, 123, 42)
 CODE = CODES.code(TICKET)
 
 
-def test_a_code_says_which_ticket_it_is() -> None:
+def test_a_code_contains_its_ticket() -> None:
     assert CODE.startswith("FR1.2001.123.42.")
     assert len(CODE) < 110
     assert read_code(CODE, CODES.public_key) == TICKET
 
 
-def test_the_same_seed_makes_the_same_key_and_another_one_another() -> None:
+def test_equal_seeds_give_equal_keys_and_other_seeds_other_keys() -> None:
     assert TicketCodes(b"a seed of thirty-two secret byte").code(TICKET) == CODE
     with pytest.raises(ForgedCode):
         read_code(CODE, TicketCodes(b"b" * 32).public_key)
@@ -32,6 +32,6 @@ def test_no_character_can_be_changed(position: int) -> None:
     "text",
     ["", ".", "FR1", "FR1.2001.123.42", "FR1.1.2.3.é", "FR1.1.2.3.!", f"{CODE}A", CODE.replace("FR1", "FR2")],
 )
-def test_other_texts_are_no_codes(text: str) -> None:
+def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ForgedCode):
         read_code(text, CODES.public_key)

@@ -38,7 +38,9 @@ def kept(written: str, region: str = "") -> str | None:
         ("9" * 5000, None),
     ],
 )
-def test_international_numbers_are_taken_everywhere(written: str, number: str | None, region: str) -> None:
+def test_international_numbers_are_accepted_in_every_region(
+    written: str, number: str | None, region: str
+) -> None:
     assert kept(written, region) == number
 
 
@@ -54,5 +56,5 @@ def test_international_numbers_are_taken_everywhere(written: str, number: str | 
         ("", "12345", None),
     ],
 )
-def test_a_region_has_numbers_without_a_country_code(region: str, written: str, number: str | None) -> None:
+def test_national_numbers_are_accepted_in_their_region(region: str, written: str, number: str | None) -> None:
     assert kept(written, region) == number

@@ -22,12 +22,12 @@ def number_of(code: str) -> int | None:
 
 
 @given(NUMBERS)
-def test_a_code_is_that_of_one_number(number: int) -> None:
+def test_codes_are_unique_per_number(number: int) -> None:
     assert number_of(code_of(number)) == number
 
 
 @given(NUMBERS, st.data())
-def test_a_wrong_character_is_noticed(number: int, draw: st.DataObject) -> None:
+def test_a_wrong_character_is_detected(number: int, draw: st.DataObject) -> None:
     code = code_of(number)
     place = draw.draw(st.sampled_from([n for n, character in enumerate(code) if character != "-"]))
     wrong = draw.draw(st.sampled_from([character for character in ALPHABET if character != code[place]]))
@@ -35,7 +35,7 @@ def test_a_wrong_character_is_noticed(number: int, draw: st.DataObject) -> None:
 
 
 @given(NUMBERS, st.data())
-def test_two_that_are_swapped_are_noticed(number: int, draw: st.DataObject) -> None:
+def test_two_swapped_characters_are_detected(number: int, draw: st.DataObject) -> None:
     code = code_of(number).replace("-", "")
     place = draw.draw(st.integers(0, len(code) - 2))
     swapped = code[:place] + code[place + 1] + code[place] + code[place + 2 :]
@@ -48,7 +48,7 @@ def test_no_two_characters_look_alike() -> None:
         assert len(set(alike) & set(ALPHABET)) <= 1
 
 
-def test_codes_of_tickets_are_drawn() -> None:
+def test_ticket_codes_are_random() -> None:
     codes = {new_ticket_code() for _ in range(1000)}
     assert len(codes) == 1000
     assert all(number_of(code) is not None and len(code) == 19 for code in codes)

@@ -66,7 +66,7 @@ def selection(**changes: Any) -> dict[str, Any]:
         (f"{TICKETS}/2001/confirm-payment", {}, "payment_id"),
     ],
 )
-async def test_a_body_of_the_wrong_shape_is_refused_by_field(
+async def test_invalid_bodies_are_refused_with_errors_by_field(
     venue: Venue, path: str, body: object, field: str
 ) -> None:
     response = await venue.user(7).send("POST", path, body)
@@ -77,7 +77,7 @@ async def test_a_body_of_the_wrong_shape_is_refused_by_field(
     assert not venue.database.events, "nothing changed"
 
 
-async def test_all_faults_are_named_at_once(venue: Venue) -> None:
+async def test_all_errors_are_reported_at_once(venue: Venue) -> None:
     response = await venue.user(7).send("POST", RESERVE, {"seat_ids": []})
     assert set(response.json["errors"]) == {"screening_id", "seat_ids"}
 
@@ -101,12 +101,12 @@ async def test_unknown_fields_are_refused_by_name(
     assert not venue.database.events, "nothing changed"
 
 
-async def test_unknown_parameters_do_not_matter_where_there_are_none(venue: Venue) -> None:
+async def test_operations_without_query_parameters_ignore_unknown_ones(venue: Venue) -> None:
     response = await venue.user(7).send("POST", f"{RESERVE}?_=1700000000", selection())
     assert response.status == 201
 
 
-async def test_of_very_many_unknown_fields_the_first_few_are_named(venue: Venue) -> None:
+async def test_of_very_many_unknown_fields_only_the_first_are_reported(venue: Venue) -> None:
     many = {f"field_{number}": 1 for number in range(1000, 3000)}
     response = await venue.user(7).send("POST", RESERVE, selection(**many))
     assert (response.status, list(response.json["errors"])) == (422, list(many)[:5])
@@ -115,7 +115,7 @@ async def test_of_very_many_unknown_fields_the_first_few_are_named(venue: Venue)
     assert len(response.body) < 1000
 
 
-async def test_a_byte_order_mark_is_passed_over(venue: Venue) -> None:
+async def test_a_byte_order_mark_is_ignored(venue: Venue) -> None:
     raw = b"\xef\xbb\xbf" + json.dumps(selection()).encode()
     assert (await venue.user(7).send("POST", RESERVE, raw=raw)).status == 201
 
@@ -138,7 +138,7 @@ async def test_a_byte_order_mark_is_passed_over(venue: Venue) -> None:
         json.dumps(selection()).encode("utf-16"),
     ],
 )
-async def test_what_is_no_json_is_refused(venue: Venue, raw: bytes) -> None:
+async def test_bodies_that_are_not_json_are_refused(venue: Venue, raw: bytes) -> None:
     response = await venue.user(7).send("POST", BOOK, raw=raw)
     assert (response.status, response.code) == (400, "malformed_json")
     assert not venue.database.events
@@ -147,7 +147,7 @@ async def test_what_is_no_json_is_refused(venue: Venue, raw: bytes) -> None:
 @pytest.mark.parametrize(
     "query", ["?seat_ids=", "?seat_ids=a", "?seat_ids=42,", "?seat_ids=4 2", "?seat_ids=%00"]
 )
-async def test_seat_ids_in_a_query_are_numbers(venue: Venue, query: str) -> None:
+async def test_seat_ids_in_a_query_must_be_ids(venue: Venue, query: str) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     response = await user.cancel_reservations(SCREENING, query.replace(" ", "%20"))
@@ -156,14 +156,14 @@ async def test_seat_ids_in_a_query_are_numbers(venue: Venue, query: str) -> None
 
 
 @pytest.mark.parametrize("query", ["?page=0", "?size=0", "?size=201", "?page=x", "?include_expired=perhaps"])
-async def test_queries_of_lists_are_bounded(venue: Venue, query: str) -> None:
+async def test_query_parameters_of_lists_are_bounded(venue: Venue, query: str) -> None:
     assert (await venue.user(7).my_reservations(query)).status == 422
 
 
 @pytest.mark.parametrize(
     "media_type", ["application/x-www-form-urlencoded", "multipart/form-data", "text/xml"]
 )
-async def test_a_body_must_not_be_declared_as_something_else(venue: Venue, media_type: str) -> None:
+async def test_bodies_of_another_media_type_are_refused(venue: Venue, media_type: str) -> None:
     response = await venue.user(7).send(
         "POST", RESERVE, raw=json.dumps(selection()).encode(), headers={"Content-Type": media_type}
     )
@@ -180,7 +180,9 @@ async def test_a_body_must_not_be_declared_as_something_else(venue: Venue, media
         "",
     ],
 )
-async def test_json_is_taken_however_browsers_declare_it(venue: Venue, media_type: str) -> None:
+async def test_json_is_accepted_with_the_media_types_that_browsers_send(
+    venue: Venue, media_type: str
+) -> None:
     response = await venue.user(7).send(
         "POST", RESERVE, raw=json.dumps(selection()).encode(), headers={"Content-Type": media_type}
     )
@@ -216,7 +218,7 @@ async def test_a_body_at_the_limit_is_read(venue: Venue) -> None:
         "/openapi.json/",
     ],
 )
-async def test_paths_that_lead_nowhere(venue: Venue, path: str) -> None:
+async def test_unknown_paths_are_not_found(venue: Venue, path: str) -> None:
     response = await venue.user(7).send("GET", path)
     assert response.status == 404
     assert set(response.json) >= {"detail", "code", "retryable"}

@@ -40,7 +40,7 @@ async def nothing(call: object, **named: int | str) -> list[int | str]:
 
 
 @pytest.mark.gen_test
-async def test_paths_have_any_number_of_ids_and_an_optional_last_slash(
+async def test_paths_may_have_several_ids_and_an_optional_trailing_slash(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cinemas = Resource("/cinemas", tag="Cinemas")
@@ -63,7 +63,7 @@ async def test_paths_have_any_number_of_ids_and_an_optional_last_slash(
 
 
 @pytest.mark.gen_test
-async def test_paths_may_have_text_in_them(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_paths_may_contain_text_parameters(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = Resource("/room", tag="Rooms")
     rooms.get("/{room_id:text}/selections", access=Access.PUBLIC)(nothing)
     rooms.post("/{room_id:text}/selections", access=Access.PUBLIC, secret=True)(nothing)
@@ -96,13 +96,13 @@ async def test_paths_may_have_text_in_them(venue: Venue, monkeypatch: pytest.Mon
     assert parameter["schema"] == {"type": "string", "minLength": 1, "maxLength": 200}
 
 
-def test_a_path_has_ids_or_texts() -> None:
+def test_a_path_cannot_mix_ids_and_texts() -> None:
     with pytest.raises(ValueError, match="both"):
         Resource("/rooms/{room_id}", tag="Rooms").get("/{seat:text}")
 
 
 @pytest.mark.gen_test
-async def test_an_operation_is_declared_once(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_operation_cannot_be_declared_twice(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     twice = Resource("", tag="Twice")
     twice.get("/things/{thing_id}")(nothing)
     twice.get("/things/{id}")(nothing)
@@ -111,7 +111,7 @@ async def test_an_operation_is_declared_once(venue: Venue, monkeypatch: pytest.M
         venue.restart_api()
 
 
-def test_faults_deep_in_a_body_are_told_flat_and_once() -> None:
+def test_errors_in_nested_fields_are_reported_flat_and_once() -> None:
     class Row(Schema):
         label = fields.String(required=True)
 
@@ -126,7 +126,7 @@ def test_faults_deep_in_a_body_are_told_flat_and_once() -> None:
 
 
 @pytest.mark.gen_test
-async def test_what_is_kept_of_a_booking_is_what_was_answered(venue: Venue) -> None:
+async def test_the_stored_response_to_a_booking_equals_the_one_sent(venue: Venue) -> None:
     user = venue.user(7)
     answered = await user.book(SCREENING, [42, 43], key="k1")
     (receipt_reply,) = (venue.database.answers[key] for key in venue.database.answers)
@@ -154,7 +154,7 @@ def nested_schemas(schema: Schema) -> Iterator[Schema]:
 
 
 @pytest.mark.parametrize(("operation", "schema"), list(request_schemas()))
-def test_no_operation_passes_over_what_it_does_not_know(operation: str, schema: Schema) -> None:
+def test_every_operation_refuses_unknown_fields(operation: str, schema: Schema) -> None:
     for one in nested_schemas(schema):
         with pytest.raises(ValidationError) as refusal:
             one.load({"field_of_another_version": 1})
@@ -162,14 +162,14 @@ def test_no_operation_passes_over_what_it_does_not_know(operation: str, schema: 
 
 
 @pytest.mark.parametrize("form", [TICKET, TICKETS_CREATED])
-def test_forms_are_for_tickets_only(form: ReceiptForm) -> None:
+def test_receipt_forms_only_accept_bookings(form: ReceiptForm) -> None:
     with pytest.raises(TypeError, match="Held"):
         encode_reply(form.name, Held(()))
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize(("failure", "lines"), [(SeatsUnavailable([42], []), 0), (ValueError("defect"), 1)])
-async def test_only_defects_of_work_that_nobody_waits_for_are_logged(
+async def test_only_unexpected_exceptions_of_background_work_are_logged(
     failure: Exception, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     unfinished = UnfinishedWork()

@@ -38,7 +38,7 @@ async def raw_exchange(venue: Venue, request: bytes) -> bytes:
         await writer.wait_closed()
 
 
-async def test_every_answer_names_its_request(venue: Venue) -> None:
+async def test_every_response_has_a_request_id(venue: Venue) -> None:
     caller = venue.guest
     for path in ("/", "/nowhere", AVAILABILITY, "/docs"):
         first, second = await caller.send("GET", path), await caller.send("GET", path)
@@ -48,12 +48,12 @@ async def test_every_answer_names_its_request(venue: Venue) -> None:
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, "ünïcode", "<script>", '"'])
-async def test_odd_request_ids_are_replaced(venue: Venue, request_id: str) -> None:
+async def test_invalid_request_ids_are_replaced(venue: Venue, request_id: str) -> None:
     response = await venue.guest.send("GET", "/", headers={"X-Request-ID": request_id})
     assert response.headers["X-Request-ID"] not in ("", request_id)
 
 
-async def test_answers_are_not_to_be_sniffed_framed_or_stored(venue: Venue) -> None:
+async def test_responses_forbid_sniffing_framing_and_caching(venue: Venue) -> None:
     response = await venue.user(7).my_tickets()
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
@@ -77,14 +77,14 @@ async def test_an_unchanged_seat_map_is_not_sent_again(venue: Venue) -> None:
         assert changed.headers["X-Epoch"] == first.headers["X-Epoch"]
 
 
-async def test_versions_of_own_seat_maps_are_told_apart_by_user(venue: Venue) -> None:
+async def test_etags_of_personal_seat_maps_differ_by_user(venue: Venue) -> None:
     first = await venue.user(7).own_availability(SCREENING)
     second = await venue.user(8).own_availability(SCREENING)
     public = await venue.guest.availability(SCREENING)
     assert len({answer.headers["ETag"] for answer in (first, second, public)}) == 3
 
 
-async def test_large_answers_are_compressed_on_request(venue: Venue) -> None:
+async def test_large_responses_are_compressed_on_request(venue: Venue) -> None:
     plain = await venue.guest.availability(SCREENING)
     packed = await venue.guest.availability(SCREENING, headers={"Accept-Encoding": "gzip, br"})
     assert "Content-Encoding" not in plain.headers
@@ -113,7 +113,7 @@ async def test_head_is_get_without_a_body(venue: Venue) -> None:
         ("BREW", "/", {"GET", "HEAD", "OPTIONS"}),
     ],
 )
-async def test_other_methods_are_refused_with_the_right_ones(
+async def test_unsupported_methods_are_refused_with_an_allow_header(
     venue: Venue, method: str, path: str, allowed: set[str]
 ) -> None:
     response = await venue.guest.send(method, path)
@@ -128,7 +128,7 @@ def preflight(origin: str, method: str = "POST") -> dict[str, str]:
     return {"Origin": origin, "Access-Control-Request-Method": method}
 
 
-async def test_pages_on_the_allow_list_may_call(venue: Venue) -> None:
+async def test_pages_on_the_allow_list_are_admitted(venue: Venue) -> None:
     path = f"{RESERVATIONS}/reserve"
     asked = await venue.guest.send("OPTIONS", path, headers=preflight(ORIGIN))
     assert asked.status == 204
@@ -147,7 +147,7 @@ async def test_pages_on_the_allow_list_may_call(venue: Venue) -> None:
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "https://cinema.example.evil.example", ""]
 )
-async def test_pages_of_other_sites_may_not(venue: Venue, origin: str) -> None:
+async def test_pages_of_other_sites_are_refused(venue: Venue, origin: str) -> None:
     for response in (
         await venue.guest.send("OPTIONS", f"{RESERVATIONS}/reserve", headers=preflight(origin)),
         await venue.user(7).reserve(SCREENING, [42], headers={"Origin": origin}),
@@ -157,16 +157,16 @@ async def test_pages_of_other_sites_may_not(venue: Venue, origin: str) -> None:
     assert not venue.database.events
 
 
-async def test_the_servers_own_pages_may_call(venue: Venue) -> None:
+async def test_the_servers_own_pages_are_admitted(venue: Venue) -> None:
     response = await venue.user(7).reserve(SCREENING, [42], headers={"Origin": venue.base_url})
     assert response.status == 201
 
 
-async def test_without_an_origin_there_is_no_cors(venue: Venue) -> None:
+async def test_requests_without_an_origin_get_no_cors_headers(venue: Venue) -> None:
     assert "Access-Control-Allow-Origin" not in (await venue.guest.send("GET", "/")).headers
 
 
-async def test_requests_are_counted_by_pattern(venue: Venue) -> None:
+async def test_requests_are_counted_by_path_pattern(venue: Venue) -> None:
     user = venue.user(7)
     await user.ticket(4711)
     await venue.guest.send("GET", "/api/v1/tickets/4711/nowhere")
@@ -180,7 +180,7 @@ async def test_requests_are_counted_by_pattern(venue: Venue) -> None:
     ]
 
 
-async def test_each_request_has_one_line_in_the_log_without_secrets(
+async def test_each_request_has_one_log_line_without_secrets(
     venue: Venue, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "frontrow.access")
@@ -204,9 +204,7 @@ async def test_each_request_has_one_line_in_the_log_without_secrets(
     assert line["duration_ms"] > 0
 
 
-async def test_a_defect_is_answered_without_a_word_about_it(
-    venue: Venue, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_500_response_reveals_no_details(venue: Venue, caplog: pytest.LogCaptureFixture) -> None:
     venue.restart_api(attendance=None)
     response = await venue.guest.send("GET", "/ws/stats")
     request_id = response.headers["X-Request-ID"]
@@ -222,14 +220,14 @@ async def test_a_defect_is_answered_without_a_word_about_it(
     assert record.exc_info
 
 
-async def test_a_full_journal_is_told_with_retry_after(venue: Venue) -> None:
+async def test_a_full_journal_is_answered_with_retry_after(venue: Venue) -> None:
     venue.journal._limit = 0
     response = await venue.user(7).reserve(SCREENING, [42])
     assert (response.status, response.code, response.json["retryable"]) == (503, "journal_full", True)
     assert response.headers["Retry-After"] == "2"
 
 
-async def test_a_reader_waits_for_its_own_writes_only_so_long(open_venue: Callable[..., Venue]) -> None:
+async def test_waiting_for_ones_own_writes_times_out(open_venue: Callable[..., Venue]) -> None:
     venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     venue.journal.automatic = False
@@ -240,7 +238,7 @@ async def test_a_reader_waits_for_its_own_writes_only_so_long(open_venue: Callab
     assert len((await user.my_reservations()).json) == 1
 
 
-async def test_readiness_gives_its_reasons(venue: Venue) -> None:
+async def test_readiness_lists_its_reasons(venue: Venue) -> None:
     ready = await venue.guest.send("GET", "/readyz")
     assert (ready.status, ready.json) == (200, {"status": "ready", "reasons": {}})
     venue.unready = {"journal": "full"}
@@ -249,7 +247,7 @@ async def test_readiness_gives_its_reasons(venue: Venue) -> None:
     assert (await venue.guest.send("GET", "/healthz")).json == {"status": "ok"}
 
 
-async def test_socket_statistics_are_as_the_guide_shows(venue: Venue) -> None:
+async def test_socket_statistics_match_the_guide(venue: Venue) -> None:
     venue.attendance.connections = {125: 19, 123: 15, 124: 8}
     assert (await venue.guest.send("GET", "/ws/stats")).json == {
         "total_connections": 42,
@@ -258,19 +256,19 @@ async def test_socket_statistics_are_as_the_guide_shows(venue: Venue) -> None:
     }
 
 
-async def test_the_front_door_welcomes(venue: Venue) -> None:
+async def test_the_root_path_has_a_welcome_message(venue: Venue) -> None:
     welcome = (await venue.guest.send("GET", "/")).json
     assert (welcome["name"], welcome["version"], welcome["status"]) == ("Frontrow", "1.2.3", "ok")
     for path in welcome["links"].values():
         assert (await venue.guest.send("GET", path)).status == 200
 
 
-async def test_metrics_come_in_their_own_type(venue: Venue) -> None:
+async def test_metrics_have_the_prometheus_media_type(venue: Venue) -> None:
     response = await venue.guest.send("GET", "/metrics")
     assert (response.headers["Content-Type"], response.body) == ("text/plain; version=0.0.4", b"up 1\n")
 
 
-async def test_the_docs_page_takes_nothing_from_elsewhere(venue: Venue) -> None:
+async def test_the_docs_page_loads_nothing_from_other_sites(venue: Venue) -> None:
     page = await venue.guest.send("GET", "/docs")
     assert page.headers["Content-Type"].startswith("text/html")
     assert b"http" not in page.body.replace(b"http-equiv", b"")
@@ -283,11 +281,11 @@ async def test_the_docs_page_takes_nothing_from_elsewhere(venue: Venue) -> None:
 
 
 @pytest.mark.parametrize("path", ["../core.py", "..%2fcore.py", "%2e%2e/core.py", "nothing.js", ""])
-async def test_only_the_pages_own_files_are_served(venue: Venue, path: str) -> None:
+async def test_only_assets_of_the_docs_page_are_served(venue: Venue, path: str) -> None:
     assert (await venue.guest.send("GET", f"/docs/assets/{path}")).status == 404
 
 
-async def test_a_declared_body_beyond_reason_is_refused_before_it_comes(venue: Venue) -> None:
+async def test_a_huge_content_length_is_refused_before_the_body_arrives(venue: Venue) -> None:
     request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
     sent = await raw_exchange(venue, request.encode())
     assert sent.startswith(b"HTTP/1.1 413 ")
@@ -318,15 +316,13 @@ async def test_a_chunked_body_over_the_limit_is_refused(venue: Venue) -> None:
         b"rubbish\r\n\r\n",
     ],
 )
-async def test_malformed_http_gets_no_service(
-    venue: Venue, head: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_malformed_http_is_refused(venue: Venue, head: bytes, caplog: pytest.LogCaptureFixture) -> None:
     sent = await raw_exchange(venue, head)
     assert sent.startswith(b"HTTP/1.1 400 ") or (sent == b"" and http_layer() == TORNADO)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-async def test_what_is_no_request_is_counted_and_logged_by_our_layer(
+async def test_our_http_layer_counts_and_logs_malformed_requests(
     open_venue: Callable[..., Venue], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "frontrow.access")
@@ -339,7 +335,7 @@ async def test_what_is_no_request_is_counted_and_logged_by_our_layer(
 
 
 @pytest.mark.parametrize("target", ["/healthz?", "/healthz?a=b", "/healthz"])
-async def test_a_query_is_no_part_of_the_path(
+async def test_the_query_is_not_part_of_the_logged_path(
     venue: Venue, caplog: pytest.LogCaptureFixture, target: str
 ) -> None:
     caplog.set_level(logging.INFO, "frontrow.access")
@@ -348,14 +344,14 @@ async def test_a_query_is_no_part_of_the_path(
     assert (record.fields["path"], record.fields["route"]) == ("/healthz", "/healthz")
 
 
-async def test_connections_are_kept_for_further_requests(venue: Venue) -> None:
+async def test_connections_are_kept_alive(venue: Venue) -> None:
     once = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
     last = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     sent = await raw_exchange(venue, once * 3 + last)
     assert sent.count(b"HTTP/1.1 200 OK") == 4
 
 
-async def test_slow_senders_are_cut_off(open_venue: Callable[..., Venue]) -> None:
+async def test_slow_senders_are_disconnected(open_venue: Callable[..., Venue]) -> None:
     venue = open_venue(limits=Limits(header_timeout_seconds=0.1, body_timeout_seconds=0.1))
     assert await raw_exchange(venue, b"") == b""
     for begun in (b"GET / HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"):
@@ -363,7 +359,7 @@ async def test_slow_senders_are_cut_off(open_venue: Callable[..., Venue]) -> Non
         assert sent == b"" or sent.startswith(b"HTTP/1.1 408 ")
 
 
-async def test_a_client_that_does_not_wait_gets_its_tickets_all_the_same(
+async def test_a_booking_succeeds_even_if_its_client_disconnects(
     venue: Venue, caplog: pytest.LogCaptureFixture
 ) -> None:
     user = venue.user(7)
@@ -384,7 +380,7 @@ async def test_a_client_that_does_not_wait_gets_its_tickets_all_the_same(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
+async def test_a_disconnecting_client_does_not_affect_others(venue: Venue) -> None:
     for request in (
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -397,7 +393,7 @@ async def test_a_client_that_leaves_disturbs_nobody(venue: Venue) -> None:
     assert response.status == 200
 
 
-async def test_connections_that_have_ended_leave_nothing_to_the_garbage_collector(
+async def test_closed_connections_leave_no_reference_cycles(
     open_venue: Callable[..., Venue],
 ) -> None:
     venue = open_venue(layer=HTTPTOOLS)
@@ -452,14 +448,14 @@ def collected_in(venue: Venue, pieces: int) -> float:
     return min(seconds)
 
 
-async def test_the_cost_of_a_piece_of_a_body_does_not_grow_with_the_body(venue: Venue) -> None:
+async def test_receiving_a_body_in_pieces_takes_linear_time(venue: Venue) -> None:
     # Sixteen times the pieces take sixteen times as long; copying the body for each piece, 256 times.
     assert collected_in(venue, 800_000) < 80 * collected_in(venue, 50_000)
 
 
 @pytest.mark.parametrize("encoding", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
 @pytest.mark.parametrize("authorization", ["", "Authorization: Bearer not.a.token\r\n"])
-async def test_a_long_body_is_not_read_without_a_token(
+async def test_a_long_body_without_a_token_is_not_read(
     venue: Venue, encoding: str, authorization: str
 ) -> None:
     head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\n{authorization}{encoding}\r\n\r\n"
@@ -472,7 +468,7 @@ async def test_a_long_body_is_not_read_without_a_token(
     writer.close()
 
 
-async def test_after_a_short_body_without_a_token_the_connection_goes_on(venue: Venue) -> None:
+async def test_the_connection_is_kept_after_a_short_body_without_a_token(venue: Venue) -> None:
     request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
     last = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     answers = await raw_exchange(venue, (request + last).encode())

@@ -31,20 +31,20 @@ async def test_a_repeated_toggle_toggles_once(venue: Venue) -> None:
     assert released.json["message"] == "Released 1 seat"
 
 
-async def test_answers_survive_the_memory_of_the_server(venue: Venue) -> None:
+async def test_stored_responses_survive_a_restart(venue: Venue) -> None:
     first = await venue.user(7).toggle(SCREENING, 42, key="k1")
     venue.restart_api()
     assert_replay(await venue.user(7).toggle(SCREENING, 42, key="k1"), first)
 
 
-async def test_recent_answers_need_no_database(venue: Venue) -> None:
+async def test_recent_responses_are_repeated_without_the_database(venue: Venue) -> None:
     user = venue.user(7)
     first = await user.toggle(SCREENING, 42, key="k1")
     venue.readers.away = True
     assert_replay(await user.toggle(SCREENING, 42, key="k1"), first)
 
 
-async def test_refusals_are_answered_again_too(venue: Venue) -> None:
+async def test_refusals_are_repeated_too(venue: Venue) -> None:
     user, other = venue.user(7), venue.user(8)
     await other.reserve(SCREENING, [42])
     first = await user.reserve(SCREENING, [42], key="k1")
@@ -54,7 +54,7 @@ async def test_refusals_are_answered_again_too(venue: Venue) -> None:
     assert (await user.reserve(SCREENING, [42], key="k2")).status == 201
 
 
-async def test_another_request_under_a_key_is_refused(venue: Venue) -> None:
+async def test_a_different_request_with_the_same_key_is_refused(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42], key="k1")
     for other in (
@@ -75,25 +75,25 @@ async def test_the_query_is_part_of_the_request(venue: Venue) -> None:
     assert other.code == "idempotency_key_reused"
 
 
-async def test_keys_belong_to_their_caller(venue: Venue) -> None:
+async def test_keys_are_separate_per_caller(venue: Venue) -> None:
     await venue.user(7).reserve(SCREENING, [42], key="k1")
     response = await venue.user(8).reserve(SCREENING, [43], key="k1")
     assert (response.status, response.json["reservations"][0]["user_id"]) == (201, 8)
 
 
-async def test_public_operations_honour_keys_by_address(venue: Venue) -> None:
+async def test_public_operations_honour_keys(venue: Venue) -> None:
     first = await venue.guest.send("POST", f"{RESERVATIONS}/cleanup", key="k1")
     assert_replay(await venue.guest.send("POST", f"{RESERVATIONS}/cleanup", key="k1"), first)
 
 
-async def test_a_request_of_the_wrong_shape_leaves_the_key_free(venue: Venue) -> None:
+async def test_an_invalid_request_does_not_use_its_key(venue: Venue) -> None:
     user = venue.user(7)
     assert (await user.reserve(SCREENING, [], key="k1")).status == 422
     assert (await user.reserve(SCREENING, [42], key="k1")).status == 201
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "schlüssel", '"', '"a'])
-async def test_a_key_is_short_and_plain(venue: Venue, key: str) -> None:
+async def test_invalid_keys_are_refused(venue: Venue, key: str) -> None:
     response = await venue.user(7).reserve(SCREENING, [42], headers={"Idempotency-Key": key})
     assert (response.status, list(response.json["errors"])) == (422, ["Idempotency-Key"])
 
@@ -104,7 +104,7 @@ async def test_a_quoted_key_is_the_same_key(venue: Venue) -> None:
     assert_replay(await user.reserve(SCREENING, [42], key="k1"), first)
 
 
-async def test_without_the_database_a_keyed_request_is_not_carried_out(venue: Venue) -> None:
+async def test_without_the_database_keyed_requests_are_refused(venue: Venue) -> None:
     user = venue.user(7)
     venue.readers.away = True
     response = await user.toggle(SCREENING, 42, key="k1")
@@ -117,7 +117,7 @@ async def test_without_the_database_a_keyed_request_is_not_carried_out(venue: Ve
     assert (await user.toggle(SCREENING, 42, key="k1")).json["message"] == "Reserved 1 seat"
 
 
-async def test_a_booking_that_takes_too_long_goes_on_and_is_told_later(
+async def test_a_booking_that_times_out_continues_and_can_be_queried_with_its_key(
     open_venue: Callable[..., Venue],
 ) -> None:
     venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
@@ -138,7 +138,7 @@ async def test_a_booking_that_takes_too_long_goes_on_and_is_told_later(
     assert told.json == (await user.my_tickets()).json
 
 
-async def test_a_booking_without_a_key_does_not_wait_for_ever_either(
+async def test_a_booking_without_a_key_times_out_too(
     open_venue: Callable[..., Venue],
 ) -> None:
     venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
@@ -152,7 +152,7 @@ async def test_a_booking_without_a_key_does_not_wait_for_ever_either(
     assert (told.status, told.json[0]["payment_id"]) == (201, "pi_1")
 
 
-async def test_nobody_is_told_to_repeat_a_key_that_was_not_sent(open_venue: Callable[..., Venue]) -> None:
+async def test_a_timeout_only_mentions_a_key_if_one_was_sent(open_venue: Callable[..., Venue]) -> None:
     venue = open_venue(limits=Limits(ask_timeout_seconds=0.05))
     user = venue.user(7)
     ticket = (await user.book(SCREENING, [42])).json[0]["id"]
@@ -164,7 +164,7 @@ async def test_nobody_is_told_to_repeat_a_key_that_was_not_sent(open_venue: Call
     venue.journal.write_next()
 
 
-async def test_the_same_booking_sent_ten_times_at_once_has_one_effect(venue: Venue) -> None:
+async def test_ten_concurrent_identical_bookings_have_one_effect(venue: Venue) -> None:
     user = venue.user(7)
     answers = await asyncio.gather(*(user.book(SCREENING, [42, 43], key="k1") for _ in range(10)))
     done = [answer for answer in answers if answer.status == 201]
@@ -174,7 +174,7 @@ async def test_the_same_booking_sent_ten_times_at_once_has_one_effect(venue: Ven
     assert len((await user.my_tickets()).json) == 2
 
 
-async def test_a_repeat_of_a_payment_keeps_its_own_key(venue: Venue) -> None:
+async def test_repeating_a_payment_with_another_key_stores_that_key_too(venue: Venue) -> None:
     user = venue.user(7)
     first = await user.book(SCREENING, [42], key="k1", payment_id="pi_1")
     again = await user.book(SCREENING, [42], key="k2", payment_id="pi_1")
@@ -193,7 +193,7 @@ async def test_keys_in_flight_are_bounded(open_venue: Callable[..., Venue]) -> N
     assert (await user.reserve(SCREENING, [43])).status == 201
 
 
-async def test_reading_takes_no_notice_of_keys(venue: Venue) -> None:
+async def test_get_requests_ignore_keys(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     for _ in range(2):
@@ -215,7 +215,7 @@ class AwayAfter:
         return await self._kept.lookup(scope, key)
 
 
-async def test_a_refusal_is_not_given_before_the_key_has_been_looked_up_again(venue: Venue) -> None:
+async def test_a_refusal_is_only_sent_after_the_key_has_been_looked_up_again(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [42])
     venue.restart_api(idempotency=AwayAfter(venue.readers, 1))
     refused = await venue.user(7).reserve(SCREENING, [42], key="k1")
@@ -225,7 +225,7 @@ async def test_a_refusal_is_not_given_before_the_key_has_been_looked_up_again(ve
     assert (await venue.user(7).reserve(SCREENING, [42], key="k1")).status == 201
 
 
-async def test_a_delete_honours_keys_too(venue: Venue) -> None:
+async def test_delete_honours_keys_too(venue: Venue) -> None:
     user = venue.user(7)
     ticket = (await user.book(SCREENING, [42])).json[0]["id"]
     first = await user.send("DELETE", f"/api/v1/tickets/{ticket}", key="k1")

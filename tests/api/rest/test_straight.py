@@ -96,7 +96,7 @@ class Client:
 @pytest.mark.gen_test
 @pytest.mark.parametrize("name", CONVERSATIONS)
 @pytest.mark.parametrize("field", FIELDS)
-async def test_both_ways_give_the_same_answers(name: str, field: str) -> None:
+async def test_both_paths_give_the_same_responses(name: str, field: str) -> None:
     fields = (field,) if field else ()
     straight, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
     try:

@@ -42,7 +42,7 @@ async def joined(cinema, client_id, room=ROOM, user=None):
 
 
 @pytest.mark.gen_test
-async def test_answers_come_in_the_order_of_their_messages(cinema):
+async def test_responses_come_in_the_order_of_the_messages(cinema):
     """Although some are known at once, some wait for the engine, and some for a room to be made."""
     socket = await cinema.enter("ana")
     kinds = []
@@ -97,7 +97,7 @@ class Onlooker:
 
 
 @pytest.mark.gen_test
-async def test_in_a_crowd_everybody_has_the_true_picture(open_cinema):
+async def test_all_clients_of_a_busy_room_converge_on_the_true_state(open_cinema):
     """Whatever clients do to the same seats at the same moment, the last word on each is true for all."""
     cinema = open_cinema(limits=UNHURRIED, tick_seconds=0.002)
     crowd = [Onlooker(await joined(cinema, f"client{number}"), number) for number in range(12)]
@@ -113,7 +113,7 @@ async def test_in_a_crowd_everybody_has_the_true_picture(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_very_many_messages_at_once_are_all_answered(open_cinema):
+async def test_thousands_of_pipelined_messages_are_all_answered(open_cinema):
     cinema = open_cinema(limits=UNHURRIED)
     socket = await joined(cinema, "ana")
     for _ in range(2000):
@@ -124,7 +124,7 @@ async def test_very_many_messages_at_once_are_all_answered(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_disconnecting_releases_no_seat_but_all_else(cinema):
+async def test_disconnecting_releases_everything_but_the_seats(cinema):
     socket = await joined(cinema, "ana")
     await socket.send(said("select_seat", "A1"))
     await told(socket)
@@ -135,7 +135,7 @@ async def test_disconnecting_releases_no_seat_but_all_else(cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_vanishes_before_its_answer_is_forgotten(cinema):
+async def test_a_client_that_disconnects_before_its_response_leaves_nothing_behind(cinema):
     for number in range(5):
         socket = await cinema.enter(f"ghost{number}")
         await socket.send(said("join_room", room="made_late"))
@@ -145,7 +145,7 @@ async def test_a_client_that_vanishes_before_its_answer_is_forgotten(cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_socket_ends_with_its_token(open_cinema):
+async def test_a_socket_is_closed_when_its_token_ends(open_cinema):
     cinema: Cinema = open_cinema(clock=ManualClock())
     socket = await cinema.enter("ana", token=cinema.tokens.issue(7, ttl_seconds=5))
     await socket.send(said("dance"))
@@ -155,7 +155,7 @@ async def test_a_socket_ends_with_its_token(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_refusals_do_not_count_as_nonsense(open_cinema):
+async def test_refusals_do_not_count_as_invalid_messages(open_cinema):
     cinema: Cinema = open_cinema(limits=SocketLimits(bad_messages=3))
     socket = await joined(cinema, "ana")
     for _ in range(10):
@@ -168,7 +168,7 @@ async def test_refusals_do_not_count_as_nonsense(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_full_mailbox_is_told_and_the_socket_goes_on(cinema):
+async def test_engine_errors_are_reported_and_the_socket_stays_open(cinema):
     socket = await joined(cinema, "ana")
     await cinema.screenings.stop()
     await socket.send(said("select_seat", "A1"))
@@ -178,7 +178,7 @@ async def test_a_full_mailbox_is_told_and_the_socket_goes_on(cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_users_next_socket_takes_its_client_id_over(cinema):
+async def test_a_users_new_socket_takes_over_its_client_id(cinema):
     phone = await joined(cinema, "juan", user=7)
     await phone.send(said("select_seat", "A1"))
     assert (await told(phone))["type"] == "seat_selected"
@@ -202,7 +202,7 @@ def nothing():
     """Called when an id is taken over."""
 
 
-def test_an_id_stays_with_whoever_had_it_for_a_while():
+def test_an_id_stays_reserved_for_its_last_owner_for_a_while():
     clock = ManualClock()
     ids = ClientIds(clock.now, kept_seconds=300)
     user = "user:7"
@@ -230,7 +230,7 @@ def test_an_id_stays_with_whoever_had_it_for_a_while():
     taken(HOME)
 
 
-def test_leaving_late_does_not_end_the_use_of_whoever_took_over():
+def test_leaving_after_a_takeover_does_not_release_the_id():
     ids = ClientIds(ManualClock().now, kept_seconds=300)
     ousted = []
     first = ids.take("juan", HOME, "user:7", lambda: ousted.append("first"))
@@ -242,7 +242,7 @@ def test_leaving_late_does_not_end_the_use_of_whoever_took_over():
     assert len(ids) == 0
 
 
-def test_ids_that_were_left_are_bounded():
+def test_the_number_of_reserved_ids_is_limited():
     ids = ClientIds(ManualClock().now, kept_seconds=300, kept_limit=2)
     for name in ("a", "b", "c"):
         ids.leave(ids.take(name, HOME, None, nothing))

@@ -22,7 +22,7 @@ def seat_map(layout: Layout, seq: int, *views: SeatView, screening: int = 1) -> 
     return SeatMap(screening, 1, seq, layout, {view.seat_id: view for view in views})
 
 
-def test_every_seat_is_told_once_in_the_order_of_the_room() -> None:
+def test_every_seat_is_listed_once_in_the_order_of_the_layout() -> None:
     told = json.loads(SeatMapEncoder().public(seat_map(hall(), 1, RESERVED, BOOKED, GUESTS, LAPSED)).plain)
     assert [seat["seat"]["id"] for seat in told] == [1, 2, 3, 4, 5, 6]
     assert [seat["status"] for seat in told] == [
@@ -40,7 +40,7 @@ def test_every_seat_is_told_once_in_the_order_of_the_room() -> None:
     assert all("is_mine" not in seat for seat in told)
 
 
-def test_only_the_owner_sees_what_is_his() -> None:
+def test_only_the_holder_sees_is_mine() -> None:
     encoder, seats = SeatMapEncoder(), seat_map(hall(), 1, RESERVED, BOOKED)
     mine = {
         user: [(seat["status"], seat["is_mine"]) for seat in json.loads(encoder.personal(seats, user).plain)]
@@ -51,7 +51,7 @@ def test_only_the_owner_sees_what_is_his() -> None:
     assert mine["user:10"][1:3] == [("reserved", False), ("booked", False)]
 
 
-def test_a_version_is_written_once() -> None:
+def test_each_version_is_encoded_once() -> None:
     encoder, layout = SeatMapEncoder(), hall()
     first = encoder.public(seat_map(layout, 1))
     assert encoder.public(seat_map(layout, 1)) is first
@@ -60,7 +60,7 @@ def test_a_version_is_written_once() -> None:
     assert b'reserved_by":7' in changed.plain
 
 
-def test_screenings_of_one_hall_do_not_mix() -> None:
+def test_screenings_in_the_same_room_are_cached_separately() -> None:
     encoder, layout = SeatMapEncoder(), hall()
     taken = encoder.public(seat_map(layout, 5, RESERVED, screening=1))
     free = encoder.public(seat_map(layout, 5, screening=2))
@@ -68,7 +68,7 @@ def test_screenings_of_one_hall_do_not_mix() -> None:
     assert b'"reserved"' not in free.plain
 
 
-def test_versions_are_kept_within_bounds() -> None:
+def test_cached_versions_are_bounded() -> None:
     encoder, layout = SeatMapEncoder(limit_bytes=3 * 6 * 700), hall()
     first = encoder.public(seat_map(layout, 1, screening=1))
     for screening in range(2, 10):
@@ -76,7 +76,7 @@ def test_versions_are_kept_within_bounds() -> None:
     assert encoder.public(seat_map(layout, 1, screening=1)) is not first
 
 
-def test_a_layout_nobody_uses_is_forgotten() -> None:
+def test_fragments_of_unused_layouts_are_freed() -> None:
     encoder, layout = SeatMapEncoder(), hall()
     encoder.public(seat_map(layout, 1))
     gone = weakref.ref(layout)

@@ -45,7 +45,7 @@ async def browser(url: str):
         await process.communicate()
 
 
-async def test_both_guides_show_the_same_hall(cinema: Cinema):
+async def test_the_clients_of_both_guides_show_the_same_seats(cinema: Cinema):
     async with browser(cinema.url(7)) as mine, browser(cinema.url(8)) as other:
         for page in (mine, other):
             assert (await page.next_line())["type"] == "connection_confirmed"
@@ -62,7 +62,7 @@ async def test_both_guides_show_the_same_hall(cinema: Cinema):
         assert await mine.next_picture() == (gone, gone)
 
 
-async def test_a_page_without_a_good_token_is_told_why(cinema: Cinema):
+async def test_a_page_without_a_valid_token_gets_the_reason(cinema: Cinema):
     for token, reason in ((None, "Authentication required"), ("nonsense", "Invalid token")):
         url = cinema.url(None) if token is None else cinema.url(token=token)
         async with browser(url) as page:

@@ -15,7 +15,7 @@ def seen(seats: list[dict]) -> dict[int, dict]:
     return {seat["seat"]["id"]: seat for seat in seats}
 
 
-async def test_reserving_answers_as_the_guide_shows(venue: Venue) -> None:
+async def test_the_response_to_a_reservation_matches_the_guide(venue: Venue) -> None:
     response = await venue.user(7).reserve(SCREENING, [42, 43, 44])
     assert response.status == 201
     assert response.json == {
@@ -36,7 +36,7 @@ async def test_reserving_answers_as_the_guide_shows(venue: Venue) -> None:
     }
 
 
-async def test_messages_know_the_singular(venue: Venue) -> None:
+async def test_messages_use_the_singular_for_one_seat(venue: Venue) -> None:
     user = venue.user(7)
     assert (await user.reserve(SCREENING, [42])).json["message"] == "Reserved 1 seat for 5 minutes"
     extended = await user.extend(SCREENING, [42], "?additional_minutes=1")
@@ -48,7 +48,7 @@ async def test_a_repeated_seat_is_held_once(venue: Venue) -> None:
     assert [held["seat_id"] for held in response.json["reservations"]] == [42]
 
 
-async def test_seats_reserved_by_others_are_refused_by_number(venue: Venue) -> None:
+async def test_refusals_name_the_seats_reserved_by_others(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [42, 43])
     response = await venue.user(7).reserve(SCREENING, [41, 42, 43])
     assert response.status == 409
@@ -63,18 +63,18 @@ async def test_seats_reserved_by_others_are_refused_by_number(venue: Venue) -> N
     assert available[41]["status"] == "available", "all or nothing"
 
 
-async def test_booked_seats_are_refused_by_number(venue: Venue) -> None:
+async def test_refusals_name_the_booked_seats(venue: Venue) -> None:
     await venue.user(8).book(SCREENING, [44])
     response = await venue.user(7).reserve(SCREENING, [44])
     assert (response.status, response.json["detail"]) == (409, "Seats [44] are already booked")
 
 
-async def test_past_screenings_are_closed(venue: Venue) -> None:
+async def test_past_screenings_cannot_be_reserved(venue: Venue) -> None:
     response = await venue.user(7).reserve(PAST_SCREENING, [42])
     assert (response.status, response.json["detail"]) == (400, "Cannot reserve seats for past screenings")
 
 
-async def test_nobody_holds_more_than_the_cap(venue: Venue) -> None:
+async def test_held_seats_per_user_are_limited(venue: Venue) -> None:
     user = venue.user(7)
     assert (await user.reserve(SCREENING, range(41, 51))).status == 201
     response = await user.reserve(SCREENING, [51])
@@ -83,7 +83,7 @@ async def test_nobody_holds_more_than_the_cap(venue: Venue) -> None:
     assert (await user.reserve(OTHER_SCREENING, [51])).status == 201
 
 
-async def test_extending_moves_the_deadline(venue: Venue) -> None:
+async def test_extending_moves_the_expiry(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42, 43, 44])
     response = await user.extend(SCREENING, [42, 43, 44])
@@ -94,7 +94,7 @@ async def test_extending_moves_the_deadline(venue: Venue) -> None:
     assert [held["id"] for held in response.json["reservations"]] == [1001, 1002, 1003]
 
 
-async def test_extending_is_capped(open_venue) -> None:
+async def test_extensions_are_limited(open_venue) -> None:
     user = open_venue(policy=Policy(hold_extension_limit=1)).user(7)
     await user.reserve(SCREENING, [42])
     assert (await user.extend(SCREENING, [42])).status == 200
@@ -102,7 +102,7 @@ async def test_extending_is_capped(open_venue) -> None:
     assert (response.status, response.code) == (409, "extension_limit_reached")
 
 
-async def test_only_the_holder_extends(venue: Venue) -> None:
+async def test_only_the_holder_can_extend(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [42])
     response = await venue.user(7).extend(SCREENING, [42])
     assert (response.status, response.code, response.json["seat_ids"]) == (409, "not_held", [42])
@@ -121,14 +121,14 @@ async def test_toggling_one_seat_reserves_and_releases_it(venue: Venue) -> None:
     assert released.json["message"] == "Released 1 seat"
 
 
-async def test_toggling_several_seats_does_both_at_once(venue: Venue) -> None:
+async def test_toggling_several_seats_reserves_and_releases_in_one_request(venue: Venue) -> None:
     user = venue.user(7)
     await user.toggle(SCREENING, 42)
     response = await user.toggle(SCREENING, 42, 43, 44)
     assert response.json["message"] == "Reserved 2 seats, released 1 seat"
 
 
-async def test_toggling_a_seat_of_somebody_else_changes_nothing(venue: Venue) -> None:
+async def test_toggling_another_users_seat_changes_nothing(venue: Venue) -> None:
     user = venue.user(7)
     await user.toggle(SCREENING, 42)
     await venue.user(8).toggle(SCREENING, 43)
@@ -137,7 +137,7 @@ async def test_toggling_a_seat_of_somebody_else_changes_nothing(venue: Venue) ->
     assert [available[seat]["status"] for seat in (42, 43, 44)] == ["reserved_by_me", "reserved", "available"]
 
 
-async def test_cancelling_gives_back_all_or_the_named_ones(venue: Venue) -> None:
+async def test_cancelling_releases_all_seats_or_the_given_ones(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42, 43, 44, 45])
     response = await user.cancel_reservations(SCREENING, "?seat_ids=42,43")
@@ -148,13 +148,13 @@ async def test_cancelling_gives_back_all_or_the_named_ones(venue: Venue) -> None
     assert (await user.cancel_reservations(SCREENING)).status == 204, "idempotent"
 
 
-async def test_cancelling_leaves_others_alone(venue: Venue) -> None:
+async def test_cancelling_does_not_affect_other_users(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [42])
     assert (await venue.user(7).cancel_reservations(SCREENING, "?seat_ids=42")).status == 204
     assert (await venue.user(7).reserve(SCREENING, [42])).status == 409
 
 
-async def test_availability_is_the_array_that_the_guide_shows(venue: Venue) -> None:
+async def test_availability_matches_the_guide(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [43])
     await venue.user(9).book(SCREENING, [44])
     seats = (await venue.guest.availability(SCREENING)).json
@@ -170,7 +170,7 @@ async def test_availability_is_the_array_that_the_guide_shows(venue: Venue) -> N
     assert (seats[3]["status"], seats[3]["reserved_by"], seats[3]["expires_at"]) == ("booked", None, None)
 
 
-async def test_own_availability_tells_what_is_mine(venue: Venue) -> None:
+async def test_own_availability_marks_ones_own_seats(venue: Venue) -> None:
     user = venue.user(7)
     await venue.user(8).reserve(SCREENING, [43])
     await user.reserve(SCREENING, [42])
@@ -186,7 +186,7 @@ async def test_own_availability_tells_what_is_mine(venue: Venue) -> None:
     assert seen((await venue.guest.availability(SCREENING)).json)[42]["status"] == "reserved"
 
 
-async def test_a_lapsed_hold_is_remembered_until_the_next(venue: Venue) -> None:
+async def test_an_expired_reservation_is_shown_until_the_next_one(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(301)
@@ -196,7 +196,7 @@ async def test_a_lapsed_hold_is_remembered_until_the_next(venue: Venue) -> None:
     assert "previously_reserved_by" not in seen((await user.own_availability(SCREENING)).json)[42]
 
 
-async def test_my_reservations_lists_the_active_ones_newest_first(venue: Venue) -> None:
+async def test_my_reservations_lists_active_reservations_newest_first(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(200)
@@ -213,7 +213,7 @@ async def test_my_reservations_lists_the_active_ones_newest_first(venue: Venue) 
     assert [(held["seat_id"], held["status"]) for held in every] == [(43, "active"), (42, "expired")]
 
 
-async def test_my_reservations_comes_in_pages(venue: Venue) -> None:
+async def test_my_reservations_is_paged(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, range(41, 46))
     response = await user.my_reservations("?page=2&size=2")
@@ -221,7 +221,7 @@ async def test_my_reservations_comes_in_pages(venue: Venue) -> None:
     assert response.headers["X-Total-Count"] == "5"
 
 
-async def test_cleanup_counts_what_it_releases(venue: Venue) -> None:
+async def test_cleanup_counts_the_released_seats(venue: Venue) -> None:
     now = venue.clock.now()
     for hold_id, seat in ((1, 42), (2, 43)):
         hold = Hold(hold_id, hold_id, SCREENING, seat, "user:7", now - 400, now - 100)
@@ -236,7 +236,7 @@ async def test_cleanup_counts_what_it_releases(venue: Venue) -> None:
     assert (await venue.user(8).reserve(SCREENING, [42, 43])).status == 201
 
 
-async def test_unknown_things_are_not_found(venue: Venue) -> None:
+async def test_unknown_screenings_and_seats_are_not_found(venue: Venue) -> None:
     user = venue.user(7)
     screening = await user.reserve(999, [42])
     assert (screening.status, screening.code) == (404, "screening_not_found")

@@ -40,7 +40,7 @@ async def test_the_first_message_confirms_the_connection(cinema):
     }
 
 
-async def test_a_reserved_seat_is_told_in_both_forms(cinema):
+async def test_one_reserved_seat_is_sent_in_both_formats(cinema):
     socket = await cinema.join(user=8)
     await cinema.hold(7, 5)
     single, bulk = await receive(socket), await receive(socket)
@@ -76,7 +76,7 @@ async def test_a_reserved_seat_is_told_in_both_forms(cinema):
     assert expires_at.endswith("Z") and len(expires_at) == len("2026-01-26T18:30:00.000Z")
 
 
-async def test_several_seats_are_told_in_bulk_only(cinema):
+async def test_several_seats_are_only_sent_in_bulk(cinema):
     socket = await cinema.join()
     await cinema.hold(8, 1, 2, 3)
     await cinema.release(8, 1)
@@ -103,7 +103,7 @@ async def test_a_client_may_choose_single_updates(cinema):
     ]
 
 
-async def test_seats_are_mine_for_their_owner_alone(cinema):
+async def test_is_mine_is_only_true_for_the_holder(cinema):
     owner, other_tab, other = [await cinema.join(user=user, updates="bulk") for user in (7, 7, 8)]
     await cinema.hold(7, 1)
     for socket, mine in ((owner, True), (other_tab, True), (other, False)):
@@ -115,7 +115,7 @@ async def test_seats_are_mine_for_their_owner_alone(cinema):
         assert update == {"seat_id": 1, "status": "booked", "is_mine": mine, "booked_by": 7}
 
 
-async def test_a_seat_that_was_given_back_names_whose_it_was_and_is_nobodys(cinema):
+async def test_a_released_seat_has_previously_reserved_by_and_no_holder(cinema):
     owner, other = await cinema.join(user=7, updates="bulk"), await cinema.join(user=8, updates="bulk")
     await cinema.hold(7, 1)
     await cinema.release(7, 1)
@@ -179,19 +179,19 @@ async def test_anything_but_a_ping_is_answered_with_an_error(cinema, message, co
         ({"screening": 2**63}, (4404, "Screening not found")),
     ],
 )
-async def test_a_refused_client_is_told_why(cinema, options, farewell):
+async def test_refused_clients_get_a_close_code_and_reason(cinema, options, farewell):
     socket = await cinema.connect(**options)
     assert await receive_close(socket) == farewell
     assert cinema.feed.connections == {}
 
 
-async def test_an_absurdly_long_id_is_no_route(cinema):
+async def test_an_extremely_long_id_is_not_found(cinema):
     with pytest.raises(InvalidStatus) as refused:
         await cinema.connect(screening="9" * 5000)
     assert refused.value.response.status_code == 404
 
 
-async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema):
+async def test_pages_of_the_allow_list_and_of_the_server_may_connect(cinema):
     for origin in ("https://cinema.example", f"http://127.0.0.1:{cinema.port}"):
         await cinema.join(headers={"Origin": origin})
 
@@ -206,7 +206,7 @@ async def test_pages_of_the_allow_list_and_of_the_server_itself_may_watch(cinema
         ("/ws/%ff", "GET", 400, "malformed_request"),
     ],
 )
-async def test_what_is_no_handshake_is_told_so(cinema, path, method, status, code):
+async def test_requests_that_are_not_handshakes_are_refused(cinema, path, method, status, code):
     url = f"http://127.0.0.1:{cinema.port}{path}"
     named = {"X-Request-ID": "mine-1"}
     async with aiohttp.ClientSession() as session, session.request(method, url, headers=named) as answer:
@@ -217,7 +217,7 @@ async def test_what_is_no_handshake_is_told_so(cinema, path, method, status, cod
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "https://cinema.example.evil.example", "null"])
-async def test_pages_of_other_sites_may_not(cinema, origin, caplog):
+async def test_pages_of_other_sites_are_refused(cinema, origin, caplog):
     with pytest.raises(InvalidStatus) as refused:
         await cinema.connect(headers={"Origin": origin, "X-Request-ID": "mine-1"})
     response = refused.value.response
@@ -232,14 +232,14 @@ async def test_pages_of_other_sites_may_not(cinema, origin, caplog):
     assert logged == [{"origin": origin, "host": f"127.0.0.1:{cinema.port}", "request_id": "mine-1"}]
 
 
-async def test_a_socket_ends_with_its_token(open_cinema):
+async def test_a_socket_is_closed_when_its_token_ends(open_cinema):
     cinema = open_cinema(clock=ManualClock())
     socket = await cinema.join(token=cinema.tokens.issue(7, ttl_seconds=5))
     cinema.clock.advance(5.0)
     assert await receive_close(socket) == (1008, "Token expired")
 
 
-async def test_a_socket_ends_when_its_token_is_revoked_and_no_other_does(cinema):
+async def test_revoking_a_token_only_closes_its_own_sockets(cinema):
     revoked, same_user, other_user = (cinema.tokens.issue(user, ttl_seconds=60) for user in (7, 7, 8))
     sockets = [await cinema.join(token=token) for token in (revoked, same_user, other_user)]
     token_id = cinema.tokens.verify(revoked).token_id
@@ -252,14 +252,14 @@ async def test_a_socket_ends_when_its_token_is_revoked_and_no_other_does(cinema)
     assert (await receive(sockets[2]))["type"] == "pong"
 
 
-async def test_shutting_down_closes_every_socket_and_takes_no_new_one(cinema):
+async def test_shutting_down_closes_every_socket_and_refuses_new_ones(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 8)]
     cinema.open_sockets.close_all(1001, "Server is shutting down")
     for socket in (*sockets, await cinema.connect(user=9)):
         assert await receive_close(socket) == (1001, "Server is shutting down")
 
 
-async def test_the_door_counts_who_watches(cinema):
+async def test_watchers_are_counted_by_screening(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 7, 8)]
     assert cinema.watched.connections == {SCREENING: 3}
     assert len(cinema.open_sockets) == 3
@@ -269,7 +269,7 @@ async def test_the_door_counts_who_watches(cinema):
     assert (cinema.observer.opened, cinema.observer.closed, len(cinema.open_sockets)) == (3, 3, 0)
 
 
-async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
+async def test_sockets_are_limited_per_user_and_in_total(open_cinema):
     cinema = open_cinema(limits=SocketLimits(sockets_limit=3, sockets_per_user_limit=2))
     watching = [await cinema.join(user=7), await cinema.join(user=7)]
     assert await receive_close(await cinema.connect(user=7)) == (4429, "Too many connections")
@@ -279,7 +279,7 @@ async def test_sockets_are_bounded_per_user_and_in_all(open_cinema):
     await cinema.join(user=9)
 
 
-async def test_without_a_tick_what_is_decided_together_arrives_together_each_change_by_itself(open_cinema):
+async def test_without_a_tick_simultaneous_changes_arrive_together_as_separate_messages(open_cinema):
     cinema = open_cinema(tick_seconds=0.0)
     raw, _ = await cinema.wire(user=7, updates="bulk")
     owner = await cinema.join(user=8, updates="bulk")
@@ -301,7 +301,7 @@ async def test_without_a_tick_what_is_decided_together_arrives_together_each_cha
     raw.close()
 
 
-async def test_what_is_sent_together_with_the_handshake_is_answered_after_the_confirmation(cinema):
+async def test_messages_sent_with_the_handshake_are_answered_after_the_confirmation(cinema):
     ping = Frame(Opcode.TEXT, b'{"type":"ping"}').serialize(mask=True, extensions=[])
     raw, answer = await cinema.wire(after=ping)
     while b"pong" not in answer:
@@ -310,14 +310,14 @@ async def test_what_is_sent_together_with_the_handshake_is_answered_after_the_co
     raw.close()
 
 
-async def test_a_client_that_ends_its_half_has_gone(cinema):
+async def test_a_client_that_half_closes_is_disconnected(cinema):
     raw, _ = await cinema.wire()
     raw.shutdown(SHUT_WR)
     await eventually(lambda: len(cinema.open_sockets) == 0)
     raw.close()
 
 
-async def test_an_open_socket_keeps_nothing_of_its_handshake(cinema):
+async def test_an_open_socket_keeps_no_reference_to_its_handshake(cinema):
     gc.collect()
     gc.disable()
     try:
@@ -329,7 +329,7 @@ async def test_an_open_socket_keeps_nothing_of_its_handshake(cinema):
         gc.enable()
 
 
-async def test_resuming_replays_what_was_missed(cinema):
+async def test_resuming_replays_missed_changes(cinema):
     await cinema.hold(7, 1, 2)
     socket = await cinema.join()
     await cinema.hold(7, 3)
@@ -352,7 +352,7 @@ async def test_resuming_replays_what_was_missed(cinema):
     assert live["seq"] > missed["seq"]
 
 
-async def test_resuming_where_nothing_was_missed_sends_nothing(cinema):
+async def test_resuming_without_missed_changes_sends_nothing(cinema):
     await cinema.hold(7, 1)
     socket = await cinema.join(since=1, epoch=1)
     await cinema.hold(7, 2)
@@ -386,7 +386,7 @@ async def test_an_unknown_position_gets_a_snapshot(open_cinema, position):
     assert (await receive(socket))["seat_id"] == 100
 
 
-async def test_five_hundred_pictures_equal_the_hall(open_cinema):
+async def test_five_hundred_clients_converge_on_the_true_state(open_cinema):
     cinema = open_cinema(seats=400)
     sockets = [await cinema.join(user=1 + number % 60) for number in range(500)]
     pictures = [Picture() for _ in sockets]

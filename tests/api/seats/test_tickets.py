@@ -11,7 +11,7 @@ from tests.api.venue import PAST_SCREENING, SCREENING, Venue
 pytestmark = pytest.mark.gen_test
 
 
-async def test_booking_answers_as_the_guide_shows(venue: Venue) -> None:
+async def test_the_response_to_a_booking_matches_the_guide(venue: Venue) -> None:
     response = await venue.user(7).book(SCREENING, [42, 43], payment_id="stripe_pi_1234567890")
     assert response.status == 201
     assert response.json == [
@@ -31,7 +31,7 @@ async def test_booking_answers_as_the_guide_shows(venue: Venue) -> None:
     ]
 
 
-async def test_booking_confirms_without_a_payment_too(venue: Venue) -> None:
+async def test_a_booking_without_a_payment_is_confirmed_too(venue: Venue) -> None:
     tickets = (await venue.user(7).book(SCREENING, [42])).json
     assert [(ticket["status"], ticket["payment_id"]) for ticket in tickets] == [("confirmed", None)]
 
@@ -42,7 +42,7 @@ async def test_seats_are_sold_once(venue: Venue) -> None:
     assert (response.status, response.json["detail"]) == (409, "Seats [42] are already booked")
 
 
-async def test_the_same_payment_gives_the_same_tickets(venue: Venue) -> None:
+async def test_repeating_a_payment_returns_the_same_tickets(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42, 43])
     first = await user.book_reservation(SCREENING, [42, 43], "pi_1")
@@ -63,12 +63,12 @@ async def test_a_payment_pays_for_one_booking(venue: Venue) -> None:
         assert (response.status, response.code) == (409, "payment_already_used")
 
 
-async def test_only_reserved_seats_are_booked_from_a_reservation(venue: Venue) -> None:
+async def test_book_from_reservation_requires_reserved_seats(venue: Venue) -> None:
     response = await venue.user(7).book_reservation(SCREENING, [42], "pi_1")
     assert (response.status, response.code) == (409, "not_held")
 
 
-async def test_a_late_payment_gets_the_seats_if_they_are_free(venue: Venue) -> None:
+async def test_a_late_payment_gets_the_seats_if_available(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(301)
@@ -76,7 +76,7 @@ async def test_a_late_payment_gets_the_seats_if_they_are_free(venue: Venue) -> N
     assert (response.status, response.json[0]["status"]) == (201, "confirmed")
 
 
-async def test_a_late_payment_for_lost_seats_is_to_be_refunded(venue: Venue) -> None:
+async def test_a_late_payment_for_lost_seats_requires_a_refund(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(301)
@@ -108,7 +108,7 @@ async def test_unpaid_tickets_lapse(venue: Venue) -> None:
     assert (await user.confirm_payment(ticket["id"], "pi_1")).code == "ticket_not_pending"
 
 
-async def test_a_payment_that_comes_after_the_beginning_confirms_nothing(
+async def test_a_payment_after_the_start_confirms_nothing(
     open_venue: Callable[..., Venue],
 ) -> None:
     venue = open_venue(policy=Policy(payment_window_seconds=2 * 86_400))
@@ -123,7 +123,7 @@ async def test_a_payment_that_comes_after_the_beginning_confirms_nothing(
     assert (await user.confirm_payment(paid["id"], "pi_1")).body == confirmed.body, "a repeat pays nothing"
 
 
-async def test_my_tickets_are_mine(venue: Venue) -> None:
+async def test_my_tickets_lists_ones_own_tickets(venue: Venue) -> None:
     user = venue.user(7)
     booked = (await user.book(SCREENING, [42, 43])).json
     await venue.user(8).book(SCREENING, [44])
@@ -133,7 +133,7 @@ async def test_my_tickets_are_mine(venue: Venue) -> None:
     assert (await user.my_tickets("?page=2&size=1")).json == booked[:1]
 
 
-async def test_a_ticket_is_told_only_to_its_owner(venue: Venue) -> None:
+async def test_tickets_are_only_visible_to_their_owner(venue: Venue) -> None:
     user, other = venue.user(7), venue.user(8)
     (ticket,) = (await user.book(SCREENING, [42], payment_pending=True)).json
     assert (await user.ticket(ticket["id"])).json == ticket
@@ -159,7 +159,7 @@ async def test_cancelling_frees_the_seat_and_is_idempotent(venue: Venue) -> None
     assert (await venue.user(8).book(SCREENING, [42])).status == 201
 
 
-async def test_tickets_stay_valid_once_the_screening_has_begun(venue: Venue) -> None:
+async def test_tickets_cannot_be_cancelled_after_the_start(venue: Venue) -> None:
     user = venue.user(7)
     (ticket,) = (await user.book(SCREENING, [42])).json
     venue.clock.advance(86_401)

@@ -26,7 +26,7 @@ LARGE_ENOUGH = 100
         "permessage-deflate; server_max_window_bits=10, permessage-deflate",
     ],
 )
-def test_offers_that_can_be_kept_are_taken(offer):
+def test_supported_offers_are_accepted(offer):
     assert agreed(offer)
 
 
@@ -45,11 +45,11 @@ def test_offers_that_can_be_kept_are_taken(offer):
         "permessage-deflate" + ", x" * 1000,
     ],
 )
-def test_offers_that_cannot_be_kept_are_passed_over(offer):
+def test_unsupported_offers_are_rejected(offer):
     assert not agreed(offer)
 
 
-def test_only_large_frames_are_compressed_and_the_others_stay_in_their_place():
+def test_only_large_frames_are_compressed_and_the_order_is_kept():
     wire = text_frame(SMALL) + text_frame(LARGE) + text_frame(SMALL)
     packed = deflated(wire, LARGE_ENOUGH)
     before, small, after = packed[: len(SMALL) + 2], packed[len(SMALL) + 2 : -len(SMALL) - 2], packed[-5:]
@@ -60,13 +60,13 @@ def test_only_large_frames_are_compressed_and_the_others_stay_in_their_place():
     assert inflated == LARGE
 
 
-def test_what_does_not_get_smaller_stays_as_it_is():
+def test_incompressible_frames_are_sent_unchanged():
     random = bytes(range(256))
     assert deflated(text_frame(random), LARGE_ENOUGH) == text_frame(random)
 
 
 @pytest.mark.gen_test
-async def test_clients_with_and_without_compression_see_the_same(open_cinema):
+async def test_clients_with_and_without_compression_see_the_same_seats(open_cinema):
     cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(socket_deflate_from_bytes=LARGE_ENOUGH))
     sockets = [await cinema.join(compression=compression) for compression in ("deflate", "deflate", None)]
     assert [bool(socket.protocol.extensions) for socket in sockets] == [True, True, False]
@@ -79,7 +79,7 @@ async def test_clients_with_and_without_compression_see_the_same(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_a_snapshot_and_a_compressed_ping_pass_both_ways(open_cinema):
+async def test_compression_works_in_both_directions(open_cinema):
     cinema: Cinema = open_cinema(seats=300, limits=SocketLimits(socket_deflate_from_bytes=LARGE_ENOUGH))
     socket = await cinema.connect(since=0, compression="deflate")
     assert (await receive(socket))["type"] == "connection_confirmed"
@@ -89,7 +89,7 @@ async def test_a_snapshot_and_a_compressed_ping_pass_both_ways(open_cinema):
 
 
 @pytest.mark.gen_test
-async def test_fragments_of_a_compressed_message_may_stand_between_pings(cinema):
+async def test_pings_may_interleave_with_compressed_fragments(cinema):
     socket = await cinema.connect(compression="deflate")
     await receive(socket)
 
@@ -103,7 +103,7 @@ async def test_fragments_of_a_compressed_message_may_stand_between_pings(cinema)
 
 
 @pytest.mark.gen_test
-async def test_a_client_that_insists_on_a_small_window_is_served_uncompressed(cinema):
+async def test_a_client_that_requires_a_small_window_is_served_uncompressed(cinema):
     insistent = ClientPerMessageDeflateFactory(server_max_window_bits=9)
     async with connect(cinema.url(), proxy=None, extensions=[insistent], compression=None) as socket:
         assert socket.protocol.extensions == []

@@ -139,13 +139,13 @@ def line(io_loop: IOLoop) -> Iterator[Line]:
     io_loop.run_sync(line.close)
 
 
-async def test_what_comes_in_one_piece_is_answered_in_one_piece(line: Line) -> None:
+async def test_messages_received_together_are_answered_in_one_write(line: Line) -> None:
     texts = [str(number) for number in range(50)]
     await line.say(*texts)
     assert await line.octets() == b"".join(text_frame(text.encode()) for text in texts)
 
 
-async def test_a_client_that_sends_much_is_answered_in_order_and_leaves_time_to_others(line: Line) -> None:
+async def test_a_busy_client_is_answered_in_order_and_does_not_starve_others(line: Line) -> None:
     texts = [str(number) for number in range(1000)]
     turns = 0
 
@@ -162,7 +162,7 @@ async def test_a_client_that_sends_much_is_answered_in_order_and_leaves_time_to_
     assert turns > 10
 
 
-async def test_what_comes_while_an_answer_is_awaited_waits_its_turn(line: Line) -> None:
+async def test_messages_received_during_a_pending_answer_are_handled_afterwards(line: Line) -> None:
     await line.say("before", "wait", "after")
     assert await line.hear(2) == ["before", "wait"]
     await line.say("later")
@@ -173,7 +173,7 @@ async def test_what_comes_while_an_answer_is_awaited_waits_its_turn(line: Line) 
     assert await line.hear(2) == ["after", "later"]
 
 
-async def test_of_what_comes_while_an_answer_is_awaited_only_so_much_is_taken(line: Line) -> None:
+async def test_bytes_received_during_a_pending_answer_are_bounded(line: Line) -> None:
     await line.say("wait")
     text = "x" * 10_000
     octets = memoryview(said(text) * 500)
@@ -188,7 +188,7 @@ async def test_of_what_comes_while_an_answer_is_awaited_only_so_much_is_taken(li
     assert heard == ["wait"] + [text[:_HEARD]] * 500
 
 
-async def test_a_client_that_answers_pings_stays_and_another_is_told_why_not(line: Line) -> None:
+async def test_a_client_is_only_disconnected_if_it_stops_answering_pings(line: Line) -> None:
     for _ in range(3):
         line.clock.advance(PING_SECONDS)
         assert await line.hear(1) == [Opcode.PING]
@@ -200,7 +200,7 @@ async def test_a_client_that_answers_pings_stays_and_another_is_told_why_not(lin
     assert line.farewell == Close(1000, "ping timed out")
 
 
-async def test_a_farewell_is_given_back_and_ends_the_connection(line: Line) -> None:
+async def test_a_close_frame_is_echoed_and_ends_the_connection(line: Line) -> None:
     await line.write(
         said("before") + Frame(Opcode.CLOSE, Close(4321, "bye").serialize()).serialize(mask=True)
     )
@@ -209,7 +209,7 @@ async def test_a_farewell_is_given_back_and_ends_the_connection(line: Line) -> N
     await line.gone()
 
 
-async def test_after_a_farewell_of_the_server_nothing_is_answered(
+async def test_nothing_is_answered_after_the_server_has_sent_a_close_frame(
     line: Line,
 ) -> None:
     line.connection.close(1001, "going")
@@ -223,7 +223,7 @@ async def test_after_a_farewell_of_the_server_nothing_is_answered(
     await line.gone()
 
 
-async def test_a_speaker_that_fails_costs_its_connection_and_nothing_else(
+async def test_a_failing_speaker_only_ends_its_own_connection(
     line: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
     await line.say("before", "fall", "after")
@@ -237,7 +237,7 @@ async def test_a_speaker_that_fails_costs_its_connection_and_nothing_else(
     ]
 
 
-async def test_a_client_that_vanishes_departs_when_nothing_is_awaited_any_more(line: Line) -> None:
+async def test_on_close_is_called_once_after_the_pending_answer(line: Line) -> None:
     await line.say("wait")
     assert await line.hear(1) == ["wait"]
     line.far.close()
@@ -248,7 +248,7 @@ async def test_a_client_that_vanishes_departs_when_nothing_is_awaited_any_more(l
     assert line.parrot.closed == 1
 
 
-async def test_a_connection_that_has_ended_is_freed_without_the_garbage_collector(line: Line) -> None:
+async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: Line) -> None:
     def connections() -> int:
         return sum(isinstance(kept, SocketConnection) for kept in gc.get_objects())
 

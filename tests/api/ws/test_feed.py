@@ -87,7 +87,7 @@ def hall():
     return Hall()
 
 
-def test_publishing_sends_nothing_by_itself(hall):
+def test_publishing_only_queues_the_change(hall):
     received = hall.live()
     hall.change(held(1))
     assert received == []
@@ -111,7 +111,7 @@ def test_changes_within_a_tick_are_merged_and_the_last_state_of_a_seat_counts(ha
     assert [(u["seat_id"], u.get("reserved_by")) for u in message["updates"]] == [(2, 1), (1, 2), (3, None)]
 
 
-def test_after_a_quiet_tick_a_change_goes_out_at_once_again(hall):
+def test_after_a_quiet_tick_a_change_is_sent_immediately_again(hall):
     received = hall.live()
     for _ in range(3):
         hall.change(held(1))
@@ -128,7 +128,7 @@ def test_a_steady_stream_sends_one_update_per_tick(hall):
     assert len(received) in (10, 11)
 
 
-def test_everybody_gets_the_same_bytes_and_the_owner_others(hall):
+def test_all_watchers_share_the_same_bytes_except_the_holder(hall):
     owner, *others = [hall.live(f"user:{user}") for user in (1, 2, 3)]
     hall.change(held(1, user=1), held(2, user=9))
     hall.turn()
@@ -138,7 +138,7 @@ def test_everybody_gets_the_same_bytes_and_the_owner_others(hall):
     assert not any(u["is_mine"] for u in messages(others[0][0])[0]["updates"])
 
 
-def test_guests_are_not_named(hall):
+def test_guests_are_anonymous(hall):
     received, guest = hall.live("user:1"), hall.live("client:abc")
     hall.change(SeatView(1, "reserved", "client:abc", 1_800_000_300.0), free(2, previous="session:secret"))
     hall.turn()
@@ -149,7 +149,7 @@ def test_guests_are_not_named(hall):
     assert messages(guest[0])[0]["updates"][0]["is_mine"] is True
 
 
-def test_an_update_is_cut_into_parts_of_which_the_last_has_the_number(hall):
+def test_a_large_update_is_split_and_only_the_last_part_has_seq(hall):
     received = hall.live()
     hall.change(*(held(seat_id) for seat_id in range(1, 1001)))
     hall.turn()
@@ -162,7 +162,7 @@ def test_an_update_is_cut_into_parts_of_which_the_last_has_the_number(hall):
     assert hall.sent.frames == len(parts)
 
 
-def test_other_screenings_hear_nothing(hall):
+def test_watchers_of_other_screenings_get_nothing(hall):
     received = hall.live(screening=2)
     hall.change(held(1), screening=1)
     hall.turn(1)
@@ -177,7 +177,7 @@ def test_a_watcher_gets_nothing_before_it_is_held_back(hall):
     assert received == []
 
 
-def test_what_was_held_back_is_sent_where_it_is_newer(hall):
+def test_following_sends_the_kept_updates_that_are_newer(hall):
     watcher, received = hall.watcher()
     watcher.hold_back()
     for seat_id in (1, 2, 3):
@@ -188,7 +188,7 @@ def test_what_was_held_back_is_sent_where_it_is_newer(hall):
     assert [seats(wire) for wire in received] == [{3: "reserved"}]
 
 
-def test_an_update_that_was_still_gathered_when_a_watcher_caught_up_is_not_repeated(hall):
+def test_a_queued_change_that_a_watcher_has_caught_up_with_is_not_repeated(hall):
     watcher, received = hall.watcher()
     watcher.hold_back()
     hall.change(held(1))
@@ -212,7 +212,7 @@ def test_a_paused_watcher_starts_over(hall):
     assert [seats(wire) for wire in received] == [{3: "reserved"}]
 
 
-def test_a_new_epoch_is_newer_whatever_its_numbers(hall):
+def test_a_new_epoch_is_newer_regardless_of_seq(hall):
     received = hall.live()
     watcher, late = hall.watcher()
     watcher.follow(Position(1, 500))
@@ -221,7 +221,7 @@ def test_a_new_epoch_is_newer_whatever_its_numbers(hall):
     assert [messages(wire)[0]["epoch"] for wire in (*received, *late)] == [2, 2]
 
 
-def test_a_watcher_that_left_gets_nothing_and_counts_no_more(hall):
+def test_a_watcher_that_left_gets_nothing_and_is_not_counted(hall):
     watcher, received = hall.watcher()
     watcher.follow(START)
     hall.change(held(1))
@@ -232,7 +232,7 @@ def test_a_watcher_that_left_gets_nothing_and_counts_no_more(hall):
     assert hall.feed.connections == {}
 
 
-def test_the_hub_knows_how_many_watch():
+def test_the_feed_counts_watchers_by_screening():
     hall = Hall()
     hall.watcher("user:1")
     hall.watcher("user:2")
@@ -242,14 +242,14 @@ def test_the_hub_knows_how_many_watch():
     assert hall.feed.connections == {1: 2}
 
 
-def test_a_change_without_seats_says_nothing_to_those_who_watch_seats(hall):
+def test_a_change_without_seats_sends_no_frames(hall):
     received = hall.live()
     hall.change()
     hall.turn(1)
     assert received == [] and hall.sent.frames == 0
 
 
-def test_each_wording_is_asked_once_for_an_update(hall):
+def test_each_wording_encodes_an_update_once(hall):
     told = []
 
     class Counted:
@@ -273,7 +273,7 @@ def test_each_wording_is_asked_once_for_an_update(hall):
     assert seats(seats_received[0]) == {1: "reserved", 2: "reserved"}
 
 
-def test_without_a_tick_every_change_is_told_by_itself_in_one_piece():
+def test_without_a_tick_changes_are_separate_messages_in_one_write():
     hall = Hall(tick_seconds=0)
     received = hall.live()
     for seat_id in (1, 2):
@@ -286,7 +286,7 @@ def test_without_a_tick_every_change_is_told_by_itself_in_one_piece():
     assert hall.sent.frames == 3
 
 
-def test_an_owner_among_many_has_a_piece_of_his_own_and_the_others_share_theirs():
+def test_a_holder_gets_its_own_frames_and_the_others_share_theirs():
     hall = Hall(tick_seconds=0)
     first, second, *others = [hall.live(f"user:{user}") for user in range(1, 6)]
     hall.change(held(1, user=1))
@@ -305,7 +305,7 @@ def test_an_owner_among_many_has_a_piece_of_his_own_and_the_others_share_theirs(
     ]
 
 
-def test_of_changes_that_leave_together_a_watcher_gets_those_after_its_position():
+def test_a_watcher_only_gets_the_changes_after_its_position():
     hall = Hall(tick_seconds=0)
     watcher, received = hall.watcher()
     watcher.hold_back()
@@ -316,7 +316,7 @@ def test_of_changes_that_leave_together_a_watcher_gets_those_after_its_position(
     assert [[message["seq"] for message in messages(wire)] for wire in received] == [[3]]
 
 
-def test_between_the_slices_of_a_large_audience_everything_else_has_its_turn(hall):
+def test_large_audiences_are_served_in_slices_with_other_work_in_between(hall):
     audience = [hall.watcher() for _ in range(1200)]
     for watcher, _ in audience:
         watcher.follow(START)
@@ -351,7 +351,7 @@ class _NoWords:
         raise ZeroDivisionError
 
 
-def test_a_wording_that_raises_ends_those_who_use_it_and_nobody_else(hall):
+def test_a_wording_that_raises_only_ends_its_own_watchers(hall):
     ended, received = [], hall.live()
     for user in (1, 2):
         watcher = Watcher(1, f"user:{user}", _NoWords, lambda wire: None, partial(ended.append, user))
@@ -364,7 +364,7 @@ def test_a_wording_that_raises_ends_those_who_use_it_and_nobody_else(hall):
     assert [seats(wire) for wire in received] == [{1: "reserved"}, {2: "reserved"}]
 
 
-def test_a_socket_that_raises_keeps_no_other_from_being_told(hall):
+def test_a_socket_that_raises_does_not_affect_others(hall):
     ended, others = [], [hall.live() for _ in range(3)]
 
     def send(wire):
@@ -378,7 +378,7 @@ def test_a_socket_that_raises_keeps_no_other_from_being_told(hall):
     assert ended == [9] and all(len(received) == 1 for received in others)
 
 
-def test_a_change_that_cannot_be_told_ends_its_audience_which_is_told_again_when_it_comes_back(hall):
+def test_a_broken_change_ends_its_audience_but_not_later_watchers(hall):
     ended = []
     watcher = Watcher(
         1, "user:1", SEAT_WORDINGS[UpdateForm.BULK], lambda wire: None, partial(ended.append, 1)
@@ -397,7 +397,7 @@ def test_a_change_that_cannot_be_told_ends_its_audience_which_is_told_again_when
     assert [seats(wire) for wire in again] == [{2: "reserved"}]
 
 
-def test_an_observer_that_raises_silences_nobody():
+def test_an_observer_that_raises_does_not_stop_updates():
     class Broken:
         def frames_sent(self, count):
             raise ZeroDivisionError

@@ -51,12 +51,12 @@ def said(pieces):
     return messages
 
 
-def test_one_piece_and_single_bytes_say_the_same():
+def test_messages_are_the_same_from_one_piece_and_from_single_bytes():
     assert said([CONVERSATION]) == SAID
     assert said([CONVERSATION[n : n + 1] for n in range(len(CONVERSATION))]) == SAID
 
 
-def test_any_two_pieces_say_the_same():
+def test_messages_are_the_same_for_every_split():
     for cut in range(len(CONVERSATION)):
         assert said([CONVERSATION[:cut], CONVERSATION[cut:]]) == SAID
 
@@ -82,7 +82,7 @@ def test_any_two_pieces_say_the_same():
         *("half a close code", "reserved close code", "reason that is no text"),
     ],
 )
-def test_what_may_not_be_sent_is_a_fault(frames, code):
+def test_illegal_frames_are_faults(frames, code):
     listening = reader()
     listening.feed(frames)
     with pytest.raises(Fault) as fault:
@@ -97,7 +97,7 @@ def test_a_message_of_exactly_the_limit_is_read():
     assert plain == packed == Message(Opcode.TEXT, b"x" * LIMIT_BYTES)
 
 
-def test_compression_that_was_not_agreed_on_is_a_fault():
+def test_compression_that_was_not_negotiated_is_a_fault():
     listening = reader(inflates=False)
     listening.feed(wire(Kind.TEXT, b"x" * 500, packed=True))
     with pytest.raises(Fault):
@@ -112,13 +112,13 @@ def test_fragments_count_as_frames():
     assert fault.value.code == 1008
 
 
-def test_text_that_is_no_utf8_is_a_fault():
+def test_text_that_is_not_utf8_is_a_fault():
     with pytest.raises(Fault) as fault:
         text_of(Message(Opcode.TEXT, b"\xc3\x28"))
     assert fault.value.code == 1007
 
 
-def test_noise_gives_messages_or_a_fault_and_never_anything_else():
+def test_random_bytes_give_messages_or_a_fault():
     chance = random.Random(7)
     for _ in range(3000):
         listening = reader()

@@ -43,7 +43,7 @@ def noise(chance: random.Random) -> bytes:
 
 
 @pytest.mark.gen_test
-async def test_noise_never_raises_and_never_reaches_anybody_else(open_cinema, caplog):
+async def test_random_frames_never_raise_and_never_affect_others(open_cinema, caplog):
     cinema: Cinema = open_cinema(limits=UNBOUNDED)
     watching = await cinema.join(user=1)
     chance = random.Random(20_260_126)

@@ -23,7 +23,7 @@ class Patient:
         raise AssertionError("it has not failed")
 
 
-def test_everybody_is_looked_at_once_in_a_round_and_first_after_a_whole_one() -> None:
+def test_every_connection_is_checked_once_per_interval_starting_after_a_whole_one() -> None:
     clock = ManualClock()
     heartbeat = Heartbeat(clock, SECONDS)
     patients = []
@@ -38,7 +38,7 @@ def test_everybody_is_looked_at_once_in_a_round_and_first_after_a_whole_one() ->
         assert {later - before for before, later in pairwise(patient.beats)} == {SECONDS}
 
 
-def test_who_has_left_is_looked_at_no_more_and_an_empty_wheel_stands_still() -> None:
+def test_a_removed_connection_is_not_checked_and_an_empty_wheel_stops() -> None:
     clock = ManualClock()
     heartbeat = Heartbeat(clock, SECONDS)
     patient = Patient(clock)
@@ -52,7 +52,7 @@ def test_who_has_left_is_looked_at_no_more_and_an_empty_wheel_stands_still() -> 
     assert (patient.beats, asked) == ([SECONDS], [])
 
 
-def test_one_that_leaves_when_it_is_looked_at_disturbs_nobody() -> None:
+def test_a_connection_may_leave_during_its_check() -> None:
     clock = ManualClock()
     heartbeat = Heartbeat(clock, SECONDS)
     patients = [Patient(clock) for _ in range(3)]
@@ -62,7 +62,7 @@ def test_one_that_leaves_when_it_is_looked_at_disturbs_nobody() -> None:
     assert [patient.beats for patient in patients] == [[], [SECONDS, 2 * SECONDS], [SECONDS, 2 * SECONDS]]
 
 
-def test_one_that_raises_is_ended_and_the_others_are_looked_at_as_before() -> None:
+def test_a_connection_that_raises_is_ended_and_the_others_are_still_checked() -> None:
     clock = ManualClock()
     heartbeat = Heartbeat(clock, SECONDS)
     defects: list[Exception] = []

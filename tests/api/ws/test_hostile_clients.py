@@ -40,7 +40,7 @@ async def stalled_client(cinema: Cinema, user: int) -> sockets.socket:
     return raw
 
 
-async def test_slow_readers_are_dropped_while_others_miss_nothing(open_cinema):
+async def test_slow_readers_are_disconnected_while_others_miss_nothing(open_cinema):
     cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(socket_outbox_limit_bytes=16_384))
     fast = await cinema.join(user=8, updates="bulk")
     slow = [await stalled_client(cinema, user) for user in (101, 102, 103)]
@@ -57,7 +57,7 @@ async def test_slow_readers_are_dropped_while_others_miss_nothing(open_cinema):
         raw.close()
 
 
-async def test_a_slow_reader_that_wakes_up_learns_why_it_was_closed(open_cinema):
+async def test_a_slow_reader_gets_the_close_reason_when_it_reads_again(open_cinema):
     cinema = open_cinema(seats=200, tick_seconds=0.0, limits=SocketLimits(socket_outbox_limit_bytes=16_384))
     slow = await cinema.join(user=7)
     slow.transport.pause_reading()
@@ -70,7 +70,7 @@ async def test_a_slow_reader_that_wakes_up_learns_why_it_was_closed(open_cinema)
     assert await receive_close(slow) == (1013, "Reading too slowly")
 
 
-async def test_a_snapshot_waits_for_its_reader(open_cinema):
+async def test_a_snapshot_is_sent_at_the_pace_of_its_reader(open_cinema):
     cinema = open_cinema(seats=20_000)
     socket = await cinema.connect(user=7, since=0)
     socket.transport.pause_reading()
@@ -84,7 +84,7 @@ async def test_a_snapshot_waits_for_its_reader(open_cinema):
     assert seen == 20_000
 
 
-async def test_a_reader_that_never_takes_its_snapshot_is_closed(open_cinema):
+async def test_a_client_that_does_not_read_its_snapshot_is_closed(open_cinema):
     limits = SocketLimits(socket_outbox_limit_bytes=16_384, catch_up_seconds=0.3)
     cinema = open_cinema(seats=50_000, limits=limits)
     socket = await cinema.connect(user=7, since=0)
@@ -95,7 +95,7 @@ async def test_a_reader_that_never_takes_its_snapshot_is_closed(open_cinema):
 
 
 @pytest.mark.parametrize("opcode", [Opcode.PING, Opcode.PONG, Opcode.TEXT])
-async def test_a_flood_of_frames_is_closed(open_cinema, opcode):
+async def test_a_flood_of_frames_closes_the_socket(open_cinema, opcode):
     cinema = open_cinema(limits=SocketLimits(socket_frames_per_second=10, socket_frames_at_once=50))
     socket = await cinema.join()
     for _ in range(2000):
@@ -104,7 +104,7 @@ async def test_a_flood_of_frames_is_closed(open_cinema, opcode):
     await require_alive(cinema)
 
 
-async def test_a_flood_of_empty_fragments_is_closed(open_cinema):
+async def test_a_flood_of_empty_fragments_closes_the_socket(open_cinema):
     cinema = open_cinema(limits=SocketLimits(socket_frames_per_second=10, socket_frames_at_once=50))
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, b"", fin=False)
@@ -128,7 +128,7 @@ async def test_a_flood_does_not_stall_the_event_loop(open_cinema):
     assert max(turns) < sum(turns) / 10, "one turn of the loop took too much of the work"
 
 
-async def test_messages_that_are_not_understood_are_tolerated_only_so_often(open_cinema):
+async def test_too_many_invalid_messages_close_the_socket(open_cinema):
     cinema = open_cinema(limits=SocketLimits(bad_messages=3))
     socket = await cinema.join()
     for _ in range(3):
@@ -144,7 +144,7 @@ async def test_a_fragmented_ping_is_answered(cinema):
 
 
 @pytest.mark.parametrize("filling", ["x", "é", "座"])
-async def test_a_message_over_the_limit_is_closed_with_1009(cinema, filling):
+async def test_a_message_over_the_limit_closes_the_socket_with_1009(cinema, filling):
     socket = await cinema.join()
     size = 16_384 // len(filling.encode())
     await socket.send(filling * (size - 2))
@@ -153,21 +153,21 @@ async def test_a_message_over_the_limit_is_closed_with_1009(cinema, filling):
     assert await receive_close(socket) == (1009, "Message too big")
 
 
-async def test_a_message_far_over_the_limit_is_not_read(cinema):
+async def test_a_message_far_over_the_limit_is_refused_without_reading_it(cinema):
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, b"x" * 1_000_000)
     assert await receive_close(socket) == (1009, "Message too big")
     await require_alive(cinema)
 
 
-async def test_fragments_count_together_against_the_limit(cinema):
+async def test_the_limit_applies_to_all_fragments_of_a_message_together(cinema):
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, b"x" * 10_000, fin=False)
     send_frame(socket, Opcode.CONT, b"x" * 10_000, fin=True)
     assert await receive_close(socket) == (1009, "Message too big")
 
 
-async def test_a_compressed_frame_that_was_not_agreed_on_is_a_protocol_error(cinema):
+async def test_a_compressed_frame_without_negotiation_is_a_protocol_error(cinema):
     socket = await cinema.join()
     send_frame(socket, Opcode.TEXT, PING, extensions=[DEFLATE])
     assert await receive_close(socket) == (1002, "Protocol error")
@@ -175,7 +175,7 @@ async def test_a_compressed_frame_that_was_not_agreed_on_is_a_protocol_error(cin
 
 
 @pytest.mark.parametrize("size", [16_385, 10_000_000])
-async def test_a_compression_bomb_is_closed_with_1009(cinema, size):
+async def test_a_compression_bomb_closes_the_socket_with_1009(cinema, size):
     socket = await cinema.connect(compression="deflate")
     await receive(socket)
     send_frame(socket, Opcode.TEXT, b"0" * size, extensions=[DEFLATE])
@@ -183,7 +183,7 @@ async def test_a_compression_bomb_is_closed_with_1009(cinema, size):
     await require_alive(cinema)
 
 
-async def test_what_cannot_be_inflated_is_closed_with_1007(cinema):
+async def test_invalid_compressed_data_closes_the_socket_with_1007(cinema):
     socket = await cinema.connect(compression="deflate")
     await receive(socket)
     socket.transport.write(b"\xc1\x83\x00\x00\x00\x00\xff\xff\xff")
@@ -222,7 +222,7 @@ async def test_what_cannot_be_inflated_is_closed_with_1007(cinema):
         "HTTP",
     ],
 )
-async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, garbage, code):
+async def test_garbage_only_ends_its_own_connection(cinema, garbage, code):
     other = await cinema.join(user=8)
     socket = await cinema.join()
     socket.transport.write(garbage)
@@ -231,7 +231,7 @@ async def test_bytes_that_are_no_frames_end_only_their_own_connection(cinema, ga
     assert (await receive(other))["seat_id"] == 1
 
 
-async def test_a_dead_peer_is_noticed_by_pings_at_every_door(open_cinema):
+async def test_pings_detect_dead_peers_on_every_endpoint(open_cinema):
     cinema = open_cinema(limits=SocketLimits(socket_ping_seconds=0.4))
     alive = [await cinema.connect(user=7), await cinema.follow(7), await cinema.enter("alive")]
     dead = [await cinema.connect(user=8), await cinema.follow(8), await cinema.enter("dead")]
@@ -245,7 +245,7 @@ async def test_a_dead_peer_is_noticed_by_pings_at_every_door(open_cinema):
             pass
 
 
-async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cinema):
+async def test_a_client_that_disconnects_within_a_frame_leaves_nothing_behind(cinema):
     socket = await cinema.join()
     socket.transport.write(b"\x81\xfe")
     await asyncio.sleep(0)
@@ -253,7 +253,7 @@ async def test_a_client_that_vanishes_in_the_middle_of_a_frame_is_forgotten(cine
     await eventually(lambda: len(cinema.open_sockets) == 0)
 
 
-async def test_sockets_that_have_ended_leave_nothing_to_the_garbage_collector(open_cinema):
+async def test_closed_sockets_leave_no_reference_cycles(open_cinema):
     cinema = open_cinema(limits=SocketLimits(socket_message_limit_bytes=100))
     gc.collect()
     gc.disable()

@@ -10,7 +10,7 @@ def keep(closed):
     return lambda code, reason: closed.append((code, reason))
 
 
-def test_bounds_count_those_who_are_there():
+def test_limits_count_open_sockets():
     sockets = OpenSockets(SocketLimits(sockets_limit=3, sockets_per_user_limit=2))
     first = sockets.admit("user:1", keep([]))
     sockets.admit("user:1", keep([]))
@@ -25,7 +25,7 @@ def test_bounds_count_those_who_are_there():
     assert len(sockets) == 3
 
 
-def test_closing_reaches_those_who_are_there_and_those_who_come():
+def test_close_all_closes_open_and_new_sockets():
     sockets, closed, closed_later = OpenSockets(SocketLimits()), [], []
     sockets.admit("user:1", keep(closed))
     sockets.close_all(1001, "bye")
@@ -33,7 +33,7 @@ def test_closing_reaches_those_who_are_there_and_those_who_come():
     assert closed == closed_later == [(1001, "bye")]
 
 
-def test_a_socket_may_leave_while_all_are_closed():
+def test_a_socket_may_leave_during_close_all():
     sockets, places = OpenSockets(SocketLimits()), []
     for _ in range(3):
         places.append(sockets.admit("user:1", lambda code, reason: sockets.leave(places.pop())))

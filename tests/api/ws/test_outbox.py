@@ -93,14 +93,14 @@ async def test_a_frame_of_any_size_arrives_whole(line, size):
     assert await line.read(count=1) == [payload]
 
 
-async def test_nothing_waits_while_the_client_keeps_up(line):
+async def test_nothing_is_queued_while_the_client_keeps_up(line):
     for number in range(100):
         line.outbox.send(text_frame(b"%d" % number))
         assert line.outbox.waiting_bytes == 0
         assert await line.read(count=1) == [b"%d" % number]
 
 
-async def test_what_had_to_wait_arrives_complete_and_in_order(line):
+async def test_queued_frames_arrive_complete_and_in_order(line):
     sent = line.stall()
     for number in range(sent, sent + 20):
         line.outbox.send(text_frame(b"%06d" % number + b"." * 994))
@@ -111,7 +111,7 @@ async def test_what_had_to_wait_arrives_complete_and_in_order(line):
     assert line.outbox.waiting_bytes == 0
 
 
-async def test_control_frames_never_break_into_a_frame(line):
+async def test_control_frames_never_interrupt_a_frame(line):
     sent = line.stall()
     line.outbox.ping()
     line.outbox.send(text_frame(b"after the ping"))
@@ -120,7 +120,7 @@ async def test_control_frames_never_break_into_a_frame(line):
     assert frames[-1] == b"after the ping"
 
 
-async def test_of_pings_that_come_while_nothing_can_be_sent_the_last_is_answered(line):
+async def test_only_the_last_ping_is_answered_while_nothing_can_be_sent(line):
     line.outbox.pong(b"0")
     assert await line.read(count=1) == [Opcode.PONG]
     sent = line.stall()
@@ -132,7 +132,7 @@ async def test_of_pings_that_come_while_nothing_can_be_sent_the_last_is_answered
     assert frames.count(Opcode.PONG) == 1
 
 
-async def test_what_is_sent_under_a_cork_leaves_in_one_piece_and_in_order(line):
+async def test_corked_frames_are_sent_in_one_write_and_in_order(line):
     line.outbox.cork()
     for number in range(10):
         line.outbox.send(text_frame(b"%d" % number))
@@ -144,7 +144,7 @@ async def test_what_is_sent_under_a_cork_leaves_in_one_piece_and_in_order(line):
     assert line.far.recv(1000) == text_frame(b"at once")
 
 
-async def test_what_is_under_a_cork_comes_before_a_farewell(line):
+async def test_corked_frames_are_sent_before_the_close_frame(line):
     line.outbox.cork()
     line.outbox.send(text_frame(b"what was wrong"))
     line.outbox.end(FAREWELL)
@@ -152,7 +152,7 @@ async def test_what_is_under_a_cork_comes_before_a_farewell(line):
     assert await line.read(until_close=True) == [b"what was wrong", Opcode.CLOSE]
 
 
-async def test_a_cork_does_not_make_a_slow_reader_fast(line):
+async def test_uncorking_queues_frames_while_the_client_does_not_read(line):
     sent = line.stall()
     line.outbox.cork()
     line.outbox.send(text_frame(b"late"))
@@ -161,7 +161,7 @@ async def test_a_cork_does_not_make_a_slow_reader_fast(line):
     assert (await line.read(count=sent + 1))[-1] == b"late"
 
 
-async def test_past_the_bound_the_queue_is_dropped_and_the_close_code_still_arrives(line):
+async def test_past_the_limit_the_queue_is_dropped_and_the_close_code_still_arrives(line):
     sent = line.stall()
     most = 0
     while line.overflows == 0:
@@ -179,13 +179,13 @@ async def test_past_the_bound_the_queue_is_dropped_and_the_close_code_still_arri
     assert len(frames) - 1 <= sent - LIMIT_BYTES // 1010
 
 
-async def test_one_update_over_the_bound_is_taken_where_nothing_waits(line):
+async def test_one_update_over_the_limit_is_accepted_if_nothing_is_queued(line):
     line.outbox.send(text_frame(b"x" * 3 * LIMIT_BYTES))
     assert line.overflows == 0
     assert await line.read(count=1) == [b"x" * 3 * LIMIT_BYTES]
 
 
-async def test_waiting_for_room_ends_when_there_is_room(line):
+async def test_drained_returns_once_everything_is_sent(line):
     sent = line.stall()
     waiting = asyncio.create_task(line.outbox.drained())
     await asyncio.sleep(0.01)
@@ -194,7 +194,7 @@ async def test_waiting_for_room_ends_when_there_is_room(line):
     await waiting
 
 
-async def test_waiting_for_room_ends_when_the_client_vanishes(line):
+async def test_drained_raises_if_the_client_disconnects(line):
     line.stall()
     waiting = asyncio.create_task(line.outbox.drained())
     await asyncio.sleep(0)
@@ -204,7 +204,7 @@ async def test_waiting_for_room_ends_when_the_client_vanishes(line):
     line.outbox.send(text_frame(b"to nobody"))
 
 
-async def test_sending_to_a_peer_that_has_just_gone_raises_nothing(line):
+async def test_sending_to_a_closed_peer_does_not_raise(line):
     line.far.close()
     for _ in range(3):
         line.outbox.send(text_frame(b"to nobody"))
