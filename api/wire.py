@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
+from math import floor
 
 USER_PREFIX = "user:"
 SESSION_PREFIX = "session:"
@@ -15,9 +16,11 @@ def timestamp(seconds: float) -> str:
         seconds: since the Unix epoch.
     """
     # Rounds to microseconds like `datetime`, then truncates to milliseconds.
-    whole, fraction = divmod(seconds, 1)
-    carry, microseconds = divmod(round(fraction * 1_000_000), 1_000_000)
-    return f"{_second(int(whole) + carry)}.{microseconds // 1000:03d}Z"
+    whole = floor(seconds)
+    microseconds = round((seconds - whole) * 1_000_000)
+    if microseconds == 1_000_000:
+        return f"{_second(whole + 1)}.000Z"
+    return f"{_second(whole)}.{microseconds // 1000:03d}Z"
 
 
 @lru_cache(maxsize=4096)

@@ -10,8 +10,10 @@ from marshmallow import Schema, fields, validate
 
 from api.rest.fields import Moment
 from api.wire import price, timestamp, timestamp_or_none, user_id_of
+from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
 from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
+from engine.replies import Held
 
 RESERVATION_STATUSES = ("active", "expired", "released", "converted")
 
@@ -56,6 +58,32 @@ def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
         "expires_at": timestamp(hold.expires_at),
         "status": status,
     }
+
+
+def reservation_documents(
+    held: SeatsHeld | HoldsExtended | HoldsReleased | Held, status: str = "active"
+) -> list[dict[str, Any]]:
+    """Return the documents of the holds in a reply."""
+    if not isinstance(held, SeatsHeld):
+        return [reservation_document(hold, status) for hold in held.holds]
+    screening_id, user_id = held.screening_id, user_id_of(held.actor)
+    reserved_at, expires_at = timestamp(held.at), timestamp(held.expires_at)
+    hold_id = held.reservation_id
+    documents = []
+    for seat_id in held.seat_ids:
+        documents.append(
+            {
+                "id": hold_id,
+                "screening_id": screening_id,
+                "seat_id": seat_id,
+                "user_id": user_id,
+                "reserved_at": reserved_at,
+                "expires_at": expires_at,
+                "status": status,
+            }
+        )
+        hold_id += 1
+    return documents
 
 
 class TicketSold(Schema):

@@ -1,8 +1,7 @@
 """`/api/v1/seat-reservations`: choosing seats, as both seat guides describe it."""
 
-import math
 import time
-from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -11,12 +10,12 @@ from api.rest.endpoint import Access, Answer, Call, Document, Question, Resource
 from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
-from api.sales.representations import Reservation, reservation_document
+from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
 from api.wire import timestamp
 from engine import errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
-from engine.records import Hold
+from engine.events import HoldsExtended, SeatsHeld
 from engine.replies import Held, Toggled
 from engine.views import SeatMap
 
@@ -43,9 +42,12 @@ def _minutes(count: int) -> str:
     return "1 minute" if count == 1 else f"{count} minutes"
 
 
-def _minutes_left(holds: Sequence[Hold], now: float) -> int:
+def _minutes_left(held: SeatsHeld | Held, now: float) -> int:
     """Until the first of the holds expires, in begun minutes."""
-    return math.ceil((min(hold.expires_at for hold in holds) - now) / 60)
+    expires_at = (
+        held.expires_at if isinstance(held, SeatsHeld) else min(hold.expires_at for hold in held.holds)
+    )
+    return ceil((expires_at - now) / 60)
 
 
 class SeatSelection(PlainBody):
@@ -90,12 +92,13 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Q
     All of them or none. Seats that are the caller's already stay as they are.
     """
 
-    def told(held: Held) -> Document:
-        minutes = _minutes_left(held.holds, call.services.clock.now())
+    def told(held: SeatsHeld | Held) -> Document:
+        documents = reservation_documents(held)
+        minutes = _minutes_left(held, call.services.clock.now())
         return {
-            "reservations": [reservation_document(hold) for hold in held.holds],
+            "reservations": documents,
             "expires_in_minutes": minutes,
-            "message": f"Reserved {seats(len(held.holds))} for {_minutes(minutes)}",
+            "message": f"Reserved {seats(len(documents))} for {_minutes(minutes)}",
         }
 
     return Question(HoldSeats(screening_id, call.holder, seat_ids), told)
@@ -122,10 +125,11 @@ def extend_reservations(
     `expires_in_minutes` repeats by how much. How often and how far is limited.
     """
 
-    def told(held: Held) -> Document:
-        extended = f"{seats(len(held.holds))} by {_minutes(additional_minutes)}"
+    def told(held: HoldsExtended) -> Document:
+        documents = reservation_documents(held)
+        extended = f"{seats(len(documents))} by {_minutes(additional_minutes)}"
         return {
-            "reservations": [reservation_document(hold) for hold in held.holds],
+            "reservations": documents,
             "expires_in_minutes": additional_minutes,
             "message": f"Extended reservation for {extended}",
         }
@@ -150,16 +154,16 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Qu
     """
 
     def told(toggled: Toggled) -> Document:
-        done = [
-            f"{deed} {seats(len(holds))}"
-            for deed, holds in (("reserved", toggled.held), ("released", toggled.released))
-            if holds
-        ]
-        now = call.services.clock.now()
+        held, released = toggled.holding, toggled.releasing
+        reserved = reservation_documents(held) if held else []
+        given_back = reservation_documents(released, "released") if released else []
+        done = [f"reserved {seats(len(reserved))}"] if reserved else []
+        if given_back:
+            done.append(f"released {seats(len(given_back))}")
         return {
-            "reserved": [reservation_document(hold) for hold in toggled.held],
-            "released": [reservation_document(hold, "released") for hold in toggled.released],
-            "expires_in_minutes": _minutes_left(toggled.held, now) if toggled.held else None,
+            "reserved": reserved,
+            "released": given_back,
+            "expires_in_minutes": _minutes_left(held, call.services.clock.now()) if held else None,
             "message": ", ".join(done).capitalize(),
         }
 
