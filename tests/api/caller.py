@@ -1,4 +1,4 @@
-"""A client of the REST API, for every test that goes over HTTP."""
+"""An HTTP client of the REST API, for tests."""
 
 import json
 from collections.abc import Sequence
@@ -12,8 +12,6 @@ TICKETS = "/api/v1/tickets"
 
 
 class Response(NamedTuple):
-    """A response."""
-
     status: int
     headers: HTTPHeaders
     body: bytes
@@ -24,16 +22,16 @@ class Response(NamedTuple):
 
     @property
     def code(self) -> str:
-        """The machine-readable code of a refusal, in the envelope or without one."""
+        """The error code, with or without the envelope of the public API."""
         return self.json.get("error", self.json)["code"]
 
 
 class Caller:
-    """A caller, with or without a token.
+    """A client of the API.
 
     Args:
-        base_url: of the server.
-        token: a JWT, or None.
+        base_url: URL of the server.
+        token: JSON Web Token; None for a guest.
     """
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
@@ -51,7 +49,7 @@ class Caller:
         headers: dict[str, str] | None = None,
         key: str | None = None,
     ) -> Response:
-        """Send a request; `body` goes as JSON, `raw` as it is, `key` as Idempotency-Key."""
+        """Send a request: `body` as JSON or `raw` unchanged, and `key` as Idempotency-Key."""
         sent = {"Content-Type": "application/json"}
         if self.token is not None:
             sent["Authorization"] = f"Bearer {self.token}"

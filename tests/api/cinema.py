@@ -1,6 +1,6 @@
-"""A small server for tests of the sockets: the real engine in memory, the real feed, a real port.
+"""A server for tests of the WebSockets: the real engine in memory, the real feed, a real port.
 
-Clients are those of the `websockets` library, so that nothing of ours stands on both ends of a wire.
+Clients use the `websockets` library, so that our own code is never on both ends of a connection.
 """
 
 import asyncio
@@ -43,8 +43,6 @@ SECRET = "a secret that is long enough for HS256"
 
 
 class CountingObserver:
-    """Counts as the metrics observer does."""
-
     def __init__(self) -> None:
         self.opened = 0
         self.closed = 0
@@ -64,15 +62,13 @@ class CountingObserver:
         self.dropped += 1
 
 
-class NothingStored:
-    """Stored revocations: there are none."""
-
+class NoStoredRevocations:
     async def revoked_since(self, moment: float | None) -> tuple[tuple[()], tuple[()], float]:
         return (), (), 0.0
 
 
 class GuestList:
-    """Decides who may watch which event. `away` makes it fail; `asked` is called before it answers."""
+    """Authorizes subscriptions. `away` makes it fail; `asked` is called before it answers."""
 
     def __init__(self) -> None:
         self.events: dict[int, Collection[int] | None] = {SCREENING: None}
@@ -104,7 +100,7 @@ class Cinema:
         self._clients: list[ClientConnection] = []
         self.clock = clock or SystemClock()
         self.observer = CountingObserver()
-        self.revocations = Revocations(NothingStored(), self.clock.now, 86_400)
+        self.revocations = Revocations(NoStoredRevocations(), self.clock.now, 86_400)
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
         limits = limits or SocketLimits()
@@ -182,25 +178,25 @@ class Cinema:
         return client
 
     async def join(self, user: int = 7, **query: object) -> ClientConnection:
-        """A socket that has received its first message."""
+        """Connect and receive the confirmation."""
         socket = await self.connect(user, **query)
         confirmed = await receive(socket)
         assert confirmed["type"] == "connection_confirmed"
         return socket
 
-    async def wire(
+    async def connect_raw(
         self, user: int = 7, receive_buffer_bytes: int | None = None, after: bytes = b"", **query: object
     ) -> tuple[socket.socket, bytes]:
-        """A bare connection that has received its first message.
+        """Connect with a plain TCP socket and receive the confirmation.
 
         Args:
-            user: who connects.
-            receive_buffer_bytes: how much the kernel may keep for it.
-            after: what is sent together with the handshake.
-            query: of the handshake.
+            user: user of the token.
+            receive_buffer_bytes: size of the kernel's receive buffer.
+            after: bytes sent together with the handshake.
+            query: query parameters of the handshake.
 
         Returns:
-            The connection, and what has come on it.
+            The socket, and the bytes received.
         """
         loop = asyncio.get_running_loop()
         raw = socket.create_connection(("127.0.0.1", self.port))
@@ -221,12 +217,12 @@ class Cinema:
     async def follow(
         self, user: int | None = 7, event: int | None = None, **query: object
     ) -> ClientConnection:
-        """A socket of the event endpoints, connected to one event or to none."""
+        """Connect to `/ws`, or to `/ws/events/{event}`."""
         path = "/ws" if event is None else f"/ws/events/{event}"
         return await self._dial(self._address(path, user, query))
 
     async def enter(self, client_id: str, user: int | None = None, **query: object) -> ClientConnection:
-        """A socket of the rooms endpoint, for a guest or a user."""
+        """Connect to `/ws/{client_id}`, as a guest or a user."""
         return await self._dial(self._address(f"/ws/{client_id}", user, query))
 
     async def ask(self, command: Command) -> Any:
@@ -242,17 +238,17 @@ class Cinema:
         await self.ask(BookSeats(SCREENING, f"user:{user}", seats))
 
     async def last_seq(self) -> int:
-        """The number of the last visible change."""
+        """Return the `seq` of the last visible change."""
         seat_map: SeatMap = await self.ask(ReadSeats(SCREENING))
         return seat_map.seq
 
     async def holders(self) -> dict[int, str]:
-        """The owner of each taken seat."""
+        """Return the holder of each taken seat."""
         seat_map = await self.ask(ReadSeats(SCREENING))
         return {view.seat_id: view.holder for view in seat_map.views.values() if view.status != "available"}
 
     async def truth(self) -> dict[int, str]:
-        """The state of every seat in the engine."""
+        """Return the status of every seat in the engine."""
         seat_map = await self.ask(ReadSeats(SCREENING))
         return {
             seat.id: seat_map.views[seat.id].status if seat.id in seat_map.views else "available"
@@ -261,7 +257,7 @@ class Cinema:
 
 
 class Picture:
-    """The state of the seats as a client knows it from its messages alone."""
+    """The seats as a client sees them, from its messages alone."""
 
     def __init__(self) -> None:
         self.seats: dict[int, str] = {}
@@ -276,25 +272,25 @@ class Picture:
             self.epoch, self.seq = message["epoch"], message["seq"]
 
     def over(self, all_seats: Iterable[int]) -> dict[int, str]:
-        """The picture of a hall that was empty when the client connected."""
+        """Return the status of all seats, if all were available when the client connected."""
         return {seat_id: self.seats.get(seat_id, "available") for seat_id in all_seats}
 
     async def follow(self, socket: ClientConnection, *, until: int | None = None) -> None:
-        """Apply messages up to a number, or until the connection ends."""
+        """Apply messages up to a `seq`, or until the connection ends."""
         with suppress(ConnectionClosed):
             while until is None or self.seq < until:
                 self.apply(json.loads(await socket.recv()))
 
 
 async def eventually(condition: Callable[[], bool], *, within_seconds: float = 10) -> None:
-    """Wait until the condition holds, for effects that cannot be awaited."""
+    """Poll until a condition holds, for effects that cannot be awaited."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
 async def receive(socket: ClientConnection) -> dict[str, Any]:
-    """The next message, within five seconds."""
+    """Return the next message, within five seconds."""
     async with asyncio.timeout(5):
         message = json.loads(await socket.recv())
     assert isinstance(message, dict)
@@ -302,7 +298,7 @@ async def receive(socket: ClientConnection) -> dict[str, Any]:
 
 
 async def receive_close(socket: ClientConnection) -> tuple[int | None, str | None]:
-    """The code and reason with which the server closed, after any messages."""
+    """Return the server's close code and reason, skipping messages."""
     with suppress(ConnectionClosed):
         async with asyncio.timeout(10):
             while True:

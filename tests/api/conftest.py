@@ -1,4 +1,4 @@
-"""Venues and cinemas that are closed after the test."""
+"""Fixtures for venues and cinemas, which are closed after the test."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,7 +11,7 @@ from tests.api.venue import Venue
 
 @pytest.fixture
 def open_venue(io_loop: IOLoop) -> Iterator[Callable[..., Venue]]:
-    """Opens a venue, with the arguments of `Venue`, on the test's event loop."""
+    """A function that opens a venue on the test's event loop; takes the arguments of `Venue`."""
     venues: list[Venue] = []
 
     def open_one(**options: object) -> Venue:
@@ -25,7 +25,7 @@ def open_venue(io_loop: IOLoop) -> Iterator[Callable[..., Venue]]:
 
 @pytest.fixture
 def venue(open_venue: Callable[..., Venue], io_loop: IOLoop) -> Venue:
-    """A venue with the usual limits."""
+    """A venue with default limits."""
 
     async def start() -> Venue:
         return open_venue()
@@ -35,7 +35,7 @@ def venue(open_venue: Callable[..., Venue], io_loop: IOLoop) -> Venue:
 
 @pytest.fixture
 def open_cinema(io_loop: IOLoop) -> Iterator[Callable[..., Cinema]]:
-    """Opens a cinema, with the arguments of `Cinema`, on the test's event loop."""
+    """A function that opens a cinema on the test's event loop; takes the arguments of `Cinema`."""
     cinemas: list[Cinema] = []
 
     def open_one(**options: object) -> Cinema:

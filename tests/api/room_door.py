@@ -1,4 +1,4 @@
-"""What the sockets of rooms share (`RoomDoor`), over an engine in memory."""
+"""A `RoomDoor` (the state shared by room sockets) for an in-memory engine."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -18,7 +18,7 @@ HOUR_SECONDS = 3600
 
 
 class MemoryFreeRooms:
-    """Free rooms, beside the screenings of a `MemoryDatabase`; none is ever idle."""
+    """Free rooms in a `MemoryDatabase`; none is ever idle."""
 
     def __init__(self, database: MemoryDatabase, limit: int, seats: int) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class MemoryFreeRooms:
         return room_id
 
     async def touch(self, room_ids: Sequence[int]) -> None:
-        """Do nothing: no room is ever idle."""
+        pass
 
     async def idle(self) -> Sequence[tuple[int, str]]:
         return ()
@@ -63,14 +63,18 @@ def memory_room_door(
     selections: int = 1000,
     kept_seconds: float = 300,
 ) -> RoomDoor:
-    """A `RoomDoor`.
+    """Return a `RoomDoor`.
 
     Args:
-        rooms: free rooms that there may be.
+        screenings: the engine.
+        database: its storage.
+        watched: returns the number of watchers by screening.
+        clock: the time.
+        rooms: most free rooms.
         seats: seats of a free room.
-        rooms_per_address: free rooms that one address may make.
-        selections: seats that guests of one address may select.
-        kept_seconds: how long a client's id is kept for it.
+        rooms_per_address: free rooms that one IP address may create.
+        selections: seats that guests of one IP address may select.
+        kept_seconds: how long a client's id stays reserved for it.
     """
     made = Limiter(rooms_per_address, HOUR_SECONDS, clock.now)
     return RoomDoor(

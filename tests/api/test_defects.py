@@ -80,7 +80,7 @@ async def test_a_response_that_cannot_be_encoded_becomes_a_500(
 
 
 class Stored:
-    """Revocations as another server has stored them."""
+    """Revocations stored by another server."""
 
     def __init__(self, *users: RevokedUser) -> None:
         self.users = users
@@ -123,13 +123,13 @@ async def test_a_response_that_cannot_be_made_ends_its_socket() -> None:
         future.set_result(None)
     await asyncio.sleep(0)
     assert [type(defect) for defect in failed] == [ZeroDivisionError]
-    assert sent == [], "what follows would be taken for the answer that is missing"
+    assert sent == [], "the client would mistake the second response for the missing first one"
     async with asyncio.timeout(5):
         await answers.settled()
 
 
-class Letters:
-    """Papers of three bookings; a mail about one of them cannot be written."""
+class IncompletePapers:
+    """Papers that lack the fields for a mail."""
 
     async def papers(self, booking_ids: Iterable[int]) -> Sequence[Paper]:
         return [{"booking_id": booking_id} for booking_id in booking_ids]
@@ -137,18 +137,18 @@ class Letters:
 
 class Mailbox:
     async def send(self, message: EmailMessage) -> None:
-        raise AssertionError("there is nothing to send")
+        raise AssertionError("no mail can be built")
 
 
 async def test_a_failing_confirmation_does_not_affect_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     repeats = Limiter(5, 3600.0, lambda: 0.0)
-    confirmations = Confirmations(Letters(), Mailbox(), TicketCodes(b"s" * 32), repeats)
+    confirmations = Confirmations(IncompletePapers(), Mailbox(), TicketCodes(b"s" * 32), repeats)
     for booking_id in (1, 2, 3):
         confirmations.send_soon(booking_id)
     confirmations.start()
     with caplog.at_level(logging.ERROR, "frontrow.api"):
         await confirmations.stop(5)
-    # None of the papers has what a mail needs, so each of the three fails separately.
+    # Each of the three mails fails on its own.
     assert [record.args for record in caplog.records] == [(1,), (2,), (3,)]

@@ -47,8 +47,8 @@ def test_the_error_tree_in_a_module_docstring_is_complete(module: ModuleType) ->
 
 
 def test_database_messages_are_not_sent_to_clients() -> None:
-    said = 'The database cannot be reached: connection to "10.0.0.5" failed: role "sales" does not exist'
-    problem = problem_of(StoreUnavailable(said))
+    detail = 'The database cannot be reached: connection to "10.0.0.5" failed: role "sales" does not exist'
+    problem = problem_of(StoreUnavailable(detail))
     assert (problem.status, problem.document["code"]) == (503, "store_unavailable")
     assert "10.0.0.5" not in problem.document["detail"]
     assert "try again" in problem.document["detail"]
@@ -68,7 +68,7 @@ def test_every_engine_error_has_a_status(error: type[EngineError]) -> None:
 def test_codes_are_unique() -> None:
     kinds = {*ENGINE_ERRORS, *(kind for module in API_MODULES for kind in classes(module, ApiError))}
     codes = [kind.code for kind in kinds if hasattr(kind, "code")]
-    # Shared on purpose: for a client they mean the same, "not there" and "try again later".
+    # Shared on purpose: to a client they mean the same, "not found" and "try again later".
     assert sorted({code for code in codes if codes.count(code) > 1}) == ["not_found", "overloaded"]
 
 

@@ -1,4 +1,4 @@
-"""Every log line is JSON and has no token in it."""
+"""Every log line is JSON and contains no secrets."""
 
 import io
 import json

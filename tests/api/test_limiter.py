@@ -1,4 +1,4 @@
-"""Limits on attempts in a sliding window, and on frames."""
+"""The limiters: sliding window, token bucket, and the rate limits of the public API."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_attempts_count_until_they_are_a_window_old() -> None:
 
 
 def test_no_window_has_more_attempts_than_the_limit() -> None:
-    """Not even a window that straddles the boundary of a counter with fixed windows."""
+    """Not even a window that straddles a boundary, as with fixed windows."""
     clock = ManualClock()
     limiter = Limiter(10, 60, clock.now)
     admitted_at = []

@@ -1,6 +1,6 @@
-"""The REST API on a real port over the real engine, with storage in memory and a manual clock.
+"""The REST API on a real port with the real engine, storage in memory and a manual clock.
 
-For states that a real database cannot be put into on command: stalled, full, unreachable.
+For states that a real database cannot be put into on demand: stalled, full, unreachable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,12 +47,12 @@ ORIGIN = "https://cinema.example"
 
 
 def without_catalogue(endpoint: Endpoint) -> bool:
-    """Whether an operation works here, where only screenings are stored."""
+    """Return whether an operation works in a venue, which only stores screenings."""
     return not endpoint.handler.__module__.startswith(("api.catalogue", "api.public"))
 
 
 class Readers:
-    """Reads tickets, reservations and stored answers. `away` makes it fail."""
+    """Reads tickets and stored responses. `away` makes lookups fail."""
 
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
@@ -76,8 +76,6 @@ class Readers:
 
 
 class HoldReaders:
-    """Holds as they are stored."""
-
     def __init__(self, database: MemoryDatabase) -> None:
         self._database = database
 
@@ -90,8 +88,6 @@ class HoldReaders:
 
 
 class RecordingHttpObserver:
-    """Records the requests that it is told of."""
-
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, int]] = []
 
@@ -100,7 +96,7 @@ class RecordingHttpObserver:
 
 
 class RecordingConfirmations:
-    """Records the bookings that were to be confirmed by mail."""
+    """Records the bookings to be confirmed by mail."""
 
     def __init__(self) -> None:
         self.bookings: list[int] = []
@@ -119,13 +115,13 @@ class StaticAttendance:
 
 
 class Venue:
-    """A server with a hall of twenty seats (ids from 41), shared by three screenings.
+    """A server with a room of twenty seats (ids from 41), shared by three screenings.
 
     Args:
-        limits: of requests.
-        policy: the limits of selling.
-        layer: the HTTP layer; by default the one that the environment asks for.
-        publisher: gets the engine's changes.
+        limits: limits of requests.
+        policy: limits of reservations and sales.
+        layer: HTTP layer; by default the one set in the environment.
+        publisher: receives the engine's changes.
         http_observer: counts requests.
         confirmations: sends mails.
     """
@@ -177,7 +173,7 @@ class Venue:
             attendance=self.attendance,
             rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # not used here
-            accounts=None,  # type: ignore[arg-type] # nor these
+            accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             confirmations=confirmations or self.confirmations,
@@ -188,7 +184,7 @@ class Venue:
             metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
             allowed_origins=AllowedOrigins([ORIGIN]),
             seal=Seal(b"s" * 32),
-            offers=None,  # type: ignore[arg-type] # nor this
+            offers=None,  # type: ignore[arg-type] # not used here
             seat_maps=SeatMapEncoder(),
             limits=limits or Limits(),
         )
@@ -207,7 +203,7 @@ class Venue:
         return self.unready
 
     def restart_api(self, **changes: Any) -> None:
-        """Serve the same engine and database with a new application, whose caches are empty."""
+        """Serve the same engine and database with a new application with empty caches."""
         self._server.stop()
         self.services = replace(self.services, **changes)
         self._listen()

@@ -1,4 +1,4 @@
-"""The OpenAPI and AsyncAPI documents say what the server does."""
+"""The OpenAPI and AsyncAPI documents match the server."""
 
 import inspect
 from typing import Any
@@ -19,7 +19,7 @@ CORE = [endpoint for endpoint in ENDPOINTS if without_catalogue(endpoint)]
 
 
 def references(node: Any) -> set[str]:
-    """Everything that a document refers to."""
+    """Return all `$ref`s of a document."""
     if isinstance(node, dict):
         own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
         return own.union(*(references(child) for child in node.values()))
@@ -40,7 +40,7 @@ def test_handlers_accept_the_declared_arguments(endpoint: Endpoint) -> None:
     parameters = inspect.signature(endpoint.handler).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     assert takes_any or set(parameters) >= {"call", *endpoint.path_parameters}
-    assert inspect.getdoc(endpoint.handler), "it is the operation's documentation"
+    assert inspect.getdoc(endpoint.handler), "the docstring is the operation's documentation"
 
 
 def test_operation_names_are_unique() -> None:
@@ -113,7 +113,7 @@ async def test_openapi_starts_with_seats_and_describes_every_tag(venue: Venue) -
 def test_request_examples_are_valid(endpoint: Endpoint) -> None:
     schema = endpoint.body(Limits())
     example = body_example(schema)
-    assert example, "an example says something"
+    assert example, "the example is empty"
     schema.load(example)
 
 
@@ -127,7 +127,7 @@ async def test_openapi_has_an_example_of_every_request_and_a_schema_of_every_res
             body = operation.get("requestBody", {"content": {}})["content"]
             assert all("example" in body[kind] for kind in body if kind == "application/json"), path
             (success,) = [status for status in operation["responses"] if status < "300"]
-            # The documents themselves are the only answers in JSON that have no schema of ours.
+            # The documents themselves are the only JSON responses without a schema.
             if success not in ("202", "204") and path not in ("/openapi.json", "/asyncapi.json"):
                 assert operation["responses"][success]["content"], path
     picture = paths["/api/public/tickets/{ticket_id}/qr.png"]["get"]["responses"]["200"]["content"]
@@ -211,7 +211,7 @@ async def test_asyncapi_describes_all_channels_and_resolves_its_references(venue
     }
     for channel in document["channels"].values():
         assert all(f"{{{name}}}" in channel["address"] for name in channel["parameters"])
-    assert "\\Z" not in str(document), "no pattern is Python's"
+    assert "\\Z" not in str(document), "a pattern has Python's syntax"
     described = set(document["components"]["messages"])
     assert {"ConnectionConfirmed", "SeatUpdate", "BulkSeatUpdate"} <= described
     assert {"EventConnectionEstablished", "EventSeatUpdate", "EventBookingCreated"} <= described
@@ -244,7 +244,7 @@ async def test_responses_match_their_documented_schema(venue: Venue) -> None:
         "socket_statistics": await venue.guest.send("GET", "/ws/stats"),
     }
     shaped = {endpoint.name: endpoint for endpoint in CORE if endpoint.answers}
-    assert set(answers) == set(shaped), "every operation with a documented shape is tried"
+    assert set(answers) == set(shaped), "this test calls every operation with a documented schema"
     for name, response in answers.items():
         schema = shaped[name].answers
         instance = schema() if isinstance(schema, type) else schema

@@ -1,4 +1,4 @@
-"""What the guide to the event socket leaves open: bounds, refusals, and what happens at the same time."""
+"""The event sockets, beyond the guide: limits, refusals and concurrency."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ SCHEMAS = {schema().fields["type"].validate.comparable: schema() for schema in E
 
 
 async def next_message(socket):
-    """The next message, which must be a documented one."""
+    """Return the next message, validated by its documented schema."""
     message = await receive(socket)
     assert SCHEMAS[message["type"]].validate(message) == {}
     return message
@@ -32,7 +32,7 @@ async def say(socket, **message):
 
 
 async def follow(cinema: Cinema, user: int = 7, event: int | None = None):
-    """A socket that has been let in, and has its first counts if it was connected to an event."""
+    """Connect and receive the first messages."""
     socket = await cinema.follow(user, event)
     expected = ["connection_established"] if event is None else ["connection_established", "seat_update"]
     assert await next_types(socket, len(expected)) == expected
@@ -44,8 +44,8 @@ async def subscribe(socket, event=SCREENING):
     assert await next_types(socket, 2) == ["subscribed", "seat_update"]
 
 
-async def refused(socket, **message) -> str:
-    """Why a message had no effect."""
+async def error_code(socket, **message) -> str:
+    """Send a message and return the code of the error it causes."""
     await say(socket, **message)
     refusal = await next_message(socket)
     assert refusal["type"] == "error"
@@ -95,9 +95,9 @@ async def test_too_many_invalid_messages_close_the_socket_but_refusals_do_not(op
     cinema = open_cinema(limits=SocketLimits(bad_messages=2))
     socket = await follow(cinema)
     for _ in range(5):
-        assert await refused(socket, type="subscribe_event", eventId=999) == "event_not_found"
+        assert await error_code(socket, type="subscribe_event", eventId=999) == "event_not_found"
     for _ in range(2):
-        assert await refused(socket, type="subscribe_event") == "missing_field"
+        assert await error_code(socket, type="subscribe_event") == "missing_field"
     assert await receive_close(socket) == (1008, "Too many invalid messages")
 
 
@@ -143,8 +143,8 @@ async def test_resubscribing_without_authorization_ends_the_subscription(cinema)
     socket = await follow(cinema)
     await subscribe(socket)
     cinema.guest_list.events[SCREENING] = {8}
-    assert await refused(socket, type="subscribe_event", eventId=SCREENING) == "event_not_found"
-    assert await refused(socket, type="unsubscribe_event", eventId=SCREENING) == "not_subscribed"
+    assert await error_code(socket, type="subscribe_event", eventId=SCREENING) == "event_not_found"
+    assert await error_code(socket, type="unsubscribe_event", eventId=SCREENING) == "not_subscribed"
     assert cinema.feed.connections == {}
 
 
@@ -162,7 +162,7 @@ async def test_unsubscribing_stops_the_updates(cinema):
     socket = await follow(cinema, event=SCREENING)
     await say(socket, type="unsubscribe_event", eventId=SCREENING)
     assert await next_types(socket, 1) == ["unsubscribed"]
-    assert await refused(socket, type="unsubscribe_event", eventId=SCREENING) == "not_subscribed"
+    assert await error_code(socket, type="unsubscribe_event", eventId=SCREENING) == "not_subscribed"
     await cinema.hold(8, 1)
     await say(socket, type="ping")
     assert await next_types(socket, 1) == ["pong"]
@@ -173,7 +173,7 @@ async def test_subscriptions_per_socket_are_limited(open_cinema):
     cinema.guest_list.events = {SCREENING + number: None for number in range(3)}
     socket = await follow(cinema, event=SCREENING)
     await subscribe(socket, SCREENING + 1)
-    assert await refused(socket, type="subscribe_event", eventId=SCREENING + 2) == "too_many_subscriptions"
+    assert await error_code(socket, type="subscribe_event", eventId=SCREENING + 2) == "too_many_subscriptions"
     await subscribe(socket, SCREENING + 1)
     await say(socket, type="unsubscribe_event", eventId=SCREENING)
     assert await next_types(socket, 1) == ["unsubscribed"]
@@ -205,7 +205,7 @@ async def test_a_socket_is_closed_when_its_token_ends(open_cinema):
 async def test_without_a_database_subscriptions_and_new_sockets_are_refused(cinema):
     socket = await follow(cinema)
     cinema.guest_list.away = True
-    assert await refused(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
+    assert await error_code(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
     assert await receive_close(await cinema.follow(7, SCREENING)) == (1013, "Try again later")
     cinema.guest_list.away = False
     await subscribe(socket)
@@ -215,7 +215,7 @@ async def test_waiting_for_the_database_ends_after_the_timeout(open_cinema):
     cinema = open_cinema(limits=SocketLimits(ask_timeout_seconds=0.1))
     socket = await follow(cinema)
     cinema.guest_list.asked = asyncio.Event().wait
-    assert await refused(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
+    assert await error_code(socket, type="subscribe_event", eventId=SCREENING) == "unavailable"
     assert await receive_close(await cinema.follow(7, SCREENING)) == (1013, "Try again later")
 
 
@@ -257,9 +257,9 @@ async def test_simultaneous_bookings_get_one_message_each(open_cinema):
     await cinema.hold(9, 40)
     assert (await next_message(socket))["availableSeats"] == 39
     await asyncio.gather(*(cinema.book(user, user) for user in (1, 2, 3)))
-    told = [await next_message(socket) for _ in range(4)]
-    assert [m["type"] for m in told] == ["booking_created"] * 3 + ["seat_update"]
-    assert told[-1]["availableSeats"] == 36
+    messages = [await next_message(socket) for _ in range(4)]
+    assert [m["type"] for m in messages] == ["booking_created"] * 3 + ["seat_update"]
+    assert messages[-1]["availableSeats"] == 36
 
 
 async def test_socket_statistics_of_screenings_do_not_reveal_followed_events(cinema):
@@ -289,7 +289,7 @@ async def test_a_hundred_followers_converge_on_the_true_counts(open_cinema):
     watching = [asyncio.create_task(watch(number)) for number in range(len(sockets))]
     selling = asyncio.gather(*(sell(user) for user in range(1, 11)))
     for socket in sockets:
-        # They come while it sells, so that counts and changes meet in every order.
+        # Subscribe during the sales, so that counts and changes interleave in every order.
         await say(socket, type="subscribe_event", eventId=SCREENING)
         await asyncio.sleep(0)
     await selling

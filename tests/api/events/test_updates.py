@@ -1,4 +1,4 @@
-"""What the event socket says about changes that fell into one update of the feed."""
+"""The event socket's messages for the changes of one update."""
 
 import json
 
@@ -12,13 +12,13 @@ def change(seq: int, cause: str, available: int) -> SeatsShown:
     return SeatsShown(123, 1, seq, AT + seq, cause, (), available, 100)
 
 
-def told(*changes: SeatsShown) -> list[dict]:
-    """The messages, as a client reads them."""
+def messages_for(*changes: SeatsShown) -> list[dict]:
+    """Return the messages that a client receives."""
     frames = EventUpdates([changes]).frames("user:7")
     wire = frames.wire
     messages = []
     while wire:
-        # As every frame from a server: final, text, not masked (RFC 6455 section 5.2).
+        # An unmasked final text frame (RFC 6455, section 5.2).
         assert wire[0] == 0x81
         size, start = wire[1], 2
         if size == 126:
@@ -30,7 +30,7 @@ def told(*changes: SeatsShown) -> list[dict]:
 
 
 def test_every_booking_has_its_own_count_and_the_update_ends_with_the_final_counts():
-    messages = told(
+    messages = messages_for(
         change(1, "tickets_issued", 44),
         change(2, "seats_held", 43),
         change(3, "tickets_issued", 42),
@@ -48,11 +48,11 @@ def test_every_booking_has_its_own_count_and_the_update_ends_with_the_final_coun
 
 
 def test_changes_that_do_not_affect_the_counts_are_not_sent():
-    assert told(change(1, "holds_extended", 44), change(2, "tickets_confirmed", 44)) == []
+    assert messages_for(change(1, "holds_extended", 44), change(2, "tickets_confirmed", 44)) == []
 
 
 def test_a_failed_booking_sends_the_counts():
-    assert [m["type"] for m in told(change(1, "operation_aborted", 44))] == ["seat_update"]
+    assert [m["type"] for m in messages_for(change(1, "operation_aborted", 44))] == ["seat_update"]
 
 
 def test_all_watchers_get_the_same_bytes():

@@ -1,4 +1,4 @@
-"""Who may call what: every operation of the API, with every kind of token."""
+"""Authorization: every operation of the API with every kind of token."""
 
 import jwt
 import pytest

@@ -1,4 +1,4 @@
-"""Foreign pages, and names that are none of this server's: refused in each endpoint's own form."""
+"""Requests from foreign origins and to foreign host names are refused, in each endpoint's own format."""
 
 import logging
 from collections.abc import Callable
@@ -17,7 +17,7 @@ OpenVenue = Callable[..., Venue]
 
 
 def refusals(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    """The log lines about refused hosts and origins."""
+    """Return the log lines about refused hosts and origins."""
     return [record.fields for record in caplog.records if record.levelno == logging.WARNING]
 
 
@@ -91,7 +91,7 @@ async def test_hosts(host: str | None, admitted: bool) -> None:
     [
         ({"Origin": EVIL}, 403, "origin_not_allowed"),
         ({"Host": "evil.example"}, 421, "host_not_allowed"),
-        # What a rebound page sends: its origin is its host.
+        # DNS rebinding: the page's origin equals its host.
         ({"Host": "evil.example:8000", "Origin": "http://evil.example:8000"}, 421, "host_not_allowed"),
     ],
 )

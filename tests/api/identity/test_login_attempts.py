@@ -1,4 +1,4 @@
-"""The limits on guessing passwords, which lock no owner out."""
+"""The limits on password guessing, which must not lock owners out."""
 
 from api.errors import TooManyAttempts
 from api.identity.login_attempts import LoginAttempts
@@ -19,14 +19,14 @@ def admitted(attempts: LoginAttempts, address: str, account: str = ADA) -> bool:
 
 
 def stranger(number: int) -> str:
-    """One of 65,536 addresses."""
+    """Return the IP address of a stranger."""
     return f"198.{number // 65_536}.{number // 256 % 256}.{number % 256}"
 
 
 def test_one_stranger_only_locks_out_one_address() -> None:
     attempts = LoginAttempts(10, 200, WINDOW_SECONDS, ManualClock().now)
     assert [admitted(attempts, stranger(1)) for _ in range(1000)].count(True) == 10
-    # The owner has never been anywhere before, and mistypes the password nine times.
+    # The owner has no known address yet, and mistypes the password nine times.
     assert all(admitted(attempts, HOME) for _ in range(10))
     assert not admitted(attempts, HOME)
 

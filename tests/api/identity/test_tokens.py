@@ -1,4 +1,4 @@
-"""Which tokens are believed: the ones we issue, and none of the known forgeries."""
+"""Verification of tokens: accepts tokens with a valid signature and claims, refuses all known forgeries."""
 
 import base64
 import hashlib
@@ -36,7 +36,7 @@ def base64url(data: bytes) -> str:
 
 
 def signed(header: Any, claims: Any, key: str = STRONG_SECRET) -> str:
-    """A token put together by hand, with a right HS256 signature whatever it says."""
+    """Return a hand-made token with a valid HS256 signature, whatever its header and claims."""
     parts = [part if isinstance(part, str) else json.dumps(part) for part in (header, claims)]
     body = ".".join(base64url(part.encode()) for part in parts)
     return f"{body}.{base64url(hmac.digest(key.encode(), body.encode(), hashlib.sha256))}"
@@ -114,7 +114,7 @@ class TestOwnTokens:
 
 
 class TestForeignTokens:
-    """Tokens of another service that shares the key; `signed` itself is proven here."""
+    """Tokens of another service that shares the key; also shows that `signed` makes valid tokens."""
 
     def test_with_the_required_claims_are_accepted(self) -> None:
         identity = tokens().verify(with_claims())
@@ -254,7 +254,7 @@ class TestPublicKeys:
 
     @pytest.mark.parametrize(("algorithm", "private_key"), [("RS256", RSA_KEY), ("EdDSA", ED25519_KEY)])
     def test_are_not_accepted_as_hmac_secrets(self, algorithm: str, private_key: Any) -> None:
-        """RS256 to HS256: a token signed with the public key, which everybody knows, as the secret."""
+        """RS256 to HS256 confusion: a token signed with the public key as the HMAC secret."""
         public_key = public_pem(private_key)
         assert_refused(
             tokens(public_key, algorithm=algorithm), signed({"alg": "HS256"}, GOOD_CLAIMS, public_key)

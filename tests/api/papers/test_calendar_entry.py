@@ -1,4 +1,4 @@
-"""Entries for calendars keep the form of RFC 5545."""
+"""Calendar entries follow RFC 5545."""
 
 from datetime import UTC, datetime, timedelta, timezone
 

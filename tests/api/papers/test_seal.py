@@ -1,4 +1,4 @@
-"""What is sealed is read by nobody else, and in no other place."""
+"""Encrypted content can only be read with the same key and context."""
 
 import pytest
 

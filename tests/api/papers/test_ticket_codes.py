@@ -1,4 +1,4 @@
-"""Codes of tickets: made with the secret, checked by anybody, forged by nobody."""
+"""Ticket codes: signed with the secret key, verified with the public key."""
 
 import pytest
 

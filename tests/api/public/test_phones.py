@@ -1,4 +1,4 @@
-"""Phone numbers are taken as people write them, and kept in one form."""
+"""Phone numbers are accepted as people write them, and stored in E.164."""
 
 import pytest
 from marshmallow import ValidationError
@@ -10,12 +10,12 @@ BONN = "+492281234567"
 
 
 def kept(written: str, region: str = "") -> str | None:
-    """A phone number as it is stored; None if it is refused."""
+    """Return a phone number as stored; None if it is refused."""
     person = PersonDetails(Limits(phone_region=region), only=("whatsapp",))
     try:
         return person.load({"whatsapp": written})["whatsapp"]
     except ValidationError as error:
-        assert "+49 228 1234567" in str(error), "it says what one looks like"
+        assert "+49 228 1234567" in str(error), "the message gives an example"
         return None
 
 

@@ -1,4 +1,4 @@
-"""Codes for people: one for each number, without look-alikes, and a slip is noticed."""
+"""Human-readable codes: unique, without look-alike characters, and with a checksum against typos."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ NUMBERS = st.integers(0, LARGEST_ID)
 
 
 def number_of(code: str) -> int | None:
-    """The number behind a code; None if its check says that it was misread."""
+    """Return the number of a code; None if its checksum is wrong."""
     values = [ALPHABET.index(character) for character in code.replace("-", "")]
     weights = [place % (len(ALPHABET) - 1) + 1 for place in range(len(values))]
     if sum(weight * value for weight, value in zip(weights, reversed(values), strict=True)) % len(ALPHABET):

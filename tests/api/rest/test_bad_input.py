@@ -1,4 +1,4 @@
-"""Every kind of invalid request gets a 4xx that names the fault, and changes nothing."""
+"""Every kind of invalid request gets a 4xx that names the error, and has no effect."""
 
 import json
 from typing import Any
@@ -15,7 +15,7 @@ BEYOND_64_BITS = 2**63
 
 
 def selection(**changes: Any) -> dict[str, Any]:
-    """A valid body with some changes; None leaves a field out."""
+    """Return a valid body with some fields changed; None omits a field."""
     body = {"screening_id": SCREENING, "seat_ids": [42], **changes}
     return {name: value for name, value in body.items() if value is not None}
 

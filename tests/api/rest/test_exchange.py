@@ -1,4 +1,4 @@
-"""What all answers share: request ids, CORS, ETags, compression, methods, log lines, metrics."""
+"""Behaviour common to all responses: request ids, CORS, ETags, compression, methods, log lines, metrics."""
 
 import asyncio
 import gc
@@ -28,7 +28,7 @@ AVAILABILITY = f"{RESERVATIONS}/screening/{SCREENING}/availability"
 
 
 async def raw_exchange(venue: Venue, request: bytes) -> bytes:
-    """Everything that the server sends until it closes."""
+    """Send a request and return all bytes that the server sends until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
     try:
         writer.write(request)
@@ -431,7 +431,7 @@ async def test_closed_connections_leave_no_reference_cycles(
 
 
 def collected_in(venue: Venue, pieces: int) -> float:
-    """Seconds for an exchange to collect a body of that many two-byte pieces; the least of three runs."""
+    """Return the seconds it takes to collect a body of two-byte pieces; the best of three runs."""
     line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
     headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
     router = venue.application._rest
@@ -449,7 +449,7 @@ def collected_in(venue: Venue, pieces: int) -> float:
 
 
 async def test_receiving_a_body_in_pieces_takes_linear_time(venue: Venue) -> None:
-    # Sixteen times the pieces take sixteen times as long; copying the body for each piece, 256 times.
+    # 16 times the pieces take 16 times as long; if every piece copied the body, they would take 256 times.
     assert collected_in(venue, 800_000) < 80 * collected_in(venue, 50_000)
 
 
@@ -460,7 +460,7 @@ async def test_a_long_body_without_a_token_is_not_read(
 ) -> None:
     head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\n{authorization}{encoding}\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
-    writer.write(head.encode())  # and nothing of the body
+    writer.write(head.encode())  # without the body
     async with asyncio.timeout(5):
         answer = await reader.readuntil(b"\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 401 ")

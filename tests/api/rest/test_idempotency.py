@@ -1,4 +1,4 @@
-"""`Idempotency-Key`: one effect and one answer per key, also when requests fail or overlap."""
+"""`Idempotency-Key`: one effect and one response per key, also if requests fail or overlap."""
 
 import asyncio
 from collections.abc import Callable
@@ -202,7 +202,7 @@ async def test_get_requests_ignore_keys(venue: Venue) -> None:
 
 
 class AwayAfter:
-    """Stored answers, in a database that becomes unreachable after a number of reads."""
+    """Stored responses in a database that becomes unreachable after a number of reads."""
 
     def __init__(self, kept: IdempotencyLookup, lookups: int) -> None:
         self._kept = kept

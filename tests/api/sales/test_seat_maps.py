@@ -1,4 +1,4 @@
-"""Seat maps are written from fragments: the same bytes as a plain encoding, and kept until a change."""
+"""Seat maps assembled from fragments equal a plain encoding, and are cached until a change."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""The guides' own JavaScript watches a screening, under Node with its built-in WebSocket."""
+"""The guides' own JavaScript clients watch a screening, in Node with its built-in WebSocket."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ class Browser:
             return json.loads(await self._process.stdout.readline())
 
     async def next_picture(self):
-        """What both guides' clients show after an update that both of them understood."""
+        """Return the seats that both guides' clients show after the next update."""
         while (line := await self.next_line())["type"] != "bulk_seat_update":
             pass
         return line["cinemaGuide"], line["seatGuide"]

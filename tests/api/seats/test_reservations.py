@@ -1,4 +1,4 @@
-"""Reserving, extending, toggling, giving back and looking, over HTTP."""
+"""Reserving, extending, toggling, cancelling and listing seats, over HTTP."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.gen_test
 
 
 def seen(seats: list[dict]) -> dict[int, dict]:
-    """An availability answer by seat."""
+    """Return an availability response by seat id."""
     return {seat["seat"]["id"]: seat for seat in seats}
 
 

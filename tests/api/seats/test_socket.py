@@ -1,4 +1,4 @@
-"""What a client sees on `/ws/screenings/{id}`, from the first message to the last."""
+"""`/ws/screenings/{id}` from the client's side, from the handshake to the close code."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ SCHEMAS = {schema().fields["type"].validate.comparable: schema() for schema in S
 
 
 def require_documented(message):
-    """Fail unless the message is one of the documented ones."""
+    """Fail unless the message matches its documented schema."""
     assert SCHEMAS[message["type"]].validate(message) == {}
 
 
@@ -281,7 +281,7 @@ async def test_sockets_are_limited_per_user_and_in_total(open_cinema):
 
 async def test_without_a_tick_simultaneous_changes_arrive_together_as_separate_messages(open_cinema):
     cinema = open_cinema(tick_seconds=0.0)
-    raw, _ = await cinema.wire(user=7, updates="bulk")
+    raw, _ = await cinema.connect_raw(user=7, updates="bulk")
     owner = await cinema.join(user=8, updates="bulk")
     await asyncio.gather(cinema.hold(8, 1), cinema.hold(9, 2, 3), cinema.hold(8, 4))
     wire = await asyncio.get_running_loop().sock_recv(raw, 65_536)
@@ -303,7 +303,7 @@ async def test_without_a_tick_simultaneous_changes_arrive_together_as_separate_m
 
 async def test_messages_sent_with_the_handshake_are_answered_after_the_confirmation(cinema):
     ping = Frame(Opcode.TEXT, b'{"type":"ping"}').serialize(mask=True, extensions=[])
-    raw, answer = await cinema.wire(after=ping)
+    raw, answer = await cinema.connect_raw(after=ping)
     while b"pong" not in answer:
         answer += await asyncio.get_running_loop().sock_recv(raw, 4096)
     assert answer.index(b"101") < answer.index(b"connection_confirmed") < answer.index(b"pong")
@@ -311,7 +311,7 @@ async def test_messages_sent_with_the_handshake_are_answered_after_the_confirmat
 
 
 async def test_a_client_that_half_closes_is_disconnected(cinema):
-    raw, _ = await cinema.wire()
+    raw, _ = await cinema.connect_raw()
     raw.shutdown(SHUT_WR)
     await eventually(lambda: len(cinema.open_sockets) == 0)
     raw.close()
@@ -398,7 +398,7 @@ async def test_five_hundred_clients_converge_on_the_true_state(open_cinema):
             await asyncio.sleep(0.001)
 
     async def watch(number):
-        """Follow; every tenth is cut off in the middle and comes back for what it missed."""
+        """Follow the updates; every tenth client disconnects in between and resumes."""
         picture, socket = pictures[number], sockets[number]
         if number % 10 == 0:
             await picture.follow(socket, until=100 + number)

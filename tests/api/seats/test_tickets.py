@@ -1,4 +1,4 @@
-"""Booking, paying, looking at tickets and cancelling them, over HTTP."""
+"""Booking, paying for, reading and cancelling tickets, over HTTP."""
 
 from collections.abc import Callable
 
@@ -120,7 +120,7 @@ async def test_a_payment_after_the_start_confirms_nothing(
     late = await user.confirm_payment(unpaid["id"], "pi_1")
     assert (late.status, late.code, late.json["screening_id"]) == (400, "screening_started", SCREENING)
     assert (await user.ticket(unpaid["id"])).json["status"] == "pending"
-    assert (await user.confirm_payment(paid["id"], "pi_1")).body == confirmed.body, "a repeat pays nothing"
+    assert (await user.confirm_payment(paid["id"], "pi_1")).body == confirmed.body, "a repeat changes nothing"
 
 
 async def test_my_tickets_lists_ones_own_tickets(venue: Venue) -> None:

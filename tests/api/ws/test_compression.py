@@ -1,4 +1,4 @@
-"""Compression of large frames: what is agreed on, and that it is done once, whoever gets the frame."""
+"""Compression of large frames: negotiation, and compressing once for all receivers."""
 
 import zlib
 

@@ -1,4 +1,4 @@
-"""A connection after its handshake, over a real pair of sockets on either event loop."""
+"""A connection after its handshake, over a socket pair, on asyncio's event loop and on uvloop."""
 
 import asyncio
 import gc
@@ -23,29 +23,29 @@ from tests.http.stage import on_both_loops
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
 PING_SECONDS = 20.0
-_HEARD = 20
+_ECHOED_CHARACTERS = 20
 
 
-class Parrot:
-    """Says how what it hears begins; at "wait" it makes the connection wait, at "fall" it falls."""
+class EchoSpeaker:
+    """Echoes the first characters of messages; "wait" makes the connection wait, "fail" raises."""
 
     def __init__(self) -> None:
         self.connection: SocketConnection | None = None
-        self.patience: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.patience.set_result(None)
+        self.pending: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.pending.set_result(None)
         self.closed = 0
 
     async def open(self) -> None:
-        """Let the client in."""
+        pass
 
     def on_message(self, message: str | bytes) -> "asyncio.Future[None] | None":
-        if message == "fall":
-            raise RuntimeError("off the perch")
-        self.connection.outbox.send(text_frame(str(message)[:_HEARD].encode()))
+        if message == "fail":
+            raise RuntimeError("broken speaker")
+        self.connection.outbox.send(text_frame(str(message)[:_ECHOED_CHARACTERS].encode()))
         if message != "wait":
             return None
-        self.patience = asyncio.get_running_loop().create_future()
-        return self.patience
+        self.pending = asyncio.get_running_loop().create_future()
+        return self.pending
 
     def on_overflow(self) -> None:
         self.connection.close(1013, "slow")
@@ -56,76 +56,79 @@ class Parrot:
 
 
 class Line:
-    """A connection, and the client at its other end."""
+    """A connection under test, and a client at its other end."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.parrot = Parrot()
+        self.speaker = EchoSpeaker()
         self._near, self.far = socket.socketpair()
         self.far.setblocking(False)
         self._client = Protocol(CLIENT, max_size=None)
 
     async def open(self) -> "Line":
         reader = FrameReader(TokenBucket(0, 1e9, lambda: 0.0), 16_384, inflates=False)
-        connection = SocketConnection(self.parrot, reader, Heartbeat(self.clock, PING_SECONDS), 65_536)
+        connection = SocketConnection(self.speaker, reader, Heartbeat(self.clock, PING_SECONDS), 65_536)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: connection, self._near)
-        self.parrot.connection = connection
-        connection.begin(self.parrot.open())
+        self.speaker.connection = connection
+        connection.begin(self.speaker.open())
         await asyncio.sleep(0)
         return self
 
     @property
     def connection(self) -> SocketConnection:
-        assert self.parrot.connection is not None
-        return self.parrot.connection
+        assert self.speaker.connection is not None
+        return self.speaker.connection
 
-    async def say(self, *texts: str) -> None:
-        await self.write(b"".join(said(text) for text in texts))
+    async def send(self, *texts: str) -> None:
+        await self.write(b"".join(client_frame(text) for text in texts))
 
-    async def write(self, octets: bytes | memoryview) -> None:
+    async def write(self, data: bytes | memoryview) -> None:
         async with asyncio.timeout(5):
-            await asyncio.get_running_loop().sock_sendall(self.far, octets)
+            await asyncio.get_running_loop().sock_sendall(self.far, data)
 
-    async def octets(self) -> bytes:
-        """What comes in one piece."""
+    async def receive(self) -> bytes:
+        """Return the bytes of one read."""
         async with asyncio.timeout(5):
             return await asyncio.get_running_loop().sock_recv(self.far, 1_000_000)
 
-    async def hear(self, count: int) -> list[str | Opcode]:
-        """Texts, and the kinds of other frames, until there are so many or the server has ended."""
-        heard: list[str | Opcode] = []
-        while len(heard) < count and (octets := await self.octets()):
-            self._client.receive_data(octets)
+    async def read(self, count: int) -> list[str | Opcode]:
+        """Return up to `count` frames: the text of text frames, the opcode of others.
+
+        Returns fewer if the server closes the connection.
+        """
+        received: list[str | Opcode] = []
+        while len(received) < count and (data := await self.receive()):
+            self._client.receive_data(data)
             for frame in self._client.events_received():
-                heard.append(bytes(frame.data).decode() if frame.opcode is Opcode.TEXT else frame.opcode)
-        return heard
+                received.append(bytes(frame.data).decode() if frame.opcode is Opcode.TEXT else frame.opcode)
+        return received
 
     @property
-    def farewell(self) -> Close | None:
-        """The server's, when it has been heard."""
+    def close_received(self) -> Close | None:
+        """The server's close frame, if received."""
         return self._client.close_rcvd
 
-    async def gone(self) -> None:
-        """Return when the connection has told that it is no more."""
+    async def wait_closed(self) -> None:
+        """Wait until the connection has called `on_close`."""
         async with asyncio.timeout(5):
-            while not self.parrot.closed:  # noqa: ASYNC110
+            while not self.speaker.closed:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:
         self.far.close()
-        if not self.parrot.patience.done():
-            self.parrot.patience.set_result(None)
-        await self.gone()
+        if not self.speaker.pending.done():
+            self.speaker.pending.set_result(None)
+        await self.wait_closed()
 
 
-def said(text: str, opcode: Opcode = Opcode.TEXT) -> bytes:
-    """A frame as a client sends it."""
+def client_frame(text: str, opcode: Opcode = Opcode.TEXT) -> bytes:
+    """Encode a frame as a client sends it."""
     return Frame(opcode, text.encode()).serialize(mask=True, extensions=[])
 
 
-def farewell(code: int, reason: str) -> bytes:
-    """A close frame of a client."""
+def client_close_frame(code: int, reason: str) -> bytes:
+    """Encode a close frame as a client sends it."""
     return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=True, extensions=[])
 
 
@@ -141,8 +144,8 @@ def line(io_loop: IOLoop) -> Iterator[Line]:
 
 async def test_messages_received_together_are_answered_in_one_write(line: Line) -> None:
     texts = [str(number) for number in range(50)]
-    await line.say(*texts)
-    assert await line.octets() == b"".join(text_frame(text.encode()) for text in texts)
+    await line.send(*texts)
+    assert await line.receive() == b"".join(text_frame(text.encode()) for text in texts)
 
 
 async def test_a_busy_client_is_answered_in_order_and_does_not_starve_others(line: Line) -> None:
@@ -156,57 +159,57 @@ async def test_a_busy_client_is_answered_in_order_and_does_not_starve_others(lin
             turns += 1
 
     other = asyncio.create_task(count_turns())
-    await line.say(*texts)
-    assert await line.hear(1000) == texts
+    await line.send(*texts)
+    assert await line.read(1000) == texts
     other.cancel()
     assert turns > 10
 
 
 async def test_messages_received_during_a_pending_answer_are_handled_afterwards(line: Line) -> None:
-    await line.say("before", "wait", "after")
-    assert await line.hear(2) == ["before", "wait"]
-    await line.say("later")
+    await line.send("before", "wait", "after")
+    assert await line.read(2) == ["before", "wait"]
+    await line.send("later")
     await asyncio.sleep(0.01)
     with pytest.raises(BlockingIOError):
         line.far.recv(1)
-    line.parrot.patience.set_result(None)
-    assert await line.hear(2) == ["after", "later"]
+    line.speaker.pending.set_result(None)
+    assert await line.read(2) == ["after", "later"]
 
 
 async def test_bytes_received_during_a_pending_answer_are_bounded(line: Line) -> None:
-    await line.say("wait")
+    await line.send("wait")
     text = "x" * 10_000
-    octets = memoryview(said(text) * 500)
+    data = memoryview(client_frame(text) * 500)
     taken = 0
     for _ in range(20):
         with suppress(BlockingIOError):
-            taken += line.far.send(octets[taken:])
+            taken += line.far.send(data[taken:])
         await asyncio.sleep(0.002)
-    assert 0 < taken < len(octets) / 4
-    line.parrot.patience.set_result(None)
-    _, heard = await asyncio.gather(line.write(octets[taken:]), line.hear(501))
-    assert heard == ["wait"] + [text[:_HEARD]] * 500
+    assert 0 < taken < len(data) / 4
+    line.speaker.pending.set_result(None)
+    _, received = await asyncio.gather(line.write(data[taken:]), line.read(501))
+    assert received == ["wait"] + [text[:_ECHOED_CHARACTERS]] * 500
 
 
 async def test_a_client_is_only_disconnected_if_it_stops_answering_pings(line: Line) -> None:
     for _ in range(3):
         line.clock.advance(PING_SECONDS)
-        assert await line.hear(1) == [Opcode.PING]
-        await line.write(said("", Opcode.PONG))
-        await line.say("here")
-        assert await line.hear(1) == ["here"]
+        assert await line.read(1) == [Opcode.PING]
+        await line.write(client_frame("", Opcode.PONG))
+        await line.send("here")
+        assert await line.read(1) == ["here"]
     line.clock.advance(2 * PING_SECONDS)
-    assert await line.hear(2) == [Opcode.PING, Opcode.CLOSE]
-    assert line.farewell == Close(1000, "ping timed out")
+    assert await line.read(2) == [Opcode.PING, Opcode.CLOSE]
+    assert line.close_received == Close(1000, "ping timed out")
 
 
 async def test_a_close_frame_is_echoed_and_ends_the_connection(line: Line) -> None:
     await line.write(
-        said("before") + Frame(Opcode.CLOSE, Close(4321, "bye").serialize()).serialize(mask=True)
+        client_frame("before") + Frame(Opcode.CLOSE, Close(4321, "bye").serialize()).serialize(mask=True)
     )
-    assert await line.hear(3) == ["before", Opcode.CLOSE]
-    assert line.farewell == Close(4321, "")
-    await line.gone()
+    assert await line.read(3) == ["before", Opcode.CLOSE]
+    assert line.close_received == Close(4321, "")
+    await line.wait_closed()
 
 
 async def test_nothing_is_answered_after_the_server_has_sent_a_close_frame(
@@ -215,37 +218,37 @@ async def test_nothing_is_answered_after_the_server_has_sent_a_close_frame(
     line.connection.close(1001, "going")
     line.connection.close(1008, "only the first counts")
     line.connection.outbox.send(text_frame(b"too late"))
-    await line.say("nobody listens")
-    assert await line.hear(1) == [Opcode.CLOSE]
-    assert line.farewell == Close(1001, "going")
-    await line.write(farewell(1001, ""))
-    assert await line.octets() == b""
-    await line.gone()
+    await line.send("nobody listens")
+    assert await line.read(1) == [Opcode.CLOSE]
+    assert line.close_received == Close(1001, "going")
+    await line.write(client_close_frame(1001, ""))
+    assert await line.receive() == b""
+    await line.wait_closed()
 
 
 async def test_a_failing_speaker_only_ends_its_own_connection(
     line: Line, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await line.say("before", "fall", "after")
-    assert await line.hear(2) == ["before", Opcode.CLOSE]
-    assert line.farewell == Close(1011, "Internal error")
-    await line.write(farewell(1011, ""))
-    assert await line.octets() == b""
-    await line.gone()
+    await line.send("before", "fail", "after")
+    assert await line.read(2) == ["before", Opcode.CLOSE]
+    assert line.close_received == Close(1011, "Internal error")
+    await line.write(client_close_frame(1011, ""))
+    assert await line.receive() == b""
+    await line.wait_closed()
     assert [record.name for record in caplog.records if record.levelno >= logging.ERROR] == [
         "frontrow.sockets"
     ]
 
 
 async def test_on_close_is_called_once_after_the_pending_answer(line: Line) -> None:
-    await line.say("wait")
-    assert await line.hear(1) == ["wait"]
+    await line.send("wait")
+    assert await line.read(1) == ["wait"]
     line.far.close()
     await asyncio.sleep(0.01)
-    assert line.parrot.closed == 0
-    line.parrot.patience.set_result(None)
-    await line.gone()
-    assert line.parrot.closed == 1
+    assert line.speaker.closed == 0
+    line.speaker.pending.set_result(None)
+    await line.wait_closed()
+    assert line.speaker.closed == 1
 
 
 async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: Line) -> None:
@@ -256,10 +259,10 @@ async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: 
     assert connections() == 1
     gc.disable()
     try:
-        await line.say("one")
-        assert await line.hear(1) == ["one"]
+        await line.send("one")
+        assert await line.read(1) == ["one"]
         line.far.close()
-        await line.gone()
+        await line.wait_closed()
         line.clock.advance(PING_SECONDS)
         await asyncio.sleep(0.01)
         assert connections() == 0

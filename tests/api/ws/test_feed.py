@@ -1,4 +1,4 @@
-"""The feed on a manual clock: who gets what, when, and in how many pieces."""
+"""The feed on a manual clock: which watcher gets which frames, when, and in how many writes."""
 
 import json
 from functools import partial
@@ -16,9 +16,7 @@ TICK_SECONDS = 0.020
 START = Position(1, 0)
 
 
-class Sent:
-    """Counts frames."""
-
+class FrameCounter:
     def __init__(self) -> None:
         self.frames = 0
 
@@ -27,11 +25,11 @@ class Sent:
 
 
 class Hall:
-    """A feed, its time, and watchers that keep what they are sent."""
+    """A feed on a manual clock, with watchers that record what they are sent."""
 
     def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
         self.clock = ManualClock()
-        self.sent = Sent()
+        self.sent = FrameCounter()
         self.feed = SeatFeed(self.clock, self.sent, tick_seconds=tick_seconds)
         self.seq = 0
 
@@ -42,7 +40,7 @@ class Hall:
         return watcher, received
 
     def live(self, *arguments, **options):
-        """What a watcher receives that is live from the start."""
+        """Add a watcher that is live from the start; return the list of what it receives."""
         watcher, received = self.watcher(*arguments, **options)
         watcher.follow(START)
         return received
@@ -52,7 +50,7 @@ class Hall:
         self.feed.publish(SeatsShown(screening, epoch, self.seq, self.clock.now(), "seats_held", views))
 
     def turn(self, seconds=0.0):
-        """Let the event loop turn, and time pass."""
+        """Run the due callbacks, and let time pass."""
         self.clock.advance(seconds)
 
 
@@ -65,7 +63,7 @@ def free(seat_id, previous=None):
 
 
 def messages(wire):
-    """The JSON messages in a piece of wire that holds unmasked frames."""
+    """Decode the JSON messages in a sequence of unmasked frames."""
     found = []
     while wire:
         size, start = wire[1], 2
@@ -250,11 +248,11 @@ def test_a_change_without_seats_sends_no_frames(hall):
 
 
 def test_each_wording_encodes_an_update_once(hall):
-    told = []
+    encoded = []
 
     class Counted:
         def __init__(self, batches):
-            told.append([[change.seq for change in batch] for batch in batches])
+            encoded.append([[change.seq for change in batch] for batch in batches])
 
         def frames(self, holder):
             return Frames(holder.encode(), 1)
@@ -268,7 +266,7 @@ def test_each_wording_encodes_an_update_once(hall):
     hall.change(held(1))
     hall.change(held(2))
     hall.turn()
-    assert told == [[[1, 2]]]
+    assert encoded == [[[1, 2]]]
     assert sorted(received) == [b"user:1", b"user:2"]
     assert seats(seats_received[0]) == {1: "reserved", 2: "reserved"}
 
@@ -281,8 +279,8 @@ def test_without_a_tick_changes_are_separate_messages_in_one_write():
     hall.change(free(1))
     hall.turn()
     (wire,) = received
-    told = [(message["seq"], message["updates"][0]["seat_id"]) for message in messages(wire)]
-    assert told == [(1, 1), (2, 2), (3, 1)]
+    sent = [(message["seq"], message["updates"][0]["seat_id"]) for message in messages(wire)]
+    assert sent == [(1, 1), (2, 2), (3, 1)]
     assert hall.sent.frames == 3
 
 
@@ -325,12 +323,12 @@ def test_large_audiences_are_served_in_slices_with_other_work_in_between(hall):
     def look():
         unserved.extend(watcher for watcher, received in audience if not received)
         hall.feed.leave(unserved[0])
-        # Who has to be told something else may not be told it before what is due.
+        # A watcher that is about to be sent something else is served its due update first.
         assert (unserved[1].serve(), unserved[1].serve()) == (1, 0)
         hall.change(free(1))
 
     hall.change(held(1))
-    # The update is made in the next turn, its first slice is sent in the one after that.
+    # The update is built in the next turn; its first slice is sent in the turn after that.
     hall.clock.call_at(hall.clock.now(), lambda: hall.clock.call_at(hall.clock.now(), look))
     hall.turn(1)
     assert 0 < len(unserved) < 1200
@@ -341,12 +339,10 @@ def test_large_audiences_are_served_in_slices_with_other_work_in_between(hall):
     }
 
 
-# Defects
+# Exceptions
 
 
-class _NoWords:
-    """A wording with a defect."""
-
+class BrokenWording:
     def __init__(self, batches):
         raise ZeroDivisionError
 
@@ -354,7 +350,7 @@ class _NoWords:
 def test_a_wording_that_raises_only_ends_its_own_watchers(hall):
     ended, received = [], hall.live()
     for user in (1, 2):
-        watcher = Watcher(1, f"user:{user}", _NoWords, lambda wire: None, partial(ended.append, user))
+        watcher = Watcher(1, f"user:{user}", BrokenWording, lambda wire: None, partial(ended.append, user))
         hall.feed.join(watcher)
         watcher.follow(START)
     for seat_id in (1, 2):
@@ -386,7 +382,7 @@ def test_a_broken_change_ends_its_audience_but_not_later_watchers(hall):
     hall.feed.join(watcher)
     watcher.follow(START)
     beside = hall.live(screening=2)
-    hall.feed.publish(SimpleNamespace(screening_id=1))  # a change without a number
+    hall.feed.publish(SimpleNamespace(screening_id=1))  # a change without seq
     hall.change(held(1), screening=2)
     hall.turn(1)
     assert ended == [1] and len(beside) == 1

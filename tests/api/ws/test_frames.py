@@ -1,4 +1,4 @@
-"""The reader of frames, bare: however bytes are cut, the same messages come out."""
+"""The frame parser: the same messages come out, however the bytes are split."""
 
 import random
 
@@ -32,7 +32,7 @@ CONVERSATION = (
     + wire(Kind.PONG, b"")
     + wire(Kind.CLOSE, b"\x03\xe8bye")
 )
-SAID = [
+MESSAGES = [
     Message(Opcode.TEXT, "héllo".encode()),
     Message(Opcode.PING, b"in between"),
     Message(Opcode.BINARY, b"\x00" * 200 + b"\x01"),
@@ -42,23 +42,23 @@ SAID = [
 ]
 
 
-def said(pieces):
-    listening, messages = reader(), []
+def messages_from(pieces):
+    frame_reader, messages = reader(), []
     for piece in pieces:
-        listening.feed(piece)
-        while (message := listening.message()) is not None:
+        frame_reader.feed(piece)
+        while (message := frame_reader.message()) is not None:
             messages.append(message)
     return messages
 
 
 def test_messages_are_the_same_from_one_piece_and_from_single_bytes():
-    assert said([CONVERSATION]) == SAID
-    assert said([CONVERSATION[n : n + 1] for n in range(len(CONVERSATION))]) == SAID
+    assert messages_from([CONVERSATION]) == MESSAGES
+    assert messages_from([CONVERSATION[n : n + 1] for n in range(len(CONVERSATION))]) == MESSAGES
 
 
 def test_messages_are_the_same_for_every_split():
     for cut in range(len(CONVERSATION)):
-        assert said([CONVERSATION[:cut], CONVERSATION[cut:]]) == SAID
+        assert messages_from([CONVERSATION[:cut], CONVERSATION[cut:]]) == MESSAGES
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_messages_are_the_same_for_every_split():
         (wire(Kind.CLOSE, b"\x03\xee"), 1002),
         (wire(Kind.CLOSE, b"\x0b\xb8\xff"), 1007),
     ],
-    # Masks are drawn anew each time, and pytest-xdist wants the same names in each process.
+    # Masks are random, but pytest-xdist needs the same test ids in each process.
     ids=[
         *("too long", "too long in pieces", "too long once unpacked", "no deflated data"),
         *("nothing to continue", "reserved bit", "compressed control frame"),
@@ -83,32 +83,32 @@ def test_messages_are_the_same_for_every_split():
     ],
 )
 def test_illegal_frames_are_faults(frames, code):
-    listening = reader()
-    listening.feed(frames)
+    frame_reader = reader()
+    frame_reader.feed(frames)
     with pytest.raises(Fault) as fault:
-        while listening.message() is not None:
+        while frame_reader.message() is not None:
             pass
     assert fault.value.code == code
 
 
 def test_a_message_of_exactly_the_limit_is_read():
-    (plain,) = said([wire(Kind.TEXT, b"x" * LIMIT_BYTES)])
-    (packed,) = said([wire(Kind.TEXT, b"x" * LIMIT_BYTES, packed=True)])
+    (plain,) = messages_from([wire(Kind.TEXT, b"x" * LIMIT_BYTES)])
+    (packed,) = messages_from([wire(Kind.TEXT, b"x" * LIMIT_BYTES, packed=True)])
     assert plain == packed == Message(Opcode.TEXT, b"x" * LIMIT_BYTES)
 
 
 def test_compression_that_was_not_negotiated_is_a_fault():
-    listening = reader(inflates=False)
-    listening.feed(wire(Kind.TEXT, b"x" * 500, packed=True))
+    frame_reader = reader(inflates=False)
+    frame_reader.feed(wire(Kind.TEXT, b"x" * 500, packed=True))
     with pytest.raises(Fault):
-        listening.message()
+        frame_reader.message()
 
 
 def test_fragments_count_as_frames():
-    listening = reader(frames=3)
-    listening.feed(wire(Kind.TEXT, b"", fin=False) + wire(Kind.CONT, b"", fin=False) * 3)
+    frame_reader = reader(frames=3)
+    frame_reader.feed(wire(Kind.TEXT, b"", fin=False) + wire(Kind.CONT, b"", fin=False) * 3)
     with pytest.raises(Fault) as fault:
-        listening.message()
+        frame_reader.message()
     assert fault.value.code == 1008
 
 
@@ -121,13 +121,13 @@ def test_text_that_is_not_utf8_is_a_fault():
 def test_random_bytes_give_messages_or_a_fault():
     chance = random.Random(7)
     for _ in range(3000):
-        listening = reader()
+        frame_reader = reader()
         noise = bytearray(CONVERSATION[: chance.randrange(len(CONVERSATION))])
         for _ in range(chance.randrange(4)):
             noise[chance.randrange(len(noise)) if noise else 0 : 0] = chance.randbytes(1)
-        listening.feed(bytes(noise))
+        frame_reader.feed(bytes(noise))
         try:
-            while listening.message() is not None:
+            while frame_reader.message() is not None:
                 pass
         except Fault as fault:
             assert fault.code in (1002, 1007, 1009)

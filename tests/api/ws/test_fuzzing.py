@@ -1,6 +1,6 @@
-"""Seeded noise on the wire: valid, broken and senseless frames.
+"""Fuzzing with seeded random frames: valid, broken and nonsensical ones.
 
-`FRONTROW_TEST_SOCKET_FUZZ_FRAMES` says how many.
+`FRONTROW_TEST_SOCKET_FUZZ_FRAMES` sets their number.
 """
 
 import logging
@@ -28,35 +28,35 @@ BODIES = (
 UNBOUNDED = SocketLimits(socket_frames_per_second=1e9, socket_frames_at_once=10**9, bad_messages=10**9)
 
 
-def noise(chance: random.Random) -> bytes:
-    """Mostly messages, some frames of other kinds, and a few that end the connection."""
-    kind = chance.random()
+def random_frame(rng: random.Random) -> bytes:
+    """Return a random frame: mostly messages, some control frames, and a few that end the connection."""
+    kind = rng.random()
     if kind < 0.005:
-        return chance.randbytes(chance.randrange(1, 60))
+        return rng.randbytes(rng.randrange(1, 60))
     if kind < 0.010:
         opcode, whole = Opcode.CONT, True
     elif kind < 0.100:
-        opcode, whole = chance.choice((Opcode.PING, Opcode.PONG)), True
+        opcode, whole = rng.choice((Opcode.PING, Opcode.PONG)), True
     else:
-        opcode, whole = chance.choice((Opcode.TEXT, Opcode.BINARY)), kind < 0.995
-    return Frame(opcode, chance.choice(BODIES), whole).serialize(mask=True, extensions=[])
+        opcode, whole = rng.choice((Opcode.TEXT, Opcode.BINARY)), kind < 0.995
+    return Frame(opcode, rng.choice(BODIES), whole).serialize(mask=True, extensions=[])
 
 
 @pytest.mark.gen_test
 async def test_random_frames_never_raise_and_never_affect_others(open_cinema, caplog):
     cinema: Cinema = open_cinema(limits=UNBOUNDED)
     watching = await cinema.join(user=1)
-    chance = random.Random(20_260_126)
+    rng = random.Random(20_260_126)
     sent = 0
     while sent < FRAMES:
-        socket = await cinema.connect(user=chance.randrange(2, 50))
-        for _ in range(chance.randrange(1, 40)):
-            socket.transport.write(noise(chance))
+        socket = await cinema.connect(user=rng.randrange(2, 50))
+        for _ in range(rng.randrange(1, 40)):
+            socket.transport.write(random_frame(rng))
             sent += 1
         socket.transport.write_eof()
         await receive_close(socket)
     await eventually(lambda: len(cinema.open_sockets) == 1)
-    # The noise was listened to, not just cut off.
+    # Most frames were answered, so the connections were not closed early.
     assert cinema.observer.frames > FRAMES / 5
     await cinema.hold(9, 1)
     assert (await receive(watching))["seat_id"] == 1

@@ -1,4 +1,4 @@
-"""Clients that do not read, or send what no honest client sends: they lose, and nobody else notices."""
+"""Hostile clients, which do not read or send garbage, are disconnected without affecting others."""
 
 import asyncio
 import gc
@@ -21,13 +21,13 @@ DEFLATE = PerMessageDeflate(True, True, 15, 15)
 
 
 def send_frame(socket, opcode, payload, *, fin=True, extensions=()):
-    """Write one masked frame past the client library's own rules."""
+    """Write a masked frame, bypassing the checks of the client library."""
     frame = Frame(opcode, payload, fin)
     socket.transport.write(frame.serialize(mask=True, extensions=extensions))
 
 
 async def require_alive(cinema: Cinema) -> None:
-    """Somebody else is served as ever."""
+    """Check that another client is still served."""
     socket = await cinema.join(user=99)
     await socket.send(PING.decode())
     assert (await receive(socket))["type"] == "pong"
@@ -35,8 +35,8 @@ async def require_alive(cinema: Cinema) -> None:
 
 
 async def stalled_client(cinema: Cinema, user: int) -> sockets.socket:
-    """A client whose window is small and who reads nothing after the handshake."""
-    raw, _ = await cinema.wire(user, receive_buffer_bytes=4096)
+    """Connect a client with a small receive buffer that reads nothing after the handshake."""
+    raw, _ = await cinema.connect_raw(user, receive_buffer_bytes=4096)
     return raw
 
 
@@ -50,7 +50,7 @@ async def test_slow_readers_are_disconnected_while_others_miss_nothing(open_cine
         await cinema.hold(8, *hall)
         await cinema.release(8, *hall)
         seen += [(await receive(fast))["seq"] for _ in range(2)]
-        assert len(seen) < 200, "their outboxes must be full long ago"
+        assert len(seen) < 200, "the outboxes of the slow readers must be full by now"
     assert seen == list(range(1, len(seen) + 1))
     await eventually(lambda: len(cinema.open_sockets) == 1)
     for raw in slow:
@@ -122,7 +122,7 @@ async def test_a_flood_does_not_stall_the_event_loop(open_cinema):
     await asyncio.sleep(0.01)
     turns = []
     while len(cinema.open_sockets):
-        before = time.process_time()  # what other processes take is not the server's fault
+        before = time.process_time()  # CPU time, so that other processes do not count
         await asyncio.sleep(0)
         turns.append(time.process_time() - before)
     assert max(turns) < sum(turns) / 10, "one turn of the loop took too much of the work"

@@ -1,4 +1,4 @@
-"""The count of open sockets: its bounds, and how all are closed."""
+"""The registry of open sockets: its limits, and closing all sockets."""
 
 import pytest
 

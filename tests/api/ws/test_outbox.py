@@ -1,4 +1,4 @@
-"""The outbox over a real pair of connected sockets, of which the far end reads when the test says so."""
+"""The outbox over a socket pair whose far end only reads when the test does."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ from tests.http.stage import on_both_loops
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
 LIMIT_BYTES = 64 * 1024
-FAREWELL = frame(FINAL | Opcode.CLOSE, Close(1013, "slow").serialize())
+CLOSE_FRAME = frame(FINAL | Opcode.CLOSE, Close(1013, "slow").serialize())
 
 
 class Line(asyncio.Protocol):
-    """An outbox, and the client at the other end."""
+    """An outbox under test, and a client at its other end."""
 
     def __init__(self) -> None:
         self.near, self.far = socket.socketpair()
@@ -44,10 +44,10 @@ class Line(asyncio.Protocol):
 
     def _overflow(self) -> None:
         self.overflows += 1
-        self.outbox.end(FAREWELL)
+        self.outbox.end(CLOSE_FRAME)
 
     def stall(self) -> int:
-        """Send until the kernel takes no more. Returns how many frames that took."""
+        """Send frames until the kernel's buffer is full. Returns their number."""
         sent = 0
         while self.outbox.waiting_bytes == 0:
             self.outbox.send(text_frame(b"%06d" % sent + b"." * 994))
@@ -55,7 +55,7 @@ class Line(asyncio.Protocol):
         return sent
 
     async def read(self, until_close: bool = False, count: int = 0) -> list:
-        """Frames that arrive, until there are `count` or the close frame came."""
+        """Read frames, until there are `count` or a close frame arrives."""
         loop = asyncio.get_running_loop()
         frames = []
         async with asyncio.timeout(5):
@@ -147,7 +147,7 @@ async def test_corked_frames_are_sent_in_one_write_and_in_order(line):
 async def test_corked_frames_are_sent_before_the_close_frame(line):
     line.outbox.cork()
     line.outbox.send(text_frame(b"what was wrong"))
-    line.outbox.end(FAREWELL)
+    line.outbox.end(CLOSE_FRAME)
     line.outbox.uncork()
     assert await line.read(until_close=True) == [b"what was wrong", Opcode.CLOSE]
 
@@ -174,7 +174,7 @@ async def test_past_the_limit_the_queue_is_dropped_and_the_close_code_still_arri
     frames = await line.read(until_close=True)
     assert frames[-1] is Opcode.CLOSE
     assert (line._client.close_rcvd.code, line._client.close_rcvd.reason) == (1013, "slow")
-    # Only what the kernel had, and the frame it had begun, came before it.
+    # Only the kernel's buffer and the frame begun before the close frame precede it.
     assert [int(frame[:6]) for frame in frames[:-1]] == list(range(len(frames) - 1))
     assert len(frames) - 1 <= sent - LIMIT_BYTES // 1010
 
