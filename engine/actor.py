@@ -23,11 +23,13 @@ from time import perf_counter
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
 from engine.events import HoldsExpired
-from engine.ports import Clock, Entry, Journal, Observer, Publisher, Timer
+from engine.guards import DefectLog
+from engine.ports import Clock, CommandMeter, Entry, Journal, Observer, Publisher, Timer
 from engine.records import Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
 from engine.screening_state import Outcome
+from engine.views import SeatsChanged
 
 log = logging.getLogger("frontrow.engine")
 
@@ -35,8 +37,26 @@ _UNJOURNALLED = READS | {ReleaseLapsed}
 """Commands that are served even when the journal is full: reads, and what time has decided."""
 
 
+_counting = DefectLog("counting a command")
+
 Envelope = tuple[Command, "asyncio.Future[Reply]", float]
 """A command in the mailbox, whom to answer, and since when it waits."""
+
+
+class CommandMeters(dict[type, CommandMeter]):
+    """Meters by class of command.
+
+    Args:
+        observer: is asked for a meter when the first command of a class is counted.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        super().__init__()
+        self._observer = observer
+
+    def __missing__(self, command_type: type) -> CommandMeter:
+        meter = self[command_type] = self._observer.command_meter(command_type.__name__)
+        return meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +64,10 @@ class Surroundings:
     """What all actors of a process share.
 
     Attributes:
-        publisher: publishes changes; wrapped by `guarded`, so it never raises.
-        observer: counts; wrapped by `guarded` too.
+        publisher: publishes changes.
+        publishing: where its exceptions are logged.
+        observer: counts; wrapped by `guarded`, so it never raises.
+        meters: count commands by their class.
         mailbox_limit: commands that may wait for one screening.
         batch_limit: commands drained in one wake-up, so that no screening starves the others.
         wait_limit_seconds: how long a command may wait before it is dropped undone.
@@ -54,7 +76,9 @@ class Surroundings:
 
     journal: Journal
     publisher: Publisher
+    publishing: DefectLog
     observer: Observer
+    meters: "CommandMeters"
     clock: Clock
     mailbox_limit: int
     batch_limit: int
@@ -72,6 +96,7 @@ class ScreeningActor:
 
     __slots__ = (
         "_closed",
+        "_deadlines",
         "_loop",
         "_mailbox",
         "_screening",
@@ -85,6 +110,7 @@ class ScreeningActor:
 
     def __init__(self, screening: Screening, surroundings: Surroundings) -> None:
         self._screening = screening
+        self._deadlines = screening.deadlines
         self._shared = surroundings
         self._loop = asyncio.get_running_loop()
         # There is one while something waits: an empty deque has 600 bytes, and most screenings are at rest.
@@ -122,7 +148,7 @@ class ScreeningActor:
     @property
     def next_deadline(self) -> float:
         """When something may lapse next, in seconds since the epoch."""
-        return self._screening.next_deadline
+        return self._deadlines.earliest
 
     @property
     def at_rest(self) -> bool:
@@ -155,7 +181,7 @@ class ScreeningActor:
         if mailbox is None:
             mailbox = self._mailbox = deque()
         elif len(mailbox) >= shared.mailbox_limit:
-            shared.observer.command_handled(type(command).__name__, Overloaded.code, 0.0, 0.0)
+            self._count(command, Overloaded.code, 0.0, 0.0)
             raise Overloaded(self.screening_id)
         answer: asyncio.Future[Reply] = self._loop.create_future()
         self.last_asked_at = now = shared.clock.now()
@@ -184,23 +210,28 @@ class ScreeningActor:
         if self._mailbox is not None or self._closed is not None:
             return self.ask(command)
         shared = self._shared
-        self.last_asked_at = now = shared.clock.now()
         started = perf_counter()
-        counted = "ok"
+        self.last_asked_at = now = shared.clock.now()
         try:
-            outcome = self._decide(command, now)
+            if self._deadlines.earliest <= now or shared.journal.full:
+                self._prepare(command, now)
+            outcome = self._screening.handle(command, now)
             answer = None if outcome.operation is None else self._loop.create_future()
             self._carry_out(outcome, now, command, answer)
         except EngineError as refusal:
-            counted = refusal.code
+            self._count(command, refusal.code, 0.0, perf_counter() - started)
             raise
         except Exception as defect:
-            counted = "failed"
             self._give_up(None, defect)
+            self._count(command, "failed", 0.0, perf_counter() - started)
             raise
         finally:
-            shared.observer.command_handled(type(command).__name__, counted, 0.0, perf_counter() - started)
-            self._arm_timer()
+            if self._deadlines.earliest < self._timer_at:
+                self._arm_timer()
+        try:
+            shared.meters[type(command)].succeeded(perf_counter() - started)
+        except Exception as defect:
+            _counting.report(defect)
         return outcome.reply if answer is None else answer
 
     async def caught_up(self) -> None:
@@ -236,7 +267,7 @@ class ScreeningActor:
             waited = now - enqueued_at
             outcome = self._handle(command, answer, waited, now)
             finished = perf_counter()
-            shared.observer.command_handled(type(command).__name__, outcome, waited, finished - started)
+            self._count(command, outcome, waited, finished - started)
             started = finished
         if not self._mailbox:
             self._mailbox = None
@@ -254,7 +285,9 @@ class ScreeningActor:
             self._refuse(answer, CommandExpired())
             return CommandExpired.code
         try:
-            outcome = self._decide(command, now)
+            if self._deadlines.earliest <= now or shared.journal.full:
+                self._prepare(command, now)
+            outcome = self._screening.handle(command, now)
             self._carry_out(outcome, now, command, answer)
         except EngineError as refusal:
             # Its traceback holds this frame, which holds the answer, which holds it: nobody needs the
@@ -268,13 +301,12 @@ class ScreeningActor:
             answer.set_result(outcome.reply)
         return "ok"
 
-    def _decide(self, command: Command, now: float) -> Outcome:
-        """Release what has lapsed, then decide a command."""
-        if self._screening.next_deadline <= now and type(command) is not ReleaseLapsed:
+    def _prepare(self, command: Command, now: float) -> None:
+        """Release what has lapsed, and refuse a change while the journal is full."""
+        if self._deadlines.earliest <= now and type(command) is not ReleaseLapsed:
             self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
         if self._shared.journal.full and type(command) not in _UNJOURNALLED:
             raise JournalFull
-        return self._screening.handle(command, now)
 
     def _carry_out(
         self,
@@ -292,16 +324,29 @@ class ScreeningActor:
             answer: gets the reply of a durable command once it has committed.
         """
         _, events, changes, operation = outcome
-        shared = self._shared
         if operation is not None:
             self._await_journal(outcome, operation, command, answer)
         elif events:
-            shared.journal.append(make(Entry, (events, None, None, None)))
+            self._shared.journal.append(make(Entry, (events, None, None, None)))
         if events and type(events[0]) is HoldsExpired:
             lapsed = events[0].holds
-            shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
+            self._shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
+        if changes:
+            self._publish(changes)
+
+    def _publish(self, changes: tuple[SeatsChanged, ...]) -> None:
+        publisher = self._shared.publisher
         for change in changes:
-            shared.publisher.publish(change)
+            try:
+                publisher.publish(change)
+            except Exception as defect:
+                self._shared.publishing.report(defect)
+
+    def _count(self, command: Command, outcome: str, waited: float, seconds: float) -> None:
+        try:
+            self._shared.meters[type(command)].handled(outcome, waited, seconds)
+        except Exception as defect:
+            _counting.report(defect)
 
     def _await_journal(
         self,
@@ -344,15 +389,14 @@ class ScreeningActor:
         now = self._shared.clock.now()
         conclude = self._screening.settle if error is None else self._screening.abort
         outcome = conclude(operation, now)
-        for change in outcome.changes:
-            self._shared.publisher.publish(change)
+        self._publish(outcome.changes)
         if error is None and isinstance(outcome.reply, Booked):
             sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in outcome.reply.tickets)
             self._shared.observer.seats_sold(sold)
 
     def _arm_timer(self) -> None:
         """See to it that a timer fires no later than the earliest deadline."""
-        deadline = self._screening.next_deadline
+        deadline = self._deadlines.earliest
         if deadline < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
@@ -388,7 +432,7 @@ class ScreeningActor:
             return
         now = self._shared.clock.now()
         try:
-            if self._screening.next_deadline <= now:
+            if self._deadlines.earliest <= now:
                 self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
         except Exception as defect:
             self._give_up(None, defect)

@@ -19,10 +19,10 @@ from math import inf
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
-from engine.actor import ScreeningActor, Surroundings
+from engine.actor import CommandMeters, ScreeningActor, Surroundings
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
 from engine.errors import EngineError, Overloaded, OwnershipLost, ScreeningNotFound, Stopping, Unavailable
-from engine.guards import guarded
+from engine.guards import DefectLog, guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
 from engine.replies import Lapsed, Reply
@@ -100,7 +100,8 @@ class Screenings:
     ) -> None:
         self._store = store
         self._journal = journal
-        self._publisher = publisher = guarded(publisher)
+        counted = observer
+        self._publisher = guarded(publisher)
         self._observer = observer = guarded(observer)
         self._clock = clock
         self._load: Callable[..., Screening] = lambda loaded: Screening(
@@ -109,7 +110,9 @@ class Screenings:
         self._surroundings = Surroundings(
             journal,
             publisher,
+            DefectLog(f"{type(publisher).__name__}.publish"),
             observer,
+            CommandMeters(counted),
             clock,
             mailbox_limit,
             _BATCH_LIMIT,

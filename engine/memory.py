@@ -368,11 +368,22 @@ class RecordingPublisher:
         self.changes.append(change)
 
 
-class NullObserver:
-    """`engine.ports.Observer` that looks away."""
+class NullMeter:
+    """`engine.ports.CommandMeter` that counts nothing."""
 
-    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+    def succeeded(self, run_seconds: float) -> None:
         """Nothing."""
+
+    def handled(self, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """Nothing."""
+
+
+class NullObserver:
+    """`engine.ports.Observer` that counts nothing."""
+
+    def command_meter(self, kind: str) -> NullMeter:
+        """A meter that counts nothing."""
+        return NullMeter()
 
     def screening_activated(self, seconds: float) -> None:
         """Nothing."""

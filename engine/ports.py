@@ -215,13 +215,23 @@ class Publisher(Protocol):
         """Hand over one visible change; called in the order of (epoch, seq) per screening."""
 
 
+class CommandMeter(Protocol):
+    """Counts the commands of one kind."""
+
+    def succeeded(self, run_seconds: float) -> None:
+        """A command was decided as soon as it arrived, in `run_seconds`."""
+
+    def handled(self, outcome: str, wait_seconds: float, run_seconds: float) -> None:
+        """A command was decided in `run_seconds` after `wait_seconds` in the mailbox, or was refused.
+
+        `outcome` is "ok", an error's code, "withdrawn" or "failed"."""
+
+
 class Observer(Protocol):
     """Counts. Called on hot paths, so an implementation only adds numbers."""
 
-    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
-        """A command left the mailbox after `wait_seconds` and was decided in `run_seconds`.
-
-        `outcome` is "ok" or an error's code."""
+    def command_meter(self, kind: str) -> CommandMeter:
+        """The meter of commands of a kind; asked for once for each kind, the name of the command's class."""
 
     def screening_activated(self, seconds: float) -> None:
         """A screening was loaded."""

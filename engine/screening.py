@@ -30,6 +30,7 @@ from engine.commands import (
     ShowStock,
     ToggleSeats,
 )
+from engine.deadlines import Deadlines
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
@@ -69,6 +70,11 @@ class Screening:
     def epoch(self) -> int:
         """The ownership period in which it decides."""
         return self._state.epoch
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """When its holds and pending tickets lapse. To be read only; always the same object."""
+        return self._state.seats.deadlines
 
     @property
     def next_deadline(self) -> float:

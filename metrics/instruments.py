@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 Labels = tuple[str, ...]
+Counts = defaultdict[Labels, float]
 
 
 class Instrument(Protocol):
@@ -27,13 +28,21 @@ class Instrument(Protocol):
 
 
 class InstrumentCollector(Collector):
-    """Makes a set of instruments registrable with a `CollectorRegistry`."""
+    """Makes a set of instruments registrable with a `CollectorRegistry`.
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    Args:
+        instruments: what is scraped.
+        fold: called before each scrape; adds what is counted elsewhere to the instruments.
+    """
+
+    def __init__(self, instruments: Iterable[Instrument], fold: Callable[[], None] | None = None) -> None:
         self._instruments = tuple(instruments)
+        self._fold = fold
 
     def collect(self) -> Iterator[Metric]:
         """Return one family per instrument."""
+        if self._fold is not None:
+            self._fold()
         return (instrument.family() for instrument in self._instruments)
 
 
@@ -53,7 +62,7 @@ class Counter:
         self._name = name
         self._meaning = meaning
         self._labels = labels
-        self.values: defaultdict[Labels, float] = defaultdict(float)
+        self.values: Counts = defaultdict(float)
         if not labels:
             self.values[()] = 0.0
 
@@ -99,25 +108,25 @@ class Gauge:
 class Distribution:
     """One child of a histogram: the number of values in each bucket, and their sum."""
 
-    __slots__ = ("_bounds", "_counts", "_sum")
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self._counts = [0] * (len(bounds) + 1)
-        self._sum = 0.0
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
 
     def observe(self, value: float) -> None:
         """Add a value; a value equal to a bucket's bound counts in that bucket."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self._sum += value
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
     def cumulative(self) -> tuple[list[tuple[str, float]], float]:
         """The cumulative buckets in Prometheus' format, and the sum."""
-        bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        return list(zip(bounds, map(float, accumulate(self._counts)), strict=True)), self._sum
+        bounds = [*map(floatToGoString, self.bounds), "+Inf"]
+        return list(zip(bounds, map(float, accumulate(self.counts)), strict=True)), self.total
 
 
-class _Children(dict[Labels, Distribution]):
+class Distributions(dict[Labels, Distribution]):
     """Creates a distribution when labels are first used."""
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -145,7 +154,7 @@ class Histogram:
         self._name = name
         self._meaning = meaning
         self._labels = labels
-        self.children = _Children(bounds)
+        self.children = Distributions(bounds)
         if not labels:
             self.children[()]
 

@@ -8,6 +8,7 @@ kinds, codes, route patterns, endpoints; never ids. docs/metrics.md lists every 
 from prometheus_client import CollectorRegistry
 
 from metrics.instruments import Counter, Histogram, Instrument, InstrumentCollector, UpDownCounter
+from metrics.meters import CommandMeter, RouteMeter
 
 COMMAND_BOUNDS_SECONDS = (
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1, 0.5
@@ -32,15 +33,24 @@ class MetricsObserver:
         self._declare_journal()
         self._declare_sockets()
         self._declare_http()
-        registry.register(InstrumentCollector(self._instruments))
+        self._command_meters: dict[str, CommandMeter] = {}
+        self._route_meters: dict[tuple[str, str], RouteMeter] = {}
+        registry.register(InstrumentCollector(self._instruments, self._fold))
+
+    def _fold(self) -> None:
+        for command_meter in self._command_meters.values():
+            command_meter.fold()
+        for route_meter in self._route_meters.values():
+            route_meter.fold()
 
     # Engine
 
-    def command_handled(self, kind: str, outcome: str, wait_seconds: float, run_seconds: float) -> None:
-        """A command was handled, or refused because the mailbox was full."""
-        self._commands[kind, outcome] += 1
-        self._command_wait.observe(wait_seconds)
-        self._command_run[(kind,)].observe(run_seconds)
+    def command_meter(self, kind: str) -> CommandMeter:
+        """The meter of commands of a kind, always the same one."""
+        if kind not in self._command_meters:
+            ran = self._command_run[(kind,)]
+            self._command_meters[kind] = CommandMeter(kind, self._commands, self._command_wait, ran)
+        return self._command_meters[kind]
 
     def screening_activated(self, seconds: float) -> None:
         self._activation.observe(seconds)
@@ -84,11 +94,16 @@ class MetricsObserver:
         """A WebSocket was closed because its client did not read."""
         self._slow_clients[(endpoint,)] += 1
 
+    def http_route(self, route: str, method: str) -> RouteMeter:
+        """The meter of a route pattern and method. Methods that HTTP does not define count as `OTHER`."""
+        key = route, method if method in _METHODS else "OTHER"
+        if key not in self._route_meters:
+            self._route_meters[key] = RouteMeter(*key, self._requests, self._request_time)
+        return self._route_meters[key]
+
     def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered. Methods that HTTP does not define are counted as `OTHER`."""
-        known_method = method if method in _METHODS else "OTHER"
-        self._requests[route, known_method, str(status)] += 1
-        self._request_time[route, str(status)].observe(seconds)
+        """A request was answered."""
+        self.http_route(route, method).finished(status, seconds)
 
     def event_loop_lagged(self, seconds: float) -> None:
         """The event loop woke up this much later than asked."""

@@ -47,7 +47,7 @@ class Shop:
         return None
 
     def use_everything(self) -> None:
-        self.observer.command_handled("HoldSeats", "ok", 0.001, 0.00002)
+        self.observer.command_meter("HoldSeats").handled("ok", 0.001, 0.00002)
         self.observer.screening_activated(0.01)
         self.observer.screening_passivated()
         self.observer.holds_lapsed(2, 0.01)
@@ -104,13 +104,47 @@ def test_both_formats_are_read_by_their_parser(shop, accept, parse, content_type
 
 def test_commands_are_counted_by_kind_and_outcome(shop):
     for outcome in ("ok", "ok", "seats_unavailable"):
-        shop.observer.command_handled("HoldSeats", outcome, 0.0, 0.00001)
-    shop.observer.command_handled("BookSeats", "ok", 0.2, 0.00003)
+        shop.observer.command_meter("HoldSeats").handled(outcome, 0.0, 0.00001)
+    shop.observer.command_meter("BookSeats").handled("ok", 0.2, 0.00003)
     assert shop.value("frontrow_commands_total", kind="HoldSeats", outcome="ok") == 2
     assert shop.value("frontrow_commands_total", kind="HoldSeats", outcome="seats_unavailable") == 1
     assert shop.value("frontrow_command_duration_seconds_count", kind="HoldSeats") == 3
     assert shop.value("frontrow_command_wait_seconds_count") == 4
     assert shop.value("frontrow_command_wait_seconds_sum") == pytest.approx(0.2)
+
+
+def test_commands_that_did_not_wait_count_like_all_others(shop):
+    meter = shop.observer.command_meter("HoldSeats")
+    for seconds in (0.000005, 0.00001, 0.7):
+        meter.succeeded(seconds)
+    meter.handled("ok", 0.2, 0.00001)
+    for _ in range(2):  # a second scrape changes nothing
+        assert shop.value("frontrow_commands_total", kind="HoldSeats", outcome="ok") == 4
+    assert shop.value("frontrow_command_duration_seconds_count", kind="HoldSeats") == 4
+    assert shop.value("frontrow_command_duration_seconds_bucket", kind="HoldSeats", le="5e-06") == 1
+    assert shop.value("frontrow_command_duration_seconds_bucket", kind="HoldSeats", le="1e-05") == 3
+    assert shop.value("frontrow_command_duration_seconds_sum", kind="HoldSeats") == pytest.approx(0.700025)
+    assert shop.value("frontrow_command_wait_seconds_count") == 4
+    assert shop.value("frontrow_command_wait_seconds_bucket", le="5e-05") == 3
+    assert shop.value("frontrow_command_wait_seconds_sum") == pytest.approx(0.2)
+
+
+def test_requests_are_counted_by_route_method_and_status(shop):
+    get, post = shop.observer.http_route("/a", "GET"), shop.observer.http_route("/a", "POST")
+    get.finished(200, 0.001)
+    get.finished(200, 0.02)
+    post.finished(200, 0.02)
+    post.finished(409, 0.02)
+    shop.observer.request_finished("/a", "GET", 200, 0.02)
+    for _ in range(2):  # a second scrape changes nothing
+        count = "frontrow_http_requests_total"
+        assert shop.value(count, route="/a", method="GET", status="200") == 3
+        assert shop.value(count, route="/a", method="POST", status="200") == 1
+        assert shop.value(count, route="/a", method="POST", status="409") == 1
+    assert shop.value("frontrow_http_request_duration_seconds_count", route="/a", status="200") == 4
+    assert (
+        shop.value("frontrow_http_request_duration_seconds_bucket", route="/a", status="200", le="0.001") == 1
+    )
 
 
 def test_buckets_are_cumulative_and_include_their_bound(shop):
