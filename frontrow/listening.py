@@ -1,11 +1,13 @@
-"""Opens the listening sockets: the server's port and the extra ports of its settings."""
+"""Opens the listening sockets of a server on all the ports of its settings."""
 
 import errno
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import NamedTuple
 
 from frontrow.permissions import user_name
+from frontrow.settings import Settings
 
 GUIDES_PORTS = (8001, 3000)
 """Ports that the guides' sample clients expect. They are opened only if the settings name them."""
@@ -23,31 +25,52 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def listening_sockets(host: str, ports: Sequence[int]) -> list[socket.socket]:
-    """Open listening sockets for all ports, or for none if one fails.
+class Listening(NamedTuple):
+    """The listening sockets of one server.
+
+    Attributes:
+        public: sockets of the port and the extra ports.
+        proxied: sockets on which trusted proxies speak the PROXY protocol.
+        metrics: sockets that serve the metrics only.
+    """
+
+    public: list[socket.socket]
+    proxied: list[socket.socket]
+    metrics: list[socket.socket]
+
+
+def listen(settings: Settings) -> Listening:
+    """Open all listening sockets, or none if one fails.
 
     Args:
-        host: a name or an address; each of its addresses gets a socket per port.
-        ports: the ports; 0 picks a free one.
+        settings: hosts and ports. Each address of a host gets a socket per port; port 0 picks a free one.
 
     Raises:
         AddressUnusable: an address is in use, or this process may not use it.
     """
     with ExitStack() as opened:
-        sockets = []
-        for port in ports:
-            try:
-                for listening in _bound(host, port):
-                    sockets.append(opened.enter_context(listening))
-            except OSError as exc:
-                # The standard library appends the address in parentheses, which our message already contains.
-                reason = (exc.strerror or str(exc)).partition(" (while attempting")[0]
-                if isinstance(exc, PermissionError):
-                    reason += f" to the user {user_name()}"
-                raise AddressUnusable(
-                    f"Cannot listen on {authority(host, port)}: {reason}; choose another host or port"
-                ) from exc
+        listening = Listening(
+            _opened(opened, settings.host, (settings.port, *settings.extra_ports)),
+            _opened(opened, settings.host, settings.proxy_protocol_ports),
+            _opened(opened, settings.metrics_host, (settings.metrics_port,) if settings.metrics_port else ()),
+        )
         opened.pop_all()
+    return listening
+
+
+def _opened(opened: ExitStack, host: str, ports: Sequence[int]) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    for port in ports:
+        try:
+            sockets.extend(opened.enter_context(listening) for listening in _bound(host, port))
+        except OSError as exc:
+            # The standard library appends the address in parentheses, which our message already contains.
+            reason = (exc.strerror or str(exc)).partition(" (while attempting")[0]
+            if isinstance(exc, PermissionError):
+                reason += f" to the user {user_name()}"
+            raise AddressUnusable(
+                f"Cannot listen on {authority(host, port)}: {reason}; choose another host or port"
+            ) from exc
     return sockets
 
 

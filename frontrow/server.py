@@ -1,8 +1,10 @@
-"""The composition root: builds all that a server is made of, starts it, and takes it down in order.
+"""The composition root: builds the parts of a server, starts them, and stops them in order.
 
-Nothing connects, listens or reads the environment before `Server.start`. Going down means: accept no
-more, answer whatever waits, flush the journal (which answers the bookings on their way), let the last
-answers and mails leave, say goodbye to the sockets, close the database.
+Nothing connects, listens or reads the environment before `Server.start`. Stopping means: accept no more
+connections, answer every waiting command, flush the journal (which answers pending bookings), send the last
+answers and mails, close the WebSockets, close the database.
+
+A part that has many settings takes them as a group (`Settings.group`); others are given theirs by name.
 """
 
 import asyncio
@@ -42,7 +44,7 @@ from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring, take_all
 from frontrow.database import reading_connector
-from frontrow.listening import listening_sockets
+from frontrow.listening import listen
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import room_door_of, seconds_between_forgetting
@@ -77,41 +79,42 @@ _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
 
 class Server:
-    """One server process's parts, wired.
+    """The parts of one server process.
 
     Args:
         settings: valid settings.
-        database_url: the migrated database, without a pooler.
-        name: under which it owns screenings; the name of its session in PostgreSQL.
+        database_url: the migrated database, reached without a pooler.
+        name: owner of the screenings that this server takes, and its application_name in PostgreSQL.
     """
 
     def __init__(self, settings: Settings, database_url: str, name: ServerName | None = None) -> None:
         self._settings = settings
-        self._clock = SystemClock()
-        self._registry = CollectorRegistry()
-        self._observer = MetricsObserver(self._registry)
+
+        # The database
         self._connector = reading_connector(settings, database_url)
         self._direct = Connector(database_url)
         owner = str(name or ServerName.own())
         self._hold_ids = IdBlocks(self._connector, "hold_ids")
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
+        self._idempotency = IdempotencyKeys(self._connector)
+        self._logins = Logins(self._connector, settings.token_max_life_seconds)
+        catalogue = Catalogue(self._connector)
+        store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
+
+        # The engine
+        self._clock = SystemClock()
+        self._registry = CollectorRegistry()
+        self._observer = MetricsObserver(self._registry)
+        self._feed = SeatFeed(self._clock, self._observer, tick_seconds=settings.socket_tick_ms / 1000)
         self._journal = PostgresJournal(
             self._direct, encode_reply, self._observer, limit=settings.journal_limit
         )
-        self._feed = SeatFeed(
-            self._clock,
-            self._observer,
-            tick_seconds=settings.socket_tick_ms / 1000,
-        )
-        socket_limits = settings.group(SocketLimits)
-        self._open_sockets = OpenSockets(socket_limits)
-        store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
         self._readiness = Readiness(
             self._connector,
             self._journal,
             store,
             lag_limit_seconds=settings.ready_lag_seconds,
-            # Well within the bound of the request, which would be answered without reasons beyond it.
+            # A probe that takes as long as its request may would be answered without reasons.
             wait_seconds=settings.ask_timeout_seconds / 2,
         )
         self._screenings = Screenings(
@@ -128,16 +131,14 @@ class Server:
             idle_seconds=settings.idle_seconds,
             change_memory=settings.resume_limit,
         )
-        self._idempotency = IdempotencyKeys(self._connector)
-        tickets, reservations = Tickets(self._connector), Reservations(self._connector)
-        catalogue = Catalogue(self._connector)
+
+        # Users and mail
+        self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
+        tokens = tokens_of(settings, self._revocations.is_revoked)
         codes = ticket_codes_of(settings)
         self._postman = postman_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
-        self._logins = Logins(self._connector, settings.token_max_life_seconds)
-        self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
-        tokens = tokens_of(settings, self._revocations.is_revoked)
         self._workers = Workers()
         accounts = Accounts(
             catalogue.users,
@@ -149,18 +150,21 @@ class Server:
             settings.group(AccountRules),
             self._clock.now,
         )
+
+        # The API
+        limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         watched = Attendance()
+        self._open_sockets = OpenSockets(socket_limits)
         self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
-        limits = settings.group(Limits)
         services = Services(
             version=__version__,
             screenings=self._screenings,
             box_office=BoxOffice(self._screenings, self._journal, PostgresLedger(self._connector)),
             journal=self._journal,
-            tickets=tickets,
-            reservations=reservations,
+            tickets=Tickets(self._connector),
+            reservations=Reservations(self._connector),
             idempotency=self._idempotency,
             tokens=tokens,
             attendance=watched,
@@ -207,6 +211,8 @@ class Server:
                 self._rooms,
             ),
         )
+
+        # Metrics, and the servers
         readings = Readings(
             mailbox_depth=lambda: self._screenings.mailbox_depth,
             active_screenings=lambda: self._screenings.active_count,
@@ -225,48 +231,45 @@ class Server:
         self.proxied_ports: tuple[int, ...] = ()
 
     async def start(self) -> None:
-        """Connect, and listen; `port` and `proxied_ports` then tell where.
+        """Connect to the database and listen; sets `port` and `proxied_ports`.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
             AddressUnusable: it cannot listen there.
         """
-        settings = self._settings
-        listening = listening_sockets(settings.host, (settings.port, *settings.extra_ports))
-        proxied = listening_sockets(settings.host, settings.proxy_protocol_ports)
-        self.port = listening[0].getsockname()[1]
-        if settings.metrics_port:
-            for_metrics = listening_sockets(settings.metrics_host, (settings.metrics_port,))
-            self._metrics_http.add_sockets(for_metrics)
-        self.proxied_ports = tuple(dict.fromkeys(one.getsockname()[1] for one in proxied))
+        listening = listen(self._settings)
+        self.port = listening.public[0].getsockname()[1]
+        self.proxied_ports = tuple(dict.fromkeys(one.getsockname()[1] for one in listening.proxied))
+        self._metrics_http.add_sockets(listening.metrics)
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
         self._postman.start()
         self._confirmations.start()
-        sweep_seconds = self._settings.sweep_seconds
-        self._recurring.every(sweep_seconds, "release of lapsed holds", self._screenings.sweep)
-        self._recurring.every(_LOOK_SECONDS, "following the wall clock", self._follow_the_clock)
-        self._recurring.every(sweep_seconds, "passivation", self._screenings.passivate_idle)
-        self._recurring.every(
-            self._settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh
-        )
-        self._recurring.every(_FORGET_SECONDS, "forgetting of expired log-ins", self._logins.forget_expired)
-        self._recurring.every(_FORGET_SECONDS, "forgetting of revocations", self._revocations.forget_expired)
-        self._recurring.every(
-            seconds_between_forgetting(self._settings),
+        self._schedule()
+        self._http.add_sockets(listening.public)
+        self._http.add_sockets(listening.proxied, proxied=True)
+
+    def _schedule(self) -> None:
+        every, settings = self._recurring.every, self._settings
+        every(settings.sweep_seconds, "release of lapsed holds", self._screenings.sweep)
+        every(_LOOK_SECONDS, "following the wall clock", self._follow_the_clock)
+        every(settings.sweep_seconds, "passivation", self._screenings.passivate_idle)
+        every(settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh)
+        every(_FORGET_SECONDS, "forgetting of expired log-ins", self._logins.forget_expired)
+        every(_FORGET_SECONDS, "forgetting of revocations", self._revocations.forget_expired)
+        every(
+            seconds_between_forgetting(settings),
             "forgetting of free rooms",
             self._rooms.directory.forget_idle,
         )
-        self._recurring.every(0, "event loop lag", self._sample_lag)
-        self._recurring.every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
-        self._http.add_sockets(listening)
-        self._http.add_sockets(proxied, proxied=True)
+        every(0, "event loop lag", self._sample_lag)
+        every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
 
     async def stop(self) -> None:
-        """Go down in order; everything that was acknowledged is in the database afterwards.
+        """Stop in order; everything that was acknowledged is in the database afterwards.
 
-        A step that fails is logged, and the others are taken all the same.
+        A step that fails is logged, and the other steps are still taken.
         """
         await take_all(
             self._http.stop,
@@ -298,7 +301,7 @@ class Server:
 
     async def _follow_the_clock(self) -> None:
         if self._clock.step_seconds:
-            # Stored holds that are not in memory would otherwise lapse too early or too late.
+            # Holds that are not in memory would otherwise lapse too early or too late.
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._screenings.load_lapsing()

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 import uvloop
 
@@ -20,7 +21,7 @@ from frontrow.database import database_of, require_own_sessions
 from frontrow.demo import describe, guide_ports_hint, kept_passwords, prepare_demo
 from frontrow.descriptors import allow_descriptors
 from frontrow.life_log import LifeLog
-from frontrow.listening import authority, listening_sockets
+from frontrow.listening import authority, listen
 from frontrow.server import Server
 from frontrow.settings import Settings
 from frontrow.signing import tokens_of
@@ -155,14 +156,9 @@ async def _take_lock(
         if not standby:
             raise
         # Check now that the server could listen later, but do not listen yet: proxies can safely send any
-        # request
-        # to the other server when a connection is refused.
-        ports = (settings.port, *settings.extra_ports, *settings.proxy_protocol_ports)
-        listening = listening_sockets(settings.host, ports)
-        if settings.metrics_port:
-            listening += listening_sockets(settings.metrics_host, (settings.metrics_port,))
-        for one in listening:
-            one.close()
+        # request to the other server when a connection is refused.
+        for listening in chain(*listen(settings)):
+            listening.close()
         announce(f"standing by; {exc.now}")
         log.info("standing by; %s", exc.now)
         free = asyncio.create_task(lock.wait())

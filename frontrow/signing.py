@@ -25,6 +25,9 @@ from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
 SEAL_KEY_FILE = "personal-data-key"
+KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
+"""Files in the data directory that hold the secrets that no setting gives."""
+
 _SECRET_BYTES = 48
 
 
@@ -40,7 +43,7 @@ def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never
         UnusableKey: the stored secret is damaged.
     """
     return Tokens(
-        settings.jwt_public_key or settings.jwt_secret or _kept_secret(settings.data_dir),
+        settings.jwt_public_key or _secret(settings.jwt_secret, settings.data_dir / KEY_FILE),
         old_keys=settings.jwt_old_secrets,
         algorithm=settings.jwt_algorithm,
         issuer=settings.jwt_issuer or None,
@@ -59,7 +62,7 @@ def ticket_codes_of(settings: Settings) -> TicketCodes:
     Raises:
         OSError: the generated secret cannot be read or written.
     """
-    secrets = (settings.jwt_secret or _kept_secret(settings.data_dir), *settings.jwt_old_secrets)
+    secrets = (_secret(settings.jwt_secret, settings.data_dir / KEY_FILE), *settings.jwt_old_secrets)
     seed, *old_seeds = [_derived(secret, b"frontrow ticket codes 1", 32) for secret in secrets]
     return TicketCodes(seed, old_seeds)
 
@@ -73,7 +76,7 @@ def seal_of(settings: Settings) -> Seal:
     Raises:
         OSError: the generated key cannot be read or written.
     """
-    secret = settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE)
+    secret = _secret(settings.personal_data_key, settings.data_dir / SEAL_KEY_FILE)
     secrets = (secret, *settings.personal_data_old_keys)
     key, *old_keys = [_derived(secret, b"frontrow personal data 1", KEY_BYTES) for secret in secrets]
     return Seal(key, old_keys)
@@ -93,10 +96,6 @@ class Secrets(NamedTuple):
     personal_data_old_keys: tuple[str, ...]
 
 
-KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
-"""Files in the data directory that hold the secrets that no setting gives."""
-
-
 def secrets_of(settings: Settings) -> Secrets:
     """Return the secrets in use.
 
@@ -104,9 +103,9 @@ def secrets_of(settings: Settings) -> Secrets:
         OSError: a generated secret cannot be read or written.
     """
     return Secrets(
-        settings.jwt_secret or _kept_secret(settings.data_dir),
+        _secret(settings.jwt_secret, settings.data_dir / KEY_FILE),
         settings.jwt_old_secrets,
-        settings.personal_data_key or _kept_secret(settings.data_dir, SEAL_KEY_FILE),
+        _secret(settings.personal_data_key, settings.data_dir / SEAL_KEY_FILE),
         settings.personal_data_old_keys,
     )
 
@@ -131,9 +130,10 @@ def _derived(secret: str, purpose: bytes, length: int) -> bytes:
     return HKDF(SHA256(), length=length, salt=None, info=purpose).derive(secret.encode())
 
 
-def _kept_secret(data_dir: Path, name: str = KEY_FILE) -> str:
-    kept = data_dir / name
+def _secret(given: str, kept: Path) -> str:
+    if given:
+        return given
     if not kept.exists():
         with suppress(FileExistsError):
-            keep_secret(data_dir, name, secrets.token_urlsafe(_SECRET_BYTES))
+            keep_secret(kept.parent, kept.name, secrets.token_urlsafe(_SECRET_BYTES))
     return kept.read_text()
