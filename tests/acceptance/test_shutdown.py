@@ -120,7 +120,7 @@ async def test_everything_acknowledged_survives_and_everybody_is_told(
 async def test_a_new_server_is_told_that_the_directory_is_taken(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         rival = ServerProcess(data_directory)
-        with pytest.raises(AssertionError, match=f"in use by a server .process {server.pid}."):
+        with pytest.raises(AssertionError, match=f"in use by another server .process {server.pid}."):
             await rival.start()
         async with aiohttp.ClientSession(server.url) as session, session.get("/readyz") as ready:
             assert ready.status == 200
