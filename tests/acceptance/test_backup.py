@@ -109,7 +109,7 @@ async def test_restored_into_an_empty_folder(data_directory: Path, tmp_path: Pat
         assert os.listdir(tmp_path) == [file.name]
 
         beside = await frontrow("restore", file, "--data-dir", data_directory)
-        assert beside.code == 1 and "is in use by a server" in beside.said
+        assert beside.code == 1 and "is in use by another server" in beside.said
 
     with temporary_data_directory() as folder:
         restored = await frontrow("restore", file, "--data-dir", folder)
