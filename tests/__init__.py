@@ -1,1 +1,1 @@
-"""The tests: one folder per package, and suites that go through the public door."""
+"""The tests: one folder per package, and suites that only use the public API."""

@@ -1,4 +1,4 @@
-"""Guests of the public door, and events for them, over HTTP."""
+"""Guests of the public API, and events for them, over HTTP."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,12 +26,12 @@ BOB = {
 
 
 def days_ahead(days: float) -> str:
-    """A moment from now, as the API takes it."""
+    """Return a time some days from now, in the API's format."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat()
 
 
 def refusal(response: Response) -> tuple[int, str]:
-    """Status and code of a refusal in the envelope."""
+    """Return status and code of an error in the envelope."""
     body = response.json
     assert body["success"] is False, body
     assert isinstance(body["message"], str)
@@ -40,26 +40,26 @@ def refusal(response: Response) -> tuple[int, str]:
 
 
 def data(response: Response) -> Any:
-    """What a successful answer in the envelope holds."""
+    """Return the data of a successful response in the envelope."""
     assert response.status in (200, 201), response.body
     assert response.json["success"] is True
     return response.json["data"]
 
 
 async def make_event(house: House, **details: Any) -> str:
-    """An event next month. Returns its id."""
+    """Create an event next month. Returns its id."""
     body = {"title": "Night of the Brass Bands", "venue": "Harbour Hall", "startDate": days_ahead(30)}
     return data(await house.admin.send("POST", "/api/admin/events", {**body, **details}))["id"]
 
 
 async def make_type(house: House, event_id: str, name: str = "Standing", **details: Any) -> str:
-    """A ticket type of an event. Returns its id."""
+    """Create a ticket type of an event. Returns its id."""
     body = {"eventId": event_id, "name": name, "price": 25.5, "capacity": 20, **details}
     return data(await house.admin.send("POST", "/api/admin/ticket-types", body))["id"]
 
 
 class Guest(Caller):
-    """Somebody with a session, and perhaps a token."""
+    """A caller with a session, and possibly a token."""
 
     def __init__(self, house: House, session_id: str | None, token: str | None = None) -> None:
         super().__init__(house.base_url, token)
@@ -107,5 +107,5 @@ class Guest(Caller):
         return await self.send("POST", f"{RESERVATIONS}/{reservation}/purchase", body, key=key)
 
     async def left(self, ticket_type: str) -> dict[str, int]:
-        """How many there are, by what has become of them."""
+        """Return the numbers of tickets by state."""
         return data(await self.send("GET", f"{PUBLIC}/availability/{ticket_type}"))

@@ -1,8 +1,7 @@
-"""What every test shares: the event loop under pytest-tornado's `gen_test`, and that ports are free ones.
+"""Fixtures for all tests: the event loop of pytest-tornado's `gen_test`, and a check of ports.
 
-The plugin's own `io_loop` fixture calls Tornado methods that are deprecated since 6.2 and leaves the
-loop's tasks and threads behind; this one replaces it by name, so `http_server` and `http_client` of
-the plugin stand on it as well.
+The plugin's own `io_loop` fixture calls Tornado methods that are deprecated since 6.2 and leaves tasks and
+threads behind. This one replaces it by name, so the plugin's `http_server` and `http_client` use it as well.
 """
 
 import asyncio
@@ -17,7 +16,7 @@ from tornado.ioloop import IOLoop
 
 pytest_plugins = ["tests.database", "tests.acceptance.figures_summary"]
 
-# A busy machine takes longer than the 200 ms that Hypothesis allows an example.
+# On a busy machine an example takes longer than Hypothesis' deadline of 200 ms.
 hypothesis.settings.register_profile("frontrow", deadline=None)
 hypothesis.settings.load_profile("frontrow")
 
@@ -25,12 +24,12 @@ _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 class FixedPort(Exception):
-    """A test binds a port that the system has not chosen, so that it fails where that is taken."""
+    """A test binds a port that the operating system did not choose, so it fails if that port is in use."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def free_ports_only() -> Iterator[None]:
-    """Let no test bind a port below those that the system chooses from."""
+    """Reject binding ports below the range that the operating system chooses from."""
     try:
         first_free = int(_RANGE_OF_FREE_PORTS.read_text().split()[0])
     except FileNotFoundError:
@@ -48,12 +47,12 @@ def free_ports_only() -> Iterator[None]:
 
 @pytest.fixture
 def io_loop(request: pytest.FixtureRequest) -> Iterator[IOLoop]:
-    """A fresh event loop, current for the test; at the end its tasks are cancelled and it is closed.
+    """A new event loop, current during the test; afterwards its tasks are cancelled and it is closed.
 
-    A test may choose what makes it, as a parameter (`tests.http.stage.on_both_loops`).
+    A test may choose the loop factory as a parameter (`tests.http.stage.on_both_loops`).
     """
     with asyncio.Runner(loop_factory=getattr(request, "param", None)) as runner:
-        # A runner does this itself only for loops of its own making.
+        # A runner only does this itself for loops that it creates.
         asyncio.set_event_loop(runner.get_loop())
         yield IOLoop.current()
     asyncio.set_event_loop(None)

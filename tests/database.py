@@ -1,4 +1,4 @@
-"""Real databases for tests: one embedded cluster per run, and a fresh migrated database per test."""
+"""Real databases for tests: one embedded cluster per run, and a new migrated database per test."""
 
 import itertools
 import os
@@ -21,14 +21,14 @@ from tests.debian import library_path, postgres_programs
 _numbers = itertools.count(1)
 
 CLUSTER = "FRONTROW_TEST_CLUSTER"
-"""Set to "debian", it makes tests run on Debian's PostgreSQL rather than on the embedded one."""
+"""If "debian", tests run with Debian's PostgreSQL instead of the embedded one."""
 
 
 class DebianPostgres(EmbeddedPostgres):
-    """A cluster of Debian's PostgreSQL, an older version than the embedded one.
+    """A cluster of Debian's PostgreSQL, which is older than the embedded one.
 
     Args:
-        data_directory: as of the embedded one.
+        data_directory: as for the embedded one.
     """
 
     LOCALE_PROVIDER = ()  # the built-in provider came with PostgreSQL 17
@@ -49,8 +49,8 @@ class DebianPostgres(EmbeddedPostgres):
 def temporary_data_directory() -> Iterator[Path]:
     """A directory for an embedded PostgreSQL.
 
-    Not below pytest's own: each run that begins takes all rights on the common parent from others
-    again, and where tests run as root PostgreSQL is one of these others.
+    It is not below pytest's own directory: every pytest run that starts removes other users' rights on the
+    common parent, and tests run by root run PostgreSQL as another user.
     """
     with tempfile.TemporaryDirectory(prefix="frontrow-test-") as path:
         yield Path(path)
@@ -65,11 +65,13 @@ def data_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL of this test run's own."""
+    """The PostgreSQL of this test run."""
     with temporary_data_directory() as path:
         embedded = DebianPostgres(path) if os.environ.get(CLUSTER) == "debian" else EmbeddedPostgres(path)
         embedded.start()
-        # Hundreds of databases are made and dropped here, each of which would wait for the disk. Tests kill
+        # Hundreds of databases are created and dropped, and each would wait for the disk. Tests kill
+        # processes of
+        # this server but never the machine, so its writes survive without fsync.
         # this server's processes, never the machine, so whatever it wrote is there, and whole, at once.
         for setting in ("fsync", "full_page_writes"):
             execute(embedded.url, f"ALTER SYSTEM SET {setting} = off")
@@ -79,12 +81,12 @@ def cluster() -> Iterator[EmbeddedPostgres]:
 
 
 def database_of(embedded: EmbeddedPostgres, name: str) -> str:
-    """The URL of another database in a cluster."""
+    """Return the URL of another database in a cluster."""
     return embedded.url.replace("@/postgres?", f"@/{name}?")
 
 
 def connect(database_url: str) -> connection:
-    """A plain blocking connection, each statement committed at once: the tests' own look at the tables."""
+    """A plain blocking connection in autocommit mode, for the tests' own queries."""
     plain = psycopg2.connect(database_url)
     plain.autocommit = True
     return plain
@@ -92,7 +94,7 @@ def connect(database_url: str) -> connection:
 
 @contextmanager
 def locked(database_url: str, statement: str, *parameters: object) -> Iterator[None]:
-    """A transaction of another session that stays open for the block.
+    """Keep a transaction of another session open for the block.
 
     Args:
         database_url: the database.
@@ -110,7 +112,7 @@ def locked(database_url: str, statement: str, *parameters: object) -> Iterator[N
 
 
 def execute(database_url: str, statement: str, *parameters: object) -> list[tuple]:
-    """Run one statement from outside and return its rows."""
+    """Run one statement outside the code under test and return its rows."""
     plain = connect(database_url)
     try:
         with plain.cursor() as cursor:
@@ -122,18 +124,18 @@ def execute(database_url: str, statement: str, *parameters: object) -> list[tupl
 
 @pytest.fixture(scope="session")
 def template_database(cluster: EmbeddedPostgres) -> str:
-    """Name of a migrated database that the databases of the tests are copied from."""
+    """Name of the migrated database that the tests' databases are copied from."""
     execute(cluster.url, "CREATE DATABASE template_for_tests")
     migrate(database_of(cluster, "template_for_tests"))
     return "template_for_tests"
 
 
 class DatabaseStock:
-    """Databases made ahead, and dropped behind, while tests run: making one takes longer than most tests.
+    """Creates databases in advance and drops them in the background, since that takes longer than most tests.
 
     Args:
-        embedded: where they are.
-        template: what they are copied from.
+        embedded: the cluster.
+        template: the database to copy.
     """
 
     READY = 4
@@ -145,27 +147,26 @@ class DatabaseStock:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="databases")
 
     def take(self) -> str:
-        """The name of a database that nobody has used."""
+        """Return the name of an unused database."""
         while len(self._ready) <= self.READY:
             self._ready.append(self._worker.submit(create_database, self._embedded, self._template))
         try:
             return self._ready.popleft().result()
         except psycopg2.OperationalError:
-            # It was being made when a test killed the server.
+            # A test killed the server while it was being created.
             return self.take()
 
     def give_back(self, name: str) -> None:
-        """Drop a database soon."""
+        """Drop a database in the background."""
         self._worker.submit(drop_database, self._embedded, name)
 
     def close(self) -> None:
-        """Make no more."""
+        """Stop creating databases."""
         self._worker.shutdown(cancel_futures=True)
 
 
 @pytest.fixture(scope="session")
 def stock(cluster: EmbeddedPostgres, template_database: str) -> Iterator[DatabaseStock]:
-    """Migrated databases."""
     databases = DatabaseStock(cluster, template_database)
     yield databases
     databases.close()
@@ -173,7 +174,7 @@ def stock(cluster: EmbeddedPostgres, template_database: str) -> Iterator[Databas
 
 @pytest.fixture
 def database_url(cluster: EmbeddedPostgres, stock: DatabaseStock) -> Iterator[str]:
-    """A migrated database without rows (but for the seat types)."""
+    """A migrated database without rows, except for the seat types."""
     name = stock.take()
     yield database_of(cluster, name)
     stock.give_back(name)
@@ -191,13 +192,13 @@ def create_database(embedded: EmbeddedPostgres, template: str) -> str:
     """Copy a database. Returns the name of the copy."""
     name = f"test_{next(_numbers)}"
     named = {"name": sql.Identifier(name), "template": sql.Identifier(template)}
-    # Copying files takes a third of the time that copying through the write-ahead log takes.
+    # Copying files takes a third of the time of copying through the write-ahead log.
     _administer(embedded, "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY", named)
     return name
 
 
 def drop_database(embedded: EmbeddedPostgres, name: str) -> None:
-    """Drop a database, whoever is still connected."""
+    """Drop a database, terminating its connections."""
     _administer(embedded, "DROP DATABASE {name} WITH (FORCE)", {"name": sql.Identifier(name)})
 
 

@@ -1,8 +1,8 @@
-"""Programs from Debian that tests run the server with: nginx, PgBouncer and Debian's own PostgreSQL.
+"""Debian programs that tests run the server with: nginx, PgBouncer and Debian's PostgreSQL.
 
-`python -m tests.debian` downloads their packages with apt, which checks them against Debian's signatures, and
-unpacks them into the virtual environment. That needs no root and changes nothing outside. Where there is no
-apt, install the programs by the means of the system; any of them may be named by its variable:
+`python -m tests.debian` downloads the packages with apt, which verifies Debian's signatures, and unpacks them
+into the virtual environment. This needs no root and changes nothing outside. On systems without apt, install
+the programs in the system's own way; variables can name them:
 
     FRONTROW_TEST_NGINX=/usr/local/sbin/nginx make test
 """
@@ -27,17 +27,17 @@ LD_LIBRARY_PATH={libraries} exec {program} "$@"
 
 
 class ProgramMissing(Exception):
-    """A program that a test needs is not on this machine."""
+    """A program that a test needs is not installed."""
 
 
 def program(name: str) -> Path:
-    """Path of an executable.
+    """Return the path of an executable.
 
     Args:
         name: `nginx` or `pgbouncer`.
 
     Raises:
-        ProgramMissing: it is not installed; the message says how to get it.
+        ProgramMissing: it is not installed; the message says how to install it.
     """
     variable = f"FRONTROW_TEST_{name.upper()}"
     if named := os.environ.get(variable):
@@ -45,11 +45,13 @@ def program(name: str) -> Path:
     folders = os.pathsep.join((str(_ROOT / "bin"), os.environ.get("PATH", ""), *_SYSTEM_FOLDERS))
     if found := shutil.which(name, path=folders):
         return Path(found)
-    raise ProgramMissing(f"{name} is missing: run `make programs`, or install it and name it in {variable}")
+    raise ProgramMissing(
+        f"{name} is missing: run `make programs`, or install it and set {variable} to its path"
+    )
 
 
 def postgres_programs() -> Path:
-    """The folder with `initdb`, `postgres` and `psql` of Debian's PostgreSQL, of the lowest version found.
+    """Return the directory with `initdb`, `postgres` and `psql` of the oldest Debian PostgreSQL found.
 
     Raises:
         ProgramMissing: there is none.
@@ -65,18 +67,18 @@ def postgres_programs() -> Path:
     ]
     if not folders:
         raise ProgramMissing(
-            f"Debian's PostgreSQL is missing: run `make programs`, or name its bin folder in {variable}"
+            f"Debian's PostgreSQL is missing: run `make programs`, or set {variable} to its bin directory"
         )
     return min(folders, key=lambda path: int(path.parent.name))
 
 
 def library_path() -> str:
-    """`LD_LIBRARY_PATH` for PostgreSQL's programs; empty if the system has the libraries."""
+    """Return `LD_LIBRARY_PATH` for PostgreSQL's programs; empty if the system has the libraries."""
     return os.pathsep.join(str(path) for path in (_ROOT / "root").glob("usr/lib/*-linux-gnu"))
 
 
 def install() -> None:
-    """Put the programs into the virtual environment, except where they are already installed or named.
+    """Install the programs into the virtual environment, except those already installed or named.
 
     Raises:
         subprocess.CalledProcessError: apt could not download or unpack a package.
@@ -94,10 +96,10 @@ def install() -> None:
 
 
 class _Apt:
-    """apt with lists and packages in a folder of its own; what the system has installed counts as installed.
+    """apt with its own directory for lists and packages; the system's packages count as installed.
 
     Args:
-        folder: where they are kept.
+        folder: the directory.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -111,11 +113,11 @@ class _Apt:
         self._apt("apt-get", "-qq", "update")
 
     def names(self, prefix: str) -> list[str]:
-        """Names of the packages that begin with `prefix`."""
+        """Return the names of packages that begin with `prefix`."""
         return self._apt("apt-cache", "pkgnames", prefix).split()
 
     def download(self, *packages: str) -> list[Path]:
-        """Fetch packages and whatever they need that is not installed."""
+        """Download packages and their dependencies that are not installed."""
         self._apt("apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", "install", *packages)
         return sorted((self._folder / "cache" / "archives").glob("*.deb"))
 
@@ -137,7 +139,7 @@ def _lowest_postgres(apt: _Apt) -> str:
 
 
 def _wrap(unpacked: Path) -> None:
-    """Write a starter for each program that finds the libraries unpacked beside it."""
+    """Write a wrapper for each program that makes it find the unpacked libraries."""
     libraries = os.pathsep.join(
         str(_ROOT / path.relative_to(unpacked)) for path in unpacked.glob("root/usr/lib/*-linux-gnu")
     )

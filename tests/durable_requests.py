@@ -1,6 +1,6 @@
-"""One request for each durable operation, on things made for it, to be sent more than once.
+"""One request for each durable operation, with objects created for it, to be sent more than once.
 
-"Durable" is what the declarations say. The server may be in this process or another.
+The endpoints' declarations say which operations are durable. The server may be in this process or another.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ ANSWER_SECONDS = 30.0
 
 
 class Site(Protocol):
-    """A server, as `tests.house.House` is one."""
+    """A server, such as `tests.house.House`."""
 
     @property
     def base_url(self) -> str:
-        """Where it listens."""
+        """The server's URL."""
 
     @property
     def admin(self) -> Caller:
@@ -30,21 +30,21 @@ class Site(Protocol):
 
     @property
     def guest(self) -> Caller:
-        """Somebody without a token."""
+        """A caller without a token."""
 
     def user(self, user_id: int = BUYER) -> Caller:
-        """Somebody with a token."""
+        """Return a caller with a user's token."""
 
     def token(self, user_id: int) -> str:
-        """A user's token."""
+        """Return a user's token."""
 
 
 class DurableRequest(NamedTuple):
-    """A request that may be sent again.
+    """A request that may be repeated.
 
     Attributes:
-        caller: who sends it.
-        repeatable: whether it gets the same answer without a key too.
+        caller: the sender.
+        repeatable: whether repeating it without a key returns the same response.
     """
 
     caller: Caller
@@ -54,7 +54,7 @@ class DurableRequest(NamedTuple):
     repeatable: bool = True
 
     async def send(self, key: str | None = None) -> Response:
-        """Send it until it is answered for good, as clients should."""
+        """Send it until the response is final, as clients should."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
                 answer = await self.caller.send(self.method, self.path, self.body, key=key)
@@ -64,18 +64,18 @@ class DurableRequest(NamedTuple):
 
 
 def is_passing(answer: Response) -> bool:
-    """Whether the server says that the same request may succeed later."""
+    """Return whether the response says that the same request may succeed later."""
     if answer.status < 400:
         return False
     return bool(answer.json.get("error", answer.json)["retryable"])
 
 
 class Stage:
-    """A hall, an event and a movie, and what the requests need of them.
+    """A hall, an event, a movie, and whatever else the requests need.
 
     Args:
-        site: where everything is.
-        name: tells the things of one stage from those of another.
+        site: the server.
+        name: makes the names of one stage's objects unique.
     """
 
     def __init__(self, site: Site, name: str) -> None:
@@ -88,7 +88,7 @@ class Stage:
         self._seats: Iterator[int]
 
     async def build(self) -> None:
-        """Make it all."""
+        """Create the objects."""
         site: Any = self.site
         self.cinema_id = (await make(site, "/api/v1/cinemas/", {"name": f"Odeon {self.name}"}))["id"]
         self.movie_id = (await make(site, "/api/v1/movies/", {"title": f"Low Water {self.name}"}))["id"]
@@ -99,18 +99,18 @@ class Stage:
         self.type_id = await make_type(site, self.event_id, capacity=50)
 
     def booking(self, **more: Any) -> dict[str, Any]:
-        """The body of a booking of a free seat."""
+        """Return the body of a booking of a free seat."""
         return {"screening_id": self.screening_id, "seat_ids": [next(self._seats)], **more}
 
     def filled(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """A body in which ".movie_id" stands for the stage's movie."""
+        """Return a body in which ".movie_id" is replaced by the id of the stage's movie."""
         return {key: getattr(self, value[1:]) if value[0] == "." else value for key, value in body.items()}
 
     def payment(self, use: str) -> str:
         return f"pi-{self.name}-{use}"
 
     async def ticket(self, *, pending: bool = False) -> int:
-        """A ticket of the buyer."""
+        """Buy a ticket; return its id."""
         booked = await self.buyer.send("POST", "/api/v1/tickets/book", self.booking(payment_pending=pending))
         assert booked.status == 201, booked.body
         return booked.json[0]["id"]
@@ -208,7 +208,7 @@ async def _delete_review(stage: Stage) -> DurableRequest:
 
 
 async def _author(stage: Stage, use: str) -> Caller:
-    """Somebody with an account."""
+    """Create a user with an account."""
     body = {"email": f"{use}-{stage.name}@home.example", "password": "correct horse battery"}
     made = await stage.site.guest.send("POST", "/api/v1/auth/register", body)
     assert made.status == 201, made.body
@@ -307,5 +307,5 @@ RECIPES: Mapping[str, Recipe] = {
 
 
 def durable_endpoints() -> list[Endpoint]:
-    """All operations whose answer waits for the database."""
+    """Return all operations whose response waits for the database."""
     return [endpoint for resource in RESOURCES for endpoint in resource.endpoints if endpoint.durable]

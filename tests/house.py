@@ -1,4 +1,4 @@
-"""A whole server in this process, on a free port, over a real database of its own."""
+"""A complete server in this process, on a free port, with its own real database."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from tests.signing_keys import STRONG_SECRET
 
 
 class House:
-    """The server and those who call it.
+    """The server and its callers.
 
     Args:
         database_url: a migrated database.
         data_dir: an empty directory.
-        settings: by name, in place of the defaults.
+        settings: overrides of the defaults by name.
     """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         self.database_url = database_url
         self.data_dir = data_dir
-        # Passwords are hashed as fast as may be.
+        # Password hashing as cheap as possible.
         usual = {"jwt_secret": STRONG_SECRET, "password_memory_kib": 64, "password_passes": 1}
         self._settings = load_settings(**{**usual, "port": 0, "data_dir": data_dir, **settings})
         self.tokens = tokens_of(self._settings)
@@ -31,7 +31,7 @@ class House:
         await self.server.start()
 
     async def restart(self) -> None:
-        """Another server process's worth of memory, over the same database."""
+        """Replace the server by a new one on the same database, as a restart of the process would."""
         await self.server.stop()
         self.server = Server(self._settings, self.database_url)
         await self.server.start()
@@ -56,5 +56,5 @@ class House:
 
     @property
     def guest(self) -> Caller:
-        """Somebody without a token."""
+        """A caller without a token."""
         return Caller(self.base_url)

@@ -1,8 +1,8 @@
-"""Which HTTP layer the tests' servers stand on: `FRONTROW_HTTP_LAYER=tornado make test` tries the other."""
+"""The HTTP layer of the tests' servers; `FRONTROW_HTTP_LAYER=tornado make test` uses the other one."""
 
 from frontrow.settings import load_settings
 
 
 def http_layer() -> str:
-    """The layer that this process's environment asks for."""
+    """Return the layer that the environment of this process names."""
     return load_settings().http_layer

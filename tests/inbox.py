@@ -1,4 +1,4 @@
-"""A real SMTP server that keeps what arrives."""
+"""A real SMTP server that keeps the mails it receives."""
 
 import asyncio
 from email import message_from_bytes, policy
@@ -11,9 +11,9 @@ class Inbox:
     """An SMTP server in this process.
 
     Attributes:
-        answers: are given first, in place of taking the mail.
-        recipients: of the last mail that was taken.
-        international: whether addresses in other scripts are taken (RFC 6531).
+        answers: replies to send, one per mail, before mails are accepted.
+        recipients: of the last accepted mail.
+        international: whether to accept addresses in other scripts (RFC 6531).
     """
 
     def __init__(self) -> None:
@@ -36,16 +36,16 @@ class Inbox:
 
     @property
     def empty(self) -> bool:
-        """Whether every mail that arrived has been looked at."""
+        """Whether all received mails have been read."""
         return self._arrived.empty()
 
     async def next_mail(self) -> EmailMessage:
-        """The next mail, within five seconds."""
+        """Return the next mail; waits up to five seconds."""
         async with asyncio.timeout(5):
             return await self._arrived.get()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """What aiosmtpd calls for every mail."""
+        """Called by aiosmtpd for every mail."""
         if self.answers:
             return self.answers.pop(0)
         assert isinstance(envelope.content, bytes)

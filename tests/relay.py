@@ -1,6 +1,6 @@
-"""A TCP relay on loopback, for tests that have the network break between two programs.
+"""A TCP relay on loopback, for tests in which the network between two programs fails.
 
-By itself it passes everything on. Subclasses decide where it leads, and what becomes of what passes.
+The base class forwards everything. Subclasses choose the destination and what happens to the bytes.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ _CHUNK_BYTES = 1 << 20
 
 
 class Circuit(NamedTuple):
-    """One connection through the relay: its two ends."""
+    """The two ends of a connection through the relay."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
 
 
 class Relay(ABC):
-    """Listens on a port of its own.
+    """Listens on a free port.
 
     Attributes:
-        admitting: whether connections are taken; otherwise they are closed at once.
+        admitting: whether new connections are accepted; otherwise they are closed immediately.
     """
 
     def __init__(self) -> None:
@@ -47,20 +47,20 @@ class Relay(ABC):
         await asyncio.gather(*self._pipes, return_exceptions=True)
 
     def cut(self) -> None:
-        """Break every connection there is."""
+        """Break all connections."""
         for circuit in self._circuits:
             circuit.client.transport.abort()
             circuit.server.transport.abort()
 
     @abstractmethod
     async def connect(self) -> Stream:
-        """A connection to the server behind."""
+        """Connect to the server behind the relay."""
 
     def passes(self, circuit: Circuit, chunk: bytes, *, to_server: bool) -> bool:
-        """Do with a chunk what is to be done: pass it on, unless a subclass knows better.
+        """Forward a chunk; subclasses may do something else with it.
 
         Returns:
-            Whether the connection lives on.
+            Whether the connection stays open.
         """
         (circuit.server if to_server else circuit.client).write(chunk)
         return True

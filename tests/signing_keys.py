@@ -1,4 +1,4 @@
-"""Keys for tests of tokens, settings and signing: a secret that production takes, and key pairs."""
+"""Keys for tests of tokens, settings and signing: a secret that production accepts, and key pairs."""
 
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes

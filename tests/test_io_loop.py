@@ -1,4 +1,4 @@
-"""The event loop fixture carries both kinds of test: a bare coroutine, and a server on a real port."""
+"""The event loop fixture works for plain coroutines and for servers on real ports."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ async def test_a_server_answers_on_its_port(http_client: AsyncHTTPClient, base_u
 
 
 class TestLeftOverTask:
-    """A task that a test forgot is cancelled before the next test begins."""
+    """A task that a test has left running is cancelled before the next test."""
 
     forgotten: asyncio.Task[None]
 

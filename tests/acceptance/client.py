@@ -1,4 +1,4 @@
-"""A user's client over HTTP, as the two seat guides describe it, which may remain without an answer."""
+"""An HTTP client of one user, with the calls of the two seat guides. A request may remain unanswered."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,20 +10,20 @@ import orjson
 from tests.acceptance.server_process import ServerProcess
 
 ANSWER_SECONDS = 60.0
-"""How long a client waits. The server promises an answer long before, so this is only met by the dead."""
+"""Client-side timeout. The server answers much sooner, so this is only reached if it is dead or frozen."""
 
 
 class Unanswered(Exception):
-    """The connection failed, or no answer came: whether the request was carried out is not known."""
+    """The connection failed or no response came, so it is unknown whether the request was executed."""
 
 
 class Answer(NamedTuple):
-    """What the server said.
+    """A response.
 
     Attributes:
-        status: of HTTP.
-        document: the body, decoded; None where there is none.
-        headers: without regard to case.
+        status: HTTP status.
+        document: the decoded JSON body; None if there is none.
+        headers: case-insensitive.
     """
 
     status: int
@@ -32,15 +32,16 @@ class Answer(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        """The stable code of a refusal."""
+        """The stable code of an error response."""
         return self.document.get("code") if isinstance(self.document, dict) else None
 
 
 @asynccontextmanager
 async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections for any number of clients, kept alive between requests."""
+    """An aiohttp session for any number of clients, with keep-alive."""
     async with aiohttp.ClientSession(
-        # Shorter than the server keeps an idle connection, or a request may meet its end.
+        # Shorter than the server's keep-alive, so that requests do not meet a connection that is being
+        # closed.
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5.0),
         timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
         headers={"Content-Type": "application/json"},
@@ -49,13 +50,13 @@ async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Client:
-    """One user of a server, wherever it listens after its latest start.
+    """One user of a server; follows the server's address across restarts.
 
     Args:
-        server: whom to ask.
-        session: connections.
-        user_id: who asks.
-        admin: whether that is an administrator.
+        server: the server to send requests to.
+        session: the aiohttp session.
+        user_id: the user.
+        admin: whether the user is an administrator.
     """
 
     def __init__(
@@ -68,10 +69,10 @@ class Client:
         self._headers = {"Authorization": f"Bearer {server.token(user_id, admin=admin)}"}
 
     async def send(self, method: str, path: str, body: object = None, *, key: str | None = None) -> Answer:
-        """Make a request; `key` goes as Idempotency-Key.
+        """Send a request; `key` becomes the Idempotency-Key.
 
         Raises:
-            Unanswered: there was no whole answer.
+            Unanswered: there was no complete response.
         """
         payload = None if body is None else orjson.dumps(body)
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
@@ -85,49 +86,48 @@ class Client:
             raise Unanswered from error
 
     async def reserve(self, screening_id: int, seat_ids: Sequence[int]) -> Answer:
-        """Hold seats."""
         return await self._select("/api/v1/seat-reservations/reserve", screening_id, seat_ids)
 
     async def toggle(self, screening_id: int, seat_ids: Sequence[int]) -> Answer:
-        """Hold free seats, release one's own."""
+        """Hold free seats and release one's own."""
         return await self._select("/api/v1/seat-reservations/toggle", screening_id, seat_ids)
 
     async def release_all(self, screening_id: int) -> Answer:
-        """Give back one's holds."""
+        """Release all one's holds of a screening."""
         return await self.send("DELETE", f"/api/v1/seat-reservations/cancel/{screening_id}")
 
     async def book(self, screening_id: int, seat_ids: Sequence[int], payment_id: str) -> Answer:
-        """Buy seats that are free or one's own."""
+        """Buy seats that are free or held by this user."""
         return await self._select("/api/v1/tickets/book", screening_id, seat_ids, payment_id=payment_id)
 
     async def book_from_reservation(
         self, screening_id: int, seat_ids: Sequence[int], payment_id: str
     ) -> Answer:
-        """Buy seats that one holds."""
+        """Buy seats that this user holds."""
         path = "/api/v1/tickets/book-from-reservation"
         return await self._select(path, screening_id, seat_ids, payment_id=payment_id)
 
     async def availability(self, screening_id: int) -> list[dict[str, Any]]:
-        """All seats, as everybody sees them."""
+        """Return all seats as everybody sees them."""
         return await self._listed(f"/api/v1/seat-reservations/screening/{screening_id}/availability")
 
     async def own_availability(self, screening_id: int) -> list[dict[str, Any]]:
-        """All seats, as this user sees them."""
+        """Return all seats as this user sees them."""
         return await self._listed(f"/api/v1/seat-reservations/screening/{screening_id}/availability/me")
 
     async def clean_up(self) -> Answer:
-        """Release what has expired, now."""
+        """Release expired holds now."""
         return await self.send("POST", "/api/v1/seat-reservations/cleanup")
 
     async def metrics(self, name: str) -> dict[str, float]:
-        """The values of a metric, by their labels as the page writes them."""
+        """Return the values of a metric by their labels, in the format of the metrics page."""
         async with self._session.get(self.server.url + "/metrics") as answer:
             lines = (await answer.text()).splitlines()
         samples = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name))
         return {labels: float(value) for labels, value in samples if labels[:1] in ("", "{")}
 
     async def metric(self, name: str) -> float:
-        """The value of a metric that has no labels."""
+        """Return the value of a metric without labels."""
         return (await self.metrics(name))[""]
 
     async def _select(self, path: str, screening_id: int, seat_ids: Sequence[int], **more: object) -> Answer:

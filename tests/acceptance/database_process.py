@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL of a server under test, as something that dies, freezes and comes back."""
+"""Controls the embedded PostgreSQL of a server under test: kill, freeze, restart."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from persistence.embedded import EmbeddedPostgres
 
 GONE_SECONDS = 60.0
-"""How long its processes may take to end; they have been told, or killed."""
+"""Time limit for its processes to end after a signal."""
 
 _POLL_SECONDS = 0.02
 
@@ -19,7 +19,7 @@ class DatabaseProcess:
     """The PostgreSQL that runs in a data directory.
 
     Args:
-        data_directory: of the server that it belongs to.
+        data_directory: the data directory of the server.
     """
 
     def __init__(self, data_directory: Path) -> None:
@@ -27,35 +27,35 @@ class DatabaseProcess:
 
     @property
     def url(self) -> str:
-        """Where to connect to."""
+        """The URL to connect to."""
         return self._embedded.url
 
     @property
     def is_running(self) -> bool:
-        """Whether there is a postmaster."""
+        """Whether the postmaster is running."""
         return self._embedded.postmaster_pid is not None
 
     def kill(self) -> None:
-        """kill -9 of the postmaster first, so that it cannot recover, and then of all its children."""
+        """kill -9 the postmaster first, so that it cannot recover, and then all its children."""
         self._signal(signal.SIGKILL)
 
     def kill_postmaster(self) -> None:
-        """kill -9 of the postmaster alone: what its children are committing may still be committed."""
+        """kill -9 only the postmaster: its children may still commit."""
         os.kill(self._postmaster(), signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop every process of it; connections stay open and nothing answers."""
+        """Stop all processes; connections stay open and nothing answers."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume all processes."""
         self._signal(signal.SIGCONT)
 
     async def running(self, within_seconds: float) -> None:
-        """Return when there is a postmaster.
+        """Wait until a postmaster is running.
 
         Raises:
-            TimeoutError: there is none in time.
+            TimeoutError: none was running in time.
         """
         async with asyncio.timeout(within_seconds):
             while True:
@@ -64,9 +64,9 @@ class DatabaseProcess:
                 await asyncio.sleep(_POLL_SECONDS)
 
     def remove(self) -> None:
-        """End whatever runs, frozen or not, for good; blocking."""
+        """End all processes permanently, frozen or not. Blocking."""
         processes = self._processes()
-        # An immediate shutdown gives its shared memory back, which kill -9 would leave in the system.
+        # An immediate shutdown releases its shared memory, which kill -9 would leave behind.
         for steps in ((signal.SIGCONT, signal.SIGQUIT), (signal.SIGKILL,)):
             deadline = time.monotonic() + GONE_SECONDS
             for step in steps:
@@ -77,15 +77,15 @@ class DatabaseProcess:
                 time.sleep(_POLL_SECONDS)
             else:
                 return
-        raise AssertionError(f"processes {processes} do not die")
+        raise AssertionError(f"processes {processes} did not end")
 
     def _postmaster(self) -> int:
         pid = self._embedded.postmaster_pid
-        assert pid is not None, "the embedded PostgreSQL does not run"
+        assert pid is not None, "the embedded PostgreSQL is not running"
         return pid
 
     def _processes(self) -> list[int]:
-        """The postmaster, if there is one, and its children."""
+        """Return the pids of the postmaster, if there is one, and its children."""
         pid = self._embedded.postmaster_pid
         if pid is None:
             return []
@@ -104,7 +104,7 @@ def _send(number: signal.Signals, processes: list[int]) -> None:
 
 
 def _lives(pid: int) -> bool:
-    """Whether a process is there and is more than a zombie."""
+    """Return whether a process exists and is not a zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

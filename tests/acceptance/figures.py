@@ -1,17 +1,17 @@
-"""How much the acceptance tests do, and how they hand over what they have measured."""
+"""Repetition counts of the acceptance tests, and the type of the fixture that records measurements."""
 
 import os
 from collections.abc import Callable
 
 Figures = Callable[..., None]
-"""Notes figures by name; the fixture `figures` gives one to a test."""
+"""Records measurements by name; tests get one from the fixture `figures`."""
 
 
 def count_of(variable: str, default: int) -> int:
-    """How often to do something, unless FRONTROW_TEST_… says otherwise (docs/testing.md).
+    """Return a repetition count, which a FRONTROW_TEST_… variable can override (docs/testing.md).
 
     Args:
         variable: the rest of the variable's name.
-        default: what holds if it is not set.
+        default: used if the variable is not set.
     """
     return int(os.environ.get(f"FRONTROW_TEST_{variable}", default))

@@ -1,7 +1,7 @@
-"""What the acceptance tests measure is shown at the end of the run, whether or not they pass.
+"""Prints the measurements of the acceptance tests at the end of the run, whether or not they pass.
 
-A plugin that tests/conftest.py names. The process of pytest-xdist that writes the summary collects no tests,
-so it never loads a conftest.py of a folder below.
+This is a plugin named in tests/conftest.py, because the pytest-xdist process that writes the summary collects
+no tests and so never loads a conftest.py of a subfolder.
 """
 
 from collections.abc import Callable
@@ -11,12 +11,12 @@ import pytest
 from tests.acceptance.figures import Figures
 
 _FIGURE = "figure "
-"""Marks a figure among the properties of a report, which come from pytest-xdist's processes as well."""
+"""Marks measurements among a report's properties, which also come from pytest-xdist's worker processes."""
 
 
 @pytest.fixture
 def figures(record_property: Callable[[str, object], None]) -> Figures:
-    """Notes figures by name, for the summary and for reports."""
+    """Return a function that records measurements for the summary and for reports."""
 
     def note(**named: object) -> None:
         for name, value in named.items():
@@ -26,7 +26,6 @@ def figures(record_property: Callable[[str, object], None]) -> Figures:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show the figures."""
     lines = []
     for outcome in ("passed", "failed"):
         for report in terminalreporter.getreports(outcome):

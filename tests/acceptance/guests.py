@@ -1,7 +1,7 @@
-"""Guests of the public door who want what others want, and the one who counts what is left.
+"""Guests who compete for the same tickets of an event, and an onlooker who checks the totals.
 
-Each notes what the server has acknowledged. What remains without an answer because the server died is asked
-for again until the server says what became of it; a hold may have died with it, a ticket never.
+Each guest records what the server has acknowledged. A request that is unanswered because the server died is
+repeated until the server answers. A hold may be lost with the server, a ticket never.
 """
 
 import asyncio
@@ -18,22 +18,22 @@ from tests.acceptance.server_process import ServerProcess
 RESERVATIONS = "/api/public/reservations"
 RETRY_SECONDS = 0.1
 PATIENCE_SECONDS = (0.3, 1.5)
-"""How long a guest waits before looking again, from … to …"""
+"""Minimum and maximum pause before a guest tries again."""
 
 _ORDER_LIMIT = 3
 _TO_BE_EXPECTED = {"not_enough_tickets", "hold_limit_exceeded", "reservation_not_found"}
 
 
 class Fight:
-    """What all guests want, and what they have done.
+    """The state that all guests share.
 
     Args:
-        capacities: how many tickets of each type there are.
+        capacities: number of tickets by type.
 
     Attributes:
-        done: counts deeds.
-        under_way: set when every fourth ticket is bought.
-        over: set when none is left.
+        done: counts of actions.
+        under_way: set when a quarter of the tickets is sold.
+        over: set when all are sold.
     """
 
     def __init__(self, capacities: Mapping[str, int]) -> None:
@@ -44,10 +44,10 @@ class Fight:
         self._bought = 0
 
     async def look(self, client: Client, kind: str) -> Mapping[str, int] | None:
-        """See that all tickets of a type are accounted for; tells how many there are of which.
+        """Check that the tickets of a type add up; return their numbers by state.
 
         Raises:
-            Unanswered: the server is not there.
+            Unanswered: the server is down.
         """
         answer = await client.send("GET", f"/api/public/availability/{kind}")
         if answer.status == 503:
@@ -61,7 +61,7 @@ class Fight:
         return left
 
     def bought(self, quantity: int) -> None:
-        """Somebody has tickets."""
+        """Count sold tickets."""
         self.done["bought"] += 1
         self._bought += quantity
         if self._bought >= sum(self.capacities.values()) / 4:
@@ -72,10 +72,10 @@ class Guest(Client):
     """One guest with a session of their own, and an account to buy with.
 
     Args:
-        server: whom to ask.
-        session: connections.
-        user_id: whose tickets they will be.
-        fight: which they take part in.
+        server: the server to send requests to.
+        session: the aiohttp session.
+        user_id: the future owner of the tickets.
+        fight: the shared state.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Guest(Client):
         self._draw = random.Random(user_id)
 
     async def shop(self) -> None:
-        """Reserve, hesitate, and buy or not, until nothing is left."""
+        """Reserve, hesitate, then buy or release, until nothing is left."""
         await asyncio.sleep(self._draw.uniform(0, PATIENCE_SECONDS[1]))
         interrupted = False
         while not self._fight.over.is_set():
@@ -105,7 +105,7 @@ class Guest(Client):
             await asyncio.sleep(self._draw.uniform(*PATIENCE_SECONDS))
 
     async def _remembered(self) -> list[dict[str, Any]]:
-        """What the server still holds for this guest after an answer has not come."""
+        """Return what the server still holds for this guest after an unanswered request."""
         answer = await self.send("GET", f"{RESERVATIONS}?sessionId={self._session_id}")
         if answer.status != 200:
             raise Unanswered
@@ -114,7 +114,7 @@ class Guest(Client):
         return remembered
 
     async def _reserved(self) -> list[dict[str, Any]]:
-        """Reserve tickets of one type, or of both at once."""
+        """Reserve tickets of one type, or of both in one request."""
         capacities = self._fight.capacities
         types = self._draw.sample(sorted(capacities), self._draw.randint(1, len(capacities)))
         orders = [{"ticketTypeId": kind, "quantity": self._draw.randint(1, _ORDER_LIMIT)} for kind in types]
@@ -137,7 +137,7 @@ class Guest(Client):
             await self._buy(path, reservation["quantity"])
 
     async def _buy(self, path: str, quantity: int) -> None:
-        """Buy, and ask until it is known whether it was bought."""
+        """Buy, repeating the request until it is answered."""
         person = {
             "fullName": f"Guest {self.user_id}",
             "identityType": "passport",
@@ -172,7 +172,7 @@ class Guest(Client):
     def _refused(self, answer: Answer) -> list[dict[str, Any]]:
         if answer.status == 503:
             raise Unanswered
-        # A hold that was not written when the server died is not there any more.
+        # A hold that was not yet written when the server died is gone.
         assert answer.document["error"]["code"] in _TO_BE_EXPECTED, answer
         self._done["refused"] += 1
         return []
@@ -182,10 +182,10 @@ class Guest(Client):
 
 
 class Onlooker(Client):
-    """Somebody who asks again and again how many are left, and adds up."""
+    """A client that repeatedly asks how many tickets are left and checks the totals."""
 
     async def watch(self, fight: Fight) -> None:
-        """See that all tickets are accounted for at any moment, until all are sold."""
+        """Check the totals until everything is sold."""
         sold = dict.fromkeys(fight.capacities, 0)
         while sold != fight.capacities:
             for kind in fight.capacities:
@@ -196,6 +196,6 @@ class Onlooker(Client):
                 if left is None:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
-                assert left["sold"] >= sold[kind], "what was sold is not sold any more"
+                assert left["sold"] >= sold[kind], "a sold ticket became unsold"
                 sold[kind] = left["sold"]
         fight.over.set()

@@ -1,4 +1,4 @@
-"""What no honest client sends over a WebSocket, from a seed."""
+"""Random WebSocket bytes that no honest client sends, reproducible from a seed."""
 
 import json
 import random
@@ -27,12 +27,12 @@ _DEEPEST = 2000
 
 
 class Noise(NamedTuple):
-    """Bytes for the wire.
+    """Bytes to send.
 
     Attributes:
         wire: the bytes.
-        answered: whether a message or a close frame has to follow: it is a whole message, or illegal.
-        farewell: the code of a legal close frame in it.
+        answered: whether a message or a close frame must follow, since it is a complete message or illegal.
+        farewell: the close code, if it contains a legal close frame.
     """
 
     wire: bytes
@@ -41,10 +41,10 @@ class Noise(NamedTuple):
 
 
 class NoiseMaker:
-    """Makes noise.
+    """Generates noise.
 
     Args:
-        seed: the same noise for the same seed.
+        seed: the same seed generates the same noise.
     """
 
     def __init__(self, seed: int) -> None:
@@ -60,7 +60,6 @@ class NoiseMaker:
         )
 
     def next(self) -> Noise:
-        """Something else."""
         return self._draw.choice(self._kinds)()
 
     def _payload(self) -> bytes:
@@ -72,7 +71,7 @@ class NoiseMaker:
         return Noise(masked(Opcode.TEXT, self._payload()), answered=True)
 
     def _fragments(self) -> Noise:
-        """A whole message in pieces, with pings in between."""
+        """A complete message in fragments, with pings in between."""
         payload, wire, opcode = self._payload(), b"", Opcode.TEXT
         for _ in range(self._draw.randint(1, 5)):
             cut = self._draw.randint(0, len(payload))

@@ -1,8 +1,8 @@
-"""The buyers' side of the bargain: what each of them tried, what the server acknowledged, and the audit.
+"""Buyers who record what they request and what the server acknowledges, and an audit of the database.
 
-Buyers write down what they are about to ask for before they ask. Whatever remains without an answer is
-asked for again with the same payment until the server says what became of it. Then every purchase is either
-acknowledged or refused, and Postgres must agree with the buyers' own notes in both directions.
+Buyers record a request before they send it. An unanswered request is repeated with the same payment until the
+server answers. In the end every purchase is acknowledged or refused, and PostgreSQL must agree with the
+records in both directions.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ class Purchase:
     """One attempt to buy seats.
 
     Attributes:
-        ticket_ids: what the server acknowledged; None if it did not.
-        refusal: why the server refused; None if it did not.
+        ticket_ids: the tickets that the server acknowledged, or None.
+        refusal: the error code, or None.
     """
 
     client: Client
@@ -38,15 +38,15 @@ class Purchase:
 
     @property
     def settled(self) -> bool:
-        """Whether the buyer knows what became of it."""
+        """Whether the outcome is known."""
         return self.ticket_ids is not None or self.refusal is not None
 
     def hear(self, answer: Answer) -> None:
-        """Note what the server said; a 5xx settles nothing."""
+        """Record a response; a 5xx leaves the outcome open."""
         if answer.status == 201:
             ticket_ids = tuple(ticket["id"] for ticket in answer.document)
             assert [ticket["seat_id"] for ticket in answer.document] == list(self.seat_ids)
-            assert self.ticket_ids in (None, ticket_ids), "the same payment was answered with other tickets"
+            assert self.ticket_ids in (None, ticket_ids), "the same payment returned other tickets"
             self.ticket_ids = ticket_ids
         elif answer.status < 500:
             assert answer.status == 409, answer
@@ -56,13 +56,13 @@ class Purchase:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the buyers' notes and Postgres say of each other; every number should be 0.
+    """Differences between the buyers' records and PostgreSQL; every number should be 0.
 
     Attributes:
-        lost: acknowledged tickets that are not in Postgres as they were acknowledged.
-        unaccounted: tickets in Postgres that were acknowledged to nobody.
-        doubly_sold: seats that the notes or Postgres know as sold twice.
-        doubly_booked_payments: payments that have paid for more than one booking.
+        lost: acknowledged tickets that PostgreSQL does not have as acknowledged.
+        unaccounted: tickets in PostgreSQL that nobody was sent.
+        doubly_sold: seats sold twice according to the records or PostgreSQL.
+        doubly_booked_payments: payments that paid for more than one booking.
     """
 
     lost: int
@@ -75,10 +75,10 @@ CLEAN = Audit(0, 0, 0, 0)
 
 
 class PurchaseLog:
-    """The notes of all buyers.
+    """The records of all buyers.
 
     Args:
-        name: begins all payment ids, so that runs do not meet.
+        name: prefix of all payment ids, so that runs do not collide.
     """
 
     def __init__(self, name: str) -> None:
@@ -89,26 +89,26 @@ class PurchaseLog:
 
     @property
     def unsettled(self) -> list[Purchase]:
-        """What has no answer yet."""
+        """Purchases without a known outcome."""
         return [purchase for purchase in self.purchases if not purchase.settled]
 
     @property
     def acknowledged(self) -> list[Purchase]:
-        """What the server said it has sold."""
+        """Purchases that the server has acknowledged."""
         return [purchase for purchase in self.purchases if purchase.ticket_ids is not None]
 
     @property
     def success_share(self) -> float:
-        """Share of all requests that did what they should."""
+        """Share of all requests that succeeded."""
         return self.succeeded / max(self.operations, 1)
 
     async def buy(
         self, client: Client, screening: SeededScreening, seat_ids: Sequence[int], *, reserve_first: bool
     ) -> Answer:
-        """Buy seats, directly or from a reservation.
+        """Buy seats, directly or through a reservation.
 
         Raises:
-            Unanswered: of either request.
+            Unanswered: one of the requests got no response.
         """
         if reserve_first:
             held = self._count(await client.reserve(screening.id, seat_ids))
@@ -124,16 +124,16 @@ class PurchaseLog:
         return answer
 
     async def settle(self) -> None:
-        """Ask again for whatever is unsettled, each with its own payment, until all is settled.
+        """Repeat all open purchases with their payments until each has an outcome.
 
         Raises:
-            TimeoutError: something remains without an answer.
+            TimeoutError: some remain open.
         """
         async with asyncio.timeout(SETTLE_SECONDS):
             await asyncio.gather(*map(self._settle, self.unsettled))
 
     def audit(self, database_url: str) -> Audit:
-        """Compare the notes, all settled, with Postgres."""
+        """Compare the records, which must all be settled, with PostgreSQL."""
         assert not self.unsettled
         noted = {
             (
@@ -185,7 +185,7 @@ class PurchaseLog:
 async def shop(
     log: PurchaseLog, client: Client, halls: Sequence[SeededScreening], draw: random.Random
 ) -> None:
-    """Buy one to three random seats at a time, until a request remains without an answer."""
+    """Buy one to three random seats at a time until a request gets no response."""
     try:
         while True:
             hall = draw.choice(halls)
@@ -198,10 +198,10 @@ async def shop(
 
 
 async def send_home(crowd: Sequence[asyncio.Task[None]]) -> None:
-    """Interrupt whoever shops, in the middle of whatever is being asked.
+    """Cancel all buyers, possibly in the middle of a request.
 
     Raises:
-        AssertionError: one of them was answered as nobody should be.
+        AssertionError: one of them got an unexpected response.
     """
     for buyer in crowd:
         buyer.cancel()

@@ -1,4 +1,4 @@
-"""A WebSocket client that sends any bytes whatever, and reads what is answered: the opposite of a library."""
+"""A WebSocket client that can send arbitrary bytes, which libraries do not allow."""
 
 import asyncio
 import base64
@@ -15,8 +15,8 @@ class Received(NamedTuple):
     """A frame of the server.
 
     Attributes:
-        opcode: what it is; None where the connection has ended without a close frame.
-        payload: as it came.
+        opcode: None if the connection ended without a close frame.
+        payload: the raw payload.
     """
 
     opcode: Opcode | None
@@ -24,24 +24,19 @@ class Received(NamedTuple):
 
     @property
     def close_code(self) -> int | None:
-        """Of a close frame: its code, 1005 where it has none (RFC 6455, section 7.4.1)."""
+        """The code of a close frame, 1005 if it has none (RFC 6455, section 7.4.1)."""
         if self.opcode is not Opcode.CLOSE:
             return None
         return int.from_bytes(self.payload[:2], "big") if self.payload else 1005
 
 
 def masked(opcode: Opcode | int, payload: bytes, *, fin: bool = True) -> bytes:
-    """A frame as an honest client sends it."""
+    """Return a correctly masked frame."""
     return Frame(Opcode(opcode), payload, fin).serialize(mask=True, extensions=[])
 
 
 class RawSocket:
-    """One connection, upgraded.
-
-    Args:
-        reader: the connection.
-        writer: the connection.
-    """
+    """An upgraded connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -49,7 +44,7 @@ class RawSocket:
 
     @classmethod
     async def connected(cls, url: str) -> "RawSocket":
-        """Shake hands at an address, which is given as http://…"""
+        """Connect to a URL, which is given as http://…, and do the handshake."""
         parts = urlsplit(url)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
         key = base64.b64encode(os.urandom(16)).decode()
@@ -63,12 +58,11 @@ class RawSocket:
         return cls(reader, writer)
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
         if not self._writer.is_closing():
             self._writer.write(data)
 
     async def receive(self) -> Received:
-        """The next frame, pings apart: those are answered."""
+        """Return the next frame. Pings are answered and skipped."""
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 while (received := await self._frame()).opcode is Opcode.PING:
@@ -89,5 +83,5 @@ class RawSocket:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Be gone, without a word."""
+        """Abort the connection without a close frame."""
         self._writer.transport.abort()

@@ -1,4 +1,4 @@
-"""Requests of every operation of an OpenAPI document, with bodies and parameters of the right shape."""
+"""Generates a request of every operation of an OpenAPI document, with valid parameters and bodies."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ _FORMATS = {
 
 
 class SampleRequest(NamedTuple):
-    """A request that reaches its operation's handler, as far as its schemas can say.
+    """A request that its schemas accept, so that it reaches the handler.
 
     Attributes:
-        route: method and path as the document has them.
-        path: with its query.
+        route: method and path template of the document.
+        path: including the query.
         body: a JSON document, or None.
     """
 
@@ -32,11 +32,11 @@ class SampleRequest(NamedTuple):
 
 
 def sample_requests(document: Mapping[str, Any], path_id: int) -> Iterator[SampleRequest]:
-    """One request per operation.
+    """Yield one request per operation.
 
     Args:
         document: an OpenAPI document.
-        path_id: what the ids in paths are.
+        path_id: the value of ids in paths.
     """
     sampler = _Sampler(document)
     for template, operations in document["paths"].items():
@@ -75,7 +75,7 @@ class _Sampler:
         return schema
 
     def value(self, schema: Mapping[str, Any], beside: Mapping[str, Any] | None = None) -> Any:
-        """A value that the schema allows, of the fields that it requires."""
+        """Return a value that the schema allows, with only the required fields."""
         for source in (beside or {}, schema := self.resolved(schema)):
             if "example" in source:
                 return source["example"]

@@ -1,4 +1,4 @@
-"""Schemathesis as a process: tries a server by its OpenAPI document, operation by operation and by link."""
+"""Runs Schemathesis against a server, operation by operation and along the document's links."""
 
 import asyncio
 import sys
@@ -26,7 +26,7 @@ CHECKS = (
 CHECKS_OF_STORIES = (*CHECKS, "ensure_resource_availability", "use_after_free")
 
 FAREWELLS = ("log_out", "delete_account")
-"""After these, the caller's token is refused everywhere."""
+"""Operations after which the caller's token is rejected."""
 
 SETTINGS = """
 [phases.stateful]
@@ -34,7 +34,7 @@ max-steps = 20
 generation.mode = "positive"
 inference.algorithms = []
 """
-"""Stories follow the document's own links; links that are guessed lead to fewer good answers."""
+"""Stateful tests follow the document's own links; inferred links lead to fewer valid responses."""
 
 FEW_IDS = 20
 
@@ -42,12 +42,12 @@ _OUTPUT_LINES = 80
 
 
 class Schemathesis:
-    """A stranger with an account, who tries everything.
+    """Schemathesis with the token of one account.
 
     Args:
-        server: which is tried.
-        token: speaks for the account.
-        directory: for the stranger's own files.
+        server: the server under test.
+        token: the account's token.
+        directory: for Schemathesis' files.
     """
 
     def __init__(self, server: ServerProcess, token: str, directory: Path) -> None:
@@ -56,19 +56,19 @@ class Schemathesis:
         self._directory = directory
 
     async def try_operations(self, examples: int) -> None:
-        """Try each operation by itself, but for farewells."""
+        """Test each operation alone, except those that end the token's validity."""
         await self._try_alone(examples, _each("--exclude-operation-id", FAREWELLS))
 
     async def try_farewells(self, examples: int) -> None:
-        """Try only the operations that may end what the token is good for."""
+        """Test only the operations that may end the token's validity."""
         await self._try_alone(examples, _each("--include-operation-id", FAREWELLS))
 
     async def follow_links(self, document: Any, seconds: int) -> None:
-        """Make things, and do with them what the document's links lead to.
+        """Create resources and follow the document's links from them.
 
         Args:
-            document: the server's own.
-            seconds: for how long.
+            document: the server's OpenAPI document.
+            seconds: duration.
         """
         (self._directory / "openapi.json").write_bytes(orjson.dumps(narrowed(document)))
         await self._run(
@@ -84,7 +84,7 @@ class Schemathesis:
         )
 
     async def _run(self, *options: str) -> None:
-        """Run to the end, and see that nothing was found."""
+        """Run to the end, and fail if something was found."""
         (self._directory / "schemathesis.toml").write_text(SETTINGS)
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"),
@@ -105,9 +105,9 @@ class Schemathesis:
 
 
 def narrowed(node: Any) -> Any:
-    """A document with few ids, so that they often name something, and without idempotency keys.
+    """Return a document with few ids, so that they often exist, and without idempotency keys.
 
-    A repeated key is answered with what was created under it then, also if that has been deleted since.
+    A repeated key returns the stored response, even if the created resource has been deleted since.
     """
     if isinstance(node, dict):
         bounds = {"maximum": FEW_IDS} if node.get("maximum") == LARGEST_ID else {}

@@ -1,4 +1,4 @@
-"""What a client knows of a hall from WebSocket frames alone, through disconnects and resumption."""
+"""A seat map that is built from WebSocket frames only, across disconnects and resumption."""
 
 import asyncio
 from typing import Any, NamedTuple
@@ -21,13 +21,13 @@ class SeatSeen(NamedTuple):
 
 
 class SeatPicture:
-    """The seats of a screening, painted by frames.
+    """The seats of a screening according to the received frames.
 
     Attributes:
-        seats: by their ids.
-        epoch: ownership period of the last whole update.
-        seq: its place in that period.
-        snapshots: how many times all seats were sent anew.
+        seats: by id.
+        epoch: epoch of the last complete update.
+        seq: sequence number of that update.
+        snapshots: number of snapshots received.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class SeatPicture:
         self.snapshots = 0
 
     def take(self, frame: str | bytes) -> dict[str, Any]:
-        """Paint a frame, as the guides' `onmessage` does. Returns the message."""
+        """Apply a frame like the guides' `onmessage`. Returns the message."""
         message: dict[str, Any] = orjson.loads(frame)
         match message["type"]:
             case "seat_update":
@@ -57,16 +57,16 @@ class SeatPicture:
 
 
 class SeatWatcher:
-    """A socket that keeps a picture up to date.
+    """A socket that keeps a seat map up to date.
 
     Args:
-        server: whom to watch.
-        session: makes connections.
-        screening_id: what is watched.
-        user_id: who watches.
+        server: the server to connect to.
+        session: the aiohttp session.
+        screening_id: the screening.
+        user_id: the user.
 
     Attributes:
-        returns: how many times it came back after having been too slow.
+        returns: number of reconnections after the server found it too slow.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class SeatWatcher:
 
     @property
     def close_code(self) -> int | None:
-        """How the server closed the socket."""
+        """The code that the server closed the socket with."""
         assert self._socket is not None
         return self._socket.close_code
 
     async def connect(self) -> None:
-        """Come, or come back: all that was missed is asked for by the last position that is known."""
+        """Connect or reconnect, resuming from the last known position."""
         position = {"since": str(self.picture.seq), "epoch": str(self.picture.epoch)}
         async with asyncio.timeout(CONNECT_SECONDS):
             self._socket = await self._session.ws_connect(
@@ -100,7 +100,7 @@ class SeatWatcher:
         self._reading = asyncio.create_task(self._read(self._socket))
 
     async def stay(self) -> None:
-        """See that the socket is alive; come back to a server that found this client too slow.
+        """Check that the socket is open; reconnect if the server closed it for reading too slowly.
 
         Raises:
             AssertionError: the server closed the socket for another reason.
@@ -113,23 +113,22 @@ class SeatWatcher:
         await self.connect()
 
     async def disconnect(self) -> None:
-        """Go away."""
         assert self._socket is not None and self._reading is not None
         self._leaving = True
         await self._socket.close()
         await self._reading
 
     async def closed(self) -> None:
-        """Return when the server has closed the socket."""
+        """Wait until the server has closed the socket."""
         assert self._reading is not None
         async with asyncio.timeout(CATCH_UP_SECONDS):
             await self._reading
 
     async def shows(self, expected: dict[int, SeatSeen]) -> None:
-        """Wait until the picture is as expected.
+        """Wait until the seat map is as expected.
 
         Raises:
-            AssertionError: it does not become so.
+            AssertionError: it did not become so.
         """
         try:
             async with asyncio.timeout(CATCH_UP_SECONDS):
@@ -150,9 +149,9 @@ class SeatWatcher:
 
 
 def expected_picture(availability: list[dict[str, Any]]) -> dict[int, SeatSeen]:
-    """The picture that an answer of `availability/me` should equal.
+    """Convert a response of `availability/me` to the expected seat map.
 
-    The socket knows three statuses; whose a reserved seat is, is told by `is_mine` alone.
+    Sockets have three statuses; only `is_mine` says whose a reserved seat is.
     """
     return {
         entry["seat"]["id"]: SeatSeen(

@@ -1,8 +1,8 @@
-"""The server as its operator runs it: a process with a port, a data directory and settings.
+"""Runs the server as an operator does: a process with a port, a data directory and settings.
 
-Tests speak to it as strangers do, over HTTP, WebSockets, signals and the command line; only tokens are
-signed here, by the code of `frontrow token`, because a process per token would take half a second each.
-Nothing outlives the `async with` block: neither the server nor the PostgreSQL that a killed server leaves.
+Tests use it from outside, over HTTP, WebSockets, signals and the command line. Only tokens are issued in this
+process, with the code of `frontrow token`, because a process per token would take half a second. Nothing
+outlives the `async with` block, neither the server nor the PostgreSQL that a killed server leaves behind.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ STOP_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
 
 _ANNOUNCEMENT = "listening on "
-# The state of a socket in /proc/net/tcp.
+# Socket state LISTEN in /proc/net/tcp.
 _LISTENING = "0A"
 _READY_POLL_SECONDS = 0.02
 
@@ -40,8 +40,8 @@ class Exit(NamedTuple):
     """How the process ended.
 
     Attributes:
-        code: its exit status; the negative number of the signal that killed it.
-        seconds: from the signal to the end.
+        code: exit status, or the negative number of the signal that killed it.
+        seconds: time from the signal to the end.
     """
 
     code: int
@@ -49,7 +49,7 @@ class Exit(NamedTuple):
 
 
 class SeededScreening(NamedTuple):
-    """A screening that `frontrow seed` has made."""
+    """A screening that `frontrow seed` has created."""
 
     id: int
     room_id: int
@@ -58,17 +58,17 @@ class SeededScreening(NamedTuple):
 
     @property
     def seat_ids(self) -> range:
-        """All its seats."""
+        """The ids of all its seats."""
         return range(self.first_seat_id, self.last_seat_id + 1)
 
 
 class ServerProcess:
-    """A `frontrow serve` of its own.
+    """A `frontrow serve` process.
 
     Args:
-        data_directory: where it keeps its things; they survive its death and are found by the next start.
-        code_directory: a checkout of Frontrow to run in place of this one.
-        settings: by the names of `frontrow.settings.Settings`.
+        data_directory: its data directory, which survives restarts.
+        code_directory: another checkout of Frontrow to run instead of this one.
+        settings: by the field names of `frontrow.settings.Settings`.
     """
 
     def __init__(
@@ -95,23 +95,22 @@ class ServerProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None:
-            error.add_note(f"The server's last words:\n{self.last_words()}")
+            error.add_note(f"End of the server's log:\n{self.last_words()}")
         await self.remove()
 
     @property
     def pid(self) -> int:
-        """Process id of the running server."""
         return self._running().pid
 
     @property
     def resident_bytes(self) -> int:
-        """Memory of the running server."""
+        """Resident memory of the running server."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     @property
     def listening_ports(self) -> set[int]:
-        """The TCP ports on which the running server listens."""
+        """The TCP ports that the running server listens on."""
         inodes = set()
         for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
             with suppress(FileNotFoundError):
@@ -125,15 +124,15 @@ class ServerProcess:
         return ports
 
     async def start(self, *options: str) -> float:
-        """Start the server and wait until `/readyz` says 200.
+        """Start the server and wait until `/readyz` returns 200.
 
         Args:
-            options: more arguments of `frontrow serve`.
+            options: further arguments of `frontrow serve`.
 
         Returns:
-            How long that took, in seconds from the start of the process.
+            Seconds from the start of the process until then.
         """
-        assert self._process is None, "the server runs already"
+        assert self._process is None, "the server is already running"
         started = time.monotonic()
         with self._log_path.open("ab") as log:
             self._process = await self._launch("serve", "--port", "0", *options, stdout=PIPE, stderr=log)
@@ -143,36 +142,36 @@ class ServerProcess:
         return time.monotonic() - started
 
     async def stand_by(self) -> str:
-        """Start the server as a standby, and wait until it says who serves. Returns what it says."""
-        assert self._process is None, "the server runs already"
+        """Start the server as a standby; return its first line, which names the active server."""
+        assert self._process is None, "the server is already running"
         with self._log_path.open("ab") as log:
             self._process = await self._launch("serve", "--port", "0", "--standby", stdout=PIPE, stderr=log)
         async with asyncio.timeout(START_SECONDS):
             return await self._announced("standing by; ")
 
     async def ready(self) -> None:
-        """Return when a standby has taken over and `/readyz` says 200."""
+        """Wait until a standby has taken over and `/readyz` returns 200."""
         async with asyncio.timeout(START_SECONDS):
             self.url = await self._announced()
             await self._ready()
 
     async def ended(self) -> int:
-        """Wait until the server has ended by itself. Returns its exit status."""
+        """Wait until the server exits by itself. Returns its exit status."""
         process = self._running()
         await self._ended(process)
         assert process.returncode is not None
         return process.returncode
 
     def freeze(self) -> None:
-        """Stop the process where it is, its connections open."""
+        """Stop the process; its connections stay open."""
         self._running().send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the process."""
         self._running().send_signal(signal.SIGCONT)
 
     async def refusal(self, *arguments: object) -> str:
-        """Run a command of `frontrow` that has to fail with exit status 1; returns what it says."""
+        """Run a `frontrow` command that must fail with exit status 1. Returns its output."""
         process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=STDOUT)
         async with asyncio.timeout(COMMAND_SECONDS):
             said, _ = await process.communicate()
@@ -180,7 +179,7 @@ class ServerProcess:
         return said.decode()
 
     async def said(self, ending: str) -> str:
-        """The server's output after its address, up to a line that ends like this."""
+        """Return the server's output after its address, up to a line with this ending."""
         stdout = self._running().stdout
         assert stdout is not None
         lines: list[str] = []
@@ -192,13 +191,13 @@ class ServerProcess:
         return "\n".join(lines)
 
     async def kill(self) -> None:
-        """kill -9: no handler runs, nothing is flushed."""
+        """kill -9 the server: no handler runs, nothing is flushed."""
         process = self._running()
         process.kill()
         await self._ended(process)
 
     async def terminate(self) -> Exit:
-        """SIGTERM, as `docker stop` sends it, and wait for the end."""
+        """Send SIGTERM, like `docker stop`, and wait for the end."""
         process = self._running()
         signalled = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -207,20 +206,20 @@ class ServerProcess:
         return Exit(process.returncode, time.monotonic() - signalled)
 
     async def remove(self) -> None:
-        """End the server, if it runs, and its database for good."""
+        """End the server, if it is running, and its database permanently."""
         if self._process is not None:
             await self.kill()
         await asyncio.to_thread(self.database.remove)
 
     async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
-        """Make future screenings by `frontrow seed`, beside the server."""
+        """Create future screenings with `frontrow seed`, beside the server."""
         document = await self.command(
             *("seed", "--screenings", screenings, "--rows", rows, "--seats-per-row", seats_per_row)
         )
         return [SeededScreening(**screening) for screening in document["screenings"]]
 
     async def command(self, *arguments: object) -> Any:
-        """Run another command of `frontrow` beside the server; returns the JSON document that it prints."""
+        """Run another `frontrow` command beside the server; return the JSON document that it prints."""
         process = await self._launch(*map(str, arguments), stdout=PIPE, stderr=PIPE)
         try:
             async with asyncio.timeout(COMMAND_SECONDS):
@@ -233,15 +232,15 @@ class ServerProcess:
         return json.loads(document)
 
     def token(self, user_id: int, ttl_seconds: int = 3600, *, admin: bool = False) -> str:
-        """A token of the user, as `frontrow token` prints it."""
+        """Return a token of the user, like `frontrow token`."""
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
     def log(self) -> str:
-        """The server's log, which is its standard error."""
+        """Return the server's log, which is its standard error."""
         return self._log_path.read_text(errors="replace")
 
     def last_words(self) -> str:
-        """The end of the server's log, without what went well."""
+        """Return the end of the server's log, without uneventful lines."""
         lines = self.log().splitlines()
         return "\n".join([line for line in lines if '"level":"info"' not in line][-30:])
 
@@ -254,13 +253,13 @@ class ServerProcess:
         return self.data_directory / "server.log"
 
     def _running(self) -> Process:
-        assert self._process is not None, "the server does not run"
+        assert self._process is not None, "the server is not running"
         return self._process
 
     async def _launch(self, *arguments: str, **streams: object) -> Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "frontrow", *arguments, "--data-dir", str(self.data_directory)),
-            # `python -m` looks for modules in its working directory first.
+            # `python -m` searches its working directory first.
             cwd=self._code_directory,
             env=self._environment,
             stdin=DEVNULL,

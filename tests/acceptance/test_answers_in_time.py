@@ -1,7 +1,8 @@
 """While PostgreSQL is frozen, or every table is locked, every request of every route is answered in time.
 
-`FRONTROW_ASK_TIMEOUT_SECONDS` is the bound. It is a promise of the product and not a figure, so the margin
-here is wide: it is told from the time that PostgreSQL may work on a statement, which is set much longer.
+The time limit is `FRONTROW_ASK_TIMEOUT_SECONDS`. Unlike measurements this is a guarantee, so it is asserted,
+but with a wide margin: it only has to be distinguishable from the statement timeout, which is set much
+longer.
 """
 
 import asyncio
@@ -28,7 +29,7 @@ RECOVERED_SECONDS = 120.0
 POOL_SIZE = 4
 
 NOBODY = 9_000_000
-"""A user and an id that nothing else has, for what goes on when the database is back."""
+"""A user and an id that nothing else uses, for requests that continue when the database is back."""
 
 ALL_TABLES = (
     "SELECT string_agg(format('%I', tablename), ', ') FROM pg_tables WHERE schemaname = 'public' "
@@ -74,7 +75,7 @@ async def answered(session: aiohttp.ClientSession, request: SampleRequest, token
 
 
 async def heard(session: aiohttp.ClientSession, path: str, *messages: dict[str, Any]) -> Outcome:
-    """How long it takes until a new socket is let in or closed, and has an answer to its last message."""
+    """Return how long it takes until a new socket is admitted or closed and its last message is answered."""
     asked = time.monotonic()
     async with session.ws_connect(path) as socket:
         for message in messages:
@@ -124,7 +125,7 @@ async def test_every_request_is_answered_in_time(data_directory: Path, figures: 
             (ready,) = await asyncio.gather(
                 answered(session, SampleRequest("readiness", "GET", "/readyz", None), token)
             )
-        # /healthz waits for nothing, so whatever it takes is the machine's doing.
+        # /healthz depends on nothing, so its time shows how busy the machine is.
         busy_seconds = max(outcome.seconds for outcome in outcomes if outcome.route == "GET /healthz")
         late = [outcome for outcome in (*outcomes, ready) if outcome.seconds - busy_seconds > LATEST_SECONDS]
         told_to_wait = [outcome for outcome in outcomes if outcome.status in (503, 1013)]
@@ -138,19 +139,19 @@ async def test_every_request_is_answered_in_time(data_directory: Path, figures: 
         assert [
             outcome for outcome in told_to_wait if outcome.status == 503 and not outcome.retry_after
         ] == []
-        assert len(told_to_wait) > len(requests) / 3, "most of it does not reach the database"
+        assert len(told_to_wait) > len(requests) / 3, "most requests did not reach the database"
         await _recovers(session, server, requests)
 
 
 async def _recovers(
     session: aiohttp.ClientSession, server: ServerProcess, requests: list[SampleRequest]
 ) -> None:
-    """Afterwards everything works, and the pool has neither lost a connection nor leaked one."""
+    """Check that everything works afterwards, and that the pool has neither lost nor leaked a connection."""
     token = server.token(NOBODY + 1, admin=True)
     reading = [request for request in requests if request.method == "GET" and "/cron/" not in request.path]
     ready = SampleRequest("readiness", "GET", "/readyz", None)
     async with asyncio.timeout(RECOVERED_SECONDS):
-        while (await answered(session, ready, token)).status != 200:  # noqa: ASYNC110 - it does not tell
+        while (await answered(session, ready, token)).status != 200:  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.1)
         while refused := [
             outcome
@@ -167,7 +168,7 @@ async def _recovers(
         )
         while True:
             ((connections, busy),) = execute(server.database.url, clients)
-            # The pool, the journal's writer, and what reserves ids.
+            # The pool, the journal, and the reservation of ids.
             if connections <= POOL_SIZE + 4 and not busy:
                 return
             await asyncio.sleep(0.2)

@@ -1,4 +1,4 @@
-"""A backup that is made while the server sells and restored into an empty folder: tickets stay good."""
+"""A backup made while the server sells, restored into an empty data directory: tickets stay valid."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ async def frontrow(*arguments: object) -> Outcome:
 
 
 class Front:
-    """A server process for those who call it in the verbs of the box office."""
+    """Adapts a server process to the helpers that the tests of the ticket guide use."""
 
     def __init__(self, server: ServerProcess, token: str) -> None:
         self.base_url = server.url
@@ -51,7 +51,7 @@ class Front:
 
 
 async def admitted(guest: Caller, code: str) -> int:
-    """The ticket id of a code, as docs/tickets.md has a scanner find it."""
+    """Verify a code like the scanner in docs/tickets.md, and return its ticket id."""
     key = (await guest.send("GET", f"{TICKETS}/qr-key")).json
     text, _, signature = code.rpartition(".")
     for x in (key["x"], *(old["x"] for old in key["old_keys"])):
@@ -62,11 +62,11 @@ async def admitted(guest: Caller, code: str) -> int:
         except InvalidSignature:
             continue
         return int(text.split(".")[1])
-    raise AssertionError("the door turns the ticket away")
+    raise AssertionError("the code is not valid")
 
 
 async def holders(front: Any, token: str, reservation: str) -> list[str]:
-    """Names of ticket holders, which are stored encrypted; a repeated purchase returns the same tickets."""
+    """Repeat a purchase and return the names of its ticket holders, which are stored encrypted."""
     repeated = await Guest(front, SESSION, token).purchase(reservation, ADA, BOB)
     return [ticket["holder"]["fullName"] for ticket in data(repeated)["tickets"]]
 
@@ -96,7 +96,7 @@ async def test_restored_into_an_empty_folder(data_directory: Path, tmp_path: Pat
         selling = asyncio.create_task(
             sell_on(Client(server, session, BUYER + 1), hall.id, hall.seat_ids, sold)
         )
-        while len(sold) < 5:  # noqa: ASYNC110 - the server does not tell
+        while len(sold) < 5:  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.01)
         before = list(sold)
         made = await frontrow("backup", file, "--data-dir", data_directory)

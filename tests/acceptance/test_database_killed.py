@@ -1,4 +1,4 @@
-"""PostgreSQL dies or freezes under booking load; the server lives on, holds seats, and loses nothing."""
+"""PostgreSQL dies or freezes under booking load; the server keeps holding seats and loses nothing."""
 
 import asyncio
 import itertools
@@ -26,11 +26,11 @@ _POLL_SECONDS = 0.02
 
 
 class Holding:
-    """Somebody who takes a seat and drops it all the time, with a note of how long each answer took.
+    """A client that constantly holds and releases a seat, and records how long each response took.
 
     Args:
-        client: who.
-        hall: where; nobody else chooses there.
+        client: the client.
+        hall: a hall that no other client uses.
     """
 
     def __init__(self, client: Client, hall: SeededScreening) -> None:
@@ -69,12 +69,12 @@ class Holding:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that a share of them does not exceed."""
+    """Return the value that this share of the values does not exceed."""
     return sorted(values)[int(len(values) * share)]
 
 
 async def _answers(server: ServerProcess) -> None:
-    """Return when PostgreSQL takes statements again."""
+    """Wait until PostgreSQL answers again."""
     async with asyncio.timeout(RETURN_SECONDS):
         while True:
             try:
@@ -127,9 +127,9 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
         hold_p99_seconds=percentile(latencies, 0.99),
     )
     assert audit == CLEAN
-    assert unanswered > 0, "no kill met a booking on its way"
+    assert unanswered > 0, "no kill interrupted a booking"
     assert log.success_share >= FEWEST_SUCCEEDED
-    assert all(held_meanwhile), "holds did not go on"
+    assert all(held_meanwhile), "holds stopped working"
 
 
 @pytest.mark.gen_test(timeout=330)
@@ -190,8 +190,8 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
         drained_seconds=drained_seconds,
     )
     assert audit == CLEAN
-    assert not [purchase for purchase in log.purchases if purchase.refusal], "a payment was turned away"
-    assert held, "holds did not go on"
+    assert not [purchase for purchase in log.purchases if purchase.refusal], "a payment was refused"
+    assert held, "holds stopped working"
 
 
 @pytest.mark.gen_test(timeout=330)

@@ -1,5 +1,7 @@
-"""Strangers send whatever they like over WebSockets: each message is answered by an error, or ends its socket
-with a documented close code; nobody else notices, and nothing goes wrong inside."""
+"""Garbage over WebSockets: each message gets an error or ends its socket with a documented close code.
+
+Other sockets are not disturbed, and nothing fails inside the server.
+"""
 
 import asyncio
 import json
@@ -18,7 +20,7 @@ from tests.acceptance.server_process import ServerProcess
 
 PING = masked(Opcode.TEXT, b'{"type":"ping"}')
 CLOSE_CODES = {1002, 1007, 1008, 1009}
-# The rate is not what is tried here, and many rooms are made.
+# Rate limits are not under test here, and many rooms are created.
 UNHURRIED = {
     "socket_frames_per_second": 1_000_000,
     "socket_frames_at_once": 1_000_000,
@@ -27,13 +29,13 @@ UNHURRIED = {
 }
 
 
-class Door(NamedTuple):
-    """Where sockets are served.
+class Endpoint(NamedTuple):
+    """A WebSocket endpoint.
 
     Attributes:
-        name: for the figures.
+        name: for the measurements.
         path: with `{screening}`, `{token}` and `{number}` for what differs between sockets.
-        greetings: messages that a client is sent before it has said anything.
+        greetings: number of messages that the server sends first.
     """
 
     name: str
@@ -41,27 +43,27 @@ class Door(NamedTuple):
     greetings: int
 
 
-DOORS = (
-    Door("screenings", "/ws/screenings/{screening}?token={token}", 1),
-    Door("events", "/ws?token={token}", 1),
-    Door("event", "/ws/events/{screening}?token={token}", 2),
-    Door("rooms", "/ws/client{number}", 0),
+ENDPOINTS = (
+    Endpoint("screenings", "/ws/screenings/{screening}?token={token}", 1),
+    Endpoint("events", "/ws?token={token}", 1),
+    Endpoint("event", "/ws/events/{screening}?token={token}", 2),
+    Endpoint("rooms", "/ws/client{number}", 0),
 )
 
 
 class Fuzzed:
-    """One door of a server, and what is sent to it.
+    """Sends noise to one endpoint of a server.
 
     Args:
-        server: whose it is.
-        door: which.
-        screening_id: a screening that exists.
-        seed: of the noise.
+        server: the server.
+        endpoint: the endpoint.
+        screening_id: an existing screening.
+        seed: seed of the noise.
     """
 
-    def __init__(self, server: ServerProcess, door: Door, screening_id: int, seed: int) -> None:
+    def __init__(self, server: ServerProcess, endpoint: Endpoint, screening_id: int, seed: int) -> None:
         self._server = server
-        self._door = door
+        self._door = endpoint
         self._screening_id = screening_id
         self._noise = NoiseMaker(seed)
         self._number = 0
@@ -69,7 +71,7 @@ class Fuzzed:
         self.answers: Counter[str] = Counter()
 
     async def connected(self) -> RawSocket:
-        """A socket that has been greeted."""
+        """Connect and read the greeting."""
         self._number += 1
         token = self._server.token(7)
         path = self._door.path.format(screening=self._screening_id, token=token, number=self._number)
@@ -79,7 +81,7 @@ class Fuzzed:
         return socket
 
     async def fuzz(self, number: int) -> None:
-        """Send so much noise, on as many sockets as it takes."""
+        """Send `number` pieces of noise, on as many sockets as it takes."""
         async with await self.connected() as witness:
             while number > 0:
                 async with await self.connected() as socket:
@@ -89,7 +91,7 @@ class Fuzzed:
                 await self._undisturbed(witness)
 
     async def _listened(self, socket: RawSocket, noise: Noise) -> bool:
-        """Make noise and see what it gets. Returns whether the socket is open still."""
+        """Send noise and check the reaction. Returns whether the socket is still open."""
         socket.send(noise.wire)
         socket.send(PING)
         answered = False
@@ -110,7 +112,7 @@ class Fuzzed:
 
     def _ended(self, received: Received, noise: Noise) -> None:
         code = received.close_code
-        assert code is not None, f"cut without a close code after {noise.wire[:200]!r}"
+        assert code is not None, f"closed without a close code after {noise.wire[:200]!r}"
         assert code in CLOSE_CODES or code == noise.farewell, (code, noise.wire[:200])
         self.codes[code] += 1
 
@@ -124,25 +126,30 @@ class Fuzzed:
                 return
 
 
-async def _fuzz(directory: Path, doors: Sequence[Door], number: int, figures: Figures) -> None:
+async def _fuzz(directory: Path, endpoints: Sequence[Endpoint], number: int, figures: Figures) -> None:
     async with ServerProcess(directory, **UNHURRIED) as server:
         (hall,) = await server.seed(screenings=1, rows=5, seats_per_row=20)
-        fuzzed = [Fuzzed(server, door, hall.id, seed) for seed, door in enumerate(doors)]
-        await asyncio.gather(*(door.fuzz(number // len(doors)) for door in fuzzed))
+        fuzzed = [Fuzzed(server, endpoint, hall.id, seed) for seed, endpoint in enumerate(endpoints)]
+        await asyncio.gather(*(endpoint.fuzz(number // len(endpoints)) for endpoint in fuzzed))
         words = server.last_words()
         assert "Traceback" not in words and '"level":"error"' not in words, words
-        for door, one in zip(doors, fuzzed, strict=True):
-            assert one.answers["error"] > sum(one.codes.values()), "most of it is answered, not cut off"
+        for endpoint, one in zip(endpoints, fuzzed, strict=True):
+            assert one.answers["error"] > sum(one.codes.values()), "most noise must not end its socket"
             assert set(one.codes) >= {1002, 1007, 1009}
-            figures(**{f"{door.name}_answers": one.answers.total(), f"{door.name}_closed": one.codes.total()})
+            figures(
+                **{
+                    f"{endpoint.name}_answers": one.answers.total(),
+                    f"{endpoint.name}_closed": one.codes.total(),
+                }
+            )
 
 
 @pytest.mark.gen_test(timeout=300)
 async def test_noise_is_answered_or_ends_its_own_socket_alone(data_directory: Path, figures: Figures) -> None:
-    await _fuzz(data_directory, DOORS, count_of("SOCKET_MESSAGES", 3000), figures)
+    await _fuzz(data_directory, ENDPOINTS, count_of("SOCKET_MESSAGES", 3000), figures)
 
 
 @pytest.mark.soak
 @pytest.mark.gen_test(timeout=3600)
 async def test_very_much_noise(data_directory: Path, figures: Figures) -> None:
-    await _fuzz(data_directory, DOORS, count_of("SOAK_SOCKET_MESSAGES", 100_000), figures)
+    await _fuzz(data_directory, ENDPOINTS, count_of("SOAK_SOCKET_MESSAGES", 100_000), figures)

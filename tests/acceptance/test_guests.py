@@ -1,4 +1,4 @@
-"""Five hundred guests fight over a hundred tickets of two types, and in the middle the server is killed."""
+"""Five hundred guests compete for a hundred tickets of two types, and the server is killed in between."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ WHERE status = 'confirmed'
 
 
 async def event_with_tickets(admin: Client) -> dict[str, int]:
-    """Ids of the ticket types with their capacities."""
+    """Create an event; return the ids of its ticket types with their capacities."""
     begin = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     event = await admin.send("POST", "/api/admin/events", {"title": "The Fight", "startDate": begin})
     types = {}
@@ -47,7 +47,7 @@ async def event_with_tickets(admin: Client) -> dict[str, int]:
 
 
 async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
-    """kill -9 when some tickets are sold and many more are being bought; then start again."""
+    """kill -9 when some tickets are sold and many more are being bought; then restart."""
     await fight.under_way.wait()
     await server.kill()
     await server.start()
@@ -73,7 +73,7 @@ async def test_guests_buy_every_ticket_once_also_when_the_server_dies(
     acknowledged = {
         (ticket, code, guest.holder) for guest in guests for ticket, code in guest.tickets.items()
     }
-    assert {row[:3] for row in stored} == acknowledged, "every ticket there is was acknowledged, and no other"
+    assert {row[:3] for row in stored} == acknowledged, "stored and acknowledged tickets differ"
     assert Counter(name for *_, name in stored) == CAPACITIES
     assert len({code for _, code, _, _ in stored}) == len(stored)
     figures(seconds=seconds, **fight.done)

@@ -1,6 +1,6 @@
-"""Halls that nobody touches cost nothing, and holding a seat does not depend on how many there are.
+"""Untouched halls cost nothing, and the cost of a hold does not depend on the size of the hall.
 
-`frontrow bench scale activation` measures by how much; this is what must hold on any machine.
+`frontrow bench scale activation` measures the figures; this tests what must hold on any machine.
 """
 
 import random
@@ -37,7 +37,7 @@ class BareCore:
         self._draw = random.Random(1)
 
     def seconds_per_hold(self, holds: int) -> float:
-        """Time of one hold and its release, the mean of a round."""
+        """Return the mean time of a hold and its release."""
         seat_ids = [self._draw.randint(1, self.seats) for _ in range(holds)]
         handle, now = self._screening.handle, STARTS_AT - 86_400
         began = time.perf_counter()
@@ -73,4 +73,4 @@ def test_holding_a_seat_costs_the_same_in_a_hall_of_any_size(figures: Figures) -
     rounds = [(small.seconds_per_hold(500), large.seconds_per_hold(500)) for _ in range(15)]
     ratio = median(large for _, large in rounds) / median(small for small, _ in rounds)
     figures(ratio=ratio)
-    assert ratio < 3, f"the hall is {large.seats / small.seats:g} times as large"
+    assert ratio < 3, f"the hall is {large.seats / small.seats:g} times larger"

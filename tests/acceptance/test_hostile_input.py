@@ -1,6 +1,6 @@
-"""Strangers send whatever they like over HTTP: nothing is answered with a 5xx, and the server goes on.
+"""Garbage over HTTP: nothing is answered with a 5xx, and the server keeps running.
 
-It is Schemathesis over the server's own OpenAPI document; WebSockets are fuzzed in `test_fuzzed_sockets`.
+Schemathesis generates it from the server's own OpenAPI document; `test_fuzzed_sockets` fuzzes WebSockets.
 """
 
 from pathlib import Path
@@ -14,9 +14,9 @@ from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 
 _GUIDES_SCREENING = "UPDATE screenings SET id = 123 WHERE id = (SELECT max(id) FROM screenings)"
-"""The documents' examples are the guides': screening 123 with seats 42 to 44."""
+"""The examples in the document come from the guides: screening 123 with seats 42 to 44."""
 
-# Passwords are hashed as fast as may be, and neither attempts nor requests are counted.
+# Password hashing as cheap as possible, and no limits on attempts or requests.
 _HASTY = {
     "password_memory_kib": 64,
     "password_passes": 1,

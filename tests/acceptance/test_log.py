@@ -17,7 +17,7 @@ Line = dict[str, Any]
 
 
 class Log:
-    """The lines that a server has written."""
+    """The lines that a server has logged."""
 
     def __init__(self, server: ServerProcess) -> None:
         self._path = server.data_directory / "server.log"
@@ -27,14 +27,14 @@ class Log:
         return self._path.read_text()
 
     def lines(self, message: str) -> list[Line]:
-        """Those with this message."""
+        """Return the lines with this message."""
         lines = [json.loads(line) for line in self.text.splitlines()]
         return [line for line in lines if line["message"] == message]
 
     async def line(self, message: str, request_id: str) -> Line:
-        """The one line with this message that is about a request, as soon as it is there."""
+        """Wait for the one line with this message about a request, and return it."""
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while not (  # noqa: ASYNC110 - a file tells nobody
+            while not (  # noqa: ASYNC110 - a file sends no notifications
                 found := [one for one in self.lines(message) if one.get("request_id") == request_id]
             ):
                 await asyncio.sleep(0.02)

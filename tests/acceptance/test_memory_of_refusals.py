@@ -1,7 +1,7 @@
-"""Refusals by the thousand against a real server: its memory stays where it was.
+"""Thousands of refused requests do not increase a server's memory.
 
-`make test` makes some thousand of each kind, `make soak` 200,000. What is judged is how much the server's
-resident memory grows after a warm-up of the same requests, never how long anything takes.
+`make test` sends some thousand of each kind, `make soak` 200,000. The test judges how much the server's
+resident memory grows after a warm-up with the same requests, never how long anything takes.
 """
 
 import asyncio
@@ -20,24 +20,24 @@ REFUSALS = count_of("REFUSALS", 4_000)
 SOAK_REFUSALS = count_of("SOAK_REFUSALS", 200_000)
 CONNECTIONS = 16
 PIPELINED = 25
-"""Requests that a connection has on their way at once."""
+"""Concurrent requests per connection."""
 
 WARM_UP = 6_000
-"""Requests until what is kept within a bound (heads, kept answers) is there; a fifth if many are made."""
+"""Warm-up requests, which fill the bounded caches (heads, stored responses); more in long tests."""
 
 GROWTH_LIMIT_BYTES = 5 * 1024 * 1024
 
 
 class Kind:
-    """Requests that are refused in one way.
+    """Requests that are refused in the same way.
 
     Args:
-        status: of the answers.
+        status: of the responses.
         method: of the requests.
         path: of the requests.
-        body: what they send.
-        token: whose they are; empty for nobody's.
-        keyed: whether each has an idempotency key of its own.
+        body: of the requests.
+        token: of the requests; empty for none.
+        keyed: whether each has its own idempotency key.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Kind:
         self._body = content
 
     def requests(self, number: int) -> bytes:
-        """So many of them."""
+        """Return the bytes of `number` requests."""
         return b"".join(self._one() for _ in range(number))
 
     def _one(self) -> bytes:
@@ -71,7 +71,7 @@ class Kind:
 
 
 async def refused(server: ServerProcess, kind: Kind, number: int) -> None:
-    """Have so many requests of a kind refused, on several connections."""
+    """Have `number` requests of a kind refused, on several connections."""
     parts = urlsplit(server.url)
     shares = [number // CONNECTIONS] * CONNECTIONS
 
@@ -99,7 +99,7 @@ def _portions(number: int) -> Iterator[int]:
 
 
 async def kinds_of_refusals(server: ServerProcess) -> dict[str, Kind]:
-    """All refusals, by name."""
+    """Return all kinds by name."""
     (screening,) = await server.seed(1, rows=2, seats_per_row=10)
     owner, other = server.token(7), server.token(8)
     taken = {"screening_id": screening.id, "seat_ids": [screening.first_seat_id]}
@@ -120,7 +120,7 @@ async def kinds_of_refusals(server: ServerProcess) -> dict[str, Kind]:
 
 
 async def memory_stays(data_directory: Path, figures: Figures, number: int) -> None:
-    """Make so many refusals of each kind, and see what the server's memory does."""
+    """Send `number` requests of each kind and check the server's memory."""
     async with ServerProcess(data_directory) as server:
         grown = {}
         for name, kind in (await kinds_of_refusals(server)).items():

@@ -31,7 +31,7 @@ def second_data_directory() -> Iterator[Path]:
 
 @asynccontextmanager
 async def _pair(first: Path, second: Path, url: str) -> AsyncIterator[tuple[ServerProcess, ServerProcess]]:
-    """A server, and one that has not been started, with one database."""
+    """Yield a server and a second one that is not started, on the same database."""
     spare = ServerProcess(second, database_url=url)
     async with ServerProcess(first, database_url=url) as server:
         try:
@@ -56,9 +56,9 @@ async def test_a_second_server_refuses_to_start_and_says_who_serves(
         assert sentence.startswith(f"Error: The database is served by {who}"), said
         assert " since 20" in sentence and sentence.endswith("or start this one with --standby"), said
         assert "Traceback" not in said
-        # The databases of tests run without fsync, hence the exit status.
+        # The databases of tests run without fsync, so `check` fails.
         assert f"ok    the database is served by {who}" in await spare.refusal("check")
-        # Commands beside a server need no lock, and the server has not noticed anything.
+        # Commands beside a server need no lock, and the server is not affected.
         (hall,) = await spare.seed(1, 2, 5)
         await _held_seat(server, hall, hall.first_seat_id)
 
@@ -85,7 +85,7 @@ async def test_a_standby_takes_over(
             taken = await client.reserve(hall.id, [hall.first_seat_id])
             assert (taken.status, taken.document["held"]) == (409, [hall.first_seat_id])
             assert (await client.reserve(hall.id, [hall.first_seat_id + 1])).status == 201
-        # The lock has changed hands with it.
+        # The standby has the lock now.
         assert f"process {standby.pid} on " in await server.refusal("serve", "--port", "0")
 
 
@@ -114,14 +114,14 @@ async def test_a_server_that_loses_the_lock_takes_it_again_before_any_standby(
     async with _pair(data_directory, second_data_directory, database_url) as (server, standby):
         (hall,) = await server.seed(1, 2, 5)
         await standby.stand_by()
-        # As a restart of PostgreSQL does it: every session ends.
+        # Like a restart of PostgreSQL: every session ends.
         execute(
             database_url,
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         async with asyncio.timeout(20):
-            while "taken again" not in server.log():  # noqa: ASYNC110 - it is another process
+            while "taken again" not in server.log():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
         await _held_seat(server, hall, hall.first_seat_id)
         assert (await standby.terminate()).code == 0
@@ -139,7 +139,7 @@ async def test_a_server_whose_lock_another_one_took_stops(
         server.freeze()
         assert execute(database_url, _LOCK_SESSIONS) == [(True,)]
         await standby.ready()
-        # The old server lives, as far as can be seen from its other sessions, and then finds out.
+        # By its other sessions the old server is alive; then it finds out.
         server.thaw()
         assert await server.ended() == 1
         assert "This server stops: it lost its connection to PostgreSQL" in server.log()

@@ -1,4 +1,4 @@
-"""Every durable request, answered, then kill -9, then sent again to the next server: the same answer."""
+"""Every durable request, answered, then kill -9, then repeated to the restarted server: the same answer."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.durable_requests import RECIPES, Stage
 
 
 class Site:
-    """A server process, as the tests of one in this process know it."""
+    """Adapts a server process to the helpers that tests with a server in this process use."""
 
     def __init__(self, server: ServerProcess) -> None:
         self._server = server

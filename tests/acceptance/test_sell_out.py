@@ -1,4 +1,4 @@
-"""A hall sells out: everybody wants every seat at once, and everybody watches."""
+"""A hall sells out while all buyers want all seats at once and watch the sale."""
 
 import asyncio
 import random
@@ -19,11 +19,11 @@ BUYERS = 200
 ROWS, SEATS_PER_ROW = 40, 50
 INTERRUPTED = 40
 FRONT_SEATS = 40
-"""Half of the choices fall on the first seats that look free, where everybody else chooses as well."""
+"""Half of the choices are the first seats that look free, where the others choose as well."""
 
 
 class Buyer:
-    """One user who buys what the own picture of the hall shows as free."""
+    """A user who buys seats that their own seat map shows as free."""
 
     def __init__(
         self, server: ServerProcess, session: aiohttp.ClientSession, hall: SeededScreening, user_id: int
@@ -52,7 +52,7 @@ class Buyer:
                 await asyncio.sleep(self._draw.uniform(0.01, 0.1))
 
     async def lose_connection(self) -> None:
-        """After the first attempt, shop blindly for a while; then come back and catch up."""
+        """After the first purchase, buy without a connection for a while; then reconnect and catch up."""
         await self._has_tried.wait()
         await self.watcher.disconnect()
         await asyncio.sleep(self._draw.uniform(0.2, 1.5))
@@ -63,7 +63,7 @@ class Buyer:
         return self._draw.sample(wanted, min(self._draw.randint(1, 4), len(wanted)))
 
     async def _buy(self, seat_ids: list[int]) -> bool:
-        """One attempt: select and pay, or pay at once. Returns whether it was successful."""
+        """Reserve and pay, or pay at once. Returns whether that succeeded."""
         self._has_tried.set()
         payment_id = f"sell-out-{self.client.user_id}-{len(self.tickets)}-{self.refusals}"
         book = self.client.book
@@ -146,7 +146,7 @@ async def test_a_socket_that_missed_too_much_gets_all_seats_anew(data_directory:
             assert (await others.toggle(hall.id, [seat_id])).status == 200
         await watcher.connect()
         await watcher.shows(expected_picture(await mine.own_availability(hall.id)))
-        assert watcher.picture.snapshots == 1, "all of it was still known"
+        assert watcher.picture.snapshots == 1, "the server still knew everything"
 
         await watcher.disconnect()
         for seat_id in hall.seat_ids[: remembered + 1]:

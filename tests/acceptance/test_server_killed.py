@@ -1,4 +1,4 @@
-"""kill -9 of the server under booking load, again and again: nothing acknowledged is lost or sold twice."""
+"""Repeated kill -9 of the server under booking load: nothing acknowledged is lost or sold twice."""
 
 import asyncio
 import random
@@ -47,7 +47,7 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
         ready_p99_seconds=ready_seconds[int(len(ready_seconds) * 0.99)],
     )
     assert audit == CLEAN
-    assert unanswered > 0, "no kill met a booking on its way"
+    assert unanswered > 0, "no kill interrupted a booking"
     assert log.success_share >= FEWEST_SUCCEEDED
 
 

@@ -1,4 +1,4 @@
-"""SIGTERM under load: whoever was told "yes" is in the database, and everybody is told goodbye."""
+"""SIGTERM under load: everything acknowledged is in the database, and all sockets get a close frame."""
 
 import asyncio
 import random
@@ -20,12 +20,12 @@ GOING_AWAY = 1001
 
 
 class Chooser:
-    """A user who takes up to ten seats, drops them and begins again, and knows what the server granted.
+    """A user who repeatedly holds up to ten seats and releases them, and records what the server granted.
 
     Attributes:
-        held: the seats that were acknowledged.
-        asked_for: what is held if the last request was carried out; None once it is answered.
-        asked_at: when the last request was sent.
+        held: the acknowledged seats.
+        asked_for: the seats held if the last request was executed; None once it is answered.
+        asked_at: time of the last request.
     """
 
     def __init__(self, client: Client, hall: SeededScreening) -> None:
@@ -37,7 +37,7 @@ class Chooser:
         self._draw = random.Random(client.user_id)
 
     async def choose(self) -> None:
-        """Go on until the server does."""
+        """Continue until the server stops."""
         try:
             while True:
                 self.asked_at = time.monotonic()
@@ -97,8 +97,8 @@ async def test_everything_acknowledged_survives_and_everybody_is_told(
             if chooser.asked_for is None:
                 assert stored[chooser.client.holder] == chooser.held
             else:
-                # It came when the connection was being closed, so the client cannot know.
-                assert chooser.asked_at > told_at, "a request that waited was not answered"
+                # The request arrived while the connection was being closed, so the outcome is unknown.
+                assert chooser.asked_at > told_at, "a pending request was not answered"
                 assert stored[chooser.client.holder] in (chooser.held, chooser.asked_for)
         shown: dict[str, set[int]] = {chooser.client.holder: set() for chooser in choosers}
         for entry in await choosers[0].client.availability(chosen.id):

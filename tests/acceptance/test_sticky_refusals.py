@@ -1,8 +1,9 @@
-"""kill -9 while a transaction is still running in PostgreSQL, and its request again at the next server.
+"""kill -9 while a transaction is still running in PostgreSQL, and its request repeated to the next server.
 
-The client has no answer, so it repeats the request. It must get what the old transaction commits, or have it
-done anew if that never commits: never a refusal because of what it did itself, and the same answer ever
-after. A trigger makes transactions that write tickets wait until the test lets them pass.
+The client has no answer, so it repeats the request. It must get what the old transaction commits, or have the
+request executed again if that never commits. It must not be refused because of its own first attempt, and all
+further repeats must get the same answer. A trigger makes transactions that write tickets wait until the test
+releases them.
 """
 
 import asyncio
@@ -48,12 +49,12 @@ _WAITING_FOR_A_ROW = """
 SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%screening_epochs AS owned%'
 """
 
-# Pending tickets may lapse while a long test goes on.
+# Pending tickets may expire during a long test.
 _TICKETS = "SELECT id FROM tickets WHERE screening_id = %s AND status <> 'cancelled'"
 
 
 class Gate:
-    """Holds back every transaction that writes tickets, while it is closed.
+    """Delays every transaction that writes tickets while it is closed.
 
     Args:
         database_url: of the server's database.
@@ -65,21 +66,21 @@ class Gate:
 
     @contextmanager
     def closed(self) -> Iterator[None]:
-        """Hold back what comes within the block, until `open`."""
+        """Delay transactions within the block, until `open`."""
         execute(self._database_url, "UPDATE gate SET closed = true")
         yield
         self.open()
 
     def open(self) -> None:
-        """Let everything pass."""
+        """Release all transactions."""
         execute(self._database_url, "UPDATE gate SET closed = false")
 
     def is_reached(self) -> bool:
-        """Whether a transaction waits here."""
+        """Return whether a transaction waits here."""
         return bool(execute(self._database_url, _WAITING_AT_THE_GATE))
 
     def is_felt(self) -> bool:
-        """Whether a server that takes a screening over waits for the transaction that waits here."""
+        """Return whether a server that takes a screening over waits for such a transaction."""
         return bool(execute(self._database_url, _WAITING_FOR_A_ROW))
 
 
@@ -95,8 +96,8 @@ class Repeated(NamedTuple):
     """A request that is repeated until it is answered.
 
     Attributes:
-        name: for messages of failed assertions.
-        key: its Idempotency-Key, if it has one.
+        name: for assertion messages.
+        key: its Idempotency-Key, if any.
     """
 
     name: str
@@ -106,7 +107,7 @@ class Repeated(NamedTuple):
     key: str | None = None
 
     async def once(self, client: Client) -> Answer | None:
-        """Send it once; None if there is no answer, or one that may change."""
+        """Send it once; None if there is no answer, or a temporary one."""
         try:
             answer = await client.send(self.method, self.path, self.body, key=self.key)
         except Unanswered:
@@ -118,7 +119,7 @@ class Repeated(NamedTuple):
         return answer
 
     async def until_answered(self, client: Client) -> Answer:
-        """Send it until there is an answer that lasts."""
+        """Send it until there is a final answer."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
                 if answer := await self.once(client):
@@ -127,11 +128,11 @@ class Repeated(NamedTuple):
 
 
 class Buyer:
-    """Makes one request of every kind that buys, pays or cancels tickets.
+    """Sends one request of every kind that buys, pays or cancels tickets.
 
     Args:
         client: sends the requests.
-        hall: a screening in which only this buyer buys.
+        hall: a screening in which nobody else buys.
         type_id: a ticket type of an event.
     """
 
@@ -142,12 +143,12 @@ class Buyer:
         self._seats = iter(hall.seat_ids)
 
     async def requests(self) -> list[Repeated]:
-        """One request of each kind; what they need is made first."""
+        """Return one request of each kind, after preparing what they need."""
         hall = self._hall.id
         tickets = [await self._ticket() for _ in range(2)]
         pending = [await self._ticket(payment_pending=True) for _ in range(2)]
         reserved = [await self._reserved() for _ in range(2)]
-        # A reservation may be lost in a crash until it is written, and a list is read when all is.
+        # A crash may lose a reservation before it is written; reading a list waits for the write.
         listed = await self._client.send("GET", "/api/public/reservations")
         assert {entry["id"] for entry in listed.document["data"]} >= set(reserved)
         book = "/api/v1/tickets/book"
@@ -190,7 +191,7 @@ def _confirmation(ticket_id: int) -> tuple[str, dict[str, str]]:
 
 
 async def _made_type(admin: Client) -> str:
-    """Tickets of an event. Returns the id of their type."""
+    """Create an event with tickets. Returns the id of their type."""
     body = {"title": "Night of the Brass Bands", "venue": "Harbour Hall", "startDate": days_ahead(30)}
     event = await admin.send("POST", "/api/admin/events", body)
     body = {"eventId": event.document["data"]["id"], "name": "Standing", "price": 25, "capacity": 5000}
@@ -263,7 +264,7 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
         for client, request, answer in told:
             again = await request.until_answered(client)
             if (again.status, again.document) != (answer.status, answer.document):
-                changed.append(f"{request.name}: {answer}, and then {again}")
+                changed.append(f"{request.name}: {answer}, then {again}")
         unaccounted = sum(
             _unaccounted(server.database.url, client, hall, told)
             for client, hall in zip(dict.fromkeys(client for client, *_ in told), halls, strict=True)
@@ -280,7 +281,7 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
     assert not wrong
     assert not changed
     assert not unaccounted
-    assert met >= FEWEST_MET * kills, "hardly any kill met a transaction"
+    assert met >= FEWEST_MET * kills, "too few kills interrupted a transaction"
 
 
 def _unaccounted(
@@ -289,7 +290,7 @@ def _unaccounted(
     hall: SeededScreening,
     told: list[tuple[Client, Repeated, Answer]],
 ) -> int:
-    """How many tickets of a hall are missing from the answers to its buyer, or in them alone."""
+    """Count the tickets of a hall that are missing in the answers to its buyer or in the database."""
     stored = {ticket_id for (ticket_id,) in execute(database_url, _TICKETS, hall.id)}
     noted: set[Any] = set()
     for buyer, request, answer in told:

@@ -1,9 +1,9 @@
-"""Two servers on one database: whoever lost a screening cannot write a single row for it.
+"""Two servers on one database: a server that lost a screening cannot write a single row for it.
 
-`frontrow serve` lets no second server begin (test_one_server.py). But one whose lock was lost with its
-connection goes on until it notices, and until then only the epochs protect. So these two run in the process
-of the tests, without the lock. Whichever is asked to change a screening takes it; the other one finds out
-when it next writes.
+`frontrow serve` does not let a second server start (test_one_server.py). But a server that lost the lock with
+its connection continues until it notices, and meanwhile only the epochs protect the data. So these two
+servers run in the test process, without the lock. A server that is asked to change a screening takes it over;
+the other one finds out at its next write.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ $$;
 CREATE CONSTRAINT TRIGGER late_writes AFTER INSERT ON screening_events
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_late_write();
 """
-"""Looks at the owner when a transaction commits, so a check that was true only earlier does not pass."""
+"""Checks the owner when a transaction commits, so that a check which only held earlier does not pass."""
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def second_data_directory() -> Iterator[Path]:
 
 
 class UnlockedServer:
-    """A server in this process that takes no lock, but has the session that shows that it is alive.
+    """A server in this process without the lock, but with the session that shows that it is alive.
 
     Args:
         database_url: the database.
-        data_directory: its own.
+        data_directory: its own data directory.
     """
 
     def __init__(self, database_url: str, data_directory: Path) -> None:
@@ -120,19 +120,19 @@ async def _seeded(database_url: str, screenings: int, rows: int, seats_per_row: 
 
 
 class Records:
-    """How many rows the database has of a screening."""
+    """Counts the rows that the database has of a screening."""
 
     def __init__(self, database_url: str, screening: SeededScreening) -> None:
         self._database_url = database_url
         self._screening = screening
 
     def count(self) -> tuple[object, ...]:
-        """Now: events by epoch, and the rest."""
+        """Return the number of events by epoch, and of the other rows."""
         (counts,) = execute(self._database_url, _COUNTS.replace("%(id)s", str(self._screening.id)))
         return counts
 
     async def count_after(self, owner: Client) -> tuple[object, ...]:
-        """After everything that the present owner has decided is written."""
+        """The same, after the owner has written everything that it has decided."""
         listed = await owner.send("GET", "/api/v1/seat-reservations/my-reservations")
         assert listed.status == 200
         return self.count()
@@ -153,20 +153,20 @@ async def test_the_deposed_owner_writes_nothing(
         records = Records(database_url, hall)
         await records.count_after(first)
 
-        # The second server takes the screening over; what was written before is there.
+        # The second server takes the screening over and sees what was written before.
         refused = await second.reserve(hall.id, seats[:1])
         assert refused.document["held"] == seats[:1]
         assert (await second.book(hall.id, seats[2:4], "by-the-second")).status == 201
         taken_over = await records.count_after(second)
 
-        # The first does not know, and what it must write is refused.
+        # The first server does not know yet, and its write is rejected.
         deposed = await first.book(hall.id, seats[4:6], "by-the-deposed")
         assert deposed.status == 503
         assert deposed.code == "ownership_lost"
         assert int(deposed.headers["Retry-After"]) > 0
         assert records.count() == taken_over
 
-        # Then it takes the screening back, and sees what was sold meanwhile.
+        # Then it takes the screening back and sees what was sold in between.
         sold = await first.book(hall.id, seats[2:3], "for-a-sold-seat")
         assert (sold.status, sold.document["booked"]) == (409, seats[2:3])
         assert (await first.book_from_reservation(hall.id, seats[:2], "by-the-first")).status == 201

@@ -1,4 +1,4 @@
-"""An HTTP client that leaves nothing behind: no task, no callback and no cycle is its own."""
+"""A minimal HTTP client that leaves no tasks, callbacks or reference cycles behind."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ class BareClient:
     async def send(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b""
     ) -> tuple[int, bytes]:
-        """Send a request. Returns status and body of the answer."""
+        """Send a request. Returns status and body of the response."""
         fields = {"Host": "localhost", "Content-Length": str(len(body)), **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         loop = asyncio.get_running_loop()
@@ -48,14 +48,14 @@ class BareClient:
         return received
 
     def close(self) -> None:
-        """End the connection; the next request makes another one."""
+        """Close the connection; the next request opens a new one."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
 
 def code_of(content: bytes) -> str:
-    """The code of a refusal, in the envelope or without one; empty if it is none."""
+    """Return the code of an error response, with or without envelope; empty if it is not an error."""
     try:
         document = json.loads(content)
         return str(document.get("error", document)["code"])

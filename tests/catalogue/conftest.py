@@ -14,7 +14,7 @@ OpenHouse = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
-    """An SMTP server that mail may be sent to."""
+    """An SMTP server that receives mail."""
     inbox = Inbox()
     io_loop.run_sync(inbox.open)
     yield inbox
@@ -23,7 +23,7 @@ def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
 
 @pytest.fixture
 def open_house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenHouse]:
-    """Opens servers with settings of their own, all over one database, until the test ends."""
+    """Opens servers with given settings, all on one database, and closes them after the test."""
     houses: list[House] = []
 
     async def open_one(**settings: object) -> House:
@@ -39,7 +39,7 @@ def open_house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[O
 
 @pytest.fixture
 def house(open_house: OpenHouse, io_loop: IOLoop) -> House:
-    """A server with the usual settings."""
+    """A server with the default settings of tests."""
 
     async def opened() -> House:
         return await open_house()

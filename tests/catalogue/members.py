@@ -1,4 +1,4 @@
-"""People who register and log in, over HTTP."""
+"""Users who register and log in over HTTP."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery"
 
 
 class Member(Caller):
-    """Somebody with an account. Calls are made with the access token of the last log-in."""
+    """A user with an account. Requests use the access token of the last log-in."""
 
     def __init__(self, house: House, email: str, password: str = PASSWORD) -> None:
         super().__init__(house.base_url)
@@ -58,7 +58,7 @@ class Member(Caller):
 
 
 async def member(house: House, email: str = "ada@home.example", **details: Any) -> Member:
-    """Somebody who has registered and logged in."""
+    """Create a user who has registered and logged in."""
     somebody = Member(house, email)
     registered = await somebody.register(**details)
     assert registered.status == 201, registered.body

@@ -1,11 +1,11 @@
-"""Users as the catalogue's tests need them: there, with a name."""
+"""Creates accounts directly in the database."""
 
 from tests.database import execute
 from tests.house import House
 
 
 def open_accounts(house: House, *user_ids: int) -> None:
-    """Accounts named "User 7" and so on."""
+    """Create accounts named "User 7" and so on."""
     execute(
         house.database_url,
         "INSERT INTO users (id, email, full_name, password_hash) "

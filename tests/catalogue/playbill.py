@@ -1,4 +1,4 @@
-"""Movies and their screenings, as several of the catalogue's tests need them."""
+"""Movies and their screenings for several tests of the catalogue."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -25,7 +25,7 @@ async def add_movie(house: House, title: str, **details: object) -> int:
 
 
 async def titles(house: House, query: str) -> list[str]:
-    """The titles of a list below `/movies`, in its order."""
+    """Return the titles of a list below `/movies`, in its order."""
     answer = await house.guest.send("GET", MOVIES + query)
     assert answer.status == 200, answer.body
     return [movie["title"] for movie in answer.json]
@@ -49,7 +49,7 @@ def add_hall(house: House, cinema: str = "Odeon") -> Hall:
 
 
 def schedule(house: House, hall: Hall, movie_id: int, in_days: int = 1, hour: int = 20) -> int:
-    """A screening of two hours, days from now at an hour in UTC."""
+    """Create a screening of two hours, some days from now, starting at an hour in UTC."""
     start = datetime.now(UTC).replace(hour=hour, minute=0, second=0) + timedelta(days=in_days)
     ((screening_id,),) = execute(
         house.database_url,
@@ -61,5 +61,5 @@ def schedule(house: House, hall: Hall, movie_id: int, in_days: int = 1, hour: in
 
 
 def day(in_days: int) -> str:
-    """A day as queries name it."""
+    """Return a day in the format of queries."""
     return (datetime.now(UTC) + timedelta(days=in_days)).date().isoformat()

@@ -1,4 +1,4 @@
-"""What many tests of the catalogue begin with: a cinema with rooms, seats and screenings, made over HTTP."""
+"""Creates a cinema with rooms, seats and screenings over HTTP, for many tests of the catalogue."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ SCREENINGS = "/api/v1/screenings"
 
 
 def hour(number: float) -> str:
-    """A moment tomorrow, so many hours after midnight in UTC, as the API writes it."""
+    """Return a time tomorrow, some hours after midnight in UTC, in the API's format."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     moment = midnight + timedelta(days=1, hours=number)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -24,14 +24,14 @@ async def make(house: House, path: str, body: object) -> Any:
 
 
 async def make_room(house: House, name: str = "Great Hall", cinema_id: int | None = None) -> int:
-    """A room, in a cinema of its own unless one is named."""
+    """Create a room, in a new cinema unless one is given."""
     if cinema_id is None:
         cinema_id = (await make(house, "/api/v1/cinemas/", {"name": "Odeon"}))["id"]
     return (await make(house, f"/api/v1/cinemas/{cinema_id}/rooms/", {"name": name}))["id"]
 
 
 async def add_seats(house: House, room_id: int, rows: str = "AB", seats_per_row: int = 3) -> list[int]:
-    """A rectangle of standard seats."""
+    """Create a rectangle of standard seats."""
     seats = [
         {"row_label": row, "seat_number": number} for row in rows for number in range(1, seats_per_row + 1)
     ]
@@ -40,7 +40,7 @@ async def add_seats(house: House, room_id: int, rows: str = "AB", seats_per_row:
 
 
 async def schedule(house: House, room_id: int, start: float = 18, **details: object) -> Response:
-    """Ask for a screening of two hours."""
+    """Request a screening of two hours."""
     body = {
         "room_id": room_id,
         "title": "Brass and Thunder",
@@ -59,7 +59,7 @@ async def make_screening(house: House, room_id: int, start: float = 18, **detail
 
 
 async def open_house(house: House) -> tuple[int, Sequence[int]]:
-    """A screening in a room of six seats. Returns its id and theirs."""
+    """Create a screening in a room of six seats. Returns its id and theirs."""
     room_id = await make_room(house)
     seat_ids = await add_seats(house, room_id)
     return await make_screening(house, room_id), seat_ids

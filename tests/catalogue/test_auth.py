@@ -392,7 +392,7 @@ async def reset(house: House, token: str):
 
 
 def token_in(text: str) -> str:
-    """The token in the link of a mail."""
+    """Extract the token from the link in a mail."""
     (link,) = [word for word in text.replace("=\n", "").replace("=3D", "=").split() if "://" in word]
     (token,) = parse_qs(urlsplit(link).query)["token"]
     return token

@@ -1,4 +1,4 @@
-"""Every endpoint of the cinema guide's own list: served, documented, for whom it says, and how it refuses."""
+"""Every endpoint in the cinema guide's list: served, documented, its access class, and a typical error."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -53,7 +53,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 
 
 def endpoint_of(listed: Listed) -> Endpoint:
-    """What is served there, whatever ids are called."""
+    """Return the endpoint served at this path, regardless of the names of its ids."""
     return ENDPOINTS[PLACEHOLDER.sub("{}", listed.name)]
 
 
@@ -61,10 +61,10 @@ class Sent(NamedTuple):
     """How an operation is called.
 
     Attributes:
-        body: in JSON, or what makes it of the world, or the bytes of a picture.
-        query: with its question mark.
-        at: which of the world's things its path names.
-        by: who calls; somebody of the access class if it is empty.
+        body: a JSON document, a function of the world that returns one, or the bytes of a picture.
+        query: including the question mark.
+        at: the name of the world's things whose ids go into the path.
+        by: the caller; if empty, one of the access class.
     """
 
     body: object = None
@@ -74,12 +74,12 @@ class Sent(NamedTuple):
 
 
 class Try(NamedTuple):
-    """How an operation is tried.
+    """A successful and a refused call of an operation.
 
     Attributes:
         good: a call that succeeds.
         bad: a call that is refused.
-        code: what it is refused with.
+        code: the code of the refusal.
     """
 
     good: Sent
@@ -88,22 +88,22 @@ class Try(NamedTuple):
 
 
 def unknown(code: str, body: object = None, at: str = "usual") -> Try:
-    """The typical failure is that the path names nothing."""
+    """The typical error is an unknown id in the path."""
     return Try(Sent(body, at=at), Sent(body, at="unknown"), code)
 
 
 def paged(query: str = "?size=5", bad: str = "?page=0") -> Try:
-    """The typical failure is a bad query."""
+    """The typical error is an invalid query."""
     return Try(Sent(query=query), Sent(query=bad), "invalid_input")
 
 
 def given(body: object, bad: object, code: str = "invalid_input", *, at: str = "usual", by: str = "") -> Try:
-    """The typical failure is a bad body."""
+    """The typical error is an invalid body."""
     return Try(Sent(body, at=at, by=by), Sent(bad), code)
 
 
 def of_account(body: object = None, by: str = "") -> Try:
-    """The typical failure is that there is no account behind a good token."""
+    """The typical error is a valid token of a user without an account."""
     return Try(Sent(body, by=by), Sent(body, by="stranger"), "user_not_found")
 
 
@@ -274,7 +274,7 @@ TRIES: Mapping[str, Try] = {
 
 @pytest.fixture
 def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
-    """Freshly made, behind a server that sends its mail to the inbox."""
+    """A new world behind a server that sends its mail to the inbox."""
 
     async def build() -> World:
         return await built(await open_house(smtp_url=inbox.url), inbox)
@@ -283,7 +283,7 @@ def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
 
 
 async def call(world: World, listed: Listed, sent: Sent) -> Response:
-    """Call an operation of the list in this way."""
+    """Call an operation of the list."""
     caller = world.callers[sent.by or listed.access.value]
     path = listed.path.format(**{**world.things["usual"], **world.things[sent.at]}) + sent.query
     body = sent.body(world) if callable(sent.body) else sent.body
@@ -332,7 +332,7 @@ async def test_each_succeeds_as_documented(world: World) -> None:
 
 
 def require_shape(endpoint: Endpoint, answer: Response) -> None:
-    """See that an answer has the shape that is documented, and nothing else in it."""
+    """Check that a response has the documented shape, without undocumented fields."""
     shape: Any = endpoint.answers() if isinstance(endpoint.answers, type) else endpoint.answers
     if isinstance(shape, Schema):
         shape.load(answer.json, unknown=RAISE)

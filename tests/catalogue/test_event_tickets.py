@@ -1,4 +1,4 @@
-"""Tickets of events beside those of seats: in lists, in figures, in mails, at the door; and their privacy."""
+"""Tickets of events beside those of seats, in lists, statistics, mails and QR codes; and their privacy."""
 
 import logging
 from base64 import b64decode
@@ -38,7 +38,7 @@ def house(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> I
 
 
 async def bought(house: House, user_id: int = 7) -> tuple[str, str, list[dict[str, Any]]]:
-    """An event, its ticket type, and two tickets of it."""
+    """Create an event with a ticket type and buy two tickets of it."""
     event = await make_event(house)
     kind = await make_type(house, event)
     guest = Guest(house, "guest-of-an-event", house.token(user_id))
@@ -122,7 +122,7 @@ async def test_no_payment_of_a_client_is_taken_for_a_reservation(house: House) -
 
 
 def everything_stored(database_url: str) -> str:
-    """All rows of all tables, written down."""
+    """Return all rows of all tables as text."""
     tables = execute(database_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     rows = [
         row

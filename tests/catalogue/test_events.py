@@ -1,4 +1,4 @@
-"""Events and ticket types: kept by administrators, seen by those whom they are for."""
+"""Events and ticket types: managed by administrators, visible to everybody or to invited users."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ EVENTS, TYPES = "/api/admin/events", "/api/admin/ticket-types"
 
 
 async def shown(house: House, query: str = "", user: int | None = None) -> list[str]:
-    """Titles in the public list."""
+    """Return the titles in the public list."""
     caller = house.guest if user is None else house.user(user)
     return [event["title"] for event in data(await caller.send("GET", f"{PUBLIC}/events{query}"))]
 
@@ -137,7 +137,7 @@ async def test_a_private_event_is_known_to_those_whom_it_is_for(house: House) ->
     assert await shown(house, user=7) == ["Night of the Brass Bands"]
     assert (await house.admin.send("GET", f"{PUBLIC}/events/{event}")).status == 200
     reservation = await invited.reserved(kind)
-    # The session alone knows what it has reserved, but can reserve nothing more.
+    # The session still sees its own reservation, but cannot make another one.
     session = Guest(house, "session-of-seven")
     assert data(await session.reservation(reservation))["status"] == "ACTIVE"
     assert refusal(await session.reserve(kind)) == (404, "ticket_type_not_found")

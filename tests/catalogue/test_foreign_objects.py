@@ -1,7 +1,7 @@
-"""What is somebody else's: never shown, never changed, and where it is private not even known to be there.
+"""Objects of other users are never shown or changed, and private ones look as if they did not exist.
 
-Every operation that takes an id is found in the OpenAPI document and called by Bob with the ids of Ada's
-things. An operation that is not in the table below, because it is new, fails the test.
+Every operation of the OpenAPI document that takes an id is called by Bob with the ids of Ada's objects. A new
+operation that is not in the table below fails the test.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,11 +22,11 @@ METHODS = ("get", "post", "put", "patch", "delete")
 PAYMENT = "payment-of-ada"
 PHONE = "0228 7654321"
 SECRETS = (ADA, PAYMENT, PHONE, "Low Water of Ada")
-"""What Bob must not see: it stands in Ada's profile, tickets and searches."""
+"""Data that Bob must not see; it is in Ada's profile, tickets and searches."""
 
 
 SESSION = "sessionId"
-"""The one id that is no thing's: whoever knows a session is its guest."""
+"""The only id that is not an object's: a session id authenticates its guest."""
 
 
 class Operation(NamedTuple):
@@ -44,7 +44,7 @@ class Operation(NamedTuple):
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[Operation]:
-    """All operations, each with the names of the ids in its path and its body."""
+    """Yield all operations, each with the names of the ids in its path and its body."""
     for path, methods in document["paths"].items():
         for method in METHODS:
             if method not in methods:
@@ -74,11 +74,11 @@ def ids_in_body(document: Mapping[str, Any], declared: Mapping[str, Any]) -> set
 
 
 class Answered(NamedTuple):
-    """How Bob is to be answered when he names Ada's things.
+    """The expected response to Bob when he uses Ada's ids.
 
     Attributes:
-        code: what he is refused with; empty if it is no business of Ada's.
-        body: what he sends.
+        code: of the refusal; empty if the operation concerns nothing of Ada's.
+        body: the body to send.
     """
 
     code: str = ""
@@ -98,7 +98,7 @@ def held_seat(**more: object) -> Callable[[World], object]:
 
 
 def tickets_like_hers(world: World) -> object:
-    """An order of what Ada has reserved too."""
+    """An order for tickets that Ada has reserved too."""
     return {"ticketTypeId": world.things["usual"]["ticket_type_id"], "quantity": 1}
 
 
@@ -167,15 +167,15 @@ FOREIGN: Mapping[str, Answered] = {
         Answered(),
     ),
 }
-"""Administrators' operations are not here: to Bob, all of them are forbidden."""
+"""Administrators' operations are not listed: Bob may call none of them."""
 
 PRIVATE = frozenset(("ticket_id", "search_id"))
-"""Ids of things of which only their owner knows that they are there."""
+"""Ids of objects whose existence only their owner may know."""
 
 
 @pytest.fixture
 def world(inbox: Inbox, open_house: OpenHouse, io_loop: IOLoop) -> World:
-    """In which Ada has something of everything."""
+    """A world in which Ada owns one object of each kind."""
 
     async def build() -> World:
         world = await built(await open_house(smtp_url=inbox.url), inbox)
@@ -215,7 +215,7 @@ async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> 
 
 
 async def belongings(world: World) -> dict[str, Any]:
-    """All that Ada sees of her own."""
+    """Return everything that Ada sees of her own."""
     own = (
         *("/auth/me", "/users/me", "/users/me/search-history", "/cinemas/favorites"),
         *("/tickets/my-tickets", "/seat-reservations/my-reservations?include_expired=true"),

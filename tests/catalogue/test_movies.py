@@ -1,4 +1,4 @@
-"""Movies over HTTP: kept, searched, filtered, and listed by what sells and what somebody likes."""
+"""Movies over HTTP: managed, searched, filtered, and listed by sales and by recommendations."""
 
 from urllib.parse import quote
 

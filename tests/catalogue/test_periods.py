@@ -1,4 +1,4 @@
-"""Days and what they are divided into, in time zones."""
+"""Days and their parts in different time zones."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise

@@ -1,8 +1,8 @@
-"""No refusal leaves a cycle of objects that only the garbage collector could find.
+"""Refused requests leave no reference cycles behind.
 
-A refusal costs its sender next to nothing, so with a cycle per refusal anybody could fill the memory faster
-than it is collected. Every operation of the OpenAPI document is refused in every way that can be made up from
-its declaration, also with an `Idempotency-Key`, a full journal and no database; then the collector must find
+A refusal costs its sender almost nothing. If each left a cycle, anybody could fill the memory faster than it
+is collected. Every operation of the OpenAPI document is refused in every way that can be derived from its
+declaration, also with an `Idempotency-Key`, a full journal and no database; then the collector must find
 nothing.
 """
 
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 class Attempt(NamedTuple):
-    """One request, and what is to be said of it if it leaves something behind."""
+    """One request, with its description for failure messages."""
 
     way: str
     method: str
@@ -49,7 +49,7 @@ class Attempt(NamedTuple):
 
     @property
     def names_things(self) -> bool:
-        """Whether it is in order, so that what becomes of it depends on the things that it names."""
+        """Whether the request is valid, so that the outcome depends on the objects that it names."""
         return "things" in self.way
 
 
@@ -63,10 +63,10 @@ def world(open_house: OpenHouse, inbox: Inbox, io_loop: IOLoop) -> World:
 
 
 class Attempts:
-    """Requests that are to be refused, made from the description of an operation.
+    """Requests to be refused, derived from the description of an operation.
 
     Args:
-        world: whose things are named.
+        world: has the objects to name.
         document: the OpenAPI document.
     """
 
@@ -77,7 +77,7 @@ class Attempts:
         self._keys = count(1)
 
     def of_all(self, several: Iterable[Operation]) -> Iterator[Attempt]:
-        """Everything that can be wrong with calls of operations, each with and without a key."""
+        """Yield all invalid calls of these operations, each with and without a key."""
         for operation in several:
             for attempt in self._plain(operation):
                 yield attempt
@@ -135,7 +135,7 @@ class Attempts:
         return self._example(schema, self._world.things[things]) if schema else {}
 
     def _example(self, schema: Mapping[str, Any], known: Mapping[str, Any], name: str = "") -> Any:
-        """Something of the right shape, with the ids of things that are known."""
+        """Return an example of the right shape, with the ids of known objects."""
         if "$ref" in schema:
             schema = self._schemas[schema["$ref"].rpartition("/")[2]]
         if "properties" in schema:
@@ -165,7 +165,7 @@ class Attempts:
 
 
 async def _leftovers(client: BareClient, attempt: Attempt) -> tuple[str, Counter[str]]:
-    """How an attempt is answered, and what kinds of objects are left in cycles by it."""
+    """Send a request; return the response, and the types of the objects that it left in cycles."""
     status, content = await client.send(*attempt[1:])
     for _ in range(5):
         await asyncio.sleep(0)
@@ -184,7 +184,7 @@ async def test_every_refusal_of_every_operation(world: World) -> None:
     document = json.loads((await client.send("GET", "/openapi.json", {}))[1])
     attempts = Attempts(world, document)
     every = list(operations(document))
-    for attempt in attempts.of_all(every):  # what is made once and kept is made now
+    for attempt in attempts.of_all(every):  # fills caches before the measurement
         await client.send(*attempt[1:])
     answers: Counter[str] = Counter()
     found: dict[str, Counter[str]] = {}
@@ -219,4 +219,4 @@ async def test_every_refusal_of_every_operation(world: World) -> None:
     assert not {name: dict(left.most_common(8)) for name, left in found.items()}
     statuses = {answer.partition(" ")[0] for answer in answers}
     assert statuses >= {"400", "401", "403", "404", "409", "413", "415", "422", "503"}
-    assert sum(not answer.startswith("2") for answer in answers) > 30, "not many kinds of refusals were tried"
+    assert sum(not answer.startswith("2") for answer in answers) > 30, "too few kinds of refusals were tested"

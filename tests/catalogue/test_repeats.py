@@ -1,4 +1,4 @@
-"""A repeat of a durable request gets the answer of the first: every one of them, at once and in a row."""
+"""Repeating a durable request returns the first response, both immediately and concurrently."""
 
 import asyncio
 

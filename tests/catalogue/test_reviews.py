@@ -1,4 +1,4 @@
-"""Reviews over HTTP: written, read, reacted to, and counted right whoever writes at the same time."""
+"""Reviews over HTTP: written, read, reacted to, and counted correctly under concurrent writers."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def summary(house: House, movie_id: int) -> dict:
 
 @pytest.fixture
 def reviewers(house: House) -> range:
-    """Users with accounts."""
+    """Ids of users with accounts."""
     user_ids = range(7, 20)
     open_accounts(house, *user_ids)
     return user_ids

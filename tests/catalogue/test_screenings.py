@@ -1,4 +1,4 @@
-"""Screenings: never two in a room at once, and never changed behind the engine's back."""
+"""Screenings: never two in a room at once, and never changed without the engine's knowledge."""
 
 import asyncio
 import json

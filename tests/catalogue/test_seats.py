@@ -1,4 +1,4 @@
-"""Seats: made in bulk, repeatably, and sold at once."""
+"""Seats: created in bulk, repeatably, and on sale immediately."""
 
 import asyncio
 from typing import Any

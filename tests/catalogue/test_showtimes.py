@@ -1,4 +1,4 @@
-"""Showtimes: the public view of screenings, with what the engine says about their seats."""
+"""Showtimes: the public view of screenings, with the engine's data about their seats."""
 
 import pytest
 
@@ -34,7 +34,7 @@ async def test_a_showtime_counts_its_free_seats(house: House) -> None:
     await house.user(8).book(screening, seats[2:3])
     await house.user(8).book(screening, seats[3:4], payment_pending=True)
     assert (await show(house, f"/{screening}"))["available_seats"] == 2
-    await house.user(7).my_reservations()  # returns when the reservations have been written
+    await house.user(7).my_reservations()  # returns once the reservations are written
     assert [entry["available_seats"] for entry in await show(house, "/")] == [2]
 
 

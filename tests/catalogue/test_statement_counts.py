@@ -1,4 +1,4 @@
-"""A list costs the same number of statements whatever its length."""
+"""Lists need the same number of statements whatever their length."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from tests.database import execute
 pytestmark = pytest.mark.gen_test
 
 OF_SOMEBODY = {"favorites", "recommended_movies", "searches"}
-"""Lists that are somebody's own."""
+"""Lists that belong to a user."""
 
 FILL = """
 INSERT INTO users (id, email, password_hash) SELECT n, n || '@a.example', ''
@@ -39,7 +39,7 @@ SELECT id, 'Standing', 10, 100, 10 FROM events;
 
 
 class CountingConnector(Connector):
-    """Counts the statements that go through it."""
+    """Counts the statements that it executes."""
 
     statements = 0
 
@@ -64,7 +64,7 @@ async def test_two_statements_whatever_the_length(database_url: str) -> None:
     lists = {name: rows for name, rows in vars(Catalogue(connector)).items() if isinstance(rows, Rows)}
 
     async def measured() -> dict[str, tuple[int, int]]:
-        """Statements and length of every list."""
+        """Return the number of statements and the length of every list."""
         figures = {}
         for name, rows in lists.items():
             connector.statements = 0

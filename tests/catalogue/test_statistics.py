@@ -1,4 +1,4 @@
-"""Administrators' statistics: exact, whatever becomes of the tickets."""
+"""Administrators' statistics: exact, whatever happens to the tickets."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ async def book(house: House, screening_id: int, *seat_ids: int, user_id: int = 7
 
 
 def sell(house: House, *sales: tuple[int, str, float]) -> None:
-    """Confirmed tickets of the past: screening, moment of confirmation and price of each."""
+    """Insert confirmed tickets: screening, confirmation time and price of each."""
     known = execute(house.database_url, "SELECT count(*) FROM tickets")[0][0]
     for number, (screening_id, moment, price) in enumerate(sales, 1_000_000 + known):
         execute(

@@ -1,4 +1,4 @@
-"""Tickets after the sale: the administrators' list and changes, and confirmations that doors can check."""
+"""Tickets after the sale: the administrators' list and changes, and confirmations with verifiable codes."""
 
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
@@ -172,7 +172,7 @@ async def test_it_is_sent_once_and_again_when_asked_for(house: House, inbox: Inb
     ticket = (await house.user(user).book(screening, seats[:1], payment_id="pay-1")).json[0]["id"]
     first = await inbox.next_mail()
     assert (await house.user(user).book(screening, seats[:1], payment_id="pay-1")).status == 201
-    await house.restart()  # what was to be sent has been sent
+    await house.restart()  # sends all pending mails
     assert inbox.empty
     assert (await resend(house, user, ticket)).status == 202
     again = await inbox.next_mail()

@@ -1,4 +1,4 @@
-"""Text that PostgreSQL cannot store is refused by whatever takes text, before it gets there."""
+"""Text that PostgreSQL cannot store is rejected before it gets there, wherever text is accepted."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.gen_test
 
 
 def _texts(schema: Schema, path: str) -> Iterator[tuple[str, fields.Field]]:
-    """Fields of a schema that take text, also those in records and lists within it."""
+    """Yield the text fields of a schema, including those in nested records and lists."""
     for name, field in schema.load_fields.items():
         yield from _texts_of(field, f"{path}.{name}")
 
@@ -52,7 +52,7 @@ def _takes(field: fields.Field, text: str) -> bool:
 def test_no_field_takes_a_nul() -> None:
     texts = list(_all_texts())
     assert len(texts) > 50
-    # Ids are texts on the public endpoints, and are looked up as the numbers that they should be.
+    # Ids are strings on the public endpoints, and looked up as the numbers that they should be.
     takers = [path for path, field in texts if _takes(field, "aaaaaaaaaa\0a")]
     assert [path for path in takers if not path.endswith("_id")] == []
 
@@ -98,14 +98,14 @@ def _token(**claims: Any) -> str:
 
 
 async def _log_out(house: House, token: str) -> tuple[Response, Response]:
-    """Log out, and try the token once more."""
+    """Log out, and use the token once more."""
     caller = Caller(house.base_url, token)
     return await caller.send("POST", f"{AUTH}/logout"), await caller.send("GET", "/api/v1/tickets/my-tickets")
 
 
 @pytest.mark.parametrize("claim", ["jti", "sid"])
 async def test_every_token_that_is_believed_can_be_revoked(house: House, claim: str) -> None:
-    # The longest that is taken, in the characters that take most bytes and compress worst.
+    # The longest allowed value, in characters with most bytes and the worst compression.
     for value in ("a", " ", "'; --", "".join(chr(0x1F300 + number) for number in range(255))):
         token = _token(**{claim: value})
         logged_out, after = await _log_out(house, token)

@@ -1,4 +1,4 @@
-"""Users over HTTP: profiles, preferences, pictures, searches, and accounts that are deleted."""
+"""Users over HTTP: profiles, preferences, pictures, searches, and deleted accounts."""
 
 import asyncio
 import struct
@@ -33,7 +33,7 @@ async def upload(caller: Member, content: bytes, media_type: str):
 
 
 def as_form(content: bytes, media_type: str, field: str = "file") -> tuple[bytes, str]:
-    """The body and the type of a form with one file."""
+    """Return the body and the media type of a form with one file."""
     head = (
         f'--edge\r\nContent-Disposition: form-data; name="{field}"; filename="me.png"\r\n'
         f"Content-Type: {media_type}\r\n\r\n"
@@ -42,7 +42,7 @@ def as_form(content: bytes, media_type: str, field: str = "file") -> tuple[bytes
 
 
 def bomb(side: int) -> bytes:
-    """A PNG of a few bytes that claims to be enormous."""
+    """Return a PNG of a few bytes that claims to be enormous."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -1,5 +1,7 @@
-"""A small world for trying every operation: one of each thing, one more of most that nothing depends on, and
-people who may lose their passwords and accounts.
+"""Objects for calling every operation.
+
+There is one of each kind, a spare one of most kinds that nothing depends on, and users who may lose their
+passwords and accounts.
 """
 
 from typing import Any
@@ -16,7 +18,7 @@ UNKNOWN_ID = 10**9
 ADA = "ada@home.example"
 BOB = "bob@home.example"
 PEOPLE = ("leaver", "changer", "refresher", "forgetful", "quitter")
-"""Who does something that cannot be done twice."""
+"""Users for operations that cannot be repeated."""
 
 
 class ForeignPage(Caller):
@@ -27,14 +29,14 @@ class ForeignPage(Caller):
 
 
 class World:
-    """The things by the names of their ids in paths, and the people.
+    """Ids by their names in paths, and users.
 
     Attributes:
         things: ids by name: "usual" ones belong together, with Ada as their user; nothing depends on the
             "spare" ones; "unknown" ones do not exist. The "pending" and the "doomed" ticket are Ada's too.
         seat_ids: of the usual room. The usual ticket is for the first of them.
-        callers: people by name.
-        reset_token: that Forgetful has been sent.
+        callers: users by name.
+        reset_token: the token that Forgetful was sent.
     """
 
     def __init__(self, house: House) -> None:
@@ -45,14 +47,14 @@ class World:
         self.reset_token = ""
 
     def member(self, name: str) -> Member:
-        """Somebody with an account."""
+        """Return a user with an account."""
         caller = self.callers[name]
         assert isinstance(caller, Member)
         return caller
 
 
 async def built(house: House, inbox: Inbox) -> World:
-    """The world, made over HTTP."""
+    """Create the world over HTTP."""
     world = World(house)
     ada, bob = await member(house, ADA), await member(house, BOB)
     people = {name: await member(house, f"{name}@home.example") for name in PEOPLE}
@@ -90,7 +92,7 @@ async def built(house: House, inbox: Inbox) -> World:
 
 
 async def _shown_somewhere(house: House, user: Member, title: str) -> dict[str, Any]:
-    """A movie, what belongs to it, and a room."""
+    """Create a movie, its dependents, and a room."""
     movie_id = (await make(house, "/api/v1/movies/", {"title": title}))["id"]
     cinema_id = (await make(house, "/api/v1/cinemas/", {"name": f"Cinema of {title}"}))["id"]
     cast = await make(house, "/api/v1/casts/", {"movie_id": movie_id, "name": "Ann Actor"})
@@ -116,7 +118,7 @@ async def _booked(
 
 
 def _token_in(mail: str) -> str:
-    """The token in the link of a mail."""
+    """Extract the token from the link in a mail."""
     (link,) = [word for word in mail.split() if "token=" in word]
     (token,) = parse_qs(urlsplit(link).query)["token"]
     return token

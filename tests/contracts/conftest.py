@@ -1,4 +1,4 @@
-"""Cinemas and event halls of the guides that close after the test."""
+"""Servers with the guides' cinemas and events, closed after the test."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -24,7 +24,7 @@ Venue = TypeVar("Venue", GuideCinema, EventHall, Fair)
 def opened(
     io_loop: IOLoop, make: Callable[..., Venue], close: Callable[[Venue], Awaitable[None]]
 ) -> Iterator[Callable[..., Awaitable[Venue]]]:
-    """What opens venues with settings by name, and closes them all when the test has ended."""
+    """Yield a function that opens venues with given settings; all are closed after the test."""
     venues: list[Venue] = []
 
     async def open_one(**settings: object) -> Venue:
@@ -39,7 +39,7 @@ def opened(
 
 @pytest.fixture
 def open_cinema(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenCinema]:
-    """Opens the cinema with settings by name; once per test."""
+    """Opens the cinema with given settings; once per test."""
     yield from opened(io_loop, partial(GuideCinema, database_url, tmp_path), GuideCinema.close)
 
 
@@ -51,7 +51,7 @@ def cinema(open_cinema: OpenCinema, io_loop: IOLoop) -> GuideCinema:
 
 @pytest.fixture
 def open_hall(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenHall]:
-    """Opens the hall with settings by name; once per test."""
+    """Opens the hall with given settings; once per test."""
     yield from opened(io_loop, partial(EventHall, database_url, tmp_path), EventHall.close)
 
 
@@ -63,7 +63,7 @@ def hall(open_hall: OpenHall, io_loop: IOLoop) -> EventHall:
 
 @pytest.fixture
 def open_fair(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[OpenFair]:
-    """Opens the server with settings by name."""
+    """Opens the server with given settings."""
     yield from opened(
         io_loop,
         lambda **settings: Fair(House(database_url, tmp_path, **settings)),

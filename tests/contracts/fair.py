@@ -1,4 +1,4 @@
-"""What the ticket guide's tests are about: a server with an event that sells two types of tickets."""
+"""The ticket guide's example: a server with an event that sells two types of tickets."""
 
 from tests.box_office import Guest, make_event, make_type
 from tests.contracts.shapes import iso_utc, text
@@ -10,7 +10,7 @@ NO_RESERVATION = "1-9999999"
 
 EVENT = {"id": text, "title": "Night of the Brass Bands", "venue": "Harbour Hall", "startDate": iso_utc}
 LEFT = {"total": 20, "sold": 0, "reserved": 0, "available": 20}
-"""Of the standing tickets, before anybody comes."""
+"""Availability of the standing tickets before any sale."""
 
 
 class Fair:
@@ -33,7 +33,7 @@ class Fair:
 
     @property
     def other(self) -> Guest:
-        """Another session."""
+        """A second session."""
         return Guest(self.house, OTHER_SESSION)
 
     @property

@@ -34,12 +34,12 @@ INSERT INTO screenings (id, room_id, starts_at, ends_at, price) VALUES
 
 
 class GuideCinema(House):
-    """A server in this process, on a free port, over a database of its own.
+    """A server in this process, on a free port, with its own database.
 
     Args:
         database_url: a migrated, empty database.
         data_dir: an empty directory.
-        settings: by name, in place of the defaults.
+        settings: overrides of the defaults by name.
     """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
@@ -47,22 +47,22 @@ class GuideCinema(House):
         super().__init__(database_url, data_dir, **settings)
 
     def watch(self, user_id: int = USER) -> "Watching":
-        """A socket of a user, as a context."""
+        """Return a context manager with a user's socket."""
         return Watching(f"ws{self.base_url[4:]}/ws/screenings/{SCREENING}?token={self.token(user_id)}")
 
     def room_client(self, client_id: str, user_id: int | None = None) -> RoomClient:
-        """A client of rooms, a guest's or a user's, as a context."""
+        """Return a context manager with a client of rooms, a guest's or a user's."""
         return RoomClient(self.base_url, client_id, None if user_id is None else self.token(user_id))
 
     async def run_script(self, name: str, **parameters: object) -> dict[str, Any]:
-        """Run one of the guides' clients under Node; returns what it reports at its end."""
+        """Run one of the guides' clients in Node; return its final report."""
         async with self.start_script(name, **parameters) as output:
             report: dict[str, Any] = json.loads(await output.read())
         return report
 
     @asynccontextmanager
     async def start_script(self, name: str, **parameters: object) -> AsyncIterator[asyncio.StreamReader]:
-        """Run one of the guides' clients under Node; yields what it writes, and sees that it ends well."""
+        """Run one of the guides' clients in Node; yield its output, and check its exit status."""
         given = {"baseUrl": self.base_url, "token": self.token(USER), "screeningId": SCREENING, **parameters}
         process = await asyncio.create_subprocess_exec(
             _NODE, _SCRIPTS / name, json.dumps(given), stdout=asyncio.subprocess.PIPE
@@ -79,7 +79,7 @@ class GuideCinema(House):
 
 
 class Watching:
-    """A socket that has been confirmed, and the picture it paints from updates alone."""
+    """A confirmed socket, and the seat map that it builds from updates only."""
 
     def __init__(self, url: str) -> None:
         self._url = url

@@ -1,6 +1,6 @@
 """The event of the event guide's examples on the real server: event 123 with a hundred places.
 
-Beside it there are a private event, a cinema's screening, and a room that is no event.
+There are also a private event, a cinema's screening, and a free room, which is not an event.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ _WAIT_SECONDS = 60.0
 
 
 class EventHall(House):
-    """A server in this process, on a free port, over a database of its own.
+    """A server in this process, on a free port, with its own database.
 
     Args:
         database_url: a migrated, empty database.
         data_dir: an empty directory.
-        settings: by name, in place of the defaults.
+        settings: overrides of the defaults by name.
     """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
@@ -72,14 +72,14 @@ class EventHall(House):
     async def socket(
         self, event: object = None, user: int = USER, token: str | None = None
     ) -> AsyncIterator["Listener"]:
-        """A socket of a user, connected to an event or to none."""
+        """Connect a user's socket, for one event or for none."""
         path = "/ws" if event is None else f"/ws/events/{event}"
         async with self._connected(path, self.token(user) if token is None else token) as listener:
             yield listener
 
     @asynccontextmanager
     async def seat_socket(self, screening: int, user: int = USER) -> AsyncIterator["Listener"]:
-        """A socket of a user that watches the seats of a screening."""
+        """Connect a user's socket that watches the seats of a screening."""
         async with self._connected(f"/ws/screenings/{screening}", self.token(user)) as listener:
             yield listener
 
@@ -90,7 +90,7 @@ class EventHall(House):
 
     @asynccontextmanager
     async def page(self, script: str, *arguments: str) -> AsyncIterator["Page"]:
-        """A page that runs one of the guide's clients under Node."""
+        """Run one of the guide's clients in Node."""
         process = await asyncio.create_subprocess_exec(
             _NODE, _SCRIPTS / script, self.socket_url, *arguments, stdin=PIPE, stdout=PIPE
         )
@@ -103,21 +103,21 @@ class EventHall(House):
 
     @property
     def buyer(self) -> Guest:
-        """A user's session at the public door."""
+        """A user's session for the public API."""
         return Guest(self, "guest-of-the-hall", self.token(USER))
 
     async def buy(self, reservation: str, quantity: int = 1) -> list[int]:
-        """The buyer purchases a reservation: one booking. Returns the ids of its tickets."""
+        """Purchase a reservation, which makes one booking. Returns the ids of its tickets."""
         bought = data(await self.buyer.purchase(reservation, *[ADA] * quantity))
         return [int(ticket["id"]) for ticket in bought["tickets"]]
 
     async def cancel(self, ticket_id: int) -> None:
-        """The buyer gives a ticket back."""
+        """Cancel a ticket of the buyer."""
         assert (await self.user().cancel_ticket(ticket_id)).status == 204
 
 
 class Listener:
-    """The other end of a socket."""
+    """The client's side of a socket."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
@@ -129,24 +129,24 @@ class Listener:
         await self._connection.send(text)
 
     async def next(self) -> dict[str, Any]:
-        """The next message."""
+        """Return the next message."""
         async with asyncio.timeout(_WAIT_SECONDS):
             message = json.loads(await self._connection.recv())
         assert isinstance(message, dict)
         return message
 
     async def next_of(self, number: int) -> list[dict[str, Any]]:
-        """The next messages."""
+        """Return the next messages."""
         return [await self.next() for _ in range(number)]
 
     async def until(self, kind: str) -> dict[str, Any]:
-        """The next message of a type, whatever comes before it."""
+        """Return the next message of a type, skipping others."""
         while (message := await self.next())["type"] != kind:
             pass
         return message
 
     async def farewell(self) -> tuple[int | None, str | None]:
-        """Code and reason that the server closes with, before it has sent anything."""
+        """Return the code and reason of the close frame, which must come before any message."""
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 raise AssertionError(await self._connection.recv())
@@ -155,7 +155,7 @@ class Listener:
 
 
 class Page:
-    """A Node process that is told what to do line by line, and tells what comes of it."""
+    """A Node process that reads instructions line by line and writes its results."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -166,7 +166,7 @@ class Page:
         self._process.stdin.write(json.dumps(instruction).encode() + b"\n")
 
     async def next(self) -> Any:
-        """The next line."""
+        """Return the next line."""
         assert self._process.stdout is not None
         async with asyncio.timeout(_WAIT_SECONDS):
             return json.loads(await self._process.stdout.readline())

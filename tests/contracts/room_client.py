@@ -1,4 +1,4 @@
-"""A client of rooms as the guide describes it, and what it is told."""
+"""A client of rooms as the guide describes it."""
 
 import asyncio
 import json
@@ -15,15 +15,15 @@ ROOM = "funcion_123"
 
 
 class RoomClient:
-    """One client, as a context.
+    """One client, as a context manager.
 
     Args:
         base_url: of the server, over HTTP.
-        client_id: what it calls itself.
-        token: of the user that it is; None for a guest.
+        client_id: its client id.
+        token: the user's token; None for a guest.
 
     Attributes:
-        compressed: how many frames came compressed.
+        compressed: number of compressed frames received.
     """
 
     def __init__(self, base_url: str, client_id: str, token: str | None = None) -> None:
@@ -57,19 +57,19 @@ class RoomClient:
         await self._socket.send(json.dumps({"type": kind, **message}))
 
     async def told(self) -> dict[str, Any]:
-        """The next message."""
+        """Return the next message."""
         async with asyncio.timeout(5):
             message = json.loads(await self._socket.recv())
         assert isinstance(message, dict)
         return message
 
     async def told_nothing(self) -> bool:
-        """Whether nothing more has been said to this client: the answer to a ping comes first."""
+        """Return whether no message is pending: the reply to a ping comes first."""
         await self.send("ping")
         return (await self.told())["type"] == "pong"
 
     async def closed(self) -> tuple[int | None, str | None]:
-        """How the server closed the connection, whatever it said before."""
+        """Return how the server closed the connection, skipping messages before that."""
         with suppress(ConnectionClosed):
             async with asyncio.timeout(5):
                 while True:
@@ -77,7 +77,7 @@ class RoomClient:
         return self._socket.close_code, self._socket.close_reason
 
     async def join(self, room: str = ROOM) -> list[dict[str, Any]]:
-        """Enter a room. Returns its selections."""
+        """Join a room. Returns its selections."""
         await self.send("join_room", room_id=room)
         assert await self.told() == {"type": "room_joined", "room_id": room, "client_id": self.client_id}
         current = await self.told()
@@ -86,16 +86,16 @@ class RoomClient:
         return selections
 
     async def select(self, seat: str, room: str = ROOM, **user_info: object) -> dict[str, Any]:
-        """Select a seat. Returns the answer."""
+        """Select a seat. Returns the reply."""
         info = {"user_info": user_info} if user_info else {}
         await self.send("select_seat", room_id=room, seat_id=seat, **info)
         return await self.told()
 
     async def release(self, seat: str, room: str = ROOM) -> dict[str, Any]:
-        """Release a seat. Returns the answer."""
+        """Release a seat. Returns the reply."""
         await self.send("release_seat", room_id=room, seat_id=seat)
         return await self.told()
 
     def about(self, kind: str, seat: str, room: str = ROOM, **more: object) -> dict[str, Any]:
-        """What is said of a seat of this client."""
+        """Return the expected message about a seat of this client."""
         return {"type": kind, "seat_id": seat, "room_id": room, "client_id": self.client_id, **more}

@@ -1,11 +1,11 @@
-"""Says whether an answer has the fields that a guide shows, with values of the types it shows."""
+"""Checks that a response has the fields that a guide shows, with values of the shown types."""
 
 from datetime import datetime
 from typing import Any
 
 
 def iso_utc(value: Any) -> bool:
-    """An ISO 8601 moment in UTC, as the guides write it: with a Z."""
+    """Return whether a value is an ISO 8601 timestamp in UTC with a Z, as in the guides."""
     return isinstance(value, str) and value.endswith("Z") and datetime.fromisoformat(value) is not None
 
 
@@ -22,8 +22,12 @@ def text(value: Any) -> bool:
 
 
 def assert_shows(answer: dict[str, Any], shown: dict[str, Any]) -> None:
-    """Check every field that a guide shows. What is shown is a value, or a predicate for its type; an
-    answer may have more fields than the guide knows."""
+    """Check every field that a guide shows; the response may have more.
+
+    Args:
+        answer: the response.
+        shown: by field, a value or a predicate for its type.
+    """
     for name, expected in shown.items():
         assert name in answer, f"{name} is missing from {answer}"
         if callable(expected):

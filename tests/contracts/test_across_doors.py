@@ -1,4 +1,4 @@
-"""One stock, many doors: what happens through one of them is told at all others, in their own words."""
+"""One stock, several APIs: a change through one of them shows in all others, in their own formats."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ ROOM = f"funcion_{SCREENING}"
 
 
 async def counts_told(events: Listener) -> tuple[list[str], int]:
-    """The event socket's messages up to the next counts: their types, and how much is available."""
+    """Read the event socket up to the next counts; return the message types and the available seats."""
     types = []
     while "seat_update" not in types:
         message = await events.next()
@@ -34,7 +34,7 @@ async def counts_told(events: Listener) -> tuple[list[str], int]:
 
 
 async def seat_told(seats: Listener) -> dict[str, Any]:
-    """What the screening's socket says about the seat; both of its forms say the same."""
+    """Return what the screening's socket says about the seat; both of its forms must agree."""
     single, bulk = await seats.next_of(2)
     assert (single["type"], bulk["type"]) == ("seat_update", "bulk_seat_update")
     (update,) = bulk["updates"]
@@ -43,13 +43,13 @@ async def seat_told(seats: Listener) -> dict[str, Any]:
 
 
 async def availability(hall: EventHall) -> dict[str, Any]:
-    """What REST says about A1."""
+    """Return what REST says about A1."""
     seats = (await hall.guest.availability(SCREENING)).json
     return next(seat for seat in seats if seat["seat"]["id"] == A1)
 
 
 async def left(hall: EventHall) -> dict[str, int]:
-    """What the public door says about the balcony."""
+    """Return what the public API says about the balcony."""
     return await hall.buyer.left(BALCONY)
 
 

@@ -1,4 +1,4 @@
-"""The cinema guide (Cinema Seat Selection API), section by section, against the real server."""
+"""The cinema guide (Cinema Seat Selection API), section by section, with the real server."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -161,7 +161,7 @@ async def test_pending_tickets_are_confirmed_by_their_payment(cinema: GuideCinem
 
 async def test_11_manual_cleanup(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(sweep_seconds=3600)
-    # The server sweeps when it starts; what lapses after that is left to us.
+    # The server sweeps at start; holds that expire later are left to the test.
     assert (await cinema.guest.clean_up()).json["message"] == "Cleaned up 0 expired reservations"
     execute(cinema.database_url, _LAPSED_WHILE_DOWN)
     response = await cinema.guest.clean_up()

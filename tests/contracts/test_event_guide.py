@@ -1,6 +1,6 @@
-"""The guide to the event booking socket, section by section, on the real server.
+"""The event booking socket's guide, section by section, with the real server.
 
-Every message is compared with the guide's example of it: the same fields, no others, of the same types.
+Every message is compared with the guide's example: the same fields, no others, of the same types.
 """
 
 import re
@@ -65,7 +65,7 @@ _FORMS = {
 
 
 def assert_as_shown(told: dict[str, Any], /, **values: Any) -> None:
-    """Compare a message with the guide's example of its type, and with the values that are expected."""
+    """Compare a message with the guide's example of its type, and with the expected values."""
     example = _EXAMPLES[told["type"]] | values
     assert told.keys() == example.keys()
     for name, shown in example.items():
@@ -84,7 +84,7 @@ async def test_1_general_connection(hall: EventHall) -> None:
     async with hall.socket() as one, hall.socket() as other:
         first, second = await one.next(), await other.next()
         for message in (first, second):
-            # Nothing has been subscribed to, so there is no event to name.
+            # There is no subscription, so the message names no event.
             assert_as_shown(message | {"eventId": 123})
             assert "eventId" not in message
         assert first["clientId"] != second["clientId"]
@@ -224,7 +224,7 @@ async def test_statistics_count_this_door(hall: EventHall) -> None:
 
 
 async def test_nobody_learns_who_buys(hall: EventHall) -> None:
-    """The notes on privacy: exactly the fields of the examples, hence no ids of buyers or bookings."""
+    """The privacy section: exactly the fields of the examples, so no ids of buyers or bookings."""
     async with hall.socket(SCREENING, user=INVITED) as socket:
         await socket.next_of(2)
         (ticket,) = (await hall.user().book(SCREENING, [41], payment_id="pay-1")).json
@@ -251,7 +251,7 @@ async def test_the_guides_client_follows_an_event(hall: EventHall) -> None:
         reservation = await hall.buyer.reserved(BALCONY, 2)
         assert await page.next() == ["Event 123: 98/100 seats available"]
         ticket, _ = await hall.buy(reservation, 2)
-        # The client asks for an id that the guide's notes on privacy forbid.
+        # The client reads an id that the guide's privacy section forbids.
         assert await page.next() == ["New booking created: undefined for event 123"]
         assert await page.next() == ["Event 123: 98/100 seats available"]
         await hall.cancel(ticket)
@@ -266,8 +266,10 @@ async def test_the_guides_client_follows_an_event(hall: EventHall) -> None:
 async def test_the_guides_usage_subscribes_before_the_socket_is_open(
     hall: EventHall,
 ) -> None:
-    """`connect()` and at once `subscribeToEvent(123)`: the client's own `send` drops what comes too early.
-    Called once the socket is open, it works."""
+    """`connect()` directly followed by `subscribeToEvent(123)`: the client's own `send` drops the message.
+
+    After the socket has opened, it works.
+    """
     async with hall.page("event_page.mjs", hall.token(USER)) as page:
         page.tell([["connect"], ["subscribeToEvent", EVENT]])
         assert await page.next() == ["WebSocket connected"]
@@ -295,7 +297,7 @@ async def test_the_guides_react_hook_shows_an_event(hall: EventHall) -> None:
     async with hall.page("event_component.mjs") as page:
 
         async def until(**shown: Any) -> dict[str, Any]:
-            """The next rendering that shows this."""
+            """Return the next rendering with these values."""
             while not shown.items() <= (rendering := await page.next()).items():
                 pass
             return rendering
@@ -311,7 +313,7 @@ async def test_the_guides_react_hook_shows_an_event(hall: EventHall) -> None:
         reservation = await hall.buyer.reserved(STANDING, 3)
         await until(isConnected=True, seatData=seats(97))
         ticket, *_ = await hall.buy(reservation, 3)
-        # From a booking alone the hook cannot know the capacity; the counts that follow tell it again.
+        # The hook cannot know the capacity from a booking alone; the counts that follow have it.
         await until(seatData=seats(97))
         await hall.cancel(ticket)
         await until(seatData=seats(98))

@@ -1,4 +1,4 @@
-"""The rooms guide (Guía de Uso del Servicio WebSocket), top to bottom, against the real server."""
+"""The rooms guide (Guía de Uso del Servicio WebSocket), from top to bottom, with the real server."""
 
 import json
 
@@ -154,7 +154,7 @@ async def test_two_sockets_cannot_have_one_client_id(cinema: GuideCinema) -> Non
                 assert await other.closed() == (4409, "Client id in use")
         assert await juan.told_nothing()
     async with cinema.room_client("juan", USER) as back:
-        assert await back.told_nothing(), "whoever logs in goes on under the same id"
+        assert await back.told_nothing(), "a client that logs in keeps its id"
 
 
 async def test_with_a_token_the_seats_are_the_users(cinema: GuideCinema) -> None:
@@ -465,5 +465,5 @@ async def test_the_guides_react_component_paints_what_is_told(cinema: GuideCinem
             report = json.loads(await page.readline())
     assert report["faults"] == ["WebSocket no está conectado"], "the guide joins before it is connected"
     assert report["clientId"] == selected["client_id"]
-    assert report["mine"] is False, "one's own seat is not somebody else's"
+    assert report["mine"] is False, "one's own seat must not show as another client's"
     assert report["seen"][0]["type"] == "seat_selected"

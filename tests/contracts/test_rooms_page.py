@@ -1,6 +1,6 @@
-"""The rooms guide's test page, word for word, in a browser.
+"""The rooms guide's test page, verbatim, in a browser.
 
-It looks for a server on port 8001; this browser finds there the one that the test has started elsewhere.
+The page connects to port 8001, which the browser redirects to the test's server.
 """
 
 from pathlib import Path
@@ -42,7 +42,7 @@ async def test_the_guides_test_page_works_as_written(open_cinema: OpenCinema) ->
         await page.until(painted("C4", "selected"))
         await eva.release("C4", ROOM)
         await page.until(painted("C4", "available"))
-        # The page writes what it is told into its own HTML.
+        # The page inserts messages into its HTML.
         assert await page.evaluate("document.querySelectorAll('#logs img, #logs script').length") == 0
         assert await page.evaluate("document.title") == "WebSocket Test Client"
 

@@ -1,4 +1,4 @@
-"""The cinema guide's "Testing Correctness", played in browser tabs against `frontrow serve`.
+"""The cinema guide's "Testing Correctness", in browser tabs with `frontrow serve`.
 
 Each tab is a Node process that runs the guide's own functions and socket handler (js/browser_tab.mjs).
 """
@@ -25,13 +25,13 @@ _ACTION_SECONDS = 60.0
 
 
 class Tab:
-    """A user's browser tab on the seat map page."""
+    """A user's browser tab with the seat map."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     async def opened(self) -> None:
-        """The socket is connected and the map is loaded."""
+        """Wait until the socket is connected and the map is loaded."""
         assert await self._line() == "ready"
 
     async def reserve(self, *seat_ids: int) -> list[dict[str, Any]] | None:
@@ -39,15 +39,15 @@ class Tab:
         return await self._do("reserve", seat_ids)
 
     async def pay(self, payment_id: str, *seat_ids: int) -> Any:
-        """Come back from the payment page; the server's answer, whatever it is."""
+        """Return from the payment page; returns the server's response."""
         return await self._do("pay", payment_id, seat_ids)
 
     async def errors(self) -> list[str]:
-        """What the page has shown as errors."""
+        """Return the errors that the page has shown."""
         return await self._do("errors")
 
     async def sees(self, status: str, *seat_ids: int) -> None:
-        """The map shows the seats like this, or will, by updates alone."""
+        """Wait until the map shows this status for the seats, by updates only."""
         for seat_id in seat_ids:
             assert await self._do("sees", seat_id, status)
 
@@ -63,7 +63,7 @@ class Tab:
 
 
 class Box:
-    """A small hall on a server, and whoever looks at it."""
+    """A small hall on a server, and its tabs."""
 
     def __init__(self, server: ServerProcess, hall: SeededScreening) -> None:
         self.server = server
@@ -71,7 +71,7 @@ class Box:
 
     @asynccontextmanager
     async def tab(self, user_id: int) -> AsyncIterator[Tab]:
-        """A tab of a user."""
+        """Open a tab of a user."""
         given = {
             "baseUrl": self.server.url,
             "token": self.server.token(user_id),
@@ -160,6 +160,6 @@ async def test_4_expiration(data_directory: Path) -> None:
         assert await other.reserve(lost) is not None
         refused = await mine.pay("late", lost)
         assert refused["code"] == "refund_required"
-        # Our extension of the guide: a late payment gets its seats if they are still free.
+        # Our extension of the guide: a late payment still gets its seats if they are free.
         (ticket,) = await mine.pay("late-but-lucky", left)
         assert (ticket["seat_id"], ticket["status"]) == (left, "confirmed")

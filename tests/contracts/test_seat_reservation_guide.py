@@ -1,4 +1,4 @@
-"""The seat guide (Seat Reservation API Guide) against the real server."""
+"""The seat guide (Seat Reservation API Guide) with the real server."""
 
 import pytest
 
@@ -83,7 +83,7 @@ async def test_the_guides_service_works_as_written(cinema: GuideCinema) -> None:
     free = {"status": "available", "is_mine": False, "expires": False}
     mine = {"status": "reserved_by_me", "is_mine": True, "expires": True}
     assert report["seen"] == [free, mine, free, free]
-    assert report["calls"] == 3, "seats of others are not even asked for"
+    assert report["calls"] == 3, "the guide's client does not request seats of others"
     assert report["refused"]["status"] == 409
     assert report["refused"]["error"]["held"] == [50]
     assert report["cancelled"] is None

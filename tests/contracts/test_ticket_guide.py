@@ -1,4 +1,4 @@
-"""The ticket guide (Ticket Reservation System API Documentation), sections 1 to 6, on the real server."""
+"""The ticket guide (Ticket Reservation System API Documentation), sections 1 to 6, with the real server."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -161,7 +161,7 @@ class TestCreatingAReservation:
             400,
             "idempotency_key_reused",
         )
-        # A key is its session's own, also where many guests share an address.
+        # A key belongs to its session, even if many guests share an address.
         assert (await fair.other.reserve(fair.standing, 2, key="one")).status == 201
 
 

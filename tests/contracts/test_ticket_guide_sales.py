@@ -1,4 +1,4 @@
-"""The ticket guide from section 7 on: purchases, availability, clean-up, expiry, errors and security."""
+"""The ticket guide from section 7: purchases, availability, clean-up, expiry, errors and security."""
 
 import asyncio
 import re
@@ -203,10 +203,10 @@ class TestCleanup:
 
 
 class TestExpiry:
-    """The fourth step of the flow. A hold's life is cut short, so that nobody waits for minutes."""
+    """The fourth step of the flow, with a short hold so that the test does not wait for minutes."""
 
     async def test_what_has_expired_is_released_and_says_so(self, open_fair: OpenFair) -> None:
-        # However often it asks meanwhile, the guest is answered.
+        # Raised limits, so that the guest can poll.
         fair = await open_fair(
             hold_seconds=1,
             hold_life_seconds=1,
@@ -230,7 +230,7 @@ class TestExpiry:
 
 
 class TestErrors:
-    """The guide's statuses, in one envelope everywhere behind this door."""
+    """The guide's statuses, always in the envelope."""
 
     async def test_every_refusal_is_in_the_envelope(self, fair: Fair) -> None:
         send = fair.house.guest.send
@@ -253,7 +253,7 @@ class TestErrors:
 
 
 class TestSecurity:
-    """The guide's considerations."""
+    """The guide's security section."""
 
     async def test_sessions_cannot_be_guessed(self, fair: Fair) -> None:
         made = [
@@ -268,7 +268,7 @@ class TestSecurity:
         left = []
         while (answer := await fair.house.guest.send("GET", f"{PUBLIC}/events")).status == 200:
             left.append(int(answer.headers["RateLimit-Remaining"]))
-        # Opening the fair took three.
+        # Opening the fair took three requests.
         assert left == [2, 1, 0]
         assert refusal(answer) == (429, "rate_limited")
         assert answer.json["error"]["retryable"] is True
@@ -298,7 +298,7 @@ class TestSecurity:
 
 
 class TestDocumentation:
-    """What `/openapi.json` says of this door."""
+    """The description of this API in `/openapi.json`."""
 
     async def test_every_answer_has_the_shape_that_is_documented(self, open_fair: OpenFair) -> None:
         fair = await open_fair(cron_secret=STRONG_SECRET)

@@ -1,4 +1,4 @@
-"""Compose files as `docker compose` reads them, as far as these tests look at them."""
+"""Reads compose files like `docker compose`, as far as these tests need."""
 
 import re
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ class VariableMissing(Exception):
 
 
 def services(given: Mapping[str, str], *files: str) -> dict[str, Any]:
-    """The services of a project.
+    """Return the services of a project.
 
     Args:
-        given: the environment, or what stands in `.env`.
-        files: paths from the project's folder; later ones add to earlier ones.
+        given: the environment or the content of `.env`.
+        files: paths relative to the project's folder; later files extend earlier ones.
 
     Raises:
         VariableMissing: a required variable is empty.
@@ -38,24 +38,24 @@ def services(given: Mapping[str, str], *files: str) -> dict[str, Any]:
 
 
 def environment_of(service: Mapping[str, Any]) -> dict[str, str]:
-    """The environment of a service's container."""
+    """Return the environment of a service's container."""
     return {name: str(value) for name, value in service["environment"].items()}
 
 
 def variables_of(*files: str) -> set[str]:
-    """The variables that the files require."""
+    """Return the variables that the files require."""
     text = "".join((PROJECT / file).read_text() for file in files)
     return {match["name"] for match in _VARIABLE.finditer(text) if match["kind"] == "?"}
 
 
 def env_file(path: Path) -> dict[str, str]:
-    """The variables in a file of `NAME=value` lines."""
+    """Return the variables in a file of `NAME=value` lines."""
     lines = (line.strip() for line in path.read_text().splitlines())
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def _filled_in(node: Any, given: Mapping[str, str]) -> Any:
-    """A document with the values of its variables."""
+    """Return a document with its variables replaced by their values."""
     if isinstance(node, dict):
         return {name: _filled_in(value, given) for name, value in node.items()}
     if isinstance(node, list):

@@ -1,4 +1,4 @@
-"""The examples in `deploy/` give a server that starts: each is checked by the program that it is for."""
+"""The examples in `deploy/` result in a server that starts, and the programs they are for accept them."""
 
 import json
 import os
@@ -42,18 +42,18 @@ Load = Callable[[Mapping[str, str]], Settings]
 
 
 def filled_in(path: Path) -> dict[str, str]:
-    """An example of variables with what its reader has to fill in."""
+    """Return the variables of an example with the empty values filled in."""
     random = {"FRONTROW_DATABASE_URL": DATABASE_URL, "POSTGRES_PASSWORD": secrets.token_hex(24)}
     made = {name: value or random.get(name, "") for name, value in env_file(path).items()}
     for name in ("FRONTROW_JWT_SECRET", "FRONTROW_PERSONAL_DATA_KEY"):
-        assert made[name] == "", "an example has no secret that somebody might keep"
+        assert made[name] == "", "examples must not contain a secret that an operator might keep"
         made[name] = secrets.token_urlsafe(48)
     return made
 
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads an environment through the settings, with nothing of the tests' own in it."""
+    """Loads an environment through the settings, without the tests' own variables."""
 
     def load_one(environment: Mapping[str, str]) -> Settings:
         for name in list(os.environ):
@@ -70,7 +70,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def container_of(files: tuple[str, ...], given: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of the server's container."""
+    """Return the environment of the server's container."""
     filled = filled_in(PROJECT / ".env.example") if given is None else given
     return environment_of(services(filled, *files)["frontrow"])
 
@@ -129,7 +129,7 @@ def test_containers_fit_together(load: Load) -> None:
 
 
 def unit() -> dict[str, list[str]]:
-    """The values in the unit's service section by their names, of which some come more than once."""
+    """Return the values in the unit's service section by name; some names occur more than once."""
     _, service, _ = re.split(r"\[(?:Service|Install)\]\n", (DEPLOY / "frontrow.service").read_text())
     values: dict[str, list[str]] = {}
     for line in service.splitlines():
@@ -164,13 +164,13 @@ def ran(*command: str | Path, environment: dict[str, str] | None = None) -> subp
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
-    """By its own check, where it is installed; the tests above look at the unit in any case."""
+    """Uses systemd's own check if it is installed; the tests above check the unit in any case."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         return
     text = (DEPLOY / "frontrow.service").read_text()
     path = tmp_path / "frontrow.service"
-    # The program has to be there.
+    # The program must exist.
     path.write_text(replaced(text, {"ExecStart=/opt/frontrow/bin/frontrow": "ExecStart=/bin/true"}))
     checked = ran(analyze, "verify", "--recursive-errors=no", "--man=no", path)
     complaints = [line for line in checked.stderr.splitlines() if "frontrow" in line]

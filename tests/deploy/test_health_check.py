@@ -1,4 +1,4 @@
-"""The image's health check asks a server with any prefix, port and names."""
+"""The image's health check works with any prefix, port and host names."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gen_test
 
 
 def health_check() -> list[str]:
-    """The command by which Docker asks whether the server in the image is well."""
+    """Return the command of the image's health check."""
     dockerfile = (PROJECT / "Dockerfile").read_text().replace("\\\n", "")
     match = re.search(r"^HEALTHCHECK .*?CMD (\[.*\])$", dockerfile, re.MULTILINE)
     assert match

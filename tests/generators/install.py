@@ -1,6 +1,6 @@
-"""Puts the generators of the npm registry into the virtual environment: `python -m tests.generators.install`.
+"""Installs the npm client generators into the virtual environment: `python -m tests.generators.install`.
 
-They stand in a folder that is named after their lock, so one copy serves every checkout with that lock.
+They are in a folder named after their lock file, so one copy serves every checkout with that lock file.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ _MANIFEST = Path(__file__).parent / "npm"
 
 
 def installed_generators() -> Path:
-    """The folder where they stand, or would stand."""
+    """Return the folder of the generators, whether or not it exists."""
     lock = (_MANIFEST / "package-lock.json").read_bytes()
     return Path(sys.prefix) / "generators" / hashlib.sha256(lock).hexdigest()[:16]
 
 
 def install() -> None:
-    """Fetch the generators, unless they are there.
+    """Install the generators unless they are installed.
 
     Raises:
-        subprocess.CalledProcessError: they could not be fetched, or are not what was expected.
+        subprocess.CalledProcessError: they could not be downloaded, or do not match the lock file.
     """
     destination = installed_generators()
     if destination.exists():

@@ -1,4 +1,4 @@
-"""The OpenAPI document satisfies the tools that people use: what they make compiles, and buys seats."""
+"""Common tools accept the OpenAPI document, and the clients that they generate compile and buy seats."""
 
 import asyncio
 import json
@@ -58,7 +58,7 @@ def folder(cinema: GuideCinema, tmp_path: Path, io_loop: IOLoop) -> Path:
 
 
 async def run(folder: Path, *command: str | Path) -> str:
-    """Run a program in the folder. Returns what it says."""
+    """Run a program in the folder. Returns its output."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env={**ENVIRONMENT, "PYTHONPATH": str(folder)}, stdout=PIPE, stderr=STDOUT
     )
@@ -68,14 +68,14 @@ async def run(folder: Path, *command: str | Path) -> str:
 
 
 def package(*path: str) -> Path:
-    """A program out of the npm registry."""
+    """Return the path of an npm program."""
     folder = installed_generators()
     assert folder.exists(), "The generators are not installed: run `make generators`"
     return folder.joinpath("node_modules", *path)
 
 
 def python_tool(name: str) -> Path:
-    """A program out of the virtual environment."""
+    """Return the path of a program in the virtual environment."""
     return Path(sys.executable).parent / name
 
 
@@ -102,7 +102,7 @@ async def test_typescript_types_buy_seats(folder: Path, cinema: GuideCinema) -> 
 
 
 async def test_a_python_client_buys_seats(folder: Path, cinema: GuideCinema) -> None:
-    # It knows no pictures, and says so; they can be had as bytes all the same.
+    # It warns that it does not support pictures; they are available as bytes.
     await run(
         folder,
         *(python_tool("openapi-python-client"), "generate", "--path", "openapi.json", "--meta", "none"),
@@ -122,7 +122,7 @@ async def test_pydantic_models_buy_seats(folder: Path, cinema: GuideCinema) -> N
 
 
 async def bought_by(script: str, folder: Path, cinema: GuideCinema) -> Any:
-    """The ticket that a script has bought with a generated client."""
+    """Return the ticket that a script has bought with a generated client."""
     return json.loads(
         await run(folder, sys.executable, "-W", "error", SCRIPTS / script, cinema.base_url, *ACCOUNT)
     )

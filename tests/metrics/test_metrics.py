@@ -1,4 +1,4 @@
-"""What a scraper reads is what happened, is well formed, and is what the documentation lists."""
+"""The metrics page is correct, well-formed, and matches the documentation."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\| (?
 
 
 class Shop:
-    """A registry with everything in it, and a way to read it as Prometheus does."""
+    """A registry with all metrics, and a way to read it like Prometheus."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

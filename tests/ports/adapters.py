@@ -1,6 +1,6 @@
-"""The adapters of the engine's ports, side by side: one in memory, one over Postgres.
+"""The adapters of the engine's ports: one set in memory, one with PostgreSQL.
 
-Whatever the shared suite does, it does to a `World`; a test never knows which one it has.
+The shared suite works on a `World`; a test does not know which one it has.
 """
 
 import asyncio
@@ -34,23 +34,23 @@ class Hall(NamedTuple):
 
 
 class World(Protocol):
-    """One set of adapters over one database."""
+    """One set of adapters on one database."""
 
     journal: Journal
     store: Store
     ledger: Ledger
 
     async def another_server(self) -> "AnotherServer":
-        """A server beside this one, on the same database."""
+        """Start a second server on the same database."""
 
     def add_hall(self, seats: int = 4) -> Hall:
-        """A screening in a room of its own: row A, the first seat vip (5.00 more), price 12.50."""
+        """Create a screening in a room of its own: row A, the first seat VIP (5.00 more), price 12.50."""
 
     def add_screening_beside(self, hall: Hall) -> Hall:
-        """A further screening in the same room."""
+        """Create a second screening in the same room."""
 
     def ids(self) -> IdSource:
-        """A source of ids."""
+        """Return a source of ids."""
 
 
 class AnotherServer(NamedTuple):
@@ -103,7 +103,7 @@ class MemoryWorld:
 
 
 class PostgresWorld:
-    """Everything in Postgres."""
+    """Everything in PostgreSQL."""
 
     def __init__(self, database_url: str) -> None:
         self.database_url = database_url
@@ -155,7 +155,7 @@ class PostgresWorld:
     def _add_screening(self, room_id: int) -> Hall:
         ((screening_id,),) = execute(
             self.database_url,
-            # An hour after the other screenings of the room: two cannot take place there at once.
+            # One hour after the other screenings of the room, since two must not overlap.
             "INSERT INTO screenings (room_id, starts_at, ends_at, price) "
             "SELECT %s, to_timestamp(%s + %s * n), to_timestamp(%s + %s * (n + 1)), 12.50 "
             "FROM (SELECT count(*) AS n FROM screenings WHERE room_id = %s) AS others RETURNING id",
@@ -166,12 +166,12 @@ class PostgresWorld:
 
 
 def encode(form: str, reply: Reply) -> tuple[int, bytes]:
-    """How answers are written down in these tests."""
+    """Encode responses for these tests."""
     return 201, f"{form}:{type(reply).__name__}".encode()
 
 
 class Settlement:
-    """What became of an entry: `await it.outcome()`."""
+    """The outcome of an entry: `await it.outcome()`."""
 
     def __init__(self) -> None:
         self.calls: list[EngineError | None] = []
@@ -204,13 +204,13 @@ async def write(
 
 
 async def reload(world: World, hall: Hall) -> LoadedScreening:
-    """Take the screening over and see what is stored."""
+    """Take the screening over and load what is stored."""
     return await world.store.activate(hall.screening_id)
 
 
 @asynccontextmanager
 async def postgres_world(database_url: str) -> AsyncIterator[PostgresWorld]:
-    """A world over a database, for as long as the block lasts."""
+    """A world on a database for the duration of the block."""
     world = PostgresWorld(database_url)
     await world.start()
     try:

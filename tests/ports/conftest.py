@@ -1,4 +1,4 @@
-"""Every test of this directory runs against both sets of adapters."""
+"""Every test in this directory runs with both sets of adapters."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Holds, tickets and events as a screening would make them, with values for what a test leaves out."""
+"""Creates holds, tickets and events like a screening, with defaults for what a test leaves out."""
 
 from itertools import count
 
@@ -23,7 +23,7 @@ _ids = count(1)
 
 
 class Story:
-    """What happens to one screening in one epoch, numbered as it goes.
+    """The events of one screening in one epoch, numbered automatically.
 
     Args:
         hall: the screening.
@@ -36,7 +36,7 @@ class Story:
         self._seqs = count(1)
 
     def hold(self, seat: int, holder: str = ALICE, expires_at: float = NOW + 300) -> Hold:
-        """A hold on the seat of that index."""
+        """Return a hold on the seat with this index."""
         hold_id = next(_ids)
         return Hold(
             hold_id, hold_id, self.hall.screening_id, self.hall.seat_ids[seat], holder, NOW, expires_at
@@ -49,7 +49,7 @@ class Story:
         payment_id: str | None = None,
         pending_until: float | None = None,
     ) -> tuple[Ticket, ...]:
-        """One booking of the seats of these indices: confirmed, or pending until a time."""
+        """Return one booking of the seats with these indices: confirmed, or pending until a time."""
         ids = [next(_ids) for _ in seats]
         status = TicketStatus.CONFIRMED if pending_until is None else TicketStatus.PENDING
         confirmed_at = NOW if pending_until is None else None
@@ -65,14 +65,14 @@ class Story:
         return self.hall.screening_id, self.epoch, next(self._seqs), at, actor
 
     def held(self, *holds: Hold) -> SeatsHeld | PlacesHeld:
-        """A single hold as the event of a seat, several as one that lists them."""
+        """Return the event of a single seat, or of several that were held together."""
         first, head = holds[0], self._head(holds[0].holder, NOW)
         if len(holds) > 1:
             return PlacesHeld(*head, holds)
         return SeatsHeld(*head, first.id, (first.seat_id,), first.expires_at, first.note)
 
     def held_together(self, *seats: int, holder: str = ALICE, note: str | None = None) -> SeatsHeld:
-        """Several seats as the event of one hold."""
+        """Return the event of one hold of several seats."""
         hold_ids, seat_ids = [next(_ids) for _ in seats], tuple([self.hall.seat_ids[seat] for seat in seats])
         return SeatsHeld(*self._head(holder, NOW), hold_ids[0], seat_ids, NOW + 300, note)
 

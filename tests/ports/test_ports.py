@@ -1,4 +1,4 @@
-"""The promises of `engine.ports`, kept by each adapter."""
+"""Both adapters of each port fulfil the guarantees of `engine.ports`."""
 
 import asyncio
 
@@ -93,7 +93,7 @@ async def test_what_a_server_owned_that_is_gone_may_be_had_by_anybody(world: Wor
     await write(world.journal, story.held(story.hold(0, expires_at=NOW + 10)))
     other.die()
     async with asyncio.timeout(10):
-        while not await world.store.overdue(NOW + 20, 10):  # noqa: ASYNC110 - PostgreSQL's own doing
+        while not await world.store.overdue(NOW + 20, 10):  # noqa: ASYNC110 - PostgreSQL decides when
             await asyncio.sleep(0.01)
     loaded = await world.store.activate(hall.screening_id, depose=False)
     assert (loaded.owned, loaded.epoch) == (True, 2)

@@ -1,4 +1,4 @@
-"""Programs are put into the environment whole, and once."""
+"""Programs are installed into the environment completely and once."""
 
 from pathlib import Path
 

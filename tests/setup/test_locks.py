@@ -1,4 +1,4 @@
-"""Installing resolves nothing: the locks are complete, and every command takes them as they are."""
+"""Installation resolves nothing: the lock files are complete, and every command uses them as they are."""
 
 import re
 import subprocess
@@ -16,8 +16,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.lock"))
 EXTRAS = {"run.lock": ("",), "dev.lock": ("", "test", "dev")}
-"""What of the project each lock is for. Packages of the others are not installed where tests run;
-`make check-install` has pip look for what is missing from them."""
+"""The part of the project that each lock file is for. Packages of the other lock files are not installed
+where tests run; `make check-install` has pip check those."""
 SHOWN_COMMANDS = (
     *("Dockerfile", "README.md", "compose.yaml", ".ci/*", "deploy/*", "docs/*.md"),
     *("bench/**/*.py", "frontrow/**/*.py", "tests/web/*.py", "tests/*.py"),
@@ -26,13 +26,13 @@ INSTALLING = re.compile(r"\bpip3? (?:install|wheel|download|lock|sync|compile)\b
 
 
 def lines_of(lock: Path) -> list[str]:
-    """Its requirements, each with its hashes on one line."""
+    """Return its requirements, each with its hashes on one line."""
     joined = lock.read_text().replace("\\\n", " ")
     return [line for line in joined.splitlines() if line and not line.lstrip().startswith("#")]
 
 
 def locked(lock: Path, environment: dict[str, str]) -> dict[NormalizedName, Version]:
-    """The versions that a lock installs in an environment."""
+    """Return the versions that a lock file installs in an environment."""
     versions = {}
     for line in lines_of(lock):
         requirement = Requirement(line.split("--hash")[0])
@@ -43,7 +43,7 @@ def locked(lock: Path, environment: dict[str, str]) -> dict[NormalizedName, Vers
 
 
 def needs_of(name: str, extras: frozenset[str], environment: dict[str, str]) -> Iterator[Requirement]:
-    """The requirements that a package, with some of its extras, declares for an environment."""
+    """Yield the requirements that a package, with some of its extras, declares for an environment."""
     for line in distribution(name).requires or ():
         requirement = Requirement(line)
         marker = requirement.marker
@@ -73,7 +73,7 @@ def test_a_lock_holds_whatever_its_packages_need(lock: str, python: str) -> None
         try:
             needs = list(needs_of(name, extras, environment))
         except PackageNotFoundError:
-            # Only other versions of Python need it; the suite looks at it there.
+            # Only other versions of Python need it, and the suite checks it with those.
             assert python != "{}.{}".format(*Version(default_environment()["python_full_version"]).release)
             continue
         for need in needs:
@@ -101,7 +101,7 @@ def test_the_image_builds_with_what_the_project_declares() -> None:
 
 
 def installing_commands() -> Iterator[str]:
-    """Every command that installs packages, in the Makefile and wherever else somebody may copy one from."""
+    """Yield every command that installs packages, from the Makefile and the documentation."""
     made = subprocess.run(
         ["make", "--dry-run", "--always-make", "VENV=fresh", "install", "fresh/.peers"],  # noqa: S607
         cwd=ROOT,
@@ -124,5 +124,5 @@ def test_no_command_lets_pip_resolve_anything() -> None:
         if "-r " in command or "--requirement" in command:
             assert "--require-hashes" in command and "--only-binary :all:" in command, command
         elif "-e ." in command or command.rstrip().endswith(" ."):
-            # Otherwise pip looks for the newest setuptools, to build with.
+            # Otherwise pip looks for the newest setuptools to build with.
             assert "--no-build-isolation" in command, command

@@ -1,4 +1,4 @@
-"""Tests run beside anything else on the machine: they take free ports only, and judge no speed."""
+"""Tests can run beside anything else on the machine: they use free ports only, and do not judge speed."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def test_a_fixed_port_is_refused_and_a_free_one_is_not() -> None:
 
 
 def is_measured(node: ast.expr) -> bool:
-    """Whether an expression is a duration: it reads a clock, or has the name of a duration."""
+    """Return whether an expression is a duration: it reads a clock or has the name of a duration."""
     for part in ast.walk(node):
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in CLOCKS:
             return True
@@ -34,13 +34,13 @@ def is_measured(node: ast.expr) -> bool:
 
 
 def is_fixed(node: ast.expr) -> bool:
-    """Whether an expression is a number, or made of constants alone."""
+    """Return whether an expression is a number or consists of constants."""
     named = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
     return not any(isinstance(part, ast.Call) for part in ast.walk(node)) and all(map(str.isupper, named))
 
 
 def judgements(tree: ast.AST) -> Iterator[int]:
-    """Lines that assert that something took no longer than a fixed time."""
+    """Yield the lines that assert that something took no longer than a fixed time."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Assert):
             for compared in (part for part in ast.walk(node.test) if isinstance(part, ast.Compare)):
@@ -69,7 +69,7 @@ def test_a_judgement_of_time_is_found(text: str) -> None:
 
 
 def test_no_test_judges_how_long_something_takes() -> None:
-    """A machine may be busy. Times are printed as figures, and judged by bench/thresholds.toml."""
+    """The machine may be busy. Times are printed as measurements and judged by bench/thresholds.toml."""
     found = [
         f"{path.relative_to(TESTS.parent)}:{line}"
         for path in sorted(TESTS.rglob("*.py"))

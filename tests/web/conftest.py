@@ -1,4 +1,4 @@
-"""Where the client runs in these tests, and whom it watches."""
+"""Runs the client in Node and in Chromium, with the guides' cinema as the server."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,14 +28,14 @@ globalThis.frontrow = frontrow;
 
 @asynccontextmanager
 async def in_node(url: str) -> AsyncIterator[Inspected]:
-    """A Node process, with the client from its files."""
+    """A Node process with the client's files."""
     async with NodeTab() as tab:
         yield tab
 
 
 @asynccontextmanager
 async def in_chromium(url: str) -> AsyncIterator[Inspected]:
-    """A page of the server's own, with the client that the server serves."""
+    """A page of the server, with the client that the server serves."""
     async with Browser() as browser:
         page = await browser.open(f"{url}/", html=_PAGE)
         yield page
@@ -44,7 +44,7 @@ async def in_chromium(url: str) -> AsyncIterator[Inspected]:
 
 @pytest.fixture(params=[in_node, in_chromium], ids=["node", "chromium"])
 def open_tab(request: pytest.FixtureRequest) -> OpenTab:
-    """Opens a tab of the server at an address: Node and Chromium in turn."""
+    """Opens a tab of a server, in Node and Chromium in turn."""
     return request.param
 
 

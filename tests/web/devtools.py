@@ -1,7 +1,7 @@
-"""A client of the Chrome DevTools Protocol, as far as the tests' browser needs it.
+"""A client for the parts of the Chrome DevTools Protocol that the tests need.
 
-One WebSocket carries commands and events of the browser and, marked by a session, of every page in it.
-https://chromedevtools.github.io/devtools-protocol/ has the commands.
+One WebSocket carries the commands and events of the browser and, marked by session ids, of all its pages.
+https://chromedevtools.github.io/devtools-protocol/ documents the commands.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 ANSWER_SECONDS = 60.0
-"""How long a command may take. The browser answers in milliseconds, so this is only met where it hangs."""
+"""Time limit for a command. The browser answers in milliseconds, so this is only reached if it hangs."""
 
 _LARGEST_MESSAGE_BYTES = 16 * 1024 * 1024
 
@@ -23,11 +23,11 @@ EventHandler = Callable[[str, dict[str, Any]], None]
 
 
 class DevToolsError(Exception):
-    """The browser refused a command, or has gone."""
+    """The browser rejected a command or has exited."""
 
 
 class DevTools:
-    """A connection to a browser, as a context.
+    """A connection to a browser, as a context manager.
 
     Args:
         url: of the browser's DevTools WebSocket.
@@ -55,18 +55,15 @@ class DevTools:
         await self._reading
 
     async def send(self, method: str, session: str | None = None, /, **parameters: Any) -> dict[str, Any]:
-        """Give a command.
+        """Send a command and return its result.
 
         Args:
             method: its name, e.g. "Page.navigate".
             session: of the page it is for; None for the browser.
             parameters: of the command.
 
-        Returns:
-            Its result.
-
         Raises:
-            DevToolsError: the browser refused it or has gone.
+            DevToolsError: the browser rejected it or has exited.
             TimeoutError: it did not answer.
         """
         number = next(self._numbers)
@@ -79,7 +76,7 @@ class DevTools:
                 await self._socket.send(json.dumps(command))
                 return await answer
         except ConnectionClosed as error:
-            raise DevToolsError(f"{method}: the browser has gone") from error
+            raise DevToolsError(f"{method}: the browser has exited") from error
         finally:
             del self._answers[number]
 
@@ -88,7 +85,7 @@ class DevTools:
         self._handlers[session] = handler
 
     def forget(self, session: str) -> None:
-        """Listen to a page no more."""
+        """Stop listening to a page."""
         del self._handlers[session]
 
     async def _read(self) -> None:
@@ -99,7 +96,7 @@ class DevTools:
             elif handler := self._handlers.get(message.get("sessionId", "")):
                 handler(message["method"], message["params"])
         for answer in self._answers.values():
-            answer.set_exception(DevToolsError("the browser has gone"))
+            answer.set_exception(DevToolsError("the browser has exited"))
 
     def _answered(self, message: dict[str, Any]) -> None:
         answer = self._answers.get(message["id"])

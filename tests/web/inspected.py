@@ -1,4 +1,4 @@
-"""Somewhere JavaScript runs, seen from a test: its expressions have values, and some become true in time."""
+"""A place where JavaScript runs: tests evaluate expressions in it and wait until they become true."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -8,35 +8,35 @@ _POLL_SECONDS = 0.02
 
 
 class ScriptError(Exception):
-    """JavaScript threw."""
+    """JavaScript threw an exception."""
 
 
 class Inspected(ABC):
-    """A page, or a program."""
+    """A page or a program."""
 
     @abstractmethod
     async def evaluate(self, expression: str) -> Any:
-        """The value of an expression, awaited if it is a promise; anything that JSON can carry.
+        """Return the JSON-compatible value of an expression; promises are awaited.
 
         Raises:
-            ScriptError: it threw, with what was thrown.
+            ScriptError: it threw; the message has the exception.
         """
 
     @property
     @abstractmethod
     def said(self) -> str:
-        """What it wrote to its console, for reports."""
+        """Return its console output, for failure messages."""
 
     async def until(self, expression: str, within_seconds: float = 60.0) -> Any:
         """Wait until an expression is truthy, and return its value.
 
         Raises:
-            TimeoutError: it did not become so; with its last value, and what the console says.
+            TimeoutError: it did not become truthy; the message has its last value and the console output.
         """
         value = None
         try:
             async with asyncio.timeout(within_seconds):
-                # Nothing tells when an arbitrary expression changes.
+                # There is no event for changes of an arbitrary expression.
                 while not (value := await self.evaluate(expression)):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""The network between a client and the server, with the faults that networks have."""
+"""The network between a client and the server, which can fail in the usual ways."""
 
 import asyncio
 import re
@@ -12,17 +12,17 @@ _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection
 
 
 class Network(Relay):
-    """Leads to a server that may move to another port; a context.
+    """Forwards to a server that may move to another port; a context manager.
 
     Args:
-        port: where the server listens.
+        port: the server's port.
 
     Attributes:
-        port: where it listens now.
-        url: where clients find it.
-        silent: whether all bytes are lost, while connections stay open and are taken.
-        upgradable: whether WebSockets are let through; otherwise they are refused, and HTTP goes on.
-        refused: how many were.
+        port: the server's current port.
+        url: the URL for clients.
+        silent: whether all bytes are lost, while connections stay open and are accepted.
+        upgradable: whether WebSockets pass; otherwise they are refused, and other HTTP passes.
+        refused: number of refused WebSockets.
     """
 
     def __init__(self, port: int) -> None:
@@ -44,15 +44,15 @@ class Network(Relay):
         await self.stop()
 
     def cut_after(self, count: int) -> None:
-        """Break the connection on which the server sends the byte after the next `count` bytes."""
+        """Break the connection when the server has sent `count` more bytes on it."""
         self._bytes_until_cut = count
 
     async def connect(self) -> Stream:
-        """Lead to the server."""
+        """Connect to the server."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     def passes(self, circuit: Circuit, chunk: bytes, *, to_server: bool) -> bool:
-        """Let the faults happen."""
+        """Apply the faults."""
         if self.silent:
             return True
         if to_server and not self.upgradable and _UPGRADE.search(chunk):

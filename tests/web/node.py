@@ -1,4 +1,4 @@
-"""Node from the package index, as a place where JavaScript runs."""
+"""Runs JavaScript in the Node of the Python wheel."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _STOP_SECONDS = 10.0
 
 
 class NodeTab(Inspected):
-    """A Node process with the client in it, as a context."""
+    """A Node process with the client loaded, as a context manager."""
 
     def __init__(self) -> None:
         self._process: Process
@@ -46,7 +46,7 @@ class NodeTab(Inspected):
             self._log.close()
 
     async def evaluate(self, expression: str) -> Any:
-        """As `Inspected` says."""
+        """See `Inspected`."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None and stdout is not None
         stdin.write(json.dumps(expression).encode() + b"\n")
@@ -61,6 +61,6 @@ class NodeTab(Inspected):
 
     @property
     def said(self) -> str:
-        """What was written to its console."""
+        """Return its console output."""
         self._log.seek(0)
         return self._log.read().decode()

@@ -1,4 +1,4 @@
-"""The browser of the tests does what its interface says."""
+"""The tests' browser works as documented."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The client with time moved by hand and a server played by the test: `js/*.test.mjs`, run by Node."""
+"""The client with a manual clock and a server played by the test: `js/*.test.mjs`, run by Node."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The client is packed, and served, and nothing beside it is."""
+"""The client's files are packaged and served, and nothing else is."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The documentation's page: who logs in there by name and password can try what needs a token."""
+"""On the documentation page a user can log in by name and password and call operations that need a token."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.gen_test(timeout=420)
 
 EMAIL, PASSWORD = "ada@home.example", "correct horse battery"
 
-# React listens to its own setter's events; typing is seen when the value is set behind its back.
+# React tracks values through its own setter and misses direct assignments, so this calls the native setter.
 _TYPE = """
 (selector, text) => {
   const field = document.querySelector(selector);
@@ -21,7 +21,7 @@ _TYPE = """
   field.dispatchEvent(new Event('change', { bubbles: true }));
 }
 """
-# This build of Chromium ends itself where it draws a field with text; fields that are not drawn work.
+# This build of Chromium crashes when it draws a text field; hidden fields work.
 _UNDRAWN = "<style>input, select, textarea { display: none !important }</style>"
 _PATIENCE_SECONDS = 60.0
 _GET_ME = "#operations-Authentication-get_me"
@@ -48,7 +48,7 @@ async def test_authorize_takes_a_user_name_and_a_password(house: House) -> None:
         await page.until("!!document.querySelector('#oauth_username')", _PATIENCE_SECONDS)
         for selector, text in (("#oauth_username", EMAIL), ("#oauth_password", PASSWORD)):
             await page.evaluate(f"({_TYPE})({selector!r}, {text!r})")
-        # The button of the dialog's part with the user name.
+        # The button in the part of the dialog with the user name.
         await page.evaluate(
             "document.querySelector('#oauth_username').closest('.auth-container')"
             ".querySelector('button.authorize').click()"

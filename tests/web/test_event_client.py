@@ -1,4 +1,4 @@
-"""The client of events against the real server, under Node and in Chromium."""
+"""The client of events with the real server, in Node and in Chromium."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The client of rooms against the real server, under Node and in Chromium."""
+"""The client of rooms with the real server, in Node and in Chromium."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The client against the real server, under Node and in Chromium, over networks that break."""
+"""The client with the real server, in Node and in Chromium, over failing networks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ class Scene(NamedTuple):
     watching: Watching
 
     async def agrees(self) -> None:
-        """Wait until the client knows what the server knows."""
+        """Wait until the client has the same seats as the server."""
 
         async def availability() -> list[dict[str, Any]]:
             answer = await self.cinema.user().own_availability(SCREENING)
@@ -48,9 +48,9 @@ async def _watched(cinema: GuideCinema, open_tab: OpenTab, *tokens: str) -> Asyn
 
 
 async def _nobody_is_connected(cinema: GuideCinema) -> None:
-    """Return when no socket is open, as the server counts them."""
+    """Wait until no socket is open, as the server counts them."""
     async with asyncio.timeout(5):
-        # It is asked over HTTP, which tells nobody when it changes.
+        # It is queried over HTTP, which has no notification.
         while (await cinema.guest.send("GET", "/ws/stats")).json["total_connections"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
@@ -79,7 +79,7 @@ async def test_it_resumes_after_cuts_and_misses_nothing(cinema: GuideCinema, ope
         await cinema.user(OTHER).book(SCREENING, [38, 39])
         scene.network.admitting = True
         await scene.agrees()
-        # In the middle of frames, so that half of a message has come.
+        # Within frames, so that half a message has arrived.
         for seat_id, byte in ((40, 0), (41, 1), (42, 60)):
             await scene.watching.until("live")
             scene.network.cut_after(byte)
@@ -87,7 +87,7 @@ async def test_it_resumes_after_cuts_and_misses_nothing(cinema: GuideCinema, ope
             await scene.agrees()
         seen = await scene.watching.seen()
         assert seen["opens"] == [False, True, True, True, True]
-        assert seen["snapshots"] == 1, "what was missed is sent, not everything"
+        assert seen["snapshots"] == 1, "only missed changes are sent"
 
 
 async def test_it_polls_where_websockets_are_blocked_and_goes_back(
@@ -107,7 +107,7 @@ async def test_it_polls_where_websockets_are_blocked_and_goes_back(
         await scene.watching.until("live")
         await cinema.user().cancel_reservations(SCREENING)
         await scene.agrees()
-        assert (await scene.watching.seen())["opens"] == [True], "the socket goes on from the last poll"
+        assert (await scene.watching.seen())["opens"] == [True], "the socket resumes from the last poll"
         await scene.watching.end()
 
 
@@ -178,7 +178,7 @@ async def test_it_survives_the_death_of_the_server(data_directory: Path) -> None
         await server.kill()
         for watching in everybody:
             await watching.until("connecting")
-            assert len(await watching.picture()) == len(hall.seat_ids), "what is known stays"
+            assert len(await watching.picture()) == len(hall.seat_ids), "known seats stay"
         await server.start()
         network.port = _port(server)
         await all_agree()

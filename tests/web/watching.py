@@ -1,4 +1,4 @@
-"""A client in a tab that watches a screening, and what it knows."""
+"""A client in a tab that watches a screening."""
 
 import asyncio
 import json
@@ -18,17 +18,17 @@ LIMITS = {
     "attemptsBeforePolling": 100,
     "pollMs": 100,
 }
-"""Everything happens soon, so that tests need not wait."""
+"""Short limits, so that tests need not wait."""
 
 AGREE_SECONDS = 60.0
 _POLL_SECONDS = 0.02
 
 
 class Watching:
-    """`ScreeningClient` in a tab.
+    """A `ScreeningClient` in a tab.
 
     Args:
-        tab: where it runs; it has the functions of `js/deeds.mjs`.
+        tab: has the functions of `js/deeds.mjs`.
     """
 
     def __init__(self, tab: Inspected) -> None:
@@ -39,9 +39,9 @@ class Watching:
 
         Args:
             url: of the server.
-            screening_id: what is watched.
-            tokens: that the client is given in turn whenever it asks; the last one for ever.
-            limits: other ones than `LIMITS`.
+            screening_id: the screening.
+            tokens: returned to the client in turn; the last one repeatedly.
+            limits: overrides of `LIMITS`.
         """
         given = (url, screening_id, tokens, LIMITS | limits)
         await self._tab.evaluate(f"watch({', '.join(map(json.dumps, given))})")
@@ -55,7 +55,7 @@ class Watching:
         await self._tab.until(f"seen.opens.length === {times}")
 
     async def seen(self) -> dict[str, Any]:
-        """What the client told of, as `js/deeds.mjs` notes it."""
+        """Return the client's events as recorded by `js/deeds.mjs`."""
         noted: dict[str, Any] = await self._tab.evaluate("seen")
         return noted
 
@@ -64,21 +64,21 @@ class Watching:
         await self._tab.evaluate("client.close()")
 
     async def picture(self) -> dict[int, SeatSeen]:
-        """The seats as the client knows them."""
+        """Return the client's seats."""
         rows = await self._tab.evaluate("picture()")
         return {seat_id: SeatSeen(status, is_mine) for seat_id, status, is_mine in rows}
 
     async def agrees_with(self, availability: Callable[[], Awaitable[list[dict[str, Any]]]]) -> None:
-        """Wait until the client's picture is the server's.
+        """Wait until the client's seats are the server's.
 
         Args:
-            availability: gets the server's answer of `availability/me`.
+            availability: requests `availability/me` from the server.
         """
         expected = expected_picture(await availability())
         picture = {}
         try:
             async with asyncio.timeout(AGREE_SECONDS):
-                # Nobody but the client is told when its picture changes.
+                # There is no notification outside the client.
                 while (picture := await self.picture()) != expected:  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:

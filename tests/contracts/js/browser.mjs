@@ -1,4 +1,4 @@
-// What a browser gives the guides' clients: addresses relative to the server, and elements by id.
+// Stands in for the browser in the guides' clients: URLs relative to the server, and elements by id.
 
 export const parameters = JSON.parse(process.argv[2]);
 

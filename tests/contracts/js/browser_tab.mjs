@@ -1,5 +1,5 @@
-// A browser tab on the cinema guide's seat map page. What its user does comes as lines of JSON on standard
-// input, [name, ...arguments]; what comes of it goes out as lines on standard output.
+// A browser tab with the cinema guide's seat map page. Reads user actions as lines of JSON from standard input,
+// [name, ...arguments], and writes their results as lines to standard output.
 
 import { createInterface } from 'node:readline';
 import { parameters } from './browser.mjs';

@@ -1,4 +1,4 @@
-// The cinema guide's client: its functions as they stand there, and what they expect of the page around them.
+// The cinema guide's client: its functions verbatim, and the parts of the page that they expect.
 
 import { parameters } from './browser.mjs';
 

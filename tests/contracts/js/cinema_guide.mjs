@@ -1,4 +1,4 @@
-// The cinema guide's functions, called as its pages would call them.
+// Calls the cinema guide's functions as its pages would.
 
 import { parameters, report } from './browser.mjs';
 import { confirmPayment, countdowns, errors, loadSeatMap, messages, reserveSeats } from './cinema_client.mjs';

@@ -1,6 +1,6 @@
-// A component that uses the event guide's hook. Each line on standard input is what it is given, [eventId,
-// token], or null for taking it off the page; each rendering goes out as a line of JSON on standard output.
-// The hook has its address written in it, so it is the browser's WebSocket that is told where the server is.
+// A component that uses the event guide's hook. Each line of standard input has its properties, [eventId, token], or
+// null to unmount it; each rendering is written as a line of JSON to standard output. The hook's address is
+// hard-coded, so the WebSocket stand-in redirects it to the server.
 
 import { registerHooks } from 'node:module';
 import { createInterface } from 'node:readline';

@@ -1,5 +1,5 @@
-// A page with the event guide's client on it. Each line on standard input is a list of calls, [method,
-// ...arguments], made in one go; whatever the client logs goes out as a line of JSON on standard output.
+// A page with the event guide's client. Each line of standard input is a list of calls, [method, ...arguments],
+// which are made at once; what the client logs is written as lines of JSON to standard output.
 
 import { createInterface } from 'node:readline';
 import { EventBookingWebSocket } from './event_booking_websocket.mjs';

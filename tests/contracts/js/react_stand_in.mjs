@@ -1,5 +1,5 @@
-// What the event guide's hook needs of React, for one component: state and references that last from one
-// rendering to the next, effects that run after it, and again, cleaned up first, when what they depend on changes.
+// The parts of React that the event guide's hook needs, for one component: state and refs that survive renderings, and
+// effects that run after a rendering, and again after a clean-up when their dependencies change.
 
 let component;
 let onRendered;

@@ -1,4 +1,4 @@
-// The rooms guide's own client, word for word: two of them in one room. Reports what each was told, in order.
+// Two of the rooms guide's clients, verbatim, in one room. Reports the messages that each received, in order.
 
 import { readFileSync } from 'node:fs';
 
@@ -21,7 +21,7 @@ async function open(name) {
   client.setCloseCallback(() => closed.push(name));
   client.connect();
   await new Promise((resolve) => client.ws.addEventListener('open', resolve));
-  // The guide makes ids of milliseconds.
+  // The guide uses milliseconds as ids.
   await new Promise((resolve) => setTimeout(resolve, 2));
   const until = async (count) => {
     while (told.length < count) {

@@ -1,5 +1,5 @@
-// The logic of the rooms guide's React component, word for word up to its markup, over a stand-in for React
-// that keeps state and runs effects after each rendering.
+// The rooms guide's React component, verbatim except for its markup, with a stand-in for React that keeps state and
+// runs effects after each rendering.
 
 import { readFileSync } from 'node:fs';
 
@@ -71,7 +71,7 @@ async function until(condition) {
 
 render();
 const component = await until(({ client }) => client?.ws.readyState === WebSocket.OPEN);
-// As written the component joins before the connection is open, which its client refuses.
+// As written, the component joins before the connection is open, which its client refuses.
 component.client.joinRoom(`funcion_${screeningId}`);
 await until(({ isSeatSelectedByOther }) => isSeatSelectedByOther(otherSeatId));
 

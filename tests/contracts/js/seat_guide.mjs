@@ -1,4 +1,4 @@
-// The seat guide's client: its Angular service and click handler, over an `http` that sends as Angular does.
+// The seat guide's client: its Angular service and click handler, with an `http` that sends like Angular's.
 
 import { parameters, report } from './browser.mjs';
 

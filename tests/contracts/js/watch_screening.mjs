@@ -1,5 +1,5 @@
-// The socket parts of both seat guides' clients, as a browser would run them: each paints its own picture of
-// the hall from the messages it knows. Every message prints one line: its type and both pictures.
+// The socket code of both seat guides' clients: each builds its own seat map from the messages that it knows. For every
+// message it prints one line: the message's type and both maps.
 
 const [url] = process.argv.slice(2);
 

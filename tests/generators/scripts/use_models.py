@@ -1,4 +1,4 @@
-"""Buys seats with the models of datamodel-code-generator: base URL, e-mail address and password follow."""
+"""Buys seats with the models of datamodel-code-generator. Arguments: base URL, e-mail address, password."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Buys seats with the client of openapi-python-client: base URL, e-mail address and password follow."""
+"""Buys seats with the client of openapi-python-client. Arguments: base URL, e-mail address, password."""
 
 import json
 import pkgutil

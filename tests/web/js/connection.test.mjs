@@ -1,4 +1,4 @@
-// How the client comes back, and when it does not.
+// When and how the client reconnects.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { Stage, settled, state } from './stage.mjs';
 
 const { answerMs, connectMs, heartbeatMs, stableMs } = DEFAULT_LIMITS;
 
-/** Waits for the next attempt. Returns how long it took, to the nearest 10 ms. */
+/** Waits for the next attempt. Returns the waiting time, rounded to 10 ms. */
 async function untilNextAttempt(stage) {
   const { length } = stage.sockets;
   const started = stage.clock.now();
@@ -15,7 +15,7 @@ async function untilNextAttempt(stage) {
   return stage.clock.now() - started;
 }
 
-test('pauses double up to their bound, and chance decides how much of them is used', async () => {
+test('the bound of pauses doubles up to its limit, and pauses are random within it', async () => {
   for (const [chance, expected] of [
     [0.9999, [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]],
     [0.5, [250, 500, 1000, 2000, 4000, 8000, 15000, 15000, 15000]],
@@ -32,7 +32,7 @@ test('pauses double up to their bound, and chance decides how much of them is us
   }
 });
 
-test('pauses start over only after a connection that lasted', async () => {
+test('pauses are reset only after a connection that lasted', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   const pauses = [];
@@ -45,7 +45,7 @@ test('pauses start over only after a connection that lasted', async () => {
   assert.deepEqual(pauses, [250, 500, 1000, 250, 500]);
 });
 
-test('a quiet connection is pinged, and lives as long as it answers', async () => {
+test('an idle connection is pinged, and stays open while it answers', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   for (let pings = 1; pings < 10; pings += 1) {
@@ -69,7 +69,7 @@ test('a busy connection is not pinged', async () => {
   assert.deepEqual(stage.socket.sent, []);
 });
 
-test('a connection that does not answer is given up', async () => {
+test('a connection that does not answer is dropped', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   await stage.clock.advance(heartbeatMs + answerMs - 1);
@@ -82,7 +82,7 @@ test('a connection that does not answer is given up', async () => {
   assert.equal(stage.client.state, 'live');
 });
 
-test('timers that come a minute late kill no connection that lives', async () => {
+test('timers that fire a minute late do not end a live connection', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   const { setTimeout } = stage.clock;
@@ -94,7 +94,7 @@ test('timers that come a minute late kill no connection that lives', async () =>
   assert.equal(stage.sockets.length, 1);
 });
 
-test('a socket that does not open, and one on which nothing follows, are given up', async () => {
+test('a socket that does not open or receives no message is dropped', async () => {
   const stage = new Stage();
   await stage.open();
   await stage.clock.advance(connectMs);
@@ -157,7 +157,7 @@ for (const reason of ['Authentication required', 'Invalid token', 'Token expired
   });
 }
 
-test('a fresh token is fetched for every attempt, and an expired one is no end', async () => {
+test('a new token is fetched for every attempt, and an expired one does not end the client', async () => {
   let fetched = 0;
   const stage = new Stage(async () => `token-${++fetched}`);
   await stage.show(10, state(41, 'available'));
@@ -171,7 +171,7 @@ test('a fresh token is fetched for every attempt, and an expired one is no end',
   assert.equal(stage.client.state, 'live');
 });
 
-test('two fresh tokens in a row that are refused end it', async () => {
+test('two new tokens rejected in a row end the client', async () => {
   const stage = new Stage(() => 'never good');
   await stage.open();
   stage.hangUp(1008, 'Invalid token');
@@ -182,7 +182,7 @@ test('two fresh tokens in a row that are refused end it', async () => {
   assert.equal(stage.told('unauthorized').length, 1);
 });
 
-test('a function for tokens that throws, or never answers, is asked again', async () => {
+test('a token function that throws or never answers is called again', async () => {
   let asked = 0;
   const stage = new Stage(() => {
     asked += 1;

@@ -1,7 +1,7 @@
-// What the end-to-end tests do with the clients, the same in a page and under Node: `frontrow` is there already.
+// Functions that the end-to-end tests call in a page and in Node; `frontrow` is already defined.
 
 globalThis.watch = (url, screeningId, tokens, limits) => {
-  // All but the last token are given out once.
+  // Each token but the last is used once.
   const token = () => (tokens.length > 1 ? tokens.shift() : tokens[0]);
   const client = new frontrow.ScreeningClient(url, screeningId, token, { limits });
   const seen = { states: [], opens: [], snapshots: 0, unauthorized: [], ended: null };

@@ -12,7 +12,7 @@ class EventStage extends Stage {
     super('the-token', limits, (url, token, options) => new EventClient(url, token, options));
   }
 
-  /** Opens the client, and has the server greet it. */
+  /** Opens the client, and lets the server greet it. */
   async establish() {
     await this.open();
     this.greet();
@@ -35,7 +35,7 @@ class EventStage extends Stage {
 
 const asked = (socket) => socket.sent.filter(({ type }) => type === 'subscribe_event').map(({ eventId }) => eventId);
 
-test('what is subscribed to before there is a connection is asked for when there is one', async () => {
+test('subscriptions made before connecting are sent after connecting', async () => {
   const stage = new EventStage();
   stage.client.subscribe(EVENT);
   await stage.open();
@@ -46,7 +46,7 @@ test('what is subscribed to before there is a connection is asked for when there
   assert.equal(stage.client.state, 'live');
 });
 
-test('counts and bookings are told', async () => {
+test('counts and bookings are reported', async () => {
   const stage = new EventStage();
   await stage.establish();
   stage.client.subscribe(EVENT);
@@ -62,7 +62,7 @@ test('counts and bookings are told', async () => {
   ]);
 });
 
-test('after a lost connection it subscribes to all again, but not to what was given up', async () => {
+test('after a reconnection it subscribes again, except to cancelled subscriptions', async () => {
   const stage = new EventStage();
   await stage.establish();
   for (const eventId of [1, 2, 3]) {
@@ -80,7 +80,7 @@ test('after a lost connection it subscribes to all again, but not to what was gi
   assert.deepEqual([...stage.client.counts.keys()], [1, 3]);
 });
 
-test('an event that may not be watched is told, and not asked for again', async () => {
+test('an event that may not be watched is reported, and not requested again', async () => {
   const stage = new EventStage();
   await stage.establish();
   stage.client.subscribe(EVENT);
@@ -93,7 +93,7 @@ test('an event that may not be watched is told, and not asked for again', async 
   assert.deepEqual(asked(stage.socket), []);
 });
 
-test('what the server cannot say now is asked for again, with pauses', async () => {
+test('a temporary refusal is retried with pauses', async () => {
   const stage = new EventStage();
   await stage.establish();
   stage.client.subscribe(EVENT);
@@ -107,7 +107,7 @@ test('what the server cannot say now is asked for again, with pauses', async () 
   assert.deepEqual(stage.told('refused'), []);
 });
 
-test('late news of what is no longer wanted are passed over', async () => {
+test('late messages about cancelled subscriptions are ignored', async () => {
   const stage = new EventStage();
   await stage.establish();
   stage.client.subscribe(EVENT);
@@ -120,7 +120,7 @@ test('late news of what is no longer wanted are passed over', async () => {
   assert.equal(stage.told('counts').length, 1);
 });
 
-test('counts that are no numbers make it connect anew', async () => {
+test('counts that are not numbers make it reconnect', async () => {
   const stage = new EventStage();
   await stage.establish();
   stage.client.subscribe(EVENT);

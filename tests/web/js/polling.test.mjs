@@ -1,4 +1,4 @@
-// What happens where a WebSocket cannot be had.
+// Polling where WebSockets do not work.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ const entry = (id, status, more = {}) => ({
   ...more,
 });
 
-/** The server's answer to polls: it knows the version that it gave out last. */
+/** Answers polls like the server, with 304 for the latest version. */
 const availability = (seq, ...entries) => (request) => {
   const tag = `W/"3-${seq}-7"`;
   const headers = { ETag: tag, 'X-Epoch': '3', 'X-Seq': String(seq) };
@@ -24,7 +24,7 @@ const availability = (seq, ...entries) => (request) => {
   return Response.json(entries, { headers });
 };
 
-/** A client that polls because the browser allows no sockets. */
+/** A client that polls because the browser blocks WebSockets. */
 async function polling(answer, token) {
   const stage = new Stage(token);
   stage.socketsAllowed = false;
@@ -34,7 +34,7 @@ async function polling(answer, token) {
   return stage;
 }
 
-test('where the browser allows no socket it polls at once', async () => {
+test('if the browser blocks WebSockets, it polls immediately', async () => {
   const stage = await polling(availability(10, entry(41, 'available'), entry(42, 'reserved_by_me')));
   const [poll] = stage.polls;
   assert.equal(
@@ -46,7 +46,7 @@ test('where the browser allows no socket it polls at once', async () => {
   assert.deepEqual(stage.client.seats.get(42), state(42, 'reserved', { is_mine: true }));
 });
 
-test('attempts that come to nothing lead to polling, not the first of them', async () => {
+test('several failed attempts lead to polling, a single one does not', async () => {
   const stage = new Stage();
   stage.answerPoll = availability(10, entry(41, 'available'));
   await stage.open();
@@ -59,7 +59,7 @@ test('attempts that come to nothing lead to polling, not the first of them', asy
   assert.equal(stage.client.state, 'polling');
 });
 
-test('connections that break before they have shown anything count as failed', async () => {
+test('connections that break before the first message count as failed', async () => {
   const stage = new Stage();
   stage.answerPoll = availability(10, entry(41, 'available'));
   await stage.open();
@@ -71,7 +71,7 @@ test('connections that break before they have shown anything count as failed', a
   assert.equal(stage.client.state, 'polling');
 });
 
-test('polls repeat, and what is known costs nothing', async () => {
+test('polls repeat, and unchanged seats are not sent again', async () => {
   const stage = await polling(availability(10, entry(41, 'available')));
   await stage.clock.advance(pollMs * 2);
   assert.equal(stage.polls.length, 3);
@@ -86,7 +86,7 @@ test('polls repeat, and what is known costs nothing', async () => {
   assert.deepEqual(stage.told('seats')[1].changed, [state(41, 'booked')]);
 });
 
-test('sockets are tried all the while, and take over where the polls left off', async () => {
+test('WebSockets are tried meanwhile, and continue where the polls left off', async () => {
   const stage = await polling(availability(10, entry(41, 'available')));
   stage.socketsAllowed = true;
   await stage.clock.advance(longestDelayMs);
@@ -101,7 +101,7 @@ test('sockets are tried all the while, and take over where the polls left off', 
   assert.equal(stage.polls.length, length);
 });
 
-test('an answer that was under way when the socket came is not looked at', async () => {
+test('a pending poll is ignored once a WebSocket works', async () => {
   const stage = await polling(availability(10, entry(41, 'available')));
   stage.socketsAllowed = true;
   const slow = Promise.withResolvers();
@@ -114,7 +114,7 @@ test('an answer that was under way when the socket came is not looked at', async
   assert.deepEqual(stage.picture, { 41: 'booked' });
 });
 
-test('failed polls are told, paused after, and show in the state', async () => {
+test('failed polls are reported, followed by a pause, and visible in the state', async () => {
   const stage = await polling(() => Promise.reject(new TypeError('no network')));
   assert.equal(stage.client.state, 'connecting');
   await stage.clock.advance(60_000);
@@ -125,7 +125,7 @@ test('failed polls are told, paused after, and show in the state', async () => {
   assert.equal(stage.client.state, 'polling');
 });
 
-test('a server that asks for a pause gets it, within reason', async () => {
+test('Retry-After is honoured up to a limit', async () => {
   for (const [asked, expectedMs] of [['7', 7_000], ['100000', longestDelayMs], ['soon', 250]]) {
     const stage = await polling(() => new Response('', { status: 503, headers: { 'Retry-After': asked } }));
     const started = stage.clock.now();
@@ -134,7 +134,7 @@ test('a server that asks for a pause gets it, within reason', async () => {
   }
 });
 
-test('a poll that is not answered is given up', async () => {
+test('a poll that is not answered is aborted', async () => {
   const stage = await polling(
     ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
   );
@@ -143,7 +143,7 @@ test('a poll that is not answered is given up', async () => {
   assert.ok(stage.told('error').some((error) => error.message === `No answer within ${answerMs} ms`));
 });
 
-test('answers that are no list of seats change nothing', async () => {
+test('answers that are not a list of seats change nothing', async () => {
   const stage = await polling(availability(10, entry(41, 'available')));
   for (const answer of ['<html>', '{}', '[{}]', '[{"seat": {"id": 41}, "status": "gone"}]']) {
     stage.answerPoll = () => new Response(answer);
@@ -152,7 +152,7 @@ test('answers that are no list of seats change nothing', async () => {
   }
 });
 
-test('a refused token and an unknown screening end polling and all else', async () => {
+test('a rejected token and an unknown screening end the client', async () => {
   const refused = await polling(() => Response.json({}, { status: 401 }));
   assert.equal(refused.told('unauthorized').length, 1);
   const unknown = await polling(() => Response.json({ code: 'screening_not_found' }, { status: 404 }));
@@ -171,7 +171,7 @@ test("a proxy's 404 is not the server's", async () => {
   assert.ok(stage.polls.length > 1);
 });
 
-test('a fresh token is fetched for every poll', async () => {
+test('a new token is fetched for every poll', async () => {
   let fetched = 0;
   const stage = await polling(
     ({ headers }) => Response.json([], { status: headers.Authorization === 'Bearer 1' ? 401 : 200 }),
@@ -182,7 +182,7 @@ test('a fresh token is fetched for every poll', async () => {
   assert.ok(new Set(stage.polls.map(({ headers }) => headers.Authorization)).size > 1);
 });
 
-test('attempts that failed before a connection that worked are forgotten', async () => {
+test('a working connection resets the count of failed attempts', async () => {
   const stage = new Stage();
   stage.chance = 0;
   await stage.show(10, state(41, 'available'));
@@ -196,7 +196,7 @@ test('attempts that failed before a connection that worked are forgotten', async
   assert.equal(stage.polls.length, 0);
 });
 
-test('a token that comes when polling has ended is not used', async () => {
+test('a token that arrives after polling has ended is not used', async () => {
   const token = Promise.withResolvers();
   let asked = 0;
   const stage = await polling(availability(10), () => (++asked === 1 ? 'for the socket' : token.promise));

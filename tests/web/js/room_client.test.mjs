@@ -13,7 +13,7 @@ class RoomStage extends Stage {
     super(token, limits, (url, ours, options) => new RoomClient(url, 'user_1', { ...options, token: token && ours }));
   }
 
-  /** Opens the client, and has the server let it into a room. */
+  /** Opens the client, and lets it join a room. */
   async enter(...seats) {
     this.client.join(ROOM);
     await this.open();
@@ -34,7 +34,7 @@ class RoomStage extends Stage {
 
 const selection = (seat_id, client_id) => ({ seat_id, room_id: ROOM, client_id });
 
-test('a guest needs no token, a user brings one', async () => {
+test('a guest needs no token, a user sends one', async () => {
   const guest = new RoomStage(undefined);
   await guest.open();
   assert.equal(guest.socket.url.href, 'wss://tickets.test/shop/ws/user_1');
@@ -43,7 +43,7 @@ test('a guest needs no token, a user brings one', async () => {
   assert.equal(user.socket.url.href, 'wss://tickets.test/shop/ws/user_1?token=the-token');
 });
 
-test('it asks the server for a sign of life, since nobody greets it', async () => {
+test('it pings after opening, because the server sends no greeting', async () => {
   const stage = new RoomStage();
   await stage.open();
   stage.accept();
@@ -68,7 +68,7 @@ test('it sees who has selected what', async () => {
   assert.deepEqual(told, ['joined', 'selected', 'released', 'booked']);
 });
 
-test('it selects and gives back, and is told what came of it', async () => {
+test('it selects and releases, and reports the outcome', async () => {
   const stage = new RoomStage();
   await stage.enter();
   assert.equal(stage.client.select(ROOM, 'A1', { name: 'Ada' }), true);
@@ -82,14 +82,14 @@ test('it selects and gives back, and is told what came of it', async () => {
   assert.deepEqual(stage.told('refused'), [refusal]);
 });
 
-test('what cannot be sent is not kept for later', async () => {
+test('messages that cannot be sent are not queued', async () => {
   const stage = new RoomStage();
   assert.equal(stage.client.select(ROOM, 'A1'), false);
   await stage.enter();
   assert.ok(!stage.socket.sent.some(({ type }) => type === 'select_seat'));
 });
 
-test('after a lost connection it joins its rooms again and sees what has changed', async () => {
+test('after a reconnection it joins its rooms again and sees the changes', async () => {
   const stage = new RoomStage();
   await stage.enter('A3');
   stage.client.join('left');
@@ -104,7 +104,7 @@ test('after a lost connection it joins its rooms again and sees what has changed
   assert.equal(stage.told('joined').length, 2);
 });
 
-test('its own dead connection may still have its name when it comes back: it waits', async () => {
+test('it retries while its own dead connection still has its client id', async () => {
   const stage = new RoomStage();
   await stage.enter();
   stage.hangUp();
@@ -118,7 +118,7 @@ test('its own dead connection may still have its name when it comes back: it wai
   assert.equal(stage.client.state, 'live');
 });
 
-test('a room that cannot be had is not joined again', async () => {
+test('a refused room is not joined again', async () => {
   const stage = new RoomStage();
   await stage.enter();
   stage.say({ type: 'error', room_id: ROOM, code: 'screening_not_found', message: 'No such room', timestamp: '' });

@@ -1,4 +1,4 @@
-// What the client makes of what the server says.
+// How the client handles the server's messages.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { SCREENING, Stage, settled, state } from './stage.mjs';
 
 const query = (socket) => Object.fromEntries(socket.url.searchParams);
 
-test('it asks for all seats first, under the address it was given', async () => {
+test('it requests all seats first, at the given URL', async () => {
   const stage = new Stage();
   await stage.open();
   assert.equal(stage.socket.url.href.split('?')[0], `wss://tickets.test/shop/ws/screenings/${SCREENING}`);
@@ -15,7 +15,7 @@ test('it asks for all seats first, under the address it was given', async () => 
   assert.equal(stage.client.state, 'connecting');
 });
 
-test('a snapshot in parts is one change of the picture', async () => {
+test('a snapshot in several messages is one change', async () => {
   const stage = new Stage();
   await stage.open();
   stage.confirm(0, 0);
@@ -31,7 +31,7 @@ test('a snapshot in parts is one change of the picture', async () => {
   assert.equal(stage.client.state, 'live');
 });
 
-test('updates change what they name, and tell only of what is not as it was', async () => {
+test('updates change the named seats, and only real changes are reported', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'), state(42, 'available'));
   stage.update(11, state(41, 'reserved', { reserved_by: 7 }), state(42, 'available'));
@@ -42,7 +42,7 @@ test('updates change what they name, and tell only of what is not as it was', as
   assert.deepEqual(told, [[41], [42]]);
 });
 
-test('it resumes after the last whole update', async () => {
+test('it resumes after the last complete update', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'), state(42, 'available'));
   stage.update(12, state(41, 'reserved'));
@@ -58,7 +58,7 @@ test('it resumes after the last whole update', async () => {
   assert.deepEqual(stage.picture, { 41: 'available', 42: 'available' });
 });
 
-test('a snapshot on return replaces everything, also seats that are no more', async () => {
+test('a snapshot after a reconnection replaces everything, and removes missing seats', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'), state(42, 'available'));
   stage.hangUp();
@@ -70,7 +70,7 @@ test('a snapshot on return replaces everything, also seats that are no more', as
   assert.deepEqual(stage.told('seats')[1].removed, [41]);
 });
 
-test('a new epoch in the middle makes it come back with its old position', async () => {
+test('a new epoch makes it reconnect with its old position', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   stage.say({ type: 'bulk_seat_update', updates: [state(41, 'booked')], timestamp: '', epoch: 4, seq: 1 });
@@ -98,14 +98,14 @@ for (const [what, text] of Object.entries({
   });
 }
 
-test('it takes no more seats than its limit', async () => {
+test('it accepts no more seats than its limit', async () => {
   const stage = new Stage('the-token', { seats: 2 });
   await stage.show(10, state(41, 'available'), state(42, 'available'), state(43, 'available'));
   assert.equal(stage.client.seats.size, 0);
   assert.match(stage.told('error')[0].message, /More than 2 seats/);
 });
 
-test('messages that it does not know are passed over', async () => {
+test('unknown messages are ignored', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
   stage.say({ type: 'weather', rain: true });
@@ -113,7 +113,7 @@ test('messages that it does not know are passed over', async () => {
   assert.deepEqual(stage.picture, { 41: 'booked' });
 });
 
-test('closing ends everything, at any moment', async () => {
+test('closing ends everything at any time', async () => {
   const whileConnecting = new Stage();
   await whileConnecting.open();
   whileConnecting.client.close();
@@ -145,7 +145,7 @@ test('closing ends everything, at any moment', async () => {
   assert.deepEqual(whileLive.picture, { 41: 'available' });
 });
 
-test('senseless limits are refused', () => {
+test('invalid limits are rejected', () => {
   for (const limits of [{ pollMs: 0 }, { pollMs: Number.NaN }, { pollMs: '3' }, { pause: 3 }]) {
     assert.throws(() => new ScreeningClient('https://tickets.test', 1, 'token', { limits }), RangeError);
   }

@@ -1,11 +1,11 @@
-// A client on a stage: time is moved by hand, and the test plays the server.
+// A client with a manual clock and a server played by the test.
 
 import { setImmediate } from 'node:timers/promises';
 import { ScreeningClient } from '../../../web/client/index.js';
 
 export const SCREENING = 123;
 
-/** Lets everything happen that waits for no time. */
+/** Runs everything that does not wait for a timer. */
 export const settled = () => setImmediate();
 
 class ManualClock {
@@ -26,7 +26,7 @@ class ManualClock {
     return this.#timers.size;
   }
 
-  /** Moves time on, and through every timer that is due on the way. */
+  /** Advances the clock, firing every timer that becomes due. */
   async advance(ms) {
     const end = this.#now + ms;
     await settled();
@@ -61,7 +61,7 @@ class FakeSocket {
   }
 }
 
-/** What the seats are in these tests: `state(42, 'reserved', {is_mine: true})`. */
+/** A seat's state: `state(42, 'reserved', {is_mine: true})`. */
 export const state = (seat_id, status, more = {}) => ({ seat_id, status, is_mine: false, ...more });
 
 const EVENTS = ['open', 'snapshot', 'seats', 'state', 'error', 'unauthorized', 'counts', 'booking', 'joined',
@@ -74,16 +74,16 @@ export class Stage {
   sockets = [];
   polls = [];
   events = [];
-  /** What pauses are, as a part of the longest that is possible. */
+  /** The random number that determines pauses. */
   chance = 0.5;
-  /** What polls are answered with: a function of the request. */
+  /** Answers polls: a function of the request. */
   answerPoll = () => new Response('away', { status: 502 });
   socketsAllowed = true;
 
   /**
    * @param token of the client
    * @param limits of the client
-   * @param make makes another client than one of a screening, given the server's address, the token and options
+   * @param make creates a client other than a ScreeningClient, from the server's URL, the token and options
    */
   constructor(token = 'the-token', limits = {}, make = watchingScreening) {
     const stage = this;
@@ -117,7 +117,7 @@ export class Stage {
     return this.sockets.at(-1);
   }
 
-  /** The details of all events of a name. */
+  /** The details of all events with this name. */
   told(name) {
     return this.events.filter(([told]) => told === name).map(([, detail]) => detail);
   }
@@ -127,7 +127,7 @@ export class Stage {
     return Object.fromEntries([...this.client.seats.values()].map((seat) => [seat.seat_id, seat.status]));
   }
 
-  // What the server does
+  // The server's actions
 
   say(...messages) {
     for (const message of messages) this.socket.onmessage({ data: JSON.stringify(message) });
@@ -147,7 +147,7 @@ export class Stage {
     this.say({ type: 'bulk_seat_update', updates, timestamp: '', epoch: 3, seq });
   }
 
-  /** Opens the client and shows it the seats. */
+  /** Opens the client and sends it the seats. */
   async show(seq, ...updates) {
     await this.open();
     this.confirm(0, 0);

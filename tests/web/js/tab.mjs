@@ -1,5 +1,5 @@
-// Node in place of a browser's tab: every line of standard input is an expression, written as a JSON string; its
-// value or what it threw goes out as a line of JSON. The console goes to standard error.
+// Node as a browser tab: every line of standard input is an expression as a JSON string; its value or exception is
+// written as a line of JSON. The console goes to standard error.
 
 import { createInterface } from 'node:readline';
 import * as frontrow from '../../../web/client/index.js';
