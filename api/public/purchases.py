@@ -17,15 +17,15 @@ from api.identity.errors import NotAuthenticated
 from api.papers.seal import BrokenSeal, Seal
 from api.papers.ticket_codes import Admission, TicketCodes
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
-from api.public.phones import Phone
-from api.public.readable_codes import new_ticket_code
-from api.public.refusals import (
+from api.public.errors import (
     NotYourReservation,
     ReservationCancelled,
     ReservationConverted,
     ReservationExpired,
     ReservationNotFound,
 )
+from api.public.phones import Phone
+from api.public.readable_codes import new_ticket_code
 from api.public.reserving import (
     QUANTITY_LIMIT,
     ReservationOfTickets,

@@ -9,7 +9,7 @@ import orjson
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from api.limits import Limits
-from api.public.refusals import (
+from api.public.errors import (
     NotYourReservation,
     PurchaseInProgress,
     ReservationCancelled,

@@ -21,9 +21,9 @@ from api.errors import TooManyAttempts
 from api.limiter import Limiter, network_of
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
 from api.rooms.directory import NoSuchRoom, Room, RoomDirectory
+from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, harmless_user_info
-from api.rooms.refusals import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.updates import selections
 from api.wire import holder_of
 from api.ws.answers import AnswersInOrder

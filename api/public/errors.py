@@ -1,4 +1,4 @@
-"""Refusals that concern reservations of the public API.
+"""Errors that concern reservations of the public API.
 
 ReservationNotFound 404, NotYourReservation 403
 ReservationExpired 409, ReservationConverted 409, ReservationCancelled 409
