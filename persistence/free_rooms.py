@@ -33,7 +33,7 @@ IDLE = f"SELECT id, name FROM free_rooms WHERE {_UNUSED} ORDER BY used_at LIMIT 
 
 FORGET = f"""
 WITH forgotten AS (DELETE FROM free_rooms WHERE id = %(id)s AND {_UNUSED} RETURNING id),
-     past_holds AS (DELETE FROM holds USING forgotten WHERE screening_id = forgotten.id)
+     past_holds AS (DELETE FROM holds USING forgotten WHERE screening_id = forgotten.id AND seat_id < 0)
 SELECT id FROM forgotten
 """  # noqa: S608 - constant
 

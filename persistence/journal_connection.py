@@ -22,7 +22,7 @@ from persistence.connector import (
     LockTimeout,
     StatementRefused,
 )
-from persistence.statements import NOT_OWNED, PREPARATIONS
+from persistence.statements import NOT_OWNED, PREPARATIONS, UNIQUE_VIOLATION
 
 LOCK_SECONDS = 0.5
 """How long a statement may wait for a lock before the batch gives way to others."""
@@ -122,8 +122,15 @@ class JournalConnection:
             self._connection.close()
             self._connection = None
 
-    async def write(self, batch: Sequence[Queued]) -> dict[int, EngineError]:
+    async def write(self, batch: Sequence[Queued], *, again: bool = False) -> dict[int, EngineError]:
         """Write the batch in one transaction, without entries of past epochs.
+
+        Inserting a row is cheaper if nothing is said about rows that are there already. So a batch is written
+        like that first, and once more, letting such rows pass, if the database reports one.
+
+        Args:
+            batch: the entries.
+            again: parts of the batch may have been written before.
 
         Returns:
             Why entries were left out, by their identity, after all others have committed.
@@ -136,13 +143,15 @@ class JournalConnection:
         """
         connection = await self.connect()
         try:
-            statements, parameters = self._statements(batch)
+            statements, parameters = self._statements(batch, again=again)
             await connection.run(f"BEGIN;{statements}COMMIT", parameters)
         except LockTimeout:
             await connection.run("ROLLBACK")
             raise
         except StatementRefused as refusal:
             await connection.run("ROLLBACK")
+            if refusal.sqlstate == UNIQUE_VIOLATION and not again:
+                return await self.write(batch, again=True)
             fenced = await self._fenced(connection, batch) if refusal.sqlstate == NOT_OWNED else []
             if not fenced:
                 raise
@@ -176,7 +185,7 @@ class JournalConnection:
         )
         return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
 
-    def _statements(self, batch: Sequence[Queued]) -> tuple[str, list[str]]:
+    def _statements(self, batch: Sequence[Queued], *, again: bool) -> tuple[str, list[str]]:
         """The SQL that writes the batch, and its parameters.
 
         Raises:
@@ -193,7 +202,7 @@ class JournalConnection:
                     scope, key, fingerprint, form = entry.receipt
                     answer = self._encode_reply(form, entry.reply)
                     answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
-            return Batch(events, answers).statements()
+            return Batch(events, answers).statements(again=again)
         except Exception as exc:
             raise StatementRefused(f"It cannot be written down: {exc!r}", "") from exc
 

@@ -14,9 +14,9 @@ from typing import Any
 
 from persistence.columns import numbers, octets, texts
 
-Columns = Sequence[Collection[Any]]
+Columns = Sequence[Sequence[Any]]
 
-NO_COLUMNS: Mapping[str, str] = MappingProxyType({})
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _ENCODERS: Mapping[str, Callable[[Collection[Any]], str]] = {
     "bigint": numbers,
@@ -29,35 +29,61 @@ _ENCODERS: Mapping[str, Callable[[Collection[Any]], str]] = {
 
 
 class Block:
-    """A statement about rows that come as columns.
+    """A prepared statement over rows that are passed column by column, one array literal each.
 
     Args:
         name: under which a connection prepares it.
-        sql: the statement; `{rows}` stands for the rows, `{name}` for an array that is beside them.
-        rows: types of the columns of a row, by name.
-        beside: types of the elements of arrays of any length, by name.
+        sql: the statement. `{rows}` stands for the rows, `{name}` for an array of `beside` or for a clause of
+            `repeats`.
+        rows: types of a row's columns, by name.
+        beside: element types of further arrays, which may have any length, by name.
+        repeats: clauses that let rows pass that have been written before, by name. If there are any, the
+            statement is prepared twice: without them, and under another name with them.
 
     Attributes:
         preparation: the SQL that prepares it.
-        execution: the SQL that runs it, with a `%s` for each literal.
     """
 
     def __init__(
-        self, name: str, sql: str, rows: Mapping[str, str], beside: Mapping[str, str] = NO_COLUMNS
+        self,
+        name: str,
+        sql: str,
+        rows: Mapping[str, str],
+        beside: Mapping[str, str] = NOTHING,
+        repeats: Mapping[str, str] = NOTHING,
     ) -> None:
         types = {**rows, **beside}
         places = {column: f"${number}" for number, column in enumerate(types, 1)}
         row = f"unnest({', '.join(places[column] for column in rows)}) AS row ({', '.join(rows)})"
-        statement = sql.format(rows=row, **{column: f"({places[column]})" for column in beside})
-        self.preparation = (
-            f"PREPARE {name} ({', '.join(f'{kind}[]' for kind in types.values())}) AS{statement};"
-        )
-        self.execution = f"EXECUTE {name} ({', '.join(['%s'] * len(types))});"
+        arrays = {column: f"({places[column]})" for column in beside}
+        signature = f"({', '.join(f'{kind}[]' for kind in types.values())})"
+        literals = f"({', '.join(['%s'] * len(types))});"
+
+        def prepared(name: str, clauses: Mapping[str, str]) -> str:
+            return f"PREPARE {name} {signature} AS{sql.format(rows=row, **arrays, **clauses)};"
+
+        self.preparation = prepared(name, dict.fromkeys(repeats, ""))
+        self._execution = self._repetition = f"EXECUTE {name} {literals}"
+        if repeats:
+            self.preparation += prepared(f"{name}_again", repeats)
+            self._repetition = f"EXECUTE {name}_again {literals}"
         self._encoders = tuple(_ENCODERS[kind] for kind in types.values())
+
+    def execution(self, *, again: bool) -> str:
+        """The SQL that runs it, with a `%s` for each literal.
+
+        Args:
+            again: rows may have been written before.
+        """
+        return self._repetition if again else self._execution
 
     def literals(self, columns: Columns) -> list[str]:
         """The columns, and then what is beside them, as array literals."""
-        return [encode(column) for encode, column in zip(self._encoders, columns, strict=True)]
+        return [
+            # `unnest` fills shorter columns up with NULL.
+            "{}" if column and column[0] is None and column.count(None) == len(column) else encode(column)
+            for encode, column in zip(self._encoders, columns, strict=True)
+        ]
 
 
 OWNED = Block(
@@ -76,6 +102,9 @@ OWNED = Block(
 
 NOT_OWNED = "22012"
 """SQLSTATE of a division by zero: of all statements here only `OWNED` can raise it."""
+
+UNIQUE_VIOLATION = "23505"
+"""SQLSTATE of a row whose key is there already: it was written before, or the schema refuses it."""
 
 PAYMENTS = Block(
     "payments",
@@ -101,11 +130,11 @@ TICKETS = Block(
         id, booking_id, screening_id, seat_id, holder, price, status,
         booked_at, confirmed_at, cancelled_at, payment_id, payment_deadline, code, paper
     )
-    SELECT id, booking_id, screening_id, seat_id, holder, price_cents / 100.0, status,
+    SELECT id, booking_id, screening_id, seat_id, holder, price_cents * 0.01, status,
            to_timestamp(booked_at), to_timestamp(confirmed_at), to_timestamp(cancelled_at), payment_id,
            to_timestamp(payment_deadline), code, paper
     FROM {rows}
-    ON CONFLICT (screening_id, id) DO UPDATE SET
+    ON CONFLICT (id, screening_id) DO UPDATE SET
         status = excluded.status, confirmed_at = excluded.confirmed_at, cancelled_at = excluded.cancelled_at,
         payment_id = excluded.payment_id, payment_deadline = excluded.payment_deadline
     WHERE stored.status <> excluded.status
@@ -138,7 +167,7 @@ HOLDS = Block(
     SELECT id, reservation_id, screening_id, seat_id, holder, to_timestamp(reserved_at),
            to_timestamp(expires_at), extensions, note, status, to_timestamp(closed_at)
     FROM {rows}
-    ON CONFLICT (screening_id, id) DO UPDATE SET
+    ON CONFLICT (holder, id, screening_id) DO UPDATE SET
         expires_at = excluded.expires_at, extensions = excluded.extensions,
         status = excluded.status, closed_at = excluded.closed_at
     WHERE stored.status = 'active' AND stored.extensions <= excluded.extensions
@@ -157,6 +186,108 @@ HOLDS = Block(
         "closed_at": "float8",
     },
 )
+
+LOGGED = {"event_written": "ON CONFLICT (screening_id, epoch, seq) DO NOTHING"}
+
+HELD = Block(
+    "held",
+    """
+    WITH held AS MATERIALIZED (SELECT * FROM {rows}),
+    logged AS (
+        INSERT INTO screening_events (
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+        )
+        SELECT screening_id, epoch, seq, to_timestamp(at), 'seats_held', holder,
+               {seat_ids}[first_seat:last_seat],
+               array_fill('available'::text, ARRAY[last_seat - first_seat + 1]), 'held'
+        FROM held
+        {event_written}
+    )
+    INSERT INTO holds (
+        id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note, status
+    )
+    SELECT reservation_id + place - first_seat, reservation_id, screening_id, {seat_ids}[place], holder,
+           to_timestamp(at), to_timestamp(expires_at), 0, note, 'active'
+    FROM (SELECT *, generate_series(first_seat, last_seat) AS place FROM held) AS hold
+    {hold_written}
+    """,
+    {
+        "screening_id": "bigint",
+        "epoch": "bigint",
+        "seq": "bigint",
+        "at": "float8",
+        "holder": "text",
+        "reservation_id": "bigint",
+        "expires_at": "float8",
+        "note": "text",
+        "first_seat": "integer",
+        "last_seat": "integer",
+    },
+    {"seat_ids": "bigint"},
+    {**LOGGED, "hold_written": "ON CONFLICT (holder, id, screening_id) DO NOTHING"},
+)
+"""New holds of seats, a row for each event. The seats of all events are in one array."""
+
+SALES = Block(
+    "sales",
+    """
+    WITH sale AS MATERIALIZED (SELECT * FROM {rows}),
+    paid AS (
+        INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at)
+        SELECT payment_id, holder, booking_id, screening_id, to_timestamp(at)
+        FROM sale
+        WHERE payment_id IS NOT NULL
+        ORDER BY payment_id
+        {payment_written}
+    ),
+    logged AS (
+        INSERT INTO screening_events (
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+        )
+        SELECT screening_id, epoch, seq, to_timestamp(at), 'tickets_issued', actor,
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
+        FROM sale
+        {event_written}
+    )
+    INSERT INTO tickets (
+        id, booking_id, screening_id, seat_id, holder, price, status, booked_at, confirmed_at, payment_id,
+        payment_deadline
+    )
+    SELECT {ids}[place], booking_id, screening_id, {seat_ids}[place], holder, {prices_cents}[place] * 0.01,
+           status, to_timestamp(booked_at), to_timestamp(confirmed_at), payment_id,
+           to_timestamp(payment_deadline)
+    FROM (SELECT *, generate_series(first_seat, last_seat) AS place FROM sale) AS ticket
+    {ticket_written}
+    """,
+    {
+        "screening_id": "bigint",
+        "epoch": "bigint",
+        "seq": "bigint",
+        "at": "float8",
+        "actor": "text",
+        "from_statuses": "text",
+        "to_status": "text",
+        "booking_id": "bigint",
+        "holder": "text",
+        "status": "text",
+        "booked_at": "float8",
+        "confirmed_at": "float8",
+        "payment_id": "text",
+        "payment_deadline": "float8",
+        "first_seat": "integer",
+        "last_seat": "integer",
+    },
+    {"seat_ids": "bigint", "ids": "bigint", "prices_cents": "bigint"},
+    {
+        **LOGGED,
+        "payment_written": "ON CONFLICT (payment_id) DO NOTHING",
+        "ticket_written": "ON CONFLICT (id, screening_id) DO NOTHING",
+    },
+)
+"""New bookings without papers, a row for each. Seats, ids and prices of all tickets are in three arrays.
+
+Payments are inserted in one order by all writers, so that two of them cannot wait for each other.
+"""
 
 ANSWERS = Block(
     "answers",
@@ -177,7 +308,7 @@ EVENTS = Block(
     SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
            {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
     FROM {rows}
-    ON CONFLICT (screening_id, epoch, seq) DO NOTHING
+    {event_written}
     """,
     {
         "screening_id": "bigint",
@@ -192,11 +323,12 @@ EVENTS = Block(
         "last_seat": "integer",
     },
     {"seat_ids": "bigint"},
+    LOGGED,
 )
-"""The seats of all events stand in one array, of which each has a part."""
+"""Log entries of all other events. The seats of all events stand in one array, of which each has a part."""
 
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
-    block.preparation for block in (OWNED, PAYMENTS, TICKETS, HOLDS, ANSWERS, EVENTS)
+    block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, ANSWERS, EVENTS)
 )
 """How a connection begins.
 

@@ -8,6 +8,9 @@ from persistence.connector import Connector
 
 TICKET = TICKETS + "WHERE id = %s"
 
+OF_ANY_STATUS = "(tickets.status IN ('pending', 'confirmed') OR tickets.status IN ('cancelled', 'lapsed'))"
+"""True for all tickets. A query by screening needs it to use the indexes of live and of past tickets."""
+
 OF_PAYMENT = """
 WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %s)
 ORDER BY id

@@ -15,6 +15,7 @@ from persistence.catalogue.search import matching
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 from persistence.connector import Connection, Connector
+from persistence.tickets import OF_ANY_STATUS
 
 VISIBLE_TO = "NOT events.private OR %(visible_to)s = ANY (events.invited_user_ids)"
 """Events that a user may see. NULL stands for a caller without an account, who is never invited."""
@@ -50,10 +51,10 @@ EVENTS = Table(
 
 LOCK = "SELECT id FROM events WHERE id = %(id_)s FOR NO KEY UPDATE"
 
-TAKEN = """
-SELECT EXISTS (SELECT FROM tickets WHERE screening_id = %(id_)s)
+TAKEN = f"""
+SELECT EXISTS (SELECT FROM tickets WHERE screening_id = %(id_)s AND {OF_ANY_STATUS})
     OR EXISTS (SELECT FROM holds WHERE screening_id = %(id_)s AND status = 'active')
-"""
+"""  # noqa: S608 - constant
 
 DELETE_TYPES = "DELETE FROM ticket_types WHERE event_id = %(id_)s"
 

@@ -13,6 +13,7 @@ from engine.errors import NotFound, ScreeningCancelled, ScreeningHasBookings
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 from persistence.connector import Connection, Connector
+from persistence.tickets import OF_ANY_STATUS
 
 JOINS = """
 JOIN rooms ON rooms.id = screenings.room_id
@@ -102,11 +103,11 @@ WHERE seat_id NOT IN (
 ORDER BY seat_id
 """
 
-SOLD = """
+SOLD = f"""
 SELECT EXISTS (
     SELECT FROM tickets WHERE screening_id = %(id_)s AND status IN ('pending', 'confirmed')
-), EXISTS (SELECT FROM tickets WHERE screening_id = %(id_)s)
-"""
+), EXISTS (SELECT FROM tickets WHERE screening_id = %(id_)s AND {OF_ANY_STATUS})
+"""  # noqa: S608 - constant
 
 CANCEL = "UPDATE screenings SET cancelled_at = now(), updated_at = now() WHERE id = %(id_)s"
 

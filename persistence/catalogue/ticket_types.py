@@ -11,6 +11,7 @@ from engine.places import CAPACITY_LIMIT, place_id
 from persistence.catalogue.events import EventRows
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.connector import Connection
+from persistence.tickets import OF_ANY_STATUS
 
 
 def _name_taken() -> AlreadyExists:
@@ -67,7 +68,7 @@ _OF_TYPE = "screening_id = %(event_id)s AND seat_id BETWEEN %(last)s AND %(first
 TAKEN = f"""
 SELECT (SELECT count(*) FROM tickets WHERE {_OF_TYPE} AND status IN ('pending', 'confirmed')),
        (SELECT count(*) FROM holds WHERE {_OF_TYPE} AND status = 'active'),
-       EXISTS (SELECT FROM tickets WHERE {_OF_TYPE})
+       EXISTS (SELECT FROM tickets WHERE {_OF_TYPE} AND {OF_ANY_STATUS})
 """  # noqa: S608 - constants
 
 DELETE = "DELETE FROM ticket_types WHERE id = %(id_)s"

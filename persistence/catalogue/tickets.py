@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import numbers
 from persistence.connector import Connector
+from persistence.tickets import OF_ANY_STATUS
 
 _USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
 
@@ -39,7 +40,7 @@ TICKETS = Table(
     filters={
         "status": "tickets.status = %(status)s",
         "user_id": "tickets.holder = 'user:' || %(user_id)s",
-        "screening_id": "tickets.screening_id = %(screening_id)s",
+        "screening_id": f"tickets.screening_id = %(screening_id)s AND {OF_ANY_STATUS}",
         "payment_id": "(tickets.payment_id, tickets.booking_id) IN"
         " (SELECT payment_id, booking_id FROM payments WHERE payment_id = %(payment_id)s)",
         "booking_id": "tickets.booking_id = %(booking_id)s",

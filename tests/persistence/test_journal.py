@@ -268,6 +268,54 @@ async def test_all_changes_of_a_hold_within_a_batch_are_one_row(database_url: st
         ]
 
 
+async def test_what_was_written_before_is_left_as_it_is(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world, seats=6)
+        together = story.held_together(0, 1, note="ours")
+        held, gone = story.hold(2), story.hold(3)
+        earlier = [
+            *(together, story.held(held), story.held(gone), story.released(gone)),
+            *(story.issued(story.tickets(4, payment_id="P")), story.issued(story.tickets(3), (held,))),
+        ]
+        for event in earlier:
+            assert await write(world.journal, event) is None
+        stored = await reload(world, story.hall)
+        log = rows_of(world, "screening_events")
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        later = [story.held_together(2), story.issued(story.tickets(5, payment_id="Q"))]
+        events = [*earlier[:3], *earlier[4:], *later]
+        settlements = [submit(journal, event._replace(epoch=stored.epoch)) for event in events]
+        await journal.start()
+        assert [await settlement.outcome() for settlement in settlements] == [None] * 7
+        assert await journal.stop(timeout_seconds=5) == 0
+        assert (observer.batches, observer.failures) == ([7], [])
+        loaded = await reload(world, story.hall)
+        assert sorted(loaded.holds) == sorted((*stored.holds, *later[0].holds))
+        assert sorted(loaded.tickets) == sorted((*stored.tickets, *later[1].tickets))
+        # Events of another epoch are other events.
+        assert rows_of(world, "screening_events") == log + 7
+
+
+async def test_changes_of_a_ticket_that_gather_are_written_one_after_the_other(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        (ticket,) = story.tickets(0)
+        (again,) = story.tickets(0, holder=BOB)
+        events = story.issued((ticket,)), story.cancelled(ticket), story.issued((again,))
+        settlements = [submit(journal, event) for event in events]
+        await journal.start()
+        assert [await settlement.outcome() for settlement in settlements] == [None] * 3
+        assert await journal.stop(timeout_seconds=5) == 0
+        assert observer.batches == [3]
+        assert execute(database_url, "SELECT holder, status FROM tickets ORDER BY id") == [
+            (ALICE, "cancelled"),
+            (BOB, "confirmed"),
+        ]
+
+
 async def test_an_answer_is_kept_with_its_booking_or_not_at_all(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         keys = IdempotencyKeys(world.connector)

@@ -8,6 +8,7 @@ import pytest
 
 from persistence.migrations import MigrationFailed, migrate
 from persistence.requirements import shortcomings
+from persistence.tickets import OF_ANY_STATUS
 from tests.database import connect, execute
 
 MIGRATIONS = [
@@ -230,6 +231,22 @@ def test_payments_never_change(database_url: str, statement: str) -> None:
     execute(database_url, PAYMENT, 1)
     with pytest.raises(psycopg2.errors.RaiseException, match="payments never change"):
         execute(database_url, statement)
+
+
+def test_tickets_of_a_screening_are_found_by_indexes_whatever_their_status(database_url: str) -> None:
+    execute(
+        database_url,
+        """INSERT INTO tickets (screening_id, id, booking_id, seat_id, holder, price, status, booked_at,
+                                confirmed_at)
+        SELECT number % 100, number, number, number, 'user:7', 9.50,
+               CASE WHEN number % 7 = 0 THEN 'cancelled' ELSE 'confirmed' END, now(), now()
+        FROM generate_series(1, 10000) AS number""",
+    )
+    execute(database_url, "ANALYZE tickets")
+    wanted = f"FROM tickets WHERE screening_id = 42 AND {OF_ANY_STATUS}"
+    plan = "".join(line for (line,) in execute(database_url, f"EXPLAIN SELECT {wanted}"))
+    assert "tickets_live_seat_key" in plan and "tickets_past_idx" in plan and "Seq Scan" not in plan
+    assert execute(database_url, f"SELECT count(*) {wanted}") == [(100,)]
 
 
 def test_no_two_tickets_have_the_same_code(database_url: str) -> None:
