@@ -1,4 +1,4 @@
-"""What every answer says in its head, whoever wrote it."""
+"""Headers common to all responses: security headers, the date and the request id."""
 
 import re
 import secrets
@@ -13,14 +13,14 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}", re.ASCII)
 
 
 class FieldLines:
-    """Header fields that many answers share, written down once.
+    """Header fields shared by many responses, encoded once.
 
     Args:
-        fields: values by name; none of them comes from a client.
+        fields: values by name; must not come from a client.
 
     Attributes:
-        fields: the same.
-        text: the lines, each with its end.
+        fields: values by name.
+        text: the field lines, each with its line ending.
     """
 
     __slots__ = ("_without", "fields", "text")
@@ -31,7 +31,7 @@ class FieldLines:
         self._without: dict[str, FieldLines] = {}
 
     def without(self, names: Iterable[str]) -> "FieldLines":
-        """The same fields but for those that have a value of their own in some answer."""
+        """Return the fields except for those that a response sets itself."""
         lines = self
         for name in names:
             if name in lines.fields:
@@ -60,10 +60,10 @@ COMMON_HEADERS = FieldLines(
 
 @lru_cache(maxsize=2)
 def http_date(second: int) -> str:
-    """The Date field (RFC 9110, section 6.6.1), made once a second.
+    """Return the value of the Date field (RFC 9110, section 6.6.1), formatted once per second.
 
     Args:
-        second: since the Unix epoch.
+        second: seconds since the Unix epoch.
     """
     return format_timestamp(second)
 
@@ -73,10 +73,10 @@ _numbers = count(1)
 
 
 def new_request_id() -> str:
-    """An id that no other request has; who can guess the next one gains nothing by it."""
+    """Return a unique request id. It is predictable, which is harmless."""
     return f"{_process}{next(_numbers):08x}"
 
 
 def request_id_given(value: str | None) -> str | None:
-    """The client's own request id, if it is short and has only harmless characters."""
+    """Return the client's own request id; None unless it is short and has only harmless characters."""
     return value if value is not None and _REQUEST_ID.fullmatch(value) else None

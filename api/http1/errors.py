@@ -69,7 +69,7 @@ class VersionNotSupported(ApiError):
     status, code = 505, "http_version_not_supported"
 
     def __init__(self) -> None:
-        super().__init__("Only HTTP/1.1 and HTTP/1.0 are spoken here")
+        super().__init__("Only HTTP/1.1 and HTTP/1.0 are supported")
 
 
 class TooManyConnections(ApiError):
@@ -78,4 +78,4 @@ class TooManyConnections(ApiError):
     status, code, retryable = 503, "too_many_connections", True
 
     def __init__(self) -> None:
-        super().__init__("Too many connections are open; close some, or try again", {"Retry-After": "1"})
+        super().__init__("Too many connections are open; close some or try again", {"Retry-After": "1"})

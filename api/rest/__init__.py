@@ -1,1 +1,1 @@
-"""How an operation is declared, compiled and carried out."""
+"""The REST layer: declares operations, compiles them to routes, and handles their requests."""

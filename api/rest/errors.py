@@ -102,24 +102,24 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     engine.Unavailable: Translation(503),
     engine.EngineError: Translation(500),
 }
-"""An error that is missing here is answered like its nearest base class in the table."""
+"""An error not listed here is answered like its nearest listed base class."""
 
 
-_DATABASE_AWAY = "The database is not available now; try again in a few seconds"
+_DATABASE_AWAY = "The database is unavailable; try again in a few seconds"
 
 
 def translation_of(error: type[engine.EngineError]) -> Translation:
-    """How errors of this class are answered."""
+    """Return the status and data for errors of a class."""
     return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
 
 
 def words_of(error: BaseException) -> str:
-    """The text for a client. Messages of the database are for operators only, so they are replaced."""
+    """Return the message for clients. Database messages are for operators only and are replaced."""
     return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
 
 
 def problem_of(error: ApiError | engine.EngineError) -> Problem:
-    """The answer to a request that ended in `error`."""
+    """Return the error response for `error`."""
     if isinstance(error, ApiError):
         return error.problem
     document: dict[str, Any] = {

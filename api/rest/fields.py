@@ -25,9 +25,9 @@ EMAIL_LIMIT = 254
 """Characters of an e-mail address (RFC 5321, section 4.5.3.1.3, less the brackets)."""
 
 _UNKNOWN_NAMED = 5
-"""How many unknown fields of one object a refusal names."""
+"""Most unknown fields of one object to name in an error."""
 _UNKNOWN_NAME_SHOWN = 64
-"""How many characters of each name it shows."""
+"""Most characters of each name to show."""
 
 _DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -41,8 +41,8 @@ class RequestSchema(Schema):
     Undeclared fields are refused by name: a misspelt `private` must not make a public event.
 
     Args:
-        limits: of requests.
-        options: marshmallow's.
+        limits: limits of requests.
+        options: options of marshmallow's Schema.
 
     Attributes:
         exactly_one: fields of which exactly one must be given. The documentation states it; the subclass
@@ -56,7 +56,7 @@ class RequestSchema(Schema):
         super().__init__(**options)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Give a field the limit that it needs."""
+        """Apply the limits to a field."""
         if isinstance(field_obj, Limited):
             field_obj.limit_to(self._limits)
 
@@ -64,7 +64,8 @@ class RequestSchema(Schema):
         """Name the first few unknown fields, with a similar known name for each."""
         if not isinstance(error.messages, dict):
             return
-        unknown = [name for name, said in error.messages.items() if said == [self.error_messages["unknown"]]]
+        unknown_message = [self.error_messages["unknown"]]
+        unknown = [name for name, messages in error.messages.items() if messages == unknown_message]
         known = tuple(field.data_key or name for name, field in self.load_fields.items())
         for number, name in enumerate(sorted(unknown)):
             del error.messages[name]
@@ -89,7 +90,7 @@ class Limited(ABC):
 
 
 def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
-    """The same schema with no field required, for changes of an existing record."""
+    """Return the schema with all fields optional, for updates of a record."""
 
     def __init__(self: RequestSchema, limits: Limits = USUAL_LIMITS) -> None:
         schema.__init__(self, limits)
@@ -99,7 +100,7 @@ def changes_to(schema: type[RequestSchema]) -> type[RequestSchema]:
 
 
 def without(schema: type[RequestSchema], names: Iterable[str]) -> type[RequestSchema]:
-    """The same schema without some fields, where it has them: those that the path decides, not the query."""
+    """Return the schema without some fields, if it has them: those given by the path instead of the query."""
     excluded = tuple(name for name in names if name in schema._declared_fields)
     meta = type("Meta", (), {"exclude": excluded})
     return type(schema.__name__, (schema,), {"Meta": meta, "__doc__": schema.__doc__})
@@ -191,7 +192,7 @@ def optional_text(longest: int, **options: Any) -> fields.String:
 
 def search_words(*, required: bool = True) -> fields.String:
     """A search text, without wildcards."""
-    description = "Accents, case and small typing errors are forgiven; a part of a word is enough."
+    description = "Tolerates differences in accents and case, and typos; parts of words match too."
     return text(200, required=required, metadata={"description": description})
 
 
@@ -234,11 +235,11 @@ class Money(fields.Decimal):
 
 def _whole_cents(amount: Decimal) -> None:
     if int(amount.as_tuple().exponent) < -2:
-        raise ValidationError("Must not be more exact than cents.")
+        raise ValidationError("Must have at most two decimals.")
 
 
 class Moment(fields.AwareDateTime):
-    """A timestamp: ISO 8601 with a time zone in requests, in UTC with milliseconds in answers."""
+    """A timestamp: ISO 8601 with a time zone in requests, in UTC with milliseconds in responses."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(format="iso", **options)

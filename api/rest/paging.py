@@ -1,4 +1,4 @@
-"""Paged lists: the body is the array that the guides show, and the headers have total and links."""
+"""Paged lists: the body is a plain array as in the guides; headers contain the total and links."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,21 +11,23 @@ from api.rest.fields import RequestSchema
 
 DEFAULT_SIZE = 100
 SIZE_LIMIT = 200
-# More than anybody needs; the offset stays far within 64 bits.
+# Bounds the offset, which must stay within 64 bits.
 PAGE_LIMIT = 1_000_000
 _TOTAL = "X-Total-Count"
 
 PAGING_HEADERS: Mapping[str, str] = {
-    _TOTAL: "Entries over all pages.",
-    "Link": "First, previous, next and last page (RFC 8288), where there are several.",
+    _TOTAL: "Number of entries on all pages.",
+    "Link": "First, previous, next and last page (RFC 8288); absent if there is only one page.",
 }
 
 
 class Page(RequestSchema):
-    """Which part of a list is wanted; handlers get it as `limit` and `offset`."""
+    """Query parameters for a page of a list. Handlers get `limit` and `offset`."""
 
     page = fields.Integer(
-        load_default=1, validate=validate.Range(1, PAGE_LIMIT), metadata={"description": "Counted from 1."}
+        load_default=1,
+        validate=validate.Range(1, PAGE_LIMIT),
+        metadata={"description": "Page number, from 1."},
     )
     size = fields.Integer(
         load_default=DEFAULT_SIZE,
@@ -40,17 +42,17 @@ class Page(RequestSchema):
 
 
 def sorting(*orders: str) -> fields.String:
-    """The query field for the order of a list: one of these names, the first by default; `-` reverses it."""
+    """Query parameter for the order of a list: one of `orders`, the first by default; `-` is descending."""
     return fields.String(load_default=orders[0], validate=validate.OneOf(orders))
 
 
 def paged(call: Call, documents: Sequence[dict[str, Any]], total: int, size: int = DEFAULT_SIZE) -> Answer:
-    """A page of a list.
+    """Return the response with one page of a list.
 
     Args:
         call: the request.
-        documents: the entries of the page.
-        total: entries on all pages.
+        documents: entries of the page.
+        total: number of entries on all pages.
         size: entries per page, if the query has no `size`.
     """
     headers = {_TOTAL: str(total)}
@@ -60,7 +62,7 @@ def paged(call: Call, documents: Sequence[dict[str, Any]], total: int, size: int
 
 
 def _neighbours(uri: str, total: int, usual_size: int) -> Iterator[tuple[str, str]]:
-    """Link relations and addresses of other pages (RFC 8288); the rest of the query is kept."""
+    """Yield link relations and URLs of other pages (RFC 8288), keeping the other query parameters."""
     path, _, query = uri.partition("?")
     arguments = dict(parse_qsl(query, keep_blank_values=True))
     page, size = int(arguments.get("page", 1)), int(arguments.get("size", usual_size))

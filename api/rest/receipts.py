@@ -1,4 +1,4 @@
-"""How an operation says in which form its reply is written down, when it answers and for every repeat."""
+"""`ReceiptForm`: the encoding of an operation's response, the same for the first one and for repeats."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,12 +7,12 @@ import orjson
 
 
 class ReceiptForm(NamedTuple):
-    """A form of replies to durable commands.
+    """A named encoding of replies to durable commands.
 
     Attributes:
-        name: under which it is stored with the booking, so it must not change.
-        status: of the answer.
-        document: makes the body out of the engine's reply.
+        name: stored with the booking, so it must never change.
+        status: HTTP status of the response.
+        document: builds the body from the engine's reply.
     """
 
     name: str
@@ -20,5 +20,5 @@ class ReceiptForm(NamedTuple):
     document: Callable[[Any], object]
 
     def encoded(self, reply: object) -> tuple[int, bytes]:
-        """HTTP status and body."""
+        """Return the HTTP status and the body."""
         return self.status, orjson.dumps(self.document(reply))

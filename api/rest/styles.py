@@ -1,12 +1,12 @@
-"""The two styles of answers: plain documents, as in the seat guides, and the ticket guide's envelope.
+"""The two styles of responses: plain documents, as in the seat guides, and the ticket guide's envelope.
 
-The path alone decides, so that unknown paths under a prefix are refused in the style of that prefix:
+The path alone selects the style, so that unknown paths under a prefix are refused in the prefix's style:
 
     {"success": true, "data": …, "message": "…", "meta": {…}}
     {"success": false, "message": "…", "error": {"code": "…", "retryable": false, …}}
 
-In the envelope names are in camelCase, ids are strings, and invalid content of a request is 400, as the
-ticket guide says; in plain answers it is 422 (`api.errors.InvalidInput`).
+In the envelope, names are in camelCase, ids are strings, and validation errors have status 400, as in the
+ticket guide; in the plain style they have status 422 (`api.errors.InvalidInput`).
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ from marshmallow import INCLUDE, Schema, fields, validate
 from api.errors import Problem
 
 ENVELOPED = ("/api/public/", "/api/admin/", "/api/cron/")
-"""The prefixes of paths that are answered in the envelope."""
+"""Prefixes of the paths whose responses use the envelope."""
 
 
 class Content(NamedTuple):
-    """A handler's data with a message and metadata, for which only the envelope has a place.
+    """A handler's data with a message and metadata, which only the envelope can carry.
 
     Attributes:
-        message: a sentence for people.
+        message: message for people.
         meta: page, size and total of a list.
     """
 
@@ -34,92 +34,92 @@ class Content(NamedTuple):
 
 
 class ProblemShape(Schema):
-    """A refusal; some carry more data than this, such as the seats that are taken."""
+    """An error response. Some have further fields, such as the seats that are taken."""
 
     class Meta:
         unknown = INCLUDE
 
-    detail = fields.String(required=True, metadata={"description": "For people."})
-    code = fields.String(required=True, metadata={"description": "For machines; never renamed."})
+    detail = fields.String(required=True, metadata={"description": "Message for people."})
+    code = fields.String(required=True, metadata={"description": "Stable and machine-readable."})
     retryable = fields.Boolean(
-        required=True, metadata={"description": "Whether the same request may succeed later by itself."}
+        required=True, metadata={"description": "Whether the same request may succeed later."}
     )
 
 
 class InvalidInputShape(ProblemShape):
-    """A request of the wrong shape."""
+    """An error response for validation errors."""
 
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "What is wrong, by field."},
+        metadata={"description": "Validation errors, by field."},
     )
 
 
 class RefusalError(Schema):
-    """What machines are told of a refusal; some carry more data than this, such as how many are left."""
+    """The machine-readable part of a refusal. Some have further fields, such as the tickets left."""
 
     class Meta:
         unknown = INCLUDE
 
-    code = fields.String(required=True, metadata={"description": "For machines; never renamed."})
+    code = fields.String(required=True, metadata={"description": "Stable and machine-readable."})
     retryable = fields.Boolean(
-        required=True, metadata={"description": "Whether the same request may succeed later by itself."}
+        required=True, metadata={"description": "Whether the same request may succeed later."}
     )
     errors = fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "What is wrong with the request, by field."},
+        metadata={"description": "Validation errors, by field."},
     )
 
 
 class Refusal(Schema):
-    """A refusal in the envelope."""
+    """An error response in the envelope."""
 
     success = fields.Boolean(required=True, validate=validate.Equal(False))
-    message = fields.String(required=True, metadata={"description": "For people."})
+    message = fields.String(required=True, metadata={"description": "Message for people."})
     error = fields.Nested(RefusalError, required=True)
 
 
 class Style:
-    """Plain answers: the document itself.
+    """The plain style: the body is the document itself.
 
     Attributes:
-        pointer: where the document is in an answer (RFC 6901).
-        rate_limited: whether requests are counted and answers have RateLimit headers.
+        pointer: JSON pointer to the document in a response (RFC 6901).
+        rate_limited: whether requests are rate limited and responses have RateLimit headers.
     """
 
     pointer: ClassVar[str] = ""
     rate_limited: ClassVar[bool] = False
 
     def written(self, content: Any) -> Any:
-        """The body for what a handler has returned."""
+        """Return the body for a handler's result."""
         return content
 
     def refused(self, problem: Problem) -> Problem:
-        """The refusal in this style."""
+        """Convert an error response to this style."""
         return problem
 
     def status_of(self, status: int) -> int:
-        """The status of a refusal in this style, given its usual status."""
+        """Return the status that an error has in this style."""
         return status
 
     def described(self, schema: Any, *, listed: bool) -> Any:
-        """The OpenAPI schema of answers, given that of their document.
+        """Return the OpenAPI schema of a response.
 
         Args:
-            schema: of the document.
-            listed: whether the answer is a page of a list.
+            schema: schema of the response's document.
+            listed: whether the response is a page of a list.
         """
         return schema
 
     def refusal_shape(self, status: int) -> type[Schema]:
-        """The schema of refusals with this status."""
+        """Return the schema of error responses with this status."""
         return InvalidInputShape if status == 422 else ProblemShape
 
 
 class Envelope(Style):
-    """Answers in the envelope."""
+    """The style with an envelope."""
 
     pointer = "/data"
     rate_limited = True
@@ -135,7 +135,7 @@ class Envelope(Style):
         return document
 
     def refused(self, problem: Problem) -> Problem:
-        error = {camel_case(name): _on_the_wire(name, value) for name, value in problem.document.items()}
+        error = {camel_case(name): _id_as_string(name, value) for name, value in problem.document.items()}
         document = {"success": False, "message": error.pop("detail"), "error": error}
         return Problem(document, self.status_of(problem.status), problem.headers)
 
@@ -158,11 +158,11 @@ class Envelope(Style):
 
 
 class ListMeta(Schema):
-    """What there is to know of a list."""
-
     page = fields.Integer(required=True, metadata={"example": 1})
     limit = fields.Integer(required=True, metadata={"example": 10})
-    total = fields.Integer(required=True, metadata={"description": "Entries over all pages.", "example": 1})
+    total = fields.Integer(
+        required=True, metadata={"description": "Number of entries on all pages.", "example": 1}
+    )
     total_pages = fields.Integer(required=True, data_key="totalPages", metadata={"example": 1})
 
 
@@ -170,15 +170,15 @@ PLAIN, ENVELOPE = Style(), Envelope()
 
 
 def style_of(path: str) -> Style:
-    """The style of answers to requests for a path."""
+    """Return the style of responses to requests for a path."""
     return ENVELOPE if path.startswith(ENVELOPED) else PLAIN
 
 
 def camel_case(name: str) -> str:
-    """A name as the envelope spells it, e.g. "ticketTypeId" for "ticket_type_id"."""
+    """Convert a name to camelCase, e.g. "ticket_type_id" to "ticketTypeId"."""
     first, *others = name.split("_")
     return first + "".join(word.capitalize() for word in others)
 
 
-def _on_the_wire(name: str, value: Any) -> Any:
+def _id_as_string(name: str, value: Any) -> Any:
     return str(value) if name.endswith("_id") and isinstance(value, int) else value

@@ -37,7 +37,7 @@ class Upload:
     field: str = "file"
 
     def read(self, request: Request) -> UploadedFile:
-        """The file in a request.
+        """Return the file in a request.
 
         Raises:
             UnsupportedMediaType: the request declares another type.
@@ -57,7 +57,7 @@ class Upload:
         try:
             parse_body_arguments(request.headers["Content-Type"], request.body, {}, files)
         except HTTPInputError as error:
-            raise InvalidInput({"body": [f"Must be a form: {error}"]}) from error
+            raise InvalidInput({"body": [f"Must be a multipart form: {error}"]}) from error
         if not files.get(self.field):
             raise InvalidInput({self.field: ["Missing data for required field."]})
         file = files[self.field][-1]
