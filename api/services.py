@@ -158,7 +158,7 @@ class Offers(Protocol):
 
 
 class Rooms(Protocol):
-    """The rooms as served over HTTP; `api.rooms.socket.RoomDoor` documents it."""
+    """The rooms as served over HTTP; `api.rooms.socket.RoomServices` documents it."""
 
     @property
     def client_count(self) -> int:

@@ -6,8 +6,8 @@ from functools import partial
 
 from tornado.routing import URLSpec
 
-from api.events.socket import EventDoor, EventSocket, OneEventSocket
-from api.rooms.socket import RoomDoor, RoomSocket
+from api.events.socket import EventServices, EventSocket, OneEventSocket
+from api.rooms.socket import RoomServices, RoomSocket
 from api.seats.socket import ScreeningSocket
 from api.ws.attendance import Attendance
 from api.ws.handshake import Handshake
@@ -20,7 +20,7 @@ _NAME = r"([^/]+)"
 
 
 def socket_routes(
-    services: SocketServices, screenings: Attendance, events: EventDoor, rooms: RoomDoor
+    services: SocketServices, screenings: Attendance, events: EventServices, rooms: RoomServices
 ) -> list[URLSpec]:
     """Return the routes.
 

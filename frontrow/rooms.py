@@ -5,7 +5,7 @@ from time import monotonic
 from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
-from api.rooms.socket import RoomDoor
+from api.rooms.socket import RoomServices
 from api.ws.feed import SeatFeed
 from engine.directory import Screenings
 from frontrow.settings import Settings
@@ -17,14 +17,14 @@ _CHECKS_PER_IDLE_TIME = 4
 _LONGEST_BETWEEN_CHECKS_SECONDS = 60.0
 
 
-def room_door_of(
+def room_services_of(
     settings: Settings, connector: Connector, screenings: Screenings, feed: SeatFeed
-) -> RoomDoor:
+) -> RoomServices:
     free_rooms = FreeRooms(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds
     )
     made = Limiter(settings.free_rooms_per_address, _HOUR_SECONDS, monotonic)
-    return RoomDoor(
+    return RoomServices(
         directory=RoomDirectory(screenings, free_rooms, lambda: feed.connections, made),
         client_ids=ClientIds(monotonic, settings.hold_seconds),
         selecting=Limiter(settings.guest_selections_limit, settings.hold_seconds, monotonic),

@@ -15,7 +15,7 @@ from time import monotonic
 from prometheus_client import CollectorRegistry
 
 from api.application import FrontrowApplication, MetricsApplication
-from api.events.socket import EventDoor
+from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.http1.trusted_proxies import TrustedProxies
 from api.identity.accounts import AccountRules, Accounts
@@ -47,7 +47,7 @@ from frontrow.database import reading_connector
 from frontrow.listening import listen
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
-from frontrow.rooms import room_door_of, seconds_between_forgetting
+from frontrow.rooms import room_services_of, seconds_between_forgetting
 from frontrow.settings import Settings
 from frontrow.signing import seal_of, ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
@@ -155,7 +155,7 @@ class Server:
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         watched = Attendance()
         self._open_sockets = OpenSockets(socket_limits)
-        self._rooms = room_door_of(settings, self._connector, self._screenings, self._feed)
+        self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         services = Services(
@@ -207,7 +207,7 @@ class Server:
                     limits=socket_limits,
                 ),
                 watched,
-                EventDoor(EventAccess(self._connector)),
+                EventServices(EventAccess(self._connector)),
                 self._rooms,
             ),
         )

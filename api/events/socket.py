@@ -42,8 +42,8 @@ class EventAccess(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class EventDoor:
-    """State shared by all event sockets.
+class EventServices:
+    """What the event sockets share.
 
     Attributes:
         access: authorizes subscriptions.
@@ -59,7 +59,7 @@ class EventSocket(ClientSocket):
 
     Args:
         services: collaborators of all sockets.
-        door: state shared by all event sockets.
+        shared: state shared by all event sockets.
     """
 
     route = "/ws"
@@ -73,13 +73,13 @@ class EventSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_door", "_identity", "_watchers")
+    __slots__ = ("_identity", "_shared", "_watchers")
 
     _identity: Identity
 
-    def __init__(self, services: SocketServices, door: EventDoor) -> None:
+    def __init__(self, services: SocketServices, shared: EventServices) -> None:
         super().__init__(services)
-        self._door = door
+        self._shared = shared
         self._watchers: dict[int, Watcher] = {}
 
     async def enter(self, opening: Opening) -> None:
@@ -105,13 +105,13 @@ class EventSocket(ClientSocket):
         for event_id in tuple(self._watchers):
             self._unwatch(event_id)
         if self.admitted:
-            self._door.attendance.clients -= 1
+            self._shared.attendance.clients -= 1
 
     def _established(self, opening: Opening) -> dict[str, Any]:
         """Admit the client and return its `connection_established` message."""
         self._identity = self.authenticate(opening)
         self.admit(holder_of(self._identity.user_id), self._identity)
-        self._door.attendance.clients += 1
+        self._shared.attendance.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
         suffix = "".join(secrets.choice(_SUFFIX_CHARACTERS) for _ in range(_SUFFIX_LENGTH))
         return {"type": "connection_established", "clientId": f"ws_{milliseconds}_{suffix}"}
@@ -162,7 +162,7 @@ class EventSocket(ClientSocket):
         if event_id not in self._watchers and len(self._watchers) >= limit:
             raise TooManySubscriptions
         user_id, admin = self._identity.user_id, self._identity.admin
-        if not await self.in_time(self._door.access.may_watch(event_id, user_id, admin=admin)):
+        if not await self.in_time(self._shared.access.may_watch(event_id, user_id, admin=admin)):
             raise ScreeningNotFound(event_id)
         # If the client disconnects meanwhile, `depart` is only called after this coroutine is done.
         watcher = self._watchers.get(event_id) or self._joined(event_id)
@@ -178,7 +178,7 @@ class EventSocket(ClientSocket):
         holder = holder_of(self._identity.user_id)
         watcher = self._watchers[event_id] = self.watcher(event_id, holder, EventUpdates)
         self.services.feed.join(watcher)
-        self._door.attendance.watch(event_id)
+        self._shared.attendance.watch(event_id)
         return watcher
 
     def _unwatch(self, event_id: int) -> None:
@@ -186,10 +186,10 @@ class EventSocket(ClientSocket):
         watcher = self._watchers.pop(event_id, None)
         if watcher is not None:
             self.services.feed.leave(watcher)
-            self._door.attendance.unwatch(event_id)
+            self._shared.attendance.unwatch(event_id)
 
     def _send_statistics(self) -> None:
-        attendance = self._door.attendance
+        attendance = self._shared.attendance
         self.send_message(
             type="stats",
             data={"totalClients": attendance.clients, "eventSubscriptions": attendance.subscriptions},

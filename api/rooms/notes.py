@@ -15,7 +15,7 @@ import orjson
 from api.rooms.plain_text import plain_text
 from api.ws.messages import BadMessage
 
-ANOTHER_DOOR = "~box_office"
+ANOTHER_ENDPOINT = "~box_office"
 """The `client_id` shown for a seat without a holder. No client can have this id."""
 
 _KEYS_LIMIT = 10
@@ -62,7 +62,7 @@ class Aliases:
 
     def _of(self, holder: str | None) -> str:
         if holder is None:
-            return ANOTHER_DOOR
+            return ANOTHER_ENDPOINT
         return "~" + blake2b(holder.encode(), key=self._key, digest_size=_ALIAS_BYTES).hexdigest()
 
 

@@ -50,8 +50,8 @@ class BadClientId(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class RoomDoor:
-    """State shared by all room sockets.
+class RoomServices:
+    """What the room sockets share.
 
     Attributes:
         directory: finds rooms.
@@ -106,7 +106,7 @@ class RoomSocket(ClientSocket):
 
     Args:
         services: collaborators of all sockets.
-        door: state shared by all room sockets.
+        shared: state shared by all room sockets.
     """
 
     route = "/ws/{client_id}"
@@ -117,15 +117,15 @@ class RoomSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_address", "_answers", "_claim", "_client_id", "_door", "_guest", "_holder", "_rooms")
+    __slots__ = ("_address", "_answers", "_claim", "_client_id", "_guest", "_holder", "_rooms", "_shared")
 
     _client_id: str
     _holder: str
     _address: str
 
-    def __init__(self, services: SocketServices, door: RoomDoor) -> None:
+    def __init__(self, services: SocketServices, shared: RoomServices) -> None:
         super().__init__(services)
-        self._door = door
+        self._shared = shared
         self._claim: Claim | None = None
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
@@ -142,7 +142,7 @@ class RoomSocket(ClientSocket):
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
         self.admit(self._holder if identity else self._address, identity)
         user = self._holder if identity else None
-        self._claim = self._door.client_ids.take(client_id, self._address, user, self._taken_over)
+        self._claim = self._shared.client_ids.take(client_id, self._address, user, self._taken_over)
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Handle one of the guide's five client messages."""
@@ -167,7 +167,7 @@ class RoomSocket(ClientSocket):
         for name in tuple(self._rooms):
             self._unwatch(name)
         if self._claim is not None:
-            self._door.client_ids.leave(self._claim)
+            self._shared.client_ids.leave(self._claim)
             self._claim = None
 
     def _taken_over(self) -> None:
@@ -198,7 +198,7 @@ class RoomSocket(ClientSocket):
             watcher.pause()
             await self.outbox.drained()
             watcher.hold_back()
-            seat_map = await self.in_time(self._door.directory.read(room))
+            seat_map = await self.in_time(self._shared.directory.read(room))
         except WebSocketClosedError:
             return
         except (EngineError, TooManyAttempts) as refusal:
@@ -208,20 +208,20 @@ class RoomSocket(ClientSocket):
             return
         if self.admitted:
             self.send_message(type="room_joined", room_id=name, client_id=self._client_id)
-            self.send_frames(self._door.directory.current_selections(room, seat_map))
+            self.send_frames(self._shared.directory.current_selections(room, seat_map))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 
     async def _entered(self, name: str) -> tuple[Room, Watcher]:
         limit = self.services.limits.rooms_per_socket_limit
         if len(self._rooms) >= limit:
             raise TooManyRooms(limit)
-        room = await self.in_time(self._door.directory.open(name, self._address))
+        room = await self.in_time(self._shared.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
         watcher = self.watcher(room.screening_id, self._client_id, room.wording)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
-        self._door.attendance.watch(room.screening_id)
+        self._shared.attendance.watch(room.screening_id)
         return room, watcher
 
     def _leave_room(self, name: str) -> None:
@@ -236,7 +236,7 @@ class RoomSocket(ClientSocket):
         if name in self._rooms:
             room, watcher = self._rooms.pop(name)
             self.services.feed.leave(watcher)
-            self._door.attendance.unwatch(room.screening_id)
+            self._shared.attendance.unwatch(room.screening_id)
 
     # Seats
 
@@ -249,12 +249,12 @@ class RoomSocket(ClientSocket):
         """Send a request to the engine. Only returns an awaitable if something must be looked up first."""
         if self._guest and request.note is not None:
             try:
-                self._door.selecting.attempt(self._address)
+                self._shared.selecting.attempt(self._address)
             except TooManyAttempts as refusal:
                 self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
                 return None
         known = self._rooms.get(request.room_id)
-        room = known[0] if known else self._door.directory.known(request.room_id)
+        room = known[0] if known else self._shared.directory.known(request.room_id)
         seat_id = room.seat_id(request.seat_id) if room else None
         if room is None or seat_id is None:
             return self._attempt_with_lookup(request)
@@ -278,7 +278,7 @@ class RoomSocket(ClientSocket):
         try:
             room = await self.in_time(self._room_for(request))
             if room.seat_id(request.seat_id) is None:
-                await self.in_time(self._door.directory.read(room))
+                await self.in_time(self._shared.directory.read(room))
             seat_id = room.seat_id(request.seat_id)
             if seat_id is None:
                 raise SeatsNotFound(())
@@ -293,8 +293,8 @@ class RoomSocket(ClientSocket):
     async def _room_for(self, request: _SeatRequest) -> Room:
         """Return the room of a request. Selecting a seat creates a free room, releasing one does not."""
         if request.note is not None:
-            return await self._door.directory.open(request.room_id, self._address)
-        room = await self._door.directory.find(request.room_id)
+            return await self._shared.directory.open(request.room_id, self._address)
+        room = await self._shared.directory.find(request.room_id)
         if room is None:
             raise NotHeld(())
         return room
@@ -322,9 +322,9 @@ class RoomSocket(ClientSocket):
         selecting, done = request.note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:
             # Only seats that are still selected count: uncount a failed selection or a release.
-            self._door.selecting.retract(self._address)
+            self._shared.selecting.retract(self._address)
         if isinstance(outcome, ScreeningNotFound):
-            self._door.directory.forget(request.room_id)
+            self._shared.directory.forget(request.room_id)
         if not done:
             return refusal_of(outcome, self.timestamp(), room_id=request.room_id, seat_id=request.seat_id)
         return {

@@ -15,7 +15,7 @@ from tornado.web import Application
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from api.events.socket import EventDoor
+from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.revocations import Revocations
@@ -35,7 +35,7 @@ from engine.policy import Policy
 from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo, Seat
 from engine.views import SeatMap
-from tests.api.room_door import memory_room_door
+from tests.api.room_services import memory_room_services
 from tests.http_layer import http_layer
 
 SCREENING = 123
@@ -134,11 +134,13 @@ class Cinema:
         )
         self.watched = Attendance()
         self.guest_list = GuestList()
-        self.event_door = EventDoor(self.guest_list)
-        self.room_door = memory_room_door(
+        self.event_services = EventServices(self.guest_list)
+        self.room_services = memory_room_services(
             self.screenings, database, lambda: self.feed.connections, self.clock, **(rooms or {})
         )
-        application = Application(socket_routes(services, self.watched, self.event_door, self.room_door))
+        application = Application(
+            socket_routes(services, self.watched, self.event_services, self.room_services)
+        )
         self._server = make_http_server(application, Limits(), lambda refusal: None, http_layer())
         listening, self.port = bind_unused_port()
         self._server.add_sockets([listening])

@@ -37,7 +37,7 @@ from engine.policy import Policy
 from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
 from tests.api.caller import Caller
-from tests.api.room_door import memory_room_door
+from tests.api.room_services import memory_room_services
 from tests.http_layer import http_layer
 from tests.signing_keys import STRONG_SECRET
 
@@ -171,7 +171,7 @@ class Venue:
             idempotency=self.readers,
             tokens=self.tokens,
             attendance=self.attendance,
-            rooms=memory_room_door(self.screenings, self.database, dict, self.clock),
+            rooms=memory_room_services(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]

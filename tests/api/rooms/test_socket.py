@@ -131,7 +131,7 @@ async def test_disconnecting_releases_everything_but_the_seats(cinema):
     await socket.send(room_message("select_seat", "A1"))
     await next_message(socket)
     await socket.close()
-    await eventually(lambda: cinema.feed.connections == {} and len(cinema.room_door.client_ids) == 0)
+    await eventually(lambda: cinema.feed.connections == {} and len(cinema.room_services.client_ids) == 0)
     assert len(cinema.open_sockets) == 0
     assert await cinema.holders() == {1: "client:ana"}
 
@@ -188,7 +188,7 @@ async def test_a_users_new_socket_takes_over_its_client_id(cinema):
     new_phone = await joined(cinema, "juan", user=7)
 
     assert await receive_close(phone) == (4410, "Client id taken over")
-    assert len(cinema.room_door.client_ids) == 1
+    assert len(cinema.room_services.client_ids) == 1
     await new_phone.send(room_message("release_seat", "A1"))
     assert (await next_message(new_phone))["type"] == "seat_released"
     other = await cinema.enter("juan", 8)

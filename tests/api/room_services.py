@@ -1,4 +1,4 @@
-"""A `RoomDoor` (the state shared by room sockets) for an in-memory engine."""
+"""A `RoomServices` (the state shared by room sockets) for an in-memory engine."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
@@ -7,7 +7,7 @@ from math import inf
 from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
-from api.rooms.socket import RoomDoor
+from api.rooms.socket import RoomServices
 from engine.directory import Screenings
 from engine.errors import RoomLimitReached
 from engine.memory import MemoryDatabase
@@ -51,7 +51,7 @@ class MemoryFreeRooms:
         return False
 
 
-def memory_room_door(
+def memory_room_services(
     screenings: Screenings,
     database: MemoryDatabase,
     watched: Callable[[], Mapping[int, int]],
@@ -62,8 +62,8 @@ def memory_room_door(
     rooms_per_address: int = 1000,
     selections: int = 1000,
     kept_seconds: float = 300,
-) -> RoomDoor:
-    """Return a `RoomDoor`.
+) -> RoomServices:
+    """Return a `RoomServices`.
 
     Args:
         screenings: the engine.
@@ -77,7 +77,7 @@ def memory_room_door(
         kept_seconds: how long a client's id stays reserved for it.
     """
     made = Limiter(rooms_per_address, HOUR_SECONDS, clock.now)
-    return RoomDoor(
+    return RoomServices(
         directory=RoomDirectory(screenings, MemoryFreeRooms(database, rooms, seats), watched, made),
         client_ids=ClientIds(clock.now, kept_seconds),
         selecting=Limiter(selections, HOUR_SECONDS, clock.now),
