@@ -82,7 +82,7 @@ class SocketLimits:
         rooms_per_socket_limit: most rooms that a socket may join.
         user_info_limit_bytes: largest `user_info` that a room client may share.
         bad_messages: unparseable messages allowed before the socket is closed.
-        catch_up_seconds: time for a client to read the events that it missed.
+        catch_up_seconds: time for a client to be admitted and to read the changes that it missed.
         ask_timeout_seconds: time a message waits for the engine's reply before the client is asked to retry.
     """
 

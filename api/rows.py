@@ -132,7 +132,7 @@ class SearchRows(Rows, Protocol):
 
 
 class StatisticsReader(Protocol):
-    """Figures, as `persistence.catalogue.statistics.Statistics` documents them."""
+    """Statistics, as `persistence.catalogue.statistics.Statistics` documents them."""
 
     async def count(self, kind: str) -> Record:
         """Count the records of a kind: movies, cinemas or users."""

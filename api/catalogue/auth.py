@@ -121,7 +121,7 @@ async def log_in(call: Call, email: str, password: str) -> Document:
 
 @authentication.get("/me", answers=Profile, refusals=(NoAccount,))
 async def get_me(call: Call) -> Document:
-    """The caller's profile.
+    """Get the caller's profile.
 
     A token issued by another service may name a user who has no account here (`user_not_found`).
     """

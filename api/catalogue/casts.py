@@ -75,7 +75,10 @@ collection.delete("/casts/{cast_id}", doc="Delete a cast member.")
 
 of_movie: Mapping[str, RowsOf] = {"movie_id": lambda catalogue: catalogue.movies}
 Collection(casts, "cast_member", CastMember, lambda catalogue: catalogue.casts, parents=of_movie).list(
-    "/casts/movie/{movie_id}", MovieCastList, name="list_cast_members_of_movie", doc="The cast of a movie."
+    "/casts/movie/{movie_id}",
+    MovieCastList,
+    name="list_cast_members_of_movie",
+    doc="List the cast of a movie.",
 )
 Collection(
     casts, "cast_member", DetailedCastMember, lambda catalogue: catalogue.detailed_casts, parents=of_movie
@@ -83,5 +86,5 @@ Collection(
     "/movies/{movie_id}/cast",
     MovieCastList,
     name="list_movie_cast",
-    doc="The cast of a movie, with the other movies each member appears in.",
+    doc="List the cast of a movie, with the other movies each member appears in.",
 )

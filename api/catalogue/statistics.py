@@ -143,7 +143,7 @@ async def get_revenue_by_period(
     boundaries = list(islice(borders(first, last, granularity, zone), PERIODS_LIMIT + 2))
     if len(boundaries) > PERIODS_LIMIT + 1:
         raise InvalidInput(
-            {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods. Choose fewer days."]}
+            {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods; choose fewer days."]}
         )
     sales = await call.services.catalogue.statistics.revenue_by_period(boundaries)
     return {

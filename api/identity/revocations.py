@@ -32,7 +32,7 @@ class RevocationReader(Protocol):
     """Reads stored revocations."""
 
     async def revoked_since(
-        self, moment: float | None
+        self, since: float | None
     ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
         """Return the unexpired revocations since a time, or all of them.
 

@@ -33,7 +33,7 @@ from api.wire import holder_of
 
 TOKEN_LIMIT_BYTES = 8192
 REMEMBERED_TOKENS = 131_072
-"""Valid tokens that are remembered: a kilobyte each."""
+"""Most verified tokens to cache; each takes about a kilobyte."""
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1

@@ -119,7 +119,7 @@ class Handshake(WebSocketHandler):
         return _HandshakeOnly(self, False, protocol.params)
 
     def detach(self) -> IOStream | None:  # type: ignore[override]
-        """The connection as a stream, where it is one; ours is handed over by `open`."""
+        """Return the connection's stream; None with our own HTTP layer, whose transport `open` hands over."""
         return None if isinstance(self.request.connection, RequestConnection) else super().detach()
 
     async def open(self, *path: str) -> None:

@@ -63,7 +63,7 @@ class CountingObserver:
 
 
 class NoStoredRevocations:
-    async def revoked_since(self, moment: float | None) -> tuple[tuple[()], tuple[()], float]:
+    async def revoked_since(self, since: float | None) -> tuple[tuple[()], tuple[()], float]:
         return (), (), 0.0
 
 

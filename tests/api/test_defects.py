@@ -86,7 +86,7 @@ class Stored:
         self.users = users
 
     async def revoked_since(
-        self, moment: float | None
+        self, since: float | None
     ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
         return (), self.users, 0.0
 

@@ -23,9 +23,9 @@ def seat_map(layout: Layout, seq: int, *views: SeatView, screening: int = 1) -> 
 
 
 def test_every_seat_is_listed_once_in_the_order_of_the_layout() -> None:
-    told = json.loads(SeatMapEncoder().public(seat_map(hall(), 1, RESERVED, BOOKED, GUESTS, LAPSED)).plain)
-    assert [seat["seat"]["id"] for seat in told] == [1, 2, 3, 4, 5, 6]
-    assert [seat["status"] for seat in told] == [
+    listed = json.loads(SeatMapEncoder().public(seat_map(hall(), 1, RESERVED, BOOKED, GUESTS, LAPSED)).plain)
+    assert [seat["seat"]["id"] for seat in listed] == [1, 2, 3, 4, 5, 6]
+    assert [seat["status"] for seat in listed] == [
         "available",
         "reserved",
         "booked",
@@ -33,11 +33,11 @@ def test_every_seat_is_listed_once_in_the_order_of_the_layout() -> None:
         "available",
         "available",
     ]
-    assert [seat["reserved_by"] for seat in told] == [None, 7, None, None, None, None]
-    assert [seat.get("previously_reserved_by") for seat in told] == [None, None, None, None, 9, None]
-    assert told[0]["seat"]["row_label"] == 'A"'
-    assert told[1]["expires_at"] == "2027-01-15T08:05:00.000Z"
-    assert all("is_mine" not in seat for seat in told)
+    assert [seat["reserved_by"] for seat in listed] == [None, 7, None, None, None, None]
+    assert [seat.get("previously_reserved_by") for seat in listed] == [None, None, None, None, 9, None]
+    assert listed[0]["seat"]["row_label"] == 'A"'
+    assert listed[1]["expires_at"] == "2027-01-15T08:05:00.000Z"
+    assert all("is_mine" not in seat for seat in listed)
 
 
 def test_only_the_holder_sees_is_mine() -> None:

@@ -10,7 +10,7 @@ from tests.api.venue import OTHER_SCREENING, PAST_SCREENING, SCREENING, Venue
 pytestmark = pytest.mark.gen_test
 
 
-def seen(seats: list[dict]) -> dict[int, dict]:
+def by_seat_id(seats: list[dict]) -> dict[int, dict]:
     """Return an availability response by seat id."""
     return {seat["seat"]["id"]: seat for seat in seats}
 
@@ -59,7 +59,7 @@ async def test_refusals_name_the_seats_reserved_by_others(venue: Venue) -> None:
         "held": [42, 43],
         "booked": [],
     }
-    available = seen((await venue.guest.availability(SCREENING)).json)
+    available = by_seat_id((await venue.guest.availability(SCREENING)).json)
     assert available[41]["status"] == "available", "all or nothing"
 
 
@@ -133,7 +133,7 @@ async def test_toggling_another_users_seat_changes_nothing(venue: Venue) -> None
     await user.toggle(SCREENING, 42)
     await venue.user(8).toggle(SCREENING, 43)
     assert (await user.toggle(SCREENING, 42, 43, 44)).status == 409
-    available = seen((await user.own_availability(SCREENING)).json)
+    available = by_seat_id((await user.own_availability(SCREENING)).json)
     assert [available[seat]["status"] for seat in (42, 43, 44)] == ["reserved_by_me", "reserved", "available"]
 
 
@@ -175,7 +175,7 @@ async def test_own_availability_marks_ones_own_seats(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [43])
     await user.reserve(SCREENING, [42])
     await user.book(SCREENING, [44])
-    seats = seen((await user.own_availability(SCREENING)).json)
+    seats = by_seat_id((await user.own_availability(SCREENING)).json)
     assert {seat: (seats[seat]["status"], seats[seat]["is_mine"]) for seat in (41, 42, 43, 44)} == {
         41: ("available", False),
         42: ("reserved_by_me", True),
@@ -183,17 +183,17 @@ async def test_own_availability_marks_ones_own_seats(venue: Venue) -> None:
         44: ("booked", True),
     }
     assert seats[42]["reserved_by"] == 7
-    assert seen((await venue.guest.availability(SCREENING)).json)[42]["status"] == "reserved"
+    assert by_seat_id((await venue.guest.availability(SCREENING)).json)[42]["status"] == "reserved"
 
 
 async def test_an_expired_reservation_is_shown_until_the_next_one(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(301)
-    seat = seen((await venue.guest.availability(SCREENING)).json)[42]
+    seat = by_seat_id((await venue.guest.availability(SCREENING)).json)[42]
     assert (seat["status"], seat["previously_reserved_by"]) == ("available", 7)
     await venue.user(8).reserve(SCREENING, [42])
-    assert "previously_reserved_by" not in seen((await user.own_availability(SCREENING)).json)[42]
+    assert "previously_reserved_by" not in by_seat_id((await user.own_availability(SCREENING)).json)[42]
 
 
 async def test_my_reservations_lists_active_reservations_newest_first(venue: Venue) -> None:
