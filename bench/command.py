@@ -1,15 +1,17 @@
-"""`frontrow bench`: measures, in one run on this machine, what Frontrow does and what others do.
+"""`frontrow bench`: measures Frontrow and other servers on this machine, in one run.
 
-It uses the loopback interface alone, ends by itself, and leaves nothing behind but the files it is asked
-for. docs/performance.md explains the scenarios.
+It uses only the loopback interface, ends by itself, and leaves nothing but the files it is asked for.
+docs/performance.md explains the scenarios.
 """
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,36 +19,34 @@ from typing import Any
 import click
 
 from bench.machine import describe, placement_of
-from bench.plot import FORMATS, CannotPlot, draw, require_plotting
+from bench.plan import SMALL, Plan
+from bench.plot import FORMATS, draw
 from bench.report import Report
 from bench.revision import BASELINE, NoSuchRevision, require_revision
-from bench.runner import Played, run
+from bench.runner import run
 from bench.scenarios import SCENARIOS
-from bench.sizes import SMALL, Sizes
+from bench.tables import tables
 
 _LISTED = "\n".join(f"  {name:<18} {scenario.summary}" for name, scenario in SCENARIOS.items())
 
 
 @contextmanager
-def _progress(name: str, turns: int) -> Iterator[Played]:
+def _progress(name: str, turns: int) -> Iterator[Callable[[], None]]:
     with click.progressbar(length=turns, label=f"{name:<18}", file=sys.stderr) as bar:
         yield lambda: bar.update(1)
 
 
 def _plot_file(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
-    """A file that can be drawn, found out before anything is measured."""
-    if file is not None:
-        if file.suffix not in FORMATS:
-            raise click.BadParameter(f"it must end in {' or '.join(FORMATS)}")
-        try:
-            require_plotting()
-        except CannotPlot as exc:
-            raise click.BadParameter(str(exc)) from exc
+    """Refuse a file that cannot be drawn, before anything is measured."""
+    if file is not None and file.suffix not in FORMATS:
+        raise click.BadParameter(f"it must end in {' or '.join(FORMATS)}")
+    if file is not None and find_spec("matplotlib") is None:
+        raise click.BadParameter("plots need matplotlib: make bench")
     return file
 
 
 def _known(context: click.Context, option: click.Parameter, revision: str | None) -> str:
-    """The revision, or the usual one, which need not be there."""
+    """Return the revision, or the default, which git need not have."""
     if revision is None:
         return BASELINE
     try:
@@ -57,7 +57,7 @@ def _known(context: click.Context, option: click.Parameter, revision: str | None
 
 
 async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Do the work; on SIGTERM, break it off as on Ctrl-C, so that every server and database is ended."""
+    """Run until the end; on SIGTERM cancel it, as on Ctrl-C, so that servers and databases are ended."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
@@ -110,14 +110,15 @@ def bench(
     status 1 if a scenario could not be measured.
     """
     placement = placement_of(frozenset(os.sched_getaffinity(0)))
-    named = " ".join(("frontrow bench", *scenarios))
     compared = f" --revision {revision}" if revision != BASELINE else ""
-    command = f"{named} --rounds {rounds} --seconds {seconds:g}{compared}{' --small' if small else ''}"
-    report = Report(command, describe(placement), SMALL if small else Sizes(), seconds, rounds)
+    options = f"--rounds {rounds} --seconds {seconds:g}{compared}{' --small' if small else ''}"
+    command = " ".join(("frontrow bench", *scenarios, options))
+    plan = replace(SMALL if small else Plan(), rounds=rounds, seconds=seconds, revision=revision)
+    report = Report(command, describe(placement), plan)
+    names = scenarios or tuple(SCENARIOS)
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
-        names = scenarios or list(SCENARIOS)
-        asyncio.run(_until_told(run(report, names, Path(path), placement, revision, _progress)))
-    click.echo("\n".join(report.lines()))
+        asyncio.run(_until_told(run(report, names, Path(path), placement, _progress)))
+    click.echo("\n".join(tables(report.document)))
     try:
         if output is not None:
             report.write(output)

@@ -1,7 +1,7 @@
-"""What was measured on, and who runs on which core.
+"""The machine that is measured on, and the cores of the processes.
 
-The server under test has a core to itself; whatever loads it, and whatever it writes to, runs elsewhere.
-With three cores or more the databases do not share theirs with the load generator either.
+The server under test has a core to itself; the load process and the databases use the others. With three or
+more cores, the load process has one to itself, too.
 """
 
 import os
@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 
 class Placement(NamedTuple):
-    """Cores, by who may use them.
+    """The cores of each process.
 
     Attributes:
-        server: the server under test, ours or a peer; one core.
-        load: the load generator and the harness; one core.
-        databases: PostgreSQL; one core or more.
+        server: of the server under test; one core.
+        load: of the load process and the harness; one core.
+        databases: of PostgreSQL; one core or more.
     """
 
     server: frozenset[int]
@@ -28,12 +28,8 @@ class Placement(NamedTuple):
 
 
 def placement_of(cores: frozenset[int]) -> Placement:
-    """Who runs where.
-
-    Args:
-        cores: those that may be used; with a single one everybody shares it, and ratios say little.
-    """
-    # Interrupts are mostly served by the first core.
+    """Divide cores. A single one is shared by everybody, and ratios say little."""
+    # The first core serves most interrupts.
     *others, last = sorted(cores)
     load = frozenset(others[:1] or [last])
     return Placement(frozenset([last]), load, frozenset(others[1:]) or load)
@@ -41,7 +37,7 @@ def placement_of(cores: frozenset[int]) -> Placement:
 
 @contextmanager
 def confined_to(cores: frozenset[int]) -> Iterator[None]:
-    """Keep this process, and all that it starts meanwhile, on some cores."""
+    """Confine this process, and the processes it starts in the block, to some cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -51,14 +47,14 @@ def confined_to(cores: frozenset[int]) -> Iterator[None]:
 
 
 def pin(pid: int, cores: frozenset[int]) -> None:
-    """Keep another process on some cores, with all the threads that it has now."""
+    """Confine another process, with the threads that it has now, to some cores."""
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread.name), cores)
 
 
 def describe(placement: Placement) -> dict[str, Any]:
-    """The machine as it is stored with results."""
+    """Return the description of the machine that is stored with results."""
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpu": _processor(),
@@ -73,7 +69,7 @@ def describe(placement: Placement) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Model of the processor; `platform.processor` says nothing on Debian."""
+    """Return the model of the processor; `platform.processor` is empty on Debian."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":

@@ -1,44 +1,34 @@
-"""Rounds that take turns, so that whatever else the machine does meets all contenders alike."""
+"""Contenders that play rounds in turns, so that other work on the machine affects all of them alike."""
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 
 Figures = Mapping[str, float]
+Play = Callable[[], Awaitable[Figures]]
+Contenders = Mapping[str, Play]
+"""What measures one round, by the name of the contender in results."""
+
 Samples = dict[str, dict[str, list[float]]]
-"""Figures of all rounds: by contender, then by figure."""
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One side of a comparison.
-
-    Attributes:
-        name: as in results.
-        play: measures for one round.
-    """
-
-    name: str
-    play: Callable[[], Awaitable[Figures]]
+"""Figures of all rounds, by contender and figure."""
 
 
 async def alternate(
-    contenders: list[Contender], rounds: int, uncounted: int, played: Callable[[], None]
+    contenders: Contenders, rounds: int, uncounted: int, played: Callable[[], None]
 ) -> Samples:
-    """Let all play in turns.
+    """Let all contenders play in turns.
 
     Args:
-        contenders: who plays.
-        rounds: how many count.
-        uncounted: how many go before them.
-        played: called after each turn.
+        contenders: the contenders.
+        rounds: how many rounds count.
+        uncounted: how many rounds precede them.
+        played: called after each contender's round.
     """
-    samples: Samples = {contender.name: defaultdict(list) for contender in contenders}
+    samples: Samples = {name: defaultdict(list) for name in contenders}
     for number in range(uncounted + rounds):
-        for contender in contenders:
-            figures = await contender.play()
+        for name, play in contenders.items():
+            figures = await play()
             if number >= uncounted:
-                for name, value in figures.items():
-                    samples[contender.name][name].append(value)
+                for figure, value in figures.items():
+                    samples[name][figure].append(value)
             played()
     return {name: dict(figures) for name, figures in samples.items()}

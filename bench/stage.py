@@ -1,32 +1,30 @@
-"""Where everything is measured: the databases, the servers on their core, and the load process.
+"""The surroundings of a run: the databases, the servers on their core, and the load process.
 
-A stage is one run's surroundings. All databases are in one embedded PostgreSQL with the settings of
-production (fsync on), which the stage starts; each server, ours or a peer, has a database of its own in it.
+All databases are in one embedded PostgreSQL with production settings (fsync on). Each server has its own.
 """
 
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
-
-import aiohttp
+from typing import Any
 
 from api.identity.tokens import Tokens
 from bench.load.closed_loop import ClosedLoop
 from bench.load.http import NO_CONTENT, Address, Requests
 from bench.load.process import LoadProcess, raise_descriptor_limit
+from bench.load.sockets import READY_SECONDS, Silence
 from bench.load.tally import Tally
 from bench.machine import Placement, confined_to, pin
-from bench.peers import PEERS, PeerMissing
+from bench.peers import PeerMissing, module_of
 from bench.peers.process import peer_process
+from bench.plan import Plan
 from bench.revision import NoSuchRevision, unpack
 from bench.seats import Each, release_all
-from bench.sizes import Sizes
 from frontrow.signing import KEY_FILE
 from persistence.embedded import EmbeddedPostgres
 from tests.acceptance.client import Client, http_session
@@ -35,46 +33,44 @@ from tests.database import database_of, execute
 
 TOKEN_SECONDS = 86_400
 FLUSH_SECONDS = 60.0
-"""How long the journal may take to write what a round has left behind."""
+"""How long the journal may take to write what a round left."""
 
 ACTIVATION_SECONDS = 300.0
 """How long activating all screenings of a scenario may take."""
+
+GREETING = b'"connection_confirmed"'
+"""Part of the first text on a socket that watches a screening."""
 
 _POLL_SECONDS = 0.05
 _CONTROL_USER = 1_000_000_007
 
 
-class Target(NamedTuple):
-    """A server that is measured.
+@dataclass
+class Server:
+    """A server under test.
 
     Attributes:
         address: where it listens.
-        pid: its process.
+        pid: its process id.
     """
 
     address: Address
     pid: int
 
+    async def flushed(self) -> dict[str, float]:
+        """Return nothing: peers write before they answer, or not at all."""
+        return {}
 
-class Frontrow(NamedTuple):
-    """A server of ours.
 
-    Attributes:
-        process: how it was started.
-        client: a client for what is asked beside the load.
-    """
+@dataclass
+class Frontrow(Server):
+    """A Frontrow server, its process, and a client for questions beside the load."""
 
     process: ServerProcess
     client: Client
 
-    @property
-    def target(self) -> Target:
-        """Where it is."""
-        host, _, port = self.process.url.removeprefix("http://").rpartition(":")
-        return Target(Address(host, int(port)), self.process.pid)
-
-    async def flushed(self) -> float:
-        """Wait until the journal is empty. Returns how long that took, in seconds.
+    async def flushed(self) -> dict[str, float]:
+        """Wait until the journal is empty, and return the figure `flush_seconds`.
 
         Raises:
             TimeoutError: it does not get empty.
@@ -82,80 +78,70 @@ class Frontrow(NamedTuple):
         loop = asyncio.get_running_loop()
         began = loop.time()
         async with asyncio.timeout(FLUSH_SECONDS):
-            while True:
-                if not await self.client.metric("frontrow_journal_depth"):
-                    return loop.time() - began
+            while await self.client.metric("frontrow_journal_depth"):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(_POLL_SECONDS)
+        return {"flush_seconds": loop.time() - began}
 
 
 class Stage:
-    """One run's surroundings, as an asynchronous context manager.
+    """The surroundings of a run.
 
     Args:
-        directory: an empty one; on the disk that durable writes are to be measured on.
-        placement: who runs on which core.
-        sizes: how large everything is.
-        seconds: how long a round lasts.
-        rounds: how many count.
-        revision: the revision of Frontrow that the present one is compared with.
+        directory: an empty one, on the disk that durable writes are measured on.
+        placement: the core of each process.
+        plan: what is measured.
 
     Attributes:
         notices: what could not be measured here, and why.
+        load: carries out loads.
+        stack: closes what a scenario has opened.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        placement: Placement,
-        sizes: Sizes,
-        *,
-        seconds: float,
-        rounds: int,
-        revision: str,
-    ) -> None:
+    load: LoadProcess
+
+    def __init__(self, directory: Path, placement: Placement, plan: Plan) -> None:
         self.directory = directory
         self.placement = placement
-        self.sizes = sizes
-        self.seconds = seconds
-        self.rounds = rounds
-        self.revision = revision
-        self._postgres = EmbeddedPostgres(directory)
+        self.plan = plan
+        self.notices: set[str] = set()
         self._secret = secrets.token_urlsafe(48)
+        self._postgres = EmbeddedPostgres(directory)
         self._numbers = itertools.count(1)
-        self._stack = AsyncExitStack()
-        self.notices: list[str] = []
+        self.stack = AsyncExitStack()
 
-    async def __aenter__(self) -> Self:
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Keep the load process, and later PostgreSQL, running as long as the block lasts."""
+        raise_descriptor_limit()
         async with AsyncExitStack() as stack:
-            raise_descriptor_limit()
-            self._tokens = Tokens(self._secret)
             stack.callback(self._postgres.stop)
             stack.enter_context(confined_to(self.placement.load))
             self.load = stack.enter_context(LoadProcess(self.placement.load))
-            self._session: aiohttp.ClientSession = await stack.enter_async_context(http_session())
-            self._stack = stack.pop_all()
-        return self
+            self._session = await stack.enter_async_context(http_session())
+            yield
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+    @asynccontextmanager
+    async def scenario(self) -> AsyncIterator[None]:
+        """End the servers that are started in the block at its end."""
+        async with AsyncExitStack() as self.stack:
+            yield
 
     @cached_property
     def tokens(self) -> list[str]:
-        """A token for each user, from user 1 on."""
-        return self._issue(self.sizes.users)
+        """The tokens of all users."""
+        return self._issued(self.plan.users)
 
     @cached_property
     def callers(self) -> list[str]:
-        """Tokens of more users than a server remembers."""
-        return self._issue(self.sizes.callers)
+        """The tokens of more users than a server remembers."""
+        return self._issued(self.plan.callers)
 
-    def _issue(self, users: int) -> list[str]:
-        return [self._tokens.issue(user_id, ttl_seconds=TOKEN_SECONDS) for user_id in range(1, users + 1)]
+    def _issued(self, users: int) -> list[str]:
+        issue = Tokens(self._secret).issue
+        return [issue(user_id, ttl_seconds=TOKEN_SECONDS) for user_id in range(1, users + 1)]
 
     def database(self) -> str:
-        """Make an empty database. Returns its URL. Blocking, and the first time PostgreSQL is started."""
+        """Create an empty database and return its URL. Blocking; the first call starts PostgreSQL."""
         with confined_to(self.placement.databases):
             self._postgres.start()
         name = f"bench_{next(self._numbers)}"
@@ -166,11 +152,11 @@ class Stage:
     async def frontrow(
         self, *, code_directory: Path | None = None, **settings: object
     ) -> AsyncIterator[Frontrow]:
-        """A server of ours as long as the block lasts.
+        """Run a Frontrow server as long as the block lasts.
 
         Args:
             code_directory: a checkout of another revision to run.
-            settings: by the names of `frontrow.settings.Settings`, where the defaults are not meant.
+            settings: by the names of `frontrow.settings.Settings`, where not the defaults.
         """
         directory = self.directory / f"frontrow-{next(self._numbers)}"
         directory.mkdir()
@@ -179,89 +165,98 @@ class Stage:
         server = ServerProcess(directory, code_directory=code_directory, **{**usual, **settings})
         async with server as process:
             pin(process.pid, self.placement.server)
-            yield Frontrow(process, Client(process, self._session, _CONTROL_USER))
+            client = Client(process, self._session, _CONTROL_USER)
+            yield Frontrow(_address_of(process), process.pid, process, client)
 
-    async def generations(self, stack: AsyncExitStack) -> dict[str, Frontrow]:
-        """Two servers for as long as a stack lasts: the present code, and the revision to compare with.
+    async def start(self, *, code_directory: Path | None = None, **settings: Any) -> Frontrow:
+        """Run a Frontrow server until the scenario ends; for the arguments see `frontrow`."""
+        server = self.frontrow(code_directory=code_directory, **settings)
+        return await self.stack.enter_async_context(server)
 
-        Returns:
-            The servers by the names of their contenders. The other revision is left out with a notice where
-            git does not know it.
+    async def restart(self, server: Frontrow) -> float:
+        """Start a server again that was killed, and return the seconds until it is ready."""
+        ready_seconds = await server.process.start()
+        server.address, server.pid = _address_of(server.process), server.process.pid
+        pin(server.pid, self.placement.server)
+        return ready_seconds
+
+    async def generations(self) -> dict[str, Frontrow]:
+        """Run the present code and the revision to compare with; return them by contender.
+
+        The revision is left out with a notice where git does not have it.
         """
-        servers = {"frontrow": await stack.enter_async_context(self.frontrow())}
-        code_directory = self.directory / self.revision
+        servers = {"frontrow": await self.start()}
+        code_directory = self.directory / self.plan.revision
         try:
             if not code_directory.exists():
-                unpack(self.revision, code_directory)
+                unpack(self.plan.revision, code_directory)
+            servers[self.plan.revision] = await self.start(code_directory=code_directory)
         except NoSuchRevision as unknown:
-            self.notices.append(f"without {self.revision}: {unknown}")
-        else:
-            other = self.frontrow(code_directory=code_directory)
-            servers[self.revision] = await stack.enter_async_context(other)
+            self.notices.add(f"without {self.plan.revision}: {unknown}")
         return servers
 
-    @asynccontextmanager
-    async def peer(self, name: str, *, database_url: str = "") -> AsyncIterator[Target]:
-        """A peer as long as the block lasts.
-
-        Args:
-            name: one of `bench.peers.PEERS`.
-            database_url: the database it uses.
+    async def peer(self, name: str, database_url: str = "") -> Server | None:
+        """Run one of `bench.peers.PEERS` until the scenario ends. Leaves a notice if it cannot run here.
 
         Raises:
-            PeerMissing: it cannot be run on this machine.
             PeerFailed: it does not start.
         """
-        peer = PEERS[name]
-        peer.require()
-        async with AsyncExitStack() as stack:
-            log = self.directory / f"{peer.module}-{next(self._numbers)}.log"
-            address, pid = await stack.enter_async_context(
-                peer_process(peer.module, log, secret=self._secret, database_url=database_url)
-            )
-            pin(pid, self.placement.server)
-            yield Target(address, pid)
-
-    async def join(self, stack: AsyncExitStack, name: str, *, database_url: str = "") -> Target | None:
-        """A peer for as long as a stack lasts, or None and a notice if it cannot be run here."""
         try:
-            return await stack.enter_async_context(self.peer(name, database_url=database_url))
+            module = module_of(name)
         except PeerMissing as missing:
-            self.notices.append(f"without {name}: {missing}")
+            self.notices.add(f"without {name}: {missing}")
             return None
+        log = self.directory / f"{name}-{next(self._numbers)}.log"
+        process = peer_process(module, log, self._secret, database_url)
+        server = Server(*await self.stack.enter_async_context(process))
+        pin(server.pid, self.placement.server)
+        return server
 
     async def closed_loop(
-        self,
-        target: Target,
-        requests: Requests,
-        *,
-        connections: int | None = None,
-        seconds: float | None = None,
-        revalidates: bool = False,
+        self, server: Server, requests: Requests, *, connections: int = 0, seconds: float = 0, **more: bool
     ) -> Tally:
-        """Ask a server as fast as it answers; see `ClosedLoop` for the arguments."""
-        sizes = self.sizes
-        return await self.load.run(
-            ClosedLoop(
-                *target,
-                requests,
-                connections or sizes.connections,
-                sizes.depth,
-                seconds or self.seconds,
-                revalidates,
-            )
-        )
+        """Send requests as fast as they are answered; for the arguments see `ClosedLoop`."""
+        connections, seconds = connections or self.plan.connections, seconds or self.plan.seconds
+        load = ClosedLoop(server.address, server.pid, requests, connections, seconds, **more)
+        return await self.load.run(load)
 
-    async def seeded(self, server: Frontrow, screenings: int | None = None) -> list[SeededScreening]:
-        """Screenings of the usual size, all of them active, as many as usual or as named."""
-        sizes = self.sizes
-        return await self.activated(
-            server, await server.process.seed(screenings or sizes.screenings, sizes.rows, sizes.seats_per_row)
-        )
+    async def seeded(self, server: Frontrow, times: int = 1) -> list[SeededScreening]:
+        """Make screenings of the usual size and activate them: as many as usual, or a multiple."""
+        plan = self.plan
+        seeded = await server.process.seed(times * plan.screenings, plan.rows, plan.seats_per_row)
+        return await self.activated(server, seeded)
 
     async def activated(self, server: Frontrow, screenings: list[SeededScreening]) -> list[SeededScreening]:
-        """The screenings, all of them in memory."""
+        """Load screenings into memory, and return them."""
         requests = Each([release_all(self.tokens[0], screening.id) for screening in screenings])
-        tally = await self.closed_loop(server.target, requests, seconds=ACTIVATION_SECONDS)
+        tally = await self.closed_loop(server, requests, seconds=ACTIVATION_SECONDS)
         tally.require(NO_CONTENT)
         return screenings
+
+    @asynccontextmanager
+    async def silent_sockets(self, server: Frontrow, screening_id: int, number: int) -> AsyncIterator[None]:
+        """Keep silent sockets open as long as the block lasts."""
+        load = Silence(server.address, watching_paths(self.tokens, screening_id, number), GREETING)
+        with LoadProcess(self.placement.load) as process:
+            silence = asyncio.create_task(process.run(load))
+            try:
+                async with asyncio.timeout(READY_SECONDS):
+                    while sum((await server.client.metrics("frontrow_sockets_open")).values()) < number:
+                        if silence.done():
+                            silence.result()
+                        await asyncio.sleep(_POLL_SECONDS)
+                yield
+            finally:
+                silence.cancel()
+                await asyncio.wait((silence,))
+
+
+def watching_paths(tokens: Sequence[str], screening_id: int, number: int) -> list[str]:
+    """Return the paths of sockets that watch a screening, for as many users as there are tokens."""
+    path = f"/ws/screenings/{screening_id}?updates=bulk&token="
+    return [path + token for token in itertools.islice(itertools.cycle(tokens), number)]
+
+
+def _address_of(process: ServerProcess) -> Address:
+    host, _, port = process.url.removeprefix("http://").rpartition(":")
+    return Address(host, int(port))

@@ -1,25 +1,19 @@
-"""`python -m bench.tables FILE`: the tables of docs/performance.md, from a stored run.
+"""The tables of a run in Markdown: `frontrow bench` prints them, and `python -m bench.tables FILE` again.
 
-Figures are never typed: what stands in the documentation is what this prints.
+They are the tables of docs/performance.md, so that no figure there is typed by hand.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import click
 
-from bench.report import shown
 
-
-def tables(run: dict[str, Any]) -> Iterator[str]:
-    """Markdown.
-
-    Args:
-        run: as `bench.report.Report.write` has stored it.
-    """
+def tables(run: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines for a `bench.report.Report.document`."""
     machine = run["machine"]
     yield f"`{run['command']}`, {run['time'][:10]}, Frontrow {run['frontrow']}:"
     yield ", ".join(f"{name} {value}" for name, value in machine.items() if not isinstance(value, dict)) + "."
@@ -28,17 +22,32 @@ def tables(run: dict[str, Any]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for line in run["thresholds"]:
         wanted = f"≥ {shown(line['at_least'])}" if "at_least" in line else f"≤ {shown(line['at_most'])}"
-        measured = f"{shown(line['value'])} ({shown(line['low'])} to {shown(line['high'])})"
+        value = line["value"]
+        measured = "not measured" if value is None else f"{shown(value)} {_spread(line['low'], line['high'])}"
         reached = "yes" if line["reached"] else "no"
         yield f"| {line['what']} | {line.get('against', '')} | {wanted} | {measured} | {reached} |"
     yield ""
-    yield "| scenario | contender | median | lowest to highest round |"
+    yield "| scenario | contender | median (lowest to highest round) | server, load process |"
     yield "| --- | --- | --- | --- |"
     for name, measured in run["results"].items():
         for contender, figures in measured["samples"].items():
             rounds = figures[measured["figure"]]
-            spread = f"{shown(min(rounds))} to {shown(max(rounds))}"
-            yield f"| {name} | {contender} | {shown(median(rounds))} {measured['unit']} | {spread} |"
+            spread = _spread(min(rounds), max(rounds))
+            cores = ", ".join(
+                f"{median(figures[cpu]):.0%}" for cpu in ("server_cpu", "load_cpu") if cpu in figures
+            )
+            yield f"| {name} | {contender} | {shown(median(rounds))} {measured['unit']} {spread} | {cores} |"
+    yield from (f"\n{name} was not measured: {reason}" for name, reason in run["failures"].items())
+    yield from (f"\nNote: {notice}" for notice in run["notices"])
+
+
+def shown(value: float) -> str:
+    """Return a figure as people read it: whole above a thousand, otherwise with three digits."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _spread(low: float, high: float) -> str:
+    return f"({shown(low)} to {shown(high)})"
 
 
 @click.command()

@@ -1,1 +1,1 @@
-"""The load generator: one process on a core of its own that speaks raw HTTP and WebSocket frames."""
+"""The load generator: a process on a core of its own that speaks raw HTTP and WebSocket frames."""

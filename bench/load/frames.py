@@ -1,32 +1,27 @@
-"""Just enough of RFC 6455 to load a server: client frames made beforehand, server frames cut and counted."""
+"""A minimal WebSocket client (RFC 6455): makes frames beforehand, cuts and counts those from servers."""
 
 from typing import NamedTuple
 
-TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
+TEXT, PING, PONG = 0x1, 0x9, 0xA
 
 _FINAL, _MASKED = 0x80, 0x80
 _KEY = bytes(4)
-"""Masking by zeros leaves the text as it is; a server unmasks it all the same (section 5.3)."""
+"""Masking with zeros does not change the text; a server unmasks it all the same (section 5.3)."""
 
 
 class Frame(NamedTuple):
-    """A frame of a server."""
+    """A frame from a server."""
 
     opcode: int
     payload: bytes
 
 
-# Half as dear as the constructor, and there are a million of them a second.
+# Twice as fast as the constructor, for a million frames per second.
 _made = tuple.__new__
 
 
 def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """A whole masked frame.
-
-    Args:
-        payload: at most 65,535 bytes.
-        opcode: of the frame.
-    """
+    """Return a whole masked frame with a payload of at most 65,535 bytes."""
     size = len(payload)
     if size < 126:
         length = bytes([_MASKED | size])
@@ -36,7 +31,7 @@ def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 def handshake(path: str) -> bytes:
-    """The request that opens a WebSocket. The key may be any; nobody checks the answer to it here."""
+    """Return the request that opens a WebSocket, always with the same key."""
     return (
         f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: ZnJvbnRyb3ctYmVuY2gtLQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -44,7 +39,7 @@ def handshake(path: str) -> bytes:
 
 
 class Frames:
-    """Cuts what a connection receives into frames."""
+    """Cuts the bytes that a connection receives into frames, which are neither masked nor fragmented."""
 
     __slots__ = ("_rest",)
 
@@ -52,7 +47,7 @@ class Frames:
         self._rest = b""
 
     def feed(self, received: bytes) -> list[Frame]:
-        """The frames that are complete now. Servers do not mask and ours do not fragment."""
+        """Return the frames that are now complete."""
         stream = self._rest + received if self._rest else received
         complete: list[Frame] = []
         start, available = 0, len(stream)

@@ -1,21 +1,18 @@
-"""Just enough HTTP/1.1 to load a server: requests as finished bytes, answers cut out of the stream.
+"""A minimal HTTP/1.1 client: requests are finished bytes, responses are cut from the stream and counted.
 
-A client library would cost more per request than the servers that are measured. What is here knows one
-framing, Content-Length (RFC 9112 section 6.2), and keeps nothing of an answer but its status and, for
-whoever asks, its head. Every server is sent the same bytes.
+A client library would cost more per request than the servers that are measured. This one understands one
+framing, Content-Length (RFC 9112 section 6.2), and keeps the status and, for the ETag, the head.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-CREATED, NO_CONTENT, NOT_MODIFIED, CONFLICT = 201, 204, 304, 409
-OK = 200
+OK, CREATED, NO_CONTENT, NOT_MODIFIED, CONFLICT = 200, 201, 204, 304, 409
 
 _BODILESS = frozenset({NO_CONTENT, NOT_MODIFIED})
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _ENTITY_TAG = re.compile(rb"\r\netag:[ \t]*([^\r]+)", re.IGNORECASE)
-_STATUS = slice(9, 12)
 
 
 class Address(NamedTuple):
@@ -25,101 +22,75 @@ class Address(NamedTuple):
     port: int
 
 
-class BadAnswer(Exception):
-    """A server answered something that is not counted here: no Content-Length, or no HTTP at all."""
+class BadResponse(Exception):
+    """A response without Content-Length, without a status, or without a request."""
 
 
 class Requests(Protocol):
-    """What the connections of a load send. Crosses a process border, hence is plain data."""
+    """The requests of a load. Sent to the load process by pickle, so it has to be plain data."""
 
     def of(self, connection: int, connections: int) -> Iterator[bytes]:
-        """The requests of one connection, in order; it falls silent when they end.
-
-        Args:
-            connection: its number, from 0.
-            connections: how many there are.
-        """
+        """Yield the requests of one connection, in order. The connection is idle when they end."""
 
 
-def request(
-    method: str, path: str, *, token: str = "", body: bytes = b"", headers: Mapping[str, str] | None = None
-) -> bytes:
-    """A whole request.
-
-    Args:
-        token: sent as a bearer token, if given.
-        body: JSON.
-        headers: more of them.
-    """
-    return head(method, path, token=token, headers=headers) + framed(body)
+def head(method: str, path: str, token: str = "") -> bytes:
+    """Return the head of a request, to be continued by `framed`; the token is a bearer token."""
+    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+    return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{authorization}".encode()
 
 
-def head(method: str, path: str, *, token: str = "", headers: Mapping[str, str] | None = None) -> bytes:
-    """A request up to where `framed` goes on."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    return "".join(f"{line}\r\n" for line in lines).encode()
-
-
-def framed(body: bytes) -> bytes:
-    """The end of a request's head, and its body."""
+def framed(body: bytes = b"") -> bytes:
+    """Return the end of a request's head, and its JSON body."""
     if not body:
         return b"\r\n"
     return b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-class Answer(NamedTuple):
-    """One answer.
-
-    Attributes:
-        status: of HTTP.
-        head: status line and headers.
-    """
+class Response(NamedTuple):
+    """The status of a response, and its head."""
 
     status: int
     head: bytes
 
     @property
     def entity_tag(self) -> bytes:
-        """The ETag, or nothing."""
+        """The ETag; empty if there is none."""
         match = _ENTITY_TAG.search(self.head)
         return match[1] if match else b""
 
 
-class Answers:
-    """Cuts what a connection receives into answers."""
+class Responses:
+    """Cuts the bytes that a connection receives into responses."""
 
     __slots__ = ("_rest",)
 
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, received: bytes) -> list[Answer]:
-        """The answers that are complete now.
+    def feed(self, received: bytes) -> list[Response]:
+        """Return the responses that are now complete.
 
         Raises:
-            BadAnswer: the stream cannot be followed any more.
+            BadResponse: the end of a response cannot be found.
         """
         stream = self._rest + received if self._rest else received
-        complete: list[Answer] = []
+        complete: list[Response] = []
         start = 0
         while (end := stream.find(b"\r\n\r\n", start)) >= 0:
-            answer_head = stream[start : end + 2]
+            response_head = stream[start : end + 2]
             try:
-                status = int(answer_head[_STATUS])
+                status = int(response_head[9:12])
             except ValueError as exc:
-                raise BadAnswer(f"no status in {answer_head[:80]!r}") from exc
+                raise BadResponse(f"no status in {response_head[:80]!r}") from exc
             stop = end + 4
             if status not in _BODILESS:
-                length = _LENGTH.search(answer_head)
+                length = _LENGTH.search(response_head)
                 if length is None:
-                    raise BadAnswer(f"no Content-Length in {answer_head!r}")
+                    raise BadResponse(f"no Content-Length in {response_head[:200]!r}")
                 stop += int(length[1])
             if stop > len(stream):
                 break
-            complete.append(Answer(status, answer_head))
+            complete.append(Response(status, response_head))
             start = stop
         self._rest = stream[start:]
         return complete

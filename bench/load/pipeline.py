@@ -1,38 +1,45 @@
-"""The closed loop of one connection: what is on its way, since when, and what is sent next."""
+"""The closed loop of one connection: which requests are in flight, since when, and which is sent next."""
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 
-from bench.load.http import BadAnswer
+from bench.load.http import Address, BadResponse
 from bench.load.tally import Tally
+
+CONNECTED_AT_ONCE = 100
+"""Connections that are opened at the same time: fewer than a server's backlog of 128."""
+
+DRAIN_SECONDS = 10.0
+"""How long responses are awaited after the last request."""
 
 
 class Pipeline:
-    """Keeps a number of requests on their way.
+    """Keeps a fixed number of requests in flight.
 
     Args:
-        requests: what is sent, in order.
-        depth: how many are on their way at the same time.
-        tally: where answers are counted.
+        requests: the requests, in order.
+        depth: how many are in flight at the same time.
+        tally: where responses are counted.
         write: sends some requests.
 
     Attributes:
-        sent: how many requests were sent.
-        finished: done when nothing is sent any more and nothing waited for.
+        sent: number of requests sent.
+        finished: done when everything that was sent is answered and nothing more will be sent.
     """
 
     def __init__(
-        self, requests: Iterator[bytes], depth: int, tally: Tally, write: Callable[[list[bytes]], None]
+        self, requests: Iterator[bytes], depth: int, tally: Tally, write: Callable[[bytes], None]
     ) -> None:
         self._requests = requests
         self._depth = depth
         self._tally = tally
         self._write = write
         self._sent_at: deque[float] = deque()
-        self._last = False
+        self._ended = False
         self.sent = 0
         self.finished = asyncio.get_running_loop().create_future()
 
@@ -41,41 +48,74 @@ class Pipeline:
         self._send(self._depth)
 
     def answered(self, outcomes: list[int]) -> None:
-        """Count answers, and send as many requests.
+        """Count responses, and send as many requests.
 
         Raises:
-            BadAnswer: nobody asked for so many.
+            BadResponse: there were fewer requests.
         """
         now = time.perf_counter()
         tally, sent_at = self._tally, self._sent_at
         if len(outcomes) > len(sent_at):
-            raise BadAnswer(f"{len(outcomes)} answers came to {len(sent_at)} requests")
+            raise BadResponse(f"{len(outcomes)} responses came to {len(sent_at)} requests")
         for outcome in outcomes:
             tally.outcomes[outcome] += 1
-            tally.latencies.add(now - sent_at.popleft())
+            tally.latencies.append(now - sent_at.popleft())
         self._send(len(outcomes))
 
     def stop(self) -> None:
         """Send nothing more."""
-        self._last = True
+        self._ended = True
         self._finish_if_done()
 
     def broken(self) -> None:
-        """The connection has gone; whatever waits will not be answered."""
+        """Count the requests in flight as unanswered, because the connection is lost."""
         self._tally.unanswered += len(self._sent_at)
         self._sent_at.clear()
         self.stop()
 
     def _send(self, count: int) -> None:
-        if not self._last:
+        if not self._ended:
             batch = list(islice(self._requests, count))
-            self._last = len(batch) < count
+            self._ended = len(batch) < count
             if batch:
                 self.sent += len(batch)
                 self._sent_at.extend([time.perf_counter()] * len(batch))
-                self._write(batch)
+                self._write(b"".join(batch))
         self._finish_if_done()
 
     def _finish_if_done(self) -> None:
-        if self._last and not self._sent_at and not self.finished.done():
+        if self._ended and not self._sent_at and not self.finished.done():
             self.finished.set_result(None)
+
+
+async def drive(pipelines: Sequence[Pipeline], seconds: float) -> None:
+    """Run pipelines for a time, and until everything that they sent is answered."""
+    for pipeline in pipelines:
+        pipeline.start()
+    finished = [pipeline.finished for pipeline in pipelines]
+    _, unfinished = await asyncio.wait(finished, timeout=seconds)
+    if unfinished:
+        for pipeline in pipelines:
+            pipeline.stop()
+        await asyncio.wait(finished, timeout=DRAIN_SECONDS)
+
+
+async def connect_all(address: Address, protocols: Sequence[asyncio.Protocol]) -> None:
+    """Give every protocol a connection.
+
+    Raises:
+        OSError: the server accepts no more.
+    """
+    loop = asyncio.get_running_loop()
+    for first in range(0, len(protocols), CONNECTED_AT_ONCE):
+        some = protocols[first : first + CONNECTED_AT_ONCE]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for protocol in some:
+                    group.create_task(loop.create_connection(partial(_same, protocol), *address))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+
+def _same(protocol: asyncio.Protocol) -> asyncio.Protocol:
+    return protocol

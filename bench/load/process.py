@@ -1,4 +1,4 @@
-"""The process that makes load: on a core of its own, one load at a time."""
+"""The process that generates load: on a core of its own, one load at a time."""
 
 import asyncio
 import gc
@@ -18,19 +18,19 @@ _HIGHEST_PRIORITY = -20
 
 
 class Load(Protocol):
-    """Something that can be done to a server. Crosses a process border, hence is plain data."""
+    """A load. Sent to the load process by pickle, so it has to be plain data."""
 
     async def run(self) -> Tally:
         """Carry it out."""
 
 
 class LoadProcess:
-    """Carries loads out, as a context manager at whose end the process is killed, busy or not.
+    """Carries out loads, as a context manager at whose end the process is killed.
 
     Args:
         cores: where it runs.
-        collecting: whether garbage is collected while a load runs. Collections would be latencies that no
-            server is to blame for, and what a load leaves is small.
+        collecting: whether garbage is collected during a load. A server would be charged with the time that
+            a collection takes, and loads leave little garbage.
     """
 
     def __init__(self, cores: frozenset[int], *, collecting: bool = False) -> None:
@@ -47,7 +47,7 @@ class LoadProcess:
         self._kill()
 
     async def run(self, load: Load) -> Tally:
-        """Carry a load out. What it raises is raised.
+        """Carry out a load, and raise what it raises.
 
         Raises:
             ChildProcessError: the process has died.
@@ -56,7 +56,7 @@ class LoadProcess:
         try:
             outcome: Tally | Exception = await asyncio.to_thread(self._here.recv)
         except asyncio.CancelledError:
-            # Nobody wants what it is still busy with; the next load must not get that tally.
+            # The process is still busy, and the next load must not get this one's tally.
             self._kill()
             self._start()
             raise
@@ -67,7 +67,7 @@ class LoadProcess:
         return outcome
 
     def _start(self) -> None:
-        # A fresh interpreter: what the harness has imported and opened would be in its way.
+        # A new interpreter, without what the harness has imported and opened.
         context = get_context("spawn")
         self._here, there = context.Pipe()
         arguments = (there, self._cores, self._collecting)
@@ -76,22 +76,20 @@ class LoadProcess:
         there.close()
 
     def _kill(self) -> None:
+        # A thread may still read from the pipe, which is closed when nothing refers to it any more.
         self._process.kill()
         self._process.join()
-        # A thread may still be reading this end; it is closed when nobody refers to it any more.
 
 
-def raise_descriptor_limit() -> int:
-    """Let this process, and those it starts, open as many files and sockets as it may. Returns how many."""
+def raise_descriptor_limit() -> None:
+    """Let this process and its children open as many sockets as the system allows."""
     _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
-    return allowed
 
 
 def _serve(there: Connection, cores: frozenset[int], collecting: bool) -> None:
     os.sched_setaffinity(0, cores)
-    # On two cores the databases are on the same one. What the generator waits for them would count as the
-    # server's latency.
+    # On two cores the databases share this one. Time spent waiting for them would count as server latency.
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _HIGHEST_PRIORITY)
     raise_descriptor_limit()
@@ -115,7 +113,7 @@ def _carried_out(load: Load) -> Tally:
     defects: list[BaseException] = []
 
     def note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What a protocol raises would be logged, and the run would go on without its connection."""
+        """Keep what a protocol raised; it would only be logged otherwise."""
         defects.append(context.get("exception") or RuntimeError(context["message"]))
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,27 +1,24 @@
-"""Loads by WebSocket: many raw sockets in one process, which listen, or send commands, or keep silent."""
+"""Loads by WebSocket: many raw sockets in one process, which listen, send commands, or keep silent."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import cast
 
-from bench.load.closed_loop import ClosedLoopConnection, drive
-from bench.load.connections import AT_ONCE, connect_all
+from bench.load.closed_loop import ClosedLoopConnection
 from bench.load.frames import PING, PONG, TEXT, Frames, client_frame, handshake
 from bench.load.http import Address, Requests
-from bench.load.pipeline import Pipeline
-from bench.load.tally import Stopwatch, Tally
+from bench.load.pipeline import CONNECTED_AT_ONCE, Pipeline, connect_all, drive
+from bench.load.tally import Tally, measured
 
 READY_SECONDS = 120.0
-"""How long all sockets together may take until they are open and have been greeted."""
+"""How long opening all sockets of a load may take."""
 
 REFUSED = 0x100
-"""Outcome of a command that the server did not carry out; frames' own outcomes are their opcodes."""
+"""Outcome of a command that the server refused; outcomes of other frames are their opcodes."""
 
 PING_MESSAGE = client_frame(b'{"type":"ping"}')
-PONG_TYPE = b'"pong"'
-ERROR_TYPE = b'"error"'
 
 
 class SocketRefused(Exception):
@@ -32,9 +29,13 @@ class Socket(asyncio.Protocol):
     """A WebSocket that answers pings.
 
     Args:
-        path: where it connects.
-        ready_by: part of the text that says that the server is ready for it; None if it says nothing.
-        first: frames to be sent as soon as it is open.
+        path: of the handshake.
+        ready_by: part of the first text from the server; None if it sends none.
+        first: frames to be sent when the socket is open.
+
+    Attributes:
+        ready: done when the socket is open and the first text has come.
+        lost: whether the connection is lost.
     """
 
     def __init__(self, path: str, ready_by: bytes | None = None, first: bytes = b"") -> None:
@@ -48,12 +49,12 @@ class Socket(asyncio.Protocol):
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Shake hands."""
+        """Send the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.write(handshake(self._path))
 
     def data_received(self, received: bytes) -> None:
-        """First the answer to the handshake, then frames."""
+        """Receive the response to the handshake, then frames."""
         if self._frames is None:
             self._head += received
             head, end, received = self._head.partition(b"\r\n\r\n")
@@ -72,19 +73,18 @@ class Socket(asyncio.Protocol):
                 texts.append(frame.payload)
             elif frame.opcode == PING:
                 self.write(client_frame(frame.payload, PONG))
-        if texts:
-            if not self.ready.done():
-                self._await_greeting(texts)
-            else:
-                self.heard(texts)
+        if texts and self.ready.done():
+            self.heard(texts)
+        elif any(cast(bytes, self._ready_by) in text for text in texts):
+            self.ready.set_result(None)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The server has hung up, or we have."""
+        """Note the loss."""
         self.lost = True
-        self._fail("the server hung up")
+        self._fail("the server closed the connection")
 
     def heard(self, texts: list[bytes]) -> None:
-        """Text frames that came after the greeting."""
+        """Receive texts that came after the first."""
 
     def write(self, frames: bytes) -> None:
         """Send whole frames."""
@@ -93,14 +93,9 @@ class Socket(asyncio.Protocol):
             self._transport.write(frames)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._transport is not None:
             self._transport.abort()
-
-    def _await_greeting(self, texts: list[bytes]) -> None:
-        assert self._ready_by is not None
-        if any(self._ready_by in text for text in texts):
-            self.ready.set_result(None)
 
     def _fail(self, reason: str) -> None:
         if not self.ready.done():
@@ -108,74 +103,93 @@ class Socket(asyncio.Protocol):
 
 
 class Listener(Socket):
-    """One that counts what it is sent."""
+    """A socket that counts what it receives."""
 
     def __init__(self, path: str, ready_by: bytes | None, tally: Tally) -> None:
         super().__init__(path, ready_by)
         self._tally = tally
 
     def heard(self, texts: list[bytes]) -> None:
-        """Count."""
+        """Count texts and their bytes."""
         self._tally.outcomes[TEXT] += len(texts)
         self._tally.received_bytes += sum(map(len, texts))
 
 
 class Commander(Socket):
-    """One that sends commands, a number of them ahead of their replies."""
+    """A socket that keeps a number of commands in flight; every text is the reply to one."""
 
     def __init__(
         self,
         path: str,
-        messages: Iterator[bytes],
+        messages: Sequence[bytes],
         depth: int,
         tally: Tally,
         ready_by: bytes | None = None,
         first: bytes = b"",
     ) -> None:
         super().__init__(path, ready_by, first)
-        self.pipeline = Pipeline(messages, depth, tally, lambda frames: self.write(b"".join(frames)))
+        self.pipeline = Pipeline(cycle(map(client_frame, messages)), depth, tally, self.write)
 
     def heard(self, texts: list[bytes]) -> None:
-        """Every text is the reply to a command."""
-        self.pipeline.answered([REFUSED if ERROR_TYPE in text else TEXT for text in texts])
+        """Count replies."""
+        self.pipeline.answered([REFUSED if b'"error"' in text else TEXT for text in texts])
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The server has hung up, or we have."""
+        """Count commands in flight as unanswered."""
         super().connection_lost(error)
         self.pipeline.broken()
 
 
 async def open_sockets(address: Address, sockets: Sequence[Socket]) -> None:
-    """Connect sockets and wait until the server is ready for all of them.
+    """Open sockets, and wait until all are ready.
 
     Raises:
-        OSError, SocketRefused: it is not.
-        TimeoutError: it takes too long.
+        OSError, SocketRefused, TimeoutError: the server refuses them, or takes too long.
     """
-    # The kernel connects faster than a server accepts: who is turned away tries again a second later.
+    # The kernel connects faster than a server accepts, and a refused connection tries again after a second.
     async with asyncio.timeout(READY_SECONDS):
-        for first in range(0, len(sockets), AT_ONCE):
-            some = sockets[first : first + AT_ONCE]
+        for first in range(0, len(sockets), CONNECTED_AT_ONCE):
+            some = sockets[first : first + CONNECTED_AT_ONCE]
             await connect_all(address, some)
             await asyncio.gather(*(socket.ready for socket in some))
 
 
 @dataclass(frozen=True)
+class Silence:
+    """A load: sockets that are open and send nothing, until the load process is killed."""
+
+    address: Address
+    paths: Sequence[str]
+    ready_by: bytes
+
+    async def run(self) -> Tally:
+        """Open the sockets, and keep them.
+
+        Raises:
+            OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
+        """
+        sockets = [Socket(path, self.ready_by) for path in self.paths]
+        await open_sockets(self.address, sockets)
+        await asyncio.Event().wait()
+        return Tally()
+
+
+@dataclass(frozen=True)
 class ByRequests:
-    """Changes that are made by REST, each by somebody else.
+    """Changes by REST, each on a connection of its own.
 
     Attributes:
-        requests: what makes them.
-        ahead: changes that are on their way together.
+        requests: the requests that make the changes.
+        ahead: number of changes in flight.
     """
 
     requests: Requests
     ahead: int
 
-    async def connected(self, address: Address, tally: Tally) -> list[ClosedLoopConnection]:
-        """Connections that make them."""
+    async def connected(self, address: Address) -> list[ClosedLoopConnection]:
+        """Open the connections that make the changes."""
         connections = [
-            ClosedLoopConnection(self.requests.of(number, self.ahead), 1, tally)
+            ClosedLoopConnection(self.requests.of(number, self.ahead), Tally())
             for number in range(self.ahead)
         ]
         await connect_all(address, connections)
@@ -184,35 +198,30 @@ class ByRequests:
 
 @dataclass(frozen=True)
 class ByMessage:
-    """A message that is sent again whenever it has come back.
-
-    Attributes:
-        text: of the message.
-        ahead: how many are on their way together.
-    """
+    """A message that is sent again whenever it comes back; a number of them are in flight."""
 
     text: bytes
     ahead: int
 
-    async def connected(self, address: Address, tally: Tally) -> list[Commander]:
-        """The connection that sends it; others would be told what this one sends, and it would be one more
-        who is told."""
-        commander = Commander("/", cycle([client_frame(self.text)]), self.ahead, tally)
+    async def connected(self, address: Address) -> list[Commander]:
+        """Open the socket that sends the messages. It is a single one, since every socket receives them."""
+        commander = Commander("/", [self.text], self.ahead, Tally())
         await open_sockets(address, [commander])
         return [commander]
 
 
 @dataclass(frozen=True)
 class FanOut:
-    """A load: many listen while changes are made as fast as the server takes them.
+    """A load: sockets listen while changes are made as fast as the server carries them out.
 
-    Outcomes are the text frames that listeners got.
+    Outcomes are the text frames that listeners received.
 
     Attributes:
+        address, server_pid: the server.
         paths: of the listeners.
-        ready_by: part of the first message to each; None if there is none.
-        changes: what makes changes.
-        seconds: for how long.
+        ready_by: part of the first text to each; None if there is none.
+        changes: makes the changes.
+        seconds: how long changes are made.
     """
 
     address: Address
@@ -223,7 +232,7 @@ class FanOut:
     seconds: float
 
     async def run(self) -> Tally:
-        """Carry the load out.
+        """Carry it out.
 
         Raises:
             OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
@@ -233,10 +242,9 @@ class FanOut:
         changing: Sequence[ClosedLoopConnection | Commander] = ()
         try:
             await open_sockets(self.address, listeners)
-            changing = await self.changes.connected(self.address, Tally())
-            watch = Stopwatch(tally, self.server_pid)
-            await drive([connection.pipeline for connection in changing], self.seconds)
-            watch.stop()
+            changing = await self.changes.connected(self.address)
+            with measured(tally, self.server_pid):
+                await drive([connection.pipeline for connection in changing], self.seconds)
             tally.unanswered = sum(listener.lost for listener in listeners)
         finally:
             for connection in (*listeners, *changing):
@@ -246,17 +254,16 @@ class FanOut:
 
 @dataclass(frozen=True)
 class Commands:
-    """A load: sockets that send commands and wait for replies.
-
-    Outcomes are replies: `TEXT`, or `REFUSED`.
+    """A load: sockets that send commands and count replies, as `TEXT` or `REFUSED`.
 
     Attributes:
+        address, server_pid: the server.
         paths: of the sockets.
-        first: messages that each socket sends at the beginning, before a ping that must be answered; none
-            if the server does not answer pings.
+        first: messages that each socket sends first, before a ping whose reply makes it ready; empty if the
+            server does not reply to pings.
         messages: what each socket then sends in turns.
-        depth: messages on their way per socket.
-        seconds: for how long.
+        depth: messages in flight on each socket.
+        seconds: how long messages are sent.
     """
 
     address: Address
@@ -268,7 +275,7 @@ class Commands:
     seconds: float
 
     async def run(self) -> Tally:
-        """Carry the load out.
+        """Carry it out.
 
         Raises:
             OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
@@ -277,9 +284,8 @@ class Commands:
         sockets = [self._socket(number, tally) for number in range(len(self.paths))]
         try:
             await open_sockets(self.address, sockets)
-            watch = Stopwatch(tally, self.server_pid)
-            await drive([socket.pipeline for socket in sockets], self.seconds)
-            watch.stop()
+            with measured(tally, self.server_pid):
+                await drive([socket.pipeline for socket in sockets], self.seconds)
         finally:
             for socket in sockets:
                 socket.close()
@@ -287,8 +293,8 @@ class Commands:
         return tally
 
     def _socket(self, number: int, tally: Tally) -> Commander:
-        messages = cycle([client_frame(message) for message in self.messages[number]])
+        path, messages = self.paths[number], self.messages[number]
         if not self.first:
-            return Commander(self.paths[number], messages, self.depth, tally)
+            return Commander(path, messages, self.depth, tally)
         first = b"".join(chain(map(client_frame, self.first[number]), [PING_MESSAGE]))
-        return Commander(self.paths[number], messages, self.depth, tally, PONG_TYPE, first)
+        return Commander(path, messages, self.depth, tally, b'"pong"', first)

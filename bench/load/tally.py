@@ -1,13 +1,14 @@
-"""What a load has come to: the one shape in which every kind of load reports."""
+"""The counts and times of one load: every kind of load reports in this form."""
 
 import math
 import os
 import time
+from array import array
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from bench.load.latency import Latencies
 
 FEWEST_SUCCESSES = 0.99
 
@@ -15,26 +16,25 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class TooManyFailures(Exception):
-    """Requests failed, so that their rate says nothing."""
+    """So many requests failed that their rate means nothing."""
 
 
 @dataclass
 class Tally:
-    """Counts of one run. What is counted depends on the load: answers, frames, sockets.
+    """The result of one load.
 
     Attributes:
-        outcomes: how often each outcome was met: statuses of HTTP, or kinds of frames.
-        latencies: of what was answered.
-        unanswered: what was sent and had no answer at the end.
+        outcomes: number of responses by status, or of frames by kind.
+        latencies: seconds of each response. A load is bounded, so all are kept and percentiles are exact.
+        unanswered: requests without a response at the end.
         received_bytes: over all connections.
-        seconds: how long the load lasted.
-        sent: how many requests each connection has sent.
-        load_cpu: share of one core that the generator used; near 1 it was the generator that was measured.
-        server_cpu: share of one core that the server used.
+        seconds: duration of the load.
+        sent: number of requests that each connection sent.
+        load_cpu, server_cpu: share of one core that the load process and the server used.
     """
 
     outcomes: Counter[int] = field(default_factory=Counter)
-    latencies: Latencies = field(default_factory=Latencies)
+    latencies: "array[float]" = field(default_factory=lambda: array("d"))
     unanswered: int = 0
     received_bytes: int = 0
     seconds: float = 0.0
@@ -44,7 +44,7 @@ class Tally:
 
     @property
     def answered(self) -> int:
-        """All outcomes."""
+        """Number of all outcomes."""
         return self.outcomes.total()
 
     @property
@@ -52,17 +52,18 @@ class Tally:
         """Outcomes per second."""
         return self.answered / self.seconds if self.seconds else 0.0
 
+    def percentiles_ms(self, *percents: float) -> list[float]:
+        """Return percentiles of the latencies by nearest rank, in milliseconds; NaN if there are none."""
+        ascending = sorted(self.latencies)
+        if not ascending:
+            return [math.nan] * len(percents)
+        return [ascending[math.ceil(len(ascending) * percent / 100) - 1] * 1e3 for percent in percents]
+
     def require(self, *expected: int) -> float:
-        """See that the run says something.
-
-        Args:
-            expected: outcomes that count as success.
-
-        Returns:
-            The share of everything asked that had one of them.
+        """Return the share of all requests that had one of the expected outcomes.
 
         Raises:
-            TooManyFailures: it is too small.
+            TooManyFailures: the share is below `FEWEST_SUCCESSES`.
         """
         asked = self.answered + self.unanswered
         share = sum(self.outcomes[outcome] for outcome in expected) / asked if asked else 0.0
@@ -75,55 +76,35 @@ class Tally:
         return share
 
     def figures(self, *expected: int) -> dict[str, float]:
-        """What is kept of a round.
-
-        Args:
-            expected: outcomes that count as success.
+        """Return the figures of a round, in which the expected outcomes count as success.
 
         Raises:
-            TooManyFailures: too few of them.
+            TooManyFailures: too few requests had an expected outcome.
         """
-        median, high, extreme = self.latencies.percentiles_ms(50, 99, 100)
+        median, high, highest = self.percentiles_ms(50, 99, 100)
         return {
             "rate": self.per_second,
             "success": self.require(*expected),
             "p50_ms": median,
             "p99_ms": high,
-            "max_ms": extreme,
+            "max_ms": highest,
             "server_cpu": self.server_cpu,
             "load_cpu": self.load_cpu,
         }
 
 
-class Stopwatch:
-    """Measures a run and what it takes of the processors, and writes both into a tally.
-
-    Args:
-        tally: where it is noted.
-        server_pid: whose processor time counts beside one's own.
-    """
-
-    def __init__(self, tally: Tally, server_pid: int) -> None:
-        self._tally = tally
-        self._server_pid = server_pid
-        self.started_at = time.perf_counter()
-        self._own_seconds = time.process_time()
-        self._server_seconds = cpu_seconds(server_pid)
-
-    def stop(self) -> None:
-        """The run is over."""
-        elapsed = max(time.perf_counter() - self.started_at, 1e-9)
-        self._tally.seconds = elapsed
-        self._tally.load_cpu = (time.process_time() - self._own_seconds) / elapsed
-        self._tally.server_cpu = (cpu_seconds(self._server_pid) - self._server_seconds) / elapsed
+@contextmanager
+def measured(tally: Tally, server_pid: int) -> Iterator[None]:
+    """Store in a tally how long the block takes, and the processor time that is used meanwhile."""
+    started_at, own, server = time.perf_counter(), time.process_time(), cpu_seconds(server_pid)
+    yield
+    tally.seconds = max(time.perf_counter() - started_at, 1e-9)
+    tally.load_cpu = (time.process_time() - own) / tally.seconds
+    tally.server_cpu = (cpu_seconds(server_pid) - server) / tally.seconds
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has used so far, all its threads together (proc_pid_stat(5)).
-
-    Returns:
-        Seconds; not a number if the process has gone.
-    """
+    """Return the processor time of a process with all threads (proc_pid_stat(5)); NaN if it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except FileNotFoundError:

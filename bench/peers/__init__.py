@@ -1,46 +1,34 @@
 """Servers to compare with: each as good as an expert makes it, in one process.
 
-A peer answers the paths of Frontrow that its scenarios use, with the same statuses, so that it can be sent
-the same bytes. Tokens are verified by the same code, verified ones remembered likewise, and no access log is
-written by anybody. Each module that the table names has `async def serve(surroundings)`.
+A peer answers the paths of Frontrow that its scenarios use, with the same statuses, so that it is sent the
+same bytes. All verify tokens by the same code, and none writes an access log. Each module in the table has
+`async def serve(given: Given)`, which runs until the process is killed.
 """
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import NamedTuple
+
+PEERS: Mapping[str, tuple[str, ...]] = {
+    "asgi-noop": ("uvicorn",),
+    "fastapi-postgres": ("fastapi", "uvicorn", "asyncpg"),
+    "tornado-broadcast": ("tornado",),
+    "tornado-noop": ("tornado",),
+    "websockets-broadcast": ("websockets",),
+    "websockets-echo": ("websockets",),
+}
+"""The libraries that each peer imports, by the name of the peer in results."""
 
 
 class PeerMissing(Exception):
-    """A peer cannot be run on this machine; the message says what it takes."""
+    """A peer cannot run on this machine; the message says what is missing."""
 
 
-class Peer(NamedTuple):
-    """How a peer is run.
+def module_of(name: str) -> str:
+    """Return the module of a peer.
 
-    Attributes:
-        module: of this package.
-        requires: libraries, by the names they are imported by.
+    Raises:
+        PeerMissing: a library that it imports is not installed.
     """
-
-    module: str
-    requires: tuple[str, ...]
-
-    def require(self) -> None:
-        """See that it can be run.
-
-        Raises:
-            PeerMissing: a library is not there.
-        """
-        if missing := [name for name in self.requires if find_spec(name) is None]:
-            raise PeerMissing(f"{', '.join(missing)} not installed: make bench")
-
-
-PEERS: Mapping[str, Peer] = {
-    "asgi-noop": Peer("asgi_noop", ("uvicorn",)),
-    "fastapi-postgres": Peer("fastapi_postgres", ("fastapi", "uvicorn", "asyncpg")),
-    "tornado-broadcast": Peer("tornado_broadcast", ("tornado",)),
-    "tornado-noop": Peer("tornado_noop", ("tornado",)),
-    "websockets-broadcast": Peer("websockets_broadcast", ("websockets",)),
-    "websockets-echo": Peer("websockets_echo", ("websockets",)),
-}
-"""All peers, by their names in results."""
+    if missing := [library for library in PEERS[name] if find_spec(library) is None]:
+        raise PeerMissing(f"{', '.join(missing)} not installed: make bench")
+    return f"bench.peers.{name.replace('-', '_')}"

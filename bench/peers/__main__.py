@@ -1,14 +1,12 @@
-"""`python -m bench.peers NAME`: runs a peer until SIGTERM. Its surroundings come over standard input."""
+"""`python -m bench.peers MODULE`: runs a peer until it is killed, with what it is given on standard input."""
 
-import asyncio
+import json
 import sys
 from importlib import import_module
 
 import uvloop
 
-from bench.peers.surroundings import Surroundings
+from bench.peers.given import Given
 
 if __name__ == "__main__":
-    peer = import_module(f"bench.peers.{sys.argv[1]}")
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(peer.serve(Surroundings.from_json(sys.stdin.read())))
+    uvloop.run(import_module(sys.argv[1]).serve(Given(*json.load(sys.stdin))))

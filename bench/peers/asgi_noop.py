@@ -1,10 +1,9 @@
-"""uvicorn with nothing behind it: reads the request and answers the same bytes, whoever asks for whatever."""
+"""uvicorn with a constant application: it reads the request and always answers the same bytes."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from bench.peers.surroundings import Surroundings
-from bench.peers.uvicorn_server import serve_application
+from bench.peers.given import Given, serve_asgi
 
 Message = MutableMapping[str, Any]
 
@@ -26,6 +25,6 @@ async def application(
         await send({"type": "http.response.body", "body": b""})
 
 
-async def serve(surroundings: Surroundings) -> None:
-    """Run until SIGTERM."""
-    await serve_application(application, surroundings, lifespan="off")
+async def serve(given: Given) -> None:
+    """Serve until the process is killed."""
+    await serve_asgi(application, given, lifespan="off")

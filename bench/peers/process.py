@@ -1,94 +1,71 @@
-"""Starts peers as processes of their own, on the core of the server under test, and ends them."""
+"""Runs peers as processes of their own."""
 
 import asyncio
+import json
 import socket
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from bench.load.http import Address
-from bench.peers.surroundings import BACKLOG, Surroundings
+from bench.peers.given import Given
 
 START_SECONDS = 20.0
-STOP_SECONDS = 10.0
+BACKLOG = 1024
 
 
 class PeerFailed(Exception):
-    """A peer did not start; the message has its last words."""
+    """A peer did not start; the message has the end of its log."""
 
 
 @asynccontextmanager
 async def peer_process(
-    module: str, log: Path, *, secret: str, database_url: str = ""
+    module: str, log: Path, secret: str, database_url: str
 ) -> AsyncIterator[tuple[Address, int]]:
-    """Run a peer as long as the block lasts.
+    """Run a peer as long as the block lasts; yields its address and its process id.
 
     Args:
-        module: of this package.
-        log: where it writes what it has to say.
-        secret, database_url: see `Surroundings`.
-
-    Yields:
-        Where it listens, and its process id.
+        module: its module.
+        log: the file for its output.
+        secret, database_url: see `Given`.
 
     Raises:
         PeerFailed: it does not answer.
     """
-    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening:
+    with socket.create_server(("127.0.0.1", 0), backlog=BACKLOG) as listening, log.open("wb") as output:
         address = Address(*listening.getsockname())
-        given = Surroundings(listening.fileno(), secret, database_url)
-        with log.open("wb") as written:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bench.peers", module),
-                stdin=PIPE,
-                stdout=written,
-                stderr=written,
-                pass_fds=[listening.fileno()],
-            )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bench.peers", module),
+            stdin=PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[listening.fileno()],
+        )
         assert process.stdin is not None
-        process.stdin.write(given.to_json().encode())
+        process.stdin.write(json.dumps(Given(listening.fileno(), secret, database_url)).encode())
         process.stdin.close()
     try:
-        await _answers(module, process, address, log)
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                await _first_byte(address)
+        except (OSError, asyncio.IncompleteReadError) as exc:
+            raise PeerFailed(f"the peer {module} did not start:\n{_end_of(log)}") from exc
         yield address, process.pid
     finally:
-        await _end(process)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
-async def _answers(module: str, process: Process, address: Address, log: Path) -> None:
-    """Return when the peer answers anything at all."""
-    ended = asyncio.create_task(process.wait())
-    answered = asyncio.create_task(_first_answer(address))
-    try:
-        await asyncio.wait((ended, answered), timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if not answered.done() or answered.exception():
-            raise PeerFailed(f"the peer {module} did not start:\n{_last_words(log)}")
-    finally:
-        for task in (ended, answered):
-            task.cancel()
-        await asyncio.gather(ended, answered, return_exceptions=True)
-
-
-def _last_words(log: Path) -> str:
-    return log.read_text(errors="replace")[-2000:]
-
-
-async def _first_answer(address: Address) -> None:
+async def _first_byte(address: Address) -> None:
+    # Connections wait in the backlog until the peer serves, and are reset if its process ends before.
     reader, writer = await asyncio.open_connection(*address)
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     await reader.readexactly(1)
     writer.close()
 
 
-async def _end(process: Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+def _end_of(log: Path) -> str:
+    return log.read_text(errors="replace")[-2000:]

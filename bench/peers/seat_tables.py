@@ -1,10 +1,11 @@
-"""The tables of `fastapi_postgres`, and the same screenings and seats in them as in ours."""
+"""The tables of `fastapi_postgres`, filled with the screenings and seats that Frontrow has."""
 
 from collections.abc import Sequence
 
 from tests.acceptance.server_process import SeededScreening
 from tests.database import execute
 
+# Half of each page stays free, so that a change of status stays on its page and touches no index.
 _SCHEMA = """
 CREATE TABLE seats (
     id bigint PRIMARY KEY, room_id bigint NOT NULL, row_label text NOT NULL,
@@ -21,7 +22,6 @@ CREATE TABLE tickets (
 );
 CREATE INDEX tickets_payment_id_idx ON tickets (payment_id);
 """
-# Half of each page is left free, so that a change of status can stay on its page and touch no index.
 
 _FILL = """
 WITH screening (id, room_id, first, last) AS (
@@ -39,11 +39,11 @@ SELECT screening.id, seat_id FROM screening, generate_series(first, last) AS sea
 
 
 def create(database_url: str) -> None:
-    """Make the tables. Blocking."""
+    """Create the tables. Blocking."""
     execute(database_url, _SCHEMA)
 
 
 def fill(database_url: str, screenings: Sequence[SeededScreening]) -> None:
-    """Put screenings into them, every seat free. Blocking."""
+    """Insert screenings with free seats. Blocking."""
     execute(database_url, _FILL, *map(list, zip(*screenings, strict=True)))
     execute(database_url, "VACUUM ANALYZE seats, screening_seats")

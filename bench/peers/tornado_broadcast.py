@@ -1,37 +1,39 @@
-"""Tornado's `write_message`: whatever anybody sends goes to everybody."""
+"""Tornado's `write_message`: every message goes to every socket."""
+
+import asyncio
 
 from tornado.httpserver import HTTPServer
 from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
-from bench.peers.surroundings import Surroundings, told_to_stop
+from bench.peers.given import Given
 
 
 class Member(WebSocketHandler):
-    """One of the audience."""
+    """One socket."""
 
     def initialize(self, members: "set[Member]") -> None:
         """Take the collaborators."""
         self._members = members
 
     def open(self) -> None:
-        """Come."""
+        """Join."""
         self.set_nodelay(True)
         self._members.add(self)
 
     async def on_message(self, message: str | bytes) -> None:
-        """Tell everybody. What each write returns need not be awaited: readers keep up here."""
+        """Send it to everybody, without awaiting the writes: the readers keep up."""
         for member in self._members:
             member.write_message(message)
 
     def on_close(self) -> None:
-        """Go."""
+        """Leave."""
         self._members.discard(self)
 
 
-async def serve(surroundings: Surroundings) -> None:
-    """Run until SIGTERM."""
+async def serve(given: Given) -> None:
+    """Serve until the process is killed."""
     application = Application([("/", Member, {"members": set()})], log_function=lambda handler: None)
     server = HTTPServer(application)
-    server.add_socket(surroundings.listening)
-    await told_to_stop()
+    server.add_socket(given.listening)
+    await asyncio.Event().wait()

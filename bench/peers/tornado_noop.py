@@ -1,41 +1,41 @@
-"""Tornado as it is: a `RequestHandler` that decodes the token and the JSON body, and only answers."""
+"""Tornado's own server with a `RequestHandler` that verifies the token, decodes the body and answers JSON."""
+
+import asyncio
 
 import orjson
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from bench.peers.surroundings import Doorman, Surroundings, told_to_stop
+from bench.peers.given import Callers, Given
 
 
 class NoOp(RequestHandler):
-    """Answers as if seats had been held or released."""
+    """Answers as if seats were held or released."""
 
-    def initialize(self, doorman: Doorman) -> None:
+    def initialize(self, callers: Callers) -> None:
         """Take the collaborators."""
-        self._doorman = doorman
+        self._callers = callers
 
     def prepare(self) -> None:
-        """Refuse whoever is not known."""
-        if self._doorman.caller(self.request.headers.get("Authorization", "")) is None:
+        """Require a valid token."""
+        if self._callers.user_id(self.request.headers.get("Authorization", "")) is None:
             self.send_error(401)
 
     def post(self) -> None:
-        """What was asked for, as JSON."""
+        """Answer as if the seats were held."""
         wanted = orjson.loads(self.request.body)
         self.set_status(201)
         self.set_header("Content-Type", "application/json")
         self.finish(orjson.dumps({"reservations": wanted["seat_ids"], "message": "Reserved 2 seats"}))
 
     def delete(self) -> None:
-        """Nothing."""
+        """Answer as if the seats were released."""
         self.set_status(204)
 
 
-async def serve(surroundings: Surroundings) -> None:
-    """Run until SIGTERM."""
-    application = Application(
-        [(".*", NoOp, {"doorman": surroundings.doorman})], log_function=lambda handler: None
-    )
+async def serve(given: Given) -> None:
+    """Serve until the process is killed."""
+    application = Application([(".*", NoOp, {"callers": Callers(given)})], log_function=lambda handler: None)
     server = HTTPServer(application)
-    server.add_socket(surroundings.listening)
-    await told_to_stop()
+    server.add_socket(given.listening)
+    await asyncio.Event().wait()

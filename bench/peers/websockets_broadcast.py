@@ -1,16 +1,17 @@
-"""`websockets.broadcast`: whatever anybody sends goes to everybody."""
+"""`websockets.broadcast`: every message goes to every socket."""
 
+import asyncio
 from contextlib import suppress
 
 from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.exceptions import ConnectionClosed
 
-from bench.peers.surroundings import Surroundings, told_to_stop
+from bench.peers.given import Given
 
 
-async def serve(surroundings: Surroundings) -> None:
-    """Run until SIGTERM."""
+async def serve(given: Given) -> None:
+    """Serve until the process is killed."""
     connections: set[ServerConnection] = set()
 
     async def handle(connection: ServerConnection) -> None:
@@ -20,5 +21,5 @@ async def serve(surroundings: Surroundings) -> None:
                 broadcast(connections, message)
         connections.remove(connection)
 
-    async with serve_websockets(handle, sock=surroundings.listening, compression=None):
-        await told_to_stop()
+    async with serve_websockets(handle, sock=given.listening, compression=None):
+        await asyncio.Event().wait()

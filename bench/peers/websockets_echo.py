@@ -1,12 +1,13 @@
-"""`websockets`: whatever somebody sends comes back."""
+"""`websockets`: every message comes back."""
 
+import asyncio
 from contextlib import suppress
 
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as serve_websockets
 from websockets.exceptions import ConnectionClosed
 
-from bench.peers.surroundings import Surroundings, told_to_stop
+from bench.peers.given import Given
 
 
 async def _echo(connection: ServerConnection) -> None:
@@ -15,7 +16,7 @@ async def _echo(connection: ServerConnection) -> None:
             await connection.send(message)
 
 
-async def serve(surroundings: Surroundings) -> None:
-    """Run until SIGTERM."""
-    async with serve_websockets(_echo, sock=surroundings.listening, compression=None):
-        await told_to_stop()
+async def serve(given: Given) -> None:
+    """Serve until the process is killed."""
+    async with serve_websockets(_echo, sock=given.listening, compression=None):
+        await asyncio.Event().wait()

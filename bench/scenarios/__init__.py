@@ -1,42 +1,61 @@
-"""The scenarios, one module each, and the table of them."""
+"""All scenarios: what is measured, and by whom it is prepared."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
-from bench.scenarios import (
-    activation,
-    arrivals,
-    availability,
-    bookings,
-    engine_alone,
-    fan_out,
-    handler,
-    holds,
-    hot_seat,
-    memory,
-    recovery,
-    scale,
-    sell_out,
-    socket_commands,
-)
-from bench.scenarios.scenario import Scenario
+from bench.rounds import Contenders
+from bench.scenarios import contention, engine_alone, growth, holds, reads, sockets
+from bench.stage import Stage
 
-_TABLE = (
-    ("hold", "two seats held over REST", "rate", "holds/s", holds.prepare),
-    ("booking", "two seats booked, answered after COMMIT", "rate", "bookings/s", bookings.prepare),
-    ("sell-out", "a hall sold out to buyers who want any seats", "rate", "requests/s", sell_out.prepare),
-    ("hot-seat", "one pair of seats that everybody toggles", "rate", "requests/s", hot_seat.prepare),
-    ("arrivals", "holds at half of capacity, open loop", "p99_ms", "ms", arrivals.prepare, True, 2),
-    ("fan-out", "one change to many sockets", "rate", "deliveries/s", fan_out.prepare),
-    ("socket-commands", "seats selected, released", "rate", "commands/s", socket_commands.prepare),
-    ("availability", "300 seats, 1 % changing per second", "rate", "answers/s", availability.prepare),
-    ("handler", "a JSON endpoint on both connection layers", "rate", "answers/s", handler.prepare),
-    ("activation", "untouched screenings opened one by one", "p50_ms", "ms", activation.prepare),
-    ("idle-sockets", "memory of a silent WebSocket", "bytes_each", "bytes", memory.prepare_sockets, False),
-    ("active-screenings", "memory of a screening", "bytes_each", "bytes", memory.prepare_screenings, False),
-    ("recovery", "ready again after kill -9 under load", "ready_seconds", "s", recovery.prepare),
-    ("scale", "holds beside much else", "rate", "toggles/s", scale.prepare),
-    ("engine", "the engine without I/O", "rate", "holds/s", engine_alone.prepare),
-)
 
-SCENARIOS: Mapping[str, Scenario] = {row[0]: Scenario(*row) for row in _TABLE}
-"""All scenarios by name, in the order in which they are run."""
+class Scenario(NamedTuple):
+    """Something that is measured.
+
+    Attributes:
+        summary: what happens, in one line.
+        figure: the figure that counts.
+        unit: of that figure.
+        prepare: starts all that the contenders need.
+        uncounted: rounds that do not count, to warm up; none where each round has a new server.
+        rounds_factor: how many times as many rounds are played as in other scenarios.
+    """
+
+    summary: str
+    figure: str
+    unit: str
+    prepare: Callable[[Stage], Awaitable[Contenders]]
+    uncounted: int = 1
+    rounds_factor: int = 1
+
+
+SCENARIOS: Mapping[str, Scenario] = {
+    "hold": Scenario("two seats held over REST", "rate", "holds/s", holds.prepare_holds),
+    "booking": Scenario(
+        "two seats booked, answered after COMMIT", "rate", "bookings/s", holds.prepare_bookings
+    ),
+    "sell-out": Scenario("a hall sold out", "rate", "requests/s", contention.prepare_sell_out),
+    "hot-seat": Scenario(
+        "one pair that everybody toggles", "rate", "requests/s", contention.prepare_hot_seat
+    ),
+    # A 99th percentile differs much from round to round.
+    "arrivals": Scenario(
+        "holds at half of capacity, open loop", "p99_ms", "ms", holds.prepare_arrivals, rounds_factor=2
+    ),
+    "fan-out": Scenario("changes to many sockets", "rate", "deliveries/s", sockets.prepare_fan_out),
+    "socket-commands": Scenario("seats selected, released", "rate", "commands/s", sockets.prepare_commands),
+    "availability": Scenario(
+        "300 seats, 1 % changing per second", "rate", "answers/s", reads.prepare_availability
+    ),
+    "handler": Scenario("a JSON endpoint on both HTTP layers", "rate", "answers/s", reads.prepare_handler),
+    "activation": Scenario("untouched screenings opened", "p50_ms", "ms", reads.prepare_activation),
+    "idle-sockets": Scenario(
+        "memory of a silent WebSocket", "bytes_each", "bytes", growth.prepare_sockets, uncounted=0
+    ),
+    "active-screenings": Scenario(
+        "memory of a screening", "bytes_each", "bytes", growth.prepare_screenings, uncounted=0
+    ),
+    "recovery": Scenario("ready again after kill -9", "ready_seconds", "s", growth.prepare_recovery),
+    "scale": Scenario("toggles beside much else", "rate", "toggles/s", growth.prepare_scale),
+    "engine": Scenario("the engine without I/O", "rate", "holds/s", engine_alone.prepare),
+}
+"""All scenarios by name, in the order in which they run."""

@@ -1,76 +1,135 @@
-"""Holding two seats over REST, and giving them back: ours, the same service built otherwise, and no-ops.
+"""Holding and buying two seats over REST: ours, ours at an earlier revision, and peers.
 
-Every request names seats that nobody has, so all must succeed. A round holds for its time and then releases
-each hold by a request of its own, which is measured beside.
-
-The contenders called distinct get requests as a gateway passes them on: each has a `traceparent` and an
-`X-Request-ID` of its own, and the callers are so many that a server meets most of them for the first time.
+Every request names seats that nobody has, so all must succeed.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.load.http import CREATED, NO_CONTENT
+from bench.load.open_loop import OpenLoop
+from bench.load.tally import Tally
 from bench.peers import seat_tables
-from bench.rounds import Contender, Figures
+from bench.rounds import Contenders, Figures
 from bench.seats import SeatPairs, Walk
-from bench.stage import Frontrow, Stage, Target
+from bench.stage import Server, Stage
+from tests.acceptance.server_process import SeededScreening
 
 _RELEASE_FACTOR = 10
-"""Releasing may take so many times as long as holding before it is broken off."""
+"""Releasing may take so many times as long as holding."""
+
+_SHARE = 0.5
+"""Requests arrive at this share of the server's capacity."""
+
+_MORE_SCREENINGS = 3
+"""Sold seats do not come back, so sales need so many times the usual screenings."""
 
 
-class Holding:
-    """Holds at one server, round after round.
+class Buyers:
+    """The buyers at one server, round after round.
 
     Args:
-        stage: where it is measured.
-        pairs: what is held. Each round begins with the users that come after those of the round before.
-        server: a peer or one of ours, whose journal has to be empty after a round.
+        stage: the surroundings.
+        pairs: the seats. Each round of holds begins with the users that follow those of the round before.
+        server: the server.
     """
 
-    def __init__(self, stage: Stage, pairs: SeatPairs, server: Target | Frontrow) -> None:
+    def __init__(self, stage: Stage, pairs: SeatPairs, server: Server) -> None:
         self._stage = stage
         self._pairs = pairs
         self._server = server
+        self._capacity = 0.0
+        self._sold = 0
 
-    async def play(self) -> Figures:
-        """One round."""
-        stage, pairs, server = self._stage, self._pairs, self._server
-        target = server.target if isinstance(server, Frontrow) else server
-        held = await stage.closed_loop(target, Walk(pairs, SeatPairs.reserve))
-        released = await stage.closed_loop(
-            target, Walk(pairs, SeatPairs.release, steps=held.sent), seconds=_RELEASE_FACTOR * stage.seconds
-        )
-        released.require(NO_CONTENT)
-        self._pairs = replace(pairs, first_user=pairs.first_user + sum(held.sent))
+    async def hold(self) -> Figures:
+        """Hold as fast as the server answers, then release each hold by a request of its own."""
+        held = await self._stage.closed_loop(self._server, Walk(self._pairs, SeatPairs.reserve))
+        released = await self._release(held)
         figures = {**held.figures(CREATED), "releases": released.per_second}
-        if isinstance(server, Frontrow):
-            figures["flush_seconds"] = await server.flushed()
-        return figures
+        return {**figures, **await self._server.flushed()}
+
+    async def find_capacity(self) -> None:
+        """Find the holds per second for `arrive`; a round before warms the server up."""
+        for _ in range(2):
+            self._capacity = (await self.hold())["rate"]
+
+    async def arrive(self) -> Figures:
+        """Hold at a fixed rate, a share of the capacity. Latency counts from the time a request was due."""
+        stage, server, rate = self._stage, self._server, _SHARE * self._capacity
+        requests = Walk(self._pairs, SeatPairs.reserve)
+        load = OpenLoop(
+            server.address, server.pid, requests, stage.plan.connections, rate, stage.plan.seconds
+        )
+        tally = await stage.load.run(load)
+        await self._release(tally)
+        await server.flushed()
+        return {**tally.figures(CREATED), "capacity": self._capacity, "arrivals": rate}
+
+    async def buy(self) -> Figures:
+        """Buy seats that no round before has bought."""
+        tally = await self._stage.closed_loop(self._server, Walk(self._pairs, SeatPairs.book, self._sold))
+        self._sold += max(tally.sent) * len(tally.sent)
+        return tally.figures(CREATED)
+
+    async def _release(self, held: Tally) -> Tally:
+        requests = Walk(self._pairs, SeatPairs.release, steps=held.sent)
+        seconds = _RELEASE_FACTOR * self._stage.plan.seconds
+        released = await self._stage.closed_loop(self._server, requests, seconds=seconds)
+        released.require(NO_CONTENT)
+        self._pairs = replace(self._pairs, first_user=self._pairs.first_user + sum(held.sent))
+        return released
 
 
-@asynccontextmanager
-async def prepare(stage: Stage) -> AsyncIterator[list[Contender]]:
-    """Ours, and everybody who answers the same requests."""
-    async with AsyncExitStack() as stack:
-        servers = await stage.generations(stack)
-        # A server of its own, so that one kind of callers does not drive the other from its memory.
-        servers["frontrow-distinct"] = await stack.enter_async_context(stage.frontrow())
-        contenders = []
-        for name, server in servers.items():
-            pairs = SeatPairs(stage.tokens, await stage.seeded(server))
-            distinct = replace(pairs, tokens=stage.callers, traced=True)
-            chosen = distinct if name == "frontrow-distinct" else pairs
-            contenders.append(Contender(name, Holding(stage, chosen, server).play))
-        database_url = stage.database()
-        seat_tables.create(database_url)
-        seat_tables.fill(database_url, pairs.screenings)
-        for name in ("fastapi-postgres", "tornado-noop", "asgi-noop"):
-            target = await stage.join(stack, name, database_url=database_url)
-            if target is not None:
-                contenders.append(Contender(name, Holding(stage, pairs, target).play))
-                if name == "asgi-noop":
-                    contenders.append(Contender("asgi-noop-distinct", Holding(stage, distinct, target).play))
-        yield contenders
+def _peers_database(stage: Stage, screenings: Sequence[SeededScreening]) -> str:
+    database_url = stage.database()
+    seat_tables.create(database_url)
+    seat_tables.fill(database_url, screenings)
+    return database_url
+
+
+async def prepare_holds(stage: Stage) -> Contenders:
+    """Prepare ours, and everybody who answers the same requests.
+
+    The contenders called distinct get requests as a gateway forwards them: each has a `traceparent` and an
+    `X-Request-ID` of its own, from so many callers that the server sees most of them for the first time.
+    """
+    servers = await stage.generations()
+    # A server of its own, so that these callers do not push the others out of its caches.
+    servers["frontrow-distinct"] = await stage.start()
+    contenders = {}
+    for name, server in servers.items():
+        pairs = SeatPairs(stage.tokens, await stage.seeded(server))
+        distinct = replace(pairs, tokens=stage.callers, traced=True)
+        chosen = distinct if name == "frontrow-distinct" else pairs
+        contenders[name] = Buyers(stage, chosen, server).hold
+    database_url = _peers_database(stage, pairs.screenings)
+    for name in ("fastapi-postgres", "tornado-noop", "asgi-noop"):
+        if peer := await stage.peer(name, database_url):
+            contenders[name] = Buyers(stage, pairs, peer).hold
+            if name == "asgi-noop":
+                contenders["asgi-noop-distinct"] = Buyers(stage, distinct, peer).hold
+    return contenders
+
+
+async def prepare_bookings(stage: Stage) -> Contenders:
+    """Prepare ours, and PostgreSQL with row locks; both answer after COMMIT, with fsync on."""
+    contenders = {}
+    for name, server in (await stage.generations()).items():
+        pairs = SeatPairs(stage.tokens, await stage.seeded(server, _MORE_SCREENINGS))
+        contenders[name] = Buyers(stage, pairs, server).buy
+    if peer := await stage.peer("fastapi-postgres", _peers_database(stage, pairs.screenings)):
+        contenders["fastapi-postgres"] = Buyers(stage, pairs, peer).buy
+    return contenders
+
+
+async def prepare_arrivals(stage: Stage) -> Contenders:
+    """Prepare ours and the Tornado no-op, and find the capacity of each."""
+    buyers = {}
+    for name, server in (await stage.generations()).items():
+        pairs = SeatPairs(stage.tokens, await stage.seeded(server))
+        buyers[name] = Buyers(stage, pairs, server)
+    if peer := await stage.peer("tornado-noop"):
+        buyers["tornado-noop"] = Buyers(stage, pairs, peer)
+    for each in buyers.values():
+        await each.find_capacity()
+    return {name: each.arrive for name, each in buyers.items()}

@@ -8,12 +8,12 @@ import pytest
 
 from bench.load.closed_loop import ClosedLoop
 from bench.load.frames import TEXT
-from bench.load.http import CONFLICT, CREATED, NO_CONTENT, NOT_MODIFIED, OK, Address, Requests, request
+from bench.load.http import CONFLICT, CREATED, NO_CONTENT, NOT_MODIFIED, OK, Address, Requests
 from bench.load.sockets import ByRequests, FanOut
 from bench.load.tally import Tally
-from bench.scenarios.fan_out import GREETING, watching_paths
-from bench.scenarios.sell_out import Rush
-from bench.seats import Repeated, SeatPairs, Walk, availability_path
+from bench.scenarios.contention import Rush
+from bench.seats import Repeated, SeatPairs, Walk, availability
+from bench.stage import GREETING, watching_paths
 from frontrow.seeding import seed
 from persistence.bulk import BulkLoader
 from persistence.connector import Connector
@@ -35,7 +35,7 @@ class Venue:
         self.pairs = SeatPairs([house.token(user_id) for user_id in range(1, USERS + 1)], screenings)
 
     async def ask(self, requests: Requests, seconds: float = 60, **more: bool) -> Tally:
-        load = ClosedLoop(self.address, OWN_PID, requests, CONNECTIONS, 1, seconds, **more)
+        load = ClosedLoop(self.address, OWN_PID, requests, CONNECTIONS, seconds, **more)
         return await load.run()
 
 
@@ -91,7 +91,7 @@ async def test_own_seats_can_always_be_toggled_and_hot_ones_by_turns(
 
 async def test_availability_is_answered_by_its_tag(database_url: str, tmp_path: Path) -> None:
     async with venue(database_url, tmp_path) as place:
-        polls = Repeated([request("GET", availability_path(place.pairs.screenings[0].id))])
+        polls = Repeated([availability(place.pairs.screenings[0].id)])
         tally = await place.ask(polls, SECONDS, revalidates=True)
         assert tally.outcomes[OK] == CONNECTIONS
         assert tally.outcomes[NOT_MODIFIED] > 0

@@ -1,0 +1,50 @@
+"""What a peer is given, and the code that peers share."""
+
+import socket
+from typing import Any, NamedTuple
+
+from api.identity.tokens import InvalidToken, Tokens
+
+
+class Given(NamedTuple):
+    """What a peer works with. Sent to its process as JSON.
+
+    Attributes:
+        descriptor: of the socket that it listens on.
+        secret: the key of tokens.
+        database_url: a PostgreSQL database of its own, if it needs one.
+    """
+
+    descriptor: int
+    secret: str
+    database_url: str = ""
+
+    @property
+    def listening(self) -> socket.socket:
+        """The socket, bound and listening."""
+        return socket.socket(fileno=self.descriptor)
+
+
+class Callers:
+    """Identifies callers by the value of their Authorization header."""
+
+    def __init__(self, given: Given) -> None:
+        self._tokens = Tokens(given.secret)
+
+    def user_id(self, authorization: str) -> int | None:
+        """Return the id of the caller; None if the token is missing or invalid."""
+        scheme, _, token = authorization.partition(" ")
+        try:
+            return self._tokens.verify(token).user_id if scheme.lower() == "bearer" else None
+        except InvalidToken:
+            return None
+
+
+async def serve_asgi(application: Any, given: Given, **options: Any) -> None:
+    """Serve an ASGI application by uvicorn, with further options of `uvicorn.Config`."""
+    import uvicorn  # the other peers run without it
+
+    config = uvicorn.Config(
+        application, http="httptools", ws="none", access_log=False, log_level="warning", **options
+    )
+    await uvicorn.Server(config).serve(sockets=[given.listening])

@@ -1,0 +1,68 @@
+"""What a run measures: how long, how often, against which revision, and the sizes of everything."""
+
+from dataclasses import dataclass
+
+from bench.revision import BASELINE
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The same for all contenders. The defaults are those of the published measurements.
+
+    Attributes:
+        rounds: how many rounds count.
+        seconds: length of a round.
+        revision: the revision that Frontrow is compared with.
+        connections: number of HTTP connections.
+        users: users with a token. Prime, so that every user meets every screening.
+        callers: users of whom each sends a request or two per round; prime for the same reason.
+        screenings: screenings in which seats are held and booked.
+        rows, seats_per_row: of their halls.
+        crowd: clients that want one seat.
+        sockets: sockets that receive changes, or send commands.
+        commands_depth: commands in flight on each socket.
+        idle_sockets: silent sockets.
+        active_screenings: screenings in memory, in halls of 300 seats.
+        large_hall: rows and seats per row of the large hall.
+        sold_out_rows: rows of 20 seats in the hall that is sold out.
+        activations: untouched screenings that are opened per round.
+        engine_holds: holds per round of the engine alone.
+    """
+
+    rounds: int = 5
+    seconds: float = 3.0
+    revision: str = BASELINE
+    connections: int = 64
+    users: int = 1009
+    callers: int = 100_003
+    screenings: int = 100
+    rows: int = 50
+    seats_per_row: int = 50
+    crowd: int = 1000
+    sockets: int = 1000
+    commands_depth: int = 16
+    idle_sockets: int = 10_000
+    active_screenings: int = 10_000
+    large_hall: tuple[int, int] = (250, 200)
+    sold_out_rows: int = 100
+    activations: int = 200
+    engine_holds: int = 100_000
+
+
+SMALL = Plan(
+    connections=4,
+    users=101,
+    callers=503,
+    screenings=20,
+    rows=10,
+    crowd=10,
+    sockets=10,
+    commands_depth=4,
+    idle_sockets=50,
+    active_screenings=20,
+    large_hall=(20, 50),
+    sold_out_rows=2,
+    activations=5,
+    engine_holds=2000,
+)
+"""To see that the harness works; the figures mean nothing."""

@@ -1,0 +1,98 @@
+"""Requests that only read: seats that change meanwhile, a plain JSON endpoint, and untouched screenings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from itertools import cycle
+
+import aiohttp
+
+from bench.load.http import NOT_MODIFIED, OK, framed, head
+from bench.peers import seat_tables
+from bench.rounds import Contenders, Figures
+from bench.seats import CANCEL, RESERVE, Each, Repeated, availability
+from bench.stage import Server, Stage
+from tests.acceptance.server_process import SeededScreening
+
+_HALL = (15, 20)
+_CHANGED_SEATS = 3
+_CHANGE_SECONDS = 1.0
+_LONGEST_SECONDS = 60.0
+
+
+async def prepare_availability(stage: Stage) -> Contenders:
+    """Prepare reading the seats of one hall: ours with and without `If-None-Match`, and from PostgreSQL."""
+    server = await stage.start()
+    (screening,) = await stage.activated(server, await server.process.seed(1, *_HALL))
+    polls = Repeated([availability(screening.id)])
+
+    async def play(server: Server, *, revalidates: bool = False) -> Figures:
+        async with _changing(server, screening, stage.tokens[0]):
+            tally = await stage.closed_loop(server, polls, revalidates=revalidates)
+        return {
+            **tally.figures(OK, NOT_MODIFIED),
+            "bytes_each": tally.received_bytes / tally.answered,
+            "not_modified": tally.outcomes[NOT_MODIFIED] / tally.answered,
+        }
+
+    contenders = {"frontrow": partial(play, server), "frontrow-etag": partial(play, server, revalidates=True)}
+    database_url = stage.database()
+    seat_tables.create(database_url)
+    seat_tables.fill(database_url, [screening])
+    if peer := await stage.peer("fastapi-postgres", database_url):
+        contenders["fastapi-postgres"] = partial(play, peer)
+    return contenders
+
+
+@asynccontextmanager
+async def _changing(server: Server, screening: SeededScreening, token: str) -> AsyncIterator[None]:
+    """Hold a few seats and release them, in turns, as long as the block lasts."""
+    changing = asyncio.create_task(_change(server, screening, token))
+    try:
+        yield
+    finally:
+        changing.cancel()
+        await asyncio.wait((changing,))
+    if not changing.cancelled():
+        changing.result()
+
+
+async def _change(server: Server, screening: SeededScreening, token: str) -> None:
+    seat_ids = list(screening.seat_ids[:_CHANGED_SEATS])
+    selection = {"screening_id": screening.id, "seat_ids": seat_ids}
+    cancel = f"{CANCEL}/{screening.id}?seat_ids={','.join(map(str, seat_ids))}"
+    async with aiohttp.ClientSession(
+        f"http://{server.address.host}:{server.address.port}",
+        headers={"Authorization": f"Bearer {token}"},
+        raise_for_status=True,
+    ) as session:
+        # The round before may have ended between a hold and its release.
+        await session.delete(cancel)
+        for method, path, body in cycle((("POST", RESERVE, selection), ("DELETE", cancel, None))):
+            async with session.request(method, path, json=body):
+                await asyncio.sleep(_CHANGE_SECONDS)
+
+
+async def prepare_handler(stage: Stage) -> Contenders:
+    """Prepare the welcome page, which no route of its own makes fast, on both HTTP layers."""
+
+    async def play(server: Server) -> Figures:
+        return (await stage.closed_loop(server, Repeated([head("GET", "/") + framed()]))).figures(OK)
+
+    layers = {"frontrow": "httptools", "frontrow-on-tornado": "tornado"}
+    return {name: partial(play, await stage.start(http_layer=layer)) for name, layer in layers.items()}
+
+
+async def prepare_activation(stage: Stage) -> Contenders:
+    """Prepare untouched screenings, whose seats are asked for one by one."""
+    each = stage.plan.activations
+    server = await stage.start()
+    screenings = await server.process.seed(each * (stage.plan.rounds + 1), *_HALL)
+
+    async def play() -> Figures:
+        requests = Each([availability(screenings.pop().id) for _ in range(each)])
+        tally = await stage.closed_loop(server, requests, connections=1, seconds=_LONGEST_SECONDS)
+        return tally.figures(OK)
+
+    return {"frontrow": play}
