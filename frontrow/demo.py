@@ -17,8 +17,8 @@ from frontrow.seeding import row_label
 from persistence.bulk import (
     BulkLoader,
     Movie,
+    NewSeat,
     Occasion,
-    SeatPlan,
     Showing,
     TicketOffer,
     Upcoming,
@@ -112,7 +112,7 @@ class Demo(NamedTuple):
     event: UpcomingEvent
 
 
-def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
+def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[NewSeat]:
     """Build a hall of seat blocks with aisles between them.
 
     The last two rows are VIP; the two outermost seats on either side of the first row are wheelchair places.
@@ -131,7 +131,7 @@ def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[SeatPlan]:
                 seat_type = "vip" if row >= rows - 2 else "standard"
                 if row == 0 and number in (1, 2, width - 1, width):
                     seat_type = "wheelchair"
-                seats.append(SeatPlan(row_label(row), number, seat_type, x, row + 1.0))
+                seats.append(NewSeat(row_label(row), number, seat_type, x, row + 1.0))
                 x += 1
             x += 1.5
     return seats

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from persistence.bulk import BulkLoader, SeatPlan, Showing
+from persistence.bulk import BulkLoader, NewSeat, Showing
 
 SCREENINGS_PER_ROOM = 50
 _PRICE = Decimal("12.50")
@@ -32,10 +32,10 @@ def row_label(number: int) -> str:
     return letters
 
 
-def plain_hall(rows: int, seats_per_row: int) -> list[SeatPlan]:
+def plain_hall(rows: int, seats_per_row: int) -> list[NewSeat]:
     """Build a rectangle of standard seats."""
     return [
-        SeatPlan(row_label(row), number, "standard", float(number), float(row + 1))
+        NewSeat(row_label(row), number, "standard", float(number), float(row + 1))
         for row in range(rows)
         for number in range(1, seats_per_row + 1)
     ]

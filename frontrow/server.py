@@ -58,7 +58,7 @@ from persistence.catalogue import Catalogue
 from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
-from persistence.idempotency import IdempotencyKeys
+from persistence.idempotency import IdempotencyRows
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
@@ -96,7 +96,7 @@ class Server:
         owner = str(name or ServerName.own())
         self._hold_ids = IdBlocks(self._connector, "hold_ids")
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
-        self._idempotency = IdempotencyKeys(self._connector)
+        self._idempotency = IdempotencyRows(self._connector)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         catalogue = Catalogue(self._connector)
         store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)

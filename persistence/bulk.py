@@ -81,7 +81,7 @@ LIMIT 1
 """
 
 
-class SeatPlan(NamedTuple):
+class NewSeat(NamedTuple):
     """A seat to create; `engine.records.Seat` describes the fields."""
 
     row_label: str
@@ -188,7 +188,7 @@ class BulkLoader:
         """Create a movie and return its id."""
         return int((await self._connector.run(_ADD_MOVIE, tuple(movie)))[0][0])
 
-    async def add_room(self, cinema_id: int, name: str, seats: Sequence[SeatPlan]) -> NewRoom:
+    async def add_room(self, cinema_id: int, name: str, seats: Sequence[NewSeat]) -> NewRoom:
         """Create a room and its seats.
 
         Args:

@@ -22,7 +22,7 @@ FORGET_LIMIT = 5000
 """Rows deleted per statement, so that a long backlog takes many short statements instead of one long one."""
 
 
-class IdempotencyKeys:
+class IdempotencyRows:
     """Implements `api.services.IdempotencyLookup` with PostgreSQL."""
 
     def __init__(self, connector: Connector) -> None:

@@ -87,7 +87,7 @@ class OAuthLogin(RequestSchema):
     password = _current_password()
 
 
-class Tokens(Schema):
+class IssuedTokens(Schema):
     """Response to a log-in (RFC 6749, section 5.1)."""
 
     access_token = fields.String(required=True)
@@ -107,7 +107,7 @@ def _tokens(pair: TokenPair) -> Document:
     access=Access.PUBLIC,
     body=PasswordLogin,
     form=OAuthLogin,
-    answers=Tokens,
+    answers=IssuedTokens,
     refusals=(WrongCredentials, TooManyAttempts, LoginElsewhere),
     secret=True,
 )
@@ -145,7 +145,7 @@ class PasswordChange(RequestSchema):
 @authentication.put(
     "/change-password",
     body=PasswordChange,
-    answers=Tokens,
+    answers=IssuedTokens,
     refusals=(NoAccount, WrongPassword, TooManyAttempts, LoginElsewhere),
     secret=True,
 )
@@ -167,7 +167,7 @@ class Refresh(RequestSchema):
 @authentication.post(
     "/refresh-token",
     body=Refresh,
-    answers=Tokens,
+    answers=IssuedTokens,
     refusals=(RefreshRefused, LoginElsewhere),
     secret=True,
 )

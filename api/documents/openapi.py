@@ -12,7 +12,7 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, fields
 
 from api.bodies import MEDIA_TYPE
-from api.catalogue.auth import ResetRequested
+from api.catalogue.auth import IssuedTokens, ResetRequested
 from api.documents.links import links_by_creator
 from api.documents.texts import TAGS, body_example, id_example
 from api.errors import ApiError, InvalidInput
@@ -56,6 +56,7 @@ _NAMES: Mapping[type[Schema], str] = {
     InvalidInputShape: "InvalidInput",
     TicketSold: "Ticket",
     ResetRequested: "Message",
+    IssuedTokens: "Tokens",
 }
 
 _BY_USER: list[dict[str, list[str]]] = [{"token": []}, {"password": []}]

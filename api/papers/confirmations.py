@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 from api.limiter import Limiter
 from api.papers.calendar_entry import Visit, calendar_of
 from api.papers.mail import Mailer, text_mail
-from api.papers.ticket_codes import Admission, TicketCodes
+from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
 from engine.catalogue_errors import NoMailAddress
 from engine.errors import EngineError
@@ -143,7 +143,7 @@ def confirmation(papers: Sequence[Paper], codes: TicketCodes) -> EmailMessage:
         codes: signs the QR codes.
     """
     letter = _Letter(papers)
-    pictures = {paper["ticket_id"]: TicketPicture(codes.code(_admission(paper))) for paper in papers}
+    pictures = {paper["ticket_id"]: TicketPicture(codes.code(_code_contents(paper))) for paper in papers}
     message = text_mail(papers[0]["email"], letter.subject, letter.plain)
     message.add_alternative(letter.html, subtype="html")
     page = cast(EmailMessage, message.get_body(("html",)))
@@ -205,8 +205,8 @@ class _Letter:
         )
 
 
-def _admission(paper: Paper) -> Admission:
-    return Admission(paper["ticket_id"], paper["screening_id"], paper["seat_id"])
+def _code_contents(paper: Paper) -> CodeContents:
+    return CodeContents(paper["ticket_id"], paper["screening_id"], paper["seat_id"])
 
 
 def _picture_id(ticket_id: int) -> str:

@@ -21,7 +21,7 @@ FORM = "FR1"
 _LONGEST = 200
 
 
-class Admission(NamedTuple):
+class CodeContents(NamedTuple):
     """The contents of a code."""
 
     ticket_id: int
@@ -46,8 +46,8 @@ class TicketCodes:
             Ed25519PrivateKey.from_private_bytes(each) for each in (seed, *old_seeds)
         ]
 
-    def code(self, admission: Admission) -> str:
-        text = ".".join((FORM, *map(str, admission)))
+    def code(self, contents: CodeContents) -> str:
+        text = ".".join((FORM, *map(str, contents)))
         return f"{text}.{_encoded(self._key.sign(text.encode()))}"
 
     @property
@@ -66,7 +66,7 @@ class TicketCodes:
         return [_jwk(key) for key in self._old_keys]
 
 
-def read_code(code: str, public_key: bytes) -> Admission:
+def read_code(code: str, public_key: bytes) -> CodeContents:
     """Verify a code, as a scanner does.
 
     Args:
@@ -78,13 +78,14 @@ def read_code(code: str, public_key: bytes) -> Admission:
     """
     text, _, signature = code.rpartition(".")
     form, *numbers = text.split(".")
-    if len(code) > _LONGEST or not code.isascii() or form != FORM or len(numbers) != len(Admission._fields):
+    complete = form == FORM and len(numbers) == len(CodeContents._fields)
+    if len(code) > _LONGEST or not code.isascii() or not complete:
         raise ForgedCode
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(_decoded(signature), text.encode())
     except (InvalidSignature, ValueError) as error:
         raise ForgedCode from error
-    return Admission(*map(int, numbers))
+    return CodeContents(*map(int, numbers))
 
 
 def _raw(key: Ed25519PrivateKey) -> bytes:

@@ -15,7 +15,7 @@ from api.bodies import Body
 from api.errors import InvalidInput
 from api.identity.errors import NotAuthenticated
 from api.papers.seal import BrokenSeal, Seal
-from api.papers.ticket_codes import Admission, TicketCodes
+from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.errors import (
     NotYourReservation,
@@ -201,7 +201,7 @@ def ticket_documents(tickets: Sequence[Ticket], seal: Seal, codes: TicketCodes) 
 
 
 def _ticket_document(ticket: Ticket, seal: Seal, codes: TicketCodes) -> dict[str, Any]:
-    code = codes.code(_admission(ticket))
+    code = codes.code(_code_contents(ticket))
     picture = TicketPicture(code)
     return {
         "id": str(ticket.id),
@@ -227,8 +227,8 @@ def _name_of_holder(ticket: Ticket, seal: Seal) -> str | None:
     return name
 
 
-def _admission(ticket: Ticket) -> Admission:
-    return Admission(ticket.id, ticket.screening_id, ticket.seat_id)
+def _code_contents(ticket: Ticket) -> CodeContents:
+    return CodeContents(ticket.id, ticket.screening_id, ticket.seat_id)
 
 
 def _declare_picture(kind: str) -> None:
@@ -238,7 +238,7 @@ def _declare_picture(kind: str) -> None:
             raise errors.TicketNotFound(ticket_id)
         if ticket.status is not TicketStatus.CONFIRMED:
             raise TicketNotConfirmed(ticket_id, ticket.status.value)
-        code = call.services.ticket_codes.code(_admission(ticket))
+        code = call.services.ticket_codes.code(_code_contents(ticket))
         drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
         return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
 

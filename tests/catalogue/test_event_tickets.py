@@ -12,7 +12,7 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.papers.ticket_codes import Admission, read_code
+from api.papers.ticket_codes import CodeContents, read_code
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, PUBLIC, Guest, data, make_event, make_type, refusal
 from tests.catalogue.programme import open_house as open_cinema
@@ -82,7 +82,7 @@ async def test_their_codes_are_read_at_the_door(house: House) -> None:
         (read,) = zxingcpp.read_barcodes(Image.open(BytesIO(picture)))
         admission = read_code(read.text, b64decode(key.replace("-", "+").replace("_", "/") + "="))
         assert read.text == ticket["qrCode"]
-        assert admission[:2] == Admission(int(ticket["id"]), int(event), 0)[:2]
+        assert admission[:2] == CodeContents(int(ticket["id"]), int(event), 0)[:2]
         for kind, media_type in (("png", "image/png"), ("svg", "image/svg+xml")):
             answer = await house.user(7).send("GET", f"{PUBLIC}/tickets/{ticket['id']}/qr.{kind}")
             assert (answer.status, answer.headers["Content-Type"]) == (200, media_type)

@@ -11,7 +11,7 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.papers.ticket_codes import Admission, read_code
+from api.papers.ticket_codes import CodeContents, read_code
 from tests.api.caller import TICKETS, Response
 from tests.catalogue.programme import hour, make, make_room, make_screening, open_house
 from tests.database import execute
@@ -158,7 +158,7 @@ async def test_a_booking_is_confirmed_by_mail_with_codes_that_a_door_can_check(
     public_key = urlsafe_b64decode(key["x"] + "=")
     codes = [read_qr(part.get_content()) for part in parts(mail, "image/png")]
     assert [read_code(code, public_key) for code in codes] == [
-        Admission(ticket["id"], screening, ticket["seat_id"]) for ticket in booked
+        CodeContents(ticket["id"], screening, ticket["seat_id"]) for ticket in booked
     ]
     assert [part.get_content()[:5] for part in parts(mail, "image/svg+xml")] == [b"<?xml"] * 2
     (entry,) = parts(mail, "text/calendar")

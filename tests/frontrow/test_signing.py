@@ -8,7 +8,7 @@ import pytest
 
 from api.identity.tokens import InvalidToken, NoSigningKey, Tokens
 from api.papers.seal import BrokenSeal
-from api.papers.ticket_codes import Admission, ForgedCode, read_code
+from api.papers.ticket_codes import CodeContents, ForgedCode, read_code
 from frontrow.settings import Settings
 from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, ticket_codes_of, tokens_of
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
@@ -129,7 +129,7 @@ def test_an_expired_token_of_an_earlier_secret_is_refused_like_any_other() -> No
 
 
 def test_codes_of_tickets_of_before_a_rotation_are_good_under_the_old_public_keys() -> None:
-    ticket = Admission(2001, 123, 42)
+    ticket = CodeContents(2001, 123, 42)
     before = ticket_codes_of(Settings(jwt_secret=OLDER_SECRET))
     after = ticket_codes_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,)))
     assert after.old_public_jwks == [before.public_jwk]

@@ -12,7 +12,7 @@ from engine.memory import NullObserver
 from engine.ports import Entry
 from engine.records import IdempotencyRecord, Receipt
 from engine.replies import Booked
-from persistence.idempotency import IdempotencyKeys
+from persistence.idempotency import IdempotencyRows
 from persistence.journal import BATCH_LIMIT, PostgresJournal
 from tests.database import execute, locked
 from tests.persistence.journals import BatchObserver, begin, writer_waits
@@ -318,7 +318,7 @@ async def test_changes_of_a_ticket_that_gather_are_written_one_after_the_other(d
 
 async def test_an_answer_is_kept_with_its_booking_or_not_at_all(database_url: str) -> None:
     async with postgres_world(database_url) as world:
-        keys = IdempotencyKeys(world.connector)
+        keys = IdempotencyRows(world.connector)
         story = await begin(world)
         tickets = story.tickets(0, payment_id="P")
         receipt = Receipt(ALICE, "key-1", b"\x00\xffdigest", "tickets_created")
@@ -341,13 +341,13 @@ async def test_the_first_answer_stays(database_url: str) -> None:
         world.journal.remember(first)
         world.journal.remember(first._replace(fingerprint=b"two", status=404))
         await world.journal.flushed()
-        assert await IdempotencyKeys(world.connector).lookup(ALICE, first.key) == first
+        assert await IdempotencyRows(world.connector).lookup(ALICE, first.key) == first
 
 
 async def test_old_answers_are_forgotten(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.idempotency.FORGET_LIMIT", 3)
     async with postgres_world(database_url) as world:
-        keys = IdempotencyKeys(world.connector)
+        keys = IdempotencyRows(world.connector)
         for number in range(8):
             world.journal.remember(IdempotencyRecord(ALICE, f"key-{number}", b"", 200, b""))
         await world.journal.flushed()
@@ -447,7 +447,7 @@ async def test_what_is_lost_leaves_the_rest_of_its_batch_alone(database_url: str
             assert isinstance(await settlement.outcome(), OwnershipLost) == (story in lost)
         await first.journal.flushed()
         assert deposed == [(story.hall.screening_id, story.epoch) for story in lost]
-        assert await IdempotencyKeys(first.connector).lookup(ALICE, "key") == answer
+        assert await IdempotencyRows(first.connector).lookup(ALICE, "key") == answer
         for story in stories:
             holds = (await reload(second, story.hall)).holds
             assert len(holds) == (0 if story in lost else 4)

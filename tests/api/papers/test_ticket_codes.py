@@ -2,10 +2,10 @@
 
 import pytest
 
-from api.papers.ticket_codes import Admission, ForgedCode, TicketCodes, read_code
+from api.papers.ticket_codes import CodeContents, ForgedCode, TicketCodes, read_code
 
 CODES = TicketCodes(b"a seed of thirty-two secret byte")
-TICKET = Admission(2001, 123, 42)
+TICKET = CodeContents(2001, 123, 42)
 CODE = CODES.code(TICKET)
 
 
