@@ -30,6 +30,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 from marshmallow import Schema
+from msgspec import Struct
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
 from api.errors import ApiError, InvalidInput
@@ -85,7 +86,7 @@ class Answer(NamedTuple):
         return cls(status, Body(orjson.dumps(document)), headers or {})
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True):
     """One call of an operation, as its handler sees it.
 
     Attributes:
@@ -175,7 +176,7 @@ Result = Document | Content | Answer | Reply | None
 """What a handler has to say."""
 
 
-class Question(NamedTuple):
+class Question(Struct, frozen=True):
     """What a handler returns that does nothing but put one command to the engine.
 
     Such a handler is a plain function, and its answer needs no task.

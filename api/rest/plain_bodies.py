@@ -32,6 +32,7 @@ class PlainBody(RequestSchema):
         struct = msgspec.defstruct(type(self).__name__, compiled, forbid_unknown_fields=True, kw_only=True)
         self._decode = msgspec.json.Decoder(struct).decode
         self._complete = all(field.required for field in self.load_fields.values())
+        self._unites = type(self).united is not PlainBody.united
         self._checks = [
             (name, validate)
             for name, field in self.load_fields.items()
@@ -48,7 +49,7 @@ class PlainBody(RequestSchema):
             for name, validate in self._checks:
                 if arguments.get(name) is not None:
                     validate(arguments[name])
-            return self.united(arguments)
+            return self.united(arguments) if self._unites else arguments
         except (msgspec.DecodeError, UnicodeDecodeError, ValidationError):
             return None
 

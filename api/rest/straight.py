@@ -37,7 +37,6 @@ from api.rest.path_prefix import within
 from api.rest.plan import shared_with
 from api.rest.styles import PLAIN
 from engine.errors import EngineError
-from engine.records import make
 
 _LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
 _LINES_KEPT = 16_384
@@ -134,7 +133,7 @@ class StraightRoad:
             return None
 
         unfinished = operation.unfinished
-        call = make(Call, (services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, unfinished))
+        call = Call(services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, unfinished)
         if request_id is None:
             request_id = new_request_id()
         try:

@@ -1,6 +1,7 @@
 """`/api/v1/seat-reservations`: choosing seats, as both seat guides describe it."""
 
 import time
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.replies import Held, Toggled
 from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60
+_MESSAGES_KEPT = 256
 
 reservations = Resource("/api/v1/seat-reservations", tag="Seat reservations")
 
@@ -44,10 +46,14 @@ def _minutes(count: int) -> str:
 
 def _minutes_left(held: SeatsHeld | Held, now: float) -> int:
     """Until the first of the holds expires, in begun minutes."""
-    expires_at = (
-        held.expires_at if isinstance(held, SeatsHeld) else min(hold.expires_at for hold in held.holds)
-    )
-    return ceil((expires_at - now) / 60)
+    if isinstance(held, SeatsHeld):
+        return ceil((held.expires_at - now) / 60)
+    return ceil((min(hold.expires_at for hold in held.holds) - now) / 60)
+
+
+@lru_cache(_MESSAGES_KEPT)
+def _reserved(count: int, minutes: int) -> str:
+    return f"Reserved {seats(count)} for {_minutes(minutes)}"
 
 
 class SeatSelection(PlainBody):
@@ -98,7 +104,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Q
         return {
             "reservations": documents,
             "expires_in_minutes": minutes,
-            "message": f"Reserved {seats(len(documents))} for {_minutes(minutes)}",
+            "message": _reserved(len(documents), minutes),
         }
 
     return Question(HoldSeats(screening_id, call.holder, seat_ids), told)
