@@ -10,6 +10,7 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.routing import AnyMatches, Rule, URLSpec
 from tornado.web import Application, RequestHandler
 
+from api.access_log import AccessLog
 from api.catalogue.auth import authentication
 from api.catalogue.casts import casts
 from api.catalogue.cinemas import cinemas
@@ -30,7 +31,6 @@ from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.http1.connection import RequestConnection
 from api.http1.refusal import RejectedRequest
-from api.json_log import log_access
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.cleanup import cleanup, cron
@@ -50,7 +50,6 @@ from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
 from api.services import Services
-from engine.guards import guarded
 
 RESOURCES = (
     reservations,
@@ -93,8 +92,7 @@ class ResourceApplication(Application):
     """
 
     def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
-        services = replace(services, http_observer=guarded(services.http_observer))
-        self._observer = services.http_observer
+        self._access_log = AccessLog(services.http_observer)
         self._unfinished = UnfinishedWork()
         keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
         operations = [
@@ -102,7 +100,7 @@ class ResourceApplication(Application):
             for resource in resources
             for endpoint in resource.endpoints
         ]
-        self._rest = RestRouter(Routes(operations), services)
+        self._rest = RestRouter(Routes(operations), services, self._access_log)
         self.answer_plain = StraightRoad(self._rest).answer
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
@@ -129,22 +127,19 @@ class ResourceApplication(Application):
         """Log and count a request served by a Tornado handler: a WebSocket or a static file."""
         request = handler.request
         route: str = getattr(handler, "route", "unrouted")
-        method, status, seconds = request.method or "", handler.get_status(), request.request_time()
-        self._observer.request_finished(route, method, status, seconds)
-        log_access(
-            method=method,
+        self._access_log.finished(
+            method=request.method or "",
             route=route,
             path=request.path,
-            status=status,
-            seconds=seconds,
+            status=handler.get_status(),
+            seconds=request.request_time(),
             address=request.remote_ip or "",
             request_id=getattr(handler, "request_id", None),
         )
 
     def report_refusal(self, refusal: RejectedRequest) -> None:
         """Log and count a request that was too malformed to be routed."""
-        self._observer.request_finished("unmatched", "OTHER", refusal.status, 0.0)
-        log_access(
+        self._access_log.finished(
             method="OTHER",
             route="unmatched",
             path="",

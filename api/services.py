@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from api.access_log import HttpObserver
 from api.bodies import Body
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.accounts import Accounts
@@ -202,13 +203,6 @@ class Attendance(Protocol):
     @property
     def connections(self) -> Mapping[int, int]:
         """Number of sockets, by screening; screenings without sockets are absent."""
-
-
-class HttpObserver(Protocol):
-    """Counts requests."""
-
-    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """Count a request. `route` is a path pattern, `method` a served method or OTHER."""
 
 
 class MetricsPage(Protocol):

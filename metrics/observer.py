@@ -1,8 +1,8 @@
 """The metrics that are updated as things happen: one object that implements every observer port.
 
-It implements `engine.ports.Observer` and the observers of HTTP and of the sockets
-(`api.services.HttpObserver`, `api.ws.socket.SocketObserver`). Labels take their values from small fixed sets:
-kinds, codes, route patterns, endpoints; never ids. docs/metrics.md lists every name, which a test checks.
+It implements `engine.ports.Observer`, `api.access_log.HttpObserver` and `api.ws.socket.SocketObserver`.
+Values of labels come from small fixed sets (kinds, codes, route patterns, endpoints) and are never ids.
+docs/metrics.md lists every name, which a test checks.
 """
 
 from prometheus_client import CollectorRegistry
@@ -100,10 +100,6 @@ class MetricsObserver:
         if key not in self._route_meters:
             self._route_meters[key] = RouteMeter(*key, self._requests, self._request_time)
         return self._route_meters[key]
-
-    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        """A request was answered."""
-        self.http_route(route, method).finished(status, seconds)
 
     def event_loop_lagged(self, seconds: float) -> None:
         """The event loop woke up this much later than asked."""

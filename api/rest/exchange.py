@@ -17,6 +17,7 @@ from tornado import httputil
 from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
+from api.access_log import AccessLog
 from api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
 from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.http1.connection import RequestConnection
@@ -25,7 +26,7 @@ from api.http1.head import RequestHead
 from api.http1.http_server import DISCARDED_BODY_BYTES
 from api.identity.errors import HostRefused, OriginRefused
 from api.identity.tokens import Identity
-from api.json_log import log_access, log_refused_caller
+from api.json_log import log_refused_caller
 from api.rest.endpoint import Answer, Question
 from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER
@@ -68,9 +69,10 @@ class RestRouter(Router):
         unanswered: the futures and tasks that answers wait for.
     """
 
-    def __init__(self, routes: Routes, services: Services) -> None:
+    def __init__(self, routes: Routes, services: Services, access_log: AccessLog) -> None:
         self.routes = routes
         self.services = services
+        self.access_log = access_log
         self.unanswered: set[asyncio.Future[Any]] = set()
 
     def plan(
@@ -481,8 +483,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         seconds = time.perf_counter() - self._started_at
         plan = self._plan
         method = plan.method if plan.method in _METHODS else "OTHER"
-        self._router.services.http_observer.request_finished(plan.route, method, status, seconds)
-        log_access(
+        self._router.access_log.finished(
             method=method,
             route=plan.route,
             path=plan.path,

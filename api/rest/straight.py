@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
+from api.access_log import counting
 from api.bodies import MEDIA_TYPE
 from api.errors import ApiError
 from api.http1 import plain
@@ -59,10 +60,11 @@ class _Route(NamedTuple):
     decode: Callable[[bytes], dict[str, Any] | None] | None
     identified: bool
     status: int
+    count_request: Callable[[int, float], None]
+    target: str
     method: str
     pattern: str
     path: str
-    target: str
 
 
 class StraightRoad:
@@ -83,7 +85,6 @@ class StraightRoad:
         self._second = 0
         self._heads: dict[tuple[int, FieldLines], str] = {}
         self._ask = services.screenings.ask_active
-        self._finished = services.http_observer.request_finished
 
     def answer(
         self, lines: Sequence[bytes], fields: Sequence[Any], body: bytes, connection: Http1Protocol
@@ -104,7 +105,7 @@ class StraightRoad:
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        operation, handler, arguments, decode, identified, status, method, pattern, path, target = route
+        operation, handler, arguments, decode, identified, status, count_request, target = route[:8]
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
         if host not in self._hosts and not self._admits(host):
             return None
@@ -160,12 +161,15 @@ class StraightRoad:
             status, octets = self._written(answer, shared, request_id, fields)
 
         seconds = perf_counter() - started
-        self._finished(pattern, method, status, seconds)
+        try:
+            count_request(status, seconds)
+        except Exception as defect:
+            counting.report(defect)
         if access.isEnabledFor(INFO):
             log_access(
-                method=method,
-                route=pattern,
-                path=path,
+                method=route.method,
+                route=route.pattern,
+                path=route.path,
                 status=status,
                 seconds=seconds,
                 address=peer.remote_ip,
@@ -209,10 +213,11 @@ class StraightRoad:
             body.decode if body is not None else None,
             endpoint.access is Access.USER,
             endpoint.status,
+            self._router.access_log.meter(found.route.pattern, method),
+            target,
             method,
             found.route.pattern,
             path,
-            target,
         )
 
     def _admits(self, host: str | None) -> bool:

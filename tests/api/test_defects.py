@@ -31,7 +31,12 @@ class BrokenPublisher:
 
 
 class BrokenHttpObserver:
-    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
+    def http_route(self, route: str, method: str) -> "BrokenHttpObserver":
+        if "availability" in route:
+            raise RuntimeError("broken observer")
+        return self
+
+    def finished(self, status: int, seconds: float) -> None:
         raise RuntimeError("broken observer")
 
 

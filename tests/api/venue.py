@@ -9,6 +9,7 @@ from typing import Any
 
 from tornado.testing import bind_unused_port
 
+from api.access_log import HttpObserver
 from api.application import FrontrowApplication
 from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
@@ -18,7 +19,7 @@ from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Endpoint
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import Confirmations, HttpObserver, Limits, Services
+from api.services import Confirmations, Limits, Services
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
 from engine.directory import Screenings
@@ -91,8 +92,16 @@ class RecordingHttpObserver:
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, int]] = []
 
-    def request_finished(self, route: str, method: str, status: int, seconds: float) -> None:
-        self.requests.append((route, method, status))
+    def http_route(self, route: str, method: str) -> "RecordingMeter":
+        return RecordingMeter(self.requests, route, method)
+
+
+class RecordingMeter:
+    def __init__(self, requests: list[tuple[str, str, int]], route: str, method: str) -> None:
+        self._requests, self._route, self._method = requests, route, method
+
+    def finished(self, status: int, seconds: float) -> None:
+        self._requests.append((self._route, self._method, status))
 
 
 class RecordingConfirmations:

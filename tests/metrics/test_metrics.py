@@ -56,7 +56,7 @@ class Shop:
         self.observer.flush_failed("connection")
         self.observer.socket_opened("screenings")
         self.observer.slow_client_dropped("screenings")
-        self.observer.request_finished("/", "GET", 200, 0.001)
+        self.observer.http_route("/", "GET").finished(200, 0.001)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_requests_are_counted_by_route_method_and_status(shop):
     get.finished(200, 0.02)
     post.finished(200, 0.02)
     post.finished(409, 0.02)
-    shop.observer.request_finished("/a", "GET", 200, 0.02)
+    shop.observer.http_route("/a", "GET").finished(200, 0.02)
     for _ in range(2):  # a second scrape changes nothing
         count = "frontrow_http_requests_total"
         assert shop.value(count, route="/a", method="GET", status="200") == 3
@@ -176,7 +176,7 @@ def test_open_sockets_go_up_and_down(shop):
 
 def test_what_a_client_makes_up_is_no_label(shop):
     for number in range(100):
-        shop.observer.request_finished("/", f"METHOD{number}", 405, 0.001)
+        shop.observer.http_route("/", f"METHOD{number}").finished(405, 0.001)
     assert shop.value("frontrow_http_requests_total", route="/", method="OTHER", status="405") == 100
 
 
