@@ -80,7 +80,7 @@ format: install ## format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: install ## generate docs/settings.md from frontrow/settings.py
+docs: install ## generate docs/settings.md from frontrow/settings/
 	$(BIN)/python -m frontrow.settings.page > docs/settings.md
 
 lock: install ## update the lock files to the newest allowed dependencies
