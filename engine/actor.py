@@ -28,7 +28,7 @@ from engine.ports import Clock, CommandMeter, Entry, Journal, Observer, Publishe
 from engine.records import Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
-from engine.screening_state import Outcome
+from engine.screening_state import Decision
 from engine.views import SeatsChanged
 
 log = logging.getLogger("frontrow.engine")
@@ -115,7 +115,7 @@ class ScreeningActor:
         self._loop = asyncio.get_running_loop()
         # There is one while something waits: an empty deque has 600 bytes, and most screenings are at rest.
         self._mailbox: deque[Envelope] | None = None
-        # By operation: the reply to give once it has committed, and the futures that wait for it.
+        # By pending write: the reply to give once it has committed, and the futures that wait for it.
         self._waiting: dict[int, tuple[Reply, list[asyncio.Future[Reply]]]] = {}
         self._woken = False
         self._timer: Timer | None = None
@@ -215,9 +215,9 @@ class ScreeningActor:
         try:
             if self._deadlines.earliest <= now or shared.journal.full:
                 self._prepare(command, now)
-            outcome = self._screening.handle(command, now)
-            answer = None if outcome.operation is None else self._loop.create_future()
-            self._carry_out(outcome, now, command, answer)
+            decision = self._screening.handle(command, now)
+            answer = None if decision.write_id is None else self._loop.create_future()
+            self._carry_out(decision, now, command, answer)
         except EngineError as refusal:
             self._count(command, refusal.code, 0.0, perf_counter() - started)
             raise
@@ -232,7 +232,7 @@ class ScreeningActor:
             shared.meters[type(command)].succeeded(perf_counter() - started)
         except Exception as defect:
             _counting.report(defect)
-        return outcome.reply if answer is None else answer
+        return decision.reply if answer is None else answer
 
     async def caught_up(self) -> None:
         """Return at a moment when no command waits."""
@@ -287,8 +287,8 @@ class ScreeningActor:
         try:
             if self._deadlines.earliest <= now or shared.journal.full:
                 self._prepare(command, now)
-            outcome = self._screening.handle(command, now)
-            self._carry_out(outcome, now, command, answer)
+            decision = self._screening.handle(command, now)
+            self._carry_out(decision, now, command, answer)
         except EngineError as refusal:
             # Its traceback holds this frame, which holds the answer, which holds it: nobody needs the
             # traceback, and without it the three are not left to the garbage collector.
@@ -297,8 +297,8 @@ class ScreeningActor:
         except Exception as defect:
             self._give_up(answer, defect)
             return "failed"
-        if outcome.operation is None and not answer.done():
-            answer.set_result(outcome.reply)
+        if decision.write_id is None and not answer.done():
+            answer.set_result(decision.reply)
         return "ok"
 
     def _prepare(self, command: Command, now: float) -> None:
@@ -310,7 +310,7 @@ class ScreeningActor:
 
     def _carry_out(
         self,
-        outcome: Outcome,
+        decision: Decision,
         now: float,
         command: Command | None = None,
         answer: "asyncio.Future[Reply] | None" = None,
@@ -318,14 +318,14 @@ class ScreeningActor:
         """Journal the events, then publish the changes.
 
         Args:
-            outcome: what was decided.
+            decision: what was decided.
             now: seconds since the epoch.
             command: decided by it; None for what lapses by itself.
             answer: gets the reply of a durable command once it has committed.
         """
-        _, events, changes, operation = outcome
-        if operation is not None:
-            self._await_journal(outcome, operation, command, answer)
+        _, events, changes, write_id = decision
+        if write_id is not None:
+            self._await_journal(decision, write_id, command, answer)
         elif events:
             self._shared.journal.append(make(Entry, (events, None, None, None)))
         if events and type(events[0]) is HoldsExpired:
@@ -350,33 +350,33 @@ class ScreeningActor:
 
     def _await_journal(
         self,
-        outcome: Outcome,
-        operation: int,
+        decision: Decision,
+        write_id: int,
         command: Command | None,
         answer: "asyncio.Future[Reply] | None",
     ) -> None:
         """Journal what is durable; whoever asked is answered when the journal has spoken."""
-        _, waiting = self._waiting.setdefault(operation, (outcome.reply, []))
+        _, waiting = self._waiting.setdefault(write_id, (decision.reply, []))
         if answer is not None:
             waiting.append(answer)
-        if outcome.events:
+        if decision.events:
             receipt: Receipt | None = getattr(command, "receipt", None)
-            settled = partial(self._finish, operation)
-            reply = outcome.reply if receipt else None
-            self._shared.journal.append(Entry(outcome.events, receipt, reply, settled))
+            settled = partial(self._finish, write_id)
+            reply = decision.reply if receipt else None
+            self._shared.journal.append(Entry(decision.events, receipt, reply, settled))
 
-    def _finish(self, operation: int, error: EngineError | None) -> None:
-        """Settle or abort an operation, now that the journal knows its outcome, and answer.
+    def _finish(self, write_id: int, error: EngineError | None) -> None:
+        """Settle or abort a pending write, now that the journal knows its outcome, and answer.
 
         If settling fails here, the caller still gets the journal's outcome, and the screening is dropped and
         loaded again from the database.
         """
         try:
-            self._conclude(operation, error)
+            self._conclude(write_id, error)
         except Exception as defect:
             self._give_up(None, defect)
-        if operation in self._waiting:
-            reply, waiting = self._waiting.pop(operation)
+        if write_id in self._waiting:
+            reply, waiting = self._waiting.pop(write_id)
             for answer in waiting:
                 if error is not None:
                     self._refuse(answer, error)
@@ -385,13 +385,13 @@ class ScreeningActor:
         if self._closed is None:
             self._arm_timer()
 
-    def _conclude(self, operation: int, error: EngineError | None) -> None:
+    def _conclude(self, write_id: int, error: EngineError | None) -> None:
         now = self._shared.clock.now()
         conclude = self._screening.settle if error is None else self._screening.abort
-        outcome = conclude(operation, now)
-        self._publish(outcome.changes)
-        if error is None and isinstance(outcome.reply, Booked):
-            sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in outcome.reply.tickets)
+        decision = conclude(write_id, now)
+        self._publish(decision.changes)
+        if error is None and isinstance(decision.reply, Booked):
+            sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in decision.reply.tickets)
             self._shared.observer.seats_sold(sold)
 
     def _arm_timer(self) -> None:

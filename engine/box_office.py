@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from engine.commands import BookSeats, CancelTicket, ConfirmTicket
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import (
     EngineError,
     NotFound,
@@ -41,7 +41,7 @@ class BoxOffice:
         ledger: committed tickets and past holds.
     """
 
-    def __init__(self, screenings: Screenings, journal: Journal, ledger: Ledger) -> None:
+    def __init__(self, screenings: ScreeningDirectory, journal: Journal, ledger: Ledger) -> None:
         self._screenings = screenings
         self._journal = journal
         self._ledger = ledger

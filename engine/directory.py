@@ -35,7 +35,7 @@ Written = TypeVar("Written")
 _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
 _FAR_SECONDS = 10 * 365 * 86_400.0
-# Screenings that a sweep loads at one time: few, so that those whom somebody waits for come first.
+# ScreeningDirectory that a sweep loads at one time: few, so that those whom somebody waits for come first.
 _SWEPT_AT_ONCE = 4
 # How long passivation waits for what a screening has decided last; if it takes longer, it stays for now.
 _FLUSH_SECONDS = 1.0
@@ -62,7 +62,7 @@ class _Copy(NamedTuple):
         return self.screening.handle(command, self.loaded_at).reply
 
 
-class Screenings:
+class ScreeningDirectory:
     """Directory of the screenings of this process.
 
     Args:
@@ -310,7 +310,7 @@ class Screenings:
 
     @property
     def active_count(self) -> int:
-        """Screenings in memory."""
+        """ScreeningDirectory in memory."""
         return len(self._actors)
 
     def active_ids(self) -> Sequence[int]:

@@ -25,13 +25,13 @@ from engine.errors import (
 )
 from engine.records import Hold, Ticket, TicketStatus, TicketType, make
 from engine.replies import Held, Lapsed, Released, Reserved, Toggled
-from engine.screening_state import Change, Outcome, ScreeningState
+from engine.screening_state import Decision, ScreeningState
 from engine.seat_inventory import moved_by
 from engine.seat_states import SeatAction
 from engine.views import SeatsChanged
 
 
-def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome:
+def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decision:
     """Hold every seat, or none; one's own holds stay as they are."""
     _, holder, seat_ids, note, origin, network = command
     if now >= state.starts_at or state.closed:
@@ -43,7 +43,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
     else:
         free = state.obtainable(holder, wanted)
         if not free:
-            return Outcome(Held(_holds_on(state, wanted)))
+            return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
     if holder in seats.claims or network is not None or number > state.unchecked_seats:
         state.require_room(holder, number, network=network)
@@ -57,10 +57,10 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Outcome
         seats.claims.come_from(holder, network)
     reply = event if number == len(wanted) else Held(_holds_on(state, wanted))
     events = (event,)
-    return make(Outcome, (reply, events, events, None))
+    return make(Decision, (reply, events, events, None))
 
 
-def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outcome:
+def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     """Hold places of ticket types, all orders or none; each order becomes a reservation."""
     state.require_open(now, "reserve tickets")
     ordered: dict[int, int] = {}
@@ -90,15 +90,15 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Outco
         state.seats.claims.come_from(command.holder, command.guest_network)
     holds = tuple(hold for reservation in reservations for hold in reservation)
     event = state.happened(ev.PlacesHeld, command.holder, holds, (), now)
-    return Outcome(Reserved(tuple(reservations)), (event,), (event,))
+    return Decision(Reserved(tuple(reservations)), (event,), (event,))
 
 
-def read_reservation(state: ScreeningState, command: ReadReservation, now: float) -> Outcome:
+def read_reservation(state: ScreeningState, command: ReadReservation, now: float) -> Decision:
     """The holder's live holds of one reservation."""
-    return Outcome(Held(_holds_on(state, state.seats.reserved_as(command.holder, command.reservation_id))))
+    return Decision(Held(_holds_on(state, state.seats.reserved_as(command.holder, command.reservation_id))))
 
 
-def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Outcome:
+def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
     """Hold the free ones and give one's own back, in one step."""
     _, holder, seat_ids = command
     if now >= state.starts_at or state.closed:
@@ -119,10 +119,10 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Out
     if free:
         held = _take(state, holder, free, first_id, now, expires_at)
     events = tuple([event for event in (released, held) if event])
-    return make(Outcome, (make(Toggled, (held, released)), events, events, None))
+    return make(Decision, (make(Toggled, (held, released)), events, events, None))
 
 
-def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Outcome:
+def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Decision:
     """Move deadlines, within the caps of count and total life."""
     state.require_open(now, "extend reservations")
     wanted = state.named(command)
@@ -141,10 +141,10 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Out
     )
     state.seats.extend(extended)
     event = state.happened(ev.HoldsExtended, command.holder, extended, state.seats.shown_of(wanted), now)
-    return Outcome(event, (event,), (event,))
+    return Decision(event, (event,), (event,))
 
 
-def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Outcome:
+def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Decision:
     """Give back one's holds, all or those named."""
     if command.seat_ids is None and command.reservation_id is None:
         state.require_seats()
@@ -153,18 +153,18 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> O
         candidates = state.named(command)
     own = state.seats.held_by(command.holder, candidates)
     if not own:
-        return Outcome(Released(()))
+        return Decision(Released(()))
     event = give_back(state, command.holder, own, now, command.origin)
     events = (event,)
-    return make(Outcome, (event, events, events, None))
+    return make(Decision, (event, events, events, None))
 
 
-def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Outcome:
+def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Decision:
     """Release what has lapsed: holds at once, pending tickets through the database."""
     holds, tickets = state.seats.pop_due(now)
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
-    operation = None
+    write_id = None
     reply = Lapsed(len(holds) + len(tickets))
     if holds:
         ended, seats = state.seats.release([hold.seat_id for hold in holds], SeatAction.LAPSE)
@@ -177,15 +177,13 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         lapsed = tuple(t._replace(status=TicketStatus.LAPSED, cancelled_at=now) for t in tickets)
         for ticket in tickets:
             state.lives.ended((held_until(ticket, now),), now)
-        event = state.begin(
-            Change(SeatAction.LAPSE, ev.SYSTEM, ev.SYSTEM), ev.TicketsLapsed, lapsed, reply, now
-        )
+        event = state.begin(SeatAction.LAPSE, ev.TicketsLapsed, lapsed, reply, now, ev.SYSTEM)
         events.append(event)
-        operation = event.seq
-    return Outcome(reply, tuple(events), tuple(changes), operation)
+        write_id = event.seq
+    return Decision(reply, tuple(events), tuple(changes), write_id)
 
 
-def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Outcome:
+def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Decision:
     """Move all deadlines of holds and pending tickets along with a step of the wall clock.
 
     The deadlines of pending tickets are moved in memory alone; those of holds are stored too.
@@ -194,10 +192,10 @@ def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Outcome
     holds = tuple(moved_by(hold, seconds) for hold in state.seats.holds())
     state.seats.move(holds, seconds)
     if not holds:
-        return Outcome(Held(()))
+        return Decision(Held(()))
     seats = state.seats.shown_of([hold.seat_id for hold in holds])
     event = state.happened(ev.HoldsExtended, ev.SYSTEM, holds, seats, now)
-    return Outcome(event, (event,), (event,))
+    return Decision(event, (event,), (event,))
 
 
 def held_until(ticket: Ticket, at: float) -> Hold:

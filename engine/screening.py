@@ -4,8 +4,8 @@
 the command or none; where it raises, nothing has changed. There is no await, no clock and no I/O in
 it. What has to reach others comes out as data: events for the journal, changes for whoever watches.
 
-Durable commands take two steps. The decision sends their seats through COMMITTING and names an
-operation; when the journal has spoken, `settle` or `abort` finishes it.
+Durable commands take two steps. The decision sends their seats through COMMITTING and names a
+pending write; when the journal has spoken, `settle` or `abort` finishes it.
 """
 
 from collections.abc import Callable, Collection
@@ -34,7 +34,7 @@ from engine.deadlines import Deadlines
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
-from engine.screening_state import Outcome, ScreeningState
+from engine.screening_state import Decision, ScreeningState
 from engine.views import SeatsChanged
 
 
@@ -89,9 +89,9 @@ class Screening:
     @property
     def at_rest(self) -> bool:
         """Whether nothing is held, pending or on its way: it may be put away."""
-        return not self._state.operations and not self._state.seats.claims
+        return not self._state.pending_writes and not self._state.seats.claims
 
-    def handle(self, command: Command, now: float) -> Outcome:
+    def handle(self, command: Command, now: float) -> Decision:
         """Decide a command.
 
         Args:
@@ -100,12 +100,12 @@ class Screening:
                 `ReleaseLapsed`, so that no decision sees it.
 
         Returns:
-            The outcome; its changes are made.
+            The decision; the state has been changed accordingly.
 
         Raises:
             EngineError: the command is refused and nothing has changed.
         """
-        return _DECISIONS[type(command)](self._state, command, now)
+        return _HANDLERS[type(command)](self._state, command, now)
 
     def recall(self, earlier: "Screening") -> None:
         """Copy from an earlier state of the same screening what is known of holders and not stored."""
@@ -120,47 +120,47 @@ class Screening:
         """A change that shows seats and counts as they are now, although nothing has changed."""
         return self._state.show("seats_reloaded", self._state.seats.shown_of(sorted(seat_ids)), now)
 
-    def move_deadlines(self, seconds: float, now: float) -> Outcome:
+    def move_deadlines(self, seconds: float, now: float) -> Decision:
         """Move all deadlines by a step of the wall clock, so that holds last as long as they would have."""
         return holding.move_deadlines(self._state, seconds, now)
 
-    def settle(self, operation_id: int, now: float) -> Outcome:
-        """The database has written an operation: its seats become what they were to become."""
+    def settle(self, write_id: int, now: float) -> Decision:
+        """The database has written a pending write: its seats become what they were to become."""
         state = self._state
-        operation = state.operations.pop(operation_id)
-        state.seats.settle(operation)
-        change = state.show(operation.cause, state.seats.shown_of(operation.seat_ids), now)
-        return Outcome(operation.reply, changes=(change,))
+        write = state.pending_writes.pop(write_id)
+        state.seats.settle(write)
+        change = state.show(write.cause, state.seats.shown_of(write.seat_ids), now)
+        return Decision(write.reply, changes=(change,))
 
-    def abort(self, operation_id: int, now: float) -> Outcome:
-        """The database will never write an operation: its seats are what they were."""
+    def abort(self, write_id: int, now: float) -> Decision:
+        """The database will never write it: its seats are what they were."""
         state = self._state
-        operation = state.operations.pop(operation_id)
-        state.seats.abort(operation)
-        change = state.show("operation_aborted", state.seats.shown_of(operation.seat_ids), now)
-        return Outcome(operation.reply, changes=(change,))
+        write = state.pending_writes.pop(write_id)
+        state.seats.abort(write)
+        change = state.show("operation_aborted", state.seats.shown_of(write.seat_ids), now)
+        return Decision(write.reply, changes=(change,))
 
 
-def _read_seats(state: ScreeningState, command: ReadSeats, now: float) -> Outcome:
+def _read_seats(state: ScreeningState, command: ReadSeats, now: float) -> Decision:
     state.require_seats()
-    return Outcome(state.seat_map())
+    return Decision(state.seat_map())
 
 
-def _read_stock(state: ScreeningState, command: ReadStock, now: float) -> Outcome:
-    return Outcome(state.stock())
+def _read_stock(state: ScreeningState, command: ReadStock, now: float) -> Decision:
+    return Decision(state.stock())
 
 
-def _show_stock(state: ScreeningState, command: ShowStock, now: float) -> Outcome:
+def _show_stock(state: ScreeningState, command: ShowStock, now: float) -> Decision:
     change = state.show("stock_shown", (), now)
-    return Outcome(state.stock(), changes=(change,))
+    return Decision(state.stock(), changes=(change,))
 
 
-def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> Outcome:
+def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> Decision:
     state.require_seats()
-    return Outcome(state.changes_since(command.epoch, command.since))
+    return Decision(state.changes_since(command.epoch, command.since))
 
 
-_DECISIONS: dict[type, Callable[[ScreeningState, Any, float], Outcome]] = {
+_HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     HoldSeats: holding.hold_seats,
     HoldPlaces: holding.hold_places,
     ToggleSeats: holding.toggle_seats,

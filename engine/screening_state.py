@@ -1,11 +1,11 @@
 """What a screening is between two decisions, and the steps and checks that decisions are made of.
 
-The state knows seats, operations and the numbering of everything that happens. The decisions stand in
+The state knows seats, pending writes and the numbering of everything that happens. The decisions stand in
 `engine.holding` and `engine.selling`; `engine.screening` routes commands to them.
 """
 
 from collections import deque
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
@@ -27,7 +27,7 @@ from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
-from engine.seat_inventory import Operation, SeatInventory, Standing
+from engine.seat_inventory import PendingWrite, SeatInventory, Standing
 from engine.seat_states import SeatAction
 from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
 
@@ -40,36 +40,20 @@ HoldEventType = TypeVar("HoldEventType", ev.PlacesHeld, ev.HoldsExtended, ev.Hol
 _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
 
 
-class Outcome(NamedTuple):
+class Decision(NamedTuple):
     """What a decision leads to.
 
     Attributes:
-        reply: the answer; of a durable command it is due only when its operation settles.
+        reply: the answer; of a durable command it is due only when its pending write settles.
         events: for the journal, in the order of their `seq`.
         changes: what others see from now on, in the order of their `seq`.
-        operation: id of the operation that the answer waits for; None for an immediate answer.
+        write_id: id of the pending write that the answer waits for; None for an immediate answer.
     """
 
     reply: Reply
     events: tuple[ev.Event, ...] = ()
     changes: tuple[SeatsChanged, ...] = ()
-    operation: int | None = None
-
-
-class Change(NamedTuple):
-    """What is to be done durably.
-
-    Attributes:
-        action: ISSUE, CONFIRM, CANCEL or LAPSE.
-        actor: who asked for it.
-        holder: whose it is.
-        payment_id: the payment it was asked with.
-    """
-
-    action: SeatAction
-    actor: str
-    holder: str
-    payment_id: str | None = None
+    write_id: int | None = None
 
 
 class ScreeningState:
@@ -85,7 +69,7 @@ class ScreeningState:
     Attributes:
         closed: whether nothing is sold any more.
         lives: how long holders have kept seats in all.
-        operations: the durable changes that wait for the database, by id.
+        pending_writes: the durable changes that wait for the database, by id.
         seq: number of the last event or change.
         starts_at: when sales end, in seconds since the epoch.
         hold_seconds: how long a hold lasts that nothing shortens.
@@ -106,7 +90,7 @@ class ScreeningState:
         "hold_seconds",
         "info",
         "lives",
-        "operations",
+        "pending_writes",
         "policy",
         "screening_id",
         "seats",
@@ -136,7 +120,7 @@ class ScreeningState:
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
         self.unchecked_seats = 0 if loaded.info.free_seats else policy.held_seats_limit
-        self.operations: dict[int, Operation] = {}
+        self.pending_writes: dict[int, PendingWrite] = {}
         self.closed = False
         self.seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
@@ -272,40 +256,47 @@ class ScreeningState:
 
     def begin(
         self,
-        change: Change,
+        action: SeatAction,
         event_type: type[TicketEvent],
         tickets: tuple[Ticket, ...],
         reply: Reply,
         now: float,
-        **details: Any,
+        holder: str,
+        *,
+        actor: str | None = None,
+        payment_id: str | None = None,
+        converted: tuple[Hold, ...] = (),
     ) -> TicketEvent:
-        """Send the seats of `tickets` through COMMITTING, all in one operation with the event's number.
+        """Send the seats of `tickets` through COMMITTING, all in one pending write with the event's number.
 
         Args:
-            change: what is done.
-            event_type: the event that says so.
+            action: ISSUE, CONFIRM, CANCEL or LAPSE.
+            event_type: the event for the journal.
             tickets: as they will be.
             reply: the answer that is due when it settles.
             now: seconds since the epoch.
-            details: what else the event says.
+            holder: whose seats they are.
+            actor: who asked for it, if that is not the holder.
+            payment_id: the payment it was asked with.
+            converted: the holds that become tickets.
         """
         from_statuses = tuple(self.seats.status(ticket.seat_id) for ticket in tickets)
         self.seq += 1
         event = event_type(
-            self.screening_id, self.epoch, self.seq, now, change.actor, tickets, from_statuses, **details
+            self.screening_id, self.epoch, self.seq, now, actor or holder, tickets, from_statuses, converted
         )
         seat_ids = tuple(ticket.seat_id for ticket in tickets)
-        operation = Operation(
+        write = PendingWrite(
             event.seq,
-            change.action,
-            change.holder,
+            action,
+            holder,
             seat_ids,
-            change.payment_id,
+            payment_id,
             event_type.kind,
             reply,
         )
-        self.operations[operation.id] = operation
-        self.seats.commit(operation, tickets if change.action in _LIVE_AFTER else [None] * len(tickets))
+        self.pending_writes[write.id] = write
+        self.seats.commit(write, tickets if action in _LIVE_AFTER else [None] * len(tickets))
         return event
 
     def show(self, cause: str, seats: tuple[Shown, ...], now: float) -> SeatsShown:

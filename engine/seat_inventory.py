@@ -22,7 +22,7 @@ from engine.seat_states import SeatAction, SeatStatus, require
 from engine.views import SeatView, Shown, view_of
 
 
-class Operation(NamedTuple):
+class PendingWrite(NamedTuple):
     """A durable change that waits for the database's word.
 
     Attributes:
@@ -44,9 +44,9 @@ class Operation(NamedTuple):
 
 
 class Commitment(NamedTuple):
-    """What a seat was (`before`) and will be (`after`) on either side of an operation."""
+    """What a seat was (`before`) and will be (`after`) on either side of an write."""
 
-    operation: Operation
+    write: PendingWrite
     before: "Hold | Ticket | None"
     after: Ticket | None
 
@@ -172,7 +172,7 @@ class SeatInventory:
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
                 (standing.booked if sold else standing.held).append(seat_id)
-            elif record.operation.holder == holder:
+            elif record.write.holder == holder:
                 standing.in_progress.append(seat_id)
             else:
                 status = view_of(self.shown(seat_id)).status
@@ -187,7 +187,7 @@ class SeatInventory:
             return vacated if vacated is not None else SeatView(seat_id, "available")
         if isinstance(record, Commitment):
             before = record.before
-            return before if before is not None else SeatView(seat_id, "reserved", record.operation.holder)
+            return before if before is not None else SeatView(seat_id, "reserved", record.write.holder)
         return record
 
     def holds(self) -> list[Hold]:
@@ -256,7 +256,7 @@ class SeatInventory:
                 self._records[seat_id] = moved
                 self.deadlines.insert(deadline_of(moved), moved)
             elif isinstance(record, Commitment):
-                # `before` comes back if the database refuses the operation; `after` applies if it commits.
+                # `before` comes back if the database refuses the write; `after` applies if it commits.
                 before = record.before and moved_by(record.before, seconds)
                 after = record.after and moved_by(record.after, seconds)
                 self._records[seat_id] = record._replace(before=before, after=after)
@@ -303,19 +303,19 @@ class SeatInventory:
         self.deadlines.keep_bounded(len(records), self._is_live)
         return tuple(holds), tuple(seats)
 
-    def commit(self, operation: Operation, after: Iterable[Ticket | None]) -> None:
+    def commit(self, write: PendingWrite, after: Iterable[Ticket | None]) -> None:
         """ISSUE, CONFIRM, CANCEL or LAPSE: what the seats become is now up to the database.
 
         Args:
-            operation: names the seats.
+            write: names the seats.
             after: what they will be if it agrees, in the same order.
         """
         newly_claimed = []
-        for seat_id, ticket in zip(operation.seat_ids, after, strict=True):
-            require(self.status(seat_id), operation.action)
+        for seat_id, ticket in zip(write.seat_ids, after, strict=True):
+            require(self.status(seat_id), write.action)
             before = self.record(seat_id)
             assert not isinstance(before, Commitment)
-            commitment = Commitment(operation, before, ticket)
+            commitment = Commitment(write, before, ticket)
             if before is None:
                 self._occupy(seat_id, commitment)
                 newly_claimed.append(seat_id)
@@ -324,13 +324,13 @@ class SeatInventory:
             if isinstance(before, Hold):
                 self.hold_count -= 1
         if newly_claimed:
-            self.claims.add(operation.holder, tuple(newly_claimed))
+            self.claims.add(write.holder, tuple(newly_claimed))
 
-    def settle(self, operation: Operation) -> None:
-        """SETTLE: the database has written the operation; its seats are what they were to become."""
-        commitments = self._committed(operation, SeatAction.SETTLE)
+    def settle(self, write: PendingWrite) -> None:
+        """SETTLE: the database has written the write; its seats are what they were to become."""
+        commitments = self._committed(write, SeatAction.SETTLE)
         self.claims.remove_pairs(
-            (operation.holder if before is None else before.holder, seat_id)
+            (write.holder if before is None else before.holder, seat_id)
             for seat_id, (_, before, _) in commitments
         )
         unpaid: list[Ticket] = []
@@ -348,9 +348,9 @@ class SeatInventory:
         if unpaid:  # they were issued together, so they have one holder
             self.claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
 
-    def abort(self, operation: Operation) -> None:
-        """ABORT: the database never will write the operation; its seats are what they were."""
-        commitments = self._committed(operation, SeatAction.ABORT)
+    def abort(self, write: PendingWrite) -> None:
+        """ABORT: the database never will write the write; its seats are what they were."""
+        commitments = self._committed(write, SeatAction.ABORT)
         for seat_id, (_, before, _) in commitments:
             if before is None:
                 self._vacate(seat_id)
@@ -361,7 +361,7 @@ class SeatInventory:
             if (deadline := deadline_of(before)) < inf:
                 self.deadlines.insert(deadline, before)
         self.claims.remove_pairs(
-            (operation.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
+            (write.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
 
     def restore(self, records: Iterable[Hold | Ticket]) -> None:
@@ -397,10 +397,10 @@ class SeatInventory:
                     holds[seat_id] = record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
         return list(holds.values()), list(tickets.values())
 
-    def _committed(self, operation: Operation, action: SeatAction) -> list[tuple[int, Commitment]]:
-        """The seats of an operation, with what is recorded about them."""
+    def _committed(self, write: PendingWrite, action: SeatAction) -> list[tuple[int, Commitment]]:
+        """The seats of an write, with what is recorded about them."""
         commitments = []
-        for seat_id in operation.seat_ids:
+        for seat_id in write.seat_ids:
             require(self.status(seat_id), action)
             record = self._records[seat_id]
             assert isinstance(record, Commitment)

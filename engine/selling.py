@@ -1,6 +1,6 @@
 """What is decided about tickets: durable, in two steps.
 
-The decision sends the seats through COMMITTING and names an operation; `engine.screening` settles or
+The decision sends the seats through COMMITTING and names a pending write; `engine.screening` settles or
 aborts it when the journal has spoken. Every function checks everything first and changes afterwards;
 where it raises, nothing has changed.
 """
@@ -22,13 +22,13 @@ from engine.errors import (
 from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
-from engine.screening_state import Change, Outcome, ScreeningState
+from engine.screening_state import Decision, ScreeningState
 from engine.seat_inventory import Commitment
 from engine.seat_states import SeatAction
 from engine.views import SeatsChanged
 
 
-def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome:
+def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decision:
     """Issue tickets for seats that are free or the holder's own."""
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
@@ -49,24 +49,33 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Outcome
         _ticket(state, command, first_id, number, seat_id, now) for number, seat_id in enumerate(wanted)
     )
     converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
-    change = Change(SeatAction.ISSUE, command.holder, command.holder, command.payment_id)
-    event = state.begin(change, ev.TicketsIssued, tickets, Booked(tickets), now, converted=converted)
+    reply = Booked(tickets)
+    event = state.begin(
+        SeatAction.ISSUE,
+        ev.TicketsIssued,
+        tickets,
+        reply,
+        now,
+        command.holder,
+        payment_id=command.payment_id,
+        converted=converted,
+    )
     changes = (state.show("booking_started", state.seats.shown_of(free), now),) if free else ()
-    return Outcome(Booked(tickets), (event,), changes, event.seq)
+    return Decision(reply, (event,), changes, event.seq)
 
 
-def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Outcome:
+def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:
     """A pending ticket has been paid for."""
     record = state.seats.record(command.seat_id)
     if isinstance(record, Commitment):
-        operation = record.operation
-        if operation.action is SeatAction.CONFIRM and operation.payment_id == command.payment_id:
-            return Outcome(operation.reply, operation=operation.id)
+        write = record.write
+        if write.action is SeatAction.CONFIRM and write.payment_id == command.payment_id:
+            return Decision(write.reply, write_id=write.id)
         raise BookingInProgress([command.seat_id])
     ticket = _own_ticket(record, command.holder, command.ticket_id)
     if ticket.status is not TicketStatus.PENDING:
         if ticket.payment_id == command.payment_id:
-            return Outcome(Booked((ticket,)))
+            return Decision(Booked((ticket,)))
         raise TicketNotPending(ticket.id, ticket.status.value)
     state.require_open(now, "confirm payments")
     confirmed = ticket._replace(
@@ -76,17 +85,25 @@ def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) ->
         payment_deadline=None,
     )
     reply = Booked((confirmed,))
-    change = Change(SeatAction.CONFIRM, command.actor or command.holder, command.holder, command.payment_id)
-    event = state.begin(change, ev.TicketsConfirmed, (confirmed,), reply, now)
-    return Outcome(reply, (event,), (), event.seq)
+    event = state.begin(
+        SeatAction.CONFIRM,
+        ev.TicketsConfirmed,
+        (confirmed,),
+        reply,
+        now,
+        command.holder,
+        actor=command.actor,
+        payment_id=command.payment_id,
+    )
+    return Decision(reply, (event,), (), event.seq)
 
 
-def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> Outcome:
+def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> Decision:
     """A live ticket is given up."""
     record = state.seats.record(command.seat_id)
-    if isinstance(record, Commitment) and record.operation.holder == command.holder:
-        if record.operation.action is SeatAction.CANCEL:
-            return Outcome(record.operation.reply, operation=record.operation.id)
+    if isinstance(record, Commitment) and record.write.holder == command.holder:
+        if record.write.action is SeatAction.CANCEL:
+            return Decision(record.write.reply, write_id=record.write.id)
         raise BookingInProgress([command.seat_id])
     ticket = _own_ticket(record, command.holder, command.ticket_id)
     state.require_open(now, "cancel tickets")
@@ -94,23 +111,24 @@ def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> O
     if ticket.status is TicketStatus.PENDING:
         state.lives.ended((held_until(ticket, now),), now)
     reply = Cancelled(cancelled)
-    change = Change(SeatAction.CANCEL, command.actor or command.holder, command.holder)
-    event = state.begin(change, ev.TicketsCancelled, (cancelled,), reply, now)
-    return Outcome(reply, (event,), (), event.seq)
+    event = state.begin(
+        SeatAction.CANCEL, ev.TicketsCancelled, (cancelled,), reply, now, command.holder, actor=command.actor
+    )
+    return Decision(reply, (event,), (), event.seq)
 
 
-def cancel_screening(state: ScreeningState, command: CancelScreening, now: float) -> Outcome:
+def cancel_screening(state: ScreeningState, command: CancelScreening, now: float) -> Decision:
     """Everything is given up, and nothing is sold any more."""
-    if state.operations:
+    if state.pending_writes:
         raise BookingInProgress(
-            [seat_id for operation in state.operations.values() for seat_id in operation.seat_ids]
+            [seat_id for write in state.pending_writes.values() for seat_id in write.seat_ids]
         )
     if command.unsold_only and state.seats.tickets():
         raise ScreeningHasBookings(state.screening_id)
     state.closed = True
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
-    operation = None
+    write_id = None
     holds, tickets = tuple(state.seats.holds()), state.seats.tickets()
     cancelled = tuple(_cancelled(ticket, now) for ticket in tickets)
     reply = Cleared(cancelled, holds)
@@ -119,11 +137,12 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         events.append(event)
         changes.append(event)
     if cancelled:
-        everything = Change(SeatAction.CANCEL, command.actor, command.actor)
-        cancellation = state.begin(everything, ev.TicketsCancelled, cancelled, reply, now)
+        cancellation = state.begin(
+            SeatAction.CANCEL, ev.TicketsCancelled, cancelled, reply, now, command.actor
+        )
         events.append(cancellation)
-        operation = cancellation.seq
-    return Outcome(reply, tuple(events), tuple(changes), operation)
+        write_id = cancellation.seq
+    return Decision(reply, tuple(events), tuple(changes), write_id)
 
 
 def _ticket(
@@ -152,18 +171,18 @@ def _cancelled(ticket: Ticket, now: float) -> Ticket:
     return ticket._replace(status=TicketStatus.CANCELLED, cancelled_at=now, payment_deadline=None)
 
 
-def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]) -> Outcome | None:
+def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]) -> Decision | None:
     """The answer to a payment that already booked (or is just booking) the first seat."""
     record = state.seats.record(wanted[0])
     if isinstance(record, Commitment):
-        operation = record.operation
-        if operation.payment_id != command.payment_id or operation.action is not SeatAction.ISSUE:
+        write = record.write
+        if write.payment_id != command.payment_id or write.action is not SeatAction.ISSUE:
             return None
-        owners = {ticket.holder for ticket in cast(Booked, operation.reply).tickets}
-        same = operation.holder == command.holder and owners == {command.owner or command.holder}
-        if not same or set(operation.seat_ids) != set(wanted):
-            raise PaymentAlreadyUsed(operation.payment_id or "")
-        return Outcome(operation.reply, operation=operation.id)
+        owners = {ticket.holder for ticket in cast(Booked, write.reply).tickets}
+        same = write.holder == command.holder and owners == {command.owner or command.holder}
+        if not same or set(write.seat_ids) != set(wanted):
+            raise PaymentAlreadyUsed(write.payment_id or "")
+        return Decision(write.reply, write_id=write.id)
     if not isinstance(record, Ticket) or record.payment_id != command.payment_id:
         return None
     # The ledger knows the whole booking; here it is enough to see that this is not a new one.

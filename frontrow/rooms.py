@@ -7,7 +7,7 @@ from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomServices
 from api.ws.feed import SeatFeed
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from frontrow.settings import Settings
 from persistence.connector import Connector
 from persistence.free_rooms import FreeRooms
@@ -18,7 +18,7 @@ _LONGEST_BETWEEN_CHECKS_SECONDS = 60.0
 
 
 def room_services_of(
-    settings: Settings, connector: Connector, screenings: Screenings, feed: SeatFeed
+    settings: Settings, connector: Connector, screenings: ScreeningDirectory, feed: SeatFeed
 ) -> RoomServices:
     free_rooms = FreeRooms(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds

@@ -38,7 +38,7 @@ from api.ws.open_sockets import OpenSockets
 from api.ws.socket import SocketServices
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
@@ -117,7 +117,7 @@ class Server:
             # A probe that takes as long as its request may would be answered without reasons.
             wait_seconds=settings.ask_timeout_seconds / 2,
         )
-        self._screenings = Screenings(
+        self._screenings = ScreeningDirectory(
             store,
             self._journal,
             self._feed,

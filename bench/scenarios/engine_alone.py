@@ -16,7 +16,7 @@ from bench.rounds import Contenders, Figures
 from bench.stage import Stage
 from engine.clock import SystemClock
 from engine.commands import HoldSeats
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.memory import MemoryDatabase, MemoryIds, MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.ports import Entry, LoadedScreening, Settled
@@ -70,7 +70,7 @@ class Holds:
     Attributes:
         holds: how many.
         seats: seats of each.
-        by_actor: whether they go through `Screenings.ask`, and not to `Screening.handle`.
+        by_actor: whether they go through `ScreeningDirectory.ask`, and not to `Screening.handle`.
     """
 
     holds: int
@@ -100,7 +100,7 @@ class Holds:
     async def _ask(self, commands: list[HoldSeats], tally: Tally) -> None:
         database = MemoryDatabase()
         database.add_screening(_INFO, self._hall())
-        screenings = Screenings(
+        screenings = ScreeningDirectory(
             MemoryStore(database),
             NoJournal(),
             NoAudience(),

@@ -28,7 +28,7 @@ from api.ws.open_sockets import OpenSockets
 from api.ws.socket import SocketServices
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
 from engine.policy import Policy
@@ -110,7 +110,7 @@ class Cinema:
         begin = self.clock.now() + 86_400
         for screening in range(SCREENING, SCREENING + screenings):
             database.add_screening(ScreeningInfo(screening, begin, begin + 7200, 1599, {}), layout)
-        self.screenings = Screenings(
+        self.screenings = ScreeningDirectory(
             MemoryStore(database),
             MemoryJournal(database),
             self.feed,

@@ -8,7 +8,7 @@ from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomServices
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import RoomLimitReached
 from engine.memory import MemoryDatabase
 from engine.ports import Clock
@@ -52,7 +52,7 @@ class MemoryFreeRooms:
 
 
 def memory_room_services(
-    screenings: Screenings,
+    screenings: ScreeningDirectory,
     database: MemoryDatabase,
     watched: Callable[[], Mapping[int, int]],
     clock: Clock,

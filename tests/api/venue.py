@@ -22,7 +22,7 @@ from api.sales.seat_maps import SeatMapEncoder
 from api.services import Confirmations, Limits, Services
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.memory import (
     ManualClock,
@@ -160,7 +160,7 @@ class Venue:
             self.database.add_screening(ScreeningInfo(screening, begin, begin + 7200, 1599, {}), layout)
         self.journal = MemoryJournal(self.database)
         self.readers = Readers(self.database)
-        self.screenings = Screenings(
+        self.screenings = ScreeningDirectory(
             MemoryStore(self.database),
             self.journal,
             publisher or RecordingPublisher(),

@@ -11,7 +11,7 @@ from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Hold, Layout, ScreeningInfo, Seat, Ticket
 from engine.screening import Screening
-from engine.screening_state import Outcome
+from engine.screening_state import Decision
 from engine.views import SeatMap
 
 NOW = 1_800_000_000.0
@@ -52,33 +52,33 @@ class Hall:
         loaded = LoadedScreening(make_info(**info), make_layout(seats), epoch, holds, tickets)
         self.screening = Screening(loaded, policy, MemoryIds(1001), MemoryIds(2001), change_memory)
 
-    def do(self, command: Command) -> Outcome:
+    def do(self, command: Command) -> Decision:
         """Decide a command; what has lapsed is released first, as the actor does."""
         if self.screening.next_deadline <= self.now:
             self.screening.handle(ReleaseLapsed(1), self.now)
         return self.screening.handle(command, self.now)
 
-    def hold(self, holder: str, *seat_ids: int) -> Outcome:
+    def hold(self, holder: str, *seat_ids: int) -> Decision:
         return self.do(HoldSeats(1, holder, seat_ids))
 
-    def release(self, holder: str, *seat_ids: int) -> Outcome:
+    def release(self, holder: str, *seat_ids: int) -> Decision:
         return self.do(ReleaseHolds(1, holder, seat_ids or None))
 
-    def book(self, holder: str, *seat_ids: int, **options: object) -> Outcome:
+    def book(self, holder: str, *seat_ids: int, **options: object) -> Decision:
         """Decide a booking; it waits for `settle` or `abort`."""
         return self.do(BookSeats(1, holder, seat_ids, **options))  # type: ignore[arg-type]
 
-    def sell(self, holder: str, *seat_ids: int, **options: object) -> Outcome:
+    def sell(self, holder: str, *seat_ids: int, **options: object) -> Decision:
         """Book, and let the database agree."""
         return self.settle(self.book(holder, *seat_ids, **options))
 
-    def settle(self, outcome: Outcome) -> Outcome:
-        assert outcome.operation is not None
-        return self.screening.settle(outcome.operation, self.now)
+    def settle(self, outcome: Decision) -> Decision:
+        assert outcome.write_id is not None
+        return self.screening.settle(outcome.write_id, self.now)
 
-    def abort(self, outcome: Outcome) -> Outcome:
-        assert outcome.operation is not None
-        return self.screening.abort(outcome.operation, self.now)
+    def abort(self, outcome: Decision) -> Decision:
+        assert outcome.write_id is not None
+        return self.screening.abort(outcome.write_id, self.now)
 
     def map(self) -> SeatMap:
         reply = self.screening.handle(ReadSeats(1), self.now).reply

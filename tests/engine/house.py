@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from engine.commands import BookSeats, HoldSeats, ReadSeats
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.memory import (
     ManualClock,
     MemoryDatabase,
@@ -44,7 +44,7 @@ class House:
         self.publisher = publisher or RecordingPublisher()
         first_id = 1000 if owner == "one" else 5000
         self.hold_ids, self.ticket_ids = MemoryIds(first_id + 1), MemoryIds(first_id + 1001)
-        self.screenings = Screenings(
+        self.screenings = ScreeningDirectory(
             self.store,
             self.journal,
             self.publisher,

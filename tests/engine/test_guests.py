@@ -19,7 +19,7 @@ from engine.errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpe
 from engine.places import named_seat_id
 from engine.policy import Policy
 from engine.records import Hold
-from engine.screening_state import Outcome
+from engine.screening_state import Decision
 from tests.engine.conftest import NOW, Hall, make_info, make_layout
 from tests.engine.house import House
 from tests.engine.test_places import STANDING, Event
@@ -34,7 +34,7 @@ class Venue(Hall):
     def __init__(self, **policy: float) -> None:
         super().__init__(20, Policy(guest_seats_limit=4, **policy))
 
-    def take(self, guest: str, *seat_ids: int, network: str | None = HERE) -> Outcome:
+    def take(self, guest: str, *seat_ids: int, network: str | None = HERE) -> Decision:
         return self.do(HoldSeats(1, f"client:{guest}", seat_ids, guest_network=network))
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_remembered_of_guests_who_hold_nothing() -> None:
 def test_tickets_by_quantity_have_the_same_cap() -> None:
     event = Event(standing=100, guest_seats_limit=8)
 
-    def order(session: str, quantity: int) -> Outcome:
+    def order(session: str, quantity: int) -> Decision:
         return event.do(HoldPlaces(1, session, (PlaceOrder(STANDING, quantity),), 600.0, guest_network=HERE))
 
     order("session:first", 6)

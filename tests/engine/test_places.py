@@ -39,7 +39,7 @@ from engine.places import CAPACITY_LIMIT, Places, named_seat_id, place_id, ticke
 from engine.policy import Policy
 from engine.records import Hold, Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Stock
-from engine.screening_state import Outcome
+from engine.screening_state import Decision
 from tests.engine.conftest import NOW, Hall
 
 STANDING, BALCONY = 3, 4
@@ -71,14 +71,14 @@ class Event(Hall):
 
     def order(
         self, holder: str, quantity: int, kind: int = STANDING, seconds: float = TEN_MINUTES
-    ) -> Outcome:
+    ) -> Decision:
         return self.do(HoldPlaces(1, holder, (PlaceOrder(kind, quantity),), seconds))
 
     def reserve(self, holder: str, quantity: int, kind: int = STANDING) -> int:
         """Reserve places, and return the reservation's id."""
         return self.order(holder, quantity, kind).reply.reservations[0][0].reservation_id
 
-    def purchase(self, holder: str, reservation: int, people: int, owner: str = "user:7") -> Outcome:
+    def purchase(self, holder: str, reservation: int, people: int, owner: str = "user:7") -> Decision:
         papers = tuple(Paper(f"{reservation}-{n}", b"sealed") for n in range(people))
         command = BookSeats(
             1, holder, (), f"paid-{reservation}", held_only=True, reservation_id=reservation, owner=owner
@@ -276,7 +276,7 @@ class TestPurchase:
     def test_asked_for_twice_at_once_is_one(self, event: Event) -> None:
         reservation = event.reserve(GUEST, 2)
         first, again = event.purchase(GUEST, reservation, 2), event.purchase(GUEST, reservation, 2)
-        assert again.operation == first.operation and again.events == ()
+        assert again.write_id == first.write_id and again.events == ()
 
     def test_asked_for_at_once_by_somebody_else_gives_him_nothing(self, event: Event) -> None:
         reservation = event.reserve(GUEST, 2)

@@ -245,7 +245,7 @@ class TestBook:
     def test_the_same_payment_joins_the_booking_on_its_way(self, hall: Hall) -> None:
         first = hall.book("user:7", 1, 2, payment_id="p")
         again = hall.book("user:7", 2, 1, payment_id="p")
-        assert (again.operation, again.events, again.reply) == (first.operation, (), first.reply)
+        assert (again.write_id, again.events, again.reply) == (first.write_id, (), first.reply)
         for holder, seats in (("user:8", (1, 2)), ("user:7", (1,)), ("user:7", (1, 2, 3))):
             with pytest.raises(PaymentAlreadyUsed):
                 hall.book(holder, *seats, payment_id="p")
@@ -263,7 +263,7 @@ class TestPendingTickets:
         assert (ticket.status, ticket.confirmed_at, hall.seen(1)) == (TicketStatus.PENDING, None, "reserved")
         confirm = ConfirmTicket(1, "user:7", ticket.id, 1, "p")
         outcome = hall.do(confirm)
-        assert hall.do(confirm).operation == outcome.operation
+        assert hall.do(confirm).write_id == outcome.write_id
         with pytest.raises(BookingInProgress):
             hall.do(confirm._replace(payment_id="q"))
         hall.settle(outcome)
@@ -285,7 +285,7 @@ class TestCancel:
         ticket = hall.sell("user:7", 1).reply.tickets[0]
         cancel = CancelTicket(1, "user:7", ticket.id, 1)
         outcome = hall.do(cancel)
-        assert hall.do(cancel).operation == outcome.operation
+        assert hall.do(cancel).write_id == outcome.write_id
         assert hall.seen(1) == "booked"
         with pytest.raises(SeatsUnavailable) as refusal:
             hall.hold("user:8", 1)

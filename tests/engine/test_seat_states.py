@@ -5,7 +5,7 @@ import pytest
 from engine.events import SeatsHeld
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Lapsed
-from engine.seat_inventory import Operation, SeatInventory
+from engine.seat_inventory import PendingWrite, SeatInventory
 from engine.seat_states import TRANSITIONS, IllegalTransition, SeatAction, SeatStatus
 from tests.engine.conftest import NOW, make_layout
 
@@ -15,8 +15,8 @@ TICKET = Ticket(5, 5, 1, SEAT, "user:7", 1250, TicketStatus.CONFIRMED, NOW)
 PENDING = TICKET._replace(status=TicketStatus.PENDING, payment_deadline=NOW + 900)
 
 
-def operation(action: SeatAction) -> Operation:
-    return Operation(9, action, "user:7", (SEAT,), None, "test", Lapsed(0))
+def pending_write(action: SeatAction) -> PendingWrite:
+    return PendingWrite(9, action, "user:7", (SEAT,), None, "test", Lapsed(0))
 
 
 def brought_to(status: SeatStatus) -> SeatInventory:
@@ -28,7 +28,7 @@ def brought_to(status: SeatStatus) -> SeatInventory:
     elif status is SeatStatus.BOOKED:
         seats.restore([TICKET])
     elif status is SeatStatus.COMMITTING:
-        seats.commit(operation(SeatAction.ISSUE), [TICKET])
+        seats.commit(pending_write(SeatAction.ISSUE), [TICKET])
     return seats
 
 
@@ -41,13 +41,13 @@ def perform(seats: SeatInventory, action: SeatAction) -> None:
         case SeatAction.RELEASE | SeatAction.LAPSE if seats.status(SEAT) is not SeatStatus.PENDING:
             seats.release([SEAT], action)
         case SeatAction.ISSUE | SeatAction.CONFIRM:
-            seats.commit(operation(action), [TICKET])
+            seats.commit(pending_write(action), [TICKET])
         case SeatAction.CANCEL | SeatAction.LAPSE:
-            seats.commit(operation(action), [None])
+            seats.commit(pending_write(action), [None])
         case SeatAction.SETTLE:
-            seats.settle(operation(action))
+            seats.settle(pending_write(action))
         case SeatAction.ABORT:
-            seats.abort(operation(action))
+            seats.abort(pending_write(action))
         case _:
             seats.release([SEAT], action)
 
@@ -80,7 +80,7 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
 def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:
     seats = brought_to(before)
     record, claims = seats.record(SEAT), seats.claims.get("user:7", ())
-    seats.commit(operation(action), [after])
-    seats.abort(operation(action))
+    seats.commit(pending_write(action), [after])
+    seats.abort(pending_write(action))
     assert seats.record(SEAT) is record
     assert seats.claims.get("user:7", ()) == claims

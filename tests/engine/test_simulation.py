@@ -30,7 +30,7 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.directory import Screenings
+from engine.directory import ScreeningDirectory
 from engine.errors import BadEntry, EngineError
 from engine.memory import (
     ManualClock,
@@ -87,7 +87,7 @@ class Process:
         self.world = world
         self.journal = MemoryJournal(world.database, limit=40, automatic=False)
         self.publisher = RecordingPublisher()
-        self.screenings = Screenings(
+        self.screenings = ScreeningDirectory(
             MemoryStore(world.database),
             self.journal,
             self.publisher,

@@ -24,7 +24,7 @@ from engine.commands import (
 )
 from engine.errors import EngineError, HoldLimitExceeded
 from engine.policy import Policy
-from engine.screening_state import Outcome
+from engine.screening_state import Decision
 from engine.views import SeatView
 from tests.engine.conftest import NOW, Hall
 
@@ -108,12 +108,12 @@ class CoreAgainstModel(RuleBasedStateMachine):
         policy = Policy(held_seats_limit=LIMIT, hold_extension_limit=2, hold_life_seconds=LIFE)
         self.hall = Hall(SEATS, policy, change_memory=memory)
         self.model = Model()
-        self.in_flight: list[Outcome] = []
+        self.in_flight: list[Decision] = []
         self.tickets: dict[int, int] = {}
         self.picture: dict[int, SeatView] = {}
         self.last_seq = 0
 
-    def attempt(self, command: Command, legal: bool | None) -> Outcome | None:
+    def attempt(self, command: Command, legal: bool | None) -> Decision | None:
         """Do it; compare whether it was allowed (None: the model does not say)."""
         before = self.hall.map()
         try:
@@ -126,7 +126,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.watch(outcome)
         return outcome
 
-    def watch(self, outcome: Outcome) -> None:
+    def watch(self, outcome: Decision) -> None:
         """Build a client's picture from what is published; numbers only grow."""
         for change in outcome.changes:
             assert change.seq > self.last_seq
@@ -143,7 +143,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             elif state[0] == "pending" and state[2] <= self.hall.now:
                 self.model.give_up(seat, self.hall.now)
                 self.model.seats[seat] = ("committing", state, None, "system")
-        if outcome.operation is not None:
+        if outcome.write_id is not None:
             self.in_flight.append(outcome)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 100.0, 299.0, 301.0, 901.0]))
@@ -224,7 +224,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
                 self.model.give_up(seat, self.hall.now)
             self.commit(outcome, [seat], lambda was: None, holder)
 
-    def commit(self, outcome: Outcome, seats: object, becomes: Callable, holder: str) -> None:
+    def commit(self, outcome: Decision, seats: object, becomes: Callable, holder: str) -> None:
         for seat in seats:
             was = self.model.seats.get(seat)
             self.model.seats[seat] = ("committing", was, becomes(was), holder)
@@ -235,7 +235,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         if not self.in_flight:
             return
         outcome = self.in_flight.pop(which % len(self.in_flight))
-        (event,) = (event for event in outcome.events if event.seq == outcome.operation)
+        (event,) = (event for event in outcome.events if event.seq == outcome.write_id)
         self.watch(self.hall.settle(outcome) if agreed else self.hall.abort(outcome))
         for seat in [ticket.seat_id for ticket in event.tickets]:
             _, was, becomes, _ = self.model.seats.pop(seat)
