@@ -15,14 +15,14 @@ _FEW = 4096
 
 
 def allow_descriptors(settings: Settings) -> None:
-    """Raise the soft limit of this process to its hard limit.
+    """Raise the soft limit of this process to its hard limit, and warn if that is too low.
 
-    The defaults allow more connections than many machines allow files, which is no reason to trouble anybody.
-    A warning is logged if the operator has asked for more connections than can be had, or if there are few
-    files.
+    The default settings allow more connections than many machines allow open files, which is harmless. So the
+    warning is only logged if the operator has raised a limit beyond what is possible, or if the hard limit is
+    very low.
 
     Args:
-        settings: say how many connections and WebSockets there may be.
+        settings: limit the connections and WebSockets.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -206,7 +206,7 @@ async def test_frozen_for_a_minute(data_directory: Path, figures: Figures) -> No
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_a_server_without_its_database_says_so(data_directory: Path) -> None:
+async def test_a_server_without_its_database_reports_it(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server, aiohttp.ClientSession(server.url) as session:
         server.database.freeze()
         try:

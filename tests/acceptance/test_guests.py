@@ -54,7 +54,7 @@ async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
 
 
 @pytest.mark.gen_test(timeout=300)
-async def test_guests_buy_every_ticket_once_also_when_the_server_dies(
+async def test_guests_buy_every_ticket_once_even_if_the_server_dies(
     data_directory: Path, figures: Figures
 ) -> None:
     async with ServerProcess(data_directory, **UNCOUNTED) as server, http_session() as session:

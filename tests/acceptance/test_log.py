@@ -47,7 +47,7 @@ def shown(line: Line, *names: str) -> list[Any]:
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_a_life_has_two_lines(data_directory: Path) -> None:
+async def test_starting_and_stopping_are_logged(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         log, pid, url = Log(server), server.pid, server.url
         (started,) = log.lines("the server has started")

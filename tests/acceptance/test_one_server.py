@@ -46,7 +46,7 @@ async def _held_seat(server: ServerProcess, hall: SeededScreening, seat_id: int)
         assert answer.status == 201, answer
 
 
-async def test_a_second_server_refuses_to_start_and_says_who_serves(
+async def test_a_second_server_refuses_to_start_and_names_the_first(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
     async with _pair(data_directory, second_data_directory, database_url) as (server, spare):
@@ -89,7 +89,7 @@ async def test_a_standby_takes_over(
         assert f"process {standby.pid} on " in await server.refusal("serve", "--port", "0")
 
 
-async def test_a_standby_that_is_told_to_stop_stops(
+async def test_a_standby_stops_on_a_signal(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
     async with _pair(data_directory, second_data_directory, database_url) as (_, standby):
@@ -97,7 +97,7 @@ async def test_a_standby_that_is_told_to_stop_stops(
         assert (await standby.terminate()).code == 0
 
 
-async def test_a_standby_that_could_not_listen_later_says_so_now(
+async def test_a_standby_that_could_not_listen_is_refused_immediately(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
     async with ServerProcess(data_directory, database_url=database_url):
@@ -128,7 +128,7 @@ async def test_a_server_that_loses_the_lock_takes_it_again_before_any_standby(
         assert f"process {server.pid} on " in await standby.refusal("serve", "--port", "0")
 
 
-async def test_a_server_whose_lock_another_one_took_stops(
+async def test_a_server_stops_when_another_has_taken_its_lock(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
     async with _pair(data_directory, second_data_directory, database_url) as (server, standby):

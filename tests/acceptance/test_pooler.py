@@ -128,7 +128,7 @@ async def test_a_pooler_is_recognised_however_many_connections_it_has(
 
 
 @pytest.mark.parametrize("pool_size", [1, 4])
-async def test_a_pooler_that_gives_everybody_a_session_is_none(database_url: str, pool_size: int) -> None:
+async def test_a_pooler_that_does_not_share_sessions_is_accepted(database_url: str, pool_size: int) -> None:
     with pgbouncer(database_url, "session", pool_size) as pooled_url:
         connector = Connector(pooled_url)
         try:

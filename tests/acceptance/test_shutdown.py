@@ -58,7 +58,7 @@ class Chooser:
 
 
 @pytest.mark.gen_test(timeout=300)
-async def test_everything_acknowledged_survives_and_everybody_is_told(
+async def test_everything_acknowledged_survives_and_sockets_are_closed(
     data_directory: Path, figures: Figures
 ) -> None:
     log = PurchaseLog("shutdown")
@@ -117,7 +117,7 @@ async def test_everything_acknowledged_survives_and_everybody_is_told(
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_a_new_server_is_told_that_the_directory_is_taken(data_directory: Path) -> None:
+async def test_a_second_server_on_the_directory_is_refused(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         rival = ServerProcess(data_directory)
         with pytest.raises(AssertionError, match=f"in use by another server .process {server.pid}."):

@@ -201,7 +201,7 @@ async def _made_type(admin: Client) -> str:
 
 
 @pytest.mark.gen_test(timeout=510)
-async def test_a_repeat_gets_what_was_still_being_written(data_directory: Path) -> None:
+async def test_a_repeat_gets_the_result_that_was_still_being_written(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server, http_session() as session:
         (hall,) = await server.seed(screenings=1, rows=2, seats_per_row=10)
         buyer = Client(server, session, 1)

@@ -59,7 +59,7 @@ async def test_bad_registrations_are_refused_by_name(house: House, body: dict, f
     assert (refused.status, list(refused.json["errors"])) == (422, [field])
 
 
-async def test_an_address_has_one_account_whatever_its_case(house: House) -> None:
+async def test_e_mail_addresses_are_unique_regardless_of_case(house: House) -> None:
     answers = await asyncio.gather(
         *(Member(house, email).register() for email in ("ada@home.example", "ADA@home.example") * 3)
     )
@@ -172,7 +172,7 @@ async def test_hashes_follow_the_settings(open_house: OpenHouse) -> None:
     assert (await again.log_in()).status == 200
 
 
-async def test_logging_out_ends_this_log_in_alone(house: House) -> None:
+async def test_logging_out_only_ends_this_log_in(house: House) -> None:
     ada = await member(house)
     elsewhere = Member(house, ada.email)
     await elsewhere.log_in()
@@ -221,7 +221,7 @@ async def test_of_many_uses_of_one_refresh_token_one_succeeds(house: House) -> N
     assert (await ada.who_am_i()).status == 401
 
 
-async def test_a_refresh_token_is_its_users_alone(house: House) -> None:
+async def test_a_refresh_token_only_works_for_its_user(house: House) -> None:
     ada, eve = await member(house), await member(house, "eve@home.example")
     assert (await eve.renew(ada.refresh)).status == 401
     assert (await ada.renew()).status == 200
@@ -295,7 +295,7 @@ async def test_log_ins_during_a_change_of_password_do_not_outlive_it(open_house:
     assert (await ada.who_am_i()).status == 200
 
 
-async def test_what_one_server_revokes_the_others_refuse_soon_and_after_a_restart(
+async def test_revocations_reach_other_servers_and_survive_restarts(
     open_house: OpenHouse,
 ) -> None:
     house = await open_house()

@@ -22,7 +22,7 @@ async def names(house: House, path: str) -> list[str]:
     return [member["name"] for member in answer.json]
 
 
-async def test_a_cast_member_from_beginning_to_end(house: House) -> None:
+async def test_the_life_of_a_cast_member(house: House) -> None:
     movie_id = await add_movie(house, "Night Shift")
     cast_id = await cast(house, movie_id, "Ada Example", character_name="The Astronomer", billing_order=1)
     shown = (await house.guest.send("GET", f"{CASTS}/{cast_id}")).json

@@ -21,7 +21,7 @@ async def names(house: House, query: str) -> list[str]:
     return [cinema["name"] for cinema in answer.json]
 
 
-async def test_a_cinema_from_beginning_to_end(house: House) -> None:
+async def test_the_life_of_a_cinema(house: House) -> None:
     details = {"city": "Köln", "amenities": ["Bar"], "latitude": 50.94, "longitude": 6.96}
     cinema_id = await create(house, "Odeon", **details)
     shown = (await house.guest.send("GET", f"{CINEMAS}/{cinema_id}")).json

@@ -310,7 +310,7 @@ async def test_each_is_documented_with_its_access_class(house: House) -> None:
 
 
 @pytest.mark.gen_test
-async def test_each_is_for_whom_the_list_says(world: World) -> None:
+async def test_each_has_the_access_class_of_the_list(world: World) -> None:
     refused = {
         Access.PUBLIC: {},
         Access.USER: {"public": (401, "not_authenticated")},
@@ -343,7 +343,7 @@ def require_shape(endpoint: Endpoint, answer: Response) -> None:
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_each_refuses_what_typically_goes_wrong(world: World) -> None:
+async def test_each_refuses_a_typical_error(world: World) -> None:
     paths = (await world.house.guest.send("GET", "/openapi.json")).json["paths"]
     for listed in LISTED:
         tried = TRIES[listed.name]

@@ -46,7 +46,7 @@ async def bought(house: House, user_id: int = 7) -> tuple[str, str, list[dict[st
     return event, kind, data(await guest.purchase(reservation, ADA, BOB))["tickets"]
 
 
-async def test_they_stand_among_the_tickets_of_their_owner(house: House) -> None:
+async def test_they_are_listed_with_their_owners_tickets(house: House) -> None:
     event, kind, tickets = await bought(house)
     listed = (await house.user(7).my_tickets()).json
     assert [ticket["id"] for ticket in listed] == [int(ticket["id"]) for ticket in tickets[::-1]]
@@ -74,7 +74,7 @@ async def test_they_are_cancelled_like_others(house: House) -> None:
     assert refusal(await house.user(7).send("GET", qr)) == (409, "ticket_not_confirmed")
 
 
-async def test_their_codes_are_read_at_the_door(house: House) -> None:
+async def test_their_codes_can_be_verified(house: House) -> None:
     event, _, tickets = await bought(house)
     key = (await house.guest.send("GET", f"{TICKETS}/qr-key")).json["x"]
     for ticket in tickets:
@@ -104,7 +104,7 @@ async def test_they_are_confirmed_by_mail(house: House, inbox: Inbox) -> None:
         assert f"Standing, ticket {ticket['code']}, 25.50" in text
 
 
-async def test_no_payment_of_a_client_is_taken_for_a_reservation(house: House) -> None:
+async def test_a_clients_payment_id_cannot_name_a_reservation(house: House) -> None:
     screening, seats = await open_cinema(house)
     event, _, tickets = await bought(house)
     forged = f"reservation:{event}-1"
@@ -132,9 +132,7 @@ def everything_stored(database_url: str) -> str:
     return "\n".join(rows)
 
 
-async def test_what_buyers_say_of_themselves_is_nowhere_to_be_read(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_personal_data_is_stored_encrypted(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     kind = await make_type(house, await make_event(house))
     guest = Guest(house, "guest-of-an-event", house.token(7))

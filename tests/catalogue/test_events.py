@@ -57,7 +57,7 @@ async def test_an_event_is_created_changed_and_deleted(house: House) -> None:
         assert refusal(again) == (404, "event_not_found")
 
 
-async def test_what_cannot_be_is_named(house: House) -> None:
+async def test_invalid_fields_are_named(house: House) -> None:
     event = await make_event(house)
     kind = await make_type(house, event, salesEnd=days_ahead(2))
     usual = {"title": "Night", "startDate": days_ahead(3)}
@@ -88,7 +88,7 @@ async def test_what_cannot_be_is_named(house: House) -> None:
     assert refusal(twice) == (409, "ticket_type_exists")
 
 
-async def test_the_list_is_of_what_is_to_come_and_can_be_searched(house: House) -> None:
+async def test_the_list_has_future_events_and_can_be_searched(house: House) -> None:
     for days, title, venue in ((9, "Brass", "Harbour Hall"), (3, "Strings", "Town Hall"), (6, "Reeds", "")):
         await make_event(house, title=title, venue=venue, startDate=days_ahead(days))
     for query, expected in (
@@ -105,7 +105,7 @@ async def test_the_list_is_of_what_is_to_come_and_can_be_searched(house: House) 
         assert refusal(await house.guest.send("GET", f"{PUBLIC}/events{bad}")) == (400, "invalid_input")
 
 
-async def test_an_event_shows_what_is_left_of_its_tickets(house: House) -> None:
+async def test_an_event_shows_its_available_tickets(house: House) -> None:
     event = await make_event(house)
     kinds = [
         await make_type(house, event, capacity=10),
@@ -122,7 +122,7 @@ async def test_an_event_shows_what_is_left_of_its_tickets(house: House) -> None:
     assert refusal(await house.guest.send("GET", f"{PUBLIC}/events/999999")) == (404, "event_not_found")
 
 
-async def test_a_private_event_is_known_to_those_whom_it_is_for(house: House) -> None:
+async def test_a_private_event_is_visible_to_invited_users(house: House) -> None:
     event = await make_event(house, private=True, invitedUserIds=["7"])
     kind = await make_type(house, event)
     invited = Guest(house, "session-of-seven", house.token(7))
@@ -146,7 +146,7 @@ async def test_a_private_event_is_known_to_those_whom_it_is_for(house: House) ->
     assert data(await session.reservation(reservation))["status"] == "ACTIVE"
 
 
-async def test_what_is_closed_is_not_reserved_but_may_still_be_bought(house: House) -> None:
+async def test_closed_types_refuse_reservations_but_not_purchases(house: House) -> None:
     event = await make_event(house)
     kind = await make_type(house, event)
     guest = Guest(house, "guest-of-an-event", house.token(7))
@@ -162,7 +162,7 @@ async def test_what_is_closed_is_not_reserved_but_may_still_be_bought(house: Hou
     assert (await guest.reserve(kind)).status == 201
 
 
-async def test_changes_take_effect_at_once_and_keep_what_is_taken(house: House) -> None:
+async def test_changes_take_effect_immediately_and_keep_reservations(house: House) -> None:
     event = await make_event(house)
     kind = await make_type(house, event, capacity=5)
     guest = Guest(house, "guest-of-an-event", house.token(7))
@@ -185,7 +185,7 @@ async def test_changes_take_effect_at_once_and_keep_what_is_taken(house: House) 
     assert (*refusal(moved), list(moved.json["error"]["errors"])) == (400, "invalid_input", ["eventId"])
 
 
-async def test_a_misspelt_wish_for_privacy_makes_no_public_event(house: House) -> None:
+async def test_a_misspelt_privacy_field_creates_no_public_event(house: House) -> None:
     wanted = {"title": "Tasting", "startDate": "2099-01-01T20:00:00Z", "visibility": "private"}
     made = await house.admin.send("POST", EVENTS, wanted)
     assert (*refusal(made), list(made.json["error"]["errors"])) == (400, "invalid_input", ["visibility"])
@@ -211,7 +211,7 @@ async def test_unknown_fields_of_buyers_and_guests_are_named(house: House) -> No
         assert "Unknown field" in refused.json["message"]
 
 
-async def test_what_is_taken_is_not_deleted(house: House) -> None:
+async def test_reserved_or_sold_types_cannot_be_deleted(house: House) -> None:
     event = await make_event(house)
     kind = await make_type(house, event)
     other = await make_type(house, event, "Other")

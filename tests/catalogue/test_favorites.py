@@ -35,7 +35,7 @@ async def test_favourites_are_added_listed_and_removed(house: House) -> None:
     assert await favourites(house) == ["Odeon"]
 
 
-async def test_twice_is_once(house: House) -> None:
+async def test_adding_twice_is_adding_once(house: House) -> None:
     open_accounts(house, 7)
     cinema_id = await add_cinema(house, "Odeon")
     path = f"{CINEMAS}/{cinema_id}/favorite"

@@ -232,7 +232,7 @@ async def test_every_operation_that_takes_an_id_is_classified(world: World) -> N
     assert set(FOREIGN) == found
 
 
-async def test_nothing_of_somebody_elses_is_shown_or_changed(world: World) -> None:
+async def test_objects_of_others_are_never_shown_or_changed(world: World) -> None:
     before = await belongings(world)
     for operation in await taking_ids(world):
         answer = await call_as_bob(world, operation)
@@ -244,7 +244,7 @@ async def test_nothing_of_somebody_elses_is_shown_or_changed(world: World) -> No
         assert await belongings(world) == before, operation.name
 
 
-async def test_what_is_private_looks_as_if_it_did_not_exist(world: World) -> None:
+async def test_private_objects_look_as_if_they_did_not_exist(world: World) -> None:
     private = [
         operation for operation in await taking_ids(world) if operation.ids & PRIVATE and not operation.admin
     ]

@@ -33,7 +33,7 @@ async def add_films(house: House) -> dict[str, int]:
     }
 
 
-async def test_a_movie_from_beginning_to_end(house: House) -> None:
+async def test_the_life_of_a_movie(house: House) -> None:
     details = {"genre": "Drama", "duration_minutes": 97, "release_date": "2026-08-21", "imdb_rating": 7.5}
     movie_id = await add_movie(house, "La última panadería", **details)
     shown = (await house.guest.send("GET", f"{MOVIES}/{movie_id}")).json
@@ -184,12 +184,12 @@ async def test_of_one_or_two_characters_a_word_is_the_best_match(house: House) -
 
 
 @pytest.mark.parametrize("words", ["%25", "_", "%5C", "'%3B--", "%F0%9F%8E%AC", "a%20b%20c%20(%5B*"])
-async def test_nothing_in_a_search_means_anything(house: House, words: str) -> None:
+async def test_searches_have_no_wildcards(house: House, words: str) -> None:
     await add_films(house)
     assert len(await titles(house, f"/search?q={words}")) < len(FILMS)
 
 
-async def test_search_goes_through_its_index(house: House) -> None:
+async def test_search_uses_its_index(house: House) -> None:
     execute(
         house.database_url,
         "INSERT INTO movies (title, director) "
@@ -233,7 +233,7 @@ class TestWhatPlays:
         gone = await house.guest.send("GET", "/api/v1/cinemas/999/movies")
         assert (gone.status, gone.code) == (404, "cinema_not_found")
 
-    async def test_what_is_over_or_cancelled_does_not_play(self, house: House) -> None:
+    async def test_past_and_cancelled_screenings_are_not_listed(self, house: House) -> None:
         films, hall = await add_films(house), add_hall(house)
         schedule(house, hall, films["Alien Harvest"], in_days=-1)
         cancelled = schedule(house, hall, films["Night Shift"])
@@ -268,7 +268,7 @@ class TestWhatPlays:
 
 
 class TestWhatSells:
-    async def test_trending_is_what_was_bought_this_week(self, house: House) -> None:
+    async def test_trending_lists_this_weeks_sales(self, house: House) -> None:
         films, hall = await add_films(house), add_hall(house)
         for title, seats in (("Night Shift", 1), ("Alien Harvest", 3), ("Brass and Thunder", 2)):
             screening = schedule(house, hall, films[title], in_days=seats)
@@ -283,7 +283,7 @@ class TestWhatSells:
         )
         assert await titles(house, "/trending") == ["Brass and Thunder", "Night Shift"]
 
-    async def test_coming_soon_is_what_will_be_released(self, house: House) -> None:
+    async def test_coming_soon_lists_future_releases(self, house: House) -> None:
         for title, in_days in (("Later", 30), ("Tomorrow", 1), ("Today", 0), ("Long ago", -3000)):
             await add_movie(house, title, release_date=day(in_days))
         await add_movie(house, "Who knows")
@@ -296,16 +296,16 @@ class TestRecommended:
         assert answer.status == 200, answer.body
         return "".join(movie["title"][0] for movie in answer.json)
 
-    async def test_nobody_is_asked_to_log_in(self, house: House) -> None:
+    async def test_guests_are_refused(self, house: House) -> None:
         assert (await house.guest.send("GET", f"{MOVIES}/recommended")).status == 401
 
-    async def test_somebody_new_gets_what_trends_then_what_is_rated_best(self, house: House) -> None:
+    async def test_new_users_get_trending_then_best_rated_movies(self, house: House) -> None:
         films, hall = await add_films(house), add_hall(house)
         screening = schedule(house, hall, films["Brass and Thunder"])
         assert (await house.user(9).book(screening, hall.seat_ids[:1])).status == 201
         assert await self.recommended(house, 7) == "BANC"
 
-    async def test_tickets_reviews_and_favourites_tell_what_somebody_likes(self, house: House) -> None:
+    async def test_recommendations_use_tickets_reviews_and_favourites(self, house: House) -> None:
         open_accounts(house, 7)
         films, hall = await add_films(house), add_hall(house)
         another = await add_movie(house, "Zebra Crossing", director="Ada Marlowe")

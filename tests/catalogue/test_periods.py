@@ -27,7 +27,7 @@ def test_days_begin_at_midnight_of_their_zone() -> None:
     assert first == datetime(2026, 1, 25, 18, 15, tzinfo=UTC)
 
 
-def test_a_midnight_that_the_zone_skips_is_when_the_day_begins_all_the_same() -> None:
+def test_a_day_whose_midnight_is_skipped_starts_at_the_change() -> None:
     assert begin_of(date(2025, 9, 7), ZoneInfo("America/Santiago")) == datetime(2025, 9, 7, 4, tzinfo=UTC)
 
 

@@ -37,7 +37,7 @@ def reviewers(house: House) -> range:
     return user_ids
 
 
-async def test_a_review_from_beginning_to_end(house: House, reviewers: range) -> None:
+async def test_the_life_of_a_review(house: House, reviewers: range) -> None:
     movie_id = await add_movie(house, "Night Shift")
     written = await review(house, movie_id, 7, 4, "Quiet. 🎬")
     assert written.status == 201
@@ -102,7 +102,7 @@ async def test_a_reaction_replaces_another_and_takes_itself_back(house: House, r
         assert (shown["reaction"], shown["likes"], shown["dislikes"]) == (left, likes, dislikes)
 
 
-async def test_reactions_at_the_same_time_are_taken_one_by_one(house: House, reviewers: range) -> None:
+async def test_concurrent_reactions_are_serialised(house: House, reviewers: range) -> None:
     review_id = (await review(house, await add_movie(house, "Night Shift"), 7, 5)).json["id"]
     answers = await asyncio.gather(*(react(house, review_id, 8, "like") for _ in range(10)))
     assert sorted(str(answer.json["reaction"]) for answer in answers) == ["None"] * 5 + ["like"] * 5

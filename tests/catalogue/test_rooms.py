@@ -29,7 +29,7 @@ async def test_names_are_unique_within_a_cinema(house: House) -> None:
     assert (again.status, again.code) == (409, "room_exists")
 
 
-async def test_what_does_not_exist_is_not_found(house: House) -> None:
+async def test_unknown_objects_are_not_found(house: House) -> None:
     for method, path, code in (
         ("GET", "/api/v1/rooms/9", "room_not_found"),
         ("GET", "/api/v1/cinemas/9/rooms/", "cinema_not_found"),

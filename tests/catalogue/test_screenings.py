@@ -42,7 +42,7 @@ async def add_movie(house: House, title: str, minutes: int | None) -> int:
     return execute(house.database_url, statement, title, minutes)[0][0]
 
 
-async def test_a_screening_is_made_read_and_changed(house: House) -> None:
+async def test_a_screening_is_created_read_and_changed(house: House) -> None:
     room_id = await make_room(house)
     made = await schedule(house, room_id, 18, language="en", format="IMAX")
     assert made.status == 201
@@ -181,7 +181,7 @@ async def test_a_change_takes_effect_while_seats_are_being_chosen(house: House) 
     assert (await house.user(9).reserve(screening, seats[:1])).code == "seats_unavailable"
 
 
-async def test_changes_and_bookings_at_once_lose_nothing(house: House) -> None:
+async def test_concurrent_changes_and_bookings_lose_nothing(house: House) -> None:
     screening, seats = await open_house(house)
     booked = [house.user(10 + n).book(screening, [seat]) for n, seat in enumerate(seats)]
     changed = [change(house, screening, price=price) for price in (1, 2, 3)]
@@ -191,7 +191,7 @@ async def test_changes_and_bookings_at_once_lose_nothing(house: House) -> None:
     assert sorted(seat for (seat,) in stored) == sorted(seats)
 
 
-async def test_it_stays_in_the_room_whose_seats_it_has_sold(house: House) -> None:
+async def test_it_stays_in_the_room_whose_seats_are_sold(house: House) -> None:
     screening, seats = await open_house(house)
     other_room = await make_room(house)
     await add_seats(house, other_room)
@@ -207,7 +207,7 @@ async def test_it_stays_in_the_room_whose_seats_it_has_sold(house: House) -> Non
     assert {s["seat"]["room_id"] for s in (await house.guest.availability(screening)).json} == {other_room}
 
 
-async def test_what_sold_nothing_is_gone_when_it_is_deleted(house: House) -> None:
+async def test_screenings_without_sales_are_deleted_completely(house: House) -> None:
     screening, seats = await open_house(house)
     await house.user().reserve(screening, seats[:1])
     assert (await delete(house, screening)).status == 204
@@ -220,7 +220,7 @@ async def test_what_sold_nothing_is_gone_when_it_is_deleted(house: House) -> Non
     assert (await house.user().my_reservations()).json == []
 
 
-async def test_bookings_are_only_cancelled_when_that_is_said(house: House) -> None:
+async def test_bookings_are_only_cancelled_on_explicit_request(house: House) -> None:
     screening, seats = await open_house(house)
     ticket = (await house.user(7).book(screening, seats[:2])).json[0]["id"]
     await house.user(8).reserve(screening, seats[2:3])
@@ -244,7 +244,7 @@ async def test_bookings_are_only_cancelled_when_that_is_said(house: House) -> No
     assert by == [("user:1",)]
 
 
-async def test_everybody_who_watches_is_told_of_the_cancellation(house: House) -> None:
+async def test_all_sockets_receive_the_cancellation(house: House) -> None:
     screening, seats = await open_house(house)
     await house.user(7).book(screening, seats[:2])
     await house.user(8).reserve(screening, seats[2:3])
@@ -305,7 +305,7 @@ async def test_only_administrators_change_the_programme(house: House) -> None:
     assert await ids(house) == [screening]
 
 
-async def test_what_is_shown_or_used_stays(house: House) -> None:
+async def test_objects_in_use_cannot_be_deleted(house: House) -> None:
     screening, _ = await open_house(house)
     cinema_id = (await house.guest.send("GET", f"{SCREENINGS}/{screening}")).json["cinema_id"]
     refused = await house.admin.send("DELETE", f"/api/v1/cinemas/{cinema_id}")

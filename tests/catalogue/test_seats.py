@@ -66,7 +66,7 @@ async def test_the_same_seats_again_change_nothing(house: House) -> None:
 
 
 @gen_test
-async def test_conflicts_are_told_seat_by_seat_and_nothing_is_made(house: House) -> None:
+async def test_conflicts_are_listed_by_seat_and_nothing_is_created(house: House) -> None:
     room_id = await make_room(house)
     first, second, _ = (await create(house, room_id, seat("A", 1), seat("A", 2), seat("A", 3))).json
     refused = await create(
@@ -104,7 +104,7 @@ async def test_bad_plans_are_refused_by_name(house: House, seats: object, field:
 
 
 @gen_test
-async def test_a_call_takes_as_many_seats_as_it_says(house: House) -> None:
+async def test_the_number_of_seats_per_call_is_limited(house: House) -> None:
     room_id = await make_room(house)
     plan = [
         seat("AA", n, seat_type="wheelchair", x=n + 0.123456, y=12.345678)
@@ -125,7 +125,7 @@ async def test_concurrent_calls_make_every_seat_once(house: House) -> None:
 
 
 @gen_test
-async def test_new_seats_are_sold_at_once_and_what_was_held_stays_held(house: House) -> None:
+async def test_new_seats_are_on_sale_immediately_and_holds_are_kept(house: House) -> None:
     room_id = await make_room(house)
     old = await add_seats(house, room_id, rows="A")
     screening = await make_screening(house, room_id)
@@ -157,5 +157,5 @@ async def test_only_administrators_make_seats(house: House) -> None:
 @pytest.mark.parametrize(
     ("label", "position"), [("A", 1), ("z", 26), ("AB", 28), ("7", 7), ("Ä", 0), ("A1", 0), ("²", 0)]
 )
-def test_rows_stand_where_their_labels_say(label: str, position: float) -> None:
+def test_rows_are_positioned_by_their_labels(label: str, position: float) -> None:
     assert row_position(label) == position

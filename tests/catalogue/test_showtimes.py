@@ -50,7 +50,7 @@ async def test_seats_are_those_of_the_availability(house: House) -> None:
     assert known.status == 304
 
 
-async def test_lists_show_what_is_to_come(house: House) -> None:
+async def test_lists_contain_future_showtimes(house: House) -> None:
     room_id = await make_room(house)
     await add_seats(house, room_id)
     over = await make_screening(house, room_id, 10)
@@ -98,7 +98,7 @@ async def test_a_cinema_lists_the_movies_that_it_will_show(house: House) -> None
     assert (await house.admin.send("DELETE", f"/api/v1/movies/{air}")).status == 204
 
 
-async def test_what_does_not_exist_is_not_found(house: House) -> None:
+async def test_unknown_objects_are_not_found(house: House) -> None:
     for path, code in (
         (f"{SHOWTIMES}/9", "showtime_not_found"),
         (f"{SHOWTIMES}/9/seats", "screening_not_found"),

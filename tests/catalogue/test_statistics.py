@@ -43,7 +43,7 @@ def sell(house: House, *sales: tuple[int, str, float]) -> None:
 
 
 @gen_test
-async def test_what_there_is_is_counted(house: House) -> None:
+async def test_objects_are_counted(house: House) -> None:
     await make(house, "/api/v1/cinemas/", {"name": "Lux"})
     for title in ("Low Water", "High Water"):
         await make(house, "/api/v1/movies/", {"title": title})
@@ -96,7 +96,7 @@ async def test_recent_bookings_are_paged_with_the_newest_first(house: House) -> 
 
 
 @gen_test
-async def test_a_period_that_is_named_otherwise_is_not_taken_for_the_usual_one(house: House) -> None:
+async def test_unknown_period_parameters_are_refused(house: House) -> None:
     refused = await house.admin.send("GET", f"{STATS}/revenue/period?start_date=2026-01-01")
     assert (refused.status, list(refused.json["errors"])) == (422, ["start_date"])
     assert "known are: from, to, granularity, timezone" in refused.json["detail"]
@@ -185,7 +185,7 @@ async def test_popular_movies_sell_most(house: House) -> None:
 
 
 @gen_test
-async def test_today_is_told_by_the_time_zone(house: House) -> None:
+async def test_today_depends_on_the_time_zone(house: House) -> None:
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     sell(house, *((1, (midnight + timedelta(hours=hours)).isoformat(), 1) for hours in range(-24, 48)))
     for zone in ("UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"):

@@ -63,7 +63,7 @@ def parts(mail: EmailMessage, media_type: str) -> list[EmailMessage]:
     return [part for part in mail.walk() if part.get_content_type() == media_type]
 
 
-async def test_administrators_see_all_tickets_by_what_they_look_for(house: House) -> None:
+async def test_administrators_can_filter_all_tickets(house: House) -> None:
     screening, seats = await open_house(house)
     second = await make_screening(house, await make_room(house), 10)
     paid = (await house.user(7).book(screening, seats[:2], payment_id="pay-1")).json
@@ -140,9 +140,7 @@ async def test_only_administrators_see_and_change_tickets_of_others(house: House
     assert (stranger.status, stranger.code) == (404, "ticket_not_found")
 
 
-async def test_a_booking_is_confirmed_by_mail_with_codes_that_a_door_can_check(
-    house: House, inbox: Inbox
-) -> None:
+async def test_a_booking_is_confirmed_by_mail_with_verifiable_codes(house: House, inbox: Inbox) -> None:
     screening, seats = await open_house(house)
     user = add_user(house)
     booked = (await house.user(user).book(screening, seats[:2])).json
@@ -166,7 +164,7 @@ async def test_a_booking_is_confirmed_by_mail_with_codes_that_a_door_can_check(
     assert f"DTSTART:{begin}" in entry.get_content()
 
 
-async def test_it_is_sent_once_and_again_when_asked_for(house: House, inbox: Inbox) -> None:
+async def test_it_is_sent_once_and_again_on_request(house: House, inbox: Inbox) -> None:
     screening, seats = await open_house(house)
     user = add_user(house)
     ticket = (await house.user(user).book(screening, seats[:1], payment_id="pay-1")).json[0]["id"]
@@ -184,7 +182,7 @@ async def test_it_is_sent_once_and_again_when_asked_for(house: House, inbox: Inb
     assert answers == [202] * 4 + [429]
 
 
-async def test_seats_whose_names_run_together_are_told_apart(house: House, inbox: Inbox) -> None:
+async def test_similar_seat_names_are_distinguishable(house: House, inbox: Inbox) -> None:
     room_id = await make_room(house)
     seats = [{"row_label": "A", "seat_number": 11}, {"row_label": "A1", "seat_number": 1}]
     made = await make(house, f"/api/v1/rooms/{room_id}/seats/bulk", {"seats": seats})
@@ -207,7 +205,7 @@ async def test_pending_tickets_are_confirmed_by_mail_when_they_are_paid(house: H
     assert f"ticket {ticket}" in mail.get_body(("plain",)).get_content()
 
 
-async def test_who_has_no_address_gets_no_mail(house: House, inbox: Inbox) -> None:
+async def test_users_without_an_address_get_no_mail(house: House, inbox: Inbox) -> None:
     screening, seats = await open_house(house)
     ticket = (await house.user(777).book(screening, seats[:1])).json[0]["id"]
     refused = await resend(house, 777, ticket)

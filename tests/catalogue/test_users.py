@@ -64,7 +64,7 @@ async def test_a_profile_is_read_and_changed(house: House) -> None:
     assert (await ada.send("PUT", ME, {"full_name": "x" * 201})).status == 422
 
 
-async def test_others_see_only_what_is_public(house: House) -> None:
+async def test_others_only_see_public_fields(house: House) -> None:
     ada = await member(house, full_name="Ada Byron")
     shown = (await house.guest.send("GET", f"{USERS}/{ada.user_id}")).json
     assert set(shown) == {"id", "full_name", "picture_url", "created_at"}
@@ -102,7 +102,7 @@ async def test_preferences_are_replaced(house: House) -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF"])
-async def test_a_picture_is_made_anew_and_served_safely(house: House, form: str) -> None:
+async def test_a_picture_is_reencoded_and_served_safely(house: House, form: str) -> None:
     ada = await member(house)
     uploaded = await upload(ada, picture(form), f"image/{form.lower()}")
     assert uploaded.status == 200, uploaded.body
@@ -118,7 +118,7 @@ async def test_a_picture_is_made_anew_and_served_safely(house: House, form: str)
     assert known.status == 304
 
 
-async def test_a_picture_comes_in_a_form_too_and_loses_what_it_carries(house: House) -> None:
+async def test_a_picture_can_be_sent_as_a_form_and_loses_its_metadata(house: House) -> None:
     ada = await member(house)
     exif = Image.Exif()
     exif[0x010E] = "taken at home"
@@ -132,7 +132,7 @@ async def test_a_picture_comes_in_a_form_too_and_loses_what_it_carries(house: Ho
         assert image.size == (512, 512)
 
 
-async def test_a_picture_elsewhere_takes_the_place_of_an_uploaded_one(house: House) -> None:
+async def test_a_picture_url_replaces_an_uploaded_picture(house: House) -> None:
     ada = await member(house)
     await upload(ada, picture(), "image/png")
     elsewhere = "https://pictures.example/ada.png"
@@ -148,7 +148,7 @@ async def test_a_picture_elsewhere_takes_the_place_of_an_uploaded_one(house: Hou
         assert (await ada.send("PUT", f"{PICTURE}-url", {"url": bad})).status == 422
 
 
-async def test_what_is_no_picture_is_refused(house: House) -> None:
+async def test_invalid_pictures_are_refused(house: House) -> None:
     ada = await member(house)
     empty_form = b"--edge--\r\n", "multipart/form-data; boundary=edge"
     for content, media_type, status in (
@@ -205,7 +205,7 @@ async def test_searches_are_kept_once_newest_first_and_bounded(house: House) -> 
     assert (await ada.send("GET", HISTORY)).json == []
 
 
-async def test_searches_are_their_users_alone(house: House) -> None:
+async def test_searches_are_private(house: House) -> None:
     ada, eve = await member(house), await member(house, "eve@home.example")
     entry = (await ada.send("POST", HISTORY, {"query": "tide"})).json
     refused = await eve.send("DELETE", f"{HISTORY}/{entry['id']}")
@@ -217,7 +217,7 @@ async def test_searches_are_their_users_alone(house: House) -> None:
         assert (await ada.send("POST", HISTORY, bad)).status == 422
 
 
-async def test_a_deleted_account_leaves_its_tickets_and_nothing_else(house: House) -> None:
+async def test_a_deleted_account_leaves_only_its_tickets(house: House) -> None:
     ada = await member(house, full_name="Ada Byron", email="ada@home.example")
     room = await make_room(house)
     seats = await add_seats(house, room)
@@ -241,7 +241,7 @@ async def test_a_deleted_account_leaves_its_tickets_and_nothing_else(house: Hous
     assert (await Member(house, "ada@home.example").register()).status == 201
 
 
-async def test_users_without_an_account_are_told_so(house: House) -> None:
+async def test_users_without_an_account_get_an_error(house: House) -> None:
     stranger = house.user(4711)
     for method, path, body in (
         ("GET", ME, None),
@@ -258,7 +258,7 @@ async def test_users_without_an_account_are_told_so(house: House) -> None:
     assert (await stranger.send("GET", HISTORY)).json == []
 
 
-async def test_nobody_has_none_of_it(house: House) -> None:
+async def test_callers_without_a_token_are_refused(house: House) -> None:
     paths = (("GET", ME), ("PUT", ME), ("DELETE", ME), ("PUT", f"{ME}/preferences"), ("PUT", PICTURE))
     others = (("PUT", f"{PICTURE}-url"), ("GET", HISTORY), ("POST", HISTORY), ("DELETE", HISTORY))
     answers = await asyncio.gather(

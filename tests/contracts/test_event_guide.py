@@ -139,7 +139,7 @@ async def test_bookings_and_cancellations(hall: EventHall) -> None:
         assert_as_shown(counts, type="seat_update")
 
 
-async def test_one_booking_of_several_tickets_is_told_once(hall: EventHall) -> None:
+async def test_one_booking_of_several_tickets_is_sent_once(hall: EventHall) -> None:
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
         await hall.buy(await hall.buyer.reserved(BALCONY, 4), 4)
@@ -149,7 +149,7 @@ async def test_one_booking_of_several_tickets_is_told_once(hall: EventHall) -> N
         assert_as_shown(counts, type="seat_update", availableSeats=96)
 
 
-async def test_seats_of_a_cinema_are_told_like_places_of_an_event(hall: EventHall) -> None:
+async def test_seats_of_a_cinema_are_reported_like_places_of_an_event(hall: EventHall) -> None:
     async with hall.socket(SCREENING) as socket:
         await socket.next_of(2)
         user = hall.user()
@@ -210,7 +210,7 @@ async def test_a_pending_ticket_that_lapses_is_a_cancelled_booking(open_hall: Op
         )
 
 
-async def test_statistics_count_this_door(hall: EventHall) -> None:
+async def test_statistics_count_this_endpoint(hall: EventHall) -> None:
     async with hall.socket(EVENT) as one, hall.socket() as other:
         await one.next_of(2)
         await other.next()
@@ -223,7 +223,7 @@ async def test_statistics_count_this_door(hall: EventHall) -> None:
     assert public == {"total_connections": 0, "active_screenings": [], "screening_details": {}}
 
 
-async def test_nobody_learns_who_buys(hall: EventHall) -> None:
+async def test_buyers_stay_anonymous(hall: EventHall) -> None:
     """The privacy section: exactly the fields of the examples, so no ids of buyers or bookings."""
     async with hall.socket(SCREENING, user=INVITED) as socket:
         await socket.next_of(2)

@@ -35,7 +35,7 @@ async def test_http_endpoints(cinema: GuideCinema) -> None:
         assert_shows(listed["selections"][0], {**shown, "timestamp": iso_utc, "expires_at": iso_utc})
 
 
-async def test_reading_a_room_that_does_not_exist_makes_none(cinema: GuideCinema) -> None:
+async def test_reading_an_unknown_room_does_not_create_it(cinema: GuideCinema) -> None:
     for room in ("nobody_made_it", "funcion_999"):
         answer = await cinema.guest.send("GET", f"/room/{room}/selections")
         assert (answer.status, answer.json) == (200, {"room_id": room, "selections": []})
@@ -64,7 +64,7 @@ async def test_a_client_may_be_called_like_a_part_of_another_path(cinema: GuideC
         assert (await cinema.guest.send("GET", "/ws/stats")).json["total_connections"] == 0
 
 
-async def test_what_is_told_of_a_user_is_safe_in_a_page(cinema: GuideCinema) -> None:
+async def test_user_info_is_safe_in_a_page(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         await ana.join()
         await juan.select("A1", name="Miles O'Brien", note='"><img src=x onerror=alert(1)>', sign="`a`")
@@ -105,7 +105,7 @@ async def test_current_selections(cinema: GuideCinema) -> None:
         assert [entry["seat_id"] for entry in await ana.join()] == ["A3", "A4"]
 
 
-async def test_a_taken_seat_is_refused_to_whoever_asks_and_nobody_else_hears_of_it(
+async def test_a_refused_selection_is_only_sent_to_its_client(
     cinema: GuideCinema,
 ) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
@@ -168,7 +168,7 @@ async def test_with_a_token_the_seats_are_the_users(cinema: GuideCinema) -> None
         assert (await cinema.user().my_reservations()).json == []
 
 
-async def test_a_user_who_releases_elsewhere_is_told_in_the_room(cinema: GuideCinema) -> None:
+async def test_a_release_over_rest_is_sent_to_the_users_room_client(cinema: GuideCinema) -> None:
     async with cinema.room_client("phone", USER) as phone:
         await phone.join()
         await phone.select("A5")
@@ -185,7 +185,7 @@ async def test_a_bad_token_or_a_bad_client_id_is_refused(cinema: GuideCinema) ->
             assert await client.closed() == (1008, "Invalid client id")
 
 
-async def test_what_happens_through_other_doors_is_told_without_names(cinema: GuideCinema) -> None:
+async def test_changes_through_other_apis_are_anonymous(cinema: GuideCinema) -> None:
     user = cinema.user()
     async with cinema.room_client("ana") as ana:
         await ana.join()
@@ -235,7 +235,7 @@ async def test_a_seat_selected_in_a_room_is_reserved_for_everybody(cinema: Guide
         await watching.until(seat_42="available")
 
 
-async def test_what_cannot_be_selected_is_refused_with_a_code(cinema: GuideCinema) -> None:
+async def test_refused_selections_have_codes(cinema: GuideCinema) -> None:
     async with cinema.room_client("ana") as ana:
         for room, seat, code in (
             (ROOM, "Z99", "seat_not_found"),
@@ -257,7 +257,7 @@ async def test_what_cannot_be_selected_is_refused_with_a_code(cinema: GuideCinem
         assert await ana.told_nothing()
 
 
-async def test_user_info_is_made_plain(cinema: GuideCinema) -> None:
+async def test_user_info_is_sanitised(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         await ana.join()
         hostile = {
@@ -291,7 +291,7 @@ async def test_user_info_is_bounded(cinema: GuideCinema) -> None:
         assert await juan.join() == []
 
 
-async def test_free_rooms_are_made_by_being_named_and_bounded(open_cinema: OpenCinema) -> None:
+async def test_free_rooms_are_created_when_first_named_and_bounded(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(free_rooms_limit=2, free_room_seats_limit=2, rooms_per_socket_limit=2)
     async with cinema.room_client("juan") as juan:
         for name in ("test_room", "other-room:1"):
@@ -305,7 +305,7 @@ async def test_free_rooms_are_made_by_being_named_and_bounded(open_cinema: OpenC
         assert (await juan.select("A3", "other-room:1"))["type"] == "seat_selected"
 
 
-async def test_free_rooms_that_one_address_makes_are_bounded(open_cinema: OpenCinema) -> None:
+async def test_free_rooms_created_by_one_address_are_bounded(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(free_rooms_per_address=1)
     async with cinema.room_client("juan") as juan:
         await juan.join("test_room")
@@ -342,7 +342,7 @@ async def test_guests_of_one_address_hold_no_more_than_their_share(open_cinema: 
         assert (await ana.select("A4"))["type"] == "seat_selected"
 
 
-async def test_a_seat_cannot_be_kept_by_releasing_it_again_and_again(open_cinema: OpenCinema) -> None:
+async def test_a_seat_cannot_be_kept_by_repeatedly_releasing_it(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(hold_seconds=1, hold_life_seconds=1, socket_frames_at_once=1_000_000)
     async with cinema.room_client("juan") as juan:
         answers = [await juan.select("A1")]
@@ -450,7 +450,7 @@ async def test_the_guides_client_works_as_written(cinema: GuideCinema) -> None:
     assert report["closed"] == ["first", "second"]
 
 
-async def test_the_guides_react_component_paints_what_is_told(cinema: GuideCinema) -> None:
+async def test_the_guides_react_component_shows_received_messages(cinema: GuideCinema) -> None:
     url = cinema.base_url.replace("http", "ws")
     async with cinema.room_client("juan") as juan:
         await juan.select("A2", **JUAN)

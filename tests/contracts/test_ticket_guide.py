@@ -86,7 +86,7 @@ class TestCreatingAReservation:
         assert read["metadata"] == {"campaign": "spring", "n": [1]}
         assert data(await fair.guest.reserve(fair.standing))["reservation"]["metadata"] is None
 
-    async def test_what_is_wrong_is_named(self, fair: Fair) -> None:
+    async def test_invalid_fields_are_named(self, fair: Fair) -> None:
         for body, fields in WRONG_ORDERS:
             answer = await fair.house.guest.send("POST", RESERVATIONS, {"sessionId": SESSION, **body})
             assert refusal(answer) == (400, "invalid_input"), body
@@ -152,7 +152,7 @@ class TestCreatingAReservation:
         assert_shows(refused.json["error"], {"limit": limit, "held": len(made) * 8, "requested": 8})
         await fair.user.reserved(kind, 8)
 
-    async def test_a_key_makes_it_once(self, fair: Fair) -> None:
+    async def test_a_repeated_key_creates_one_reservation(self, fair: Fair) -> None:
         first = await fair.guest.reserve(fair.standing, key="one")
         again = await fair.guest.reserve(fair.standing, key="one")
         assert again.body == first.body
@@ -200,7 +200,7 @@ class TestBulkCreation:
             "Night of the Brass Bands",
         ]
 
-    async def test_how_many_at_once_is_bounded(self, open_fair: OpenFair) -> None:
+    async def test_the_number_of_orders_is_bounded(self, open_fair: OpenFair) -> None:
         fair = await open_fair(guest_reservations_per_request_limit=2)
         refused = await fair.guest.reserve_all(*[(fair.standing, 1)] * 3)
         assert refusal(refused) == (400, "invalid_input")
@@ -240,7 +240,7 @@ class TestTheList:
             assert refusal(await fair.guest.reservations(query)) == (400, "invalid_input")
         assert refusal(await Guest(fair.house, None).reservations()) == (400, "invalid_input")
 
-    async def test_only_what_is_active(self, fair: Fair) -> None:
+    async def test_only_active_ones(self, fair: Fair) -> None:
         for reservation in [await fair.guest.reserved(fair.standing) for _ in range(2)][:1]:
             await fair.guest.cancel(reservation)
         assert (await fair.guest.reservations()).json["meta"]["total"] == 1
@@ -268,7 +268,7 @@ class TestOneReservation:
         )
         assert 590 < shown["remainingSeconds"] <= 600
 
-    async def test_another_session_is_told_nothing(self, fair: Fair) -> None:
+    async def test_another_session_sees_nothing(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing)
         assert refusal(await fair.other.reservation(reservation)) == (403, "not_your_reservation")
         assert refusal(await Guest(fair.house, None).reservation(reservation)) == (400, "invalid_input")
@@ -280,7 +280,7 @@ class TestOneReservation:
             answer = await fair.guest.reservation(unknown)
             assert (answer.status, answer.json["success"]) == (404, False)
 
-    async def test_seats_of_cinemas_are_none_of_this_door(self, fair: Fair) -> None:
+    async def test_cinema_seats_are_not_part_of_this_api(self, fair: Fair) -> None:
         """A hold of the seat guides has an id of the same kind, but no ticket type."""
         cinema = data_of(await fair.house.admin.send("POST", "/api/v1/cinemas/", {"name": "Odeon"}))
         room = data_of(
@@ -369,7 +369,7 @@ class TestExtending:
             data(await fair.guest.reservation(reservation))["expiresAt"] == answer.json["data"]["expiresAt"]
         )
 
-    async def test_how_far_and_how_often_is_bounded(self, fair: Fair) -> None:
+    async def test_extensions_are_bounded_in_length_and_number(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing)
         for minutes in (0, -1, 31, "5", 1.5, None):
             answer = await fair.guest.more_time(reservation, minutes)

@@ -121,7 +121,7 @@ class TestPurchasing:
         assert len({answer.body for answer in answers}) == 1
         assert (await fair.guest.left(fair.standing))["sold"] == 2
 
-    async def test_a_key_replays_what_was_answered(self, fair: Fair) -> None:
+    async def test_a_repeated_key_returns_the_first_response(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing)
         first = await fair.buyer.purchase(reservation, ADA, key="k")
         again = await fair.buyer.purchase(reservation, ADA, key="k")
@@ -132,7 +132,7 @@ class TestPurchasing:
             "idempotency_key_reused",
         )
 
-    async def test_only_by_whom_it_belongs_to(self, fair: Fair) -> None:
+    async def test_only_by_its_owner(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing)
         thief = Guest(fair.house, OTHER_SESSION, fair.house.token(8))
         assert refusal(await thief.purchase(reservation, ADA)) == (403, "not_your_reservation")
@@ -188,7 +188,7 @@ class TestCleanup:
             assert refusal(await fair.house.guest.send(method, path)) == (401, "not_authenticated")
             assert refusal(await fair.house.user(7).send(method, path)) == (403, "admin_required")
 
-    async def test_cron_has_a_secret_of_its_own(self, open_fair: OpenFair) -> None:
+    async def test_cron_has_its_own_secret(self, open_fair: OpenFair) -> None:
         fair = await open_fair(cron_secret=STRONG_SECRET[::-1])
         path = "/api/cron/cleanup-reservations"
 
@@ -205,7 +205,7 @@ class TestCleanup:
 class TestExpiry:
     """The fourth step of the flow, with a short hold so that the test does not wait for minutes."""
 
-    async def test_what_has_expired_is_released_and_says_so(self, open_fair: OpenFair) -> None:
+    async def test_expired_reservations_are_released_and_marked(self, open_fair: OpenFair) -> None:
         # Raised limits, so that the guest can poll.
         fair = await open_fair(
             hold_seconds=1,

@@ -34,7 +34,7 @@ async def exit_status(port: int) -> int:
     return await process.wait()
 
 
-async def test_a_server_is_well_until_it_has_gone(database_url: str, tmp_path: Path) -> None:
+async def test_the_health_check_passes_until_the_server_stops(database_url: str, tmp_path: Path) -> None:
     house = House(
         database_url,
         tmp_path,

@@ -1,4 +1,4 @@
-"""Recurring work, and the steps of stopping: whatever one raises, the rest is done."""
+"""Recurring tasks and shutdown steps: an exception in one does not stop the others."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.mark.parametrize("failure", [ZeroDivisionError(), asyncio.CancelledError("from within")])
-async def test_work_that_fails_is_done_again_and_the_other_work_goes_on(failure: BaseException) -> None:
+async def test_failed_work_is_retried_and_other_work_continues(failure: BaseException) -> None:
     done = {"broken": 0, "sound": 0}
 
     async def broken() -> None:
@@ -29,7 +29,7 @@ async def test_work_that_fails_is_done_again_and_the_other_work_goes_on(failure:
     assert min(done.values()) >= 2
 
 
-async def test_a_step_that_fails_keeps_no_other_from_being_taken(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
     taken = []
 
     def first() -> None:

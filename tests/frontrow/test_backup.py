@@ -54,7 +54,7 @@ def rewrite(file: Path, change: Callable[[Members], Any]) -> None:
             archive.addfile(member, io.BytesIO(content))
 
 
-def test_what_is_in_it_can_be_looked_at(file: Path) -> None:
+def test_a_backup_can_be_inspected(file: Path) -> None:
     with tarfile.open(file) as archive:
         assert archive.getnames() == [MANIFEST, SECRETS, DATABASE]
         manifest = json.loads(archive.extractfile(MANIFEST).read())
@@ -74,7 +74,7 @@ def test_it_is_restored_into_an_operators_database(
     assert "The database is not empty" in again.output
 
 
-def test_what_a_database_lacks_is_told_before_it_is_filled(
+def test_missing_rights_are_reported_before_the_database_is_filled(
     file: Path, empty_database_url: str, tmp_path: Path
 ) -> None:
     execute(empty_database_url, "CREATE ROLE restorer LOGIN")
@@ -86,7 +86,7 @@ def test_what_a_database_lacks_is_told_before_it_is_filled(
     execute(empty_database_url, "DROP ROLE restorer")
 
 
-def test_secrets_of_settings_are_left_alone_and_what_they_lack_is_told(
+def test_settings_are_kept_and_missing_secrets_are_reported(
     file: Path, empty_database_url: str, tmp_path: Path
 ) -> None:
     done = restored(file, empty_database_url, tmp_path / "new", FRONTROW_JWT_SECRET=STRONG_SECRET)
@@ -140,7 +140,7 @@ def set_secrets(**changes: object) -> Callable[[Members], Any]:
         (set_manifest(format=2, frontrow="99.0"), "restore it with that version or a later one"),
     ],
 )
-def test_what_is_no_whole_backup_is_refused(
+def test_incomplete_backups_are_refused(
     file: Path, empty_database_url: str, tmp_path: Path, change: Callable[[Members], Any], reason: str
 ) -> None:
     rewrite(file, change)
@@ -151,7 +151,7 @@ def test_what_is_no_whole_backup_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_file_that_is_none_of_ours_is_refused(empty_database_url: str, tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "b").write_bytes(b"nonsense")
     refused = restored(tmp_path / "b", empty_database_url, tmp_path / "new")
     assert refused.exit_code == 1 and "is not a complete Frontrow backup" in refused.output

@@ -16,13 +16,13 @@ IN_PRODUCTION = {"env": "production", "personal_data_key": STRONG_SECRET[::-1]}
 
 
 async def answers(house: House, host: str | None = None, origin: str | None = None) -> tuple[int, int]:
-    """How a request and a handshake are answered that name this host and this origin."""
+    """Return the statuses of a request and a handshake with this host and this origin."""
     headers = {name: value for name, value in (("Host", host), ("Origin", origin)) if value is not None}
     plain = (await house.guest.send("GET", "/health", headers=headers)).status
     url = house.base_url.replace("http", "ws") + "/ws/ana"
     server = f"127.0.0.1:{house.server.port}"
     if host is not None:
-        # The client writes the host of its URL into the handshake, wherever it connects to.
+        # The client takes the Host of the handshake from its URL, wherever it connects to.
         url = url.replace(server, f"{host}:{house.server.port}")
     try:
         async with connect(url, host="127.0.0.1", port=house.server.port, origin=origin, proxy=None):

@@ -1,4 +1,4 @@
-"""Secrets are changed while tickets, tokens and kept answers of before are about."""
+"""Secrets are changed while tickets, tokens and stored responses from before exist."""
 
 from base64 import urlsafe_b64decode
 from pathlib import Path
@@ -20,7 +20,7 @@ def scanned(x: str) -> bytes:
 
 
 @pytest.mark.gen_test
-async def test_what_was_signed_and_encrypted_before_stays_good(database_url: str, tmp_path: Path) -> None:
+async def test_old_signatures_and_data_stay_valid(database_url: str, tmp_path: Path) -> None:
     before = House(database_url, tmp_path, jwt_secret=OLD_SECRET, personal_data_key=OLD_KEY)
     await before.open()
     token = before.token(7)
@@ -42,12 +42,12 @@ async def test_what_was_signed_and_encrypted_before_stays_good(database_url: str
     guest = Guest(after, SESSION, token)
     keys = (await after.guest.send("GET", f"{TICKETS}/qr-key")).json
     assert [old["x"] for old in keys["old_keys"]] == [key["x"]] and keys["x"] != key["x"]
-    # The answer that was kept for the key was encrypted, and so are the names of the holders.
+    # The response stored for the key was encrypted, and so are the names of the holders.
     kept = await guest.purchase(reservation, ADA, BOB, key="bought")
     assert kept.headers["Idempotency-Replayed"] == "true" and data(kept)["tickets"] == tickets
     again = data(await guest.purchase(reservation, ADA, BOB))["tickets"]
     assert [ticket["holder"]["fullName"] for ticket in again] == [ADA["fullName"], BOB["fullName"]]
-    # Codes that are made now are signed with the new key.
+    # New codes are signed with the new key.
     assert read_code(again[0]["qrCode"], scanned(keys["x"])) == read_code(
         tickets[0]["qrCode"], scanned(key["x"])
     )

@@ -1,4 +1,4 @@
-"""The command line, on an embedded database of its own."""
+"""The command line, with its own embedded database."""
 
 import getpass
 import json
@@ -53,12 +53,12 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert "is not running and was not checked" in frontrow("check", *there).output
 
 
-def test_a_database_without_a_schema_is_no_fault(empty_database_url: str, tmp_path: Path) -> None:
+def test_a_database_without_a_schema_is_not_an_error(empty_database_url: str, tmp_path: Path) -> None:
     checked = frontrow("check", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
     assert "note  the schema is missing" in checked.output
 
 
-def test_check_and_migrate_say_what_a_role_may_not_do(empty_database_url: str, tmp_path: Path) -> None:
+def test_check_and_migrate_report_missing_rights(empty_database_url: str, tmp_path: Path) -> None:
     execute(empty_database_url, "CREATE ROLE helpless LOGIN")
     url = empty_database_url.replace("//postgres@", "//helpless@")
     for command in ("check", "migrate", "serve"):
@@ -70,8 +70,8 @@ def test_check_and_migrate_say_what_a_role_may_not_do(empty_database_url: str, t
     execute(empty_database_url, "DROP ROLE helpless")
 
 
-def test_the_check_makes_nothing(tmp_path: Path) -> None:
-    """Neither the directory, nor a PostgreSQL in one that is there, nor the account that it would run as."""
+def test_the_check_creates_nothing(tmp_path: Path) -> None:
+    """Neither the directory, nor a PostgreSQL in an existing one, nor the account to run it as."""
     accounts = Path("/etc/passwd").read_bytes()
     absent = frontrow("check", "--data-dir", tmp_path / "not" / "there")
     assert absent.exit_code == 0
@@ -99,7 +99,7 @@ def test_the_check_finds_data_of_another_major_version(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
-def test_a_variable_that_is_no_setting_stops_every_command(tmp_path: Path, command: str) -> None:
+def test_an_unknown_variable_stops_every_command(tmp_path: Path, command: str) -> None:
     refused = frontrow(*command.split(), "--data-dir", tmp_path / "data", FRONTROW_HOLD_SECOND="9")
     assert refused.exit_code == 1
     assert "FRONTROW_HOLD_SECOND is not a setting; FRONTROW_HOLD_SECONDS may be meant" in refused.output
@@ -151,7 +151,7 @@ SECRETS = {"FRONTROW_JWT_SECRET": STRONG_SECRET, "FRONTROW_PERSONAL_DATA_KEY": S
 IN_PRODUCTION = {"FRONTROW_ENV": "production", **SECRETS}
 
 
-def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -> None:
+def test_the_check_mentions_local_urls_in_production(tmp_path: Path) -> None:
     public = {"FRONTROW_PUBLIC_URL": "https://tickets.example"}
     for settings, remarked in (
         (IN_PRODUCTION, True),
@@ -172,7 +172,7 @@ def test_the_check_remarks_on_addresses_that_fit_no_production(tmp_path: Path) -
         assert ("only pages on localhost may call the API" in output) is remarked
 
 
-def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None:
+def test_the_check_mentions_an_untrusted_proxy(tmp_path: Path) -> None:
     by_tls = {**IN_PRODUCTION, "FRONTROW_PUBLIC_URL": "https://tickets.example"}
     for settings, remarked in (
         (by_tls, True),
@@ -183,7 +183,7 @@ def test_the_check_remarks_on_a_proxy_that_nobody_trusts(tmp_path: Path) -> None
         assert ("seem to come through a proxy" in output) is remarked
 
 
-def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> None:
+def test_the_check_mentions_the_default_sender(tmp_path: Path) -> None:
     by_smtp = {**IN_PRODUCTION, "FRONTROW_SMTP_URL": "smtp://mail.example"}
     for settings, remarked in (
         (by_smtp, True),
@@ -196,7 +196,7 @@ def test_the_check_remarks_on_mails_that_come_from_nowhere(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
 @pytest.mark.parametrize("below", ["", "/deeper"])
-def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path, command: str, below: str) -> None:
+def test_a_file_instead_of_the_data_directory_is_named(tmp_path: Path, command: str, below: str) -> None:
     file = tmp_path / "file"
     file.touch()
     refused = frontrow(*command.split(), FRONTROW_DATA_DIR=f"{file}{below}")
@@ -205,7 +205,7 @@ def test_a_file_in_place_of_the_data_directory_is_named(tmp_path: Path, command:
     assert "Errno" not in refused.output
 
 
-def test_a_backup_needs_a_folder_that_is_there(database_url: str, tmp_path: Path) -> None:
+def test_a_backup_needs_an_existing_directory(database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "nowhere" / "today.frontrow"
     refused = frontrow("backup", file, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=database_url)
     assert refused.exit_code == 1
@@ -219,7 +219,7 @@ def test_the_check_names_the_database_without_its_password(tmp_path: Path) -> No
     assert "hidden-word" not in checked.output
 
 
-def test_a_token_is_what_the_server_believes(tmp_path: Path) -> None:
+def test_a_printed_token_is_valid(tmp_path: Path) -> None:
     printed = frontrow("token", "--user-id", 7, "--admin", "--ttl", 60, "--data-dir", tmp_path)
     assert printed.exit_code == 0
     identity = tokens_of(load_settings(data_dir=tmp_path)).verify(printed.output.strip())
@@ -247,7 +247,7 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
         (("serve", "--port", 70_000), {}, "70000 is not in the range"),
     ],
 )
-def test_what_is_wrong_is_said_in_words(
+def test_errors_are_one_sentence_without_a_traceback(
     tmp_path: Path, arguments: tuple, environment: dict[str, str], said: str
 ) -> None:
     failed = frontrow(*arguments, "--data-dir", tmp_path, **environment)

@@ -1,4 +1,4 @@
-"""The garbage collector's policy: what is looked at when, and that nothing is lost for good."""
+"""The schedule of the garbage collector: when it runs, and that all garbage is collected in the end."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ from frontrow.collector import is_due, keep_tidy, spare_the_collector
         (0, 601.0, False, True),  # nothing outlives this, busy or not
     ],
 )
-def test_all_objects_are_looked_at_when_idle_or_at_last(
+def test_full_collections_run_when_idle_or_overdue(
     rounds: int, past_seconds: float, idle: bool, due: bool
 ) -> None:
     assert is_due(rounds, past_seconds, idle=idle) is due
@@ -32,7 +32,7 @@ def test_all_objects_are_looked_at_when_idle_or_at_last(
 
 @pytest.fixture
 def spared() -> Iterator[None]:
-    """The collector as a server has it."""
+    """The collector configured as in a server."""
     thresholds = gc.get_threshold()
     spare_the_collector()
     yield
@@ -48,7 +48,7 @@ class Ring:
 
 
 @pytest.mark.usefixtures("spared")
-def test_the_garbage_of_a_busy_time_goes_by_itself() -> None:
+def test_garbage_of_a_busy_time_is_collected_automatically() -> None:
     gone = weakref.ref(Ring())
     kept: list[list[int]] = []
     for _ in range(50_000):
@@ -58,7 +58,7 @@ def test_the_garbage_of_a_busy_time_goes_by_itself() -> None:
 
 @pytest.mark.gen_test
 @pytest.mark.usefixtures("spared")
-async def test_what_becomes_garbage_when_it_is_old_goes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_garbage_is_collected_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("frontrow.collector._LIMIT_SECONDS", 0.0)
     ring = Ring()
     gone = weakref.ref(ring)

@@ -1,4 +1,4 @@
-"""The limit on open files is raised, and warned about only where an operator would want to know."""
+"""The limit on open files is raised, with a warning only if an operator should know."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ print(resource.getrlimit(resource.RLIMIT_NOFILE))
         (1024, "connections_limit=300, sockets_limit=300", False),
     ],
 )
-def test_a_warning_comes_where_it_helps(hard: int, settings: str, warned: bool) -> None:
+def test_a_warning_is_only_logged_where_it_helps(hard: int, settings: str, warned: bool) -> None:
     script = SCRIPT.format(hard=hard, settings=settings)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == f"({hard}, {hard})"

@@ -1,4 +1,4 @@
-"""Ports beside the server's own."""
+"""Extra ports beside the server's own."""
 
 from pathlib import Path
 
@@ -21,9 +21,7 @@ def test_extra_ports_are_numbers_of_ports(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.gen_test
-async def test_a_port_that_is_taken_stops_the_server_with_its_number(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_a_port_in_use_stops_the_server_and_is_named(database_url: str, tmp_path: Path) -> None:
     taken, port = bind_unused_port()
     house = House(database_url, tmp_path, extra_ports=(port,))
     said = rf"Cannot listen on 127\.0\.0\.1:{port}: Address already in use; choose another host or port$"
@@ -42,5 +40,5 @@ def test_a_port_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ("host", "shown"),
     [("127.0.0.1", "127.0.0.1:8000"), ("localhost", "localhost:8000"), ("::", "[::]:8000")],
 )
-def test_ipv6_addresses_stand_in_brackets(host: str, shown: str) -> None:
+def test_ipv6_addresses_get_brackets(host: str, shown: str) -> None:
     assert authority(host, 8000) == shown

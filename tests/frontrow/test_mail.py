@@ -1,4 +1,4 @@
-"""Mail: delivered to a real SMTP server, tried again, given up, or written to a folder."""
+"""Mail: delivered to a real SMTP server, retried, dropped, or written to a folder."""
 
 import stat
 from collections.abc import Iterator
@@ -89,7 +89,7 @@ async def test_one_mail_that_fails_holds_up_no_other(inbox: Inbox, caplog: pytes
     assert "secret" not in caplog.text
 
 
-async def test_more_mails_than_are_kept_are_refused() -> None:
+async def test_mails_over_the_queue_limit_are_refused() -> None:
     async def deliver(message: EmailMessage) -> None:
         raise AssertionError("nothing is delivered before the start")
 

@@ -23,7 +23,7 @@ OPEN, CLOSED, UNKNOWN, WRONG = (
 
 
 def seen(response: Response) -> tuple[int, str]:
-    """How a request was answered, and that what was readable are the metrics."""
+    """Return status and code of a response, and check that a successful one has the metrics."""
     if response.status == 200:
         assert b"frontrow_build_info" in response.body
         return OPEN
@@ -31,7 +31,7 @@ def seen(response: Response) -> tuple[int, str]:
 
 
 async def read(base_url: str) -> list[tuple[int, str]]:
-    """Statuses without a token, with a wrong one, and with the right one."""
+    """Return the results without a token, with a wrong one, and with the right one."""
     return [seen(await Caller(base_url, token).send("GET", "/metrics")) for token in (None, TOKEN[1:], TOKEN)]
 
 
@@ -63,7 +63,7 @@ async def test_beside_the_api(
         ({**PRODUCTION, "metrics_token": TOKEN}, [UNKNOWN, WRONG, OPEN], [UNKNOWN, WRONG, OPEN]),
     ],
 )
-async def test_on_a_port_of_its_own(
+async def test_on_its_own_port(
     database_url: str,
     tmp_path: Path,
     settings: dict[str, Any],

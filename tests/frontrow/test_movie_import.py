@@ -1,4 +1,4 @@
-"""`frontrow import-movies`: what goes in, what stays out, and that twice is once."""
+"""`frontrow import-movies`: what is imported, what is rejected, and that importing twice changes nothing."""
 
 import json
 from datetime import date
@@ -24,7 +24,7 @@ BAD_ROWS = {
 
 @pytest.fixture
 def database(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """A database that the command line works on."""
+    """A database that the command line uses."""
     monkeypatch.setenv("FRONTROW_DATABASE_URL", database_url)
     monkeypatch.setenv("FRONTROW_DATA_DIR", str(tmp_path))
     return database_url
@@ -35,7 +35,7 @@ def import_movies(file: Path) -> Result:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
-def test_files_as_windows_writes_them_are_read(database: str, tmp_path: Path, encoding: str) -> None:
+def test_windows_encodings_are_read(database: str, tmp_path: Path, encoding: str) -> None:
     file = tmp_path / "movies.json"
     file.write_text(json.dumps([{"Title": "Über den Dächern"}], ensure_ascii=False), encoding=encoding)
     assert counted(import_movies(file))["created"] == 1
@@ -63,7 +63,7 @@ def test_good_rows_are_imported_and_bad_ones_reported(database: str) -> None:
     assert len(found) == 3
 
 
-def test_twice_is_once_and_corrections_are_taken(database: str, tmp_path: Path) -> None:
+def test_importing_twice_changes_nothing_and_corrections_are_applied(database: str, tmp_path: Path) -> None:
     import_movies(SAMPLE)
     before = execute(database, "SELECT * FROM movies ORDER BY id")
     again = {"rows": 65, "created": 0, "changed": 0, "unchanged": 58, "skipped": 7}
@@ -80,7 +80,7 @@ def test_twice_is_once_and_corrections_are_taken(database: str, tmp_path: Path) 
     assert director == "Somebody Else"
 
 
-def test_years_of_the_wrong_century_are_put_right(database: str) -> None:
+def test_years_of_the_wrong_century_are_corrected(database: str) -> None:
     import_movies(SAMPLE)
     assert release_of(database, "The Silent Meridian") == date(1939, 12, 15)
     assert release_of(database, "The Long Announcement") == date(2039, 12, 15)
@@ -95,7 +95,7 @@ def test_years_of_the_wrong_century_are_put_right(database: str) -> None:
         (b'["\xe9"]', "films.json is not JSON: 'utf-8' codec can't decode byte 0xe9"),
     ],
 )
-def test_what_is_no_list_of_films_is_refused_in_words(
+def test_invalid_files_are_refused_with_a_message(
     content: bytes, reason: str, database: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "films.json"

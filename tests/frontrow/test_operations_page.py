@@ -1,4 +1,4 @@
-"""The page for operators names settings, metrics, commands and pages that there are."""
+"""The operations page only names settings, metrics, commands and pages that exist."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`/readyz` while PostgreSQL does not take what is sold, and again when it does."""
+"""`/readyz` while PostgreSQL rejects writes, and afterwards."""
 
 import asyncio
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]
 
 
 async def reasons(house: House) -> dict[str, str]:
-    """Why the house is not ready."""
+    """Return why the house is not ready."""
     answer = await house.guest.send("GET", "/readyz")
     assert (answer.status == 200) == (answer.json["reasons"] == {})
     assert (answer.json["status"] == "ready") == (answer.status == 200)
@@ -49,7 +49,7 @@ async def reasons(house: House) -> dict[str, str]:
 
 
 async def told(house: House, component: str | None = None, reason: str = "") -> None:
-    """Wait until this is the reason of this component, or there is none at all."""
+    """Wait until this is the reason of this component, or until there is none."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             found = await reasons(house)
@@ -59,7 +59,7 @@ async def told(house: House, component: str | None = None, reason: str = "") -> 
 
 
 async def on_sale(house: House) -> str:
-    """A ticket type of a new event."""
+    """Create an event; return the id of its ticket type."""
     return await make_type(house, await make_event(house))
 
 
@@ -128,7 +128,7 @@ async def test_a_locked_table_before_a_screening_is_loaded(house: House) -> None
     await told(house)
 
 
-async def test_a_screening_that_is_locked_alone_stops_no_other(house: House) -> None:
+async def test_a_single_locked_screening_does_not_affect_readiness(house: House) -> None:
     guest, other = Guest(house, "session-0001"), Guest(house, "session-0002")
     event = await make_event(house)
     kind, another = await make_type(house, event), await on_sale(house)
@@ -139,7 +139,7 @@ async def test_a_screening_that_is_locked_alone_stops_no_other(house: House) -> 
     with locked(house.database_url, epoch, int(event)):
         assert (await guest.reserve(kind)).status == 201
         async with asyncio.timeout(PATIENCE_SECONDS):
-            # Somebody is buying elsewhere all the time.
+            # Sales of other screenings continue all the time.
             while house.server._journal.lag_seconds < 2 or await reasons(house):
                 await other.cancel(await other.reserved(another))
     await told(house)

@@ -1,4 +1,4 @@
-"""What operators set: read from the environment, refused by name, documented from one table."""
+"""Settings: read from the environment, rejected by name, documented from one table."""
 
 import os
 import re
@@ -81,7 +81,7 @@ def test_pages_of_files_and_all_pages_may_be_allowed(origins: str, given: Given)
 
 
 @pytest.mark.parametrize("hosts", ["https://tickets.example", "tickets.example:8000", "a b", "[::1]", "a/b"])
-def test_a_host_is_a_name_alone(hosts: str, given: Given) -> None:
+def test_a_host_setting_is_a_bare_name(hosts: str, given: Given) -> None:
     given(hosts=hosts)
     assert [fault.split()[0] for fault in faults()] == ["FRONTROW_HOSTS"]
 
@@ -103,7 +103,7 @@ def test_a_command_line_wins_over_the_environment(given: Given) -> None:
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_each_default_is_what_its_variable_may_hold(name: str, given: Given) -> None:
+def test_each_default_is_a_valid_value(name: str, given: Given) -> None:
     default = TABLE[name].default
     given(**{name: ",".join(default) if isinstance(default, tuple) else str(default)})
     assert load_settings() == Settings()
@@ -155,7 +155,7 @@ def test_a_value_that_is_not_allowed_is_named(name: str, text: str, fault: str, 
         "ftp://a",
     ],
 )
-def test_what_no_browser_sends_is_no_origin(origins: str, given: Given) -> None:
+def test_invalid_origins_are_refused(origins: str, given: Given) -> None:
     given(allowed_origins=origins)
     assert [fault.split()[0] for fault in faults()] == ["FRONTROW_ALLOWED_ORIGINS"]
 
@@ -235,7 +235,7 @@ class TestKeys:
         assert load_settings().jwt_secret == ""
 
     @pytest.mark.parametrize("env", ["development", "production"])
-    def test_a_strong_secret_is_taken(self, env: str, given: Given) -> None:
+    def test_a_strong_secret_is_accepted(self, env: str, given: Given) -> None:
         given(env=env, jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
         assert load_settings().jwt_secret == STRONG_SECRET
 
@@ -360,7 +360,7 @@ def test_a_part_of_the_server_has_the_defaults_of_the_table() -> None:
                 assert column.default == TABLE[column.name].default, f"{group.__name__}.{column.name}"
 
 
-def test_every_setting_is_used_by_somebody() -> None:
+def test_every_setting_is_used() -> None:
     used = {column.name for group in GROUPS for column in fields(group)}
     for module in (Path(__file__).parents[2] / "frontrow").rglob("*.py"):
         text = module.read_text()
@@ -398,7 +398,7 @@ def test_old_secrets_are_judged_as_the_present_one_is(given: Given, name: str) -
     assert faults()[0].startswith(f"{TABLE[name].variable} holds a secret that is not random")
 
 
-def test_old_secrets_stand_by_no_public_key(given: Given) -> None:
+def test_old_secrets_cannot_be_combined_with_a_public_key(given: Given) -> None:
     given(jwt_algorithm="EdDSA", jwt_public_key=PUBLIC_KEY, jwt_old_secrets=STRONG_SECRET)
     assert faults() == ["FRONTROW_JWT_OLD_SECRETS is not used with FRONTROW_JWT_ALGORITHM=EdDSA"]
 

@@ -1,4 +1,4 @@
-"""The key of tokens: the operator's, or one that development makes once per data directory."""
+"""The signing keys: the operator's, or ones that development mode generates once per data directory."""
 
 import stat
 import threading
@@ -14,7 +14,7 @@ from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, ticket_codes_of, 
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
-def test_two_commands_on_one_data_directory_believe_each_other(tmp_path: Path) -> None:
+def test_two_commands_on_one_data_directory_share_a_secret(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "new" / "directory")
     token = tokens_of(settings).issue(7, ttl_seconds=60)
     assert tokens_of(settings).verify(token).user_id == 7
@@ -26,7 +26,7 @@ def test_another_data_directory_has_another_secret(tmp_path: Path) -> None:
         tokens_of(Settings(data_dir=tmp_path / "other")).verify(token)
 
 
-def test_the_kept_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_stored_secret_is_only_readable_by_its_owner(tmp_path: Path) -> None:
     tokens_of(Settings(data_dir=tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
@@ -106,14 +106,14 @@ def test_personal_data_is_sealed_with_the_operators_key_or_a_kept_one(tmp_path: 
 OLDER_SECRET, OLDEST_SECRET = STRONG_SECRET[::-1], STRONG_SECRET[1:] + "x"
 
 
-def test_tokens_of_earlier_secrets_are_believed_until_they_are_taken_off_the_list() -> None:
+def test_tokens_of_old_secrets_are_accepted_while_listed() -> None:
     tokens = [
         tokens_of(Settings(jwt_secret=secret)).issue(7, ttl_seconds=60)
         for secret in (STRONG_SECRET, OLDER_SECRET, OLDEST_SECRET)
     ]
     rotated = tokens_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET, OLDEST_SECRET)))
     assert [rotated.verify(token).user_id for token in tokens] == [7, 7, 7]
-    # New ones are under the new secret alone.
+    # New tokens are only signed with the new secret.
     assert tokens_of(Settings(jwt_secret=STRONG_SECRET)).verify(rotated.issue(8, ttl_seconds=60)).user_id == 8
     retired = tokens_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,)))
     assert retired.verify(tokens[1]).user_id == 7

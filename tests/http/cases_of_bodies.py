@@ -1,4 +1,4 @@
-"""Bodies, and how their end is told."""
+"""Bodies, and how their length is determined."""
 
 from tests.http.conversation import CLOSED, GET, KEPT, SMUGGLED, Case, chunked, get, post, refused
 
@@ -23,7 +23,7 @@ BODIES = (
         {"method": "GET", "body": "hello"},
     ),
     Case("body that looks like a request", post(GET, b"Content-Length: %d" % len(GET)), (200,), KEPT),
-    Case("any octets in a body", post(bytes(range(256)), b"Content-Length: 256"), (200,), KEPT),
+    Case("any bytes in a body", post(bytes(range(256)), b"Content-Length: 256"), (200,), KEPT),
     Case(
         "body of HTTP/1.0",
         post(b"hello", b"Content-Length: 5", version=b"HTTP/1.0"),

@@ -1,4 +1,4 @@
-"""What becomes of a connection."""
+"""Persistence, pipelining and upgrades of connections."""
 
 from tests.http.conversation import CLOSED, GET, HOST, KEPT, LAST, SMUGGLED, Case, get, post, refused
 

@@ -1,4 +1,4 @@
-"""Stages that close after the test."""
+"""Test applications that are closed after the test."""
 
 from collections.abc import Callable, Iterator
 
@@ -18,7 +18,7 @@ def layer(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def open_stage(io_loop: IOLoop) -> Iterator[OpenStage]:
-    """Opens a stage, with the arguments of `Stage`, on the test's event loop."""
+    """Opens a `Stage` with its arguments on the test's event loop."""
     stages: list[Stage] = []
 
     def open_one(*arguments: object, **options: object) -> Stage:

@@ -1,8 +1,8 @@
-"""A conversation: octets, and what comes of them.
+"""Test cases for HTTP: bytes sent and the expected reaction.
 
-Each case sends its octets on a connection of its own. It names the statuses that come back, in order, and
-whether the connection is kept; a kept one must answer one more request. What the application saw of the last
-request can be named too. Sections are those of RFC 9112, and of RFC 9110 where that is said.
+Each case sends its bytes on a new connection. It lists the statuses that come back, in order, and whether the
+connection stays open; if it does, it must answer one more request. A case can also check what the application
+saw of the last request. Section numbers are those of RFC 9112 unless RFC 9110 is named.
 """
 
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ class Case:
     """One conversation.
 
     Attributes:
-        sent: what the client sends.
-        statuses: of the answers, interim ones included.
-        kept: whether the connection can be used on.
-        seen: what the application was asked last, as far as it matters.
-        said: header fields of the last answer; None where there must be none.
-        ends: whether the client says that it sends no more.
+        sent: the bytes that the client sends.
+        statuses: of the responses, including interim ones.
+        kept: whether the connection stays usable.
+        seen: relevant parts of the last request as the application saw it.
+        said: header fields of the last response; None for fields that must be absent.
+        ends: whether the client closes its sending side.
     """
 
     name: str
@@ -35,23 +35,23 @@ class Case:
 
 
 def get(*fields: bytes, target: bytes = b"/", version: bytes = b"HTTP/1.1", host: bytes = HOST) -> bytes:
-    """A GET with more header fields."""
+    """Return a GET with additional header fields."""
     return b"GET %b %b\r\n%b%b\r\n" % (target, version, host, b"".join(field + b"\r\n" for field in fields))
 
 
 def post(body: bytes, *fields: bytes, target: bytes = b"/", version: bytes = b"HTTP/1.1") -> bytes:
-    """A POST with exactly this after its head."""
+    """Return a POST with exactly these bytes after its head."""
     lines = b"".join(field + b"\r\n" for field in fields)
     return b"POST %b %b\r\n%b%b\r\n%b" % (target, version, HOST, lines, body)
 
 
 def chunked(body: bytes) -> bytes:
-    """A POST in chunks, of which the body consists as given."""
+    """Return a POST whose chunked body has exactly these bytes."""
     return post(body, b"Transfer-Encoding: chunked")
 
 
 def refused(name: str, sent: bytes, status: int = 400) -> Case:
-    """A request that gets this status and the end of its connection, whatever follows."""
+    """A request that gets this status and closes its connection, whatever follows."""
     return Case(name, sent, (status,), CLOSED)
 
 

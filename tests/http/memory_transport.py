@@ -1,4 +1,4 @@
-"""A connection without a network, so that what arrives together is for the test to say."""
+"""A connection without a network, so that the test decides which bytes arrive together."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ from api.limits import Limits
 
 
 class EchoRouter(Router):
-    """Answers every request at once with all that was understood of it."""
+    """Answers every request immediately with everything that the server understood of it."""
 
     def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate:
         return _Echo(request)
@@ -42,7 +42,7 @@ class _Echo(HTTPMessageDelegate):
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written. Its reader is always up to date."""
+    """Keeps what is written. Its reader never lags."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class MemoryTransport(asyncio.Transport):
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return ("127.0.0.1", 1) if name == "peername" else default
 
-    def write(self, octets: bytes) -> None:
+    def write(self, data: bytes) -> None:
         assert not self.ended, "written to after the end"
-        self.written += octets
+        self.written += data
 
     def write_eof(self) -> None:
         self.ended = True
@@ -71,24 +71,24 @@ class MemoryTransport(asyncio.Transport):
         return 0
 
     def pause_reading(self) -> None:
-        """Everything is here already."""
+        """Nothing to pause: all input is already here."""
 
     def resume_reading(self) -> None:
-        """And nothing more comes."""
+        """Nothing to resume either."""
 
 
 async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool]:
-    """What comes back for octets that arrive in these pieces, and whether the server closed.
+    """Send bytes in these pieces; return the response bytes, and whether the server closed.
 
-    A client that hears nothing ends its half, so that one which is waited for can be told from one which is
-    refused.
+    A client without a response closes its sending side, which distinguishes an unfinished request from a
+    refused one.
     """
     transport, protocol = MemoryTransport(), Http1Protocol(server)
     protocol.connection_made(transport)
     try:
         for piece in pieces:
             protocol.data_received(piece)
-            # An upgrade, or a long turn, goes on in the next iteration.
+            # Upgrades and long turns continue in the next iteration of the event loop.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         return bytes(transport.written), transport.ended
@@ -96,10 +96,10 @@ async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool
         if not protocol.eof_received():
             transport.close()
         await asyncio.sleep(0)
-        assert transport.closed, "a client that is done is not left alone"
+        assert transport.closed, "the server keeps the connection of a client that is done"
         protocol.connection_lost(None)
 
 
 def memory_server(limits: Limits) -> Http1Server:
-    """A server that listens nowhere."""
+    """Return a server that does not listen."""
     return Http1Server(EchoRouter(), limits, 1024 * 1024, lambda refusal: None)

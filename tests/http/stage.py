@@ -1,6 +1,6 @@
-"""A small application on either HTTP layer, and a client that sends octets and reads octets.
+"""A small application on either HTTP layer, and a client that sends and reads raw bytes.
 
-The client's parser of answers is its own, so that nothing of the server's stands on both ends of the wire.
+The client has its own parser of responses, so that no code of the server is on both ends of the connection.
 """
 
 import asyncio
@@ -34,14 +34,14 @@ LAYERS = (HTTPTOOLS, TORNADO)
 LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 
 on_both_loops = pytest.mark.parametrize("io_loop", LOOPS, ids=["asyncio", "uvloop"], indirect=True)
-"""For tests of what is the event loop's doing in part."""
+"""Runs a test on both event loops, if its behaviour depends partly on the loop."""
 
 LONG_ANSWER_BYTES = 16 * 1024 * 1024
 PATIENCE_SECONDS = 5
 
 
 class Echo(RequestHandler):
-    """Tells what it was asked."""
+    """Returns what it was asked."""
 
     SUPPORTED_METHODS = (*RequestHandler.SUPPORTED_METHODS, "PURGE")
 
@@ -55,7 +55,7 @@ class Echo(RequestHandler):
 
 
 class Status(RequestHandler):
-    """Answers with a status, and no body where it has none."""
+    """Answers with a status, and without a body if that status has none."""
 
     def get(self, status: str) -> None:
         self.set_status(int(status))
@@ -63,7 +63,7 @@ class Status(RequestHandler):
 
 
 class Parts(RequestHandler):
-    """Answers in parts, without telling how many."""
+    """Answers in parts without announcing their number."""
 
     async def get(self) -> None:
         for part in ("one ", "two ", "three"):
@@ -72,7 +72,7 @@ class Parts(RequestHandler):
 
 
 class Long(RequestHandler):
-    """Answers at length, as fast as the client reads."""
+    """Sends a long response as fast as the client reads."""
 
     sent_bytes = 0
     cut_off = asyncio.Event()
@@ -90,7 +90,7 @@ class Long(RequestHandler):
 
 
 class Later(RequestHandler):
-    """Answers when the test says so."""
+    """Answers when the test tells it to."""
 
     begun = asyncio.Event()
     go_on = asyncio.Event()
@@ -106,7 +106,7 @@ class Later(RequestHandler):
 
 
 class Defect(RequestHandler):
-    """Promises more than it gives."""
+    """Announces a longer body than it sends."""
 
     def get(self) -> None:
         self.set_header("Content-Length", 10)
@@ -115,7 +115,7 @@ class Defect(RequestHandler):
 
 
 class Torn(RequestHandler):
-    """Puts into its head what would be the end of it."""
+    """Writes a line break into a header field."""
 
     def get(self) -> None:
         self._headers["X-Torn"] = "a\r\n\r\nb"
@@ -123,7 +123,7 @@ class Torn(RequestHandler):
 
 @stream_request_body
 class Upload(RequestHandler):
-    """Takes its body piece by piece, at its own pace."""
+    """Reads its body in pieces, at its own speed."""
 
     def prepare(self) -> None:
         self.sizes: list[int] = []
@@ -139,7 +139,7 @@ class Upload(RequestHandler):
 
 @stream_request_body
 class Hasty(RequestHandler):
-    """Answers before the body has come."""
+    """Answers before the body has arrived."""
 
     def prepare(self) -> None:
         self.set_status(403)
@@ -150,7 +150,7 @@ class Hasty(RequestHandler):
 
 
 class Echoing:
-    """Says everything again."""
+    """Echoes every message."""
 
     connection: SocketConnection
 
@@ -158,7 +158,7 @@ class Echoing:
         self.connection = connection
 
     async def open(self, opening: Opening) -> None:
-        """Let the client in."""
+        """Admit the client."""
 
     def on_message(self, message: str | bytes) -> None:
         binary = isinstance(message, bytes)
@@ -169,12 +169,12 @@ class Echoing:
         raise AssertionError("the client reads")
 
     def on_close(self) -> None:
-        """Nobody is left to answer."""
+        """Nothing to do."""
 
 
 @dataclass
 class Sockets:
-    """The services that a handshake uses."""
+    """The services that a handshake needs."""
 
     allowed_origins = AllowedOrigins(())
     limits = SocketLimits(
@@ -184,11 +184,11 @@ class Sockets:
 
 @dataclass
 class Answer:
-    """What came back for one request, or before it.
+    """A response, final or interim.
 
     Attributes:
-        fields: names in lower case; values of repeated ones are joined.
-        ended_by_close: whether nothing but the end of the connection tells where the body ends.
+        fields: names in lower case; values of repeated fields are joined.
+        ended_by_close: whether the body only ends with the connection.
     """
 
     status: int
@@ -203,29 +203,29 @@ class Answer:
 
 
 class Connection:
-    """A client that does as it is told."""
+    """A client that sends what the test tells it to."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
 
-    async def send(self, octets: bytes) -> None:
-        self.writer.write(octets)
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
         await self.writer.drain()
 
     async def send_in_pieces(self, *pieces: bytes) -> None:
-        """Send each piece when the server has had the time to read those before."""
+        """Send each piece after the server has had time to read the previous ones."""
         for piece in pieces:
             self.writer.write(piece)
             for _ in range(3):
                 await asyncio.sleep(0)
 
     def end(self) -> None:
-        """Send nothing more, and go on reading."""
+        """Close the sending side and continue to read."""
         self.writer.write_eof()
 
     async def answer(self, *, to_head: bool = False) -> Answer | None:
-        """The next answer, or None if the connection ended before it."""
+        """Return the next response, or None if the connection has ended."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 head = await self.reader.readuntil(b"\r\n\r\n")
@@ -252,14 +252,14 @@ class Connection:
             return answer
 
     async def answers(self) -> list[Answer]:
-        """All that come until the connection ends."""
+        """Return all responses until the connection ends."""
         found = []
         while answer := await self.answer():
             found.append(answer)
         return found
 
     async def ended(self) -> bool:
-        """Whether the connection ends now, with nothing more sent on it."""
+        """Return whether the connection ends without further bytes."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             try:
                 return await self.reader.read(1) == b""
@@ -289,9 +289,9 @@ class Stage:
     """The application, listening.
 
     Args:
-        layer: what speaks HTTP.
-        limits: bounds of requests.
-        proxies: whose word on a client's address is believed.
+        layer: the HTTP layer.
+        limits: limits of requests.
+        proxies: the trusted proxies.
     """
 
     def __init__(
@@ -326,7 +326,7 @@ class Stage:
     async def connected(
         self, *, buffer_bytes: int = 65_536, proxied: bool = False
     ) -> AsyncIterator[Connection]:
-        """A client with buffers of about this size, on either port."""
+        """Connect a client with buffers of about this size, to either port."""
         sock = socket.socket()
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)

@@ -1,4 +1,4 @@
-"""The limits on connections, in all and per address: connections beyond them get 503, others are served."""
+"""The limits on connections, in total and per address: connections over them get 503, others are served."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.gen_test, on_both_loops]
 
 
 @pytest.mark.parametrize("limits", [Limits(connections_limit=3), Limits(connections_per_address_limit=3)])
-async def test_a_connection_beyond_the_bound_is_told_so_and_closed(
+async def test_a_connection_over_the_limit_gets_503_and_is_closed(
     open_stage: OpenStage, limits: Limits
 ) -> None:
     stage = open_stage(HTTPTOOLS, limits)
@@ -41,7 +41,7 @@ async def test_a_connection_beyond_the_bound_is_told_so_and_closed(
     assert {refusal.status for refusal in stage.refusals} == {503}
 
 
-async def test_refused_connections_take_nobody_s_place(open_stage: OpenStage) -> None:
+async def test_refused_connections_do_not_count(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS, Limits(connections_limit=2))
     async with stage.connected() as first:
         await first.send(get())

@@ -1,4 +1,4 @@
-"""Octets in, octets out: what RFC 9110 and RFC 9112 say, and what keeps requests from being smuggled."""
+"""Bytes in, bytes out: what RFC 9110 and RFC 9112 require, and what prevents request smuggling."""
 
 import json
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
     ),
     "upgrades HTTP/1.0": ("RFC 9110 7.8 upgrade over HTTP/1.0",),
 }
-"""What Tornado's own server does otherwise; these cases are not for it."""
+"""What Tornado's own server does differently; these cases are skipped for it."""
 
 NOT_FOR_TORNADO = frozenset(name for names in TORNADO_DIFFERS.values() for name in names)
 CONVERSATIONS = [
@@ -92,7 +92,7 @@ CONVERSATIONS = [
 
 
 async def answers_to(case: Case, connection: Connection) -> list[Answer]:
-    """As many as are expected if the connection is kept, else all until it ends."""
+    """Return as many responses as expected if the connection stays open, else all until it ends."""
     to_head = case.sent.startswith(b"HEAD")
     answers: list[Answer] = []
     while not case.kept or len(answers) < len(case.statuses):
@@ -121,7 +121,7 @@ async def test_conversation(open_stage: OpenStage, case: Case, layer: str) -> No
     assert {name: answers[-1].fields.get(name) for name in case.said} == case.said
 
 
-def test_every_conversation_has_a_name_of_its_own_and_is_for_our_layer() -> None:
+def test_names_of_conversations_are_unique() -> None:
     names = [case.name for case in CASES]
     assert len(names) >= 120
     assert len(names) == len(set(names))

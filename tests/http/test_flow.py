@@ -1,4 +1,4 @@
-"""What goes on over time: pipelines, long answers and bodies, slow and silent clients, going down."""
+"""Behaviour over time: pipelines, long responses and bodies, slow and silent clients, shutdown."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ async def test_a_thousand_requests_at_once_are_answered_in_order(open_stage: Ope
     assert [answer.json["target"] for answer in answers] == [*[f"/{number}" for number in range(1000)], "/"]
 
 
-async def test_answers_keep_their_order_whatever_they_take(open_stage: OpenStage, layer: str) -> None:
+async def test_responses_keep_their_order(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(get(target=b"/later") + LAST)
         await Later.begun.wait()
@@ -58,14 +58,14 @@ async def test_a_client_is_not_read_from_while_much_of_it_waits(open_stage: Open
 # Long answers
 
 
-async def test_a_long_answer_goes_at_the_pace_of_its_reader(open_stage: OpenStage, layer: str) -> None:
+async def test_a_long_response_is_sent_at_its_readers_speed(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(get(target=b"/long") + LAST)
         sent_bytes = -1
         while sent_bytes < Long.sent_bytes:
             sent_bytes = Long.sent_bytes
             await asyncio.sleep(0.05)
-        # What the kernel's buffers take, and little more.
+        # About as much as the kernel's buffers hold.
         assert sent_bytes < LONG_ANSWER_BYTES / 2
         long, other = await connection.answers()
     assert (len(long.body), other.status) == (LONG_ANSWER_BYTES, 200)
@@ -89,7 +89,7 @@ async def test_a_client_that_reads_slowly_is_not(open_stage: OpenStage) -> None:
     assert read_bytes > LONG_ANSWER_BYTES
 
 
-async def test_a_handler_hears_that_its_client_has_left(open_stage: OpenStage, layer: str) -> None:
+async def test_a_handler_is_notified_when_its_client_leaves(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(get(target=b"/later"))
         await Later.begun.wait()
@@ -99,7 +99,7 @@ async def test_a_handler_hears_that_its_client_has_left(open_stage: OpenStage, l
     Later.go_on.set()
 
 
-async def test_an_answer_shorter_than_was_announced_is_seen_to_be(
+async def test_a_truncated_response_is_recognisable(
     open_stage: OpenStage, layer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "tornado")
@@ -110,7 +110,7 @@ async def test_an_answer_shorter_than_was_announced_is_seen_to_be(
     assert sent.endswith(b"short")
 
 
-async def test_an_answer_that_would_be_two_is_none(
+async def test_a_response_with_a_line_break_in_a_field_is_not_sent(
     open_stage: OpenStage, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL, "tornado")
@@ -144,7 +144,7 @@ async def test_chunks_of_one_byte_leave_time_to_others(open_stage: OpenStage) ->
             await other.send(GET)
             assert (await other.answer()).status == 200
             served += 1
-        assert served > 2, "nobody else was served while the body was read"
+        assert served > 2, "no other client was served while the body was read"
         assert len((await answering).json["body"]) == 100_000
 
 
@@ -157,7 +157,7 @@ async def test_a_body_is_sent_when_it_is_asked_for(open_stage: OpenStage, layer:
     assert first.json["body"] == "hello"
 
 
-async def test_who_sends_too_much_reads_why_it_is_refused(open_stage: OpenStage) -> None:
+async def test_a_client_that_sends_too_much_receives_the_refusal(open_stage: OpenStage) -> None:
     async with open_stage(HTTPTOOLS).connected() as connection:
         connection.writer.write(post(b"x" * 4_000_000, b"Content-Length: 4000000"))
         answer = await connection.answer()
@@ -180,7 +180,7 @@ async def test_an_idle_connection_is_closed_without_a_word(open_stage: OpenStage
 @pytest.mark.parametrize(
     "begun", [b"G", GET[:-2], post(b"hell", b"Content-Length: 5"), chunked(b"5\r\nhell")]
 )
-async def test_who_begins_and_does_not_end_is_told(open_stage: OpenStage, begun: bytes) -> None:
+async def test_incomplete_requests_time_out(open_stage: OpenStage, begun: bytes) -> None:
     async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
         await connection.send(begun)
         answer = await connection.answer()
@@ -192,7 +192,7 @@ async def test_who_begins_and_does_not_end_is_told(open_stage: OpenStage, begun:
         assert await connection.ended()
 
 
-async def test_dribbling_does_not_buy_time(open_stage: OpenStage) -> None:
+async def test_slow_sending_does_not_extend_the_deadline(open_stage: OpenStage) -> None:
     async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
         connection.writer.write(b"GET / HTTP/1.1\r\n")
         async with asyncio.timeout(2):
@@ -202,7 +202,7 @@ async def test_dribbling_does_not_buy_time(open_stage: OpenStage) -> None:
         assert (await connection.answer()).status == 408
 
 
-async def test_work_takes_as_long_as_it_takes(open_stage: OpenStage, layer: str) -> None:
+async def test_handlers_have_no_time_limit(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer, QUICK).connected() as connection:
         await connection.send(get(target=b"/later"))
         await Later.begun.wait()
@@ -242,7 +242,7 @@ async def test_a_request_that_has_begun_is_answered_before_the_end(open_stage: O
             async with stage.connected():
                 pass
         await idle.send(GET)
-        assert (await idle.answer()).status == 200, "who is here already is served on"
+        assert (await idle.answer()).status == 200, "open connections are still served"
         closing = asyncio.create_task(stage.server.close_all_connections())
         assert await idle.ended()
         Later.go_on.set()

@@ -24,13 +24,13 @@ SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
 
 
 def binary(command: int, family: int, rest: bytes, *, version: int = 2, length: int | None = None) -> bytes:
-    """A header of version 2."""
+    """Return a header of version 2."""
     announced = len(rest) if length is None else length
     return SIGNATURE + bytes([version << 4 | command, family << 4 | 1]) + announced.to_bytes(2, "big") + rest
 
 
 def addresses(source: str, destination: str = "192.0.2.1") -> bytes:
-    """Both ends and their ports."""
+    """Return the addresses and ports of both ends."""
     if ":" in source:
         destination = "2001:db8::1"
     ports = (51_234).to_bytes(2, "big") + (443).to_bytes(2, "big")
@@ -84,18 +84,18 @@ NO_HEADERS = {
 
 
 async def seen_from(connection: Connection) -> str:
-    """The client's address as a handler sees it."""
+    """Return the client's address as a handler sees it."""
     answer = await connection.answer()
     assert answer is not None and answer.status == 200
     return answer.json["address"]
 
 
 @pytest.mark.parametrize("name", HEADERS)
-async def test_a_header_tells_the_client(open_stage: OpenStage, layer: str, name: str) -> None:
+async def test_a_header_sets_the_clients_address(open_stage: OpenStage, layer: str, name: str) -> None:
     header, address = HEADERS[name]
     stage: Stage = open_stage(layer, proxies=LOCALHOST)
     async with stage.connected(proxied=True) as connection:
-        # Every request of the connection, also the one that came with the header.
+        # For every request of the connection, including the one that arrived with the header.
         await connection.send(header + GET)
         assert await seen_from(connection) == address
         await connection.send(GET)
@@ -103,7 +103,7 @@ async def test_a_header_tells_the_client(open_stage: OpenStage, layer: str, name
 
 
 @pytest.mark.parametrize("name", HEADERS)
-async def test_it_may_come_in_pieces(open_stage: OpenStage, layer: str, name: str) -> None:
+async def test_a_header_may_arrive_in_pieces(open_stage: OpenStage, layer: str, name: str) -> None:
     header, address = HEADERS[name]
     if len(header) > 300:
         header, pieces = b"", [header[:1], header[1:20], header[20:2000], header[2000:]]
@@ -115,7 +115,7 @@ async def test_it_may_come_in_pieces(open_stage: OpenStage, layer: str, name: st
 
 
 @pytest.mark.parametrize("name", NO_HEADERS)
-async def test_a_connection_without_one_is_closed(open_stage: OpenStage, layer: str, name: str) -> None:
+async def test_a_connection_without_a_header_is_closed(open_stage: OpenStage, layer: str, name: str) -> None:
     stage = open_stage(layer, proxies=LOCALHOST)
     async with stage.connected(proxied=True) as connection:
         await connection.send(NO_HEADERS[name] + GET)
@@ -133,14 +133,14 @@ async def test_a_header_must_come_in_time(open_stage: OpenStage, layer: str, beg
         assert await connection.ended()
 
 
-async def test_strangers_may_not_send_one(open_stage: OpenStage, layer: str) -> None:
+async def test_strangers_cannot_send_a_header(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer, proxies=ELSEWHERE)
     async with stage.connected(proxied=True) as connection:
         await connection.send(LINE + GET)
         assert await connection.ended()
 
 
-async def test_a_header_is_no_request_on_a_plain_port(open_stage: OpenStage, layer: str) -> None:
+async def test_a_proxy_header_is_malformed_on_a_plain_port(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer, proxies=LOCALHOST).connected() as connection:
         await connection.send(LINE + GET)
         answer = await connection.answer()

@@ -1,6 +1,6 @@
-"""Wherever octets are cut on their way, and whatever becomes of them, there is one answer to them.
+"""However bytes are split on their way, the response is the same.
 
-`FRONTROW_TEST_HTTP_FUZZ_REQUESTS` says how many mutated requests are tried.
+`FRONTROW_TEST_HTTP_FUZZ_REQUESTS` is the number of mutated requests.
 """
 
 import logging
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.gen_test
 REQUESTS = int(os.environ.get("FRONTROW_TEST_HTTP_FUZZ_REQUESTS", "4000"))
 SHORT_BYTES = 600
 GOOD = [case for case in CASES if case.kept and len(case.sent) < SHORT_BYTES]
-# Small bounds are reached by short requests.
+# Small limits, which short requests can reach.
 SMALL = Limits(header_bytes=512, request_line_bytes=256, header_count=12)
 SEEDS = (20_260_127, 4711, 8, 15)
 
@@ -47,9 +47,9 @@ _SPICE = (
 
 
 def comparable(answered: tuple[bytes, bool]) -> tuple[bytes, bool]:
-    """Without what differs from one answer to the next, and without what says that more is awaited."""
-    octets, closed = answered
-    return _VARIABLE.sub(rb"\1: -", octets).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b""), closed
+    """Remove what differs between responses, and what says that more is expected."""
+    data, closed = answered
+    return _VARIABLE.sub(rb"\1: -", data).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b""), closed
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
@@ -63,7 +63,7 @@ async def test_every_cut_gives_the_same_answer(case: Case) -> None:
         assert comparable(await conversation(server, sent[:cut], sent[cut:])) == whole, sent[:cut]
 
 
-async def test_octet_by_octet_gives_the_same_answer() -> None:
+async def test_byte_by_byte_gives_the_same_answer() -> None:
     server = memory_server(Limits())
     for case in CASES:
         if len(case.sent) < SHORT_BYTES:
@@ -73,29 +73,29 @@ async def test_octet_by_octet_gives_the_same_answer() -> None:
 
 
 def mutated(chance: random.Random) -> bytes:
-    """A request, or several, with a few things wrong."""
-    octets = b"".join(chance.choice(GOOD).sent for _ in range(chance.randint(1, 3)))
+    """Return one or several requests with a few mutations."""
+    data = b"".join(chance.choice(GOOD).sent for _ in range(chance.randint(1, 3)))
     for _ in range(chance.choice((1, 1, 2, 4))):
-        at = chance.randrange(len(octets) + 1)
-        until = min(len(octets), at + chance.randint(1, 12))
+        at = chance.randrange(len(data) + 1)
+        until = min(len(data), at + chance.randint(1, 12))
         change = chance.randrange(5)
         if change == 0:
-            octets = octets[:at] + chance.choice(_SPICE) + octets[at:]
+            data = data[:at] + chance.choice(_SPICE) + data[at:]
         elif change == 1:
-            octets = octets[:at] + octets[until:]
+            data = data[:at] + data[until:]
         elif change == 2:
-            octets = octets[:until] + octets[at:]
+            data = data[:until] + data[at:]
         elif change == 3:
-            octets = octets[:at] + bytes([chance.randrange(256)]) + octets[at + 1 :]
+            data = data[:at] + bytes([chance.randrange(256)]) + data[at + 1 :]
         else:
-            octets = octets[:at] + chance.choice(_SPICE) + octets[until:]
-    return octets
+            data = data[:at] + chance.choice(_SPICE) + data[until:]
+    return data
 
 
-def cut(octets: bytes, chance: random.Random) -> list[bytes]:
-    """The same octets in a few pieces."""
-    cuts = sorted(chance.randrange(len(octets) + 1) for _ in range(chance.randint(1, 5)))
-    return [octets[start:end] for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True)]
+def cut(data: bytes, chance: random.Random) -> list[bytes]:
+    """Split bytes into a few pieces."""
+    cuts = sorted(chance.randrange(len(data) + 1) for _ in range(chance.randint(1, 5)))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
 
 @pytest.mark.parametrize("limits", [Limits(), SMALL], ids=["usual bounds", "small bounds"])
@@ -107,15 +107,15 @@ async def test_broken_requests_have_one_answer_and_no_consequences(
     chance = random.Random(seed)
     served = refused = 0
     for _ in range(REQUESTS // (2 * len(SEEDS))):
-        octets = mutated(chance)
-        whole = comparable(await conversation(server, octets))
-        assert comparable(await conversation(server, *cut(octets, chance))) == whole, octets
+        data = mutated(chance)
+        whole = comparable(await conversation(server, data))
+        assert comparable(await conversation(server, *cut(data, chance))) == whole, data
         statuses = [int(status) for status in _STATUS.findall(whole[0])]
-        # A refusal is the last word.
-        assert all(status == 200 for status in statuses[:-1]), octets
+        # Nothing follows a refusal.
+        assert all(status == 200 for status in statuses[:-1]), data
         served += statuses.count(200)
         refused += statuses.count(400)
         assert comparable(await conversation(server, GET))[0].startswith(b"HTTP/1.1 200 ")
-    # The noise was listened to, not just cut off.
+    # Most noise must be parsed, not just rejected.
     assert min(served, refused) > REQUESTS // (2 * len(SEEDS)) // 3
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -1,4 +1,4 @@
-"""Connections that become WebSockets on either layer, with clients of `websockets` or none at all."""
+"""Connections upgraded to WebSockets on either layer, with clients of `websockets` or without any library."""
 
 import asyncio
 
@@ -22,12 +22,12 @@ UPGRADE = get(*HANDSHAKE, target=b"/socket")
 
 
 def said(text: bytes) -> bytes:
-    """A message as a client sends it."""
+    """Return a message as a client sends it."""
     return Frame(Opcode.TEXT, text).serialize(mask=True, extensions=[])
 
 
 def heard(text: bytes) -> bytes:
-    """A message as a server sends it."""
+    """Return a message as a server sends it."""
     return Frame(Opcode.TEXT, text).serialize(mask=False, extensions=[])
 
 
@@ -46,7 +46,7 @@ async def test_a_foreign_client_is_understood(open_stage: OpenStage, layer: str)
     assert client.close_code == 1000
 
 
-async def test_what_comes_in_the_same_packet_is_not_lost(open_stage: OpenStage, layer: str) -> None:
+async def test_bytes_in_the_packet_of_the_handshake_are_kept(open_stage: OpenStage, layer: str) -> None:
     texts = [b"%d" % number for number in range(500)]
     async with open_stage(layer).connected() as connection:
         await connection.send(UPGRADE + b"".join(map(said, texts)))
@@ -59,10 +59,10 @@ async def test_what_comes_in_the_same_packet_is_not_lost(open_stage: OpenStage, 
 
 async def test_every_cut_in_it_is_the_same(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer)
-    octets = UPGRADE + said(b"hello")
-    for cut in range(len(UPGRADE) - 6, len(octets), 3):
+    data = UPGRADE + said(b"hello")
+    for cut in range(len(UPGRADE) - 6, len(data), 3):
         async with stage.connected() as connection:
-            await connection.send_in_pieces(octets[:cut], octets[cut:])
+            await connection.send_in_pieces(data[:cut], data[cut:])
             assert (await connection.answer()).status == 101
             await hear(connection, b"hello")
 

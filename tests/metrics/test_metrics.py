@@ -174,7 +174,7 @@ def test_open_sockets_go_up_and_down(shop):
     assert shop.value("frontrow_socket_frames_sent_total") == 500
 
 
-def test_what_a_client_makes_up_is_no_label(shop):
+def test_client_input_never_becomes_a_label(shop):
     for number in range(100):
         shop.observer.http_route("/", f"METHOD{number}").finished(405, 0.001)
     assert shop.value("frontrow_http_requests_total", route="/", method="OTHER", status="405") == 100

@@ -1,8 +1,8 @@
 """A proxy in front of PostgreSQL that breaks connections at chosen points of a transaction.
 
-It speaks no protocol; it looks for bytes. COMMIT in what the client sends is the request for it, COMMIT in
-what the server sends is the acknowledgement: cutting at the one leaves the transaction undone, cutting at the
-other leaves it done, and to the client both look the same.
+It does not parse the protocol but searches for bytes. COMMIT in the client's bytes is the request, COMMIT in
+the server's bytes is the acknowledgement. Cutting at the request leaves the transaction undone, cutting at
+the acknowledgement leaves it done, and to the client both look the same.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class CuttingProxy(Relay):
         parts = urlsplit(database_url)
         self._socket = parse_qs(parts.query)["host"][0] + "/.s.PGSQL.5432"
         self._database = parts.path.lstrip("/")
-        # By whether it is the request that is cut, or else the acknowledgement.
+        # True: cut at the request; False: cut at the acknowledgement.
         self._to_cut = {True: 0, False: 0}
         self.cuts = 0
 
@@ -32,19 +32,19 @@ class CuttingProxy(Relay):
         return f"postgresql://postgres@127.0.0.1:{await self.listen()}/{self._database}"
 
     def cut_before_commit(self, times: int = 1) -> None:
-        """Break the next connections that ask for COMMIT, before the server hears of it."""
+        """Break the next connections that request a COMMIT before the server receives it."""
         self._to_cut[True] = times
 
     def cut_after_commit(self, times: int = 1) -> None:
-        """Break the next connections whose COMMIT the server acknowledges, before the client hears of it."""
+        """Break the next connections whose COMMIT is acknowledged before the client receives it."""
         self._to_cut[False] = times
 
     async def connect(self) -> Stream:
-        """Lead to the database."""
+        """Connect to the database."""
         return await asyncio.open_unix_connection(self._socket)
 
     def passes(self, circuit: Circuit, chunk: bytes, *, to_server: bool) -> bool:
-        """Cut where that is due."""
+        """Cut if that is due."""
         if self._to_cut[to_server] and b"COMMIT\0" in chunk:
             self._to_cut[to_server] -= 1
             self.cuts += 1

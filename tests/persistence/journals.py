@@ -1,4 +1,4 @@
-"""Shared by the tests of the journal: an observer of batches, a screening, and the sessions of writers."""
+"""Shared by the tests of the journal: an observer of batches, a screening, and the writers' sessions."""
 
 import asyncio
 
@@ -24,17 +24,17 @@ class BatchObserver(NullObserver):
 
 
 async def begin(world: PostgresWorld, seats: int = 4) -> Story:
-    """A screening in the database, activated."""
+    """Create and activate a screening."""
     hall = world.add_hall(seats)
     return Story(hall, (await world.store.activate(hall.screening_id)).epoch)
 
 
 WRITERS = "FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
-"""The sessions of journals; to be completed to a statement."""
+"""The sessions of journals; the end of a query."""
 
 
 async def writer_waits(database_url: str) -> None:
-    """Return when a journal's session waits for a lock."""
+    """Wait until a journal's session waits for a lock."""
     waiting = f"SELECT pid {WRITERS} AND wait_event_type = 'Lock'"
-    while not execute(database_url, waiting):  # noqa: ASYNC110 - the server does not tell
+    while not execute(database_url, waiting):  # noqa: ASYNC110 - there is nothing to wait for
         await asyncio.sleep(0.01)

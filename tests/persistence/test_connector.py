@@ -1,4 +1,4 @@
-"""The connector against a real server that cancels, kills and freezes."""
+"""The connector with a real server that cancels, kills and freezes."""
 
 import asyncio
 import os
@@ -37,12 +37,12 @@ async def connected(database_url: str, **options: float) -> AsyncIterator[Connec
 
 
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-# Returns when they have ended.
+# Returns once they have ended.
 TERMINATE_OTHERS = f"SELECT pg_terminate_backend(pid, 10000) {OTHERS}"
 
 
 def backends(database_url: str) -> int:
-    """Server processes of this database besides the one that asks."""
+    """Return the number of other server processes of this database."""
     ((count,),) = execute(database_url, f"SELECT count(*) {OTHERS}")
     return count
 
@@ -96,7 +96,7 @@ async def test_our_own_cancellation_is_one_and_leaks_no_connection(empty_databas
 
 async def test_too_slow_a_statement_loses_its_connection(empty_database_url: str) -> None:
     async with connected(empty_database_url, statement_timeout_seconds=0.1) as connector:
-        # The server would give up at the same moment; here it may not, as when it is frozen.
+        # The server would time out at the same time; this stops it from doing so, as when it is frozen.
         with pytest.raises(ConnectionLost, match=r"0\.1 s"):
             await connector.run("SET statement_timeout = 0; SELECT pg_sleep(2)")
         assert connector.idle_count == 0
@@ -122,7 +122,7 @@ async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_data
         os.kill(connection.backend_pid, signal.SIGSTOP)
         running = asyncio.create_task(connection.run("SELECT 1"))
         await asyncio.sleep(0.05)
-        # Going on, the server process ends before it looks into its socket; so the socket is reset.
+        # Once resumed, the server process exits before it reads its socket, so the socket is reset.
         os.kill(connection.backend_pid, signal.SIGTERM)
         os.kill(connection.backend_pid, signal.SIGCONT)
         while backends(empty_database_url):
@@ -133,7 +133,7 @@ async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_data
 
 
 async def test_broken_connections_leave_no_trace_in_the_event_loop(empty_database_url: str) -> None:
-    """Neither an open descriptor, nor a number that the loop refuses to watch for somebody else."""
+    """Neither an open descriptor, nor one that the loop refuses to watch when it is reused."""
     loop = asyncio.get_running_loop()
     async with (
         connected(empty_database_url) as connector,
@@ -168,11 +168,11 @@ async def test_a_connection_that_broke_while_idle_costs_nothing(empty_database_u
         began, used = monotonic(), process_time()
         await asyncio.sleep(0.2)
         waited = monotonic() - began
-        # A loop that is woken by the broken socket again and again takes a whole core.
+        # A loop that the broken socket wakes repeatedly would use a whole core.
         assert process_time() - used < waited / 2
 
 
-async def test_what_the_schema_refuses_names_its_rule(empty_database_url: str) -> None:
+async def test_constraint_violations_name_the_constraint(empty_database_url: str) -> None:
     async with connected(empty_database_url) as connector:
         await connector.run("CREATE TABLE t (a smallint CONSTRAINT t_a_key UNIQUE)")
         await connector.run("INSERT INTO t VALUES (1)")
@@ -227,7 +227,7 @@ async def test_busy_pool_answers_in_bounded_time(empty_database_url: str) -> Non
         assert await connector.run("SELECT 1") == [(1,)]
 
 
-async def test_nobody_there() -> None:
+async def test_an_unreachable_server_is_reported() -> None:
     async with connected("postgresql://u:secret@127.0.0.1:1/d") as connector:
         with pytest.raises(StoreUnavailable) as unavailable:
             await connector.run("SELECT 1")

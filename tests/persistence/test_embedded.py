@@ -73,9 +73,7 @@ def test_a_command_beside_a_server_uses_its_cluster_and_leaves_it_running(
     assert answers(embedded)
 
 
-def test_the_last_one_out_stops_it_whoever_started_it(
-    embedded: EmbeddedPostgres, data_directory: Path
-) -> None:
+def test_the_last_process_to_leave_stops_it(embedded: EmbeddedPostgres, data_directory: Path) -> None:
     beside = EmbeddedPostgres(data_directory)
     beside.start()
     embedded.stop()
@@ -97,7 +95,7 @@ def test_after_kill_9_of_the_server_the_next_one_takes_its_cluster_over(data_dir
 
 
 def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_directory: Path) -> None:
-    """A pid file is left behind whose pid may by then be somebody else's."""
+    """The remaining pid file may contain a pid that another process has by then."""
     execute(embedded.url, "CREATE TABLE kept AS SELECT 42 AS n")
     os.kill(embedded.postmaster_pid, signal.SIGKILL)
     pid_file = data_directory / "postgres" / "data" / "postmaster.pid"
@@ -108,19 +106,19 @@ def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_direct
 
 
 @pytest.mark.gen_test
-async def test_a_dead_cluster_is_started_again(embedded: EmbeddedPostgres) -> None:
+async def test_a_dead_cluster_is_restarted(embedded: EmbeddedPostgres) -> None:
     keeper = asyncio.create_task(embedded.keep_running())
     killed = embedded.postmaster_pid
     os.kill(killed, signal.SIGKILL)
     async with asyncio.timeout(10):
-        while embedded.postmaster_pid in (None, killed):  # noqa: ASYNC110 - a process tells nobody
+        while embedded.postmaster_pid in (None, killed):  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.05)
     keeper.cancel()
     embedded.start()
     assert answers(embedded)
 
 
-def test_ctrl_c_on_the_terminal_misses_it(embedded: EmbeddedPostgres) -> None:
+def test_ctrl_c_on_the_terminal_does_not_reach_it(embedded: EmbeddedPostgres) -> None:
     assert os.getsid(embedded.postmaster_pid) != os.getsid(0)
 
 
@@ -139,7 +137,7 @@ def test_a_path_too_long_for_a_socket(data_directory: Path) -> None:
     assert not socket_directory(embedded).exists()
 
 
-def test_a_socket_directory_that_somebody_else_has_laid_out_is_not_used(data_directory: Path) -> None:
+def test_a_socket_directory_of_another_user_is_not_used(data_directory: Path) -> None:
     deep = data_directory / ("d" * 60) / ("e" * 60)
     deep.mkdir(parents=True)
     embedded = EmbeddedPostgres(deep)
@@ -153,7 +151,7 @@ def test_a_socket_directory_that_somebody_else_has_laid_out_is_not_used(data_dir
         embedded.stop()
 
 
-def test_an_interrupted_initdb_is_begun_again(data_directory: Path) -> None:
+def test_an_interrupted_initdb_is_repeated(data_directory: Path) -> None:
     unfinished = data_directory / "postgres" / "data.unfinished"
     unfinished.mkdir(parents=True)
     (unfinished / "PG_VERSION").write_text("18\n")
@@ -199,7 +197,7 @@ def test_a_killed_server_leaves_no_lock(data_directory: Path) -> None:
         pass
 
 
-def test_data_of_another_major_version_is_left_alone(data_directory: Path) -> None:
+def test_data_of_another_major_version_is_not_touched(data_directory: Path) -> None:
     embedded = EmbeddedPostgres(data_directory)
     embedded.start()
     embedded.stop()

@@ -1,4 +1,4 @@
-"""Who may know of an event, asked of a real database."""
+"""Access to events, with a real database."""
 
 import pytest
 
@@ -25,7 +25,7 @@ INSERT INTO free_rooms (id, name) VALUES ({FREE_ROOM}, 'test_room');
 """  # noqa: S608 - its only parts are the numbers above
 
 
-async def test_a_private_event_is_for_those_who_are_invited_and_for_administrators(database_url):
+async def test_a_private_event_is_visible_to_invited_users_and_administrators(database_url):
     execute(database_url, _WORLD)
     connector = Connector(database_url, pool_size=1)
     access = EventAccess(connector)
@@ -46,7 +46,7 @@ async def test_a_private_event_is_for_those_who_are_invited_and_for_administrato
     connector.close()
 
 
-async def test_a_database_that_is_away_says_so():
+async def test_an_unreachable_database_is_reported():
     connector = Connector("postgresql://nobody@127.0.0.1:1/nothing", pool_size=1)
     with pytest.raises(StoreUnavailable):
         await EventAccess(connector).may_watch(1, 1, admin=False)

@@ -1,4 +1,4 @@
-"""What the journal over Postgres does beyond the shared suite: batches, refusals, receipts, the log."""
+"""The journal with PostgreSQL beyond the shared suite: batches, refusals, receipts, the log."""
 
 import asyncio
 import random
@@ -23,8 +23,8 @@ pytestmark = pytest.mark.gen_test
 
 
 async def drained(journal: PostgresJournal) -> None:
-    """Return when everything is written, without hurrying the journal as `flushed` does."""
-    while journal.depth:  # noqa: ASYNC110 - it tells only those for whom it hurries
+    """Wait until everything is written, without hurrying the journal as `flushed` does."""
+    while journal.depth:  # noqa: ASYNC110 - `flushed` would hurry it
         await asyncio.sleep(0.001)
 
 
@@ -33,7 +33,7 @@ def rows_of(world: PostgresWorld, table: str) -> int:
     return count
 
 
-async def test_what_gathers_during_a_commit_goes_with_the_next_one(
+async def test_entries_during_a_commit_go_into_the_next_batch(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
@@ -53,7 +53,7 @@ async def test_what_gathers_during_a_commit_goes_with_the_next_one(
         assert await journal.stop(timeout_seconds=1) == 0
 
 
-async def test_the_next_batch_is_on_its_way_before_the_callers_of_the_last_one_are_told(
+async def test_the_next_batch_is_sent_before_callers_of_the_last_are_notified(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
@@ -62,7 +62,7 @@ async def test_the_next_batch_is_on_its_way_before_the_callers_of_the_last_one_a
         seen: list[int] = []
 
         def watch_the_next_commit(error: EngineError | None) -> None:
-            # The event loop stands still meanwhile, so nothing can be sent any more.
+            # The event loop is blocked meanwhile, so nothing more can be sent.
             while not (committed := rows_of(world, "holds") - 1) and monotonic() < give_up_at:
                 sleep(0.01)
             seen.append(committed)
@@ -95,7 +95,7 @@ def _incompressible(length: int) -> str:
 
 
 @pytest.mark.parametrize("fault", BAD)
-async def test_one_bad_entry_of_a_hundred_fails_alone(database_url: str, fault: str) -> None:
+async def test_one_bad_entry_among_a_hundred_fails_alone(database_url: str, fault: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         assert await write(world.journal, story.issued(story.tickets(3))) is None
@@ -144,7 +144,7 @@ async def test_a_revived_ticket_is_refused(database_url: str) -> None:
         assert rows_of(world, "payments") == 0
 
 
-async def test_the_log_says_who_did_what_when_from_and_to_which_state(database_url: str) -> None:
+async def test_the_log_records_actor_time_and_states(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         holds = (story.hold(0), story.hold(1))
@@ -235,7 +235,7 @@ async def test_all_changes_of_a_hold_within_a_batch_are_one_row(database_url: st
         await journal.start()
         assert await journal.stop(timeout_seconds=5) == 0
         assert observer.batches == [8] and observer.failures == []
-        # xmax is 0 in a row that has never been anything else.
+        # xmax is 0 in a row that was never updated.
         rows = execute(
             database_url,
             "SELECT id, status, extract(epoch FROM closed_at)::float8, xmax FROM holds ORDER BY id",
@@ -268,7 +268,7 @@ async def test_all_changes_of_a_hold_within_a_batch_are_one_row(database_url: st
         ]
 
 
-async def test_what_was_written_before_is_left_as_it_is(database_url: str) -> None:
+async def test_rows_written_before_are_left_unchanged(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world, seats=6)
         together = story.held_together(0, 1, note="ours")
@@ -293,11 +293,11 @@ async def test_what_was_written_before_is_left_as_it_is(database_url: str) -> No
         loaded = await reload(world, story.hall)
         assert sorted(loaded.holds) == sorted((*stored.holds, *later[0].holds))
         assert sorted(loaded.tickets) == sorted((*stored.tickets, *later[1].tickets))
-        # Events of another epoch are other events.
+        # The same events of another epoch are new events.
         assert rows_of(world, "screening_events") == log + 7
 
 
-async def test_changes_of_a_ticket_that_gather_are_written_one_after_the_other(database_url: str) -> None:
+async def test_changes_of_a_ticket_in_one_batch_are_written_in_order(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         observer = BatchObserver()
@@ -316,7 +316,7 @@ async def test_changes_of_a_ticket_that_gather_are_written_one_after_the_other(d
         ]
 
 
-async def test_an_answer_is_kept_with_its_booking_or_not_at_all(database_url: str) -> None:
+async def test_a_response_is_stored_with_its_booking_or_not_at_all(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         keys = IdempotencyRows(world.connector)
         story = await begin(world)
@@ -360,7 +360,7 @@ async def test_old_answers_are_forgotten(database_url: str, monkeypatch: pytest.
         assert (await keys.lookup(ALICE, "key-7")).key == "key-7"
 
 
-async def test_the_bound_turns_clients_away_but_never_drops_what_happened(database_url: str) -> None:
+async def test_the_limit_refuses_clients_but_drops_no_entries(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         now = 50.0
@@ -428,7 +428,7 @@ async def test_nothing_is_written_for_a_screening_that_another_server_took_over(
         assert await write(second.journal, story_of_second.cancelled(ticket)) is None
 
 
-async def test_what_is_lost_leaves_the_rest_of_its_batch_alone(database_url: str) -> None:
+async def test_lost_entries_do_not_affect_the_rest_of_the_batch(database_url: str) -> None:
     async with postgres_world(database_url) as first, postgres_world(database_url) as second:
         stories = [await begin(first) for _ in range(4)]
         lost = stories[1:3]
@@ -453,7 +453,9 @@ async def test_what_is_lost_leaves_the_rest_of_its_batch_alone(database_url: str
             assert len(holds) == (0 if story in lost else 4)
 
 
-async def test_what_nobody_waits_for_keeps_a_pace(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_entries_that_nobody_awaits_are_written_at_intervals(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("persistence.journal.PACE_SECONDS", 3600.0)
     async with postgres_world(database_url) as world:
         story = await begin(world)
@@ -464,26 +466,28 @@ async def test_what_nobody_waits_for_keeps_a_pace(database_url: str, monkeypatch
         async def hold(times: int) -> None:
             for _ in range(times):
                 journal.append(Entry((story.held(story.hold(0)),)))
-            # Time enough for a writer that does not wait.
+            # Enough time for a writer that does not wait.
             for _ in range(3):
                 await world.connector.run("SELECT 1")
 
         await hold(1)
         await drained(journal)
-        assert observer.batches == [1], "an idle journal writes at once"
+        assert observer.batches == [1], "an idle journal writes immediately"
         await hold(3)
         assert await write(journal, story.issued(story.tickets(1))) is None
-        assert observer.batches == [1, 4], "what somebody waits for takes the others with it"
+        assert observer.batches == [1, 4], "an awaited entry takes the waiting ones with it"
         await hold(2)
         await journal.flushed()
-        assert observer.batches == [1, 4, 2], "so does whoever waits for all of it"
+        assert observer.batches == [1, 4, 2], "so does a flush"
         await hold(BATCH_LIMIT)
         await drained(journal)
-        assert observer.batches == [1, 4, 2, BATCH_LIMIT], "a full batch waits for nothing"
+        assert observer.batches == [1, 4, 2, BATCH_LIMIT], "a full batch does not wait"
         assert await journal.stop(timeout_seconds=5) == 0
 
 
-async def test_a_pace_ends_by_itself(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_waiting_entries_are_written_after_the_interval(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("persistence.journal.PACE_SECONDS", 0.05)
     async with postgres_world(database_url) as world:
         story = await begin(world)

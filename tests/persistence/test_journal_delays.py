@@ -82,7 +82,7 @@ async def test_one_entry_that_takes_too_long_is_written_in_the_end_and_stops_no_
         assert world.journal.depth == 0 and world.journal.lag_seconds == 0
 
 
-async def test_a_screening_whose_epoch_is_locked_holds_up_no_other(database_url: str) -> None:
+async def test_a_locked_epoch_only_delays_its_screening(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         stories = [await begin(world) for _ in range(20)]
         blocked, others = stories[7], [*stories[:7], *stories[8:]]
@@ -109,13 +109,13 @@ async def test_a_screening_whose_epoch_is_locked_holds_up_no_other(database_url:
         assert world.journal.depth == 0
         assert len((await reload(world, blocked.hall)).holds) == 3
         assert execute(database_url, "SELECT status FROM holds WHERE id = %s", hold.id) == [("released",)]
-        # The second connection is there only while it is needed.
+        # The second connection only exists while it is needed.
         writers = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
         while execute(database_url, writers) != [(1,)]:  # noqa: ASYNC110 - the server does not tell
             await asyncio.sleep(0.01)
 
 
-async def test_a_row_that_is_locked_holds_up_its_screening_alone(database_url: str) -> None:
+async def test_a_locked_row_only_delays_its_screening(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         stories = [await begin(world) for _ in range(4)]
         blocked = stories[2]
@@ -129,7 +129,7 @@ async def test_a_row_that_is_locked_holds_up_its_screening_alone(database_url: s
         assert await released.outcome() is None
 
 
-async def test_answers_that_cannot_be_kept_for_now_hold_up_nothing(database_url: str) -> None:
+async def test_responses_that_cannot_be_stored_delay_nothing(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         assert await write(world.journal, story.issued(story.tickets(3))) is None
@@ -157,7 +157,7 @@ async def test_everything_is_locked_for_a_while(database_url: str) -> None:
             assert len((await reload(world, story.hall)).holds) == 4
 
 
-async def test_a_screening_that_is_taken_over_while_it_is_set_aside_is_lost(database_url: str) -> None:
+async def test_a_postponed_screening_that_is_taken_over_is_lost(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story, other = await begin(world), await begin(world)
         deposed: list[tuple[int, int]] = []
@@ -178,7 +178,7 @@ async def test_a_screening_that_is_taken_over_while_it_is_set_aside_is_lost(data
         assert execute(database_url, "SELECT count(*) FROM tickets") == [(1,)]
 
 
-async def test_stopping_tells_what_is_still_set_aside(database_url: str) -> None:
+async def test_stopping_reports_postponed_entries(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         blocked, other = await begin(world), await begin(world)
         with epoch_locked(database_url, blocked):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.gen_test
 
 @asynccontextmanager
 async def cut_off(database_url: str) -> AsyncIterator[tuple[CuttingProxy, PostgresWorld, Story]]:
-    """A world whose journal writes through a proxy, ready to be cut."""
+    """A world whose journal writes through a proxy that can cut."""
     proxy = CuttingProxy(database_url)
     url = await proxy.start()
     try:
@@ -48,7 +48,7 @@ def frozen(*pids: int) -> Iterator[None]:
 
 
 def everything(cluster: EmbeddedPostgres) -> list[int]:
-    """All processes of the cluster, the postmaster first."""
+    """Return all processes of the cluster, the postmaster first."""
     postmaster = psutil.Process(cluster.postmaster_pid)
     return [postmaster.pid, *(child.pid for child in postmaster.children())]
 
@@ -67,7 +67,7 @@ async def test_an_outcome_that_got_lost_is_found_out_by_sending_again(database_u
 
 @pytest.mark.parametrize("cut", ["before", "after"])
 async def test_taken_over_before_the_outcome_is_known(database_url: str, cut: str) -> None:
-    """What had committed is reported as committed, although its epoch has passed; the rest is lost."""
+    """What was committed is reported as committed, although its epoch is over; the rest is lost."""
     async with cut_off(database_url) as (proxy, world, story), postgres_world(database_url) as other:
         getattr(proxy, f"cut_{cut}_commit")()
         settlement = submit(world.journal, story.issued(story.tickets(1, payment_id="P")))
@@ -96,7 +96,7 @@ async def test_the_writer_is_cancelled_and_terminated_again_and_again(database_u
             execute(database_url, f"SELECT {weapon}(pid) {WRITERS}")
         assert {await settlement.outcome() for settlement in settlements} == {None}
         await world.journal.flushed()
-        # It connects again with the next write, and what it used meanwhile goes.
+        # It reconnects with the next write, and the extra connections are closed.
         assert await write(world.journal, story.held(story.hold(0))) is None
         while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - it does not tell
             await asyncio.sleep(0.01)
@@ -122,7 +122,7 @@ async def test_a_cancelled_wait_for_a_lock_is_begun_again(
         assert await settlement.outcome() is None
 
 
-async def test_nothing_of_a_given_up_attempt_comes_to_life_later(
+async def test_an_abandoned_attempt_never_commits_later(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 0.3)
@@ -160,7 +160,7 @@ async def test_kill_9_of_postgres_during_group_commits(cluster: EmbeddedPostgres
         assert execute(database_url, "SELECT count(*) FROM screening_events") == [(3000,)]
 
 
-async def test_a_frozen_postgres_holds_nobody_up(
+async def test_a_frozen_postgres_blocks_no_caller(
     cluster: EmbeddedPostgres, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 0.5)
@@ -179,7 +179,7 @@ async def test_a_frozen_postgres_holds_nobody_up(
         assert len((await reload(world, story.hall)).holds) == 201
 
 
-async def test_stopping_flushes_what_is_queued(database_url: str) -> None:
+async def test_stopping_flushes_the_queue(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         for _ in range(5000):
@@ -188,7 +188,7 @@ async def test_stopping_flushes_what_is_queued(database_url: str) -> None:
         assert len((await reload(world, story.hall)).holds) == 5000
 
 
-async def test_stopping_without_a_database_ends_and_says_what_is_missing(database_url: str) -> None:
+async def test_stopping_without_a_database_reports_unwritten_entries(database_url: str) -> None:
     async with cut_off(database_url) as (proxy, world, story):
         proxy.admitting = False
         proxy.cut_before_commit()

@@ -1,4 +1,4 @@
-"""Migrating, and what the schema itself forbids."""
+"""Migrations, and what the schema forbids."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ def test_no_database() -> None:
 
 @pytest.fixture
 def limited(empty_database_url: str) -> Iterator[str]:
-    """The URL of an empty database for a role that may do nothing in it but connect."""
+    """The URL of an empty database for a role that may only connect to it."""
     execute(empty_database_url, "CREATE ROLE limited LOGIN")
     yield empty_database_url.replace("//postgres@", "//limited@")
     execute(empty_database_url, "DROP OWNED BY limited CASCADE")
@@ -62,11 +62,11 @@ def limited(empty_database_url: str) -> Iterator[str]:
 
 
 def remedies(failure: MigrationFailed) -> str:
-    """The SQL that an administrator is told to run."""
+    """Return the SQL that the message tells an administrator to run."""
     return str(failure).partition("an administrator has to run: ")[2]
 
 
-def test_a_role_that_may_do_nothing_is_told_what_an_administrator_has_to_run(
+def test_a_role_without_rights_gets_the_sql_for_an_administrator(
     limited: str, empty_database_url: str
 ) -> None:
     with pytest.raises(MigrationFailed) as failure:
@@ -79,7 +79,7 @@ def test_a_role_that_may_do_nothing_is_told_what_an_administrator_has_to_run(
     assert "permission denied" not in said
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     assert execute(empty_database_url, tables) == [(0,)]
-    # What it says is enough.
+    # That SQL is sufficient.
     execute(empty_database_url, remedies(failure.value))
     assert migrate(limited) == MIGRATIONS
 
@@ -98,7 +98,7 @@ def test_a_role_that_may_create_in_the_database_installs_the_extensions_itself(
     assert migrate(limited) == MIGRATIONS
 
 
-def test_a_role_with_a_schema_of_its_own_is_told_to_use_public(limited: str, empty_database_url: str) -> None:
+def test_a_role_with_its_own_schema_must_use_public(limited: str, empty_database_url: str) -> None:
     execute(empty_database_url, "CREATE SCHEMA limited AUTHORIZATION limited")
     execute(empty_database_url, "CREATE SCHEMA elsewhere; CREATE EXTENSION pg_trgm SCHEMA elsewhere")
     execute(empty_database_url, "GRANT USAGE, CREATE ON SCHEMA public TO limited")
@@ -110,7 +110,7 @@ def test_a_role_with_a_schema_of_its_own_is_told_to_use_public(limited: str, emp
     assert migrate(limited) == MIGRATIONS
 
 
-def test_without_the_schema_public_it_says_so(limited: str, empty_database_url: str) -> None:
+def test_a_missing_public_schema_is_reported(limited: str, empty_database_url: str) -> None:
     execute(empty_database_url, "DROP SCHEMA public")
     with pytest.raises(MigrationFailed, match="the schema public does not exist") as failure:
         migrate(limited)
@@ -136,7 +136,7 @@ def test_a_database_that_is_up_to_date_needs_no_rights_to_change_it(
     assert migrate(limited) == []
 
 
-def test_what_a_server_lacks_that_no_sql_can_give() -> None:
+def test_shortcomings_that_sql_cannot_fix() -> None:
     abilities = (14, "14.9", "frontrow", "frontrow", "public", True, False, True, None)
     missing = list(shortcomings(abilities, [("pg_trgm", None, False, False)]))
     assert [shortcoming.remedy for shortcoming in missing] == ["", ""]
@@ -213,7 +213,7 @@ def test_of_two_transactions_with_the_same_payment_the_second_is_refused(databas
     first.cursor().execute(PAYMENT, (1,))
     first.cursor().execute(PAID_TICKETS, ([1], [1], ["P"]))
     with ThreadPoolExecutor(1) as threads:
-        # It waits for the first one to end.
+        # It waits for the first transaction to end.
         paying = threads.submit(second.cursor().execute, PAYMENT, (2,))
         first.commit()
         paying.result(timeout=20)

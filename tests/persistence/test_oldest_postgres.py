@@ -1,7 +1,6 @@
-"""The tests of this directory, once more on the oldest PostgreSQL that Frontrow promises to run on.
+"""The tests in this directory with the oldest PostgreSQL that Frontrow supports, which Debian has.
 
-Debian's packages have it (`tests/debian.py`). Left out is what only the embedded PostgreSQL does, and in the
-short run what waits for timeouts.
+Tests of the embedded PostgreSQL are left out, and in the short run also tests that wait for timeouts.
 """
 
 import os
@@ -24,7 +23,7 @@ _LONG = ("test_journal_delays.py",)
     "left_out",
     [pytest.param((*_NEVER, *_LONG), id="short"), pytest.param(_NEVER, id="all", marks=pytest.mark.soak)],
 )
-def test_everything_else_passes_on_it(left_out: tuple[str, ...]) -> None:
+def test_the_other_tests_pass(left_out: tuple[str, ...]) -> None:
     finished = subprocess.run(  # noqa: S603 - pytest itself
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(_FOLDER)),

@@ -1,4 +1,4 @@
-"""What the readers over Postgres do beyond the shared suite: caches, pages, blocks of ids, hostile values."""
+"""The readers with PostgreSQL beyond the shared suite: caches, pages, blocks of ids, hostile values."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -61,7 +61,7 @@ async def test_a_room_without_seats_can_be_opened(database_url: str) -> None:
         assert (await world.store.activate(hall.screening_id)).layout.seats == ()
 
 
-async def test_an_event_is_opened_with_what_it_sells(database_url: str) -> None:
+async def test_an_event_is_loaded_with_its_ticket_types(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         ((event_id,),) = execute(
             database_url,
@@ -145,7 +145,7 @@ async def test_opening_one_of_ten_thousand_screenings_reads_no_other(database_ur
         for screening_id in range(hall.screening_id + 5000, hall.screening_id + 5005):
             store = PostgresStore(world.connector, "without a cached layout")
             assert len((await store.activate(screening_id)).layout.seats) == 300
-    # PostgreSQL counts what a session has read when that has ended.
+    # PostgreSQL counts a session's reads when the session has ended.
     async with asyncio.timeout(30):
         while (counted := execute(database_url, READS_OF_SCREENINGS)[0])[1] < 5:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -201,7 +201,7 @@ async def test_tickets_page_by_page_newest_first(database_url: str) -> None:
 @pytest.mark.parametrize(
     "text", ["'; DROP TABLE tickets; --", 'a "quoted" \\ {one}', "%s %(x)s", "NULL", "", "ü🎬"]
 )
-async def test_texts_are_values_whatever_they_look_like(database_url: str, text: str) -> None:
+async def test_texts_are_bound_as_values(database_url: str, text: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         hold = story.hold(0, holder=text)
@@ -214,7 +214,7 @@ async def test_texts_are_values_whatever_they_look_like(database_url: str, text:
         assert rows == [(hold, "active")]
 
 
-async def test_times_are_kept_to_the_microsecond_and_money_to_the_cent(database_url: str) -> None:
+async def test_times_are_stored_to_the_microsecond_and_money_to_the_cent(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         hold = story.hold(0, expires_at=1_800_000_123.456789)
@@ -226,7 +226,7 @@ async def test_times_are_kept_to_the_microsecond_and_money_to_the_cent(database_
 
 @asynccontextmanager
 async def blocks_of(database_url: str, size: int) -> AsyncIterator[IdBlocks]:
-    """Ids from a sequence of short blocks."""
+    """Return ids from a sequence with short blocks."""
     execute(database_url, f"CREATE SEQUENCE IF NOT EXISTS few_ids INCREMENT BY {size}")
     connector = Connector(database_url)
     blocks = IdBlocks(connector, "few_ids")
@@ -237,7 +237,7 @@ async def blocks_of(database_url: str, size: int) -> AsyncIterator[IdBlocks]:
 
 
 async def soon(take: Callable[[], int]) -> int:
-    """What `take` gives, as soon as there are ids again."""
+    """Return what `take` returns as soon as there are ids again."""
     async with asyncio.timeout(5):
         while True:
             await asyncio.sleep(0.01)
@@ -282,9 +282,9 @@ async def test_without_a_database_ids_last_for_two_blocks(database_url: str) -> 
         assert await soon(lambda: blocks.take(2)) == 9
 
 
-async def test_ids_come_again_after_a_failure_that_nobody_expected(database_url: str) -> None:
+async def test_ids_are_reserved_again_after_an_unexpected_failure(database_url: str) -> None:
     async with blocks_of(database_url, 4) as blocks:
-        # The sequence answers, but with another number of columns than there is code for.
+        # The query succeeds, but with an unexpected number of columns.
         execute(database_url, "ALTER SEQUENCE few_ids RENAME TO hidden_ids")
         execute(database_url, "CREATE TABLE few_ids (no_sequence int)")
         assert (blocks.take(4), blocks.take(4)) == (1, 5)

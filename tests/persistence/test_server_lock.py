@@ -1,4 +1,4 @@
-"""The lock of a database: who has it, how it is lost, and who gets it then."""
+"""The server lock: who has it, how it is lost, and who gets it then."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ async def kept(lock: ServerLock) -> AsyncIterator["asyncio.Task[None]"]:
 
 
 async def held_by(database_url: str, lock: ServerLock, other_than: int = 0) -> int:
-    """Wait until a session of the server is there. Returns its process id."""
+    """Wait until a session of the server exists. Returns its process id."""
     async with asyncio.timeout(20):
         while True:
             for (pid,) in execute(database_url, SESSION, str(lock.name)):
@@ -60,7 +60,7 @@ def test_a_name_fits_however_long_the_machines_name_is(monkeypatch: pytest.Monke
     assert ServerName.parsed("psql") is None
 
 
-async def test_one_has_it_and_the_other_is_told_who(database_url: str) -> None:
+async def test_the_lock_is_exclusive_and_names_its_holder(database_url: str) -> None:
     async with locks(database_url, 2) as (one, other):
         await one.take()
         with pytest.raises(ServedByAnother) as refused:
@@ -90,7 +90,7 @@ async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:
 
 
 async def test_a_connection_that_was_given_up_but_lives_on_is_ended(database_url: str) -> None:
-    """As when PostgreSQL was frozen for long, and still has the connection that we closed."""
+    """For example when PostgreSQL was frozen for a long time and still has the connection that we closed."""
     async with locks(database_url, 1) as (lock,):
         await lock.take()
         before = await held_by(database_url, lock)

@@ -30,7 +30,7 @@ async def test_an_unknown_screening_is_not_found(world: World) -> None:
                 await world.store.activate(screening_id, depose=depose)
 
 
-async def test_activation_loads_what_is_sold_and_for_how_much(world: World) -> None:
+async def test_activation_loads_seats_and_prices(world: World) -> None:
     hall = world.add_hall(3)
     info, layout, epoch, holds, tickets, _, _ = await world.store.activate(hall.screening_id)
     assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
@@ -44,7 +44,7 @@ async def test_activation_loads_what_is_sold_and_for_how_much(world: World) -> N
     assert (epoch, list(holds), list(tickets)) == (1, [], [])
 
 
-async def test_every_activation_begins_a_new_epoch(world: World) -> None:
+async def test_every_activation_starts_a_new_epoch(world: World) -> None:
     hall, other = world.add_hall(), world.add_hall()
     epochs = [(await world.store.activate(hall.screening_id)).epoch for _ in range(3)]
     assert epochs == sorted(set(epochs))
@@ -59,7 +59,7 @@ async def test_screenings_of_a_room_share_its_layout(world: World) -> None:
     assert one.layout is two.layout
 
 
-async def test_overdue_finds_what_lapsed_and_nothing_else(world: World) -> None:
+async def test_overdue_only_finds_expired_deadlines(world: World) -> None:
     lapsed, pending, living = [await begin(world) for _ in range(3)]
     await write(world.journal, lapsed.held(lapsed.hold(0, expires_at=NOW + 10)))
     await write(world.journal, pending.issued(pending.tickets(0, pending_until=NOW + 20)))
@@ -72,7 +72,7 @@ async def test_overdue_finds_what_lapsed_and_nothing_else(world: World) -> None:
     assert len(await world.store.overdue(NOW + 20, 1)) == 1
 
 
-async def test_what_a_living_server_owns_is_read_without_deposing_it(world: World) -> None:
+async def test_screenings_of_a_live_server_are_read_without_taking_over(world: World) -> None:
     other = await world.another_server()
     hall = world.add_hall()
     story = Story(hall, (await other.store.activate(hall.screening_id)).epoch)
@@ -86,7 +86,7 @@ async def test_what_a_living_server_owns_is_read_without_deposing_it(world: Worl
     other.die()
 
 
-async def test_what_a_server_owned_that_is_gone_may_be_had_by_anybody(world: World) -> None:
+async def test_screenings_of_a_dead_server_can_be_taken_over(world: World) -> None:
     other = await world.another_server()
     hall = world.add_hall()
     story = Story(hall, (await other.store.activate(hall.screening_id)).epoch)
@@ -110,7 +110,7 @@ async def test_a_command_takes_a_screening_from_a_server_that_lives(world: World
 # Journal
 
 
-async def test_what_is_held_is_read_back_as_it_was(world: World) -> None:
+async def test_holds_are_read_back_unchanged(world: World) -> None:
     story = await begin(world)
     first, second = story.hold(0), story.hold(1, BOB, NOW + 60.125)
     assert await write(world.journal, story.held(first), story.held(second)) is None
@@ -118,7 +118,7 @@ async def test_what_is_held_is_read_back_as_it_was(world: World) -> None:
     assert set(loaded.holds) == {first, second}
 
 
-async def test_seats_held_together_are_kept_one_by_one(world: World) -> None:
+async def test_seats_held_together_are_stored_one_by_one(world: World) -> None:
     story = await begin(world)
     three, one = story.held_together(0, 1, 2, note="together"), story.held_together(3, holder=BOB)
     released = story.released(three.holds[1])
@@ -133,7 +133,7 @@ async def test_seats_held_together_are_kept_one_by_one(world: World) -> None:
     assert set(loaded.holds) == {three.holds[0], three.holds[2], *one.holds}
 
 
-async def test_what_goes_with_holds_and_tickets_is_kept(world: World) -> None:
+async def test_notes_and_papers_are_stored(world: World) -> None:
     story = await begin(world)
     first = story.hold(0)._replace(note='{"seat": "A1", "name": "Zoë \\"quoted\\""}')
     second = story.hold(1)._replace(reservation_id=first.id)
@@ -145,7 +145,7 @@ async def test_what_goes_with_holds_and_tickets_is_kept(world: World) -> None:
     assert set(loaded.tickets) == {plain, papered}
 
 
-async def test_places_are_kept_as_seats_are(world: World) -> None:
+async def test_places_are_stored_like_seats(world: World) -> None:
     story = await begin(world)
     place = place_id(2**42 - 1, CAPACITY_LIMIT)
     held = story.hold(0)._replace(seat_id=place)
@@ -155,7 +155,7 @@ async def test_places_are_kept_as_seats_are(world: World) -> None:
     assert (list(loaded.holds), list(loaded.tickets)) == ([held], [sold])
 
 
-async def test_a_hold_is_as_its_last_event_left_it(world: World) -> None:
+async def test_a_hold_has_the_state_of_its_last_event(world: World) -> None:
     story = await begin(world)
     extended, released, expired = story.hold(0), story.hold(1), story.hold(2)
     longer = extended._replace(expires_at=NOW + 600, extensions=1)
@@ -166,7 +166,7 @@ async def test_a_hold_is_as_its_last_event_left_it(world: World) -> None:
     assert list((await reload(world, story.hall)).holds) == [longer]
 
 
-async def test_also_when_all_of_it_is_written_together(world: World) -> None:
+async def test_a_hold_is_right_when_all_events_share_a_batch(world: World) -> None:
     story = await begin(world)
     first, second = story.hold(0), story.hold(0)
     for event in (story.held(first), story.released(first), story.held(second), story.extended(second)):
@@ -182,7 +182,7 @@ async def test_a_lapsed_hold_is_still_loaded(world: World) -> None:
     assert list((await reload(world, story.hall)).holds) == [lapsed]
 
 
-async def test_tickets_take_the_place_of_the_holds_they_came_from(world: World) -> None:
+async def test_tickets_replace_the_holds_they_came_from(world: World) -> None:
     story = await begin(world)
     holds = (story.hold(0), story.hold(1))
     tickets = story.tickets(0, 1, payment_id="P")
@@ -355,7 +355,7 @@ async def test_ids_are_consecutive_within_a_call_and_ascend(world: World) -> Non
         before = first + size - 1
 
 
-async def test_a_callback_that_raises_keeps_nobody_else_from_being_settled(world: World) -> None:
+async def test_a_callback_that_raises_does_not_stop_other_settlements(world: World) -> None:
     story = await begin(world)
 
     def broken(error: EngineError | None) -> None:

@@ -13,7 +13,7 @@ OpenHouse = Callable[..., Awaitable[House]]
 
 @pytest.fixture
 def open_house(database_url: str, io_loop: IOLoop, tmp_path: Path) -> Iterator[OpenHouse]:
-    """Opens a house with settings by name."""
+    """Opens a house with given settings."""
     houses: list[House] = []
 
     async def open_one(**settings: object) -> House:

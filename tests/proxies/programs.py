@@ -1,4 +1,4 @@
-"""nginx and Caddy, run with the examples that ship in `deploy/`."""
+"""Runs nginx and Caddy with the examples in `deploy/`."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
-# What an installation of nginx has around a site, without what needs root.
+# The configuration around a site in an nginx installation, without what needs root.
 _AROUND_THE_SITE = """\
 daemon off;
 master_process off;
@@ -43,14 +43,14 @@ http {{
 
 
 def free_port() -> int:
-    """A free port. nginx and Caddy cannot choose one themselves."""
+    """Return a free port, since nginx and Caddy cannot choose one themselves."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
-    """An example with things replaced, each of which must be in it."""
+    """Replace strings in an example, each of which must occur in it."""
     for old, new in changes.items():
         assert old in text, f"the example has no {old!r}"
         text = text.replace(old, new)
@@ -58,7 +58,7 @@ def replaced(text: str, changes: Mapping[str, str]) -> str:
 
 
 def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate and its key, as files."""
+    """Create a self-signed certificate and its key as files."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
@@ -85,20 +85,20 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def trusting_anybody() -> ssl.SSLContext:
-    """A TLS context that accepts the certificate."""
+    """Return a TLS context that accepts the certificate."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 def nginx_site(folder: Path, port: int, upstream_port: int, **more: str) -> Path:
-    """The example of nginx, as the only site of a configuration.
+    """Write a configuration with nginx's example as its only site.
 
     Args:
-        folder: where it keeps its things.
-        port: where it listens by TLS.
+        folder: for nginx's files.
+        port: the TLS port.
         upstream_port: of the server.
-        more: what else is replaced.
+        more: further replacements.
 
     Returns:
         The path of the configuration.
@@ -119,7 +119,7 @@ def nginx_site(folder: Path, port: int, upstream_port: int, **more: str) -> Path
 
 
 def nginx_command(folder: Path, *arguments: str) -> list[str]:
-    """How nginx is called with the configuration in a folder."""
+    """Return the nginx command for the configuration in a folder."""
     return [
         str(program("nginx")),
         *("-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr", *arguments),
@@ -127,7 +127,7 @@ def nginx_command(folder: Path, *arguments: str) -> list[str]:
 
 
 def caddy_environment(folder: Path, **variables: str) -> dict[str, str]:
-    """An environment in which Caddy keeps everything in a folder, and touches nothing else."""
+    """Return an environment in which Caddy only uses files in a folder."""
     kept = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     return {**os.environ, **kept, "CADDY_ADMIN": f"unix/{folder}/admin.sock", **variables}
 
@@ -136,11 +136,11 @@ def caddy_environment(folder: Path, **variables: str) -> dict[str, str]:
 async def running(
     command: list[str], port: int, environment: dict[str, str] | None = None
 ) -> AsyncIterator[None]:
-    """Run a proxy until the block ends.
+    """Run a proxy for the duration of the block.
 
     Args:
-        command: in the foreground.
-        port: where it listens when it is ready.
+        command: runs in the foreground.
+        port: open once the proxy is ready.
         environment: of the process.
     """
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""A client's address is what a trusted proxy says, in everything that depends on it."""
+"""Everything that depends on a client's address uses the one that a trusted proxy reports."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ LOCALHOST = (ip_network("127.0.0.1"),)
 
 
 def via(address: str) -> dict[str, str]:
-    """The field as a proxy passes it on, for a client that has sent one of its own."""
+    """Return the header field of a proxy whose client has sent one of its own."""
     return {"X-Forwarded-For": f"6.6.6.6, {address}"}
 
 
@@ -41,7 +41,7 @@ def behind_proxy(request: pytest.FixtureRequest, open_house: OpenHouse) -> OpenH
 
 @pytest.fixture
 def addresses(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """The addresses of the access log so far."""
+    """Returns the addresses in the access log so far."""
     caplog.set_level(logging.INFO, "frontrow.access")
     return lambda: [record.fields["address"] for record in caplog.records if record.name == "frontrow.access"]
 
@@ -56,7 +56,7 @@ async def test_each_request_has_its_own(behind_proxy, addresses) -> None:
     base_url = (await behind_proxy()).base_url
     async with visitor() as proxy:
         for headers in (via(ADA), via(BOB), {}, via(ADA), {"X-Forwarded-For": "\x80 nonsense"}):
-            # Twice, since heads that come again are remembered.
+            # Twice, because repeated heads are cached.
             assert await status_of(proxy, base_url + EVENTS, headers) == 200
             assert await status_of(proxy, base_url + EVENTS, headers) == 200
     assert addresses()[::2] == addresses()[1::2] == [ADA, BOB, "127.0.0.1", ADA, "127.0.0.1"]
@@ -72,7 +72,7 @@ async def test_files_sockets_and_unknown_paths_have_it_too(behind_proxy, address
     assert addresses() == [ADA, ADA, ADA]
 
 
-async def test_strangers_are_not_believed(behind_proxy, addresses) -> None:
+async def test_headers_of_strangers_are_ignored(behind_proxy, addresses) -> None:
     base_url = (await behind_proxy()).base_url
     async with visitor() as proxy, visitor("127.0.0.2") as stranger:
         # The same heads, byte for byte, from a proxy and from a stranger.
@@ -81,7 +81,7 @@ async def test_strangers_are_not_believed(behind_proxy, addresses) -> None:
     assert addresses() == [ADA, "127.0.0.2"] * 2
 
 
-async def test_without_trusted_proxies_nobody_is_believed(open_house, addresses) -> None:
+async def test_without_trusted_proxies_headers_are_ignored(open_house, addresses) -> None:
     base_url = (await open_house()).base_url
     async with visitor() as client:
         headers = {**via(ADA), "Forwarded": f"for={ADA}", "X-Real-IP": ADA}
@@ -102,7 +102,7 @@ async def test_requests_are_counted_by_client(behind_proxy) -> None:
     base_url = (await behind_proxy(guest_requests_per_address=3)).base_url
     async with visitor() as proxy:
         sent = [await status_of(proxy, base_url + EVENTS, via(ADA)) for _ in range(5)]
-        # What the client itself has put in the field makes it nobody else.
+        # What the client itself writes into the field must not change its address.
         forged = {"X-Forwarded-For": f"{BOB}, {ADA}"}
         sent.append(await status_of(proxy, base_url + EVENTS, forged))
         assert sent == [200, 200, 200, 429, 429, 429]
@@ -146,7 +146,7 @@ async def test_a_client_id_stays_with_its_address(behind_proxy) -> None:
     await owner.close()
 
 
-async def test_own_pages_have_the_scheme_that_the_proxy_tells(behind_proxy) -> None:
+async def test_own_pages_have_the_scheme_of_the_proxys_header(behind_proxy) -> None:
     host = "tickets.example"
     house = await behind_proxy(allowed_origins=["https://cinema.example"], hosts=[host])
     secure = {**via(ADA), "X-Forwarded-Proto": "https"}
@@ -162,7 +162,7 @@ async def test_own_pages_have_the_scheme_that_the_proxy_tells(behind_proxy) -> N
         for _ in range(2):
             assert await admitted(proxy, f"https://{host}", secure)
             assert not await admitted(proxy, f"http://{host}", secure)
-            # A stranger's word on the scheme is nothing, and the scheme is not known.
+            # A stranger's header is ignored, so the scheme is unknown.
             assert await admitted(stranger, f"http://{host}", secure)
             assert await admitted(proxy, "https://cinema.example", secure)
             assert not await admitted(proxy, "https://evil.example", secure)

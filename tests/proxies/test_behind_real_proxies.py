@@ -1,4 +1,4 @@
-"""The server behind a real nginx and a real Caddy, as the examples in `deploy/` set them up."""
+"""The server behind a real nginx and a real Caddy, configured by the examples in `deploy/`."""
 
 import asyncio
 import json
@@ -41,11 +41,11 @@ PATIENCE_SECONDS = 10.0
 
 
 class Front(NamedTuple):
-    """A proxy, as clients see it.
+    """A proxy as clients see it.
 
     Attributes:
         url: of the proxy.
-        tls: what clients need to accept its certificate; None without TLS.
+        tls: TLS context that accepts its certificate; None without TLS.
     """
 
     url: str
@@ -75,7 +75,7 @@ async def behind_caddy(house: House, folder: Path) -> AsyncIterator[Front]:
 
 @pytest.fixture(params=[behind_nginx, behind_caddy], ids=["nginx", "caddy"])
 def proxied(request: pytest.FixtureRequest, open_house: OpenHouse, tmp_path: Path) -> Callable[..., object]:
-    """Opens a house, with settings by name, behind each proxy."""
+    """Opens a house with given settings behind each proxy."""
 
     @asynccontextmanager
     async def open_one(**settings: object) -> AsyncIterator[Front]:
@@ -91,7 +91,7 @@ def proxied(request: pytest.FixtureRequest, open_house: OpenHouse, tmp_path: Pat
 
 @pytest.fixture
 def addresses(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """The addresses of the access log so far."""
+    """Returns the addresses in the access log so far."""
     caplog.set_level(logging.INFO, "frontrow.access")
     return lambda: [record.fields["address"] for record in caplog.records if record.name == "frontrow.access"]
 
@@ -109,7 +109,7 @@ async def socket_of(front: Front, path: str, address: str) -> ClientConnection:
 
 
 async def answers(client: ClientConnection) -> bool:
-    """Whether a socket of a room is alive."""
+    """Return whether a socket of a room answers."""
     await client.send('{"type": "ping"}')
     return bool(json.loads(await asyncio.wait_for(client.recv(), PATIENCE_SECONDS)))
 
@@ -127,7 +127,7 @@ async def test_everything_passes_under_the_prefix(proxied) -> None:
             assert await answers(client)
 
 
-async def test_addresses_are_the_clients_whatever_they_claim(proxied, addresses) -> None:
+async def test_clients_cannot_forge_their_addresses(proxied, addresses) -> None:
     forged = {
         "X-Forwarded-For": "6.6.6.6, 127.0.0.1",
         "Forwarded": "for=6.6.6.6;proto=https",
@@ -160,7 +160,7 @@ async def test_limits_go_by_client(proxied) -> None:
 
 
 async def test_many_guests_have_sockets_and_one_has_not_too_many(proxied) -> None:
-    """More guests than one address may have sockets, each from an address of its own."""
+    """More guests than one address may have sockets, each with its own address."""
     async with proxied() as front:
         clients = [
             await socket_of(front, f"/ws/guest{number}", f"127.0.{1 + number // 200}.{1 + number % 200}")

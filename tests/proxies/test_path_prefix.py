@@ -1,4 +1,4 @@
-"""Everything is served under the prefix, and the server's own addresses in answers have it too."""
+"""Everything is served under the prefix, and the server's own URLs in responses have it too."""
 
 import json
 import logging
@@ -23,7 +23,8 @@ from tests.web.browser import Browser
 pytestmark = [pytest.mark.gen_test, pytest.mark.parametrize("layer", [HTTPTOOLS, TORNADO])]
 
 PREFIX = "/box-office/tickets"
-# The real page has a select element, on which the browser of the tests hangs; this one only fetches what the
+# The real page has a select element, which makes the tests' browser hang; this one only fetches the document
+# that the real page would show.
 # real one would draw.
 DOCS_PAGE = """
 <script>
@@ -38,7 +39,7 @@ MORE_PATHS = ("/client/index.js", "/api/v1/movies", "/api/public/events", "/ws/s
 
 @pytest.fixture
 def open_house_under(open_house: OpenHouse, layer: str) -> Callable[[], Awaitable[tuple[House, Caller]]]:
-    """Opens a house under the prefix; with it comes a guest who knows nothing of the prefix."""
+    """Opens a house under the prefix, with a guest that uses URLs without the prefix."""
 
     async def open_one() -> tuple[House, Caller]:
         house = await open_house(http_layer=layer, path_prefix=PREFIX)
@@ -57,7 +58,7 @@ async def test_paths_have_the_prefix(open_house_under) -> None:
     for path in (f"{PREFIX}x/healthz", f"/x{PREFIX}/healthz", f"{PREFIX}{PREFIX}/healthz", PREFIX[:-1]):
         assert (await outside.send("GET", path)).status == 404, path
     refused = await house.guest.send("GET", "/api/public/events/999")
-    assert refused.json["success"] is False, "errors have the form of the path without the prefix"
+    assert refused.json["success"] is False, "errors must have the envelope of the path without the prefix"
 
 
 async def test_sockets_have_the_prefix(open_house_under) -> None:
@@ -71,7 +72,7 @@ async def test_sockets_have_the_prefix(open_house_under) -> None:
     assert refused.value.response.status_code == 404
 
 
-async def test_routes_in_the_log_and_in_metrics_have_none(
+async def test_routes_in_log_and_metrics_have_no_prefix(
     open_house_under, caplog: pytest.LogCaptureFixture
 ) -> None:
     house, outside = await open_house_under()
@@ -86,7 +87,7 @@ async def test_routes_in_the_log_and_in_metrics_have_none(
     assert PREFIX.encode() not in (await outside.send("GET", "/metrics")).body
 
 
-async def test_addresses_that_are_told_have_the_prefix(open_house_under) -> None:
+async def test_urls_in_responses_have_the_prefix(open_house_under) -> None:
     house, outside = await open_house_under()
     for path in (await house.guest.send("GET", "/")).json["links"].values():
         assert path.startswith(PREFIX)
@@ -142,4 +143,4 @@ async def test_the_docs_page_finds_its_document(open_house_under) -> None:
 async def test_links_in_mails_have_the_prefix(layer: str) -> None:
     assert load_settings(port=8000, path_prefix=PREFIX).site_url == f"http://localhost:8000{PREFIX}"
     site = "https://cinema.example/shop"
-    assert load_settings(path_prefix=PREFIX, public_url=site).site_url == site, "it is the operator's own"
+    assert load_settings(path_prefix=PREFIX, public_url=site).site_url == site, "an operator's URL is kept"

@@ -24,9 +24,9 @@ X_FORWARDED = {
     "2001:DB8::0:7": "2001:db8::7",
     "[2001:db8::7]": "2001:db8::7",
     "[2001:db8::7]:4711": "2001:db8::7",
-    # Nobody but trusted proxies has had it: the first of them is who asks.
+    # All are trusted proxies: the first one is the client.
     "10.1.1.1, 10.2.2.2": "10.1.1.1",
-    # What is no address is nobody's word: the last proxy stands for the client.
+    # Without a valid address the last proxy stands for the client.
     "": PROXY,
     ",": PROXY,
     "203.0.113.7,": PROXY,
@@ -63,12 +63,12 @@ FORWARDED_FIELD = {
     "for=6.6.6.6, , for=203.0.113.7,": CLIENT,
     'for=203.0.113.7;host="a,b;for=6.6.6.6"': CLIENT,
     'for=203.0.113.7;host="a, for=6.6.6.6"': CLIENT,
-    # A string that a client leaves open swallows nothing that a proxy appends.
+    # An unterminated quoted string of a client does not swallow what a proxy appends.
     'for="6.6.6.6, for=203.0.113.7': CLIENT,
     'for=6.6.6.6;x=", for=203.0.113.7;by="_a"': CLIENT,
     'x="\\, for="[2001:db8::7]"': "2001:db8::7",
     "garbage;;;=, for=203.0.113.7": CLIENT,
-    # And so for nobody's word.
+    # Without a valid address, the same.
     "": PROXY,
     "for=unknown": PROXY,
     "for=_hidden": PROXY,
@@ -87,7 +87,7 @@ FORWARDED_FIELD = {
 
 
 def client_of(header: str, fields: list[tuple[str, str]], peer: str = PROXY) -> tuple[str, str | None]:
-    """Address and scheme of a request with these fields."""
+    """Return address and scheme of a request with these fields."""
     proxies = TrustedProxies(NETWORKS, header)
     headers = RequestHeaders()
     for name, value in fields:
@@ -151,7 +151,7 @@ def test_proto_of_forwarded(value: str, scheme: str | None) -> None:
     assert client_of(FORWARDED, [("Forwarded", value)])[1] == scheme
 
 
-def test_who_is_a_proxy() -> None:
+def test_trusted_networks() -> None:
     proxies = TrustedProxies(NETWORKS)
     trusted = ("127.0.0.1", "::ffff:10.1.2.3", "2001:db8:ff::9", "2001:DB8:FF::9%eth0")
     assert all(proxies.peer((address, 1)).relays for address in trusted)

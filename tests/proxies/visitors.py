@@ -1,4 +1,4 @@
-"""Clients with addresses of their own: every address in 127.0.0.0/8 is this machine's."""
+"""Clients with their own addresses: every address in 127.0.0.0/8 belongs to this machine."""
 
 import socket
 import ssl
@@ -13,7 +13,7 @@ SECONDS = 10.0
 
 @asynccontextmanager
 async def visitor(address: str = "127.0.0.1") -> AsyncIterator[aiohttp.ClientSession]:
-    """A client whose connections come from an address."""
+    """A client whose connections come from this address."""
     connector = aiohttp.TCPConnector(local_addr=(address, 0), limit=0)
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -26,13 +26,13 @@ async def open_socket(
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> ClientConnection:
-    """A WebSocket from an address.
+    """Open a WebSocket from an address.
 
     Args:
         url: like http://127.0.0.1:8000/ws/alice.
         address: of the client.
         headers: of the handshake.
-        tls: for addresses that begin with https.
+        tls: for https URLs.
     """
     return await connect(
         url.replace("http", "ws", 1),

@@ -7,7 +7,7 @@ import pytest
 from tests.installing import put_in_place
 
 
-def test_whoever_is_second_keeps_what_the_first_has_put_there(tmp_path: Path) -> None:
+def test_the_second_run_keeps_the_first_ones_copy(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "program").write_text(name)
@@ -15,6 +15,6 @@ def test_whoever_is_second_keeps_what_the_first_has_put_there(tmp_path: Path) ->
     assert (tmp_path / "place" / "program").read_text() == "first"
 
 
-def test_a_place_that_cannot_be_had_is_an_error(tmp_path: Path) -> None:
+def test_an_unusable_destination_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         put_in_place(tmp_path / "nothing", tmp_path / "place")

@@ -63,7 +63,7 @@ def test_a_lock_pins_everything_with_hashes_and_names_no_host(lock: Path) -> Non
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 @pytest.mark.parametrize("lock", ["run.lock", "dev.lock"])
-def test_a_lock_holds_whatever_its_packages_need(lock: str, python: str) -> None:
+def test_a_lock_file_contains_all_dependencies(lock: str, python: str) -> None:
     environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.0"}
     versions = locked(ROOT / "requirements" / lock, environment)
     missing, seen = [], set()
@@ -87,7 +87,7 @@ def test_a_lock_holds_whatever_its_packages_need(lock: str, python: str) -> None
     assert seen
 
 
-def test_the_image_builds_with_what_the_project_declares() -> None:
+def test_the_image_builds_with_the_declared_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert project["dependency-groups"]["build"] == project["build-system"]["requires"]
     built_with, tested_with = (

@@ -37,7 +37,7 @@ async def test_a_page_is_opened_looked_into_clicked_and_closed() -> None:
         await page.close()
 
 
-async def test_what_goes_wrong_in_a_page_is_told() -> None:
+async def test_errors_in_a_page_are_reported() -> None:
     async with Browser() as browser:
         page = await browser.open("about:blank")
         with pytest.raises(ScriptError, match="RangeError: no such row"):

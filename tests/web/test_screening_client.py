@@ -55,7 +55,7 @@ async def _nobody_is_connected(cinema: GuideCinema) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_it_follows_what_everybody_does(cinema: GuideCinema, open_tab: OpenTab) -> None:
+async def test_it_follows_all_changes(cinema: GuideCinema, open_tab: OpenTab) -> None:
     await cinema.user(OTHER).reserve(SCREENING, [38])
     async with _watched(cinema, open_tab) as scene:
         await scene.watching.until("live")
@@ -90,9 +90,7 @@ async def test_it_resumes_after_cuts_and_misses_nothing(cinema: GuideCinema, ope
         assert seen["snapshots"] == 1, "only missed changes are sent"
 
 
-async def test_it_polls_where_websockets_are_blocked_and_goes_back(
-    cinema: GuideCinema, open_tab: OpenTab
-) -> None:
+async def test_it_polls_while_websockets_are_blocked(cinema: GuideCinema, open_tab: OpenTab) -> None:
     async with Network(cinema.server.port) as network, open_tab(network.url) as tab:
         network.upgradable = False
         scene = Scene(cinema, network, Watching(tab))
@@ -122,9 +120,7 @@ async def test_its_heartbeat_notices_a_silent_network(cinema: GuideCinema, open_
         await scene.watching.until("live")
 
 
-async def test_it_fetches_another_token_when_one_is_taken_back(
-    cinema: GuideCinema, open_tab: OpenTab
-) -> None:
+async def test_it_fetches_another_token_when_one_is_revoked(cinema: GuideCinema, open_tab: OpenTab) -> None:
     first = cinema.user()
     async with _watched(cinema, open_tab, str(first.token), cinema.token(7)) as scene:
         await scene.watching.until("live")
