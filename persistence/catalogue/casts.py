@@ -2,25 +2,23 @@
 
 from dataclasses import replace
 
-from persistence.catalogue.table import Table
+from persistence.catalogue.table import Table, own_columns
 
 CASTS = Table(
     name="casts",
     kind="cast_member",
-    columns={
-        name: f"casts.{name}"
-        for name in (
-            "id",
-            "movie_id",
-            "name",
-            "role",
-            "character_name",
-            "billing_order",
-            "photo_url",
-            "created_at",
-            "updated_at",
-        )
-    },
+    columns=own_columns(
+        "casts",
+        "id",
+        "movie_id",
+        "name",
+        "role",
+        "character_name",
+        "billing_order",
+        "photo_url",
+        "created_at",
+        "updated_at",
+    ),
     filters={
         "movie_id": "casts.movie_id = %(movie_id)s",
         "name": "searchable(casts.name) = searchable(%(name)s)",

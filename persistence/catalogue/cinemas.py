@@ -1,29 +1,27 @@
 """Cinemas."""
 
 from persistence.catalogue.search import matching, similarity
-from persistence.catalogue.table import Table
+from persistence.catalogue.table import Table, own_columns
 
 _SEARCHED = "cinemas.name || ' ' || cinemas.city || ' ' || cinemas.address"
 
 CINEMAS = Table(
     name="cinemas",
     kind="cinema",
-    columns={
-        name: f"cinemas.{name}"
-        for name in (
-            "id",
-            "name",
-            "city",
-            "address",
-            "description",
-            "phone",
-            "amenities",
-            "latitude",
-            "longitude",
-            "created_at",
-            "updated_at",
-        )
-    },
+    columns=own_columns(
+        "cinemas",
+        "id",
+        "name",
+        "city",
+        "address",
+        "description",
+        "phone",
+        "amenities",
+        "latitude",
+        "longitude",
+        "created_at",
+        "updated_at",
+    ),
     filters={
         "city": "lower(cinemas.city) = lower(%(city)s)",
         "amenity": "%(amenity)s = ANY (cinemas.amenities)",

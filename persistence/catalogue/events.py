@@ -12,7 +12,7 @@ from engine.catalogue_errors import InUse
 from engine.errors import NotFound
 from persistence.catalogue.screenings import RAISE_EPOCH
 from persistence.catalogue.search import matching
-from persistence.catalogue.table import Record, Rows, Table
+from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import IDS
 from persistence.connector import Connection, Connector
 from persistence.tickets import OF_ANY_STATUS
@@ -23,22 +23,20 @@ VISIBLE_TO = "NOT events.private OR %(visible_to)s = ANY (events.invited_user_id
 EVENTS = Table(
     name="events",
     kind="event",
-    columns={
-        name: f"events.{name}"
-        for name in (
-            "id",
-            "title",
-            "description",
-            "venue",
-            "starts_at",
-            "ends_at",
-            "private",
-            "invited_user_ids",
-            "closed_at",
-            "created_at",
-            "updated_at",
-        )
-    },
+    columns=own_columns(
+        "events",
+        "id",
+        "title",
+        "description",
+        "venue",
+        "starts_at",
+        "ends_at",
+        "private",
+        "invited_user_ids",
+        "closed_at",
+        "created_at",
+        "updated_at",
+    ),
     filters={
         "visible_to": VISIBLE_TO,
         "q": matching("events", "events.title || ' ' || events.venue"),

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from persistence.catalogue.search import matching, similarity
-from persistence.catalogue.table import Related, Rows, Table
+from persistence.catalogue.table import Related, Rows, Table, own_columns
 from persistence.connector import Connector
 
 _SEARCHED = "movies.title || ' ' || movies.director"
@@ -42,25 +42,23 @@ MOVIES = Table(
     name="movies",
     kind="movie",
     columns={
-        **{
-            name: f"movies.{name}"
-            for name in (
-                "id",
-                "title",
-                "description",
-                "genre",
-                "language",
-                "director",
-                "rating",
-                "imdb_rating",
-                "duration_minutes",
-                "release_date",
-                "poster_url",
-                "trailer_url",
-                "created_at",
-                "updated_at",
-            )
-        },
+        **own_columns(
+            "movies",
+            "id",
+            "title",
+            "description",
+            "genre",
+            "language",
+            "director",
+            "rating",
+            "imdb_rating",
+            "duration_minutes",
+            "release_date",
+            "poster_url",
+            "trailer_url",
+            "created_at",
+            "updated_at",
+        ),
         "average_rating": "(SELECT round(avg(rating), 2) FROM reviews WHERE movie_id = movies.id)",
         "review_count": "(SELECT count(*) FROM reviews WHERE movie_id = movies.id)",
     },

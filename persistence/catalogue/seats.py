@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.catalogue_errors import SeatConflict
 from engine.errors import NotFound, RoomFull
-from persistence.catalogue.table import Record, Rows, Table
+from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import IDS, numbers, texts
 from persistence.connector import Connector
 
@@ -15,9 +15,7 @@ SEATS_PER_ROOM = 10_000
 SEATS = Table(
     name="seats",
     kind="seat",
-    columns={
-        name: f"seats.{name}" for name in ("id", "room_id", "row_label", "seat_number", "seat_type", "x", "y")
-    },
+    columns=own_columns("seats", "id", "room_id", "row_label", "seat_number", "seat_type", "x", "y"),
     filters={
         "room_id": "seats.room_id = %(room_id)s",
         "seat_type": "seats.seat_type = %(seat_type)s",

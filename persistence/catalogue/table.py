@@ -21,6 +21,11 @@ Record = dict[str, Any]
 _FOREIGN_KEY_VIOLATION = "23503"
 
 
+def own_columns(table: str, *names: str) -> dict[str, str]:
+    """Return `Table.columns` for columns that a record calls by their own names."""
+    return {name: f"{table}.{name}" for name in names}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Related:
     """Filters on rows that belong to a record; one such row must satisfy all of the filters in use.
@@ -37,8 +42,7 @@ class Related:
         """Return the condition that such a row exists; empty if none of the filters is in use."""
         conditions = [self.filters[name] for name in wanted if name in self.filters]
         # OFFSET 0 keeps the subquery from being turned into a join. As a join the planner would start with it
-        # and
-        # visit the rows of all records, which is ten times slower in combination with a text search.
+        # and visit the rows of all records, which is ten times slower in combination with a text search.
         return f"EXISTS ({self.rows} AND {' AND '.join(conditions)} OFFSET 0)" if conditions else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
 from engine.places import CAPACITY_LIMIT, place_id
 from persistence.catalogue.events import EventRows
-from persistence.catalogue.table import Record, Rows, Table
+from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.connector import Connection
 from persistence.tickets import OF_ANY_STATUS
 
@@ -18,23 +18,21 @@ def _name_taken() -> AlreadyExists:
     return AlreadyExists("ticket_type", "The event has a ticket type with this name")
 
 
-COLUMNS = {
-    name: f"ticket_types.{name}"
-    for name in (
-        "id",
-        "event_id",
-        "name",
-        "description",
-        "price",
-        "capacity",
-        "max_per_order",
-        "sales_start",
-        "sales_end",
-        "closed_at",
-        "created_at",
-        "updated_at",
-    )
-}
+COLUMNS = own_columns(
+    "ticket_types",
+    "id",
+    "event_id",
+    "name",
+    "description",
+    "price",
+    "capacity",
+    "max_per_order",
+    "sales_start",
+    "sales_end",
+    "closed_at",
+    "created_at",
+    "updated_at",
+)
 
 TICKET_TYPES = Table(
     name="ticket_types",

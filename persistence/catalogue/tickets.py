@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from persistence.catalogue.table import Record, Rows, Table
+from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import numbers
 from persistence.connector import Connector
 from persistence.tickets import OF_ANY_STATUS
@@ -19,23 +19,21 @@ TICKETS = Table(
         "seat_id": "CASE WHEN tickets.seat_id > 0 THEN tickets.seat_id END",
         "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
         "ticket_type_id": _TICKET_TYPE_ID,
-        **{
-            name: f"tickets.{name}"
-            for name in (
-                "id",
-                "booking_id",
-                "holder",
-                "screening_id",
-                "code",
-                "price",
-                "status",
-                "booked_at",
-                "confirmed_at",
-                "cancelled_at",
-                "payment_id",
-                "payment_deadline",
-            )
-        },
+        **own_columns(
+            "tickets",
+            "id",
+            "booking_id",
+            "holder",
+            "screening_id",
+            "code",
+            "price",
+            "status",
+            "booked_at",
+            "confirmed_at",
+            "cancelled_at",
+            "payment_id",
+            "payment_deadline",
+        ),
     },
     filters={
         "status": "tickets.status = %(status)s",

@@ -3,26 +3,24 @@
 from engine.accounts import Credentials
 from engine.catalogue_errors import AlreadyExists, NoAccount
 from engine.errors import NotFound
-from persistence.catalogue.table import Record, Rows, Table
+from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import IDS
 
 USERS = Table(
     name="users",
     kind="user",
     columns={
-        **{
-            name: f"users.{name}"
-            for name in (
-                "id",
-                "email",
-                "full_name",
-                "phone",
-                "is_admin",
-                "preferences",
-                "created_at",
-                "updated_at",
-            )
-        },
+        **own_columns(
+            "users",
+            "id",
+            "email",
+            "full_name",
+            "phone",
+            "is_admin",
+            "preferences",
+            "created_at",
+            "updated_at",
+        ),
         # The version in the URL lets browsers cache a picture until it changes.
         "picture_url": """coalesce(users.picture_url, CASE WHEN users.picture IS NOT NULL THEN
             '/api/v1/users/' || users.id || '/profile-picture?v='
@@ -45,7 +43,7 @@ _PICTURE = "SELECT picture FROM users WHERE id = %s AND picture IS NOT NULL AND 
 SEARCHES = Table(
     name="search_history",
     kind="search_entry",
-    columns={name: f"search_history.{name}" for name in ("id", "query", "created_at")},
+    columns=own_columns("search_history", "id", "query", "created_at"),
     filters={"user_id": "search_history.user_id = %(user_id)s"},
     orders={"newest": "search_history.id DESC", "oldest": "search_history.id"},
     conflicts={"search_history_user_id_fkey": NoAccount},
