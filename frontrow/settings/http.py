@@ -26,16 +26,8 @@ from frontrow.settings.rules import (
 class ListeningSettings:
     """Listening and proxies"""
 
-    host: Annotated[
-        str,
-        HOST,
-        "The address on which the server listens.",
-    ] = "127.0.0.1"
-    port: Annotated[
-        int,
-        PORT,
-        "The TCP port on which it listens; 0 takes a free one.",
-    ] = 8000
+    host: Annotated[str, HOST, "The address on which the server listens."] = "127.0.0.1"
+    port: Annotated[int, PORT, "The TCP port on which it listens; 0 takes a free one."] = 8000
     extra_ports: Annotated[
         tuple[int, ...],
         ports(1),
@@ -48,15 +40,9 @@ class ListeningSettings:
         "The TCP port that serves /metrics instead of the API's ports. 0: /metrics is served with the API, "
         "but in production only if FRONTROW_METRICS_TOKEN is set.",
     ] = 0
-    metrics_host: Annotated[
-        str,
-        HOST,
-        "The address on which FRONTROW_METRICS_PORT listens.",
-    ] = "127.0.0.1"
+    metrics_host: Annotated[str, HOST, "The address on which FRONTROW_METRICS_PORT listens."] = "127.0.0.1"
     metrics_token: Annotated[
-        str,
-        SECRET,
-        "The Bearer token required to read /metrics, on either port. Empty: none is required.",
+        str, SECRET, "The Bearer token required to read /metrics, on either port. Empty: none is required."
     ] = field(default="", repr=False)
     path_prefix: Annotated[
         str,
@@ -119,14 +105,10 @@ class HttpSettings:
         "not counted.",
     ] = 0
     header_timeout_seconds: Annotated[
-        float,
-        seconds(0.1, 300),
-        "How long a client may take to send the head of a request.",
+        float, seconds(0.1, 300), "How long a client may take to send the head of a request."
     ] = 10.0
     body_timeout_seconds: Annotated[
-        float,
-        seconds(0.1, 300),
-        "How long a client may take to send the body of a request.",
+        float, seconds(0.1, 300), "How long a client may take to send the body of a request."
     ] = 10.0
     keep_alive_seconds: Annotated[
         float,
@@ -140,9 +122,7 @@ class HttpSettings:
         "How long a client may read next to nothing of its answer. Tornado's HTTP layer has no such limit.",
     ] = 10.0
     body_limit_bytes: Annotated[
-        int,
-        whole(KIB, 16 * MIB, "bytes"),
-        "Largest body of a request; larger ones are answered with 413.",
+        int, whole(KIB, 16 * MIB, "bytes"), "Largest body of a request; larger ones are answered with 413."
     ] = 64 * KIB
     upload_limit_bytes: Annotated[
         int,
@@ -150,12 +130,8 @@ class HttpSettings:
         "Largest body of a request that uploads a file; larger ones are answered with 413.",
     ] = 2 * MIB
     ask_timeout_seconds: Annotated[
-        float,
-        seconds(0.1, 60),
-        "How long a request may wait for its result before it is answered with 503.",
+        float, seconds(0.1, 60), "How long a request may wait for its result before it is answered with 503."
     ] = 2.0
     idempotency_hours: Annotated[
-        int,
-        whole(24, 8760, "hours"),
-        "How long an Idempotency-Key and its answer are kept.",
+        int, whole(24, 8760, "hours"), "How long an Idempotency-Key and its answer are kept."
     ] = 24

@@ -21,15 +21,9 @@ from frontrow.settings.rules import (
 class TokenSettings:
     """Tokens"""
 
-    jwt_algorithm: Annotated[
-        str,
-        one_of(*ALGORITHMS),
-        "The only algorithm accepted for tokens.",
-    ] = "HS256"
+    jwt_algorithm: Annotated[str, one_of(*ALGORITHMS), "The only algorithm accepted for tokens."] = "HS256"
     jwt_secret: Annotated[
-        str,
-        ANY_TEXT,
-        "For HS256: the secret that signs and verifies tokens, 32 bytes or more.",
+        str, ANY_TEXT, "For HS256: the secret that signs and verifies tokens, 32 bytes or more."
     ] = field(default="", repr=False)
     jwt_old_secrets: Annotated[
         tuple[str, ...],
@@ -38,24 +32,14 @@ class TokenSettings:
         "valid.",
     ] = field(default=(), repr=False)
     jwt_public_key: Annotated[
-        str,
-        ANY_TEXT,
-        "For RS256 and EdDSA: the public key that verifies another service's tokens, in PEM.",
+        str, ANY_TEXT, "For RS256 and EdDSA: the public key that verifies another service's tokens, in PEM."
     ] = ""
-    jwt_issuer: Annotated[
-        str,
-        ANY_TEXT,
-        "The required `iss` of tokens. Empty: it is not checked.",
-    ] = ""
+    jwt_issuer: Annotated[str, ANY_TEXT, "The required `iss` of tokens. Empty: it is not checked."] = ""
     jwt_audience: Annotated[
-        str,
-        ANY_TEXT,
-        "What `aud` must be or contain. Empty: tokens must not name an audience.",
+        str, ANY_TEXT, "What `aud` must be or contain. Empty: tokens must not name an audience."
     ] = ""
     token_ttl_seconds: Annotated[
-        int,
-        whole(1, 365 * DAY_SECONDS, "seconds"),
-        "Lifetime of the access tokens issued here.",
+        int, whole(1, 365 * DAY_SECONDS, "seconds"), "Lifetime of the access tokens issued here."
     ] = HOUR_SECONDS
     token_max_life_seconds: Annotated[
         int,
@@ -63,9 +47,7 @@ class TokenSettings:
         "Tokens with a longer lifetime are refused, whoever issued them.",
     ] = 30 * DAY_SECONDS
     refresh_token_ttl_seconds: Annotated[
-        int,
-        whole(60, 365 * DAY_SECONDS, "seconds"),
-        "Lifetime of a refresh token; each use gives a new one.",
+        int, whole(60, 365 * DAY_SECONDS, "seconds"), "Lifetime of a refresh token; each use gives a new one."
     ] = 30 * DAY_SECONDS
     revocation_refresh_seconds: Annotated[
         float,
@@ -79,19 +61,11 @@ class PasswordSettings:
     """Passwords"""
 
     password_memory_kib: Annotated[
-        int,
-        whole(64, MIB, "KiB"),
-        "Memory used to hash one password (Argon2id).",
+        int, whole(64, MIB, "KiB"), "Memory used to hash one password (Argon2id)."
     ] = 64 * KIB
-    password_passes: Annotated[
-        int,
-        whole(1, 100, "passes"),
-        "Passes over that memory.",
-    ] = 3
+    password_passes: Annotated[int, whole(1, 100, "passes"), "Passes over that memory."] = 3
     password_reset_seconds: Annotated[
-        float,
-        seconds(1, DAY_SECONDS),
-        "How long the link in a password reset mail works.",
+        float, seconds(1, DAY_SECONDS), "How long the link in a password reset mail works."
     ] = 1800.0
     attempts_per_account: Annotated[
         int,
@@ -110,7 +84,5 @@ class PasswordSettings:
         "Registrations, requested mails and wrong passwords from one address per window.",
     ] = 100
     attempts_window_seconds: Annotated[
-        float,
-        seconds(1, DAY_SECONDS),
-        "The window in which attempts are counted.",
+        float, seconds(1, DAY_SECONDS), "The window in which attempts are counted."
     ] = 900.0

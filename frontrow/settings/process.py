@@ -26,14 +26,10 @@ class ProcessSettings:
         "Production needs strong secrets to start; development makes its own and keeps them.",
     ] = "development"
     log_level: Annotated[
-        str,
-        one_of("debug", "info", "warning", "error"),
-        "The lowest level that is logged.",
+        str, one_of("debug", "info", "warning", "error"), "The lowest level that is logged."
     ] = "info"
     data_dir: Annotated[
-        Path,
-        DIRECTORY,
-        "Directory of the embedded PostgreSQL and of the secrets that development makes.",
+        Path, DIRECTORY, "Directory of the embedded PostgreSQL and of the secrets that development makes."
     ] = Path(".frontrow")
 
 
@@ -42,9 +38,7 @@ class DatabaseSettings:
     """Database"""
 
     database_url: Annotated[
-        str,
-        DATABASE_URL,
-        "The PostgreSQL database. Empty: an embedded PostgreSQL in the data directory.",
+        str, DATABASE_URL, "The PostgreSQL database. Empty: an embedded PostgreSQL in the data directory."
     ] = field(default="", repr=False)
     direct_database_url: Annotated[
         str,
@@ -53,14 +47,10 @@ class DatabaseSettings:
         "Needed if FRONTROW_DATABASE_URL leads to a pooler such as PgBouncer; empty otherwise.",
     ] = field(default="", repr=False)
     database_pool_size: Annotated[
-        int,
-        whole(1, 100, "connections"),
-        "Connections kept open for reading; the journal has its own.",
+        int, whole(1, 100, "connections"), "Connections kept open for reading; the journal has its own."
     ] = 8
     statement_timeout_seconds: Annotated[
-        float,
-        seconds(0.1, 600),
-        "How long PostgreSQL may take for one statement.",
+        float, seconds(0.1, 600), "How long PostgreSQL may take for one statement."
     ] = 5.0
     journal_limit: Annotated[
         int,
@@ -79,15 +69,9 @@ class MailSettings:
     """Mail"""
 
     public_url: Annotated[
-        str,
-        WEB_ADDRESS,
-        "Where your pages are; links in mails lead there. Empty: this server on localhost.",
+        str, WEB_ADDRESS, "Where your pages are; links in mails lead there. Empty: this server on localhost."
     ] = ""
-    mail_from: Annotated[
-        str,
-        MAIL_ADDRESS,
-        "The sender of mails.",
-    ] = "tickets@localhost"
+    mail_from: Annotated[str, MAIL_ADDRESS, "The sender of mails."] = "tickets@localhost"
     smtp_url: Annotated[
         str,
         SMTP_URL,
@@ -95,7 +79,5 @@ class MailSettings:
         "the folder `mail` of the data directory.",
     ] = field(default="", repr=False)
     smtp_timeout_seconds: Annotated[
-        float,
-        seconds(0.1, 300),
-        "How long each step of sending a mail may take.",
+        float, seconds(0.1, 300), "How long each step of sending a mail may take."
     ] = 15.0

@@ -20,15 +20,9 @@ from frontrow.settings.rules import (
 class HoldSettings:
     """Holds and tickets"""
 
-    hold_seconds: Annotated[
-        float,
-        seconds(1, DAY_SECONDS),
-        "How long seats are held for a buyer.",
-    ] = 300.0
+    hold_seconds: Annotated[float, seconds(1, DAY_SECONDS), "How long seats are held for a buyer."] = 300.0
     hold_extension_limit: Annotated[
-        int,
-        whole(0, 1000, "extensions"),
-        "How many times one hold may be extended.",
+        int, whole(0, 1000, "extensions"), "How many times one hold may be extended."
     ] = 3
     hold_life_seconds: Annotated[
         float,
@@ -37,9 +31,7 @@ class HoldSettings:
         "expiry or a missing payment.",
     ] = 1800.0
     held_seats_limit: Annotated[
-        int,
-        whole(1, 10_000, "seats"),
-        "Seats that one buyer may hold in one screening at the same time.",
+        int, whole(1, 10_000, "seats"), "Seats that one buyer may hold in one screening at the same time."
     ] = 10
     guest_seats_limit: Annotated[
         int,
@@ -47,15 +39,9 @@ class HoldSettings:
         "Seats and tickets that all guests of one address may hold in one screening at the same time. Users "
         "with a token are not counted.",
     ] = 40
-    seats_per_request_limit: Annotated[
-        int,
-        whole(1, 1000, "seats"),
-        "Seats that one request may name.",
-    ] = 100
+    seats_per_request_limit: Annotated[int, whole(1, 1000, "seats"), "Seats that one request may name."] = 100
     payment_window_seconds: Annotated[
-        float,
-        seconds(1, 30 * DAY_SECONDS),
-        "How long a ticket waits for its payment before it lapses.",
+        float, seconds(1, 30 * DAY_SECONDS), "How long a ticket waits for its payment before it lapses."
     ] = 900.0
 
 
@@ -64,9 +50,7 @@ class GuestSettings:
     """Public API: event tickets for guests"""
 
     guest_hold_minutes: Annotated[
-        int,
-        whole(1, 1440, "minutes"),
-        "How long event tickets are reserved if the guest does not say.",
+        int, whole(1, 1440, "minutes"), "How long event tickets are reserved if the guest does not say."
     ] = 10
     guest_hold_minutes_limit: Annotated[
         int,
@@ -75,19 +59,13 @@ class GuestSettings:
         "them as well.",
     ] = 30
     guest_reservations_per_request_limit: Annotated[
-        int,
-        whole(1, 100, "reservations"),
-        "Reservations that one request of a guest may make.",
+        int, whole(1, 100, "reservations"), "Reservations that one request of a guest may make."
     ] = 10
     guest_metadata_limit_bytes: Annotated[
-        int,
-        whole(2, 64 * KIB, "bytes"),
-        "Largest `metadata` of a reservation, as compact JSON.",
+        int, whole(2, 64 * KIB, "bytes"), "Largest `metadata` of a reservation, as compact JSON."
     ] = 2 * KIB
     guest_purchase: Annotated[
-        bool,
-        YES_OR_NO,
-        "Whether a guest session is enough to buy tickets, without a user's token.",
+        bool, YES_OR_NO, "Whether a guest session is enough to buy tickets, without a user's token."
     ] = False
     phone_region: Annotated[
         str,
@@ -102,9 +80,7 @@ class GuestSettings:
         "is 429.",
     ] = 1200
     guest_requests_per_session: Annotated[
-        int,
-        whole(1, 1_000_000, "requests"),
-        "The same for one session or user.",
+        int, whole(1, 1_000_000, "requests"), "The same for one session or user."
     ] = 240
     guest_creations_per_address: Annotated[
         int,
@@ -123,9 +99,7 @@ class GuestSettings:
         "Earlier values of FRONTROW_PERSONAL_DATA_KEY: data encrypted with them can still be read.",
     ] = field(default=(), repr=False)
     cron_secret: Annotated[
-        str,
-        SECRET,
-        "The Bearer token required by /api/cron. Empty: /api/cron is switched off.",
+        str, SECRET, "The Bearer token required by /api/cron. Empty: /api/cron is switched off."
     ] = field(default="", repr=False)
 
 
@@ -139,9 +113,7 @@ class ScreeningSettings:
         "Commands that may wait for one screening; beyond it the answer is 503.",
     ] = 10_000
     idle_seconds: Annotated[
-        float,
-        seconds(0.1, DAY_SECONDS),
-        "How long an unused screening stays in memory.",
+        float, seconds(0.1, DAY_SECONDS), "How long an unused screening stays in memory."
     ] = 300.0
     sweep_seconds: Annotated[
         float,

@@ -11,14 +11,10 @@ class SocketSettings:
     """WebSockets"""
 
     sockets_limit: Annotated[
-        int,
-        whole(1, 1_000_000, "sockets"),
-        "Open WebSockets; further ones are closed with 1013.",
+        int, whole(1, 1_000_000, "sockets"), "Open WebSockets; further ones are closed with 1013."
     ] = 20_000
     sockets_per_user_limit: Annotated[
-        int,
-        whole(1, 10_000, "sockets"),
-        "Open WebSockets of one user; further ones are closed with 4429.",
+        int, whole(1, 10_000, "sockets"), "Open WebSockets of one user; further ones are closed with 4429."
     ] = 50
     sockets_per_address_limit: Annotated[
         int,
@@ -26,9 +22,7 @@ class SocketSettings:
         "Open WebSockets of all guests of one address; further ones are closed with 4429.",
     ] = 200
     socket_subscriptions_limit: Annotated[
-        int,
-        whole(1, 10_000, "events"),
-        "Events that one WebSocket may watch at the same time.",
+        int, whole(1, 10_000, "events"), "Events that one WebSocket may watch at the same time."
     ] = 100
     socket_tick_ms: Annotated[
         int,
@@ -36,14 +30,10 @@ class SocketSettings:
         "Seat changes within this time are merged into one frame; 0 merges none.",
     ] = 20
     socket_ping_seconds: Annotated[
-        float,
-        seconds(0.1, HOUR_SECONDS),
-        "Time between two pings, which detect clients that are gone.",
+        float, seconds(0.1, HOUR_SECONDS), "Time between two pings, which detect clients that are gone."
     ] = 20.0
     socket_message_limit_bytes: Annotated[
-        int,
-        whole(128, MIB, "bytes"),
-        "Largest message that a client may send.",
+        int, whole(128, MIB, "bytes"), "Largest message that a client may send."
     ] = 16 * KIB
     socket_outbox_limit_bytes: Annotated[
         int,
@@ -51,14 +41,10 @@ class SocketSettings:
         "Bytes that may wait for one slow client before its WebSocket is closed.",
     ] = 64 * KIB
     socket_frames_per_second: Annotated[
-        float,
-        FRAMES_PER_SECOND,
-        "Frames per second that a client may send in the long run.",
+        float, FRAMES_PER_SECOND, "Frames per second that a client may send in the long run."
     ] = 50.0
     socket_frames_at_once: Annotated[
-        int,
-        whole(1, 1_000_000, "frames"),
-        "Frames that a client may send at once after a pause.",
+        int, whole(1, 1_000_000, "frames"), "Frames that a client may send at once after a pause."
     ] = 200
     socket_deflate_from_bytes: Annotated[
         int,
@@ -71,30 +57,22 @@ class SocketSettings:
 class RoomSettings:
     """Rooms"""
 
-    rooms_per_socket_limit: Annotated[
-        int,
-        whole(1, 1000, "rooms"),
-        "Rooms that one WebSocket may be in.",
-    ] = 20
+    rooms_per_socket_limit: Annotated[int, whole(1, 1000, "rooms"), "Rooms that one WebSocket may be in."] = (
+        20
+    )
     free_rooms_limit: Annotated[
         int,
         whole(0, 1_000_000, "rooms"),
         "Free rooms, which belong to no screening; no more are made beyond it.",
     ] = 1000
     free_rooms_per_address: Annotated[
-        int,
-        whole(1, 1_000_000, "rooms"),
-        "Free rooms that one address may make per hour.",
+        int, whole(1, 1_000_000, "rooms"), "Free rooms that one address may make per hour."
     ] = 50
     free_room_seats_limit: Annotated[
-        int,
-        whole(1, 100_000, "seats"),
-        "Seats that may be selected in a free room at the same time.",
+        int, whole(1, 100_000, "seats"), "Seats that may be selected in a free room at the same time."
     ] = 1000
     free_room_idle_seconds: Annotated[
-        float,
-        seconds(1, 365 * DAY_SECONDS),
-        "How long a free room is kept that is empty and not watched.",
+        float, seconds(1, 365 * DAY_SECONDS), "How long a free room is kept that is empty and not watched."
     ] = 3600.0
     guest_selections_limit: Annotated[
         int,
@@ -102,7 +80,5 @@ class RoomSettings:
         "Seats that guests of one address may select in rooms within FRONTROW_HOLD_SECONDS.",
     ] = 200
     user_info_limit_bytes: Annotated[
-        int,
-        whole(64, 8 * KIB, "bytes"),
-        "Size of what a client of a room may tell others about its user.",
+        int, whole(64, 8 * KIB, "bytes"), "Size of what a client of a room may tell others about its user."
     ] = KIB
