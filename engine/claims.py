@@ -7,6 +7,9 @@ change depends on how many seats its holders have, never on the size of the hall
 
 from collections.abc import Iterable
 
+_NO_GUESTS: dict[str, set[str]] = {}
+"""Stands for the guests of a screening that has had none; never changed."""
+
 
 class Claims(dict[str, tuple[int, ...]]):
     """Seats and places by holder, oldest first. Whoever claims nothing is not in it."""
@@ -14,11 +17,14 @@ class Claims(dict[str, tuple[int, ...]]):
     __slots__ = ("_guests", "_networks")
 
     def __init__(self) -> None:
-        self._networks: dict[str, str] = {}
-        self._guests: dict[str, set[str]] = {}
+        # Most screenings have no guests, and an empty dict has 64 bytes.
+        self._networks: dict[str, str] | None = None
+        self._guests: dict[str, set[str]] = _NO_GUESTS
 
     def come_from(self, guest: str, network: str) -> None:
         """Count a guest's seats on the network that it came from last, for as long as it has any."""
+        if self._networks is None:
+            self._networks, self._guests = {}, {}
         if (before := self._networks.get(guest)) != network:
             if before is not None:
                 self._part(guest, before)
@@ -27,7 +33,7 @@ class Claims(dict[str, tuple[int, ...]]):
 
     def recall(self, earlier: "Claims") -> None:
         """Copy the networks of guests who still have seats; they are not stored."""
-        for guest, network in earlier._networks.items():
+        for guest, network in (earlier._networks or {}).items():
             if guest in self:
                 self.come_from(guest, network)
 
@@ -47,7 +53,7 @@ class Claims(dict[str, tuple[int, ...]]):
             self[holder] = left
             return
         self.pop(holder, None)
-        if network := self._networks.pop(holder, None):
+        if self._networks and (network := self._networks.pop(holder, None)):
             self._part(holder, network)
 
     def remove_pairs(self, given_up: Iterable[tuple[str, int]]) -> None:
