@@ -10,9 +10,11 @@ from typing import cast
 
 from engine.commands import BookSeats, CancelTicket, ConfirmTicket
 from engine.directory import ScreeningDirectory
-from engine.errors import (
-    EngineError,
-    NotFound,
+from engine.errors import EngineError, NotFound
+from engine.ports import Journal, Ledger
+from engine.records import Paper, Receipt, Ticket, TicketStatus
+from engine.replies import Booked, Cancelled
+from engine.selling_errors import (
     NotHeld,
     PaymentAlreadyUsed,
     RefundRequired,
@@ -22,9 +24,6 @@ from engine.errors import (
     TicketNotFound,
     TicketNotPending,
 )
-from engine.ports import Journal, Ledger
-from engine.records import Paper, Receipt, Ticket, TicketStatus
-from engine.replies import Booked, Cancelled
 
 RESERVATION_PAYMENT = "reservation:"
 """How the payment ids begin under which reservations of places are bought. No caller may name one."""

@@ -7,6 +7,7 @@ EngineError
 └── Refused
     ├── AlreadyExists, InUse, Overlapping
     ├── SeatConflict, SeatsInUse, CapacityTooLow, IllegalStatusChange
+    ├── RoomLimitReached
     └── TicketNotConfirmed, NoMailAddress
 """
 
@@ -139,3 +140,13 @@ class NoMailAddress(Refused):
 
     def __init__(self) -> None:
         super().__init__("No address is known to which a mail could be sent")
+
+
+class RoomLimitReached(Refused):
+    """There are as many free rooms as there may be."""
+
+    code = "room_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are {limit} rooms already; use one of them, or try again later")
+        self.limit = limit

@@ -21,12 +21,13 @@ from typing import NamedTuple, TypeVar
 
 from engine.actor import CommandMeters, ScreeningActor, Surroundings
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
-from engine.errors import EngineError, Overloaded, OwnershipLost, ScreeningNotFound, Stopping, Unavailable
+from engine.errors import EngineError, Overloaded, OwnershipLost, Stopping, Unavailable
 from engine.guards import DefectLog, guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
 from engine.replies import Lapsed, Reply
 from engine.screening import Screening
+from engine.selling_errors import ScreeningNotFound
 
 log = logging.getLogger("frontrow.engine")
 

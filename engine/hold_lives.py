@@ -10,9 +10,9 @@ ticket type are interchangeable, so for them the limit counts per holder and typ
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.errors import HoldLifeSpent
 from engine.places import ticket_type_of
 from engine.records import Hold, make
+from engine.selling_errors import HoldLifeSpent
 
 REMEMBERED_LIMIT = 10_000
 """Seats that a screening remembers. Beyond it those that were left first are forgotten, and start afresh."""

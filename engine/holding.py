@@ -15,7 +15,12 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.errors import (
+from engine.records import Hold, Ticket, TicketStatus, TicketType, make
+from engine.replies import Held, Lapsed, Released, Reserved, Toggled
+from engine.screening_state import Decision, ScreeningState
+from engine.seat_inventory import moved_by
+from engine.seat_states import SeatAction
+from engine.selling_errors import (
     ExtensionLimitReached,
     NotEnoughTickets,
     NotHeld,
@@ -23,11 +28,6 @@ from engine.errors import (
     SalesClosed,
     TicketTypeNotFound,
 )
-from engine.records import Hold, Ticket, TicketStatus, TicketType, make
-from engine.replies import Held, Lapsed, Released, Reserved, Toggled
-from engine.screening_state import Decision, ScreeningState
-from engine.seat_inventory import moved_by
-from engine.seat_states import SeatAction
 from engine.views import SeatsChanged
 
 

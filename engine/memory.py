@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
-from engine.errors import EngineError, IdsExhausted, OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.errors import EngineError, IdsExhausted, OwnershipLost
 from engine.events import (
     Event,
     HoldsExpired,
@@ -24,6 +24,7 @@ from engine.events import (
 from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
+from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
 
 _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)

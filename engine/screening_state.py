@@ -9,7 +9,15 @@ from typing import NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
-from engine.errors import (
+from engine.hold_lives import HoldLives
+from engine.places import ticket_type_of
+from engine.policy import Policy
+from engine.ports import IdSource, LoadedScreening
+from engine.records import Hold, Ticket, make
+from engine.replies import Changes, Reply, Stock, StockLevel
+from engine.seat_inventory import PendingWrite, SeatInventory, Standing
+from engine.seat_states import SeatAction
+from engine.selling_errors import (
     BookingInProgress,
     GuestLimitExceeded,
     HoldLimitExceeded,
@@ -21,14 +29,6 @@ from engine.errors import (
     SeatsNotFound,
     SeatsUnavailable,
 )
-from engine.hold_lives import HoldLives
-from engine.places import ticket_type_of
-from engine.policy import Policy
-from engine.ports import IdSource, LoadedScreening
-from engine.records import Hold, Ticket, make
-from engine.replies import Changes, Reply, Stock, StockLevel
-from engine.seat_inventory import PendingWrite, SeatInventory, Standing
-from engine.seat_states import SeatAction
 from engine.views import SeatMap, SeatsChanged, SeatsShown, Shown
 
 TicketEvent = TypeVar(

@@ -9,7 +9,13 @@ from typing import cast
 
 from engine import events as ev
 from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket
-from engine.errors import (
+from engine.holding import give_back, held_until
+from engine.records import Hold, Ticket, TicketStatus
+from engine.replies import Booked, Cancelled, Cleared
+from engine.screening_state import Decision, ScreeningState
+from engine.seat_inventory import Commitment
+from engine.seat_states import SeatAction
+from engine.selling_errors import (
     BookingInProgress,
     NotHeld,
     NothingForSale,
@@ -19,12 +25,6 @@ from engine.errors import (
     TicketNotPending,
     WrongNumberOfPapers,
 )
-from engine.holding import give_back, held_until
-from engine.records import Hold, Ticket, TicketStatus
-from engine.replies import Booked, Cancelled, Cleared
-from engine.screening_state import Decision, ScreeningState
-from engine.seat_inventory import Commitment
-from engine.seat_states import SeatAction
 from engine.views import SeatsChanged
 
 

@@ -5,7 +5,7 @@ Rooms are counted under a lock, so that concurrent servers cannot exceed the lim
 
 from collections.abc import Sequence
 
-from engine.errors import RoomLimitReached
+from engine.catalogue_errors import RoomLimitReached
 from persistence.columns import numbers
 from persistence.connector import Connector
 

@@ -35,19 +35,13 @@ from math import inf
 from time import monotonic
 from typing import NamedTuple
 
-from engine.errors import (
-    BadEntry,
-    EngineError,
-    JournalFull,
-    OwnershipLost,
-    PaymentAlreadyUsed,
-    StoreUnavailable,
-)
+from engine.errors import BadEntry, EngineError, JournalFull, OwnershipLost, StoreUnavailable
 from engine.events import TicketEvent
 from engine.guards import attempt, guarded
 from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
+from engine.selling_errors import PaymentAlreadyUsed
 from persistence.connector import (
     ConnectionLost,
     Connector,

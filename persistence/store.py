@@ -14,9 +14,10 @@ from math import inf
 from time import monotonic
 from weakref import WeakValueDictionary
 
-from engine.errors import ScreeningNotFound, StoreUnavailable
+from engine.errors import StoreUnavailable
 from engine.ports import LoadedScreening
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
+from engine.selling_errors import ScreeningNotFound
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
 from persistence.connector import Connection, Connector, DefectiveStatement
 

@@ -23,9 +23,9 @@ from api.rest.paging import Page, sorting
 from api.sales.seat_maps import VERSION_HEADERS, SeatOfRoom, seats_answer
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.commands import CancelScreening, ReadSeats
-from engine.errors import (
+from engine.errors import NotFound
+from engine.selling_errors import (
     BookingInProgress,
-    NotFound,
     ScreeningCancelled,
     ScreeningHasBookings,
     ScreeningNotFound,

@@ -10,7 +10,8 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import RequestSchema, text
 from api.rest.paging import PAGING_HEADERS, Page, paged, sorting
 from engine.catalogue_errors import SeatConflict, UnknownReference
-from engine.errors import NotFound, RoomFull
+from engine.errors import NotFound
+from engine.selling_errors import RoomFull
 
 SEATS_PER_CALL = 1000
 PLAN_LIMIT_BYTES = 256 * 1024

@@ -12,7 +12,8 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import Moment, Money, text
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
-from engine.errors import NotFound, ScreeningNotFound
+from engine.errors import NotFound
+from engine.selling_errors import ScreeningNotFound
 from engine.views import SeatMap
 
 showtimes = Resource("/api/v1/showtimes", tag="Showtimes")

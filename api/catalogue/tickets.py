@@ -11,7 +11,8 @@ from api.rest.fields import Moment, RequestSchema, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
 from api.sales.selling import PAYMENT_ID_LIMIT, confirmed, payment_field
-from engine import catalogue_errors, errors
+from engine import catalogue_errors
+from engine import selling_errors as errors
 from engine.records import TicketStatus
 
 sold_tickets = Resource("/api/v1/tickets", tag="Tickets")

@@ -22,8 +22,9 @@ from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, NoToken, Opening, SocketServices
 from engine.commands import ReadStock
-from engine.errors import EngineError, ScreeningNotFound
+from engine.errors import EngineError
 from engine.replies import Stock
+from engine.selling_errors import ScreeningNotFound
 
 _TRY_AGAIN_LATER = "Try again later"
 _SUFFIX_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"

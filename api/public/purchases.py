@@ -40,7 +40,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import email_address, text
 from api.sales.selling import confirmed
 from api.wire import holder_of, price, timestamp
-from engine import errors
+from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus

@@ -35,8 +35,9 @@ from api.rest.fields import Limited
 from api.rest.styles import Content
 from api.rows import Offer
 from api.wire import timestamp
-from engine import errors
+from engine import selling_errors as errors
 from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds
+from engine.errors import EngineError, Unavailable
 from engine.records import Hold, StoredReservation
 from engine.replies import Held, Released, Reserved
 
@@ -304,7 +305,7 @@ async def _hold_all(
                 HoldPlaces(event_id, buyer, places, hold_seconds, note, call.guest_network)
             )
             made |= zip(numbers, answer.reservations, strict=True)
-    except errors.EngineError:
+    except EngineError:
         await asyncio.gather(*(_give_back(call, holds[0]) for holds in made.values()))
         raise
     return [reserved(made[number]) for number in range(len(orders))]
@@ -314,7 +315,7 @@ async def _give_back(call: Call, hold: Hold) -> None:
     """Release a reservation. If the engine is unavailable, the reservation expires instead."""
     try:
         await call.ask(ReleaseHolds(hold.screening_id, hold.holder, None, hold.reservation_id))
-    except (errors.ReservationNotHeld, errors.Unavailable):
+    except (errors.ReservationNotHeld, Unavailable):
         return
 
 

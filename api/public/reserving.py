@@ -19,10 +19,11 @@ from api.rest.fields import LARGEST_ID, Moment
 from api.rows import Offer
 from api.wire import timestamp
 from engine.commands import ReadReservation
-from engine.errors import NotFound, ScreeningNotFound
+from engine.errors import NotFound
 from engine.places import ticket_type_of
 from engine.records import Hold, StoredReservation
 from engine.replies import Held
+from engine.selling_errors import ScreeningNotFound
 
 QUANTITY_LIMIT = 100
 """Most tickets per reservation; bounds the number of ticket holders in a purchase."""

@@ -20,8 +20,9 @@ from api.services import Screenings
 from api.ws.feed import Frames, Wording
 from api.ws.outbox import text_frame
 from engine.commands import ReadSeats
-from engine.errors import EngineError, NotFound, ScreeningNotFound
+from engine.errors import EngineError, NotFound
 from engine.places import named_seat_id
+from engine.selling_errors import ScreeningNotFound
 from engine.views import SeatMap
 
 ROOM_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")

@@ -4,9 +4,9 @@ from typing import Any
 
 from api.errors import TooManyAttempts
 from api.rest.errors import words_of
-from engine.errors import (
+from engine.errors import EngineError
+from engine.selling_errors import (
     BookingInProgress,
-    EngineError,
     HoldLifeSpent,
     NotHeld,
     ScreeningNotFound,

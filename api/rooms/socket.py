@@ -34,8 +34,9 @@ from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from engine.commands import HoldSeats, ReleaseHolds
-from engine.errors import EngineError, NotHeld, ScreeningNotFound, SeatsNotFound, forget_frames
+from engine.errors import EngineError, forget_frames
 from engine.replies import Released
+from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _UNANSWERED_LIMIT = 1000

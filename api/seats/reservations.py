@@ -14,7 +14,7 @@ from api.rest.plain_bodies import PlainBody
 from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
 from api.wire import timestamp
-from engine import errors
+from engine import selling_errors as errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
 from engine.events import HoldsExtended, SeatsHeld
 from engine.replies import Held, Toggled

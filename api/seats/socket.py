@@ -19,8 +19,8 @@ from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
 from engine.commands import ReadChanges, ReadSeats
-from engine.errors import ScreeningNotFound
 from engine.replies import Changes
+from engine.selling_errors import ScreeningNotFound
 
 _QUERY = WatchQuery()
 

@@ -9,7 +9,7 @@ from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
 from api.sales.selling import confirm_soon, confirmed, payment_field
 from api.seats.reservations import SeatSelection
-from engine import errors
+from engine import selling_errors as errors
 from engine.commands import BookSeats
 from engine.replies import Booked
 

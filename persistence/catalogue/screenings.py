@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
-from engine.errors import NotFound, ScreeningCancelled, ScreeningHasBookings
+from engine.errors import NotFound
+from engine.selling_errors import ScreeningCancelled, ScreeningHasBookings
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS
 from persistence.connector import Connection, Connector

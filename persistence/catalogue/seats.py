@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.catalogue_errors import SeatConflict
-from engine.errors import NotFound, RoomFull
+from engine.errors import NotFound
+from engine.selling_errors import RoomFull
 from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import IDS, numbers, texts
 from persistence.connector import Connector

@@ -8,8 +8,8 @@ from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomServices
+from engine.catalogue_errors import RoomLimitReached
 from engine.directory import ScreeningDirectory
-from engine.errors import RoomLimitReached
 from engine.memory import MemoryDatabase
 from engine.ports import Clock
 from engine.records import Layout, ScreeningInfo

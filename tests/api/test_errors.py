@@ -12,18 +12,15 @@ from api.http1 import errors as http_errors
 from api.identity import errors as identity_errors
 from api.rest import errors as rest_errors
 from api.rest.errors import problem_of, translation_of
-from engine import catalogue_errors
+from engine import catalogue_errors, selling_errors
 from engine import errors as engine_errors
-from engine.errors import (
-    EngineError,
+from engine.errors import EngineError, JournalFull, StoreUnavailable, Unavailable
+from engine.selling_errors import (
     HoldLimitExceeded,
-    JournalFull,
     RefundRequired,
     SeatsNotFound,
     SeatsUnavailable,
-    StoreUnavailable,
     TicketNotPending,
-    Unavailable,
 )
 from persistence import connector
 
@@ -34,12 +31,16 @@ def classes(module: object, base: type) -> list[type]:
 
 API_MODULES = (api_errors, http_errors, identity_errors, rest_errors)
 ENGINE_ERRORS = sorted(
-    {*classes(engine_errors, EngineError), *classes(catalogue_errors, EngineError)},
+    {
+        *classes(engine_errors, EngineError),
+        *classes(selling_errors, EngineError),
+        *classes(catalogue_errors, EngineError),
+    },
     key=lambda kind: kind.__name__,
 )
 
 
-@pytest.mark.parametrize("module", [*API_MODULES, engine_errors, catalogue_errors, connector])
+@pytest.mark.parametrize("module", [*API_MODULES, engine_errors, selling_errors, catalogue_errors, connector])
 def test_the_error_tree_in_a_module_docstring_is_complete(module: ModuleType) -> None:
     own = [kind.__name__ for kind in classes(module, Exception) if kind.__module__ == module.__name__]
     assert own

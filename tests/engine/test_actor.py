@@ -22,18 +22,15 @@ from engine.errors import (
     EngineError,
     IdsExhausted,
     JournalFull,
-    NotHeld,
     Overloaded,
     OwnershipLost,
-    ScreeningNotFound,
-    SeatsNotFound,
-    SeatsUnavailable,
     Stopping,
 )
 from engine.events import SeatsHeld
 from engine.memory import MemoryDatabase, MemoryStore
 from engine.ports import LoadedScreening
 from engine.replies import Booked
+from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound, SeatsUnavailable
 from tests.engine.conftest import NOW, make_info, make_layout
 from tests.engine.house import House, turns
 

@@ -6,9 +6,10 @@ import pytest
 
 from engine.clock import SystemClock
 from engine.commands import BookSeats, ExtendHolds, HoldSeats, ReadSeats
-from engine.errors import BadEntry, ScreeningStarted
+from engine.errors import BadEntry
 from engine.events import HoldsExtended, SeatsHeld
 from engine.memory import RecordingPublisher
+from engine.selling_errors import ScreeningStarted
 from engine.views import SeatMap
 from tests.engine.conftest import NOW
 from tests.engine.house import House, turns

@@ -15,11 +15,11 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpent
 from engine.places import named_seat_id
 from engine.policy import Policy
 from engine.records import Hold
 from engine.screening_state import Decision
+from engine.selling_errors import ExtensionLimitReached, GuestLimitExceeded, HoldLifeSpent
 from tests.engine.conftest import NOW, Hall, make_info, make_layout
 from tests.engine.house import House
 from tests.engine.test_places import STANDING, Event

@@ -19,7 +19,12 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.errors import (
+from engine.places import CAPACITY_LIMIT, Places, named_seat_id, place_id, ticket_type_of
+from engine.policy import Policy
+from engine.records import Hold, Paper, Ticket, TicketStatus, TicketType
+from engine.replies import Stock
+from engine.screening_state import Decision
+from engine.selling_errors import (
     HoldLimitExceeded,
     NotEnoughTickets,
     NothingForSale,
@@ -35,11 +40,6 @@ from engine.errors import (
     TicketTypeNotFound,
     WrongNumberOfPapers,
 )
-from engine.places import CAPACITY_LIMIT, Places, named_seat_id, place_id, ticket_type_of
-from engine.policy import Policy
-from engine.records import Hold, Paper, Ticket, TicketStatus, TicketType
-from engine.replies import Stock
-from engine.screening_state import Decision
 from tests.engine.conftest import NOW, Hall
 
 STANDING, BALCONY = 3, 4

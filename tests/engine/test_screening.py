@@ -11,9 +11,13 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.errors import (
+from engine.errors import EngineError
+from engine.events import HoldsExpired, HoldsReleased, SeatsHeld, TicketsIssued, TicketsLapsed
+from engine.policy import Policy
+from engine.records import TicketStatus
+from engine.seat_states import SeatStatus
+from engine.selling_errors import (
     BookingInProgress,
-    EngineError,
     ExtensionLimitReached,
     HoldLimitExceeded,
     NotHeld,
@@ -25,10 +29,6 @@ from engine.errors import (
     TicketNotFound,
     TicketNotPending,
 )
-from engine.events import HoldsExpired, HoldsReleased, SeatsHeld, TicketsIssued, TicketsLapsed
-from engine.policy import Policy
-from engine.records import TicketStatus
-from engine.seat_states import SeatStatus
 from tests.engine.conftest import NOW, Hall
 
 

@@ -22,9 +22,10 @@ from engine.commands import (
     ReleaseLapsed,
     ToggleSeats,
 )
-from engine.errors import EngineError, HoldLimitExceeded
+from engine.errors import EngineError
 from engine.policy import Policy
 from engine.screening_state import Decision
+from engine.selling_errors import HoldLimitExceeded
 from engine.views import SeatView
 from tests.engine.conftest import NOW, Hall
 

@@ -7,11 +7,12 @@ from time import monotonic, sleep
 
 import pytest
 
-from engine.errors import BadEntry, EngineError, OwnershipLost, PaymentAlreadyUsed
+from engine.errors import BadEntry, EngineError, OwnershipLost
 from engine.memory import NullObserver
 from engine.ports import Entry
 from engine.records import IdempotencyRecord, Receipt
 from engine.replies import Booked
+from engine.selling_errors import PaymentAlreadyUsed
 from persistence.idempotency import IdempotencyRows
 from persistence.journal import BATCH_LIMIT, PostgresJournal
 from tests.database import execute, locked

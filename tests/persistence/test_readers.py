@@ -7,8 +7,9 @@ from math import inf
 
 import pytest
 
-from engine.errors import IdsExhausted, ScreeningNotFound, StoreUnavailable
+from engine.errors import IdsExhausted, StoreUnavailable
 from engine.records import TicketType
+from engine.selling_errors import ScreeningNotFound
 from persistence.connector import Connector
 from persistence.ids import IdBlocks
 from persistence.reservations import Reservations

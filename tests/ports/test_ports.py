@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from engine.errors import EngineError, OwnershipLost, PaymentAlreadyUsed, ScreeningNotFound
+from engine.errors import EngineError, OwnershipLost
 from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry
 from engine.records import Seat, TicketStatus
+from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
 from tests.ports.story import ALICE, BOB, Story
 

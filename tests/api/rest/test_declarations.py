@@ -15,8 +15,8 @@ from api.rest.parsing import Parser
 from api.rest.receipts import ReceiptForm
 from api.rest.unfinished import UnfinishedWork
 from api.sales.receipts import TICKET, TICKETS_CREATED, encode_reply
-from engine.errors import SeatsUnavailable
 from engine.replies import Held
+from engine.selling_errors import SeatsUnavailable
 from tests.api.venue import SCREENING, Venue
 
 
