@@ -8,8 +8,10 @@ USER_PREFIX = "user:"
 SESSION_PREFIX = "session:"
 
 
-@lru_cache(maxsize=4096)
-def timestamp(seconds: float) -> str:
+_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
+
+
+def new_timestamp(seconds: float) -> str:
     """Format a timestamp as ISO 8601 in UTC with milliseconds, e.g. "2026-01-26T18:25:00.000Z".
 
     Args:
@@ -17,10 +19,14 @@ def timestamp(seconds: float) -> str:
     """
     # Rounds to microseconds like `datetime`, then truncates to milliseconds.
     whole = floor(seconds)
-    microseconds = round((seconds - whole) * 1_000_000)
-    if microseconds == 1_000_000:
-        return f"{_second(whole + 1)}.000Z"
-    return f"{_second(whole)}.{microseconds // 1000:03d}Z"
+    milliseconds = round((seconds - whole) * 1_000_000) // 1000
+    if milliseconds == 1000:
+        return _second(whole + 1) + ".000Z"
+    return _second(whole) + _MILLISECONDS[milliseconds]
+
+
+timestamp = lru_cache(maxsize=4096)(new_timestamp)
+"""The same for timestamps that come again, such as those of seats in every map and update."""
 
 
 @lru_cache(maxsize=4096)

@@ -68,13 +68,13 @@ def http_date(second: int) -> str:
     return format_timestamp(second)
 
 
-_process = secrets.token_hex(4)
+_process = f"{secrets.token_hex(4)}-"
 _numbers = count(1)
 
 
 def new_request_id() -> str:
     """Return a unique request id. It is predictable, which is harmless."""
-    return f"{_process}{next(_numbers):08x}"
+    return f"{_process}{next(_numbers)}"
 
 
 def request_id_given(value: str | None) -> str | None:

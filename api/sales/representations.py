@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import Schema, fields, validate
 
 from api.rest.fields import Moment
-from api.wire import price, timestamp, timestamp_or_none, user_id_of
+from api.wire import new_timestamp, price, timestamp, timestamp_or_none, user_id_of
 from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
 from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
@@ -67,7 +67,7 @@ def reservation_documents(
     if not isinstance(held, SeatsHeld):
         return [reservation_document(hold, status) for hold in held.holds]
     screening_id, user_id = held.screening_id, user_id_of(held.actor)
-    reserved_at, expires_at = timestamp(held.at), timestamp(held.expires_at)
+    reserved_at, expires_at = new_timestamp(held.at), new_timestamp(held.expires_at)
     hold_id = held.reservation_id
     documents = []
     for seat_id in held.seat_ids:

@@ -17,6 +17,7 @@ from api.wire import timestamp
 from engine import selling_errors as errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
 from engine.events import HoldsExtended, SeatsHeld
+from engine.ports import Clock
 from engine.replies import Held, Toggled
 from engine.views import SeatMap
 
@@ -44,11 +45,11 @@ def _minutes(count: int) -> str:
     return "1 minute" if count == 1 else f"{count} minutes"
 
 
-def _minutes_left(held: SeatsHeld | Held, now: float) -> int:
+def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
     """Until the first of the holds expires, in begun minutes."""
     if isinstance(held, SeatsHeld):
-        return ceil((held.expires_at - now) / 60)
-    return ceil((min(hold.expires_at for hold in held.holds) - now) / 60)
+        return ceil((held.expires_at - held.at) / 60)
+    return ceil((min(hold.expires_at for hold in held.holds) - clock.now()) / 60)
 
 
 @lru_cache(_MESSAGES_KEPT)
@@ -100,7 +101,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Q
 
     def told(held: SeatsHeld | Held) -> Document:
         documents = reservation_documents(held)
-        minutes = _minutes_left(held, call.services.clock.now())
+        minutes = _minutes_left(held, call.services.clock)
         return {
             "reservations": documents,
             "expires_in_minutes": minutes,
@@ -169,7 +170,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Qu
         return {
             "reserved": reserved,
             "released": given_back,
-            "expires_in_minutes": _minutes_left(held, call.services.clock.now()) if held else None,
+            "expires_in_minutes": _minutes_left(held, call.services.clock) if held else None,
             "message": ", ".join(done).capitalize(),
         }
 
