@@ -198,14 +198,14 @@ class Logins:
         return await self.change_password(credentials, password_hash, now)
 
     async def revoked_since(
-        self, moment: float | None
+        self, since: float | None
     ) -> tuple[Sequence[RevokedToken], Sequence[RevokedUser], float]:
         """Return the revocations since a time, in seconds since the epoch, or all that still matter.
 
         Returns:
             Revoked tokens, users whose tokens were all revoked, and the time to pass to the next call.
         """
-        parameters = {"since": moment, "life_seconds": self._token_life_seconds}
+        parameters = {"since": since, "life_seconds": self._token_life_seconds}
         async with self._connector.connection() as connection:
             ((until,),) = await connection.run(_NOW)
             tokens = await connection.run(_REVOKED_TOKENS, parameters)

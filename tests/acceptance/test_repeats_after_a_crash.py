@@ -37,7 +37,7 @@ class Site:
 @pytest.mark.gen_test(timeout=330)
 async def test_a_repeat_after_a_crash_gets_the_answer_of_the_first(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
-        told = []
+        received = []
         for keyed in (True, False):
             stage = Stage(Site(server), "keyed" if keyed else "plain")
             await stage.build()
@@ -45,11 +45,11 @@ async def test_a_repeat_after_a_crash_gets_the_answer_of_the_first(data_director
                 request = await recipe(stage)
                 if keyed or request.repeatable:
                     key = operation if keyed else None
-                    told.append((operation, request, key, await request.send(key)))
+                    received.append((operation, request, key, await request.send(key)))
         await server.kill()
         await server.start()
         wrong = {}
-        for operation, request, key, first in told:
+        for operation, request, key, first in received:
             assert first.status < 300, (operation, first.body)
             request.caller.base_url = server.url
             again = await request.send(key)

@@ -208,7 +208,7 @@ async def test_a_repeat_gets_the_result_that_was_still_being_written(data_direct
         type_id = await _made_type(Client(server, session, 2, admin=True))
         requests = await Buyer(buyer, hall, type_id).requests()
         gate = Gate(server.database.url)
-        told: list[tuple[Repeated, Answer]] = []
+        received: list[tuple[Repeated, Answer]] = []
         for request in requests:
             with gate.closed():
                 first = asyncio.create_task(request.once(buyer))
@@ -221,15 +221,15 @@ async def test_a_repeat_gets_the_result_that_was_still_being_written(data_direct
                 gate.open()
                 answer = await repeat
             assert answer.status < 300, (request.name, answer)
-            told.append((request, answer))
-        for request, answer in told:
+            received.append((request, answer))
+        for request, answer in received:
             again = await request.until_answered(buyer)
             assert (again.status, again.document) == (answer.status, answer.document), request.name
 
 
 async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) -> None:
     draw = random.Random(20)
-    told: list[tuple[Client, Repeated, Answer]] = []
+    received: list[tuple[Client, Repeated, Answer]] = []
     unanswered = met = asked = 0
     async with (
         ServerProcess(data_directory) as server,
@@ -256,18 +256,18 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
                 gate.open()
                 answers = await asyncio.gather(*repeats)
             asked += len(requests)
-            told += [(client, request, answer) for request, answer in zip(requests, answers, strict=True)]
+            received += [(client, request, answer) for request, answer in zip(requests, answers, strict=True)]
         await server.kill()
         await server.start()
-        wrong = [f"{request.name}: {answer}" for _, request, answer in told if answer.status >= 300]
+        wrong = [f"{request.name}: {answer}" for _, request, answer in received if answer.status >= 300]
         changed = []
-        for client, request, answer in told:
+        for client, request, answer in received:
             again = await request.until_answered(client)
             if (again.status, again.document) != (answer.status, answer.document):
                 changed.append(f"{request.name}: {answer}, then {again}")
         unaccounted = sum(
-            _unaccounted(server.database.url, client, hall, told)
-            for client, hall in zip(dict.fromkeys(client for client, *_ in told), halls, strict=True)
+            _unaccounted(server.database.url, client, hall, received)
+            for client, hall in zip(dict.fromkeys(client for client, *_ in received), halls, strict=True)
         )
     figures(
         kills=kills,
@@ -288,12 +288,12 @@ def _unaccounted(
     database_url: str,
     client: Client,
     hall: SeededScreening,
-    told: list[tuple[Client, Repeated, Answer]],
+    received: list[tuple[Client, Repeated, Answer]],
 ) -> int:
     """Count the tickets of a hall that are missing in the answers to its buyer or in the database."""
     stored = {ticket_id for (ticket_id,) in execute(database_url, _TICKETS, hall.id)}
     noted: set[Any] = set()
-    for buyer, request, answer in told:
+    for buyer, request, answer in received:
         if buyer is client and request.name.startswith(("book", "confirm")):
             documents = answer.document if isinstance(answer.document, list) else [answer.document]
             noted.update(ticket["id"] for ticket in documents)

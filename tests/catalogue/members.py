@@ -59,9 +59,9 @@ class Member(Caller):
 
 async def member(house: House, email: str = "ada@home.example", **details: Any) -> Member:
     """Create a user who has registered and logged in."""
-    somebody = Member(house, email)
-    registered = await somebody.register(**details)
+    user = Member(house, email)
+    registered = await user.register(**details)
     assert registered.status == 201, registered.body
-    logged_in = await somebody.log_in()
+    logged_in = await user.log_in()
     assert logged_in.status == 200, logged_in.body
-    return somebody
+    return user

@@ -13,8 +13,8 @@ SCREENINGS = "/api/v1/screenings"
 def hour(number: float) -> str:
     """Return a time tomorrow, some hours after midnight in UTC, in the API's format."""
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    moment = midnight + timedelta(days=1, hours=number)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    time = midnight + timedelta(days=1, hours=number)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def make(house: House, path: str, body: object) -> Any:

@@ -140,7 +140,7 @@ async def test_a_stranger_slows_guessing_and_does_not_lock_the_owner_out(open_ho
     assert await tried("127.0.0.20", right) == [429]
     assert await tried("127.0.0.1", right) == [200]
     assert await tried("127.0.0.3", right) == [200]
-    # Nor by somebody who has her token and not her password.
+    # Nor by somebody with her token but without her password.
     thief = {"Authorization": f"Bearer {ada.token}"}
     change = {"current_password": "not the password", "new_password": OTHER_PASSWORD}
     async with visitor("127.0.0.2") as session:

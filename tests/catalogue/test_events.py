@@ -189,7 +189,7 @@ async def test_a_misspelt_privacy_field_creates_no_public_event(house: House) ->
     wanted = {"title": "Tasting", "startDate": "2099-01-01T20:00:00Z", "visibility": "private"}
     made = await house.admin.send("POST", EVENTS, wanted)
     assert (*refusal(made), list(made.json["error"]["errors"])) == (400, "invalid_input", ["visibility"])
-    assert "private" in made.json["message"], "what is known is named"
+    assert "private" in made.json["message"], "known fields are listed"
     assert data(await house.admin.send("GET", EVENTS)) == []
     listed = await house.guest.send("GET", "/api/public/events?serach=tasting")
     assert refusal(listed) == (400, "invalid_input")

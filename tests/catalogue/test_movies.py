@@ -262,7 +262,7 @@ class TestWhatPlays:
         assert await titles(house, f"{wanted}&date={day(1)}") == []
         assert await titles(house, wanted) == ["Night Shift"]
         assert (await house.user().reserve(second, [hall.vip_seat_id])).status == 201
-        await house.user().my_reservations()  # answers when what was reserved has been written
+        await house.user().my_reservations()  # returns once the reservation is written
         assert await titles(house, wanted) == []
         assert await titles(house, wanted.replace("vip", "standard")) == ["Night Shift"]
 
@@ -311,11 +311,11 @@ class TestRecommended:
         another = await add_movie(house, "Zebra Crossing", director="Ada Marlowe")
         path = f"{MOVIES}/{films['Brass and Thunder']}/reviews"
         assert (await house.user(7).send("POST", path, {"rating": 5})).status == 201
-        assert await self.recommended(house, 7) == "ZANC", "the same director, what was reviewed is left out"
+        assert await self.recommended(house, 7) == "ZANC", "the same director, without the reviewed movie"
         screening = schedule(house, hall, films["Night Shift"])
         assert (await house.user(7).book(screening, hall.seat_ids[:1])).status == 201
-        assert await self.recommended(house, 7) == "ZCA", "another drama, what was seen is left out"
+        assert await self.recommended(house, 7) == "ZCA", "another drama, without the movie already seen"
         schedule(house, hall, films["Alien Harvest"], in_days=2)
         schedule(house, hall, another, in_days=3)
         await house.user(7).send("POST", f"/api/v1/cinemas/{hall.cinema_id}/favorite")
-        assert await self.recommended(house, 7) == "ZAC", "what plays in a favourite cinema"
+        assert await self.recommended(house, 7) == "ZAC", "movies in a favourite cinema"

@@ -33,9 +33,9 @@ def test_a_day_whose_midnight_is_skipped_starts_at_the_change() -> None:
 
 def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
     zone = ZoneInfo("UTC")
-    weeks = [moment.date() for moment in borders(date(2026, 1, 1), date(2026, 1, 13), "week", zone)]
+    weeks = [time.date() for time in borders(date(2026, 1, 1), date(2026, 1, 13), "week", zone)]
     assert weeks == [date(2026, 1, 1), date(2026, 1, 5), date(2026, 1, 12), date(2026, 1, 14)]
-    months = [moment.date() for moment in borders(date(2026, 1, 15), date(2026, 3, 1), "month", zone)]
+    months = [time.date() for time in borders(date(2026, 1, 15), date(2026, 3, 1), "month", zone)]
     assert months == [date(2026, 1, 15), date(2026, 2, 1), date(2026, 3, 1), date(2026, 3, 2)]
 
 
@@ -49,7 +49,7 @@ def test_periods_are_without_gaps_and_made_of_quarters_of_an_hour(
     first: date, days: int, granularity: str, name: str
 ) -> None:
     last, zone = first + timedelta(days=days), ZoneInfo(name)
-    moments = list(borders(first, last, granularity, zone))
-    assert all(begin < end for begin, end in pairwise(moments))
-    assert (moments[0], moments[-1]) == (begin_of(first, zone), begin_of(last + timedelta(days=1), zone))
-    assert all(moment.timestamp() % 900 == 0 for moment in moments)
+    times = list(borders(first, last, granularity, zone))
+    assert all(begin < end for begin, end in pairwise(times))
+    assert (times[0], times[-1]) == (begin_of(first, zone), begin_of(last + timedelta(days=1), zone))
+    assert all(time.timestamp() % 900 == 0 for time in times)

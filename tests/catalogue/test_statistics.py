@@ -32,13 +32,13 @@ async def book(house: House, screening_id: int, *seat_ids: int, user_id: int = 7
 def sell(house: House, *sales: tuple[int, str, float]) -> None:
     """Insert confirmed tickets: screening, confirmation time and price of each."""
     known = execute(house.database_url, "SELECT count(*) FROM tickets")[0][0]
-    for number, (screening_id, moment, price) in enumerate(sales, 1_000_000 + known):
+    for number, (screening_id, confirmed_at, price) in enumerate(sales, 1_000_000 + known):
         execute(
             house.database_url,
             """INSERT INTO tickets
                 (screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at)
             VALUES (%s, %s, %s, 'user:7', %s, 'confirmed', %s, %s)""",
-            *(screening_id, number, number, price, moment, moment),
+            *(screening_id, number, number, price, confirmed_at, confirmed_at),
         )
 
 
@@ -197,7 +197,7 @@ async def test_today_depends_on_the_time_zone(house: House) -> None:
 _RANDOM_TICKETS = """
 INSERT INTO tickets (screening_id, id, booking_id, holder, price, status, booked_at, payment_deadline)
 SELECT %(screening)s, id, id, 'user:7', price, 'pending', at, at
-FROM unnest(%(ids)s::bigint[], %(prices)s::numeric[], %(moments)s::timestamptz[]) AS row (id, price, at)
+FROM unnest(%(ids)s::bigint[], %(prices)s::numeric[], %(times)s::timestamptz[]) AS row (id, price, at)
 """
 _CHANGES = (
     "UPDATE tickets SET status = 'confirmed', confirmed_at = booked_at + interval '9 hours' "
@@ -237,10 +237,10 @@ def _write_at_random(database_url: str, seed: int) -> None:
         with plain.cursor() as cursor:
             for number in range(12):
                 ids = [seed * 10_000 + number * 100 + offset for offset in range(50)]
-                moments = [datetime.fromtimestamp(1_780_000_000 + draw.random() * 500_000, UTC) for _ in ids]
+                times = [datetime.fromtimestamp(1_780_000_000 + draw.random() * 500_000, UTC) for _ in ids]
                 prices = [draw.randrange(2000) / 100 for _ in ids]
                 which = {"screening": seed, "part": draw.randrange(5)}
-                cursor.execute(_RANDOM_TICKETS, which | {"ids": ids, "prices": prices, "moments": moments})
+                cursor.execute(_RANDOM_TICKETS, which | {"ids": ids, "prices": prices, "times": times})
                 cursor.execute(draw.choice(_CHANGES) + _SOME, which)
     finally:
         plain.close()

@@ -56,17 +56,17 @@ class RoomClient:
     async def send(self, kind: str, **message: object) -> None:
         await self._socket.send(json.dumps({"type": kind, **message}))
 
-    async def told(self) -> dict[str, Any]:
+    async def next_message(self) -> dict[str, Any]:
         """Return the next message."""
         async with asyncio.timeout(5):
             message = json.loads(await self._socket.recv())
         assert isinstance(message, dict)
         return message
 
-    async def told_nothing(self) -> bool:
+    async def has_no_messages(self) -> bool:
         """Return whether no message is pending: the reply to a ping comes first."""
         await self.send("ping")
-        return (await self.told())["type"] == "pong"
+        return (await self.next_message())["type"] == "pong"
 
     async def closed(self) -> tuple[int | None, str | None]:
         """Return how the server closed the connection, skipping messages before that."""
@@ -79,8 +79,12 @@ class RoomClient:
     async def join(self, room: str = ROOM) -> list[dict[str, Any]]:
         """Join a room. Returns its selections."""
         await self.send("join_room", room_id=room)
-        assert await self.told() == {"type": "room_joined", "room_id": room, "client_id": self.client_id}
-        current = await self.told()
+        assert await self.next_message() == {
+            "type": "room_joined",
+            "room_id": room,
+            "client_id": self.client_id,
+        }
+        current = await self.next_message()
         assert (current["type"], set(current)) == ("current_selections", {"type", "selections"})
         selections: list[dict[str, Any]] = current["selections"]
         return selections
@@ -89,12 +93,12 @@ class RoomClient:
         """Select a seat. Returns the reply."""
         info = {"user_info": user_info} if user_info else {}
         await self.send("select_seat", room_id=room, seat_id=seat, **info)
-        return await self.told()
+        return await self.next_message()
 
     async def release(self, seat: str, room: str = ROOM) -> dict[str, Any]:
         """Release a seat. Returns the reply."""
         await self.send("release_seat", room_id=room, seat_id=seat)
-        return await self.told()
+        return await self.next_message()
 
     def about(self, kind: str, seat: str, room: str = ROOM, **more: object) -> dict[str, Any]:
         """Return the expected message about a seat of this client."""

@@ -64,12 +64,12 @@ _FORMS = {
 }
 
 
-def assert_as_shown(told: dict[str, Any], /, **values: Any) -> None:
+def assert_as_shown(message: dict[str, Any], /, **values: Any) -> None:
     """Compare a message with the guide's example of its type, and with the expected values."""
-    example = _EXAMPLES[told["type"]] | values
-    assert told.keys() == example.keys()
+    example = _EXAMPLES[message["type"]] | values
+    assert message.keys() == example.keys()
     for name, shown in example.items():
-        value = told[name]
+        value = message[name]
         assert type(value) is type(shown)
         if name in _FORMS and name not in values:
             assert _FORMS[name].fullmatch(value), f"{name} is {value!r}"

@@ -48,12 +48,12 @@ async def test_joining_and_leaving(cinema: GuideCinema) -> None:
     async with cinema.room_client("user_1234567890") as client:
         await client.send("join_room", room_id=ROOM)
         here = {"room_id": ROOM, "client_id": "user_1234567890"}
-        assert await client.told() == {"type": "room_joined", **here}
-        assert await client.told() == {"type": "current_selections", "selections": []}
+        assert await client.next_message() == {"type": "room_joined", **here}
+        assert await client.next_message() == {"type": "current_selections", "selections": []}
         await client.send("leave_room", room_id=ROOM)
-        assert await client.told() == {"type": "room_left", **here}
+        assert await client.next_message() == {"type": "room_left", **here}
         await client.send("leave_room", room_id=ROOM)
-        assert_shows(await client.told(), {"type": "error", "code": "not_in_room", "room_id": ROOM})
+        assert_shows(await client.next_message(), {"type": "error", "code": "not_in_room", "room_id": ROOM})
 
 
 @pytest.mark.parametrize("name", ["stats", "screenings", "events"])
@@ -68,7 +68,7 @@ async def test_user_info_is_safe_in_a_page(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         await ana.join()
         await juan.select("A1", name="Miles O'Brien", note='"><img src=x onerror=alert(1)>', sign="`a`")
-        info = (await ana.told())["user_info"]
+        info = (await ana.next_message())["user_info"]
         assert info["name"] == "Miles O\N{RIGHT SINGLE QUOTATION MARK}Brien"
         for value in info.values():
             assert not set(value) & set("<>\"'`")
@@ -79,16 +79,16 @@ async def test_selecting_and_releasing(cinema: GuideCinema) -> None:
         await juan.join()
         await ana.join()
         assert await juan.select("A1", **JUAN) == juan.about("seat_selected", "A1")
-        assert await ana.told() == juan.about("seat_selected", "A1", user_info=JUAN)
+        assert await ana.next_message() == juan.about("seat_selected", "A1", user_info=JUAN)
         assert await juan.release("A1") == juan.about("seat_released", "A1")
-        assert await ana.told() == juan.about("seat_released", "A1")
-        assert await juan.told_nothing()
+        assert await ana.next_message() == juan.about("seat_released", "A1")
+        assert await juan.has_no_messages()
 
 
 async def test_ping(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan:
         await juan.send("ping")
-        pong = await juan.told()
+        pong = await juan.next_message()
         assert set(pong) == {"type", "timestamp"}
         assert_shows(pong, {"type": "pong", "timestamp": iso_utc})
 
@@ -115,16 +115,16 @@ async def test_a_refused_selection_is_only_sent_to_its_client(
         assert_shows(error, {"type": "error", "code": "seats_unavailable", "seat_id": "A1", "room_id": ROOM})
         assert "A1" in error["message"]
         assert_shows(await ana.release("A1"), {"type": "error", "code": "not_held", "seat_id": "A1"})
-        assert await juan.told_nothing()
+        assert await juan.has_no_messages()
 
 
 async def test_ones_own_seat_may_be_selected_again(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         await ana.join()
         await juan.select("A1", **JUAN)
-        await ana.told()
+        await ana.next_message()
         assert await juan.select("A1") == juan.about("seat_selected", "A1")
-        assert await ana.told_nothing()
+        assert await ana.has_no_messages()
 
 
 async def test_selections_expire_for_everybody_in_the_room(open_cinema: OpenCinema) -> None:
@@ -133,9 +133,9 @@ async def test_selections_expire_for_everybody_in_the_room(open_cinema: OpenCine
         await juan.join("test_room")
         await ana.join("test_room")
         await juan.select("B7", "test_room")
-        await ana.told()
+        await ana.next_message()
         for client in (juan, ana):
-            assert await client.told() == juan.about("seat_released", "B7", "test_room")
+            assert await client.next_message() == juan.about("seat_released", "B7", "test_room")
 
 
 async def test_a_client_that_comes_back_finds_its_seats(cinema: GuideCinema) -> None:
@@ -152,16 +152,16 @@ async def test_two_sockets_cannot_have_one_client_id(cinema: GuideCinema) -> Non
         for user_id in (None, USER):
             async with cinema.room_client("juan", user_id) as other:
                 assert await other.closed() == (4409, "Client id in use")
-        assert await juan.told_nothing()
+        assert await juan.has_no_messages()
     async with cinema.room_client("juan", USER) as back:
-        assert await back.told_nothing(), "a client that logs in keeps its id"
+        assert await back.has_no_messages(), "a client that logs in keeps its id"
 
 
 async def test_with_a_token_the_seats_are_the_users(cinema: GuideCinema) -> None:
     async with cinema.room_client("phone", USER) as phone, cinema.room_client("laptop", USER) as laptop:
         await laptop.join()
         await phone.select("A5")
-        assert await laptop.told() == phone.about("seat_selected", "A5", user_info={})
+        assert await laptop.next_message() == phone.about("seat_selected", "A5", user_info={})
         (held,) = (await cinema.user().my_reservations()).json
         assert held["seat_id"] == 42
         assert await laptop.release("A5") == laptop.about("seat_released", "A5")
@@ -173,7 +173,7 @@ async def test_a_release_over_rest_is_sent_to_the_users_room_client(cinema: Guid
         await phone.join()
         await phone.select("A5")
         await cinema.user().cancel_reservations(SCREENING)
-        assert await phone.told() == phone.about("seat_released", "A5")
+        assert await phone.next_message() == phone.about("seat_released", "A5")
 
 
 async def test_a_bad_token_or_a_bad_client_id_is_refused(cinema: GuideCinema) -> None:
@@ -190,7 +190,7 @@ async def test_changes_through_other_apis_are_anonymous(cinema: GuideCinema) -> 
     async with cinema.room_client("ana") as ana:
         await ana.join()
         await user.reserve(SCREENING, [38])
-        selected = await ana.told()
+        selected = await ana.next_message()
         alias = selected["client_id"]
         assert selected == {
             "type": "seat_selected",
@@ -201,16 +201,16 @@ async def test_changes_through_other_apis_are_anonymous(cinema: GuideCinema) -> 
         }
         assert alias.startswith("~")
         (ticket, other) = (await user.book(SCREENING, [38, 39])).json
-        told = [await ana.told() for _ in range(3)]
-        assert [(message["type"], message["seat_id"]) for message in told] == [
+        received = [await ana.next_message() for _ in range(3)]
+        assert [(message["type"], message["seat_id"]) for message in received] == [
             ("seat_selected", "A2"),
             ("seat_booked", "A1"),
             ("seat_booked", "A2"),
         ]
-        assert {message["client_id"] for message in told} == {alias}
+        assert {message["client_id"] for message in received} == {alias}
         assert_shows(await ana.select("A1"), {"code": "seats_unavailable", "message": "Seat A1 is booked"})
         await user.cancel_ticket(ticket["id"])
-        assert_shows(await ana.told(), {"type": "seat_released", "seat_id": "A1"})
+        assert_shows(await ana.next_message(), {"type": "seat_released", "seat_id": "A1"})
         (selection,) = await ana.join()
         assert selection == {
             "client_id": alias,
@@ -250,11 +250,11 @@ async def test_refused_selections_have_codes(cinema: GuideCinema) -> None:
             (None, "A1", "invalid_message"),
         ):
             await ana.send("select_seat", room_id=room, seat_id=seat)
-            assert_shows(await ana.told(), {"type": "error", "code": code})
+            assert_shows(await ana.next_message(), {"type": "error", "code": code})
         await ana.send("join_room", room_id="funcion_999")
-        assert_shows(await ana.told(), {"code": "room_not_found", "room_id": "funcion_999"})
+        assert_shows(await ana.next_message(), {"code": "room_not_found", "room_id": "funcion_999"})
         assert_shows(await ana.release("A1", "nobody_made_it"), {"code": "not_held"})
-        assert await ana.told_nothing()
+        assert await ana.has_no_messages()
 
 
 async def test_user_info_is_sanitised(cinema: GuideCinema) -> None:
@@ -267,7 +267,7 @@ async def test_user_info_is_sanitised(cinema: GuideCinema) -> None:
             "age": 33,
         }
         await juan.select("A1", **hostile)
-        assert (await ana.told())["user_info"] == {
+        assert (await ana.next_message())["user_info"] == {
             "name": "María scriptO\N{RIGHT SINGLE QUOTATION MARK}Hara & Co",
             "nota": "abc[31m",
             "key": "x",
@@ -287,7 +287,7 @@ async def test_user_info_is_bounded(cinema: GuideCinema) -> None:
             {str(number): "x" for number in range(11)},
         ):
             await juan.send("select_seat", room_id=ROOM, seat_id="A1", user_info=user_info)
-            assert_shows(await juan.told(), {"type": "error", "code": "invalid_user_info"})
+            assert_shows(await juan.next_message(), {"type": "error", "code": "invalid_user_info"})
         assert await juan.join() == []
 
 
@@ -297,7 +297,7 @@ async def test_free_rooms_are_created_when_first_named_and_bounded(open_cinema: 
         for name in ("test_room", "other-room:1"):
             assert await juan.join(name) == []
         await juan.send("join_room", room_id="third")
-        assert_shows(await juan.told(), {"code": "too_many_rooms", "room_id": "third"})
+        assert_shows(await juan.next_message(), {"code": "too_many_rooms", "room_id": "third"})
         assert_shows(await juan.select("A1", "third"), {"code": "room_limit_reached", "seat_id": "A1"})
         for seat in ("A1", "balcony.2"):
             assert (await juan.select(seat, "test_room"))["type"] == "seat_selected"
@@ -310,7 +310,7 @@ async def test_free_rooms_created_by_one_address_are_bounded(open_cinema: OpenCi
     async with cinema.room_client("juan") as juan:
         await juan.join("test_room")
         await juan.send("join_room", room_id="another")
-        assert_shows(await juan.told(), {"code": "too_many_attempts"})
+        assert_shows(await juan.next_message(), {"code": "too_many_attempts"})
         await juan.join("test_room")
         await juan.join()
 
@@ -375,7 +375,7 @@ async def test_selections_of_a_free_room_survive_a_restart(cinema: GuideCinema) 
         (selection,) = await ana.join("test_room")
         assert_shows(selection, {"client_id": "juan", "seat_id": "A1", "user_info": JUAN})
         assert await juan.release("A1", "test_room") == juan.about("seat_released", "A1", "test_room")
-        assert await ana.told() == juan.about("seat_released", "A1", "test_room")
+        assert await ana.next_message() == juan.about("seat_released", "A1", "test_room")
 
 
 async def test_the_bounds_of_a_socket_are_settings(open_cinema: OpenCinema) -> None:
@@ -408,7 +408,7 @@ async def test_everything_is_served_on_extra_ports_too(open_cinema: OpenCinema) 
     async with RoomClient(extra, "juan") as juan, cinema.room_client("ana") as ana:
         await juan.join()
         await ana.select("A1")
-        assert_shows(await juan.told(), {"type": "seat_selected", "client_id": "ana"})
+        assert_shows(await juan.next_message(), {"type": "seat_selected", "client_id": "ana"})
     for path in ("/health", "/stats", "/api/v1/cinemas"):
         assert (await Caller(extra).send("GET", path)).status == 200
 
@@ -458,7 +458,7 @@ async def test_the_guides_react_component_shows_received_messages(cinema: GuideC
         async with script as page:
             await juan.join()
             assert json.loads(await page.readline()) == {"ready": True}
-            selected = await juan.told()
+            selected = await juan.next_message()
             assert_shows(selected, {"type": "seat_selected", "seat_id": "A1"})
             assert selected["user_info"] == {"name": "Usuario Actual", "email": "usuario@example.com"}
             await juan.release("A2")

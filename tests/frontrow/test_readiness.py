@@ -48,7 +48,7 @@ async def reasons(house: House) -> dict[str, str]:
     return answer.json["reasons"]
 
 
-async def told(house: House, component: str | None = None, reason: str = "") -> None:
+async def until_reason(house: House, component: str | None = None, reason: str = "") -> None:
     """Wait until this is the reason of this component, or until there is none."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
@@ -73,59 +73,59 @@ async def test_a_read_only_database(house: House, cluster: EmbeddedPostgres) -> 
 
     guest, kind = Guest(house, "session-0001"), await on_sale(house)
     assert (await guest.reserve(kind)).status == 201
-    await told(house)
+    await until_reason(house)
     switch("SET default_transaction_read_only = on")
-    await told(house, "database", "the database is read-only")
+    await until_reason(house, "database", "the database is read-only")
     assert (await guest.reserve(kind)).status == 201
-    await told(house, "journal", "writes fail: the database is read-only")
+    await until_reason(house, "journal", "writes fail: the database is read-only")
     switch("RESET default_transaction_read_only")
-    await told(house)
+    await until_reason(house)
 
 
 async def test_a_full_disk_under_a_screening_on_sale(house: House) -> None:
     guest, kind = Guest(house, "session-0001"), await on_sale(house)
     assert (await guest.reserve(kind)).status == 201
-    await told(house)
+    await until_reason(house)
     execute(house.database_url, NO_ROOM.format(table="screening_events"))
     assert (await guest.reserve(kind)).status == 201
-    await told(house, "journal", f"writes fail: {DISK_FULL}")
+    await until_reason(house, "journal", f"writes fail: {DISK_FULL}")
     execute(house.database_url, "DROP TRIGGER no_room ON screening_events")
-    await told(house)
+    await until_reason(house)
 
 
 async def test_a_full_disk_before_a_screening_is_loaded(house: House) -> None:
     guest, kind, other = Guest(house, "session-0001"), await on_sale(house), await on_sale(house)
-    await told(house)
+    await until_reason(house)
     execute(house.database_url, NO_ROOM.format(table="screening_epochs"))
     refused = await guest.reserve(kind)
     assert refused.status == 503
     assert await reasons(house) == {"screenings": f"screenings cannot be loaded: {DISK_FULL}"}
     execute(house.database_url, "DROP TRIGGER no_room ON screening_epochs")
     assert (await guest.reserve(other)).status == 201
-    await told(house)
+    await until_reason(house)
 
 
 async def test_a_locked_table(house: House) -> None:
     guest, kind = Guest(house, "session-0001"), await on_sale(house)
     assert (await guest.reserve(kind)).status == 201
-    await told(house)
+    await until_reason(house)
     with locked(house.database_url, "LOCK TABLE screening_events"):
         assert (await guest.reserve(kind)).status == 201
-        await told(house, "journal")
+        await until_reason(house, "journal")
         asked = monotonic()
         await asyncio.gather(*(reasons(house) for _ in range(20)))
         print(f"twenty answers while the table is locked: {monotonic() - asked:.3f} s")
-    await told(house)
+    await until_reason(house)
 
 
 async def test_a_locked_table_before_a_screening_is_loaded(house: House) -> None:
     guest, kind, other = Guest(house, "session-0001"), await on_sale(house), await on_sale(house)
-    await told(house)
+    await until_reason(house)
     with locked(house.database_url, "LOCK TABLE tickets"):
         assert (await guest.reserve(kind)).status == 503
-        await told(house, "screenings")
+        await until_reason(house, "screenings")
     assert (await guest.reserve(other)).status == 201
-    await told(house)
+    await until_reason(house)
 
 
 async def test_a_single_locked_screening_does_not_affect_readiness(house: House) -> None:
@@ -134,7 +134,7 @@ async def test_a_single_locked_screening_does_not_affect_readiness(house: House)
     kind, another = await make_type(house, event), await on_sale(house)
     for who, which in ((guest, kind), (other, another)):
         assert (await who.reserve(which)).status == 201
-    await told(house)
+    await until_reason(house)
     epoch = "SELECT FROM screening_epochs WHERE screening_id = %s FOR UPDATE"
     with locked(house.database_url, epoch, int(event)):
         assert (await guest.reserve(kind)).status == 201
@@ -142,4 +142,4 @@ async def test_a_single_locked_screening_does_not_affect_readiness(house: House)
             # Sales of other screenings continue all the time.
             while house.server._journal.lag_seconds < 2 or await reasons(house):
                 await other.cancel(await other.reserved(another))
-    await told(house)
+    await until_reason(house)

@@ -146,7 +146,7 @@ class Hasty(RequestHandler):
         self.finish("no")
 
     def data_received(self, chunk: bytes) -> None:
-        raise AssertionError("nobody asked for it")
+        raise AssertionError("the body was not requested")
 
 
 class Echoing:

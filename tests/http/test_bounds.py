@@ -50,8 +50,8 @@ async def test_refused_connections_do_not_count(open_stage: OpenStage) -> None:
             await second.send(get())
             assert (await second.answer()).status == 200
             crowd = [await asyncio.open_connection("127.0.0.1", stage.port) for _ in range(300)]
-            told = [await reader.read() for reader, writer in crowd if not writer.write_eof()]
-            assert sum(b"too_many_connections" in answer for answer in told) >= 200
+            received = [await reader.read() for reader, writer in crowd if not writer.write_eof()]
+            assert sum(b"too_many_connections" in answer for answer in received) >= 200
             for _, writer in crowd:
                 writer.close()
             await second.send(get())

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gen_test
 CASES = (*REQUEST_LINES, *FIELDS, *BODIES, *CHUNKS, *CONNECTIONS)
 
 TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
-    "takes any target, as it is": (
+    "accepts any target unchanged": (
         "3.2.2 absolute form",
         "3.2.2 absolute form without a path",
         "3.2.2 the host of the absolute form counts",
@@ -28,7 +28,7 @@ TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
         "target with a fragment",
         "target that is not ASCII",
     ),
-    "takes line feeds for ends of lines": (
+    "accepts line feeds as line ends": (
         "2.2 bare line feed before the request",
         "2.2 bare line feeds as ends of lines",
         "2.2 bare line feed behind the request line",
@@ -37,7 +37,7 @@ TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
         "2.2 bare line feed behind a body that ends in a carriage return",
     ),
     "takes empty lines for the end of a head": ("2.2 empty lines before the request",),
-    "answers 400 whatever is wrong, or nothing": (
+    "answers every error with 400, or not at all": (
         "RFC 9110 15.6.6 major version 2",
         "RFC 9110 15.6.6 major version 0",
         "the preface of HTTP/2",
@@ -49,29 +49,29 @@ TORNADO_DIFFERS: Mapping[str, tuple[str, ...]] = {
         "7.1 size over the limit",
         "7.1.1 extension over its limit",
     ),
-    "knows no such limit": ("too many fields", "RFC 9110 15.5.15 target over its limit"),
-    "does not take a higher minor version": ("RFC 9110 2.5 a higher minor version",),
-    "takes repeated lengths that are the same": (
+    "has no such limit": ("too many fields", "RFC 9110 15.5.15 target over its limit"),
+    "rejects a higher minor version": ("RFC 9110 2.5 a higher minor version",),
+    "accepts repeated equal lengths": (
         "6.3 the same length twice",
         "6.3 list of the same length",
     ),
-    "takes chunks from HTTP/1.0": ("6.1 coding of HTTP/1.0",),
-    "does not take extensions and trailers": (
+    "accepts chunks in HTTP/1.0": ("6.1 coding of HTTP/1.0",),
+    "rejects extensions and trailers": (
         "7.1.1 extension",
         "7.1.1 extension in quotes",
         "7.1.2 trailer fields",
     ),
-    "knows no lists in Connection": (
+    "does not parse lists in Connection": (
         "9.6 close among other options",
         "9.3 HTTP/1.0 can persist",
         "9.3 HTTP/1.0 can persist, in any case",
     ),
-    "does not close when nothing else tells the end of an answer": ("6.1 no coding for HTTP/1.0",),
-    "does not answer clients that have ended their half": (
+    "does not close when only that would end a response": ("6.1 no coding for HTTP/1.0",),
+    "does not answer clients that have closed their sending side": (
         "9.6 the client ends its half",
         "9.6 the client ends its half behind a pipeline",
     ),
-    "says 100 (Continue) for what needs none, and not for what does": (
+    "sends 100 (Continue) when it is not needed, and not when it is": (
         "RFC 9110 10.1.1 expectation without its body",
         "RFC 9110 10.1.1 expectation in any case",
         "RFC 9110 10.1.1 expectation with its body",

@@ -71,13 +71,13 @@ async def test_one_entry_that_takes_too_long_is_written_in_the_end_and_stops_no_
         order: list[str] = []
         first = submit(world.journal, slow.held(slow.hold(0, "user:slow")))
         behind = submit(world.journal, slow.issued(slow.tickets(1)))
-        told = [asyncio.create_task(settlement.outcome()) for settlement in (first, behind)]
-        for task, name in zip(told, ("first", "behind"), strict=True):
+        outcomes = [asyncio.create_task(settlement.outcome()) for settlement in (first, behind)]
+        for task, name in zip(outcomes, ("first", "behind"), strict=True):
             task.add_done_callback(lambda _, name=name: order.append(name))
         for _ in range(5):
             assert await write(world.journal, other.held(other.hold(0))) is None
         assert first.calls == behind.calls == []
-        assert await asyncio.gather(*told) == [None, None]
+        assert await asyncio.gather(*outcomes) == [None, None]
         assert order == ["first", "behind"]
         assert world.journal.depth == 0 and world.journal.lag_seconds == 0
 

@@ -12,10 +12,10 @@ const closed = [];
 
 async function open(name) {
   const client = new SeatSelectionClient(serverUrl);
-  const told = [];
+  const received = [];
   const arrived = new EventTarget();
   client.setMessageCallback((message) => {
-    told.push(message);
+    received.push(message);
     arrived.dispatchEvent(new Event('message'));
   });
   client.setCloseCallback(() => closed.push(name));
@@ -24,11 +24,11 @@ async function open(name) {
   // The guide uses milliseconds as ids.
   await new Promise((resolve) => setTimeout(resolve, 2));
   const until = async (count) => {
-    while (told.length < count) {
+    while (received.length < count) {
       await new Promise((resolve) => arrived.addEventListener('message', resolve, { once: true }));
     }
   };
-  return { client, told, until };
+  return { client, received, until };
 }
 
 const first = await open('first');
@@ -69,8 +69,8 @@ await gone;
 
 report({
   ids: [first.client.clientId, second.client.clientId],
-  first: first.told,
-  second: second.told,
+  first: first.received,
+  second: second.received,
   refusal,
   closed: closed.sort(),
 });

@@ -138,8 +138,8 @@ for (const [code, reason] of [
     stage.hangUp(code, reason);
     await stage.clock.advance(600_000);
     assert.equal(stage.sockets.length, 1);
-    assert.deepEqual(stage.told('state').at(-1), { state: 'closed', previous: 'connecting', code, reason });
-    assert.deepEqual(stage.told('unauthorized'), []);
+    assert.deepEqual(stage.eventsNamed('state').at(-1), { state: 'closed', previous: 'connecting', code, reason });
+    assert.deepEqual(stage.eventsNamed('unauthorized'), []);
     assert.equal(stage.clock.pending, 0);
   });
 }
@@ -152,7 +152,7 @@ for (const reason of ['Authentication required', 'Invalid token', 'Token expired
     stage.hangUp(1008, reason);
     await stage.clock.advance(600_000);
     assert.equal(stage.sockets.length, 1);
-    assert.deepEqual(stage.told('unauthorized'), [{ code: 1008, reason }]);
+    assert.deepEqual(stage.eventsNamed('unauthorized'), [{ code: 1008, reason }]);
     assert.equal(stage.client.state, 'closed');
   });
 }
@@ -179,7 +179,7 @@ test('two new tokens rejected in a row end the client', async () => {
   stage.hangUp(1008, 'Invalid token');
   await stage.clock.advance(600_000);
   assert.equal(stage.sockets.length, 2);
-  assert.equal(stage.told('unauthorized').length, 1);
+  assert.equal(stage.eventsNamed('unauthorized').length, 1);
 });
 
 test('a token function that throws or never answers is called again', async () => {
@@ -190,9 +190,9 @@ test('a token function that throws or never answers is called again', async () =
     return asked === 2 ? new Promise(() => {}) : 'token';
   });
   await stage.open();
-  assert.equal(stage.told('error')[0].message, 'no network');
+  assert.equal(stage.eventsNamed('error')[0].message, 'no network');
   await stage.clock.advance(500 + answerMs);
-  assert.match(stage.told('error')[1].message, /The token took longer than/);
+  assert.match(stage.eventsNamed('error')[1].message, /The token took longer than/);
   await stage.clock.advance(1000);
   assert.equal(stage.sockets.length, 1);
   await settled();

@@ -55,8 +55,8 @@ test('counts and bookings are reported', async () => {
   stage.count(EVENT, 44);
   stage.say({ type: 'booking_cancelled', eventId: EVENT, availableSeats: 45, timestamp: '' });
   assert.deepEqual(stage.client.counts.get(EVENT), { eventId: EVENT, availableSeats: 44, seatCapacity: 100 });
-  assert.deepEqual(stage.told('counts').map(({ availableSeats }) => availableSeats), [45, 44]);
-  assert.deepEqual(stage.told('booking'), [
+  assert.deepEqual(stage.eventsNamed('counts').map(({ availableSeats }) => availableSeats), [45, 44]);
+  assert.deepEqual(stage.eventsNamed('booking'), [
     { eventId: EVENT, availableSeats: 44, cancelled: false },
     { eventId: EVENT, availableSeats: 45, cancelled: true },
   ]);
@@ -86,7 +86,7 @@ test('an event that may not be watched is reported, and not requested again', as
   stage.client.subscribe(EVENT);
   const refusal = { eventId: EVENT, code: 'event_not_found', message: 'Event not found' };
   stage.say({ type: 'error', ...refusal, timestamp: '' });
-  assert.deepEqual(stage.told('refused'), [refusal]);
+  assert.deepEqual(stage.eventsNamed('refused'), [refusal]);
   stage.hangUp();
   await stage.clock.advance(500);
   stage.greet();
@@ -104,7 +104,7 @@ test('a temporary refusal is retried with pauses', async () => {
   }
   stage.confirm(EVENT, 7);
   assert.equal(stage.client.counts.get(EVENT).availableSeats, 7);
-  assert.deepEqual(stage.told('refused'), []);
+  assert.deepEqual(stage.eventsNamed('refused'), []);
 });
 
 test('late messages about cancelled subscriptions are ignored', async () => {
@@ -117,7 +117,7 @@ test('late messages about cancelled subscriptions are ignored', async () => {
   stage.say({ type: 'booking_created', eventId: EVENT, availableSeats: 6, timestamp: '' });
   stage.say({ type: 'unsubscribed', eventId: EVENT, timestamp: '' });
   assert.equal(stage.client.counts.size, 0);
-  assert.equal(stage.told('counts').length, 1);
+  assert.equal(stage.eventsNamed('counts').length, 1);
 });
 
 test('counts that are not numbers make it reconnect', async () => {

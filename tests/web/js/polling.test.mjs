@@ -80,10 +80,10 @@ test('polls repeat, and unchanged seats are not sent again', async () => {
     'W/"3-10-7"',
     'W/"3-10-7"',
   ]);
-  assert.equal(stage.told('snapshot').length, 1);
+  assert.equal(stage.eventsNamed('snapshot').length, 1);
   stage.answerPoll = availability(11, entry(41, 'booked'));
   await stage.clock.advance(pollMs);
-  assert.deepEqual(stage.told('seats')[1].changed, [state(41, 'booked')]);
+  assert.deepEqual(stage.eventsNamed('seats')[1].changed, [state(41, 'booked')]);
 });
 
 test('WebSockets are tried meanwhile, and continue where the polls left off', async () => {
@@ -119,7 +119,7 @@ test('failed polls are reported, followed by a pause, and visible in the state',
   assert.equal(stage.client.state, 'connecting');
   await stage.clock.advance(60_000);
   assert.ok(stage.polls.length >= 5 && stage.polls.length < 10, `${stage.polls.length} polls in a minute`);
-  assert.ok(stage.told('error').some((error) => error.message === 'no network'));
+  assert.ok(stage.eventsNamed('error').some((error) => error.message === 'no network'));
   stage.answerPoll = availability(10, entry(41, 'available'));
   await stage.clock.advance(longestDelayMs);
   assert.equal(stage.client.state, 'polling');
@@ -140,7 +140,7 @@ test('a poll that is not answered is aborted', async () => {
   );
   await stage.clock.advance(answerMs + 1000);
   assert.equal(stage.polls.length, 2);
-  assert.ok(stage.told('error').some((error) => error.message === `No answer within ${answerMs} ms`));
+  assert.ok(stage.eventsNamed('error').some((error) => error.message === `No answer within ${answerMs} ms`));
 });
 
 test('answers that are not a list of seats change nothing', async () => {
@@ -154,9 +154,9 @@ test('answers that are not a list of seats change nothing', async () => {
 
 test('a rejected token and an unknown screening end the client', async () => {
   const refused = await polling(() => Response.json({}, { status: 401 }));
-  assert.equal(refused.told('unauthorized').length, 1);
+  assert.equal(refused.eventsNamed('unauthorized').length, 1);
   const unknown = await polling(() => Response.json({ code: 'screening_not_found' }, { status: 404 }));
-  assert.equal(unknown.told('state').at(-1).code, 4404);
+  assert.equal(unknown.eventsNamed('state').at(-1).code, 4404);
   for (const stage of [refused, unknown]) {
     await stage.clock.advance(600_000);
     assert.equal(stage.client.state, 'closed');

@@ -64,8 +64,8 @@ test('it sees who has selected what', async () => {
   stage.say({ type: 'seat_booked', ...selection('B5', 'user_3') });
   assert.deepEqual(stage.selected, [['B5', 'user_3']]);
   assert.equal(stage.client.selections(ROOM).get('B5').status, 'booked');
-  const told = stage.events.map(([name]) => name).filter((name) => name !== 'state');
-  assert.deepEqual(told, ['joined', 'selected', 'released', 'booked']);
+  const reported = stage.events.map(([name]) => name).filter((name) => name !== 'state');
+  assert.deepEqual(reported, ['joined', 'selected', 'released', 'booked']);
 });
 
 test('it selects and releases, and reports the outcome', async () => {
@@ -79,7 +79,7 @@ test('it selects and releases, and reports the outcome', async () => {
   ]);
   const refusal = { room_id: ROOM, seat_id: 'A1', code: 'seats_unavailable', message: 'Seat A1 is booked' };
   stage.say({ type: 'error', ...refusal, timestamp: '' });
-  assert.deepEqual(stage.told('refused'), [refusal]);
+  assert.deepEqual(stage.eventsNamed('refused'), [refusal]);
 });
 
 test('messages that cannot be sent are not queued', async () => {
@@ -95,13 +95,13 @@ test('after a reconnection it joins its rooms again and sees the changes', async
   stage.client.join('left');
   stage.client.leave('left');
   stage.hangUp();
-  assert.deepEqual(stage.selected, [['A3', 'user_2']], 'what is known stays');
+  assert.deepEqual(stage.selected, [['A3', 'user_2']], 'known selections stay');
   await stage.clock.advance(500);
   stage.accept();
   assert.deepEqual(stage.socket.sent, [{ type: 'ping' }, { type: 'join_room', room_id: ROOM }]);
   stage.admit('C1', 'C2');
   assert.deepEqual(stage.selected, [['C1', 'user_2'], ['C2', 'user_2']]);
-  assert.equal(stage.told('joined').length, 2);
+  assert.equal(stage.eventsNamed('joined').length, 2);
 });
 
 test('it retries while its own dead connection still has its client id', async () => {

@@ -25,9 +25,9 @@ test('a snapshot in several messages is one change', async () => {
   stage.say({ ...part, updates: [state(42, 'booked', { booked_by: 7, is_mine: true })], seq: 10 });
   assert.deepEqual(stage.picture, { 41: 'available', 42: 'booked' });
   assert.deepEqual(stage.client.seats.get(42), state(42, 'booked', { booked_by: 7, is_mine: true }));
-  assert.deepEqual(stage.told('open'), [{ resumed: false }]);
-  assert.equal(stage.told('snapshot').length, 1);
-  assert.deepEqual(stage.told('seats')[0].changed.map((seat) => seat.seat_id), [41, 42]);
+  assert.deepEqual(stage.eventsNamed('open'), [{ resumed: false }]);
+  assert.equal(stage.eventsNamed('snapshot').length, 1);
+  assert.deepEqual(stage.eventsNamed('seats')[0].changed.map((seat) => seat.seat_id), [41, 42]);
   assert.equal(stage.client.state, 'live');
 });
 
@@ -38,8 +38,8 @@ test('updates change the named seats, and only real changes are reported', async
   stage.update(12, state(41, 'reserved', { reserved_by: 7 }));
   stage.say({ type: 'seat_update', ...state(42, 'booked'), timestamp: '', epoch: 3, seq: 13 });
   assert.deepEqual(stage.picture, { 41: 'reserved', 42: 'booked' });
-  const told = stage.told('seats').slice(1).map(({ changed }) => changed.map((seat) => seat.seat_id));
-  assert.deepEqual(told, [[41], [42]]);
+  const reported = stage.eventsNamed('seats').slice(1).map(({ changed }) => changed.map((seat) => seat.seat_id));
+  assert.deepEqual(reported, [[41], [42]]);
 });
 
 test('it resumes after the last complete update', async () => {
@@ -53,7 +53,7 @@ test('it resumes after the last complete update', async () => {
   assert.equal(query(stage.socket).since, '12');
   assert.equal(query(stage.socket).epoch, '3');
   stage.confirm(12, 3);
-  assert.deepEqual(stage.told('open')[1], { resumed: true });
+  assert.deepEqual(stage.eventsNamed('open')[1], { resumed: true });
   stage.update(14, state(41, 'available'));
   assert.deepEqual(stage.picture, { 41: 'available', 42: 'available' });
 });
@@ -67,7 +67,7 @@ test('a snapshot after a reconnection replaces everything, and removes missing s
   stage.say({ type: 'bulk_seat_update', updates: [state(42, 'booked'), state(43, 'available')], timestamp: '',
     epoch: 4, seq: 0, snapshot: true });
   assert.deepEqual(stage.picture, { 42: 'booked', 43: 'available' });
-  assert.deepEqual(stage.told('seats')[1].removed, [41]);
+  assert.deepEqual(stage.eventsNamed('seats')[1].removed, [41]);
 });
 
 test('a new epoch makes it reconnect with its old position', async () => {
@@ -102,7 +102,7 @@ test('it accepts no more seats than its limit', async () => {
   const stage = new Stage('the-token', { seats: 2 });
   await stage.show(10, state(41, 'available'), state(42, 'available'), state(43, 'available'));
   assert.equal(stage.client.seats.size, 0);
-  assert.match(stage.told('error')[0].message, /More than 2 seats/);
+  assert.match(stage.eventsNamed('error')[0].message, /More than 2 seats/);
 });
 
 test('unknown messages are ignored', async () => {

@@ -118,8 +118,8 @@ export class Stage {
   }
 
   /** The details of all events with this name. */
-  told(name) {
-    return this.events.filter(([told]) => told === name).map(([, detail]) => detail);
+  eventsNamed(name) {
+    return this.events.filter(([each]) => each === name).map(([, detail]) => detail);
   }
 
   /** The seats as the client shows them: `{41: 'available', …}`. */
