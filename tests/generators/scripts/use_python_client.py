@@ -8,8 +8,8 @@ from importlib import import_module
 import frontrow_client
 from frontrow_client import AuthenticatedClient, Client
 from frontrow_client.api.authentication import log_in, register
-from frontrow_client.api.seats.reservations import get_availability, reserve_seats
-from frontrow_client.api.seats.tickets import book_tickets
+from frontrow_client.api.seat_reservations import get_availability, reserve_seats
+from frontrow_client.api.tickets import book_tickets
 from frontrow_client.models import Booking, PasswordLogin, Registration, SeatSelection
 
 for module in pkgutil.walk_packages(frontrow_client.__path__, "frontrow_client."):
