@@ -1,30 +1,29 @@
-"""The actor round a screening: one at a time, in order, to completion.
+"""The actor of a screening: it handles one command at a time, in order, each to completion.
 
-What a connection asks is decided at once if nothing waits before it. All else waits in a bounded
-mailbox, of which one wake-up of the event loop drains much; no task belongs to an actor, so an idle
-one costs its state only. Deciding is synchronous; what comes out goes to the journal first, then to
-whoever watches, then to whoever asked. One timer is armed, for the earliest deadline; when it fires
-deadlines are looked at again, so a late, double or stale timer does nothing.
+If the mailbox is empty, a command is handled immediately. Otherwise it is queued in the mailbox, which is
+bounded, and many queued commands are handled in one turn of the event loop. An actor has no task, so an idle
+one costs only its state. Deciding is synchronous. The results go to the journal first, then to the publisher,
+then to the caller. One timer is armed, for the earliest deadline. When it fires, the deadlines are checked
+again, so a late, double or stale timer does no harm.
 
-An exception that is no `EngineError` is a defect of ours: the actor gives up (`failed`), whoever
-waits is answered, and the next touch loads the screening afresh from what was stored. A defect in a publisher
-or an observer is logged (`engine.guards`) and changes nothing for the screening.
+An exception other than `EngineError` is a bug. The actor then fails: queued commands are rejected, and the
+next command loads the screening from the database again. Exceptions of the publisher and the observer are
+logged (`engine.guards`) and do not affect the screening.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from math import inf
 from time import perf_counter
 
+from engine.actor_context import ActorContext
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
 from engine.events import HoldsExpired
 from engine.guards import DefectLog
-from engine.ports import Clock, CommandMeter, Entry, Journal, Observer, Publisher, Timer
+from engine.ports import Entry, Timer
 from engine.records import Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
@@ -34,64 +33,20 @@ from engine.views import SeatsChanged
 log = logging.getLogger("frontrow.engine")
 
 _UNJOURNALLED = READS | {ReleaseLapsed}
-"""Commands that are served even when the journal is full: reads, and what time has decided."""
-
+"""Commands that are handled even while the journal is full."""
 
 _counting = DefectLog("counting a command")
 
 Envelope = tuple[Command, "asyncio.Future[Reply]", float]
-"""A command in the mailbox, whom to answer, and since when it waits."""
-
-
-class CommandMeters(dict[type, CommandMeter]):
-    """Meters by class of command.
-
-    Args:
-        observer: is asked for a meter when the first command of a class is counted.
-    """
-
-    def __init__(self, observer: Observer) -> None:
-        super().__init__()
-        self._observer = observer
-
-    def __missing__(self, command_type: type) -> CommandMeter:
-        meter = self[command_type] = self._observer.command_meter(command_type.__name__)
-        return meter
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all actors of a process share.
-
-    Attributes:
-        publisher: publishes changes.
-        publishing: where its exceptions are logged.
-        observer: counts; wrapped by `guarded`, so it never raises.
-        meters: count commands by their class.
-        mailbox_limit: commands that may wait for one screening.
-        batch_limit: commands drained in one wake-up, so that no screening starves the others.
-        wait_limit_seconds: how long a command may wait before it is dropped undone.
-        failed: told about an actor that has given up.
-    """
-
-    journal: Journal
-    publisher: Publisher
-    publishing: DefectLog
-    observer: Observer
-    meters: "CommandMeters"
-    clock: Clock
-    mailbox_limit: int
-    batch_limit: int
-    wait_limit_seconds: float
-    failed: "Callable[[ScreeningActor], None]"
+"""A queued command, the future of its reply, and when it was queued."""
 
 
 class ScreeningActor:
     """Serialises everything that happens to one screening.
 
     Args:
-        screening: the core, owned by this actor alone.
-        surroundings: the ports and limits.
+        screening: the state, which nothing else changes.
+        context: the ports and limits.
     """
 
     __slots__ = (
@@ -108,31 +63,30 @@ class ScreeningActor:
         "last_asked_at",
     )
 
-    def __init__(self, screening: Screening, surroundings: Surroundings) -> None:
+    def __init__(self, screening: Screening, context: ActorContext) -> None:
         self._screening = screening
         self._deadlines = screening.deadlines
-        self._shared = surroundings
+        self._shared = context
         self._loop = asyncio.get_running_loop()
-        # There is one while something waits: an empty deque has 600 bytes, and most screenings are at rest.
+        # None while nothing is queued: an empty deque takes 600 bytes, and most screenings are idle.
         self._mailbox: deque[Envelope] | None = None
-        # By pending write: the reply to give once it has committed, and the futures that wait for it.
+        # By pending write: the reply to give after the commit, and the futures that wait for it.
         self._waiting: dict[int, tuple[Reply, list[asyncio.Future[Reply]]]] = {}
         self._woken = False
         self._timer: Timer | None = None
         self._timer_at = inf
         self._closed: Unavailable | None = None
-        # Whoever activates a screening has a command for it; the timer is armed when that is handled, so
-        # that what lapsed while nobody looked is counted by the command and not by a timer before it.
-        self.last_asked_at = surroundings.clock.now()
+        # A screening is loaded for a command, and that arms the timer: so holds that expired while the
+        # screening was not in memory are released by the command and counted with it.
+        self.last_asked_at = context.clock.now()
 
     @property
     def screening(self) -> Screening:
-        """The screening's state. Only for callers that have closed the actor."""
+        """The state. Only for callers that have closed the actor."""
         return self._screening
 
     @property
     def screening_id(self) -> int:
-        """The screening."""
         return self._screening.info.id
 
     @property
@@ -142,33 +96,33 @@ class ScreeningActor:
 
     @property
     def mailbox_depth(self) -> int:
-        """Commands that wait."""
+        """Number of queued commands."""
         return len(self._mailbox or ())
 
     @property
     def next_deadline(self) -> float:
-        """When something may lapse next, in seconds since the epoch."""
+        """The earliest deadline, in seconds since the epoch; possibly of a hold that is gone."""
         return self._deadlines.earliest
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing waits, is held or is on its way to the database."""
+        """True if nothing is queued, held, pending or being written."""
         return not self._mailbox and self._screening.at_rest
 
     @property
     def hold_count(self) -> int:
-        """Live holds."""
+        """Number of live holds."""
         return self._screening.hold_count
 
     def ask(self, command: Command) -> "asyncio.Future[Reply]":
-        """Put a command into the mailbox.
+        """Queue a command.
 
         Args:
             command: for this screening.
 
         Returns:
-            A future of the reply, or of the `EngineError` that refuses it. Cancelling it before the
-            command's turn withdraws the command; afterwards it goes on unobserved.
+            A future of the reply or of an `EngineError`. Cancelling it withdraws a command that has not been
+            handled yet, and has no effect on one that has.
 
         Raises:
             Overloaded: the mailbox is full.
@@ -192,17 +146,17 @@ class ScreeningActor:
         return answer
 
     def ask_first(self, command: Command) -> "Reply | asyncio.Future[Reply]":
-        """Handle a command immediately if the mailbox is empty, otherwise queue it.
+        """Handle a command immediately if nothing is queued, otherwise queue it.
 
         Only for callers that yield to the event loop by themselves, as connections do: a loop of immediate
-        replies would never let anything else run.
+        replies would let nothing else run.
 
         Args:
             command: for this screening.
 
         Returns:
-            The reply, if the command could be decided immediately. A future, as `ask` returns it, if the
-            command is queued or has to be committed first.
+            The reply if it is known immediately; a future of it if the command is queued or has to be
+            committed first.
 
         Raises:
             EngineError: the command was refused, and nothing has changed.
@@ -235,17 +189,17 @@ class ScreeningActor:
         return decision.reply if answer is None else answer
 
     async def caught_up(self) -> None:
-        """Return at a moment when no command waits."""
+        """Return when no command is queued."""
         while self._mailbox is not None:
-            # A read behind everything else is answered when all of it has been decided.
+            # A read that is queued last is answered after all others.
             mark: asyncio.Future[Reply] = self._loop.create_future()
             self._mailbox.append((ReadStock(self.screening_id), mark, self._shared.clock.now()))
             await asyncio.wait((mark,))
 
     def close(self, reason: Unavailable) -> None:
-        """Answer whatever waits with `reason` and take nothing more.
+        """Reject all queued and all future commands with `reason`.
 
-        Operations that are on their way to the database still settle and answer.
+        Pending writes are still settled, and their callers answered.
         """
         self._closed = reason
         if self._timer is not None:
@@ -255,14 +209,14 @@ class ScreeningActor:
             self._refuse(answer, reason)
 
     def _drain(self) -> None:
-        """Handle what has gathered, in order, up to the batch limit."""
+        """Handle queued commands in order, up to the batch limit."""
         self._woken = False
         shared = self._shared
         now = shared.clock.now()
         started = perf_counter()
         for _ in range(min(self.mailbox_depth, shared.batch_limit)):
             if self._mailbox is None:
-                return  # closed by a defect; whoever waited has been answered
+                return  # a command has failed, which closed the actor and answered the others
             command, answer, enqueued_at = self._mailbox.popleft()
             waited = now - enqueued_at
             outcome = self._handle(command, answer, waited, now)
@@ -277,7 +231,7 @@ class ScreeningActor:
         self._arm_timer()
 
     def _handle(self, command: Command, answer: "asyncio.Future[Reply]", waited: float, now: float) -> str:
-        """Decide one command and see to its effects. Returns "ok" or why not."""
+        """Handle a queued command. Returns its outcome, as it is counted."""
         if answer.done():
             return "withdrawn"
         shared = self._shared
@@ -290,8 +244,8 @@ class ScreeningActor:
             decision = self._screening.handle(command, now)
             self._carry_out(decision, now, command, answer)
         except EngineError as refusal:
-            # Its traceback holds this frame, which holds the answer, which holds it: nobody needs the
-            # traceback, and without it the three are not left to the garbage collector.
+            # The traceback refers to this frame, the frame to the answer, and the answer to the exception.
+            # Nobody needs the traceback; without it there is no cycle for the garbage collector.
             self._refuse(answer, refusal.with_traceback(None))
             return refusal.code
         except Exception as defect:
@@ -302,7 +256,7 @@ class ScreeningActor:
         return "ok"
 
     def _prepare(self, command: Command, now: float) -> None:
-        """Release what has lapsed, and refuse a change while the journal is full."""
+        """Release what has lapsed, and reject a change while the journal is full."""
         if self._deadlines.earliest <= now and type(command) is not ReleaseLapsed:
             self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
         if self._shared.journal.full and type(command) not in _UNJOURNALLED:
@@ -320,8 +274,8 @@ class ScreeningActor:
         Args:
             decision: what was decided.
             now: seconds since the epoch.
-            command: decided by it; None for what lapses by itself.
-            answer: gets the reply of a durable command once it has committed.
+            command: the command; None if a timer or a step of the clock caused it.
+            answer: gets the reply of a durable command after the commit.
         """
         _, events, changes, write_id = decision
         if write_id is not None:
@@ -340,7 +294,7 @@ class ScreeningActor:
             try:
                 publisher.publish(change)
             except Exception as defect:
-                self._shared.publishing.report(defect)
+                self._shared.publisher_defects.report(defect)
 
     def _count(self, command: Command, outcome: str, waited: float, seconds: float) -> None:
         try:
@@ -355,7 +309,7 @@ class ScreeningActor:
         command: Command | None,
         answer: "asyncio.Future[Reply] | None",
     ) -> None:
-        """Journal what is durable; whoever asked is answered when the journal has spoken."""
+        """Journal a durable decision; its callers are answered after the commit."""
         _, waiting = self._waiting.setdefault(write_id, (decision.reply, []))
         if answer is not None:
             waiting.append(answer)
@@ -366,10 +320,10 @@ class ScreeningActor:
             self._shared.journal.append(Entry(decision.events, receipt, reply, settled))
 
     def _finish(self, write_id: int, error: EngineError | None) -> None:
-        """Settle or abort a pending write, now that the journal knows its outcome, and answer.
+        """Settle a committed write, or abort a rejected one, and answer its callers.
 
-        If settling fails here, the caller still gets the journal's outcome, and the screening is dropped and
-        loaded again from the database.
+        If this raises, the callers still learn whether it was committed, and the screening is loaded from the
+        database again.
         """
         try:
             self._conclude(write_id, error)
@@ -395,7 +349,7 @@ class ScreeningActor:
             self._shared.observer.seats_sold(sold)
 
     def _arm_timer(self) -> None:
-        """See to it that a timer fires no later than the earliest deadline."""
+        """Set a timer that fires no later than the earliest deadline."""
         deadline = self._deadlines.earliest
         if deadline < self._timer_at:
             if self._timer is not None:
@@ -407,8 +361,8 @@ class ScreeningActor:
     def move_deadlines(self, seconds: float) -> None:
         """Move all deadlines after a step of the clock, and release what has lapsed.
 
-        Holds and pending tickets keep the time that they had left. The step does not count as waiting time of
-        queued commands.
+        Holds and pending tickets keep their remaining time. The step does not count as waiting time of queued
+        commands.
 
         Args:
             seconds: length of the step; 0 if the machine was suspended, so that only the timer is late.
@@ -445,7 +399,7 @@ class ScreeningActor:
             answer.set_exception(error)
 
     def _give_up(self, answer: "asyncio.Future[Reply] | None", defect: Exception) -> None:
-        log.error("screening %d failed and is put away", self.screening_id, exc_info=defect)
+        log.error("screening %d failed and is unloaded", self.screening_id, exc_info=defect)
         if answer is not None and not answer.done():
             answer.set_exception(defect.with_traceback(None))
         self._shared.failed(self)

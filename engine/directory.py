@@ -19,7 +19,8 @@ from math import inf
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
-from engine.actor import CommandMeters, ScreeningActor, Surroundings
+from engine.actor import ScreeningActor
+from engine.actor_context import ActorContext, CommandMeters
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
 from engine.errors import EngineError, Overloaded, OwnershipLost, Stopping, Unavailable
 from engine.guards import DefectLog, guarded
@@ -108,7 +109,7 @@ class ScreeningDirectory:
         self._load: Callable[..., Screening] = lambda loaded: Screening(
             loaded, policy, hold_ids, ticket_ids, change_memory
         )
-        self._surroundings = Surroundings(
+        self._context = ActorContext(
             journal,
             publisher,
             DefectLog(f"{type(publisher).__name__}.publish"),
@@ -341,7 +342,7 @@ class ScreeningDirectory:
     def _waiting(self, screening_id: int) -> Iterator[None]:
         """Count a command that waits for a screening to be loaded or changed."""
         waiting = self._waiters[screening_id]
-        if waiting >= self._surroundings.mailbox_limit or self._waiting_count >= self._waiting_limit:
+        if waiting >= self._context.mailbox_limit or self._waiting_count >= self._waiting_limit:
             raise Overloaded(screening_id)
         self._waiters[screening_id] += 1
         self._waiting_count += 1
@@ -405,7 +406,7 @@ class ScreeningDirectory:
             return self._keep_copy(_Copy(screening, now, outdated))
         if earlier := self._before_change.pop(screening_id, None):
             screening.recall(earlier)
-        actor = ScreeningActor(screening, self._surroundings)
+        actor = ScreeningActor(screening, self._context)
         self._actors[screening_id] = actor
         if moved_seconds != self._moved_seconds:
             # The clock was stepped after its deadlines had been read.
