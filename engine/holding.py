@@ -18,7 +18,7 @@ from engine.commands import (
 from engine.records import Hold, Ticket, TicketStatus, TicketType, make
 from engine.replies import Held, Lapsed, Released, Reserved, Toggled
 from engine.screening_state import Decision, ScreeningState
-from engine.seat_inventory import moved_by
+from engine.seat_records import moved_by
 from engine.seat_states import SeatAction
 from engine.selling_errors import (
     ExtensionLimitReached,

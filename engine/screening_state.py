@@ -15,7 +15,8 @@ from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
-from engine.seat_inventory import PendingWrite, SeatInventory, Standing
+from engine.seat_inventory import SeatInventory
+from engine.seat_records import PendingWrite, Standing
 from engine.seat_states import SeatAction
 from engine.selling_errors import (
     BookingInProgress,

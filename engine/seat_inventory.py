@@ -1,78 +1,25 @@
-"""The seats and places of one screening: what is recorded about each, and every change of it.
+"""The seats and places of one screening: a record for each that is not available, and all changes of them.
 
-A seat has at most one record, so it is in exactly one state: none (available), a `Hold`, a live
-`Ticket`, or a `Commitment` while a durable change is on its way to the database. Every change goes
-through the transition table. Memory and time are those of the records, never of the seats. Places of
-ticket types (`engine.places`) are seats that have no name: they are counted, and not shown one by one.
+A seat has at most one record, so it is in exactly one state: available (no record), held (`SeatsHeld` or
+`Hold`), sold or to be paid (`Ticket`), or with a pending write (`Commitment`). The transition table
+(`engine.seat_states`) says which changes are legal. Memory and time grow with the records, not with the
+seats. Places of ticket types (`engine.places`) are seats without a name: they are counted, and others do not
+see them one by one.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
 
 from engine.claims import Claims
 from engine.deadlines import Deadlines, Lapsing, deadline_of
 from engine.events import SeatsHeld
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.replies import Reply
+from engine.seat_records import HELD, Commitment, PendingWrite, Record, Standing, holder_of, moved_by
 from engine.seat_states import SeatAction, SeatStatus, require
 from engine.views import SeatView, Shown, view_of
-
-
-class PendingWrite(NamedTuple):
-    """A durable change that waits for the database's word.
-
-    Attributes:
-        id: the `seq` of its event.
-        action: ISSUE, CONFIRM, CANCEL or LAPSE.
-        holder: whose command it is; `events.SYSTEM` for a lapse.
-        payment_id: the payment it was asked with.
-        cause: name of its event, shown when it settles.
-        reply: the answer that is due when it settles.
-    """
-
-    id: int
-    action: SeatAction
-    holder: str
-    seat_ids: tuple[int, ...]
-    payment_id: str | None
-    cause: str
-    reply: Reply
-
-
-class Commitment(NamedTuple):
-    """What a seat was (`before`) and will be (`after`) on either side of an write."""
-
-    write: PendingWrite
-    before: "Hold | Ticket | None"
-    after: Ticket | None
-
-
-Record = Hold | Ticket | Commitment
-
-_HELD = (SeatsHeld, Hold)
-"""Records of held seats: several that were held together, or one by itself."""
-
-
-class Standing(NamedTuple):
-    """How seats stand towards one holder, each list in the order in which they were named.
-
-    Attributes:
-        free: available.
-        own: held by the holder.
-        in_progress: a change of the holder's own is on its way to the database.
-        held: reserved for somebody else.
-        booked: sold (or the holder's own already).
-    """
-
-    free: list[int]
-    own: list[int]
-    in_progress: list[int]
-    held: list[int]
-    booked: list[int]
 
 
 class SeatInventory:
@@ -80,15 +27,15 @@ class SeatInventory:
 
     Args:
         layout: the seats there are.
-        ticket_types: the types whose places there are, by id.
-        free_seats: how many seats there are that no layout has.
+        ticket_types: the ticket types, by id.
+        free_seats: number of seats that no layout has.
 
     Attributes:
-        capacity: seats and places in all.
-        available: those about which nothing is recorded.
-        are_free: says whether nothing is recorded about any of some seats.
-        claims: what is occupied without having been paid.
-        places: those of each ticket type, by its id.
+        capacity: number of seats and places.
+        available: number of those without a record.
+        are_free: returns True if none of some seats has a record.
+        claims: the unpaid seats of each holder.
+        places: the places of each ticket type, by its id.
     """
 
     __slots__ = (
@@ -119,55 +66,54 @@ class SeatInventory:
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
         self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
-        # What is seen of available seats that somebody had, until they are next held.
+        # Views of available seats that name the previous holder, until the seats are next held.
         self._vacated: dict[int, SeatView] = {}
 
     # Reading
 
     def record(self, seat_id: int) -> Record | None:
-        """What is recorded about a seat; None if it is simply available."""
+        """The record of a seat; None if it is available."""
         record = self._records.get(seat_id)
         return record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
 
     def status(self, seat_id: int) -> SeatStatus:
-        """The state of a seat."""
         record = self._records.get(seat_id)
         if record is None:
             return SeatStatus.AVAILABLE
-        if isinstance(record, _HELD):
+        if isinstance(record, HELD):
             return SeatStatus.HELD
         if isinstance(record, Commitment):
             return SeatStatus.COMMITTING
         return SeatStatus.PENDING if record.status is TicketStatus.PENDING else SeatStatus.BOOKED
 
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
-        """Seats and places that a holder holds, or is buying, under one reservation, oldest first."""
+        """The seats and places that a holder holds or is buying under one reservation, oldest first."""
         named = []
         for seat_id in self.claims.get(holder, ()):
             record = self._records[seat_id]
             hold = record.before if isinstance(record, Commitment) else record
-            if isinstance(hold, _HELD) and hold.reservation_id == reservation_id:
+            if isinstance(hold, HELD) and hold.reservation_id == reservation_id:
                 named.append(seat_id)
         return named
 
     def held_by(self, holder: str, seat_ids: Iterable[int]) -> list[int]:
-        """Those of the seats on which the holder has a hold."""
+        """Those of the seats that the holder holds."""
         own = []
         for seat_id in seat_ids:
             record = self._records.get(seat_id)
-            if isinstance(record, _HELD) and holder_of(record) == holder:
+            if isinstance(record, HELD) and holder_of(record) == holder:
                 own.append(seat_id)
         return own
 
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
-        """Sort seats by how they stand towards `holder`."""
+        """Sort seats by their state from the holder's point of view."""
         standing = Standing([], [], [], [], [])
         records = self._records
         for seat_id in seat_ids:
             record = records.get(seat_id)
             if record is None:
                 standing.free.append(seat_id)
-            elif isinstance(record, _HELD):
+            elif isinstance(record, HELD):
                 (standing.own if holder_of(record) == holder else standing.held).append(seat_id)
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
@@ -180,7 +126,7 @@ class SeatInventory:
         return standing
 
     def shown(self, seat_id: int) -> Shown:
-        """What there is to be seen of a seat now."""
+        """What others see of a seat now."""
         record = self.record(seat_id)
         if record is None:
             vacated = self._vacated.get(seat_id)
@@ -195,28 +141,28 @@ class SeatInventory:
         return [
             record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
             for seat_id, record in self._records.items()
-            if isinstance(record, _HELD)
+            if isinstance(record, HELD)
         ]
 
     def tickets(self) -> list[Ticket]:
-        """All live tickets of which no change is on its way to the database."""
+        """All live tickets without a pending write."""
         return [record for record in self._records.values() if isinstance(record, Ticket)]
 
     def views(self) -> dict[int, SeatView]:
-        """Views of all seats, places apart, about which there is something to say."""
+        """Views of all seats that are not available or had a previous holder, without places."""
         seats = self.shown_of(dict.fromkeys((*self._records, *self._vacated)))
         return {view.seat_id: view for view in map(view_of, seats)}
 
     def shown_of(self, seat_ids: Iterable[int]) -> tuple[Shown, ...]:
-        """What there is to be seen of seats now; places are passed over."""
+        """What others see of seats now, without places."""
         if self.places:
             seat_ids = (seat_id for seat_id in seat_ids if seat_id > 0)
         return tuple(map(self.shown, seat_ids))
 
-    # Changing: one method per row of the transition table, for as many seats as a decision names
+    # Changing: one method per action of the transition table, for all seats of a decision
 
     def hold(self, held: SeatsHeld) -> None:
-        """HOLD: available seats are held."""
+        """HOLD available seats."""
         records, vacated, seat_ids = self._records, self._vacated, held.seat_ids
         for seat_id in seat_ids:
             if seat_id in records:
@@ -232,7 +178,7 @@ class SeatInventory:
         self.deadlines.append(held.expires_at, held)
 
     def hold_places(self, holds: Sequence[Hold]) -> None:
-        """HOLD: free places of ticket types are held, all by one holder."""
+        """HOLD free places of ticket types for one holder."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.HOLD)
             self._occupy(hold.seat_id, hold)
@@ -241,7 +187,7 @@ class SeatInventory:
         self.claims.add(holds[0].holder, tuple([hold.seat_id for hold in holds]))
 
     def extend(self, holds: Iterable[Hold]) -> None:
-        """EXTEND: the holds of held seats are replaced by ones with later deadlines."""
+        """EXTEND: replace holds by copies with later deadlines."""
         for hold in holds:
             require(self.status(hold.seat_id), SeatAction.EXTEND)
             self._records[hold.seat_id] = hold
@@ -265,7 +211,7 @@ class SeatInventory:
     def release(
         self, seat_ids: Iterable[int], action: SeatAction = SeatAction.RELEASE
     ) -> tuple[tuple[Hold, ...], tuple[Shown, ...]]:
-        """RELEASE or LAPSE: held seats are available again.
+        """RELEASE or LAPSE held seats; they are available again.
 
         Returns:
             The holds that they had, and what others see of the seats now, without places of ticket types.
@@ -304,11 +250,11 @@ class SeatInventory:
         return tuple(holds), tuple(seats)
 
     def commit(self, write: PendingWrite, after: Iterable[Ticket | None]) -> None:
-        """ISSUE, CONFIRM, CANCEL or LAPSE: what the seats become is now up to the database.
+        """ISSUE, CONFIRM, CANCEL or LAPSE: the seats wait for the database to commit.
 
         Args:
             write: names the seats.
-            after: what they will be if it agrees, in the same order.
+            after: their records after the commit, in the same order.
         """
         newly_claimed = []
         for seat_id, ticket in zip(write.seat_ids, after, strict=True):
@@ -327,7 +273,7 @@ class SeatInventory:
             self.claims.add(write.holder, tuple(newly_claimed))
 
     def settle(self, write: PendingWrite) -> None:
-        """SETTLE: the database has written the write; its seats are what they were to become."""
+        """SETTLE a committed write."""
         commitments = self._committed(write, SeatAction.SETTLE)
         self.claims.remove_pairs(
             (write.holder if before is None else before.holder, seat_id)
@@ -349,7 +295,7 @@ class SeatInventory:
             self.claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
 
     def abort(self, write: PendingWrite) -> None:
-        """ABORT: the database never will write the write; its seats are what they were."""
+        """ABORT a write that the database rejected: restore the records of its seats."""
         commitments = self._committed(write, SeatAction.ABORT)
         for seat_id, (_, before, _) in commitments:
             if before is None:
@@ -357,7 +303,7 @@ class SeatInventory:
                 continue
             self._records[seat_id] = before
             self.hold_count += isinstance(before, Hold)
-            # A deadline that came up meanwhile was passed over, so it is set again.
+            # If the deadline was reached meanwhile, it was ignored, so it is added again.
             if (deadline := deadline_of(before)) < inf:
                 self.deadlines.insert(deadline, before)
         self.claims.remove_pairs(
@@ -365,10 +311,10 @@ class SeatInventory:
         )
 
     def restore(self, records: Iterable[Hold | Ticket]) -> None:
-        """Put back what was stored, without a transition.
+        """Load stored records, tickets first.
 
-        A hold on a seat that has a record already is stale and passed over; two live tickets for a
-        seat cannot be stored.
+        A hold on a seat that already has a record is outdated and ignored. The database permits no two live
+        tickets for a seat.
         """
         claimed: defaultdict[str, list[int]] = defaultdict(list)
         for record in records:
@@ -386,7 +332,7 @@ class SeatInventory:
             self.claims.add(holder, tuple(seat_ids))
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
-        """Holds and pending tickets whose deadline has come, each once."""
+        """Return the holds and pending tickets whose deadline has passed, each once."""
         holds: dict[int, Hold] = {}
         tickets: dict[int, Ticket] = {}
         for record in self.deadlines.pop_due(now):
@@ -398,7 +344,7 @@ class SeatInventory:
         return list(holds.values()), list(tickets.values())
 
     def _committed(self, write: PendingWrite, action: SeatAction) -> list[tuple[int, Commitment]]:
-        """The seats of an write, with what is recorded about them."""
+        """The seats of a pending write, with their records."""
         commitments = []
         for seat_id in write.seat_ids:
             require(self.status(seat_id), action)
@@ -421,33 +367,17 @@ class SeatInventory:
             places.give_back(seat_id)
 
     def _count_sold(self, seat_id: int, record: Hold | Ticket | None, number: int) -> None:
-        """Of a seat nothing is counted, and of a place only what is sold for good."""
+        """Count a sold place. Seats are not counted, nor are pending tickets."""
         if seat_id < 0 and isinstance(record, Ticket) and record.status is TicketStatus.CONFIRMED:
             if places := self.places.get(ticket_type_of(seat_id)):
                 places.sold += number
 
     def _live_seats(self, record: Lapsing) -> list[int]:
-        """Seats of which this is still the record: what replaces a record is always another object."""
+        """Seats that still have this record. Records are compared by identity: a new one is another
+        object.
+        """
         seat_ids = record.seat_ids if isinstance(record, SeatsHeld) else (record.seat_id,)
         return [seat_id for seat_id in seat_ids if self._records.get(seat_id) is record]
 
     def _is_live(self, record: Lapsing) -> bool:
         return bool(self._live_seats(record))
-
-
-def holder_of(record: SeatsHeld | Hold) -> str:
-    """Who has a hold."""
-    return record.actor if isinstance(record, SeatsHeld) else record.holder
-
-
-Moved = TypeVar("Moved", bound=Hold | Ticket)
-
-
-def moved_by(record: Moved, seconds: float) -> Moved:
-    """A copy with its deadline moved, if it has one."""
-    if isinstance(record, Hold):
-        reserved_at, expires_at = record.reserved_at + seconds, record.expires_at + seconds
-        return record._replace(reserved_at=reserved_at, expires_at=expires_at)
-    if record.payment_deadline is None:
-        return record
-    return record._replace(payment_deadline=record.payment_deadline + seconds)

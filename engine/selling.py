@@ -13,7 +13,7 @@ from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
 from engine.screening_state import Decision, ScreeningState
-from engine.seat_inventory import Commitment
+from engine.seat_records import Commitment
 from engine.seat_states import SeatAction
 from engine.selling_errors import (
     BookingInProgress,

@@ -5,7 +5,8 @@ import pytest
 from engine.events import SeatsHeld
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Lapsed
-from engine.seat_inventory import PendingWrite, SeatInventory
+from engine.seat_inventory import SeatInventory
+from engine.seat_records import PendingWrite
 from engine.seat_states import TRANSITIONS, IllegalTransition, SeatAction, SeatStatus
 from tests.engine.conftest import NOW, make_layout
 
