@@ -1,1 +1,1 @@
-"""What clients see: REST and WebSocket handlers on Tornado, their schemas, and authentication."""
+"""The API: REST and WebSocket handlers on Tornado, their schemas, and authentication."""

@@ -1,4 +1,4 @@
-"""Counts and logs finished requests, whatever has served them."""
+"""Counts and logs finished requests, from REST, Tornado's handlers and the HTTP layer alike."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,21 +7,21 @@ from api.json_log import log_access
 from engine.guards import DefectLog
 
 counting = DefectLog("counting a request")
-"""Reports defects of the observer; a request that cannot be counted is answered all the same."""
+"""Reports exceptions of the observer, which must not affect the request."""
 
 
 class RouteMeter(Protocol):
     """Counts the requests of one route and method."""
 
     def finished(self, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Count an answered request."""
 
 
 class HttpObserver(Protocol):
     """Counts requests."""
 
     def http_route(self, route: str, method: str) -> RouteMeter:
-        """The meter of a path pattern and a method, always the same one."""
+        """Return the meter of a path pattern and a method; the same object in every call."""
 
 
 class AccessLog:
@@ -35,7 +35,10 @@ class AccessLog:
         self._observer = observer
 
     def meter(self, route: str, method: str) -> Callable[[int, float], None]:
-        """Count requests of one route and method, given status and seconds. It may raise anything."""
+        """Return the function that counts a request of a route and method; it may raise any exception.
+
+        Its arguments are the status and the duration in seconds.
+        """
         try:
             return self._observer.http_route(route, method).finished
         except Exception as defect:

@@ -44,7 +44,7 @@ class EventAccess(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EventServices:
-    """What the event sockets share.
+    """The collaborators that all event sockets share.
 
     Attributes:
         access: authorizes subscriptions.

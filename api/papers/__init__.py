@@ -1,1 +1,1 @@
-"""What buyers receive: confirmation mails, calendar entries, and QR codes for tickets."""
+"""Documents for buyers: confirmation mails, calendar entries, and QR codes for tickets."""

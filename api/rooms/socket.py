@@ -52,7 +52,7 @@ class BadClientId(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RoomServices:
-    """What the room sockets share.
+    """The collaborators that all room sockets share.
 
     Attributes:
         directory: finds rooms.
