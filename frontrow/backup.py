@@ -25,11 +25,11 @@ from typing import Any
 
 from frontrow import __version__
 from frontrow.settings import Settings, variable_of
-from frontrow.signing import KEPT, Secrets, keep_secret, secrets_of
+from frontrow.signing import SECRET_FILES, Secrets, secrets_of, store_secret
 from persistence.connector import Connector, DefectiveStatement
 from persistence.dump import dump, restore
 from persistence.migrations import is_known, migrate
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, shortcomings, told_together
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, shortcomings
 from persistence.server_lock import ServerLock
 
 FORMAT = 1
@@ -40,21 +40,21 @@ _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 _MEGABYTE = 1_000_000
 _PIECE_BYTES = 1024 * 1024
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class BackupRefused(Exception):
     """The backup cannot be made or restored; nothing was changed."""
 
 
-def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> None:
+def back_up(settings: Settings, database_url: str, file: Path, report: Report) -> None:
     """Write a backup. Blocking.
 
     Args:
         settings: the server's settings; they hold the secrets or name the directory that does.
         database_url: the database itself, without a pooler.
         file: must not exist.
-        tell: prints a line of progress.
+        report: prints a line of progress.
 
     Raises:
         BackupRefused: the file exists, its folder does not, or the database has no schema.
@@ -72,7 +72,7 @@ def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> No
     # The temporary directory is created with mode 0700.
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as drafts:
         dumped, draft = Path(drafts, DATABASE), Path(drafts, "backup.tar")
-        tell("reading the database")
+        report("reading the database")
         dump(database_url, dumped)
         manifest = {
             "format": FORMAT,
@@ -82,7 +82,7 @@ def back_up(settings: Settings, database_url: str, file: Path, tell: Tell) -> No
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "database_sha256": _digest(dumped),
         }
-        tell(f"writing {file} ({dumped.stat().st_size / _MEGABYTE:.1f} MB)")
+        report(f"writing {file} ({dumped.stat().st_size / _MEGABYTE:.1f} MB)")
         with draft.open("xb") as target:
             os.fchmod(target.fileno(), 0o600)
             with tarfile.open(fileobj=target, mode="w") as archive:
@@ -151,13 +151,13 @@ class Backup:
         if _digest(dumped) != self.manifest["database_sha256"]:
             raise ValueError("the dump of the database is damaged")
 
-    async def restore(self, settings: Settings, database_url: str, tell: Tell) -> list[str]:
+    async def restore(self, settings: Settings, database_url: str, report: Report) -> list[str]:
         """Fill an empty database, migrate it to the current schema, and store the secrets.
 
         Args:
             settings: of the server that will use the database.
             database_url: the database itself, without a pooler.
-            tell: prints a line of progress.
+            report: prints a line of progress.
 
         Returns:
             What the operator still has to do, one sentence each.
@@ -183,24 +183,24 @@ class Backup:
             (abilities,) = await connector.run(ABILITIES)
             if missing := list(shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))):
                 raise BackupRefused(
-                    f"The database cannot be filled, and nothing was changed: {told_together(missing)}"
+                    f"The database cannot be filled, and nothing was changed: {joined(missing)}"
                 )
-            await asyncio.to_thread(self._fill, database_url, tell)
+            await asyncio.to_thread(self._fill, database_url, report)
         finally:
             lock.release()
             connector.close()
-        self._keep_secrets(settings)
+        self._store_secrets(settings)
         return list(self._advice(secrets_of(settings)))
 
-    def _fill(self, database_url: str, tell: Tell) -> None:
-        tell(f"restoring the backup of {self._created} (schema {self.manifest['schema']})")
-        restore(database_url, self._dumped, lambda table: tell(f"restoring {table}"))
+    def _fill(self, database_url: str, report: Report) -> None:
+        report(f"restoring the backup of {self._created} (schema {self.manifest['schema']})")
+        restore(database_url, self._dumped, lambda table: report(f"restoring {table}"))
         for revision in migrate(database_url):
-            tell(f"applied {revision}")
+            report(f"applied {revision}")
 
     def _require_room(self, settings: Settings) -> None:
         """Refuse a data directory whose secrets differ from the backup's, unless settings override them."""
-        for name, file in KEPT.items():
+        for name, file in SECRET_FILES.items():
             path = settings.data_dir / file
             given = getattr(settings, name)
             if not given and path.exists() and path.read_text() != getattr(self.secrets, name):
@@ -209,10 +209,10 @@ class Backup:
                     "this file away"
                 )
 
-    def _keep_secrets(self, settings: Settings) -> None:
-        for name, file in KEPT.items():
+    def _store_secrets(self, settings: Settings) -> None:
+        for name, file in SECRET_FILES.items():
             if not getattr(settings, name) and not (settings.data_dir / file).exists():
-                keep_secret(settings.data_dir, file, getattr(self.secrets, name))
+                store_secret(settings.data_dir, file, getattr(self.secrets, name))
 
     def _advice(self, in_force: Secrets) -> Iterator[str]:
         for name, old in (("jwt_secret", "jwt_old_secrets"), ("personal_data_key", "personal_data_old_keys")):

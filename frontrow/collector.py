@@ -26,15 +26,15 @@ _YOUNG_ROUNDS = 20
 """Collections of generation 0 after which generation 1 is collected."""
 
 _NEVER = 1_000_000
-_GLANCE_EVERY_SECONDS = 5.0
-_GLANCE_SECONDS = 0.1
+_CHECK_EVERY_SECONDS = 5.0
+_CHECK_SECONDS = 0.1
 _BUSY_SHARE = 0.25
 """Share of one core, measured during a check, from which on the server counts as busy."""
 
-_MUCH_ROUNDS = 10
+_FULL_AFTER_ROUNDS = 10
 """Collections of generation 1 after which an idle server runs a full one: up to 200,000 new objects."""
 
-_LONG_SECONDS = 300.0
+_FULL_AFTER_SECONDS = 300.0
 """After this time an idle server runs a full collection even if few objects were added."""
 
 _LIMIT_SECONDS = 600.0
@@ -48,19 +48,19 @@ def spare_the_collector() -> None:
     gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_ROUNDS, _NEVER)
 
 
-async def keep_tidy(every_seconds: float = _GLANCE_EVERY_SECONDS) -> None:
+async def keep_tidy(every_seconds: float = _CHECK_EVERY_SECONDS) -> None:
     """Run full collections when they are due, until cancelled.
 
     Args:
         every_seconds: time between two checks.
     """
-    looked_at = time.monotonic()
+    collected_at = time.monotonic()
     while True:
         await asyncio.sleep(every_seconds)
         idle = await _is_idle()
-        if is_due(gc.get_count()[2], time.monotonic() - looked_at, idle=idle):
+        if is_due(gc.get_count()[2], time.monotonic() - collected_at, idle=idle):
             gc.collect()
-            looked_at = time.monotonic()
+            collected_at = time.monotonic()
 
 
 def is_due(rounds: int, past_seconds: float, *, idle: bool) -> bool:
@@ -73,10 +73,10 @@ def is_due(rounds: int, past_seconds: float, *, idle: bool) -> bool:
     """
     if past_seconds >= _LIMIT_SECONDS:
         return True
-    return idle and rounds > 0 and (rounds >= _MUCH_ROUNDS or past_seconds >= _LONG_SECONDS)
+    return idle and rounds > 0 and (rounds >= _FULL_AFTER_ROUNDS or past_seconds >= _FULL_AFTER_SECONDS)
 
 
 async def _is_idle() -> bool:
     began, used = time.monotonic(), time.process_time()
-    await asyncio.sleep(_GLANCE_SECONDS)
+    await asyncio.sleep(_CHECK_SECONDS)
     return (time.process_time() - used) / (time.monotonic() - began) < _BUSY_SHARE

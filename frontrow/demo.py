@@ -137,7 +137,7 @@ def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[NewSeat]:
     return seats
 
 
-def kept_passwords(data_dir: Path) -> dict[str, str]:
+def demo_passwords(data_dir: Path) -> dict[str, str]:
     """Return the demo users' passwords by e-mail address. Blocking.
 
     They are drawn once and stored in a file that only its owner can read.

@@ -37,8 +37,8 @@ class LifeLog:
             "database": settings.shown_database_url or f"embedded in {settings.data_dir.absolute()}",
             "seconds": self._seconds(),
         }
-        told = {name: value for name, value in fields.items() if value not in (None, ())}
-        log.info("the server has started", extra={"fields": {**told, **self._node}})
+        known = {name: value for name, value in fields.items() if value not in (None, ())}
+        log.info("the server has started", extra={"fields": {**known, **self._node}})
 
     def stopped(self, reason: str) -> None:
         """Log that the process is about to exit.

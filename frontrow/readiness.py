@@ -115,15 +115,15 @@ class Readiness:
             async with asyncio.timeout(self._wait_seconds):
                 ((read_only,),) = await self._connector.run(_PROBE)
         except TimeoutError:
-            return _in_words(NoAnswer)
+            return _text_of(NoAnswer)
         except StoreUnavailable as exc:
-            return _in_words(type(exc))
-        return _in_words(DatabaseReadOnly) if read_only else ""
+            return _text_of(type(exc))
+        return _text_of(DatabaseReadOnly) if read_only else ""
 
 
 def _failing(failure: type[Exception] | None, what: str) -> str:
-    return f"{what}: {_in_words(failure)}" if failure else ""
+    return f"{what}: {_text_of(failure)}" if failure else ""
 
 
-def _in_words(failure: type[Exception]) -> str:
+def _text_of(failure: type[Exception]) -> str:
     return next(words for kind, words in _WORDS if issubclass(failure, kind))

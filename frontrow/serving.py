@@ -18,7 +18,7 @@ from api.identity.origins import OPAQUE_ORIGIN
 from api.json_log import configure_logging
 from frontrow.collector import keep_tidy, spare_the_collector
 from frontrow.database import database_of, require_own_sessions
-from frontrow.demo import describe, guide_ports_hint, kept_passwords, prepare_demo
+from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
 from frontrow.descriptors import allow_descriptors
 from frontrow.life_log import LifeLog
 from frontrow.listening import authority, listen
@@ -173,7 +173,7 @@ async def _take_lock(
 
 async def _prepare_demo(settings: Settings, url: str, base_url: str) -> list[str]:
     connector = Connector(url, pool_size=1)
-    passwords = await asyncio.to_thread(kept_passwords, settings.data_dir)
+    passwords = await asyncio.to_thread(demo_passwords, settings.data_dir)
     try:
         demo = await prepare_demo(BulkLoader(connector), passwords)
     finally:

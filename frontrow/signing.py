@@ -25,7 +25,7 @@ from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
 SEAL_KEY_FILE = "personal-data-key"
-KEPT = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
+SECRET_FILES = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
 """Files in the data directory that hold the secrets that no setting gives."""
 
 _SECRET_BYTES = 48
@@ -110,7 +110,7 @@ def secrets_of(settings: Settings) -> Secrets:
     )
 
 
-def keep_secret(data_dir: Path, name: str, secret: str) -> None:
+def store_secret(data_dir: Path, name: str, secret: str) -> None:
     """Write a secret into a data directory, unless a file of that name exists.
 
     Raises:
@@ -135,5 +135,5 @@ def _secret(given: str, kept: Path) -> str:
         return given
     if not kept.exists():
         with suppress(FileExistsError):
-            keep_secret(kept.parent, kept.name, secrets.token_urlsafe(_SECRET_BYTES))
+            store_secret(kept.parent, kept.name, secrets.token_urlsafe(_SECRET_BYTES))
     return kept.read_text()

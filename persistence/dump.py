@@ -15,7 +15,7 @@ from typing import IO, cast
 from persistence.connector import url_and_password
 from persistence.embedded import BINARIES
 
-_NO_MORE_THAN_DATA = ("--no-owner", "--no-privileges", "--no-comments")
+_WITHOUT_OWNERSHIP = ("--no-owner", "--no-privileges", "--no-comments")
 """Owners and privileges are not dumped: they are set up on the server that the dump is restored to."""
 
 _PREAMBLE_LINES = 40
@@ -38,10 +38,10 @@ def dump(database_url: str, file: Path) -> None:
         DumpFailed: pg_dump failed.
     """
     options, environment = _connection(database_url)
-    command = [_program("pg_dump"), "--format=custom", *_NO_MORE_THAN_DATA, f"--file={file}", *options]
+    command = [_program("pg_dump"), "--format=custom", *_WITHOUT_OWNERSHIP, f"--file={file}", *options]
     finished = subprocess.run(command, env=environment, capture_output=True)  # noqa: S603 - our own binary
     if finished.returncode:
-        raise DumpFailed(f"pg_dump failed: {_said(finished.stderr)}")
+        raise DumpFailed(f"pg_dump failed: {_first_line(finished.stderr)}")
 
 
 def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> None:
@@ -56,43 +56,43 @@ def restore(database_url: str, file: Path, restoring: Callable[[str], None]) -> 
         DumpFailed: the restore failed and was rolled back.
     """
     options, environment = _connection(database_url)
-    reading = [_program("pg_restore"), *_NO_MORE_THAN_DATA, "--file=-", str(file)]
+    reading = [_program("pg_restore"), *_WITHOUT_OWNERSHIP, "--file=-", str(file)]
     writing = [_program("psql"), "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1"]
     # Standard error goes to files: nothing reads it until the end, and a full pipe would block the programs.
     with (
-        TemporaryFile() as source_words,
-        TemporaryFile() as target_words,
-        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=source_words) as source,  # noqa: S603
+        TemporaryFile() as source_errors,
+        TemporaryFile() as target_errors,
+        subprocess.Popen(reading, stdout=subprocess.PIPE, stderr=source_errors) as source,  # noqa: S603
         subprocess.Popen(  # noqa: S603 - our own binary
             [*writing, "--output=/dev/null", *options],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=target_words,
+            stderr=target_errors,
         ) as target,
     ):
         statements = cast(IO[bytes], target.stdin)
         try:
-            _pass_on(cast(IO[bytes], source.stdout), statements, restoring)
+            _copy_statements(cast(IO[bytes], source.stdout), statements, restoring)
             if source.wait():
                 # Kill psql, which would commit what it has so far at the end of its input.
                 target.kill()
-                raise DumpFailed(f"pg_restore failed: {_said(_all_of(source_words))}")
+                raise DumpFailed(f"pg_restore failed: {_first_line(_content(source_errors))}")
             statements.close()
         except BrokenPipeError:  # psql has failed; its standard error says why
             source.kill()
             with suppress(BrokenPipeError):
                 statements.close()
         if target.wait():
-            raise DumpFailed(f"psql failed: {_said(_all_of(target_words))}")
+            raise DumpFailed(f"psql failed: {_first_line(_content(target_errors))}")
 
 
-def _all_of(words: IO[bytes]) -> bytes:
-    words.seek(0)
-    return words.read()
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
-def _pass_on(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str], None]) -> None:
+def _copy_statements(statements: IO[bytes], target: IO[bytes], restoring: Callable[[str], None]) -> None:
     for number, line in enumerate(statements, 1):
         if number <= _PREAMBLE_LINES and line.startswith(_UNKNOWN_BEFORE_17):
             continue
@@ -114,6 +114,6 @@ def _program(name: str) -> str:
     return str(BINARIES / name)
 
 
-def _said(output: bytes) -> str:
+def _first_line(output: bytes) -> str:
     lines = output.decode(errors="replace").strip().splitlines()
-    return lines[0] if lines else "it said nothing"
+    return lines[0] if lines else "no error message"

@@ -111,7 +111,7 @@ class EmbeddedPostgres:
         """Process id of the running postmaster, or None. Processes of other clusters are ignored."""
         recorded = self._postmaster_file()
         pid = int(recorded[0]) if recorded else 0
-        return pid if pid and _runs_in(pid, self._cluster) else None
+        return pid if pid and _works_in(pid, self._cluster) else None
 
     def start(self) -> None:
         """Attach to the cluster, creating or starting it if necessary. Blocking.
@@ -168,7 +168,7 @@ class EmbeddedPostgres:
         if self._account is not None:
             os.chown(self._home, self._account.pw_uid, self._account.pw_gid)
             for reached in (self._home, self._binaries / "postgres"):
-                _let_through(reached.parents)
+                _allow_traversal(reached.parents)
 
     @contextmanager
     def _transition(self) -> Iterator[None]:
@@ -328,7 +328,7 @@ def _account() -> pwd.struct_passwd | None:
     return pwd.getpwnam(ROOT_STAND_IN)
 
 
-def _let_through(directories: Iterable[Path]) -> None:
+def _allow_traversal(directories: Iterable[Path]) -> None:
     """Give the stand-in for root search permission, but no read permission, on these directories."""
     for directory in directories:
         mode = directory.stat().st_mode
@@ -336,7 +336,7 @@ def _let_through(directories: Iterable[Path]) -> None:
             directory.chmod(mode | 0o001)
 
 
-def _runs_in(pid: int, directory: Path) -> bool:
+def _works_in(pid: int, directory: Path) -> bool:
     """Return whether the process exists and its working directory is `directory`, as a postmaster's is.
 
     Without /proc, only check that it exists.

@@ -50,7 +50,7 @@ class Shortcoming(NamedTuple):
         return f"{self.text}; an administrator has to run: {self.remedy}" if self.remedy else self.text
 
 
-def told_together(missing: Sequence[Shortcoming]) -> str:
+def joined(missing: Sequence[Shortcoming]) -> str:
     """Join them into one sentence without a full stop, followed by the SQL for all."""
     texts = "; ".join(shortcoming.text for shortcoming in missing)
     remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)

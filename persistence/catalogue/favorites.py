@@ -37,7 +37,7 @@ class Favorites(Rows):
             UnknownReference: the cinema does not exist.
             NoAccount: the user does not exist.
         """
-        with self.explained():
+        with self.translated_errors():
             await self.connector.run(_ADD, {"user_id": user_id, "cinema_id": cinema_id})
         return await self.find(cinema_id, user_id=user_id)
 

@@ -88,7 +88,7 @@ class Reviews(Rows):
             NoAccount: the user does not exist.
         """
         await self.find(review_id)
-        with self.explained():
+        with self.translated_errors():
             rows = await self.connector.run(
                 _REACT, {"review_id": review_id, "user_id": user_id, "reaction": reaction}
             )

@@ -176,7 +176,7 @@ class Rows:
         updated_at = f"CASE WHEN {differs} THEN now() ELSE updated_at END"
         statement = (
             f"UPDATE {self.table.name} SET {changes}, updated_at = {updated_at} "  # noqa: S608 - declared names
-            f"{self._of_id()} RETURNING *"
+            f"{self._where_id()} RETURNING *"
         )
         records = await self.written(statement, {**values, "id_": record_id}, connection)
         if not records:
@@ -190,7 +190,7 @@ class Rows:
             NotFound: the record does not exist.
             InUse: other records refer to it.
         """
-        statement = f"DELETE FROM {self.table.name} {self._of_id()} RETURNING id"  # noqa: S608
+        statement = f"DELETE FROM {self.table.name} {self._where_id()} RETURNING id"  # noqa: S608
         try:
             deleted = await self.connector.run(statement, {"id_": record_id})
         except StatementRefused as refusal:
@@ -210,11 +210,11 @@ class Rows:
         """
         # The CTE with the written rows takes the table's name, so that the usual SELECT can read from it.
         shown = f"WITH {self.table.name} AS ({statement}) {self.table.select}"
-        with self.explained():
+        with self.translated_errors():
             return [self.record(row) for row in await (connection or self.connector).run(shown, parameters)]
 
     @contextmanager
-    def explained(self) -> Iterator[None]:
+    def translated_errors(self) -> Iterator[None]:
         """Translate a constraint violation into the error that the table declares for it.
 
         Raises:
@@ -234,7 +234,7 @@ class Rows:
         """Return a row as a dictionary by column names."""
         return dict(zip(self.table.columns, row, strict=True))
 
-    def _of_id(self) -> str:
+    def _where_id(self) -> str:
         return " ".join(
             ["WHERE id = %(id_)s", *(f"AND ({condition})" for condition in self.table.conditions)]
         )
