@@ -1,8 +1,8 @@
-"""Which seats a holder occupies without having paid: holds, pending tickets, and what is about to be either.
+"""The unpaid seats of each holder: held, pending, or with a pending write that makes them so.
 
-The policy caps how many a holder, and all guests of one network together, may have, so both have few. A
-holder's seats are kept as one tuple: the command's own tuple, as long as there are no others. The cost of a
-change depends on how many seats its holders have, never on the size of the hall.
+`Policy` limits how many a holder, and all guests of one network together, may have. So both have few, and a
+holder's seats are kept in one tuple, which is the command's own tuple while there are no others. The cost of
+a change depends on the number of seats of its holder, not on the size of the hall.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ _NO_GUESTS: dict[str, set[str]] = {}
 
 
 class Claims(dict[str, tuple[int, ...]]):
-    """Seats and places by holder, oldest first. Whoever claims nothing is not in it."""
+    """Seats and places by holder, oldest first. Holders without unpaid seats are absent."""
 
     __slots__ = ("_guests", "_networks")
 
@@ -22,7 +22,7 @@ class Claims(dict[str, tuple[int, ...]]):
         self._guests: dict[str, set[str]] = _NO_GUESTS
 
     def come_from(self, guest: str, network: str) -> None:
-        """Count a guest's seats on the network that it came from last, for as long as it has any."""
+        """Count a guest's seats towards the network of its last command, for as long as it has any."""
         if self._networks is None:
             self._networks, self._guests = {}, {}
         if (before := self._networks.get(guest)) != network:
@@ -38,16 +38,15 @@ class Claims(dict[str, tuple[int, ...]]):
                 self.come_from(guest, network)
 
     def of_network(self, network: str, guest: str) -> int:
-        """How many seats the guests of a network have. `guest` counts, whatever network it is counted on."""
+        """Number of seats of the guests of a network, including those of `guest` from any network."""
         guests = self._guests.get(network, set())
         return sum([len(self.get(one, ())) for one in guests | {guest}])
 
     def add(self, holder: str, seat_ids: tuple[int, ...]) -> None:
-        """A holder claims seats that nobody has claimed."""
         self[holder] = self.get(holder, ()) + seat_ids
 
     def remove(self, holder: str, seat_ids: Iterable[int]) -> None:
-        """A holder no longer claims some seats. Those that it does not claim are passed over."""
+        """Remove seats of a holder; seats that it does not have are ignored."""
         given_up = set(seat_ids)
         if left := tuple([seat_id for seat_id in self.get(holder, ()) if seat_id not in given_up]):
             self[holder] = left
@@ -57,7 +56,7 @@ class Claims(dict[str, tuple[int, ...]]):
             self._part(holder, network)
 
     def remove_pairs(self, given_up: Iterable[tuple[str, int]]) -> None:
-        """Holders no longer claim some seats; pairs of holder and seat."""
+        """Remove seats, given as pairs of holder and seat."""
         by_holder: dict[str, list[int]] = {}
         for holder, seat_id in given_up:
             by_holder.setdefault(holder, []).append(seat_id)

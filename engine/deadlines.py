@@ -1,10 +1,9 @@
-"""When things lapse: the earliest deadline of many, with cheap changes of mind.
+"""The deadlines of holds and pending tickets, with cheap removal.
 
-What is made together lapses together, so it is one entry. Holds have mostly the same life, so most entries
-come in the order of their deadlines and wait in a queue; a heap takes those that come out of turn. Releasing
-or extending a hold does not search its deadline: what is stale in an entry is recognised when it comes up,
-by its owner, and both are rebuilt when most entries are stale. So adding costs O(log live) at most, and the
-size stays within a constant factor of what is live.
+Most holds last equally long, so most records arrive in the order of their deadlines and are appended to a
+queue; a heap takes the others. Releasing or extending a hold does not remove its old record. The owner
+recognises stale records when they are due, and queue and heap are rebuilt when most records are stale. So
+adding costs O(log n) at most, and the size stays proportional to the number of live records.
 """
 
 from collections import deque
@@ -18,14 +17,15 @@ from engine.records import Hold, Ticket
 _SLACK = 64
 
 Lapsing = SeatsHeld | Hold | Ticket
-"""What has a deadline. Seats that were held together are one record."""
+"""A record with a deadline. Seats that were held together have one."""
 
 
 class Deadlines:
-    """What lapses, by when it does.
+    """Records by deadline.
 
     Attributes:
-        earliest: the earliest deadline, in seconds since the epoch, possibly stale; infinity if none.
+        earliest: the earliest deadline, in seconds since the epoch, possibly of a stale record; infinity if
+            none.
     """
 
     __slots__ = ("_heap", "_latest", "_numbered", "_queue", "earliest")
@@ -38,7 +38,7 @@ class Deadlines:
         self.earliest = inf
 
     def append(self, deadline: float, record: Lapsing) -> None:
-        """Add a record that most of those added later will outlast."""
+        """Add a record; fast if no earlier one has a later deadline."""
         if deadline < self._latest:
             self.insert(deadline, record)
             return
@@ -51,13 +51,13 @@ class Deadlines:
 
     def insert(self, deadline: float, record: Lapsing) -> None:
         """Add a record with any deadline."""
-        self._numbered += 1  # so that nothing beyond it is compared
+        self._numbered += 1  # a unique number, so that records are never compared
         heappush(self._heap, (deadline, self._numbered, record))
         if deadline < self.earliest:
             self.earliest = deadline
 
     def pop_due(self, now: float) -> list[Lapsing]:
-        """Remove and return everything whose deadline is not after `now`, earliest first."""
+        """Remove and return the records whose deadline is `now` or earlier, earliest first."""
         due: list[Lapsing] = []
         while self._queue and deadline_of(self._queue[0]) <= now:
             due.append(self._queue.popleft())
@@ -67,7 +67,7 @@ class Deadlines:
         return sorted(due, key=deadline_of)
 
     def keep_bounded(self, live: int, is_live: Callable[[Lapsing], bool]) -> None:
-        """Drop stale records once there are many more than `live`, the number of those that are not."""
+        """Remove stale records if there are many more records than `live`, the number of live ones."""
         queue, heap = self._queue or (), self._heap
         if len(queue) + len(heap) > 2 * live + _SLACK:
             self._queue = deque(filter(is_live, queue))
@@ -84,7 +84,7 @@ class Deadlines:
 
 
 def deadline_of(record: Lapsing) -> float:
-    """When a record lapses, in seconds since the epoch; infinity for a ticket that is sold for good."""
+    """The deadline of a record, in seconds since the epoch; infinity for a paid ticket."""
     if isinstance(record, Ticket):
         return inf if record.payment_deadline is None else record.payment_deadline
     return record.expires_at

@@ -1,6 +1,6 @@
-"""What is decided about holds.
+"""Decisions about holds.
 
-Every function checks everything first and changes afterwards; where it raises, nothing has changed.
+Every function checks everything first and changes the state afterwards. If it raises, nothing has changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ from engine.views import SeatsChanged
 
 
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decision:
-    """Hold every seat, or none; one's own holds stay as they are."""
+    """Hold all seats or none; seats that the holder already holds stay as they are."""
     _, holder, seat_ids, note, origin, network = command
     if now >= state.starts_at or state.closed:
         state.require_open(now, "reserve seats")
@@ -46,7 +46,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
     if holder in seats.claims or network is not None or number > state.unchecked_seats:
-        state.require_room(holder, number, network=network)
+        state.require_within_limits(holder, number, network=network)
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
     else:
@@ -61,7 +61,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
 
 
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
-    """Hold places of ticket types, all orders or none; each order becomes a reservation."""
+    """Hold places of ticket types for all orders or none; each order becomes a reservation."""
     state.require_open(now, "reserve tickets")
     ordered: dict[int, int] = {}
     for kind_id, quantity in command.orders:
@@ -69,7 +69,7 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decis
     for kind_id, quantity in ordered.items():
         _require_on_sale(state, kind_id, quantity, now)
     total = sum(ordered.values())
-    state.require_room(command.holder, total, network=command.guest_network)
+    state.require_within_limits(command.holder, total, network=command.guest_network)
     expires_at = state.lives.expiry(
         command.holder, tuple([-kind_id for kind_id in ordered]), now, command.hold_seconds
     )
@@ -94,12 +94,11 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decis
 
 
 def read_reservation(state: ScreeningState, command: ReadReservation, now: float) -> Decision:
-    """The holder's live holds of one reservation."""
     return Decision(Held(_holds_on(state, state.seats.reserved_as(command.holder, command.reservation_id))))
 
 
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
-    """Hold the free ones and give one's own back, in one step."""
+    """Hold the free seats and release the holder's own."""
     _, holder, seat_ids = command
     if now >= state.starts_at or state.closed:
         state.require_open(now, "reserve seats")
@@ -111,7 +110,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     if free:
         number = len(free)
         if holder in state.seats.claims or number > state.unchecked_seats:
-            state.require_room(holder, number, len(own))
+            state.require_within_limits(holder, number, len(own))
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
     if own:
@@ -123,7 +122,7 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
 
 
 def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Decision:
-    """Move deadlines, within the caps of count and total life."""
+    """Move deadlines, within the limits on extensions and on the total time."""
     state.require_open(now, "extend reservations")
     wanted = state.named(command)
     own = set(state.seats.held_by(command.holder, wanted))
@@ -145,7 +144,7 @@ def extend_holds(state: ScreeningState, command: ExtendHolds, now: float) -> Dec
 
 
 def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> Decision:
-    """Give back one's holds, all or those named."""
+    """Release the holder's holds, all or those of the named seats."""
     if command.seat_ids is None and command.reservation_id is None:
         state.require_seats()
         candidates = state.seats.claims.get(command.holder, ())
@@ -160,7 +159,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> D
 
 
 def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Decision:
-    """Release what has lapsed: holds at once, pending tickets through the database."""
+    """Release what has lapsed: holds immediately, pending tickets after the commit."""
     holds, tickets = state.seats.pop_due(now)
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
@@ -184,9 +183,9 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
 
 
 def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Decision:
-    """Move all deadlines of holds and pending tickets along with a step of the wall clock.
+    """Move the deadlines of all holds and pending tickets by a step of the wall clock.
 
-    The deadlines of pending tickets are moved in memory alone; those of holds are stored too.
+    Those of holds are stored; those of pending tickets are moved in memory only.
     """
     state.lives.move(seconds)
     holds = tuple(moved_by(hold, seconds) for hold in state.seats.holds())
@@ -199,7 +198,7 @@ def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Decisio
 
 
 def held_until(ticket: Ticket, at: float) -> Hold:
-    """What a pending ticket counts as in the life of its seat: a hold from when it was issued."""
+    """Return a pending ticket as the hold that it counts as in `HoldLives`."""
     return Hold(
         ticket.id, ticket.id, ticket.screening_id, ticket.seat_id, ticket.holder, ticket.booked_at, at
     )
@@ -208,7 +207,7 @@ def held_until(ticket: Ticket, at: float) -> Hold:
 def give_back(
     state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> ev.HoldsReleased:
-    """Release holds; `holder` is who gives them back."""
+    """Release held seats on behalf of `holder`."""
     holds, seats = state.seats.release(seat_ids)
     state.lives.ended(holds, now)
     return state.happened(ev.HoldsReleased, holder, holds, seats, now, origin)
@@ -236,7 +235,7 @@ def _take(
 
 
 def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, now: float) -> None:
-    """Let pass an order that can be filled now."""
+    """Raise if an order cannot be filled now."""
     kind = state.info.ticket_types.get(ticket_type_id)
     if kind is None:
         raise TicketTypeNotFound(ticket_type_id)

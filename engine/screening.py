@@ -1,11 +1,11 @@
-"""The pure core: what a screening answers to each command, and what happened by it.
+"""The core: a screening decides commands, without I/O, clock or await.
 
-`handle(command, now)` decides. It checks everything first and changes afterwards, over all seats of
-the command or none; where it raises, nothing has changed. There is no await, no clock and no I/O in
-it. What has to reach others comes out as data: events for the journal, changes for whoever watches.
+`handle(command, now)` checks everything first and changes the state afterwards, for all seats of the command
+or none. If it raises, nothing has changed. Its results are data: the reply, events for the journal, and
+changes for watchers.
 
-Durable commands take two steps. The decision sends their seats through COMMITTING and names a
-pending write; when the journal has spoken, `settle` or `abort` finishes it.
+Durable commands take two steps. `handle` begins a pending write, and the seats are COMMITTING. After the
+commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 """
 
 from collections.abc import Callable, Collection
@@ -39,14 +39,14 @@ from engine.views import SeatsChanged
 
 
 class Screening:
-    """One screening in memory.
+    """A screening in memory.
 
     Args:
-        loaded: the state as it was stored, with the epoch of this ownership.
-        policy: the limits of selling.
+        loaded: its stored state, and the epoch of this ownership period.
+        policy: limits of selling.
         hold_ids: ids for holds.
         ticket_ids: ids for tickets.
-        change_memory: how many visible changes are kept for clients that resume.
+        change_memory: number of changes kept for clients that resume.
     """
 
     __slots__ = ("_state",)
@@ -63,12 +63,12 @@ class Screening:
 
     @property
     def info(self) -> ScreeningInfo:
-        """What does not change while it sells."""
+        """Properties that do not change while it is in memory."""
         return self._state.info
 
     @property
     def epoch(self) -> int:
-        """The ownership period in which it decides."""
+        """The ownership period."""
         return self._state.epoch
 
     @property
@@ -78,7 +78,9 @@ class Screening:
 
     @property
     def next_deadline(self) -> float:
-        """When something may lapse next, in seconds since the epoch; infinity for never."""
+        """The earliest deadline, in seconds since the epoch, possibly of a hold that is gone; else
+        infinity.
+        """
         return self._state.seats.deadlines.earliest
 
     @property
@@ -88,7 +90,7 @@ class Screening:
 
     @property
     def at_rest(self) -> bool:
-        """Whether nothing is held, pending or on its way: it may be put away."""
+        """True if nothing is held, unpaid or being written, so that it may be unloaded."""
         return not self._state.pending_writes and not self._state.seats.claims
 
     def handle(self, command: Command, now: float) -> Decision:
@@ -96,36 +98,35 @@ class Screening:
 
         Args:
             command: any of `engine.commands`, for this screening.
-            now: seconds since the epoch. Whatever has lapsed by then must have been released by
-                `ReleaseLapsed`, so that no decision sees it.
+            now: seconds since the epoch. The caller has released what had lapsed by then (`ReleaseLapsed`).
 
         Returns:
             The decision; the state has been changed accordingly.
 
         Raises:
-            EngineError: the command is refused and nothing has changed.
+            EngineError: the command is rejected, and nothing has changed.
         """
         return _HANDLERS[type(command)](self._state, command, now)
 
     def recall(self, earlier: "Screening") -> None:
-        """Copy from an earlier state of the same screening what is known of holders and not stored."""
+        """Copy from an earlier state of this screening what is not stored about holders."""
         self._state.recall(earlier._state)
 
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:
-        """Seats that look different to others than in an earlier state of the same screening."""
+        """Seats that others see differently than in an earlier state of this screening."""
         before, after = earlier._state.seats.views(), self._state.seats.views()
         return frozenset(seat for seat in before.keys() | after if before.get(seat) != after.get(seat))
 
     def show_again(self, seat_ids: Collection[int], now: float) -> SeatsChanged:
-        """A change that shows seats and counts as they are now, although nothing has changed."""
+        """Return a change with the present state of some seats, for watchers of an outdated copy."""
         return self._state.show("seats_reloaded", self._state.seats.shown_of(sorted(seat_ids)), now)
 
     def move_deadlines(self, seconds: float, now: float) -> Decision:
-        """Move all deadlines by a step of the wall clock, so that holds last as long as they would have."""
+        """Move all deadlines by a step of the wall clock, so that holds keep their remaining time."""
         return holding.move_deadlines(self._state, seconds, now)
 
     def settle(self, write_id: int, now: float) -> Decision:
-        """The database has written a pending write: its seats become what they were to become."""
+        """Finish a pending write that has been committed."""
         state = self._state
         write = state.pending_writes.pop(write_id)
         state.seats.settle(write)
@@ -133,7 +134,7 @@ class Screening:
         return Decision(write.reply, changes=(change,))
 
     def abort(self, write_id: int, now: float) -> Decision:
-        """The database will never write it: its seats are what they were."""
+        """Undo a pending write that will never be committed."""
         state = self._state
         write = state.pending_writes.pop(write_id)
         state.seats.abort(write)

@@ -1,7 +1,7 @@
-"""What a screening is between two decisions, and the steps and checks that decisions are made of.
+"""The state of a screening between two commands, and the checks and steps that decisions share.
 
-The state knows seats, pending writes and the numbering of everything that happens. The decisions stand in
-`engine.holding` and `engine.selling`; `engine.screening` routes commands to them.
+It has the seats, the pending writes and the counter that numbers events and changes. `engine.holding` and
+`engine.selling` decide commands; `engine.screening` calls them.
 """
 
 from collections import deque
@@ -42,13 +42,13 @@ _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
 
 
 class Decision(NamedTuple):
-    """What a decision leads to.
+    """The result of a command.
 
     Attributes:
-        reply: the answer; of a durable command it is due only when its pending write settles.
+        reply: the reply. That to a durable command must not be given before the commit.
         events: for the journal, in the order of their `seq`.
         changes: what others see from now on, in the order of their `seq`.
-        write_id: id of the pending write that the answer waits for; None for an immediate answer.
+        write_id: the pending write that has to be committed before the reply is given, if there is one.
     """
 
     reply: Reply
@@ -65,17 +65,18 @@ class ScreeningState:
         policy: the limits of selling.
         hold_ids: ids for holds.
         ticket_ids: ids for tickets.
-        change_memory: how many visible changes are kept for clients that resume.
+        change_memory: number of changes kept for clients that resume.
 
     Attributes:
-        closed: whether nothing is sold any more.
-        lives: how long holders have kept seats in all.
-        pending_writes: the durable changes that wait for the database, by id.
+        closed: True once the screening is cancelled.
+        lives: limits how long a holder may keep a seat.
+        pending_writes: the durable changes that are not committed yet, by id.
         seq: number of the last event or change.
-        starts_at: when sales end, in seconds since the epoch.
-        hold_seconds: how long a hold lasts that nothing shortens.
-        unchecked_seats: how many free seats a holder who has none may hold without a call of `require_room`;
-            0 in a free room, which may be full although the named seats are free.
+        starts_at: sales close at this time, in seconds since the epoch.
+        hold_seconds: how long a hold lasts unless `lives` shortens it.
+        unchecked_seats: a holder without seats may hold so many free seats without a call of
+            `require_within_limits`. It is 0 in a free room, which may be full although the named seats are
+            free.
     """
 
     __slots__ = (
@@ -130,10 +131,10 @@ class ScreeningState:
         self.seats.restore((*loaded.tickets, *loaded.holds))
 
     def recall(self, earlier: "ScreeningState") -> None:
-        """Copy what is not stored of holders: the networks of guests, and how long holders have kept seats.
+        """Copy what is not in the database: the networks of guests, and how long holders have kept seats.
 
         Args:
-            earlier: the state before the screening was changed and loaded anew.
+            earlier: the state before the screening was changed and loaded again.
         """
         self.seats.claims.recall(earlier.seats.claims)
         if bool(self.info.ticket_types) == bool(earlier.info.ticket_types):
@@ -142,7 +143,7 @@ class ScreeningState:
     # Reading
 
     def seat_map(self) -> SeatMap:
-        """All seats at this moment; the same object until something visible changes."""
+        """All seats; the same object until something visible changes."""
         if self._map is None:
             self._map = SeatMap(
                 self.screening_id, self.epoch, self._visible_seq, self.seats.layout, self.seats.views()
@@ -150,7 +151,7 @@ class ScreeningState:
         return self._map
 
     def stock(self) -> Stock:
-        """How much of everything is left at this moment."""
+        """How many seats and places are left."""
         levels = {
             ticket_type_id: StockLevel(places.capacity, places.sold, places.reserved)
             for ticket_type_id, places in self.seats.places.items()
@@ -165,7 +166,7 @@ class ScreeningState:
         )
 
     def changes_since(self, epoch: int, since: int) -> Changes:
-        """What became visible after `since` of `epoch`, where that is still known."""
+        """The changes after `since` of `epoch`, if they are still kept."""
         changes = tuple(self._changes or ())
         forgotten_seq = changes[0].seq if len(changes) > self._change_memory else self._first_seq
         missed = None
@@ -180,27 +181,32 @@ class ScreeningState:
             return self.info.ticket_types[ticket_type_of(seat_id)].price_cents
         return self.info.price_of(seat)
 
-    # Checks: they raise or let pass, and change nothing
+    # Checks: they raise or return, and change nothing
 
     def require_open(self, now: float, attempt: str) -> None:
-        """Let pass while tickets are sold. `attempt` is what was tried, for the refusal."""
+        """Raise ScreeningStarted or ScreeningCancelled if sales are closed.
+
+        Args:
+            now: seconds since the epoch.
+            attempt: what the command tried, for the message.
+        """
         if now >= self.starts_at:
             raise ScreeningStarted(self.screening_id, attempt)
         if self.closed:
             raise ScreeningCancelled(self.screening_id)
 
     def require_seats(self) -> None:
-        """Let pass where there are seats to be seen and chosen."""
+        """Raise ScreeningNotFound if the screening has no seat map."""
         if not self._seated:
             raise ScreeningNotFound(self.screening_id)
 
     def known(self, seat_ids: tuple[int, ...]) -> tuple[int, ...]:
-        """The named seats, each once, in the order in which they were named."""
+        """Return the named seats, each once, in the order of the command. Raises SeatsNotFound."""
         if not self._seated:
             self.require_seats()
         layout, number = self.seats.layout, len(seat_ids)
         if layout.has_all(seat_ids):
-            # Most name one seat or two, and these are compared at a third of the cost of a set.
+            # Most commands name one or two seats, and comparing two costs a third of making a set.
             if number == 1 or (seat_ids[0] != seat_ids[1] if number == 2 else number == len(set(seat_ids))):
                 return seat_ids
         by_id, wanted = layout.by_id, tuple(dict.fromkeys(seat_ids))
@@ -210,7 +216,7 @@ class ScreeningState:
         return wanted
 
     def named(self, command: ExtendHolds | ReleaseHolds | BookSeats) -> tuple[int, ...]:
-        """The seats that a command names, by themselves or by the reservation they are held under."""
+        """Return the seats that a command names, directly or by their reservation."""
         if command.reservation_id is None:
             return self.known(command.seat_ids or ())
         reserved = self.seats.reserved_as(command.holder, command.reservation_id)
@@ -219,13 +225,18 @@ class ScreeningState:
         return tuple(reserved)
 
     def obtainable(self, holder: str, wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of `wanted` that are free, provided that the holder has the others already."""
+        """Return the free ones of `wanted`. Raises SeatsUnavailable unless the holder holds the others."""
         if self.seats.are_free(wanted):
             return wanted
         return tuple(self.divided(holder, wanted).free)
 
     def divided(self, holder: str, wanted: tuple[int, ...]) -> Standing:
-        """Which of `wanted` are free and which are the holder's own, provided that there are no others."""
+        """Sort `wanted` into free seats and the holder's own. Raises if there are others.
+
+        Raises:
+            SeatsUnavailable: seats are held by others or sold.
+            BookingInProgress: the holder is buying seats.
+        """
         standing = self.seats.standing(holder, wanted)
         if standing.held or standing.booked:
             raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
@@ -233,14 +244,19 @@ class ScreeningState:
             raise BookingInProgress(standing.in_progress)
         return standing
 
-    def require_room(self, holder: str, wanted: int, returned: int = 0, network: str | None = None) -> None:
-        """Check the caps on the unpaid seats of a holder, and of all guests of its network.
+    def require_within_limits(
+        self, holder: str, wanted: int, returned: int = 0, network: str | None = None
+    ) -> None:
+        """Check the limits on the unpaid seats of a holder, and of all guests of its network.
 
         Args:
-            holder: who wants more.
-            wanted: how much.
-            returned: how much the same command gives back.
+            holder: who wants seats.
+            wanted: number of seats wanted.
+            returned: number of seats that the same command releases.
             network: where a guest comes from; None for a user.
+
+        Raises:
+            HoldLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be exceeded.
         """
         held = len(self.seats.claims.get(holder, ()))
         limit = self.policy.held_seats_limit
@@ -250,10 +266,10 @@ class ScreeningState:
             held, limit = self.seats.claims.of_network(network, holder), self.policy.guest_seats_limit
             if held + wanted > limit:
                 raise GuestLimitExceeded(limit, held, wanted)
-        if wanted > self.seats.available:  # of seats that a layout has, so many are known to be free
+        if wanted > self.seats.available:  # only in a free room; seats of a layout are known to be free here
             raise RoomFull(self.info.free_seats)
 
-    # Steps: everything has been checked
+    # Steps: all checks have passed
 
     def begin(
         self,
@@ -268,17 +284,17 @@ class ScreeningState:
         payment_id: str | None = None,
         converted: tuple[Hold, ...] = (),
     ) -> TicketEvent:
-        """Send the seats of `tickets` through COMMITTING, all in one pending write with the event's number.
+        """Begin a pending write of tickets; its id is the `seq` of its event.
 
         Args:
             action: ISSUE, CONFIRM, CANCEL or LAPSE.
             event_type: the event for the journal.
-            tickets: as they will be.
-            reply: the answer that is due when it settles.
+            tickets: as they are after the commit.
+            reply: to give after the commit.
             now: seconds since the epoch.
             holder: whose seats they are.
-            actor: who asked for it, if that is not the holder.
-            payment_id: the payment it was asked with.
+            actor: who gave the command, if that is not the holder.
+            payment_id: the payment of a booking or confirmation.
             converted: the holds that become tickets.
         """
         from_statuses = tuple(self.seats.status(ticket.seat_id) for ticket in tickets)
@@ -301,7 +317,7 @@ class ScreeningState:
         return event
 
     def show(self, cause: str, seats: tuple[Shown, ...], now: float) -> SeatsShown:
-        """Number a change that others see, and remember it for clients that resume."""
+        """Make a change that is no hold event, and keep it for clients that resume."""
         available, capacity = self.seats.available, self.seats.capacity
         change = SeatsShown(
             self.screening_id, self.epoch, self.seq + 1, now, cause, seats, available, capacity
@@ -318,7 +334,7 @@ class ScreeningState:
         now: float,
         origin: str | None = None,
     ) -> HoldEventType:
-        """Number an event about holds, and remember it for clients that resume."""
+        """Make an event about single holds, and keep it for clients that resume."""
         available, capacity, seq = self.seats.available, self.seats.capacity, self.seq + 1
         event = make(
             event_type,
@@ -332,6 +348,6 @@ class ScreeningState:
         self.seq = self._visible_seq = self.seq + 1
         self._map = None
         if self._changes is None:
-            # One more than are kept: the first of so many only says what has been forgotten.
+            # One more than needed: the `seq` of the oldest one tells from where on the changes are complete.
             self._changes = deque(maxlen=self._change_memory + 1)
         self._changes.append(change)

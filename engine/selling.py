@@ -1,8 +1,6 @@
-"""What is decided about tickets: durable, in two steps.
+"""Decisions about tickets. They are durable, so each begins a pending write.
 
-The decision sends the seats through COMMITTING and names a pending write; `engine.screening` settles or
-aborts it when the journal has spoken. Every function checks everything first and changes afterwards;
-where it raises, nothing has changed.
+Every function checks everything first and changes the state afterwards. If it raises, nothing has changed.
 """
 
 from typing import cast
@@ -29,7 +27,7 @@ from engine.views import SeatsChanged
 
 
 def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decision:
-    """Issue tickets for seats that are free or the holder's own."""
+    """Issue tickets for seats that are free or held by the holder."""
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
     wanted = state.named(command)
@@ -39,7 +37,7 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decisio
     free = state.obtainable(command.holder, wanted)
     if free and command.held_only:
         raise NotHeld(free)
-    state.require_room(command.holder, len(free))
+    state.require_within_limits(command.holder, len(free))
     if command.payment_pending:
         state.lives.expiry(command.holder, free, now, state.policy.payment_window_seconds)
     if command.papers and len(command.papers) != len(wanted):
@@ -65,7 +63,7 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decisio
 
 
 def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:
-    """A pending ticket has been paid for."""
+    """Confirm a pending ticket."""
     record = state.seats.record(command.seat_id)
     if isinstance(record, Commitment):
         write = record.write
@@ -99,7 +97,7 @@ def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) ->
 
 
 def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> Decision:
-    """A live ticket is given up."""
+    """Cancel a live ticket."""
     record = state.seats.record(command.seat_id)
     if isinstance(record, Commitment) and record.write.holder == command.holder:
         if record.write.action is SeatAction.CANCEL:
@@ -118,7 +116,7 @@ def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> D
 
 
 def cancel_screening(state: ScreeningState, command: CancelScreening, now: float) -> Decision:
-    """Everything is given up, and nothing is sold any more."""
+    """Release all holds, cancel all live tickets, and close sales."""
     if state.pending_writes:
         raise BookingInProgress(
             [seat_id for write in state.pending_writes.values() for seat_id in write.seat_ids]
@@ -172,7 +170,7 @@ def _cancelled(ticket: Ticket, now: float) -> Ticket:
 
 
 def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]) -> Decision | None:
-    """The answer to a payment that already booked (or is just booking) the first seat."""
+    """Return the decision for a payment that is already booking the first seat, if there is one."""
     record = state.seats.record(wanted[0])
     if isinstance(record, Commitment):
         write = record.write
@@ -185,7 +183,7 @@ def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]
         return Decision(write.reply, write_id=write.id)
     if not isinstance(record, Ticket) or record.payment_id != command.payment_id:
         return None
-    # The ledger knows the whole booking; here it is enough to see that this is not a new one.
+    # The ledger has the whole booking; here it is enough to know that this is not a new one.
     raise PaymentAlreadyUsed(record.payment_id or "")
 
 
