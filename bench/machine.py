@@ -14,13 +14,7 @@ from typing import Any, NamedTuple
 
 
 class Placement(NamedTuple):
-    """The cores of each process.
-
-    Attributes:
-        server: of the server under test; one core.
-        load: of the load process and the harness; one core.
-        databases: of PostgreSQL; one core or more.
-    """
+    """The cores of the server under test, of the load process and the harness, and of PostgreSQL."""
 
     server: frozenset[int]
     load: frozenset[int]

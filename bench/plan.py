@@ -1,8 +1,17 @@
 """What a run measures: how long, how often, against which revision, and the sizes of everything."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from bench.revision import BASELINE
+
+Figures = Mapping[str, float]
+
+Contenders = Mapping[str, Callable[[], Awaitable[Figures]]]
+"""Functions that play one round, by the name of the contender."""
+
+Samples = dict[str, dict[str, list[float]]]
+"""Figures of all rounds, by contender and figure."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.plan import Plan
-from bench.rounds import Samples
+from bench.plan import Plan, Samples
 from bench.scenarios import SCENARIOS
 from bench.thresholds import judge, read_thresholds
 from frontrow import __version__

@@ -5,13 +5,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from bench.load.http import BadResponse
-from bench.load.sockets import SocketRefused
-from bench.load.tally import TooManyFailures
+from bench.load import MeasurementFailed
 from bench.machine import Placement
-from bench.peers.process import PeerFailed
+from bench.plan import Contenders, Samples
 from bench.report import Report
-from bench.rounds import alternate
 from bench.scenarios import SCENARIOS
 from bench.stage import Stage
 from persistence.embedded import EmbeddedPostgresFailed
@@ -23,15 +20,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 """Shows progress, by the name of a scenario and the number of turns. The result is called after each turn."""
 
 # A server that does not start is an AssertionError of tests/acceptance.
-_FAILURES = (
-    AssertionError,
-    BadResponse,
-    EmbeddedPostgresFailed,
-    OSError,
-    PeerFailed,
-    SocketRefused,
-    TooManyFailures,
-)
+_FAILURES = (AssertionError, EmbeddedPostgresFailed, MeasurementFailed, OSError)
 
 
 async def run(
@@ -50,11 +39,22 @@ async def run(
                 async with asyncio.timeout(SCENARIO_SECONDS), stage.scenario():
                     contenders = await scenario.prepare(stage)
                     with progress(name, (scenario.uncounted + rounds) * len(contenders)) as played:
-                        samples = await alternate(contenders, rounds, scenario.uncounted, played)
-                    report.results[name] = samples
+                        await _alternate(contenders, scenario.uncounted, played)
+                        report.results[name] = await _alternate(contenders, rounds, played)
             except _FAILURES as failure:
                 notes = [
                     note for note in getattr(failure, "__notes__", ()) if not note.rstrip().endswith(":")
                 ]
                 report.failures[name] = "\n".join([f"{type(failure).__name__}: {failure}", *notes])
     report.conclude(names, stage.notices)
+
+
+async def _alternate(contenders: Contenders, rounds: int, played: Callable[[], None]) -> Samples:
+    """Let contenders play in turns, so that other work on the machine affects all of them alike."""
+    samples: Samples = {name: {} for name in contenders}
+    for _ in range(rounds):
+        for name, play in contenders.items():
+            for figure, value in (await play()).items():
+                samples[name].setdefault(figure, []).append(value)
+            played()
+    return samples

@@ -64,25 +64,26 @@ class SeatPairs:
 
     def reserve(self, pair: int) -> bytes:
         """Return the request that holds a pair."""
-        body = b'{"screening_id":%d,"seat_ids":[%d,%d]}' % self.place(pair)
-        return _head("POST", RESERVE, self._token(pair)) + self._trace() + framed(body)
+        return _head("POST", RESERVE, self._token(pair)) + self._trace() + self._selection(pair)
 
     def toggle(self, pair: int, user: int | None = None) -> bytes:
         """Return the request that holds a free pair, and releases the user's own."""
-        body = b'{"screening_id":%d,"seat_ids":[%d,%d]}' % self.place(pair)
-        return _head("POST", TOGGLE, self._token(pair if user is None else user)) + framed(body)
+        return _head("POST", TOGGLE, self._token(pair if user is None else user)) + self._selection(pair)
 
     def book(self, pair: int, user: int | None = None, payment: int | None = None) -> bytes:
         """Return the request that buys a pair, by default for the pair's own user and payment."""
-        payment_id = f"{self.run}-{pair if payment is None else payment}".encode()
-        body = b'{"screening_id":%d,"seat_ids":[%d,%d],"payment_id":"%b"}' % (*self.place(pair), payment_id)
-        return _head("POST", BOOK, self._token(pair if user is None else user)) + framed(body)
+        payment_id = f',"payment_id":"{self.run}-{pair if payment is None else payment}"'.encode()
+        token = self._token(pair if user is None else user)
+        return _head("POST", BOOK, token) + self._selection(pair, payment_id)
 
     def release(self, pair: int) -> bytes:
         """Return the request that releases a pair."""
         screening_id, first, second = self.place(pair)
         path = f"{CANCEL}/{screening_id}?seat_ids={first},{second}"
         return head("DELETE", path, self._token(pair)) + self._trace() + framed()
+
+    def _selection(self, pair: int, more: bytes = b"") -> bytes:
+        return framed(b'{"screening_id":%d,"seat_ids":[%d,%d]%b}' % (*self.place(pair), more))
 
     def _token(self, pair: int) -> str:
         return self.tokens[(self.first_user + pair) % len(self.tokens)]

@@ -20,8 +20,7 @@ from bench.load.process import LoadProcess, raise_descriptor_limit
 from bench.load.sockets import READY_SECONDS, Silence
 from bench.load.tally import Tally
 from bench.machine import Placement, confined_to, pin
-from bench.peers import PeerMissing, module_of
-from bench.peers.process import peer_process
+from bench.peers import PeerMissing, peer_process
 from bench.plan import Plan
 from bench.revision import NoSuchRevision, unpack
 from bench.seats import Each, release_all
@@ -201,14 +200,13 @@ class Stage:
         Raises:
             PeerFailed: it does not start.
         """
+        log = self.directory / f"{name}-{next(self._numbers)}.log"
+        process = peer_process(name, log, self._secret, database_url)
         try:
-            module = module_of(name)
+            server = Server(*await self.stack.enter_async_context(process))
         except PeerMissing as missing:
             self.notices.add(f"without {name}: {missing}")
             return None
-        log = self.directory / f"{name}-{next(self._numbers)}.log"
-        process = peer_process(module, log, self._secret, database_url)
-        server = Server(*await self.stack.enter_async_context(process))
         pin(server.pid, self.placement.server)
         return server
 

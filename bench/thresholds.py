@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.rounds import Samples
+from bench.plan import Samples
 
 Threshold = Mapping[str, Any]
 

@@ -7,69 +7,46 @@ It does not find out how long users wait: a server that stalls is asked less mea
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
-from bench.load.http import OK, Address, Requests, Responses
-from bench.load.pipeline import Pipeline, connect_all, drive
+from bench.load.http import OK, Address, Requests, Responses, entity_tag
+from bench.load.pipeline import Connection, Pipeline, connect_all, drive
 from bench.load.tally import Tally, measured
 
 
-class ClosedLoopConnection(asyncio.Protocol):
-    """One connection.
-
-    Args:
-        requests: what it sends, with one in flight.
-        tally: where responses are counted.
-        revalidates: whether it sends the ETag of the latest response (RFC 9110 section 13.1.2).
-    """
+class ClosedLoopConnection(Connection):
+    """A connection with one request in flight."""
 
     def __init__(self, requests: Iterator[bytes], tally: Tally, *, revalidates: bool = False) -> None:
-        self.pipeline = Pipeline(requests, 1, tally, self._write)
+        self.pipeline = Pipeline(requests, 1, tally, self._send)
         self._tally = tally
         self._revalidates = revalidates
         self._entity_tag = b""
         self._responses = Responses()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for the start of the pipeline."""
-        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, received: bytes) -> None:
         """Count the responses."""
         self._tally.received_bytes += len(received)
         if responses := self._responses.feed(received):
-            if self._revalidates and responses[-1].status == OK:
-                self._entity_tag = responses[-1].entity_tag
-            self.pipeline.answered([response.status for response in responses])
+            if self._revalidates and responses[-1][0] == OK:
+                self._entity_tag = entity_tag(responses[-1][1])
+            self.pipeline.answered([status for status, _ in responses])
 
     def connection_lost(self, error: Exception | None) -> None:
         """Count the requests in flight as unanswered."""
         self.pipeline.broken()
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _write(self, requests: bytes) -> None:
-        assert self._transport is not None
+    def _send(self, requests: bytes) -> None:
         if self._entity_tag:
             condition = b"\r\nIf-None-Match: " + self._entity_tag + b"\r\n\r\n"
             requests = requests.removesuffix(b"\r\n\r\n") + condition
-        self._transport.write(requests)
+        self.write(requests)
 
 
 @dataclass(frozen=True)
 class ClosedLoop:
-    """A load.
+    """A load: connections send requests for a time, or until they end.
 
-    Attributes:
-        address, server_pid: the server.
-        requests: what is sent.
-        connections: number of connections.
-        seconds: how long requests are sent, unless they end before.
-        revalidates: whether connections send the ETag of their latest response; for GET.
+    With `revalidates`, each connection sends the ETag of its latest response (RFC 9110 section 13.1.2).
     """
 
     address: Address
@@ -80,11 +57,7 @@ class ClosedLoop:
     revalidates: bool = False
 
     async def run(self) -> Tally:
-        """Carry it out.
-
-        Raises:
-            OSError: the server accepts no connections.
-        """
+        """Carry it out; raises `OSError` if the server accepts no connections."""
         tally = Tally()
         connections = [
             ClosedLoopConnection(

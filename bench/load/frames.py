@@ -1,23 +1,10 @@
 """A minimal WebSocket client (RFC 6455): makes frames beforehand, cuts and counts those from servers."""
 
-from typing import NamedTuple
-
 TEXT, PING, PONG = 0x1, 0x9, 0xA
 
 _FINAL, _MASKED = 0x80, 0x80
 _KEY = bytes(4)
 """Masking with zeros does not change the text; a server unmasks it all the same (section 5.3)."""
-
-
-class Frame(NamedTuple):
-    """A frame from a server."""
-
-    opcode: int
-    payload: bytes
-
-
-# Twice as fast as the constructor, for a million frames per second.
-_made = tuple.__new__
 
 
 def client_frame(payload: bytes, opcode: int = TEXT) -> bytes:
@@ -46,10 +33,10 @@ class Frames:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, received: bytes) -> list[Frame]:
-        """Return the frames that are now complete."""
+    def feed(self, received: bytes) -> list[tuple[int, bytes]]:
+        """Return opcode and payload of the frames that are now complete."""
         stream = self._rest + received if self._rest else received
-        complete: list[Frame] = []
+        complete: list[tuple[int, bytes]] = []
         start, available = 0, len(stream)
         while available - start >= 2:
             size, payload_at = stream[start + 1], start + 2
@@ -60,7 +47,7 @@ class Frames:
             stop = payload_at + size
             if stop > available:
                 break
-            complete.append(_made(Frame, (stream[start] & 0x0F, stream[payload_at:stop])))
+            complete.append((stream[start] & 0x0F, stream[payload_at:stop]))
             start = stop
         self._rest = stream[start:]
         return complete

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+from bench.load import MeasurementFailed
+
 OK, CREATED, NO_CONTENT, NOT_MODIFIED, CONFLICT = 200, 201, 204, 304, 409
 
 _BODILESS = frozenset({NO_CONTENT, NOT_MODIFIED})
@@ -22,7 +24,7 @@ class Address(NamedTuple):
     port: int
 
 
-class BadResponse(Exception):
+class BadResponse(MeasurementFailed):
     """A response without Content-Length, without a status, or without a request."""
 
 
@@ -46,17 +48,10 @@ def framed(body: bytes = b"") -> bytes:
     return b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-class Response(NamedTuple):
-    """The status of a response, and its head."""
-
-    status: int
-    head: bytes
-
-    @property
-    def entity_tag(self) -> bytes:
-        """The ETag; empty if there is none."""
-        match = _ENTITY_TAG.search(self.head)
-        return match[1] if match else b""
+def entity_tag(response_head: bytes) -> bytes:
+    """Return the ETag of a response, empty if there is none."""
+    match = _ENTITY_TAG.search(response_head)
+    return match[1] if match else b""
 
 
 class Responses:
@@ -67,14 +62,14 @@ class Responses:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, received: bytes) -> list[Response]:
-        """Return the responses that are now complete.
+    def feed(self, received: bytes) -> list[tuple[int, bytes]]:
+        """Return status and head of the responses that are now complete.
 
         Raises:
             BadResponse: the end of a response cannot be found.
         """
         stream = self._rest + received if self._rest else received
-        complete: list[Response] = []
+        complete: list[tuple[int, bytes]] = []
         start = 0
         while (end := stream.find(b"\r\n\r\n", start)) >= 0:
             response_head = stream[start : end + 2]
@@ -90,7 +85,7 @@ class Responses:
                 stop += int(length[1])
             if stop > len(stream):
                 break
-            complete.append(Response(status, response_head))
+            complete.append((status, response_head))
             start = stop
         self._rest = stream[start:]
         return complete

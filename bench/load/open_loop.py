@@ -13,10 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 from bench.load.http import Address, Requests, Responses
-from bench.load.pipeline import connect_all
+from bench.load.pipeline import Connection, connect_all
 from bench.load.tally import Tally, measured
 
 DRAIN_SECONDS = 5.0
@@ -27,13 +26,7 @@ TICK_SECONDS = 100e-6
 
 
 class Schedule:
-    """The times at which requests are due, and what became of them.
-
-    Args:
-        rate: requests per second.
-        seconds: how long they go on.
-        tally: where responses are counted.
-    """
+    """The times at which requests are due, at a rate per second, and what became of them."""
 
     def __init__(self, rate: float, seconds: float, tally: Tally) -> None:
         self._interval_seconds = 1 / rate
@@ -83,56 +76,37 @@ class Schedule:
         self._tally.unanswered = len(late) + self._left
 
 
-class OpenLoopConnection(asyncio.Protocol):
+class OpenLoopConnection(Connection):
     """One connection, with at most one request in flight."""
 
     def __init__(self, requests: Iterator[bytes], schedule: Schedule) -> None:
         self._requests = requests
         self._schedule = schedule
         self._responses = Responses()
-        self._transport: asyncio.Transport | None = None
         self.due_at: float | None = None
         self.sent = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Be ready to send."""
-        self._transport = cast(asyncio.Transport, transport)
-
     def send(self, due_at: float) -> None:
         """Send the next request, which was due at `due_at`."""
-        assert self._transport is not None
         self.due_at = due_at
         self.sent += 1
-        self._transport.write(next(self._requests))
+        self.write(next(self._requests))
 
     def data_received(self, received: bytes) -> None:
         """Report the response when it is complete."""
-        for response in self._responses.feed(received):
+        for status, _ in self._responses.feed(received):
             due_at, self.due_at = self.due_at, None
             assert due_at is not None, "a response without a request"
-            self._schedule.answered(self, due_at, response.status)
+            self._schedule.answered(self, due_at, status)
 
     def connection_lost(self, error: Exception | None) -> None:
         """End the load: a server that closes connections fails."""
         self._schedule.finish()
 
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.abort()
-
 
 @dataclass(frozen=True)
 class OpenLoop:
-    """A load.
-
-    Attributes:
-        address, server_pid: the server.
-        requests: what is sent; there must be enough.
-        connections: how many requests can be in flight at the same time.
-        rate: requests per second.
-        seconds: how long they go on.
-    """
+    """A load: requests at a fixed rate per second, for a time; at most one in flight on each connection."""
 
     address: Address
     server_pid: int
@@ -142,11 +116,7 @@ class OpenLoop:
     seconds: float
 
     async def run(self) -> Tally:
-        """Carry it out.
-
-        Raises:
-            OSError: the server accepts no connections.
-        """
+        """Carry it out; raises `OSError` if the server accepts no connections."""
         tally = Tally()
         schedule = Schedule(self.rate, self.seconds, tally)
         connections = [

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import islice
+from typing import Self, cast
 
 from bench.load.http import Address, BadResponse
 from bench.load.tally import Tally
@@ -15,6 +15,30 @@ CONNECTED_AT_ONCE = 100
 
 DRAIN_SECONDS = 10.0
 """How long responses are awaited after the last request."""
+
+
+class Connection(asyncio.Protocol):
+    """A raw TCP connection."""
+
+    _transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def itself(self) -> Self:
+        """Return the connection, as the factory that an event loop asks for."""
+        return self
+
+    def write(self, written: bytes) -> None:
+        """Send bytes."""
+        assert self._transport is not None
+        self._transport.write(written)
+
+    def close(self) -> None:
+        """Close the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 class Pipeline:
@@ -100,7 +124,7 @@ async def drive(pipelines: Sequence[Pipeline], seconds: float) -> None:
         await asyncio.wait(finished, timeout=DRAIN_SECONDS)
 
 
-async def connect_all(address: Address, protocols: Sequence[asyncio.Protocol]) -> None:
+async def connect_all(address: Address, protocols: Sequence[Connection]) -> None:
     """Give every protocol a connection.
 
     Raises:
@@ -112,10 +136,6 @@ async def connect_all(address: Address, protocols: Sequence[asyncio.Protocol]) -
         try:
             async with asyncio.TaskGroup() as group:
                 for protocol in some:
-                    group.create_task(loop.create_connection(partial(_same, protocol), *address))
+                    group.create_task(loop.create_connection(protocol.itself, *address))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from None
-
-
-def _same(protocol: asyncio.Protocol) -> asyncio.Protocol:
-    return protocol

@@ -25,17 +25,10 @@ class Load(Protocol):
 
 
 class LoadProcess:
-    """Carries out loads, as a context manager at whose end the process is killed.
+    """Carries out loads on some cores, as a context manager at whose end the process is killed."""
 
-    Args:
-        cores: where it runs.
-        collecting: whether garbage is collected during a load. A server would be charged with the time that
-            a collection takes, and loads leave little garbage.
-    """
-
-    def __init__(self, cores: frozenset[int], *, collecting: bool = False) -> None:
+    def __init__(self, cores: frozenset[int]) -> None:
         self._cores = cores
-        self._collecting = collecting
 
     def __enter__(self) -> Self:
         self._start()
@@ -70,8 +63,7 @@ class LoadProcess:
         # A new interpreter, without what the harness has imported and opened.
         context = get_context("spawn")
         self._here, there = context.Pipe()
-        arguments = (there, self._cores, self._collecting)
-        self._process = context.Process(target=_serve, args=arguments, daemon=True)
+        self._process = context.Process(target=_serve, args=(there, self._cores), daemon=True)
         self._process.start()
         there.close()
 
@@ -87,14 +79,13 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
 
 
-def _serve(there: Connection, cores: frozenset[int], collecting: bool) -> None:
+def _serve(there: Connection, cores: frozenset[int]) -> None:
     os.sched_setaffinity(0, cores)
     # On two cores the databases share this one. Time spent waiting for them would count as server latency.
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, _HIGHEST_PRIORITY)
-    raise_descriptor_limit()
-    if not collecting:
-        gc.disable()
+    # A server would be charged with the time that a collection takes, and loads leave little garbage.
+    gc.disable()
     while True:
         try:
             load: Load = there.recv()

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from itertools import chain, cycle
 from typing import cast
 
+from bench.load import MeasurementFailed
 from bench.load.closed_loop import ClosedLoopConnection
 from bench.load.frames import PING, PONG, TEXT, Frames, client_frame, handshake
 from bench.load.http import Address, Requests
-from bench.load.pipeline import CONNECTED_AT_ONCE, Pipeline, connect_all, drive
+from bench.load.pipeline import CONNECTED_AT_ONCE, Connection, Pipeline, connect_all, drive
 from bench.load.tally import Tally, measured
 
 READY_SECONDS = 120.0
@@ -21,11 +22,11 @@ REFUSED = 0x100
 PING_MESSAGE = client_frame(b'{"type":"ping"}')
 
 
-class SocketRefused(Exception):
+class SocketRefused(MeasurementFailed):
     """A server did not open a WebSocket, or closed one."""
 
 
-class Socket(asyncio.Protocol):
+class Socket(Connection):
     """A WebSocket that answers pings.
 
     Args:
@@ -44,14 +45,13 @@ class Socket(asyncio.Protocol):
         self._first = first
         self._frames: Frames | None = None
         self._head = b""
-        self._transport: asyncio.Transport | None = None
         self.ready = asyncio.get_running_loop().create_future()
         self.lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the handshake."""
-        self._transport = cast(asyncio.Transport, transport)
-        self._transport.write(handshake(self._path))
+        super().connection_made(transport)
+        self.write(handshake(self._path))
 
     def data_received(self, received: bytes) -> None:
         """Receive the response to the handshake, then frames."""
@@ -64,15 +64,16 @@ class Socket(asyncio.Protocol):
                 self._fail(f"the server answered {head[:80]!r} to a handshake")
                 return
             self._frames = Frames()
-            self.write(self._first)
+            if self._first:
+                self.write(self._first)
             if self._ready_by is None:
                 self.ready.set_result(None)
         texts = []
-        for frame in self._frames.feed(received):
-            if frame.opcode == TEXT:
-                texts.append(frame.payload)
-            elif frame.opcode == PING:
-                self.write(client_frame(frame.payload, PONG))
+        for opcode, payload in self._frames.feed(received):
+            if opcode == TEXT:
+                texts.append(payload)
+            elif opcode == PING:
+                self.write(client_frame(payload, PONG))
         if texts and self.ready.done():
             self.heard(texts)
         elif any(cast(bytes, self._ready_by) in text for text in texts):
@@ -85,17 +86,6 @@ class Socket(asyncio.Protocol):
 
     def heard(self, texts: list[bytes]) -> None:
         """Receive texts that came after the first."""
-
-    def write(self, frames: bytes) -> None:
-        """Send whole frames."""
-        assert self._transport is not None
-        if frames:
-            self._transport.write(frames)
-
-    def close(self) -> None:
-        """Close the connection."""
-        if self._transport is not None:
-            self._transport.abort()
 
     def _fail(self, reason: str) -> None:
         if not self.ready.done():
@@ -163,51 +153,11 @@ class Silence:
     ready_by: bytes
 
     async def run(self) -> Tally:
-        """Open the sockets, and keep them.
-
-        Raises:
-            OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
-        """
+        """Open the sockets, and keep them; raises what `open_sockets` does."""
         sockets = [Socket(path, self.ready_by) for path in self.paths]
         await open_sockets(self.address, sockets)
         await asyncio.Event().wait()
         return Tally()
-
-
-@dataclass(frozen=True)
-class ByRequests:
-    """Changes by REST, each on a connection of its own.
-
-    Attributes:
-        requests: the requests that make the changes.
-        ahead: number of changes in flight.
-    """
-
-    requests: Requests
-    ahead: int
-
-    async def connected(self, address: Address) -> list[ClosedLoopConnection]:
-        """Open the connections that make the changes."""
-        connections = [
-            ClosedLoopConnection(self.requests.of(number, self.ahead), Tally())
-            for number in range(self.ahead)
-        ]
-        await connect_all(address, connections)
-        return connections
-
-
-@dataclass(frozen=True)
-class ByMessage:
-    """A message that is sent again whenever it comes back; a number of them are in flight."""
-
-    text: bytes
-    ahead: int
-
-    async def connected(self, address: Address) -> list[Commander]:
-        """Open the socket that sends the messages. It is a single one, since every socket receives them."""
-        commander = Commander("/", [self.text], self.ahead, Tally())
-        await open_sockets(address, [commander])
-        return [commander]
 
 
 @dataclass(frozen=True)
@@ -217,32 +167,27 @@ class FanOut:
     Outcomes are the text frames that listeners received.
 
     Attributes:
-        address, server_pid: the server.
-        paths: of the listeners.
-        ready_by: part of the first text to each; None if there is none.
-        changes: makes the changes.
-        seconds: how long changes are made.
+        paths, ready_by: of the listeners; see `Socket`.
+        changes: requests, each from a connection of its own; or a message, sent again whenever it comes back.
+        ahead: how many changes are in flight.
     """
 
     address: Address
     server_pid: int
     paths: Sequence[str]
     ready_by: bytes | None
-    changes: ByRequests | ByMessage
+    changes: Requests | bytes
+    ahead: int
     seconds: float
 
     async def run(self) -> Tally:
-        """Carry it out.
-
-        Raises:
-            OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
-        """
+        """Carry it out; raises what `open_sockets` does."""
         tally = Tally()
         listeners = [Listener(path, self.ready_by, tally) for path in self.paths]
         changing: Sequence[ClosedLoopConnection | Commander] = ()
         try:
             await open_sockets(self.address, listeners)
-            changing = await self.changes.connected(self.address)
+            changing = await self._changing()
             with measured(tally, self.server_pid):
                 await drive([connection.pipeline for connection in changing], self.seconds)
             tally.unanswered = sum(listener.lost for listener in listeners)
@@ -251,19 +196,27 @@ class FanOut:
                 connection.close()
         return tally
 
+    async def _changing(self) -> Sequence[ClosedLoopConnection | Commander]:
+        # Every socket receives every message, so a single one sends them.
+        if isinstance(self.changes, bytes):
+            commander = Commander("/", [self.changes], self.ahead, Tally())
+            await open_sockets(self.address, [commander])
+            return [commander]
+        requests = [self.changes.of(number, self.ahead) for number in range(self.ahead)]
+        connections = [ClosedLoopConnection(each, Tally()) for each in requests]
+        await connect_all(self.address, connections)
+        return connections
+
 
 @dataclass(frozen=True)
 class Commands:
     """A load: sockets that send commands and count replies, as `TEXT` or `REFUSED`.
 
     Attributes:
-        address, server_pid: the server.
-        paths: of the sockets.
         first: messages that each socket sends first, before a ping whose reply makes it ready; empty if the
             server does not reply to pings.
         messages: what each socket then sends in turns.
         depth: messages in flight on each socket.
-        seconds: how long messages are sent.
     """
 
     address: Address
@@ -275,11 +228,7 @@ class Commands:
     seconds: float
 
     async def run(self) -> Tally:
-        """Carry it out.
-
-        Raises:
-            OSError, SocketRefused, TimeoutError: the sockets cannot be opened.
-        """
+        """Carry it out; raises what `open_sockets` does."""
         tally = Tally()
         sockets = [self._socket(number, tally) for number in range(len(self.paths))]
         try:

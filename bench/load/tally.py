@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.load import MeasurementFailed
+
 FEWEST_SUCCESSES = 0.99
 
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-class TooManyFailures(Exception):
+class TooManyFailures(MeasurementFailed):
     """So many requests failed that their rate means nothing."""
 
 

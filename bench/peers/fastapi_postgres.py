@@ -156,11 +156,9 @@ def service(given: Given) -> FastAPI:
 
 
 def _pool(database_url: str, synchronous_commit: str) -> asyncpg.pool.Pool:
+    settings = {"synchronous_commit": synchronous_commit, "jit": "off"}
     return asyncpg.create_pool(
-        database_url,
-        min_size=CONNECTIONS,
-        max_size=CONNECTIONS,
-        server_settings={"synchronous_commit": synchronous_commit, "jit": "off"},
+        database_url, min_size=CONNECTIONS, max_size=CONNECTIONS, server_settings=settings
     )
 
 

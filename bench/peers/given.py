@@ -1,7 +1,11 @@
 """What a peer is given, and the code that peers share."""
 
+import asyncio
 import socket
 from typing import Any, NamedTuple
+
+from tornado.httpserver import HTTPServer
+from tornado.web import Application
 
 from api.identity.tokens import InvalidToken, Tokens
 
@@ -38,6 +42,13 @@ class Callers:
             return self._tokens.verify(token).user_id if scheme.lower() == "bearer" else None
         except InvalidToken:
             return None
+
+
+async def serve_tornado(route: tuple[Any, ...], given: Given) -> None:
+    """Serve an application with one route by Tornado's own server, without an access log."""
+    server = HTTPServer(Application([route], log_function=lambda handler: None))
+    server.add_socket(given.listening)
+    await asyncio.Event().wait()
 
 
 async def serve_asgi(application: Any, given: Given, **options: Any) -> None:

@@ -38,9 +38,11 @@ SELECT screening.id, seat_id FROM screening, generate_series(first, last) AS sea
 """
 
 
-def create(database_url: str) -> None:
-    """Create the tables. Blocking."""
+def create(database_url: str, screenings: Sequence[SeededScreening] = ()) -> None:
+    """Create the tables, and insert screenings with free seats. Blocking."""
     execute(database_url, _SCHEMA)
+    if screenings:
+        fill(database_url, screenings)
 
 
 def fill(database_url: str, screenings: Sequence[SeededScreening]) -> None:

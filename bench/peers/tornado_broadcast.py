@@ -1,12 +1,8 @@
 """Tornado's `write_message`: every message goes to every socket."""
 
-import asyncio
-
-from tornado.httpserver import HTTPServer
-from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
-from bench.peers.given import Given
+from bench.peers.given import Given, serve_tornado
 
 
 class Member(WebSocketHandler):
@@ -33,7 +29,4 @@ class Member(WebSocketHandler):
 
 async def serve(given: Given) -> None:
     """Serve until the process is killed."""
-    application = Application([("/", Member, {"members": set()})], log_function=lambda handler: None)
-    server = HTTPServer(application)
-    server.add_socket(given.listening)
-    await asyncio.Event().wait()
+    await serve_tornado(("/", Member, {"members": set()}), given)

@@ -1,12 +1,9 @@
 """Tornado's own server with a `RequestHandler` that verifies the token, decodes the body and answers JSON."""
 
-import asyncio
-
 import orjson
-from tornado.httpserver import HTTPServer
-from tornado.web import Application, RequestHandler
+from tornado.web import RequestHandler
 
-from bench.peers.given import Callers, Given
+from bench.peers.given import Callers, Given, serve_tornado
 
 
 class NoOp(RequestHandler):
@@ -35,7 +32,4 @@ class NoOp(RequestHandler):
 
 async def serve(given: Given) -> None:
     """Serve until the process is killed."""
-    application = Application([(".*", NoOp, {"callers": Callers(given)})], log_function=lambda handler: None)
-    server = HTTPServer(application)
-    server.add_socket(given.listening)
-    await asyncio.Event().wait()
+    await serve_tornado((".*", NoOp, {"callers": Callers(given)}), given)

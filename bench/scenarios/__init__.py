@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from bench.rounds import Contenders
+from bench.plan import Contenders
 from bench.scenarios import contention, engine_alone, growth, holds, reads, sockets
 from bench.stage import Stage
 

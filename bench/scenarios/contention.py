@@ -8,7 +8,7 @@ from functools import partial
 from bench.load.http import CONFLICT, CREATED, OK
 from bench.load.tally import TooManyFailures
 from bench.peers import seat_tables
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.seats import Repeated, SeatPairs
 from bench.stage import Frontrow, Server, Stage
 

@@ -4,6 +4,7 @@ Ports do nothing. Garbage is collected as in the server.
 """
 
 import asyncio
+import gc
 import math
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from functools import partial
 
 from bench.load.process import LoadProcess
 from bench.load.tally import Tally, measured
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.stage import Stage
 from engine.clock import SystemClock
 from engine.commands import HoldSeats
@@ -65,13 +66,7 @@ class NoAudience:
 
 @dataclass(frozen=True)
 class Holds:
-    """A load on the engine: holds of free seats, each by another holder.
-
-    Attributes:
-        holds: how many.
-        seats: seats of each.
-        by_actor: whether they go through `ScreeningDirectory.ask`, and not to `Screening.handle`.
-    """
+    """A load on the engine: holds of some free seats each, by the actor or by the core alone."""
 
     holds: int
     seats: int
@@ -79,6 +74,8 @@ class Holds:
 
     async def run(self) -> Tally:
         """Carry it out."""
+        gc.enable()
+        spare_the_collector()
         seats, tally = self.seats, Tally()
         commands = [
             HoldSeats(1, f"user:{place}", tuple(range(place * seats + 1, place * seats + seats + 1)))
@@ -92,7 +89,6 @@ class Holds:
         loaded = LoadedScreening(_INFO, self._hall(), 1, (), ())
         screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
         now = SystemClock().now()
-        spare_the_collector()
         with measured(tally, os.getpid()):
             for command in commands:
                 screening.handle(command, now)
@@ -116,7 +112,6 @@ class Holds:
             for command in wanted:
                 await screenings.ask(command)
 
-        spare_the_collector()
         with measured(tally, os.getpid()):
             async with asyncio.TaskGroup() as group:
                 for _ in range(_AT_ONCE):
@@ -140,7 +135,7 @@ class Holds:
 
 async def prepare(stage: Stage) -> Contenders:
     """Prepare the core with two seats per hold and with one, and the core in its actor."""
-    process = stage.stack.enter_context(LoadProcess(stage.placement.server, collecting=True))
+    process = stage.stack.enter_context(LoadProcess(stage.placement.server))
     holds = stage.plan.engine_holds
     loads = {
         "core": Holds(holds, 2),

@@ -5,7 +5,7 @@ from functools import partial
 
 from bench.load.http import CREATED, NO_CONTENT, OK
 from bench.load.tally import TooManyFailures
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.seats import Repeated, SeatPairs, Walk
 from bench.stage import Frontrow, Stage
 from frontrow.seeding import SCREENINGS_PER_ROOM
@@ -21,43 +21,43 @@ _BEGIN_SECONDS = 10.0
 _RELEASE_SECONDS = 60.0
 
 
-async def prepare_sockets(stage: Stage) -> Contenders:
-    """Prepare weighing silent sockets."""
-    return {"frontrow": partial(_weigh_sockets, stage)}
-
-
-async def prepare_screenings(stage: Stage) -> Contenders:
-    """Prepare weighing active screenings."""
-    return {"frontrow": partial(_weigh_screenings, stage)}
-
-
-# Each round has a server of its own, because memory that was freed once would hide what is allocated next.
+# Each round that measures memory has a server of its own: freed memory would hide what is allocated next.
 # Resident memory includes what Python and the allocator waste, but not what the kernel keeps per connection.
 
 
-async def _weigh_sockets(stage: Stage) -> Figures:
+async def prepare_sockets(stage: Stage) -> Contenders:
+    """Prepare measuring the memory of silent sockets."""
     number = stage.plan.idle_sockets
-    async with stage.frontrow() as server:
-        (screening,) = await stage.activated(server, await server.process.seed(1, *_USUAL_HALL))
-        # The first socket allocates what all of them share.
-        async with stage.silent_sockets(server, screening.id, 1):
+
+    async def play() -> Figures:
+        async with stage.frontrow() as server:
+            (screening,) = await stage.activated(server, await server.process.seed(1, *_USUAL_HALL))
+            # The first socket allocates what all of them share.
+            async with stage.silent_sockets(server, screening.id, 1):
+                before_bytes = server.process.resident_bytes
+            async with stage.silent_sockets(server, screening.id, number):
+                return {"bytes_each": (server.process.resident_bytes - before_bytes) / number}
+
+    return {"frontrow": play}
+
+
+async def prepare_screenings(stage: Stage) -> Contenders:
+    """Prepare measuring the memory of active screenings."""
+    number = stage.plan.active_screenings
+
+    async def play() -> Figures:
+        async with stage.frontrow() as server:
+            screenings = await server.process.seed(2 * number, *_USUAL_HALL)
+            # One screening of each room loads the layout that the others share. The other firsts fill caches
+            # of request heads, which differ here from screening to screening.
+            firsts = {*screenings[::SCREENINGS_PER_ROOM], *screenings[:number]}
+            await stage.activated(server, sorted(firsts))
+            counted = [screening for screening in screenings if screening not in firsts]
             before_bytes = server.process.resident_bytes
-        async with stage.silent_sockets(server, screening.id, number):
-            return {"bytes_each": (server.process.resident_bytes - before_bytes) / number}
+            await stage.activated(server, counted)
+            return {"bytes_each": (server.process.resident_bytes - before_bytes) / len(counted)}
 
-
-async def _weigh_screenings(stage: Stage) -> Figures:
-    async with stage.frontrow() as server:
-        number = stage.plan.active_screenings
-        screenings = await server.process.seed(2 * number, *_USUAL_HALL)
-        # One screening of each room loads the layout that the others share. The other firsts fill caches of
-        # request heads, which differ here from screening to screening.
-        firsts = {*screenings[::SCREENINGS_PER_ROOM], *screenings[:number]}
-        await stage.activated(server, sorted(firsts))
-        counted = [screening for screening in screenings if screening not in firsts]
-        before_bytes = server.process.resident_bytes
-        await stage.activated(server, counted)
-        return {"bytes_each": (server.process.resident_bytes - before_bytes) / len(counted)}
+    return {"frontrow": play}
 
 
 async def prepare_scale(stage: Stage) -> Contenders:

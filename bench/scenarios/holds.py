@@ -3,17 +3,15 @@
 Every request names seats that nobody has, so all must succeed.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.load.http import CREATED, NO_CONTENT
 from bench.load.open_loop import OpenLoop
 from bench.load.tally import Tally
 from bench.peers import seat_tables
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.seats import SeatPairs, Walk
 from bench.stage import Server, Stage
-from tests.acceptance.server_process import SeededScreening
 
 _RELEASE_FACTOR = 10
 """Releasing may take so many times as long as holding."""
@@ -80,13 +78,6 @@ class Buyers:
         return released
 
 
-def _peers_database(stage: Stage, screenings: Sequence[SeededScreening]) -> str:
-    database_url = stage.database()
-    seat_tables.create(database_url)
-    seat_tables.fill(database_url, screenings)
-    return database_url
-
-
 async def prepare_holds(stage: Stage) -> Contenders:
     """Prepare ours, and everybody who answers the same requests.
 
@@ -102,7 +93,8 @@ async def prepare_holds(stage: Stage) -> Contenders:
         distinct = replace(pairs, tokens=stage.callers, traced=True)
         chosen = distinct if name == "frontrow-distinct" else pairs
         contenders[name] = Buyers(stage, chosen, server).hold
-    database_url = _peers_database(stage, pairs.screenings)
+    database_url = stage.database()
+    seat_tables.create(database_url, pairs.screenings)
     for name in ("fastapi-postgres", "tornado-noop", "asgi-noop"):
         if peer := await stage.peer(name, database_url):
             contenders[name] = Buyers(stage, pairs, peer).hold
@@ -117,7 +109,9 @@ async def prepare_bookings(stage: Stage) -> Contenders:
     for name, server in (await stage.generations()).items():
         pairs = SeatPairs(stage.tokens, await stage.seeded(server, _MORE_SCREENINGS))
         contenders[name] = Buyers(stage, pairs, server).buy
-    if peer := await stage.peer("fastapi-postgres", _peers_database(stage, pairs.screenings)):
+    database_url = stage.database()
+    seat_tables.create(database_url, pairs.screenings)
+    if peer := await stage.peer("fastapi-postgres", database_url):
         contenders["fastapi-postgres"] = Buyers(stage, pairs, peer).buy
     return contenders
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from itertools import cycle
 
@@ -10,7 +10,7 @@ import aiohttp
 
 from bench.load.http import NOT_MODIFIED, OK, framed, head
 from bench.peers import seat_tables
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.seats import CANCEL, RESERVE, Each, Repeated, availability
 from bench.stage import Server, Stage
 from tests.acceptance.server_process import SeededScreening
@@ -38,8 +38,7 @@ async def prepare_availability(stage: Stage) -> Contenders:
 
     contenders = {"frontrow": partial(play, server), "frontrow-etag": partial(play, server, revalidates=True)}
     database_url = stage.database()
-    seat_tables.create(database_url)
-    seat_tables.fill(database_url, [screening])
+    seat_tables.create(database_url, [screening])
     if peer := await stage.peer("fastapi-postgres", database_url):
         contenders["fastapi-postgres"] = partial(play, peer)
     return contenders
@@ -48,30 +47,26 @@ async def prepare_availability(stage: Stage) -> Contenders:
 @asynccontextmanager
 async def _changing(server: Server, screening: SeededScreening, token: str) -> AsyncIterator[None]:
     """Hold a few seats and release them, in turns, as long as the block lasts."""
-    changing = asyncio.create_task(_change(server, screening, token))
-    try:
-        yield
-    finally:
-        changing.cancel()
-        await asyncio.wait((changing,))
-    if not changing.cancelled():
-        changing.result()
-
-
-async def _change(server: Server, screening: SeededScreening, token: str) -> None:
     seat_ids = list(screening.seat_ids[:_CHANGED_SEATS])
     selection = {"screening_id": screening.id, "seat_ids": seat_ids}
     cancel = f"{CANCEL}/{screening.id}?seat_ids={','.join(map(str, seat_ids))}"
-    async with aiohttp.ClientSession(
-        f"http://{server.address.host}:{server.address.port}",
-        headers={"Authorization": f"Bearer {token}"},
-        raise_for_status=True,
-    ) as session:
+
+    async def change() -> None:
         # The round before may have ended between a hold and its release.
         await session.delete(cancel)
         for method, path, body in cycle((("POST", RESERVE, selection), ("DELETE", cancel, None))):
             async with session.request(method, path, json=body):
                 await asyncio.sleep(_CHANGE_SECONDS)
+
+    url, authorization = "http://{}:{}".format(*server.address), {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(url, headers=authorization, raise_for_status=True) as session:
+        changing = asyncio.create_task(change())
+        try:
+            yield
+        finally:
+            changing.cancel()
+            with suppress(asyncio.CancelledError):
+                await changing
 
 
 async def prepare_handler(stage: Stage) -> Contenders:

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 
 from bench.load.frames import TEXT
-from bench.load.sockets import ByMessage, ByRequests, Commands, FanOut
+from bench.load.sockets import Commands, FanOut
 from bench.load.tally import TooManyFailures
-from bench.rounds import Contenders, Figures
+from bench.plan import Contenders, Figures
 from bench.seats import Repeated, SeatPairs
 from bench.stage import GREETING, Server, Stage, watching_paths
 
@@ -36,12 +36,12 @@ async def prepare_fan_out(stage: Stage) -> Contenders:
     paths = watching_paths(stage.tokens, screening.id, stage.plan.sockets)
 
     def changing(ahead: int, seconds: float = stage.plan.seconds) -> FanOut:
-        changes = ByRequests(Repeated([pairs.toggle(pair) for pair in range(ahead)]), ahead)
-        return FanOut(server.address, server.pid, paths, GREETING, changes, seconds)
+        toggles = Repeated([pairs.toggle(pair) for pair in range(ahead)])
+        return FanOut(server.address, server.pid, paths, GREETING, toggles, ahead, seconds)
 
     def passing_on(peer: Server, text: bytes, ahead: int) -> FanOut:
-        message = ByMessage(text, ahead)
-        return FanOut(peer.address, peer.pid, ["/"] * len(paths), None, message, stage.plan.seconds)
+        listeners = ["/"] * len(paths)
+        return FanOut(peer.address, peer.pid, listeners, None, text, ahead, stage.plan.seconds)
 
     probe = await stage.load.run(changing(1, _PROBE_SECONDS))
     text = b"x" * (probe.received_bytes // max(probe.outcomes[TEXT], 1))

@@ -9,7 +9,7 @@ import pytest
 from bench.load.closed_loop import ClosedLoop
 from bench.load.frames import TEXT
 from bench.load.http import CONFLICT, CREATED, NO_CONTENT, NOT_MODIFIED, OK, Address, Requests
-from bench.load.sockets import ByRequests, FanOut
+from bench.load.sockets import FanOut
 from bench.load.tally import Tally
 from bench.scenarios.contention import Rush
 from bench.seats import Repeated, SeatPairs, Walk, availability
@@ -102,7 +102,7 @@ async def test_a_change_reaches_every_socket_at_once(database_url: str, tmp_path
     async with venue(database_url, tmp_path, socket_tick_ms=0) as place:
         pairs = place.pairs
         paths = watching_paths(pairs.tokens, pairs.screenings[0].id, 10)
-        changes = ByRequests(Repeated([pairs.toggle(0), pairs.toggle(1)]), 2)
-        tally = await FanOut(place.address, OWN_PID, paths, GREETING, changes, SECONDS).run()
+        toggles = Repeated([pairs.toggle(0), pairs.toggle(1)])
+        tally = await FanOut(place.address, OWN_PID, paths, GREETING, toggles, 2, SECONDS).run()
     assert tally.unanswered == 0
     assert tally.outcomes[TEXT] > len(paths)
