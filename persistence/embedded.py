@@ -221,8 +221,7 @@ class EmbeddedPostgres:
         self.require_same_major_version()
         self._write_settings()
         # Lock files are left over from a crash if no process of this cluster matches them. PostgreSQL would
-        # refuse
-        # to start if another process now has their pid.
+        # refuse to start if another process now has their pid.
         lock_files = (self._cluster / "postmaster.pid", self._socket_directory() / ".s.PGSQL.5432.lock")
         crashed = any(path.exists() for path in lock_files)
         deadline = time.monotonic() + (ORPHANS_SECONDS if crashed else 0)

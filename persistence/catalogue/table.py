@@ -167,9 +167,8 @@ class Rows:
         if not values:
             return await self.find(record_id)
         changes = ", ".join(f"{name} = %({name})s" for name in values)
-        # `updated_at` only changes if a value does, so a repeated request gets the same answer. CASE gives
-        # the
-        # parameter the column's type.
+        # `updated_at` only changes if a value does, so a repeated request gets the same answer. CASE
+        # gives the parameter the column's type.
         differs = " OR ".join(
             f"{name} IS DISTINCT FROM CASE WHEN true THEN %({name})s ELSE {name} END" for name in values
         )

@@ -13,15 +13,15 @@ from frontrow.collector import is_due, keep_tidy, spare_the_collector
 @pytest.mark.parametrize(
     ("rounds", "past_seconds", "idle", "due"),
     [
-        (0, 30.0, True, False),  # nothing has been added
+        (0, 30.0, True, False),  # no objects were added
         (9, 30.0, True, False),
-        (10, 30.0, True, True),  # much has
+        (10, 30.0, True, True),  # many were
         (10, 30.0, False, False),
         (1, 299.0, True, False),
-        (1, 301.0, True, True),  # a little has, long ago
+        (1, 301.0, True, True),  # a few were, long ago
         (0, 301.0, True, False),
         (1000, 599.0, False, False),
-        (0, 601.0, False, True),  # nothing outlives this, busy or not
+        (0, 601.0, False, True),  # the limit, even if busy
     ],
 )
 def test_full_collections_run_when_idle_or_overdue(

@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.gen_test, pytest.mark.parametrize("layer", [HTTPTOOLS,
 PREFIX = "/box-office/tickets"
 # The real page has a select element, which makes the tests' browser hang; this one only fetches the document
 # that the real page would show.
-# real one would draw.
 DOCS_PAGE = """
 <script>
   globalThis.SwaggerUIBundle = async ({ url }) => { globalThis.described = await (await fetch(url)).json(); };

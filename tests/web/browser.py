@@ -50,7 +50,6 @@ _SWITCHES = (
     "--disable-background-timer-throttling",
     # Pages with the test's own content (`Browser.open`) have no network address that Chromium could check
     # before it allows a WebSocket to loopback.
-    # before it allows a WebSocket on loopback.
     "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets",
     "--remote-debugging-port=0",
 )

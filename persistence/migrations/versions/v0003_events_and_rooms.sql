@@ -2,8 +2,7 @@
 -- users.
 --
 -- Screenings, events and free rooms share one id space, since each is a screening to the engine: the owner of
--- a
--- stock. So their ids come from one sequence.
+-- a stock. So their ids come from one sequence.
 
 CREATE TABLE events (
     id               bigint PRIMARY KEY DEFAULT nextval('screenings_id_seq'),
