@@ -69,8 +69,8 @@ def cluster() -> Iterator[EmbeddedPostgres]:
     with temporary_data_directory() as path:
         embedded = DebianPostgres(path) if os.environ.get(CLUSTER) == "debian" else EmbeddedPostgres(path)
         embedded.start()
-        # Hundreds of databases are created and dropped, and each would wait for the disk. Tests kill processes
-        # of this server but never the machine, so its writes survive without fsync.
+        # Hundreds of databases are created and dropped, and each would wait for the disk. Tests kill
+        # processes of this server but never the machine, so its writes survive without fsync.
         for setting in ("fsync", "full_page_writes"):
             execute(embedded.url, f"ALTER SYSTEM SET {setting} = off")
         execute(embedded.url, "SELECT pg_reload_conf()")
