@@ -196,6 +196,9 @@ class TokenVerifier(Protocol):
     def verify(self, token: str) -> Identity:
         """Return the identity of a valid token. Raises `api.identity.tokens.InvalidToken`."""
 
+    def recheck(self, identity: Identity) -> None:
+        """Raise `api.identity.tokens.InvalidToken` if the token has expired or was revoked since."""
+
 
 class Attendance(Protocol):
     """The sockets that watch screenings."""

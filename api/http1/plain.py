@@ -11,13 +11,17 @@ texts of refusals. So this module may give up at any time, but what it accepts m
 """
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.http1.common_headers import request_id_given
 
 HOST, LENGTH, CREDENTIALS, REQUEST_ID, JSON, GZIP, ORIGIN = range(1, 8)
 FORWARDED_FOR, FORWARDED_PROTO, FORWARDED, CLOSE = range(8, 12)
-"""Places in the list that `read_fields` returns: LENGTH is an int; JSON, GZIP, CLOSE are True; others str."""
+"""Places in the list that `read_fields` returns.
+
+Values are text, except for LENGTH (int), JSON, GZIP, CLOSE (True) and CREDENTIALS (the line, in bytes).
+"""
 
 HOST_VALUE = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?", re.ASCII)
 """A Host field (RFC 9110, section 7.2, with the names of RFC 3986); brackets enclose an IPv6 address."""
@@ -38,22 +42,6 @@ _LINE_BYTES = 1024
 _BEARER = b"authorization: bearer "
 _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 
-_PLACE_OF = {
-    b"host": HOST,
-    b"x-request-id": REQUEST_ID,
-    b"origin": ORIGIN,
-    **{name.lower().encode(): place for name, place in FORWARDING.items()},
-}
-_NEVER_PLAIN = frozenset(
-    {
-        b"authorization",
-        b"expect",
-        b"idempotency-key",
-        b"if-none-match",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 # Their values differ from request to request, so remembering them would only push out others.
 _VARYING = frozenset(
     {b"cookie", b"forwarded", b"traceparent", b"tracestate", b"x-forwarded-for", b"x-request-id"}
@@ -84,13 +72,13 @@ def read_fields(lines: list[bytes]) -> list[Any] | None:
 
 def _read(line: bytes) -> tuple[int, object]:
     if line[: len(_BEARER)].lower() == _BEARER:
-        token = line[len(_BEARER) :].decode("latin-1")
-        return (CREDENTIALS, token) if token.isascii() and token.isprintable() else _UNUSUAL
+        return CREDENTIALS, line
     match = _FIELD.fullmatch(line)
     if match is None:
         return _UNUSUAL
     name = match[1].lower()
-    meaning = _meaning(name, match[2].decode("latin-1").strip(" \t"))
+    read = _READERS.get(name)
+    meaning = read(match[2].decode("latin-1").strip(" \t")) if read else _IGNORED
     if name not in _VARYING and len(line) <= _LINE_BYTES:
         if len(_known) >= _LINES_KEPT:
             _known.clear()
@@ -98,17 +86,54 @@ def _read(line: bytes) -> tuple[int, object]:
     return meaning
 
 
-def _meaning(name: bytes, value: str) -> tuple[int, object]:
-    if name == b"content-length":
-        return (LENGTH, int(value)) if value.isdecimal() and len(value) <= 18 else _UNUSUAL
-    if name == b"content-type":
-        return (JSON, True) if value.lower() == "application/json" else _UNUSUAL
-    if name == b"accept-encoding":
-        return (GZIP, True) if "gzip" in value else _IGNORED
-    if name == b"connection":
-        return {"keep-alive": _IGNORED, "close": (CLOSE, True)}.get(value.lower(), _UNUSUAL)
-    if name == b"x-request-id" and request_id_given(value) is None:
-        return _IGNORED
-    if name in _NEVER_PLAIN:
-        return _UNUSUAL
-    return _PLACE_OF.get(name, 0), value
+def token_in(credentials: bytes) -> str | None:
+    """The token in a line that `read_fields` has put at CREDENTIALS; None if it can be none."""
+    token = credentials[len(_BEARER) :].decode("latin-1")
+    return token if token.isascii() and token.isprintable() else None
+
+
+def _content_length(value: str) -> tuple[int, object]:
+    return (LENGTH, int(value)) if value.isdecimal() and len(value) <= 18 else _UNUSUAL
+
+
+def _content_type(value: str) -> tuple[int, object]:
+    return (JSON, True) if value.lower() == "application/json" else _UNUSUAL
+
+
+def _accept_encoding(value: str) -> tuple[int, object]:
+    return (GZIP, True) if "gzip" in value else _IGNORED
+
+
+def _connection(value: str) -> tuple[int, object]:
+    return {"keep-alive": _IGNORED, "close": (CLOSE, True)}.get(value.lower(), _UNUSUAL)
+
+
+def _request_id(value: str) -> tuple[int, object]:
+    return _IGNORED if request_id_given(value) is None else (REQUEST_ID, value)
+
+
+def _at(place: int) -> Callable[[str], tuple[int, object]]:
+    return lambda value: (place, value)
+
+
+def _unusual(value: str) -> tuple[int, object]:
+    return _UNUSUAL
+
+
+_READERS: Mapping[bytes, Callable[[str], tuple[int, object]]] = {
+    b"accept-encoding": _accept_encoding,
+    b"authorization": _unusual,
+    b"connection": _connection,
+    b"content-length": _content_length,
+    b"content-type": _content_type,
+    b"expect": _unusual,
+    b"host": _at(HOST),
+    b"idempotency-key": _unusual,
+    b"if-none-match": _unusual,
+    b"origin": _at(ORIGIN),
+    b"transfer-encoding": _unusual,
+    b"upgrade": _unusual,
+    b"x-request-id": _request_id,
+    **{name.lower().encode(): _at(place) for name, place in FORWARDING.items()},
+}
+"""What is made of the fields that matter; all others are ignored once they are found to be well-formed."""

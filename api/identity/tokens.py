@@ -189,11 +189,19 @@ class Tokens:
             InvalidToken: the token is malformed, not signed by a known key, expired or revoked.
         """
         identity = self._remembered(token)
+        self.recheck(identity)
+        return identity
+
+    def recheck(self, identity: Identity) -> None:
+        """Check what may have changed since a token was verified.
+
+        Raises:
+            InvalidToken: it has expired or was revoked.
+        """
         if identity.expires_at <= self._clock():
             raise InvalidToken("token_expired", "the token has expired")
         if self._is_revoked(identity):
             raise InvalidToken("token_revoked", "the token was revoked")
-        return identity
 
     def _read(self, token: str) -> Identity:
         if len(token) > TOKEN_LIMIT_BYTES or not token.isascii():

@@ -28,8 +28,9 @@ from api.errors import ApiError
 from api.http1 import plain
 from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
 from api.http1.peer import Peer
+from api.http1.plain import token_in
 from api.http1.protocol import ANSWERED_LATER, Http1Protocol
-from api.identity.tokens import InvalidToken
+from api.identity.tokens import Identity, InvalidToken
 from api.json_log import access, log_access
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Question
 from api.rest.exchange import Exchange, RestRouter, refusal_answer
@@ -42,6 +43,9 @@ from engine.errors import EngineError
 _LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
 _LINES_KEPT = 16_384
 _ORIGINS_KEPT = 1024
+REMEMBERED_CALLERS = 131_072
+"""Valid tokens that are remembered; up to a kilobyte each, if they are of the usual size."""
+
 _NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -80,6 +84,9 @@ class StraightRoad:
         self._line_limit_bytes = services.limits.request_line_bytes
         self._routes: dict[bytes, _Route | None] = {}
         self._hosts: set[str] = set()
+        self._recheck = services.tokens.recheck
+        # By the whole line of the Authorization field. All of these tokens were valid once.
+        self._identities: dict[bytes | None, Identity] = {}
         # By origin, host and scheme: what a page of that origin may read; None if it may not ask.
         self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
         self._second = 0
@@ -118,8 +125,12 @@ class StraightRoad:
 
         services = self._services
         if identified:
+            identity = self._identities.get(credentials)
             try:
-                identity = services.tokens.verify(credentials or "")
+                if identity is None:
+                    identity = self._identified(credentials)
+                else:
+                    self._recheck(identity)
             except InvalidToken:
                 return None
             holder = identity.holder
@@ -219,6 +230,19 @@ class StraightRoad:
             found.route.pattern,
             path,
         )
+
+    def _identified(self, credentials: bytes | None) -> Identity:
+        """The identity of a caller whose token is not remembered.
+
+        Raises:
+            InvalidToken: there is no valid token.
+        """
+        token = token_in(credentials) if credentials else None
+        identity = self._services.tokens.verify(token or "")
+        if len(self._identities) >= REMEMBERED_CALLERS:
+            self._identities.clear()
+        self._identities[credentials] = identity
+        return identity
 
     def _admits(self, host: str | None) -> bool:
         if host is None or not self._services.hosts.admits(host) or not plain.HOST_VALUE.fullmatch(host):

@@ -61,6 +61,8 @@ def agree(head: bytes) -> None:
     fields = plain.read_fields(head.removesuffix(END_OF_HEAD).split(b"\r\n"))
     if fields is None or fields[plain.HOST] is None:
         return
+    if fields[plain.CREDENTIALS] is not None and plain.token_in(fields[plain.CREDENTIALS]) is None:
+        return
     parsed = parse_head(head, UNBOUNDED)
     assert parsed.content_bytes == (fields[plain.LENGTH] or 0)
     assert parsed.persistent == (not fields[plain.CLOSE])
@@ -72,7 +74,8 @@ def agree(head: bytes) -> None:
     if fields[plain.REQUEST_ID] is not None:
         assert parsed.headers["X-Request-ID"] == fields[plain.REQUEST_ID]
     if fields[plain.CREDENTIALS] is not None:
-        assert parsed.headers["Authorization"].lower() == f"bearer {fields[plain.CREDENTIALS]}".lower()
+        scheme, _, token = parsed.headers["Authorization"].partition(" ")
+        assert (scheme.lower(), token) == ("bearer", plain.token_in(fields[plain.CREDENTIALS]))
     for name, place in plain.FORWARDING.items():
         assert parsed.headers.get(name) == fields[place]
 
