@@ -1,7 +1,7 @@
-"""What can be asked of a screening: imperative, immutable, plain data.
+"""The commands for a screening: immutable, plain data.
 
-Every command names its `screening_id` first, which is how the directory routes it. A `holder` is
-"user:7", "session:…" or "client:…". Seat ids may repeat; a repeated seat counts once.
+The first field of every command is its `screening_id`, by which the directory routes it. A `holder` is
+"user:7", "session:…" or "client:…". Seat ids may repeat; a repeated seat counts once. "→" names the reply.
 """
 
 from typing import NamedTuple
@@ -10,12 +10,14 @@ from engine.records import Paper, Receipt
 
 
 class HoldSeats(NamedTuple):
-    """Hold every seat, or none. Seats the holder has already are left as they are. → `Held`
+    """Hold all seats or none. Seats that the holder already holds stay as they are.
+
+    → `SeatsHeld`, or `Held` if some of the seats were the holder's already.
 
     Attributes:
         note: kept with the holds.
-        origin: repeated in the change that others see, so that whoever asked knows it for his own.
-        guest_network: the network that a guest comes from, whose guests share a cap; None for a user.
+        origin: copied to the change that others see, by which the caller recognises its own.
+        guest_network: network of a guest; all its guests share a limit. None for a user.
     """
 
     screening_id: int
@@ -27,18 +29,18 @@ class HoldSeats(NamedTuple):
 
 
 class PlaceOrder(NamedTuple):
-    """So many places of a ticket type."""
+    """A number of places of a ticket type."""
 
     ticket_type_id: int
     quantity: int
 
 
 class HoldPlaces(NamedTuple):
-    """Hold places of ticket types: all that is ordered, or none. → `Reserved`
+    """Hold places of ticket types for all orders or none. → `Reserved`
 
     Attributes:
-        orders: each becomes a reservation of its own.
-        hold_seconds: how long it lasts; at most the life that any hold may have.
+        orders: each becomes a reservation.
+        hold_seconds: how long the holds last; at most `Policy.hold_life_seconds`.
         note: kept with the holds.
         guest_network: as in `HoldSeats`.
     """
@@ -52,7 +54,7 @@ class HoldPlaces(NamedTuple):
 
 
 class ToggleSeats(NamedTuple):
-    """Hold those that are free, release one's own; any seat of another refuses all. → `Toggled`"""
+    """Hold the free seats and release the holder's own; rejected if another holder has one. → `Toggled`"""
 
     screening_id: int
     holder: str
@@ -60,10 +62,10 @@ class ToggleSeats(NamedTuple):
 
 
 class ExtendHolds(NamedTuple):
-    """Move the deadlines of one's holds by `extra_seconds`. → `Held`
+    """Move the deadlines of the holder's holds by `extra_seconds`. → `HoldsExtended`
 
     Attributes:
-        reservation_id: names the holds in the place of `seat_ids`.
+        reservation_id: names the holds instead of `seat_ids`.
     """
 
     screening_id: int
@@ -74,12 +76,13 @@ class ExtendHolds(NamedTuple):
 
 
 class ReleaseHolds(NamedTuple):
-    """Give back one's holds, all of them or those of `seat_ids`. → `Released`
+    """Release the holder's holds, all of them or those of `seat_ids`.
 
-    Seats of the room that the holder does not hold are passed over: releasing is idempotent.
+    Seats that the holder does not hold are ignored, so releasing is idempotent. → `HoldsReleased`, or
+    `Released` if there was nothing to release.
 
     Attributes:
-        reservation_id: names the holds in the place of `seat_ids`; it must be the holder's.
+        reservation_id: names the holds instead of `seat_ids`; it must be the holder's.
         origin: as in `HoldSeats`.
     """
 
@@ -94,14 +97,13 @@ class BookSeats(NamedTuple):
     """Issue tickets for seats that are free or held by the holder. Durable. → `Booked`
 
     Attributes:
-        payment_id: the payment that pays for it; the same payment, holder and seats again give the
-            same tickets.
-        payment_pending: the tickets stay pending until a payment is confirmed.
-        held_only: refuse seats that the holder does not hold (`NotHeld`).
-        receipt: where the answer is kept for a repeat of the request.
-        reservation_id: names held seats in the place of `seat_ids`; it must be the holder's.
-        owner: whose the tickets are, if that is not the holder.
-        papers: what the tickets are issued with, one for each in their order, or none at all.
+        payment_id: the payment; the same payment, holder and seats again give the same tickets.
+        payment_pending: the tickets are pending until a payment is confirmed.
+        held_only: reject seats that the holder does not hold (`NotHeld`).
+        receipt: the idempotency key under which the answer is kept.
+        reservation_id: names held seats instead of `seat_ids`; it must be the holder's.
+        owner: who gets the tickets, if that is not the holder.
+        papers: content of the tickets, one for each in their order, or none.
     """
 
     screening_id: int
@@ -120,8 +122,8 @@ class ConfirmTicket(NamedTuple):
     """Confirm the payment of a pending ticket. Durable; idempotent per payment. → `Booked`
 
     Attributes:
-        payment_id: what has paid for it; None where somebody vouches for it.
-        actor: who asks, if that is not the holder.
+        payment_id: the payment; None if the actor confirms it by hand.
+        actor: who gives the command, if that is not the holder.
     """
 
     screening_id: int
@@ -137,7 +139,7 @@ class CancelTicket(NamedTuple):
     """Cancel a live ticket and free its seat. Durable. → `Cancelled`
 
     Attributes:
-        actor: who asks, if that is not the holder.
+        actor: who gives the command, if that is not the holder.
     """
 
     screening_id: int
@@ -148,12 +150,12 @@ class CancelTicket(NamedTuple):
 
 
 class CancelScreening(NamedTuple):
-    """Release all holds, cancel all live tickets, and sell nothing more. Durable. → `Cleared`
+    """Release all holds, cancel all live tickets, and close sales. Durable. → `Cleared`
 
-    It is refused while a ticket is on its way to the database (`BookingInProgress`).
+    It is rejected while there are pending writes (`BookingInProgress`).
 
     Attributes:
-        unsold_only: refuse it if there are live tickets.
+        unsold_only: reject it if there are live tickets.
     """
 
     screening_id: int
@@ -162,19 +164,21 @@ class CancelScreening(NamedTuple):
 
 
 class ReleaseLapsed(NamedTuple):
-    """Release whatever has lapsed by now; timers do the same. → `Lapsed`"""
+    """Release what has lapsed by now, as timers do. → `Lapsed`"""
 
     screening_id: int
 
 
 class ReadSeats(NamedTuple):
-    """The state of all seats at one moment. → `SeatMap`"""
+    """Read the state of all seats. → `SeatMap`"""
 
     screening_id: int
 
 
 class ReadReservation(NamedTuple):
-    """The holder's live holds of one reservation; none if it is over, or not the holder's. → `Held`"""
+    """Read the holder's live holds of one reservation: none if it has ended or is not the holder's. →
+    `Held`
+    """
 
     screening_id: int
     holder: str
@@ -182,19 +186,19 @@ class ReadReservation(NamedTuple):
 
 
 class ReadStock(NamedTuple):
-    """How much of everything is left at one moment. → `Stock`"""
+    """Read how many seats and places are left. → `Stock`"""
 
     screening_id: int
 
 
 class ShowStock(NamedTuple):
-    """Tell whoever watches how much there is, after something else than selling has changed it. → `Stock`"""
+    """Publish how many seats and places are left, after a change other than a sale. → `Stock`"""
 
     screening_id: int
 
 
 class ReadChanges(NamedTuple):
-    """What became visible after `since` of `epoch`, if it is still known. → `Changes`"""
+    """Read the changes after `since` of `epoch`, if they are still kept. → `Changes`"""
 
     screening_id: int
     epoch: int
@@ -220,4 +224,4 @@ Command = (
 )
 
 READS: frozenset[type] = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges})
-"""Commands that decide nothing."""
+"""Commands that change nothing."""

@@ -21,11 +21,11 @@ _SLACK = 64
 
 
 class _Life(NamedTuple):
-    """The time for which a holder has had a seat. Times are seconds since the epoch.
+    """The last holder of a seat, and for how long. Times are seconds since the epoch.
 
     Attributes:
-        began_at: when its first hold was made.
-        left_at: when the last one ended.
+        began_at: when the holder's first hold began.
+        left_at: when its last hold ended.
     """
 
     holder: str
@@ -34,14 +34,14 @@ class _Life(NamedTuple):
 
 
 class HoldLives:
-    """Remembers holds that ended without a sale: of each seat the last.
+    """Remembers the last hold of each seat that ended without a sale.
 
     Args:
         life_seconds: how long a holder may keep a seat in all.
-        by_ticket_type: whether there are places of ticket types, for which the type counts.
+        by_ticket_type: True for an event, whose places are remembered by ticket type.
 
     Attributes:
-        by_stock: the remembered holds by seat; of places by holder and ticket type.
+        by_stock: the remembered holds by seat; for an event by holder and ticket type.
     """
 
     __slots__ = ("_by_ticket_type", "_life_seconds", "_prune_above", "by_stock")
@@ -53,20 +53,19 @@ class HoldLives:
         self._prune_above = _SLACK
 
     def __len__(self) -> int:
-        """How many seats are remembered."""
         return len(self.by_stock)
 
     def expiry(self, holder: str, stock_ids: Sequence[int], now: float, hold_seconds: float) -> float:
-        """When a hold that is made now expires: no later than the limit of any of its seats.
+        """When a hold that begins now expires: within the limit for each of its seats.
 
         Args:
-            holder: who wants it.
-            stock_ids: the seats; of places their ticket types, as numbers below zero.
+            holder: who wants the hold.
+            stock_ids: the seats; for places their ticket types, as negative numbers.
             now: seconds since the epoch.
-            hold_seconds: how long the hold is to last.
+            hold_seconds: how long the hold lasts unless the limit shortens it.
 
         Raises:
-            HoldLifeSpent: the holder has had one of them for the whole limit.
+            HoldLifeSpent: the holder has used up the limit for one of them.
         """
         life_seconds, lives = self._life_seconds, self.by_stock
         expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
@@ -86,11 +85,11 @@ class HoldLives:
         return expires_at
 
     def end_of(self, hold: Hold) -> float:
-        """When a live hold must end, however often it is extended."""
+        """When a live hold must end, even if it is extended."""
         return self._beginning(hold, self._key(hold)) + self._life_seconds
 
     def ended(self, holds: Sequence[Hold], at: float) -> None:
-        """Remember holds that were released, or have expired, at the same time."""
+        """Remember holds that were released or expired `at` this time."""
         lives, by_ticket_type = self.by_stock, self._by_ticket_type
         for hold in holds:
             key = self._key(hold) if by_ticket_type else hold.seat_id
@@ -114,17 +113,17 @@ class HoldLives:
         return hold.holder, -ticket_type_of(seat_id) if seat_id < 0 else seat_id
 
     def _beginning(self, hold: Hold, key: int | tuple[str, int]) -> float:
-        """When the holder first held the seat of a hold, as far as it still counts."""
+        """When the holder first held the seat of a hold, unless that was too long ago to count."""
         life, reserved_at = self.by_stock.get(key), hold.reserved_at
         if life is None:
             return reserved_at
         holder, began_at, left_at = life
-        # A life of somebody else, or one that was over before this hold was made, has nothing to do with it.
+        # A life of another holder, or one that was forgotten before this hold began, does not count.
         unrelated = holder != hold.holder or left_at + self._life_seconds <= reserved_at
         return reserved_at if unrelated else began_at
 
     def _prune(self, now: float) -> None:
-        """Forget what was left too long ago to count, and what is beyond the limit."""
+        """Forget holds that ended too long ago to count, and the oldest ones beyond the limit."""
         lives = {key: life for key, life in self.by_stock.items() if life.left_at + self._life_seconds > now}
         if len(lives) > REMEMBERED_LIMIT * 3 // 4:
             latest = sorted(lives.items(), key=lambda item: item[1].left_at)

@@ -1,11 +1,12 @@
-"""Stock that no layout has: places of ticket types, and seats that exist by their name.
+"""Seats without a layout: places of ticket types, and named seats of free rooms.
 
-A ticket type of capacity 100 is a hundred places that nobody chooses between. Each is numbered, so that to
-hold, expire, sell and cancel one is what it is for a seat, in the engine and in the database, whose rule
-that no seat is sold twice counts places too. A free room has no layout either: a seat in it exists while
-somebody has it, under an id that follows from its name.
+A ticket type of capacity 100 has a hundred numbered places, and buyers do not choose between them. A place is
+held, sold and cancelled as a seat is, in the engine and in the database, whose unique index prevents selling
+a place twice too. A free room has no layout: a seat in it exists while somebody has it, and its id is derived
+from its name.
 
-Both kinds of ids are below zero, where no seat of a layout is. A place is `-(type * 2^20 + number)`.
+Both kinds of ids are negative; ids of seats in a layout are positive. The id of a place is
+`-(type * 2^20 + number)`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from hashlib import blake2b
 from heapq import heappop, heappush
 
 CAPACITY_LIMIT = 2**20 - 1
-"""Most places a ticket type can have."""
+"""Highest capacity of a ticket type."""
 
 _NAME_DIGEST_BYTES = 8
 
@@ -34,20 +35,20 @@ def ticket_type_of(seat_id: int) -> int:
 
 
 def named_seat_id(name: str) -> int:
-    """The id of a seat in a free room: the same for the same name, different for different ones."""
+    """The id of a seat in a free room, derived from its name by a 63-bit hash."""
     digest = blake2b(name.encode(), digest_size=_NAME_DIGEST_BYTES).digest()
     return -1 - (int.from_bytes(digest, "big") >> 1)
 
 
 class Places:
-    """The places of one ticket type: how many are taken, and which number is next.
+    """The places of one ticket type: which numbers are taken, and which is next.
 
-    Numbers that were given back are used again before new ones, the lowest first, so no number is above
-    the capacity while fewer places than that are taken, even if the capacity has been lowered.
+    Numbers that were given back are reused first, the lowest before others. So numbers stay within the
+    capacity, even after it has been lowered.
 
     Args:
         ticket_type_id: the type.
-        capacity: how many there are.
+        capacity: number of places.
     """
 
     __slots__ = ("_next", "_returned", "_taken", "_ticket_type_id", "capacity", "sold")
@@ -62,29 +63,29 @@ class Places:
 
     @property
     def reserved(self) -> int:
-        """Places that are taken and not sold."""
+        """Number of places that are taken and not sold."""
         return len(self._taken) - self.sold
 
     @property
     def available(self) -> int:
-        """Places that nobody has."""
+        """Number of free places."""
         return self.capacity - len(self._taken)
 
     def choose(self, quantity: int) -> Sequence[int]:
-        """Ids of `quantity` free places, to be taken at once; there must be so many."""
+        """Return ids of `quantity` free places, which must exist, for the caller to `take`."""
         assert quantity <= self.available
         chosen: list[int] = []
         while len(chosen) < quantity:
             number = heappop(self._returned) if self._returned else self._next
             if number == self._next:
                 self._next += 1
-            # What was taken out of order, as places are that were stored, may have been returned twice since.
+            # Places that were taken out of order, as stored ones are, may have been returned twice since.
             if number not in self._taken and number not in chosen[-1:]:
                 chosen.append(number)
         return [place_id(self._ticket_type_id, number) for number in chosen]
 
     def take(self, seat_id: int) -> None:
-        """Somebody has a place now."""
+        """Mark a place as taken."""
         number = self._number_of(seat_id)
         self._taken.add(number)
         while self._next <= number:
@@ -93,7 +94,7 @@ class Places:
             self._next += 1
 
     def give_back(self, seat_id: int) -> None:
-        """Nobody has a place any more."""
+        """Mark a place as free."""
         number = self._number_of(seat_id)
         self._taken.remove(number)
         heappush(self._returned, number)

@@ -1,4 +1,4 @@
-"""The business limits of selling, as one immutable value handed to every screening."""
+"""The limits on holds and payments, which are the same for all screenings."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ class Policy:
     Attributes:
         hold_seconds: how long a hold lasts (both seat guides: five minutes).
         hold_extension_limit: how many times one hold may be extended.
-        hold_life_seconds: how long a holder may keep a seat in all, extensions and new holds after a release
-            or expiry included, and tickets that were not paid for.
+        hold_life_seconds: how long a holder may keep a seat in all, including extensions, new holds after a
+            release or expiry, and unpaid tickets.
         held_seats_limit: live held seats per holder and screening.
         guest_seats_limit: live held seats of all guests of one network together, per screening.
         payment_window_seconds: how long a pending ticket waits for its payment.

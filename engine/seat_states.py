@@ -1,9 +1,9 @@
-"""The one place that says what a seat may become.
+"""The transition table: the states of a seat, and which action leads from which state to which.
 
-A seat of a screening is in exactly one state. `AVAILABLE` is the state of every seat nothing is
-recorded about. A hold makes it `HELD`. Whatever must be durable (issuing, confirming, cancelling or
-lapsing a ticket) takes it through `COMMITTING`, in which nobody can do anything with it until
-Postgres has spoken: `SETTLE` brings it where it was going, `ABORT` back to where it came from.
+A seat of a screening is in exactly one state. A seat without a record is `AVAILABLE`, and a hold makes it
+`HELD`. Durable changes (issuing, confirming, cancelling or lapsing a ticket) go through `COMMITTING`, in
+which every other command for the seat is rejected until Postgres has answered: `SETTLE` completes the change,
+`ABORT` restores the previous state.
 
                  HOLD                 ISSUE             SETTLE
     AVAILABLE ─────────▶ HELD ──────────────▶ COMMITTING ───▶ BOOKED | PENDING | AVAILABLE
@@ -56,11 +56,11 @@ TRANSITIONS: dict[tuple[SeatStatus, SeatAction], frozenset[SeatStatus]] = {
     (_S.COMMITTING, _A.SETTLE): frozenset({_S.BOOKED, _S.PENDING, _S.AVAILABLE}),
     (_S.COMMITTING, _A.ABORT): frozenset({_S.AVAILABLE, _S.HELD, _S.PENDING, _S.BOOKED}),
 }
-"""(state, action) to the states it may lead to. A pair that is not here is illegal."""
+"""The states that an action may lead to. A pair that is not here is illegal."""
 
 
 class IllegalTransition(Exception):
-    """The engine's own logic tried something the table forbids: a defect, never a client's fault."""
+    """The engine attempted an illegal transition: a bug, never a client's fault."""
 
     def __init__(self, status: SeatStatus, action: SeatAction) -> None:
         super().__init__(f"{action.value} is illegal for a seat that is {status.value}")
