@@ -1,9 +1,9 @@
-"""What happened to a screening: domain events, past tense, as they go to the journal.
+"""Domain events of a screening, as the journal writes them.
 
-One counter per screening, `seq`, numbers everything that happens to it within an epoch. An event
-about holds is true at once, and others see it under its own number. An event about tickets is true
-when its batch has committed; the change of the seats is then shown under a later number of the
-same counter. So (epoch, seq) orders both the log and what clients see, and gaps are normal.
+`seq` numbers the events and visible changes of a screening within an epoch. An event about holds takes effect
+immediately, and watchers see it under its own number. An event about tickets takes effect when it is
+committed; watchers then see the change of the seats under a later number. So (epoch, seq) orders both the log
+and what clients see, and gaps are normal.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from engine.seat_states import SeatStatus
 from engine.views import SeatView, Shown, view_of
 
 SYSTEM = "system"
-"""The actor of what happens by itself, such as a hold that lapses."""
+"""The actor of events that nobody caused, such as the expiry of a hold."""
 
 
 class _HeldTogether(NamedTuple):
@@ -34,19 +34,18 @@ class _HeldTogether(NamedTuple):
 class SeatsHeld(_HeldTogether):
     """Free seats are now held by `actor`: one record for all of them.
 
-    The event is what the journal writes, what the caller is answered and what others see, and it stays with
-    the seats as their record until something else happens to them. The hold of one seat is made when it is
-    asked for.
+    The event is also the caller's reply, the change that watchers see, and the record of the seats until
+    their next change. The `Hold` of a seat is made on demand.
 
     Attributes:
-        at: when, in seconds since the epoch.
-        actor: who holds them.
-        reservation_id: id of the first seat's hold; those of the other seats follow.
+        at: in seconds since the epoch.
+        actor: the holder.
+        reservation_id: id of the first seat's hold; the other seats have the ids that follow.
         expires_at: in seconds since the epoch.
         note: kept with the holds.
-        origin: the mark of the command, if it had one.
-        available: seats and places that are free now.
-        capacity: seats and places in all.
+        origin: the command's `origin`.
+        available: number of seats and places that are free now.
+        capacity: number of seats and places.
     """
 
     __slots__ = ()
@@ -55,7 +54,7 @@ class SeatsHeld(_HeldTogether):
 
     @property
     def holds(self) -> tuple[Hold, ...]:
-        """The holds of all seats."""
+        """The holds of all seats, made anew every time."""
         screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
         return tuple(
             [
@@ -65,28 +64,28 @@ class SeatsHeld(_HeldTogether):
         )
 
     def hold_of(self, seat_id: int) -> Hold:
-        """The hold of one of the seats."""
+        """Return the hold of one of the seats."""
         screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
         hold_id = reservation_id + seat_ids.index(seat_id)
         return make(Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note))
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """The seats as others may see them; made anew every time."""
+        """What others see of the seats, made anew every time."""
         return tuple(map(view_of, self.holds))
 
 
 class HoldEvent(NamedTuple):
-    """What happened to holds, one by one.
+    """An event with a list of holds. It is also the change that watchers see.
 
     Attributes:
-        at: when, in seconds since the epoch.
-        actor: who did it.
+        at: in seconds since the epoch.
+        actor: who caused it.
         holds: as they are from now on, or as they were when they ended.
-        seats: what others see of them now, without places of ticket types.
-        available: seats and places that are free now.
-        capacity: seats and places in all.
-        origin: the mark of the command, if it had one.
+        seats: what others see of their seats now, without places of ticket types.
+        available: number of seats and places that are free now.
+        capacity: number of seats and places.
+        origin: the command's `origin`.
     """
 
     screening_id: int
@@ -102,7 +101,7 @@ class HoldEvent(NamedTuple):
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """The seats as others may see them; made anew every time."""
+        """What others see of the seats, made anew every time."""
         return tuple(map(view_of, self.seats))
 
 
@@ -130,7 +129,6 @@ class HoldsReleased(HoldEvent):
 
     @property
     def ended(self) -> tuple[Hold, ...]:
-        """The holds."""
         return self.holds
 
 
@@ -142,18 +140,17 @@ class HoldsExpired(HoldEvent):
 
     @property
     def ended(self) -> tuple[Hold, ...]:
-        """The holds."""
         return self.holds
 
 
 class TicketEvent(NamedTuple):
-    """What happened to tickets, as of the commit.
+    """An event with a list of tickets. It takes effect when it is committed.
 
     Attributes:
         at: when it was decided, in seconds since the epoch.
-        actor: who did it.
-        tickets: as they are from the commit on.
-        from_statuses: what each seat was before, parallel to `tickets`.
+        actor: who caused it.
+        tickets: as they are after the commit.
+        from_statuses: the previous state of each ticket's seat.
         converted: the holds that became tickets.
     """
 
@@ -168,7 +165,7 @@ class TicketEvent(NamedTuple):
 
 
 class TicketsIssued(TicketEvent):
-    """Seats were sold, or are to be paid for: one booking."""
+    """Seats were booked, whether paid or not: one booking."""
 
     __slots__ = ()
     kind = "tickets_issued"

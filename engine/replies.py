@@ -1,6 +1,6 @@
-"""What a screening answers to its commands: plain data.
+"""The replies to commands: plain data.
 
-Where a command about holds has changed something, its event is the reply.
+The reply to a command that has changed holds is its event (`engine.events`).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from engine.views import SeatMap, SeatsChanged
 
 
 class Held(NamedTuple):
-    """The caller's holds on the seats that were named, in the order in which they were named."""
+    """The caller's holds of the named seats, in the order of the command."""
 
     holds: tuple[Hold, ...]
 
@@ -24,11 +24,11 @@ class Reserved(NamedTuple):
 
 
 class Toggled(NamedTuple):
-    """What a toggle has held and what it has released.
+    """The holds that a toggle has made and released.
 
     Attributes:
-        holding: what happened to the seats that were free; None if there were none.
-        releasing: what happened to the caller's own seats; None if there were none.
+        holding: the event of the seats that were free, if there were any.
+        releasing: the event of the caller's own seats, if there were any.
     """
 
     holding: SeatsHeld | None
@@ -36,53 +36,49 @@ class Toggled(NamedTuple):
 
     @property
     def held(self) -> tuple[Hold, ...]:
-        """The new holds."""
         return self.holding.holds if self.holding else ()
 
     @property
     def released(self) -> tuple[Hold, ...]:
-        """The holds that were given back."""
         return self.releasing.holds if self.releasing else ()
 
 
 class Released(NamedTuple):
-    """The holds that were given back."""
+    """The holds that were released: none, or the reply would be `HoldsReleased`."""
 
     holds: tuple[Hold, ...]
 
 
 class Booked(NamedTuple):
-    """The tickets, committed, in the order in which their seats were named."""
+    """The tickets, in the order of the command, after the commit."""
 
     tickets: tuple[Ticket, ...]
 
 
 class Cancelled(NamedTuple):
-    """The ticket, cancelled and committed."""
+    """The cancelled ticket, after the commit."""
 
     ticket: Ticket
 
 
 class Cleared(NamedTuple):
-    """What a cancelled screening had sold and held: the tickets are cancelled and committed."""
+    """The cancelled tickets and released holds of a cancelled screening, after the commit."""
 
     tickets: tuple[Ticket, ...]
     holds: tuple[Hold, ...]
 
 
 class Lapsed(NamedTuple):
-    """How many holds and pending tickets lapsed."""
+    """Number of holds and pending tickets that lapsed."""
 
     number: int
 
 
 class StockLevel(NamedTuple):
-    """How much there is of something.
+    """The places of a ticket type.
 
     Attributes:
-        total: how many there are.
-        sold: how many are sold.
-        reserved: how many are held, or on their way to being sold.
+        reserved: held, or with a pending write.
     """
 
     total: int
@@ -91,16 +87,15 @@ class StockLevel(NamedTuple):
 
     @property
     def available(self) -> int:
-        """How many are free."""
         return self.total - self.sold - self.reserved
 
 
 class Stock(NamedTuple):
-    """How much of everything a screening has, as of (epoch, seq).
+    """How many seats and places a screening has, as of (epoch, seq).
 
     Attributes:
-        available: seats and places that are free.
-        capacity: seats and places that there are.
+        available: free seats and places.
+        capacity: all seats and places.
         ticket_types: by id.
     """
 
@@ -113,12 +108,12 @@ class Stock(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """Answer to `ReadChanges`.
+    """The reply to `ReadChanges`.
 
     Attributes:
-        seq: the screening's last visible change at that moment.
-        missed: all changes after the one asked for, oldest first, or None where they are no longer
-            known (or of another epoch): then only a whole `SeatMap` helps.
+        seq: number of the last visible change.
+        missed: the changes after `since`, oldest first. None if they are no longer kept or `since` is of
+            another epoch; then the client needs the whole `SeatMap`.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""What others see of a screening: its seats one by one, all of them at one moment, and changes of them."""
+"""What others see of a screening: single seats, the seat map, and changes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -7,15 +7,15 @@ from engine.records import Hold, Layout, Ticket, TicketStatus, make
 
 
 class SeatView(NamedTuple):
-    """A seat as others may see it.
+    """What others see of a seat.
 
     Attributes:
         status: "available", "reserved" or "booked".
-        holder: whom it is reserved for or sold to.
-        expires_at: when the reservation ends, in seconds since the epoch; None if it does not.
-        previous_holder: whose hold lapsed or was released, until the seat is next held.
-        reserved_at: since when it is reserved, in seconds since the epoch; None if it is not held.
-        note: what was to be kept with its hold.
+        holder: who has reserved or bought it.
+        expires_at: when the reservation ends, in seconds since the epoch, if it does.
+        previous_holder: the last holder, whose hold expired or was released; until the seat is next held.
+        reserved_at: when it was held, in seconds since the epoch, if it is held.
+        note: the note of its hold.
     """
 
     seat_id: int
@@ -32,8 +32,8 @@ class SeatMap(NamedTuple):
 
     Attributes:
         layout: the seats, shared between screenings.
-        views: what is to be said about seats by id; a seat that is not in it is simply available. Places
-            of ticket types are not seen one by one.
+        views: seats by id; those that are absent are available and had no previous holder. Places of ticket
+            types are not included.
     """
 
     screening_id: int
@@ -44,11 +44,10 @@ class SeatMap(NamedTuple):
 
 
 Shown = Hold | Ticket | SeatView
-"""What there is to be seen of a seat: its hold or ticket speaks for itself. Immutable."""
+"""Something of which a `SeatView` can be made. Immutable."""
 
 
 def view_of(shown: Shown) -> SeatView:
-    """A seat as others may see it."""
     if isinstance(shown, Hold):
         _, _, _, seat_id, holder, reserved_at, expires_at, _, note = shown
         return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
@@ -60,57 +59,55 @@ def view_of(shown: Shown) -> SeatView:
 
 
 class SeatsChanged(Protocol):
-    """What one decision made visible: a hold event, or `SeatsShown`."""
+    """What watchers see of one decision: a hold event, or `SeatsShown`."""
 
     @property
-    def screening_id(self) -> int:
-        """The screening."""
+    def screening_id(self) -> int: ...
 
     @property
-    def epoch(self) -> int:
-        """The ownership period of the screening."""
+    def epoch(self) -> int: ...
 
     @property
     def seq(self) -> int:
-        """Grows with every change of an epoch; gaps are normal."""
+        """Increases with every change of an epoch; gaps are normal."""
 
     @property
     def at(self) -> float:
-        """When, in seconds since the epoch."""
+        """In seconds since the epoch."""
 
     @property
     def cause(self) -> str:
-        """Name of what happened, e.g. "seats_held", "tickets_issued"."""
+        """For example "seats_held" or "tickets_issued"."""
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """The seats that changed, as they are from then on, without places of ticket types.
+        """The seats that changed, without places of ticket types.
 
-        Most changes are seen by nobody, so the views are made anew whenever they are asked for.
+        Most changes have no watchers, so the views are made on demand, anew every time.
         """
 
     @property
     def available(self) -> int:
-        """Seats and places that are free now."""
+        """Number of seats and places that are free after the change."""
 
     @property
     def capacity(self) -> int:
-        """Seats and places in all."""
+        """Number of seats and places."""
 
     @property
     def origin(self) -> str | None:
-        """The mark of the command that caused the change, if it had one."""
+        """The `origin` of the command that caused the change, if any."""
 
     @property
     def ended(self) -> tuple[Hold, ...]:
-        """Holds that were released or expired by it."""
+        """The holds that were released or have expired."""
 
 
 class SeatsShown(NamedTuple):
-    """A change that is no hold event, as `SeatsChanged` describes it.
+    """A change that is no hold event; see `SeatsChanged`.
 
     Attributes:
-        seats: those that changed. They are immutable, so they show the seats as they were then.
+        seats: those that changed, as they were then.
     """
 
     screening_id: int
@@ -126,5 +123,5 @@ class SeatsShown(NamedTuple):
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """The seats as others may see them; made anew every time."""
+        """What others see of the seats, made anew every time."""
         return tuple(map(view_of, self.seats))
