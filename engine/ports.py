@@ -1,8 +1,7 @@
-"""What the engine needs from the world, as narrow protocols that state their guarantees.
+"""The ports of the engine: protocols for storage, publishing, counting and time, with their guarantees.
 
-Each port has an in-memory adapter (`engine.memory`) and a real one, and one contract suite that
-both pass. The engine calls ports; adapters never call into a screening except through the callbacks
-that they are given here.
+Each port has an in-memory adapter (`engine.memory`) and a real one, and both pass the same contract suite.
+Adapters call the engine only through callbacks that they are given here.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,16 +15,16 @@ from engine.views import SeatsChanged
 
 
 class Timer(Protocol):
-    """A call that has been arranged."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """Call it off. Calling off a timer that has fired does nothing."""
+        """Cancel the call. Has no effect after it was made."""
 
 
 class Clock(Protocol):
     """The time, and timers.
 
-    `now` follows the machine's wall clock, steps included. Deadlines that stand for durations have to be
+    `now` follows the machine's wall clock, including its steps. Deadlines that express a duration have to be
     moved at a step (`on_step`).
     """
 
@@ -36,41 +35,42 @@ class Clock(Protocol):
         """Call `callback` once at `when` (seconds since the epoch) or soon after."""
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback` once after `seconds`, whatever the wall clock does meanwhile."""
+        """Call `callback` once after `seconds`, even if the wall clock is stepped."""
 
     def on_step(self, handler: Callable[[float], None]) -> None:
-        """Call `handler` with the seconds of each step, which `now` already includes; with 0 after the
-        machine was suspended, when timers are late."""
+        """Call `handler` after each step, with its length in seconds; `now` already includes it.
+
+        It is called with 0 after the machine was suspended, since timers are late then.
+        """
 
 
 class IdSource(Protocol):
-    """Ids that were reserved beforehand, so that taking one needs no I/O.
+    """Ids that have been reserved in the database, so that taking one needs no I/O.
 
-    Ids are unique for ever, also over restarts; they ascend within one process, with gaps.
+    They are unique, also across restarts, and ascend within a process, with gaps.
     """
 
     def take(self, count: int) -> int:
         """Take `count` consecutive ids and return the first.
 
         Raises:
-            IdsExhausted: none are left and the source of new ones is away.
+            IdsExhausted: none are left, and the database cannot be reached.
         """
 
 
 Settled = Callable[[EngineError | None], None]
-"""Called in the event loop: with None when the entry has committed, with the reason if it never will."""
+"""Called in the event loop: with None after the commit, with the reason if there will be none."""
 
 
 class Entry(NamedTuple):
-    """What one decision asks the journal to write, all of it or nothing.
+    """The events of one decision, to be written together or not at all.
 
     Attributes:
-        events: in the order of their `seq`; one screening, one epoch.
-        receipt: idempotency key under which `reply` is kept in the same transaction.
-        reply: the reply to keep, where there is a receipt.
-        settled: called once, in the event loop, when the entry's outcome is certain: with None when
-            it has committed, with the reason when it never will. An exception that it raises is logged;
-            other entries are settled all the same.
+        events: in the order of their `seq`, of one screening and epoch.
+        receipt: idempotency key under which `reply` is stored in the same transaction.
+        reply: the reply to store, if there is a receipt.
+        settled: called once when the outcome is certain. Its exceptions are logged, and other entries are
+            settled all the same.
     """
 
     events: tuple[Event, ...]
@@ -80,21 +80,20 @@ class Entry(NamedTuple):
 
 
 class Journal(Protocol):
-    """Carries what was decided to durable storage, in the order in which it was appended.
+    """Writes entries to durable storage, in the order in which they were appended.
 
     Guarantees:
-        * Order: entries of one screening are written in their order; nothing that was appended is
-          dropped while the process lives, whatever the database does.
+        * Order: entries of a screening are written in order. No entry is dropped while the process lives,
+          even if the database is away.
         * Group commit: entries that are appended while a batch commits form the next batch.
         * Certainty: `settled(None)` comes only after COMMIT with synchronous_commit=on;
           `settled(error)` only when the entry is certainly not and never will be written. A batch
           whose outcome is unknown is sent again; writing is idempotent per (screening, epoch, seq).
-        * Isolation: an entry that the database refuses fails alone. An entry that cannot be written at
+        * Isolation: an entry that the database rejects fails alone. An entry that cannot be written at
           present (its rows are locked, or writing takes too long) delays only its own screening.
-        * Fencing: an entry whose epoch is no longer the screening's is refused with
-          `OwnershipLost`, and the handler set by `on_ownership_lost` is told.
-        * One payment pays for one booking: an entry that breaks this fails with
-          `PaymentAlreadyUsed`.
+        * Fencing: an entry of an earlier epoch fails with `OwnershipLost`, and the handler set by
+          `on_ownership_lost` is called.
+        * One payment pays for one booking: an entry that breaks this fails with `PaymentAlreadyUsed`.
 
     A hold is acknowledged before it is written (it may be lost in a crash: the lag is
     `lag_seconds`); a ticket is acknowledged only after `settled(None)`.
@@ -102,49 +101,51 @@ class Journal(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether the bound is reached; then clients' commands are refused with `JournalFull`."""
+        """True if the limit is reached; then clients' commands are rejected with `JournalFull`."""
 
     @property
     def depth(self) -> int:
-        """Entries appended and not yet settled."""
+        """Number of entries that are not settled yet."""
 
     @property
     def lag_seconds(self) -> float:
-        """Age of the oldest entry that is not yet settled; 0 when there is none."""
+        """Age of the oldest entry that is not settled yet; 0 if there is none."""
 
     def append(self, entry: Entry) -> None:
-        """Queue an entry. Never blocks. The caller heeds `full` for what clients ask; what happens
-        by itself (lapses) is bounded by what was acknowledged before and is always taken."""
+        """Queue an entry. Never blocks.
+
+        Callers check `full` before clients' commands. Expiries are always accepted; their number is bounded
+        by the holds that were accepted before.
+        """
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Queue an answer to be kept for repeats of its request.
+        """Queue an answer for repeats of its request.
 
         Args:
             record: the answer. A full journal drops it.
-            settled: called once, as an entry's `settled` is.
+            settled: called once, as for an entry.
         """
 
     async def flushed(self, screening_id: int | None = None) -> None:
         """Return when everything appended before this call is settled.
 
         Args:
-            screening_id: if given, entries of other screenings that are set aside are not waited for.
+            screening_id: if given, delayed entries of other screenings are not waited for.
         """
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
-        """Set who is told (screening_id, epoch) when a write was refused for its epoch."""
+        """Call `handler` with screening id and epoch when a write failed because of its epoch."""
 
 
 class LoadedScreening(NamedTuple):
-    """All that an activation needs.
+    """A screening as read from storage.
 
     Attributes:
         epoch: the ownership period that begins with this activation.
-        holds: holds whose rows are active, lapsed ones included.
+        holds: the active holds, including lapsed ones that are not released yet.
         tickets: the live tickets (pending and confirmed).
-        owned: false for a copy of a screening that another server owns. It may be read, but nothing may be
-            decided by it.
-        seq: number of the last event of the epoch that a copy includes.
+        owned: False for a copy of a screening that another server owns. It may be read but not changed.
+        seq: for a copy, number of the last event that it includes.
     """
 
     info: ScreeningInfo
@@ -157,26 +158,27 @@ class LoadedScreening(NamedTuple):
 
 
 class Store(Protocol):
-    """Reads a screening back and takes its ownership."""
+    """Loads screenings and takes their ownership."""
 
     async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
-        """Raise the screening's epoch, durably, and only then load its state.
+        """Durably raise the screening's epoch, then load its state.
 
-        From its return on, nothing that carries an older epoch can be written.
+        Afterwards no entry of an earlier epoch can be written.
 
         Args:
             screening_id: the screening.
             depose: take the screening even from another living server. Otherwise such a screening keeps its
-                epoch, and a consistent copy is returned that is not `owned`.
+                epoch, and the result is a consistent copy that is not `owned`.
 
         Raises:
-            ScreeningNotFound: there is none.
+            ScreeningNotFound: it does not exist.
             StoreUnavailable: the database cannot be reached.
         """
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Ids of at most `limit` screenings that have a stored hold or a pending ticket whose
-        deadline is past. Screenings of another living server are left out; it releases them itself.
+        """Ids of at most `limit` screenings with a stored hold or pending ticket whose deadline has passed.
+
+        Screenings of other living servers are left out; those release them.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -184,7 +186,7 @@ class Store(Protocol):
 
 
 class Ledger(Protocol):
-    """Reads tickets and past holds; everything it returns is committed."""
+    """Reads committed tickets and past holds."""
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         """A ticket by its id.
@@ -194,14 +196,14 @@ class Ledger(Protocol):
         """
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        """The tickets of the booking that a payment has paid for, in the order of their ids.
+        """The tickets of the booking of a payment, in the order of their ids.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
 
     async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        """Which of `seat_ids` the holder's last hold on was not released by the holder but lapsed.
+        """Those of `seat_ids` on which the holder's last hold expired, rather than being released.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -209,44 +211,45 @@ class Ledger(Protocol):
 
 
 class Publisher(Protocol):
-    """Tells whoever watches a screening. Never blocks, never raises for a watcher's sake."""
+    """Sends changes to the watchers of a screening. Never blocks, and contains the errors of watchers."""
 
     def publish(self, change: SeatsChanged) -> None:
-        """Hand over one visible change; called in the order of (epoch, seq) per screening."""
+        """Publish a change. Called in the order of (epoch, seq) for each screening."""
 
 
 class CommandMeter(Protocol):
     """Counts the commands of one kind."""
 
     def succeeded(self, run_seconds: float) -> None:
-        """A command was decided as soon as it arrived, in `run_seconds`."""
+        """A command was handled immediately, in `run_seconds`, and not rejected."""
 
     def handled(self, outcome: str, wait_seconds: float, run_seconds: float) -> None:
-        """A command was decided in `run_seconds` after `wait_seconds` in the mailbox, or was refused.
+        """A command was handled in `run_seconds` after `wait_seconds` in the mailbox.
 
-        `outcome` is "ok", an error's code, "withdrawn" or "failed"."""
+        `outcome` is "ok", an error's code, "withdrawn" or "failed".
+        """
 
 
 class Observer(Protocol):
-    """Counts. Called on hot paths, so an implementation only adds numbers."""
+    """Counts what happens. Called on hot paths, so an implementation only adds numbers."""
 
     def command_meter(self, kind: str) -> CommandMeter:
-        """The meter of commands of a kind; asked for once for each kind, the name of the command's class."""
+        """Return the meter of a kind of commands, named by their class. Called once for each kind."""
 
     def screening_activated(self, seconds: float) -> None:
-        """A screening was loaded."""
+        """A screening was loaded, which took `seconds`."""
 
     def screening_passivated(self) -> None:
-        """An idle screening was put away."""
+        """An idle screening was unloaded."""
 
     def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
-        """Holds were released by their deadline, the oldest `lateness_seconds` after it."""
+        """Holds expired; the oldest was released `lateness_seconds` after its deadline."""
 
     def seats_sold(self, count: int) -> None:
-        """Tickets were committed (count > 0)."""
+        """Paid tickets were committed."""
 
     def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
-        """A journal batch was settled; `lag_seconds` is the age of its oldest entry."""
+        """A journal batch was committed; `lag_seconds` is the age of its oldest entry."""
 
     def flush_failed(self, reason: str) -> None:
-        """A journal batch has to be sent again. `reason` is a short fixed word."""
+        """A journal batch has to be sent again. `reason` is one of a few fixed words."""

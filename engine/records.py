@@ -1,4 +1,4 @@
-"""The things the engine keeps: seats, layouts, ticket types, screenings, holds and tickets, as plain data."""
+"""Seats, layouts, ticket types, screenings, holds and tickets: plain data."""
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 make = tuple.__new__
-"""`make(Hold, (…))` is `Hold(…)` at a third of the price: for what is built for every seat of every hold."""
+"""`make(Hold, (…))` does what `Hold(…)` does in a third of the time. For records that are made per hold."""
 
 
 class Seat(NamedTuple):
@@ -35,12 +35,12 @@ class Layout:
 
     Args:
         room_id: the room.
-        version: grows whenever the room's seats change.
+        version: increases whenever the room's seats change.
         seats: the seats in the order in which clients see them.
 
     Attributes:
         by_id: the seats by id.
-        has_all: whether all of some ids are ids of its seats.
+        has_all: returns True if it has all seats of some ids.
     """
 
     __slots__ = ("__weakref__", "by_id", "has_all", "room_id", "seats", "version")
@@ -54,16 +54,16 @@ class Layout:
 
 
 class TicketType(NamedTuple):
-    """A kind of ticket that is sold by quantity: places that nobody chooses between.
+    """A kind of ticket that is sold by quantity, without a choice of places.
 
     Attributes:
         id: unique over all events.
-        price_cents: price of one.
-        capacity: how many there are.
-        max_per_order: how many one reservation may have.
-        sales_start: from when on it is reserved, in seconds since the epoch; None for always.
-        sales_end: until when.
-        closed: whether nothing more of it is reserved.
+        price_cents: price of one ticket.
+        capacity: number of tickets.
+        max_per_order: highest number of tickets in a reservation.
+        sales_start: sales open at this time, in seconds since the epoch; None for always.
+        sales_end: sales close at this time; None for never.
+        closed: True if sales have been closed by hand.
     """
 
     id: int
@@ -76,17 +76,17 @@ class TicketType(NamedTuple):
 
 
 class ScreeningInfo(NamedTuple):
-    """What does not change while a screening sells.
+    """The properties of a screening that do not change while it is in memory.
 
     Attributes:
-        starts_at: seconds since the epoch; from then on nothing is sold.
-        ends_at: seconds since the epoch.
+        starts_at: sales close at this time, in seconds since the epoch.
+        ends_at: in seconds since the epoch.
         price_cents: price of a standard seat.
-        surcharges_cents: what a seat type costs beyond it, by seat type.
+        surcharges_cents: surcharges by seat type.
         ticket_types: what it sells by quantity, by id.
-        free_seats: how many seats may be taken that no layout has, each by its name; 0 for a real room.
-        seated: whether there are seats that somebody may see and choose. An event has none: whoever asks for
-            them is not told that it exists.
+        free_seats: highest number of named seats in a free room; 0 for a room with a layout.
+        seated: True if it has a seat map. An event has none: a request for its seats is answered as if it did
+            not exist.
     """
 
     id: int
@@ -109,7 +109,7 @@ class Hold(NamedTuple):
     Attributes:
         reservation_id: id of the first hold that was made together with this one.
         seat_id: a seat; below zero what no layout has (`engine.places`).
-        note: what its maker wants kept with it; the engine does not look at it.
+        note: the note of the command; the engine does not interpret it.
     """
 
     id: int
@@ -124,11 +124,11 @@ class Hold(NamedTuple):
 
 
 class StoredReservation(NamedTuple):
-    """Places that were held together, as they are stored. All times are seconds since the epoch.
+    """Places that were held together, as stored. All times are seconds since the epoch.
 
     Attributes:
         screening_id: the event.
-        quantity: how many places.
+        quantity: number of places.
         status: "active", "expired", "released" or "converted".
     """
 
@@ -144,15 +144,15 @@ class StoredReservation(NamedTuple):
 
 
 class ReservationStatistics(NamedTuple):
-    """How many reservations of places there are and were.
+    """Numbers of reservations of places, by state.
 
     Attributes:
-        active: that can still be bought.
-        overdue: whose time is over, and which are just about to be released.
-        expired: whose time was over.
-        converted: that became tickets.
-        released: that were given back.
-        next_expiry: when the first active one expires, in seconds since the epoch; None if there is none.
+        active: can still be bought.
+        overdue: have expired and are about to be released.
+        expired: have expired and were released.
+        converted: were bought.
+        released: were released by their holder.
+        next_expiry: when the first active one expires, in seconds since the epoch; None without active ones.
     """
 
     active: int
@@ -164,7 +164,7 @@ class ReservationStatistics(NamedTuple):
 
 
 class TicketStatus(StrEnum):
-    """State of a ticket. `PENDING` and `CONFIRMED` tickets are live: their seat is taken."""
+    """State of a ticket. `PENDING` and `CONFIRMED` tickets are live: they occupy their seat."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -173,16 +173,15 @@ class TicketStatus(StrEnum):
 
 
 class Ticket(NamedTuple):
-    """A sold seat, or one that is sold as soon as its payment is confirmed.
+    """A sold seat or place, or one whose payment is pending. All times are seconds since the epoch.
 
     Attributes:
         booking_id: id of the first ticket that was issued together with this one.
         seat_id: as in a hold.
-        holder: whom it belongs to.
-        booked_at: seconds since the epoch, as every other time here.
+        holder: the owner.
         payment_deadline: when a pending ticket lapses; None once it is confirmed.
-        code: by which it is named where it is shown, unique over all tickets.
-        paper: what its seller wants kept with it; the engine does not look at it.
+        code: identifies it where it is shown; unique over all tickets.
+        paper: what is printed on it; the engine does not interpret it.
     """
 
     id: int
@@ -202,11 +201,11 @@ class Ticket(NamedTuple):
 
 
 class Paper(NamedTuple):
-    """What a ticket is issued with.
+    """The code of a new ticket, and what is printed on it.
 
     Attributes:
         code: unique over all tickets.
-        content: kept with the ticket as it is; whoever sells encrypts what is private.
+        content: stored as it is; the caller encrypts private content.
     """
 
     code: str
@@ -214,13 +213,13 @@ class Paper(NamedTuple):
 
 
 class Receipt(NamedTuple):
-    """Under which idempotency key the answer to a durable command is to be kept.
+    """The idempotency key under which the answer to a durable command is stored.
 
     Attributes:
-        scope: whose key it is, e.g. "user:7".
+        scope: the owner of the key, e.g. "user:7".
         key: the caller's key.
-        fingerprint: digest of the request; another request under the same key is refused.
-        form: names how the reply is written down for a repeat of the request.
+        fingerprint: digest of the request; another request with the same key is rejected.
+        form: name of the format in which the answer is stored.
     """
 
     scope: str
@@ -230,7 +229,7 @@ class Receipt(NamedTuple):
 
 
 class IdempotencyRecord(NamedTuple):
-    """An answer that a repeat of its request gets again."""
+    """A stored answer, which a repeated request gets again."""
 
     scope: str
     key: str
