@@ -145,7 +145,9 @@ class DatabaseStock:
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="databases")
 
     def take(self) -> str:
-        """Return the name of an unused database."""
+        """Return the name of an unused database. Restart the cluster if a failed test has left it dead."""
+        if self._embedded.postmaster_pid is None:
+            self._embedded.start()
         while len(self._ready) <= self.READY:
             self._ready.append(self._worker.submit(create_database, self._embedded, self._template))
         try:

@@ -8,10 +8,12 @@ the other one finds out at its next write.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import aiohttp
 import pytest
 
 from frontrow.seeding import seed
@@ -56,12 +58,6 @@ CREATE CONSTRAINT TRIGGER late_writes AFTER INSERT ON screening_events
 """Checks the owner when a transaction commits, so that a check which only held earlier does not pass."""
 
 
-@pytest.fixture
-def second_data_directory() -> Iterator[Path]:
-    with temporary_data_directory() as path:
-        yield path
-
-
 class UnlockedServer:
     """A server in this process without the lock, but with the session that shows that it is alive.
 
@@ -96,15 +92,38 @@ class UnlockedServer:
         self._connector.close()
 
 
+class Pair(NamedTuple):
+    """Two servers on one database.
+
+    Attributes:
+        halls: screenings in the database.
+        session: for clients of both.
+    """
+
+    one: UnlockedServer
+    other: UnlockedServer
+    halls: list[SeededScreening]
+    session: aiohttp.ClientSession
+
+    def client(self, server: UnlockedServer, user_id: int, *, admin: bool = False) -> Client:
+        """Return a client of one of the servers."""
+        return Client(server, self.session, user_id, admin=admin)
+
+
 @asynccontextmanager
-async def _two_servers(
-    database_url: str, first: Path, second: Path
-) -> AsyncIterator[tuple[UnlockedServer, UnlockedServer]]:
+async def _pair(
+    database_url: str, *, screenings: int = 1, rows: int = 4, seats_per_row: int = 10
+) -> AsyncIterator[Pair]:
+    """Start two servers on a database with these screenings."""
+    halls = await _seeded(database_url, screenings, rows, seats_per_row)
     async with AsyncExitStack() as opened:
         one, other = [
-            await opened.enter_async_context(UnlockedServer(database_url, path)) for path in (first, second)
+            await opened.enter_async_context(
+                UnlockedServer(database_url, opened.enter_context(temporary_data_directory()))
+            )
+            for _ in range(2)
         ]
-        yield one, other
+        yield Pair(one, other, halls, await opened.enter_async_context(http_session()))
 
 
 async def _seeded(database_url: str, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
@@ -139,16 +158,11 @@ class Records:
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_the_deposed_owner_writes_nothing(
-    database_url: str, data_directory: Path, second_data_directory: Path
-) -> None:
-    (hall,) = await _seeded(database_url, screenings=1, rows=4, seats_per_row=10)
-    async with (
-        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
-        http_session() as session,
-    ):
+async def test_the_deposed_owner_writes_nothing(database_url: str) -> None:
+    async with _pair(database_url) as pair:
+        (hall,) = pair.halls
         seats = list(hall.seat_ids)
-        first, second = Client(one, session, 1), Client(other, session, 2)
+        first, second = pair.client(pair.one, 1), pair.client(pair.other, 2)
         assert (await first.reserve(hall.id, seats[:2])).status == 201
         records = Records(database_url, hall)
         await records.count_after(first)
@@ -180,22 +194,17 @@ async def test_the_deposed_owner_writes_nothing(
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_reading_and_sweeping_take_nothing_away(
-    database_url: str, data_directory: Path, second_data_directory: Path
-) -> None:
-    (hall,) = await _seeded(database_url, screenings=1, rows=4, seats_per_row=10)
-    async with (
-        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
-        http_session() as session,
-    ):
+async def test_reading_and_sweeping_take_nothing_away(database_url: str) -> None:
+    async with _pair(database_url) as pair:
+        (hall,) = pair.halls
         seats = list(hall.seat_ids)
-        owner, stranger = Client(one, session, 1), Client(other, session, 2)
+        owner, stranger = pair.client(pair.one, 1), pair.client(pair.other, 2)
         assert (await owner.reserve(hall.id, seats[:2])).status == 201
         await Records(database_url, hall).count_after(owner)
         seen = [seat["status"] for seat in await stranger.availability(hall.id)]
         assert seen[:3] == ["reserved", "reserved", "available"]
         execute(database_url, "UPDATE holds SET expires_at = now() - interval '1 hour'")
-        assert (await Client(other, session, 3, admin=True).clean_up()).status == 200
+        assert (await pair.client(pair.other, 3, admin=True).clean_up()).status == 200
         for _ in range(3):
             await stranger.own_availability(hall.id)
         assert (await owner.book_from_reservation(hall.id, seats[:2], "by-the-owner")).status == 201
@@ -203,19 +212,13 @@ async def test_reading_and_sweeping_take_nothing_away(
 
 
 @pytest.mark.gen_test(timeout=270)
-async def test_both_sell_the_same_seats_at_once(
-    database_url: str, data_directory: Path, second_data_directory: Path, figures: Figures
-) -> None:
+async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figures) -> None:
     log = PurchaseLog("two-servers")
-    halls = await _seeded(database_url, screenings=2, rows=20, seats_per_row=50)
-    async with (
-        _two_servers(database_url, data_directory, second_data_directory) as (one, other),
-        http_session() as session,
-    ):
+    async with _pair(database_url, screenings=2, rows=20, seats_per_row=50) as pair:
         execute(database_url, _WATCH_THE_ORDER)
         crowd = [
-            asyncio.create_task(shop(log, Client(server, session, user_id), halls, random.Random(user_id)))
-            for user_id, server in enumerate((one, other) * BUYERS_PER_SERVER, start=1)
+            asyncio.create_task(shop(log, pair.client(server, user_id), pair.halls, random.Random(user_id)))
+            for user_id, server in enumerate((pair.one, pair.other) * BUYERS_PER_SERVER, start=1)
         ]
         await asyncio.sleep(HOT_SECONDS)
         await send_home(crowd)
@@ -235,4 +238,4 @@ async def test_both_sell_the_same_seats_at_once(
         assert not late_writes
         assert takeovers > 10
         sellers = {id(purchase.client.server) for purchase in log.acknowledged}
-        assert sellers == {id(one), id(other)}
+        assert sellers == {id(pair.one), id(pair.other)}

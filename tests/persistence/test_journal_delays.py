@@ -10,7 +10,7 @@ from engine.ports import Entry
 from engine.records import IdempotencyRecord
 from persistence.journal import BATCH_LIMIT, PostgresJournal
 from tests.database import connect, execute, locked
-from tests.persistence.journals import BatchObserver, begin
+from tests.persistence.journals import WRITERS, BatchObserver, begin
 from tests.ports.adapters import encode, postgres_world, reload, submit, write
 from tests.ports.story import ALICE, Story
 
@@ -110,8 +110,7 @@ async def test_a_locked_epoch_only_delays_its_screening(database_url: str) -> No
         assert len((await reload(world, blocked.hall)).holds) == 3
         assert execute(database_url, "SELECT status FROM holds WHERE id = %s", hold.id) == [("released",)]
         # The second connection only exists while it is needed.
-        writers = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'frontrow-journal-%%'"
-        while execute(database_url, writers) != [(1,)]:  # noqa: ASYNC110 - the server does not tell
+        while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - the server does not tell
             await asyncio.sleep(0.01)
 
 
@@ -142,17 +141,24 @@ async def test_responses_that_cannot_be_stored_delay_nothing(database_url: str) 
         assert execute(database_url, "SELECT key FROM idempotency_keys") == [("key",)]
 
 
-async def test_everything_is_locked_for_a_while(database_url: str) -> None:
+async def test_everything_is_locked_for_a_while(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 0.1)
     async with postgres_world(database_url) as world:
         stories = [await begin(world) for _ in range(6)]
-        assert await write(world.journal, stories[0].held(stories[0].hold(0))) is None
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        await journal.start()
+        assert await write(journal, stories[0].held(stories[0].hold(0))) is None
         with locked(database_url, "LOCK TABLE screening_events, screening_epochs"):
             settlements = [
-                submit(world.journal, story.held(story.hold(seat))) for seat in range(4) for story in stories
+                submit(journal, story.held(story.hold(seat))) for seat in range(4) for story in stories
             ]
-            await asyncio.sleep(3)
+            # The first attempt waits for the locks, the others for statements that are prepared.
+            while len(observer.failures) < 5:  # noqa: ASYNC110 - it does not tell
+                await asyncio.sleep(0.01)
             assert [settlement.calls for settlement in settlements] == [[]] * 24
         assert {await settlement.outcome() for settlement in settlements} == {None}
+        assert await journal.stop(timeout_seconds=5) == 0
         for story in stories[1:]:
             assert len((await reload(world, story.hall)).holds) == 4
 
