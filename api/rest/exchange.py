@@ -298,18 +298,13 @@ class Exchange(httputil.HTTPMessageDelegate):
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id
-        prepared = operation.prepared(request, plan.named, identity, self._tally)
-        asked = operation.asked(prepared)
-        if asked is None:
-            self._router.run(self._wait_for(operation.answer(prepared)))
-            self._bound_the_wait()
-        elif isinstance(asked.reply, EngineError):
-            self._reconsider(asked.question, asked.reply)
-        elif not isinstance(asked.reply, asyncio.Future):
-            return operation.written(asked.question.told(asked.reply))
-        else:
-            self._wait_for_reply(asked.question, asked.reply)
+        self._run(operation.begin(request, plan.named, identity, self._tally))
         return None
+
+    def _run(self, answering: Coroutine[Any, Any, Answer]) -> None:
+        """Answer when a coroutine has found the answer."""
+        self._router.run(self._wait_for(answering))
+        self._bound_the_wait()
 
     def take_over(
         self,
@@ -329,19 +324,12 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._started_at = started
         if identity is not None:
             self._user_id = identity.user_id
-        if isinstance(reply, EngineError):
-            self._reconsider(question, reply)
-        else:
-            self._wait_for_reply(question, reply)
-
-    def _wait_for_reply(self, question: Question, reply: "asyncio.Future[Any]") -> None:
         self._question = question
-        self._router.unanswered.add(reply)
-        # It is called in the next turn at the earliest, when all that came in this one has been read.
-        # Clients whose answers leave together come back together, and a turn costs as much for one as
-        # for many.
-        reply.add_done_callback(self._replied)
-        if not reply.done():
+        if isinstance(reply, EngineError):
+            self._run(cast(Operation, self._plan.operation).reconsidered(question, reply))
+        else:
+            self._router.unanswered.add(reply)
+            reply.add_done_callback(self._replied)
             self._bound_the_wait()
 
     def _bound_the_wait(self) -> None:
@@ -393,14 +381,8 @@ class Exchange(httputil.HTTPMessageDelegate):
         if question.reconsidered is None:
             # The usual refusal need not be raised to be answered.
             return self._refused(refusal)
-        self._reconsider(question, refusal)
+        self._run(operation.reconsidered(question, refusal))
         return None
-
-    def _reconsider(self, question: Question, refusal: EngineError) -> None:
-        """Answer later what the engine's refusal comes to."""
-        operation = cast(Operation, self._plan.operation)
-        self._router.run(self._wait_for(operation.reconsidered(question, refusal)))
-        self._bound_the_wait()
 
     def _stop_waiting(self) -> None:
         """Answer that it takes too long. The work goes on, within the time limits of the database."""

@@ -5,8 +5,8 @@ It knows requests and answers but no connection, so whatever carries HTTP can ca
 """
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from collections.abc import Coroutine, Mapping
+from typing import Any, cast
 
 from marshmallow import Schema, ValidationError
 
@@ -32,26 +32,6 @@ from engine.records import Receipt
 _parser = Parser()
 
 
-class Prepared(NamedTuple):
-    """A request that has passed every check that can be made before it is carried out."""
-
-    call: Call
-    arguments: Mapping[str, Any]
-    keyed: KeyedRequest | None
-
-
-class Asked(NamedTuple):
-    """A question that the engine has been asked.
-
-    Attributes:
-        reply: the reply; a future of it if it has to wait; or the refusal, if that has to be reconsidered.
-        question: what it was asked.
-    """
-
-    reply: Any
-    question: Question
-
-
 class Operation:
     """An endpoint, ready to answer requests.
 
@@ -75,10 +55,9 @@ class Operation:
         self._without_query = _defaults(self._query)
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
-        self._waits = inspect.iscoroutinefunction(endpoint.handler)
         self.plain_body = self.body if isinstance(self.body, PlainBody) else None
         self.straight = (
-            not self._waits
+            not inspect.iscoroutinefunction(endpoint.handler)
             and endpoint.access in (Access.PUBLIC, Access.USER)
             and (self.body is None or self.plain_body is not None)
             and not (endpoint.upload or endpoint.form or endpoint.body_optional or self._style.rate_limited)
@@ -118,20 +97,25 @@ class Operation:
             raise AdminRequired
         return identity
 
-    def prepared(
+    def begin(
         self,
         request: Request,
         in_path: Mapping[str, int | str],
         identity: Identity | None,
         tally: Tally | None = None,
-    ) -> "Prepared":
-        """Look a request over, so that it can be carried out.
+    ) -> Coroutine[Any, Any, Answer]:
+        """Check a request.
 
         Args:
             request: the request.
-            in_path: what its path names.
+            in_path: the arguments that its path gives.
             identity: who calls.
             tally: what it is counted on, where requests are counted.
+
+        Returns:
+            A coroutine that carries the request out, or raises an ApiError or an EngineError. It must not be
+            cancelled, even if the client is gone: the idempotency key is in flight until it ends, and a
+            durable change may have been decided.
 
         Raises:
             ApiError: the request is refused.
@@ -153,7 +137,14 @@ class Operation:
             receipt,
             self.unfinished,
         )
-        return Prepared(call, arguments, keyed)
+        if keyed:
+            return self._keys.once(
+                keyed,
+                lambda: self._outcome(call, arguments),
+                self._seal,
+                stored_first=self.endpoint.stores_key_first,
+            )
+        return self._handled(call, arguments)
 
     def arguments_in_query(self, query: str) -> Mapping[str, Any]:
         """The arguments that a query gives.
@@ -165,53 +156,6 @@ class Operation:
             request = Request({}, "", query, b"", "", None)
             return cast(Mapping[str, Any], _parser.parse(self._query, request, location="query"))
         return self._without_query or {}
-
-    def asked(self, prepared: "Prepared") -> "Asked | None":
-        """Put a request's question to the engine, if that is all there is to do.
-
-        Returns:
-            The reply or what to wait for; None if the request has to be carried out by `answer`.
-
-        Raises:
-            ApiError, EngineError: the request is refused.
-        """
-        call, arguments, keyed = prepared
-        if self._waits or keyed:
-            return None
-        question = cast(Question, self.endpoint.handler(call, **arguments))
-        try:
-            reply = self._services.screenings.ask_active(question.command)
-        except EngineError as refusal:
-            if question.reconsidered is None:
-                raise
-            reply = refusal.with_traceback(None)  # its frames would refer to it
-        return None if reply is None else Asked(reply, question)
-
-    async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:
-        """What is answered where the engine's refusal was not the last word.
-
-        Raises:
-            EngineError: in the end it was refused all the same.
-        """
-        return await self._reconsidered(question, refusal)
-
-    async def answer(self, prepared: "Prepared") -> Answer:
-        """Carry a request out. It must not be cancelled, even if the client is gone: its idempotency key is
-        in flight until it ends, and a durable change may have been decided.
-
-        Raises:
-            ApiError: the request is refused.
-            EngineError: the engine refuses what it asks for.
-        """
-        call, arguments, keyed = prepared
-        if keyed:
-            return await self._keys.once(
-                keyed,
-                lambda: self._outcome(call, arguments),
-                self._seal,
-                stored_first=self.endpoint.stores_key_first,
-            )
-        return await self._handled(call, arguments)
 
     def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:
         """The refusal of a request that took too long. It says how to find out what has happened.
@@ -275,10 +219,15 @@ class Operation:
         try:
             reply = await call.ask(handling.command)
         except EngineError as refusal:
-            return await self._reconsidered(handling, refusal)
+            return await self.reconsidered(handling, refusal)
         return self.written(handling.told(reply))
 
-    async def _reconsidered(self, question: Question, refusal: EngineError) -> Answer:
+    async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:
+        """The answer if the engine's refusal need not be the last word.
+
+        Raises:
+            EngineError: it is.
+        """
         if question.reconsidered is None:
             raise refusal
         return self.written(question.told(await question.reconsidered(refusal)))
