@@ -1,7 +1,6 @@
-"""The domain and its actors: what a seat may become, who decides it, and in which order.
+"""The domain: seats, holds and tickets, and the actors that decide about them.
 
-Standard library only. Nothing in here knows HTTP, SQL or the wall clock: time is an argument,
-storage and publication are ports (`engine.ports`). Other packages come in by one door, the
-directory in `engine.directory`, and speak in the plain data of `engine.commands`, `engine.replies`
-and `engine.events`.
+It uses the standard library only and knows neither HTTP nor SQL. Time is an argument; storage and publishing
+are ports (`engine.ports`). Other packages use the directory in `engine.directory`, and the plain data of
+`engine.commands`, `engine.replies`, `engine.events` and `engine.views`.
 """

@@ -1,13 +1,13 @@
-"""What is known of accounts, log-ins and revoked tokens, as it passes between the API and its storage."""
+"""Accounts, log-ins and revoked tokens, as the API exchanges them with its storage."""
 
 from typing import NamedTuple
 
 
 class Credentials(NamedTuple):
-    """What decides a log-in.
+    """An account, as needed to log in.
 
     Attributes:
-        version: changes whenever all log-ins of the account are ended, and with nothing else.
+        version: changes whenever all log-ins of the account are ended, and only then.
     """
 
     user_id: int
@@ -18,11 +18,11 @@ class Credentials(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A refresh token, or one that sets a password, as it is stored.
+    """A refresh token or password reset token, as stored.
 
     Attributes:
         digest: of its text.
-        life_seconds: how long it may be used.
+        life_seconds: how long it is valid.
     """
 
     digest: bytes
@@ -30,18 +30,18 @@ class Secret(NamedTuple):
 
 
 class Renewal(NamedTuple):
-    """A log-in that goes on."""
+    """A log-in that was renewed by its refresh token."""
 
     login_id: str
     is_admin: bool
 
 
 class RevokedToken(NamedTuple):
-    """A token, or all tokens of a log-in.
+    """A revoked token, or the revoked tokens of a log-in.
 
     Attributes:
-        token_id: the token's `jti`, or the `sid` that tokens of a log-in share.
-        expires_at: when the last of them has expired, in seconds since the epoch.
+        token_id: the token's `jti`, or the `sid` that the tokens of a log-in share.
+        expires_at: when the last of them expires, in seconds since the epoch.
     """
 
     token_id: str
@@ -50,10 +50,10 @@ class RevokedToken(NamedTuple):
 
 
 class RevokedUser(NamedTuple):
-    """All tokens of a user.
+    """A user whose tokens are revoked.
 
     Attributes:
-        valid_from: tokens that were issued then or before are revoked; seconds since the epoch.
+        valid_from: tokens issued at this time or earlier are revoked; in seconds since the epoch.
     """
 
     user_id: int

@@ -1,8 +1,7 @@
-"""Selling: what a booking means once payments, repeats and late arrivals are counted in.
+"""Sells tickets where a screening's state in memory is not enough: repeated, late and reused payments.
 
-A screening decides from what is in memory. Whether a payment has been used before, and whether a
-caller who holds nothing any more once did, only the ledger knows; the box office asks it in the
-rare cases that need it and never on the straight way.
+Only the ledger knows whether a payment has been used before, and whether a caller's hold has expired. The box
+office asks it in the rare cases that need it, never for an ordinary booking.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from engine.selling_errors import (
 )
 
 RESERVATION_PAYMENT = "reservation:"
-"""How the payment ids begin under which reservations of places are bought. No caller may name one."""
+"""Prefix of the payment ids of purchased reservations. Callers must not use it."""
 
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
 
@@ -46,22 +45,22 @@ class BoxOffice:
         self._ledger = ledger
 
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
-        """What becomes of a booking that its screening has refused.
+        """Check whether a booking that its screening has rejected succeeds after all.
 
         The cinema guide's section 7: the same payment again returns the same tickets. A payment for seats
-        that were held until they lapsed books them if they are still free.
+        whose hold has expired books them if they are still free.
 
         Args:
-            command: the booking; `held_only` where the payment was made for seats that were held.
-            refusal: why not.
+            command: the booking; `held_only` if the payment was made for held seats.
+            refusal: the screening's error.
 
         Returns:
             The tickets, committed.
 
         Raises:
-            RefundRequired: the seats that were held and paid for are somebody else's now.
-            PaymentAlreadyUsed: the payment has paid for something else.
-            EngineError: the refusal, where it is the last word, or another one.
+            RefundRequired: the seats were paid for, but somebody else has them now.
+            PaymentAlreadyUsed: the payment was used for another booking.
+            EngineError: the refusal stands, or the booking was rejected for another reason.
         """
         if isinstance(refusal, NotHeld | PaymentAlreadyUsed | SeatsUnavailable):
             if repeated := await self._repeated(command):
@@ -90,23 +89,23 @@ class BoxOffice:
         reservation_id: int,
         papers: Sequence[Paper],
     ) -> Booked:
-        """Turn a reservation of places into tickets; once done, the same tickets again.
+        """Buy a reservation of places; a repeated purchase returns the same tickets.
 
         Args:
-            holder: whose reservation it is, e.g. "session:…".
-            owner: whose the tickets are to be, e.g. "user:7".
+            holder: who has the reservation, e.g. "session:…".
+            owner: who gets the tickets, e.g. "user:7".
             screening_id: the event.
             reservation_id: the reservation.
-            papers: what the tickets are issued with, one for each place.
+            papers: content of the tickets, one for each place.
 
         Returns:
             The tickets, committed.
 
         Raises:
-            ReservationNotHeld: it is over, or it is not the holder's.
-            WrongNumberOfPapers: it has more or fewer places.
+            ReservationNotHeld: it has ended, or is not the holder's.
+            WrongNumberOfPapers: it has more or fewer places than there are papers.
             PaymentAlreadyUsed: somebody else has bought it.
-            EngineError: as `BookSeats` is refused.
+            EngineError: `BookSeats` was rejected.
         """
         command = BookSeats(
             screening_id,
@@ -137,11 +136,11 @@ class BoxOffice:
         """Confirm the payment of a pending ticket; the same payment again changes nothing.
 
         Args:
-            holder: whose ticket it is.
+            holder: who has the ticket.
             ticket_id: the ticket.
-            payment_id: what has paid for it; None where the actor vouches for it.
-            receipt: idempotency key under which the answer is kept.
-            actor: who asks, if that is not the holder.
+            payment_id: the payment; None if the actor confirms it by hand.
+            receipt: idempotency key under which the answer is stored.
+            actor: who confirms it, if that is not the holder.
 
         Returns:
             The ticket, committed.
@@ -149,8 +148,8 @@ class BoxOffice:
         Raises:
             TicketNotFound: the holder has no such ticket.
             TicketNotPending: it is confirmed by another payment, cancelled or lapsed.
-            ScreeningStarted: it is too late.
-            PaymentAlreadyUsed: the payment has paid for another booking.
+            ScreeningStarted: sales are closed.
+            PaymentAlreadyUsed: the payment was used for another booking.
         """
         ticket = await self._own_ticket(holder, ticket_id)
         if ticket.status is TicketStatus.CONFIRMED and ticket.payment_id == payment_id:
@@ -163,7 +162,7 @@ class BoxOffice:
         try:
             return cast(Booked, await self._screenings.ask(command))
         except (NotFound, ScreeningCancelled) as refusal:
-            # As in `cancel`: it may be over since it was read.
+            # As in `cancel`: it may have been cancelled or have lapsed since it was read.
             ticket = await self._own_ticket(holder, ticket_id)
             if ticket.status not in _OVER:
                 raise
@@ -173,16 +172,16 @@ class BoxOffice:
         """Cancel a ticket and free its seat; cancelling it again changes nothing.
 
         Args:
-            holder: whose ticket it is.
+            holder: who has the ticket.
             ticket_id: the ticket.
-            actor: who asks, if that is not the holder.
+            actor: who cancels it, if that is not the holder.
 
         Returns:
-            The ticket, cancelled and committed.
+            The cancelled ticket, committed.
 
         Raises:
             TicketNotFound: the holder has no such ticket.
-            ScreeningStarted: it is too late.
+            ScreeningStarted: sales are closed.
         """
         ticket = await self._own_ticket(holder, ticket_id)
         if ticket.status in _OVER:
@@ -191,8 +190,8 @@ class BoxOffice:
         try:
             return cast(Cancelled, await self._screenings.ask(command))
         except (NotFound, ScreeningCancelled):
-            # It may have been cancelled since it was read: by another request of the holder, by a
-            # transaction of a server that has died, or with the whole screening.
+            # It may have been cancelled since it was read: by another request, by a transaction of a server
+            # that has died, or together with the screening.
             ticket = await self._own_ticket(holder, ticket_id)
             if ticket.status not in _OVER:
                 raise
@@ -205,10 +204,10 @@ class BoxOffice:
         return ticket
 
     async def _repeated(self, command: BookSeats) -> Booked | None:
-        """What the command's payment booked before: the same tickets, or nothing yet.
+        """The tickets that the command's payment has booked before; None if it was not used.
 
         Raises:
-            PaymentAlreadyUsed: it booked something else, or for somebody else.
+            PaymentAlreadyUsed: it was used for other seats or by another holder.
         """
         if command.payment_id is None:
             return None
@@ -226,7 +225,7 @@ class BoxOffice:
         return Booked(tuple(by_seat[seat_id] for seat_id in dict.fromkeys(command.seat_ids)))
 
     async def _require_lapsed(self, command: BookSeats, refusal: NotHeld) -> None:
-        """Let pass whose holds on the seats lapsed; whoever never had them is refused."""
+        """Raise `refusal` unless the holder's holds on the seats have expired."""
         await self._journal.flushed()
         lapsed = await self._ledger.lapsed_seats(command.screening_id, command.holder, refusal.seat_ids)
         if not lapsed.issuperset(refusal.seat_ids):

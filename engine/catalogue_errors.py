@@ -1,4 +1,4 @@
-"""What the catalogue is refused, in the tree of `engine.errors` and by its rules.
+"""Why changes of the catalogue are rejected. See `engine.errors` for the rules.
 
 EngineError
 ├── NotFound
@@ -18,7 +18,7 @@ from engine.errors import EngineError, NotFound, Refused
 
 
 class NoAccount(NotFound):
-    """The caller's token is good, but there is no account behind it that could own anything here."""
+    """The caller's token is valid, but the caller has no account here that could own anything."""
 
     code = "user_not_found"
 
@@ -41,11 +41,11 @@ class UnknownReference(EngineError):
 
 
 class AlreadyExists(Refused):
-    """There is one already, and there can only be one.
+    """It exists already, and there can only be one.
 
     Args:
-        kind: what it is, e.g. "review"; the code is made of it.
-        reason: a sentence for people.
+        kind: what it is, e.g. "review"; the code is derived from it.
+        reason: the message.
     """
 
     code = "already_exists"
@@ -74,10 +74,10 @@ class Overlapping(Refused):
 
 
 class SeatConflict(Refused):
-    """There are other seats where new ones were to be.
+    """New seats would overlap existing ones.
 
     Args:
-        conflicts: the seats that are there, each with how it differs.
+        conflicts: the existing seats, each with its differences.
     """
 
     code = "seat_conflict"
@@ -89,7 +89,7 @@ class SeatConflict(Refused):
 
 
 class SeatsInUse(Refused):
-    """Seats that are sold or reserved do not exist in the room that the screening was to move to."""
+    """The screening cannot move to a room that lacks seats that are sold or reserved."""
 
     code = "seats_in_use"
 
@@ -99,7 +99,7 @@ class SeatsInUse(Refused):
 
 
 class CapacityTooLow(Refused):
-    """More tickets of a type are sold and reserved than there would be."""
+    """More tickets of a type are sold and reserved than its new capacity."""
 
     code = "capacity_too_low"
 
@@ -112,7 +112,7 @@ class CapacityTooLow(Refused):
 
 
 class IllegalStatusChange(Refused):
-    """A ticket cannot become that from what it is."""
+    """The ticket's status does not permit the new status."""
 
     code = "illegal_transition"
 
@@ -123,7 +123,7 @@ class IllegalStatusChange(Refused):
 
 
 class TicketNotConfirmed(Refused):
-    """The ticket is not, or no longer, a ticket to be shown at a door."""
+    """The ticket is not confirmed, so it does not admit anybody."""
 
     code = "ticket_not_confirmed"
 
@@ -134,7 +134,7 @@ class TicketNotConfirmed(Refused):
 
 
 class NoMailAddress(Refused):
-    """There is no account here whose address the caller could be written to."""
+    """No mail address of the caller is known."""
 
     code = "no_mail_address"
 
@@ -143,7 +143,7 @@ class NoMailAddress(Refused):
 
 
 class RoomLimitReached(Refused):
-    """There are as many free rooms as there may be."""
+    """The limit on free rooms is reached."""
 
     code = "room_limit_reached"
 

@@ -1,8 +1,8 @@
-"""The real clock. It follows the machine's wall clock and detects steps of it and suspended machines.
+"""The real clock: it follows the machine's wall clock and detects steps of it and suspended machines.
 
-`now` is the time since boot plus an offset: no step changes the time since boot, and it goes on while the
-machine is suspended. The server calls `follow` every second, which compares with the wall clock. A small
-difference is slewed, at most 10 ms per call. A larger one is a step: the offset is corrected at once and the
+`now` is the time since boot plus an offset. The time since boot has no steps and continues while the machine
+is suspended. The server calls `follow` every second, which compares with the wall clock. A small difference
+is slewed, at most 10 ms per call. A larger one is a step: the offset is corrected immediately, and the
 handlers of `on_step` are called, so that durations (a hold) can keep their remaining time. Points in time
 (the start of a screening, the end of a token) come earlier or later with the step.
 """
@@ -23,7 +23,7 @@ _SLEW_SECONDS = 0.01
 _SINCE_BOOT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # A partial object rather than a function: `now` is called several times for each request.
 since_boot = partial(time.clock_gettime, _SINCE_BOOT)
-"""Seconds since the machine was started; on Linux those in which it was suspended count."""
+"""Seconds since the machine was started; on Linux including those in which it was suspended."""
 
 
 class SystemClock:
@@ -31,7 +31,7 @@ class SystemClock:
 
     Args:
         wall: the wall clock, in seconds since the Unix epoch.
-        steady: a clock that goes on while the machine is suspended.
+        steady: a clock that continues while the machine is suspended.
         awake: a clock that stops then, as the event loop's does.
     """
 
@@ -69,7 +69,7 @@ class SystemClock:
 
     @property
     def step_seconds(self) -> float:
-        """By how much the wall clock has been stepped since the last `follow`; 0 if it has not been."""
+        """Length of a step of the wall clock since the last `follow`; 0 if there was none."""
         difference = self._wall() - self.now()
         return difference if abs(difference) >= _STEP_SECONDS else 0.0
 
@@ -104,13 +104,12 @@ class _Alarm:
         self.set()
 
     def set(self) -> None:
-        """Schedule the call, in place of an earlier schedule."""
+        """Schedule the call again."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._clock.call_later(max(0.0, self._when - self._clock.now()), self._ring)
 
     def cancel(self) -> None:
-        """Cancel the call."""
         self._clock._alarms.discard(self)
         if self._timer is not None:
             self._timer.cancel()

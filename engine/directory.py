@@ -1,12 +1,11 @@
-"""The one door into the engine: who answers for a screening, wherever it is.
+"""The entry point of the engine: finds the actor of a screening, and loads and unloads screenings.
 
-A screening is activated by the first command for it; commands that arrive meanwhile share that
-activation. It is put away again when it is idle, at rest and flushed. Callers know nothing of this:
-they `ask`, and they could as well be asking another process.
+The first command for a screening loads it; commands that arrive meanwhile wait for the same activation. It is
+unloaded when it is idle and everything it has decided is written. Callers just `ask`.
 
-Only a command that changes something takes a screening from another living server. Reads of a screening
-that such a server owns are answered from a copy, which is reloaded when it is a second old. Each sweep checks
-whether the owner of a copy is gone; then the screening is taken over, and watchers get what has changed.
+Only a command that changes something takes a screening from another living server. Reads of a screening that
+another server owns are answered from a copy, which is reloaded when it is a second old. Each sweep checks
+whether the owner of a copy is gone; if so, the screening is taken over, and watchers get what has changed.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ _OVERDUE_LIMIT = 1000
 _FAR_SECONDS = 10 * 365 * 86_400.0
 # ScreeningDirectory that a sweep loads at one time: few, so that those whom somebody waits for come first.
 _SWEPT_AT_ONCE = 4
-# How long passivation waits for what a screening has decided last; if it takes longer, it stays for now.
+# How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
 
 _COPIES_LIMIT = 1000
@@ -50,8 +49,8 @@ class _Copy(NamedTuple):
     """A screening that another server owns.
 
     Attributes:
-        screening: as it was stored at `loaded_at`; nothing is decided by it.
-        outdated: seats that earlier copies, which watchers have seen, showed differently.
+        screening: as stored at `loaded_at`; it is only read.
+        outdated: seats that watchers have seen differently in earlier copies.
     """
 
     screening: Screening
@@ -68,19 +67,19 @@ class ScreeningDirectory:
     """Directory of the screenings of this process.
 
     Args:
-        store: loads a screening and takes its ownership.
-        journal: carries decisions to storage.
-        publisher: tells whoever watches.
+        store: loads screenings and takes their ownership.
+        journal: writes decisions to storage.
+        publisher: sends changes to watchers.
         observer: counts.
         clock: the time.
         hold_ids: ids for holds.
         ticket_ids: ids for tickets.
         policy: limits of selling.
-        mailbox_limit: commands that may wait for one screening, also while it is loaded or changed.
+        mailbox_limit: commands that may wait for one screening, also while it is being loaded or changed.
         waiting_limit: commands that may wait for screenings to be loaded or changed, in all.
-        ask_timeout_seconds: how long a command may wait before it is dropped undone.
+        ask_timeout_seconds: how long a command may be queued; after that it is rejected.
         idle_seconds: how long an unused screening stays in memory.
-        change_memory: visible changes kept per screening for clients that resume.
+        change_memory: changes kept per screening for clients that resume.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class ScreeningDirectory:
         self._activations: dict[int, asyncio.Task[ScreeningActor | _Copy]] = {}
         self._copies: dict[int, _Copy] = {}
         self._changes: dict[int, asyncio.Future[None]] = {}
-        # States whose knowledge of holders is taken over when their screening is loaded anew.
+        # States from which a screening recalls what is not stored when it is loaded again.
         self._before_change: dict[int, Screening] = {}
         self._dropped: set[int] = set()
         self._waiting_limit = waiting_limit
@@ -138,17 +137,17 @@ class ScreeningDirectory:
         clock.on_step(self._move_deadlines)
 
     async def ask(self, command: Command) -> Reply:
-        """Put a command to its screening and wait for the answer.
+        """Send a command to its screening and wait for the reply.
 
         Args:
             command: any of `engine.commands`.
 
         Returns:
-            The command's reply; of a durable command only after the database has committed it. A
-            caller that stops waiting (cancellation) does not stop what was decided.
+            The reply; to a durable command after the commit. Cancelling the caller does not undo what has
+            been decided.
 
         Raises:
-            EngineError: the command was refused; nothing has changed.
+            EngineError: the command was rejected, and nothing has changed.
         """
         actor = self._actors.get(command.screening_id)
         if actor is None:
@@ -172,27 +171,27 @@ class ScreeningDirectory:
             raise, if it has to wait; None if the screening has to be loaded first.
 
         Raises:
-            EngineError: the command was refused, and nothing has changed.
+            EngineError: the command was rejected, and nothing has changed.
         """
         actor = self._actors.get(command.screening_id)
         return None if actor is None else actor.ask_first(command)
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-        """Change what a screening is (its times, prices, room or seats) while nothing is sold for it.
+        """Change a screening's properties (its times, prices, room or seats) while nothing is sold for it.
 
-        What was decided before is written first, so `write` can rely on what the database says; commands
-        that arrive meanwhile wait, and find the screening as it then is. Whoever watches one that was in
-        memory is told how much there is now.
+        Earlier decisions are written first, so `write` can rely on the database. Commands that arrive
+        meanwhile wait and find the changed screening. If the screening was in memory, its watchers are told
+        how many seats and places it now has.
 
         Args:
             screening_id: the screening.
             write: changes the database, all or nothing.
 
         Returns:
-            What `write` returns; what it raises is raised.
+            The result of `write`, whose exceptions are passed on.
 
         Raises:
-            Overloaded: too many wait for the screening already; nothing was written.
+            Overloaded: too many commands wait for the screening; nothing was written.
         """
         with self._waiting(screening_id):
             await self._unchanging(screening_id)
@@ -206,7 +205,7 @@ class ScreeningDirectory:
             if actor is not None:
                 await actor.caught_up()
                 self._drop(actor)
-                if not actor.at_rest:  # else nobody would load it again before long
+                if not actor.at_rest:  # otherwise it might not be loaded again for a long time
                     self._before_change[screening_id] = actor.screening
             await self._journal.flushed(screening_id)
             written = await write()
@@ -214,8 +213,8 @@ class ScreeningDirectory:
             del self._changes[screening_id]
             change.set_result(None)
         if actor is not None:
-            # The change has been written, so nothing that fails here may hide it. A screening that is gone
-            # has nothing to show; one that cannot be loaded now is shown with its next change.
+            # The change has been written, so an error here must not hide that. A deleted screening has
+            # nothing to show; one that cannot be loaded now is shown with its next change.
             try:
                 await self.ask(ShowStock(screening_id))
             except EngineError:
@@ -227,12 +226,12 @@ class ScreeningDirectory:
         return written
 
     async def sweep(self) -> int:
-        """Release whatever has lapsed, also in screenings that nobody has touched since.
+        """Release what has lapsed, also in screenings that are not in memory.
 
-        What another living server owns is left to it.
+        Screenings of other living servers are left to those.
 
         Returns:
-            How many holds and pending tickets were released.
+            Number of holds and pending tickets that were released.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -248,7 +247,7 @@ class ScreeningDirectory:
             )
             for answer in answers:
                 if isinstance(answer, Exception) and not isinstance(answer, EngineError):
-                    # The holds of the other screenings have to be released all the same.
+                    # The other screenings have to be swept all the same.
                     log.error("the holds of a screening could not be released", exc_info=answer)
             released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
         return released
@@ -258,7 +257,7 @@ class ScreeningDirectory:
         return None if isinstance(actor, _Copy) else await actor.ask(ReleaseLapsed(screening_id))
 
     async def passivate_idle(self) -> int:
-        """Put away the screenings that are idle, at rest and flushed. Returns how many."""
+        """Unload the screenings that are idle and written completely. Returns their number."""
         deadline = self._clock.now() - self._idle_seconds
         passivated = 0
         for actor in [actor for actor in self._actors.values() if self._is_idle(actor, deadline)]:
@@ -275,7 +274,8 @@ class ScreeningDirectory:
         return passivated
 
     async def load_lapsing(self) -> None:
-        """Load the screenings with stored holds or pending tickets, so that a step of the clock moves them.
+        """Load all screenings with stored holds or pending tickets, so that a clock step moves their
+        deadlines.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
@@ -298,9 +298,9 @@ class ScreeningDirectory:
             actor.move_deadlines(seconds)
 
     async def stop(self) -> None:
-        """Answer whatever waits with `Stopping` and take nothing more.
+        """Reject all queued and future commands with `Stopping`.
 
-        What is on its way to the database still settles and answers while the journal is flushed.
+        Pending writes are still settled, and their callers answered, while the journal is flushed.
         """
         self._stopping = True
         pending = list(self._activations.values())
@@ -321,16 +321,16 @@ class ScreeningDirectory:
 
     @property
     def mailbox_depth(self) -> int:
-        """Commands that wait, over all screenings."""
+        """Number of queued commands of all screenings."""
         return sum(actor.mailbox_depth for actor in self._actors.values())
 
     @property
     def hold_count(self) -> int:
-        """Live holds, over all screenings in memory."""
+        """Number of live holds of all screenings in memory."""
         return sum(actor.hold_count for actor in self._actors.values())
 
     async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
-        """The screening's actor; a fresh copy if another living server owns it and `depose` is false.
+        """The screening's actor; a recent copy if another living server owns it and `depose` is false.
 
         Raises:
             Overloaded: too many commands wait for this screening, or for screenings in all.
@@ -340,7 +340,7 @@ class ScreeningDirectory:
 
     @contextmanager
     def _waiting(self, screening_id: int) -> Iterator[None]:
-        """Count a command that waits for a screening to be loaded or changed."""
+        """Count a command as waiting for a screening to be loaded or changed."""
         waiting = self._waiters[screening_id]
         if waiting >= self._context.mailbox_limit or self._waiting_count >= self._waiting_limit:
             raise Overloaded(screening_id)
@@ -375,22 +375,22 @@ class ScreeningDirectory:
                 raise
             if isinstance(found, ScreeningActor) or not depose:
                 return found
-            # The activation was for a read; this command has to take the screening from its owner.
+            # That activation was for a read; this command has to take the screening from its owner.
 
     async def _unchanging(self, screening_id: int) -> None:
-        """Return when nobody is changing the screening."""
+        """Return when the screening is not being changed."""
         while (change := self._changes.get(screening_id)) is not None:
             await asyncio.wait((change,))
 
     def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor | _Copy]") -> None:
         del self._activations[screening_id]
         if not task.cancelled():
-            task.exception()  # whoever asked has been told; nobody may be left to ask
+            task.exception()  # mark it as retrieved; the callers may all be gone
 
     async def _activate(self, screening_id: int, depose: bool) -> ScreeningActor | _Copy:
         started = perf_counter()
         if screening_id in self._dropped:
-            # A new epoch fences the entries of the old one; ours have to arrive first.
+            # A new epoch would fence our own entries of the old one, so these have to be written first.
             await self._journal.flushed(screening_id)
             self._dropped.discard(screening_id)
         moved_seconds = self._moved_seconds
@@ -409,11 +409,11 @@ class ScreeningDirectory:
         actor = ScreeningActor(screening, self._context)
         self._actors[screening_id] = actor
         if moved_seconds != self._moved_seconds:
-            # The clock was stepped after its deadlines had been read.
+            # The clock was stepped after the deadlines had been read.
             actor.move_deadlines(self._moved_seconds - moved_seconds)
         self._observer.screening_activated(perf_counter() - started)
         if before is not None:
-            # Watchers have seen the copies, and nothing of what the other server did after the last one.
+            # Watchers have seen the copies, but not what the other server did after the last one.
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
 
@@ -431,7 +431,7 @@ class ScreeningDirectory:
             self._keep_copy(_Copy(actor.screening, -inf, frozenset()))
 
     def _drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
-        """Forget an actor whose state must not be used any more."""
+        """Remove an actor whose state must not be used any more."""
         if self._actors.get(actor.screening_id) is actor:
             del self._actors[actor.screening_id]
             self._dropped.add(actor.screening_id)

@@ -18,11 +18,11 @@ catalogue.
 
 
 class EngineError(Exception):
-    """A command was not carried out and changed nothing.
+    """A command was rejected and has changed nothing.
 
     Attributes:
         code: stable machine-readable name of the reason.
-        retryable: whether the same command may succeed later without anybody changing it.
+        retryable: True if the same command may succeed later.
     """
 
     code = "engine_error"
@@ -30,11 +30,11 @@ class EngineError(Exception):
 
 
 class NotFound(EngineError):
-    """There is no such thing, or none that the caller may know of.
+    """It does not exist, or the caller may not know that it does.
 
     Args:
-        kind: what was looked for, e.g. "cinema"; the code is made of it.
-        record_id: the id that was asked for.
+        kind: what was requested, e.g. "cinema"; the code is derived from it.
+        record_id: the requested id.
     """
 
     code = "not_found"
@@ -45,16 +45,16 @@ class NotFound(EngineError):
 
 
 class Refused(EngineError):
-    """The present state forbids the command; somebody has to do something else first."""
+    """The command is not permitted in the present state."""
 
     code = "refused"
 
 
 class Unavailable(EngineError):
-    """The command was not carried out for want of a resource; it may be sent again.
+    """The command could not be handled now; it may be sent again.
 
     Attributes:
-        retry_after_seconds: how long a polite client waits.
+        retry_after_seconds: how long a client should wait before that.
     """
 
     code = "unavailable"
@@ -63,7 +63,7 @@ class Unavailable(EngineError):
 
 
 class Overloaded(Unavailable):
-    """Too many commands wait for the screening: in its mailbox, or until it is loaded or changed."""
+    """Too many commands wait for the screening: in its mailbox, or for it to be loaded or changed."""
 
     code = "overloaded"
 
@@ -73,7 +73,7 @@ class Overloaded(Unavailable):
 
 
 class JournalFull(Unavailable):
-    """The journal has reached its bound; the database is slow or away."""
+    """The journal has reached its limit because the database is slow or away."""
 
     code = "journal_full"
     retry_after_seconds = 2
@@ -83,7 +83,7 @@ class JournalFull(Unavailable):
 
 
 class IdsExhausted(Unavailable):
-    """The reserved ids are used up and the database has not handed out more."""
+    """The reserved ids are used up, and the database has not provided more."""
 
     code = "ids_exhausted"
     retry_after_seconds = 2
@@ -93,7 +93,7 @@ class IdsExhausted(Unavailable):
 
 
 class CommandExpired(Unavailable):
-    """The command waited in the mailbox beyond its deadline and was dropped undone."""
+    """The command was queued for too long and was not carried out."""
 
     code = "command_expired"
 
@@ -102,7 +102,7 @@ class CommandExpired(Unavailable):
 
 
 class OwnershipLost(Unavailable):
-    """Another server has taken this screening over; this one wrote nothing."""
+    """Another server has taken this screening over; nothing was written."""
 
     code = "ownership_lost"
 
@@ -131,10 +131,10 @@ class StoreUnavailable(Unavailable):
 
 
 class OutcomeUnknown(Unavailable):
-    """The answer did not come in time: it may have happened.
+    """The database did not answer in time, so the command may or may not take effect.
 
     Args:
-        advice: how the caller finds out.
+        advice: how the caller can find out.
     """
 
     code = "outcome_unknown"
@@ -145,7 +145,7 @@ class OutcomeUnknown(Unavailable):
 
 
 class BadEntry(EngineError):
-    """The database refuses one entry for what it contains; the others of its batch were written."""
+    """The database rejected the content of one journal entry; the others of its batch were written."""
 
     code = "rejected"
 
@@ -154,11 +154,10 @@ class BadEntry(EngineError):
 
 
 def forget_frames(error: BaseException) -> None:
-    """Clear the traceback, cause and context of an exception that has been dealt with.
+    """Clear the traceback, cause and context of an exception that has been handled.
 
-    A traceback keeps the frames that it went through. If one of these frames refers to the exception (as a
-    variable, or through a future or a task), both form a cycle that only the garbage collector frees. Without
-    the traceback there is no cycle.
+    A traceback refers to frames. If one of these refers to the exception (by a variable, a future or a task),
+    they form a cycle that only the garbage collector frees. Without the traceback there is no cycle.
     """
     pending = [error]
     while pending:

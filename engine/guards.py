@@ -1,11 +1,12 @@
-"""Contains exceptions of code that runs after a decision: they are logged, and the decision stands.
+"""Catches and logs exceptions of code that runs after a decision.
 
-Once a command is decided or committed, a defect in counting or publishing it must neither hide the result
-from the caller nor stop anything else. So observers and publishers are wrapped by `guarded`, and callbacks
-are called through `attempt`. Neither lets an exception through.
+Once a command is decided or committed, a bug in counting or publishing it must not hide the result from the
+caller or stop anything else. So observers and publishers are wrapped by `guarded`, and callbacks are called
+through `attempt`. Code that runs for every command catches exceptions itself and reports them to a
+`DefectLog`.
 
-A defect on a busy path would flood the log, so each guard logs at most one traceback a second, with the
-number of those that were left out.
+A bug on a busy path would flood the log, so at most one traceback a second is logged, with the number of
+exceptions that were not.
 """
 
 import logging
@@ -21,10 +22,10 @@ Port = TypeVar("Port")
 
 
 class DefectLog:
-    """Logs defects of one kind, at most one traceback a second.
+    """Logs exceptions of one kind, at most one traceback a second.
 
     Args:
-        failure: what has failed, as the beginning of a sentence, e.g. "SeatFeed.publish".
+        failure: what failed, as the beginning of a sentence, e.g. "SeatFeed.publish".
     """
 
     __slots__ = ("_failure", "_left_out", "_quiet_until")
@@ -35,7 +36,7 @@ class DefectLog:
         self._left_out = 0
 
     def report(self, defect: BaseException) -> None:
-        """Log a defect, or count it if another one was logged just now."""
+        """Log an exception, or count it if another one was logged within the last second."""
         now = monotonic()
         if now < self._quiet_until:
             self._left_out += 1
@@ -59,10 +60,10 @@ def attempt(callback: Callable[..., object], *arguments: Any) -> None:
 
 
 def guarded(port: Port) -> Port:
-    """The same port with methods that never raise: their exceptions are logged, and None is returned.
+    """Wrap a port so that its methods never raise: their exceptions are logged.
 
     Args:
-        port: an observer or a publisher. Its methods are synchronous and return nothing.
+        port: an observer or a publisher. Its methods are synchronous, and their results are not used.
     """
     return port if isinstance(port, _Guarded) else cast(Port, _Guarded(port))
 

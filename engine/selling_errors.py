@@ -1,4 +1,4 @@
-"""Why a screening refuses to hold, book, confirm or cancel. See `engine.errors` for the rules.
+"""Why holding, booking, confirming or cancelling is rejected. See `engine.errors` for the rules.
 
 EngineError
 ├── NotFound
@@ -50,7 +50,7 @@ class TicketTypeNotFound(NotFound):
 
 
 class TicketNotFound(NotFound):
-    """The caller has no such ticket (it may be somebody else's, which is not told)."""
+    """The caller has no such ticket. Somebody else's ticket is treated the same."""
 
     code = "ticket_not_found"
 
@@ -60,11 +60,11 @@ class TicketNotFound(NotFound):
 
 
 class ScreeningStarted(EngineError):
-    """The screening has begun, so its stock no longer changes hands.
+    """Sales are closed because the screening has begun.
 
     Args:
         screening_id: the screening.
-        attempt: what was tried, as in "Cannot reserve seats for past screenings".
+        attempt: what the command tried, as in "Cannot reserve seats for past screenings".
     """
 
     code = "screening_started"
@@ -75,7 +75,7 @@ class ScreeningStarted(EngineError):
 
 
 class ScreeningCancelled(EngineError):
-    """The screening does not take place."""
+    """The screening has been cancelled."""
 
     code = "screening_cancelled"
 
@@ -85,7 +85,7 @@ class ScreeningCancelled(EngineError):
 
 
 class RoomFull(Refused):
-    """The room would have more seats than a room may have."""
+    """The room would exceed the limit on its seats."""
 
     code = "room_full"
 
@@ -95,7 +95,7 @@ class RoomFull(Refused):
 
 
 class ScreeningHasBookings(Refused):
-    """Tickets are sold for the screening."""
+    """Tickets have been sold for the screening."""
 
     code = "screening_has_bookings"
 
@@ -105,7 +105,7 @@ class ScreeningHasBookings(Refused):
 
 
 class SeatsUnavailable(Refused):
-    """Seats belong to somebody else. Nothing of the command was carried out.
+    """Somebody else has some of the seats; the whole command was rejected.
 
     Args:
         held: seats reserved by others, ascending.
@@ -126,7 +126,7 @@ class SeatsUnavailable(Refused):
 
 
 class HoldLimitExceeded(Refused):
-    """The holder would hold more seats of this screening than anybody may."""
+    """The holder would exceed the limit on held seats per screening."""
 
     code = "hold_limit_exceeded"
 
@@ -140,7 +140,7 @@ class HoldLimitExceeded(Refused):
 
 
 class GuestLimitExceeded(Refused):
-    """Guests of one address would hold more seats of this screening than one address may."""
+    """The guests of one address would exceed their limit on held seats per screening."""
 
     code = "guest_limit_exceeded"
 
@@ -155,12 +155,12 @@ class GuestLimitExceeded(Refused):
 
 
 class HoldLifeSpent(Refused):
-    """The holder has kept a seat, or tickets of a type, for as long as `Policy.hold_life_seconds` allows.
+    """The holder has kept a seat, or tickets of a type, for `Policy.hold_life_seconds`.
 
     Args:
-        what: names it.
-        life_seconds: how long one holder may keep it in all.
-        retry_after_seconds: when the holder may have it again.
+        what: the seat or tickets, for the message.
+        life_seconds: how long a holder may keep it in all.
+        retry_after_seconds: when the holder may reserve it again.
     """
 
     code = "hold_life_spent"
@@ -171,7 +171,7 @@ class HoldLifeSpent(Refused):
         super().__init__(self.words(what))
 
     def words(self, what: str) -> str:
-        """The message for people. `what` names the seat or the tickets, as the caller knows them."""
+        """The message. `what` names the seat or the tickets as the caller knows them."""
         return (
             f"{what} has been reserved by you for {self.life_seconds / 60:g} minutes in all; "
             f"you can reserve it again in {math.ceil(self.retry_after_seconds / 60)} minutes"
@@ -189,7 +189,7 @@ class NotHeld(Refused):
 
 
 class ReservationNotHeld(Refused):
-    """The caller has no live hold under this reservation: it is over, or it never was the caller's."""
+    """The reservation has ended or was never the caller's."""
 
     code = "reservation_not_held"
 
@@ -199,7 +199,7 @@ class ReservationNotHeld(Refused):
 
 
 class NotEnoughTickets(Refused):
-    """Fewer tickets of a type are left than were asked for. Nothing of the command was carried out."""
+    """Too few tickets of a type are left; the whole command was rejected."""
 
     code = "not_enough_tickets"
 
@@ -212,7 +212,7 @@ class NotEnoughTickets(Refused):
 
 
 class OrderLimitExceeded(Refused):
-    """One reservation cannot have so many tickets of a type."""
+    """The reservation would exceed the limit on tickets of a type."""
 
     code = "order_limit_exceeded"
 
@@ -234,7 +234,7 @@ class SalesClosed(Refused):
 
 
 class NothingForSale(Refused):
-    """The seats of a free room can be held, and never bought."""
+    """The seats of a free room can be held but not bought."""
 
     code = "nothing_for_sale"
 
@@ -244,7 +244,7 @@ class NothingForSale(Refused):
 
 
 class WrongNumberOfPapers(Refused):
-    """There are more or fewer ticket holders than tickets."""
+    """The numbers of tickets and of named ticket holders differ."""
 
     code = "wrong_number_of_ticket_holders"
 
@@ -255,7 +255,7 @@ class WrongNumberOfPapers(Refused):
 
 
 class ExtensionLimitReached(Refused):
-    """A hold cannot be extended again, or not that far."""
+    """A hold cannot be extended again, or not by so much."""
 
     code = "extension_limit_reached"
 
@@ -277,7 +277,7 @@ class TicketNotPending(Refused):
 
 
 class PaymentAlreadyUsed(Refused):
-    """The payment has paid for another booking."""
+    """The payment was used for another booking."""
 
     code = "payment_already_used"
 
@@ -287,7 +287,7 @@ class PaymentAlreadyUsed(Refused):
 
 
 class RefundRequired(Refused):
-    """A payment arrived for seats that its payer no longer holds and cannot have any more."""
+    """The payment was made for seats that are no longer available."""
 
     code = "refund_required"
 
@@ -298,7 +298,7 @@ class RefundRequired(Refused):
 
 
 class BookingInProgress(Refused):
-    """An earlier change of the caller's own seats is still on its way to the database."""
+    """An earlier change of the caller's seats is still being written."""
 
     code = "booking_in_progress"
     retryable = True
