@@ -1,7 +1,7 @@
 """In-memory adapters of the ports, for tests and simulations.
 
-They keep the promises of `engine.ports` as the real adapters do, and pass the same contract suites.
-`MemoryJournal` can also be slow, forgetful about acknowledgements and unlucky, on demand.
+They give the guarantees of `engine.ports` and pass the same contract suites as the real adapters.
+`MemoryJournal` can also delay entries, write them more than once, and reject them.
 """
 
 import asyncio
@@ -45,11 +45,10 @@ class MemoryDatabase:
         self.answers: dict[tuple[str, str], object] = {}
 
     def add_screening(self, info: ScreeningInfo, layout: Layout) -> None:
-        """Make a screening known."""
         self.screenings[info.id] = (info, layout)
 
     def refusal(self, entry: Entry) -> EngineError | None:
-        """Why the entry must not be written, or None."""
+        """Return the error for an entry that must not be written."""
         for event in entry.events:
             if self.epochs.get(event.screening_id) != event.epoch:
                 return OwnershipLost(event.screening_id)
@@ -61,7 +60,7 @@ class MemoryDatabase:
         return None
 
     def write(self, entry: Entry) -> None:
-        """Write an entry; a second time changes nothing."""
+        """Write an entry. Idempotent."""
         for event in entry.events:
             key = (event.screening_id, event.epoch, event.seq)
             if key in self.events:
@@ -106,9 +105,9 @@ class MemoryJournal:
 
     Args:
         database: where entries go.
-        limit: bound of the queue.
-        automatic: write whatever is queued at the next turn of the event loop; otherwise entries
-            wait for `write_next` or `refuse_next`.
+        limit: highest number of queued entries.
+        automatic: write entries in the next turn of the event loop; otherwise they wait for `write_next` or
+            `refuse_next`.
     """
 
     def __init__(self, database: MemoryDatabase, limit: int = 10_000, automatic: bool = True) -> None:
@@ -121,27 +120,23 @@ class MemoryJournal:
 
     @property
     def full(self) -> bool:
-        """Whether the bound is reached."""
         return len(self._queue) >= self._limit
 
     @property
     def depth(self) -> int:
-        """Entries that wait."""
         return len(self._queue)
 
     @property
     def lag_seconds(self) -> float:
-        """Always 0: memory has no lag worth measuring."""
+        """Always 0."""
         return 0.0
 
     def append(self, entry: Entry) -> None:
-        """Queue an entry."""
         self._queue.append(entry)
         if self.automatic:
             asyncio.get_running_loop().call_soon(self.write_next, len(self._queue))
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Keep an answer."""
         self._database.answers.setdefault((record.scope, record.key), record)
         if settled is not None:
             settled(None)
@@ -154,12 +149,12 @@ class MemoryJournal:
             await idle
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
-        """Set who is told when a write is refused for its epoch."""
         self._lost = handler
 
     def write_next(self, entries: int = 1, times: int = 1) -> None:
-        """Write and settle the next entries; `times` > 1 sends each again before it is settled, as
-        after a lost acknowledgement."""
+        """Write and settle the next entries. `times` > 1 writes each again, as after a lost
+        acknowledgement.
+        """
         for _ in range(min(entries, len(self._queue))):
             entry = self._queue.popleft()
             refusal = self._database.refusal(entry)
@@ -169,10 +164,10 @@ class MemoryJournal:
             self._settle(entry, refusal)
 
     def refuse_next(self, error: EngineError) -> bool:
-        """Refuse the next entry as the database would refuse a bad row.
+        """Reject the next entry, as the database rejects a bad row.
 
-        Returns whether there was a durable one to refuse; others are written, since only what a
-        database may refuse is refused.
+        Returns:
+            True if it was durable. Others are written instead, since the database never rejects those.
         """
         if not self._queue or self._queue[0].settled is None:
             self.write_next()
@@ -197,7 +192,7 @@ class MemoryStore:
 
     Args:
         database: what it reads.
-        owner: the name of the server that it works for, which lives until `die`.
+        owner: name of its server, which lives until `die`.
     """
 
     def __init__(self, database: MemoryDatabase, owner: str = "one") -> None:
@@ -206,7 +201,7 @@ class MemoryStore:
         database.living.add(owner)
 
     def die(self) -> None:
-        """End the server; others may take over its screenings."""
+        """Let the server die; others may take over its screenings."""
         self._database.living.discard(self._owner)
 
     async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
@@ -236,7 +231,7 @@ class MemoryStore:
         return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq)
 
     async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Screenings with something stored whose deadline is past, and no other living owner."""
+        """Screenings with a stored deadline that has passed, and without another living owner."""
         found = {
             hold.screening_id
             for hold, status in self._database.holds.values()
@@ -261,16 +256,13 @@ class MemoryLedger:
         self._database = database
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
-        """A ticket by its id."""
         return self._database.tickets.get(ticket_id)
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        """The tickets of the booking that a payment has paid for."""
         booking_id = self._database.payments.get(payment_id)
         return sorted(t for t in self._database.tickets.values() if t.booking_id == booking_id)
 
     async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        """Seats on which the holder's last hold lapsed."""
         last = {
             hold.seat_id: status
             for hold, status in sorted(self._database.holds.values())
@@ -280,14 +272,13 @@ class MemoryLedger:
 
 
 class MemoryIds:
-    """`engine.ports.IdSource` that counts from `first`, and may be told to run dry."""
+    """`engine.ports.IdSource` that counts from `first`, up to `last` if that is given."""
 
     def __init__(self, first: int = 1, last: int | None = None) -> None:
         self._next = first
         self._last = last
 
     def take(self, count: int) -> int:
-        """Take `count` consecutive ids."""
         if self._last is not None and self._next + count - 1 > self._last:
             raise IdsExhausted
         first = self._next
@@ -296,7 +287,7 @@ class MemoryIds:
 
 
 class ManualClock:
-    """`engine.ports.Clock` whose time passes only when a test says so."""
+    """`engine.ports.Clock` that a test sets."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self._now = now
@@ -305,27 +296,23 @@ class ManualClock:
         self._handlers: list[Callable[[float], None]] = []
 
     def now(self) -> float:
-        """The time that was set."""
         return self._now
 
     def call_at(self, when: float, callback: Callable[[], None]) -> "ManualTimer":
-        """Arrange a call."""
         timer = ManualTimer()
         heappush(self._calls, (when, next(self._order), callback, timer))
         return timer
 
     def call_later(self, seconds: float, callback: Callable[[], None]) -> "ManualTimer":
-        """Arrange a call that steps do not bring nearer."""
         timer = self.call_at(self._now + seconds, callback)
         timer.lasts = True
         return timer
 
     def on_step(self, handler: Callable[[float], None]) -> None:
-        """Tell of steps."""
         self._handlers.append(handler)
 
     def step(self, seconds: float) -> None:
-        """Step the wall clock, in no time."""
+        """Step the wall clock; no time passes."""
         self._now += seconds
         self._calls = [
             (when + seconds if timer.lasts else when, order, callback, timer)
@@ -336,7 +323,7 @@ class ManualClock:
             handler(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; calls that fall due are made at their times, in order."""
+        """Let time pass, and make the calls that become due, in order."""
         target = self._now + seconds
         while self._calls and self._calls[0][0] <= target:
             when, _, callback, timer = heappop(self._calls)
@@ -347,36 +334,32 @@ class ManualClock:
 
 
 class ManualTimer:
-    """A call arranged with a `ManualClock`."""
+    """A call that was scheduled with a `ManualClock`."""
 
     def __init__(self) -> None:
         self.cancelled = False
         self.lasts = False
 
     def cancel(self) -> None:
-        """Call it off."""
         self.cancelled = True
 
 
 class RecordingPublisher:
-    """`engine.ports.Publisher` that keeps what it was told."""
+    """`engine.ports.Publisher` that keeps the changes."""
 
     def __init__(self) -> None:
         self.changes: list[SeatsChanged] = []
 
     def publish(self, change: SeatsChanged) -> None:
-        """Keep a change."""
         self.changes.append(change)
 
 
 class NullMeter:
     """`engine.ports.CommandMeter` that counts nothing."""
 
-    def succeeded(self, run_seconds: float) -> None:
-        """Nothing."""
+    def succeeded(self, run_seconds: float) -> None: ...
 
-    def handled(self, outcome: str, wait_seconds: float, run_seconds: float) -> None:
-        """Nothing."""
+    def handled(self, outcome: str, wait_seconds: float, run_seconds: float) -> None: ...
 
 
 class NullObserver:
@@ -386,20 +369,14 @@ class NullObserver:
         """A meter that counts nothing."""
         return NullMeter()
 
-    def screening_activated(self, seconds: float) -> None:
-        """Nothing."""
+    def screening_activated(self, seconds: float) -> None: ...
 
-    def screening_passivated(self) -> None:
-        """Nothing."""
+    def screening_passivated(self) -> None: ...
 
-    def holds_lapsed(self, count: int, lateness_seconds: float) -> None:
-        """Nothing."""
+    def holds_lapsed(self, count: int, lateness_seconds: float) -> None: ...
 
-    def seats_sold(self, count: int) -> None:
-        """Nothing."""
+    def seats_sold(self, count: int) -> None: ...
 
-    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None:
-        """Nothing."""
+    def batch_flushed(self, entries: int, seconds: float, lag_seconds: float) -> None: ...
 
-    def flush_failed(self, reason: str) -> None:
-        """Nothing."""
+    def flush_failed(self, reason: str) -> None: ...
