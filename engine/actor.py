@@ -91,12 +91,10 @@ class ScreeningActor:
 
     @property
     def epoch(self) -> int:
-        """The ownership period in which this actor writes."""
         return self._screening.epoch
 
     @property
     def mailbox_depth(self) -> int:
-        """Number of queued commands."""
         return len(self._mailbox or ())
 
     @property
@@ -111,7 +109,6 @@ class ScreeningActor:
 
     @property
     def hold_count(self) -> int:
-        """Number of live holds."""
         return self._screening.hold_count
 
     def ask(self, command: Command) -> "asyncio.Future[Reply]":
@@ -258,9 +255,12 @@ class ScreeningActor:
     def _prepare(self, command: Command, now: float) -> None:
         """Release what has lapsed, and reject a change while the journal is full."""
         if self._deadlines.earliest <= now and type(command) is not ReleaseLapsed:
-            self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
+            self._release_lapsed(now)
         if self._shared.journal.full and type(command) not in _UNJOURNALLED:
             raise JournalFull
+
+    def _release_lapsed(self, now: float) -> None:
+        self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
 
     def _carry_out(
         self,
@@ -387,7 +387,7 @@ class ScreeningActor:
         now = self._shared.clock.now()
         try:
             if self._deadlines.earliest <= now:
-                self._carry_out(self._screening.handle(ReleaseLapsed(self.screening_id), now), now)
+                self._release_lapsed(now)
         except Exception as defect:
             self._give_up(None, defect)
             return

@@ -10,24 +10,24 @@ whether the owner of a copy is gone; if so, the screening is taken over, and wat
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from math import inf
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from engine.actor import ScreeningActor
 from engine.actor_context import ActorContext, CommandMeters
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
-from engine.errors import EngineError, Overloaded, OwnershipLost, Stopping, Unavailable
+from engine.copies import Copies, Copy
+from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
 from engine.guards import DefectLog, guarded
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
 from engine.replies import Lapsed, Reply
 from engine.screening import Screening
 from engine.selling_errors import ScreeningNotFound
+from engine.waiting import WaitingCommands
 
 log = logging.getLogger("frontrow.engine")
 
@@ -40,27 +40,6 @@ _FAR_SECONDS = 10 * 365 * 86_400.0
 _SWEPT_AT_ONCE = 4
 # How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
-
-_COPIES_LIMIT = 1000
-_COPY_SECONDS = 1.0
-
-
-class _Copy(NamedTuple):
-    """A screening that another server owns.
-
-    Attributes:
-        screening: as stored at `loaded_at`; it is only read.
-        outdated: seats that watchers have seen differently in earlier copies.
-    """
-
-    screening: Screening
-    loaded_at: float
-    outdated: frozenset[int]
-
-    def answer(self, command: Command) -> Reply:
-        if isinstance(command, ShowStock):
-            command = ReadStock(command.screening_id)
-        return self.screening.handle(command, self.loaded_at).reply
 
 
 class ScreeningDirectory:
@@ -122,15 +101,13 @@ class ScreeningDirectory:
         )
         self._idle_seconds = idle_seconds
         self._actors: dict[int, ScreeningActor] = {}
-        self._activations: dict[int, asyncio.Task[ScreeningActor | _Copy]] = {}
-        self._copies: dict[int, _Copy] = {}
+        self._activations: dict[int, asyncio.Task[ScreeningActor | Copy]] = {}
+        self._copies = Copies()
         self._changes: dict[int, asyncio.Future[None]] = {}
         # States from which a screening recalls what is not stored when it is loaded again.
         self._before_change: dict[int, Screening] = {}
         self._dropped: set[int] = set()
-        self._waiting_limit = waiting_limit
-        self._waiters: Counter[int] = Counter()
-        self._waiting_count = 0
+        self._waiting = WaitingCommands(mailbox_limit, waiting_limit)
         self._stopping = False
         self._moved_seconds = 0.0
         journal.on_ownership_lost(self._step_down)
@@ -152,7 +129,7 @@ class ScreeningDirectory:
         actor = self._actors.get(command.screening_id)
         if actor is None:
             found = await self._found(command.screening_id, depose=type(command) not in READS)
-            if isinstance(found, _Copy):
+            if isinstance(found, Copy):
                 return found.answer(command)
             actor = found
         return await actor.ask(command)
@@ -193,7 +170,7 @@ class ScreeningDirectory:
         Raises:
             Overloaded: too many commands wait for the screening; nothing was written.
         """
-        with self._waiting(screening_id):
+        with self._waiting.count(screening_id):
             await self._unchanging(screening_id)
         change = self._changes[screening_id] = asyncio.get_running_loop().create_future()
         actor: ScreeningActor | None = None
@@ -254,7 +231,7 @@ class ScreeningDirectory:
 
     async def _release_lapsed(self, screening_id: int) -> Reply | None:
         actor = self._actors.get(screening_id) or await self._found(screening_id, depose=False)
-        return None if isinstance(actor, _Copy) else await actor.ask(ReleaseLapsed(screening_id))
+        return None if isinstance(actor, Copy) else await actor.ask(ReleaseLapsed(screening_id))
 
     async def passivate_idle(self) -> int:
         """Unload the screenings that are idle and written completely. Returns their number."""
@@ -290,10 +267,7 @@ class ScreeningDirectory:
                 "the wall clock was stepped by %+.1f s; holds keep the time that they had left", seconds
             )
         self._moved_seconds += seconds
-        self._copies = {
-            screening_id: copy._replace(loaded_at=copy.loaded_at + seconds)
-            for screening_id, copy in self._copies.items()
-        }
+        self._copies.move(seconds)
         for actor in tuple(self._actors.values()):
             actor.move_deadlines(seconds)
 
@@ -329,38 +303,21 @@ class ScreeningDirectory:
         """Number of live holds of all screenings in memory."""
         return sum(actor.hold_count for actor in self._actors.values())
 
-    async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
+    async def _found(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
         """The screening's actor; a recent copy if another living server owns it and `depose` is false.
 
         Raises:
             Overloaded: too many commands wait for this screening, or for screenings in all.
         """
-        with self._waiting(screening_id):
+        with self._waiting.count(screening_id):
             return await self._activated(screening_id, depose=depose)
 
-    @contextmanager
-    def _waiting(self, screening_id: int) -> Iterator[None]:
-        """Count a command as waiting for a screening to be loaded or changed."""
-        waiting = self._waiters[screening_id]
-        if waiting >= self._context.mailbox_limit or self._waiting_count >= self._waiting_limit:
-            raise Overloaded(screening_id)
-        self._waiters[screening_id] += 1
-        self._waiting_count += 1
-        try:
-            yield
-        finally:
-            self._waiting_count -= 1
-            self._waiters[screening_id] -= 1
-            if not self._waiters[screening_id]:
-                del self._waiters[screening_id]
-
-    async def _activated(self, screening_id: int, *, depose: bool) -> ScreeningActor | _Copy:
+    async def _activated(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
         while True:
             await self._unchanging(screening_id)
             if self._stopping:
                 raise Stopping
-            copy = self._copies.get(screening_id)
-            if not depose and copy is not None and self._clock.now() - copy.loaded_at < _COPY_SECONDS:
+            if not depose and (copy := self._copies.fresh(screening_id, self._clock.now())):
                 return copy
             activation = self._activations.get(screening_id)
             if activation is None:
@@ -382,12 +339,12 @@ class ScreeningDirectory:
         while (change := self._changes.get(screening_id)) is not None:
             await asyncio.wait((change,))
 
-    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor | _Copy]") -> None:
+    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor | Copy]") -> None:
         del self._activations[screening_id]
         if not task.cancelled():
             task.exception()  # mark it as retrieved; the callers may all be gone
 
-    async def _activate(self, screening_id: int, depose: bool) -> ScreeningActor | _Copy:
+    async def _activate(self, screening_id: int, depose: bool) -> ScreeningActor | Copy:
         started = perf_counter()
         if screening_id in self._dropped:
             # A new epoch would fence our own entries of the old one, so these have to be written first.
@@ -403,7 +360,7 @@ class ScreeningDirectory:
         before = self._copies.pop(screening_id, None)
         outdated = before.outdated | screening.differing_seats(before.screening) if before else frozenset()
         if not loaded.owned:
-            return self._keep_copy(_Copy(screening, now, outdated))
+            return self._copies.keep(Copy(screening, now, outdated))
         if earlier := self._before_change.pop(screening_id, None):
             screening.recall(earlier)
         actor = ScreeningActor(screening, self._context)
@@ -417,18 +374,12 @@ class ScreeningDirectory:
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
 
-    def _keep_copy(self, copy: _Copy) -> _Copy:
-        if len(self._copies) == _COPIES_LIMIT:
-            del self._copies[next(iter(self._copies))]
-        self._copies[copy.screening.info.id] = copy
-        return copy
-
     def _step_down(self, screening_id: int, epoch: int) -> None:
         actor = self._actors.get(screening_id)
         if actor is not None and actor.epoch == epoch:
             log.warning("screening %d was taken over by another server", screening_id)
             self._drop(actor, OwnershipLost(screening_id))
-            self._keep_copy(_Copy(actor.screening, -inf, frozenset()))
+            self._copies.keep(Copy(actor.screening, -inf, frozenset()))
 
     def _drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
         """Remove an actor whose state must not be used any more."""
