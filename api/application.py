@@ -40,11 +40,11 @@ from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
 from api.rest.endpoint import Resource
 from api.rest.exchange import Entrance, Exchange, RestRouter
+from api.rest.fast_path import FastPath
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
 from api.rest.path_prefix import under
 from api.rest.routes import Routes
-from api.rest.straight import StraightRoad
 from api.rest.unfinished import UnfinishedWork
 from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
@@ -101,7 +101,7 @@ class ResourceApplication(Application):
             for endpoint in resource.endpoints
         ]
         self._rest = RestRouter(Routes(operations), services, self._access_log)
-        self.answer_plain = StraightRoad(self._rest).answer
+        self.answer_plain = FastPath(self._rest).answer
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:

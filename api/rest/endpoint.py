@@ -18,7 +18,7 @@ Where a path has a name in it and not an id, it is declared as text, `"/room/{ro
 and arrives decoded. A path has ids or texts, not both.
 
 An operation with a `receipt_form` returns the engine's reply itself. One that only asks the engine something
-is a plain function that returns a `Question`.
+is a plain function that returns an `Ask`.
 """
 
 import asyncio
@@ -176,24 +176,21 @@ Result = Document | Content | Answer | Reply | None
 """What a handler has to say."""
 
 
-class Question(Struct, frozen=True):
-    """What a handler returns that does nothing but put one command to the engine.
-
-    Such a handler is a plain function, and its answer needs no task.
+class Ask(Struct, frozen=True):
+    """Returned by a handler that does nothing but ask the engine. Such a handler is a plain function.
 
     Attributes:
-        command: what is asked.
-        told: says what is answered when the engine has replied.
-        reconsidered: what the engine's refusal comes to after all, where it need not be the last word: a
-            reply, or an error.
+        command: the command for the engine.
+        respond: turns the engine's reply into the result.
+        reconsider: called with the engine's refusal; returns a reply after all, or raises.
     """
 
     command: Command
-    told: Callable[[Any], Result]
-    reconsidered: Callable[[EngineError], Awaitable[Any]] | None = None
+    respond: Callable[[Any], Result]
+    reconsider: Callable[[EngineError], Awaitable[Any]] | None = None
 
 
-Handler = Callable[..., Awaitable[Result] | Question]
+Handler = Callable[..., Awaitable[Result] | Ask]
 H = TypeVar("H", bound=Handler)
 
 

@@ -1,8 +1,8 @@
-"""One HTTP request and its answer, on Tornado's connection or on ours.
+"""One HTTP request and its response, on Tornado's connection or on ours: the general path.
 
-REST does without `tornado.web.RequestHandler`: the operations need none of what it keeps per request,
-and making one costs more than deciding a hold. What every answer has in common is here, once: request
-id, CORS, security headers, 304, gzip, access log and the metrics hook.
+REST does not use `tornado.web.RequestHandler`, whose per-request state it does not need. Everything that all
+responses have in common is here: request id, CORS, security headers, 304, gzip, access log and metrics.
+`api.rest.fast_path` does the same in one function for the most frequent requests.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from api.http1.http_server import DISCARDED_BODY_BYTES
 from api.identity.errors import HostRefused, OriginRefused
 from api.identity.tokens import Identity
 from api.json_log import log_refused_caller
-from api.rest.endpoint import Answer, Question
+from api.rest.endpoint import Answer, Ask
 from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER
 from api.rest.operation import Operation
@@ -59,14 +59,15 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
 
 
 class RestRouter(Router):
-    """Creates the exchange of every request.
+    """Creates an exchange for each request.
 
     Args:
-        routes: what is served.
-        services: for limits, origins and counting.
+        routes: the operations by path.
+        services: collaborators of the operations.
+        access_log: counts and logs requests.
 
     Attributes:
-        unanswered: the futures and tasks that answers wait for.
+        unanswered: the futures and tasks of requests that have no response yet.
     """
 
     def __init__(self, routes: Routes, services: Services, access_log: AccessLog) -> None:
@@ -78,7 +79,7 @@ class RestRouter(Router):
     def plan(
         self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, scheme: str | None
     ) -> Plan:
-        """How requests with this head are answered.
+        """Plan the response to requests with this head.
 
         Args:
             line: method, target and version.
@@ -91,7 +92,7 @@ class RestRouter(Router):
         return Plan(line, headers, scheme, self.routes, self.services)
 
     def plan_of(self, head: RequestHead, scheme: str | None) -> Plan:
-        """As `plan`; remembered with heads that may come again.
+        """As `plan`, kept with a head that is remembered.
 
         Raises:
             HTTPInputError: the head has no Host field, or an invalid one.
@@ -103,32 +104,30 @@ class RestRouter(Router):
         return plan
 
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
-        """The exchange of a request that nothing else serves, and no operation either."""
+        """The exchange of a request that neither a Tornado handler nor an operation serves."""
         line = httputil.RequestStartLine(request.method or "", request.uri or "", request.version)
         connection = cast(Any, request.connection)
         return Exchange(self, self.plan(line, request.headers, connection.context.scheme), connection)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run an exchange's work and keep hold of it."""
+        """Run the work of an exchange in a task."""
         task = asyncio.create_task(work)
         self.unanswered.add(task)
         task.add_done_callback(self.unanswered.discard)
 
     async def finished(self) -> None:
-        """Return when every request that has been read is answered."""
+        """Wait until all requests that have been read are answered."""
         while self.unanswered:
             await asyncio.wait(self.unanswered)
 
 
 class Entrance(httputil.HTTPMessageDelegate):
-    """Where a request comes in on Tornado's connection, which hands its head over later.
-
-    Operations get it straight away, all other handlers by Tornado's routing.
+    """Receives a request on Tornado's connection, which delivers the head after it has asked for a delegate.
 
     Args:
         router: of the operations.
-        connection: where it comes from.
-        elsewhere: takes what is none of theirs.
+        connection: where the request comes from.
+        elsewhere: makes the delegate of requests that Tornado's handlers serve.
     """
 
     __slots__ = ("_connection", "_delegate", "_elsewhere", "_router")
@@ -139,14 +138,14 @@ class Entrance(httputil.HTTPMessageDelegate):
         connection: HTTP1Connection,
         elsewhere: Callable[[], httputil.HTTPMessageDelegate],
     ) -> None:
-        # Until the head has been found to be in order, nobody has to be told of anything.
+        # Ignores all calls until the head has been received.
         self._delegate = httputil.HTTPMessageDelegate()
         self._router = router
         self._connection = connection
         self._elsewhere = elsewhere
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
-        """Choose who takes it."""
+        """Choose the delegate."""
         connection = cast(Any, self._connection)
         if connection.context.relays:
             connection.context = self._router.services.proxies.client(connection.context, headers)
@@ -158,25 +157,25 @@ class Entrance(httputil.HTTPMessageDelegate):
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Hand on a part of the body."""
+        """Pass a part of the body on."""
         return self._delegate.data_received(chunk)
 
     def finish(self) -> None:
-        """Hand on that it is complete."""
+        """Pass the end of the request on."""
         self._delegate.finish()
 
     def on_connection_close(self) -> None:
-        """Hand on that the client went away."""
+        """Pass the end of the connection on."""
         self._delegate.on_connection_close()
 
 
 class Exchange(httputil.HTTPMessageDelegate):
-    """Reads one request and sends its answer.
+    """Reads one request and sends its response.
 
     Args:
-        router: where it came from.
-        plan: what its head decides.
-        connection: where it came from, and where its answer goes.
+        router: runs what the response has to wait for.
+        plan: what follows from the head.
+        connection: carries the request and the response.
     """
 
     _body: bytes | bytearray = b""
@@ -185,7 +184,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     _user_id: int | None = None
     _patience: asyncio.TimerHandle | None = None
     _answered = False
-    _question: Question | None = None
+    _ask: Ask | None = None
 
     def __init__(
         self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
@@ -198,17 +197,17 @@ class Exchange(httputil.HTTPMessageDelegate):
         counted = plan.style.rate_limited
         self._tally = router.services.rate_limits.tally(self._remote_ip) if counted else None
 
-    # What the connection calls.
+    # Called by the connection.
 
     def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> None:
-        """Refuse a body that is too long even to be discarded, or a long one without a valid token."""
+        """Reject a body that is too long to read and discard, or a long one without a valid token."""
         plan = self._plan
         if not plan.has_body:
             return
         readable_bytes = max(DISCARDED_BODY_BYTES, 2 * plan.body_limit_bytes)
         self._connection.set_max_body_size(readable_bytes)
         if plan.declared_bytes is not None and plan.declared_bytes > readable_bytes:
-            # The connection would answer 400 by itself; the bound is lifted and the connection closed.
+            # Tornado's connection would answer 400 by itself, so its limit is lifted.
             self._connection.set_max_body_size(_UNBOUNDED)
             self._body_bytes = plan.declared_bytes
             self._refuse_unread(BodyTooLarge(plan.body_limit_bytes))
@@ -216,7 +215,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._authenticate_early()
 
     def _authenticate_early(self) -> None:
-        """Verify the token before the body is read, if the operation needs one."""
+        """Verify the token before the body is read, if the operation requires one."""
         operation = self._plan.operation
         if operation is None:
             return
@@ -232,13 +231,13 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._refuse_unread(error)
 
     def _refuse_unread(self, error: ApiError) -> None:
-        """Answer before the body has been read; the connection cannot be used after that."""
+        """Answer before the body has been read, and close the connection."""
         self._started_at = time.perf_counter()
         refusal = self._refused(error)
         self._send(refusal._replace(headers={**refusal.headers, "Connection": "close"}))
 
     def data_received(self, chunk: bytes) -> None:
-        """Collect the body, up to its limit."""
+        """Collect the body up to its limit."""
         if self._answered:
             return
         self._body_bytes += len(chunk)
@@ -248,7 +247,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             elif isinstance(self._body, bytearray):
                 self._body += chunk
             else:
-                # A bytearray grows in place, so a body in many small pieces is not copied for each of them.
+                # Grows in place, so a body in many small pieces is not copied for each piece.
                 self._body = bytearray(self._body + chunk)
 
     def _request(self, body: bytes) -> Request:
@@ -256,7 +255,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         return Request(plan.headers, plan.uri, plan.query, body, self._remote_ip, plan.credentials)
 
     def finish(self) -> None:
-        """The request is complete: answer it, or see to it that it is answered."""
+        """The request is complete: answer it, or start the work that answers it."""
         self._started_at = time.perf_counter()
         try:
             answer = self._begin()
@@ -266,16 +265,16 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._send(answer)
 
     def on_connection_close(self) -> None:
-        """The client went away in the middle of its request."""
+        """The client left before its request was complete."""
         self._body = b""
 
-    # The answer.
+    # Finding the answer.
 
     def _begin(self) -> Answer | None:
-        """Do what is asked for, or begin to.
+        """Check the request and start its work.
 
         Returns:
-            The answer; None if it will be sent when what it waits for is done.
+            The answer; None if it is sent later.
         """
         plan = self._plan
         if self._body_bytes > plan.body_limit_bytes:
@@ -302,7 +301,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         return None
 
     def _run(self, answering: Coroutine[Any, Any, Answer]) -> None:
-        """Answer when a coroutine has found the answer."""
+        """Answer with what a coroutine returns or raises."""
         self._router.run(self._wait_for(answering))
         self._bound_the_wait()
 
@@ -310,39 +309,39 @@ class Exchange(httputil.HTTPMessageDelegate):
         self,
         started: float,
         identity: Identity | None,
-        question: Question,
+        ask: Ask,
         reply: "asyncio.Future[Any] | EngineError",
     ) -> None:
-        """Answer a request whose question has been asked already.
+        """Continue a request of the fast path, which has put its command to the engine.
 
         Args:
-            started: by `time.perf_counter`, when the request began.
-            identity: who asked.
-            question: what was asked.
-            reply: what the engine will reply, or a refusal that is to be reconsidered.
+            started: when the request began, by `time.perf_counter`.
+            identity: the caller.
+            ask: what the handler returned.
+            reply: the future of the engine's reply, or a refusal that is to be reconsidered.
         """
         self._started_at = started
         if identity is not None:
             self._user_id = identity.user_id
-        self._question = question
+        self._ask = ask
         if isinstance(reply, EngineError):
-            self._run(cast(Operation, self._plan.operation).reconsidered(question, reply))
+            self._run(cast(Operation, self._plan.operation).reconsidered(ask, reply))
         else:
             self._router.unanswered.add(reply)
             reply.add_done_callback(self._replied)
             self._bound_the_wait()
 
     def _bound_the_wait(self) -> None:
-        """Answer the request within `ask_timeout_seconds`, whatever it waits for.
+        """Answer within `ask_timeout_seconds`, whatever the request waits for.
 
-        This is the only place that does, so nothing beneath needs a time limit for the client's sake.
+        This is the only such limit, so nothing below needs one for the client's sake.
         """
         if self._patience is None:
             seconds = self._router.services.limits.ask_timeout_seconds
             self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
 
     def _unserved(self) -> Answer:
-        """What is answered where the method is none of an operation's."""
+        """The answer if the path or its method is not served."""
         if self._plan.match is None:
             raise NotFound
         methods = self._plan.match.route.methods
@@ -358,8 +357,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         try:
             answer = await answering
         except (Exception, asyncio.CancelledError) as error:
-            # This task is never cancelled itself; a CancelledError comes from what the work waited for, and
-            # the client still needs an answer.
+            # This task is never cancelled; a CancelledError comes from something that it awaited.
             answer = self._refused(error)
         self._send(answer)
 
@@ -373,19 +371,19 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._send(answer)
 
     def _concluded(self, reply: "asyncio.Future[Any]") -> Answer | None:
-        """The answer to the engine's reply; None if a refusal has to be reconsidered first."""
-        operation, question = cast(Operation, self._plan.operation), cast(Question, self._question)
+        """The answer to the engine's reply; None if a refusal is reconsidered first."""
+        operation, ask = cast(Operation, self._plan.operation), cast(Ask, self._ask)
         refusal = reply.exception()
         if not isinstance(refusal, EngineError):
-            return operation.written(question.told(reply.result()))
-        if question.reconsidered is None:
-            # The usual refusal need not be raised to be answered.
+            return operation.written(ask.respond(reply.result()))
+        if ask.reconsider is None:
+            # Not raised: answering a refusal needs no traceback.
             return self._refused(refusal)
-        self._run(operation.reconsidered(question, refusal))
+        self._run(operation.reconsidered(ask, refusal))
         return None
 
     def _stop_waiting(self) -> None:
-        """Answer that it takes too long. The work goes on, within the time limits of the database."""
+        """Answer that the request takes too long. Its work continues, within the limits of the database."""
         self._patience = None
         reads = self._plan.method in ("GET", "HEAD")
         self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
@@ -395,11 +393,11 @@ class Exchange(httputil.HTTPMessageDelegate):
             error = self._plan.operation.outcome_unknown(self._plan.headers)
         return refusal_answer(error, self._plan.style, self._request_id)
 
-    # Sending it.
+    # Sending the answer.
 
     def _send(self, answer: Answer) -> None:
         if self._answered:
-            # Too late: the client has been answered that the outcome is unknown.
+            # Too late: the client was told that the outcome is unknown.
             return
         self._answered = True
         if self._patience is not None:
@@ -411,7 +409,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             self._write_instead(self._refused(defect))
 
     def _write_instead(self, answer: Answer) -> None:
-        """Send an error in place of an answer that could not be sent, or close the connection."""
+        """Send an error instead of an answer that could not be sent, or close the connection."""
         connection = self._connection
         try:
             if isinstance(connection, RequestConnection) and connection.begun:
@@ -440,7 +438,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._account_for(status)
 
     def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
-        """The answer as this client gets it: possibly unchanged, compressed, or without its body."""
+        """Status, content and headers for this client: 304, compressed, or without content if need be."""
         plan = self._plan
         fields = {
             **answer.headers,

@@ -1,7 +1,6 @@
-"""What is done with every request, in this order: authenticate, validate, count it where requests are
-counted, look at the idempotency key, run the handler, write the answer down.
+"""Carries out a request: authenticate, validate, count, look up the idempotency key, run the handler, encode.
 
-It knows requests and answers but no connection, so whatever carries HTTP can call it.
+It knows requests and answers but no connections.
 """
 
 import inspect
@@ -16,7 +15,7 @@ from api.identity.errors import AdminRequired, CronDisabled, NotAuthenticated, T
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken
 from api.limiter import Tally
-from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Endpoint, Question, Result
+from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoint, Result
 from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.rest.parsing import Parser, is_form
@@ -33,13 +32,17 @@ _parser = Parser()
 
 
 class Operation:
-    """An endpoint, ready to answer requests.
+    """An endpoint that is ready for requests.
 
     Args:
-        endpoint: its declaration.
-        services: what handlers work with.
+        endpoint: the declaration.
+        services: collaborators of handlers.
         keys: the idempotency keys of the server.
-        unfinished: where work goes on that no answer waits for.
+        unfinished: runs work that no response waits for.
+
+    Attributes:
+        plain_body: the schema of the body, if `msgspec` decodes it.
+        fast: whether the fast path serves it.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class Operation:
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self.plain_body = self.body if isinstance(self.body, PlainBody) else None
-        self.straight = (
+        self.fast = (
             not inspect.iscoroutinefunction(endpoint.handler)
             and endpoint.access in (Access.PUBLIC, Access.USER)
             and (self.body is None or self.plain_body is not None)
@@ -65,19 +68,19 @@ class Operation:
 
     @property
     def body_limit_bytes(self) -> int:
-        """Largest body."""
+        """The largest body that is accepted."""
         limits = self._services.limits
         usual = limits.upload_limit_bytes if self.endpoint.upload else limits.body_limit_bytes
         return self.endpoint.body_limit_bytes or usual
 
     def authenticate(self, request: Request) -> Identity | None:
-        """Who calls; None where that does not matter.
+        """The caller's identity; None if the operation needs none.
 
         Raises:
-            NotAuthenticated: a token is needed.
-            TokenRefused: the token is not to be believed.
-            AdminRequired: the token is not an administrator's.
-            CronDisabled: no secret has been set for time-driven callers.
+            NotAuthenticated: the token is missing.
+            TokenRefused: the token is invalid.
+            AdminRequired: the caller is no administrator.
+            CronDisabled: no secret is configured for scheduled calls.
         """
         access = self.endpoint.access
         if access is Access.CRON and not self._services.cron_secret:
@@ -108,9 +111,9 @@ class Operation:
 
         Args:
             request: the request.
-            in_path: the arguments that its path gives.
-            identity: who calls.
-            tally: what it is counted on, where requests are counted.
+            in_path: arguments from the path.
+            identity: the caller.
+            tally: counts the request against rate limits; None if there are none.
 
         Returns:
             A coroutine that carries the request out, or raises an ApiError or an EngineError. It must not be
@@ -147,10 +150,10 @@ class Operation:
         return self._handled(call, arguments)
 
     def arguments_in_query(self, query: str) -> Mapping[str, Any]:
-        """The arguments that a query gives.
+        """Arguments from the query.
 
         Raises:
-            InvalidInput: it is refused.
+            InvalidInput: the query is invalid.
         """
         if self._query and (query or self._without_query is None):
             request = Request({}, "", query, b"", "", None)
@@ -158,10 +161,10 @@ class Operation:
         return self._without_query or {}
 
     def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:
-        """The refusal of a request that took too long. It says how to find out what has happened.
+        """The refusal of a request that took too long; it says how to find out what happened.
 
         Args:
-            headers: the request's headers.
+            headers: of the request.
         """
         endpoint = self.endpoint
         if endpoint.keyed and KEY_HEADER in headers:
@@ -175,7 +178,7 @@ class Operation:
         return OutcomeUnknown()
 
     def _holder(self, request: Request, arguments: dict[str, Any], identity: Identity | None) -> str:
-        """In whose name the engine is asked; takes a guest's session out of the arguments."""
+        """The holder for the engine. Removes a guest's session id from the arguments."""
         if self.endpoint.access is Access.GUEST and (session_id := arguments.pop("session_id", None)):
             return f"{SESSION_PREFIX}{session_id}"
         return identity.holder if identity else f"{ADDRESS_PREFIX}{request.remote_ip}"
@@ -214,26 +217,26 @@ class Operation:
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         handling = self.endpoint.handler(call, **arguments)
-        if not isinstance(handling, Question):
+        if not isinstance(handling, Ask):
             return self.written(await handling)
         try:
             reply = await call.ask(handling.command)
         except EngineError as refusal:
             return await self.reconsidered(handling, refusal)
-        return self.written(handling.told(reply))
+        return self.written(handling.respond(reply))
 
-    async def reconsidered(self, question: Question, refusal: EngineError) -> Answer:
-        """The answer if the engine's refusal need not be the last word.
+    async def reconsidered(self, ask: Ask, refusal: EngineError) -> Answer:
+        """The answer after the handler has reconsidered the engine's refusal.
 
         Raises:
-            EngineError: it is.
+            EngineError: the request stays refused.
         """
-        if question.reconsidered is None:
+        if ask.reconsider is None:
             raise refusal
-        return self.written(question.told(await question.reconsidered(refusal)))
+        return self.written(ask.respond(await ask.reconsider(refusal)))
 
     def written(self, result: Result) -> Answer:
-        """What a handler has to say, as it goes out."""
+        """Encode the result of a handler."""
         endpoint = self.endpoint
         if isinstance(result, Answer):
             return result
@@ -248,7 +251,7 @@ class Operation:
 
 
 def _defaults(query: Schema | None) -> Mapping[str, Any] | None:
-    """What a handler gets where there is no query; None if there must be one, or if that varies."""
+    """Arguments without a query; None if a query is required or a default is computed."""
     if query is None:
         return {}
     if any(callable(field.load_default) for field in query.load_fields.values()):

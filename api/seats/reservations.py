@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from api.rest.endpoint import Access, Answer, Call, Document, Question, Resource
+from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
 from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
@@ -93,13 +93,13 @@ class ReservationsMade(Schema):
 @reservations.post(
     "/reserve", body=SeatSelection, answers=ReservationsMade, status=201, refusals=_HOLD_REFUSALS
 )
-def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
+def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve seats.
 
     All of them or none. Seats that are the caller's already stay as they are.
     """
 
-    def told(held: SeatsHeld | Held) -> Document:
+    def respond(held: SeatsHeld | Held) -> Document:
         documents = reservation_documents(held)
         minutes = _minutes_left(held, call.services.clock)
         return {
@@ -108,7 +108,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Q
             "message": _reserved(len(documents), minutes),
         }
 
-    return Question(HoldSeats(screening_id, call.holder, seat_ids), told)
+    return Ask(HoldSeats(screening_id, call.holder, seat_ids), respond)
 
 
 class Extension(RequestSchema):
@@ -126,13 +126,13 @@ class Extension(RequestSchema):
 )
 def extend_reservations(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], additional_minutes: int
-) -> Question:
+) -> Ask:
     """Extend reservations.
 
     `expires_in_minutes` repeats by how much. How often and how far is limited.
     """
 
-    def told(held: HoldsExtended) -> Document:
+    def respond(held: HoldsExtended) -> Document:
         documents = reservation_documents(held)
         extended = f"{seats(len(documents))} by {_minutes(additional_minutes)}"
         return {
@@ -141,7 +141,7 @@ def extend_reservations(
             "message": f"Extended reservation for {extended}",
         }
 
-    return Question(ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0), told)
+    return Ask(ExtendHolds(screening_id, call.holder, seat_ids, additional_minutes * 60.0), respond)
 
 
 class SeatsToggled(Schema):
@@ -154,13 +154,13 @@ class SeatsToggled(Schema):
 
 
 @reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
-def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Question:
+def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve free seats, release one's own.
 
     A seat of somebody else refuses the whole call.
     """
 
-    def told(toggled: Toggled) -> Document:
+    def respond(toggled: Toggled) -> Document:
         held, released = toggled.holding, toggled.releasing
         reserved = reservation_documents(held) if held else []
         given_back = reservation_documents(released, "released") if released else []
@@ -174,7 +174,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Qu
             "message": ", ".join(done).capitalize(),
         }
 
-    return Question(ToggleSeats(screening_id, call.holder, seat_ids), told)
+    return Ask(ToggleSeats(screening_id, call.holder, seat_ids), respond)
 
 
 class SeatsToCancel(RequestSchema):
@@ -184,12 +184,12 @@ class SeatsToCancel(RequestSchema):
 
 
 @reservations.delete("/cancel/{screening_id}", query=SeatsToCancel, status=204, refusals=_UNKNOWN)
-def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> Question:
+def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> Ask:
     """Cancel one's reservations of a screening.
 
     Seats that the caller has no reservation of are passed over.
     """
-    return Question(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
+    return Ask(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
 
 
 class OwnSeatAvailability(SeatAvailability):
@@ -208,13 +208,13 @@ class OwnSeatAvailability(SeatAvailability):
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
 )
-def get_availability(call: Call, screening_id: int) -> Question:
+def get_availability(call: Call, screening_id: int) -> Ask:
     """All seats of a screening and whether they can be had."""
 
-    def told(seat_map: SeatMap) -> Answer:
+    def respond(seat_map: SeatMap) -> Answer:
         return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
 
-    return Question(ReadSeats(screening_id), told)
+    return Ask(ReadSeats(screening_id), respond)
 
 
 @reservations.get(
@@ -223,14 +223,14 @@ def get_availability(call: Call, screening_id: int) -> Question:
     refusals=(errors.ScreeningNotFound,),
     headers=VERSION_HEADERS,
 )
-def get_own_availability(call: Call, screening_id: int) -> Question:
+def get_own_availability(call: Call, screening_id: int) -> Ask:
     """All seats of a screening as the caller sees them."""
 
-    def told(seat_map: SeatMap) -> Answer:
+    def respond(seat_map: SeatMap) -> Answer:
         own = call.services.seat_maps.personal(seat_map, call.holder)
         return seats_answer(seat_map, own, reader=f"-{call.user_id}")
 
-    return Question(ReadSeats(screening_id), told)
+    return Ask(ReadSeats(screening_id), respond)
 
 
 class ReservationFilter(Page):

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from api.rest.endpoint import Answer, Call, Document, Question, Resource
+from api.rest.endpoint import Answer, Ask, Call, Document, Resource
 from api.rest.fields import Flag, RequestSchema
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
@@ -24,8 +24,8 @@ _BOOKING_REFUSALS = (
 )
 
 
-def _sale(call: Call, command: BookSeats) -> Question:
-    return Question(
+def _sale(call: Call, command: BookSeats) -> Ask:
+    return Ask(
         command,
         partial(confirm_soon, call, call.services.clock.now()),
         partial(call.services.box_office.reconsider, command),
@@ -51,7 +51,7 @@ class Booking(SeatSelection):
 )
 def book_tickets(
     call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
-) -> Question:
+) -> Ask:
     """Book seats that are available or reserved by the caller.
 
     The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
@@ -76,9 +76,7 @@ class PaidBooking(SeatSelection):
     durable=True,
     receipt_form=TICKETS_CREATED,
 )
-def book_from_reservation(
-    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str
-) -> Question:
+def book_from_reservation(call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str) -> Ask:
     """Book the caller's reserved seats after payment.
 
     Idempotent by `payment_id`. If the reservation has expired, the seats are still booked if they are

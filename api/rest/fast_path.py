@@ -1,15 +1,14 @@
-"""The straight road of a request: from its bytes to the bytes of its answer in one function.
+"""The fast path of a request: from its bytes to the bytes of its response in one function.
 
-`StraightRoad.answer` does for plain requests (`api.http1.plain`) what `api.rest.exchange` and
-`api.rest.operation` do step by step for all others, from the same declarations:
+`FastPath.answer` does for plain requests (`api.http1.plain`) what `api.rest.exchange` and
+`api.rest.operation` do step by step for all others, and from the same declarations:
 
     line, fields, body ─▶ route ─▶ host, origin ─▶ identity ─▶ arguments ─▶ command ─▶ engine
-             bytes ◀─ head, JSON ◀─ `told` ◀─────────────────── reply or refusal ◀───────┘
+    bytes ◀─ head, JSON ◀─ `Ask.respond` ◀──────────────────── reply or refusal ◀────────┘
 
-It serves operations that ask the engine one thing (handlers that return a `Question`). Anything unusual is
-left to an exchange before anything has been done: a request that is refused before it reaches the engine, a
-screening that is not in memory, an operation whose callers are rate limited. A reply that has to be waited
-for, because the command is durable, is handed to an exchange too.
+It serves operations whose handlers return an `Ask`. Everything unusual takes the general path before anything
+has been done: a request that is refused before it reaches the engine, a screening that is not in memory, an
+operation with a rate limit. If the engine's reply has to wait for the database, an `Exchange` takes over.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ from api.http1.plain import token_in
 from api.http1.protocol import ANSWERED_LATER, Http1Protocol
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import access, log_access
-from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Call, Question
+from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call
 from api.rest.exchange import Exchange, RestRouter, refusal_answer
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
@@ -44,22 +43,23 @@ _LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
 _LINES_KEPT = 16_384
 _ORIGINS_KEPT = 1024
 REMEMBERED_CALLERS = 131_072
-"""Valid tokens that are remembered; up to a kilobyte each, if they are of the usual size."""
+"""Verified tokens that are remembered, at about a kilobyte each."""
 
 _NO_HEADERS: Mapping[str, str] = {}
 
 
 class _Route(NamedTuple):
-    """What a request line asks for, taken from the operation's declaration.
+    """An operation, compiled for one request line.
 
     Attributes:
-        arguments: those that the path and the query give.
-        decode: reads the body; None if the operation has none.
-        identified: whether a token is needed.
+        arguments: from the path and the query.
+        decode: decodes the body; None if the operation has none.
+        identified: whether a token is required.
+        count_request: called with the status and the seconds that the response took.
     """
 
     operation: Operation
-    handler: Callable[..., Question]
+    handler: Callable[..., Ask]
     arguments: Mapping[str, Any]
     decode: Callable[[bytes], dict[str, Any] | None] | None
     identified: bool
@@ -71,11 +71,11 @@ class _Route(NamedTuple):
     path: str
 
 
-class StraightRoad:
+class FastPath:
     """Answers plain requests.
 
     Args:
-        router: the routes, and the exchanges for what has to be waited for.
+        router: finds operations, and runs exchanges.
     """
 
     def __init__(self, router: RestRouter) -> None:
@@ -85,9 +85,9 @@ class StraightRoad:
         self._routes: dict[bytes, _Route | None] = {}
         self._hosts: set[str] = set()
         self._recheck = services.tokens.recheck
-        # By the whole line of the Authorization field. All of these tokens were valid once.
+        # By the bytes of the Authorization line. Expiry and revocation are checked for each request.
         self._identities: dict[bytes | None, Identity] = {}
-        # By origin, host and scheme: what a page of that origin may read; None if it may not ask.
+        # CORS headers by origin, host and scheme; None for origins that are not allowed.
         self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
         self._second = 0
         self._heads: dict[tuple[int, FieldLines], str] = {}
@@ -99,14 +99,14 @@ class StraightRoad:
         """Answer a request.
 
         Args:
-            lines: of its head.
+            lines: of its head, without line ends.
             fields: from `plain.read_fields`.
-            body: all of it.
-            connection: where it came from.
+            body: the whole body.
+            connection: where the request came from.
 
         Returns:
-            The whole answer; ANSWERED_LATER if an exchange sends it when the engine has replied; None if
-            nothing has been done, and the request has to take the general path.
+            The response; ANSWERED_LATER if an exchange will send it; None if nothing has been done and the
+            request must take the general path.
         """
         started = perf_counter()
         route = self._routes.get(lines[0])
@@ -149,20 +149,20 @@ class StraightRoad:
         if request_id is None:
             request_id = new_request_id()
         try:
-            question = handler(call, **arguments)
+            ask = handler(call, **arguments)
             try:
-                reply = self._ask(question.command)
+                reply = self._ask(ask.command)
             except EngineError as refusal:
-                if question.reconsidered is None:
+                if ask.reconsider is None:
                     raise
                 reply = refusal.with_traceback(None)
             if reply is None:
                 return None
             if isinstance(reply, asyncio.Future | EngineError):
                 exchange = self._exchange(lines, connection, peer)
-                exchange.take_over(started, identity, question, reply)
+                exchange.take_over(started, identity, ask, reply)
                 return ANSWERED_LATER
-            result = question.told(reply)
+            result = ask.respond(reply)
             if type(result) is dict and not close:
                 octets = self._with_head(status, shared, request_id, orjson.dumps(result))
             else:
@@ -190,7 +190,7 @@ class StraightRoad:
         return octets
 
     def _route_of(self, line: bytes) -> _Route | None:
-        """What a request line asks for; None if this is not the road for it."""
+        """The compiled operation of a request line; None if it takes the general path."""
         if line in self._routes:
             return None
         route = self._found(line)
@@ -209,7 +209,7 @@ class StraightRoad:
         served_path = within(self._services.path_prefix, path)
         found = None if served_path is None else self._router.routes.find(served_path)
         operation = found and found.route.operations.get(method)
-        if found is None or operation is None or not operation.straight:
+        if found is None or operation is None or not operation.fast:
             return None
         arguments = dict(zip(operation.endpoint.path_parameters, found.parameters, strict=True))
         try:
@@ -219,7 +219,7 @@ class StraightRoad:
         endpoint, body = operation.endpoint, operation.plain_body
         return _Route(
             operation,
-            cast(Callable[..., Question], endpoint.handler),
+            cast(Callable[..., Ask], endpoint.handler),
             arguments,
             body.decode if body is not None else None,
             endpoint.access is Access.USER,
@@ -232,10 +232,10 @@ class StraightRoad:
         )
 
     def _identified(self, credentials: bytes | None) -> Identity:
-        """The identity of a caller whose token is not remembered.
+        """Verify a token and remember its identity.
 
         Raises:
-            InvalidToken: there is no valid token.
+            InvalidToken: the token is missing or invalid.
         """
         token = token_in(credentials) if credentials else None
         identity = self._services.tokens.verify(token or "")
@@ -252,7 +252,7 @@ class StraightRoad:
         return True
 
     def _shared_with(self, origin: str, host: str, scheme: str | None) -> FieldLines | None:
-        """What a page of this origin is allowed to read; None if it may not ask."""
+        """The headers for pages of an origin; None if the origin is not allowed."""
         key = (origin, host, scheme)
         if key not in self._origins:
             if len(self._origins) >= _ORIGINS_KEPT:
@@ -262,7 +262,7 @@ class StraightRoad:
         return self._origins[key]
 
     def _client(self, proxy: Peer, fields: Sequence[Any]) -> Peer:
-        """The client of a request that a trusted proxy passes on."""
+        """The client for whom a trusted proxy sends the request."""
         named = {name: fields[place] for name, place in plain.FORWARDING.items() if fields[place] is not None}
         return self._services.proxies.client(proxy, named)
 
@@ -274,7 +274,7 @@ class StraightRoad:
     def _written(
         self, answer: Answer, shared: FieldLines, request_id: str, fields: Sequence[Any]
     ) -> tuple[int, bytes]:
-        """The status and the bytes of an answer that may have fields of its own."""
+        """The status and the bytes of a response that may have headers of its own."""
         status, body, headers, media_type = answer
         if fields[plain.CLOSE]:
             headers = {**headers, "Connection": "close"}

@@ -1,4 +1,4 @@
-"""The straight road and the general path give the same answers to the same requests."""
+"""The fast path and the general path give the same responses to the same requests."""
 
 import asyncio
 import json
@@ -98,16 +98,16 @@ class Client:
 @pytest.mark.parametrize("field", FIELDS)
 async def test_both_paths_give_the_same_responses(name: str, field: str) -> None:
     fields = (field,) if field else ()
-    straight, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
+    fast, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
     try:
         # The first touch of a screening takes the general path.
-        for venue in (straight, general):
+        for venue in (fast, general):
             await Client(venue).talk([("GET", AVAILABILITY, None, "")])
-        answers = await Client(straight, *fields).talk(CONVERSATIONS[name])
+        answers = await Client(fast, *fields).talk(CONVERSATIONS[name])
         assert answers == await Client(general, *fields, *GENERAL).talk(CONVERSATIONS[name])
-        assert [request[1:] for request in straight.observer.requests] == [
+        assert [request[1:] for request in fast.observer.requests] == [
             request[1:] for request in general.observer.requests
         ]
     finally:
-        await straight.close()
+        await fast.close()
         await general.close()
