@@ -28,7 +28,6 @@ from engine.records import Receipt, TicketStatus, make
 from engine.replies import Booked, Reply
 from engine.screening import Screening
 from engine.screening_state import Decision
-from engine.views import SeatsChanged
 
 log = logging.getLogger("frontrow.engine")
 
@@ -278,23 +277,19 @@ class ScreeningActor:
             answer: gets the reply of a durable command after the commit.
         """
         _, events, changes, write_id = decision
+        shared = self._shared
         if write_id is not None:
             self._await_journal(decision, write_id, command, answer)
         elif events:
-            self._shared.journal.append(make(Entry, (events, None, None, None)))
+            shared.journal.append(make(Entry, (events, None, None, None)))
         if events and type(events[0]) is HoldsExpired:
             lapsed = events[0].holds
-            self._shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
-        if changes:
-            self._publish(changes)
-
-    def _publish(self, changes: tuple[SeatsChanged, ...]) -> None:
-        publisher = self._shared.publisher
+            shared.observer.holds_lapsed(len(lapsed), now - lapsed[0].expires_at)
         for change in changes:
             try:
-                publisher.publish(change)
+                shared.publisher.publish(change)
             except Exception as defect:
-                self._shared.publisher_defects.report(defect)
+                shared.publisher_defects.report(defect)
 
     def _count(self, command: Command, outcome: str, waited: float, seconds: float) -> None:
         try:
@@ -343,7 +338,7 @@ class ScreeningActor:
         now = self._shared.clock.now()
         conclude = self._screening.settle if error is None else self._screening.abort
         decision = conclude(write_id, now)
-        self._publish(decision.changes)
+        self._carry_out(decision, now)
         if error is None and isinstance(decision.reply, Booked):
             sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in decision.reply.tickets)
             self._shared.observer.seats_sold(sold)

@@ -171,10 +171,10 @@ class SeatInventory:
         if vacated:
             for seat_id in seat_ids:
                 vacated.pop(seat_id, None)
-        number = len(seat_ids)
+        number, holder, claims = len(seat_ids), held.actor, self.claims
         self.available -= number
         self.hold_count += number
-        self.claims.add(held.actor, seat_ids)
+        claims[holder] = claims[holder] + seat_ids if holder in claims else seat_ids
         self.deadlines.append(held.expires_at, held)
 
     def hold_places(self, holds: Sequence[Hold]) -> None:
