@@ -1,12 +1,15 @@
-"""One client's connection: whose turn it is, and how long it may take.
+"""One HTTP/1.1 connection: the order of requests and responses, and the time limits.
 
-It goes through the phases of `api.http1.phase`. What comes while a request is being answered waits in the
-inflow, which stops reading when that is much. While the client does not take its answers, no further request
-is begun. So neither direction holds more than a bounded amount, and answers come in the order of their
-requests.
+A plain request (`api.http1.plain`) that has arrived whole is offered to `Host.answer_plain` first, which may
+answer it immediately. All other requests go through the phases of `api.http1.phase`, and their handlers are
+Tornado's delegates.
 
-`_advance` does what can be done now; what was written meanwhile leaves at its end, in one piece. A turn that
-takes long is continued in the event loop's next iteration, so that one busy connection leaves time to others.
+Data that arrives while a request is being answered waits in the inflow, which stops reading above a limit.
+While the client does not read its responses, no further request is begun. So both directions are bounded,
+and responses are sent in the order of the requests.
+
+`_advance` does what can be done now, and sends what was written meanwhile in one piece. If that takes long,
+it continues in the next iteration of the event loop, so that a busy connection leaves time for others.
 """
 
 import asyncio
@@ -37,12 +40,13 @@ log = logging.getLogger("frontrow.http")
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TURN_SECONDS = 0.005
 _PLAIN_REQUESTS = 64
-"""Plain requests that are answered at once when they come together."""
+"""Pipelined plain requests that are answered in one turn."""
 
 ANSWERED_LATER = b""
-"""Returned in place of an answer that an exchange will send."""
-# After its last answer a client that may still be sending gets this long, and may send this much, before the
-# connection is cut. Closing at once would answer it with a reset, which can overtake the answer.
+"""Returned by `Host.answer_plain` if the response is sent later through the connection."""
+
+# After its last response a client may send for this long, and this much, before the connection is cut.
+# Closing immediately would send a reset, which can overtake the response.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 8 * 1024 * 1024
 
@@ -52,7 +56,7 @@ class Http1Protocol(asyncio.Protocol):
 
     Args:
         host: the server.
-        peer: the client, where a proxy has told who it is; otherwise it is found by its socket.
+        peer: the client that a PROXY protocol header named; None to take it from the socket.
     """
 
     def __init__(self, host: Host, peer: Peer | None = None) -> None:
@@ -68,15 +72,14 @@ class Http1Protocol(asyncio.Protocol):
         self._request_complete = False
         self._delegate: HTTPMessageDelegate | None = None
         self._body: BodyReader | None = None
-        # What the handler wants to be waited for, and what is to be done then.
+        # The future that the handler returned, and the step that follows it.
         self._wait: asyncio.Future[None] | None = None
         self._then: Callable[[], None] | None = None
         self._lingered_bytes = 0
 
-    # What the event loop calls.
+    # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is here."""
         self._transport = cast(asyncio.Transport, transport)
         self.peer = self._announced or self._host.proxies.peer(transport.get_extra_info("peername"))
         limits = self._limits
@@ -90,7 +93,7 @@ class Http1Protocol(asyncio.Protocol):
             self.break_off()
 
     def data_received(self, data: bytes) -> None:
-        """Octets have come."""
+        """Answer plain requests; everything else takes the general path."""
         if self._phase is Phase.CLOSING:
             self._lingered_bytes += len(data)
             if self._lingered_bytes > _LINGER_BYTES:
@@ -105,7 +108,7 @@ class Http1Protocol(asyncio.Protocol):
         self._advance()
 
     def _answer_plain(self, data: bytes) -> bytes:
-        """Answer the plain requests that the data begins with, if they are complete. Returns the rest."""
+        """Answer the complete plain requests at the start of the data. Returns the remaining data."""
         answer_plain, limits = self._host.answer_plain, self._limits
         answers: list[bytes] = []
         at = 0
@@ -147,7 +150,7 @@ class Http1Protocol(asyncio.Protocol):
         return data[at:]
 
     def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:
-        """Begin a request that has been read whole, and is to be answered later."""
+        """Begin a plain request that is answered later."""
         head = parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
         limits = self._limits
         self._persistent = self._persistent and head.persistent
@@ -160,7 +163,7 @@ class Http1Protocol(asyncio.Protocol):
         return request
 
     def eof_received(self) -> bool:
-        """The client sends nothing more. It may have left, or wait for the answers to what it has sent."""
+        """The client sends nothing more: it has left, or waits for its responses."""
         self._inflow.ended = True
         if self._phase is Phase.CLOSING:
             return False
@@ -171,16 +174,13 @@ class Http1Protocol(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """The client does not keep up."""
         self._outflow.pause()
 
     def resume_writing(self) -> None:
-        """It does again."""
         self._outflow.resume()
         self._advance()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """There is no connection any more."""
         self._deadline.cancel()
         self._outflow.lost()
         if self._phase is not Phase.DETACHED:
@@ -188,15 +188,15 @@ class Http1Protocol(asyncio.Protocol):
             self._host.left(self)
             self._abandon_request()
 
-    # What the server calls.
+    # Called by the server.
 
     @property
     def busy(self) -> bool:
-        """Whether a request has come that is not answered, or an answer has not been read."""
+        """True while a request is unanswered or response bytes are unsent."""
         return self._request is not None or self._outflow.waiting
 
     def wind_down(self) -> None:
-        """Serve no request that has not begun to come."""
+        """Accept no further request."""
         self._persistent = False
         if self._request is not None:
             self._request.persistent = False
@@ -204,12 +204,12 @@ class Http1Protocol(asyncio.Protocol):
             self._close()
 
     def break_off(self) -> None:
-        """End the connection at once, whatever is on it."""
+        """Abort the connection."""
         if self._phase not in (Phase.CLOSED, Phase.DETACHED):
             self._phase = Phase.CLOSING
             self._transport.abort()
 
-    # What a request calls (`api.http1.connection.Wire`).
+    # Called by a request (`api.http1.connection.Wire`).
 
     def send(self, *pieces: bytes) -> "asyncio.Future[None]":
         """Send octets, after all that was sent before. The future tells that more may be sent."""
@@ -217,14 +217,14 @@ class Http1Protocol(asyncio.Protocol):
         return self._outflow.send(*pieces)
 
     def answered(self, request: RequestConnection) -> None:
-        """The request's answer is complete: go on to the next one, if there may be one."""
+        """The response is complete: continue with the next request, if the connection persists."""
         if request is not self._request:
             return
         if request.switching:
-            # The handler is about to hand over; if it forgets, the client must not wait for ever.
+            # A handler that fails to hand over must not leave the client waiting for ever.
             self._deadline.set(self._limits.header_timeout_seconds)
         elif self._phase is Phase.BODY:
-            # Reading on would take as long as the client likes.
+            # Reading the rest of the body would take as long as the client likes.
             self._loop.call_soon(self._abandon_request)
             self._close(lingering=True)
         else:
@@ -232,7 +232,7 @@ class Http1Protocol(asyncio.Protocol):
             self._serve_next(request.persistent)
 
     def hand_over(self, unsent: bytes, successor: asyncio.Protocol) -> bool:
-        """Give the transport to another protocol, with what has come on it and what is still to be sent."""
+        """Give the transport to another protocol, with unread and unsent data."""
         transport = self._transport
         if self._phase is Phase.CLOSED or transport.is_closing():
             return False
@@ -251,7 +251,7 @@ class Http1Protocol(asyncio.Protocol):
             transport.close()
         return True
 
-    # Going on.
+    # Processing input.
 
     def _advance(self) -> None:
         if self._advancing:
@@ -277,7 +277,7 @@ class Http1Protocol(asyncio.Protocol):
         self._inflow.regulate()
 
     def _step(self) -> bool:
-        """Do the next thing; returns whether there may be another one to do now."""
+        """Do the next step. Returns whether another step may be possible now."""
         if self._wait is not None:
             return self._go_on_after_waiting(self._wait)
         if self._phase is Phase.HEAD:
@@ -315,21 +315,21 @@ class Http1Protocol(asyncio.Protocol):
         return self._inflow.waiting or self._inflow.ended
 
     def _may_upgrade(self, head: RequestHead) -> bool:
-        """Whether the request can be begun now: another protocol must find all answers to HTTP sent."""
+        """Whether an upgrade can be begun: all earlier responses must have been sent."""
         if self._wrote_lately:
-            # The event loop may send at the end of its iteration what was written within it.
+            # The event loop may send only at the end of its iteration.
             self._wrote_lately = False
             self._loop.call_soon(self._advance)
             return False
         if self._outflow.waiting:
-            # A server may ignore the wish (RFC 9110, section 7.8).
+            # A server may ignore an upgrade (RFC 9110, section 7.8).
             del head.headers["Upgrade"]
         return True
 
     def _begin(self, head: RequestHead) -> None:
         has_body = head.content_bytes != 0
         self._persistent = self._persistent and head.persistent
-        # Until its body has been read, an answer has to end the connection.
+        # A response that is sent before the body has been read ends the connection.
         self._request = request = RequestConnection(
             self,
             head,
@@ -353,7 +353,7 @@ class Http1Protocol(asyncio.Protocol):
         else:
             self._body = ContentLengthReader(head.content_bytes, request.max_body_bytes)
             if self._inflow.has(head.content_bytes):
-                # It came with its head, as short bodies do.
+                # Short bodies arrive with their head.
                 self._read_body(self._body)
                 return
         self._deadline.set(request.body_timeout_seconds)
@@ -361,7 +361,7 @@ class Http1Protocol(asyncio.Protocol):
             self.send(_CONTINUE)
 
     def _await_handler(self) -> None:
-        """A handler takes as long as it takes, unless its client may have left."""
+        """Set no deadline while a handler works, unless the client may have left."""
         if self._inflow.ended:
             self._deadline.set(self._limits.keep_alive_seconds)
         else:
@@ -388,14 +388,14 @@ class Http1Protocol(asyncio.Protocol):
         return True
 
     def _end_of_request(self, request: RequestConnection, delegate: HTTPMessageDelegate) -> None:
-        """Everything of a request is here: have it answered, unless it has been already."""
+        """The request is complete: let the handler answer, unless it has answered already."""
         self._request_complete = True
         if request.finished:
             delegate.on_connection_close()
         else:
             delegate.finish()
 
-    # Waiting for a handler that wants to be waited for.
+    # Waiting for a future that a handler returned.
 
     def _after(
         self,
@@ -404,7 +404,7 @@ class Http1Protocol(asyncio.Protocol):
         request: RequestConnection,
         delegate: HTTPMessageDelegate,
     ) -> None:
-        """Go on at once, or when what the handler gave to wait for is over."""
+        """Continue immediately, or when the future of the handler is done."""
         if waiting is None:
             if then is not None:
                 then(request, delegate)
@@ -432,10 +432,10 @@ class Http1Protocol(asyncio.Protocol):
             then()
         return True
 
-    # Coming to an end.
+    # Ending.
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer what is no acceptable request. Where another one would begin is not known."""
+        """Reject malformed input and close: the start of a next request is unknown."""
         if self._request is not None and self._request.begun:
             self.break_off()
             return
@@ -446,7 +446,7 @@ class Http1Protocol(asyncio.Protocol):
         self._abandon_request()
 
     def _abandon_request(self) -> None:
-        """Tell whoever is at work on a request that nothing more comes of it."""
+        """Tell the handler of a request that its client has left."""
         request, delegate = self._request, self._delegate
         self._request = self._delegate = self._body = None
         if request is None or delegate is None:
@@ -460,7 +460,7 @@ class Http1Protocol(asyncio.Protocol):
             log.exception("a handler failed when it was told that its client had left")
 
     def _close(self, *, lingering: bool = False) -> None:
-        """Close when everything has been sent, and, lingering, when the client has noticed."""
+        """Close once everything has been sent; if lingering, once the client has closed too."""
         self._phase = Phase.CLOSING
         self._outflow.end()
         self._deadline.set(_LINGER_SECONDS)
@@ -472,7 +472,7 @@ class Http1Protocol(asyncio.Protocol):
             self._transport.close()
 
     def _expired(self) -> None:
-        """Something has taken longer than it may."""
+        """A time limit has passed."""
         if self._phase is Phase.BODY:
             self._refuse(RequestTimedOut("body"))
         elif self._phase is Phase.HEAD and self._inflow.waiting:
@@ -480,7 +480,7 @@ class Http1Protocol(asyncio.Protocol):
         elif self._phase is Phase.HEAD:
             self._close()
         elif self._phase is Phase.CLOSING and self._outflow.waiting:
-            # It may read on; the outflow sees to it that it does.
+            # The client is still reading; the outflow limits how slowly.
             self._deadline.set(_LINGER_SECONDS)
         else:
             self.break_off()
