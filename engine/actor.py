@@ -305,14 +305,14 @@ class ScreeningActor:
         answer: "asyncio.Future[Reply] | None",
     ) -> None:
         """Journal a durable decision; its callers are answered after the commit."""
-        _, waiting = self._waiting.setdefault(write_id, (decision.reply, []))
+        reply, events, _, _ = decision
+        _, waiting = self._waiting.setdefault(write_id, (reply, []))
         if answer is not None:
             waiting.append(answer)
-        if decision.events:
+        if events:
             receipt: Receipt | None = getattr(command, "receipt", None)
             settled = partial(self._finish, write_id)
-            reply = decision.reply if receipt else None
-            self._shared.journal.append(Entry(decision.events, receipt, reply, settled))
+            self._shared.journal.append(make(Entry, (events, receipt, reply if receipt else None, settled)))
 
     def _finish(self, write_id: int, error: EngineError | None) -> None:
         """Settle a committed write, or abort a rejected one, and answer its callers.
@@ -324,13 +324,12 @@ class ScreeningActor:
             self._conclude(write_id, error)
         except Exception as defect:
             self._give_up(None, defect)
-        if write_id in self._waiting:
-            reply, waiting = self._waiting.pop(write_id)
-            for answer in waiting:
-                if error is not None:
-                    self._refuse(answer, error)
-                elif not answer.done():
-                    answer.set_result(reply)
+        reply, waiting = self._waiting.pop(write_id)
+        for answer in waiting:
+            if error is not None:
+                self._refuse(answer, error)
+            elif not answer.done():
+                answer.set_result(reply)
         if self._closed is None:
             self._arm_timer()
 
@@ -340,8 +339,8 @@ class ScreeningActor:
         decision = conclude(write_id, now)
         self._carry_out(decision, now)
         if error is None and isinstance(decision.reply, Booked):
-            sold = sum(ticket.status is TicketStatus.CONFIRMED for ticket in decision.reply.tickets)
-            self._shared.observer.seats_sold(sold)
+            statuses = [ticket.status for ticket in decision.reply.tickets]
+            self._shared.observer.seats_sold(statuses.count(TicketStatus.CONFIRMED))
 
     def _arm_timer(self) -> None:
         """Set a timer that fires no later than the earliest deadline."""
