@@ -36,15 +36,6 @@ def _progress(name: str, turns: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.update(1)
 
 
-def _plot_file(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
-    """Refuse a file that cannot be drawn, before anything is measured."""
-    if file is not None and file.suffix not in FORMATS:
-        raise click.BadParameter(f"it must end in {' or '.join(FORMATS)}")
-    if file is not None and find_spec("matplotlib") is None:
-        raise click.BadParameter("plots need matplotlib: make bench")
-    return file
-
-
 def _known(context: click.Context, option: click.Parameter, revision: str | None) -> str:
     """Return the revision, or the default, which git need not have."""
     if revision is None:
@@ -85,7 +76,7 @@ _file = click.Path(dir_okay=False, path_type=Path)
     help=f"Compare with Frontrow at this git revision; only {BASELINE}, the default, has thresholds.",
 )
 @click.option("--output", type=_file, help="Store all samples in this file, as JSON.")
-@click.option("--plot", type=_file, callback=_plot_file, help="Draw results into this file, .png or .svg.")
+@click.option("--plot", type=_file, help="Draw results into this file, .png or .svg.")
 @click.option("--thresholds", is_flag=True, help="Exit with status 1 unless all thresholds are reached.")
 @click.option("--small", is_flag=True, help="Tiny sizes, to try the harness; the figures mean nothing.")
 @click.option(
@@ -109,6 +100,10 @@ def bench(
     Prints medians and ratios. Servers are confined to one core, the load and the databases to others. Exit
     status 1 if a scenario could not be measured.
     """
+    if plot is not None and plot.suffix not in FORMATS:
+        raise click.BadParameter(f"it must end in {' or '.join(FORMATS)}", param_hint="--plot")
+    if plot is not None and find_spec("matplotlib") is None:
+        raise click.UsageError("plots need matplotlib: make bench")
     placement = placement_of(frozenset(os.sched_getaffinity(0)))
     compared = f" --revision {revision}" if revision != BASELINE else ""
     options = f"--rounds {rounds} --seconds {seconds:g}{compared}{' --small' if small else ''}"

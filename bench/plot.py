@@ -1,7 +1,6 @@
-"""Draws a run's results: a panel for each scenario, a bar for each contender."""
+"""Draws a run's results: a panel for each scenario, a box for each contender."""
 
 from pathlib import Path
-from statistics import median
 
 from bench.report import Report
 from bench.scenarios import SCENARIOS
@@ -12,7 +11,7 @@ _COLUMNS = 3
 
 
 def draw(report: Report, file: Path) -> None:
-    """Draw medians, with lines from the lowest to the highest round, into a file of one of `FORMATS`.
+    """Draw medians, quartiles and extremes into a file of one of `FORMATS`.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
@@ -24,14 +23,9 @@ def draw(report: Report, file: Path) -> None:
     panels = figure.subplots(rows, _COLUMNS, squeeze=False).flat
     for name, samples in report.results.items():
         panel, scenario = next(panels), SCENARIOS[name]
-        rounds = [figures[scenario.figure] for figures in samples.values()]
-        middles = [median(values) for values in rounds]
-        spread = [
-            [middle - min(values) for middle, values in zip(middles, rounds, strict=True)],
-            [max(values) - middle for middle, values in zip(middles, rounds, strict=True)],
-        ]
-        colours = ["#1f5fa8" if place == 0 else "#b3b9c2" for place in range(len(rounds))]
-        panel.barh(list(samples), middles, xerr=spread, color=colours, capsize=3)
+        values = [figures[scenario.figure] for figures in samples.values()]
+        panel.boxplot(values, orientation="horizontal", tick_labels=list(samples), whis=(0, 100))
+        panel.set_xlim(left=0)
         panel.invert_yaxis()
         panel.set_title(f"{scenario.summary} [{scenario.unit}]", fontsize=9)
         panel.tick_params(labelsize=8)
