@@ -41,7 +41,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     if seats.are_free(wanted):
         free = wanted
     else:
-        free = state.obtainable(holder, wanted)
+        free = tuple(state.divided(holder, wanted).free)
         if not free:
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)

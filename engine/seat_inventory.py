@@ -108,21 +108,24 @@ class SeatInventory:
     def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
         """Sort seats by their state from the holder's point of view."""
         standing = Standing([], [], [], [], [])
+        free, own, in_progress, held, booked = standing
         records = self._records
         for seat_id in seat_ids:
             record = records.get(seat_id)
             if record is None:
-                standing.free.append(seat_id)
-            elif isinstance(record, HELD):
-                (standing.own if holder_of(record) == holder else standing.held).append(seat_id)
+                free.append(seat_id)
+            elif isinstance(record, SeatsHeld):
+                (own if record.actor == holder else held).append(seat_id)
+            elif isinstance(record, Hold):
+                (own if record.holder == holder else held).append(seat_id)
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
-                (standing.booked if sold else standing.held).append(seat_id)
+                (booked if sold else held).append(seat_id)
             elif record.write.holder == holder:
-                standing.in_progress.append(seat_id)
+                in_progress.append(seat_id)
             else:
                 status = view_of(self.shown(seat_id)).status
-                (standing.booked if status == "booked" else standing.held).append(seat_id)
+                (booked if status == "booked" else held).append(seat_id)
         return standing
 
     def shown(self, seat_id: int) -> Shown:
