@@ -8,13 +8,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import click
 
@@ -30,12 +27,6 @@ from bench.tables import tables
 _LISTED = "\n".join(f"  {name:<18} {scenario.summary}" for name, scenario in SCENARIOS.items())
 
 
-@contextmanager
-def _progress(name: str, turns: int) -> Iterator[Callable[[], None]]:
-    with click.progressbar(length=turns, label=f"{name:<18}", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)
-
-
 def _known(context: click.Context, option: click.Parameter, revision: str | None) -> str:
     """Return the revision, or the default, which git need not have."""
     if revision is None:
@@ -45,16 +36,6 @@ def _known(context: click.Context, option: click.Parameter, revision: str | None
     except NoSuchRevision as exc:
         raise click.BadParameter(str(exc)) from exc
     return revision
-
-
-async def _until_told(work: Coroutine[Any, Any, None]) -> None:
-    """Run until the end; on SIGTERM cancel it, as on Ctrl-C, so that servers and databases are ended."""
-    task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    try:
-        await task
-    except asyncio.CancelledError as exc:
-        raise click.Abort from exc
 
 
 _file = click.Path(dir_okay=False, path_type=Path)
@@ -111,8 +92,10 @@ def bench(
     plan = replace(SMALL if small else Plan(), rounds=rounds, seconds=seconds, revision=revision)
     report = Report(command, describe(placement), plan)
     names = scenarios or tuple(SCENARIOS)
+    # SIGTERM ends the run as Ctrl-C does, so that servers and databases are ended.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     with TemporaryDirectory(prefix="frontrow-bench-", dir=data_dir) as path:
-        asyncio.run(_until_told(run(report, names, Path(path), placement, _progress)))
+        asyncio.run(run(report, names, Path(path), placement))
     click.echo("\n".join(tables(report.document)))
     try:
         if output is not None:

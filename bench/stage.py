@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -115,7 +115,7 @@ class Stage:
         async with AsyncExitStack() as stack:
             stack.callback(self._postgres.stop)
             stack.enter_context(confined_to(self.placement.load))
-            self.load = stack.enter_context(LoadProcess(self.placement.load))
+            self.load = stack.enter_context(closing(LoadProcess(self.placement.load)))
             self._session = await stack.enter_async_context(http_session())
             yield
 
@@ -235,7 +235,7 @@ class Stage:
     async def silent_sockets(self, server: Frontrow, screening_id: int, number: int) -> AsyncIterator[None]:
         """Keep silent sockets open as long as the block lasts."""
         load = Silence(server.address, watching_paths(self.tokens, screening_id, number), GREETING)
-        with LoadProcess(self.placement.load) as process:
+        with closing(LoadProcess(self.placement.load)) as process:
             silence = asyncio.create_task(process.run(load))
             try:
                 async with asyncio.timeout(READY_SECONDS):

@@ -7,8 +7,7 @@ import resource
 from contextlib import suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import uvloop
 
@@ -25,19 +24,11 @@ class Load(Protocol):
 
 
 class LoadProcess:
-    """Carries out loads on some cores, as a context manager at whose end the process is killed."""
+    """Carries out loads on some cores, from its creation until it is closed."""
 
     def __init__(self, cores: frozenset[int]) -> None:
         self._cores = cores
-
-    def __enter__(self) -> Self:
         self._start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._kill()
 
     async def run(self, load: Load) -> Tally:
         """Carry out a load, and raise what it raises.
@@ -50,7 +41,7 @@ class LoadProcess:
             outcome: Tally | Exception = await asyncio.to_thread(self._here.recv)
         except asyncio.CancelledError:
             # The process is still busy, and the next load must not get this one's tally.
-            self._kill()
+            self.close()
             self._start()
             raise
         except EOFError as exc:
@@ -67,7 +58,8 @@ class LoadProcess:
         self._process.start()
         there.close()
 
-    def _kill(self) -> None:
+    def close(self) -> None:
+        """Kill the process, busy or not."""
         # A thread may still read from the pipe, which is closed when nothing refers to it any more.
         self._process.kill()
         self._process.join()

@@ -8,6 +8,7 @@ import gc
 import math
 import os
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -135,7 +136,7 @@ class Holds:
 
 async def prepare(stage: Stage) -> Contenders:
     """Prepare the core with two seats per hold and with one, and the core in its actor."""
-    process = stage.stack.enter_context(LoadProcess(stage.placement.server))
+    process = stage.stack.enter_context(closing(LoadProcess(stage.placement.server)))
     holds = stage.plan.engine_holds
     loads = {
         "core": Holds(holds, 2),

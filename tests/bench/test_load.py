@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
@@ -251,7 +251,7 @@ ALL_CORES = frozenset(os.sched_getaffinity(0))
 async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_next() -> None:
     short = Script()
     async with serving(Script()) as endless, serving(short) as other:
-        with LoadProcess(ALL_CORES) as process:
+        with closing(LoadProcess(ALL_CORES)) as process:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.5):
                     await process.run(closed(endless, seconds=3600))
@@ -261,5 +261,8 @@ async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_nex
 
 async def test_what_goes_wrong_in_the_process_is_raised_here() -> None:
     async with serving(Script(b"HTTP/1.1 200 OK\r\n\r\n")) as address:
-        with LoadProcess(ALL_CORES) as process, pytest.raises(BadResponse, match="no Content-Length"):
+        with (
+            closing(LoadProcess(ALL_CORES)) as process,
+            pytest.raises(BadResponse, match="no Content-Length"),
+        ):
             await process.run(closed(address))
