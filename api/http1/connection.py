@@ -1,7 +1,7 @@
-"""One request's side of a connection: what Tornado's handlers and our exchange write their answer to.
+"""The connection of one request: Tornado's handlers and our exchange write the response to it.
 
-It frames the answer (RFC 9112, section 6) and knows nothing of other requests; when its turn is, and what
-becomes of the connection afterwards, is the protocol's to decide.
+It frames the response (RFC 9112, section 6). `api.http1.protocol` decides about the order of requests, and
+whether the connection stays open.
 """
 
 from asyncio import Future
@@ -17,52 +17,52 @@ from api.http1.head import RequestHead
 from api.http1.peer import Peer
 
 _SWITCHING_PROTOCOLS = 101
-# Up to here it costs less to put content behind its head than to send the two side by side.
+# Up to this size, copying content behind its head is cheaper than sending two pieces.
 _COPIED_BYTES = 4096
 _STATUS_LINES = {status: f"HTTP/1.1 {status} {reason}\r\n" for status, reason in responses.items()}
 
 
 class Wire(Protocol):
-    """What the protocol does for a request."""
+    """The protocol, as a request sees it."""
 
     peer: Peer
 
     def send(self, *pieces: bytes) -> "Future[None]":
-        """Send octets, after all that was sent before. The future tells that more may be sent."""
+        """Send bytes. The future completes when more may be sent."""
 
     def answered(self, request: "RequestConnection") -> None:
-        """The request's answer is complete."""
+        """The response is complete."""
 
     def break_off(self) -> None:
-        """Close at once: what was sent cannot be completed."""
+        """Abort the connection, because the response cannot be completed."""
 
     def hand_over(self, unsent: bytes, successor: StreamProtocol) -> bool:
-        """Have another protocol go on with the transport. Returns whether there still is a client."""
+        """Send bytes and give the transport to another protocol. Returns whether the client is connected."""
 
 
 class RequestConnection(HTTPConnection):
     """The connection as one request sees it.
 
     Args:
-        wire: where octets go.
+        wire: the protocol.
         head: the request's head.
-        persistent: whether the connection may be kept after this request.
-        max_body_bytes: what its body may not exceed, until the handler says otherwise.
-        body_timeout_seconds: how long its body may take, until the handler says otherwise.
+        persistent: whether the connection may stay open after this request.
+        max_body_bytes: largest body, unless the handler sets another limit.
+        body_timeout_seconds: time limit for the body, unless the handler sets another.
 
     Attributes:
         head: the request's head.
-        persistent: whether it is kept, as things stand.
-        switching: whether the answer said that another protocol follows.
-        begun: whether the answer's head has been sent.
-        finished: whether the answer is complete.
+        persistent: whether the connection stays open after the response, as far as is known.
+        switching: whether the response is 101 (Switching Protocols).
+        begun: whether the response's head has been sent.
+        finished: whether the response is complete.
     """
 
     switching = begun = finished = False
     _on_close: Callable[[], None] | None = None
     _chunked = False
     _left: int | None = None
-    # The answer 101 leaves by the stream that follows it, lest what is written there overtake it.
+    # The 101 response; the successor's transport sends it, so that nothing can overtake it.
     _held = b""
 
     def __init__(
@@ -80,43 +80,43 @@ class RequestConnection(HTTPConnection):
         self.max_body_bytes = max_body_bytes
         self.body_timeout_seconds = body_timeout_seconds
 
-    # What Tornado's handlers expect beside the interface itself.
+    # Tornado's handlers expect these methods, which HTTPConnection does not declare.
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
-        """Have something called if the client goes away before the answer is complete."""
+        """Set the function to call if the client disconnects before the response is complete."""
         self._on_close = callback
 
     def set_max_body_size(self, max_body_size: int) -> None:
-        """Bound the body, in bytes; while its headers are being received."""
+        """Limit the body to this many bytes. Only has effect before the body is read."""
         self.max_body_bytes = max_body_size
 
     def set_body_timeout(self, timeout: float) -> None:
-        """Bound the time for the body, in seconds; while its headers are being received."""
+        """Limit the time for the body, in seconds. Only has effect before the body is read."""
         self.body_timeout_seconds = timeout
 
     def break_off(self) -> None:
-        """Close at once, because the answer cannot be completed."""
+        """Abort the connection, because the response cannot be completed."""
         self._wire.break_off()
 
     def hand_over(self, successor: StreamProtocol) -> bool:
-        """Let another protocol go on with the transport, after 101. Nothing more is done with it here.
+        """Give the transport to another protocol, after a 101 response.
 
         Args:
-            successor: is given the transport, and what has come on it already.
+            successor: gets the transport, and the bytes that arrived after the request.
 
         Returns:
-            Whether the client is still there.
+            Whether the client is still connected.
         """
         self._on_close = None
         return self._wire.hand_over(self._held, successor)
 
     def client_left(self) -> None:
-        """Tell the handler, once, that its client may not be there any more."""
+        """Notify the handler, once, that the client may have disconnected."""
         callback, self._on_close = self._on_close, None
         if callback is not None:
             callback()
 
-    # The answer.
+    # The response.
 
     def write_headers(
         self,
@@ -124,33 +124,33 @@ class RequestConnection(HTTPConnection):
         headers: HTTPHeaders,
         chunk: bytes | None = None,
     ) -> "Future[None]":
-        """Send the head of the answer, and the first part of its body.
+        """Send the response's head, and the first part of its body.
 
         Raises:
-            ValueError: a field holds a line break. Nothing is sent then, and the connection is closed.
-            HTTPOutputError: the body is longer than was announced.
+            ValueError: a header field has a line break. Nothing is sent, and the connection is aborted.
+            HTTPOutputError: the body is longer than its Content-Length.
         """
         _, status, reason = start_line
         status = int(status)
         self.begun = True
         self._frame(status, headers)
         lines = [f"{name}: {value}\r\n" for name, value in headers.get_all()]
-        octets = self._encoded("", [f"HTTP/1.1 {status} {reason}\r\n", *lines])
+        head = self._encoded("", [f"HTTP/1.1 {status} {reason}\r\n", *lines])
         if self.switching:
-            self._held, octets = octets, b""
-        return self._wire.send(octets + self._framed(chunk) if chunk else octets)
+            self._held, head = head, b""
+        return self._wire.send(head + self._framed(chunk) if chunk else head)
 
     def answer(self, status: int, shared: FieldLines, fields: dict[str, str], content: bytes) -> None:
-        """Send a whole answer, whose content is all there.
+        """Send a complete response.
 
         Args:
-            status: of the answer; not 101.
-            shared: fields of its head that other answers have as well.
-            fields: those that are its own, `Content-Length` among them where there is content or might be.
-            content: nothing if the request was HEAD.
+            status: any but 101.
+            shared: header fields that many responses have, already encoded.
+            fields: the other header fields, including `Content-Length` unless the status forbids a body.
+            content: the body; empty for HEAD.
 
         Raises:
-            ValueError: a field holds a line break. Nothing is sent then, and the connection is closed.
+            ValueError: a header field has a line break. Nothing is sent, and the connection is aborted.
         """
         self.begun = self.finished = True
         if "Connection" in fields:
@@ -172,26 +172,26 @@ class RequestConnection(HTTPConnection):
         """Send a part of the body.
 
         Raises:
-            HTTPOutputError: it is longer than was announced.
+            HTTPOutputError: the body is longer than its Content-Length.
         """
         return self._wire.send(self._framed(chunk))
 
     def finish(self) -> None:
-        """The answer is complete.
+        """Complete the response.
 
         Raises:
-            HTTPOutputError: the body is shorter than was announced.
+            HTTPOutputError: the body is shorter than its Content-Length.
         """
         if self._left:
             self._wire.break_off()
-            raise HTTPOutputError(f"the body of the answer ended {self._left} bytes early")
+            raise HTTPOutputError(f"the response body is {self._left} bytes shorter than its Content-Length")
         if self._chunked:
             self._wire.send(b"0\r\n\r\n")
         self.finished = True
         self._wire.answered(self)
 
     def _frame(self, status: int, headers: HTTPHeaders) -> None:
-        """Decide how the client learns where the answer ends, and whether another may follow."""
+        """Choose how the end of the response is marked, and whether the connection stays open."""
         if status == _SWITCHING_PROTOCOLS:
             self.switching = True
             return
@@ -207,7 +207,7 @@ class RequestConnection(HTTPConnection):
             self._chunked = True
             headers["Transfer-Encoding"] = "chunked"
         else:
-            # To a client of 1.0 the end of the connection is the end of the body.
+            # Closing the connection ends the body for an HTTP/1.0 client.
             self.persistent = False
         if not self.persistent:
             headers["Connection"] = "close"
@@ -215,11 +215,16 @@ class RequestConnection(HTTPConnection):
             headers["Connection"] = "keep-alive"
 
     def _encoded(self, beginning: str, lines: list[str]) -> bytes:
-        """A head: lines that are known to be right, and lines that are looked at."""
+        """The encoded head.
+
+        Args:
+            beginning: lines that are known to be valid.
+            lines: further lines, which are checked for line breaks.
+        """
         fields = "".join(lines)
         if fields.count("\n") != len(lines) or fields.count("\r") != len(lines):
             self._wire.break_off()
-            raise ValueError("a header field of the answer holds a line break")
+            raise ValueError("a header field of the response has a line break")
         return f"{beginning}{fields}\r\n".encode("latin-1")
 
     def _framed(self, chunk: bytes) -> bytes:
@@ -227,7 +232,7 @@ class RequestConnection(HTTPConnection):
             self._left -= len(chunk)
             if self._left < 0:
                 self._wire.break_off()
-                raise HTTPOutputError("the body of the answer is longer than was announced")
+                raise HTTPOutputError("the response body is longer than its Content-Length")
         elif self._chunked and chunk:
             return b"%x\r\n%b\r\n" % (len(chunk), chunk)
         return chunk

@@ -47,7 +47,7 @@ def _last_element(field: str) -> tuple[dict[str, str] | None, str | None]:
 
 
 def _pairs(field: str, at: int) -> dict[str, str] | None:
-    """The pairs from a position to the end; None if they are no valid element. An empty element is valid."""
+    """The pairs from a position to the end; None if they are malformed. An empty element is valid."""
     pairs: dict[str, str] = {}
     if not field[at:].strip(" \t"):
         return pairs

@@ -1,9 +1,9 @@
-"""From the octets of a request's head to what they mean, or to the reason why they are refused.
+"""Parses and validates the head of a request.
 
-Whatever two parsers could understand differently is refused, since a proxy in front of this server may
-be the other one: that is how requests are smuggled (RFC 9112, section 11.2). So a head is judged whole,
-once its end has come, and by rules of two kinds. The octets, the request line and all that decides where
-the body ends are checked here; `httptools` takes the field lines apart and refuses those that are none.
+Anything that two parsers could interpret differently is rejected, because a proxy in front of this server may
+be the other parser: that is how requests are smuggled (RFC 9112, section 11.2). A head is parsed only when it
+is complete. This module checks the bytes, the request line and the fields that determine where the body ends;
+`httptools` splits the field lines and rejects malformed ones.
 """
 
 import re
@@ -20,29 +20,29 @@ from api.limits import Limits
 
 END_OF_HEAD = b"\r\n\r\n"
 
-_CONTROLS_APART = bytes(octet for octet in range(256) if octet == 0x09 or (octet >= 0x20 and octet != 0x7F))
-_FAULT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
-# The target is all that a URI may hold (RFC 3986) and what browsers leave unescaped; a fragment is not.
+_ALLOWED_BYTES = bytes(byte for byte in range(256) if byte == 0x09 or (byte >= 0x20 and byte != 0x7F))
+_INVALID = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
+# A target may have the characters of RFC 3986 and those that browsers leave unescaped, but no fragment.
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~]+) HTTP/([0-9])\.([0-9])\r\n")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE | re.DOTALL)
-# Together they bound the memory for heads to a few megabytes.
-_REMEMBERED_BYTES, _HEADS_KEPT = 1024, 4096
-# The parser only knows the methods on its list, and takes some of them for more than a method.
-_LINE_FOR_PARSER = b"GET / HTTP/1.1\r\n"
+# Together they bound the cache of heads to a few megabytes.
+_CACHED_HEAD_BYTES, _HEADS_KEPT = 1024, 4096
+# Replaces the request line: httptools only knows the methods on its list and treats some of them specially.
+_PARSERS_REQUEST_LINE = b"GET / HTTP/1.1\r\n"
 
 
 @dataclass(slots=True, eq=False)
 class RequestHead:
-    """A head that can be acted upon.
+    """A valid head.
 
     Attributes:
         line: the method as it was sent; the target in origin form, or "*", or a CONNECT's authority; and
             "HTTP/1.0" or "HTTP/1.1".
-        headers: the fields.
-        content_bytes: the declared length of the body; None if it is sent in chunks.
-        persistent: whether the client wants to keep the connection.
-        upgrade: whether it wants to speak another protocol on it.
-        conclusions: what whoever acts upon the head has worked out from it, to be kept as long as the head.
+        headers: the header fields.
+        content_bytes: the declared length of the body; None if it is chunked.
+        persistent: whether the client wants to keep the connection open.
+        upgrade: whether the client asks to switch to another protocol.
+        conclusions: what the delegate derives from the head alone, cached together with it.
     """
 
     line: RequestStartLine
@@ -54,7 +54,7 @@ class RequestHead:
 
     @property
     def awaits_continue(self) -> bool:
-        """Whether the client sends its body only when told to (RFC 9110, section 10.1.1)."""
+        """Whether the client waits for 100 (Continue) before it sends the body (RFC 9110, section 10.1.1)."""
         return (
             self.line.version == "HTTP/1.1"
             and self.content_bytes != 0
@@ -62,50 +62,51 @@ class RequestHead:
         )
 
 
-def find_fault(octets: bytes, start: int, checked: int, end: int) -> bool:
-    """Whether a head that has not ended yet holds what no head may hold.
+def has_invalid_bytes(data: bytes, start: int, checked: int, end: int) -> bool:
+    """Whether an incomplete head has bytes that no head may have, such as bare line feeds.
 
-    A head with bare line feeds never ends for us; its sender would wait for its answer till it times out.
+    The end of a head with bare line feeds is never found, so without this check its sender would get no
+    response until it times out.
 
     Args:
-        octets: what has come.
-        start: where the head begins; what lies before it belongs to another request.
-        checked: up to here it has been looked at.
-        end: what lies behind it need not be looked at.
+        data: the received bytes.
+        start: where the head begins.
+        checked: position up to which earlier calls have checked the data.
+        end: position at which to stop.
     """
-    # A carriage return that was the last octet can be judged now.
-    return octets.startswith(b"\n", start) or bool(_FAULT.search(octets, max(start, checked - 1), end))
+    # A carriage return at the end of the data checked earlier is checked again with the byte after it.
+    return data.startswith(b"\n", start) or bool(_INVALID.search(data, max(start, checked - 1), end))
 
 
-def parse_head(octets: bytes, limits: Limits) -> RequestHead:
-    """What a head says.
+def parse_head(data: bytes, limits: Limits) -> RequestHead:
+    """Parse a head.
 
-    Clients repeat themselves: a page that polls, or a user who chooses seats, sends the same head again and
-    again. So what heads said is remembered, and what is returned must not be changed (`conclusions` apart),
-    but for a head that wants an upgrade.
+    Short heads are cached, because clients that poll or select seats send the same head again and again. So
+    callers must not modify the result, except for `conclusions`. Heads with an upgrade are not cached and may
+    be modified.
 
     Args:
-        octets: from the request line to the empty line, both included.
-        limits: bounds of requests.
+        data: the head, from the request line to the empty line inclusive.
+        limits: limits of requests.
 
     Raises:
-        MalformedRequest: it is no head of HTTP/1, or could be understood in two ways.
-        VersionNotSupported: it is well-formed, but of another major version.
-        TargetTooLong: the request line is over its limit.
+        MalformedRequest: the head is not valid HTTP/1, or is ambiguous.
+        VersionNotSupported: the head has another major version.
+        TargetTooLong: the request line is too long.
         HeadersTooLarge: there are too many fields.
     """
-    if len(octets) <= _REMEMBERED_BYTES:
-        head = _remembered(octets, limits)
+    if len(data) <= _CACHED_HEAD_BYTES:
+        head = _cached(data, limits)
         if not head.upgrade:
             return head
-    return _parsed(octets, limits)
+    return _parsed(data, limits)
 
 
-def _parsed(octets: bytes, limits: Limits) -> RequestHead:
-    lines = octets.count(b"\r\n")
-    if octets.translate(None, _CONTROLS_APART) != b"\r\n" * lines:
+def _parsed(data: bytes, limits: Limits) -> RequestHead:
+    lines = data.count(b"\r\n")
+    if data.translate(None, _ALLOWED_BYTES) != b"\r\n" * lines:
         raise MalformedRequest("control characters, or lines that do not end in CRLF")
-    match = _REQUEST_LINE.match(octets)
+    match = _REQUEST_LINE.match(data)
     if match is None:
         raise MalformedRequest("the request line is not valid")
     if match.end() > limits.request_line_bytes:
@@ -116,39 +117,42 @@ def _parsed(octets: bytes, limits: Limits) -> RequestHead:
         raise HeadersTooLarge(f"There may not be more than {limits.header_count} header fields")
     headers = RequestHeaders()
     try:
-        HttpRequestParser(headers).feed_data(_LINE_FOR_PARSER + octets[match.end() :])
+        HttpRequestParser(headers).feed_data(_PARSERS_REQUEST_LINE + data[match.end() :])
     except HttpParserUpgrade:
-        # Whether there is one to make is decided below.
+        # `_upgrades` decides below whether to honour it.
         pass
     except HttpParserError as error:
         raise MalformedRequest(str(error)) from error
     method, target = match[1].decode("ascii"), match[2].decode("ascii")
     version = "HTTP/1.0" if match[4] == b"0" else "HTTP/1.1"
     _require_one_host(headers, version)
-    wishes = _wishes(headers)
+    options = _connection_options(headers)
     if target[0] != "/":
         target = _origin_form(method, target, headers)
     return RequestHead(
         RequestStartLine(method, target, version),
         headers,
         _content_bytes(headers, version),
-        "close" not in wishes and (version == "HTTP/1.1" or "keep-alive" in wishes),
-        _upgrades(headers, version, wishes),
+        "close" not in options and (version == "HTTP/1.1" or "keep-alive" in options),
+        _upgrades(headers, version, options),
     )
 
 
-_remembered = lru_cache(_HEADS_KEPT)(_parsed)
+_cached = lru_cache(_HEADS_KEPT)(_parsed)
 
 
 def _require_one_host(headers: RequestHeaders, version: str) -> None:
-    """RFC 9112, section 3.2; that it is a host is checked by Tornado's `HTTPServerRequest`."""
+    """Raise MalformedRequest unless there is one Host field (RFC 9112, section 3.2).
+
+    The delegate checks its value.
+    """
     hosts = len(headers.get_list("Host"))
     if hosts > 1 or (hosts == 0 and version == "HTTP/1.1"):
         raise MalformedRequest("there must be one Host field")
 
 
-def _wishes(headers: RequestHeaders) -> frozenset[str]:
-    """The options in the Connection field (RFC 9110, section 7.6.1)."""
+def _connection_options(headers: RequestHeaders) -> frozenset[str]:
+    """The options of the Connection field, in lower case (RFC 9110, section 7.6.1)."""
     value = headers.get("Connection")
     if value is None:
         return frozenset()
@@ -156,7 +160,13 @@ def _wishes(headers: RequestHeaders) -> frozenset[str]:
 
 
 def _origin_form(method: str, target: str, headers: RequestHeaders) -> str:
-    """RFC 9112, section 3.2: of the other forms, the absolute one is everybody's to use; its host counts."""
+    """Convert a target in absolute form to origin form (RFC 9112, section 3.2).
+
+    The target's host replaces the Host field.
+
+    Raises:
+        MalformedRequest: the method does not allow the target.
+    """
     if absolute := _ABSOLUTE_FORM.fullmatch(target):
         headers["Host"] = absolute[1]
         rest = absolute[2]
@@ -167,12 +177,15 @@ def _origin_form(method: str, target: str, headers: RequestHeaders) -> str:
 
 
 def _content_bytes(headers: RequestHeaders, version: str) -> int | None:
-    """RFC 9112, section 6.3; repeated lengths and both framings at once are refused by the parser too."""
+    """The declared length of the body, or None if it is chunked (RFC 9112, section 6.3).
+
+    httptools rejects repeated lengths, and a length together with chunks, too.
+    """
     lengths, codings = headers.get_list("Content-Length"), headers.get_list("Transfer-Encoding")
     if not codings:
         if not lengths:
             return 0
-        # More digits than any body has bytes.
+        # 18 digits fit in 64 bits.
         if len(lengths) > 1 or not lengths[0].isdecimal() or len(lengths[0]) > 18:
             raise MalformedRequest("Content-Length is not valid")
         return int(lengths[0])
@@ -181,11 +194,11 @@ def _content_bytes(headers: RequestHeaders, version: str) -> int | None:
     return None
 
 
-def _upgrades(headers: RequestHeaders, version: str, wishes: frozenset[str]) -> bool:
-    """Whether there is an upgrade to make; RFC 9110, section 7.8, has it ignored over HTTP/1.0."""
+def _upgrades(headers: RequestHeaders, version: str, options: frozenset[str]) -> bool:
+    """Whether the client requests an upgrade, which HTTP/1.0 does not have (RFC 9110, section 7.8)."""
     if "Upgrade" not in headers:
         return False
     if version == "HTTP/1.0":
         del headers["Upgrade"]
         return False
-    return "upgrade" in wishes
+    return "upgrade" in options

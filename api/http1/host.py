@@ -32,7 +32,7 @@ class HostedConnection(Protocol):
         """True while a request is unanswered or response bytes are unsent."""
 
     def wind_down(self) -> None:
-        """Finish the present request, if there is one, and close."""
+        """Finish the current request, if there is one, and close."""
 
     def break_off(self) -> None:
         """Abort the connection."""
@@ -41,12 +41,12 @@ class HostedConnection(Protocol):
 AnswerPlain = Callable[[Sequence[bytes], Sequence[Any], bytes, Any], bytes | None]
 """Answers a plain request (`api.http1.plain`), given its lines, its fields, its body and the connection.
 
-Returns the whole answer, ANSWERED_LATER, or None if the delegate has to take the request.
+Returns the complete response, ANSWERED_LATER, or None if the delegate has to take the request.
 """
 
 
 def leave_plain(*_: object) -> None:
-    """Answer no request, so that the delegate gets all of them."""
+    """Leave every request to the delegate."""
 
 
 class Host(Protocol):

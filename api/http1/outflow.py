@@ -1,4 +1,4 @@
-"""What goes to a client: in as few writes as possible, and no faster than it reads."""
+"""Sends bytes to a client in few writes, and drops clients that stop reading."""
 
 from asyncio import AbstractEventLoop, Future, TimerHandle, Transport
 from collections.abc import Callable, Sequence
@@ -10,8 +10,7 @@ _CORKED_BYTES = 65_536
 _JOINED_BYTES = 16_384
 
 
-def _tell_nobody() -> None:
-    """Nobody stalls who has gone."""
+def _ignore() -> None: ...
 
 
 class Outflow:
@@ -19,9 +18,9 @@ class Outflow:
 
     Args:
         loop: the event loop.
-        transport: where octets go.
-        patience_seconds: how long a client may take next to nothing while octets wait for it.
-        stalled: called if it does.
+        transport: destination of the bytes.
+        patience_seconds: a client must read at least 1 KiB per second, on average over this time.
+        stalled: called when the client is slower.
     """
 
     __slots__ = (
@@ -53,7 +52,7 @@ class Outflow:
         self._corked = self._ended = False
         self._corked_bytes = 0
         self._pieces: list[bytes] = []
-        # Done while more may be sent; every writer is given the same one.
+        # Always done; returned to writers while the client keeps up, to save a future per write.
         self._open: Future[None] = loop.create_future()
         self._open.set_result(None)
         self._resumed: Future[None] | None = None
@@ -62,16 +61,16 @@ class Outflow:
 
     @property
     def writable(self) -> bool:
-        """Whether the client keeps up with what it is sent."""
+        """Whether the client keeps up, so that more may be sent."""
         return self._resumed is None
 
     @property
     def waiting(self) -> bool:
-        """Whether octets wait for the client to read."""
+        """Whether there are unsent bytes in the transport."""
         return self._transport.get_write_buffer_size() > 0
 
     def send(self, *pieces: bytes) -> "Future[None]":
-        """Send octets. The future is done when more may be sent, or fails with StreamClosedError."""
+        """Send bytes. The future completes when more may be sent, or fails with StreamClosedError."""
         if self._ended or self._transport.is_closing():
             return self._failed()
         if self._corked:
@@ -91,16 +90,16 @@ class Outflow:
             self._transport.writelines(pieces)
 
     def cork(self) -> None:
-        """Gather what is sent from now on."""
+        """Collect bytes instead of sending them, until `uncork`."""
         self._corked = True
 
     def uncork(self) -> None:
-        """Send what has been gathered, in one piece."""
+        """Send the collected bytes, and send further ones directly."""
         self._corked = False
         self.flush()
 
     def flush(self) -> None:
-        """Send what has been gathered so far."""
+        """Send the collected bytes; stay corked."""
         if self._pieces:
             if not self._transport.is_closing():
                 self._write(self._pieces if self._corked_bytes > _JOINED_BYTES else (b"".join(self._pieces),))
@@ -108,42 +107,42 @@ class Outflow:
             self._corked_bytes = 0
 
     def end(self) -> None:
-        """Send nothing more than what has been given so far."""
+        """Send the collected bytes and accept no more."""
         self.flush()
         self._ended = True
         self._watch()
 
-    # What the transport tells.
+    # Called for the transport's events.
 
     def pause(self) -> None:
-        """More waits for the client than is good."""
+        """The transport's buffer is full."""
         self._resumed = self._loop.create_future()
         self._watch()
 
     def resume(self) -> None:
-        """The client has caught up."""
+        """The transport's buffer has room again."""
         resumed, self._resumed = self._resumed, None
         self._stop_watching()
         if resumed is not None and not resumed.done():
             resumed.set_result(None)
 
     def lost(self) -> None:
-        """There is no client any more."""
+        """The connection is closed or handed over: drop unsent bytes and wake writers with an error."""
         self._stop_watching()
-        # Whoever is told has this outflow: so both are freed without the garbage collector.
-        self._stalled = _tell_nobody
+        # The callback refers to this object's owner; breaking the cycle frees both without the collector.
+        self._stalled = _ignore
         self._pieces.clear()
         if self._resumed is not None and not self._resumed.done():
             self._resumed.set_exception(StreamClosedError())
             self._resumed.exception()
 
     def _watch(self) -> None:
-        """See to it that the client takes what waits for it, or is dropped."""
+        """Check later how much the client has read, if there are unsent bytes."""
         self._unsent_bytes = self._transport.get_write_buffer_size()
         if self._timer is None and self._unsent_bytes:
-            self._timer = self._loop.call_later(self._patience_seconds, self._look)
+            self._timer = self._loop.call_later(self._patience_seconds, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         before = self._unsent_bytes
         least_bytes = self._patience_seconds * _SLOWEST_READER_BYTES_PER_SECOND
@@ -161,6 +160,6 @@ class Outflow:
     def _failed(self) -> "Future[None]":
         failed: Future[None] = self._loop.create_future()
         failed.set_exception(StreamClosedError())
-        # Whoever sends without waiting need not hear of it.
+        # Marks the exception as retrieved; senders that do not wait ignore it.
         failed.exception()
         return failed

@@ -11,7 +11,7 @@ class Peer:
     Args:
         remote_ip: IP address.
         scheme: "http" or "https", as a trusted proxy reports it; None if unknown.
-        relays: whether it is a trusted proxy, whose header fields tell the client's address.
+        relays: whether it is a trusted proxy, whose header fields report the client's address.
     """
 
     __slots__ = ("protocol", "relays", "remote_ip", "scheme")

@@ -33,7 +33,7 @@ from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.phase import Phase
 from api.http1.plain import CLOSE, LENGTH, read_fields
-from api.http1.refusal import RejectedRequest, refusal_octets
+from api.http1.refusal import RejectedRequest, refusal_bytes
 
 log = logging.getLogger("frontrow.http")
 
@@ -440,7 +440,7 @@ class Http1Protocol(asyncio.Protocol):
             self.break_off()
             return
         request_id = new_request_id()
-        self._outflow.send(refusal_octets(error, request_id))
+        self._outflow.send(refusal_bytes(error, request_id))
         self._host.report(RejectedRequest(error.status, self.peer.remote_ip, request_id))
         self._close(lingering=True)
         self._abandon_request()

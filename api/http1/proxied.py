@@ -38,7 +38,7 @@ class ProxiedProtocol(asyncio.Protocol):
         if self._host.joined(self) is not Admission.SERVED:
             self.break_off()
         elif not self.peer.relays:
-            self._reject("it is not a trusted proxy's")
+            self._reject("the peer is not a trusted proxy")
 
     def data_received(self, data: bytes) -> None:
         if self._transport.is_closing():
@@ -57,7 +57,7 @@ class ProxiedProtocol(asyncio.Protocol):
         head = HEAD.match(self._received)
         if head is None:
             if len(self._received) > HEAD_LIMIT_BYTES:
-                raise MalformedProxyHeader("its PROXY line does not end")
+                raise MalformedProxyHeader("its PROXY line is too long")
             return None, 0
         length = header_bytes(head[0])
         if len(self._received) < length:
@@ -74,7 +74,7 @@ class ProxiedProtocol(asyncio.Protocol):
             successor.data_received(unread)
 
     def _reject(self, reason: str) -> None:
-        log.info("closed a connection from %s to a port of the PROXY protocol: %s", self.peer, reason)
+        log.info("closed a connection from %s to a PROXY protocol port: %s", self.peer, reason)
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:

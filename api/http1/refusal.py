@@ -29,7 +29,7 @@ class RejectedRequest(NamedTuple):
 RefusalReport = Callable[[RejectedRequest], None]
 
 
-def refusal_octets(error: ApiError, request_id: str) -> bytes:
+def refusal_bytes(error: ApiError, request_id: str) -> bytes:
     """The complete response. It closes the connection, since it is unknown where the next request begins.
 
     Args:
