@@ -1,4 +1,4 @@
-"""How an operation of the API is declared: once, and everything else is derived from it.
+"""Declares the operations of the API; everything else about them is derived from the declaration.
 
 A resource is a module with one `Resource` and its handlers:
 
@@ -8,17 +8,17 @@ A resource is a module with one `Resource` and its handlers:
     async def get_ticket(call: Call, ticket_id: int) -> Document:
         \"\"\"Get a ticket.\"\"\"
 
-From this come the route, authentication, validation (`api.rest.operation`) and the OpenAPI document
-(`api.documents.openapi`), whose summary and description are the handler's docstring. The ids in the path, the
-query's fields and the body's fields arrive as the handler's keyword arguments. What it returns is
-rendered as JSON under the declared status, in the style of the path (`api.rest.styles`); an `Answer` is sent
-as it is.
+The route, authentication, validation (`api.rest.operation`) and the OpenAPI document
+(`api.documents.openapi`) are derived from it; the handler's docstring is the operation's summary and
+description. The handler gets the ids in the path and the fields of the query and the body as keyword
+arguments. Its result is rendered as JSON with the declared status, in the style of the path
+(`api.rest.styles`); an `Answer` is sent unchanged.
 
-Where a path has a name in it and not an id, it is declared as text, `"/room/{room_id:text}/selections"`,
-and arrives decoded. A path has ids or texts, not both.
+A path parameter that is not an id is declared as text, `"/room/{room_id:text}/selections"`, and passed
+decoded. A path has either ids or texts, not both.
 
-An operation with a `receipt_form` returns the engine's reply itself. One that only asks the engine something
-is a plain function that returns an `Ask`.
+A handler with a `receipt_form` returns the engine's reply itself. A handler that only sends one command to
+the engine is a plain function that returns an `Ask`.
 """
 
 import asyncio
@@ -53,16 +53,16 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _TEXT_PLACEHOLDER = re.compile(r"\{(\w+):text\}")
 
 ADDRESS_PREFIX = "address:"
-"""How callers are named who have neither session nor token."""
+"""Prefix of holders that have neither session nor token."""
 
 Document = dict[str, Any] | list[Any]
-"""What `orjson` can write down."""
+"""A JSON document, as `orjson` accepts it."""
 
 
 class Access(Enum):
     """Who may call an operation.
 
-    `GUEST` is everybody, but whoever sends a token is known by it; `CRON` is whoever knows its secret.
+    `GUEST` is everybody, with or without a token; `CRON` requires the shared secret for scheduled jobs.
     """
 
     PUBLIC = "public"
@@ -73,7 +73,7 @@ class Access(Enum):
 
 
 class Answer(NamedTuple):
-    """An answer as it goes out, apart from what every answer carries."""
+    """A response, without the header fields that all responses have."""
 
     status: int
     body: Body = EMPTY
@@ -82,7 +82,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def of(cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":
-        """A document in JSON."""
+        """Return a response with a JSON document."""
         return cls(status, Body(orjson.dumps(document)), headers or {})
 
 
@@ -90,15 +90,15 @@ class Call(Struct, frozen=True):
     """One call of an operation, as its handler sees it.
 
     Attributes:
-        services: what there is to work with.
-        holder: in whose name the engine is asked: "session:…" of a guest, "user:7", or "address:…" of a
-            caller with neither session nor token.
-        identity: whose token it is, None in public operations and of guests without one.
-        address: where the request comes from.
+        services: the server's services.
+        holder: the caller's name in the engine: "session:…" for a guest, "user:7" for a user, or "address:…"
+            for a caller with neither session nor token.
+        identity: the token's owner; None in public operations, and for guests without a token.
+        address: the client's IP address.
         headers: the request's headers.
         uri: the request's path and query.
-        receipt: where the answer to a durable command is kept, if the caller gave an idempotency key.
-        unfinished: where work goes on that the answer does not wait for.
+        receipt: where a durable command stores the response, if the request has an idempotency key.
+        unfinished: runs work that the response does not wait for.
     """
 
     services: Services
@@ -112,10 +112,10 @@ class Call(Struct, frozen=True):
 
     @property
     def caller(self) -> Identity:
-        """Whose token it is, in operations that need one.
+        """The token's owner, in operations that require a token.
 
         Raises:
-            NotAuthenticated: this one is public.
+            NotAuthenticated: the request has no token.
         """
         if self.identity is None:
             raise NotAuthenticated
@@ -123,10 +123,10 @@ class Call(Struct, frozen=True):
 
     @property
     def buyer(self) -> str:
-        """In whose name tickets are reserved: that of the session, or that of the token without one.
+        """The holder of ticket reservations: the session, or else the token's owner.
 
         Raises:
-            InvalidInput: there is neither.
+            InvalidInput: the request has neither session nor token.
         """
         if self.holder.startswith(ADDRESS_PREFIX):
             raise InvalidInput({"sessionId": ["Needed where there is no token."]})
@@ -142,12 +142,12 @@ class Call(Struct, frozen=True):
 
     @property
     def account_id(self) -> int:
-        """The user, in operations that need a token."""
+        """The id of the token's owner, in operations that require a token."""
         return self.caller.user_id
 
     @property
     def user_id(self) -> int | None:
-        """The user, None in public operations."""
+        """The id of the token's owner, or None."""
         return self.identity.user_id if self.identity else None
 
     @property
@@ -156,14 +156,14 @@ class Call(Struct, frozen=True):
         return self.identity is not None and self.identity.admin
 
     async def ask(self, command: Command) -> Any:
-        """Put a command to the engine. Returns and raises what the command does."""
+        """Send a command to the engine. Returns the engine's reply, or raises its error."""
         return await self.services.screenings.ask(command)
 
     async def written(self) -> None:
-        """Return when everything acknowledged so far can be read from the database.
+        """Wait until everything acknowledged so far can be read from the database.
 
         Raises:
-            StoreUnavailable: that takes longer than a request waits.
+            StoreUnavailable: it takes longer than `ask_timeout_seconds`.
         """
         try:
             async with asyncio.timeout(self.services.limits.ask_timeout_seconds):
@@ -173,7 +173,7 @@ class Call(Struct, frozen=True):
 
 
 Result = Document | Content | Answer | Reply | None
-"""What a handler has to say."""
+"""The result of a handler."""
 
 
 class Ask(Struct, frozen=True):
@@ -199,28 +199,34 @@ class Endpoint:
     """The declaration of one operation.
 
     Attributes:
+        method: the HTTP method.
         path: with a placeholder per id, e.g. "/api/v1/tickets/{ticket_id}". An id is a decimal number
             from 1 to 2^63-1. A path that ends in a slash is served without it too.
-        text_parameters: whether the placeholders stand for texts instead.
-        answers: shape of the answer; None where it has no body, or none in JSON.
-        status: of the answer.
-        refusals: errors that the operation itself may end in.
-        durable: whether the answer waits for the database; it may then come too late for its caller, and
-            the operation goes on.
-        receipt_form: where the handler returns the reply to a durable command: how it is
-            written down, now and for repeats.
-        headers: response headers beside the usual ones, with their meaning.
-        media_type: of the answer.
-        form: shape of an HTML form that is taken in the place of a JSON body; it yields the same arguments.
-        body_optional: whether the JSON body may be left out; then its fields are not passed.
-        upload: a file that is taken in the place of a JSON body, and passed under the name of its field.
-        body_limit_bytes: largest body, where it is not the usual one.
-        secret: whether neither the answer nor a digest of the request may be kept, so that there is no
-            repeating it by `Idempotency-Key`.
-        sealed: whether the answer holds personal data, so that it is kept encrypted.
-        creates: whether it is counted as making something that costs (`api.limiter`).
-        listed: whether the answer is a page of a list.
-        message: what the answer says beside its data, where its style has a place for that.
+        tag: heading in the documentation.
+        handler: the function that carries the operation out.
+        access: who may call it.
+        query: schema of the query.
+        body: schema of the JSON body.
+        body_optional: whether the JSON body may be omitted; its fields are not passed then.
+        answers: schema of the response; None if it has no body, or one that is not JSON.
+        status: status of the response.
+        refusals: errors that the operation itself may raise.
+        durable: whether the response waits for the database. If that takes too long, the caller gets an error
+            and the operation continues.
+        receipt_form: renders the engine's reply to a durable command, which the handler returns; used for the
+            response and for repeats.
+        headers: response headers specific to the operation, with their descriptions.
+        media_type: media type of the response.
+        form: schema of an HTML form that is accepted instead of a JSON body; it yields the same arguments.
+        upload: a file that is accepted instead of a JSON body, and passed under the name of its field.
+        body_limit_bytes: largest body, if it differs from the general limit.
+        secret: whether neither the response nor a digest of the request may be stored; `Idempotency-Key` is
+            not honoured then.
+        sealed: whether the response has personal data and is stored encrypted.
+        creates: whether it counts against the limit of creations (`api.limiter`).
+        listed: whether the response is a page of a list.
+        message: message of the response, if its style has one.
+        text_parameters: whether the placeholders stand for texts instead of ids.
     """
 
     method: str
@@ -255,35 +261,34 @@ class Endpoint:
 
     @property
     def stores_key_first(self) -> bool:
-        """Whether the answer to a keyed request is stored before it is sent.
+        """Whether the response to a request with a key is stored before it is sent.
 
-        An operation with a receipt stores the answer in its own transaction; holds do not wait for the
-        database.
+        An operation with a receipt stores it in its own transaction; holds do not wait for the database.
         """
         return self.durable and self.receipt_form is None
 
     @property
     def style(self) -> Style:
-        """How it is answered."""
+        """The style of its responses."""
         return style_of(self.path)
 
     @property
     def name(self) -> str:
-        """Unique name of the operation."""
+        """The operation's unique name."""
         return self.handler.__name__
 
     @property
     def path_parameters(self) -> list[str]:
-        """Names of the ids, or of the texts, in the path, in their order."""
+        """Names of the placeholders in the path, in their order."""
         return PLACEHOLDER.findall(self.path)
 
 
 class Resource:
-    """Operations that belong together.
+    """A group of operations.
 
     Args:
-        prefix: what their paths begin with.
-        tag: the heading they stand under in the documentation.
+        prefix: prefix of their paths.
+        tag: their heading in the documentation.
     """
 
     def __init__(self, prefix: str, *, tag: str) -> None:
@@ -292,7 +297,7 @@ class Resource:
         self.endpoints: list[Endpoint] = []
 
     def get(self, path: str, **declaration: Any) -> Callable[[H], H]:
-        """Declare the decorated handler as a GET operation; see `Endpoint` for what can be said.
+        """Declare the decorated handler as a GET operation; see `Endpoint` for the arguments.
 
         All other methods honour `Idempotency-Key`, unless the operation is secret.
         """

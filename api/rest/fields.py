@@ -141,7 +141,7 @@ _ASCII_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM
 
 
 def known_as(address: str) -> str | None:
-    """Normalise an e-mail address for storing and comparing; None if it is malformed.
+    """Normalise an e-mail address for storing and comparing; None if it is invalid.
 
     Addresses may be in any script (RFC 6531). The domain is not looked up. Well-formed addresses that the
     library refuses, such as those under `.test` and `.local`, are accepted too.

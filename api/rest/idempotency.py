@@ -1,19 +1,19 @@
-"""`Idempotency-Key`: a request that is repeated under its key is answered again, not carried out again.
+"""`Idempotency-Key`: a request repeated with the same key gets the same response and is not executed again.
 
-After draft-ietf-httpapi-idempotency-key-header: a key belongs to its caller; the same key with another
-request is 422, with one that is still being processed 409. Only answers that last are kept: what may
-turn out otherwise next time (429, 5xx, everything retryable) leaves the key free. A request that is
-refused for its shape or its token never reaches this module, so its key stays free as well.
+This follows draft-ietf-httpapi-idempotency-key-header. Keys are scoped to their caller. Reusing a key for a
+different request gets 422; repeating a request that is still being processed gets 409. Only final responses
+are stored: after 429, 5xx and everything retryable the key can be used again. Requests refused for their
+shape or their token never reach this module, so their keys stay unused.
 
-Answers are kept in the database, by the journal: in the transaction of a booking; before the caller is
-answered for whatever else must not be done twice; written behind for holds. The most recent ones are in
-memory too, which also covers those on their way.
+The journal stores responses in the database: for bookings in the booking's own transaction, for other durable
+operations before the response is sent, for holds write-behind. The most recent responses are in memory too,
+including those not written yet.
 
-A refusal is kept only if it is certain that no dead server has carried the request out. A transaction of such
-a server may still be running when the request is repeated, so the first lookup of the key may find nothing.
-But a server decides about a screening only after it has taken it over, which waits for all transactions of
-the earlier owner (`persistence.store`). So the key is looked up again after a refusal: by then every
-committed transaction has stored its answer, and no other can commit.
+A refusal is stored only if it is certain that no crashed server has executed the request. A transaction of
+such a server may still be running when the request is repeated, so the first lookup of the key may find
+nothing. But a server decides about a screening only after it has taken it over, which waits for all
+transactions of the previous owner (`persistence.store`). So the key is looked up again after a refusal: by
+then every committed transaction has stored its response, and no other can commit.
 """
 
 import asyncio
@@ -43,11 +43,11 @@ _KEY = re.compile(rf'"([\x21\x23-\x7e]{{1,{KEY_LIMIT}}})"|([\x21\x23-\x7e]{{1,{K
 
 
 class KeyedRequest(NamedTuple):
-    """A request that must be carried out once.
+    """A request with an idempotency key.
 
     Attributes:
-        scope: whose key it is.
-        key: the caller's key.
+        scope: the caller that the key belongs to.
+        key: the key.
         fingerprint: digest of the request.
     """
 
@@ -57,10 +57,11 @@ class KeyedRequest(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What carrying out a request has come to.
+    """The result of executing a request.
 
     Attributes:
-        lasting: whether a repeat of the request is to be answered the same.
+        answer: the response.
+        lasting: whether the response is final, so that repeats of the request get it too.
     """
 
     answer: Answer
@@ -71,7 +72,7 @@ def parse_key(header: str) -> str:
     """The key in a header's value.
 
     Raises:
-        InvalidInput: it is empty, too long or not visible ASCII.
+        InvalidInput: the key is empty, too long or not visible ASCII.
     """
     match = _KEY.fullmatch(header)
     if match is None:
@@ -80,17 +81,17 @@ def parse_key(header: str) -> str:
 
 
 def fingerprint_of(method: str, uri: str, body: bytes) -> bytes:
-    """Digest of what makes two requests the same: method, path with query, and body, byte for byte."""
+    """Digest of a request's method, path with query, and body."""
     return hashlib.sha256(b"\n".join((method.encode(), uri.encode(), body))).digest()
 
 
 class IdempotencyKeys:
-    """The keys that are known here.
+    """Executes requests once per idempotency key.
 
     Args:
-        lookup: answers kept in the database.
-        journal: keeps answers.
-        limits: bounds of the memory.
+        lookup: finds responses in the database.
+        journal: stores responses.
+        limits: limits of concurrent requests and of the cache.
     """
 
     def __init__(self, lookup: IdempotencyLookup, journal: Journal, limits: Limits) -> None:
@@ -110,23 +111,23 @@ class IdempotencyKeys:
         *,
         stored_first: bool = False,
     ) -> Answer:
-        """Carry a request out unless it has been before.
+        """Execute a request, unless it was executed before.
 
         Args:
             request: the request.
-            carry_out: does the work. It must not be cancelled once it has begun: the key is in flight
-                until it returns.
-            seal: encrypts what is kept of the answer, if it must not be readable.
-            stored_first: whether the answer is given only when it has been stored.
+            carry_out: executes it. It must not be cancelled after it has started: the key is in flight until
+                it returns.
+            seal: encrypts the stored body, if it holds personal data.
+            stored_first: whether to return only after the response has been stored.
 
         Returns:
-            The answer, of now or of then.
+            The response, new or stored.
 
         Raises:
-            KeyInFlight: the same request is being carried out.
-            KeyReused: the key was used for another request.
-            TooManyKeys: the bound on requests at work is reached.
-            StoreUnavailable: whether the request has been carried out before cannot be found out.
+            KeyInFlight: the same request is being processed.
+            KeyReused: the key was used for a different request.
+            TooManyKeys: too many requests with keys are being processed.
+            StoreUnavailable: the database cannot be asked whether the request was executed before.
         """
         slot = (request.scope, request.key)
         if (fingerprint := self._in_flight.get(slot)) is not None:
@@ -151,8 +152,8 @@ class IdempotencyKeys:
             kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
             record = IdempotencyRecord(*request, outcome.answer.status, kept)
             self._keep_here(record)
-            # A booking's transaction may have stored it already, or may not, when it was a repeat of its
-            # payment that answered; storing it twice is harmless.
+            # The booking's transaction has stored the response already, unless the booking was a repeat of
+            # the same payment. Storing it twice is harmless.
             if stored_first:
                 await self._stored(record)
             else:
@@ -162,7 +163,7 @@ class IdempotencyKeys:
             del self._in_flight[slot]
 
     async def _stored(self, record: IdempotencyRecord) -> None:
-        """Return when the answer is stored, or certainly cannot be. The caller is answered in either case."""
+        """Wait until the response is stored or storing it has failed; the caller gets it in either case."""
         settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._journal.remember(record, lambda reason: settled.set_result(None))
         await settled
@@ -173,7 +174,11 @@ class IdempotencyKeys:
 
 
 def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) -> Answer | None:
-    """The answer as it was given; None if it was sealed with a key that is no longer configured."""
+    """The stored response; None if it is encrypted with a key that is no longer configured.
+
+    Raises:
+        KeyReused: the record belongs to a different request.
+    """
     if record.fingerprint != fingerprint:
         raise KeyReused
     try:

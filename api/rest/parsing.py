@@ -1,4 +1,4 @@
-"""From a request's bytes to checked values: webargs with orjson in the place of `json`."""
+"""Parses and validates request bodies and queries: webargs with orjson instead of `json`."""
 
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -41,17 +41,17 @@ def _is_json(content_type: str) -> bool:
 
 
 class Parser(core.Parser[Request]):
-    """Reads bodies and queries by their schemas and refuses what does not fit."""
+    """Loads bodies and queries with their schemas."""
 
-    # What a schema says about unknown fields holds, instead of a rule per location.
+    # Each schema decides about unknown fields, not the location.
     DEFAULT_UNKNOWN_BY_LOCATION: Mapping[str, str | None] = {}  # type: ignore[assignment]
 
     def body(self, schema: Schema, req: Request) -> Any:
-        """The body, checked. It is what `parse` does with a body, without asking where to look for it.
+        """The validated body. Equivalent to `parse` for JSON bodies, without choosing a location.
 
         Raises:
-            UnsupportedMediaType, MalformedBody: it cannot be read.
-            InvalidInput: it is not as it must be.
+            UnsupportedMediaType, MalformedBody: as `load_json`.
+            InvalidInput: the body does not match the schema.
         """
         try:
             return schema.load(self.load_json(req, schema))
@@ -59,18 +59,18 @@ class Parser(core.Parser[Request]):
             self._refuse(error.normalized_messages())  # type: ignore[no-untyped-call]
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """The body as plain data.
+        """The body as plain data, not validated yet.
 
         Raises:
-            UnsupportedMediaType: it is declared as something else.
-            MalformedBody: it is not JSON in UTF-8. NaN, lone surrogates and nesting deeper than
-                orjson's limit are not JSON either.
+            UnsupportedMediaType: the Content-Type is not a JSON type.
+            MalformedBody: the body is not JSON in UTF-8, or contains NaN, lone surrogates or nesting deeper
+                than orjson's limit.
         """
         if not _is_json(req.headers.get("Content-Type", "")):
             raise UnsupportedMediaType
         body = req.body
         if body.startswith(BOM_UTF8):
-            # RFC 8259, section 8.1: some clients send one, and it may be passed over.
+            # Some clients send a byte order mark, which parsers may ignore (RFC 8259, section 8.1).
             body = body[len(BOM_UTF8) :]
         try:
             return orjson.loads(body)
@@ -78,10 +78,10 @@ class Parser(core.Parser[Request]):
             raise MalformedBody(f"The body is not valid JSON: {error}") from error
 
     def load_form(self, req: Request, schema: Schema) -> Any:
-        """The fields of an HTML form as text; the last counts where a name is repeated.
+        """The fields of an HTML form as text; for a repeated name, the last value.
 
         Raises:
-            InvalidInput: it is no form, or not UTF-8.
+            InvalidInput: the body is not a form in UTF-8, or has more than 100 fields.
         """
         try:
             return dict(
@@ -96,7 +96,7 @@ class Parser(core.Parser[Request]):
         """The query's values as text.
 
         Raises:
-            InvalidInput: some are not UTF-8, or there are too many.
+            InvalidInput: the query is not UTF-8, or has more than 100 fields.
         """
         try:
             arguments = req.query_arguments
@@ -107,10 +107,10 @@ class Parser(core.Parser[Request]):
         return self._makeproxy(arguments, schema, cls=tornadoparser.WebArgsTornadoMultiDictProxy)
 
     def handle_error(self, error: ValidationError, req: Request, schema: Schema, **_: Any) -> NoReturn:
-        """Refuse, naming the fields.
+        """Translate a validation error.
 
         Raises:
-            InvalidInput: always.
+            InvalidInput: always, with the messages by field.
         """
         (faults,) = error.normalized_messages().values()  # type: ignore[no-untyped-call]
         self._refuse(faults)
@@ -125,7 +125,7 @@ def _name(field: str | int) -> str:
 
 
 def _sentences(messages: Any) -> list[str]:
-    """marshmallow nests messages as deep as the data; clients get them flat, each once."""
+    """Flatten marshmallow's messages, which are nested like the data, and drop repeated ones."""
     if isinstance(messages, dict):
         messages = list(messages.values())
     if isinstance(messages, list):

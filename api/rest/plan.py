@@ -1,8 +1,8 @@
-"""What the head of a request decides by itself: who answers it, how, and with which fields.
+"""How a request is answered, as far as its head alone determines it.
 
-Clients repeat themselves, and `api.http1.head` remembers the heads that come again. So all that follows from
-a head alone is worked out here once, and remembered with it. What may change between two requests of the
-same head stays out of it: whether a token is still valid, how many requests a caller has left.
+Clients send the same heads again and again, and `api.http1.head` caches them. A plan is computed once per
+head and cached with it. So it must not depend on anything that can change between two requests with the same
+head, such as whether a token is still valid or how many requests a caller has left.
 """
 
 from collections.abc import Mapping
@@ -34,24 +34,25 @@ class Plan:
         line: method, target and version.
         headers: the header fields.
         scheme: "http" or "https", as the client uses it; None if unknown.
-        routes: what is served.
-        services: for limits and origins.
+        routes: all routes.
+        services: gives the limits, allowed hosts and allowed origins.
 
     Attributes:
         route: pattern of the path, for logs and metrics.
-        operation: what the method does at the path, if it is served there.
-        named: what the path names.
-        host_admitted: whether the Host field names this server.
-        served_elsewhere: whether it goes to Tornado's handlers of sockets and files, as no operation matches.
-        origin_admitted: whether there is no Origin field, or an allowed one.
-        shared_fields: those of the answer's head that do not depend on what is answered.
-        request_id: the client's own, if it gave one that is short and plain.
-        declared_bytes: length of the body as declared; None if there is none, or if it comes in chunks.
-        body_limit_bytes: what is taken of a body.
-        credentials: the Bearer token of the Authorization field; None where that has none.
+        match: the route and its parameters; None if no route matches.
+        operation: the operation for the method and path; None if there is none.
+        named: arguments from the path.
+        host_admitted: whether the Host field is an allowed one.
+        served_elsewhere: whether Tornado's handlers of sockets and files get it, as no route matches.
+        origin_admitted: whether the Origin field is absent or allowed.
+        shared_fields: header fields of every response to this head.
+        request_id: the client's request id, if it sent a valid one.
+        declared_bytes: the body's Content-Length; None without one.
+        body_limit_bytes: largest body accepted.
+        credentials: the Bearer token in the Authorization field, or None.
 
     Raises:
-        HTTPInputError: the head has no Host field, or an invalid one.
+        HTTPInputError: the Host field is missing or malformed.
     """
 
     __slots__ = (
@@ -118,7 +119,7 @@ class Plan:
 
 
 def _opens_socket(path: str, headers: HTTPHeaders) -> bool:
-    """Whether this is a WebSocket's handshake; plain requests may be served at the same path (/ws/stats)."""
+    """Whether this is a WebSocket handshake. Some paths also serve plain requests (/ws/stats)."""
     return path.startswith(_SOCKETS) and headers.get("Upgrade", "").lower() == "websocket"
 
 
@@ -133,14 +134,14 @@ def _served(method: str, match: Match | None) -> tuple[str, Operation | None, Ma
 
 
 def credentials_in(authorization: str) -> str | None:
-    """The Bearer token of an Authorization field (RFC 6750, section 2.1); None where there is none."""
+    """The Bearer token in an Authorization field (RFC 6750, section 2.1), or None."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
 @lru_cache(_ORIGINS_KEPT)
 def shared_with(origin: str) -> FieldLines:
-    """What a page of this origin is allowed to read."""
+    """The header fields of every response to pages of an allowed origin."""
     return FieldLines(
         {
             **COMMON_HEADERS.fields,

@@ -1,8 +1,7 @@
-"""One REST request, as far as operations look at it.
+"""A REST request, as operations see it.
 
-Tornado's own `HTTPServerRequest` parses the query and prepares for forms before anybody asks, which costs
-more than deciding a hold. This one has the attributes of the same names that are used here, and parses what
-is asked for.
+Tornado's `HTTPServerRequest` always parses the query and prepares for forms, which costs more than deciding a
+hold. This class has the attributes of it that operations use, and parses the query only on demand.
 """
 
 from collections.abc import Mapping
@@ -13,15 +12,15 @@ _QUERY_FIELDS = 100
 
 
 class Request(NamedTuple):
-    """What a client asks for.
+    """A request with its complete body.
 
     Attributes:
         headers: the header fields.
         uri: path and query.
-        query: what follows the question mark.
+        query: the query, without the question mark.
         body: the content.
         remote_ip: the client's address.
-        credentials: the Bearer token of the Authorization field; None where that has none.
+        credentials: the Bearer token in the Authorization field, or None.
     """
 
     headers: Mapping[str, str]
@@ -33,10 +32,10 @@ class Request(NamedTuple):
 
     @property
     def query_arguments(self) -> dict[str, list[str]]:
-        """The query's values by name, in their order.
+        """The query's values by name, in the order of the query.
 
         Raises:
-            ValueError: it is not UTF-8, or has too many fields.
+            ValueError: the query is not UTF-8, or has more than 100 fields.
         """
         arguments: dict[str, list[str]] = {}
         if self.query:

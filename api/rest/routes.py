@@ -1,8 +1,8 @@
-"""Which operation answers a path, found in the same time however many there are.
+"""Finds the operation for a path, in a time that does not grow with the number of operations.
 
-Most variable parts of the API's paths are decimal ids, so a path is first looked up with its numbers taken
-out. Paths that have text in them, such as a room's name, are found segment by segment; what is fixed in a
-path wins over what is variable.
+Most variable parts of the API's paths are decimal ids, so a path is first looked up in a dict with its
+numbers replaced by placeholders. Paths with text parameters, such as a room's name, are matched segment by
+segment; fixed segments take precedence over parameters.
 """
 
 import re
@@ -16,7 +16,7 @@ from api.rest.fields import LARGEST_ID
 from api.rest.operation import Operation
 
 TEXT_LIMIT = 200
-"""Characters that a text in a path may have; a longer one names nothing."""
+"""Longest text parameter in a path, in characters; paths with a longer one are not found."""
 
 _NUMBER = re.compile(r"(?<=/)[1-9][0-9]*(?=/|$)", re.ASCII)
 _LONGEST_ID = len(str(LARGEST_ID))
@@ -27,9 +27,9 @@ class Route(NamedTuple):
     """The operations at one path.
 
     Attributes:
-        pattern: the path as it was declared, e.g. "/api/v1/tickets/{ticket_id}".
-        parameter_count: how many ids, or texts, the path has.
-        operations: by method.
+        pattern: the declared path, e.g. "/api/v1/tickets/{ticket_id}".
+        parameter_count: number of parameters in the path.
+        operations: the operations by method.
     """
 
     pattern: str
@@ -38,16 +38,16 @@ class Route(NamedTuple):
 
     @property
     def methods(self) -> list[str]:
-        """Every method that can be used here (RFC 9110, section 10.2.1)."""
+        """All methods allowed at the path, including HEAD and OPTIONS (RFC 9110, section 10.2.1)."""
         implied = ["HEAD", "OPTIONS"] if "GET" in self.operations else ["OPTIONS"]
         return [*self.operations, *implied]
 
 
 class Match(NamedTuple):
-    """A path that is served.
+    """A route that matches a path.
 
     Attributes:
-        parameters: the path's ids, or its texts, in their order.
+        parameters: the values of the path's parameters, in their order.
     """
 
     route: Route
@@ -55,7 +55,7 @@ class Match(NamedTuple):
 
 
 class _Segment:
-    """What may stand at one place of paths that have text in them, and what follows it."""
+    """A node of the tree of paths with text parameters."""
 
     __slots__ = ("fixed", "route", "text")
 
@@ -64,8 +64,8 @@ class _Segment:
         self.text: _Segment | None = None
         self.route: Route | None = None
 
-    def following(self, declared: str) -> "_Segment":
-        """What follows a segment as it is declared."""
+    def child(self, declared: str) -> "_Segment":
+        """Return the node for a segment of a declared path, and create it if necessary."""
         if PLACEHOLDER.fullmatch(declared):
             self.text = self.text or _Segment()
             return self.text
@@ -73,34 +73,34 @@ class _Segment:
 
 
 class Routes:
-    """All paths.
+    """All routes.
 
     Args:
-        operations: what is served.
+        operations: all operations.
 
     Raises:
         ValueError: two operations have the same method and path.
     """
 
     def __init__(self, operations: Iterable[Operation]) -> None:
-        # What clients ask for repeats itself, and to forget it costs no more than to find it again.
+        # Clients request the same paths again and again.
         self.find = lru_cache(_PATHS_KEPT)(self._find)
         self._routes: dict[str, Route] = {}
         self._texts = _Segment()
         for operation in operations:
             path = operation.endpoint.path
-            # "/cinemas/" is served as "/cinemas" too: the guide lists it so, and clients vary.
-            places = dict.fromkeys((path, path.rstrip("/") or "/"))
+            # "/cinemas/" is served as "/cinemas" too: the guide lists it with a slash, and clients vary.
+            spellings = dict.fromkeys((path, path.rstrip("/") or "/"))
             if operation.endpoint.text_parameters:
-                self._serve_text([self._place(place) for place in places], operation)
+                self._add_text_route([self._node(spelling) for spelling in spellings], operation)
             else:
-                self._serve([PLACEHOLDER.sub("{}", place) for place in places], operation)
+                self._add([PLACEHOLDER.sub("{}", spelling) for spelling in spellings], operation)
 
     def _find(self, path: str) -> Match | None:
-        """What is served at a path; to be called as `find`, which remembers.
+        """The route that matches a path. Call it as `find`, which caches the results.
 
         Returns:
-            None if nothing is, or if an id in it is beyond 64 bits, or a text beyond `TEXT_LIMIT`.
+            None if no route matches, an id exceeds 63 bits, or a text is longer than `TEXT_LIMIT`.
         """
         numbers = _NUMBER.findall(path)
         route = self._routes.get(_NUMBER.sub("{}", path) if numbers else path)
@@ -110,38 +110,38 @@ class Routes:
             return None
         return Match(route, [int(number) for number in numbers])
 
-    def _serve(self, keys: Sequence[str], operation: Operation) -> None:
+    def _add(self, keys: Sequence[str], operation: Operation) -> None:
         route = _with(self._routes.get(keys[0]), operation)
         self._routes.update(dict.fromkeys(keys, route))
 
-    def _serve_text(self, places: Sequence[_Segment], operation: Operation) -> None:
-        route = _with(places[0].route, operation)
-        for place in places:
-            place.route = route
+    def _add_text_route(self, nodes: Sequence[_Segment], operation: Operation) -> None:
+        route = _with(nodes[0].route, operation)
+        for node in nodes:
+            node.route = route
 
-    def _place(self, path: str) -> _Segment:
-        """Where the paths of a declared one lead to."""
+    def _node(self, path: str) -> _Segment:
+        """Return the node for a declared path, and create it if necessary."""
         segment = self._texts
         for declared in path.split("/"):
-            segment = segment.following(declared)
+            segment = segment.child(declared)
         return segment
 
     def _find_text(self, path: str) -> Match | None:
         segment, texts = self._texts, []
         for part in path.split("/"):
-            following = segment.fixed.get(part)
-            if following is None:
+            child = segment.fixed.get(part)
+            if child is None:
                 text = _decoded(part)
                 if segment.text is None or text is None:
                     return None
                 texts.append(text)
-                following = segment.text
-            segment = following
+                child = segment.text
+            segment = child
         return Match(segment.route, texts) if segment.route else None
 
 
 def _with(route: Route | None, operation: Operation) -> Route:
-    """A route that has one more operation."""
+    """Add an operation to a route, or create the route."""
     endpoint = operation.endpoint
     if route is None:
         return Route(endpoint.path, len(endpoint.path_parameters), {endpoint.method: operation})
@@ -152,7 +152,7 @@ def _with(route: Route | None, operation: Operation) -> Route:
 
 
 def _decoded(part: str) -> str | None:
-    """The text that a segment of a path stands for (RFC 3986, section 2.1); None if it is none."""
+    """The text of a percent-encoded segment (RFC 3986, section 2.1); None if it is not a valid parameter."""
     try:
         text = unquote(part, errors="strict")
     except UnicodeDecodeError:

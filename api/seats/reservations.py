@@ -1,4 +1,4 @@
-"""`/api/v1/seat-reservations`: choosing seats, as both seat guides describe it."""
+"""`/api/v1/seat-reservations`: reserving seats, as in both seat guides."""
 
 import time
 from functools import lru_cache
@@ -46,7 +46,7 @@ def _minutes(count: int) -> str:
 
 
 def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
-    """Until the first of the holds expires, in begun minutes."""
+    """Minutes until the first of the holds expires, rounded up."""
     if isinstance(held, SeatsHeld):
         return ceil((held.expires_at - held.at) / 60)
     return ceil((min(hold.expires_at for hold in held.holds) - clock.now()) / 60)
@@ -65,7 +65,7 @@ class SeatSelection(PlainBody):
 
 
 class ToggleSelection(PlainBody):
-    """One seat or several."""
+    """One or more seats of a screening."""
 
     exactly_one = ("seat_id", "seat_ids")
 
@@ -74,7 +74,7 @@ class ToggleSelection(PlainBody):
     seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`.", "example": [42, 43]})
 
     def united(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """One seat as several."""
+        """Convert `seat_id` to `seat_ids`."""
         if ("seat_id" in fields) == ("seat_ids" in fields):
             raise ValidationError("Give either seat_id or seat_ids.", "seat_ids")
         if "seat_id" in fields:
@@ -83,7 +83,7 @@ class ToggleSelection(PlainBody):
 
 
 class ReservationsMade(Schema):
-    """Reservations, and how long they last."""
+    """New or extended reservations."""
 
     reservations = fields.List(fields.Nested(Reservation), required=True)
     expires_in_minutes = fields.Integer(required=True, metadata={"example": 5})
@@ -96,7 +96,7 @@ class ReservationsMade(Schema):
 def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
     """Reserve seats.
 
-    All of them or none. Seats that are the caller's already stay as they are.
+    Either all of them are reserved or none. Seats that the caller has reserved already do not change.
     """
 
     def respond(held: SeatsHeld | Held) -> Document:
@@ -112,7 +112,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
 
 
 class Extension(RequestSchema):
-    """By how much."""
+    """The extension."""
 
     additional_minutes = fields.Integer(load_default=5, validate=validate.Range(1, LONGEST_EXTENSION_MINUTES))
 
@@ -129,7 +129,7 @@ def extend_reservations(
 ) -> Ask:
     """Extend reservations.
 
-    `expires_in_minutes` repeats by how much. How often and how far is limited.
+    `expires_in_minutes` is the extension. How often and how far reservations can be extended is limited.
     """
 
     def respond(held: HoldsExtended) -> Document:
@@ -145,7 +145,7 @@ def extend_reservations(
 
 
 class SeatsToggled(Schema):
-    """What a toggle has done."""
+    """The seats that a toggle has reserved and released."""
 
     reserved = fields.List(fields.Nested(Reservation), required=True)
     released = fields.List(fields.Nested(Reservation), required=True)
@@ -155,9 +155,9 @@ class SeatsToggled(Schema):
 
 @reservations.post("/toggle", body=ToggleSelection, answers=SeatsToggled, refusals=_HOLD_REFUSALS)
 def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> Ask:
-    """Reserve free seats, release one's own.
+    """Reserve free seats and release the caller's own.
 
-    A seat of somebody else refuses the whole call.
+    If one of the seats is held by someone else or booked, the whole request is refused.
     """
 
     def respond(toggled: Toggled) -> Document:
@@ -178,22 +178,22 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
 
 
 class SeatsToCancel(RequestSchema):
-    """Which reservations; all of the caller's if it is left out."""
+    """The reservations to cancel; without `seat_ids`, all of the caller's."""
 
     seat_ids = SeatIdsInQuery(metadata={"description": "Comma-separated, e.g. 42,43."})
 
 
 @reservations.delete("/cancel/{screening_id}", query=SeatsToCancel, status=204, refusals=_UNKNOWN)
 def cancel_reservations(call: Call, screening_id: int, seat_ids: tuple[int, ...] | None = None) -> Ask:
-    """Cancel one's reservations of a screening.
+    """Cancel the caller's reservations for a screening.
 
-    Seats that the caller has no reservation of are passed over.
+    Seats that the caller has not reserved are ignored.
     """
     return Ask(ReleaseHolds(screening_id, call.holder, seat_ids), lambda released: None)
 
 
 class OwnSeatAvailability(SeatAvailability):
-    """A seat as the caller sees it."""
+    """A seat, with whether the caller holds it."""
 
     status = fields.String(
         required=True, validate=validate.OneOf(("available", "reserved", RESERVED_BY_ME, "booked"))
@@ -209,7 +209,7 @@ class OwnSeatAvailability(SeatAvailability):
     headers=VERSION_HEADERS,
 )
 def get_availability(call: Call, screening_id: int) -> Ask:
-    """All seats of a screening and whether they can be had."""
+    """All seats of a screening, with their status."""
 
     def respond(seat_map: SeatMap) -> Answer:
         return seats_answer(seat_map, call.services.seat_maps.public(seat_map))
@@ -224,7 +224,7 @@ def get_availability(call: Call, screening_id: int) -> Ask:
     headers=VERSION_HEADERS,
 )
 def get_own_availability(call: Call, screening_id: int) -> Ask:
-    """All seats of a screening as the caller sees them."""
+    """All seats of a screening, with the caller's own marked."""
 
     def respond(seat_map: SeatMap) -> Answer:
         own = call.services.seat_maps.personal(seat_map, call.holder)
@@ -234,7 +234,7 @@ def get_own_availability(call: Call, screening_id: int) -> Ask:
 
 
 class ReservationFilter(Page):
-    """Which reservations."""
+    """Filter for a list of reservations."""
 
     include_expired = fields.Boolean(
         load_default=False,
@@ -262,7 +262,7 @@ async def list_reservations(call: Call, include_expired: bool, limit: int, offse
 
 
 class CleanupDone(Schema):
-    """What a cleanup has done."""
+    """The result of a cleanup."""
 
     message = fields.String(required=True, metadata={"example": "Cleaned up 5 expired reservations"})
     timestamp = fields.AwareDateTime(required=True, format="iso")
@@ -271,9 +271,9 @@ class CleanupDone(Schema):
 
 @reservations.post("/cleanup", access=Access.PUBLIC, answers=CleanupDone)
 async def clean_up(call: Call) -> Document:
-    """Release every reservation that has expired.
+    """Release all expired reservations.
 
-    Timers do the same at the moment of expiry; this is for tests, and does no harm at any time.
+    Timers release each reservation when it expires; this endpoint is for tests, and harmless at any time.
     """
     started = time.perf_counter()
     count = await call.services.screenings.sweep()
