@@ -1,5 +1,6 @@
 """The interfaces between a server and its connections."""
 
+from asyncio import Transport
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Protocol
@@ -67,6 +68,9 @@ class Host(Protocol):
     max_body_bytes: int
     report: RefusalReport
     proxies: TrustedProxies
+
+    def write_soon(self, transport: Transport, data: bytes) -> None:
+        """Write at the end of this turn of the event loop."""
 
     def joined(self, connection: HostedConnection) -> Admission:
         """Register a new connection. Returns whether it is served."""

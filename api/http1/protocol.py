@@ -141,12 +141,15 @@ class Http1Protocol(asyncio.Protocol):
                 break
         if answers:
             self._wrote_lately = True
-            self._transport.write(answers[0] if len(answers) == 1 else b"".join(answers))
+            written = answers[0] if len(answers) == 1 else b"".join(answers)
+            if at == len(data) and self._persistent and self._phase is Phase.HEAD:
+                self._host.write_soon(self._transport, written)
+                self._deadline.set(limits.keep_alive_seconds)
+                return b""
+            self._transport.write(written)
             if not self._persistent:
                 self._close(lingering=at < len(data))
                 return b""
-            if self._phase is Phase.HEAD:
-                self._deadline.set(limits.keep_alive_seconds)
         return data[at:]
 
     def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:

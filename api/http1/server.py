@@ -54,6 +54,7 @@ class Http1Server:
         self._all_closed.set()
         self._starts: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
+        self._unwritten: list[tuple[asyncio.Transport, bytes]] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket], *, proxied: bool = False) -> None:
         """Accept clients on listening sockets, which the server owns from now on.
@@ -92,6 +93,7 @@ class Http1Server:
         Unfinished responses get a second; then their connections are aborted.
         """
         self._closing = True
+        self._write()
         for connection in list(self._connections):
             connection.wind_down()
             if not connection.busy:
@@ -110,6 +112,21 @@ class Http1Server:
         return True
 
     # Called by connections.
+
+    def write_soon(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Write at the end of this turn of the event loop.
+
+        Clients whose responses are sent together come back together, and one turn then serves many of them.
+        Sending immediately costs a wake-up of the client for each response.
+        """
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self._write)
+        self._unwritten.append((transport, data))
+
+    def _write(self) -> None:
+        unwritten, self._unwritten = self._unwritten, []
+        for transport, data in unwritten:
+            transport.write(data)
 
     def joined(self, connection: HostedConnection) -> Admission:
         """Register a new connection.
