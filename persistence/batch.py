@@ -1,7 +1,6 @@
-"""Turns journal entries into columns, so that a batch is one statement per table and one round trip.
+"""Turns journal entries into columns, so that a batch takes few statements and one round trip.
 
-Events are gathered by kind, and records are transposed as a whole: what Python code runs here runs once per
-batch or once per event, hardly anything once per seat.
+Events are grouped by kind, and whole groups are transposed by `zip`, so hardly any Python code runs per seat.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -46,7 +45,10 @@ HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
     HoldsReleased: ("released", SeatStatus.HELD, SeatStatus.AVAILABLE),
     HoldsExpired: ("expired", SeatStatus.HELD, SeatStatus.AVAILABLE),
 }
-"""What an event about holds makes of the hold's row, and of the seat: from, to. In the order of a life."""
+"""For each event about holds: the status of the hold's row, and the seat's status before and after.
+
+In the order in which they happen to a hold.
+"""
 
 TICKET_CHANGES: tuple[type[TicketChange], ...] = (
     TicketsCancelled,
@@ -54,7 +56,7 @@ TICKET_CHANGES: tuple[type[TicketChange], ...] = (
     TicketsConfirmed,
     TicketsIssued,
 )
-"""What may happen to tickets. What frees a seat stands before what takes one."""
+"""Events about tickets, in the order of writing: those that free seats come before those that take them."""
 
 SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
     TicketStatus.PENDING: SeatStatus.PENDING,
@@ -62,26 +64,26 @@ SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
     TicketStatus.CANCELLED: SeatStatus.AVAILABLE,
     TicketStatus.LAPSED: SeatStatus.AVAILABLE,
 }
-"""What a ticket's state makes of its seat."""
+"""The status of a seat by the status of its ticket."""
 
 _HEAD = 5
-"""Fields that all events begin with: screening, epoch, seq, moment and actor."""
+"""Number of fields that all events begin with: screening_id, epoch, seq, at and actor."""
 
 
 class TicketChangedTwice(Exception):
-    """A batch may change a ticket once only, for the schema to see each of its changes."""
+    """A batch changes a ticket twice, so the schema could not check each of the changes."""
 
 
 class Batch:
-    """Rows of some entries, table by table.
+    """The rows to write for some events and responses.
 
-    New holds of seats and new bookings are nearly all there is to write. They have statements of their own,
-    in which an event is one row. Everything else is written hold by hold and ticket by ticket. A hold that
-    changes several times within the batch is written once, in its last state.
+    Most events are new holds of seats and new bookings. They have special statements that take one row per
+    event. For all others there is one row per hold or ticket. A hold that changes several times within the
+    batch is written once, in its last state.
 
     Args:
-        events: to be written to the log, and what they change to the tables of holds and tickets.
-        answers: to be kept for repeats of their requests.
+        events: in the order in which they happened.
+        answers: responses to store for repeats of their requests.
     """
 
     def __init__(self, events: Sequence[Event], answers: Sequence[IdempotencyRecord]) -> None:
@@ -94,21 +96,21 @@ class Batch:
         self._sales = self._take(TicketsIssued, _is_without_papers)
 
     def statements(self, *, again: bool) -> tuple[str, list[str]]:
-        """What writes it all if every epoch is current, and with which parameters.
+        """Return the SQL that writes everything if all epochs are current, and its parameters.
 
         Args:
-            again: parts of it may have been written before.
+            again: parts of the batch may have been written before.
 
         Raises:
-            TicketChangedTwice: it must not be written at once.
-            Exception: an entry cannot be written down.
+            TicketChangedTwice: the batch has to be split.
+            Exception: an entry cannot be encoded.
         """
         filled = [(block, columns) for block, columns in self._tables() if columns]
         parameters = [literal for block, columns in filled for literal in block.literals(columns)]
         return "".join([block.execution(again=again) for block, _ in filled]), parameters
 
     def _take(self, kind: type[Event], wanted: Callable[[Any], bool]) -> list[Any]:
-        """The events of a kind that are written a row for each; the others are left."""
+        """Remove the events that get one row each from those of their kind, and return them."""
         taken: list[Any] = []
         left: list[Any] = []
         for event in self._by_kind[kind]:
@@ -117,7 +119,7 @@ class Batch:
         return taken
 
     def _is_unchanged(self) -> Callable[[SeatsHeld], bool]:
-        """Whether nothing else happens to any of the holds within the batch."""
+        """Return a function that tells whether the batch has no other event about the holds of an event."""
         changed = {
             hold.id
             for kind in (HoldsExtended, HoldsReleased, HoldsExpired)
@@ -132,7 +134,7 @@ class Batch:
         )
 
     def _tables(self) -> Iterator[tuple[Block, Columns]]:
-        """Blocks and their columns, in the order in which the schema needs them."""
+        """Yield statements and their columns, in the order that the schema requires."""
         holds, held_seats = self._holds()
         tickets = self._tickets()
         events = self._events([*held_seats, *(tickets[3] if tickets else ())])
@@ -184,11 +186,11 @@ class Batch:
                     payments[payment_id] = (
                         *(payment_id, ticket.holder, ticket.booking_id, ticket.screening_id, event.at),
                     )
-        # In one order for all writers, so that two of them cannot wait for each other.
+        # Sorted, so that two writers cannot wait for each other.
         return list(zip(*[payments[payment_id] for payment_id in sorted(payments)], strict=True))
 
     def _tickets(self) -> Columns:
-        """Columns of tickets that are changed, or issued with papers."""
+        """Return the columns of tickets that are changed, or issued with papers."""
         tickets = chain.from_iterable([event.tickets for event in self._of_tickets()])
         columns = list(zip(*tickets, strict=True))
         if columns:
@@ -198,7 +200,7 @@ class Batch:
         return columns
 
     def _holds(self) -> tuple[Columns, Collection[int]]:
-        """Columns of holds, and the seats of all events about holds, one event after the other."""
+        """Return the columns of holds, and the seats of all events about holds, event by event."""
         holds: list[Hold] = []
         statuses: list[str] = []
         closed_at: list[float | None] = []
@@ -262,7 +264,7 @@ def _extend(
 
 
 def _parts(sizes: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The first and the last index of each part of an array, counted from 1, by the sizes of the parts."""
+    """Return the first and the last index of each part of a PostgreSQL array, by the sizes of the parts."""
     last = list(accumulate(sizes))
     return [end - size + 1 for end, size in zip(last, sizes, strict=True)], last
 
@@ -274,5 +276,5 @@ def _is_without_papers(event: TicketsIssued) -> bool:
 
 @lru_cache(maxsize=256)
 def _repeated(status: str, count: int) -> str:
-    """An array literal of the same status many times."""
+    """Return an array literal with `count` times the same status."""
     return "{" + ",".join([status] * count) + "}"

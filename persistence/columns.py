@@ -1,9 +1,9 @@
-"""Rows and columns on the wire: how records become SQL values, and rows become records.
+"""Converts records to SQL values, and rows to records.
 
-Sets of rows travel as one array literal per column. The driver's own form for lists, `ARRAY[…]`, makes
-the server parse an expression per element; the literal is ten times cheaper for both sides.
-Times are float seconds since the epoch here and timestamptz there, kept to the microsecond; money is
-integer cents here and numeric(10, 2) there.
+Many rows are sent as one array literal per column. The driver would send lists as `ARRAY[…]`, where the
+server parses an expression per element; a literal is ten times cheaper for both sides.
+Times are float seconds since the epoch in Python and timestamptz in SQL, exact to the microsecond. Money is
+integer cents in Python and numeric(10, 2) in SQL.
 """
 
 from collections.abc import Collection
@@ -15,29 +15,29 @@ from engine.records import Hold, Ticket, TicketStatus
 from persistence.connector import Row
 
 IDS = range(1, 2**63)
-"""Ids that a bigint column can have; anything else names nothing."""
+"""The ids that a bigint column can have."""
 
 
 def numbers(values: Collection[float | None]) -> str:
-    """An array literal of integers of at most 64 bits, or of finite floats."""
-    # In JSON an array of numbers differs by its brackets alone.
+    """Return an array literal of integers of at most 64 bits, or of finite floats."""
+    # A JSON array of numbers differs only in its brackets.
     return "{" + orjson.dumps(tuple(values)).decode()[1:-1] + "}"
 
 
 def texts(values: Collection[str | None]) -> str:
-    """An array literal of texts."""
+    """Return an array literal of texts."""
     try:
         joined = '","'.join(values)  # type: ignore[arg-type]
     except TypeError:  # there are NULLs among them
         return "{" + ",".join(["NULL" if value is None else _quoted(value) for value in values]) + "}"
-    # Most columns have nothing to escape, which one look at all of it together tells.
+    # Most columns need no escaping, and one check of the joined text is enough to know.
     if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
         return "{" + ",".join(map(_quoted, values)) + "}"  # type: ignore[arg-type]
     return '{"' + joined + '"}'
 
 
-def octets(values: Collection[bytes | None]) -> str:
-    """An array literal of byte strings."""
+def byte_strings(values: Collection[bytes | None]) -> str:
+    """Return an array literal of byte strings."""
     return "{" + ",".join(["NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values]) + "}"
 
 
@@ -62,12 +62,12 @@ FROM tickets
 
 
 def hold_of(row: Row) -> Hold:
-    """The hold in a row of `HOLDS`; its stored status is the row's last column."""
+    """Return the hold in a row of `HOLDS`, whose last column, the status, is left out."""
     return Hold(*row[:-1])
 
 
 def ticket_of(row: Row) -> Ticket:
-    """The ticket in a row of `TICKETS`."""
+    """Return the ticket in a row of `TICKETS`."""
     values: list[Any] = list(row)
     values[6] = TicketStatus(values[6])
     values[-1] = None if values[-1] is None else bytes(values[-1])

@@ -1,37 +1,36 @@
-"""The only module that knows the driver: it runs SQL and turns whatever goes wrong into few exceptions.
+"""The only module that uses the driver: runs SQL, and maps all errors to a few exceptions.
 
     StoreUnavailable (engine.errors)      it may be tried again
     ├── DatabaseUnavailable               there is no connection; nothing was done
-    ├── ConnectionLost                    the connection went while a statement ran: outcome unknown
-    │   └── NoAnswer                      we gave up waiting and closed the connection
-    └── StatementAborted                  the server undid it (deadlock, shutting down, …)
+    ├── ConnectionLost                    the connection broke while a statement ran; outcome unknown
+    │   └── NoAnswer                      time ran out, and the connection was closed
+    └── StatementAborted                  the server rolled it back (deadlock, shutdown, …)
         ├── StatementCancelled            it took too long, or somebody cancelled it
-        ├── LockTimeout                   somebody else held a lock for too long
-        ├── DatabaseReadOnly              it takes no writes
-        └── DiskFull                      it has no room for them
+        ├── LockTimeout                   another session held a lock for too long
+        ├── DatabaseReadOnly              the database accepts no writes
+        └── DiskFull                      the server's disk is full
     StatementRefused                      the data breaks a rule of the schema; nothing was done
-    └── UnstorableText                    a NUL or a lone surrogate: the client's fault
-    DefectiveStatement                    the SQL does not fit the schema: a defect, or a missing migration
+    └── UnstorableText                    a text has a NUL or a lone surrogate: the client's fault
+    DefectiveStatement                    the SQL does not fit the schema: a bug, or a missing migration
 
-aiopg 1.4 and psycopg2 have manners that nobody else should have to know:
+It also works around these properties of aiopg 1.4, psycopg2 and uvloop:
 
-* A statement that the server cancels arrives as `CancelledError`, as though the task had been cancelled.
+* When the server cancels a statement, aiopg raises `CancelledError`, as if the task had been cancelled.
 * A timeout or a cancellation closes the socket while the server may still commit. So a connection whose
-  statement was interrupted is thrown away, and the outcome counts as unknown.
-* `wait_for`, which aiopg uses for its own timeouts, can swallow a cancellation on Python 3.11. Its timeouts
-  are off; `asyncio.timeout` is used here.
-* Its pool keeps a lock while it connects, so one frozen server blocks even giving back a good connection.
-  The pool here holds no lock over an await, and connects only in the borrower's own time.
-* libpq looks a host name up while the event loop waits, and changes its socket when it goes on to the
-  name's next address, which aiopg does not notice. So names are looked up here, and addresses are tried
-  one by one.
-* libpq closes a broken connection's socket while aiopg still has the event loop watch its number. asyncio
-  bears that; uvloop does not, and refuses whatever gets the number next, be it an HTTP client's socket.
-  `_Connection` has the loop watch a duplicate, which is closed after the loop has let it go.
-* uvloop tells of a socket's error once and watches it no more, be it that libpq has not yet read all that
-  came before the error. `_Connection` goes on reading by itself until the waiting statement knows.
-* There is no `commit()` in asynchronous mode: BEGIN and COMMIT are statements like any other. Several may
-  stand in one string; the rows are those of the last.
+  statement was interrupted is discarded, and the outcome is unknown.
+* aiopg implements its timeouts by `wait_for`, which can swallow a cancellation on Python 3.11. They are
+  disabled; this module uses `asyncio.timeout`.
+* aiopg's pool holds a lock while it connects, so one frozen server blocks even returning a good connection.
+  The pool here holds no lock across an await, and connects within the borrower's time limit.
+* libpq resolves host names synchronously, and changes its socket when it tries a name's next address, which
+  aiopg does not notice. So this module resolves names, and tries the addresses one by one.
+* libpq closes a broken connection's socket while the event loop still watches its descriptor. asyncio
+  tolerates that; uvloop then refuses the next socket that gets the number, even one of an HTTP client. So
+  `_DriverConnection` lets the loop watch a duplicate, and closes it after the loop has released it.
+* uvloop reports an error of a socket once and then stops watching it, even if libpq has not read all data
+  before the error. `_DriverConnection` keeps reading until the waiting statement has its result.
+* Asynchronous mode has no `commit()`: BEGIN and COMMIT are statements. A string may contain several
+  statements; the rows are those of the last.
 """
 
 import asyncio
@@ -53,10 +52,10 @@ Row = tuple[Any, ...]
 Parameters = Sequence[Any] | Mapping[str, Any] | None
 
 REFUSING_CLASSES = frozenset({"21", "22", "23", "54", "P0"})
-"""SQLSTATE classes that speak of the data: cardinality, data, integrity, limits, our own triggers."""
+"""SQLSTATE classes of bad data: cardinality, data, integrity, limits, our own triggers."""
 
-PASSING_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
-"""SQLSTATE classes that speak of circumstances: connections, roll-backs, resources, intervention."""
+TRANSIENT_CLASSES = frozenset({"08", "25", "40", "53", "55", "57", "58", "XX"})
+"""SQLSTATE classes of transient failures: connections, rollbacks, resources, intervention."""
 
 SESSION_SETUP = """
 SET {scope} synchronous_commit = on;
@@ -64,7 +63,7 @@ SET {scope} statement_timeout = {timeout_ms};
 SET {scope} idle_in_transaction_session_timeout = {timeout_ms};
 SET {scope} pg_trgm.word_similarity_threshold = 0.35;
 """
-"""The server gives up as well, so that what a lost client has begun holds no locks for long.
+"""The server has the same time limits, so that transactions of a lost client do not hold locks for long.
 
 Of 200 longer words of real titles with one typing error (letters swapped, dropped, added or wrong), search
 finds 96 in 100 at this threshold, among 7 titles at the median. 0.45 finds 73; 0.3 no more, and much else.
@@ -79,11 +78,11 @@ KEEPALIVES = {
 
 
 class DatabaseUnavailable(StoreUnavailable):
-    """There is no connection to the database; nothing was done."""
+    """There is no connection to the database, so nothing was done."""
 
 
 class ConnectionLost(StoreUnavailable):
-    """The connection broke, or time ran out, while a statement ran: it may have been carried out."""
+    """The connection broke, or time ran out, while a statement ran. It may have been carried out."""
 
 
 class NoAnswer(ConnectionLost):
@@ -91,23 +90,23 @@ class NoAnswer(ConnectionLost):
 
 
 class StatementAborted(StoreUnavailable):
-    """The server undid the statement for a passing reason; nothing was done."""
+    """The server rolled the statement back because of a transient failure."""
 
 
 class StatementCancelled(StatementAborted):
-    """The server undid the statement because it took too long, or because somebody cancelled it."""
+    """The server cancelled the statement because it took too long, or because somebody asked for it."""
 
 
 class LockTimeout(StatementAborted):
-    """The server undid the statement because it waited for a lock longer than `lock_timeout`."""
+    """The statement waited for a lock for longer than `lock_timeout`."""
 
 
 class DatabaseReadOnly(StatementAborted):
-    """The database takes no writes: it is a standby, or somebody has made it read-only."""
+    """The database accepts no writes: it is a standby, or somebody has made it read-only."""
 
 
 class DiskFull(StatementAborted):
-    """The server has no room left on its disk."""
+    """The server's disk is full."""
 
 
 ABORTED: Mapping[str, type[StatementAborted]] = {
@@ -116,15 +115,15 @@ ABORTED: Mapping[str, type[StatementAborted]] = {
     "25006": DatabaseReadOnly,
     "53100": DiskFull,
 }
-"""Exceptions for those SQLSTATEs of passing failures that callers distinguish."""
+"""Exceptions for the SQLSTATEs of transient failures that callers distinguish."""
 
 
 class StatementRefused(Exception):
     """The data breaks a rule of the schema; nothing was done.
 
     Attributes:
-        sqlstate: PostgreSQL's code of the reason.
-        constraint: name of the rule, where it has one.
+        sqlstate: PostgreSQL's error code.
+        constraint: name of the violated constraint, if there is one.
     """
 
     def __init__(self, reason: str, sqlstate: str, constraint: str | None = None) -> None:
@@ -145,10 +144,10 @@ class DefectiveStatement(Exception):
 
 
 class _DriverConnection(aiopg.Connection):
-    """aiopg's connection, on a socket number that nobody closes behind the event loop's back.
+    """An aiopg connection whose file descriptor stays valid while the event loop watches it.
 
-    Closes itself as soon as it is broken: the duplicate stays readable then, for ever. Until a waiting
-    statement knows that it is, goes on reading without being called.
+    When it is broken it closes itself, since the duplicate descriptor would stay readable for ever. Until a
+    waiting statement has its result, it keeps reading without being called.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -173,12 +172,12 @@ class _DriverConnection(aiopg.Connection):
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether a statement has no answer yet."""
+        """Whether a statement waits for its result."""
         return self._waiter is not None and not self._waiter.done()
 
     @property
     def _hung_up(self) -> bool:
-        """Whether the socket has an error or its other end is gone, unread bytes or not."""
+        """Whether the socket has an error or is closed by the server, even if there are unread bytes."""
         if self._fileno is None:
             return False
         poll = select.poll()
@@ -193,12 +192,12 @@ class _DriverConnection(aiopg.Connection):
 
 
 class Connection:
-    """One connection, outside transactions unless it is told BEGIN. One statement at a time.
+    """One connection in autocommit mode until BEGIN. It runs one statement at a time.
 
     Args:
         driver: an aiopg connection that has been set up.
-        timeout_seconds: how long a statement may take.
-        transaction_setup: SQL that each transaction begins with.
+        timeout_seconds: time limit of a statement.
+        transaction_setup: SQL to run at the beginning of each transaction.
     """
 
     def __init__(self, driver: aiopg.Connection, timeout_seconds: float, transaction_setup: str = "") -> None:
@@ -208,18 +207,18 @@ class Connection:
 
     @property
     def broken(self) -> bool:
-        """Whether the connection is gone."""
+        """Whether the connection is closed."""
         return bool(self._driver.closed)
 
     @property
     def idle(self) -> bool:
-        """Whether the connection is there, outside a transaction and without a running statement."""
+        """Whether the connection is open, outside a transaction and without a running statement."""
         status = self._driver.raw.info.transaction_status
         return not self.broken and bool(status == extensions.TRANSACTION_STATUS_IDLE)
 
     @property
     def backend_pid(self) -> int:
-        """Process id of the server process at the other end."""
+        """Process id of the server process."""
         return int(self._driver.raw.info.backend_pid)
 
     async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
@@ -231,8 +230,8 @@ class Connection:
 
         Raises:
             ConnectionLost: the connection broke, or time ran out (NoAnswer).
-            StatementAborted: the server undid it for a passing reason.
-            StatementRefused: the data breaks a rule.
+            StatementAborted: the server rolled it back because of a transient failure.
+            StatementRefused: the data breaks a rule of the schema.
             DefectiveStatement: the statement does not fit the schema.
         """
         if self._transaction_setup and self.idle:
@@ -257,12 +256,12 @@ class Connection:
             raise UnstorableText(str(exc)) from exc
 
     def close(self) -> None:
-        """Close the connection at once; the server undoes an open transaction."""
+        """Close the connection immediately; the server rolls back an open transaction."""
         with suppress(OSError):
             self._driver.close()
 
     def _set_up(self, sql: str) -> str:
-        """`sql`, which begins a transaction, with the settings of the transaction put in."""
+        """Insert the settings of a transaction into the SQL that begins it."""
         if not sql.startswith("BEGIN"):
             return self._transaction_setup + sql
         begin, _, rest = sql.partition(";")
@@ -275,24 +274,24 @@ class Connection:
         sqlstate = exc.pgcode or ""
         if sqlstate[:2] in REFUSING_CLASSES:
             return StatementRefused(reason, sqlstate, exc.diag.constraint_name)
-        if sqlstate[:2] in PASSING_CLASSES:
+        if sqlstate[:2] in TRANSIENT_CLASSES:
             return ABORTED.get(sqlstate, StatementAborted)(reason)
         return DefectiveStatement(f"{reason} (SQLSTATE {sqlstate or 'unknown'})")
 
 
 class Connector:
-    """A bounded pool of connections to one database. Connects when first needed.
+    """A bounded pool of connections to one database. It connects when a connection is first needed.
 
     Args:
         database_url: a libpq URL or connection string.
-        pool_size: how many connections the pool has at most; dedicated ones are not counted.
-        connect_timeout_seconds: how long connecting, or waiting for a free connection, may take.
-        statement_timeout_seconds: how long a statement of the pool may take.
-        through_pooler: the URL may lead to a pooler that gives each transaction another session. Settings are
-            then made for each transaction, and a dedicated connection may have no session of its own.
+        pool_size: maximum number of connections; dedicated ones are not counted.
+        connect_timeout_seconds: time limit for connecting, or for waiting for a free connection.
+        statement_timeout_seconds: time limit of a statement on a connection of the pool.
+        through_pooler: the URL may lead to a pooler that runs each transaction in another session. So
+            settings are made for each transaction, and a dedicated connection may share its session.
 
     Raises:
-        ValueError: `database_url` cannot be read.
+        ValueError: `database_url` cannot be parsed.
     """
 
     def __init__(
@@ -318,14 +317,14 @@ class Connector:
 
     @property
     def idle_count(self) -> int:
-        """Connections that nobody is using now."""
+        """Number of connections that are not in use."""
         return len(self._idle)
 
     async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
-        """Run statements on a connection of the pool, in a transaction of their own.
+        """Run statements in a transaction of their own, on a connection of the pool.
 
         Raises:
-            DatabaseUnavailable: no connection is to be had.
+            DatabaseUnavailable: no connection could be made.
             Exception: as `Connection.run`.
         """
         async with self.connection() as connection:
@@ -333,7 +332,7 @@ class Connector:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection inside a transaction, committed at the end of the block, undone by an exception."""
+        """Borrow a connection inside a transaction, which an exception in the block rolls back."""
         async with self.connection() as connection:
             await connection.run("BEGIN")
             try:
@@ -346,7 +345,7 @@ class Connector:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Borrow a connection of the pool. Left inside a transaction, it is closed rather than reused."""
+        """Borrow a connection of the pool. If it is returned inside a transaction, it is closed."""
         try:
             async with asyncio.timeout(self._connect_timeout_seconds):
                 await self._slots.acquire()
@@ -365,19 +364,19 @@ class Connector:
             self._slots.release()
 
     async def dedicated(self, application_name: str, statement_timeout_seconds: float) -> Connection:
-        """A connection outside the pool; the caller closes it.
+        """Open a connection outside the pool, which the caller closes.
 
         Args:
-            application_name: how the server shows it in pg_stat_activity.
-            statement_timeout_seconds: how long a statement may take.
+            application_name: its name in pg_stat_activity.
+            statement_timeout_seconds: time limit of a statement.
 
         Raises:
-            DatabaseUnavailable: no connection is to be had.
+            DatabaseUnavailable: no connection could be made.
         """
         return await self._connect(statement_timeout_seconds, application_name=application_name)
 
     def close(self) -> None:
-        """Close the pool: idle connections at once, borrowed ones when they are given back."""
+        """Close the pool: idle connections immediately, borrowed ones when they are returned."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
@@ -402,7 +401,7 @@ class Connector:
                         )
                     except (OSError, psycopg2.Error, StoreUnavailable, DefectiveStatement) as exc:
                         failure = exc
-        except OSError as exc:  # TimeoutError, and what a name server's failure raises
+        except OSError as exc:  # TimeoutError, or a failure of name resolution
             failure = failure or exc
         reason = (getattr(failure, "strerror", None) or _first_line(failure)) if failure else ""
         raise DatabaseUnavailable(
@@ -410,7 +409,7 @@ class Connector:
         ) from failure
 
     def _place(self) -> str:
-        """Where the database is, for messages to operators."""
+        """Return host and port for messages to operators."""
         given = [str(self._options[part]) for part in ("host", "port") if self._options.get(part)]
         return f" at {':'.join(given)}" if given else ""
 
@@ -429,7 +428,7 @@ class Connector:
         return connection
 
     async def _addresses(self) -> list[dict[str, str]]:
-        """What to add to the options, one after the other, to reach the host."""
+        """Return the options for each address of the host, in the order in which they are tried."""
         host = self._options.get("host", "")
         if not host or host.startswith(("/", "@")) or "," in host or "hostaddr" in self._options:
             return [{}]
@@ -442,11 +441,10 @@ def _first_line(exc: BaseException) -> str:
 
 
 def url_and_password(database_url: str) -> tuple[str, str | None]:
-    """A libpq connection string without the password, and the password, for programs that take both
-    separately.
+    """Split a URL into a libpq connection string without the password, and the password.
 
     Raises:
-        ValueError: `database_url` cannot be read.
+        ValueError: `database_url` cannot be parsed.
     """
     try:
         options = extensions.parse_dsn(database_url)

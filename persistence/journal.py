@@ -1,28 +1,27 @@
-"""The write-behind journal: carries to Postgres what the engine has decided.
+"""The write-behind journal: writes the decisions of the engine to PostgreSQL.
 
-One task takes the queued entries and writes them in one transaction, while the next batch gathers. So batches
+One task takes all queued entries and writes them in one transaction, while the next batch gathers. So batches
 grow with the load, and an idle journal answers after one commit. When a batch has committed, the next one is
-sent before the callers of the first are told, so that PostgreSQL and this process work at the same time.
+sent before the callers of the first are answered, so that PostgreSQL and this process work at the same time.
 Entries that no caller waits for are written every `PACE_SECONDS`, since small batches are inefficient, or
-together with the next entry that somebody waits for.
+together with the next entry that has a waiting caller.
 
-A batch ends in one of five ways.
+A batch has one of five outcomes.
 
 * It commits, and its entries are settled.
-* A screening has a newer epoch. Nothing is written; the entries of past epochs are taken out, and the others
-  are sent again.
-* The database refuses its content. The batch is halved until the entry at fault is alone and settled with the
-  reason; the others commit. Two changes of one ticket, which cannot be in one statement, are separated in the
-  same way.
+* The epoch of a screening has been raised. Nothing is written; the entries of past epochs are removed, and
+  the others are sent again.
+* PostgreSQL rejects the data. The batch is halved until the bad entry is alone and fails with the reason; the
+  others commit. Two changes of one ticket, which cannot be in one statement, are separated in the same way.
 * It takes too long, or waits too long for a lock. The next batch is half as large; batches grow again when
   they are quick. A screening whose epoch is locked, or whose entries take too long even alone, is set aside:
-  a second task writes it over its own connection, with growing time limits, while the others go on. Later
+  a second task writes it over its own connection, with growing time limits, while the others continue. Later
   entries of the screening queue behind its earlier ones there.
-* A passing failure leaves its outcome unknown. The batch is sent again until the outcome is certain: writing
-  is idempotent.
+* A transient failure leaves its outcome unknown. The batch is sent again until the outcome is certain;
+  writing is idempotent.
 
-An entry leaves its queue only when its outcome is certain. So a writer that fails, even by a defect of its
-own, starts again with the first entry whose outcome is not.
+An entry leaves its queue only when its outcome is certain. So a writer that fails, even because of a bug,
+restarts with the first entry whose outcome is unknown.
 """
 
 import asyncio
@@ -60,7 +59,7 @@ from persistence.journal_connection import JournalConnection, Queued
 logger = logging.getLogger(__name__)
 
 BATCH_LIMIT = 1000
-"""Entries of one transaction. More would make commits cheaper by little and the event loop wait."""
+"""Maximum entries of a transaction. Larger batches are hardly cheaper and block the event loop for longer."""
 
 PACE_SECONDS = 0.02
 """Time between the starts of two batches of entries that no caller waits for."""
@@ -89,11 +88,11 @@ FAILURES: dict[type[Exception], str] = {
     DefectiveStatement: "defective",
     StatementRefused: "refused",
 }
-"""Why a batch has to be sent again, as the observer is told."""
+"""The reason that the observer gets when a batch has to be sent again, by exception."""
 
 
 class _HeldUp(Exception):
-    """A batch was not written in the time it has; nothing of it is settled."""
+    """A batch was not written within its time limit; none of its entries is settled."""
 
     def __init__(self, batch: Sequence[Queued], failure: StoreUnavailable) -> None:
         super().__init__(str(failure))
@@ -102,7 +101,7 @@ class _HeldUp(Exception):
 
 
 class _Flush(NamedTuple):
-    """A caller of `flushed`, who waits until every entry below `number` (of one screening) is settled."""
+    """A call of `flushed` that waits until every entry below `number` (of one screening) is settled."""
 
     number: int
     screening_id: int | None
@@ -110,35 +109,31 @@ class _Flush(NamedTuple):
 
 
 class _Writer:
-    """A connection, and how many entries it writes at once.
-
-    Args:
-        connection: its connection to the database.
-    """
+    """A connection, and the maximum number of entries in its next batch."""
 
     def __init__(self, connection: JournalConnection) -> None:
         self.connection = connection
         self.batch_limit = BATCH_LIMIT
 
     def narrow(self, entries: int) -> None:
-        """A batch of so many entries took too long."""
+        """Make the next batch half as large as one that took too long."""
         self.batch_limit = max(1, entries // 2)
 
     def widen(self, seconds: float) -> None:
-        """A batch was written in this time."""
+        """Allow larger batches if the last one was written quickly."""
         if self.batch_limit < BATCH_LIMIT and seconds < QUICK_SHARE * self.connection.statement_seconds:
             self.batch_limit = min(2 * self.batch_limit, BATCH_LIMIT)
 
 
 class PostgresJournal:
-    """`engine.ports.Journal` over Postgres.
+    """The implementation of `engine.ports.Journal` with PostgreSQL.
 
     Args:
-        connector: the database; the writers take connections of their own from it.
-        encode_reply: writes a reply down in a receipt's form: status and body.
-        observer: is told of batches.
-        limit: entries from which on the journal is full.
-        monotonic: seconds on a clock that only goes forward.
+        connector: the database; each writer opens a dedicated connection.
+        encode_reply: encodes a reply in the form that a receipt names, as HTTP status and body.
+        observer: gets every committed batch and every failure.
+        limit: number of unsettled entries at which the journal is full.
+        monotonic: a monotonic clock in seconds.
     """
 
     def __init__(
@@ -175,12 +170,12 @@ class PostgresJournal:
 
     @property
     def full(self) -> bool:
-        """Whether the bound is reached."""
+        """Whether there are `limit` unsettled entries or more."""
         return self._unsettled >= self._limit
 
     @property
     def depth(self) -> int:
-        """Entries appended and not yet settled."""
+        """Number of entries that are not yet settled."""
         return self._unsettled
 
     @property
@@ -193,8 +188,8 @@ class PostgresJournal:
     def delay_seconds(self) -> float:
         """Expected wait of an entry that is appended now, in seconds.
 
-        This is the age of the oldest entry in turn. Entries that were set aside delay no others, so they
-        count only while nothing else is written either.
+        This is the age of the oldest entry in the main queue. Entries that were set aside delay no others, so
+        they count only while nothing else is written either.
         """
         now = self._monotonic()
         in_turn = now - self._queue[0].appended_at if self._queue else 0.0
@@ -202,11 +197,11 @@ class PostgresJournal:
 
     @property
     def failure(self) -> type[Exception] | None:
-        """Why the last attempt to write failed; None if there was a success since, or nothing is queued."""
+        """Why the last attempt to write failed; None after a success or if nothing is queued."""
         return self._failure if self._unsettled else None
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:
-        """Set who is told (screening_id, epoch) when a write was refused for its epoch."""
+        """Set the function called with (screening_id, epoch) when a write was rejected for its epoch."""
         self._ownership_lost = handler
 
     def append(self, entry: Entry) -> None:
@@ -214,7 +209,7 @@ class PostgresJournal:
         self._put(entry, None)
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Queue an answer to be kept for repeats of its request; a full journal drops it."""
+        """Queue a response to store for repeats of its request; a full journal drops it."""
         if not self.full:
             self._put(Entry((), settled=settled), record)
         elif settled is not None:
@@ -233,20 +228,20 @@ class PostgresJournal:
             await flush.done
 
     async def start(self) -> None:
-        """Start the writers; they connect by themselves, now or as soon as there is a database."""
+        """Start the writers. They connect by themselves as soon as the database is available."""
         self._tasks = [
             asyncio.create_task(self._repeat(self._write_next, self._due, self._writer)),
             asyncio.create_task(self._repeat(self._write_aside, self._aside_due, self._aside_writer)),
         ]
 
     async def stop(self, timeout_seconds: float) -> int:
-        """Flush everything and stop the writers; once they are stopped this does nothing.
+        """Flush everything and stop the writers. Does nothing if they are stopped.
 
         Args:
-            timeout_seconds: how long flushing may take.
+            timeout_seconds: time limit for flushing.
 
         Returns:
-            How many entries could not be settled in that time; 0 if all is well.
+            The number of entries that could not be settled in time.
         """
         if not self._tasks:
             return self.depth
@@ -290,13 +285,13 @@ class PostgresJournal:
                 await due.wait()
                 await write()
             except Exception:
-                # The last resort. No entry is lost: those that are not settled are still queued.
-                logger.exception("The journal's writer has a defect; it begins again")
+                # A bug. No entry is lost: those whose outcome is unknown are still queued.
+                logger.exception("The journal's writer failed and is restarted")
                 writer.connection.end()
                 await asyncio.sleep(LAST_RETRY_SECONDS)
                 due.set()
 
-    # Entries in turn.
+    # The main queue.
 
     async def _write_next(self) -> None:
         if batch := self._gathered():
@@ -306,7 +301,7 @@ class PostgresJournal:
                 await self._make_way(held_up.batch, held_up.failure)
 
     def _gathered(self) -> Sequence[Queued]:
-        """The entries of the next batch."""
+        """Return the entries of the next batch, which stay in the queue."""
         if self._aside:
             self._pass_aside()
         batch = list(islice(self._queue, self._writer.batch_limit))
@@ -339,7 +334,7 @@ class PostgresJournal:
         self._due.set()
 
     async def _connected(self, connection: JournalConnection) -> None:
-        """Connect, so that no earlier session of this writer can write any more; retry until it succeeds."""
+        """Connect, so that no earlier session of this writer can still write; retry until it succeeds."""
         while True:
             try:
                 await connection.connect()
@@ -367,7 +362,7 @@ class PostgresJournal:
         self._tell_flushed()
 
     async def _write_aside(self) -> None:
-        """Try each screening that is set aside once."""
+        """Try to write each set-aside screening once."""
         writer = self._aside_writer
         blocked: set[int | None] = set()
         try:
@@ -396,7 +391,7 @@ class PostgresJournal:
             await asyncio.sleep(LAST_RETRY_SECONDS)
 
     def _be_patient(self, entries: int) -> None:
-        """Set-aside entries took too long: send fewer next time, or allow a single one more time."""
+        """After a time-out, send fewer set-aside entries next time, or give a single one more time."""
         connection = self._aside_writer.connection
         connection.end()
         self._aside_writer.narrow(entries)
@@ -414,7 +409,7 @@ class PostgresJournal:
         self._observer.batch_flushed(len(batch), ended - began, ended - oldest)
 
     async def _write(self, writer: _Writer, queue: deque[Queued], batch: Sequence[Queued]) -> None:
-        """Return when every entry of the batch, which stands at the head of the queue, is settled.
+        """Write the batch, which is at the head of the queue, until the outcome of every entry is certain.
 
         Raises:
             _HeldUp: some of its entries took too long; those before them are settled.
@@ -447,9 +442,9 @@ class PostgresJournal:
                 return self._settle(queue, batch, lost)
 
     def _settle(self, queue: deque[Queued], batch: Sequence[Queued], reasons: dict[int, EngineError]) -> None:
-        """Take the batch, whose outcome is certain, off its queue; its callers are told in the next turn.
+        """Remove a batch whose outcome is certain from its queue; answer its callers in the next loop turn.
 
-        The writer goes on at once, so the next batch is on its way to PostgreSQL by then.
+        By then the writer has sent the next batch.
         """
         if not self._outcomes:
             asyncio.get_running_loop().call_soon(self._tell_outcomes)
@@ -458,7 +453,7 @@ class PostgresJournal:
             self._outcomes.append((queued, reasons.get(id(queued)) if reasons else None))
 
     def _tell_outcomes(self) -> None:
-        """Tell the callers of settled entries, in the order in which the entries were settled."""
+        """Answer the callers of settled entries, in the order in which the entries were settled."""
         deposed: dict[tuple[int, int], None] = {}
         while self._outcomes:
             queued, reason = self._outcomes.popleft()
@@ -474,8 +469,8 @@ class PostgresJournal:
         self._tell_flushed()
 
     def _is_over(self, flush: _Flush) -> bool:
-        """Whether everything that the caller waits for is settled."""
-        if self._outcomes and self._outcomes[0][0].number < flush.number:
+        """Return whether every entry that the caller waits for is settled."""
+        if any(queued.number < flush.number for queued, _ in self._outcomes):
             return False
         waiting = [self._queue]
         if flush.screening_id is None:
@@ -503,7 +498,7 @@ def _finish(flush: _Flush) -> None:
 
 
 def _named(screening_id: int | None) -> str:
-    return "kept answers" if screening_id is None else f"screening {screening_id}"
+    return "stored responses" if screening_id is None else f"screening {screening_id}"
 
 
 def _reason(queued: Queued, refusal: StatementRefused) -> EngineError:

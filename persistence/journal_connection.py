@@ -1,8 +1,8 @@
-"""One connection of the journal: it writes a batch in one transaction and determines the outcome.
+"""A connection of the journal, which writes a batch in one transaction and finds out its outcome.
 
-A batch is one round trip: BEGIN, the check of the epochs (whose rows stay locked), all rows, COMMIT. Before a
-new connection writes anything, PostgreSQL is told to end the session of the earlier one, so that nothing of
-an abandoned attempt can commit later.
+A batch is one round trip: BEGIN, the check of the epochs (whose rows stay locked), all rows, COMMIT. A new
+connection first terminates the session of the previous one, so that nothing of an abandoned attempt can
+commit later.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,7 +25,7 @@ from persistence.connector import (
 from persistence.statements import NOT_OWNED, PREPARATIONS, UNIQUE_VIOLATION
 
 LOCK_SECONDS = 0.5
-"""How long a statement may wait for a lock before the batch gives way to others."""
+"""How long a statement may wait for a lock before other entries are written first."""
 
 EPOCHS = "SELECT screening_id, epoch FROM screening_epochs WHERE screening_id = ANY(%s::bigint[])"
 
@@ -52,10 +52,10 @@ END_EARLIER_SESSIONS_MS = 2000
 
 
 class Queued(NamedTuple):
-    """An entry of the journal, or an answer to be kept, while it is not settled.
+    """An entry of the journal, or a response to store, that is not yet settled.
 
     Attributes:
-        appended_at: seconds on a clock that only goes forward.
+        appended_at: when it was appended, in seconds of the monotonic clock.
         number: how many were appended before it.
     """
 
@@ -66,18 +66,18 @@ class Queued(NamedTuple):
 
     @property
     def screening_id(self) -> int | None:
-        """Whose order it belongs to; None for an answer."""
+        """The screening whose entries are written in order; None for a response."""
         return self.entry.events[0].screening_id if self.entry.events else None
 
 
 class JournalConnection:
-    """A connection that is opened on demand, and again after it was lost.
+    """A connection that is opened on demand, and reopened after it was lost.
 
     Args:
         connector: the database.
-        encode_reply: writes a reply down in a receipt's form: status and body.
-        name: its `application_name` in PostgreSQL; must be unique among sessions in use.
-        statement_seconds: how long a batch may take; a change applies to the next connection.
+        encode_reply: encodes a reply in the form that a receipt names, as HTTP status and body.
+        name: the `application_name` in PostgreSQL, unique among all sessions.
+        statement_seconds: time limit of a batch; a change applies to the next connection.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class JournalConnection:
         self._connection: Connection | None = None
 
     async def connect(self) -> Connection:
-        """The connection. If it is new, the earlier one has been ended and can write nothing more.
+        """Return the connection. If it is new, the session of the previous one has been terminated.
 
         Raises:
             DatabaseUnavailable: it could not be opened.
@@ -117,7 +117,7 @@ class JournalConnection:
         return connection
 
     def end(self) -> None:
-        """Close the connection, if there is one."""
+        """Close the connection if it is open."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -125,21 +125,21 @@ class JournalConnection:
     async def write(self, batch: Sequence[Queued], *, again: bool = False) -> dict[int, EngineError]:
         """Write the batch in one transaction, without entries of past epochs.
 
-        Inserting a row is cheaper if nothing is said about rows that are there already. So a batch is written
-        like that first, and once more, letting such rows pass, if the database reports one.
+        INSERT without ON CONFLICT is cheaper, so it is tried first. If a row exists already, the batch is
+        written with ON CONFLICT.
 
         Args:
             batch: the entries.
             again: parts of the batch may have been written before.
 
         Returns:
-            Why entries were left out, by their identity, after all others have committed.
+            Why entries were left out, by `id(queued)`; all others have committed.
 
         Raises:
-            StatementRefused: nothing was written; an entry is at fault.
-            LockTimeout: nothing was written; another session holds a lock.
-            StoreUnavailable: it may have been written.
-            DefectiveStatement: nothing was written; the code or the schema is at fault.
+            StatementRefused: nothing was written, because of the data of an entry.
+            LockTimeout: nothing was written, because another session holds a lock.
+            StoreUnavailable: the batch may have been written.
+            DefectiveStatement: nothing was written, because of a bug or a missing migration.
         """
         connection = await self.connect()
         try:
@@ -161,7 +161,7 @@ class JournalConnection:
         return {}
 
     async def blocked(self, screening_ids: Iterable[int]) -> set[int]:
-        """The screenings whose epoch rows another session has locked.
+        """Return the screenings whose epoch rows are locked by another session.
 
         Raises:
             StoreUnavailable: the database did not answer.
@@ -172,13 +172,13 @@ class JournalConnection:
         }
 
     async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> list[Queued]:
-        """Entries of past epochs. Epochs only grow: what is past now is past for ever."""
+        """Return the entries of past epochs. Epochs only grow, so these can never be written."""
         screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
         epochs: dict[int, int] = dict(await connection.run(EPOCHS, (numbers(screening_ids),)))
         return [queued for queued in batch if not _owned(queued.entry, epochs)]
 
     async def _lost(self, connection: Connection, fenced: Sequence[Queued]) -> dict[int, EngineError]:
-        """Which of the entries of past epochs are lost. An earlier attempt may have committed them."""
+        """Return errors for entries of past epochs, except those that an earlier attempt has committed."""
         keys = {id(queued): queued.entry.events[0][:3] for queued in fenced}
         written = await connection.run(
             WRITTEN, [numbers(column) for column in zip(*keys.values(), strict=True)]
@@ -186,10 +186,10 @@ class JournalConnection:
         return {identity: OwnershipLost(key[0]) for identity, key in keys.items() if key not in written}
 
     def _statements(self, batch: Sequence[Queued], *, again: bool) -> tuple[str, list[str]]:
-        """The SQL that writes the batch, and its parameters.
+        """Return the SQL that writes the batch, and its parameters.
 
         Raises:
-            StatementRefused: an entry cannot be encoded. It must not stop the entries behind it.
+            StatementRefused: an entry cannot be encoded, or the batch changes a ticket twice.
         """
         try:
             events: list[Event] = []
@@ -204,7 +204,7 @@ class JournalConnection:
                     answers.append(IdempotencyRecord(scope, key, fingerprint, *answer))
             return Batch(events, answers).statements(again=again)
         except Exception as exc:
-            raise StatementRefused(f"It cannot be written down: {exc!r}", "") from exc
+            raise StatementRefused(f"It cannot be encoded: {exc!r}", "") from exc
 
 
 def _owned(entry: Entry, epochs: dict[int, int]) -> bool:

@@ -1,18 +1,18 @@
-"""What the journal's connection runs: a check of the epochs, and one statement per table.
+"""The SQL of the journal: a check of the epochs, and the statements that write rows.
 
-A connection prepares them when it begins, so that a batch costs the server neither parsing nor planning. Each
-takes whole columns, an array literal per parameter.
+Each connection prepares them once, so that a batch needs no planning. Their parameters are whole columns, as
+array literals.
 
-Every statement may run twice: rows carry their ids, an insert that finds its row there brings it up to date
-or leaves it, and states only move forward. What must never happen (a seat sold twice, a payment used twice,
-a cancelled ticket revived) is not checked here: the schema refuses it.
+Writing is idempotent: rows have their ids, an insert that finds its row updates it or leaves it, and states
+only move forward. The statements do not check what must never happen (a seat sold twice, a payment used for
+two bookings, a cancelled ticket revived); the schema does.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from persistence.columns import numbers, octets, texts
+from persistence.columns import byte_strings, numbers, texts
 
 Columns = Sequence[Sequence[Any]]
 
@@ -24,7 +24,7 @@ _ENCODERS: Mapping[str, Callable[[Collection[Any]], str]] = {
     "smallint": numbers,
     "float8": numbers,
     "text": texts,
-    "bytea": octets,
+    "bytea": byte_strings,
 }
 
 
@@ -32,13 +32,13 @@ class Block:
     """A prepared statement over rows that are passed column by column, one array literal each.
 
     Args:
-        name: under which a connection prepares it.
+        name: its name as a prepared statement.
         sql: the statement. `{rows}` stands for the rows, `{name}` for an array of `beside` or for a clause of
             `repeats`.
         rows: types of a row's columns, by name.
         beside: element types of further arrays, which may have any length, by name.
-        repeats: clauses that let rows pass that have been written before, by name. If there are any, the
-            statement is prepared twice: without them, and under another name with them.
+        repeats: ON CONFLICT clauses for rows that were written before, by name. If there are any, the
+            statement is prepared twice, without and with them.
 
     Attributes:
         preparation: the SQL that prepares it.
@@ -70,7 +70,7 @@ class Block:
         self._encoders = tuple(_ENCODERS[kind] for kind in types.values())
 
     def execution(self, *, again: bool) -> str:
-        """The SQL that runs it, with a `%s` for each literal.
+        """Return the SQL that runs it, with a `%s` for each literal.
 
         Args:
             again: rows may have been written before.
@@ -78,9 +78,9 @@ class Block:
         return self._repetition if again else self._execution
 
     def literals(self, columns: Columns) -> list[str]:
-        """The columns, and then what is beside them, as array literals."""
+        """Return the columns of the rows and the further arrays as array literals."""
         return [
-            # `unnest` fills shorter columns up with NULL.
+            # `unnest` pads shorter columns with NULL.
             "{}" if column and column[0] is None and column.count(None) == len(column) else encode(column)
             for encode, column in zip(self._encoders, columns, strict=True)
         ]
@@ -88,7 +88,7 @@ class Block:
 
 OWNED = Block(
     "owned",
-    # SQL has no other way to refuse that needs nothing in the schema.
+    # Without a function in the schema, SQL has no other way to raise an error.
     """
     SELECT 1 / (count(*) = cardinality($1))::integer
     FROM (
@@ -98,13 +98,13 @@ OWNED = Block(
     """,
     {"screening_id": "bigint", "epoch": "bigint"},
 )
-"""Locks the epochs of screenings, in one order for all writers, and divides by zero if one is another."""
+"""Locks the epochs of screenings, in one order for all writers. Divides by zero if one is not current."""
 
 NOT_OWNED = "22012"
-"""SQLSTATE of a division by zero: of all statements here only `OWNED` can raise it."""
+"""SQLSTATE of a division by zero. Only `OWNED` can raise it."""
 
 UNIQUE_VIOLATION = "23505"
-"""SQLSTATE of a row whose key is there already: it was written before, or the schema refuses it."""
+"""SQLSTATE of an insert whose key exists: the row was written before, or breaks a rule of the schema."""
 
 PAYMENTS = Block(
     "payments",
@@ -226,7 +226,7 @@ HELD = Block(
     {"seat_ids": "bigint"},
     {**LOGGED, "hold_written": "ON CONFLICT (holder, id, screening_id) DO NOTHING"},
 )
-"""New holds of seats, a row for each event. The seats of all events are in one array."""
+"""Writes new holds of seats and their log entries, from one row per event. One array has all seats."""
 
 SALES = Block(
     "sales",
@@ -284,9 +284,10 @@ SALES = Block(
         "ticket_written": "ON CONFLICT (id, screening_id) DO NOTHING",
     },
 )
-"""New bookings without papers, a row for each. Seats, ids and prices of all tickets are in three arrays.
+"""Writes new bookings without papers, their payments and log entries, from one row per booking.
 
-Payments are inserted in one order by all writers, so that two of them cannot wait for each other.
+Three arrays have the seats, ids and prices of all tickets. Payments are inserted in sorted order, so that two
+writers cannot wait for each other.
 """
 
 ANSWERS = Block(
@@ -325,13 +326,13 @@ EVENTS = Block(
     {"seat_ids": "bigint"},
     LOGGED,
 )
-"""Log entries of all other events. The seats of all events stand in one array, of which each has a part."""
+"""Writes the log entries of all other events. One array has the seats of all of them."""
 
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, ANSWERS, EVENTS)
 )
-"""How a connection begins.
+"""What a new connection runs.
 
-One plan is the best for arrays of any content. It outlives the table's size of that moment, when reading all
-of an almost empty table would have been cheapest; so rows are found by their keys from the beginning.
+One plan fits arrays of any content, so it is made once. It must not depend on the present size of the tables:
+without `enable_seqscan = off`, plans made for almost empty tables would read them sequentially for ever.
 """
