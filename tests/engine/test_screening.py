@@ -7,7 +7,9 @@ from engine.commands import (
     CancelTicket,
     ConfirmTicket,
     ExtendHolds,
+    HoldSeats,
     ReadChanges,
+    ReadReservation,
     ReleaseLapsed,
     ToggleSeats,
 )
@@ -42,6 +44,29 @@ class TestHold:
         assert isinstance(outcome.events[0], SeatsHeld)
         assert [view.status for view in outcome.changes[0].views] == ["reserved", "reserved"]
         assert outcome.events[0].seq == outcome.changes[0].seq
+
+    def test_seats_of_one_hold_have_consecutive_ids_and_one_reservation(self, hall: Hall) -> None:
+        hall.hold("user:8", 9)
+        holds = hall.do(HoldSeats(1, "user:7", (3, 1, 2), "a note")).reply.holds
+        first_id = holds[0].id
+        assert [hold.id for hold in holds] == [first_id, first_id + 1, first_id + 2]
+        assert {(hold.reservation_id, hold.note) for hold in holds} == {(first_id, "a note")}
+        reservation = hall.do(ReadReservation(1, "user:7", first_id)).reply
+        assert reservation.holds == holds
+
+    def test_seats_of_one_hold_go_separate_ways(self, hall: Hall) -> None:
+        one, two, three, four = hall.hold("user:7", 1, 2, 3, 4).reply.holds
+        assert hall.release("user:7", 2).events[0].holds == (two,)
+        (extended,) = hall.do(ExtendHolds(1, "user:7", (3,), 60)).reply.holds
+        assert extended == three._replace(expires_at=NOW + 360, extensions=1)
+        booking = hall.book("user:7", 4)
+        assert booking.events[0].converted == (four,)
+        hall.now = NOW + 300
+        assert hall.do(ReadReservation(1, "user:7", one.id)).reply.holds == (extended,)
+        assert [hall.seen(seat) for seat in (1, 2, 3)] == ["available", "available", "reserved"]
+        hall.abort(booking)
+        assert hall.screening.handle(ReleaseLapsed(1), hall.now).events[0].holds == (four,)
+        assert hall.hold("user:8", 1, 2, 4).reply.holds
 
     def test_is_all_or_nothing(self, hall: Hall) -> None:
         hall.hold("user:1", 5)
