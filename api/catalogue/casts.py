@@ -7,8 +7,8 @@ from marshmallow import Schema, fields, validate
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Resource
 from api.rest.fields import (
-    Moment,
     RequestSchema,
+    Timestamp,
     identifier,
     identifier_in_query,
     optional_text,
@@ -32,8 +32,8 @@ class CastDetails(RequestSchema):
 
 class CastMember(CastDetails):
     id = fields.Integer(required=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 class Appearance(Schema):

@@ -4,7 +4,7 @@ from marshmallow import fields, validate
 
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Access, Call, Resource
-from api.rest.fields import Moment, RequestSchema, optional_text, search_words, text, texts
+from api.rest.fields import RequestSchema, Timestamp, optional_text, search_words, text, texts
 from api.rest.paging import Page, sorting
 from engine.errors import NotFound
 
@@ -24,8 +24,8 @@ class CinemaDetails(RequestSchema):
 
 class Cinema(CinemaDetails):
     id = fields.Integer(required=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 class CinemaList(Page):

@@ -3,7 +3,7 @@
 from api.catalogue.cinemas import Cinema
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Access, Answer, Call, Resource
-from api.rest.fields import Moment
+from api.rest.fields import Timestamp
 from engine.catalogue_errors import NoAccount
 from engine.errors import NotFound
 
@@ -11,7 +11,7 @@ favorites = Resource("/api/v1/cinemas", tag="Favorites")
 
 
 class FavoriteCinema(Cinema):
-    favorited_at = Moment(required=True)
+    favorited_at = Timestamp(required=True)
 
 
 _favorite = FavoriteCinema()

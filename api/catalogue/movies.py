@@ -7,8 +7,8 @@ from marshmallow import fields, post_load, validate
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Access, Resource
 from api.rest.fields import (
-    Moment,
     RequestSchema,
+    Timestamp,
     identifier_in_query,
     optional_text,
     search_words,
@@ -59,8 +59,8 @@ class Movie(MovieDetails):
         metadata={"description": "Mean of the reviews' ratings; null if there are none."},
     )
     review_count = fields.Integer(required=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 class MovieCriteria(Page):

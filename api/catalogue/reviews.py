@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 from api.catalogue.collection import Collection, Guard
 from api.errors import ApiError
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import Moment, RequestSchema, optional_text
+from api.rest.fields import RequestSchema, Timestamp, optional_text
 from api.rest.paging import Page, sorting
 from engine.catalogue_errors import NoAccount
 from engine.errors import NotFound
@@ -41,8 +41,8 @@ class Review(ReviewDetails):
     user_name = fields.String(required=True)
     likes = fields.Integer(required=True)
     dislikes = fields.Integer(required=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 class ReviewList(Page):

@@ -4,7 +4,7 @@ from marshmallow import fields
 
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Resource
-from api.rest.fields import Moment, RequestSchema, text
+from api.rest.fields import RequestSchema, Timestamp, text
 from api.rest.paging import Page, sorting
 
 rooms = Resource("/api/v1", tag="Rooms")
@@ -21,7 +21,7 @@ class Room(RoomDetails):
     layout_version = fields.Integer(
         required=True, metadata={"description": "Increases whenever the room's seats change."}
     )
-    created_at = Moment(required=True)
+    created_at = Timestamp(required=True)
 
 
 class RoomList(Page):

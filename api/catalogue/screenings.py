@@ -10,9 +10,9 @@ from api.catalogue.collection import Collection
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import (
-    Moment,
     Money,
     RequestSchema,
+    Timestamp,
     changes_to,
     identifier,
     identifier_in_query,
@@ -43,14 +43,14 @@ class ScreeningDetails(RequestSchema):
     room_id = identifier(required=True, metadata={"example": 1})
     movie_id = identifier(metadata={"description": "Optional if there is a title.", "example": 1})
     title = optional_text(200, metadata={"description": "By default the movie's title."})
-    starts_at = Moment(
+    starts_at = Timestamp(
         required=True,
         metadata={
             "description": "In the future, at most five years ahead.",
             "example": "2030-01-26T18:30:00.000Z",
         },
     )
-    ends_at = Moment(
+    ends_at = Timestamp(
         metadata={"description": "By default the start plus the movie's length plus 20 minutes of cleaning."}
     )
     price = Money(required=True, metadata={"example": 12.5, "description": "Price of a standard seat."})
@@ -66,18 +66,18 @@ class Screening(Schema):
     cinema_name = fields.String(required=True)
     room_id = fields.Integer(required=True)
     room_name = fields.String(required=True)
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
+    starts_at = Timestamp(required=True)
+    ends_at = Timestamp(required=True)
     price = Money(required=True)
     language = fields.String(required=True)
     format = fields.String(required=True)
-    cancelled_at = Moment(
+    cancelled_at = Timestamp(
         required=True,
         allow_none=True,
         metadata={"description": "When the screening was deleted, if tickets had been sold by then."},
     )
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 _screening = Screening()
@@ -92,14 +92,14 @@ class ScreeningFilter(Page):
     language = text(50, metadata={"description": "Case-insensitive."})
     format = text(20, metadata={"description": "Case-insensitive."})
     date = fields.Date(metadata={"description": "Starting on this day (UTC)."})
-    to = Moment(metadata={"description": "Starting before this time."})
+    to = Timestamp(metadata={"description": "Starting before this time."})
     sort = sorting("starts_at", "-starts_at", "price", "-price")
 
 
 class ScreeningList(ScreeningFilter):
     """Query parameters for listing screenings."""
 
-    from_ = Moment(
+    from_ = Timestamp(
         data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
     )
     cancelled = fields.Boolean(

@@ -9,7 +9,7 @@ from api.catalogue.collection import Collection
 from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningFilter
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
-from api.rest.fields import Moment, Money, text
+from api.rest.fields import Money, Timestamp, text
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
 from engine.errors import NotFound
@@ -32,8 +32,8 @@ class Showtime(Schema):
     city = fields.String(required=True)
     room_id = fields.Integer(required=True)
     room_name = fields.String(required=True)
-    starts_at = Moment(required=True)
-    ends_at = Moment(required=True)
+    starts_at = Timestamp(required=True)
+    ends_at = Timestamp(required=True)
     price = Money(required=True, metadata={"description": "Price of a standard seat."})
     language = fields.String(required=True)
     format = fields.String(required=True)
@@ -54,7 +54,7 @@ class ShowtimeList(ScreeningFilter):
     """Query parameters for listing showtimes."""
 
     city = text(100, metadata={"description": "Case-insensitive."})
-    from_ = Moment(
+    from_ = Timestamp(
         data_key="from",
         attribute="from",
         load_default=lambda: datetime.now(UTC),

@@ -13,7 +13,7 @@ from marshmallow import Schema, fields, validate
 from api.catalogue.periods import GRANULARITIES, TimeZone, borders, calendar_day
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
-from api.rest.fields import Moment, RequestSchema
+from api.rest.fields import RequestSchema, Timestamp
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.wire import timestamp
 from engine.records import TicketStatus
@@ -54,13 +54,13 @@ class RecentBooking(Schema):
     room_id = fields.Integer(required=True, allow_none=True)
     room_name = fields.String(required=True, allow_none=True)
     screening_id = fields.Integer(required=True)
-    starts_at = Moment(required=True, allow_none=True)
+    starts_at = Timestamp(required=True, allow_none=True)
     seat_id = fields.Integer(required=True, allow_none=True)
     row_label = fields.String(required=True, allow_none=True)
     seat_number = fields.Integer(required=True, allow_none=True)
     price = fields.Float(required=True)
     status = fields.String(required=True, validate=validate.OneOf(tuple(TicketStatus)))
-    booked_at = Moment(required=True)
+    booked_at = Timestamp(required=True)
 
 
 _recent_bookings = RecentBooking(many=True)
@@ -114,8 +114,8 @@ class SalesInPeriod(Sales):
             "example": "2026-01-26",
         },
     )
-    begins_at = Moment(required=True)
-    ends_at = Moment(required=True)
+    begins_at = Timestamp(required=True)
+    ends_at = Timestamp(required=True)
 
 
 class RevenueByPeriod(Sales):

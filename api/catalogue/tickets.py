@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 from api.catalogue.collection import Collection
 from api.errors import TooManyAttempts
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import Moment, RequestSchema, identifier_in_query, text
+from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
 from api.sales.selling import PAYMENT_ID_LIMIT, confirmed, payment_field
@@ -34,8 +34,8 @@ class TicketEntry(TicketSold):
         metadata={"description": "Owner of the ticket; guests have no `user_id`.", "example": "user:7"},
     )
     user_id = fields.Integer(required=True, allow_none=True)
-    cancelled_at = Moment(required=True, allow_none=True)
-    payment_deadline = Moment(required=True, allow_none=True)
+    cancelled_at = Timestamp(required=True, allow_none=True)
+    payment_deadline = Timestamp(required=True, allow_none=True)
 
 
 _ticket = TicketEntry()
@@ -49,10 +49,10 @@ class TicketList(Page):
     screening_id = identifier_in_query()
     booking_id = identifier_in_query()
     payment_id = text(PAYMENT_ID_LIMIT)
-    from_ = Moment(
+    from_ = Timestamp(
         data_key="from", attribute="from", metadata={"description": "Booked at this time or later."}
     )
-    to = Moment(metadata={"description": "Booked before this time."})
+    to = Timestamp(metadata={"description": "Booked before this time."})
     sort = sorting("-booked_at", "booked_at", "-price", "price")
 
 

@@ -17,8 +17,8 @@ from api.identity.passwords import LONGEST
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import (
     Flag,
-    Moment,
     RequestSchema,
+    Timestamp,
     email_address,
     optional_text,
     text,
@@ -60,7 +60,7 @@ class PublicProfile(Schema):
         allow_none=True,
         metadata={"description": "An external URL, or a path on this server."},
     )
-    created_at = Moment(required=True)
+    created_at = Timestamp(required=True)
 
 
 _public_profile = PublicProfile()
@@ -71,7 +71,7 @@ class Profile(PublicProfile):
     phone = fields.String(required=True)
     is_admin = fields.Boolean(required=True)
     preferences = fields.Nested(Preferences, required=True)
-    updated_at = Moment(required=True)
+    updated_at = Timestamp(required=True)
 
 
 _profile = Profile()
@@ -215,7 +215,7 @@ class SearchQuery(RequestSchema):
 
 class SearchEntry(SearchQuery):
     id = fields.Integer(required=True)
-    created_at = Moment(required=True)
+    created_at = Timestamp(required=True)
 
 
 _search_entry = SearchEntry()

@@ -11,7 +11,7 @@ from api.public.administration import Administration
 from api.public.events import EventSearch, PublicEvent
 from api.public.shapes import Id, Input
 from api.rest.endpoint import Call, Resource
-from api.rest.fields import Flag, Moment, optional_text, text
+from api.rest.fields import Flag, Timestamp, optional_text, text
 from api.rows import Record
 
 USUAL_LENGTH = timedelta(hours=3)
@@ -26,7 +26,7 @@ class EventDetails(Input):
     title = text(200, required=True, metadata={"example": "Night of the Brass Bands"})
     description = optional_text(5000)
     venue = optional_text(200, metadata={"example": "Harbour Hall"})
-    start_date = Moment(
+    start_date = Timestamp(
         required=True,
         attribute="starts_at",
         metadata={
@@ -34,7 +34,7 @@ class EventDetails(Input):
             "example": "2030-06-21T20:00:00.000Z",
         },
     )
-    end_date = Moment(
+    end_date = Timestamp(
         attribute="ends_at", metadata={"description": "Three hours after the start by default."}
     )
     private = Flag(
@@ -51,9 +51,9 @@ class AdminEvent(PublicEvent):
 
     private = fields.Boolean(required=True)
     invited_user_ids = fields.List(Id(), required=True)
-    closed_at = Moment(required=True, allow_none=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    closed_at = Timestamp(required=True, allow_none=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:

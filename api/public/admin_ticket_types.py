@@ -9,7 +9,7 @@ from api.errors import InvalidInput
 from api.public.administration import Administration
 from api.public.shapes import Id, Input, ListQuery, Named, identifier
 from api.rest.endpoint import Call, Resource
-from api.rest.fields import Moment, Money, optional_text, text
+from api.rest.fields import Money, Timestamp, optional_text, text
 from api.rows import Record
 from engine.places import CAPACITY_LIMIT
 
@@ -32,8 +32,10 @@ class TicketTypeDetails(Input):
         validate=validate.Range(1, CAPACITY_LIMIT),
         metadata={"description": f"Most tickets per reservation; {USUAL_MAX_PER_ORDER} by default."},
     )
-    sales_start = Moment(allow_none=True, metadata={"description": "When sales open; null for immediately."})
-    sales_end = Moment(
+    sales_start = Timestamp(
+        allow_none=True, metadata={"description": "When sales open; null for immediately."}
+    )
+    sales_end = Timestamp(
         allow_none=True, metadata={"description": "When sales close; null for the start of the event."}
     )
 
@@ -52,11 +54,11 @@ class AdminTicketType(Named):
     price = Money(required=True)
     capacity = fields.Integer(required=True)
     max_per_order = fields.Integer(required=True)
-    sales_start = Moment(required=True, allow_none=True)
-    sales_end = Moment(required=True, allow_none=True)
-    closed_at = Moment(required=True, allow_none=True)
-    created_at = Moment(required=True)
-    updated_at = Moment(required=True)
+    sales_start = Timestamp(required=True, allow_none=True)
+    sales_end = Timestamp(required=True, allow_none=True)
+    closed_at = Timestamp(required=True, allow_none=True)
+    created_at = Timestamp(required=True)
+    updated_at = Timestamp(required=True)
 
 
 class TicketTypeList(ListQuery):

@@ -10,7 +10,7 @@ from marshmallow import fields
 
 from api.public.shapes import Named
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import Moment
+from api.rest.fields import Timestamp
 from api.wire import timestamp, timestamp_or_none
 
 cleanup = Resource("/api/admin/reservations", tag="Reservations")
@@ -23,7 +23,7 @@ class CleanupOfReservations(Named):
     cleaned_count = fields.Integer(
         required=True, metadata={"description": "Tickets and seats that were released.", "example": 0}
     )
-    timestamp = Moment(required=True)
+    timestamp = Timestamp(required=True)
     duration_seconds = fields.Float(required=True, metadata={"example": 0.004})
 
 
@@ -38,8 +38,8 @@ class ReservationFigures(Named):
     converted = fields.Integer(required=True, metadata={"example": 60})
     cancelled = fields.Integer(required=True, metadata={"example": 7})
     total = fields.Integer(required=True, metadata={"example": 110})
-    next_expiry = Moment(required=True, allow_none=True)
-    timestamp = Moment(required=True)
+    next_expiry = Timestamp(required=True, allow_none=True)
+    timestamp = Timestamp(required=True)
 
 
 @cleanup.post("/cleanup", access=Access.ADMIN, answers=CleanupOfReservations, message=_CLEANED, secret=True)

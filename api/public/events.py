@@ -8,7 +8,7 @@ from marshmallow import fields
 
 from api.public.shapes import ListQuery, Named, Window, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import Moment, Money, text
+from api.rest.fields import Money, Timestamp, text
 from api.rest.styles import Content
 from engine.commands import ReadStock
 from engine.errors import NotFound
@@ -24,8 +24,8 @@ class PublicEvent(Named):
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     description = fields.String(required=True)
     venue = fields.String(required=True, metadata={"example": "Harbour Hall"})
-    start_date = Moment(required=True, attribute="starts_at")
-    end_date = Moment(required=True, attribute="ends_at")
+    start_date = Timestamp(required=True, attribute="starts_at")
+    end_date = Timestamp(required=True, attribute="ends_at")
     closed = fields.Function(
         lambda event: event["closed_at"] is not None,
         bool,
@@ -52,8 +52,8 @@ class PublicTicketType(Availability):
     description = fields.String(required=True)
     price = Money(required=True)
     max_per_order = fields.Integer(required=True)
-    sales_start = Moment(required=True, allow_none=True)
-    sales_end = Moment(required=True, allow_none=True)
+    sales_start = Timestamp(required=True, allow_none=True)
+    sales_end = Timestamp(required=True, allow_none=True)
     on_sale = fields.Boolean(
         required=True, metadata={"description": "Whether sales are open, regardless of availability."}
     )
@@ -73,10 +73,10 @@ class EventSearch(ListQuery):
         200, attribute="q", metadata={"description": "Tolerates differences in accents and case, and typos."}
     )
     venue = text(200, metadata={"description": "Case-insensitive."})
-    from_ = Moment(
+    from_ = Timestamp(
         data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
     )
-    to = Moment(metadata={"description": "Starting before this time."})
+    to = Timestamp(metadata={"description": "Starting before this time."})
 
 
 @public_events.get(

@@ -15,7 +15,7 @@ from api.public.errors import OVER, NotYourReservation, PurchaseInProgress, Rese
 from api.public.readable_codes import code_of
 from api.public.shapes import Named, identifier
 from api.rest.endpoint import Call
-from api.rest.fields import LARGEST_ID, Moment
+from api.rest.fields import LARGEST_ID, Timestamp
 from api.rows import Offer
 from api.wire import timestamp
 from engine.commands import ReadReservation
@@ -38,7 +38,7 @@ class EventOfReservation(Named):
     id = identifier("17")
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     venue = fields.String(required=True, metadata={"example": "Harbour Hall"})
-    start_date = Moment(required=True)
+    start_date = Timestamp(required=True)
 
 
 class TicketTypeOfReservation(Named):
@@ -55,8 +55,8 @@ class ReservationOfTickets(Named):
     )
     ticket_type_id = identifier("5")
     quantity = fields.Integer(required=True, metadata={"example": 2})
-    reserved_at = Moment(required=True)
-    expires_at = Moment(required=True)
+    reserved_at = Timestamp(required=True)
+    expires_at = Timestamp(required=True)
     remaining_seconds = fields.Integer(
         required=True, metadata={"description": "Until expiry, by the server's clock.", "example": 600}
     )

@@ -238,7 +238,7 @@ def _whole_cents(amount: Decimal) -> None:
         raise ValidationError("Must have at most two decimals.")
 
 
-class Moment(fields.AwareDateTime):
+class Timestamp(fields.AwareDateTime):
     """A timestamp: ISO 8601 with a time zone in requests, in UTC with milliseconds in responses."""
 
     def __init__(self, **options: Any) -> None:

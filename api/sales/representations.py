@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from api.rest.fields import Moment
+from api.rest.fields import Timestamp
 from api.wire import new_timestamp, price, timestamp, timestamp_or_none, user_id_of
 from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
 from engine.places import ticket_type_of
@@ -22,8 +22,8 @@ def _id(example: int, **options: Any) -> fields.Integer:
     return fields.Integer(required=True, metadata={"example": example}, **options)
 
 
-def _moment(example: str, **options: Any) -> Moment:
-    return Moment(required=True, metadata={"example": example}, **options)
+def _timestamp(example: str, **options: Any) -> Timestamp:
+    return Timestamp(required=True, metadata={"example": example}, **options)
 
 
 def _one_of(values: tuple[str, ...]) -> fields.String:
@@ -42,8 +42,8 @@ class Reservation(Schema):
     screening_id = _id(123)
     seat_id = _id(42)
     user_id = _id(7)
-    reserved_at = _moment("2026-01-26T18:25:00.000Z")
-    expires_at = _moment("2026-01-26T18:30:00.000Z")
+    reserved_at = _timestamp("2026-01-26T18:25:00.000Z")
+    expires_at = _timestamp("2026-01-26T18:30:00.000Z")
     status = _one_of(RESERVATION_STATUSES)
 
 
@@ -102,10 +102,10 @@ class TicketSold(Schema):
     code = _of_event(fields.String, "7K4M-2XPD-9RTA-CW3E")
     price = fields.Float(required=True, metadata={"example": 15.99, "description": "Exact to the cent."})
     status = _one_of(tuple(TicketStatus))
-    booked_at = _moment("2026-01-26T18:25:00.000Z")
-    confirmed_at = _moment("2026-01-26T18:25:30.000Z", allow_none=True)
+    booked_at = _timestamp("2026-01-26T18:25:00.000Z")
+    confirmed_at = _timestamp("2026-01-26T18:25:30.000Z", allow_none=True)
     payment_id = fields.String(required=True, allow_none=True, metadata={"example": "stripe_pi_1234567890"})
-    payment_deadline = Moment(metadata={"description": "When a pending ticket lapses unless it is paid."})
+    payment_deadline = Timestamp(metadata={"description": "When a pending ticket lapses unless it is paid."})
 
 
 def ticket_document(ticket: Ticket) -> dict[str, Any]:
