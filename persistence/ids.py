@@ -33,7 +33,8 @@ class IdBlocks:
     def __init__(self, connector: Connector, sequence_name: str) -> None:
         self._connector = connector
         self._sequence_name = sequence_name
-        self._current = range(0)
+        # The rest of the block in use.
+        self._next = self._end = 0
         self._spare: deque[range] = deque()
         self._reserving: asyncio.Task[None] | None = None
 
@@ -43,7 +44,7 @@ class IdBlocks:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        self._current = await self._reserved()
+        self._use(await self._reserved())
         self._spare.append(await self._reserved())
 
     async def stop(self) -> None:
@@ -58,14 +59,18 @@ class IdBlocks:
         Raises:
             IdsExhausted: none are left and the database is unreachable, or `count` exceeds the block size.
         """
-        if count > len(self._current):
+        first = self._next
+        if first + count > self._end:
             if not self._spare or count > len(self._spare[0]):
                 raise IdsExhausted
-            self._current = self._spare.popleft()
+            self._use(self._spare.popleft())
             self._reserving = asyncio.create_task(self._fill_up())
-        first = self._current.start
-        self._current = self._current[count:]
+            first = self._next
+        self._next = first + count
         return first
+
+    def _use(self, block: range) -> None:
+        self._next, self._end = block.start, block.stop
 
     async def _fill_up(self) -> None:
         while len(self._spare) < SPARE_BLOCKS:
