@@ -42,7 +42,7 @@ class RequestHead:
         content_bytes: the declared length of the body; None if it is chunked.
         persistent: whether the client wants to keep the connection open.
         upgrade: whether the client asks to switch to another protocol.
-        conclusions: what the delegate derives from the head alone, cached together with it.
+        delegate_cache: set by the delegate to what it derives from the head alone; cached with the head.
     """
 
     line: RequestStartLine
@@ -50,7 +50,7 @@ class RequestHead:
     content_bytes: int | None
     persistent: bool
     upgrade: bool
-    conclusions: Any = None
+    delegate_cache: Any = None
 
     @property
     def awaits_continue(self) -> bool:
@@ -82,8 +82,8 @@ def parse_head(data: bytes, limits: Limits) -> RequestHead:
     """Parse a head.
 
     Short heads are cached, because clients that poll or select seats send the same head again and again. So
-    callers must not modify the result, except for `conclusions`. Heads with an upgrade are not cached and may
-    be modified.
+    callers must not modify the result, except for `delegate_cache`. Heads with an upgrade are not cached and
+    may be modified.
 
     Args:
         data: the head, from the request line to the empty line inclusive.

@@ -129,14 +129,14 @@ class Call(Struct, frozen=True):
             InvalidInput: the request has neither session nor token.
         """
         if self.holder.startswith(ADDRESS_PREFIX):
-            raise InvalidInput({"sessionId": ["Needed where there is no token."]})
+            raise InvalidInput({"sessionId": ["Give a sessionId, or send a token."]})
         return self.holder
 
     @property
     def guest_network(self) -> str | None:
         """The network on which a guest session's holds are counted; None for a user.
 
-        Anybody can make sessions, so a session counts as a guest even if the request has a token too.
+        Anyone can create sessions, so a session counts as a guest even if the request has a token too.
         """
         return network_of(self.address) if self.holder.startswith(SESSION_PREFIX) else None
 

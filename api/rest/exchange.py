@@ -97,10 +97,10 @@ class RestRouter(Router):
         Raises:
             HTTPInputError: the head has no Host field, or an invalid one.
         """
-        plan: Plan | None = head.conclusions
+        plan: Plan | None = head.delegate_cache
         # The scheme can differ for one head if only some clients are behind a trusted proxy.
         if plan is None or plan.scheme != scheme:
-            plan = head.conclusions = self.plan(head.line, head.headers, scheme)
+            plan = head.delegate_cache = self.plan(head.line, head.headers, scheme)
         return plan
 
     def find_handler(self, request: httputil.HTTPServerRequest, **_: Any) -> "Exchange":
@@ -297,7 +297,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         identity = operation.authenticate(request)
         if identity:
             self._user_id = identity.user_id
-        self._run(operation.begin(request, plan.named, identity, self._tally))
+        self._run(operation.begin(request, plan.path_arguments, identity, self._tally))
         return None
 
     def _run(self, answering: Coroutine[Any, Any, Answer]) -> None:

@@ -41,7 +41,7 @@ class Plan:
         route: pattern of the path, for logs and metrics.
         match: the route and its parameters; None if no route matches.
         operation: the operation for the method and path; None if there is none.
-        named: arguments from the path.
+        path_arguments: values of the parameters in the path, by name.
         host_admitted: whether the Host field is an allowed one.
         served_elsewhere: whether Tornado's handlers of sockets and files get it, as no route matches.
         origin_admitted: whether the Origin field is absent or allowed.
@@ -66,10 +66,10 @@ class Plan:
         "if_none_match",
         "match",
         "method",
-        "named",
         "operation",
         "origin_admitted",
         "path",
+        "path_arguments",
         "query",
         "request_id",
         "route",
@@ -100,7 +100,7 @@ class Plan:
         self.style: Style = style_of(served_path or self.path)
         self.host_admitted = services.hosts.admits(headers.get("Host"))
         self.served_elsewhere = self.match is None and self.host_admitted
-        self.route, self.operation, self.named = _served(self.method, self.match)
+        self.route, self.operation, self.path_arguments = _served(self.method, self.match)
         self.body_limit_bytes = (
             self.operation.body_limit_bytes if self.operation else services.limits.body_limit_bytes
         )
