@@ -21,7 +21,7 @@ class Case:
         statuses: of the responses, including interim ones.
         kept: whether the connection stays usable.
         seen: relevant parts of the last request as the application saw it.
-        said: header fields of the last response; None for fields that must be absent.
+        response_fields: header fields of the last response; None for fields that must be absent.
         ends: whether the client closes its sending side.
     """
 
@@ -30,7 +30,7 @@ class Case:
     statuses: tuple[int, ...]
     kept: bool
     seen: dict[str, Any] = field(default_factory=dict)
-    said: dict[str, str | None] = field(default_factory=dict)
+    response_fields: dict[str, str | None] = field(default_factory=dict)
     ends: bool = False
 
 
@@ -51,7 +51,7 @@ def chunked(body: bytes) -> bytes:
 
 
 def refused(name: str, sent: bytes, status: int = 400) -> Case:
-    """A request that gets this status and closes its connection, whatever follows."""
+    """A case whose request gets this status, after which the server closes the connection."""
     return Case(name, sent, (status,), CLOSED)
 
 

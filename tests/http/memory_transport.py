@@ -17,7 +17,7 @@ from api.limits import Limits
 
 
 class EchoRouter(Router):
-    """Answers every request immediately with everything that the server understood of it."""
+    """Answers every request immediately with the parsed request."""
 
     def find_handler(self, request: HTTPServerRequest, **_: Any) -> HTTPMessageDelegate:
         return _Echo(request)
@@ -42,7 +42,7 @@ class _Echo(HTTPMessageDelegate):
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written. Its reader never lags."""
+    """Records the written bytes. Its buffer is never full."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool
         if not protocol.eof_received():
             transport.close()
         await asyncio.sleep(0)
-        assert transport.closed, "the server keeps the connection of a client that is done"
+        assert transport.closed, "the server did not close the connection after the client had"
         protocol.connection_lost(None)
 
 

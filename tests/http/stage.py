@@ -36,7 +36,7 @@ LOOPS = (asyncio.new_event_loop, uvloop.new_event_loop)
 on_both_loops = pytest.mark.parametrize("io_loop", LOOPS, ids=["asyncio", "uvloop"], indirect=True)
 """Runs a test on both event loops, if its behaviour depends partly on the loop."""
 
-LONG_ANSWER_BYTES = 16 * 1024 * 1024
+LONG_RESPONSE_BYTES = 16 * 1024 * 1024
 PATIENCE_SECONDS = 5
 
 
@@ -79,9 +79,9 @@ class Long(RequestHandler):
 
     async def get(self) -> None:
         part = b"x" * 65_536
-        self.set_header("Content-Length", LONG_ANSWER_BYTES)
+        self.set_header("Content-Length", LONG_RESPONSE_BYTES)
         try:
-            for _ in range(LONG_ANSWER_BYTES // len(part)):
+            for _ in range(LONG_RESPONSE_BYTES // len(part)):
                 self.write(part)
                 await self.flush()
                 Long.sent_bytes += len(part)
@@ -90,7 +90,7 @@ class Long(RequestHandler):
 
 
 class Later(RequestHandler):
-    """Answers when the test tells it to."""
+    """Answers when the test sets `go_on`."""
 
     begun = asyncio.Event()
     go_on = asyncio.Event()
@@ -203,7 +203,7 @@ class Answer:
 
 
 class Connection:
-    """A client that sends what the test tells it to."""
+    """A client that sends raw bytes and parses responses."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader

@@ -10,7 +10,7 @@ from api.http1.http_server import HTTPTOOLS
 from api.limits import Limits
 from tests.http.conftest import OpenStage
 from tests.http.conversation import GET, HOST, LAST, chunked, get, post
-from tests.http.stage import LONG_ANSWER_BYTES, Later, Long, on_both_loops
+from tests.http.stage import LONG_RESPONSE_BYTES, Later, Long, on_both_loops
 
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
@@ -39,7 +39,7 @@ async def test_responses_keep_their_order(open_stage: OpenStage, layer: str) -> 
     assert (first.body, second.json["target"]) == (b"at last", "/")
 
 
-async def test_a_client_is_not_read_from_while_much_of_it_waits(open_stage: OpenStage) -> None:
+async def test_reading_pauses_while_many_requests_wait(open_stage: OpenStage) -> None:
     filler, count = get(b"X-Filler: " + b"x" * 8000), 1000
     async with open_stage(HTTPTOOLS).connected() as connection:
         connection.writer.write(get(target=b"/later") + filler * count)
@@ -55,10 +55,10 @@ async def test_a_client_is_not_read_from_while_much_of_it_waits(open_stage: Open
             assert (await connection.answer()).status == 200
 
 
-# Long answers
+# Long responses
 
 
-async def test_a_long_response_is_sent_at_its_readers_speed(open_stage: OpenStage, layer: str) -> None:
+async def test_a_long_response_is_sent_at_the_clients_speed(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(get(target=b"/long") + LAST)
         sent_bytes = -1
@@ -66,9 +66,9 @@ async def test_a_long_response_is_sent_at_its_readers_speed(open_stage: OpenStag
             sent_bytes = Long.sent_bytes
             await asyncio.sleep(0.05)
         # About as much as the kernel's buffers hold.
-        assert sent_bytes < LONG_ANSWER_BYTES / 2
+        assert sent_bytes < LONG_RESPONSE_BYTES / 2
         long, other = await connection.answers()
-    assert (len(long.body), other.status) == (LONG_ANSWER_BYTES, 200)
+    assert (len(long.body), other.status) == (LONG_RESPONSE_BYTES, 200)
 
 
 @pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
@@ -79,17 +79,17 @@ async def test_a_client_that_does_not_read_is_dropped(open_stage: OpenStage, end
             await Long.cut_off.wait()
 
 
-async def test_a_client_that_reads_slowly_is_not(open_stage: OpenStage) -> None:
+async def test_a_client_that_reads_slowly_is_not_dropped(open_stage: OpenStage) -> None:
     async with open_stage(HTTPTOOLS, QUICK).connected() as connection:
         await connection.send(get(b"Connection: close", target=b"/long"))
         read_bytes = 0
-        while part := await connection.reader.read(LONG_ANSWER_BYTES // 16):
+        while part := await connection.reader.read(LONG_RESPONSE_BYTES // 16):
             read_bytes += len(part)
             await asyncio.sleep(0.001)
-    assert read_bytes > LONG_ANSWER_BYTES
+    assert read_bytes > LONG_RESPONSE_BYTES
 
 
-async def test_a_handler_is_notified_when_its_client_leaves(open_stage: OpenStage, layer: str) -> None:
+async def test_a_handler_is_notified_when_its_client_disconnects(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(get(target=b"/later"))
         await Later.begun.wait()
@@ -123,18 +123,18 @@ async def test_a_response_with_a_line_break_in_a_field_is_not_sent(
 
 
 @pytest.mark.parametrize("size", [1, 70_000, 5_000_000])
-async def test_a_handler_can_take_a_body_piece_by_piece(open_stage: OpenStage, layer: str, size: int) -> None:
+async def test_a_handler_can_stream_a_body(open_stage: OpenStage, layer: str, size: int) -> None:
     body = b"x" * size
-    measured = post(body, b"Content-Length: %d" % size, target=b"/upload")
+    with_length = post(body, b"Content-Length: %d" % size, target=b"/upload")
     in_chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (size, body)
     streamed = post(in_chunks, b"Transfer-Encoding: chunked", target=b"/upload")
     async with open_stage(layer).connected() as connection:
-        for request in (measured, streamed):
+        for request in (with_length, streamed):
             connection.writer.write(request)
             assert (await connection.answer()).json["bytes"] == size
 
 
-async def test_chunks_of_one_byte_leave_time_to_others(open_stage: OpenStage) -> None:
+async def test_chunks_of_one_byte_do_not_block_other_clients(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
     async with stage.connected(buffer_bytes=1_000_000) as busy, stage.connected() as other:
         busy.writer.write(chunked(b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n"))
@@ -148,7 +148,7 @@ async def test_chunks_of_one_byte_leave_time_to_others(open_stage: OpenStage) ->
         assert len((await answering).json["body"]) == 100_000
 
 
-async def test_a_body_is_sent_when_it_is_asked_for(open_stage: OpenStage, layer: str) -> None:
+async def test_100_continue_asks_for_the_body(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer).connected() as connection:
         await connection.send(EXPECTING)
         assert (await connection.answer()).status == 100
@@ -165,10 +165,10 @@ async def test_a_client_that_sends_too_much_receives_the_refusal(open_stage: Ope
         assert await connection.ended()
 
 
-# Time
+# Timeouts
 
 
-async def test_an_idle_connection_is_closed_without_a_word(open_stage: OpenStage, layer: str) -> None:
+async def test_an_idle_connection_is_closed_without_a_response(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer, QUICK)
     async with stage.connected() as silent, stage.connected() as idle:
         await idle.send(GET)
@@ -214,7 +214,7 @@ async def test_handlers_have_no_time_limit(open_stage: OpenStage, layer: str) ->
 # Refusals
 
 
-async def test_a_refusal_looks_like_every_other_and_is_reported(open_stage: OpenStage) -> None:
+async def test_a_refusal_has_the_usual_format_and_is_reported(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
     async with stage.connected() as connection:
         await connection.send(get(b"X-A : b"))
@@ -229,10 +229,10 @@ async def test_a_refusal_looks_like_every_other_and_is_reported(open_stage: Open
     assert refusal == (400, "127.0.0.1", answer.fields["x-request-id"])
 
 
-# Going down
+# Shutdown
 
 
-async def test_a_request_that_has_begun_is_answered_before_the_end(open_stage: OpenStage) -> None:
+async def test_shutdown_waits_for_requests_in_progress(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
     async with stage.connected() as working, stage.connected() as idle:
         await working.send(get(target=b"/later"))
@@ -252,7 +252,7 @@ async def test_a_request_that_has_begun_is_answered_before_the_end(open_stage: O
         await closing
 
 
-async def test_a_request_that_is_never_answered_does_not_keep_the_server(open_stage: OpenStage) -> None:
+async def test_shutdown_does_not_wait_for_ever(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
     async with stage.connected() as connection:
         await connection.send(get(target=b"/later"))

@@ -1,4 +1,4 @@
-"""Plain requests: the short way of reading a head must find the same meaning in it as the strict parser."""
+"""The fast parser of plain requests must agree with the strict parser."""
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,7 @@ from tests.http.cases_of_heads import FIELDS, REQUEST_LINES
 from tests.http.conversation import Case
 
 LINE = b"POST /a HTTP/1.1"
-# How many fields there may be is judged by the connection.
+# The connection checks the number of fields before it calls the fast parser.
 UNBOUNDED = Limits(header_count=10_000, header_bytes=10**6)
 
 FIELD_LINES = (
@@ -57,7 +57,7 @@ FIELD_LINES = (
 
 
 def agree(head: bytes) -> None:
-    """If a head is plain, the strict parser accepts it and understands the same."""
+    """Assert that the strict parser accepts a plain head, with the same values."""
     fields = plain.read_fields(head.removesuffix(END_OF_HEAD).split(b"\r\n"))
     if fields is None or fields[plain.HOST] is None:
         return
@@ -81,27 +81,27 @@ def agree(head: bytes) -> None:
 
 
 @pytest.mark.parametrize("case", (*REQUEST_LINES, *FIELDS, *BODIES, *CONNECTIONS), ids=lambda case: case.name)
-def test_a_plain_head_means_the_same_to_both_readers(case: Case) -> None:
+def test_both_parsers_agree_on_the_conformance_cases(case: Case) -> None:
     head, end, _ = case.sent.partition(END_OF_HEAD)
     _, _, fields = head.partition(b"\r\n")
     if end:
-        # Request lines are judged where they are routed.
+        # The fast parser does not look at the request line.
         agree(LINE + b"\r\n" + fields + end)
 
 
 @given(st.lists(st.sampled_from(FIELD_LINES), max_size=8))
-def test_any_fields_mean_the_same_to_both_readers(lines: list[bytes]) -> None:
+def test_both_parsers_agree_on_any_fields(lines: list[bytes]) -> None:
     agree(b"\r\n".join([LINE, b"Host: cinema", *lines]) + END_OF_HEAD)
 
 
 @given(st.sampled_from(FIELD_LINES), st.integers(0, 40), st.binary(min_size=1, max_size=2))
-def test_a_damaged_line_means_the_same_to_both_readers(line: bytes, place: int, damage: bytes) -> None:
+def test_both_parsers_agree_on_damaged_lines(line: bytes, place: int, damage: bytes) -> None:
     damaged = line[:place] + damage + line[place:]
     if END_OF_HEAD not in damaged + END_OF_HEAD[:-1]:
         agree(b"\r\n".join([LINE, b"Host: cinema", damaged]) + END_OF_HEAD)
 
 
-def test_lines_are_remembered_within_a_bound() -> None:
+def test_the_cache_of_lines_is_bounded() -> None:
     for number in range(10_000):
         plain.read_fields([LINE, b"X-%d: 1" % number])
         plain.read_fields([LINE, b"X-Request-ID: %d" % number])

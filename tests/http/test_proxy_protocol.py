@@ -13,7 +13,7 @@ from api.limits import Limits
 from tests.http.conftest import OpenStage
 from tests.http.conversation import GET
 from tests.http.stage import Connection, Stage, on_both_loops
-from tests.http.test_websockets import UPGRADE, heard, said
+from tests.http.test_websockets import UPGRADE, client_frame, server_frame
 
 pytestmark = [pytest.mark.gen_test, on_both_loops]
 
@@ -45,22 +45,22 @@ V4, V6 = addresses("203.0.113.7"), addresses("2001:db8::7")
 
 HEADERS = {
     "a line": (LINE, "203.0.113.7"),
-    "a line of IPv6": (b"PROXY TCP6 2001:DB8::7 2001:db8::1 51234 443\r\n", "2001:db8::7"),
+    "a line with IPv6": (b"PROXY TCP6 2001:DB8::7 2001:db8::1 51234 443\r\n", "2001:db8::7"),
     "an address mapped into IPv6": (b"PROXY TCP6 ::ffff:203.0.113.7 ::1 51234 443\r\n", "203.0.113.7"),
     "an unknown client": (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
-    "an unknown client with more": (b"PROXY UNKNOWN 6.6.6.6 6.6.6.6 1 2\r\n", "127.0.0.1"),
+    "an unknown client with addresses": (b"PROXY UNKNOWN 6.6.6.6 6.6.6.6 1 2\r\n", "127.0.0.1"),
     "binary": (binary(1, 1, V4), "203.0.113.7"),
     "binary, IPv6": (binary(1, 2, V6), "2001:db8::7"),
     "binary, mapped into IPv6": (binary(1, 2, addresses("::ffff:203.0.113.7")), "203.0.113.7"),
     "binary, extensions": (binary(1, 1, V4 + EXTENSIONS), "203.0.113.7"),
-    "binary, as long as may be": (binary(1, 1, V4.ljust(HEADER_LIMIT_BYTES - 16, b"\0")), "203.0.113.7"),
+    "binary, longest allowed": (binary(1, 1, V4.ljust(HEADER_LIMIT_BYTES - 16, b"\0")), "203.0.113.7"),
     "binary, UNIX": (binary(1, 3, UNIX), "127.0.0.1"),
     "binary, unspecified": (binary(1, 0, b""), "127.0.0.1"),
     "binary, local": (binary(0, 0, b""), "127.0.0.1"),
     "binary, local with addresses": (binary(0, 1, addresses("6.6.6.6")), "127.0.0.1"),
 }
 
-NO_HEADERS = {
+MALFORMED_HEADERS = {
     "none": b"",
     "another line": b"PROXX TCP4 203.0.113.7 192.0.2.1 51234 443\r\n",
     "another protocol": b"PROXY UDP4 203.0.113.7 192.0.2.1 51234 443\r\n",
@@ -114,11 +114,11 @@ async def test_a_header_may_arrive_in_pieces(open_stage: OpenStage, layer: str, 
         assert await seen_from(connection) == address
 
 
-@pytest.mark.parametrize("name", NO_HEADERS)
+@pytest.mark.parametrize("name", MALFORMED_HEADERS)
 async def test_a_connection_without_a_header_is_closed(open_stage: OpenStage, layer: str, name: str) -> None:
     stage = open_stage(layer, proxies=LOCALHOST)
     async with stage.connected(proxied=True) as connection:
-        await connection.send(NO_HEADERS[name] + GET)
+        await connection.send(MALFORMED_HEADERS[name] + GET)
         assert await connection.ended()
     async with stage.connected(proxied=True) as connection:
         await connection.send(LINE + GET)
@@ -133,7 +133,7 @@ async def test_a_header_must_come_in_time(open_stage: OpenStage, layer: str, beg
         assert await connection.ended()
 
 
-async def test_strangers_cannot_send_a_header(open_stage: OpenStage, layer: str) -> None:
+async def test_untrusted_peers_cannot_send_a_header(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer, proxies=ELSEWHERE)
     async with stage.connected(proxied=True) as connection:
         await connection.send(LINE + GET)
@@ -147,18 +147,18 @@ async def test_a_proxy_header_is_malformed_on_a_plain_port(open_stage: OpenStage
         assert answer is None or answer.status == 400
 
 
-async def test_websockets_pass(open_stage: OpenStage, layer: str) -> None:
+async def test_websockets_work_behind_a_proxy(open_stage: OpenStage, layer: str) -> None:
     async with open_stage(layer, proxies=LOCALHOST).connected(proxied=True) as connection:
-        await connection.send(binary(1, 1, V4 + EXTENSIONS) + UPGRADE + said(b"early"))
+        await connection.send(binary(1, 1, V4 + EXTENSIONS) + UPGRADE + client_frame(b"early"))
         assert (await connection.answer()).status == 101
-        await connection.send(said(b"late"))
-        expected = heard(b"early") + heard(b"late")
+        await connection.send(client_frame(b"late"))
+        expected = server_frame(b"early") + server_frame(b"late")
         async with asyncio.timeout(5):
             assert await connection.reader.readexactly(len(expected)) == expected
         await connection.send(Frame(Opcode.CLOSE, b"").serialize(mask=True, extensions=[]))
 
 
-async def test_connections_without_a_header_do_not_hold_up_the_end(open_stage: OpenStage) -> None:
+async def test_connections_without_a_header_do_not_delay_shutdown(open_stage: OpenStage) -> None:
     stage = open_stage("httptools", proxies=LOCALHOST)
     async with stage.connected(proxied=True) as connection:
         await connection.send(LINE[:5])

@@ -1,4 +1,4 @@
-"""However bytes are split on their way, the response is the same.
+"""The response does not depend on how the network splits the request.
 
 `FRONTROW_TEST_HTTP_FUZZ_REQUESTS` is the number of mutated requests.
 """
@@ -26,7 +26,7 @@ SEEDS = (20_260_127, 4711, 8, 15)
 
 _VARIABLE = re.compile(rb"(Date|X-Request-ID): [^\r]+")
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
-_SPICE = (
+_FRAGMENTS = (
     b"\r\n",
     b"\n",
     b"\r",
@@ -47,13 +47,13 @@ _SPICE = (
 
 
 def comparable(answered: tuple[bytes, bool]) -> tuple[bytes, bool]:
-    """Remove what differs between responses, and what says that more is expected."""
+    """Remove the variable header fields and interim responses."""
     data, closed = answered
     return _VARIABLE.sub(rb"\1: -", data).replace(b"HTTP/1.1 100 Continue\r\n\r\n", b""), closed
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
-async def test_every_cut_gives_the_same_answer(case: Case) -> None:
+async def test_every_split_gives_the_same_response(case: Case) -> None:
     server = memory_server(Limits())
     sent = case.sent
     whole = comparable(await conversation(server, sent))
@@ -63,7 +63,7 @@ async def test_every_cut_gives_the_same_answer(case: Case) -> None:
         assert comparable(await conversation(server, sent[:cut], sent[cut:])) == whole, sent[:cut]
 
 
-async def test_byte_by_byte_gives_the_same_answer() -> None:
+async def test_byte_by_byte_gives_the_same_response() -> None:
     server = memory_server(Limits())
     for case in CASES:
         if len(case.sent) < SHORT_BYTES:
@@ -80,7 +80,7 @@ def mutated(chance: random.Random) -> bytes:
         until = min(len(data), at + chance.randint(1, 12))
         change = chance.randrange(5)
         if change == 0:
-            data = data[:at] + chance.choice(_SPICE) + data[at:]
+            data = data[:at] + chance.choice(_FRAGMENTS) + data[at:]
         elif change == 1:
             data = data[:at] + data[until:]
         elif change == 2:
@@ -88,7 +88,7 @@ def mutated(chance: random.Random) -> bytes:
         elif change == 3:
             data = data[:at] + bytes([chance.randrange(256)]) + data[at + 1 :]
         else:
-            data = data[:at] + chance.choice(_SPICE) + data[until:]
+            data = data[:at] + chance.choice(_FRAGMENTS) + data[until:]
     return data
 
 
@@ -100,7 +100,7 @@ def cut(data: bytes, chance: random.Random) -> list[bytes]:
 
 @pytest.mark.parametrize("limits", [Limits(), SMALL], ids=["usual bounds", "small bounds"])
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_broken_requests_have_one_answer_and_no_consequences(
+async def test_mutated_requests_get_the_same_response_however_they_are_split(
     seed: int, limits: Limits, caplog: pytest.LogCaptureFixture
 ) -> None:
     server = memory_server(limits)
@@ -111,11 +111,11 @@ async def test_broken_requests_have_one_answer_and_no_consequences(
         whole = comparable(await conversation(server, data))
         assert comparable(await conversation(server, *cut(data, chance))) == whole, data
         statuses = [int(status) for status in _STATUS.findall(whole[0])]
-        # Nothing follows a refusal.
+        # No response follows a refusal.
         assert all(status == 200 for status in statuses[:-1]), data
         served += statuses.count(200)
         refused += statuses.count(400)
         assert comparable(await conversation(server, GET))[0].startswith(b"HTTP/1.1 200 ")
-    # Most noise must be parsed, not just rejected.
+    # The mutations must not be so strong that all requests are rejected, nor so weak that all are served.
     assert min(served, refused) > REQUESTS // (2 * len(SEEDS)) // 3
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -21,23 +21,23 @@ HANDSHAKE = (
 UPGRADE = get(*HANDSHAKE, target=b"/socket")
 
 
-def said(text: bytes) -> bytes:
+def client_frame(text: bytes) -> bytes:
     """Return a message as a client sends it."""
     return Frame(Opcode.TEXT, text).serialize(mask=True, extensions=[])
 
 
-def heard(text: bytes) -> bytes:
+def server_frame(text: bytes) -> bytes:
     """Return a message as a server sends it."""
     return Frame(Opcode.TEXT, text).serialize(mask=False, extensions=[])
 
 
-async def hear(connection: Connection, text: bytes) -> None:
-    expected = heard(text)
+async def expect(connection: Connection, text: bytes) -> None:
+    expected = server_frame(text)
     async with asyncio.timeout(5):
         assert await connection.reader.readexactly(len(expected)) == expected
 
 
-async def test_a_foreign_client_is_understood(open_stage: OpenStage, layer: str) -> None:
+async def test_a_client_of_the_websockets_library_works(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer)
     async with connect(f"ws://127.0.0.1:{stage.port}/socket", proxy=None, compression=None) as client:
         for message in ("hello", b"\x00\xff", "x" * 200_000):
@@ -46,34 +46,34 @@ async def test_a_foreign_client_is_understood(open_stage: OpenStage, layer: str)
     assert client.close_code == 1000
 
 
-async def test_bytes_in_the_packet_of_the_handshake_are_kept(open_stage: OpenStage, layer: str) -> None:
+async def test_messages_sent_with_the_handshake_are_received(open_stage: OpenStage, layer: str) -> None:
     texts = [b"%d" % number for number in range(500)]
     async with open_stage(layer).connected() as connection:
-        await connection.send(UPGRADE + b"".join(map(said, texts)))
+        await connection.send(UPGRADE + b"".join(map(client_frame, texts)))
         assert (await connection.answer()).status == 101
         for text in texts:
-            await hear(connection, text)
-        await connection.send(said(b"and later"))
-        await hear(connection, b"and later")
+            await expect(connection, text)
+        await connection.send(client_frame(b"and later"))
+        await expect(connection, b"and later")
 
 
-async def test_every_cut_in_it_is_the_same(open_stage: OpenStage, layer: str) -> None:
+async def test_a_handshake_may_arrive_in_pieces(open_stage: OpenStage, layer: str) -> None:
     stage = open_stage(layer)
-    data = UPGRADE + said(b"hello")
+    data = UPGRADE + client_frame(b"hello")
     for cut in range(len(UPGRADE) - 6, len(data), 3):
         async with stage.connected() as connection:
             await connection.send_in_pieces(data[:cut], data[cut:])
             assert (await connection.answer()).status == 101
-            await hear(connection, b"hello")
+            await expect(connection, b"hello")
 
 
-async def test_a_connection_can_be_upgraded_behind_other_requests(open_stage: OpenStage, layer: str) -> None:
+async def test_a_connection_can_be_upgraded_after_other_requests(open_stage: OpenStage, layer: str) -> None:
     before = GET + post(b"hello", b"Content-Length: 5") + get(target=b"/parts")
     async with open_stage(layer).connected() as connection:
-        await connection.send(before + UPGRADE + said(b"hello"))
+        await connection.send(before + UPGRADE + client_frame(b"hello"))
         for status in (200, 200, 200, 101):
             assert (await connection.answer()).status == status
-        await hear(connection, b"hello")
+        await expect(connection, b"hello")
 
 
 async def test_a_refused_upgrade_leaves_the_connection_as_it_was(open_stage: OpenStage, layer: str) -> None:
@@ -81,9 +81,9 @@ async def test_a_refused_upgrade_leaves_the_connection_as_it_was(open_stage: Ope
         await connection.send(get(*HANDSHAKE[:-1], target=b"/socket") + GET)
         assert (await connection.answer()).status == 400
         assert (await connection.answer()).status == 200
-        await connection.send(UPGRADE + said(b"hello"))
+        await connection.send(UPGRADE + client_frame(b"hello"))
         assert (await connection.answer()).status == 101
-        await hear(connection, b"hello")
+        await expect(connection, b"hello")
 
 
 async def test_sockets_outlive_the_server_that_accepted_them(open_stage: OpenStage, layer: str) -> None:
@@ -93,5 +93,5 @@ async def test_sockets_outlive_the_server_that_accepted_them(open_stage: OpenSta
         assert (await connection.answer()).status == 101
         stage.server.stop()
         await stage.server.close_all_connections()
-        await connection.send(said(b"still here"))
-        await hear(connection, b"still here")
+        await connection.send(client_frame(b"still here"))
+        await expect(connection, b"still here")
