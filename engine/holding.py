@@ -32,7 +32,11 @@ from engine.views import SeatsChanged
 
 
 def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decision:
-    """Hold all seats or none; seats that the holder already holds stay as they are."""
+    """Hold all seats or none; seats that the holder already holds stay as they are.
+
+    This is the most frequent command, so each check is called only if a cheap comparison says that it may
+    matter.
+    """
     _, holder, seat_ids, note, origin, network = command
     if now >= state.starts_at or state.closed:
         state.require_open(now, "reserve seats")
