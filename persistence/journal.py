@@ -70,6 +70,13 @@ STATEMENT_SECONDS = 10.0
 LAST_STATEMENT_SECONDS = 300.0
 """The largest time limit for a single entry that was set aside; the limit doubles with each attempt."""
 
+CALLERS_PER_TURN = 16
+"""Maximum callers answered in one turn of the event loop, so that new requests are read in between.
+
+After a large batch, clients would otherwise all send their next requests at the same time, and PostgreSQL
+would be idle until this process has read them all.
+"""
+
 QUICK_SHARE = 0.25
 """If a batch took less than this share of its time limit, the next one may be twice as large."""
 
@@ -256,6 +263,8 @@ class PostgresJournal:
         if self._due_later is not None:
             self._due_later.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        while self._outcomes:
+            self._tell_outcomes()
         self._writer.connection.end()
         self._aside_writer.connection.end()
         return self.depth
@@ -442,7 +451,7 @@ class PostgresJournal:
                 return self._settle(queue, batch, lost)
 
     def _settle(self, queue: deque[Queued], batch: Sequence[Queued], reasons: dict[int, EngineError]) -> None:
-        """Remove a batch whose outcome is certain from its queue; answer its callers in the next loop turn.
+        """Remove a batch whose outcome is certain from its queue; its callers are answered in later turns.
 
         By then the writer has sent the next batch.
         """
@@ -453,9 +462,10 @@ class PostgresJournal:
             self._outcomes.append((queued, reasons.get(id(queued)) if reasons else None))
 
     def _tell_outcomes(self) -> None:
-        """Answer the callers of settled entries, in the order in which the entries were settled."""
+        """Answer callers of settled entries, in the order in which the entries were settled."""
         deposed: dict[tuple[int, int], None] = {}
-        while self._outcomes:
+        answered = 0
+        while self._outcomes and answered < CALLERS_PER_TURN:
             queued, reason = self._outcomes.popleft()
             self._unsettled -= 1
             if isinstance(reason, OwnershipLost):
@@ -464,6 +474,9 @@ class PostgresJournal:
                 logger.error("The database refused a journal entry: %s", reason.__cause__)
             if (settled := queued.entry.settled) is not None:
                 attempt(settled, reason)
+                answered += 1
+        if self._outcomes:
+            asyncio.get_running_loop().call_soon(self._tell_outcomes)
         for screening_id, epoch in deposed:
             attempt(self._ownership_lost, screening_id, epoch)
         self._tell_flushed()

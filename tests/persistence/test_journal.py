@@ -14,7 +14,7 @@ from engine.records import IdempotencyRecord, Receipt
 from engine.replies import Booked
 from engine.selling_errors import PaymentAlreadyUsed
 from persistence.idempotency import IdempotencyRows
-from persistence.journal import BATCH_LIMIT, PostgresJournal
+from persistence.journal import BATCH_LIMIT, CALLERS_PER_TURN, PostgresJournal
 from tests.database import execute, locked
 from tests.persistence.journals import BatchObserver, begin, writer_waits
 from tests.ports.adapters import NOW, PostgresWorld, encode, postgres_world, reload, submit, write
@@ -75,6 +75,28 @@ async def test_the_next_batch_is_sent_before_callers_of_the_last_are_notified(
             give_up_at = monotonic() + 20
         assert await second.outcome() is None
         assert seen == [1]
+
+
+async def test_callers_of_a_large_batch_leave_the_event_loop_to_others(database_url: str) -> None:
+    async with postgres_world(database_url) as world:
+        story = await begin(world)
+        observer = BatchObserver()
+        journal = PostgresJournal(world.connector, encode, observer)
+        order: list[str] = []
+
+        def answered(error: EngineError | None) -> None:
+            if not order:
+                asyncio.get_running_loop().call_soon(order.append, "others")
+            order.append("a caller")
+
+        for _ in range(3 * CALLERS_PER_TURN):
+            journal.append(Entry((story.held(story.hold(0)),), settled=answered))
+        await journal.start()
+        await journal.flushed()
+        assert order.count("a caller") == 3 * CALLERS_PER_TURN
+        assert order.index("others") <= CALLERS_PER_TURN
+        assert observer.batches == [3 * CALLERS_PER_TURN]
+        assert await journal.stop(timeout_seconds=5) == 0
 
 
 BAD = {
