@@ -136,16 +136,18 @@ class Batch:
     def _tables(self) -> Iterator[tuple[Block, Columns]]:
         """Yield statements and their columns, in the order that the schema requires."""
         holds, held_seats = self._holds()
-        tickets = self._tickets()
-        events = self._events([*held_seats, *(tickets[3] if tickets else ())])
+        events: Columns = []
         yield OWNED, list(zip(*self._owned, strict=True)) or [(), ()]
-        yield PAYMENTS, self._payments()
-        yield TICKETS, tickets
+        if any(self._by_kind.values()):
+            tickets = self._tickets()
+            events = self._events([*held_seats, *(tickets[3] if tickets else ())])
+            yield PAYMENTS, self._payments()
+            yield TICKETS, tickets
         yield SALES, self._new_bookings()
         yield HOLDS, holds
         yield HELD, self._new_holds()
         yield ANSWERS, list(zip(*self._answers, strict=True))
-        yield EVENTS, events if events[0] else []
+        yield EVENTS, events
 
     def _new_holds(self) -> Columns:
         if not self._held:

@@ -6,7 +6,7 @@ Times are float seconds since the epoch in Python and timestamptz in SQL, exact 
 integer cents in Python and numeric(10, 2) in SQL.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -18,10 +18,10 @@ IDS = range(1, 2**63)
 """The ids that a bigint column can have."""
 
 
-def numbers(values: Collection[float | None]) -> str:
+def numbers(values: Sequence[float | None]) -> str:
     """Return an array literal of integers of at most 64 bits, or of finite floats."""
     # A JSON array of numbers differs only in its brackets.
-    return "{" + orjson.dumps(tuple(values)).decode()[1:-1] + "}"
+    return "{" + orjson.dumps(values).decode()[1:-1] + "}"
 
 
 def texts(values: Collection[str | None]) -> str:

@@ -174,7 +174,7 @@ class JournalConnection:
     async def _fenced(self, connection: Connection, batch: Sequence[Queued]) -> list[Queued]:
         """Return the entries of past epochs. Epochs only grow, so these can never be written."""
         screening_ids = {queued.entry.events[0].screening_id for queued in batch if queued.entry.events}
-        epochs: dict[int, int] = dict(await connection.run(EPOCHS, (numbers(screening_ids),)))
+        epochs: dict[int, int] = dict(await connection.run(EPOCHS, (numbers(list(screening_ids)),)))
         return [queued for queued in batch if not _owned(queued.entry, epochs)]
 
     async def _lost(self, connection: Connection, fenced: Sequence[Queued]) -> dict[int, EngineError]:

@@ -8,7 +8,7 @@ only move forward. The statements do not check what must never happen (a seat so
 two bookings, a cancelled ticket revived); the schema does.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +18,7 @@ Columns = Sequence[Sequence[Any]]
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
-_ENCODERS: Mapping[str, Callable[[Collection[Any]], str]] = {
+_ENCODERS: Mapping[str, Callable[[Sequence[Any]], str]] = {
     "bigint": numbers,
     "integer": numbers,
     "smallint": numbers,
