@@ -43,7 +43,7 @@ class Recurring:
             await asyncio.sleep(seconds)
 
 
-async def take_all(*steps: Callable[[], Awaitable[object] | object]) -> None:
+async def run_steps(*steps: Callable[[], Awaitable[object] | object]) -> None:
     """Run steps in order. A step that fails is logged, and the next one runs all the same.
 
     Args:

@@ -31,6 +31,6 @@ def room_services_of(
     )
 
 
-def seconds_between_forgetting(settings: Settings) -> float:
+def free_room_check_seconds(settings: Settings) -> float:
     """Return the interval at which unused free rooms are removed."""
     return min(settings.free_room_idle_seconds / _CHECKS_PER_IDLE_TIME, _LONGEST_BETWEEN_CHECKS_SECONDS)

@@ -1,10 +1,10 @@
 """The composition root: builds the parts of a server, starts them, and stops them in order.
 
-Nothing connects, listens or reads the environment before `Server.start`. Stopping means: accept no more
-connections, answer every waiting command, flush the journal (which answers pending bookings), send the last
-answers and mails, close the WebSockets, close the database.
+Nothing connects, listens or reads the environment before `Server.start`. `Server.stop` accepts no more
+connections, answers all waiting commands, flushes the journal (which answers pending bookings), sends the
+last responses and mails, closes the WebSockets, and closes the database.
 
-A part that has many settings takes them as a group (`Settings.group`); others are given theirs by name.
+A part with many settings takes them as a group (`Settings.group`); others get theirs by name.
 """
 
 import asyncio
@@ -42,12 +42,12 @@ from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
-from frontrow.background import Recurring, take_all
+from frontrow.background import Recurring, run_steps
 from frontrow.database import reading_connector
 from frontrow.listening import listen
 from frontrow.mail import postman_of
 from frontrow.readiness import Readiness
-from frontrow.rooms import room_services_of, seconds_between_forgetting
+from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
 from frontrow.signing import seal_of, ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
@@ -79,12 +79,12 @@ _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
 
 class Server:
-    """The parts of one server process.
+    """One server process.
 
     Args:
         settings: valid settings.
-        database_url: the migrated database, reached without a pooler.
-        name: owner of the screenings that this server takes, and its application_name in PostgreSQL.
+        database_url: the migrated database, without a pooler.
+        name: recorded as the owner of screenings; also the application_name of its session in PostgreSQL.
     """
 
     def __init__(self, settings: Settings, database_url: str, name: ServerName | None = None) -> None:
@@ -114,7 +114,7 @@ class Server:
             self._journal,
             store,
             lag_limit_seconds=settings.ready_lag_seconds,
-            # A probe that takes as long as its request may would be answered without reasons.
+            # With a longer probe, the request would time out before it could report the reason.
             wait_seconds=settings.ask_timeout_seconds / 2,
         )
         self._screenings = ScreeningDirectory(
@@ -235,7 +235,7 @@ class Server:
 
         Raises:
             StoreUnavailable: the database cannot be reached.
-            AddressUnusable: it cannot listen there.
+            AddressUnusable: the server cannot listen on its address.
         """
         listening = listen(self._settings)
         self.port = listening.public[0].getsockname()[1]
@@ -252,26 +252,26 @@ class Server:
 
     def _schedule(self) -> None:
         every, settings = self._recurring.every, self._settings
-        every(settings.sweep_seconds, "release of lapsed holds", self._screenings.sweep)
-        every(_LOOK_SECONDS, "following the wall clock", self._follow_the_clock)
+        every(settings.sweep_seconds, "release of expired holds", self._screenings.sweep)
+        every(_LOOK_SECONDS, "check of the wall clock", self._follow_the_clock)
         every(settings.sweep_seconds, "passivation", self._screenings.passivate_idle)
         every(settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh)
-        every(_FORGET_SECONDS, "forgetting of expired log-ins", self._logins.forget_expired)
-        every(_FORGET_SECONDS, "forgetting of revocations", self._revocations.forget_expired)
+        every(_FORGET_SECONDS, "removal of expired log-ins", self._logins.forget_expired)
+        every(_FORGET_SECONDS, "removal of expired revocations", self._revocations.forget_expired)
         every(
-            seconds_between_forgetting(settings),
-            "forgetting of free rooms",
+            free_room_check_seconds(settings),
+            "removal of unused free rooms",
             self._rooms.directory.forget_idle,
         )
         every(0, "event loop lag", self._sample_lag)
-        every(_FORGET_SECONDS, "forgetting of idempotency keys", self._forget_old_keys)
+        every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
 
     async def stop(self) -> None:
-        """Stop in order; everything that was acknowledged is in the database afterwards.
+        """Stop in order; afterwards everything acknowledged is in the database.
 
-        A step that fails is logged, and the other steps are still taken.
+        A step that fails is logged, and the next one runs all the same.
         """
-        await take_all(
+        await run_steps(
             self._http.stop,
             self._metrics_http.stop,
             self._recurring.stop,
@@ -294,14 +294,14 @@ class Server:
             async with asyncio.timeout(_ANSWER_LIMIT_SECONDS):
                 await self._application.finished()
         except TimeoutError:
-            log.warning("some requests had no answer when the server stopped")
+            log.warning("the server stopped before all requests were answered")
 
     async def _close_connections(self) -> None:
         await asyncio.gather(self._http.close_all_connections(), self._metrics_http.close_all_connections())
 
     async def _follow_the_clock(self) -> None:
         if self._clock.step_seconds:
-            # Holds that are not in memory would otherwise lapse too early or too late.
+            # Otherwise holds that are not in memory would expire too early or too late.
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     await self._screenings.load_lapsing()

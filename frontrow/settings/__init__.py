@@ -1,9 +1,9 @@
-"""Everything an operator can set, in one table.
+"""The settings for operators, in one table.
 
-A setting is one field in one of the sections (`process`, `http`, `identity`, `selling`, `sockets`). Its
-annotation says what its variable may hold and what it is for; validation at start and the page
-`docs/settings.md` are both made from it, so a setting is added, changed or removed there alone (`make docs`
-writes the page again). The environment is read by `load_settings`, never at import.
+Each setting is one field in one of the sections (`process`, `http`, `identity`, `selling`, `sockets`). Its
+annotation defines the values that its variable may have and describes it. The validation at start and
+`docs/settings.md` are both derived from that, so adding, changing or removing a setting only needs a change
+there (and `make docs`). `load_settings` reads the environment; importing never does.
 """
 
 from frontrow.settings.loading import SettingsError, load_settings

@@ -1,4 +1,4 @@
-"""Settings that are valid each by itself, but cannot be used together."""
+"""Checks for settings that are valid individually but not together."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from api.identity.tokens import UnusableKey, usable_key
 from frontrow.settings.table import Settings, variable_of
 
-# Parts of the placeholders that tutorials use; a random secret contains none of them.
+# Parts of typical placeholders in tutorials; a random secret contains none of them.
 _PLACEHOLDERS = ("secret", "password", "change", "example", "frontrow", "qwerty", "1234567")
 _FEWEST_DISTINCT_CHARACTERS = 8
 
@@ -21,8 +21,8 @@ class Contradiction(NamedTuple):
     """Settings that cannot be used together.
 
     Attributes:
-        names: of their fields; the first one is to be corrected.
-        complaint: what is wrong with it, to follow its variable.
+        names: of their fields; the message names the first one.
+        complaint: the end of a sentence that starts with its variable.
     """
 
     names: tuple[str, ...]
@@ -30,12 +30,12 @@ class Contradiction(NamedTuple):
 
 
 def contradictions(settings: Settings) -> Iterator[Contradiction]:
-    """Find all contradictions between settings."""
+    """Yield all contradictions between settings."""
     for part, whole in _AT_MOST.items():
         if getattr(settings, part) > getattr(settings, whole):
             yield Contradiction((part, whole), f"must not be greater than {variable_of(whole)}")
     if settings.direct_database_url and not settings.database_url:
-        complaint = f"goes with {variable_of('database_url')}, which is empty"
+        complaint = f"needs {variable_of('database_url')}, which is empty"
         yield Contradiction(("direct_database_url", "database_url"), complaint)
     yield from _of_ports(settings)
     yield from _of_keys(settings)
@@ -46,17 +46,17 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
 def _of_ports(settings: Settings) -> Iterator[Contradiction]:
     own_ports = [port for port in (settings.port, *settings.extra_ports) if port]
     if len(set(own_ports)) < len(own_ports):
-        complaint = f"must hold other ports than {variable_of('port')}, each of them once"
+        complaint = f"must not contain {variable_of('port')}, nor a port twice"
         yield Contradiction(("extra_ports", "port"), complaint)
     if settings.metrics_port in own_ports:
-        complaint = f"must be none of the ports in {variable_of('port')} and {variable_of('extra_ports')}"
+        complaint = f"must differ from {variable_of('port')} and {variable_of('extra_ports')}"
         yield Contradiction(("metrics_port", "port", "extra_ports"), complaint)
     if not {*own_ports, settings.metrics_port}.isdisjoint(set(settings.proxy_protocol_ports) - {0}):
         others = ("port", "metrics_port", "extra_ports")
-        complaint = f"must not hold ports of {', '.join(map(variable_of, others))}"
+        complaint = f"must not contain ports of {', '.join(map(variable_of, others))}"
         yield Contradiction(("proxy_protocol_ports", *others), complaint)
     if settings.proxy_protocol_ports and not settings.trusted_proxies:
-        complaint = f"needs {variable_of('trusted_proxies')}: nobody else may connect there"
+        complaint = f"needs {variable_of('trusted_proxies')}: only trusted proxies may connect there"
         yield Contradiction(("proxy_protocol_ports", "trusted_proxies"), complaint)
 
 
@@ -76,7 +76,7 @@ def _of_keys(settings: Settings) -> Iterator[Contradiction]:
         except UnusableKey as error:
             yield Contradiction((key_name, "jwt_algorithm"), f"is refused: {error}")
     elif key_name == "jwt_public_key":
-        complaint = f"must hold the public key for {algorithm}, in PEM"
+        complaint = f"must be the public key for {algorithm}, in PEM"
         yield Contradiction((key_name, "jwt_algorithm"), complaint)
     for number, secret in enumerate(settings.jwt_old_secrets, 1):
         try:
@@ -92,7 +92,7 @@ def _key_name(settings: Settings) -> str:
 def _of_secrets_in_production(settings: Settings) -> Iterator[Contradiction]:
     for name in ("jwt_old_secrets", "personal_data_old_keys"):
         if any(map(_is_guessable, getattr(settings, name))):
-            complaint = "holds a secret that is not random; what it signed or sealed is not safe to accept"
+            complaint = "contains a secret that is not random, so nothing signed or encrypted with it is safe"
             yield Contradiction((name, "env"), complaint)
     secrets: list[tuple[str, ...]] = [("personal_data_key", "env")]
     if _key_name(settings) == "jwt_secret":

@@ -1,4 +1,4 @@
-"""The part of the table that is about HTTP: where the server listens, whom it answers, and its limits."""
+"""HTTP settings: addresses and ports, proxies, origins, and limits."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -27,12 +27,12 @@ class ListeningSettings:
     """Listening and proxies"""
 
     host: Annotated[str, HOST, "The address on which the server listens."] = "127.0.0.1"
-    port: Annotated[int, PORT, "The TCP port on which it listens; 0 takes a free one."] = 8000
+    port: Annotated[int, PORT, "The TCP port on which it listens; 0 picks a free one."] = 8000
     extra_ports: Annotated[
         tuple[int, ...],
         ports(1),
-        "More ports that serve the same, for clients that expect other ones; the guides' own clients expect "
-        "8001 and 3000.",
+        "More ports that serve the same, for clients that expect other ports; the guides' sample clients "
+        "expect 8001 and 3000.",
     ] = ()
     metrics_port: Annotated[
         int,
@@ -48,25 +48,25 @@ class ListeningSettings:
         str,
         PATH,
         "The path under which everything is served, if a proxy shares its host with other programs. The "
-        "proxy must pass the path on unchanged.",
+        "proxy must forward the path unchanged.",
     ] = ""
     trusted_proxies: Annotated[
         tuple[Network, ...],
         NETWORKS,
-        "The proxies whose header fields are believed about a client's address. List proxies only, never a "
-        "network that clients are in.",
+        "Proxies that are trusted to report a client's address. List proxies only, never a network with "
+        "clients in it.",
     ] = ()
     proxy_header: Annotated[
         str,
         one_of(X_FORWARDED_FOR, FORWARDED),
-        "The header field in which these proxies pass on the client's address; with X-Forwarded-For also "
-        "X-Forwarded-Proto. The other field is ignored, because proxies pass it on as clients send it.",
+        "The header field in which these proxies report the client's address; with X-Forwarded-For also "
+        "X-Forwarded-Proto. The other field is ignored, because proxies forward it as clients send it.",
     ] = X_FORWARDED_FOR
     proxy_protocol_ports: Annotated[
         tuple[int, ...],
         ports(0),
         "More ports that serve the same to trusted proxies only. Each connection has to begin with a PROXY "
-        "protocol header, version 1 or 2. 0 takes a free one.",
+        "protocol header, version 1 or 2. 0 picks a free one.",
     ] = ()
     allowed_origins: Annotated[
         tuple[str, ...],
@@ -91,18 +91,18 @@ class HttpSettings:
     http_layer: Annotated[
         str,
         one_of("httptools", "tornado"),
-        "What speaks HTTP: our own layer on httptools, or Tornado's server, which is several times slower.",
+        "The HTTP layer: our own with httptools, or Tornado's server, which is several times slower.",
     ] = "httptools"
     connections_limit: Annotated[
         int,
         whole(10, 1_000_000, "connections"),
-        "Open HTTP connections, not counting WebSockets; beyond it new ones are refused with 503.",
+        "Maximum of open HTTP connections, without WebSockets; further ones are refused with 503.",
     ] = 20_000
     connections_per_address_limit: Annotated[
         int,
         whole(0, 1_000_000, "connections"),
-        "Open HTTP connections of one address, or /64 network of IPv6; 0 for no limit. Trusted proxies are "
-        "not counted.",
+        "Maximum of open HTTP connections per address, or per IPv6 /64 network; 0 for no limit. Trusted "
+        "proxies are not counted.",
     ] = 0
     header_timeout_seconds: Annotated[
         float, seconds(0.1, 300), "How long a client may take to send the head of a request."
@@ -119,7 +119,8 @@ class HttpSettings:
     write_timeout_seconds: Annotated[
         float,
         seconds(0.1, 300),
-        "How long a client may read next to nothing of its answer. Tornado's HTTP layer has no such limit.",
+        "Time after which a client that barely reads its response is disconnected. Tornado's HTTP layer has "
+        "no such limit.",
     ] = 10.0
     body_limit_bytes: Annotated[
         int, whole(KIB, 16 * MIB, "bytes"), "Largest body of a request; larger ones are answered with 413."
@@ -133,5 +134,5 @@ class HttpSettings:
         float, seconds(0.1, 60), "How long a request may wait for its result before it is answered with 503."
     ] = 2.0
     idempotency_hours: Annotated[
-        int, whole(24, 8760, "hours"), "How long an Idempotency-Key and its answer are kept."
+        int, whole(24, 8760, "hours"), "How long an Idempotency-Key and its response are kept."
     ] = 24

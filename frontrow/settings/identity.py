@@ -1,4 +1,4 @@
-"""The part of the table that is about users: tokens, passwords, and attempts to guess them."""
+"""Settings for tokens, passwords, and limits on guessing."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -44,15 +44,18 @@ class TokenSettings:
     token_max_life_seconds: Annotated[
         int,
         whole(1, 365 * DAY_SECONDS, "seconds"),
-        "Tokens with a longer lifetime are refused, whoever issued them.",
+        "Tokens with a longer lifetime are rejected, whichever service issued them.",
     ] = 30 * DAY_SECONDS
     refresh_token_ttl_seconds: Annotated[
-        int, whole(60, 365 * DAY_SECONDS, "seconds"), "Lifetime of a refresh token; each use gives a new one."
+        int,
+        whole(60, 365 * DAY_SECONDS, "seconds"),
+        "Lifetime of a refresh token; each use returns a new one.",
     ] = 30 * DAY_SECONDS
     revocation_refresh_seconds: Annotated[
         float,
         seconds(0.05, 300),
-        "How soon a token revoked by another server is refused here. Those revoked here are refused at once.",
+        "Time until a token revoked on another server is rejected here. Tokens revoked here are rejected "
+        "immediately.",
     ] = 2.0
 
 
@@ -70,13 +73,13 @@ class PasswordSettings:
     attempts_per_account: Annotated[
         int,
         whole(1, 1_000_000, "attempts"),
-        "Wrong passwords for one account from one address per window; beyond it the answer is 429.",
+        "Wrong passwords for one account from one address per window; over the limit the response is 429.",
     ] = 10
     attempts_per_account_anywhere: Annotated[
         int,
         whole(1, 1_000_000, "attempts"),
-        "Wrong passwords for one account per window, from all addresses together from which its owner has "
-        "not logged in before.",
+        "Wrong passwords for one account per window, from all addresses that its owner has never logged in "
+        "from.",
     ] = 200
     attempts_per_address: Annotated[
         int,

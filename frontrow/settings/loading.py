@@ -1,4 +1,4 @@
-"""Reads the settings from the environment, and reports everything that is wrong with them at once."""
+"""Reads the settings from the environment, and reports all errors at once."""
 
 import os
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from environs import Env, EnvValidationError
 from frontrow.settings.contradictions import contradictions
 from frontrow.settings.table import PREFIX, TABLE, Setting, Settings, variable_of
 
-# Variables under the prefix that tests and benchmarks have for themselves.
+# Prefixes of variables for tests and benchmarks.
 _NO_SETTINGS = ("FRONTROW_TEST_", "FRONTROW_BENCH_")
 
 _QUOTED_LIMIT = 80
 
 
 class SettingsError(Exception):
-    """The environment can't be used as it is.
+    """Variables in the environment are invalid or unknown.
 
     Attributes:
         faults: one sentence each, naming the variable.
@@ -29,13 +29,13 @@ class SettingsError(Exception):
 
 
 def load_settings(**given: object) -> Settings:
-    """The settings of this process, from its environment.
+    """Read the settings of this process from its environment.
 
     Args:
-        given: settings by field name, from a command line; those that are not None win over the environment.
+        given: settings by field name from the command line; values other than None override the environment.
 
     Raises:
-        SettingsError: variables hold values that are not allowed, or name no setting; all are named at once.
+        SettingsError: variables are invalid or unknown; the message lists all of them.
     """
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     faults: dict[str, str] = dict(_unknown_variables())
@@ -55,11 +55,11 @@ def load_settings(**given: object) -> Settings:
 
 
 def _unknown_variables() -> Iterator[tuple[str, str]]:
-    """Variables under our prefix that are no settings, each with a message."""
+    """Yield variables with our prefix that are not settings, each with a message."""
     known = {setting.variable for setting in TABLE.values()}
     for variable in sorted(os.environ):
         if variable.startswith(PREFIX) and variable not in known and not variable.startswith(_NO_SETTINGS):
-            # The prefix, which all share, would make any two names look alike.
+            # Compare without the common prefix, which would make all names look similar.
             likely = get_close_matches(variable.removeprefix(PREFIX).lower(), TABLE, 1)
             hint = f"{variable_of(likely[0])} may be meant" if likely else "docs/settings.md lists them all"
             yield variable, f"{variable} is not a setting; {hint}"

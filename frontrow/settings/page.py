@@ -1,4 +1,4 @@
-"""Writes `docs/settings.md` from the table: `python -m frontrow.settings.page`."""
+"""Generates `docs/settings.md` from the table: `python -m frontrow.settings.page`."""
 
 from collections.abc import Iterator
 
@@ -7,17 +7,16 @@ from frontrow.settings.table import SECTIONS
 _HEAD = """\
 # Settings
 
-The server and every command of `frontrow` read these environment variables when they start. A value that is
-not allowed stops them with a message that names the variable, and so does a variable that begins with
-`FRONTROW_` and is not listed here; all such messages come at once. Only `FRONTROW_TEST_*` and
-`FRONTROW_BENCH_*` are left to tests and benchmarks. In Kubernetes a service called `frontrow` adds variables
-such as `FRONTROW_SERVICE_HOST` to the pods: set `enableServiceLinks: false`. This page is made from
-`frontrow/settings/` by `make docs`.
+The server and every `frontrow` command read these environment variables when they start. Invalid values and
+unknown variables with the prefix `FRONTROW_` stop them, with one message for each. `FRONTROW_TEST_*` and
+`FRONTROW_BENCH_*` are reserved for tests and benchmarks. In Kubernetes a service named `frontrow` adds
+variables such as `FRONTROW_SERVICE_HOST` to the pods; prevent that with `enableServiceLinks: false`.
+`make docs` generates this page from `frontrow/settings/`.
 """
 
 
 def settings_page() -> str:
-    """The page `docs/settings.md`."""
+    """Return the content of `docs/settings.md`."""
     return "\n".join(_lines())
 
 

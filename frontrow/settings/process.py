@@ -1,4 +1,4 @@
-"""The part of the table that is about the process itself: its data, its database and its mail."""
+"""Settings for the process itself: data directory, database and mail."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +23,14 @@ class ProcessSettings:
     env: Annotated[
         str,
         one_of("development", "production"),
-        "Production needs strong secrets to start; development makes its own and keeps them.",
+        "Production requires strong secrets; development generates secrets and stores them.",
     ] = "development"
     log_level: Annotated[
         str, one_of("debug", "info", "warning", "error"), "The lowest level that is logged."
     ] = "info"
-    data_dir: Annotated[
-        Path, DIRECTORY, "Directory of the embedded PostgreSQL and of the secrets that development makes."
-    ] = Path(".frontrow")
+    data_dir: Annotated[Path, DIRECTORY, "Directory of the embedded PostgreSQL and of generated secrets."] = (
+        Path(".frontrow")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ class DatabaseSettings:
     journal_limit: Annotated[
         int,
         whole(100, 10_000_000, "entries"),
-        "Journal entries that may wait for PostgreSQL; beyond it every change is answered with 503.",
+        "Journal entries that may wait for PostgreSQL; over the limit every change is answered with 503.",
     ] = 100_000
     ready_lag_seconds: Annotated[
         float,
         seconds(0.1, 600),
-        "How long journal entries may wait for PostgreSQL before /readyz answers 503.",
+        "How long journal entries may wait for PostgreSQL before /readyz returns 503.",
     ] = 2.0
 
 
@@ -69,7 +69,9 @@ class MailSettings:
     """Mail"""
 
     public_url: Annotated[
-        str, WEB_ADDRESS, "Where your pages are; links in mails lead there. Empty: this server on localhost."
+        str,
+        WEB_ADDRESS,
+        "URL of your site, which links in mails start with. Empty: this server on localhost.",
     ] = ""
     mail_from: Annotated[str, MAIL_ADDRESS, "The sender of mails."] = "tickets@localhost"
     smtp_url: Annotated[

@@ -1,4 +1,4 @@
-"""What a variable may hold: how environs reads it, how it is validated, and how a message words it."""
+"""Rules for variables: how environs parses them, how they are validated, and how messages describe them."""
 
 from ipaddress import ip_network
 from typing import Any, NamedTuple
@@ -15,12 +15,12 @@ DAY_SECONDS = 24 * HOUR_SECONDS
 
 
 class Rule(NamedTuple):
-    """What a variable may hold.
+    """The values that a variable may have.
 
     Attributes:
         method: the method of environs that reads it.
         options: arguments of this method.
-        allowed: the same in words, to follow "must be".
+        allowed: a description that can follow "must be".
     """
 
     method: str
@@ -29,28 +29,28 @@ class Rule(NamedTuple):
 
 
 def seconds(low: float, high: float) -> Rule:
-    """A duration, both bounds included."""
+    """A duration in seconds, bounds included."""
     return Rule("float", {"validate": validate.Range(low, high)}, f"between {low} and {high} seconds")
 
 
 def whole(low: int, high: int, unit: str = "") -> Rule:
-    """A whole number, both bounds included."""
+    """A whole number, bounds included."""
     allowed = f"a whole number{unit and f' of {unit}'} between {low} and {high}"
     return Rule("int", {"validate": validate.Range(low, high)}, allowed)
 
 
 def one_of(*choices: str) -> Rule:
-    """One of a few words."""
+    """One of several strings."""
     return Rule("str", {"validate": validate.OneOf(choices)}, f"one of {', '.join(choices)}")
 
 
 def matching(pattern: str, allowed: str) -> Rule:
-    """Text that matches a regular expression as a whole."""
+    """Text that matches a regular expression completely."""
     return Rule("str", {"validate": validate.Regexp(rf"(?:{pattern})\Z")}, allowed)
 
 
 def list_of(rule: Rule, allowed: str) -> Rule:
-    """Texts separated by commas, each of which follows a rule."""
+    """Texts separated by commas, each of which satisfies a rule."""
 
     def check(texts: list[str]) -> None:
         for text in texts:
@@ -81,7 +81,7 @@ DIRECTORY = Rule("path", {}, "a directory")
 NETWORKS = Rule(
     "list",
     {"subcast": lambda text: ip_network(text.strip()), "validate": _not_the_whole_internet},
-    "networks like 10.0.0.0/8 or addresses, not of everybody, separated by commas",
+    "networks like 10.0.0.0/8 or addresses, but not all addresses, separated by commas",
 )
 SECRET = matching(r"(\S{32,})?", "32 characters or more, without spaces")
 OLD_SECRETS = list_of(
@@ -91,7 +91,7 @@ DATABASE_URL = matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postg
 SMTP_URL = matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
 MAIL_ADDRESS = matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
 WEB_ADDRESS = matching(
-    r"(https?://[^\s?#]*[^\s?#/])?", "an address like https://example.com, without a slash at its end"
+    r"(https?://[^\s?#]*[^\s?#/])?", "a URL like https://example.com, without a trailing slash"
 )
 HOST = matching(r"\S+", "a host name or an address")
 HOST_NAMES = list_of(
@@ -102,12 +102,12 @@ ORIGINS = list_of(
     matching(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?|null|\*", "an origin"),
     "origins like https://example.com, `null` or `*`, separated by commas",
 )
-PATH = matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /tickets, without a slash at its end")
+PATH = matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /tickets, without a trailing slash")
 PORT = whole(0, 65_535)
 REGION = Rule(
     "str",
     {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
-    "two capital letters of a region, such as DE",
+    "the two capital letters of a region, such as DE",
 )
 FRAMES_PER_SECOND = Rule(
     "float", {"validate": validate.Range(0.1, 1_000_000)}, "between 0.1 and 1000000 frames"

@@ -1,4 +1,4 @@
-"""The part of the table that is about selling: holds, guests of the public API, and screenings in memory."""
+"""Settings for selling: holds, guests of the public API, and screenings in memory."""
 
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -27,7 +27,7 @@ class HoldSettings:
     hold_life_seconds: Annotated[
         float,
         seconds(1, 7 * DAY_SECONDS),
-        "How long a buyer may keep a seat in all, including extensions and new holds after a release, an "
+        "How long a buyer may keep a seat in total, including extensions and new holds after a release, an "
         "expiry or a missing payment.",
     ] = 1800.0
     held_seats_limit: Annotated[
@@ -41,7 +41,7 @@ class HoldSettings:
     ] = 40
     seats_per_request_limit: Annotated[int, whole(1, 1000, "seats"), "Seats that one request may name."] = 100
     payment_window_seconds: Annotated[
-        float, seconds(1, 30 * DAY_SECONDS), "How long a ticket waits for its payment before it lapses."
+        float, seconds(1, 30 * DAY_SECONDS), "How long a ticket waits for its payment before it expires."
     ] = 900.0
 
 
@@ -50,7 +50,7 @@ class GuestSettings:
     """Public API: event tickets for guests"""
 
     guest_hold_minutes: Annotated[
-        int, whole(1, 1440, "minutes"), "How long event tickets are reserved if the guest does not say."
+        int, whole(1, 1440, "minutes"), "How long event tickets are reserved by default."
     ] = 10
     guest_hold_minutes_limit: Annotated[
         int,
@@ -70,14 +70,14 @@ class GuestSettings:
     phone_region: Annotated[
         str,
         REGION,
-        "Region whose phone numbers need no country code, e.g. DE for `0228 1234567`. Empty: every number "
-        "needs one.",
+        "Region whose phone numbers need no country code, e.g. DE for `0228 1234567`. Empty: all numbers "
+        "need one.",
     ] = ""
     guest_requests_per_address: Annotated[
         int,
         whole(1, 1_000_000, "requests"),
-        "Requests per minute from one address to /api/public, /api/admin and /api/cron; beyond it the answer "
-        "is 429.",
+        "Requests per minute from one address to /api/public, /api/admin and /api/cron; over the limit the "
+        "response is 429.",
     ] = 1200
     guest_requests_per_session: Annotated[
         int, whole(1, 1_000_000, "requests"), "The same for one session or user."
@@ -85,13 +85,14 @@ class GuestSettings:
     guest_creations_per_address: Annotated[
         int,
         whole(1, 1_000_000, "creations"),
-        "New sessions and reservation requests per minute from one address; beyond it the answer is 429.",
+        "New sessions and reservation requests per minute from one address; over the limit the response is "
+        "429.",
     ] = 240
     personal_data_key: Annotated[
         str,
         SECRET,
-        "Encrypts the personal data of buyers of event tickets, which cannot be read without it. Production "
-        "needs one to start; development makes one and keeps it.",
+        "Encrypts the personal data of buyers of event tickets, which cannot be read without it. Required in "
+        "production; development generates one and stores it.",
     ] = field(default="", repr=False)
     personal_data_old_keys: Annotated[
         tuple[str, ...],
@@ -110,7 +111,7 @@ class ScreeningSettings:
     mailbox_limit: Annotated[
         int,
         whole(1, 1_000_000, "commands"),
-        "Commands that may wait for one screening; beyond it the answer is 503.",
+        "Commands that may wait for one screening; over the limit the response is 503.",
     ] = 10_000
     idle_seconds: Annotated[
         float, seconds(0.1, DAY_SECONDS), "How long an unused screening stays in memory."

@@ -1,4 +1,4 @@
-"""The part of the table that is about WebSockets, and about the rooms that they join."""
+"""Settings for WebSockets and rooms."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -41,10 +41,10 @@ class SocketSettings:
         "Bytes that may wait for one slow client before its WebSocket is closed.",
     ] = 64 * KIB
     socket_frames_per_second: Annotated[
-        float, FRAMES_PER_SECOND, "Frames per second that a client may send in the long run."
+        float, FRAMES_PER_SECOND, "Frames per second that a client may send on average."
     ] = 50.0
     socket_frames_at_once: Annotated[
-        int, whole(1, 1_000_000, "frames"), "Frames that a client may send at once after a pause."
+        int, whole(1, 1_000_000, "frames"), "Frames that a client may send in one burst."
     ] = 200
     socket_deflate_from_bytes: Annotated[
         int,
@@ -63,16 +63,18 @@ class RoomSettings:
     free_rooms_limit: Annotated[
         int,
         whole(0, 1_000_000, "rooms"),
-        "Free rooms, which belong to no screening; no more are made beyond it.",
+        "Maximum number of free rooms, which belong to no screening.",
     ] = 1000
     free_rooms_per_address: Annotated[
-        int, whole(1, 1_000_000, "rooms"), "Free rooms that one address may make per hour."
+        int, whole(1, 1_000_000, "rooms"), "Free rooms that one address may create per hour."
     ] = 50
     free_room_seats_limit: Annotated[
         int, whole(1, 100_000, "seats"), "Seats that may be selected in a free room at the same time."
     ] = 1000
     free_room_idle_seconds: Annotated[
-        float, seconds(1, 365 * DAY_SECONDS), "How long a free room is kept that is empty and not watched."
+        float,
+        seconds(1, 365 * DAY_SECONDS),
+        "Time after which a free room without clients and selections is deleted.",
     ] = 3600.0
     guest_selections_limit: Annotated[
         int,
@@ -80,5 +82,5 @@ class RoomSettings:
         "Seats that guests of one address may select in rooms within FRONTROW_HOLD_SECONDS.",
     ] = 200
     user_info_limit_bytes: Annotated[
-        int, whole(64, 8 * KIB, "bytes"), "Size of what a client of a room may tell others about its user."
+        int, whole(64, 8 * KIB, "bytes"), "Largest `user_info` that a client of a room may send."
     ] = KIB

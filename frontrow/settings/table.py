@@ -1,7 +1,7 @@
-"""The one table of settings: its sections joined to `Settings`, and its rows as `TABLE`.
+"""The table of settings: `Settings` combines the sections, and `TABLE` has one row per setting.
 
-Each part of the server takes its settings as a small dataclass with fields of the same names, filled by
-`Settings.group`; so nothing is copied by hand between the table and whoever uses a setting.
+A part of the server takes its settings as a small dataclass with fields of the same names, which
+`Settings.group` fills; so no setting is copied by hand.
 """
 
 import re
@@ -43,33 +43,33 @@ class Settings(
     """The settings of one server. Secrets are left out of its `repr`."""
 
     def group(self, kind: type[Group]) -> Group:
-        """The settings that a part of the server takes.
+        """Return the settings for a part of the server.
 
         Args:
-            kind: a dataclass. Its fields that have the name of a setting, or of a property here, are filled;
-                the others keep their defaults.
+            kind: a dataclass. Fields named like a setting or a property of this class get its value; others
+                keep their defaults.
         """
         names = [column.name for column in fields(kind) if hasattr(self, column.name)]
         return kind(**{name: getattr(self, name) for name in names})
 
     @property
     def site_url(self) -> str:
-        """Where links in mails lead."""
+        """The URL that links in mails start with."""
         return self.public_url or f"http://localhost:{self.port}{self.path_prefix}"
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """The names under which the server may be called."""
+        """The host names that requests may use."""
         return (*self.hosts, self.host, urlsplit(self.public_url).hostname or "")
 
     @property
     def metrics_open(self) -> bool:
-        """Whether the API serves the metrics to everybody."""
+        """Whether the API's port serves the metrics without a token."""
         return not (self.metrics_port or self.metrics_token or self.production)
 
     @property
     def production(self) -> bool:
-        """Whether weak or missing secrets must be refused."""
+        """Whether weak or missing secrets are rejected."""
         return self.env == "production"
 
     @property
@@ -85,8 +85,8 @@ class Setting(NamedTuple):
     Attributes:
         name: of the field.
         default: the value if the variable is not set.
-        rule: what the variable may hold.
-        purpose: what it is for, in a sentence or two.
+        rule: the allowed values.
+        purpose: a description in one or two sentences.
         public: whether its value may be shown.
     """
 
@@ -102,7 +102,7 @@ class Setting(NamedTuple):
 
 
 def variable_of(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     return PREFIX + name.upper()
 
 
@@ -114,7 +114,7 @@ def _rows(section: "type[DataclassInstance]") -> Iterator[Setting]:
 
 
 SECTIONS = {section.__doc__ or "": tuple(_rows(section)) for section in Settings.__bases__}
-"""The rows of each section, by its heading: the docstring of its class."""
+"""The rows of each section by its heading, which is the docstring of its class."""
 
 TABLE = {setting.name: setting for rows in SECTIONS.values() for setting in rows}
-"""All rows, by the names of their fields."""
+"""All rows by field name."""

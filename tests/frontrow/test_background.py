@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from frontrow.background import Recurring, take_all
+from frontrow.background import Recurring, run_steps
 
 pytestmark = pytest.mark.gen_test
 
@@ -44,7 +44,7 @@ async def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCapture
     async def last() -> None:
         taken.append("last")
 
-    await take_all(first, broken, also_broken, last)
+    await run_steps(first, broken, also_broken, last)
 
     assert taken == ["first", "last"]
     assert len(caplog.records) == 2

@@ -32,7 +32,7 @@ async def test_a_port_in_use_stops_the_server_and_is_named(database_url: str, tm
 def test_a_port_is_named_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for extra in ("8000", "8001,8001"):
         monkeypatch.setenv("FRONTROW_EXTRA_PORTS", extra)
-        with pytest.raises(SettingsError, match="EXTRA_PORTS must hold other ports than FRONTROW_PORT"):
+        with pytest.raises(SettingsError, match="EXTRA_PORTS must not contain FRONTROW_PORT"):
             load_settings()
 
 

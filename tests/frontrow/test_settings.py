@@ -20,10 +20,10 @@ PUBLIC_KEY = public_pem(ED25519_KEY)
 OTHER_SECRET = STRONG_SECRET[::-1]
 
 NETWORKS_FAULT = (
-    "FRONTROW_TRUSTED_PROXIES must be networks like 10.0.0.0/8 or addresses, not of everybody, separated by "
-    'commas (got "{}")'
+    "FRONTROW_TRUSTED_PROXIES must be networks like 10.0.0.0/8 or addresses, but not all addresses, "
+    'separated by commas (got "{}")'
 )
-PREFIX_FAULT = 'FRONTROW_PATH_PREFIX must be a path like /tickets, without a slash at its end (got "{}")'
+PREFIX_FAULT = 'FRONTROW_PATH_PREFIX must be a path like /tickets, without a trailing slash (got "{}")'
 
 
 @pytest.fixture(autouse=True)
@@ -218,9 +218,9 @@ def test_all_faults_are_reported_at_once(given: Given) -> None:
         ),
         (
             {"metrics_port": "9100", "extra_ports": "9100"},
-            "FRONTROW_METRICS_PORT must be none of the ports in FRONTROW_PORT and FRONTROW_EXTRA_PORTS",
+            "FRONTROW_METRICS_PORT must differ from FRONTROW_PORT and FRONTROW_EXTRA_PORTS",
         ),
-        ({"jwt_algorithm": "RS256"}, "FRONTROW_JWT_PUBLIC_KEY must hold the public key for RS256, in PEM"),
+        ({"jwt_algorithm": "RS256"}, "FRONTROW_JWT_PUBLIC_KEY must be the public key for RS256, in PEM"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(
@@ -384,7 +384,7 @@ def test_the_page_has_a_row_for_every_field() -> None:
 
 
 @pytest.mark.parametrize("name", ["jwt_old_secrets", "personal_data_old_keys"])
-def test_old_secrets_are_judged_as_the_present_one_is(given: Given, name: str) -> None:
+def test_old_secrets_have_the_same_rules_as_the_current_one(given: Given, name: str) -> None:
     given(**{name: f"{STRONG_SECRET}, {OTHER_SECRET}"})
     assert getattr(load_settings(), name) == (STRONG_SECRET, OTHER_SECRET)
     assert STRONG_SECRET not in repr(load_settings())
@@ -395,7 +395,7 @@ def test_old_secrets_are_judged_as_the_present_one_is(given: Given, name: str) -
     given(**{name: "change-me-change-me-change-me-change-me"})
     load_settings()
     given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
-    assert faults()[0].startswith(f"{TABLE[name].variable} holds a secret that is not random")
+    assert faults()[0].startswith(f"{TABLE[name].variable} contains a secret that is not random")
 
 
 def test_old_secrets_cannot_be_combined_with_a_public_key(given: Given) -> None:
@@ -406,13 +406,13 @@ def test_old_secrets_cannot_be_combined_with_a_public_key(given: Given) -> None:
 def test_ports_of_the_proxy_protocol_are_ports_of_their_own(given: Given) -> None:
     given(proxy_protocol_ports="8002")
     assert faults() == [
-        "FRONTROW_PROXY_PROTOCOL_PORTS needs FRONTROW_TRUSTED_PROXIES: nobody else may connect there"
+        "FRONTROW_PROXY_PROTOCOL_PORTS needs FRONTROW_TRUSTED_PROXIES: only trusted proxies may connect there"
     ]
     given(trusted_proxies="10.0.0.0/8, ::1", extra_ports="8001")
     settings = load_settings()
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
     given(proxy_protocol_ports="8001,8002")
     assert faults() == [
-        "FRONTROW_PROXY_PROTOCOL_PORTS must not hold ports of FRONTROW_PORT, FRONTROW_METRICS_PORT, "
+        "FRONTROW_PROXY_PROTOCOL_PORTS must not contain ports of FRONTROW_PORT, FRONTROW_METRICS_PORT, "
         "FRONTROW_EXTRA_PORTS"
     ]
