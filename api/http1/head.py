@@ -114,7 +114,7 @@ def _parsed(data: bytes, limits: Limits) -> RequestHead:
     if match[3] != b"1":
         raise VersionNotSupported
     if lines - 2 > limits.header_count:
-        raise HeadersTooLarge(f"There may not be more than {limits.header_count} header fields")
+        raise HeadersTooLarge(f"The request must not have more than {limits.header_count} header fields")
     headers = RequestHeaders()
     try:
         HttpRequestParser(headers).feed_data(_PARSERS_REQUEST_LINE + data[match.end() :])
@@ -148,7 +148,7 @@ def _require_one_host(headers: RequestHeaders, version: str) -> None:
     """
     hosts = len(headers.get_list("Host"))
     if hosts > 1 or (hosts == 0 and version == "HTTP/1.1"):
-        raise MalformedRequest("there must be one Host field")
+        raise MalformedRequest("there must be exactly one Host field")
 
 
 def _connection_options(headers: RequestHeaders) -> frozenset[str]:

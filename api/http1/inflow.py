@@ -50,7 +50,6 @@ class Inflow:
         return self._at < len(self._data)
 
     def append(self, data: bytes) -> None:
-        """Add received bytes."""
         if self._at == len(self._data):
             self._data = data
             self._checked = 0
@@ -80,7 +79,7 @@ class Inflow:
         if has_invalid_bytes(data, at, self._checked, min(len(data), limit)):
             raise MalformedRequest("control characters, or lines that do not end in CRLF")
         if len(data) >= limit:
-            raise HeadersTooLarge(f"The head of a request may not exceed {self._head_limit_bytes} bytes")
+            raise HeadersTooLarge(f"The head of the request must not exceed {self._head_limit_bytes} bytes")
         self._checked = len(data)
         return None
 

@@ -51,7 +51,7 @@ async def clean_up_reservations(call: Call) -> Document:
 @cleanup.get("/cleanup", access=Access.ADMIN, answers=ReservationFigures)
 async def get_reservation_statistics(call: Call) -> Document:
     """Get the number of reservations by status, and when the next one expires."""
-    await call.written()
+    await call.flushed()
     now = call.services.clock.now()
     counted = await call.services.reservations.statistics(now)
     return {

@@ -197,7 +197,7 @@ class ReservationList(ListQuery, ByGuest):
 async def list_ticket_reservations(call: Call, window: Window) -> Content:
     """List the caller's active reservations, newest first."""
     buyer = call.buyer
-    await call.written()
+    await call.flushed()
     live, total = await call.services.reservations.live_reservations(
         buyer, call.services.clock.now(), limit=window.limit, offset=window.offset
     )

@@ -114,7 +114,7 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
     # Reservations of cinema seats share the id space (their seat ids are positive); this API ignores them.
     if held.holds and held.holds[0].seat_id < 0:
         return reserved(held.holds)
-    await call.written()
+    await call.flushed()
     now = call.services.clock.now()
     stored = await call.services.reservations.reservation(event_id, reservation_id, now)
     if stored is None:

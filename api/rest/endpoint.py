@@ -159,7 +159,7 @@ class Call(Struct, frozen=True):
         """Send a command to the engine. Returns the engine's reply, or raises its error."""
         return await self.services.screenings.ask(command)
 
-    async def written(self) -> None:
+    async def flushed(self) -> None:
         """Wait until everything acknowledged so far can be read from the database.
 
         Raises:

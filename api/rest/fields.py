@@ -140,7 +140,7 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _ASCII_ADDRESS = re.compile(rf"(?=.{{3,254}}\Z)(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}")
 
 
-def known_as(address: str) -> str | None:
+def _normalized(address: str) -> str | None:
     """Normalise an e-mail address for storing and comparing; None if it is invalid.
 
     Addresses may be in any script (RFC 6531). The domain is not looked up. Well-formed addresses that the
@@ -171,7 +171,7 @@ class EmailAddress(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> str:
         written = super()._deserialize(value, attr, data)
-        address = known_as(written) if len(written) <= EMAIL_LIMIT else None
+        address = _normalized(written) if len(written) <= EMAIL_LIMIT else None
         if address is None and self._well_formed:
             raise ValidationError("Must be an e-mail address, such as ada@home.example.")
         return written.strip().lower() if address is None else address

@@ -145,13 +145,13 @@ class IdempotencyKeys:
             if outcome.answer.status >= _FIRST_REFUSAL:
                 record = await self._lookup.lookup(*slot)
                 if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
-                    self._keep_here(record)
+                    self._cache(record)
                     return answer
             body = outcome.answer.body.plain
             # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
             kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
             record = IdempotencyRecord(*request, outcome.answer.status, kept)
-            self._keep_here(record)
+            self._cache(record)
             # The booking's transaction has stored the response already, unless the booking was a repeat of
             # the same payment. Storing it twice is harmless.
             if stored_first:
@@ -168,7 +168,7 @@ class IdempotencyKeys:
         self._journal.remember(record, lambda reason: settled.set_result(None))
         await settled
 
-    def _keep_here(self, record: IdempotencyRecord) -> None:
+    def _cache(self, record: IdempotencyRecord) -> None:
         size_bytes = len(record.body) + _RECORD_OVERHEAD_BYTES
         self._recent.put((record.scope, record.key), record, size_bytes)
 

@@ -37,7 +37,6 @@ _HOLD_REFUSALS = (
 
 
 def seats(count: int) -> str:
-    """ "1 seat", "2 seats"."""
     return "1 seat" if count == 1 else f"{count} seats"
 
 
@@ -70,8 +69,8 @@ class ToggleSelection(PlainBody):
     exactly_one = ("seat_id", "seat_ids")
 
     screening_id = identifier(required=True, metadata={"example": 123})
-    seat_id = identifier(metadata={"description": "Either this or `seat_ids`.", "example": 42})
-    seat_ids = SeatIds(metadata={"description": "Either this or `seat_id`.", "example": [42, 43]})
+    seat_id = identifier(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": 42})
+    seat_ids = SeatIds(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": [42, 43]})
 
     def united(self, fields: dict[str, Any]) -> dict[str, Any]:
         """Convert `seat_id` to `seat_ids`."""
@@ -238,7 +237,7 @@ class ReservationFilter(Page):
 
     include_expired = fields.Boolean(
         load_default=False,
-        metadata={"description": "Also those that expired, were released or became tickets."},
+        metadata={"description": "Include expired, released and booked reservations."},
     )
 
 
@@ -250,7 +249,7 @@ class ReservationFilter(Page):
 )
 async def list_reservations(call: Call, include_expired: bool, limit: int, offset: int) -> Answer:
     """The caller's reservations, newest first."""
-    await call.written()
+    await call.flushed()
     rows, total = await call.services.reservations.list_of_holder(
         call.holder,
         call.services.clock.now(),
