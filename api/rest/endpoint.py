@@ -62,7 +62,8 @@ Document = dict[str, Any] | list[Any]
 class Access(Enum):
     """Who may call an operation.
 
-    `GUEST` is everybody, with or without a token; `CRON` requires the shared secret for scheduled jobs.
+    `PUBLIC` operations ignore tokens. `GUEST` operations work without a token, and verify one that is sent.
+    `CRON` operations require the shared secret for scheduled jobs.
     """
 
     PUBLIC = "public"

@@ -43,7 +43,7 @@ class Plan:
         operation: the operation for the method and path; None if there is none.
         path_arguments: values of the parameters in the path, by name.
         host_admitted: whether the Host field is an allowed one.
-        served_elsewhere: whether Tornado's handlers of sockets and files get it, as no route matches.
+        served_elsewhere: whether it is left to Tornado's handlers of sockets and files: no route matches.
         origin_admitted: whether the Origin field is absent or allowed.
         shared_fields: header fields of every response to this head.
         request_id: the client's request id, if it sent a valid one.
