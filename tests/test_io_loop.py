@@ -27,7 +27,7 @@ async def test_a_coroutine_runs_on_the_loop_of_the_fixture(io_loop: IOLoop) -> N
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("io_loop", [uvloop.new_event_loop], indirect=True)
-async def test_a_loop_of_the_tests_choice_is_the_one_that_runs(io_loop: IOLoop) -> None:
+async def test_a_test_can_choose_its_event_loop(io_loop: IOLoop) -> None:
     assert isinstance(asyncio.get_running_loop(), uvloop.Loop)
 
 

@@ -79,7 +79,7 @@ async def sell_on(client: Client, screening_id: int, seat_ids: range, sold: list
 
 
 @pytest.mark.gen_test(timeout=510)
-async def test_restored_into_an_empty_folder(data_directory: Path, tmp_path: Path) -> None:
+async def test_a_backup_is_restored_into_an_empty_directory(data_directory: Path, tmp_path: Path) -> None:
     file = tmp_path / "box-office.backup"
     async with ServerProcess(data_directory) as server, http_session() as session:
         (hall,) = await server.seed(screenings=1, rows=20, seats_per_row=50)

@@ -12,7 +12,7 @@ GUIDES_PORTS = "FRONTROW_EXTRA_PORTS=8001,3000"
 
 
 @pytest.mark.gen_test(timeout=270)
-async def test_a_demo_takes_the_ports_that_its_settings_name_and_no_other(data_directory: Path) -> None:
+async def test_a_demo_only_uses_the_configured_ports(data_directory: Path) -> None:
     unused, other_port = bind_unused_port()
     unused.close()
     for setting, extra in (
@@ -36,7 +36,7 @@ async def test_a_demo_takes_the_ports_that_its_settings_name_and_no_other(data_d
 
 
 @pytest.mark.gen_test(timeout=270)
-async def test_a_page_that_was_opened_from_a_file_may_use_a_demo_and_no_other_server(
+async def test_pages_opened_from_a_file_can_only_use_a_demo(
     data_directory: Path,
 ) -> None:
     server = ServerProcess(data_directory)

@@ -66,7 +66,7 @@ async def test_no_request_is_answered_with_a_server_error(
 
 @pytest.mark.soak
 @pytest.mark.gen_test(timeout=3600)
-async def test_no_request_of_very_many_is_answered_with_a_server_error(
+async def test_no_request_is_answered_with_a_server_error_in_a_long_run(
     data_directory: Path, tmp_path: Path, figures: Figures
 ) -> None:
     await _fuzz_http(data_directory, tmp_path, count_of("SOAK_HTTP_EXAMPLES", 1000), 600, figures)

@@ -75,7 +75,7 @@ async def test_the_database_is_named_without_its_password(data_directory: Path, 
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_sockets_have_a_line_when_they_open_when_they_are_refused_and_when_they_close(
+async def test_sockets_are_logged_when_opened_refused_and_closed(
     data_directory: Path,
 ) -> None:
     async with ServerProcess(data_directory) as server, aiohttp.ClientSession() as session:

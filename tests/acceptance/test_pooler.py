@@ -109,9 +109,7 @@ async def test_a_pooler_in_session_mode_needs_no_second_url(data_directory: Path
 
 
 @pytest.mark.parametrize("pool_size", [1, 4])
-async def test_a_pooler_is_recognised_however_many_connections_it_has(
-    database_url: str, pool_size: int
-) -> None:
+async def test_a_pooler_is_detected_with_any_number_of_connections(database_url: str, pool_size: int) -> None:
     with pgbouncer(database_url, "transaction", pool_size) as pooled_url:
         connector, direct = Connector(pooled_url, through_pooler=True), Connector(database_url)
         try:

@@ -35,7 +35,7 @@ class Site:
 
 
 @pytest.mark.gen_test(timeout=330)
-async def test_a_repeat_after_a_crash_gets_the_answer_of_the_first(data_directory: Path) -> None:
+async def test_a_repeat_after_a_crash_gets_the_first_response(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         received = []
         for keyed in (True, False):

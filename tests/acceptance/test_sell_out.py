@@ -89,7 +89,7 @@ class Buyer:
 
 @pytest.mark.timeout(900)
 @pytest.mark.gen_test(timeout=280)
-async def test_every_seat_is_sold_exactly_once_and_everybody_sees_it(
+async def test_every_seat_is_sold_once_and_all_sockets_show_it(
     data_directory: Path, figures: Figures
 ) -> None:
     async with ServerProcess(data_directory, resume_limit=10_000) as server, http_session() as session:
@@ -131,7 +131,7 @@ async def test_every_seat_is_sold_exactly_once_and_everybody_sees_it(
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_a_socket_that_missed_too_much_gets_all_seats_anew(data_directory: Path) -> None:
+async def test_a_socket_that_missed_too_much_gets_a_snapshot(data_directory: Path) -> None:
     remembered = 5
     async with ServerProcess(data_directory, resume_limit=remembered) as server, http_session() as session:
         (hall,) = await server.seed(screenings=1, rows=4, seats_per_row=10)

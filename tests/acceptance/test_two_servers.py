@@ -194,7 +194,7 @@ async def test_the_deposed_owner_writes_nothing(database_url: str) -> None:
 
 
 @pytest.mark.gen_test(timeout=180)
-async def test_reading_and_sweeping_take_nothing_away(database_url: str) -> None:
+async def test_reads_and_sweeps_do_not_take_over(database_url: str) -> None:
     async with _pair(database_url) as pair:
         (hall,) = pair.halls
         seats = list(hall.seat_ids)

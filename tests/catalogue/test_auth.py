@@ -78,7 +78,7 @@ async def test_e_mail_addresses_are_unique_regardless_of_case(house: House) -> N
         ("ada@mail.cinema.local", "ada@mail.cinema.local", "ada@MAIL.cinema.local"),
     ],
 )
-async def test_addresses_are_in_any_script(house: House, address: str, shown: str, same: str) -> None:
+async def test_e_mail_addresses_may_use_any_script(house: House, address: str, shown: str, same: str) -> None:
     made = await Member(house, address).register()
     assert (made.status, made.json["email"]) == (201, shown)
     assert (await Member(house, same).register()).code == "email_exists"
@@ -151,7 +151,7 @@ async def test_a_stranger_slows_guessing_and_does_not_lock_the_owner_out(open_ho
     assert (await ada.change_password(OTHER_PASSWORD)).status == 200
 
 
-async def test_success_takes_attempts_back(open_house: OpenHouse) -> None:
+async def test_a_successful_log_in_resets_the_count(open_house: OpenHouse) -> None:
     house = await open_house(attempts_per_account=2, attempts_per_address=3)
     ada = await member(house)
     for _ in range(6):
@@ -185,7 +185,7 @@ async def test_logging_out_only_ends_this_log_in(house: House) -> None:
     assert (await elsewhere.renew()).status == 200
 
 
-async def test_tokens_from_elsewhere_work_and_can_be_revoked(house: House) -> None:
+async def test_tokens_of_other_services_work_and_can_be_revoked(house: House) -> None:
     stranger, other = house.user(4711), house.user(4711)
     unknown = await stranger.send("GET", f"{AUTH}/me")
     assert (unknown.status, unknown.code) == (404, "user_not_found")
@@ -210,7 +210,7 @@ async def test_refresh_tokens_are_used_once_and_reuse_ends_the_log_in(house: Hou
     assert (await ada.who_am_i()).status == 401
 
 
-async def test_of_many_uses_of_one_refresh_token_one_succeeds(house: House) -> None:
+async def test_only_one_of_many_uses_of_a_refresh_token_succeeds(house: House) -> None:
     ada = await member(house)
     first, access = ada.refresh, ada.token
     guests = [Member(house, ada.email) for _ in range(5)]
@@ -269,7 +269,7 @@ async def test_a_changed_password_ends_everything_at_once(house: House) -> None:
     await bystander.close()
 
 
-async def test_changing_the_password_takes_the_current_one_and_a_good_one(open_house: OpenHouse) -> None:
+async def test_changing_the_password_needs_the_current_and_a_strong_one(open_house: OpenHouse) -> None:
     house = await open_house(attempts_per_account=2)
     ada = await member(house)
     weak = await ada.change_password("0123456789")
@@ -283,7 +283,7 @@ async def test_changing_the_password_takes_the_current_one_and_a_good_one(open_h
     assert (stranger.status, stranger.code) == (404, "user_not_found")
 
 
-async def test_log_ins_during_a_change_of_password_do_not_outlive_it(open_house: OpenHouse) -> None:
+async def test_concurrent_log_ins_end_with_a_password_change(open_house: OpenHouse) -> None:
     house = await open_house(attempts_per_account=100, password_memory_kib=64, password_passes=1)
     ada = await member(house)
     thieves = [Member(house, ada.email) for _ in range(20)]

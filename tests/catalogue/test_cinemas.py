@@ -50,7 +50,7 @@ async def test_lists_are_paged_filtered_and_sorted(house: House) -> None:
     assert await names(house, "/?page=9") == []
 
 
-async def test_search_forgives_accents_case_and_typing_errors(house: House) -> None:
+async def test_search_tolerates_accents_case_and_typing_errors(house: House) -> None:
     for name in ("Café Lumière", "Rialto", "100% Kino"):
         await create(house, name)
     assert await names(house, "/search?q=cafe%20lumire") == ["Café Lumière"]

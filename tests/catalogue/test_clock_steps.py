@@ -18,7 +18,7 @@ STORED = "SELECT extract(epoch FROM expires_at)::float8 FROM holds WHERE status 
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0])
-async def test_a_lock_out_lasts_as_long_as_it_would_have(open_house: OpenHouse, step: float) -> None:
+async def test_a_lock_out_keeps_its_duration(open_house: OpenHouse, step: float) -> None:
     house = await open_house(attempts_per_account=1, attempts_window_seconds=60.0)
     ada = await member(house)
     ada.password = "a wrong password"

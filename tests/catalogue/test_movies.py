@@ -47,7 +47,7 @@ async def test_the_life_of_a_movie(house: House) -> None:
         assert (gone.status, gone.code) == (404, "movie_not_found")
 
 
-async def test_a_movie_that_is_scheduled_stays(house: House) -> None:
+async def test_a_scheduled_movie_cannot_be_deleted(house: House) -> None:
     movie_id = await add_movie(house, "Night Shift")
     schedule(house, add_hall(house), movie_id)
     refused = await house.admin.send("DELETE", f"{MOVIES}/{movie_id}")
@@ -122,7 +122,7 @@ async def test_bad_criteria_are_refused_by_name(house: House, query: str) -> Non
         ("%D0%B2%D0%BE%D0%B9%D0%BD%D0%B0", "Война и мир"),
     ],
 )
-async def test_search_forgives(house: House, words: str, found: str) -> None:
+async def test_search_tolerates_errors(house: House, words: str, found: str) -> None:
     await add_films(house)
     await add_movie(house, "Война и мир")
     for path in ("/search", "/advanced-search"):
@@ -142,7 +142,7 @@ TITLES = {
 }
 
 
-async def test_a_part_of_a_title_finds_it_in_every_script(house: House) -> None:
+async def test_parts_of_titles_match_in_every_script(house: House) -> None:
     for title in TITLES:
         await add_movie(house, title)
     for title, parts in TITLES.items():
@@ -158,7 +158,7 @@ async def test_a_part_of_a_title_finds_it_in_every_script(house: House) -> None:
     assert await titles(house, f"/search?q={quote('神千')}") == []
 
 
-async def test_a_part_of_a_name_finds_cinemas_and_events_too(house: House) -> None:
+async def test_parts_of_names_find_cinemas_and_events(house: House) -> None:
     await house.admin.send("POST", "/api/v1/cinemas/", {"name": "東京国際映画館"})
     event = {"title": "東京の夜", "startDate": f"{day(30)}T20:00:00Z"}
     await house.admin.send("POST", "/api/admin/events", event)
@@ -175,7 +175,7 @@ async def test_the_best_match_comes_first(house: House) -> None:
     assert found == ["Star Wars", "Star Wars: The Long Subtitle", "Star Warts of the Deep"]
 
 
-async def test_of_one_or_two_characters_a_word_is_the_best_match(house: House) -> None:
+async def test_for_short_searches_a_whole_word_is_the_best_match(house: House) -> None:
     for title in ("Rabbit", "Items", "Ítems of a List", "Where Is It", "It", "Nothing"):
         await add_movie(house, title)
     found = await titles(house, "/search?q=it")

@@ -16,7 +16,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.mark.parametrize(
     ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 6, 1), 24), (date(2026, 10, 25), 25)]
 )
-def test_days_have_as_many_hours_as_their_zone_gives_them(day: date, hours: int) -> None:
+def test_days_have_the_hours_of_their_time_zone(day: date, hours: int) -> None:
     assert len(list(borders(day, day, "hour", BERLIN))) == hours + 1
     begin, end = borders(day, day, "day", BERLIN)
     assert end - begin == timedelta(hours=hours)

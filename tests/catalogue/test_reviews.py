@@ -90,7 +90,9 @@ async def test_only_the_author_changes_a_review(house: House, reviewers: range) 
     assert (await house.admin.send("DELETE", path)).status == 204
 
 
-async def test_a_reaction_replaces_another_and_takes_itself_back(house: House, reviewers: range) -> None:
+async def test_a_reaction_replaces_another_and_is_taken_back_by_repetition(
+    house: House, reviewers: range
+) -> None:
     review_id = (await review(house, await add_movie(house, "Night Shift"), 7, 5)).json["id"]
     for user_id, reaction, left, likes, dislikes in (
         (8, "like", "like", 1, 0),

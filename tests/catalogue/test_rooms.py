@@ -39,14 +39,14 @@ async def test_unknown_objects_are_not_found(house: House) -> None:
         assert (answer.status, answer.code) == (404, code)
 
 
-async def test_a_cinema_with_rooms_stays(house: House) -> None:
+async def test_a_cinema_with_rooms_cannot_be_deleted(house: House) -> None:
     cinema_id = (await make(house, "/api/v1/cinemas/", {"name": "Lux"}))["id"]
     await make_room(house, "Hall", cinema_id)
     refused = await house.admin.send("DELETE", f"/api/v1/cinemas/{cinema_id}")
     assert (refused.status, refused.code) == (409, "in_use")
 
 
-async def test_only_administrators_make_rooms(house: House) -> None:
+async def test_only_administrators_create_rooms(house: House) -> None:
     cinema_id = (await make(house, "/api/v1/cinemas/", {"name": "Lux"}))["id"]
     for caller, status in ((house.guest, 401), (house.user(), 403)):
         answer = await caller.send("POST", f"/api/v1/cinemas/{cinema_id}/rooms/", {"name": "Mine"})

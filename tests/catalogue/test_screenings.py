@@ -163,7 +163,7 @@ async def test_two_screenings_never_share_a_room(house: House) -> None:
     assert (await change(house, after, starts_at=hour(19))).status == 200
 
 
-async def test_of_many_that_overlap_one_is_made(house: House) -> None:
+async def test_only_one_of_many_overlapping_screenings_is_created(house: House) -> None:
     room_id = await make_room(house)
     answers = await asyncio.gather(*(schedule(house, room_id, 18 + n / 10) for n in range(12)))
     assert Counter(answer.status for answer in answers) == {201: 1, 409: 11}

@@ -115,7 +115,7 @@ async def test_the_number_of_seats_per_call_is_limited(house: House) -> None:
 
 
 @gen_test
-async def test_concurrent_calls_make_every_seat_once(house: House) -> None:
+async def test_concurrent_calls_create_every_seat_once(house: House) -> None:
     room_id = await make_room(house)
     plan = [seat("A", number) for number in range(1, 21)]
     answers = await asyncio.gather(*(create(house, room_id, *plan) for _ in range(6)))
@@ -145,7 +145,7 @@ async def test_new_seats_are_on_sale_immediately_and_holds_are_kept(house: House
 
 
 @gen_test
-async def test_only_administrators_make_seats(house: House) -> None:
+async def test_only_administrators_create_seats(house: House) -> None:
     room_id = await make_room(house)
     for caller, status in ((house.guest, 401), (house.user(), 403)):
         answer = await caller.send("POST", f"/api/v1/rooms/{room_id}/seats/bulk", {"seats": [seat("A", 1)]})

@@ -38,7 +38,7 @@ async def test_a_showtime_counts_its_free_seats(house: House) -> None:
     assert [entry["available_seats"] for entry in await show(house, "/")] == [2]
 
 
-async def test_seats_are_those_of_the_availability(house: House) -> None:
+async def test_seats_match_the_availability(house: House) -> None:
     screening, seats = await open_house(house)
     await house.user(7).reserve(screening, seats[:1])
     shown = await house.guest.send("GET", f"{SHOWTIMES}/{screening}/seats")
@@ -78,7 +78,7 @@ async def test_lists_contain_future_showtimes(house: House) -> None:
     assert (decided.status, list(decided.json["errors"])) == (422, ["cinema_id"])
 
 
-async def test_a_cinema_lists_the_movies_that_it_will_show(house: House) -> None:
+async def test_a_cinema_lists_its_upcoming_movies(house: House) -> None:
     made = [await make(house, "/api/v1/movies/", {"title": title}) for title in ("Zoo", "Air", "Nowhere")]
     zoo, air, _ = (movie["id"] for movie in made)
     room_id = await make_room(house)

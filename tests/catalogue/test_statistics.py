@@ -103,7 +103,7 @@ async def test_unknown_period_parameters_are_refused(house: House) -> None:
 
 
 @gen_test
-async def test_revenue_is_divided_on_the_calendar_of_a_time_zone(house: House) -> None:
+async def test_revenue_uses_the_calendar_of_a_time_zone(house: House) -> None:
     sell(
         house,
         (1, "2026-03-28T22:59:59.999999Z", 0.1),
@@ -133,7 +133,7 @@ async def test_revenue_is_divided_on_the_calendar_of_a_time_zone(house: House) -
 
 
 @gen_test
-async def test_the_last_thirty_days_are_usual_and_include_today(house: House) -> None:
+async def test_the_default_period_is_the_last_thirty_days(house: House) -> None:
     sell(house, (1, datetime.now(UTC).isoformat(), 12.5))
     document = await stats(house, "revenue/period?timezone=Asia/Kathmandu")
     assert len(document["periods"]) == 30
@@ -247,7 +247,7 @@ def _write_at_random(database_url: str, seed: int) -> None:
 
 
 @gen_test
-async def test_counts_stay_exact_under_writers_at_the_same_time(database_url: str) -> None:
+async def test_counts_stay_exact_under_concurrent_writers(database_url: str) -> None:
     writers = (asyncio.to_thread(_write_at_random, database_url, seed) for seed in range(1, 5))
     await asyncio.gather(*writers)
     assert execute(database_url, "SELECT count(*) > 500 FROM tickets") == [(True,)]

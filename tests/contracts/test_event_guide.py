@@ -165,7 +165,7 @@ async def test_seats_of_a_cinema_are_reported_like_places_of_an_event(hall: Even
         assert_as_shown(cancelled, type="booking_cancelled", eventId=SCREENING, availableSeats=9)
 
 
-async def test_holds_change_the_counts_only(hall: EventHall) -> None:
+async def test_holds_only_change_the_counts(hall: EventHall) -> None:
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
         reservation = await hall.buyer.reserved(STANDING, 10)
@@ -188,7 +188,7 @@ async def test_seats_that_are_added_change_the_counts(hall: EventHall) -> None:
         )
 
 
-async def test_a_capacity_that_is_raised_changes_the_counts(hall: EventHall) -> None:
+async def test_a_raised_capacity_changes_the_counts(hall: EventHall) -> None:
     async with hall.socket(EVENT) as socket:
         await socket.next_of(2)
         raised = await hall.admin.send("PATCH", f"/api/admin/ticket-types/{BALCONY}", {"capacity": 50})

@@ -57,7 +57,7 @@ async def test_joining_and_leaving(cinema: GuideCinema) -> None:
 
 
 @pytest.mark.parametrize("name", ["stats", "screenings", "events"])
-async def test_a_client_may_be_called_like_a_part_of_another_path(cinema: GuideCinema, name: str) -> None:
+async def test_a_client_id_may_be_a_word_of_another_path(cinema: GuideCinema, name: str) -> None:
     async with cinema.room_client(name) as client:
         await client.join()
         assert await client.select("A1") == client.about("seat_selected", "A1")
@@ -138,7 +138,7 @@ async def test_selections_expire_for_everybody_in_the_room(open_cinema: OpenCine
             assert await client.next_message() == juan.about("seat_released", "B7", "test_room")
 
 
-async def test_a_client_that_comes_back_finds_its_seats(cinema: GuideCinema) -> None:
+async def test_a_client_that_reconnects_finds_its_seats(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan:
         await juan.select("A1", **JUAN)
     async with cinema.room_client("juan") as juan:
@@ -157,7 +157,7 @@ async def test_two_sockets_cannot_have_one_client_id(cinema: GuideCinema) -> Non
         assert await back.has_no_messages(), "a client that logs in keeps its id"
 
 
-async def test_with_a_token_the_seats_are_the_users(cinema: GuideCinema) -> None:
+async def test_with_a_token_the_seats_belong_to_the_user(cinema: GuideCinema) -> None:
     async with cinema.room_client("phone", USER) as phone, cinema.room_client("laptop", USER) as laptop:
         await laptop.join()
         await phone.select("A5")
@@ -352,7 +352,7 @@ async def test_a_seat_cannot_be_kept_by_repeatedly_releasing_it(open_cinema: Ope
         assert_shows(answers[-1], {"code": "hold_life_spent", "seat_id": "A1"})
 
 
-async def test_empty_rooms_are_forgotten_and_others_are_not(open_cinema: OpenCinema) -> None:
+async def test_empty_rooms_are_deleted_and_others_are_not(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(free_room_idle_seconds=1)
     rooms = "SELECT array_agg(name ORDER BY name) FROM free_rooms"
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
@@ -378,7 +378,7 @@ async def test_selections_of_a_free_room_survive_a_restart(cinema: GuideCinema) 
         assert await ana.next_message() == juan.about("seat_released", "A1", "test_room")
 
 
-async def test_the_bounds_of_a_socket_are_settings(open_cinema: OpenCinema) -> None:
+async def test_the_limits_of_a_socket_are_settings(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(
         socket_frames_at_once=8, socket_frames_per_second=0.1, user_info_limit_bytes=64
     )
@@ -390,7 +390,7 @@ async def test_the_bounds_of_a_socket_are_settings(open_cinema: OpenCinema) -> N
         assert await juan.closed() == (1008, "Too many messages")
 
 
-async def test_large_frames_are_compressed_from_a_size_that_is_a_setting(open_cinema: OpenCinema) -> None:
+async def test_frames_above_a_configured_size_are_compressed(open_cinema: OpenCinema) -> None:
     cinema = await open_cinema(socket_deflate_from_bytes=1024)
     async with cinema.room_client("juan") as juan, cinema.room_client("ana") as ana:
         assert await juan.join() == []

@@ -54,7 +54,7 @@ async def test_the_socket_shows_what_is_mine(cinema: GuideCinema) -> None:
             assert_shows(socket.picture[42], {"is_mine": is_mine, "expires_at": iso_utc})
 
 
-async def test_previously_reserved_by_tells_of_expired_reservations(
+async def test_previously_reserved_by_names_holders_of_expired_reservations(
     open_cinema: OpenCinema,
 ) -> None:
     cinema = await open_cinema(hold_seconds=1)

@@ -78,7 +78,7 @@ class TestCreatingAReservation:
         assert refusal(too_long) == (400, "invalid_input")
         assert list(too_long.json["error"]["errors"]) == ["expirationMinutes"]
 
-    async def test_it_has_a_code_for_people_and_keeps_metadata(self, fair: Fair) -> None:
+    async def test_it_has_a_readable_code_and_keeps_metadata(self, fair: Fair) -> None:
         made = data(await fair.guest.reserve(fair.standing, metadata={"campaign": "spring", "n": [1]}))
         reservation = made["reservation"]
         assert re.fullmatch(r"[2346789ACDEFHJKMNPRTWXY-]+", reservation["code"])
@@ -117,7 +117,7 @@ class TestCreatingAReservation:
         assert data(await fair.user.reservation(mine))["status"] == "ACTIVE"
         assert refusal(await fair.guest.reservation(mine)) == (403, "not_your_reservation")
 
-    async def test_there_must_be_such_tickets_and_enough_of_them(self, fair: Fair) -> None:
+    async def test_unknown_types_and_insufficient_tickets_are_refused(self, fair: Fair) -> None:
         for unknown in ("999999", "nonsense", "0", "-1", "1.0", "9" * 30):
             assert refusal(await fair.guest.reserve(unknown)) == (404, "ticket_type_not_found")
         small = await make_type(fair.house, fair.event, "Box", capacity=3)
@@ -127,7 +127,7 @@ class TestCreatingAReservation:
         assert_shows(refused.json["error"], {"ticketTypeId": small, "requested": 2, "available": 1})
         assert "1 ticket is left" in refused.json["message"]
 
-    async def test_orders_are_bounded_and_sales_have_their_time(self, fair: Fair) -> None:
+    async def test_orders_are_bounded_and_sales_have_a_window(self, fair: Fair) -> None:
         for details, code in (
             ({"maxPerOrder": 2}, "order_limit_exceeded"),
             ({"salesStart": days_ahead(1)}, "sales_closed"),
@@ -140,7 +140,7 @@ class TestCreatingAReservation:
         await fair.guest.reserved(fair.standing, 10)
         assert refusal(await fair.guest.reserve(fair.seated)) == (409, "hold_limit_exceeded")
 
-    async def test_new_sessions_do_not_get_one_address_more_than_its_share(self, fair: Fair) -> None:
+    async def test_new_sessions_do_not_raise_the_limit_of_an_address(self, fair: Fair) -> None:
         limit = Settings().guest_seats_limit
         kind = await make_type(fair.house, fair.event, "Arena", capacity=200)
         sessions = [Guest(fair.house, f"made-up-session-{number}") for number in range(22)]
@@ -325,7 +325,7 @@ def data_of(answer: Any) -> Any:
 class TestCancelling:
     """Section 5."""
 
-    async def test_the_tickets_can_be_had_again(self, fair: Fair) -> None:
+    async def test_the_tickets_become_available_again(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing, 2)
         answer = await fair.guest.cancel(reservation)
         assert answer.status == 200

@@ -83,7 +83,7 @@ class TestPurchasing:
         assert refusal(await forger.purchase(reservation, ADA)) == (401, "token_invalid")
         assert refusal(await forger.reserve(fair.standing)) == (401, "token_invalid")
 
-    async def test_a_setting_opens_it_to_guests(self, open_fair: OpenFair) -> None:
+    async def test_a_setting_allows_guests_to_buy(self, open_fair: OpenFair) -> None:
         fair = await open_fair(guest_purchase=True)
         reservation = await fair.guest.reserved(fair.standing)
         (ticket,) = data(await fair.guest.purchase(reservation, ADA))["tickets"]
@@ -113,7 +113,7 @@ class TestPurchasing:
                 assert refusal(answer) == (400, "invalid_input"), (name, value)
                 assert list(answer.json["error"]["errors"]) == [blamed]
 
-    async def test_again_gives_the_same_tickets(self, fair: Fair) -> None:
+    async def test_repeating_returns_the_same_tickets(self, fair: Fair) -> None:
         reservation = await fair.guest.reserved(fair.standing, 2)
         at_once = [fair.buyer.purchase(reservation, ADA, BOB) for _ in range(5)]
         answers = await asyncio.gather(*at_once)

@@ -76,7 +76,7 @@ def container_of(files: tuple[str, ...], given: Mapping[str, str] | None = None)
 
 
 @pytest.mark.parametrize("files", PROJECTS.values(), ids=PROJECTS)
-def test_containers_have_all_that_production_needs(files: tuple[str, ...], load: Load) -> None:
+def test_containers_have_all_settings_for_production(files: tuple[str, ...], load: Load) -> None:
     settings = load(container_of(files))
     assert settings.production
     assert (settings.public_url, settings.metrics_open) == (SITE, False)
@@ -84,7 +84,7 @@ def test_containers_have_all_that_production_needs(files: tuple[str, ...], load:
 
 
 @pytest.mark.parametrize("files", PROJECTS.values(), ids=PROJECTS)
-def test_each_variable_that_is_required_is_missed_and_explained(files: tuple[str, ...]) -> None:
+def test_missing_required_variables_are_reported(files: tuple[str, ...]) -> None:
     example = filled_in(PROJECT / ".env.example")
     assert variables_of(*files) <= example.keys()
     for name in variables_of(*files):

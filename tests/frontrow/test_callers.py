@@ -31,9 +31,7 @@ async def answers(house: House, host: str | None = None, origin: str | None = No
         return plain, refused.response.status_code
 
 
-async def test_in_development_pages_of_this_machine_may_call_under_its_own_names(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_development_accepts_local_pages_and_names(database_url: str, tmp_path: Path) -> None:
     house = House(database_url, tmp_path)
     await house.open()
     try:
@@ -49,9 +47,7 @@ async def test_in_development_pages_of_this_machine_may_call_under_its_own_names
         await house.close()
 
 
-async def test_in_production_the_names_and_the_pages_are_those_of_the_settings(
-    database_url: str, tmp_path: Path
-) -> None:
+async def test_production_only_accepts_configured_names_and_pages(database_url: str, tmp_path: Path) -> None:
     named = {"public_url": "https://tickets.example", "hosts": ("internal",), "allowed_origins": ("null",)}
     house = House(database_url, tmp_path, **IN_PRODUCTION, **named)
     await house.open()

@@ -23,7 +23,7 @@ def frontrow(*arguments: object, **environment: str) -> Result:
 
 
 @pytest.mark.parametrize("command", sorted(main.commands))
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_has_help(command: str) -> None:
     helped = frontrow(command, "--help")
     assert helped.exit_code == 0
     assert "--data-dir" in helped.output
@@ -119,7 +119,7 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize("command", ["serve", "check", "migrate", "token --user-id 7"])
 @pytest.mark.parametrize("forbidden", ["parent", "directory", "content"])
-def test_a_path_that_may_not_be_used_is_named_with_the_user(
+def test_an_inaccessible_path_is_named_with_the_user(
     data_directory: Path, command: str, forbidden: str
 ) -> None:
     data_directory.chmod(0o755)

@@ -10,7 +10,7 @@ from frontrow.settings import SettingsError, load_settings
 from tests.house import House
 
 
-def test_extra_ports_are_numbers_of_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_ports_must_be_port_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, ports in (("", ()), ("8001", (8001,)), ("8001, 3000", (8001, 3000))):
         monkeypatch.setenv("FRONTROW_EXTRA_PORTS", text)
         assert load_settings().extra_ports == ports

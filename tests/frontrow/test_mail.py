@@ -33,7 +33,7 @@ async def deliver(postman: Postman, *messages: EmailMessage) -> None:
     await postman.stop(5)
 
 
-async def test_a_mail_arrives_with_all_it_needs(inbox: Inbox) -> None:
+async def test_a_mail_arrives_with_complete_headers(inbox: Inbox) -> None:
     message = text_mail("guest@home.example", "Plätze 4 & 5", "Grüße\n")
     message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="code.png")
     await deliver(Postman(by_smtp(inbox.url, 5), SENDER), message)
@@ -47,7 +47,7 @@ async def test_a_mail_arrives_with_all_it_needs(inbox: Inbox) -> None:
     assert [part.get_content() for part in mail.iter_attachments()] == [b"\x89PNG"]
 
 
-async def test_a_passing_failure_is_tried_again_and_a_final_one_is_not(inbox: Inbox) -> None:
+async def test_temporary_failures_are_retried_and_permanent_ones_are_not(inbox: Inbox) -> None:
     inbox.answers = ["451 later", "451 later"]
     await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "again", ""))
     assert (await inbox.next_mail())["Subject"] == "again"
@@ -64,22 +64,20 @@ async def test_a_passing_failure_is_tried_again_and_a_final_one_is_not(inbox: In
         ("ada@bücher.example", "ada@xn--bcher-kva.example"),
     ],
 )
-async def test_addresses_may_be_in_any_script(inbox: Inbox, address: str, envelope: str) -> None:
+async def test_addresses_may_use_any_script(inbox: Inbox, address: str, envelope: str) -> None:
     await deliver(Postman(by_smtp(inbox.url, 5), SENDER), text_mail(address, "Grüße", ""))
     mail = await inbox.next_mail()
     assert (inbox.recipients, mail["To"], mail["Subject"]) == ([envelope], envelope, "Grüße")
 
 
-async def test_a_server_without_such_addresses_is_not_asked_again(
-    inbox: Inbox, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_unsupported_address_is_not_retried(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     inbox.international = False
     await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (3600,)), text_mail("ада@почта.рф", "x", ""))
     assert inbox.empty
     assert "SMTPUTF8 is not supported" in caplog.text
 
 
-async def test_one_mail_that_fails_holds_up_no_other(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_mail_delays_no_other(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     bad = text_mail("nobody", "to nowhere", "the secret text")
     bad.replace_header("To", "<>")
     await deliver(Postman(by_smtp(inbox.url, 5), SENDER, ()), bad, text_mail("a@b.example", "good", ""))
@@ -99,7 +97,7 @@ async def test_mails_over_the_queue_limit_are_refused() -> None:
             await postman.send(text_mail("a@b.example", "one more", ""))
 
 
-def test_without_a_server_mails_are_files_for_their_owner(
+def test_without_a_server_mails_are_private_files(
     tmp_path: Path, io_loop: IOLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

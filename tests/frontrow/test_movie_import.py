@@ -110,7 +110,7 @@ def test_a_missing_file_is_wrong_usage(database: str, tmp_path: Path) -> None:
     assert import_movies(tmp_path / "nothing.json").exit_code == 2
 
 
-def test_a_list_without_films_is_nothing_to_do(database: str, tmp_path: Path) -> None:
+def test_an_empty_list_imports_nothing(database: str, tmp_path: Path) -> None:
     file = tmp_path / "films.json"
     file.write_text("[]")
     assert counted(import_movies(file))["rows"] == 0

@@ -82,7 +82,7 @@ async def test_a_read_only_database(house: House, cluster: EmbeddedPostgres) -> 
     await until_reason(house)
 
 
-async def test_a_full_disk_under_a_screening_on_sale(house: House) -> None:
+async def test_a_full_disk_while_a_screening_is_on_sale(house: House) -> None:
     guest, kind = Guest(house, "session-0001"), await on_sale(house)
     assert (await guest.reserve(kind)).status == 201
     await until_reason(house)

@@ -160,7 +160,7 @@ def test_invalid_origins_are_refused(origins: str, given: Given) -> None:
     assert [fault.split()[0] for fault in faults()] == ["FRONTROW_ALLOWED_ORIGINS"]
 
 
-def test_variables_that_are_no_settings_are_refused_with_the_nearest_name(
+def test_unknown_variables_are_refused_with_a_suggestion(
     given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given(port="abc")
@@ -264,7 +264,7 @@ class TestKeys:
         assert fault.startswith("FRONTROW_JWT_SECRET must be a random secret in production")
         assert not secret or secret not in fault
 
-    def test_production_takes_a_public_key_instead(self, given: Given) -> None:
+    def test_production_accepts_a_public_key_instead(self, given: Given) -> None:
         given(
             env="production",
             jwt_algorithm="EdDSA",
@@ -280,13 +280,13 @@ class TestKeys:
         assert fault.startswith("FRONTROW_PERSONAL_DATA_KEY must be a random secret in production")
         assert not secret or secret not in fault
 
-    def test_production_refuses_a_guessable_secret_of_cron(self, given: Given) -> None:
+    def test_production_refuses_a_guessable_cron_secret(self, given: Given) -> None:
         given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
         given(cron_secret="cron-" * 8)
         (fault,) = faults()
         assert fault.startswith("FRONTROW_CRON_SECRET must be a random secret in production")
 
-    def test_production_refuses_a_guessable_token_of_metrics(self, given: Given) -> None:
+    def test_production_refuses_a_guessable_metrics_token(self, given: Given) -> None:
         given(env="production", jwt_secret=STRONG_SECRET, personal_data_key=OTHER_SECRET)
         given(metrics_token="change-me-" * 5)
         (fault,) = faults()
@@ -326,7 +326,7 @@ class TestPasswords:
             ("postgresql:///x?user=y&password=hush&port=1", "postgresql:///x?user=y&password=***&port=1"),
         ],
     )
-    def test_are_blanked_in_the_url_that_is_shown(self, url: str, shown: str) -> None:
+    def test_are_masked_in_displayed_urls(self, url: str, shown: str) -> None:
         assert Settings(database_url=url).shown_database_url == shown
 
 
@@ -342,7 +342,7 @@ NOT_FOR_OPERATORS = {
 }
 
 
-def test_a_part_of_the_server_names_its_settings_as_the_table_does(given: Given) -> None:
+def test_groups_use_the_names_of_the_table(given: Given) -> None:
     given(hold_seconds="90", ask_timeout_seconds="1", public_url="https://tickets.example")
     settings = load_settings()
     assert settings.group(Policy) == Policy(hold_seconds=90.0)
@@ -353,7 +353,7 @@ def test_a_part_of_the_server_names_its_settings_as_the_table_does(given: Given)
         assert strangers <= {"site_url"}, f"{group.__name__} has fields that no setting fills"
 
 
-def test_a_part_of_the_server_has_the_defaults_of_the_table() -> None:
+def test_groups_have_the_defaults_of_the_table() -> None:
     for group in GROUPS:
         for column in fields(group):
             if column.name in TABLE and column.default is not MISSING:
@@ -370,7 +370,7 @@ def test_every_setting_is_used() -> None:
     assert TABLE.keys() - used == set()
 
 
-def test_the_page_is_in_step_with_the_table() -> None:
+def test_the_page_matches_the_table() -> None:
     page = Path(__file__).parents[2] / "docs" / "settings.md"
     assert page.read_text() == settings_page(), "run: make docs"
 
@@ -403,7 +403,7 @@ def test_old_secrets_cannot_be_combined_with_a_public_key(given: Given) -> None:
     assert faults() == ["FRONTROW_JWT_OLD_SECRETS is not used with FRONTROW_JWT_ALGORITHM=EdDSA"]
 
 
-def test_ports_of_the_proxy_protocol_are_ports_of_their_own(given: Given) -> None:
+def test_proxy_protocol_ports_must_differ_from_others(given: Given) -> None:
     given(proxy_protocol_ports="8002")
     assert faults() == [
         "FRONTROW_PROXY_PROTOCOL_PORTS needs FRONTROW_TRUSTED_PROXIES: only trusted proxies may connect there"

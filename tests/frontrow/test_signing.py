@@ -32,7 +32,7 @@ def test_the_stored_secret_is_only_readable_by_its_owner(tmp_path: Path) -> None
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
 
 
-def test_commands_that_start_at_once_agree(tmp_path: Path) -> None:
+def test_commands_that_start_together_use_one_secret(tmp_path: Path) -> None:
     for attempt in range(50):
         settings = Settings(data_dir=tmp_path / str(attempt))
         start = threading.Barrier(4)
@@ -59,7 +59,7 @@ def test_the_operators_secret_leaves_no_file(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_public_key_leaves_no_file_and_issues_nothing(tmp_path: Path) -> None:
+def test_a_public_key_creates_no_file_and_issues_no_tokens(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, jwt_algorithm="EdDSA", jwt_public_key=public_pem(ED25519_KEY))
     with pytest.raises(NoSigningKey):
         tokens_of(settings).issue(7, ttl_seconds=60)
@@ -94,7 +94,7 @@ def test_revoked_tokens_are_refused() -> None:
     assert refusal.value.code == "token_revoked"
 
 
-def test_personal_data_is_sealed_with_the_operators_key_or_a_kept_one(tmp_path: Path) -> None:
+def test_personal_data_is_encrypted_with_a_given_or_generated_key(tmp_path: Path) -> None:
     for settings in (Settings(data_dir=tmp_path), Settings(personal_data_key=STRONG_SECRET)):
         sealed = seal_of(settings).closed(b"ada@home.example", b"ticket")
         assert seal_of(settings).opened(sealed, b"ticket") == b"ada@home.example"
@@ -121,14 +121,14 @@ def test_tokens_of_old_secrets_are_accepted_while_listed() -> None:
         retired.verify(tokens[2])
 
 
-def test_an_expired_token_of_an_earlier_secret_is_refused_like_any_other() -> None:
+def test_an_expired_token_of_an_old_secret_is_refused() -> None:
     strict = Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,), token_max_life_seconds=59)
     token = tokens_of(Settings(jwt_secret=OLDER_SECRET)).issue(7, ttl_seconds=60)
     with pytest.raises(InvalidToken, match="at most 59"):
         tokens_of(strict).verify(token)
 
 
-def test_codes_of_tickets_of_before_a_rotation_are_good_under_the_old_public_keys() -> None:
+def test_old_ticket_codes_are_valid_under_the_old_public_keys() -> None:
     ticket = CodeContents(2001, 123, 42)
     before = ticket_codes_of(Settings(jwt_secret=OLDER_SECRET))
     after = ticket_codes_of(Settings(jwt_secret=STRONG_SECRET, jwt_old_secrets=(OLDER_SECRET,)))
@@ -138,7 +138,7 @@ def test_codes_of_tickets_of_before_a_rotation_are_good_under_the_old_public_key
         read_code(before.code(ticket), after.public_key)
 
 
-def test_personal_data_of_before_a_rotation_can_be_read_and_new_data_needs_the_new_key_alone() -> None:
+def test_old_personal_data_stays_readable_after_a_key_change() -> None:
     old = seal_of(Settings(personal_data_key=OLDER_SECRET)).closed(b"ada", b"ticket")
     rotated = seal_of(
         Settings(personal_data_key=STRONG_SECRET, personal_data_old_keys=(OLDEST_SECRET, OLDER_SECRET))

@@ -252,7 +252,7 @@ async def test_shutdown_waits_for_requests_in_progress(open_stage: OpenStage) ->
         await closing
 
 
-async def test_shutdown_does_not_wait_for_ever(open_stage: OpenStage) -> None:
+async def test_shutdown_does_not_wait_forever(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
     async with stage.connected() as connection:
         await connection.send(get(target=b"/later"))

@@ -80,7 +80,7 @@ async def test_cancel_from_the_server_is_not_a_cancellation(empty_database_url: 
         connection.close()
 
 
-async def test_our_own_cancellation_is_one_and_leaks_no_connection(empty_database_url: str) -> None:
+async def test_cancelling_a_task_cancels_and_leaks_no_connection(empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=2) as connector:
         for _ in range(5):
             running = asyncio.create_task(connector.run("SELECT pg_sleep(0.5)"))
@@ -94,7 +94,7 @@ async def test_our_own_cancellation_is_one_and_leaks_no_connection(empty_databas
             await until(lambda: backends(empty_database_url) == 1)
 
 
-async def test_too_slow_a_statement_loses_its_connection(empty_database_url: str) -> None:
+async def test_a_statement_that_is_too_slow_loses_its_connection(empty_database_url: str) -> None:
     async with connected(empty_database_url, statement_timeout_seconds=0.1) as connector:
         # The server would time out at the same time; this stops it from doing so, as when it is frozen.
         with pytest.raises(ConnectionLost, match=r"0\.1 s"):
@@ -116,7 +116,7 @@ async def test_terminated_while_running_and_while_idle(empty_database_url: str) 
         assert await connector.run("SELECT 2") == [(2,)]
 
 
-async def test_a_statement_that_the_server_never_read_is_lost_at_once(empty_database_url: str) -> None:
+async def test_a_statement_that_the_server_never_read_fails_immediately(empty_database_url: str) -> None:
     async with connected(empty_database_url) as connector:
         connection = await connector.dedicated("victim", 30)
         os.kill(connection.backend_pid, signal.SIGSTOP)
@@ -160,7 +160,7 @@ async def test_broken_connections_leave_no_trace_in_the_event_loop(empty_databas
         assert len(os.listdir("/proc/self/fd")) == before
 
 
-async def test_a_connection_that_broke_while_idle_costs_nothing(empty_database_url: str) -> None:
+async def test_a_connection_that_broke_while_idle_uses_no_cpu(empty_database_url: str) -> None:
     async with connected(empty_database_url) as connector:
         await connector.run("SELECT 1")
         execute(empty_database_url, TERMINATE_OTHERS)
@@ -242,7 +242,7 @@ async def test_a_server_that_never_answers() -> None:
                 await connector.run("SELECT 1")
 
 
-async def test_frozen_server_does_not_hold_up_a_good_connection(cluster, empty_database_url: str) -> None:
+async def test_a_frozen_backend_does_not_delay_other_connections(cluster, empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=2, connect_timeout_seconds=0.3) as connector:
         async with connector.connection() as good:
             os.kill(cluster.postmaster_pid, signal.SIGSTOP)
@@ -267,7 +267,7 @@ async def test_closed_connector_refuses(empty_database_url: str) -> None:
         await until(lambda: backends(empty_database_url) == 0)
 
 
-async def test_host_names_are_looked_up_and_their_addresses_tried_in_turn(
+async def test_host_names_are_resolved_and_addresses_tried_in_turn(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop = asyncio.get_running_loop()

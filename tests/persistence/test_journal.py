@@ -367,7 +367,7 @@ async def test_the_first_answer_stays(database_url: str) -> None:
         assert await IdempotencyRows(world.connector).lookup(ALICE, first.key) == first
 
 
-async def test_old_answers_are_forgotten(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_old_responses_are_deleted(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.idempotency.FORGET_LIMIT", 3)
     async with postgres_world(database_url) as world:
         keys = IdempotencyRows(world.connector)
@@ -521,7 +521,7 @@ async def test_waiting_entries_are_written_after_the_interval(
         assert len((await reload(world, story.hall)).holds) == 2
 
 
-async def test_taking_over_waits_for_a_write_that_is_under_way(
+async def test_taking_over_waits_for_a_write_in_progress(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)

@@ -61,7 +61,7 @@ async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_aga
             assert len((await reload(world, story.hall)).holds) == 70 + 2 * BATCH_LIMIT
 
 
-async def test_one_entry_that_takes_too_long_is_written_in_the_end_and_stops_no_other_screening(
+async def test_a_slow_entry_is_written_in_the_end_and_delays_no_other_screening(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)

@@ -54,7 +54,7 @@ def everything(cluster: EmbeddedPostgres) -> list[int]:
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-async def test_an_outcome_that_got_lost_is_found_out_by_sending_again(database_url: str, cut: str) -> None:
+async def test_a_lost_outcome_is_determined_by_resending(database_url: str, cut: str) -> None:
     async with cut_off(database_url) as (proxy, world, story):
         getattr(proxy, f"cut_{cut}_commit")(times=3)
         tickets = story.tickets(1, 2, payment_id="P")
@@ -84,7 +84,7 @@ async def test_taken_over_before_the_outcome_is_known(database_url: str, cut: st
         assert len((await reload(other, story.hall)).tickets) == len(loaded.tickets)
 
 
-async def test_the_writer_is_cancelled_and_terminated_again_and_again(database_url: str) -> None:
+async def test_the_writer_is_cancelled_and_terminated_repeatedly(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         chance = random.Random(4)
@@ -103,7 +103,7 @@ async def test_the_writer_is_cancelled_and_terminated_again_and_again(database_u
         assert len((await reload(world, story.hall)).holds) == 2001
 
 
-async def test_a_cancelled_wait_for_a_lock_is_begun_again(
+async def test_a_cancelled_wait_for_a_lock_is_repeated(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)

@@ -20,12 +20,12 @@ MIGRATIONS = [
 ]
 
 
-def test_migrating_twice_does_it_once(empty_database_url: str) -> None:
+def test_migrating_twice_changes_nothing(empty_database_url: str) -> None:
     assert migrate(empty_database_url) == MIGRATIONS
     assert migrate(empty_database_url) == []
 
 
-def test_migrating_at_the_same_time_does_it_once(empty_database_url: str) -> None:
+def test_concurrent_migrations_run_once(empty_database_url: str) -> None:
     with ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(migrate, [empty_database_url] * 4))
     assert sorted(applied) == [[], [], [], MIGRATIONS]
@@ -128,9 +128,7 @@ def test_tables_of_another_role_are_not_changed(limited: str, empty_database_url
         migrate(limited)
 
 
-def test_a_database_that_is_up_to_date_needs_no_rights_to_change_it(
-    limited: str, empty_database_url: str
-) -> None:
+def test_a_migrated_database_needs_no_further_rights(limited: str, empty_database_url: str) -> None:
     migrate(empty_database_url)
     execute(empty_database_url, "GRANT SELECT ON alembic_version TO limited")
     assert migrate(limited) == []
@@ -206,7 +204,7 @@ def test_a_payment_pays_for_one_booking(database_url: str) -> None:
     assert execute(database_url, "SELECT count(*) FROM tickets WHERE payment_id = 'P'") == [(2,)]
 
 
-def test_of_two_transactions_with_the_same_payment_the_second_is_refused(database_url: str) -> None:
+def test_the_second_transaction_with_a_payment_is_refused(database_url: str) -> None:
     first, second = connect(database_url), connect(database_url)
     for connection in (first, second):
         connection.autocommit = False

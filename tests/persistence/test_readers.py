@@ -38,7 +38,7 @@ async def test_a_changed_room_gives_the_next_activation_a_new_layout(database_ur
         assert new.version > old.version
 
 
-async def test_rows_come_in_the_order_in_which_people_count_them(database_url: str) -> None:
+async def test_rows_are_sorted_from_a_to_z_then_aa(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         hall = world.add_hall(1)
         execute(
@@ -256,7 +256,7 @@ async def test_two_servers_never_take_the_same_id(database_url: str) -> None:
         assert len(set(taken)) == len(taken) == 180
 
 
-async def test_a_new_block_is_reserved_before_the_last_one_is_begun(database_url: str) -> None:
+async def test_a_new_block_is_reserved_before_the_last_one_is_used(database_url: str) -> None:
     async with blocks_of(database_url, 4) as blocks:
         taken = [blocks.take(4), blocks.take(4)]
         with pytest.raises(IdsExhausted):

@@ -50,7 +50,7 @@ async def held_by(database_url: str, lock: ServerLock, other_than: int = 0) -> i
             await asyncio.sleep(0.02)
 
 
-def test_a_name_fits_however_long_the_machines_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_name_fits_with_a_long_host_name(monkeypatch: pytest.MonkeyPatch) -> None:
     for host in ("box", "a" * 200, "frontrow-7d9f8b6c5d-x2x4z.ümlaut with spaces" * 3):
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
         name = ServerName.own()
@@ -72,7 +72,7 @@ async def test_the_lock_is_exclusive_and_names_its_holder(database_url: str) -> 
         assert other.name.since >= one.name.since
 
 
-async def test_other_databases_have_locks_of_their_own(database_url: str, empty_database_url: str) -> None:
+async def test_each_database_has_its_own_lock(database_url: str, empty_database_url: str) -> None:
     async with locks(database_url, 1) as (one,), locks(empty_database_url, 1) as (other,):
         await one.take()
         await other.take()
@@ -89,7 +89,7 @@ async def test_a_connection_that_ends_is_replaced(database_url: str) -> None:
             assert not keeping.done()
 
 
-async def test_a_connection_that_was_given_up_but_lives_on_is_ended(database_url: str) -> None:
+async def test_an_abandoned_connection_that_is_still_alive_is_ended(database_url: str) -> None:
     """For example when PostgreSQL was frozen for a long time and still has the connection that we closed."""
     async with locks(database_url, 1) as (lock,):
         await lock.take()

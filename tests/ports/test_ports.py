@@ -226,7 +226,7 @@ async def test_an_entry_is_settled_once(world: World) -> None:
     assert [settlement.calls for settlement in settlements] == [[None]] * 50
 
 
-async def test_writing_an_entry_again_changes_nothing(world: World) -> None:
+async def test_rewriting_an_entry_changes_nothing(world: World) -> None:
     story = await begin(world)
     hold, kept = story.hold(0), story.hold(2)
     longer = kept._replace(expires_at=NOW + 600, extensions=1)
@@ -240,7 +240,7 @@ async def test_writing_an_entry_again_changes_nothing(world: World) -> None:
     assert (list(loaded.holds), list(loaded.tickets)) == ([longer], [])
 
 
-async def test_a_past_epoch_can_write_nothing(world: World) -> None:
+async def test_an_old_epoch_cannot_write(world: World) -> None:
     deposed: list[tuple[int, int]] = []
     world.journal.on_ownership_lost(lambda screening_id, epoch: deposed.append((screening_id, epoch)))
     old = await begin(world)
@@ -258,7 +258,7 @@ async def test_a_past_epoch_can_write_nothing(world: World) -> None:
     assert await world.ledger.tickets_of_payment("late") == []
 
 
-async def test_a_screening_without_an_epoch_takes_no_writes(world: World) -> None:
+async def test_a_screening_without_an_epoch_rejects_writes(world: World) -> None:
     story = Story(world.add_hall())
     assert isinstance(await write(world.journal, story.held(story.hold(0))), OwnershipLost)
 
@@ -299,7 +299,7 @@ async def test_a_payment_may_confirm_each_ticket_of_its_booking(world: World) ->
     ]
 
 
-async def test_flushed_waits_for_all_that_went_before(world: World) -> None:
+async def test_flushed_waits_for_all_earlier_entries(world: World) -> None:
     story = await begin(world)
     assert (world.journal.depth, world.journal.lag_seconds) == (0, 0.0)
     settlements = [submit(world.journal, story.held(story.hold(0))) for _ in range(20)]
@@ -328,7 +328,7 @@ async def test_tickets_by_id_and_by_payment(world: World) -> None:
         assert await world.ledger.ticket(ticket_id) is None
 
 
-async def test_lapsed_seats_are_those_whose_last_hold_lapsed(world: World) -> None:
+async def test_lapsed_seats_depend_on_the_last_hold(world: World) -> None:
     story = await begin(world)
     released, lapsed, lapsed_then_released = story.hold(0), story.hold(1), story.hold(2)
     again, of_another = story.hold(2), story.hold(3, BOB)
@@ -369,7 +369,7 @@ async def test_a_callback_that_raises_does_not_stop_other_settlements(world: Wor
     assert len((await reload(world, story.hall)).tickets) == 3
 
 
-async def test_a_handler_of_lost_screenings_that_raises_does_not_stop_the_journal(world: World) -> None:
+async def test_a_failing_handler_of_lost_screenings_does_not_stop_the_journal(world: World) -> None:
     first, second = await begin(world), await begin(world)
 
     def broken(screening_id: int, epoch: int) -> None:

@@ -62,7 +62,7 @@ async def test_each_request_has_its_own(behind_proxy, addresses) -> None:
     assert addresses()[::2] == addresses()[1::2] == [ADA, BOB, "127.0.0.1", ADA, "127.0.0.1"]
 
 
-async def test_files_sockets_and_unknown_paths_have_it_too(behind_proxy, addresses) -> None:
+async def test_files_sockets_and_unknown_paths_too(behind_proxy, addresses) -> None:
     base_url = (await behind_proxy()).base_url
     async with visitor() as proxy:
         assert await status_of(proxy, f"{base_url}/client/index.js", via(ADA)) == 200
@@ -168,7 +168,7 @@ async def test_own_pages_have_the_scheme_of_the_proxys_header(behind_proxy) -> N
             assert not await admitted(proxy, "https://evil.example", secure)
 
 
-async def test_a_proxy_protocol_header_and_a_field_go_together(behind_proxy, addresses) -> None:
+async def test_a_proxy_protocol_header_and_a_field_are_combined(behind_proxy, addresses) -> None:
     house = await behind_proxy(
         proxy_protocol_ports=(0,), trusted_proxies=(*LOCALHOST, ip_network("10.0.0.0/8"))
     )

@@ -159,7 +159,7 @@ async def test_limits_go_by_client(proxied) -> None:
             assert await log_in(somebody, "user9") == 401
 
 
-async def test_many_guests_have_sockets_and_one_has_not_too_many(proxied) -> None:
+async def test_each_guest_has_its_own_limit_of_sockets(proxied) -> None:
     """More guests than one address may have sockets, each with its own address."""
     async with proxied() as front:
         clients = [

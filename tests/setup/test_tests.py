@@ -64,7 +64,7 @@ def judgements(tree: ast.AST) -> Iterator[int]:
         "assert max(resolved_seconds) <= RESOLVED_SECONDS, 'slow'",
     ],
 )
-def test_a_judgement_of_time_is_found(text: str) -> None:
+def test_assertions_on_durations_are_found(text: str) -> None:
     assert list(judgements(ast.parse(text))) == [1]
 
 

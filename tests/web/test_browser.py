@@ -22,7 +22,7 @@ PAGE = """
 """
 
 
-async def test_a_page_is_opened_looked_into_clicked_and_closed() -> None:
+async def test_a_page_is_opened_inspected_clicked_and_closed() -> None:
     async with Browser() as browser:
         page = await browser.open("http://tickets.test/seats", html=PAGE)
         assert await page.evaluate("location.origin") == "http://tickets.test"
@@ -52,9 +52,7 @@ async def test_errors_in_a_page_are_reported() -> None:
             await page.load("http://127.0.0.1:9/")
 
 
-async def test_a_missing_browser_is_a_failure_with_advice(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_a_missing_browser_fails_with_advice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(browser_install.VARIABLE, raising=False)
     monkeypatch.setattr("sys.prefix", str(tmp_path))
     with pytest.raises(AssertionError, match=r"make browser.*FRONTROW_TEST_CHROMIUM"):

@@ -132,13 +132,13 @@ async def test_it_fetches_another_token_when_one_is_revoked(cinema: GuideCinema,
         assert (await scene.watching.seen())["unauthorized"] == []
 
 
-async def test_it_does_not_come_back_with_a_refused_token(cinema: GuideCinema, open_tab: OpenTab) -> None:
+async def test_it_does_not_reconnect_with_a_rejected_token(cinema: GuideCinema, open_tab: OpenTab) -> None:
     async with _watched(cinema, open_tab, "no token", "nor this") as scene:
         await scene.watching.until("closed")
         assert (await scene.watching.seen())["unauthorized"] == ["Invalid token"]
 
 
-async def test_it_does_not_come_back_to_an_unknown_screening(cinema: GuideCinema, open_tab: OpenTab) -> None:
+async def test_it_does_not_reconnect_to_an_unknown_screening(cinema: GuideCinema, open_tab: OpenTab) -> None:
     async with Network(cinema.server.port) as network, open_tab(network.url) as tab:
         watching = Watching(tab)
         await watching.begin(network.url, 999, cinema.token(7))
