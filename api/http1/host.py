@@ -1,12 +1,12 @@
 """The interfaces between a server and its connections."""
 
-from asyncio import Transport
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
+from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.refusal import RefusalReport
 from api.http1.trusted_proxies import TrustedProxies
@@ -69,8 +69,8 @@ class Host(Protocol):
     report: RefusalReport
     proxies: TrustedProxies
 
-    def write_soon(self, transport: Transport, data: bytes) -> None:
-        """Write at the end of this turn of the event loop."""
+    def flush_soon(self, outflow: Outflow) -> None:
+        """Flush an outflow at the end of this turn of the event loop."""
 
     def joined(self, connection: HostedConnection) -> Admission:
         """Register a new connection. Returns whether it is served."""

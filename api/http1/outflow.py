@@ -21,12 +21,14 @@ class Outflow:
         transport: destination of the bytes.
         patience_seconds: a client must read at least 1 KiB per second, on average over this time.
         stalled: called when the client is slower.
+        flush_soon: calls `flush` at the end of this turn of the event loop.
     """
 
     __slots__ = (
         "_corked",
         "_corked_bytes",
         "_ended",
+        "_flush_soon",
         "_loop",
         "_open",
         "_patience_seconds",
@@ -44,11 +46,13 @@ class Outflow:
         transport: Transport,
         patience_seconds: float,
         stalled: Callable[[], None],
+        flush_soon: "Callable[[Outflow], None]",
     ) -> None:
         self._loop = loop
         self._transport = transport
         self._patience_seconds = patience_seconds
         self._stalled = stalled
+        self._flush_soon = flush_soon
         self._corked = self._ended = False
         self._corked_bytes = 0
         self._pieces: list[bytes] = []
@@ -66,21 +70,32 @@ class Outflow:
 
     @property
     def waiting(self) -> bool:
-        """Whether there are unsent bytes in the transport."""
-        return self._transport.get_write_buffer_size() > 0
+        """Whether there are unsent bytes."""
+        return bool(self._pieces) or self._transport.get_write_buffer_size() > 0
 
     def send(self, *pieces: bytes) -> "Future[None]":
         """Send bytes. The future completes when more may be sent, or fails with StreamClosedError."""
         if self._ended or self._transport.is_closing():
             return self._failed()
-        if self._corked:
+        if self._corked or self._pieces:
             self._pieces += pieces
             self._corked_bytes += sum(map(len, pieces))
-            if self._corked_bytes > _CORKED_BYTES:
+            if self._corked_bytes > _CORKED_BYTES or not self._corked:
                 self.flush()
         else:
             self._write(pieces)
         return self._resumed or self._open
+
+    def send_soon(self, data: bytes) -> None:
+        """Send bytes at the end of this turn of the event loop, or before any others.
+
+        Clients whose responses are sent together come back together, and the next turn serves them all. To
+        send each response by itself wakes a client for each.
+        """
+        if not self._pieces:
+            self._flush_soon(self)
+        self._pieces.append(data)
+        self._corked_bytes += len(data)
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         if len(pieces) == 1:
@@ -102,7 +117,8 @@ class Outflow:
         """Send the collected bytes; stay corked."""
         if self._pieces:
             if not self._transport.is_closing():
-                self._write(self._pieces if self._corked_bytes > _JOINED_BYTES else (b"".join(self._pieces),))
+                joined = len(self._pieces) > 1 and self._corked_bytes <= _JOINED_BYTES
+                self._write((b"".join(self._pieces),) if joined else self._pieces)
             self._pieces.clear()
             self._corked_bytes = 0
 

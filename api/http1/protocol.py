@@ -84,7 +84,13 @@ class Http1Protocol(asyncio.Protocol):
         self.peer = self._announced or self._host.proxies.peer(transport.get_extra_info("peername"))
         limits = self._limits
         self._inflow = Inflow(self._transport, limits.header_bytes)
-        self._outflow = Outflow(self._loop, self._transport, limits.write_timeout_seconds, self.break_off)
+        self._outflow = Outflow(
+            self._loop,
+            self._transport,
+            limits.write_timeout_seconds,
+            self.break_off,
+            self._host.flush_soon,
+        )
         self._deadline.set(limits.header_timeout_seconds)
         admission = self._host.joined(self)
         if admission is Admission.REFUSED:
@@ -141,15 +147,12 @@ class Http1Protocol(asyncio.Protocol):
                 break
         if answers:
             self._wrote_lately = True
-            written = answers[0] if len(answers) == 1 else b"".join(answers)
-            if at == len(data) and self._persistent and self._phase is Phase.HEAD:
-                self._host.write_soon(self._transport, written)
-                self._deadline.set(limits.keep_alive_seconds)
-                return b""
-            self._transport.write(written)
+            self._outflow.send_soon(answers[0] if len(answers) == 1 else b"".join(answers))
             if not self._persistent:
                 self._close(lingering=at < len(data))
                 return b""
+            if self._phase is Phase.HEAD:
+                self._deadline.set(limits.keep_alive_seconds)
         return data[at:]
 
     def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:
@@ -243,6 +246,7 @@ class Http1Protocol(asyncio.Protocol):
         self._request = self._delegate = None
         self._host.left(self)
         self._deadline.cancel()
+        self._outflow.flush()
         self._outflow.lost()
         unread = self._inflow.take_all()
         self._inflow.regulate()

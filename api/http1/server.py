@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from tornado.httputil import HTTPServerConnectionDelegate
 
 from api.http1.host import Admission, AnswerPlain, HostedConnection, leave_plain
+from api.http1.outflow import Outflow
 from api.http1.protocol import Http1Protocol
 from api.http1.proxied import ProxiedProtocol
 from api.http1.refusal import RefusalReport
@@ -54,7 +55,7 @@ class Http1Server:
         self._all_closed.set()
         self._starts: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
-        self._unwritten: list[tuple[asyncio.Transport, bytes]] = []
+        self._unflushed: list[Outflow] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket], *, proxied: bool = False) -> None:
         """Accept clients on listening sockets, which the server owns from now on.
@@ -93,7 +94,6 @@ class Http1Server:
         Unfinished responses get a second; then their connections are aborted.
         """
         self._closing = True
-        self._write()
         for connection in list(self._connections):
             connection.wind_down()
             if not connection.busy:
@@ -113,20 +113,16 @@ class Http1Server:
 
     # Called by connections.
 
-    def write_soon(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Write at the end of this turn of the event loop.
+    def flush_soon(self, outflow: Outflow) -> None:
+        """Flush an outflow at the end of this turn of the event loop."""
+        if not self._unflushed:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unflushed.append(outflow)
 
-        Clients whose responses are sent together come back together, and one turn then serves many of them.
-        Sending immediately costs a wake-up of the client for each response.
-        """
-        if not self._unwritten:
-            asyncio.get_running_loop().call_soon(self._write)
-        self._unwritten.append((transport, data))
-
-    def _write(self) -> None:
-        unwritten, self._unwritten = self._unwritten, []
-        for transport, data in unwritten:
-            transport.write(data)
+    def _flush(self) -> None:
+        unflushed, self._unflushed = self._unflushed, []
+        for outflow in unflushed:
+            outflow.flush()
 
     def joined(self, connection: HostedConnection) -> Admission:
         """Register a new connection.

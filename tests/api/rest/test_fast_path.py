@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -111,3 +112,84 @@ async def test_both_paths_give_the_same_responses(name: str, field: str) -> None
     finally:
         await fast.close()
         await general.close()
+
+
+async def responses(venue: Venue, sent: bytes, *, end: bool = True) -> list[bytes]:
+    """Everything that a client gets for some bytes after which it sends no more, cut into responses."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(sent)
+    if end:
+        writer.write_eof()
+    reading = asyncio.ensure_future(reader.read())
+    while not reading.done():
+        venue.journal.write_next(venue.journal.depth)
+        await asyncio.wait((reading,), timeout=0.001)
+    writer.close()
+    return [b"HTTP/1.1 " + response for response in reading.result().split(b"HTTP/1.1 ")[1:]]
+
+
+def request(
+    venue: Venue, target: str, *seat_ids: int, number: int = 0, field: str = "", **more: object
+) -> bytes:
+    body = json.dumps({"screening_id": SCREENING, "seat_ids": seat_ids, **more})
+    token = venue.tokens.issue(7, ttl_seconds=3600)
+    lines = [
+        f"POST {target} HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {token}",
+        f"X-Request-ID: number-{number}",
+        f"Content-Length: {len(body)}",
+        "Content-Type: application/json",
+        *([field] if field else []),
+    ]
+    return "\r\n".join([*lines, "", body]).encode()
+
+
+def numbers(found: list[bytes]) -> list[int]:
+    """The request ids of responses, all of them successful."""
+    assert all(b" 201 " in response[:14] or b" 200 " in response[:14] for response in found), found
+    return [int(response.partition(b"X-Request-ID: number-")[2].partition(b"\r\n")[0]) for response in found]
+
+
+async def ready(open_venue: Callable[..., Venue]) -> Venue:
+    """A venue whose screening is in memory."""
+    venue = open_venue(layer=HTTPTOOLS)
+    await Client(venue).talk([("GET", AVAILABILITY, None, "")])
+    return venue
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("target", [RESERVE, BOOK])
+async def test_a_client_that_sends_no_more_gets_its_response(
+    open_venue: Callable[..., Venue], target: str
+) -> None:
+    venue = await ready(open_venue)
+    assert numbers(await responses(venue, request(venue, target, 41, number=1))) == [1]
+
+
+@pytest.mark.gen_test
+async def test_responses_come_in_the_order_of_the_requests(open_venue: Callable[..., Venue]) -> None:
+    venue = await ready(open_venue)
+    # Held at once, booked by the database, on the general path, and by turns.
+    general = GENERAL[0]
+    ways = [
+        (RESERVE, ""),
+        (BOOK, ""),
+        (RESERVE, general),
+        (TOGGLE, ""),
+        (BOOK, general),
+        (BOOK, ""),
+        (TOGGLE, ""),
+    ]
+    sent = [request(venue, target, 41 + n, number=n, field=field) for n, (target, field) in enumerate(ways)]
+    assert numbers(await responses(venue, b"".join(sent))) == [*range(len(ways))]
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("target", [RESERVE, BOOK])
+async def test_a_connection_is_closed_when_the_client_asks_for_it(
+    open_venue: Callable[..., Venue], target: str
+) -> None:
+    venue = await ready(open_venue)
+    (response,) = await responses(venue, request(venue, target, 41, field="Connection: close"), end=False)
+    assert b"\r\nConnection: close\r\n" in response
