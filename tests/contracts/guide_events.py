@@ -160,7 +160,7 @@ class Page:
     def __init__(self, process: Process) -> None:
         self._process = process
 
-    def tell(self, instruction: object) -> None:
+    def send(self, instruction: object) -> None:
         """Send a line."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(instruction).encode() + b"\n")

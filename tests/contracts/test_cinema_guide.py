@@ -28,7 +28,7 @@ _LAPSED_WHILE_DOWN = f"""
 INSERT INTO holds
     (screening_id, id, reservation_id, seat_id, holder, reserved_at, expires_at, status, extensions)
 SELECT {SCREENING}, n, n, 41 + n, 'user:{USER}', lapsed - interval '5 minutes', lapsed, 'active', 0
-FROM generate_series(1, 5) AS n, (SELECT now() - interval '1 minute') AS moments (lapsed)
+FROM generate_series(1, 5) AS n, (SELECT now() - interval '1 minute') AS times (lapsed)
 """  # noqa: S608 - its only parts are the numbers above
 
 

@@ -242,7 +242,7 @@ async def test_buyers_stay_anonymous(hall: EventHall) -> None:
 
 async def test_the_guides_client_follows_an_event(hall: EventHall) -> None:
     async with hall.page("event_page.mjs", hall.token(USER)) as page:
-        page.tell([["connectToEvent", EVENT]])
+        page.send([["connectToEvent", EVENT]])
         assert await page.next() == ["WebSocket connected"]
         words, client_id = await page.next()
         assert words == "Connected with client ID:"
@@ -257,7 +257,7 @@ async def test_the_guides_client_follows_an_event(hall: EventHall) -> None:
         await hall.cancel(ticket)
         assert await page.next() == ["Booking cancelled: undefined for event 123"]
         assert await page.next() == ["Event 123: 99/100 seats available"]
-        page.tell([["ping"]])
+        page.send([["ping"]])
         words, message = await page.next()
         assert words == "Received message:"
         assert_as_shown(message, type="pong")
@@ -271,24 +271,24 @@ async def test_the_guides_usage_subscribes_before_the_socket_is_open(
     After the socket has opened, it works.
     """
     async with hall.page("event_page.mjs", hall.token(USER)) as page:
-        page.tell([["connect"], ["subscribeToEvent", EVENT]])
+        page.send([["connect"], ["subscribeToEvent", EVENT]])
         assert await page.next() == ["WebSocket connected"]
         assert (await page.next())[0] == "Connected with client ID:"
-        page.tell([["send", {"type": "get_stats"}]])
+        page.send([["send", {"type": "get_stats"}]])
         _, statistics = await page.next()
         assert_as_shown(statistics, data={"totalClients": 1, "eventSubscriptions": 0})
-        page.tell([["subscribeToEvent", EVENT]])
+        page.send([["subscribeToEvent", EVENT]])
         _, confirmed = await page.next()
         assert_as_shown(confirmed, type="subscribed")
         assert await page.next() == ["Event 123: 100/100 seats available"]
-        page.tell([["unsubscribeFromEvent", EVENT]])
+        page.send([["unsubscribeFromEvent", EVENT]])
         _, ended = await page.next()
         assert_as_shown(ended, type="unsubscribed")
 
 
 async def test_the_guides_client_without_a_good_token_is_disconnected(hall: EventHall) -> None:
     async with hall.page("event_page.mjs", "nonsense") as page:
-        page.tell([["connect"]])
+        page.send([["connect"]])
         assert await page.next() == ["WebSocket connected"]
         assert await page.next() == ["WebSocket disconnected"]
 
@@ -305,9 +305,9 @@ async def test_the_guides_react_hook_shows_an_event(hall: EventHall) -> None:
         def seats(available: int, capacity: int = CAPACITY) -> dict[str, int]:
             return {"availableSeats": available, "seatCapacity": capacity}
 
-        page.tell([EVENT, None])
+        page.send([EVENT, None])
         assert await page.next() == {"isConnected": False, "seatData": None, "lastUpdate": None}
-        page.tell([EVENT, hall.token(USER)])
+        page.send([EVENT, hall.token(USER)])
         rendering = await until(isConnected=True, seatData=seats(100))
         assert _FORMS["timestamp"].fullmatch(rendering["lastUpdate"])
         reservation = await hall.buyer.reserved(STANDING, 3)
@@ -317,9 +317,9 @@ async def test_the_guides_react_hook_shows_an_event(hall: EventHall) -> None:
         await until(seatData=seats(97))
         await hall.cancel(ticket)
         await until(seatData=seats(98))
-        page.tell([str(SCREENING), hall.token(USER)])
+        page.send([str(SCREENING), hall.token(USER)])
         await until(seatData=seats(SEATS, SEATS))
-        page.tell(None)
+        page.send(None)
         async with hall.socket() as socket:
             await socket.next()
             clients = 2

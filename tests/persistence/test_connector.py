@@ -48,7 +48,7 @@ def backends(database_url: str) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - the server does not tell
+    while not condition():  # noqa: ASYNC110 - there is nothing to wait for
         await asyncio.sleep(0.02)
 
 

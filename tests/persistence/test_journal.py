@@ -103,7 +103,7 @@ BAD = {
     "a NUL": lambda story: story.held(story.hold(0, holder="user:\0")),
     "a lone surrogate": lambda story: story.held(story.hold(0, holder="user:\ud800")),
     "an id beyond 64 bits": lambda story: story.held(story.hold(0)._replace(id=2**63)),
-    "a time that is none": lambda story: story.held(story.hold(0, expires_at=float("nan"))),
+    "an invalid time": lambda story: story.held(story.hold(0, expires_at=float("nan"))),
     "a holder too long to index": lambda story: story.held(story.hold(0, holder=_incompressible(20_000))),
     "a price below zero": lambda story: story.issued(
         tuple(ticket._replace(price_cents=-1) for ticket in story.tickets(1))

@@ -110,7 +110,7 @@ async def test_a_locked_epoch_only_delays_its_screening(database_url: str) -> No
         assert len((await reload(world, blocked.hall)).holds) == 3
         assert execute(database_url, "SELECT status FROM holds WHERE id = %s", hold.id) == [("released",)]
         # The second connection only exists while it is needed.
-        while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - the server does not tell
+        while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.01)
 
 
@@ -154,7 +154,7 @@ async def test_everything_is_locked_for_a_while(database_url: str, monkeypatch: 
                 submit(journal, story.held(story.hold(seat))) for seat in range(4) for story in stories
             ]
             # The first attempt waits for the locks, the others for statements that are prepared.
-            while len(observer.failures) < 5:  # noqa: ASYNC110 - it does not tell
+            while len(observer.failures) < 5:  # noqa: ASYNC110 - there is nothing to wait for
                 await asyncio.sleep(0.01)
             assert [settlement.calls for settlement in settlements] == [[]] * 24
         assert {await settlement.outcome() for settlement in settlements} == {None}

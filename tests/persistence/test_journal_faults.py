@@ -98,7 +98,7 @@ async def test_the_writer_is_cancelled_and_terminated_repeatedly(database_url: s
         await world.journal.flushed()
         # It reconnects with the next write, and the extra connections are closed.
         assert await write(world.journal, story.held(story.hold(0))) is None
-        while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - it does not tell
+        while execute(database_url, f"SELECT count(*) {WRITERS}") != [(1,)]:  # noqa: ASYNC110 - there is nothing to wait for
             await asyncio.sleep(0.01)
         assert len((await reload(world, story.hall)).holds) == 2001
 
@@ -153,7 +153,7 @@ async def test_kill_9_of_postgres_during_group_commits(cluster: EmbeddedPostgres
             os.kill(cluster.postmaster_pid, signal.SIGKILL)
             settlements += [submit(world.journal, story.held(story.hold(0))) for _ in range(300)]
             # While it is dying, `start` would take it for running, and do nothing.
-            while cluster.postmaster_pid is not None:  # noqa: ASYNC110 - a process tells nobody
+            while cluster.postmaster_pid is not None:  # noqa: ASYNC110 - there is nothing to wait for
                 await asyncio.sleep(0.01)
             await asyncio.to_thread(cluster.start)
             await world.journal.flushed()

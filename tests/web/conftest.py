@@ -21,7 +21,7 @@ _PAGE = f"""
 <script type="module">
 import * as frontrow from '/client/index.js';
 globalThis.frontrow = frontrow;
-{(SCRIPTS / "deeds.mjs").read_text()}
+{(SCRIPTS / "actions.mjs").read_text()}
 </script>
 """
 

@@ -28,7 +28,7 @@ class Watching:
     """A `ScreeningClient` in a tab.
 
     Args:
-        tab: has the functions of `js/deeds.mjs`.
+        tab: has the functions of `js/actions.mjs`.
     """
 
     def __init__(self, tab: Inspected) -> None:
@@ -55,7 +55,7 @@ class Watching:
         await self._tab.until(f"seen.opens.length === {times}")
 
     async def seen(self) -> dict[str, Any]:
-        """Return the client's events as recorded by `js/deeds.mjs`."""
+        """Return the client's events as recorded by `js/actions.mjs`."""
         noted: dict[str, Any] = await self._tab.evaluate("seen")
         return noted
 

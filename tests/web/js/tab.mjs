@@ -6,7 +6,7 @@ import * as frontrow from '../../../web/client/index.js';
 
 console.log = console.error;
 globalThis.frontrow = frontrow;
-await import('./deeds.mjs');
+await import('./actions.mjs');
 
 for await (const line of createInterface({ input: process.stdin })) {
   let result;
