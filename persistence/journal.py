@@ -455,11 +455,18 @@ class PostgresJournal:
 
         By then the writer has sent the next batch.
         """
-        if not self._outcomes:
-            asyncio.get_running_loop().call_soon(self._tell_outcomes)
+        scheduled = bool(self._outcomes)
         for queued in batch:
             queue.popleft()
-            self._outcomes.append((queued, reasons.get(id(queued)) if reasons else None))
+            reason = reasons.get(id(queued)) if reasons else None
+            if reason is None and queued.entry.settled is None:
+                self._unsettled -= 1
+            else:
+                self._outcomes.append((queued, reason))
+        if not self._outcomes:
+            self._tell_flushed()
+        elif not scheduled:
+            asyncio.get_running_loop().call_soon(self._tell_outcomes)
 
     def _tell_outcomes(self) -> None:
         """Answer callers of settled entries, in the order in which the entries were settled."""
