@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import cast
 
-from tornado.httputil import HTTPInputError, HTTPMessageDelegate
+from tornado.httputil import HTTPInputError, HTTPMessageDelegate, RequestStartLine
 
 from api.errors import ApiError
 from api.http1.body import BodyReader, ChunkedReader, ContentLengthReader
@@ -27,6 +27,7 @@ from api.http1.connection import RequestConnection
 from api.http1.deadline import Deadline
 from api.http1.errors import MalformedRequest, RequestTimedOut, TooManyConnections
 from api.http1.head import END_OF_HEAD, RequestHead, parse_head
+from api.http1.headers import RequestHeaders
 from api.http1.host import Admission, Host
 from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
@@ -41,6 +42,10 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TURN_SECONDS = 0.005
 _PLAIN_REQUESTS = 64
 """Pipelined plain requests that are answered in one turn."""
+
+_PLAIN_HEAD = RequestHead(
+    RequestStartLine("", "", "HTTP/1.1"), RequestHeaders(), 0, persistent=True, upgrade=False
+)
 
 ANSWERED_LATER = b""
 """Returned by `Host.answer_plain` if the response is sent later through the connection."""
@@ -155,18 +160,39 @@ class Http1Protocol(asyncio.Protocol):
                 self._deadline.set(limits.keep_alive_seconds)
         return data[at:]
 
-    def begin_plain(self, lines: Sequence[bytes]) -> RequestConnection:
-        """Begin a plain request that is answered later."""
-        head = parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
+    def begin_plain(self, lines: Sequence[bytes] | None = None) -> RequestConnection:
+        """Begin a plain request that is answered later.
+
+        Args:
+            lines: of its head; None if its response is sent by `complete`.
+        """
+        head = _PLAIN_HEAD if lines is None else parse_head(b"\r\n".join(lines) + END_OF_HEAD, self._limits)
         limits = self._limits
-        self._persistent = self._persistent and head.persistent
-        self._request = request = RequestConnection(
-            self, head, self._persistent, self._host.max_body_bytes, limits.body_timeout_seconds
+        request = RequestConnection(
+            self,
+            head,
+            self._persistent and head.persistent,
+            self._host.max_body_bytes,
+            limits.body_timeout_seconds,
         )
-        self._request_complete = True
-        self._phase = Phase.ANSWER
-        self._await_handler()
+        if self._phase not in (Phase.CLOSING, Phase.CLOSED):
+            self._request = request
+            self._request_complete = True
+            self._phase = Phase.ANSWER
+            self._await_handler()
         return request
+
+    def complete(self, request: RequestConnection, response: bytes) -> None:
+        """Send the whole response to a plain request.
+
+        Args:
+            request: from `begin_plain`; if it does not persist, the response must say so.
+            response: its bytes.
+        """
+        if request is self._request:
+            request.begun = request.finished = self._wrote_lately = True
+            self._outflow.send_soon(response)
+            self.answered(request)
 
     def eof_received(self) -> bool:
         """The client sends nothing more: it has left, or waits for its responses."""

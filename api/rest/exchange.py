@@ -36,7 +36,7 @@ from api.rest.request import Request
 from api.rest.routes import Routes
 from api.rest.styles import Style
 from api.services import Services
-from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, forget_frames
+from engine.errors import EngineError, forget_frames
 
 log = logging.getLogger("frontrow.api")
 
@@ -45,7 +45,6 @@ _UNBOUNDED = 2**62
 _UNAUTHENTICATED_BYTES = 16_384
 """Longest body that is read before authentication. If the operation needs a token, it is verified before a
 longer or chunked body is read."""
-_TOO_SLOW = "The database does not answer in time; repeat the request"
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ENTITY_TAG = re.compile(r'\*|(?:W/)?("[^"]*")')
@@ -184,7 +183,6 @@ class Exchange(httputil.HTTPMessageDelegate):
     _user_id: int | None = None
     _patience: asyncio.TimerHandle | None = None
     _answered = False
-    _ask: Ask | None = None
 
     def __init__(
         self, router: RestRouter, plan: Plan, connection: HTTP1Connection | RequestConnection
@@ -305,31 +303,19 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._router.run(self._wait_for(answering))
         self._bound_the_wait()
 
-    def take_over(
-        self,
-        started: float,
-        identity: Identity | None,
-        ask: Ask,
-        reply: "asyncio.Future[Any] | EngineError",
-    ) -> None:
-        """Continue a request of the fast path, which has put its command to the engine.
+    def reconsider(self, started: float, identity: Identity | None, ask: Ask, refusal: EngineError) -> None:
+        """Continue a request of the fast path that the engine has refused.
 
         Args:
             started: when the request began, by `time.perf_counter`.
             identity: the caller.
             ask: what the handler returned.
-            reply: the future of the engine's reply, or a refusal that is to be reconsidered.
+            refusal: the engine's.
         """
         self._started_at = started
         if identity is not None:
             self._user_id = identity.user_id
-        self._ask = ask
-        if isinstance(reply, EngineError):
-            self._run(cast(Operation, self._plan.operation).reconsidered(ask, reply))
-        else:
-            self._router.unanswered.add(reply)
-            reply.add_done_callback(self._replied)
-            self._bound_the_wait()
+        self._run(cast(Operation, self._plan.operation).reconsidered(ask, refusal))
 
     def _bound_the_wait(self) -> None:
         """Answer within `ask_timeout_seconds`, whatever the request waits for.
@@ -361,36 +347,12 @@ class Exchange(httputil.HTTPMessageDelegate):
             answer = self._refused(error)
         self._send(answer)
 
-    def _replied(self, reply: "asyncio.Future[Any]") -> None:
-        self._router.unanswered.discard(reply)
-        try:
-            answer = self._concluded(reply)
-        except (Exception, asyncio.CancelledError) as error:
-            answer = self._refused(error)
-        if answer is not None:
-            self._send(answer)
-
-    def _concluded(self, reply: "asyncio.Future[Any]") -> Answer | None:
-        """The answer to the engine's reply; None if a refusal is reconsidered first."""
-        operation, ask = cast(Operation, self._plan.operation), cast(Ask, self._ask)
-        refusal = reply.exception()
-        if not isinstance(refusal, EngineError):
-            return operation.written(ask.respond(reply.result()))
-        if ask.reconsider is None:
-            # Not raised: answering a refusal needs no traceback.
-            return self._refused(refusal)
-        self._run(operation.reconsidered(ask, refusal))
-        return None
-
     def _stop_waiting(self) -> None:
         """Answer that the request takes too long. Its work continues, within the limits of the database."""
         self._patience = None
-        reads = self._plan.method in ("GET", "HEAD")
-        self._send(self._refused(StoreUnavailable(_TOO_SLOW) if reads else OutcomeUnknown()))
+        self._send(self._refused(cast(Operation, self._plan.operation).too_slow(self._plan.headers)))
 
     def _refused(self, error: BaseException) -> Answer:
-        if isinstance(error, OutcomeUnknown) and self._plan.operation is not None:
-            error = self._plan.operation.outcome_unknown(self._plan.headers)
         return refusal_answer(error, self._plan.style, self._request_id)
 
     # Sending the answer.

@@ -26,6 +26,7 @@ from api.bodies import MEDIA_TYPE
 from api.errors import ApiError
 from api.http1 import plain
 from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
+from api.http1.connection import RequestConnection
 from api.http1.peer import Peer
 from api.http1.plain import token_in
 from api.http1.protocol import ANSWERED_LATER, Http1Protocol
@@ -64,8 +65,8 @@ class _Route(NamedTuple):
     decode: Callable[[bytes], dict[str, Any] | None] | None
     identified: bool
     status: int
-    count_request: Callable[[int, float], None]
     target: str
+    count_request: Callable[[int, float], None]
     method: str
     pattern: str
     path: str
@@ -79,7 +80,7 @@ class FastPath:
     """
 
     def __init__(self, router: RestRouter) -> None:
-        self._router = router
+        self.router = router
         self._services = services = router.services
         self._line_limit_bytes = services.limits.request_line_bytes
         self._routes: dict[bytes, _Route | None] = {}
@@ -112,14 +113,14 @@ class FastPath:
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        operation, handler, arguments, decode, identified, status, count_request, target = route[:8]
+        operation, handler, arguments, decode, identified, status, target = route[:7]
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
         if host not in self._hosts and not self._admits(host):
             return None
         peer = connection.peer
         if peer.relays:
             peer = self._client(peer, fields)
-        shared = COMMON_HEADERS if origin is None else self._shared_with(origin, host, peer.scheme)
+        shared = COMMON_HEADERS if origin is None else self.shared_with(origin, host, peer.scheme)
         if shared is None:
             return None
 
@@ -159,21 +160,36 @@ class FastPath:
             if reply is None:
                 return None
             if isinstance(reply, asyncio.Future | EngineError):
-                exchange = self._exchange(lines, connection, peer)
-                exchange.take_over(started, identity, ask, reply)
+                waiting = _Waiting(
+                    self, lines, fields, connection, peer, route, request_id, started, identity, ask
+                )
+                waiting.wait_for(reply)
                 return ANSWERED_LATER
             result = ask.respond(reply)
             if type(result) is dict and not close:
                 octets = self._with_head(status, shared, request_id, orjson.dumps(result))
             else:
-                status, octets = self._written(operation.written(result), shared, request_id, fields)
+                status, octets = self.written(operation.written(result), shared, request_id, fields)
         except Exception as error:
             answer = refusal_answer(error, PLAIN, request_id)
-            status, octets = self._written(answer, shared, request_id, fields)
+            status, octets = self.written(answer, shared, request_id, fields)
 
+        self.finish(route, status, started, peer, request_id, identity)
+        return octets
+
+    def finish(
+        self,
+        route: _Route,
+        status: int,
+        started: float,
+        peer: Peer,
+        request_id: str,
+        identity: Identity | None,
+    ) -> None:
+        """Count and log a request."""
         seconds = perf_counter() - started
         try:
-            count_request(status, seconds)
+            route.count_request(status, seconds)
         except Exception as defect:
             counting.report(defect)
         if access.isEnabledFor(INFO):
@@ -187,7 +203,6 @@ class FastPath:
                 request_id=request_id,
                 user_id=identity.user_id if identity else None,
             )
-        return octets
 
     def _route_of(self, line: bytes) -> _Route | None:
         """The compiled operation of a request line; None if it takes the general path."""
@@ -207,7 +222,7 @@ class FastPath:
         method, target = match[1].decode("ascii"), match[2].decode("ascii")
         path, _, query = target.partition("?")
         served_path = within(self._services.path_prefix, path)
-        found = None if served_path is None else self._router.routes.find(served_path)
+        found = None if served_path is None else self.router.routes.find(served_path)
         operation = found and found.route.operations.get(method)
         if found is None or operation is None or not operation.fast:
             return None
@@ -224,8 +239,8 @@ class FastPath:
             body.decode if body is not None else None,
             endpoint.access is Access.USER,
             endpoint.status,
-            self._router.access_log.meter(found.route.pattern, method),
             target,
+            self.router.access_log.meter(found.route.pattern, method),
             method,
             found.route.pattern,
             path,
@@ -251,7 +266,7 @@ class FastPath:
             self._hosts.add(host)
         return True
 
-    def _shared_with(self, origin: str, host: str, scheme: str | None) -> FieldLines | None:
+    def shared_with(self, origin: str, host: str, scheme: str | None) -> FieldLines | None:
         """The headers for pages of an origin; None if the origin is not allowed."""
         key = (origin, host, scheme)
         if key not in self._origins:
@@ -266,12 +281,7 @@ class FastPath:
         named = {name: fields[place] for name, place in plain.FORWARDING.items() if fields[place] is not None}
         return self._services.proxies.client(proxy, named)
 
-    def _exchange(self, lines: Sequence[bytes], connection: Http1Protocol, peer: Peer) -> Exchange:
-        request = connection.begin_plain(lines)
-        request.context = peer
-        return Exchange(self._router, self._router.plan_of(request.head, peer.scheme), request)
-
-    def _written(
+    def written(
         self, answer: Answer, shared: FieldLines, request_id: str, fields: Sequence[Any]
     ) -> tuple[int, bytes]:
         """The status and the bytes of a response that may have headers of its own."""
@@ -312,3 +322,113 @@ class FastPath:
             f"Content-Type: {media_type}\r\nContent-Length: {len(content)}\r\n\r\n"
         )
         return head.encode("latin-1") + content
+
+
+class _Waiting:
+    """A request whose response waits for the engine's reply.
+
+    Args:
+        path: the fast path.
+        lines, fields, connection, peer, route, request_id, started, identity, ask: of the request, as in
+            `FastPath.answer`.
+    """
+
+    __slots__ = (
+        "_ask",
+        "_connection",
+        "_fields",
+        "_identity",
+        "_lines",
+        "_path",
+        "_patience",
+        "_peer",
+        "_request",
+        "_request_id",
+        "_route",
+        "_started",
+    )
+
+    def __init__(
+        self,
+        path: FastPath,
+        lines: Sequence[bytes],
+        fields: Sequence[Any],
+        connection: Http1Protocol,
+        peer: Peer,
+        route: _Route,
+        request_id: str,
+        started: float,
+        identity: Identity | None,
+        ask: Ask,
+    ) -> None:
+        self._path = path
+        self._lines = lines
+        self._fields = fields
+        self._connection = connection
+        self._peer = peer
+        self._route = route
+        self._request_id = request_id
+        self._started = started
+        self._identity = identity
+        self._ask = ask
+        self._request: RequestConnection | None = None
+        self._patience: asyncio.TimerHandle | None = None
+
+    def wait_for(self, reply: "asyncio.Future[Any] | EngineError") -> None:
+        """Answer when the engine has replied, or when a refusal has been reconsidered."""
+        if isinstance(reply, EngineError):
+            self._reconsider(reply)
+            return
+        self._request = self._connection.begin_plain()
+        router = self._path.router
+        router.unanswered.add(reply)
+        reply.add_done_callback(self._replied)
+        seconds = router.services.limits.ask_timeout_seconds
+        self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
+
+    def _replied(self, reply: "asyncio.Future[Any]") -> None:
+        self._path.router.unanswered.discard(reply)
+        if self._patience is None:
+            return  # The client was told that the outcome is unknown.
+        self._patience.cancel()
+        self._patience = None
+        try:
+            refusal = reply.exception()
+            if isinstance(refusal, EngineError) and self._ask.reconsider is not None:
+                self._reconsider(refusal)
+                return
+            if refusal is None:
+                answer = self._route.operation.written(self._ask.respond(reply.result()))
+            else:
+                answer = refusal_answer(refusal, PLAIN, self._request_id)
+        except (Exception, asyncio.CancelledError) as error:
+            answer = refusal_answer(error, PLAIN, self._request_id)
+        self._send(answer)
+
+    def _reconsider(self, refusal: EngineError) -> None:
+        """Let an exchange answer: reconsidering takes a task."""
+        request = self._connection.begin_plain(self._lines)
+        request.context = self._peer
+        router = self._path.router
+        exchange = Exchange(router, router.plan_of(request.head, self._peer.scheme), request)
+        exchange.reconsider(self._started, self._identity, self._ask, refusal)
+
+    def _stop_waiting(self) -> None:
+        """Answer that the request takes too long. What it asked for continues."""
+        self._patience = None
+        self._send(refusal_answer(self._route.operation.too_slow(_NO_HEADERS), PLAIN, self._request_id))
+
+    def _send(self, answer: Answer) -> None:
+        request, fields = cast(RequestConnection, self._request), self._fields
+        if not request.persistent:
+            fields = [*fields]
+            fields[plain.CLOSE] = True
+        elif fields[plain.CLOSE]:
+            request.persistent = False
+        origin, peer = fields[plain.ORIGIN], self._peer
+        shared = COMMON_HEADERS
+        if origin is not None:
+            shared = self._path.shared_with(origin, fields[plain.HOST], peer.scheme) or COMMON_HEADERS
+        status, response = self._path.written(answer, shared, self._request_id, fields)
+        self._connection.complete(request, response)
+        self._path.finish(self._route, status, self._started, peer, self._request_id, self._identity)

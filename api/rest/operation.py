@@ -25,7 +25,7 @@ from api.rest.styles import Content
 from api.rest.unfinished import UnfinishedWork
 from api.services import Services
 from api.wire import SESSION_PREFIX
-from engine.errors import EngineError, OutcomeUnknown, forget_frames
+from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, Unavailable, forget_frames
 from engine.records import Receipt
 
 _parser = Parser()
@@ -160,13 +160,15 @@ class Operation:
             return cast(Mapping[str, Any], _parser.parse(self._query, request, location="query"))
         return self._without_query or {}
 
-    def outcome_unknown(self, headers: Mapping[str, str]) -> OutcomeUnknown:
+    def too_slow(self, headers: Mapping[str, str]) -> Unavailable:
         """The refusal of a request that took too long; it says how to find out what happened.
 
         Args:
             headers: of the request.
         """
         endpoint = self.endpoint
+        if endpoint.method == "GET":
+            return StoreUnavailable("The database does not answer in time; repeat the request")
         if endpoint.keyed and KEY_HEADER in headers:
             return OutcomeUnknown(f"repeat the request with the same {KEY_HEADER}")
         if endpoint.method != "POST":

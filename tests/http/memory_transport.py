@@ -77,6 +77,10 @@ class MemoryTransport(asyncio.Transport):
         """Nothing to resume either."""
 
 
+_ITERATIONS = 10
+"""Iterations after which a connection has processed what it has received, also on a busy machine."""
+
+
 async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool]:
     """Send bytes in these pieces; return the response bytes, and whether the server closed.
 
@@ -88,9 +92,9 @@ async def conversation(server: Http1Server, *pieces: bytes) -> tuple[bytes, bool
     try:
         for piece in pieces:
             protocol.data_received(piece)
-            # Upgrades and long turns continue in the next iteration of the event loop.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+            # Upgrades, and turns that take long, continue in further iterations of the event loop.
+            for _ in range(_ITERATIONS):
+                await asyncio.sleep(0)
         return bytes(transport.written), transport.ended
     finally:
         if not protocol.eof_received():
