@@ -40,8 +40,8 @@ class Inbox:
         return self._arrived.empty()
 
     async def next_mail(self) -> EmailMessage:
-        """Return the next mail; waits up to five seconds."""
-        async with asyncio.timeout(5):
+        """Return the next mail; waits up to a minute."""
+        async with asyncio.timeout(60):
             return await self._arrived.get()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:

@@ -292,8 +292,8 @@ async def eventually(condition: Callable[[], bool], *, within_seconds: float = 1
 
 
 async def receive(socket: ClientConnection) -> dict[str, Any]:
-    """Return the next message, within five seconds."""
-    async with asyncio.timeout(5):
+    """Return the next message, within a minute."""
+    async with asyncio.timeout(60):
         message = json.loads(await socket.recv())
     assert isinstance(message, dict)
     return message
@@ -302,7 +302,7 @@ async def receive(socket: ClientConnection) -> dict[str, Any]:
 async def receive_close(socket: ClientConnection) -> tuple[int | None, str | None]:
     """Return the server's close code and reason, skipping messages."""
     with suppress(ConnectionClosed):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 await socket.recv()
     return socket.close_code, socket.close_reason

@@ -98,7 +98,7 @@ class Watching:
     async def until(self, **statuses: str) -> None:
         """Read updates until the seats have these statuses: `until(seat_42="booked")`."""
         wanted = {int(seat.removeprefix("seat_")): status for seat, status in statuses.items()}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while any(self.picture.get(s, {}).get("status") != status for s, status in wanted.items()):
                 message = json.loads(await self._socket.recv())
                 if message["type"] == "bulk_seat_update":

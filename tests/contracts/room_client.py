@@ -58,7 +58,7 @@ class RoomClient:
 
     async def next_message(self) -> dict[str, Any]:
         """Return the next message."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             message = json.loads(await self._socket.recv())
         assert isinstance(message, dict)
         return message
@@ -71,7 +71,7 @@ class RoomClient:
     async def closed(self) -> tuple[int | None, str | None]:
         """Return how the server closed the connection, skipping messages before that."""
         with suppress(ConnectionClosed):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 while True:
                     await self._socket.recv()
         return self._socket.close_code, self._socket.close_reason

@@ -153,7 +153,7 @@ async def test_websockets_work_behind_a_proxy(open_stage: OpenStage, layer: str)
         assert (await connection.answer()).status == 101
         await connection.send(client_frame(b"late"))
         expected = server_frame(b"early") + server_frame(b"late")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await connection.reader.readexactly(len(expected)) == expected
         await connection.send(Frame(Opcode.CLOSE, b"").serialize(mask=True, extensions=[]))
 

@@ -33,7 +33,7 @@ def server_frame(text: bytes) -> bytes:
 
 async def expect(connection: Connection, text: bytes) -> None:
     expected = server_frame(text)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await connection.reader.readexactly(len(expected)) == expected
 
 

@@ -175,7 +175,7 @@ async def test_a_frozen_postgres_blocks_no_caller(
                 settlements.append(submit(world.journal, story.held(story.hold(0))))
                 await asyncio.sleep(0.01)
             assert world.journal.lag_seconds > 1.5
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await world.journal.flushed()
         assert [settlement.calls for settlement in settlements] == [[None]] * 200
         assert len((await reload(world, story.hall)).holds) == 201

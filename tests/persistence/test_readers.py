@@ -239,7 +239,7 @@ async def blocks_of(database_url: str, size: int) -> AsyncIterator[IdBlocks]:
 
 async def soon(take: Callable[[], int]) -> int:
     """Return what `take` returns as soon as there are ids again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             await asyncio.sleep(0.01)
             with suppress(IdsExhausted):

@@ -93,7 +93,7 @@ async def test_screenings_of_a_dead_server_can_be_taken_over(world: World) -> No
     story = Story(hall, (await other.store.activate(hall.screening_id)).epoch)
     await write(world.journal, story.held(story.hold(0, expires_at=NOW + 10)))
     other.die()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await world.store.overdue(NOW + 20, 10):  # noqa: ASYNC110 - PostgreSQL decides when
             await asyncio.sleep(0.01)
     loaded = await world.store.activate(hall.screening_id, depose=False)

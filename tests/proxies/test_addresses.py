@@ -20,7 +20,7 @@ pytestmark = pytest.mark.gen_test
 ADA, BOB = "203.0.113.7", "203.0.113.8"
 EVENTS = "/api/public/events"
 LOGIN = "/api/v1/auth/login"
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
 LOCALHOST = (ip_network("127.0.0.1"),)
 
 

@@ -37,7 +37,7 @@ LOGIN = f"{PREFIX}/api/v1/auth/login"
 NAME = "tickets.example.com"
 LOCALHOST = (ip_network("127.0.0.1"),)
 SOCKETS = 201
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 
 
 class Front(NamedTuple):

@@ -49,7 +49,7 @@ async def _watched(cinema: GuideCinema, open_tab: OpenTab, *tokens: str) -> Asyn
 
 async def _nobody_is_connected(cinema: GuideCinema) -> None:
     """Wait until no socket is open, as the server counts them."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         # It is queried over HTTP, which has no notification.
         while (await cinema.guest.send("GET", "/ws/stats")).json["total_connections"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)

@@ -24,7 +24,7 @@ class Browser:
         self._process = process
 
     async def next_line(self):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return json.loads(await self._process.stdout.readline())
 
     async def next_picture(self):

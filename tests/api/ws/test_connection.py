@@ -84,12 +84,12 @@ class Line:
         await self.write(b"".join(client_frame(text) for text in texts))
 
     async def write(self, data: bytes | memoryview) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await asyncio.get_running_loop().sock_sendall(self.far, data)
 
     async def receive(self) -> bytes:
         """Return the bytes of one read."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await asyncio.get_running_loop().sock_recv(self.far, 1_000_000)
 
     async def read(self, count: int) -> list[str | Opcode]:
@@ -111,7 +111,7 @@ class Line:
 
     async def wait_closed(self) -> None:
         """Wait until the connection has called `on_close`."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not self.speaker.closed:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 

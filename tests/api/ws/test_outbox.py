@@ -58,7 +58,7 @@ class Line(asyncio.Protocol):
         """Read frames, until there are `count` or a close frame arrives."""
         loop = asyncio.get_running_loop()
         frames = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(frames) < count or (until_close and not frames[-1:] == [Opcode.CLOSE]):
                 data = await loop.sock_recv(self.far, 65_536)
                 if not data:
