@@ -92,10 +92,10 @@ class Outflow:
         Clients whose responses are sent together come back together, and the next turn serves them all. To
         send each response by itself wakes a client for each.
         """
-        if not self._pieces:
-            self._flush_soon(self)
         self._pieces.append(data)
         self._corked_bytes += len(data)
+        if len(self._pieces) == 1:
+            self._flush_soon(self)
 
     def _write(self, pieces: Sequence[bytes]) -> None:
         if len(pieces) == 1:

@@ -17,6 +17,9 @@ from api.limiter import network_of
 from api.limits import Limits
 
 _GRACE_SECONDS = 1.0
+_FLUSHED_TOGETHER = 16
+"""Responses that are sent before the end of a turn, so that clients work while the turn goes on."""
+
 _REFUSED_AT_ONCE = 256
 """Connections beyond the limit that get a 503 before they are closed; more are closed without a response."""
 
@@ -118,6 +121,8 @@ class Http1Server:
         if not self._unflushed:
             asyncio.get_running_loop().call_soon(self._flush)
         self._unflushed.append(outflow)
+        if len(self._unflushed) >= _FLUSHED_TOGETHER:
+            self._flush()
 
     def _flush(self) -> None:
         unflushed, self._unflushed = self._unflushed, []

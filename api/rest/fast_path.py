@@ -47,6 +47,7 @@ REMEMBERED_CALLERS = 131_072
 """Verified tokens that are remembered, at about a kilobyte each."""
 
 _NO_HEADERS: Mapping[str, str] = {}
+_JSON = f"Content-Type: {MEDIA_TYPE}\r\n"
 
 
 class _Route(NamedTuple):
@@ -91,6 +92,7 @@ class FastPath:
         # CORS headers by origin, host and scheme; None for origins that are not allowed.
         self._origins: dict[tuple[str, str, str | None], FieldLines | None] = {}
         self._second = 0
+        self._logs = False
         self._heads: dict[tuple[int, FieldLines], str] = {}
         self._ask = services.screenings.ask_active
 
@@ -113,7 +115,7 @@ class FastPath:
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        operation, handler, arguments, decode, identified, status, target = route[:7]
+        operation, handler, arguments, decode, identified, status, target, count_request = route[:8]
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
         if host not in self._hosts and not self._admits(host):
             return None
@@ -167,15 +169,46 @@ class FastPath:
                 return ANSWERED_LATER
             result = ask.respond(reply)
             if type(result) is dict and not close:
-                octets = self._with_head(status, shared, request_id, orjson.dumps(result))
+                content = orjson.dumps(result)
+                second = int(time())
+                if second != self._second:
+                    self._renew(second)
+                head = self._heads.get((status, shared)) or self._head_of(status, shared)
+                head = f"{head}X-Request-ID: {request_id}\r\n{_JSON}Content-Length: {len(content)}\r\n\r\n"
+                response = head.encode("latin-1") + content
             else:
-                status, octets = self.written(operation.written(result), shared, request_id, fields)
+                status, response = self.written(operation.written(result), shared, request_id, fields)
         except Exception as error:
             answer = refusal_answer(error, PLAIN, request_id)
-            status, octets = self.written(answer, shared, request_id, fields)
+            status, response = self.written(answer, shared, request_id, fields)
 
-        self.finish(route, status, started, peer, request_id, identity)
-        return octets
+        try:
+            count_request(status, perf_counter() - started)
+        except Exception as defect:
+            counting.report(defect)
+        if self._logs:
+            self._log(route, status, started, peer, request_id, identity)
+        return response
+
+    def _log(
+        self,
+        route: _Route,
+        status: int,
+        started: float,
+        peer: Peer,
+        request_id: str,
+        identity: Identity | None,
+    ) -> None:
+        log_access(
+            method=route.method,
+            route=route.pattern,
+            path=route.path,
+            status=status,
+            seconds=perf_counter() - started,
+            address=peer.remote_ip,
+            request_id=request_id,
+            user_id=identity.user_id if identity else None,
+        )
 
     def finish(
         self,
@@ -187,22 +220,12 @@ class FastPath:
         identity: Identity | None,
     ) -> None:
         """Count and log a request."""
-        seconds = perf_counter() - started
         try:
-            route.count_request(status, seconds)
+            route.count_request(status, perf_counter() - started)
         except Exception as defect:
             counting.report(defect)
-        if access.isEnabledFor(INFO):
-            log_access(
-                method=route.method,
-                route=route.pattern,
-                path=route.path,
-                status=status,
-                seconds=seconds,
-                address=peer.remote_ip,
-                request_id=request_id,
-                user_id=identity.user_id if identity else None,
-            )
+        if self._logs:
+            self._log(route, status, started, peer, request_id, identity)
 
     def _route_of(self, line: bytes) -> _Route | None:
         """The compiled operation of a request line; None if it takes the general path."""
@@ -298,6 +321,18 @@ class FastPath:
             return status, self._with_head(status, shared, request_id, content, media_type, more)
         return status, self._with_head(status, shared, request_id, content, media_type)
 
+    def _renew(self, second: int) -> None:
+        """Forget what changes with every second of the wall clock."""
+        self._second = second
+        self._heads.clear()
+        self._logs = access.isEnabledFor(INFO)
+
+    def _head_of(self, status: int, shared: FieldLines) -> str:
+        """The beginning of responses with this status, the same for a second."""
+        head = f"HTTP/1.1 {status} {responses[status]}\r\n{shared.text}Date: {http_date(self._second)}\r\n"
+        self._heads[status, shared] = head
+        return head
+
     def _with_head(
         self,
         status: int,
@@ -309,12 +344,8 @@ class FastPath:
     ) -> bytes:
         second = int(time())
         if second != self._second:
-            self._second = second
-            self._heads.clear()
-        head = self._heads.get((status, shared))
-        if head is None:
-            head = f"HTTP/1.1 {status} {responses[status]}\r\n{shared.text}Date: {http_date(second)}\r\n"
-            self._heads[status, shared] = head
+            self._renew(second)
+        head = self._heads.get((status, shared)) or self._head_of(status, shared)
         if status == 204:
             return f"{head}X-Request-ID: {request_id}\r\n{more}\r\n".encode("latin-1")
         head = (
