@@ -38,6 +38,9 @@ from api.http1.refusal import RejectedRequest, refusal_bytes
 
 log = logging.getLogger("frontrow.http")
 
+# Attributes of an enumeration are slow to look up on CPython 3.11.
+_HEAD, _CLOSING = Phase.HEAD, Phase.CLOSING
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TURN_SECONDS = 0.005
 _PLAIN_REQUESTS = 64
@@ -105,12 +108,12 @@ class Http1Protocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Answer plain requests; everything else takes the general path."""
-        if self._phase is Phase.CLOSING:
+        if self._phase is _CLOSING:
             self._lingered_bytes += len(data)
             if self._lingered_bytes > _LINGER_BYTES:
                 self.break_off()
             return
-        idle = self._phase is Phase.HEAD and not self._inflow.waiting
+        idle = self._phase is _HEAD and not self._inflow.waiting
         if idle and self._persistent and self._outflow.writable:
             data = self._answer_plain(data)
             if not data:
@@ -156,7 +159,7 @@ class Http1Protocol(asyncio.Protocol):
             if not self._persistent:
                 self._close(lingering=at < len(data))
                 return b""
-            if self._phase is Phase.HEAD:
+            if self._phase is _HEAD:
                 self._deadline.set(limits.keep_alive_seconds)
         return data[at:]
 

@@ -46,6 +46,9 @@ _ORIGINS_KEPT = 1024
 REMEMBERED_CALLERS = 131_072
 """Verified tokens that are remembered, at about a kilobyte each."""
 
+_NOT_YET = (asyncio.Future, EngineError)
+"""What the engine returns in place of a reply if there is more to do."""
+
 _NO_HEADERS: Mapping[str, str] = {}
 _JSON = f"Content-Type: {MEDIA_TYPE}\r\n"
 
@@ -161,7 +164,7 @@ class FastPath:
                 reply = refusal.with_traceback(None)
             if reply is None:
                 return None
-            if isinstance(reply, asyncio.Future | EngineError):
+            if isinstance(reply, _NOT_YET):
                 waiting = _Waiting(
                     self, lines, fields, connection, peer, route, request_id, started, identity, ask
                 )
