@@ -8,7 +8,7 @@
 
 It serves operations whose handlers return an `Ask`. Everything unusual takes the general path before anything
 has been done: a request that is refused before it reaches the engine, a screening that is not in memory, an
-operation with a rate limit. If the engine's reply has to wait for the database, an `Exchange` takes over.
+operation with a rate limit. If the reply has to wait for the database, `_Waiting` sends the response.
 """
 
 import asyncio
@@ -42,9 +42,16 @@ from engine.errors import EngineError
 
 _LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
 _LINES_KEPT = 16_384
+_LINE_BYTES = 512
+"""Longer request lines are compiled anew each time."""
+
 _ORIGINS_KEPT = 1024
-REMEMBERED_CALLERS = 131_072
-"""Verified tokens that are remembered, at about a kilobyte each."""
+_ORIGIN_CHARACTERS = 256
+"""Requests with a longer Origin take the general path."""
+
+_CALLERS_KEPT = 131_072
+_CREDENTIALS_BYTES = 1024
+"""Longer Authorization lines are verified anew each time."""
 
 _NOT_YET = (asyncio.Future, EngineError)
 """What the engine returns in place of a reply if there is more to do."""
@@ -71,6 +78,7 @@ class _Route(NamedTuple):
     status: int
     target: str
     count_request: Callable[[int, float], None]
+    body_limit_bytes: int
     method: str
     pattern: str
     path: str
@@ -111,7 +119,7 @@ class FastPath:
             connection: where the request came from.
 
         Returns:
-            The response; ANSWERED_LATER if an exchange will send it; None if nothing has been done and the
+            The response; ANSWERED_LATER if it is sent later; None if nothing has been done and the
             request must take the general path.
         """
         started = perf_counter()
@@ -120,7 +128,7 @@ class FastPath:
             return None
         operation, handler, arguments, decode, identified, status, target, count_request = route[:8]
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
-        if host not in self._hosts and not self._admits(host):
+        if len(body) > route.body_limit_bytes or (host not in self._hosts and not self._admits(host)):
             return None
         peer = connection.peer
         if peer.relays:
@@ -235,7 +243,7 @@ class FastPath:
         if line in self._routes:
             return None
         route = self._found(line)
-        if b"?" not in line:
+        if b"?" not in line and len(line) <= _LINE_BYTES:
             if len(self._routes) >= _LINES_KEPT:
                 self._routes.clear()
             self._routes[line] = route
@@ -267,6 +275,7 @@ class FastPath:
             endpoint.status,
             target,
             self.router.access_log.meter(found.route.pattern, method),
+            operation.body_limit_bytes,
             method,
             found.route.pattern,
             path,
@@ -280,9 +289,10 @@ class FastPath:
         """
         token = token_in(credentials) if credentials else None
         identity = self._services.tokens.verify(token or "")
-        if len(self._identities) >= REMEMBERED_CALLERS:
-            self._identities.clear()
-        self._identities[credentials] = identity
+        if credentials and len(credentials) <= _CREDENTIALS_BYTES:
+            if len(self._identities) >= _CALLERS_KEPT:
+                self._identities.clear()
+            self._identities[credentials] = identity
         return identity
 
     def _admits(self, host: str | None) -> bool:
@@ -294,6 +304,8 @@ class FastPath:
 
     def shared_with(self, origin: str, host: str, scheme: str | None) -> FieldLines | None:
         """The headers for pages of an origin; None if the origin is not allowed."""
+        if len(origin) > _ORIGIN_CHARACTERS:
+            return None
         key = (origin, host, scheme)
         if key not in self._origins:
             if len(self._origins) >= _ORIGINS_KEPT:

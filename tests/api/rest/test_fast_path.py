@@ -47,13 +47,21 @@ CONVERSATIONS = {
     "unknown seats": [post(RESERVE, 41, 999)],
     "past screening": [post(RESERVE, 41, screening_id=PAST_SCREENING)],
     "wrong body": [post(RESERVE, "a"), *(ask("POST", RESERVE, body) for body in ("{", "[]", "", "null"))],
+    "body over its limit": [ask("POST", RESERVE, post(RESERVE, 41)[3] + " " * 65_536)],
+    "long request line": [post(f"{RESERVE}?{'a' * 600}=b", 41)],
     "body where there is none": [ask("GET", AVAILABILITY, "{}"), ask("DELETE", CANCEL, "{}")],
     "wrong query": [ask("DELETE", f"{CANCEL}?seat_ids=a"), post(f"{RESERVE}?a=b", 41)],
     "no token": [post(RESERVE, 41, user_id=None)],
     "wrong method": [ask("PUT", RESERVE), ask("GET", RESERVE)],
     "no such path": [ask("GET", f"{RESERVE}/x")],
 }
-FIELDS = ("", f"Origin: {ORIGIN}", "Origin: https://evil.example", "Accept-Encoding: gzip")
+FIELDS = (
+    "",
+    f"Origin: {ORIGIN}/{'a' * 300}",
+    f"Origin: {ORIGIN}",
+    "Origin: https://evil.example",
+    "Accept-Encoding: gzip",
+)
 
 
 class Client:
