@@ -1,7 +1,7 @@
 """Counts and logs finished requests, from REST, Tornado's handlers and the HTTP layer alike."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from api.json_log import log_access
 from engine.guards import DefectLog
@@ -45,30 +45,10 @@ class AccessLog:
             counting.report(defect)
             return lambda status, seconds: None
 
-    def finished(
-        self,
-        *,
-        method: str,
-        route: str,
-        path: str,
-        status: int,
-        seconds: float,
-        address: str,
-        request_id: str | None = None,
-        user_id: int | None = None,
-    ) -> None:
+    def finished(self, *, method: str, route: str, status: int, seconds: float, **more: Any) -> None:
         """Count and log a request; the arguments are those of `api.json_log.log_access`."""
         try:
             self._observer.http_route(route, method).finished(status, seconds)
         except Exception as defect:
             counting.report(defect)
-        log_access(
-            method=method,
-            route=route,
-            path=path,
-            status=status,
-            seconds=seconds,
-            address=address,
-            request_id=request_id,
-            user_id=user_id,
-        )
+        log_access(method=method, route=route, status=status, seconds=seconds, **more)

@@ -126,7 +126,7 @@ class FastPath:
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        operation, handler, arguments, decode, identified, status, target, count_request = route[:8]
+        operation, handler, arguments, decode, identified, status, target = route[:7]
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
         if len(body) > route.body_limit_bytes or (host not in self._hosts and not self._admits(host)):
             return None
@@ -193,33 +193,8 @@ class FastPath:
             answer = refusal_answer(error, PLAIN, request_id)
             status, response = self.written(answer, shared, request_id, fields)
 
-        try:
-            count_request(status, perf_counter() - started)
-        except Exception as defect:
-            counting.report(defect)
-        if self._logs:
-            self._log(route, status, started, peer, request_id, identity)
+        self.finish(route, status, started, peer, request_id, identity)
         return response
-
-    def _log(
-        self,
-        route: _Route,
-        status: int,
-        started: float,
-        peer: Peer,
-        request_id: str,
-        identity: Identity | None,
-    ) -> None:
-        log_access(
-            method=route.method,
-            route=route.pattern,
-            path=route.path,
-            status=status,
-            seconds=perf_counter() - started,
-            address=peer.remote_ip,
-            request_id=request_id,
-            user_id=identity.user_id if identity else None,
-        )
 
     def finish(
         self,
@@ -231,12 +206,22 @@ class FastPath:
         identity: Identity | None,
     ) -> None:
         """Count and log a request."""
+        seconds = perf_counter() - started
         try:
-            route.count_request(status, perf_counter() - started)
+            route.count_request(status, seconds)
         except Exception as defect:
             counting.report(defect)
         if self._logs:
-            self._log(route, status, started, peer, request_id, identity)
+            log_access(
+                method=route.method,
+                route=route.pattern,
+                path=route.path,
+                status=status,
+                seconds=seconds,
+                address=peer.remote_ip,
+                request_id=request_id,
+                user_id=identity.user_id if identity else None,
+            )
 
     def _route_of(self, line: bytes) -> _Route | None:
         """The compiled operation of a request line; None if it takes the general path."""
