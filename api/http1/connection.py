@@ -90,10 +90,6 @@ class RequestConnection(HTTPConnection):
         """Limit the body to this many bytes. Only has effect before the body is read."""
         self.max_body_bytes = max_body_size
 
-    def set_body_timeout(self, timeout: float) -> None:
-        """Limit the time for the body, in seconds. Only has effect before the body is read."""
-        self.body_timeout_seconds = timeout
-
     def break_off(self) -> None:
         """Abort the connection, because the response cannot be completed."""
         self._wire.break_off()
