@@ -419,10 +419,6 @@ class _Waiting:
 
     def _replied(self, reply: "asyncio.Future[Any]") -> None:
         self._path.router.unanswered.discard(reply)
-        if self._patience is None:
-            return  # The client was told that the outcome is unknown.
-        self._patience.cancel()
-        self._patience = None
         try:
             refusal = reply.exception()
             if isinstance(refusal, EngineError) and self._ask.reconsider is not None:
@@ -438,18 +434,33 @@ class _Waiting:
 
     def _reconsider(self, refusal: EngineError) -> None:
         """Let an exchange answer: reconsidering takes a task."""
+        router = self._path.router
+        if self._patience is not None:
+            self._patience.cancel()
+        elif self._request is not None:
+            router.run(self._reconsider_late(refusal))
+            return
         request = self._connection.begin_plain(self._lines)
         request.context = self._peer
-        router = self._path.router
         exchange = Exchange(router, router.plan_of(request.head, self._peer.scheme), request)
         exchange.reconsider(self._started, self._identity, self._ask, refusal)
 
+    async def _reconsider_late(self, refusal: EngineError) -> None:
+        """Do what was asked for, although the client was told that the outcome is unknown."""
+        try:
+            await self._route.operation.reconsidered(self._ask, refusal)
+        except Exception as error:
+            refusal_answer(error, PLAIN, self._request_id)  # logs a defect
+
     def _stop_waiting(self) -> None:
         """Answer that the request takes too long. What it asked for continues."""
-        self._patience = None
         self._send(refusal_answer(self._route.operation.too_slow(_NO_HEADERS), PLAIN, self._request_id))
 
     def _send(self, answer: Answer) -> None:
+        if self._patience is None:
+            return  # The client was told that the outcome is unknown.
+        self._patience.cancel()
+        self._patience = None
         request, fields = cast(RequestConnection, self._request), self._fields
         if not request.persistent:
             fields = [*fields]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from api.http1.http_server import HTTPTOOLS
+from api.limits import Limits
 from tests.api.venue import ORIGIN, PAST_SCREENING, SCREENING, Venue
 
 RESERVE = "/api/v1/seat-reservations/reserve"
@@ -201,3 +202,22 @@ async def test_a_connection_is_closed_when_the_client_asks_for_it(
     venue = await ready(open_venue)
     (response,) = await responses(venue, request(venue, target, 41, field="Connection: close"), end=False)
     assert b"\r\nConnection: close\r\n" in response
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("field", ["", GENERAL[0]])
+async def test_a_booking_that_commits_too_late_is_confirmed_by_mail(
+    open_venue: Callable[..., Venue], field: str
+) -> None:
+    venue = open_venue(layer=HTTPTOOLS, limits=Limits(ask_timeout_seconds=0.05))
+    await Client(venue).talk([("GET", AVAILABILITY, None, "")])
+    venue.journal.automatic = False
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(request(venue, BOOK, 41, field=field))
+    assert b" 503 " in await reader.readline()
+    assert venue.confirmations.bookings == []
+    venue.journal.write_next(venue.journal.depth)
+    async with asyncio.timeout(60):
+        while not venue.confirmations.bookings:  # noqa: ASYNC110 - the mail queue notifies nobody
+            await asyncio.sleep(0)
+    writer.close()
