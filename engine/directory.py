@@ -36,7 +36,7 @@ Written = TypeVar("Written")
 _BATCH_LIMIT = 256
 _OVERDUE_LIMIT = 1000
 _FAR_SECONDS = 10 * 365 * 86_400.0
-# ScreeningDirectory that a sweep loads at one time: few, so that those whom somebody waits for come first.
+# Screenings that a sweep loads at one time: few, so that screenings with waiting callers are loaded first.
 _SWEPT_AT_ONCE = 4
 # How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
@@ -80,9 +80,8 @@ class ScreeningDirectory:
     ) -> None:
         self._store = store
         self._journal = journal
-        counted = observer
         self._publisher = guarded(publisher)
-        self._observer = observer = guarded(observer)
+        self._observer = guarded(observer)
         self._clock = clock
         self._load: Callable[..., Screening] = lambda loaded: Screening(
             loaded, policy, hold_ids, ticket_ids, change_memory
@@ -91,8 +90,8 @@ class ScreeningDirectory:
             journal,
             publisher,
             DefectLog(f"{type(publisher).__name__}.publish"),
-            observer,
-            CommandMeters(counted),
+            self._observer,
+            CommandMeters(observer),
             clock,
             mailbox_limit,
             _BATCH_LIMIT,
@@ -286,7 +285,7 @@ class ScreeningDirectory:
 
     @property
     def active_count(self) -> int:
-        """ScreeningDirectory in memory."""
+        """Number of screenings in memory."""
         return len(self._actors)
 
     def active_ids(self) -> Sequence[int]:
