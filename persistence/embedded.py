@@ -18,6 +18,7 @@ import logging
 import os
 import pwd
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -53,6 +54,9 @@ ORPHANS_SECONDS = 5.0
 
 POLL_SECONDS = 0.05
 WATCH_SECONDS = 0.25
+
+_EXITING = 0x4
+"""PF_EXITING of Linux: the process has begun to exit."""
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",
@@ -336,13 +340,13 @@ def _allow_traversal(directories: Iterable[Path]) -> None:
 
 
 def _works_in(pid: int, directory: Path) -> bool:
-    """Return whether the process exists and its working directory is `directory`, as a postmaster's is.
+    """Return whether the process runs and its working directory is `directory`, as a postmaster's is.
 
-    Without /proc, only check that it exists.
+    A process that has been killed still exists while it is dying. Without /proc, only check that it exists.
     """
     if Path("/proc/self/cwd").exists():
         try:
-            return Path(f"/proc/{pid}/cwd").samefile(directory)
+            return Path(f"/proc/{pid}/cwd").samefile(directory) and not _is_dying(Path(f"/proc/{pid}"))
         except OSError:
             return False
     try:
@@ -350,3 +354,11 @@ def _works_in(pid: int, directory: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def _is_dying(process: Path) -> bool:
+    """Return whether a process in /proc has been killed, or has begun to exit (proc(5), `flags`)."""
+    flags = int((process / "stat").read_text().rpartition(")")[2].split()[6])
+    status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+    pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    return bool(flags & _EXITING or pending & 1 << signal.SIGKILL - 1)

@@ -105,6 +105,14 @@ def test_kill_9_of_server_and_postmaster(embedded: EmbeddedPostgres, data_direct
     assert execute(embedded.url, "SELECT n FROM kept") == [(42,)]
 
 
+def test_a_start_right_after_kill_9_of_the_postmaster(embedded: EmbeddedPostgres) -> None:
+    """The process is still there while it is dying."""
+    for _ in range(5):
+        os.kill(embedded.postmaster_pid, signal.SIGKILL)
+        embedded.start()
+        assert answers(embedded)
+
+
 @pytest.mark.gen_test
 async def test_a_dead_cluster_is_restarted(embedded: EmbeddedPostgres) -> None:
     keeper = asyncio.create_task(embedded.keep_running())
