@@ -4,7 +4,7 @@ The body of an error response is the guides' `{"detail": "…"}` plus `code` (st
 `retryable` (whether the same request may succeed later), and the data of the error.
 
     ApiError
-    ├── NotFound 404, MethodNotAllowed 405, InvalidInput 422, TooManyAttempts 429, InternalError 500
+    ├── PathNotFound 404, MethodNotAllowed 405, InvalidInput 422, TooManyAttempts 429, InternalError 500
     ├── `api.http1.errors`: malformed or unacceptable HTTP
     ├── `api.identity.errors`: authentication and authorization
     └── `api.rest.errors`: bodies and idempotency keys; also translates the engine's errors
@@ -12,6 +12,8 @@ The body of an error response is the guides' `{"detail": "…"}` plus `code` (st
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
+
+RETRY_SOON: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class Problem(NamedTuple):
@@ -31,20 +33,26 @@ class ApiError(Exception):
     """The API refuses a request, before the engine sees it.
 
     Args:
-        detail: message for people.
-        headers: response headers.
+        detail: message for people; by default that of the class.
+        headers: response headers; by default those of the class.
         data: fields of the body beside `detail`, `code` and `retryable`.
     """
 
     status: ClassVar[int]
     code: str
     retryable: ClassVar[bool] = False
+    detail: ClassVar[str] = ""
+    headers: Mapping[str, str] = {}
 
     def __init__(
-        self, detail: str, headers: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
+        self,
+        detail: str = "",
+        headers: Mapping[str, str] | None = None,
+        data: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.headers: Mapping[str, str] = headers or {}
+        super().__init__(detail or self.detail)
+        if headers:
+            self.headers = headers
         self.data: Mapping[str, Any] = data or {}
 
     @property
@@ -54,13 +62,11 @@ class ApiError(Exception):
         return Problem(document, self.status, self.headers)
 
 
-class NotFound(ApiError):
+class PathNotFound(ApiError):
     """The path does not exist."""
 
     status, code = 404, "not_found"
-
-    def __init__(self) -> None:
-        super().__init__("Not found")
+    detail = "Not found"
 
 
 class MethodNotAllowed(ApiError):
@@ -94,10 +100,10 @@ class TooManyAttempts(ApiError):
     """
 
     status, code, retryable = 429, "too_many_attempts", True
-    detail: ClassVar[str] = "Too many attempts; try again later"
+    detail = "Too many attempts; try again later"
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(self.detail, {"Retry-After": str(retry_after_seconds)})
+        super().__init__(headers={"Retry-After": str(retry_after_seconds)})
 
 
 class InternalError(ApiError):

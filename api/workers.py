@@ -16,9 +16,7 @@ class WorkersBusy(Unavailable):
     """The queue of the thread pool is full."""
 
     code = "overloaded"
-
-    def __init__(self) -> None:
-        super().__init__("Too many requests of this kind are waiting; try again later")
+    detail = "Too many requests of this kind are waiting; try again later"
 
 
 class Workers:

@@ -68,9 +68,7 @@ class Overlapping(Refused):
     """The room has another screening at that time."""
 
     code = "screening_overlap"
-
-    def __init__(self) -> None:
-        super().__init__("Another screening takes place in this room at that time")
+    detail = "Another screening takes place in this room at that time"
 
 
 class SeatConflict(Refused):
@@ -137,9 +135,7 @@ class NoMailAddress(Refused):
     """No mail address of the caller is known."""
 
     code = "no_mail_address"
-
-    def __init__(self) -> None:
-        super().__init__("No address is known to which a mail could be sent")
+    detail = "No address is known to which a mail could be sent"
 
 
 class RoomLimitReached(Refused):

@@ -23,10 +23,15 @@ class EngineError(Exception):
     Attributes:
         code: stable machine-readable name of the reason.
         retryable: True if the same command may succeed later.
+        detail: the message, unless an error is given its own.
     """
 
     code = "engine_error"
     retryable = False
+    detail = ""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.detail)
 
 
 class NotFound(EngineError):
@@ -77,9 +82,7 @@ class JournalFull(Unavailable):
 
     code = "journal_full"
     retry_after_seconds = 2
-
-    def __init__(self) -> None:
-        super().__init__("The database is not keeping up; nothing was changed")
+    detail = "The database is not keeping up; nothing was changed"
 
 
 class IdsExhausted(Unavailable):
@@ -87,18 +90,14 @@ class IdsExhausted(Unavailable):
 
     code = "ids_exhausted"
     retry_after_seconds = 2
-
-    def __init__(self) -> None:
-        super().__init__("The database is away; nothing was changed")
+    detail = "The database is away; nothing was changed"
 
 
 class CommandExpired(Unavailable):
     """The command was queued for too long and was not carried out."""
 
     code = "command_expired"
-
-    def __init__(self) -> None:
-        super().__init__("The request waited too long and was not carried out")
+    detail = "The request waited too long and was not carried out"
 
 
 class OwnershipLost(Unavailable):
@@ -115,9 +114,7 @@ class Stopping(Unavailable):
     """The server is shutting down."""
 
     code = "stopping"
-
-    def __init__(self) -> None:
-        super().__init__("The server is shutting down")
+    detail = "The server is shutting down"
 
 
 class StoreUnavailable(Unavailable):
@@ -125,9 +122,7 @@ class StoreUnavailable(Unavailable):
 
     code = "store_unavailable"
     retry_after_seconds = 2
-
-    def __init__(self, reason: str = "The database cannot be reached") -> None:
-        super().__init__(reason)
+    detail = "The database cannot be reached"
 
 
 class OutcomeUnknown(Unavailable):
@@ -148,9 +143,6 @@ class BadEntry(EngineError):
     """The database rejected the content of one journal entry; the others of its batch were written."""
 
     code = "rejected"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
 
 
 def forget_frames(error: BaseException) -> None:

@@ -22,9 +22,7 @@ class NotTheAuthor(ApiError):
     """The caller is not the author of the review."""
 
     status, code = 403, "not_the_author"
-
-    def __init__(self) -> None:
-        super().__init__("Only its author may change a review")
+    detail = "Only its author may change a review"
 
 
 class ReviewDetails(RequestSchema):

@@ -17,11 +17,7 @@ class MetricsClosed(ApiError):
     """Metrics are not served on this port."""
 
     status, code = 403, "metrics_closed"
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Metrics are not served here; set FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN to enable them"
-        )
+    detail = "Metrics are not served here; set FRONTROW_METRICS_PORT or FRONTROW_METRICS_TOKEN to enable them"
 
 
 @metrics_page.get(

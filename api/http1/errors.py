@@ -6,7 +6,7 @@ ApiError
 └── TooManyConnections 503
 """
 
-from api.errors import ApiError
+from api.errors import RETRY_SOON, ApiError
 
 
 class MalformedRequest(ApiError):
@@ -67,15 +67,12 @@ class VersionNotSupported(ApiError):
     """The request's HTTP version is not 1.x."""
 
     status, code = 505, "http_version_not_supported"
-
-    def __init__(self) -> None:
-        super().__init__("Only HTTP/1.1 and HTTP/1.0 are supported")
+    detail = "Only HTTP/1.1 and HTTP/1.0 are supported"
 
 
 class TooManyConnections(ApiError):
     """The limit on HTTP connections, in total or per address, is reached."""
 
     status, code, retryable = 503, "too_many_connections", True
-
-    def __init__(self) -> None:
-        super().__init__("Too many connections are open; close some or try again", {"Retry-After": "1"})
+    detail = "Too many connections are open; close some or try again"
+    headers = RETRY_SOON

@@ -6,16 +6,19 @@ ApiError
 └── OriginRefused 403, HostRefused 421
 """
 
+from collections.abc import Mapping
+
 from api.errors import ApiError
+
+_BEARER: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
 
 
 class NotAuthenticated(ApiError):
     """The request has no token (RFC 6750, section 3)."""
 
     status, code = 401, "not_authenticated"
-
-    def __init__(self) -> None:
-        super().__init__("Not authenticated", {"WWW-Authenticate": "Bearer"})
+    detail = "Not authenticated"
+    headers = _BEARER
 
 
 class TokenRefused(ApiError):
@@ -37,72 +40,58 @@ class AdminRequired(ApiError):
     """The token is valid but not an administrator's."""
 
     status, code = 403, "admin_required"
-
-    def __init__(self) -> None:
-        super().__init__("Administrator rights are required")
+    detail = "Administrator rights are required"
 
 
 class CronDisabled(ApiError):
     """The endpoint is for cron jobs, and no secret is set for them."""
 
     status, code = 403, "cron_disabled"
-
-    def __init__(self) -> None:
-        super().__init__("This endpoint is disabled; set FRONTROW_CRON_SECRET to enable it")
+    detail = "This endpoint is disabled; set FRONTROW_CRON_SECRET to enable it"
 
 
 class WrongCredentials(ApiError):
     """No account has this e-mail address and password. The client does not learn which of them is wrong."""
 
     status, code = 401, "invalid_credentials"
-
-    def __init__(self) -> None:
-        super().__init__("Incorrect email or password", {"WWW-Authenticate": "Bearer"})
+    detail = "Incorrect email or password"
+    headers = _BEARER
 
 
 class RefreshRefused(ApiError):
     """The refresh token is unknown, used, expired, revoked or another user's."""
 
     status, code = 401, "refresh_token_invalid"
-
-    def __init__(self) -> None:
-        super().__init__("Invalid refresh token", {"WWW-Authenticate": "Bearer"})
+    detail = "Invalid refresh token"
+    headers = _BEARER
 
 
 class WrongPassword(ApiError):
     """The operation requires the caller's current password, and the given one is wrong."""
 
     status, code = 403, "wrong_password"
-
-    def __init__(self) -> None:
-        super().__init__("The current password is not correct")
+    detail = "The current password is not correct"
 
 
 class ResetRefused(ApiError):
     """The token from a reset mail is unknown, used or expired."""
 
     status, code = 400, "reset_token_invalid"
-
-    def __init__(self) -> None:
-        super().__init__("This link has been used or has expired; request a new one")
+    detail = "This link has been used or has expired; request a new one"
 
 
 class LoginElsewhere(ApiError):
     """Another service issues the tokens; this server can only verify them."""
 
     status, code = 403, "login_elsewhere"
-
-    def __init__(self) -> None:
-        super().__init__("Tokens are issued by another service; log in there")
+    detail = "Tokens are issued by another service; log in there"
 
 
 class OriginRefused(ApiError):
     """The request comes from a page whose origin is not on the allow-list."""
 
     status, code = 403, "origin_not_allowed"
-
-    def __init__(self) -> None:
-        super().__init__("This origin is not allowed")
+    detail = "This origin is not allowed"
 
 
 class HostRefused(ApiError):

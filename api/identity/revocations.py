@@ -23,9 +23,7 @@ class TooManyRevoked(Unavailable):
     """Memory for revocations is full. Evicting one would make a revoked token valid again."""
 
     code = "too_many_revoked"
-
-    def __init__(self) -> None:
-        super().__init__("Too many tokens have been revoked")
+    detail = "Too many tokens have been revoked"
 
 
 class RevocationReader(Protocol):

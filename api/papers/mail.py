@@ -12,9 +12,7 @@ class MailQueueFull(Unavailable):
     """The queue of outgoing mails is full."""
 
     code = "mail_queue_full"
-
-    def __init__(self) -> None:
-        super().__init__("Too many mails are waiting to be sent")
+    detail = "Too many mails are waiting to be sent"
 
 
 class Mailer(Protocol):

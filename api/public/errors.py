@@ -6,35 +6,26 @@ ReservationNotExtendable 409, PurchaseInProgress 409
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
 
-from api.errors import ApiError
+from api.errors import RETRY_SOON, ApiError
 
 
 class ReservationNotFound(ApiError):
     status, code = 404, "reservation_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("Reservation not found")
+    detail = "Reservation not found"
 
 
 class NotYourReservation(ApiError):
     """The reservation was made by another session or user."""
 
     status, code = 403, "not_your_reservation"
-
-    def __init__(self) -> None:
-        super().__init__("This reservation belongs to another session or user")
+    detail = "This reservation belongs to another session or user"
 
 
 class ReservationOver(ApiError):
     """The reservation is no longer active."""
 
     status = 409
-    detail: ClassVar[str]
-
-    def __init__(self) -> None:
-        super().__init__(self.detail)
 
 
 class ReservationExpired(ReservationOver):
@@ -72,9 +63,8 @@ class PurchaseInProgress(ApiError):
     """A purchase of the reservation is waiting for the database."""
 
     status, code, retryable = 409, "booking_in_progress", True
-
-    def __init__(self) -> None:
-        super().__init__("This reservation is being purchased; try again shortly", {"Retry-After": "1"})
+    detail = "This reservation is being purchased; try again shortly"
+    headers = RETRY_SOON
 
 
 OVER: Mapping[str, type[ReservationOver]] = {

@@ -8,7 +8,7 @@ ApiError
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from api.errors import ApiError, Problem
+from api.errors import RETRY_SOON, ApiError, Problem
 from engine import catalogue_errors as catalogue
 from engine import errors as engine
 from engine import selling_errors as selling
@@ -37,27 +37,23 @@ class KeyInFlight(ApiError):
     """The request under this idempotency key has not been answered yet."""
 
     status, code, retryable = 409, "idempotency_key_in_flight", True
-
-    def __init__(self) -> None:
-        super().__init__("A request with this Idempotency-Key is still being processed", {"Retry-After": "1"})
+    detail = "A request with this Idempotency-Key is still being processed"
+    headers = RETRY_SOON
 
 
 class KeyReused(ApiError):
     """The idempotency key has been used for another request."""
 
     status, code = 422, "idempotency_key_reused"
-
-    def __init__(self) -> None:
-        super().__init__("This Idempotency-Key was used for a different request")
+    detail = "This Idempotency-Key was used for a different request"
 
 
 class TooManyKeys(ApiError):
     """The limit on keyed requests in progress is reached."""
 
     status, code, retryable = 503, "overloaded", True
-
-    def __init__(self) -> None:
-        super().__init__("Too many requests are being processed", {"Retry-After": "1"})
+    detail = "Too many requests are being processed"
+    headers = RETRY_SOON
 
 
 class Translation(NamedTuple):

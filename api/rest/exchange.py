@@ -18,7 +18,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
 from api.access_log import AccessLog
-from api.errors import ApiError, InternalError, MethodNotAllowed, NotFound
+from api.errors import ApiError, InternalError, MethodNotAllowed, PathNotFound
 from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.errors import BodyTooLarge
@@ -329,7 +329,7 @@ class Exchange(httputil.HTTPMessageDelegate):
     def _unserved(self) -> Answer:
         """The answer if the path or its method is not served."""
         if self._plan.match is None:
-            raise NotFound
+            raise PathNotFound
         methods = self._plan.match.route.methods
         if self._plan.method != "OPTIONS":
             raise MethodNotAllowed(methods)

@@ -17,9 +17,7 @@ class TooMuchUnfinishedWork(Unavailable):
     """The limit on background work is reached."""
 
     code = "overloaded"
-
-    def __init__(self) -> None:
-        super().__init__("Too many requests are being processed")
+    detail = "Too many requests are being processed"
 
 
 class UnfinishedWork:

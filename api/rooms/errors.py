@@ -28,9 +28,7 @@ class NotInRoom(EngineError):
     """The client has not joined the room that it wants to leave."""
 
     code = "not_in_room"
-
-    def __init__(self) -> None:
-        super().__init__("You are not in this room")
+    detail = "You are not in this room"
 
 
 def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: str = "") -> dict[str, Any]:

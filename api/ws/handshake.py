@@ -36,9 +36,7 @@ class UpgradeRequired(ApiError):
     """A request without an upgrade to WebSocket was sent to a WebSocket endpoint."""
 
     status, code = 400, "upgrade_required"
-
-    def __init__(self) -> None:
-        super().__init__("This is a WebSocket endpoint; connect to it with a WebSocket client")
+    detail = "This is a WebSocket endpoint; connect to it with a WebSocket client"
 
 
 class Handshake(WebSocketHandler):
