@@ -1,7 +1,8 @@
-"""The collaborators of request handlers, as narrow protocols bundled in `Services` by the composition root.
+"""The collaborators of request handlers, bundled in `Services` by the composition root.
 
-Nothing in `api` builds its own collaborators. Collaborators implemented by a product family (`api.seats`,
-`api.rooms`, …) are protocols here, so this module imports no family, only packages below it.
+Nothing in `api` builds its own collaborators. Those that a product family, `persistence` or `metrics`
+implements are protocols here, so this module imports none of these. So is the engine's directory, which may
+be in another process. Classes of the packages below are used as they are; a protocol would only repeat them.
 """
 
 import asyncio
@@ -15,26 +16,18 @@ from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.accounts import Accounts
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
-from api.identity.tokens import Identity
+from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
+from api.papers.confirmations import Confirmations
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rows import Catalogue, Offer
 from api.workers import Workers
-from engine.commands import BookSeats, Command
-from engine.errors import EngineError
-from engine.ports import Clock, Settled
-from engine.records import (
-    Hold,
-    IdempotencyRecord,
-    Paper,
-    Receipt,
-    ReservationStatistics,
-    StoredReservation,
-    Ticket,
-)
-from engine.replies import Booked, Cancelled
+from engine.box_office import BoxOffice
+from engine.commands import Command
+from engine.ports import Clock, Journal
+from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
 from engine.views import SeatMap
 
 Written = TypeVar("Written")
@@ -58,46 +51,6 @@ class Screenings(Protocol):
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
         """Run `write` while the screening's sales are suspended and all earlier sales are in the database."""
-
-
-class BoxOffice(Protocol):
-    """Sells tickets; `engine.box_office.BoxOffice` documents it."""
-
-    async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
-        """Return the outcome of a booking that its screening has refused, e.g. because it was repeated."""
-
-    async def purchase(
-        self,
-        holder: str,
-        owner: str,
-        screening_id: int,
-        reservation_id: int,
-        papers: Sequence[Paper],
-    ) -> Booked:
-        """Turn a reservation of places into tickets."""
-
-    async def confirm(
-        self,
-        holder: str,
-        ticket_id: int,
-        payment_id: str | None,
-        receipt: Receipt | None = None,
-        actor: str | None = None,
-    ) -> Booked:
-        """Confirm a pending ticket."""
-
-    async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
-        """Cancel a ticket."""
-
-
-class Journal(Protocol):
-    """The part of the engine's journal that request handlers use directly."""
-
-    def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
-        """Store a response for repeats of its request; call `settled` once it is stored or has failed."""
-
-    async def flushed(self) -> None:
-        """Wait until everything decided so far can be read from the database."""
 
 
 class TicketReader(Protocol):
@@ -173,16 +126,6 @@ class Rooms(Protocol):
         """Return the taken seats of a room. Raises NotFound if the room's name is invalid."""
 
 
-class Confirmations(Protocol):
-    """Sends confirmation mails."""
-
-    def send_soon(self, booking_id: int) -> None:
-        """Queue the confirmation of a committed booking."""
-
-    async def send_again(self, booking_id: int) -> None:
-        """Send a confirmation on request. Raises NoMailAddress, TooManyAttempts or MailQueueFull."""
-
-
 class IdempotencyLookup(Protocol):
     """Reads stored responses."""
 
@@ -190,30 +133,8 @@ class IdempotencyLookup(Protocol):
         """Return the response stored under a key."""
 
 
-class TokenVerifier(Protocol):
-    """Verifies tokens."""
-
-    def verify(self, token: str) -> Identity:
-        """Return the identity of a valid token. Raises `api.identity.tokens.InvalidToken`."""
-
-    def recheck(self, identity: Identity) -> None:
-        """Raise `api.identity.tokens.InvalidToken` if the token has expired or was revoked since."""
-
-
-class Attendance(Protocol):
-    """The sockets that watch screenings."""
-
-    @property
-    def connections(self) -> Mapping[int, int]:
-        """Number of sockets, by screening; screenings without sockets are absent."""
-
-
-class MetricsPage(Protocol):
-    """Renders the metrics."""
-
-    def __call__(self, accept: str) -> tuple[str, bytes]:
-        """Return the media type and the body for an `Accept` header."""
-
+MetricsPage = Callable[[str], tuple[str, bytes]]
+"""Renders the metrics for an `Accept` header: returns the media type and the body."""
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 """Returns what keeps the server from working, by component; empty if nothing does."""
@@ -221,7 +142,12 @@ Readiness = Callable[[], Awaitable[Mapping[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The collaborators of request handlers."""
+    """The collaborators of request handlers.
+
+    Attributes:
+        socket_counts: returns the number of sockets that watch each screening; screenings without sockets are
+            absent.
+    """
 
     version: str
     screenings: Screenings
@@ -230,8 +156,8 @@ class Services:
     tickets: TicketReader
     reservations: ReservationReader
     idempotency: IdempotencyLookup
-    tokens: TokenVerifier
-    attendance: Attendance
+    tokens: Tokens
+    socket_counts: Callable[[], Mapping[int, int]]
     rooms: Rooms
     catalogue: Catalogue
     accounts: Accounts

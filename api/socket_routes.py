@@ -9,10 +9,10 @@ from tornado.routing import URLSpec
 from api.events.socket import EventServices, EventSocket, OneEventSocket
 from api.rooms.socket import RoomServices, RoomSocket
 from api.seats.socket import ScreeningSocket
-from api.ws.attendance import Attendance
 from api.ws.handshake import Handshake
 from api.ws.heartbeat import Heartbeat
 from api.ws.socket import ClientSocket, SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.guards import guarded
 
 _ID = r"([0-9]{1,30})"
@@ -20,7 +20,7 @@ _NAME = r"([^/]+)"
 
 
 def socket_routes(
-    services: SocketServices, screenings: Attendance, events: EventServices, rooms: RoomServices
+    services: SocketServices, screenings: SocketCounts, events: EventServices, rooms: RoomServices
 ) -> list[URLSpec]:
     """Return the routes.
 

@@ -32,10 +32,10 @@ from api.sales.seat_maps import SeatMapEncoder
 from api.services import Services
 from api.socket_routes import socket_routes
 from api.workers import Workers
-from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
 from api.ws.socket import SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import ScreeningDirectory
@@ -153,7 +153,7 @@ class Server:
 
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
-        watched = Attendance()
+        screening_sockets = SocketCounts()
         self._open_sockets = OpenSockets(socket_limits)
         self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
@@ -167,7 +167,7 @@ class Server:
             reservations=Reservations(self._connector),
             idempotency=self._idempotency,
             tokens=tokens,
-            attendance=watched,
+            socket_counts=lambda: screening_sockets.by_screening,
             rooms=self._rooms,
             catalogue=catalogue,
             accounts=accounts,
@@ -206,7 +206,7 @@ class Server:
                     allowed_origins=origins,
                     limits=socket_limits,
                 ),
-                watched,
+                screening_sockets,
                 EventServices(EventAccess(self._connector)),
                 self._rooms,
             ),

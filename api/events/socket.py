@@ -16,11 +16,11 @@ from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
 from api.rest.fields import LARGEST_ID
 from api.wire import holder_of
-from api.ws.attendance import Attendance
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, NoToken, Opening, SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadStock
 from engine.errors import EngineError
 from engine.replies import Stock
@@ -48,11 +48,11 @@ class EventServices:
 
     Attributes:
         access: authorizes subscriptions.
-        attendance: counts sockets and subscriptions.
+        counts: counts sockets and subscriptions.
     """
 
     access: EventAccess
-    attendance: Attendance = field(default_factory=Attendance)
+    counts: SocketCounts = field(default_factory=SocketCounts)
 
 
 class EventSocket(ClientSocket):
@@ -106,13 +106,13 @@ class EventSocket(ClientSocket):
         for event_id in tuple(self._watchers):
             self._unwatch(event_id)
         if self.admitted:
-            self._shared.attendance.clients -= 1
+            self._shared.counts.clients -= 1
 
     def _established(self, opening: Opening) -> dict[str, Any]:
         """Admit the client and return its `connection_established` message."""
         self._identity = self.authenticate(opening)
         self.admit(holder_of(self._identity.user_id), self._identity)
-        self._shared.attendance.clients += 1
+        self._shared.counts.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
         suffix = "".join(secrets.choice(_SUFFIX_CHARACTERS) for _ in range(_SUFFIX_LENGTH))
         return {"type": "connection_established", "clientId": f"ws_{milliseconds}_{suffix}"}
@@ -179,7 +179,7 @@ class EventSocket(ClientSocket):
         holder = holder_of(self._identity.user_id)
         watcher = self._watchers[event_id] = self.watcher(event_id, holder, EventUpdates)
         self.services.feed.join(watcher)
-        self._shared.attendance.watch(event_id)
+        self._shared.counts.add(event_id)
         return watcher
 
     def _unwatch(self, event_id: int) -> None:
@@ -187,13 +187,13 @@ class EventSocket(ClientSocket):
         watcher = self._watchers.pop(event_id, None)
         if watcher is not None:
             self.services.feed.leave(watcher)
-            self._shared.attendance.unwatch(event_id)
+            self._shared.counts.remove(event_id)
 
     def _send_statistics(self) -> None:
-        attendance = self._shared.attendance
+        counts = self._shared.counts
         self.send_message(
             type="stats",
-            data={"totalClients": attendance.clients, "eventSubscriptions": attendance.subscriptions},
+            data={"totalClients": counts.clients, "eventSubscriptions": counts.subscriptions},
             timestamp=self.timestamp(),
         )
 

@@ -29,7 +29,8 @@ from api.papers.seal import BrokenSeal, Seal
 from api.recency import RecentlyUsed
 from api.rest.endpoint import Answer
 from api.rest.errors import KeyInFlight, KeyReused, TooManyKeys
-from api.services import IdempotencyLookup, Journal
+from api.services import IdempotencyLookup
+from engine.ports import Journal
 from engine.records import IdempotencyRecord
 
 KEY_HEADER = "Idempotency-Key"

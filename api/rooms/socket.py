@@ -27,12 +27,12 @@ from api.rooms.notes import SelectionNote, harmless_user_info
 from api.rooms.updates import selections
 from api.wire import holder_of
 from api.ws.answers import AnswersInOrder
-from api.ws.attendance import Attendance
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, forget_frames
 from engine.replies import Released
@@ -58,13 +58,13 @@ class RoomServices:
         directory: finds rooms.
         client_ids: the ids in use.
         selecting: limits the seats that guests of one IP address select within the duration of a hold.
-        attendance: counts the sockets per room.
+        counts: counts the sockets per room.
     """
 
     directory: RoomDirectory
     client_ids: ClientIds
     selecting: Limiter
-    attendance: Attendance = field(default_factory=Attendance)
+    counts: SocketCounts = field(default_factory=SocketCounts)
 
     @property
     def client_count(self) -> int:
@@ -74,7 +74,7 @@ class RoomServices:
     @property
     def occupied_count(self) -> int:
         """Number of rooms with at least one client."""
-        return len(self.attendance.connections)
+        return len(self.counts.by_screening)
 
     async def selections(self, name: str) -> list[dict[str, Any]]:
         """Return the taken seats of a room; empty if the room does not exist.
@@ -222,7 +222,7 @@ class RoomSocket(ClientSocket):
         watcher = self.watcher(room.screening_id, self._client_id, room.wording)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
-        self._shared.attendance.watch(room.screening_id)
+        self._shared.counts.add(room.screening_id)
         return room, watcher
 
     def _leave_room(self, name: str) -> None:
@@ -237,7 +237,7 @@ class RoomSocket(ClientSocket):
         if name in self._rooms:
             room, watcher = self._rooms.pop(name)
             self.services.feed.leave(watcher)
-            self._shared.attendance.unwatch(room.screening_id)
+            self._shared.counts.remove(room.screening_id)
 
     # Seats
 

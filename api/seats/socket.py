@@ -14,10 +14,10 @@ from api.rest.fields import LARGEST_ID
 from api.seats.messages import UpdateForm, WatchQuery, require_ping
 from api.seats.updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
 from api.wire import holder_of
-from api.ws.attendance import Attendance
 from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadChanges, ReadSeats
 from engine.replies import Changes
 from engine.selling_errors import ScreeningNotFound
@@ -30,7 +30,7 @@ class ScreeningSocket(ClientSocket):
 
     Args:
         services: collaborators of all sockets.
-        attendance: counts the sockets per screening.
+        counts: counts the sockets per screening.
     """
 
     route = "/ws/screenings/{screening_id}"
@@ -41,11 +41,11 @@ class ScreeningSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_attendance", "_watcher")
+    __slots__ = ("_counts", "_watcher")
 
-    def __init__(self, services: SocketServices, attendance: Attendance) -> None:
+    def __init__(self, services: SocketServices, counts: SocketCounts) -> None:
         super().__init__(services)
-        self._attendance = attendance
+        self._counts = counts
         self._watcher: Watcher | None = None
 
     async def enter(self, opening: Opening) -> None:
@@ -59,7 +59,7 @@ class ScreeningSocket(ClientSocket):
         self.admit(holder, identity)
         watcher = self._watcher = self.watcher(screening_id, holder, SEAT_WORDINGS[form])
         self.services.feed.join(watcher)
-        self._attendance.watch(screening_id)
+        self._counts.add(screening_id)
         since = query.get("since")
         await self._catch_up(watcher, form, None if since is None else Position(query["epoch"], since))
 
@@ -72,7 +72,7 @@ class ScreeningSocket(ClientSocket):
         """Leave the feed. Idempotent."""
         if self._watcher is not None:
             self.services.feed.leave(self._watcher)
-            self._attendance.unwatch(self._watcher.screening_id)
+            self._counts.remove(self._watcher.screening_id)
             self._watcher = None
 
     async def _catch_up(self, watcher: Watcher, form: UpdateForm, known: Position | None) -> None:

@@ -18,10 +18,10 @@ import orjson
 from tornado.websocket import WebSocketClosedError
 
 from api.identity.origins import AllowedOrigins
-from api.identity.tokens import Identity, InvalidToken
+from api.identity.tokens import Identity, InvalidToken, Tokens
 from api.json_log import log_socket
 from api.limits import SocketLimits
-from api.services import Screenings, TokenVerifier
+from api.services import Screenings
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
 from api.ws.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
@@ -96,7 +96,7 @@ class SocketServices:
     """The collaborators of all sockets."""
 
     screenings: Screenings
-    tokens: TokenVerifier
+    tokens: Tokens
     revocations: RevocationWatch
     feed: SeatFeed
     open_sockets: OpenSockets

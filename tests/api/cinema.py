@@ -22,10 +22,10 @@ from api.identity.revocations import Revocations
 from api.identity.tokens import Tokens
 from api.limits import Limits, SocketLimits
 from api.socket_routes import socket_routes
-from api.ws.attendance import Attendance
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
 from api.ws.socket import SocketServices
+from api.ws.socket_counts import SocketCounts
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.directory import ScreeningDirectory
@@ -132,7 +132,7 @@ class Cinema:
             AllowedOrigins(["https://cinema.example"]),
             limits,
         )
-        self.watched = Attendance()
+        self.watched = SocketCounts()
         self.guest_list = GuestList()
         self.event_services = EventServices(self.guest_list)
         self.room_services = memory_room_services(

@@ -15,11 +15,12 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.limiter import RateLimits
+from api.papers.confirmations import Confirmations
 from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Endpoint
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import Confirmations, Limits, Services
+from api.services import Limits, Services
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
 from engine.directory import ScreeningDirectory
@@ -117,12 +118,6 @@ class RecordingConfirmations:
         raise NoMailAddress
 
 
-class StaticAttendance:
-    """Socket counts, set by the test."""
-
-    connections: Mapping[int, int] = {}
-
-
 class Venue:
     """A server with a room of twenty seats (ids from 41), shared by three screenings.
 
@@ -148,7 +143,7 @@ class Venue:
         self.clock = ManualClock()
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
-        self.attendance = StaticAttendance()
+        self.socket_counts: Mapping[int, int] = {}
         self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
         self.database = MemoryDatabase()
@@ -179,7 +174,7 @@ class Venue:
             reservations=HoldReaders(self.database),
             idempotency=self.readers,
             tokens=self.tokens,
-            attendance=self.attendance,
+            socket_counts=lambda: self.socket_counts,
             rooms=memory_room_services(self.screenings, self.database, dict, self.clock),
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]

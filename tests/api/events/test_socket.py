@@ -116,7 +116,7 @@ async def test_refused_clients_get_a_close_code_and_reason(cinema, options, fare
     socket = await cinema.follow(**options)
     assert await receive_close(socket) == farewell
     await eventually(lambda: len(cinema.open_sockets) == 0)
-    assert (cinema.feed.connections, cinema.event_services.attendance.clients) == ({}, 0)
+    assert (cinema.feed.connections, cinema.event_services.counts.clients) == ({}, 0)
 
 
 async def test_private_events_look_missing_to_users_who_are_not_invited(cinema):
@@ -247,8 +247,8 @@ async def test_a_client_that_disconnects_during_a_subscription_leaves_nothing_be
     await follow(cinema, 8)
     go_on.set()
     await eventually(lambda: len(cinema.open_sockets) == 1)
-    attendance = cinema.event_services.attendance
-    assert (cinema.feed.connections, attendance.clients, attendance.subscriptions) == ({}, 1, 0)
+    counts = cinema.event_services.counts
+    assert (cinema.feed.connections, counts.clients, counts.subscriptions) == ({}, 1, 0)
 
 
 async def test_simultaneous_bookings_get_one_message_each(open_cinema):
@@ -265,7 +265,7 @@ async def test_simultaneous_bookings_get_one_message_each(open_cinema):
 async def test_socket_statistics_of_screenings_do_not_reveal_followed_events(cinema):
     await cinema.join()
     socket = await follow(cinema, 8, SCREENING)
-    assert cinema.watched.connections == {SCREENING: 1}
+    assert cinema.watched.by_screening == {SCREENING: 1}
     await say(socket, type="get_stats")
     assert (await next_message(socket))["data"] == {"totalClients": 1, "eventSubscriptions": 1}
 

@@ -205,7 +205,7 @@ async def test_each_request_has_one_log_line_without_secrets(
 
 
 async def test_a_500_response_reveals_no_details(venue: Venue, caplog: pytest.LogCaptureFixture) -> None:
-    venue.restart_api(attendance=None)
+    venue.restart_api(socket_counts=None)
     response = await venue.guest.send("GET", "/ws/stats")
     request_id = response.headers["X-Request-ID"]
     assert response.status == 500
@@ -248,7 +248,7 @@ async def test_readiness_lists_its_reasons(venue: Venue) -> None:
 
 
 async def test_socket_statistics_match_the_guide(venue: Venue) -> None:
-    venue.attendance.connections = {125: 19, 123: 15, 124: 8}
+    venue.socket_counts = {125: 19, 123: 15, 124: 8}
     assert (await venue.guest.send("GET", "/ws/stats")).json == {
         "total_connections": 42,
         "active_screenings": [123, 124, 125],

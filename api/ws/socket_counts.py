@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 
-class Attendance:
+class SocketCounts:
     """The counts of one endpoint, shared by its sockets.
 
     Attributes:
@@ -16,24 +16,24 @@ class Attendance:
         subscriptions: number of their subscriptions to screenings, in total.
     """
 
-    __slots__ = ("_watching", "clients", "subscriptions")
+    __slots__ = ("_by_screening", "clients", "subscriptions")
 
     def __init__(self) -> None:
         self.clients = 0
         self.subscriptions = 0
-        self._watching: Counter[int] = Counter()
+        self._by_screening: Counter[int] = Counter()
 
-    def watch(self, screening_id: int) -> None:
+    def add(self, screening_id: int) -> None:
         self.subscriptions += 1
-        self._watching[screening_id] += 1
+        self._by_screening[screening_id] += 1
 
-    def unwatch(self, screening_id: int) -> None:
+    def remove(self, screening_id: int) -> None:
         self.subscriptions -= 1
-        self._watching[screening_id] -= 1
-        if not self._watching[screening_id]:
-            del self._watching[screening_id]
+        self._by_screening[screening_id] -= 1
+        if not self._by_screening[screening_id]:
+            del self._by_screening[screening_id]
 
     @property
-    def connections(self) -> Mapping[int, int]:
+    def by_screening(self) -> Mapping[int, int]:
         """Number of watchers by screening; screenings without watchers are absent."""
-        return self._watching
+        return self._by_screening
