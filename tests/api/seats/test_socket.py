@@ -261,11 +261,11 @@ async def test_shutting_down_closes_every_socket_and_refuses_new_ones(cinema):
 
 async def test_watchers_are_counted_by_screening(cinema):
     sockets = [await cinema.join(user=user) for user in (7, 7, 8)]
-    assert cinema.watched.connections == {SCREENING: 3}
+    assert cinema.watched.by_screening == {SCREENING: 3}
     assert len(cinema.open_sockets) == 3
     for socket in sockets:
         await socket.close()
-    await eventually(lambda: cinema.watched.connections == {})
+    await eventually(lambda: cinema.watched.by_screening == {})
     assert (cinema.observer.opened, cinema.observer.closed, len(cinema.open_sockets)) == (3, 3, 0)
 
 
