@@ -23,7 +23,6 @@ import orjson
 
 from api.access_log import counting
 from api.bodies import MEDIA_TYPE
-from api.errors import ApiError
 from api.http1 import plain
 from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
 from api.http1.connection import RequestConnection
@@ -40,10 +39,10 @@ from api.rest.plan import shared_with
 from api.rest.styles import PLAIN
 from engine.errors import EngineError
 
-_LINE = re.compile(rb"([A-Z]+) (/[!-\"$-~]*) HTTP/1\.1")
+_LINE = re.compile(rb"(([A-Z]+) (/[!-\"$->@-~]*))(?:\?([!-\"$-~]*))? HTTP/1\.1")
 _LINES_KEPT = 16_384
 _LINE_BYTES = 512
-"""Longer request lines are compiled anew each time."""
+"""Longer request lines, not counting their query, are compiled anew each time."""
 
 _ORIGINS_KEPT = 1024
 _ORIGIN_CHARACTERS = 256
@@ -65,6 +64,7 @@ class _Route(NamedTuple):
 
     Attributes:
         arguments: from the path and the query.
+        target: path and query.
         decode: decodes the body; None if the operation has none.
         identified: whether a token is required.
         count_request: called with the status and the seconds that the response took.
@@ -95,6 +95,7 @@ class FastPath:
         self.router = router
         self._services = services = router.services
         self._line_limit_bytes = services.limits.request_line_bytes
+        # By request lines without a query.
         self._routes: dict[bytes, _Route | None] = {}
         self._hosts: set[str] = set()
         self._recheck = services.tokens.recheck
@@ -227,38 +228,39 @@ class FastPath:
         """The compiled operation of a request line; None if it takes the general path."""
         if line in self._routes:
             return None
-        route = self._found(line)
-        if b"?" not in line and len(line) <= _LINE_BYTES:
-            if len(self._routes) >= _LINES_KEPT:
-                self._routes.clear()
-            self._routes[line] = route
-        return route
-
-    def _found(self, line: bytes) -> _Route | None:
         match = _LINE.fullmatch(line)
         if match is None or len(line) + 2 > self._line_limit_bytes:
             return None
-        method, target = match[1].decode("ascii"), match[2].decode("ascii")
-        path, _, query = target.partition("?")
+        beginning, method, path, query = match.groups()
+        without_query = line if query is None else beginning + b" HTTP/1.1"
+        if without_query in self._routes:
+            route = self._routes[without_query]
+        else:
+            route = self._found(method.decode("ascii"), path.decode("ascii"))
+            if len(without_query) <= _LINE_BYTES:
+                if len(self._routes) >= _LINES_KEPT:
+                    self._routes.clear()
+                self._routes[without_query] = route
+        if query is None or route is None:
+            return route
+        return _with_query(route, query.decode("ascii"))
+
+    def _found(self, method: str, path: str) -> _Route | None:
         served_path = within(self._services.path_prefix, path)
         found = None if served_path is None else self.router.routes.find(served_path)
         operation = found and found.route.operations.get(method)
         if found is None or operation is None or not operation.fast:
             return None
-        arguments = dict(zip(operation.endpoint.path_parameters, found.parameters, strict=True))
-        try:
-            arguments |= operation.arguments_in_query(query)
-        except ApiError:
-            return None
         endpoint, body = operation.endpoint, operation.plain_body
+        in_path = dict(zip(endpoint.path_parameters, found.parameters, strict=True))
         return _Route(
             operation,
             cast(Callable[..., Ask], endpoint.handler),
-            arguments,
+            {**in_path, **(operation.without_query or {})},
             body.decode if body is not None else None,
             endpoint.access is Access.USER,
             endpoint.status,
-            target,
+            path,
             self.router.access_log.meter(found.route.pattern, method),
             operation.body_limit_bytes,
             method,
@@ -353,6 +355,17 @@ class FastPath:
             f"Content-Type: {media_type}\r\nContent-Length: {len(content)}\r\n\r\n"
         )
         return head.encode("latin-1") + content
+
+
+def _with_query(route: _Route, query: str) -> _Route | None:
+    """The route of a request with a query; None if the request takes the general path."""
+    arguments, schema = route.arguments, route.operation.plain_query
+    if query and schema is not None:
+        given = schema.read(query)
+        if given is None:
+            return None
+        arguments = {**arguments, **given}
+    return route._replace(arguments=arguments, target=f"{route.path}?{query}")
 
 
 class _Waiting:

@@ -29,7 +29,7 @@ _UNKNOWN_NAMED = 5
 _UNKNOWN_NAME_SHOWN = 64
 """Most characters of each name to show."""
 
-_DECIMAL = re.compile(r"[0-9]{1,19}", re.ASCII)
+_DECIMALS = re.compile(r"[0-9]{1,19}(,[0-9]{1,19})*", re.ASCII)
 
 
 USUAL_LIMITS = Limits()
@@ -297,7 +297,7 @@ class SeatIdsInQuery(SeatIds):
     def _deserialize(  # type: ignore[override]
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
     ) -> tuple[int, ...]:
-        words = ",".join(value).split(",")
-        if not all(_DECIMAL.fullmatch(word) for word in words):
+        listed = ",".join(value)
+        if not _DECIMALS.fullmatch(listed):
             raise ValidationError("Must be seat ids separated by commas.")
-        return super()._deserialize([int(word) for word in words], attr, data, **options)
+        return super()._deserialize([int(word) for word in listed.split(",")], attr, data, **options)

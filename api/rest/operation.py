@@ -5,7 +5,7 @@ It knows requests and answers but no connections.
 
 import inspect
 from collections.abc import Coroutine, Mapping
-from typing import Any, cast
+from typing import Any
 
 from marshmallow import Schema, ValidationError
 
@@ -20,6 +20,7 @@ from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
 from api.rest.parsing import Parser, is_form
 from api.rest.plain_bodies import PlainBody
+from api.rest.plain_queries import PlainQuery
 from api.rest.request import Request
 from api.rest.styles import Content
 from api.rest.unfinished import UnfinishedWork
@@ -42,6 +43,8 @@ class Operation:
 
     Attributes:
         plain_body: the schema of the body, if `msgspec` decodes it.
+        plain_query: the schema of the query, if its fields are read one by one.
+        without_query: arguments of a request without a query; None if a query is required.
         fast: whether the fast path serves it.
     """
 
@@ -55,14 +58,17 @@ class Operation:
         self._query = endpoint.query(services.limits) if endpoint.query else None
         self.body = endpoint.body(services.limits) if endpoint.body else None
         self._form = endpoint.form(services.limits) if endpoint.form else None
-        self._without_query = _defaults(self._query)
+        self.without_query = _defaults(self._query)
         self._style = endpoint.style
         self._seal = services.seal if endpoint.sealed else None
         self.plain_body = self.body if isinstance(self.body, PlainBody) else None
+        self.plain_query = self._query if isinstance(self._query, PlainQuery) else None
         self.fast = (
             not inspect.iscoroutinefunction(endpoint.handler)
             and endpoint.access in (Access.PUBLIC, Access.USER)
             and (self.body is None or self.plain_body is not None)
+            and (self._query is None or self.plain_query is not None)
+            and self.without_query is not None
             and not (endpoint.upload or endpoint.form or endpoint.body_optional or self._style.rate_limited)
         )
 
@@ -149,17 +155,6 @@ class Operation:
             )
         return self._handled(call, arguments)
 
-    def arguments_in_query(self, query: str) -> Mapping[str, Any]:
-        """Arguments from the query.
-
-        Raises:
-            InvalidInput: the query is invalid.
-        """
-        if self._query and (query or self._without_query is None):
-            request = Request({}, "", query, b"", "", None)
-            return cast(Mapping[str, Any], _parser.parse(self._query, request, location="query"))
-        return self._without_query or {}
-
     def too_slow(self, headers: Mapping[str, str]) -> Unavailable:
         """The refusal of a request that took too long; it says how to find out what happened.
 
@@ -193,7 +188,10 @@ class Operation:
 
     def _arguments(self, request: Request, in_path: Mapping[str, int | str]) -> dict[str, Any]:
         arguments: dict[str, Any] = dict(in_path)
-        arguments |= self.arguments_in_query(request.query)
+        if self._query and (request.query or self.without_query is None):
+            arguments |= _parser.parse(self._query, request, location="query")
+        else:
+            arguments |= self.without_query or {}
         if self._form and is_form(request):
             arguments |= _parser.parse(self._form, request, location="form")
         elif self.body and (request.body or not self.endpoint.body_optional):

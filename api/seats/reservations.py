@@ -8,9 +8,10 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
-from api.rest.fields import RequestSchema, SeatIds, SeatIdsInQuery, identifier
+from api.rest.fields import SeatIds, SeatIdsInQuery, identifier
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
+from api.rest.plain_queries import PlainQuery
 from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
 from api.wire import timestamp
@@ -112,7 +113,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
     return Ask(make(HoldSeats, (screening_id, call.holder, seat_ids, None, None, None)), respond)
 
 
-class Extension(RequestSchema):
+class Extension(PlainQuery):
     """The extension."""
 
     additional_minutes = fields.Integer(load_default=5, validate=validate.Range(1, LONGEST_EXTENSION_MINUTES))
@@ -178,7 +179,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
     return Ask(ToggleSeats(screening_id, call.holder, seat_ids), respond)
 
 
-class SeatsToCancel(RequestSchema):
+class SeatsToCancel(PlainQuery):
     """The reservations to cancel; without `seat_ids`, all of the caller's."""
 
     seat_ids = SeatIdsInQuery(metadata={"description": "Comma-separated, e.g. 42,43."})

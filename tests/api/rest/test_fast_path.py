@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -41,6 +43,14 @@ CONVERSATIONS = {
     "holds": [post(RESERVE, 41, 42), post(RESERVE, 42, user_id=8), post(RESERVE, 41)],
     "toggles": [post(TOGGLE, 41), post(TOGGLE, 41, 43), post(TOGGLE, 43, user_id=8)],
     "extends": [post(RESERVE, 41), post(f"{EXTEND}?additional_minutes=2", 41), post(EXTEND, 42)],
+    "queries": [
+        post(RESERVE, 41, 42, 43),
+        *(post(f"{EXTEND}?{query}", 41) for query in ("", "additional_minutes=1", "additional_minutes=%31")),
+        ask("DELETE", f"{CANCEL}?seat_ids=41,41"),
+        ask("DELETE", f"{CANCEL}?seat_ids=42&seat_ids=43"),
+        ask("GET", f"{AVAILABILITY}?a=?"),
+        ask("DELETE", f"{CANCEL}?"),
+    ],
     "releases": [post(RESERVE, 41, 42), ask("DELETE", f"{CANCEL}?seat_ids=41"), ask("DELETE", CANCEL)],
     "reads": [post(RESERVE, 41), ask("GET", AVAILABILITY, user_id=None), ask("GET", f"{AVAILABILITY}/me")],
     "books": [post(BOOK, 41, payment_id="p"), post(BOOK, 41, payment_id="p"), post(BOOK, 41, payment_id="q")],
@@ -51,7 +61,16 @@ CONVERSATIONS = {
     "body over its limit": [ask("POST", RESERVE, post(RESERVE, 41)[3] + " " * 65_536)],
     "long request line": [post(f"{RESERVE}?{'a' * 600}=b", 41)],
     "body where there is none": [ask("GET", AVAILABILITY, "{}"), ask("DELETE", CANCEL, "{}")],
-    "wrong query": [ask("DELETE", f"{CANCEL}?seat_ids=a"), post(f"{RESERVE}?a=b", 41)],
+    "wrong query": [
+        *(
+            ask("DELETE", f"{CANCEL}?{query}")
+            for query in ("seat_ids=a", "seat_ids=", "seat_ids", "a=1&b=2", "seat_ids=%FF", "seat_ids=0", "&")
+        ),
+        ask("DELETE", f"{CANCEL}?seat_ids={'1,' * 300}1"),
+        *(post(f"{EXTEND}?additional_minutes={minutes}", 41) for minutes in ("0", "61", "1.0", "+1", "1_0")),
+        post(f"{RESERVE}?a=b", 41),
+    ],
+    "fragment": [ask("DELETE", f"{CANCEL}?seat_ids=41#seat")],
     "no token": [post(RESERVE, 41, user_id=None)],
     "wrong method": [ask("PUT", RESERVE), ask("GET", RESERVE)],
     "no such path": [ask("GET", f"{RESERVE}/x")],
@@ -121,6 +140,54 @@ async def test_both_paths_give_the_same_responses(name: str, field: str) -> None
     finally:
         await fast.close()
         await general.close()
+
+
+@contextmanager
+def general_requests() -> Iterator[list[str]]:
+    """Collect the requests that take the general path, each of which is a task of an exchange."""
+    loop = asyncio.get_running_loop()
+    found = []
+
+    def make_task(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
+        if work.__qualname__.startswith("Exchange."):
+            found.append(work.__qualname__)
+        return asyncio.Task(work, loop=loop, **options)
+
+    loop.set_task_factory(make_task)
+    try:
+        yield found
+    finally:
+        loop.set_task_factory(None)
+
+
+@pytest.mark.gen_test
+async def test_usual_requests_take_the_fast_path(open_venue: Callable[..., Venue]) -> None:
+    venue = await ready(open_venue)
+    with general_requests() as general:
+        await Client(venue).talk(
+            [
+                post(RESERVE, 41, 42),
+                post(TOGGLE, 43),
+                post(f"{EXTEND}?additional_minutes=1", 41),
+                ask("DELETE", f"{CANCEL}?seat_ids=42,43"),
+                post(BOOK, 41, payment_id="p"),
+                ask("GET", AVAILABILITY, user_id=None),
+                ask("GET", f"{AVAILABILITY}/me"),
+            ]
+        )
+        assert general == []
+        await Client(venue, *GENERAL).talk([ask("GET", AVAILABILITY)])
+        assert len(general) == 1
+
+
+@pytest.mark.gen_test
+async def test_queries_are_not_remembered(open_venue: Callable[..., Venue]) -> None:
+    venue = await ready(open_venue)
+    remembered = venue.application.answer_plain.__self__._routes
+    await Client(venue).talk([ask("DELETE", f"{CANCEL}?seat_ids=41")])
+    before = set(remembered)
+    await Client(venue).talk([ask("DELETE", f"{CANCEL}?seat_ids={seat_id}") for seat_id in range(41, 61)])
+    assert set(remembered) == before
 
 
 async def responses(venue: Venue, sent: bytes, *, end: bool = True) -> list[bytes]:
