@@ -17,7 +17,7 @@ from typing import Any
 from api.http1.common_headers import request_id_given
 
 HOST, LENGTH, CREDENTIALS, REQUEST_ID, JSON, GZIP, ORIGIN = range(1, 8)
-FORWARDED_FOR, FORWARDED_PROTO, FORWARDED, CLOSE = range(8, 12)
+FORWARDED_FOR, FORWARDED_PROTO, FORWARDED, CLOSE, IF_NONE_MATCH = range(8, 13)
 """Places in the list that `read_fields` returns.
 
 Values are text, except for LENGTH (int), JSON, GZIP, CLOSE (True) and CREDENTIALS (the line, in bytes).
@@ -33,7 +33,7 @@ FORWARDING = {
 }
 """The fields by which proxies report the client's address."""
 
-_PLACES = 12
+_PLACES = 13
 _IGNORED = (0, None)
 _UNUSUAL = (-1, None)
 
@@ -44,7 +44,15 @@ _FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([\t -~\x80-\xff]*)")
 
 # Their values differ from request to request, so remembering them would only push out others.
 _VARYING = frozenset(
-    {b"cookie", b"forwarded", b"traceparent", b"tracestate", b"x-forwarded-for", b"x-request-id"}
+    {
+        b"cookie",
+        b"forwarded",
+        b"if-none-match",
+        b"traceparent",
+        b"tracestate",
+        b"x-forwarded-for",
+        b"x-request-id",
+    }
 )
 
 _known: dict[bytes, tuple[int, object]] = {}
@@ -129,7 +137,7 @@ _READERS: Mapping[bytes, Callable[[str], tuple[int, object]]] = {
     b"expect": _unusual,
     b"host": _at(HOST),
     b"idempotency-key": _unusual,
-    b"if-none-match": _unusual,
+    b"if-none-match": _at(IF_NONE_MATCH),
     b"origin": _at(ORIGIN),
     b"transfer-encoding": _unusual,
     b"upgrade": _unusual,

@@ -411,7 +411,7 @@ class Exchange(httputil.HTTPMessageDelegate):
             fields |= self._tally.headers
         if answer.status == 204:
             return 204, b"", fields
-        if plan.if_none_match is not None and _is_known(fields.get("ETag"), plan.if_none_match):
+        if is_known(answer, plan.if_none_match):
             return 304, b"", fields
         content = answer.body.plain
         if plan.accepts_gzip and answer.body.worth_compressing:
@@ -451,9 +451,14 @@ def refusal_answer(error: BaseException, style: Style, request_id: str) -> Answe
     return Answer.of(*style.refused(problem_of(InternalError(request_id))))
 
 
-def _is_known(entity_tag: str | None, if_none_match: str) -> bool:
-    """Whether the client has the current version (RFC 9110, section 13.1.2: weak comparison)."""
-    if entity_tag is None:
+def is_known(answer: Answer, if_none_match: str | None) -> bool:
+    """Whether the client has this version of the answer (RFC 9110, section 13.1.2: weak comparison).
+
+    Args:
+        answer: the complete answer.
+        if_none_match: value of the field with the versions that the client has; None without the field.
+    """
+    if if_none_match is None or (entity_tag := answer.headers.get("ETag")) is None:
         return False
     opaque = entity_tag.removeprefix("W/")
     return any(match[0] == "*" or match[1] == opaque for match in _ENTITY_TAG.finditer(if_none_match))

@@ -32,7 +32,7 @@ from api.http1.protocol import ANSWERED_LATER, Http1Protocol
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import access, log_access
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call
-from api.rest.exchange import Exchange, RestRouter, refusal_answer
+from api.rest.exchange import Exchange, RestRouter, is_known, refusal_answer
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
 from api.rest.plan import shared_with
@@ -128,7 +128,7 @@ class FastPath:
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
         operation, handler, arguments, decode, identified, status, target = route[:7]
-        _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close = fields
+        _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close, _ = fields
         if len(body) > route.body_limit_bytes or (host not in self._hosts and not self._admits(host)):
             return None
         peer = connection.peer
@@ -313,7 +313,9 @@ class FastPath:
         status, body, headers, media_type = answer
         if fields[plain.CLOSE]:
             headers = {**headers, "Connection": "close"}
-        if fields[plain.GZIP] and body.worth_compressing:
+        if status != 204 and is_known(answer, fields[plain.IF_NONE_MATCH]):
+            status, content = 304, b""
+        elif fields[plain.GZIP] and body.worth_compressing:
             content, headers = body.compressed, {**headers, "Content-Encoding": "gzip"}
         else:
             content = body.plain
@@ -348,7 +350,7 @@ class FastPath:
         if second != self._second:
             self._renew(second)
         head = self._heads.get((status, shared)) or self._head_of(status, shared)
-        if status == 204:
+        if status in (204, 304):
             return f"{head}X-Request-ID: {request_id}\r\n{more}\r\n".encode("latin-1")
         head = (
             f"{head}X-Request-ID: {request_id}\r\n{more}"

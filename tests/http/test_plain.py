@@ -42,6 +42,9 @@ FIELD_LINES = (
     b"Accept-Encoding: gzip, br",
     b"Accept-Encoding: identity",
     b"Origin: https://cinema.example",
+    b'If-None-Match: W/"1-0", "\xe4"',
+    b"if-none-match: * ",
+    b"If-None-Match:",
     b"X-Forwarded-For: 10.0.0.1",
     b"X-Forwarded-For: 10.0.0.2",
     b"traceparent: 00-1-2-01",
@@ -71,6 +74,7 @@ def agree(head: bytes) -> None:
     assert parsed.headers["Host"] == fields[plain.HOST]
     assert parsed.headers.get("Origin") == fields[plain.ORIGIN]
     assert ("gzip" in parsed.headers.get("Accept-Encoding", "")) == bool(fields[plain.GZIP])
+    assert parsed.headers.get("If-None-Match") == fields[plain.IF_NONE_MATCH]
     if fields[plain.REQUEST_ID] is not None:
         assert parsed.headers["X-Request-ID"] == fields[plain.REQUEST_ID]
     if fields[plain.CREDENTIALS] is not None:
@@ -105,4 +109,5 @@ def test_the_cache_of_lines_is_bounded() -> None:
     for number in range(10_000):
         plain.read_fields([LINE, b"X-%d: 1" % number])
         plain.read_fields([LINE, b"X-Request-ID: %d" % number])
+        plain.read_fields([LINE, b'If-None-Match: "%d"' % number])
     assert len(plain._known) <= 4096

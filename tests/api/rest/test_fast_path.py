@@ -82,6 +82,12 @@ FIELDS = (
     "Origin: https://evil.example",
     "Accept-Encoding: gzip",
 )
+KNOWN = ('W/"1-1"', 'W/"1-1-7"', '"1-1"', 'W/"1-0", W/"1-1"', 'W/"1-0"', '"1-1', "1-1", "*", "")
+CONDITIONS = (
+    *((f"If-None-Match: {tags}",) for tags in KNOWN),
+    ('If-None-Match: W/"1-0"', 'If-None-Match: W/"1-1"'),
+    ('If-None-Match: W/"1-1"', "Accept-Encoding: gzip", f"Origin: {ORIGIN}"),
+)
 
 
 class Client:
@@ -117,29 +123,61 @@ class Client:
             await asyncio.wait((reading,), timeout=0.001)
         status, *lines = reading.result().decode().removesuffix("\r\n\r\n").split("\r\n")
         fields = dict(line.split(": ", 1) for line in lines)
+        assert len(fields) == len(lines), lines
         body = await reader.readexactly(int(fields.get("Content-Length", 0)))
         del fields["Date"], fields["X-Request-ID"]
         return status, fields, body
+
+
+async def same_both_ways(
+    conversation: list[Ask], *fields: str, general_field: str = GENERAL[0]
+) -> list[Answer]:
+    """The responses, after checking that the fast path and the general path give the same."""
+    fast, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
+    try:
+        # The first touch of a screening takes the general path.
+        for venue in (fast, general):
+            await Client(venue).talk([("GET", AVAILABILITY, None, "")])
+        answers = await Client(fast, *fields).talk(conversation)
+        assert answers == await Client(general, *fields, general_field).talk(conversation)
+        assert [request[1:] for request in fast.observer.requests] == [
+            request[1:] for request in general.observer.requests
+        ]
+        return answers
+    finally:
+        await fast.close()
+        await general.close()
 
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("name", CONVERSATIONS)
 @pytest.mark.parametrize("field", FIELDS)
 async def test_both_paths_give_the_same_responses(name: str, field: str) -> None:
-    fields = (field,) if field else ()
-    fast, general = Venue(layer=HTTPTOOLS), Venue(layer=HTTPTOOLS)
-    try:
-        # The first touch of a screening takes the general path.
-        for venue in (fast, general):
-            await Client(venue).talk([("GET", AVAILABILITY, None, "")])
-        answers = await Client(fast, *fields).talk(CONVERSATIONS[name])
-        assert answers == await Client(general, *fields, *GENERAL).talk(CONVERSATIONS[name])
-        assert [request[1:] for request in fast.observer.requests] == [
-            request[1:] for request in general.observer.requests
-        ]
-    finally:
-        await fast.close()
-        await general.close()
+    await same_both_ways(CONVERSATIONS[name], *([field] if field else []))
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("name", ["reads", "releases", "books", "unknown screening"])
+@pytest.mark.parametrize("fields", CONDITIONS)
+async def test_both_paths_give_the_same_responses_to_conditions(name: str, fields: tuple[str, ...]) -> None:
+    await same_both_ways(CONVERSATIONS[name], *fields)
+
+
+@pytest.mark.gen_test
+async def test_known_seats_are_not_sent_again() -> None:
+    public, own = ask("GET", AVAILABILITY, user_id=None), ask("GET", f"{AVAILABILITY}/me")
+    for tags, statuses in (('W/"1-1"', [304, 200]), ('W/"1-1-7"', [200, 304]), ('W/"1-0"', [200, 200])):
+        _, *answers = await same_both_ways([post(RESERVE, 41), public, own], f"If-None-Match: {tags}")
+        assert [int(status.split()[1]) for status, _, _ in answers] == statuses
+
+
+@pytest.mark.gen_test
+async def test_a_connection_is_closed_after_a_304_when_the_client_asks_for_it() -> None:
+    fields = "Connection: close", "If-None-Match: *"
+    ((status, answered, body),) = await same_both_ways(
+        [ask("GET", AVAILABILITY)], *fields, general_field="Idempotency-Key: general"
+    )
+    assert (status, answered["Connection"], body) == ("HTTP/1.1 304 Not Modified", "close", b"")
 
 
 @contextmanager
@@ -175,6 +213,8 @@ async def test_usual_requests_take_the_fast_path(open_venue: Callable[..., Venue
                 ask("GET", f"{AVAILABILITY}/me"),
             ]
         )
+        await Client(venue, 'If-None-Match: W/"1-0"').talk([ask("GET", AVAILABILITY)])
+        await Client(venue, "If-None-Match: *").talk([ask("GET", f"{AVAILABILITY}/me")])
         assert general == []
         await Client(venue, *GENERAL).talk([ask("GET", AVAILABILITY)])
         assert len(general) == 1
