@@ -38,14 +38,14 @@ from api.public.events import public_events
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
+from api.rest.background import BackgroundTasks
 from api.rest.endpoint import Resource
-from api.rest.exchange import Entrance, Exchange, RestRouter
+from api.rest.exchange import Exchange, RestRouter, TornadoDelegate
 from api.rest.fast_path import FastPath
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
 from api.rest.path_prefix import under
 from api.rest.routes import Routes
-from api.rest.unfinished import UnfinishedWork
 from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
@@ -93,10 +93,10 @@ class ResourceApplication(Application):
 
     def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
         self._access_log = AccessLog(services.http_observer)
-        self._unfinished = UnfinishedWork()
+        self._background = BackgroundTasks()
         keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
         operations = [
-            Operation(endpoint, services, keys, self._unfinished)
+            Operation(endpoint, services, keys, self._background)
             for resource in resources
             for endpoint in resource.endpoints
         ]
@@ -108,7 +108,7 @@ class ResourceApplication(Application):
         """Route a request; called by Tornado's HTTP server and by `api.http1`."""
         elsewhere = partial(super().start_request, server_conn, request_conn)
         if not isinstance(request_conn, RequestConnection):
-            return Entrance(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
+            return TornadoDelegate(self._rest, cast(HTTP1Connection, request_conn), elsewhere)
         head = request_conn.head
         if request_conn.context.relays:
             request_conn.context = self._rest.services.proxies.client(request_conn.context, head.headers)
@@ -121,7 +121,7 @@ class ResourceApplication(Application):
         At shutdown, await this after the engine has been told to stop and before the database is closed.
         """
         await self._rest.finished()
-        await self._unfinished.finished()
+        await self._background.finished()
 
     def log_request(self, handler: RequestHandler) -> None:
         """Log and count a request served by a Tornado handler: a WebSocket or a static file."""

@@ -146,7 +146,7 @@ class StatisticsReader(Protocol):
     async def revenue(self) -> Record:
         """Return the number and the revenue of all tickets sold."""
 
-    async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
+    async def revenue_by_period(self, boundaries: Sequence[datetime]) -> list[Record]:
         """Return the sales between each boundary and the next."""
 
     async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:

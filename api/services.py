@@ -19,8 +19,8 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
+from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
-from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rows import Catalogue, Offer
 from api.workers import Workers
@@ -170,7 +170,7 @@ class Services:
     readiness: Readiness
     metrics_page: MetricsPage
     allowed_origins: AllowedOrigins
-    seal: Seal
+    cipher: Cipher
     offers: Offers
     seat_maps: SeatMaps
     hosts: HostNames = field(default_factory=HostNames)

@@ -33,9 +33,9 @@ def socket_routes(
     services = replace(services, observer=guarded(services.observer))
     heartbeat = Heartbeat(services.clock, services.limits.socket_ping_seconds)
 
-    def route(pattern: str, kind: type[ClientSocket], speaker: Callable[[], ClientSocket]) -> URLSpec:
+    def route(pattern: str, kind: type[ClientSocket], handler: Callable[[], ClientSocket]) -> URLSpec:
         collaborators = {"route": kind.route, "services": services, "heartbeat": heartbeat}
-        return URLSpec(pattern, Handshake, {**collaborators, "speaker": speaker})
+        return URLSpec(pattern, Handshake, {**collaborators, "handler": handler})
 
     return [
         route(rf"/ws/screenings/{_ID}", ScreeningSocket, partial(ScreeningSocket, services, screenings)),

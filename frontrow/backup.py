@@ -164,7 +164,7 @@ class Backup:
 
         Raises:
             BackupRefused: something would be overwritten, or the database lacks what it needs.
-            ServedByAnother: a server uses the database.
+            DatabaseInUse: a server uses the database.
             DumpFailed: pg_restore failed; the database is unchanged.
             MigrationFailed: the data was restored, but could not be migrated to the current schema.
             StoreUnavailable: the database cannot be reached.

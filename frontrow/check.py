@@ -6,7 +6,7 @@ from typing import NamedTuple
 from api.identity.host_names import ANY_NAME
 from api.identity.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
-from frontrow.database import PoolerInTheWay, require_own_sessions
+from frontrow.database import PoolerNotSupported, require_own_sessions
 from frontrow.listening import authority
 from frontrow.permissions import denied, file_in_the_way, unusable_paths
 from frontrow.settings import TABLE, Settings
@@ -68,7 +68,7 @@ async def advice(settings: Settings) -> list[Finding]:
         if settings.direct_database_url:
             text = "FRONTROW_DIRECT_DATABASE_URL reaches the same database without a pooler"
             findings.append(Finding(True, False, text))
-    except (StoreUnavailable, PoolerInTheWay) as exc:
+    except (StoreUnavailable, PoolerNotSupported) as exc:
         findings.append(Finding(False, True, str(exc)))
     finally:
         connector.close()

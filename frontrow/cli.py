@@ -23,7 +23,7 @@ from engine.errors import StoreUnavailable
 from frontrow import __version__
 from frontrow.backup import BackupRefused, back_up, opened_backup
 from frontrow.check import advice
-from frontrow.database import PoolerInTheWay, database_of, require_own_sessions
+from frontrow.database import PoolerNotSupported, database_of, require_own_sessions
 from frontrow.listening import AddressUnusable
 from frontrow.movie_import import BatchReport, import_movies
 from frontrow.permissions import denied
@@ -38,7 +38,7 @@ from persistence.data_directory import DataDirectory, DataDirectoryInUse
 from persistence.dump import DumpFailed
 from persistence.embedded import EmbeddedPostgresFailed
 from persistence.migrations import MigrationFailed, migrate
-from persistence.server_lock import ServedByAnother, TakenOver
+from persistence.server_lock import DatabaseInUse, TakenOver
 
 _EXPECTED = (
     SettingsError,
@@ -50,8 +50,8 @@ _EXPECTED = (
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
     MigrationFailed,
-    PoolerInTheWay,
-    ServedByAnother,
+    PoolerNotSupported,
+    DatabaseInUse,
     TakenOver,
     StoreUnavailable,
     ValueError,

@@ -5,12 +5,12 @@ Almost nothing on the request path creates reference cycles
 from time to time and pause the server for 0.1 s or more while it sells. The schedule here is:
 
 * Generation 0 is collected after every 1,000 new objects and generation 1 after every 20,000, automatically,
-* also under load. This takes a few milliseconds at most.
+  also under load. This takes a few milliseconds at most.
 * A full collection runs when the server is idle and either many objects have been added since the last one,
-* or a few have and the last one was long ago. It takes about half a second with half a million objects
-* (10,000 screenings with 30,000 holds and 10,000 sockets).
+  or a few have and the last one was long ago. It takes about half a second with half a million objects
+  (10,000 screenings with 30,000 holds and 10,000 sockets).
 * A server that is never idle gets a full collection after ten minutes all the same, so no garbage lives
-* longer.
+  longer.
 
 Objects that exist when the server starts (modules, classes, routes) are frozen, since they are never freed.
 """
@@ -41,14 +41,14 @@ _LIMIT_SECONDS = 600.0
 """After this time a full collection runs even if the server is busy."""
 
 
-def spare_the_collector() -> None:
-    """Freeze all existing objects and leave full collections to `keep_tidy`."""
+def freeze_startup_objects() -> None:
+    """Freeze all existing objects and leave full collections to `collect_when_idle`."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, _YOUNG_ROUNDS, _NEVER)
 
 
-async def keep_tidy(every_seconds: float = _CHECK_EVERY_SECONDS) -> None:
+async def collect_when_idle(every_seconds: float = _CHECK_EVERY_SECONDS) -> None:
     """Run full collections when they are due, until cancelled.
 
     Args:

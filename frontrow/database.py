@@ -14,7 +14,7 @@ from persistence.embedded import EmbeddedPostgres
 from persistence.pooler import address_behind_pooler, is_same_database
 
 
-class PoolerInTheWay(Exception):
+class PoolerNotSupported(Exception):
     """A URL that must lead directly to PostgreSQL leads to a pooler or to another database."""
 
 
@@ -68,7 +68,7 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
         database_url: the one that should lead directly to PostgreSQL.
 
     Raises:
-        PoolerInTheWay: it leads to a pooler, or the two URLs lead to different databases.
+        PoolerNotSupported: it leads to a pooler, or the two URLs lead to different databases.
         StoreUnavailable: the database cannot be reached.
     """
     wanted = variable_of("direct_database_url")
@@ -76,7 +76,7 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
         address = await address_behind_pooler(direct)
         if address is not None:
             given = wanted if settings.direct_database_url else variable_of("database_url")
-            raise PoolerInTheWay(
+            raise PoolerNotSupported(
                 f"{given} leads to a pooler that shares sessions between transactions (PgBouncer in "
                 "transaction mode), but the journal, the server lock, migrations and backups need "
                 f"sessions of their own: set {wanted} to the URL of PostgreSQL itself, for example "
@@ -86,7 +86,7 @@ async def require_own_sessions(settings: Settings, database_url: str) -> None:
             return
         with closing(Connector(settings.database_url, pool_size=1, through_pooler=True)) as pooled:
             if not await is_same_database(direct, pooled):
-                raise PoolerInTheWay(
+                raise PoolerNotSupported(
                     f"{wanted} and {variable_of('database_url')} lead to different databases; set both to "
                     "the same one, the first without and the second with the pooler"
                 )

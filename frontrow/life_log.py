@@ -12,7 +12,7 @@ from frontrow.settings import Settings
 log = logging.getLogger("frontrow")
 
 
-class LifeLog:
+class LifecycleLog:
     """Logs the start and the stop of one server process."""
 
     def __init__(self, settings: Settings) -> None:

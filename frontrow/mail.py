@@ -1,8 +1,8 @@
 """Sends mail through an SMTP server, or writes it to a folder for developers if none is configured.
 
-`Postman.send` queues a mail and a few workers deliver it. A temporary failure is retried with growing pauses;
-if the last attempt fails, or the server rejects the mail permanently, the failure is logged and the mail
-dropped. Contents are never logged, since they may include a token.
+`MailQueue.send` queues a mail and a few workers deliver it. A temporary failure is retried with growing
+pauses; if the last attempt fails, or the server rejects the mail permanently, the failure is logged and the
+mail dropped. Contents are never logged, since they may include a token.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ Delivery = Callable[[EmailMessage], Awaitable[None]]
 """Delivers one mail; raises OSError or SMTPException if that fails."""
 
 
-class Postman:
+class MailQueue:
     """Implements `api.papers.mail.Mailer` with a bounded queue.
 
     Args:
@@ -158,10 +158,10 @@ def by_smtp(url: str, timeout_seconds: float) -> Delivery:
     return deliver
 
 
-def postman_of(settings: Settings) -> Postman:
+def mail_queue_of(settings: Settings) -> MailQueue:
     """Return the postman that the settings ask for."""
     if settings.smtp_url:
         deliver = by_smtp(settings.smtp_url, settings.smtp_timeout_seconds)
     else:
         deliver = into_folder(settings.data_dir / MAIL_FOLDER)
-    return Postman(deliver, settings.mail_from)
+    return MailQueue(deliver, settings.mail_from)

@@ -45,11 +45,11 @@ from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.database import reading_connector
 from frontrow.listening import listen
-from frontrow.mail import postman_of
+from frontrow.mail import mail_queue_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
-from frontrow.signing import seal_of, ticket_codes_of, tokens_of
+from frontrow.signing import cipher_of, ticket_codes_of, tokens_of
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
@@ -136,9 +136,9 @@ class Server:
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
         tokens = tokens_of(settings, self._revocations.is_revoked)
         codes = ticket_codes_of(settings)
-        self._postman = postman_of(settings)
+        self._mail_queue = mail_queue_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
-        self._confirmations = Confirmations(catalogue.tickets, self._postman, codes, repeats)
+        self._confirmations = Confirmations(catalogue.tickets, self._mail_queue, codes, repeats)
         self._workers = Workers()
         accounts = Accounts(
             catalogue.users,
@@ -146,7 +146,7 @@ class Server:
             Passwords(self._workers, settings.password_memory_kib, settings.password_passes),
             tokens,
             self._revocations,
-            self._postman,
+            self._mail_queue,
             settings.group(AccountRules),
             self._clock.now,
         )
@@ -180,7 +180,7 @@ class Server:
             metrics_page=lambda accept: render(self._registry, accept),
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
-            seal=seal_of(settings),
+            cipher=cipher_of(settings),
             offers=Offers(catalogue.ticket_types, monotonic),
             seat_maps=SeatMapEncoder(),
             cron_secret=settings.cron_secret,
@@ -244,7 +244,7 @@ class Server:
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
         await self._revocations.refresh()
-        self._postman.start()
+        self._mail_queue.start()
         self._confirmations.start()
         self._schedule()
         self._http.add_sockets(listening.public)
@@ -279,7 +279,7 @@ class Server:
             partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
             self._finish_requests,
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
-            partial(self._postman.stop, _MAIL_LIMIT_SECONDS),
+            partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
             partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
             self._close_connections,
             self._workers.close,

@@ -16,11 +16,11 @@ import uvloop
 
 from api.identity.origins import OPAQUE_ORIGIN
 from api.json_log import configure_logging
-from frontrow.collector import keep_tidy, spare_the_collector
+from frontrow.collector import collect_when_idle, freeze_startup_objects
 from frontrow.database import database_of, require_own_sessions
 from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
 from frontrow.descriptors import allow_descriptors
-from frontrow.life_log import LifeLog
+from frontrow.life_log import LifecycleLog
 from frontrow.listening import authority, listen
 from frontrow.server import Server
 from frontrow.settings import Settings
@@ -30,7 +30,7 @@ from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.embedded import EmbeddedPostgres
 from persistence.migrations import migrate
-from persistence.server_lock import ServedByAnother, ServerLock
+from persistence.server_lock import DatabaseInUse, ServerLock
 
 log = logging.getLogger("frontrow")
 
@@ -46,9 +46,9 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
 
     Raises:
         DataDirectoryInUse: another server uses the data directory.
-        ServedByAnother, TakenOver: another server uses the database.
+        DatabaseInUse, TakenOver: another server uses the database.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
-        PoolerInTheWay: the database is only reachable through a pooler.
+        PoolerNotSupported: the database is only reachable through a pooler.
         AddressUnusable: the server cannot listen on its address.
         ValueError: `standby` without `database_url`; or `demo` in production, or without a secret to sign
             tokens with.
@@ -87,7 +87,7 @@ async def _serve(
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[str] = loop.create_future()
-    life = LifeLog(settings)
+    life = LifecycleLog(settings)
 
     def stop_soon(number: int) -> None:
         if not stopped.done():
@@ -96,7 +96,7 @@ async def _serve(
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_soon, number)
-    companions = [asyncio.create_task(keep_tidy())]
+    companions = [asyncio.create_task(collect_when_idle())]
     if embedded is not None:
         companions.append(asyncio.create_task(embedded.keep_running()))
     connector = Connector(url)
@@ -112,7 +112,7 @@ async def _serve(
         server = Server(settings, url, lock.name)
         try:
             await server.start()
-            spare_the_collector()
+            freeze_startup_objects()
             base_url = f"http://{authority(settings.host, server.port)}{settings.path_prefix}"
             life.started(base_url)
             announce(f"listening on {base_url}")
@@ -152,7 +152,7 @@ async def _take_lock(
     """Take the database lock; a standby waits for it. Return False if a signal came first."""
     try:
         await lock.take()
-    except ServedByAnother as exc:
+    except DatabaseInUse as exc:
         if not standby:
             raise
         # Check now that the server could listen later, but do not listen yet: proxies can safely send any

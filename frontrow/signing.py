@@ -19,13 +19,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from api.identity.tokens import Identity, Tokens, never_revoked
-from api.papers.seal import KEY_BYTES, Seal
+from api.papers.cipher import KEY_BYTES, Cipher
 from api.papers.ticket_codes import TicketCodes
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
-SEAL_KEY_FILE = "personal-data-key"
-SECRET_FILES = {"jwt_secret": KEY_FILE, "personal_data_key": SEAL_KEY_FILE}
+PERSONAL_DATA_KEY_FILE = "personal-data-key"
+SECRET_FILES = {"jwt_secret": KEY_FILE, "personal_data_key": PERSONAL_DATA_KEY_FILE}
 """Files in the data directory that hold the secrets that no setting gives."""
 
 _SECRET_BYTES = 48
@@ -67,7 +67,7 @@ def ticket_codes_of(settings: Settings) -> TicketCodes:
     return TicketCodes(seed, old_seeds)
 
 
-def seal_of(settings: Settings) -> Seal:
+def cipher_of(settings: Settings) -> Cipher:
     """Return the cipher for personal data.
 
     Args:
@@ -76,10 +76,10 @@ def seal_of(settings: Settings) -> Seal:
     Raises:
         OSError: the generated key cannot be read or written.
     """
-    secret = _secret(settings.personal_data_key, settings.data_dir / SEAL_KEY_FILE)
+    secret = _secret(settings.personal_data_key, settings.data_dir / PERSONAL_DATA_KEY_FILE)
     secrets = (secret, *settings.personal_data_old_keys)
     key, *old_keys = [_derived(secret, b"frontrow personal data 1", KEY_BYTES) for secret in secrets]
-    return Seal(key, old_keys)
+    return Cipher(key, old_keys)
 
 
 class Secrets(NamedTuple):
@@ -105,7 +105,7 @@ def secrets_of(settings: Settings) -> Secrets:
     return Secrets(
         _secret(settings.jwt_secret, settings.data_dir / KEY_FILE),
         settings.jwt_old_secrets,
-        _secret(settings.personal_data_key, settings.data_dir / SEAL_KEY_FILE),
+        _secret(settings.personal_data_key, settings.data_dir / PERSONAL_DATA_KEY_FILE),
         settings.personal_data_old_keys,
     )
 

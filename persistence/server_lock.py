@@ -96,7 +96,7 @@ class ServerName(NamedTuple):
         return f"frontrow {self.since} {self.mark} {self.pid}@{self.host}"
 
 
-class ServedByAnother(Exception):
+class DatabaseInUse(Exception):
     """Another server holds the lock.
 
     Attributes:
@@ -139,7 +139,7 @@ class ServerLock:
         """Take the lock.
 
         Raises:
-            ServedByAnother: another server holds it.
+            DatabaseInUse: another server holds it.
             StoreUnavailable: the database cannot be reached.
         """
         self.name = ServerName.own()
@@ -150,7 +150,7 @@ class ServerLock:
         while True:
             try:
                 return await self.take()
-            except ServedByAnother:
+            except DatabaseInUse:
                 await asyncio.sleep(POLL_SECONDS)
             except StoreUnavailable as exc:
                 logger.warning("the standby lost its connection to the database; reconnecting: %s", exc)
@@ -172,7 +172,7 @@ class ServerLock:
                 else:
                     await self._take()
                     logger.warning("the server lock was taken again")
-            except ServedByAnother as exc:
+            except DatabaseInUse as exc:
                 raise TakenOver(exc.holder) from exc
             except StoreUnavailable as exc:
                 self.release()
@@ -201,7 +201,7 @@ class ServerLock:
         except StoreUnavailable:
             self.release()
             raise
-        raise ServedByAnother(ServerName.parsed(holders[0][1] or ""))
+        raise DatabaseInUse(ServerName.parsed(holders[0][1] or ""))
 
     async def _reconnect(self) -> None:
         """Connect as soon as possible, without taking the lock."""
@@ -222,7 +222,7 @@ async def who_serves(connector: Connector) -> str | None:
         StoreUnavailable: the database cannot be reached.
     """
     holders = await connector.run(HOLDER, _KEYS)
-    return ServedByAnother(ServerName.parsed(holders[0][1] or "")).now if holders else None
+    return DatabaseInUse(ServerName.parsed(holders[0][1] or "")).now if holders else None
 
 
 def _described(holder: ServerName | None) -> str:

@@ -205,7 +205,7 @@ async def forgot_password(call: Call, email: str) -> Document:
     """
     accounts = call.services.accounts
     accounts.count_attempt(call.address)
-    call.unfinished.begin(accounts.send_reset(email))
+    call.background.start(accounts.send_reset(email))
     return {"message": _RESET_MAIL_SENT}
 
 

@@ -58,12 +58,12 @@ def _between(day: date) -> None:
         raise ValidationError(f"Must be between {EARLIEST} and {LATEST}.")
 
 
-def begin_of(day: date, zone: ZoneInfo) -> datetime:
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     """Return the start of a local day, in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def borders(first: date, last: date, granularity: str, zone: ZoneInfo) -> Iterator[datetime]:
+def period_boundaries(first: date, last: date, granularity: str, zone: ZoneInfo) -> Iterator[datetime]:
     """Yield the period boundaries in UTC: the start of each period, then the end of the last.
 
     The first period starts on the first day and the last period ends with the last day, even if that
@@ -75,9 +75,9 @@ def borders(first: date, last: date, granularity: str, zone: ZoneInfo) -> Iterat
         granularity: one of GRANULARITIES.
         zone: time zone of the days.
     """
-    end = begin_of(last + _DAY, zone)
+    end = start_of_day(last + _DAY, zone)
     if granularity == "hour":
-        begin = begin_of(first, zone)
+        begin = start_of_day(first, zone)
         while begin < end:
             yield begin
             begin += _HOUR
@@ -85,5 +85,5 @@ def borders(first: date, last: date, granularity: str, zone: ZoneInfo) -> Iterat
         for number in range((last - first).days + 1):
             day = first + number * _DAY
             if day == first or _BEGINS_PERIOD[granularity](day):
-                yield begin_of(day, zone)
+                yield start_of_day(day, zone)
     yield end

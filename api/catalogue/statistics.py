@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema, fields, validate
 
-from api.catalogue.periods import GRANULARITIES, TimeZone, borders, calendar_day
+from api.catalogue.periods import GRANULARITIES, TimeZone, calendar_day, period_boundaries
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import RequestSchema, Timestamp
@@ -140,7 +140,7 @@ async def get_revenue_by_period(
     last = last or _today(call, zone)
     first = first or last - timedelta(days=USUAL_DAYS - 1)
     _require_order(first, last)
-    boundaries = list(islice(borders(first, last, granularity, zone), PERIODS_LIMIT + 2))
+    boundaries = list(islice(period_boundaries(first, last, granularity, zone), PERIODS_LIMIT + 2))
     if len(boundaries) > PERIODS_LIMIT + 1:
         raise InvalidInput(
             {"granularity": [f"Too fine: gives more than {PERIODS_LIMIT} periods; choose fewer days."]}
@@ -223,7 +223,7 @@ class Today(Sales):
 async def get_today(call: Call, zone: ZoneInfo) -> Document:
     """Get today's sales, screenings and new users."""
     today = _today(call, zone)
-    begin, end = borders(today, today, "day", zone)
+    begin, end = period_boundaries(today, today, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
     return _shown(Today, {"date": today, "timezone": zone.key, **figures})
 

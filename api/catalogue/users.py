@@ -162,7 +162,7 @@ async def update_preferences(call: Call, **preferences: Any) -> Document:
     return preferences
 
 
-@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,), sealed=True)
+@users.put("/me/profile-picture", upload=PICTURE, answers=Profile, refusals=(NoAccount,), encrypted=True)
 async def upload_profile_picture(call: Call, file: UploadedFile) -> Document:
     """Upload a profile picture.
 
@@ -178,7 +178,7 @@ class PictureAddress(RequestSchema):
 
 
 @users.put(
-    "/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,), sealed=True
+    "/me/profile-picture-url", body=PictureAddress, answers=Profile, refusals=(NoAccount,), encrypted=True
 )
 async def update_profile_picture_url(call: Call, url: str | None) -> Document:
     """Set the URL of an external profile picture; null removes the picture.

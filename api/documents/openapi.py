@@ -290,7 +290,7 @@ def _success(endpoint: Endpoint) -> dict[str, Any]:
         schema: Any = endpoint.answers
         if isinstance(schema, fields.Field):
             schema = _FIELDS.field2property(schema)
-        schema = endpoint.style.described(schema, listed=endpoint.listed)
+        schema = endpoint.style.response_schema(schema, listed=endpoint.listed)
         response["content"] = {endpoint.media_type: {"schema": schema}}
     elif endpoint.media_type != MEDIA_TYPE:
         text = endpoint.media_type.startswith("text/")
@@ -302,12 +302,12 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
     by_status: defaultdict[int, list[str]] = defaultdict(list)
     for error in _possible(endpoint):
         status = error.status if issubclass(error, ApiError) else translation_of(error).status
-        by_status[endpoint.style.status_of(status)].append(error.code)
+        by_status[endpoint.style.error_status(status)].append(error.code)
     return {
         str(status): {
             "description": f"{_MEANINGS[status]}: {', '.join(f'`{code}`' for code in codes)}",
             "content": {
-                "application/json": {"schema": endpoint.style.refusal_shape(status)},
+                "application/json": {"schema": endpoint.style.error_schema(status)},
             },
         }
         for status, codes in sorted(by_status.items())

@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
-from api.ws.messages import BadMessage, Ping, Pong, message_type, moment
+from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
 
 _EVENT, _AT = 123, "2024-11-11T10:30:00.000Z"
 _DECIMAL_ID = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -40,7 +40,7 @@ def _available() -> fields.Integer:
 
 
 class _ServerMessage(Schema):
-    timestamp = moment("When it happened, in UTC", _AT, required=True)
+    timestamp = timestamp_field("When it happened, in UTC", _AT, required=True)
 
 
 class EventConnectionEstablished(_ServerMessage):

@@ -19,7 +19,7 @@ from api.wire import holder_of
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
-from api.ws.socket import REFUSALS, ClientSocket, Farewell, NoToken, Opening, SocketServices
+from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, NoToken, SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadStock
 from engine.errors import EngineError
@@ -67,10 +67,10 @@ class EventSocket(ClientSocket):
     endpoint = "events"
     refusals = (
         # The guide capitalizes these two reasons differently from the other endpoints.
-        (NoToken, Farewell(POLICY_VIOLATION, "Authentication Required")),
-        (InvalidToken, Farewell(POLICY_VIOLATION, "Invalid Token")),
-        (ScreeningNotFound, Farewell(4404, "Event not found")),
-        (TimeoutError, Farewell(1013, _TRY_AGAIN_LATER)),
+        (NoToken, CloseReason(POLICY_VIOLATION, "Authentication Required")),
+        (InvalidToken, CloseReason(POLICY_VIOLATION, "Invalid Token")),
+        (ScreeningNotFound, CloseReason(4404, "Event not found")),
+        (TimeoutError, CloseReason(1013, _TRY_AGAIN_LATER)),
         *REFUSALS,
     )
 
@@ -83,8 +83,8 @@ class EventSocket(ClientSocket):
         self._shared = shared
         self._watchers: dict[int, Watcher] = {}
 
-    async def enter(self, opening: Opening) -> None:
-        self.send_message(**self._established(opening), timestamp=self.timestamp())
+    async def enter(self, handshake: HandshakeRequest) -> None:
+        self.send_message(**self._established(handshake), timestamp=self.timestamp())
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Handle one of the guide's four client messages."""
@@ -108,9 +108,9 @@ class EventSocket(ClientSocket):
         if self.admitted:
             self._shared.counts.clients -= 1
 
-    def _established(self, opening: Opening) -> dict[str, Any]:
+    def _established(self, handshake: HandshakeRequest) -> dict[str, Any]:
         """Admit the client and return its `connection_established` message."""
-        self._identity = self.authenticate(opening)
+        self._identity = self.authenticate(handshake)
         self.admit(holder_of(self._identity.user_id), self._identity)
         self._shared.counts.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
@@ -167,7 +167,7 @@ class EventSocket(ClientSocket):
             raise ScreeningNotFound(event_id)
         # If the client disconnects meanwhile, `depart` is only called after this coroutine is done.
         watcher = self._watchers.get(event_id) or self._joined(event_id)
-        watcher.hold_back()
+        watcher.buffer()
         stock: Stock = await self.in_time(self.services.screenings.ask(ReadStock(event_id)))
         now = self.services.clock.now()
         self.send_message(**confirmation, timestamp=self.timestamp())
@@ -205,9 +205,9 @@ class OneEventSocket(EventSocket):
 
     __slots__ = ()
 
-    async def enter(self, opening: Opening) -> None:
+    async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client and subscribe it to the event."""
-        established, event_id = self._established(opening), int(opening.path[0])
+        established, event_id = self._established(handshake), int(handshake.path[0])
         if event_id > LARGEST_ID:
             raise ScreeningNotFound(event_id)
         await self._watch(event_id, {**established, "eventId": event_id})

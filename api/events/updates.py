@@ -26,7 +26,7 @@ _UNCOUNTED = frozenset({HoldsExtended.kind, TicketsConfirmed.kind})
 
 
 class EventUpdates:
-    """Changes of an event, encoded the same for all watchers. Implements `api.ws.feed.Wording`.
+    """Changes of an event, encoded the same for all watchers. Implements `api.ws.feed.Encoder`.
 
     Args:
         batches: the changes, oldest first.

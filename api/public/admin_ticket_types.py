@@ -7,7 +7,7 @@ from marshmallow import fields, validate
 
 from api.errors import InvalidInput
 from api.public.administration import Administration
-from api.public.shapes import Id, Input, ListQuery, Named, identifier
+from api.public.shapes import CamelCaseSchema, Id, Input, ListQuery, identifier
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Money, Timestamp, optional_text, text
 from api.rows import Record
@@ -44,7 +44,7 @@ class NewTicketType(TicketTypeDetails):
     event_id = Id(required=True, metadata={"example": "17"})
 
 
-class AdminTicketType(Named):
+class AdminTicketType(CamelCaseSchema):
     """A ticket type as administrators see it."""
 
     id = identifier("5")

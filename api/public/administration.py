@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from marshmallow import Schema
 
-from api.public.shapes import ListQuery, Named, Window, identifier
+from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
 from api.rest.endpoint import Access, Call, Resource
 from api.rest.fields import RequestSchema, changes_to
 from api.rest.styles import Content
@@ -25,7 +25,7 @@ from engine.errors import EngineError, NotFound
 Written = TypeVar("Written")
 
 
-class Deleted(Named):
+class Deleted(CamelCaseSchema):
     id = identifier("17")
 
 
@@ -63,7 +63,7 @@ class Administration:
     def list(self, path: str, query: type[ListQuery]) -> None:
         """Declare a GET that answers a page of the records matching the query."""
 
-        async def list_records(call: Call, window: Window, **wanted: Any) -> Content:
+        async def list_records(call: Call, window: Pagination, **wanted: Any) -> Content:
             records, total = await self._rows(call.services.catalogue).page(
                 wanted, limit=window.limit, offset=window.offset
             )

@@ -8,7 +8,7 @@ import time
 
 from marshmallow import fields
 
-from api.public.shapes import Named
+from api.public.shapes import CamelCaseSchema
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Timestamp
 from api.wire import timestamp, timestamp_or_none
@@ -19,7 +19,7 @@ cron = Resource("/api/cron", tag="Reservations")
 _CLEANED = "Cleanup completed successfully"
 
 
-class CleanupOfReservations(Named):
+class CleanupOfReservations(CamelCaseSchema):
     cleaned_count = fields.Integer(
         required=True, metadata={"description": "Tickets and seats that were released.", "example": 0}
     )
@@ -27,7 +27,7 @@ class CleanupOfReservations(Named):
     duration_seconds = fields.Float(required=True, metadata={"example": 0.004})
 
 
-class ReservationFigures(Named):
+class ReservationFigures(CamelCaseSchema):
     """Numbers of reservations by status."""
 
     active = fields.Integer(required=True, metadata={"example": 12})

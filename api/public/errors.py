@@ -22,25 +22,25 @@ class NotYourReservation(ApiError):
     detail = "This reservation belongs to another session or user"
 
 
-class ReservationOver(ApiError):
+class ReservationNotActive(ApiError):
     """The reservation is no longer active."""
 
     status = 409
 
 
-class ReservationExpired(ReservationOver):
+class ReservationExpired(ReservationNotActive):
     """The reservation has expired; its tickets are available to others."""
 
     code, detail = "reservation_expired", "This reservation has expired"
 
 
-class ReservationConverted(ReservationOver):
+class ReservationConverted(ReservationNotActive):
     """The reservation has been purchased."""
 
     code, detail = "reservation_converted", "This reservation has already been purchased"
 
 
-class ReservationCancelled(ReservationOver):
+class ReservationCancelled(ReservationNotActive):
     """The reservation was cancelled by its owner."""
 
     code, detail = "reservation_cancelled", "This reservation has been cancelled"
@@ -67,7 +67,7 @@ class PurchaseInProgress(ApiError):
     headers = RETRY_SOON
 
 
-OVER: Mapping[str, type[ReservationOver]] = {
+OVER: Mapping[str, type[ReservationNotActive]] = {
     "expired": ReservationExpired,
     "released": ReservationCancelled,
     "converted": ReservationConverted,

@@ -6,7 +6,7 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.public.shapes import ListQuery, Named, Window, identifier
+from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Money, Timestamp, text
 from api.rest.styles import Content
@@ -19,7 +19,7 @@ TYPES_SHOWN = 100
 public_events = Resource("/api/public", tag="Events")
 
 
-class PublicEvent(Named):
+class PublicEvent(CamelCaseSchema):
     id = identifier("17")
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     description = fields.String(required=True)
@@ -37,7 +37,7 @@ class PublicEvent(Named):
 _events = PublicEvent(many=True)
 
 
-class Availability(Named):
+class Availability(CamelCaseSchema):
     """Numbers of tickets of one type; `total` is the sum of the others."""
 
     total = fields.Integer(required=True, metadata={"example": 100})
@@ -82,7 +82,7 @@ class EventSearch(ListQuery):
 @public_events.get(
     "/events", access=Access.GUEST, query=EventSearch, answers=PublicEvent(many=True), listed=True
 )
-async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
+async def list_events(call: Call, window: Pagination, **wanted: Any) -> Content:
     """List events, earliest start first.
 
     Lists upcoming events unless `from` is given. Private events are only visible to invited users.

@@ -7,8 +7,8 @@ stale. Changes made on this server are visible immediately, changes made on anot
 from collections.abc import Callable
 
 from api.identity.tokens import Identity
+from api.lru_cache import LruCache
 from api.public.shapes import id_of
-from api.recency import RecentlyUsed
 from api.rows import Invitations, Offer, TicketTypeRows
 from engine.errors import NotFound
 
@@ -28,7 +28,7 @@ class Offers:
     def __init__(self, rows: TicketTypeRows, now: Callable[[], float]) -> None:
         self._rows = rows
         self._now = now
-        self._known: RecentlyUsed[int, tuple[Offer, float]] = RecentlyUsed(_MEMORY_BYTES)
+        self._known: LruCache[int, tuple[Offer, float]] = LruCache(_MEMORY_BYTES)
         self._changes = 0
 
     async def find(self, shown_id: str, identity: Identity | None) -> Offer:
@@ -77,4 +77,4 @@ class Offers:
     def forget(self) -> None:
         """Clear the cache, because an event or a ticket type has changed."""
         self._changes += 1
-        self._known = RecentlyUsed(_MEMORY_BYTES)
+        self._known = LruCache(_MEMORY_BYTES)

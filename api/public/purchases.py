@@ -14,7 +14,7 @@ from marshmallow import ValidationError, fields, validate
 from api.bodies import Body
 from api.errors import InvalidInput
 from api.identity.errors import NotAuthenticated
-from api.papers.seal import BrokenSeal, Seal
+from api.papers.cipher import Cipher, DecryptionFailed
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.errors import (
@@ -29,16 +29,16 @@ from api.public.readable_codes import new_ticket_code
 from api.public.reserving import (
     QUANTITY_LIMIT,
     ReservationOfTickets,
-    changed_meanwhile,
-    found,
-    offer_of,
+    error_after_refusal,
+    find_offer,
+    find_reservation,
     require_active,
     reservation_document,
 )
-from api.public.shapes import ByGuest, Input, Named, identifier
+from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.sales.selling import confirmed
+from api.sales.selling import complete_sale
 from api.wire import holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
@@ -86,11 +86,11 @@ class PurchaseDetails(ByGuest):
     )
 
 
-class TicketHolder(Named):
+class TicketHolder(CamelCaseSchema):
     full_name = fields.String(required=True, allow_none=True)
 
 
-class TicketOfReservation(Named):
+class TicketOfReservation(CamelCaseSchema):
     """A purchased ticket."""
 
     id = identifier("2001")
@@ -108,7 +108,7 @@ class TicketOfReservation(Named):
     qr_code_svg = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
 
 
-class Purchase(Named):
+class Purchase(CamelCaseSchema):
     reservation = fields.Nested(ReservationOfTickets, required=True)
     tickets = fields.List(fields.Nested(TicketOfReservation), required=True)
     total_price = fields.Float(required=True, metadata={"example": 51.0})
@@ -122,7 +122,7 @@ class Purchase(Named):
     answers=Purchase,
     status=201,
     durable=True,
-    sealed=True,
+    encrypted=True,
     message="Tickets purchased successfully",
     refusals=(
         NotAuthenticated,
@@ -149,8 +149,8 @@ async def purchase_reservation(
     if call.identity is None and not call.services.guest_purchase:
         raise NotAuthenticated
     owner = holder_of(call.identity.user_id) if call.identity else call.buyer
-    present = await found(call, reservation_id)
-    offer = await offer_of(call, present)
+    present = await find_reservation(call, reservation_id)
+    offer = await find_offer(call, present)
     if present.status != "converted":
         require_active(present)
         _require_holder_per_ticket(present.quantity, ticket_holders)
@@ -159,18 +159,18 @@ async def purchase_reservation(
         owner,
         present.screening_id,
         present.reservation_id,
-        [_paper(call.services.seal, buyer_info, holder) for holder in ticket_holders],
+        [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
     )
     try:
-        tickets = (await confirmed(call, sale)).tickets
+        tickets = (await complete_sale(call, sale)).tickets
     except errors.WrongNumberOfPapers as error:
         raise _wrong_number(error.tickets) from error
     except errors.PaymentAlreadyUsed as error:
         raise ReservationConverted from error
     except errors.ReservationNotHeld as error:
-        raise await changed_meanwhile(call, reservation_id) from error
+        raise await error_after_refusal(call, reservation_id) from error
     bought = await call.services.workers.run(
-        ticket_documents, tickets, call.services.seal, call.services.ticket_codes
+        ticket_documents, tickets, call.services.cipher, call.services.ticket_codes
     )
     return {
         "reservation": reservation_document(call, present._replace(status="converted"), offer),
@@ -189,18 +189,18 @@ def _wrong_number(quantity: int) -> InvalidInput:
     return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
 
 
-def _paper(seal: Seal, buyer: Mapping[str, str], holder: Mapping[str, str]) -> Paper:
+def _paper(cipher: Cipher, buyer: Mapping[str, str], holder: Mapping[str, str]) -> Paper:
     """Return a new ticket code, and the encrypted personal data of its buyer and holder."""
     code = new_ticket_code()
-    return Paper(code, seal.closed(orjson.dumps({"buyer": buyer, "holder": holder}), code.encode()))
+    return Paper(code, cipher.encrypt(orjson.dumps({"buyer": buyer, "holder": holder}), code.encode()))
 
 
-def ticket_documents(tickets: Sequence[Ticket], seal: Seal, codes: TicketCodes) -> list[dict[str, Any]]:
+def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCodes) -> list[dict[str, Any]]:
     """Return the response documents of tickets. Takes milliseconds per ticket; run it in a worker."""
-    return [_ticket_document(ticket, seal, codes) for ticket in tickets]
+    return [_ticket_document(ticket, cipher, codes) for ticket in tickets]
 
 
-def _ticket_document(ticket: Ticket, seal: Seal, codes: TicketCodes) -> dict[str, Any]:
+def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict[str, Any]:
     code = codes.code(_code_contents(ticket))
     picture = TicketPicture(code)
     return {
@@ -210,18 +210,18 @@ def _ticket_document(ticket: Ticket, seal: Seal, codes: TicketCodes) -> dict[str
         "ticketTypeId": str(ticket_type_of(ticket.seat_id)),
         "price": price(ticket.price_cents),
         "bookedAt": timestamp(ticket.booked_at),
-        "holder": {"fullName": _name_of_holder(ticket, seal)},
+        "holder": {"fullName": _name_of_holder(ticket, cipher)},
         "qrCode": code,
         "qrCodePng": picture.data_uri("png"),
         "qrCodeSvg": picture.data_uri("svg"),
     }
 
 
-def _name_of_holder(ticket: Ticket, seal: Seal) -> str | None:
+def _name_of_holder(ticket: Ticket, cipher: Cipher) -> str | None:
     """Return the name of the ticket holder; None if it was encrypted with a key no longer in use."""
     try:
-        paper = seal.opened(ticket.paper or b"", (ticket.code or "").encode())
-    except BrokenSeal:
+        paper = cipher.decrypt(ticket.paper or b"", (ticket.code or "").encode())
+    except DecryptionFailed:
         return None
     name: str = orjson.loads(paper)["holder"]["full_name"]
     return name

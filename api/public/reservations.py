@@ -21,15 +21,15 @@ from api.public.errors import (
 from api.public.reserving import (
     QUANTITY_LIMIT,
     ReservationOfTickets,
-    changed_meanwhile,
-    found,
-    found_active,
-    offer_of,
+    active_reservation,
+    error_after_refusal,
+    find_active_reservation,
+    find_offer,
+    find_reservation,
     reservation_document,
-    reserved,
     seconds_left,
 )
-from api.public.shapes import ByGuest, Input, ListQuery, Named, Window, opaque_id, session_id
+from api.public.shapes import ByGuest, CamelCaseSchema, Input, ListQuery, Pagination, opaque_id, session_id
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Limited
 from api.rest.styles import Content
@@ -138,7 +138,7 @@ class NewReservations(Input):
         return {**rest, "orders": orders, "together": together}
 
 
-class ReservationsOfTickets(Named):
+class ReservationsOfTickets(CamelCaseSchema):
     """The reservations made: `reservation` for a single order, `reservations` for several."""
 
     reservation = fields.Nested(ReservationOfTickets)
@@ -194,7 +194,7 @@ class ReservationList(ListQuery, ByGuest):
 @ticket_reservations.get(
     "", access=Access.GUEST, query=ReservationList, answers=ReservationOfTickets(many=True), listed=True
 )
-async def list_ticket_reservations(call: Call, window: Window) -> Content:
+async def list_ticket_reservations(call: Call, window: Pagination) -> Content:
     """List the caller's active reservations, newest first."""
     buyer = call.buyer
     await call.flushed()
@@ -202,7 +202,7 @@ async def list_ticket_reservations(call: Call, window: Window) -> Content:
         buyer, call.services.clock.now(), limit=window.limit, offset=window.offset
     )
     documents = [
-        reservation_document(call, reservation, await offer_of(call, reservation)) for reservation in live
+        reservation_document(call, reservation, await find_offer(call, reservation)) for reservation in live
     ]
     return window.content(documents, total)
 
@@ -216,8 +216,8 @@ async def list_ticket_reservations(call: Call, window: Window) -> Content:
 )
 async def get_ticket_reservation(call: Call, reservation_id: str) -> Document:
     """Get one of the caller's reservations, active or not."""
-    reservation = await found(call, reservation_id)
-    return reservation_document(call, reservation, await offer_of(call, reservation))
+    reservation = await find_reservation(call, reservation_id)
+    return reservation_document(call, reservation, await find_offer(call, reservation))
 
 
 @ticket_reservations.delete(
@@ -235,16 +235,16 @@ async def cancel_ticket_reservation(call: Call, reservation_id: str) -> Document
 
     Clients that cannot send a body may give the session id in the query.
     """
-    present = await found_active(call, reservation_id)
-    offer = await offer_of(call, present)
+    present = await find_active_reservation(call, reservation_id)
+    offer = await find_offer(call, present)
     command = ReleaseHolds(present.screening_id, call.buyer, None, present.reservation_id)
     try:
         released: Released = await call.ask(command)
     except errors.ReservationNotHeld as error:
-        raise await changed_meanwhile(call, reservation_id) from error
+        raise await error_after_refusal(call, reservation_id) from error
     if not released.holds:
         raise PurchaseInProgress
-    return reservation_document(call, reserved(released.holds)._replace(status="released"), offer)
+    return reservation_document(call, active_reservation(released.holds)._replace(status="released"), offer)
 
 
 class MoreTime(ByGuest):
@@ -264,8 +264,8 @@ async def extend_ticket_reservation(call: Call, reservation_id: str, additional_
 
     The number of extensions and the total duration are limited.
     """
-    present = await found_active(call, reservation_id)
-    offer = await offer_of(call, present)
+    present = await find_active_reservation(call, reservation_id)
+    offer = await find_offer(call, present)
     command = ExtendHolds(
         present.screening_id, call.buyer, (), additional_minutes * 60.0, present.reservation_id
     )
@@ -274,8 +274,8 @@ async def extend_ticket_reservation(call: Call, reservation_id: str, additional_
     except errors.ExtensionLimitReached as error:
         raise ReservationNotExtendable(error.reason) from error
     except (errors.ReservationNotHeld, errors.NotHeld) as error:
-        raise await changed_meanwhile(call, reservation_id) from error
-    extended = reserved(held.holds)
+        raise await error_after_refusal(call, reservation_id) from error
+    extended = active_reservation(held.holds)
     return {"reservation": reservation_document(call, extended, offer), **_deadline(call, [extended])}
 
 
@@ -308,7 +308,7 @@ async def _hold_all(
     except EngineError:
         await asyncio.gather(*(_give_back(call, holds[0]) for holds in made.values()))
         raise
-    return [reserved(made[number]) for number in range(len(orders))]
+    return [active_reservation(made[number]) for number in range(len(orders))]
 
 
 async def _give_back(call: Call, hold: Hold) -> None:

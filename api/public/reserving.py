@@ -13,7 +13,7 @@ from marshmallow import fields, validate
 
 from api.public.errors import OVER, NotYourReservation, PurchaseInProgress, ReservationNotFound
 from api.public.readable_codes import code_of
-from api.public.shapes import Named, identifier
+from api.public.shapes import CamelCaseSchema, identifier
 from api.rest.endpoint import Call
 from api.rest.fields import LARGEST_ID, Timestamp
 from api.rows import Offer
@@ -34,21 +34,21 @@ STATUSES = {"active": "ACTIVE", "expired": "EXPIRED", "converted": "CONVERTED", 
 _ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})", re.ASCII)
 
 
-class EventOfReservation(Named):
+class EventOfReservation(CamelCaseSchema):
     id = identifier("17")
     title = fields.String(required=True, metadata={"example": "Night of the Brass Bands"})
     venue = fields.String(required=True, metadata={"example": "Harbour Hall"})
     start_date = Timestamp(required=True)
 
 
-class TicketTypeOfReservation(Named):
+class TicketTypeOfReservation(CamelCaseSchema):
     id = identifier("5")
     name = fields.String(required=True, metadata={"example": "Standing"})
     price = fields.Float(required=True, metadata={"example": 25.5})
     event = fields.Nested(EventOfReservation, required=True)
 
 
-class ReservationOfTickets(Named):
+class ReservationOfTickets(CamelCaseSchema):
     id = fields.String(required=True, metadata={"example": "17-100023"})
     code = fields.String(
         required=True, metadata={"description": "Human-readable code.", "example": "2222-22TK-R7"}
@@ -73,7 +73,7 @@ class ReservationKey(NamedTuple):
     reservation_id: int
 
 
-def key_of(shown_id: str) -> ReservationKey:
+def parse_reservation_id(shown_id: str) -> ReservationKey:
     """Parse a reservation's id. Raises ReservationNotFound if it is malformed."""
     match = _ID.fullmatch(shown_id)
     if match is None or max(key := ReservationKey(*map(int, match.groups()))) > LARGEST_ID:
@@ -81,7 +81,7 @@ def key_of(shown_id: str) -> ReservationKey:
     return key
 
 
-def reserved(holds: Sequence[Hold]) -> StoredReservation:
+def active_reservation(holds: Sequence[Hold]) -> StoredReservation:
     """Return the active reservation that consists of these holds, at least one."""
     first = holds[0]
     return StoredReservation(
@@ -97,7 +97,7 @@ def reserved(holds: Sequence[Hold]) -> StoredReservation:
     )
 
 
-async def found(call: Call, shown_id: str) -> StoredReservation:
+async def find_reservation(call: Call, shown_id: str) -> StoredReservation:
     """Return one of the caller's reservations, active or not.
 
     Raises:
@@ -105,7 +105,7 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
         NotYourReservation: the reservation belongs to another session or user.
         StoreUnavailable: the reservation is not active, and the database cannot be read.
     """
-    event_id, reservation_id = key_of(shown_id)
+    event_id, reservation_id = parse_reservation_id(shown_id)
     buyer = call.buyer
     try:
         held: Held = await call.ask(ReadReservation(event_id, buyer, reservation_id))
@@ -113,7 +113,7 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
         raise ReservationNotFound from error
     # Reservations of cinema seats share the id space (their seat ids are positive); this API ignores them.
     if held.holds and held.holds[0].seat_id < 0:
-        return reserved(held.holds)
+        return active_reservation(held.holds)
     await call.flushed()
     now = call.services.clock.now()
     stored = await call.services.reservations.reservation(event_id, reservation_id, now)
@@ -124,14 +124,14 @@ async def found(call: Call, shown_id: str) -> StoredReservation:
     return stored
 
 
-async def found_active(call: Call, shown_id: str) -> StoredReservation:
+async def find_active_reservation(call: Call, shown_id: str) -> StoredReservation:
     """Return one of the caller's active reservations.
 
     Raises:
         ReservationExpired, ReservationConverted, ReservationCancelled: the reservation is no longer active.
-        ReservationNotFound, NotYourReservation, StoreUnavailable: as `found` raises them.
+        ReservationNotFound, NotYourReservation, StoreUnavailable: as `find_reservation` raises them.
     """
-    reservation = await found(call, shown_id)
+    reservation = await find_reservation(call, shown_id)
     require_active(reservation)
     return reservation
 
@@ -146,14 +146,14 @@ def require_active(reservation: StoredReservation) -> None:
         raise over()
 
 
-async def changed_meanwhile(call: Call, shown_id: str) -> Exception:
+async def error_after_refusal(call: Call, shown_id: str) -> Exception:
     """Return the error to raise after the engine has refused a command on a once active reservation."""
-    reservation = await found(call, shown_id)
+    reservation = await find_reservation(call, shown_id)
     over = OVER.get(reservation.status)
     return over() if over else PurchaseInProgress()
 
 
-async def offer_of(call: Call, reservation: StoredReservation) -> Offer:
+async def find_offer(call: Call, reservation: StoredReservation) -> Offer:
     """Return the ticket type of a reservation.
 
     Raises:

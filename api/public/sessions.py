@@ -4,7 +4,7 @@ import secrets
 
 from marshmallow import fields
 
-from api.public.shapes import Named
+from api.public.shapes import CamelCaseSchema
 from api.rest.endpoint import Access, Call, Document, Resource
 
 _BYTES = 24
@@ -12,7 +12,7 @@ _BYTES = 24
 sessions = Resource("/api/public/sessions", tag="Reservations")
 
 
-class Session(Named):
+class Session(CamelCaseSchema):
     session_id = fields.String(required=True, metadata={"example": "9pW0cIhJ3yq1kS5nZ8mAe2VtR7xLbD4f"})
 
 

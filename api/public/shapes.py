@@ -19,7 +19,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _ID_TEXT_LIMIT = 64
 
 
-class Named(Schema):
+class CamelCaseSchema(Schema):
     """A schema whose field names are camelCase in JSON."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
@@ -29,7 +29,7 @@ class Named(Schema):
             field_obj.data_key = camel_case(field_name)
 
 
-class Input(Named, RequestSchema):
+class Input(CamelCaseSchema, RequestSchema):
     """Base of the public API's request schemas."""
 
 
@@ -95,10 +95,10 @@ class ListQuery(Input):
 
     @post_load
     def _as_window(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"window": Window(data.pop("page"), data.pop("limit")), **data}
+        return {"window": Pagination(data.pop("page"), data.pop("limit")), **data}
 
 
-class Window(NamedTuple):
+class Pagination(NamedTuple):
     """A page of a list.
 
     Attributes:

@@ -37,10 +37,10 @@ from api.errors import ApiError, InvalidInput
 from api.identity.errors import NotAuthenticated
 from api.identity.tokens import Identity
 from api.limiter import network_of
+from api.rest.background import BackgroundTasks
 from api.rest.fields import RequestSchema
 from api.rest.receipts import ReceiptForm
 from api.rest.styles import Content, Style, style_of
-from api.rest.unfinished import UnfinishedWork
 from api.rest.uploads import Upload
 from api.services import Services
 from api.wire import SESSION_PREFIX
@@ -99,7 +99,7 @@ class Call(Struct, frozen=True):
         headers: the request's headers.
         uri: the request's path and query.
         receipt: where a durable command stores the response, if the request has an idempotency key.
-        unfinished: runs work that the response does not wait for.
+        background: runs work that the response does not wait for.
     """
 
     services: Services
@@ -109,7 +109,7 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str]
     uri: str
     receipt: Receipt | None
-    unfinished: UnfinishedWork
+    background: BackgroundTasks
 
     @property
     def caller(self) -> Identity:
@@ -223,7 +223,7 @@ class Endpoint:
         body_limit_bytes: largest body, if it differs from the general limit.
         secret: whether neither the response nor a digest of the request may be stored; `Idempotency-Key` is
             not honoured then.
-        sealed: whether the response has personal data and is stored encrypted.
+        encrypted: whether the response has personal data and is stored encrypted.
         creates: whether it counts against the limit of creations (`api.limiter`).
         listed: whether the response is a page of a list.
         message: message of the response, if its style has one.
@@ -249,7 +249,7 @@ class Endpoint:
     upload: Upload | None = None
     body_limit_bytes: int | None = None
     secret: bool = False
-    sealed: bool = False
+    encrypted: bool = False
     creates: bool = False
     listed: bool = False
     message: str | None = None

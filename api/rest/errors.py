@@ -110,7 +110,7 @@ def translation_of(error: type[engine.EngineError]) -> Translation:
     return next(TRANSLATIONS[base] for base in error.__mro__ if base in TRANSLATIONS)
 
 
-def words_of(error: BaseException) -> str:
+def client_message(error: BaseException) -> str:
     """Return the message for clients. Database messages are for operators only and are replaced."""
     return _DATABASE_AWAY if isinstance(error, engine.StoreUnavailable) else str(error)
 
@@ -120,7 +120,7 @@ def problem_of(error: ApiError | engine.EngineError) -> Problem:
     if isinstance(error, ApiError):
         return error.problem
     document: dict[str, Any] = {
-        "detail": words_of(error),
+        "detail": client_message(error),
         "code": error.code,
         "retryable": error.retryable,
     }

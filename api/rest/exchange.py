@@ -120,7 +120,7 @@ class RestRouter(Router):
             await asyncio.wait(self.unanswered)
 
 
-class Entrance(httputil.HTTPMessageDelegate):
+class TornadoDelegate(httputil.HTTPMessageDelegate):
     """Receives a request on Tornado's connection, which delivers the head after it has asked for a delegate.
 
     Args:
@@ -441,14 +441,14 @@ def refusal_answer(error: BaseException, style: Style, request_id: str) -> Answe
     """The answer to a request that ended in an error: a refusal, or 500 for a defect, which is logged."""
     if isinstance(error, ApiError | EngineError):
         try:
-            answer = Answer.of(*style.refused(problem_of(error)))
+            answer = Answer.of(*style.render_error(problem_of(error)))
             forget_frames(error)
             return answer
         except Exception as defect:
             error = defect
     log.error("request %s failed", request_id, exc_info=error)
     forget_frames(error)
-    return Answer.of(*style.refused(problem_of(InternalError(request_id))))
+    return Answer.of(*style.render_error(problem_of(InternalError(request_id))))
 
 
 def is_known(answer: Answer, if_none_match: str | None) -> bool:

@@ -159,8 +159,8 @@ class FastPath:
         elif body:
             return None
 
-        unfinished = operation.unfinished
-        call = Call(services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, unfinished)
+        background = operation.background
+        call = Call(services, holder, identity, peer.remote_ip, _NO_HEADERS, target, None, background)
         if request_id is None:
             request_id = new_request_id()
         try:
@@ -189,7 +189,7 @@ class FastPath:
                 head = f"{head}X-Request-ID: {request_id}\r\n{_JSON}Content-Length: {len(content)}\r\n\r\n"
                 response = head.encode("latin-1") + content
             else:
-                status, response = self.written(operation.written(result), shared, request_id, fields)
+                status, response = self.written(operation.encode(result), shared, request_id, fields)
         except Exception as error:
             answer = refusal_answer(error, PLAIN, request_id)
             status, response = self.written(answer, shared, request_id, fields)
@@ -440,7 +440,7 @@ class _Waiting:
                 self._reconsider(refusal)
                 return
             if refusal is None:
-                answer = self._route.operation.written(self._ask.respond(reply.result()))
+                answer = self._route.operation.encode(self._ask.respond(reply.result()))
             else:
                 answer = refusal_answer(refusal, PLAIN, self._request_id)
         except (Exception, asyncio.CancelledError) as error:

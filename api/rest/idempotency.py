@@ -25,8 +25,8 @@ from typing import NamedTuple
 from api.bodies import Body
 from api.errors import InvalidInput
 from api.limits import Limits
-from api.papers.seal import BrokenSeal, Seal
-from api.recency import RecentlyUsed
+from api.lru_cache import LruCache
+from api.papers.cipher import Cipher, DecryptionFailed
 from api.rest.endpoint import Answer
 from api.rest.errors import KeyInFlight, KeyReused, TooManyKeys
 from api.services import IdempotencyLookup
@@ -57,16 +57,16 @@ class KeyedRequest(NamedTuple):
     fingerprint: bytes
 
 
-class Outcome(NamedTuple):
-    """The result of executing a request.
+class KeyedAnswer(NamedTuple):
+    """The response to a keyed request.
 
     Attributes:
         answer: the response.
-        lasting: whether the response is final, so that repeats of the request get it too.
+        final: whether repeats of the request get it too.
     """
 
     answer: Answer
-    lasting: bool
+    final: bool
 
 
 def parse_key(header: str) -> str:
@@ -100,15 +100,13 @@ class IdempotencyKeys:
         self._journal = journal
         self._limit = limits.keys_in_flight
         self._in_flight: dict[tuple[str, str], bytes] = {}
-        self._recent: RecentlyUsed[tuple[str, str], IdempotencyRecord] = RecentlyUsed(
-            limits.recent_answers_bytes
-        )
+        self._recent: LruCache[tuple[str, str], IdempotencyRecord] = LruCache(limits.recent_answers_bytes)
 
     async def once(
         self,
         request: KeyedRequest,
-        carry_out: Callable[[], Awaitable[Outcome]],
-        seal: Seal | None = None,
+        carry_out: Callable[[], Awaitable[KeyedAnswer]],
+        cipher: Cipher | None = None,
         *,
         stored_first: bool = False,
     ) -> Answer:
@@ -118,7 +116,7 @@ class IdempotencyKeys:
             request: the request.
             carry_out: executes it. It must not be cancelled after it has started: the key is in flight until
                 it returns.
-            seal: encrypts the stored body, if it holds personal data.
+            cipher: encrypts the stored body, if it holds personal data.
             stored_first: whether to return only after the response has been stored.
 
         Returns:
@@ -138,20 +136,20 @@ class IdempotencyKeys:
         self._in_flight[slot] = request.fingerprint
         try:
             record = self._recent.get(slot) or await self._lookup.lookup(*slot)
-            if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
+            if record is not None and (answer := _replayed(record, request.fingerprint, cipher)):
                 return answer
-            outcome = await carry_out()
-            if not outcome.lasting:
-                return outcome.answer
-            if outcome.answer.status >= _FIRST_REFUSAL:
+            executed = await carry_out()
+            if not executed.final:
+                return executed.answer
+            if executed.answer.status >= _FIRST_REFUSAL:
                 record = await self._lookup.lookup(*slot)
-                if record is not None and (answer := _replayed(record, request.fingerprint, seal)):
+                if record is not None and (answer := _replayed(record, request.fingerprint, cipher)):
                     self._cache(record)
                     return answer
-            body = outcome.answer.body.plain
+            body = executed.answer.body.plain
             # orjson's bytes keep their whole output buffer, about 4 KB; a copy takes only its own size.
-            kept = seal.closed(body, request.fingerprint) if seal else bytes(memoryview(body))
-            record = IdempotencyRecord(*request, outcome.answer.status, kept)
+            kept = cipher.encrypt(body, request.fingerprint) if cipher else bytes(memoryview(body))
+            record = IdempotencyRecord(*request, executed.answer.status, kept)
             self._cache(record)
             # The booking's transaction has stored the response already, unless the booking was a repeat of
             # the same payment. Storing it twice is harmless.
@@ -159,7 +157,7 @@ class IdempotencyKeys:
                 await self._stored(record)
             else:
                 self._journal.remember(record)
-            return outcome.answer
+            return executed.answer
         finally:
             del self._in_flight[slot]
 
@@ -174,7 +172,7 @@ class IdempotencyKeys:
         self._recent.put((record.scope, record.key), record, size_bytes)
 
 
-def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) -> Answer | None:
+def _replayed(record: IdempotencyRecord, fingerprint: bytes, cipher: Cipher | None) -> Answer | None:
     """The stored response; None if it is encrypted with a key that is no longer configured.
 
     Raises:
@@ -183,7 +181,7 @@ def _replayed(record: IdempotencyRecord, fingerprint: bytes, seal: Seal | None) 
     if record.fingerprint != fingerprint:
         raise KeyReused
     try:
-        body = seal.opened(record.body, fingerprint) if seal else record.body
-    except BrokenSeal:
+        body = cipher.decrypt(record.body, fingerprint) if cipher else record.body
+    except DecryptionFailed:
         return None
     return Answer(record.status, Body(body), {REPLAYED_HEADER: "true"})

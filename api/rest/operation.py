@@ -15,15 +15,22 @@ from api.identity.errors import AdminRequired, CronDisabled, NotAuthenticated, T
 from api.identity.shared_secret import require_secret
 from api.identity.tokens import Identity, InvalidToken
 from api.limiter import Tally
+from api.rest.background import BackgroundTasks
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoint, Result
 from api.rest.errors import problem_of
-from api.rest.idempotency import KEY_HEADER, IdempotencyKeys, KeyedRequest, Outcome, fingerprint_of, parse_key
+from api.rest.idempotency import (
+    KEY_HEADER,
+    IdempotencyKeys,
+    KeyedAnswer,
+    KeyedRequest,
+    fingerprint_of,
+    parse_key,
+)
 from api.rest.parsing import Parser, is_form
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
 from api.rest.request import Request
 from api.rest.styles import Content
-from api.rest.unfinished import UnfinishedWork
 from api.services import Services
 from api.wire import SESSION_PREFIX
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, Unavailable, forget_frames
@@ -39,7 +46,7 @@ class Operation:
         endpoint: the declaration.
         services: collaborators of handlers.
         keys: the idempotency keys of the server.
-        unfinished: runs work that no response waits for.
+        background: runs work that no response waits for.
 
     Attributes:
         plain_body: the schema of the body, if `msgspec` decodes it.
@@ -49,18 +56,18 @@ class Operation:
     """
 
     def __init__(
-        self, endpoint: Endpoint, services: Services, keys: IdempotencyKeys, unfinished: UnfinishedWork
+        self, endpoint: Endpoint, services: Services, keys: IdempotencyKeys, background: BackgroundTasks
     ) -> None:
         self.endpoint = endpoint
         self._services = services
         self._keys = keys
-        self.unfinished = unfinished
+        self.background = background
         self._query = endpoint.query(services.limits) if endpoint.query else None
         self.body = endpoint.body(services.limits) if endpoint.body else None
         self._form = endpoint.form(services.limits) if endpoint.form else None
         self.without_query = _defaults(self._query)
         self._style = endpoint.style
-        self._seal = services.seal if endpoint.sealed else None
+        self._cipher = services.cipher if endpoint.encrypted else None
         self.plain_body = self.body if isinstance(self.body, PlainBody) else None
         self.plain_query = self._query if isinstance(self._query, PlainQuery) else None
         self.fast = (
@@ -144,13 +151,13 @@ class Operation:
             request.headers,
             request.uri,
             receipt,
-            self.unfinished,
+            self.background,
         )
         if keyed:
             return self._keys.once(
                 keyed,
-                lambda: self._outcome(call, arguments),
-                self._seal,
+                lambda: self._keyed_answer(call, arguments),
+                self._cipher,
                 stored_first=self.endpoint.stores_key_first,
             )
         return self._handled(call, arguments)
@@ -207,23 +214,23 @@ class Operation:
         fingerprint = fingerprint_of(self.endpoint.method, request.uri, request.body)
         return KeyedRequest(holder, parse_key(header), fingerprint)
 
-    async def _outcome(self, call: Call, arguments: Mapping[str, Any]) -> Outcome:
+    async def _keyed_answer(self, call: Call, arguments: Mapping[str, Any]) -> KeyedAnswer:
         try:
-            return Outcome(await self._handled(call, arguments), lasting=True)
+            return KeyedAnswer(await self._handled(call, arguments), final=True)
         except (ApiError, EngineError) as error:
             problem = problem_of(error)
             forget_frames(error)
-            return Outcome(Answer.of(*self._style.refused(problem)), problem.lasting)
+            return KeyedAnswer(Answer.of(*self._style.render_error(problem)), problem.final)
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         handling = self.endpoint.handler(call, **arguments)
         if not isinstance(handling, Ask):
-            return self.written(await handling)
+            return self.encode(await handling)
         try:
             reply = await call.ask(handling.command)
         except EngineError as refusal:
             return await self.reconsidered(handling, refusal)
-        return self.written(handling.respond(reply))
+        return self.encode(handling.respond(reply))
 
     async def reconsidered(self, ask: Ask, refusal: EngineError) -> Answer:
         """The answer after the handler has reconsidered the engine's refusal.
@@ -233,9 +240,9 @@ class Operation:
         """
         if ask.reconsider is None:
             raise refusal
-        return self.written(ask.respond(await ask.reconsider(refusal)))
+        return self.encode(ask.respond(await ask.reconsider(refusal)))
 
-    def written(self, result: Result) -> Answer:
+    def encode(self, result: Result) -> Answer:
         """Encode the result of a handler."""
         endpoint = self.endpoint
         if isinstance(result, Answer):
@@ -247,7 +254,7 @@ class Operation:
             return Answer(endpoint.status)
         if endpoint.message is not None:
             result = Content(result, endpoint.message)
-        return Answer.of(self._style.written(result), endpoint.status)
+        return Answer.of(self._style.render(result), endpoint.status)
 
 
 def _defaults(query: Schema | None) -> Mapping[str, Any] | None:

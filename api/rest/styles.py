@@ -92,19 +92,19 @@ class Style:
     pointer: ClassVar[str] = ""
     rate_limited: ClassVar[bool] = False
 
-    def written(self, content: Any) -> Any:
+    def render(self, content: Any) -> Any:
         """Return the body for a handler's result."""
         return content
 
-    def refused(self, problem: Problem) -> Problem:
+    def render_error(self, problem: Problem) -> Problem:
         """Convert an error response to this style."""
         return problem
 
-    def status_of(self, status: int) -> int:
+    def error_status(self, status: int) -> int:
         """Return the status that an error has in this style."""
         return status
 
-    def described(self, schema: Any, *, listed: bool) -> Any:
+    def response_schema(self, schema: Any, *, listed: bool) -> Any:
         """Return the OpenAPI schema of a response.
 
         Args:
@@ -113,7 +113,7 @@ class Style:
         """
         return schema
 
-    def refusal_shape(self, status: int) -> type[Schema]:
+    def error_schema(self, status: int) -> type[Schema]:
         """Return the schema of error responses with this status."""
         return InvalidInputShape if status == 422 else ProblemShape
 
@@ -124,7 +124,7 @@ class Envelope(Style):
     pointer = "/data"
     rate_limited = True
 
-    def written(self, content: Any) -> Any:
+    def render(self, content: Any) -> Any:
         if not isinstance(content, Content):
             content = Content(content)
         document = {"success": True, "data": content.data}
@@ -134,15 +134,15 @@ class Envelope(Style):
             document["meta"] = content.meta
         return document
 
-    def refused(self, problem: Problem) -> Problem:
+    def render_error(self, problem: Problem) -> Problem:
         error = {camel_case(name): _id_as_string(name, value) for name, value in problem.document.items()}
         document = {"success": False, "message": error.pop("detail"), "error": error}
-        return Problem(document, self.status_of(problem.status), problem.headers)
+        return Problem(document, self.error_status(problem.status), problem.headers)
 
-    def status_of(self, status: int) -> int:
+    def error_status(self, status: int) -> int:
         return 400 if status == 422 else status
 
-    def described(self, schema: Any, *, listed: bool) -> Any:
+    def response_schema(self, schema: Any, *, listed: bool) -> Any:
         properties: dict[str, Any] = {
             "success": {"type": "boolean", "const": True},
             "data": schema,
@@ -153,7 +153,7 @@ class Envelope(Style):
         required = ["success", "data", "meta"] if listed else ["success", "data"]
         return {"type": "object", "required": required, "properties": properties}
 
-    def refusal_shape(self, status: int) -> type[Schema]:
+    def error_schema(self, status: int) -> type[Schema]:
         return Refusal
 
 

@@ -12,12 +12,12 @@ from typing import Protocol
 import orjson
 
 from api.limiter import Limiter
-from api.recency import RecentlyUsed
+from api.lru_cache import LruCache
 from api.rooms.notes import Aliases, SelectionNote
 from api.rooms.seat_names import SeatNames, seat_names
 from api.rooms.updates import RoomUpdates, selections
 from api.services import Screenings
-from api.ws.feed import Frames, Wording
+from api.ws.feed import Encoder, Frames
 from api.ws.outbox import text_frame
 from engine.commands import ReadSeats
 from engine.errors import EngineError, NotFound
@@ -74,17 +74,17 @@ class Room:
         free: whether any seat name is valid; otherwise seats are those of the screening's layout.
 
     Attributes:
-        wording: encodes changes for the feed.
+        encoder: encodes changes for the feed.
     """
 
-    __slots__ = ("_names", "aliases", "free", "name", "screening_id", "wording")
+    __slots__ = ("_names", "aliases", "encoder", "free", "name", "screening_id")
 
     def __init__(self, name: str, screening_id: int, aliases: Aliases, *, free: bool) -> None:
         self.name = name
         self.screening_id = screening_id
         self.aliases = aliases
         self.free = free
-        self.wording: Wording = partial(RoomUpdates, self)
+        self.encoder: Encoder = partial(RoomUpdates, self)
         self._names: SeatNames | None = None
 
     def learn(self, seat_map: SeatMap) -> None:
@@ -134,8 +134,8 @@ class RoomDirectory:
         self._watched = watched
         self._made = made
         self._aliases = Aliases()
-        self._rooms: RecentlyUsed[str, Room] = RecentlyUsed(_REMEMBERED_BYTES)
-        self._listed: RecentlyUsed[int, tuple[tuple[int, int], Frames]] = RecentlyUsed(_REMEMBERED_BYTES)
+        self._rooms: LruCache[str, Room] = LruCache(_REMEMBERED_BYTES)
+        self._listed: LruCache[int, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
 
     def known(self, name: str) -> Room | None:
         """Return a room from the cache."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from api.errors import TooManyAttempts
-from api.rest.errors import words_of
+from api.rest.errors import client_message
 from engine.errors import EngineError
 from engine.selling_errors import (
     BookingInProgress,
@@ -67,6 +67,6 @@ def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:
         case ScreeningNotFound():
             return f"There is no room {room_id}"
         case EngineError() | TooManyAttempts():
-            return words_of(error)
+            return client_message(error)
         case _:
             return "Internal error"

@@ -9,7 +9,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
-from api.ws.messages import BadMessage, message_type, moment
+from api.ws.messages import BadMessage, message_type, timestamp_field
 
 _ROOM, _SEAT, _CLIENT = "funcion_123", "A1", "user_1234567890"
 _SEAT_NAME_CHARACTERS = 20
@@ -111,8 +111,8 @@ class Selection(Schema):
     seat_id = _seat(required=True)
     room_id = _room(required=True)
     user_info = _user_info(required=True)
-    timestamp = moment("When the seat was selected, if known", _AT, required=True, allow_none=True)
-    expires_at = moment(
+    timestamp = timestamp_field("When the seat was selected, if known", _AT, required=True, allow_none=True)
+    expires_at = timestamp_field(
         "When the selection expires; null for a sold seat", _UNTIL, required=True, allow_none=True
     )
     status = fields.String(
@@ -162,7 +162,7 @@ class RoomError(Schema):
     type = message_type("error")
     code = fields.String(required=True, metadata={"example": "seats_unavailable"})
     message = fields.String(required=True, metadata={"example": "Seat A1 is selected by another client"})
-    timestamp = moment("The server's time", _AT, required=True)
+    timestamp = timestamp_field("The server's time", _AT, required=True)
     room_id = _room()
     seat_id = _seat()
 

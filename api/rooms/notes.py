@@ -43,7 +43,7 @@ class SelectionNote(NamedTuple):
         return orjson.dumps(kept).decode()
 
 
-def note_of(kept: str | None) -> SelectionNote | None:
+def parse_note(kept: str | None) -> SelectionNote | None:
     """Parse a hold's note; None if the hold was not made in a room (other APIs store other notes)."""
     if kept is None:
         return None
@@ -66,7 +66,7 @@ class Aliases:
         return "~" + blake2b(holder.encode(), key=self._key, digest_size=_ALIAS_BYTES).hexdigest()
 
 
-def harmless_user_info(given: object, limit_bytes: int) -> dict[str, Any]:
+def sanitized_user_info(given: object, limit_bytes: int) -> dict[str, Any]:
     """Validate and sanitize a client's `user_info`, which other clients see.
 
     Args:

@@ -23,15 +23,15 @@ from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
 from api.rooms.directory import NoSuchRoom, Room, RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of
-from api.rooms.notes import SelectionNote, harmless_user_info
+from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.updates import selections
 from api.wire import holder_of
-from api.ws.answers import AnswersInOrder
+from api.ws.answers import OrderedAnswers
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
-from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
+from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, forget_frames
@@ -43,7 +43,7 @@ _UNANSWERED_LIMIT = 1000
 """Most messages with a pending response; beyond it no further message is read until these are answered."""
 
 
-TAKEN_OVER = Farewell(4410, "Client id taken over")
+TAKEN_OVER = CloseReason(4410, "Client id taken over")
 
 
 class BadClientId(Exception):
@@ -113,8 +113,8 @@ class RoomSocket(ClientSocket):
     route = "/ws/{client_id}"
     endpoint = "rooms"
     refusals = (
-        (BadClientId, Farewell(POLICY_VIOLATION, "Invalid client id")),
-        (ClientIdInUse, Farewell(4409, "Client id in use")),
+        (BadClientId, CloseReason(POLICY_VIOLATION, "Invalid client id")),
+        (ClientIdInUse, CloseReason(4409, "Client id in use")),
         *REFUSALS,
     )
 
@@ -130,16 +130,16 @@ class RoomSocket(ClientSocket):
         self._claim: Claim | None = None
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
-        self._answers = AnswersInOrder(self._send_answers, self.fail)
+        self._answers = OrderedAnswers(self._send_answers, self.fail)
 
-    async def enter(self, opening: Opening) -> None:
+    async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client, as a guest or as the user of its token."""
-        client_id = self._client_id = opening.path[0]
+        client_id = self._client_id = handshake.path[0]
         if not _CLIENT_ID.fullmatch(client_id):
             raise BadClientId
-        identity = self.authenticate(opening) if "token" in opening.query else None
+        identity = self.authenticate(handshake) if "token" in handshake.query else None
         self._guest = identity is None
-        self._address = network_of(opening.remote_ip)
+        self._address = network_of(handshake.remote_ip)
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
         self.admit(self._holder if identity else self._address, identity)
         user = self._holder if identity else None
@@ -198,7 +198,7 @@ class RoomSocket(ClientSocket):
             room, watcher = self._rooms.get(name) or await self._entered(name)
             watcher.pause()
             await self.outbox.drained()
-            watcher.hold_back()
+            watcher.buffer()
             seat_map = await self.in_time(self._shared.directory.read(room))
         except WebSocketClosedError:
             return
@@ -219,7 +219,7 @@ class RoomSocket(ClientSocket):
         room = await self.in_time(self._shared.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
-        watcher = self.watcher(room.screening_id, self._client_id, room.wording)
+        watcher = self.watcher(room.screening_id, self._client_id, room.encoder)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
         self._shared.counts.add(room.screening_id)
@@ -243,7 +243,7 @@ class RoomSocket(ClientSocket):
 
     def _selection(self, message: dict[str, Any]) -> _SeatRequest:
         room_id, seat_id = room_of(message), seat_of(message)
-        info = harmless_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
+        info = sanitized_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
         return _SeatRequest(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
 
     def _attempt(self, request: _SeatRequest) -> Awaitable[None] | None:

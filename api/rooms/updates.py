@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from api.rooms.notes import Aliases, SelectionNote, note_of
+from api.rooms.notes import Aliases, SelectionNote, parse_note
 from api.wire import timestamp_or_none
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
@@ -112,7 +112,7 @@ class _SeatChange:
 
     def _encoded(self, room: NamedSeats) -> bytes:
         view, hold = self.view, self._ended
-        note = note_of(hold.note if hold else view.note)
+        note = parse_note(hold.note if hold else view.note)
         name = room.seat_name(view.seat_id, note)
         kind = _message_type(view, self.change.cause)
         if name is None or kind is None:
@@ -140,7 +140,7 @@ def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
     """
     taken: list[dict[str, Any]] = []
     for view in seat_map.views.values():
-        note = note_of(view.note)
+        note = parse_note(view.note)
         name = room.seat_name(view.seat_id, note)
         if view.status == AVAILABLE or name is None:
             continue

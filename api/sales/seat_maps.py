@@ -16,7 +16,7 @@ import orjson
 from marshmallow import Schema, fields, validate
 
 from api.bodies import Body
-from api.recency import RecentlyUsed
+from api.lru_cache import LruCache
 from api.rest.endpoint import Answer
 from api.wire import timestamp_or_none, user_id_of
 from engine.records import Layout, Seat
@@ -145,7 +145,7 @@ class SeatMapEncoder:
 
     def __init__(self, limit_bytes: int = 64 * 1024 * 1024) -> None:
         self._fragments: WeakKeyDictionary[Layout, _Fragments] = WeakKeyDictionary()
-        self._encoded_maps: RecentlyUsed[int, _EncodedMap] = RecentlyUsed(limit_bytes)
+        self._encoded_maps: LruCache[int, _EncodedMap] = LruCache(limit_bytes)
 
     def public(self, seat_map: SeatMap) -> Body:
         """Encode the seats for anonymous callers (section 1 of the cinema guide)."""

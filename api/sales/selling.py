@@ -14,13 +14,13 @@ from engine.replies import Booked
 PAYMENT_ID_LIMIT = 255
 
 
-async def confirmed(call: Call, sale: Awaitable[Booked]) -> Booked:
-    """Await a sale, queue its confirmation mail (see `confirm_soon`) and return the reply."""
+async def complete_sale(call: Call, sale: Awaitable[Booked]) -> Booked:
+    """Await a sale, queue its confirmation mail (see `queue_confirmation`) and return the reply."""
     begun_at = call.services.clock.now()
-    return confirm_soon(call, begun_at, await sale)
+    return queue_confirmation(call, begun_at, await sale)
 
 
-def confirm_soon(call: Call, begun_at: float, booked: Booked) -> Booked:
+def queue_confirmation(call: Call, begun_at: float, booked: Booked) -> Booked:
     """Queue the confirmation mail of a sale, unless the request repeats an earlier sale.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields, validate
 
 from api.rest.fields import LARGEST_ID
-from api.ws.messages import BadMessage, Ping, Pong, message_type, moment
+from api.ws.messages import BadMessage, Ping, Pong, message_type, timestamp_field
 
 _SCREENING, _SEAT, _USER, _SEQ, _EPOCH = 123, 42, 7, 1041, 3
 _RESERVED_AT, _EXPIRES_AT = "2026-01-26T18:25:00.000Z", "2026-01-26T18:30:00.000Z"
@@ -60,7 +60,7 @@ class SeatState(Schema):
     )
     reserved_by = _id("User id, if a user has reserved the seat", _USER)
     booked_by = _id("User id, if a user has bought the seat", _USER)
-    expires_at = moment("When the reservation expires", _EXPIRES_AT)
+    expires_at = timestamp_field("When the reservation expires", _EXPIRES_AT)
     previously_reserved_by = _id("User id, if a user's reservation has just expired or been released", _USER)
 
 
@@ -78,7 +78,7 @@ class SeatUpdate(SeatState):
     """One seat changed."""
 
     type = message_type("seat_update")
-    timestamp = moment("Time of the change", _RESERVED_AT, required=True)
+    timestamp = timestamp_field("Time of the change", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
     more = _flag("Another message of the same update follows; only the last one has `seq`")
@@ -89,7 +89,7 @@ class BulkSeatUpdate(Schema):
 
     type = message_type("bulk_seat_update")
     updates = fields.List(fields.Nested(SeatState), required=True)
-    timestamp = moment("Time of the last change", _RESERVED_AT, required=True)
+    timestamp = timestamp_field("Time of the last change", _RESERVED_AT, required=True)
     seq = _seq()
     epoch = _epoch()
     snapshot = _flag("This message is part of a snapshot of all seats")
@@ -106,7 +106,7 @@ class SocketError(Schema):
         metadata={"example": "unknown_type"},
     )
     message = fields.String(required=True, metadata={"example": "Unknown message type"})
-    timestamp = moment("The server's time", _RESERVED_AT, required=True)
+    timestamp = timestamp_field("The server's time", _RESERVED_AT, required=True)
 
 
 class WatchQuery(Schema):

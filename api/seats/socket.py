@@ -12,11 +12,11 @@ from marshmallow import ValidationError
 
 from api.rest.fields import LARGEST_ID
 from api.seats.messages import UpdateForm, WatchQuery, require_ping
-from api.seats.updates import SEAT_WORDINGS, SeatUpdates, snapshot_frames
+from api.seats.updates import SEAT_ENCODERS, SeatUpdates, snapshot_frames
 from api.wire import holder_of
 from api.ws.feed import Frames, Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
-from api.ws.socket import REFUSALS, ClientSocket, Farewell, Opening, SocketServices
+from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest, SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.commands import ReadChanges, ReadSeats
 from engine.replies import Changes
@@ -36,8 +36,8 @@ class ScreeningSocket(ClientSocket):
     route = "/ws/screenings/{screening_id}"
     endpoint = "screenings"
     refusals = (
-        (ValidationError, Farewell(POLICY_VIOLATION, "Invalid query")),
-        (ScreeningNotFound, Farewell(4404, "Screening not found")),
+        (ValidationError, CloseReason(POLICY_VIOLATION, "Invalid query")),
+        (ScreeningNotFound, CloseReason(4404, "Screening not found")),
         *REFUSALS,
     )
 
@@ -48,16 +48,16 @@ class ScreeningSocket(ClientSocket):
         self._counts = counts
         self._watcher: Watcher | None = None
 
-    async def enter(self, opening: Opening) -> None:
+    async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client and send what it missed."""
-        screening_id = int(opening.path[0])
-        query: dict[str, Any] = _QUERY.load(opening.query)
-        identity = self.authenticate(opening)
+        screening_id = int(handshake.path[0])
+        query: dict[str, Any] = _QUERY.load(handshake.query)
+        identity = self.authenticate(handshake)
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
         holder, form = holder_of(identity.user_id), query["updates"]
         self.admit(holder, identity)
-        watcher = self._watcher = self.watcher(screening_id, holder, SEAT_WORDINGS[form])
+        watcher = self._watcher = self.watcher(screening_id, holder, SEAT_ENCODERS[form])
         self.services.feed.join(watcher)
         self._counts.add(screening_id)
         since = query.get("since")
@@ -84,7 +84,7 @@ class ScreeningSocket(ClientSocket):
             known: last position the client has seen; None if it asked for live updates only.
         """
         screening_id = watcher.screening_id
-        watcher.hold_back()
+        watcher.buffer()
         changes = await self.in_time(
             self.services.screenings.ask(ReadChanges(screening_id, *(known or Position(0, 0))))
         )
@@ -107,7 +107,7 @@ class ScreeningSocket(ClientSocket):
             watcher.pause()
             seat_map = await self.in_time(screenings.ask(ReadSeats(screening_id)))
             await self._send_paced(snapshot_frames(seat_map, watcher.holder, self.services.clock.now()))
-            watcher.hold_back()
+            watcher.buffer()
             changes = await self.in_time(
                 screenings.ask(ReadChanges(screening_id, seat_map.epoch, seat_map.seq))
             )

@@ -7,7 +7,7 @@ from api.rest.fields import Flag, RequestSchema
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
-from api.sales.selling import confirm_soon, confirmed, payment_field
+from api.sales.selling import complete_sale, payment_field, queue_confirmation
 from api.seats.reservations import SeatSelection
 from engine import selling_errors as errors
 from engine.commands import BookSeats
@@ -27,7 +27,7 @@ _BOOKING_REFUSALS = (
 def _sale(call: Call, command: BookSeats) -> Ask:
     return Ask(
         command,
-        partial(confirm_soon, call, call.services.clock.now()),
+        partial(queue_confirmation, call, call.services.clock.now()),
         partial(call.services.box_office.reconsider, command),
     )
 
@@ -142,6 +142,6 @@ async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked
     Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
     payment must be refunded.
     """
-    return await confirmed(
+    return await complete_sale(
         call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
     )

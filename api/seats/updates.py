@@ -16,7 +16,7 @@ import orjson
 
 from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
-from api.ws.feed import Changes, Frames, Position, Wording
+from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
 from engine.views import SeatMap, SeatsChanged, SeatView
 
@@ -74,7 +74,7 @@ class SeatUpdates:
 
 
 class SeriesOfSeatUpdates:
-    """Several updates that are sent together. Implements `api.ws.feed.Wording`.
+    """Several updates that are sent together. Implements `api.ws.feed.Encoder`.
 
     Args:
         form: message format.
@@ -98,7 +98,7 @@ class SeriesOfSeatUpdates:
         return frames
 
 
-SEAT_WORDINGS: Mapping[UpdateForm, Wording] = {
+SEAT_ENCODERS: Mapping[UpdateForm, Encoder] = {
     form: partial(SeriesOfSeatUpdates, form) for form in UpdateForm
 }
 """The encoder for each message format."""

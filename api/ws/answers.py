@@ -32,7 +32,7 @@ class _Expected(_Due):
 
     __slots__ = ("_answers", "_frame_of", "_future")
 
-    def __init__(self, answers: "AnswersInOrder", future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
+    def __init__(self, answers: "OrderedAnswers", future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
         super().__init__(None)
         self._answers = answers
         self._frame_of = frame_of
@@ -56,7 +56,7 @@ def _ignore(*_: object) -> None:
     pass
 
 
-class AnswersInOrder:
+class OrderedAnswers:
     """The queue of responses on one socket.
 
     Args:

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Coroutine
 from typing import Any, NamedTuple, Protocol, cast
 
 from api.ws.frames import FINAL, Fault, FrameReader, Message, Opcode, frame, text_of
-from api.ws.heartbeat import Beating, Heartbeat
+from api.ws.heartbeat import Heartbeat, Monitored
 from api.ws.outbox import Outbox
 
 log = logging.getLogger("frontrow.sockets")
@@ -26,14 +26,14 @@ NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
 _UNREAD_BYTES = 64 * 1024
 _MESSAGES_IN_A_TURN = 64
 # Time for the client to answer a close frame, and to read the one that reports a protocol violation.
-_FAREWELL_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 _LINGER_BYTES = 256 * 1024
 # Enum attribute lookup is slow, so the values are cached.
 _TEXT, _BINARY = int(Opcode.TEXT), int(Opcode.BINARY)
 
 
-class Speaker(Protocol):
+class MessageHandler(Protocol):
     """Handles the messages of a connection."""
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
@@ -65,7 +65,7 @@ class SocketConnection(asyncio.Protocol):
     """One connection, after its handshake.
 
     Args:
-        speaker: handles the messages.
+        handler: handles the messages.
         reader: parses messages and enforces limits.
         heartbeat: calls `beat` regularly.
         outbox_bytes: most unsent bytes.
@@ -83,12 +83,12 @@ class SocketConnection(asyncio.Protocol):
         "_client_ended",
         "_continuing",
         "_ended",
+        "_handler",
         "_heartbeat",
         "_linger_bytes",
         "_lost",
         "_outbox_bytes",
         "_reader",
-        "_speaker",
         "_spoke",
         "_timer",
         "_waiting",
@@ -102,9 +102,9 @@ class SocketConnection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(
-        self, speaker: Speaker, reader: FrameReader, heartbeat: Heartbeat, outbox_bytes: int
+        self, handler: MessageHandler, reader: FrameReader, heartbeat: Heartbeat, outbox_bytes: int
     ) -> None:
-        self._speaker = speaker
+        self._handler = handler
         self._reader = reader
         self._heartbeat = heartbeat
         self._outbox_bytes = outbox_bytes
@@ -115,18 +115,18 @@ class SocketConnection(asyncio.Protocol):
         self._linger_bytes = -1
         self._waiting: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._spoke: set[Beating] | None = None
+        self._spoke: set[Monitored] | None = None
 
-    def begin(self, opening: Coroutine[Any, Any, None]) -> None:
-        """Start the connection: run `opening`, then read messages.
+    def begin(self, admission: Coroutine[Any, Any, None]) -> None:
+        """Start the connection: run `admission`, then read messages.
 
         Args:
-            opening: admits the client or closes the connection.
+            admission: admits the client or closes the connection.
         """
         self._begun = True
         if not self._lost:
             self._spoke = self._heartbeat.join(self)
-        self._wait_for(opening)
+        self._wait_for(admission)
 
     def close(self, code: int, reason: str = "") -> None:
         """Send a close frame, and abort the connection if the client does not close it in time. Idempotent.
@@ -141,7 +141,7 @@ class SocketConnection(asyncio.Protocol):
         self.ending = self.ending or Ending(code, reason, "server")
         payload = code.to_bytes(2, "big") + reason.encode() if code else b""
         self.outbox.end(frame(FINAL | Opcode.CLOSE, payload))
-        self._abort_after(_FAREWELL_SECONDS)
+        self._abort_after(_CLOSE_SECONDS)
 
     def beat(self) -> None:
         """Close the connection if the last ping was not answered; otherwise send the next ping."""
@@ -167,7 +167,7 @@ class SocketConnection(asyncio.Protocol):
         # By default the kernel's buffer would grow to megabytes for a client that does not read.
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self._outbox_bytes)
-        self.outbox = Outbox(self.transport, self._outbox_bytes, self._speaker.on_overflow)
+        self.outbox = Outbox(self.transport, self._outbox_bytes, self._handler.on_overflow)
 
     def data_received(self, data: bytes) -> None:
         if self._linger_bytes >= 0:
@@ -232,7 +232,7 @@ class SocketConnection(asyncio.Protocol):
             if not self._ended:
                 self.received += 1
                 content = text_of(message) if opcode == _TEXT else message.payload
-                answer = self._speaker.on_message(content)
+                answer = self._handler.on_message(content)
                 if answer is not None:
                     self._wait_for(answer)
         elif opcode == Opcode.PING:
@@ -286,11 +286,11 @@ class SocketConnection(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(seconds, self.transport.abort)
 
     def _notify_closed(self) -> None:
-        """Call the speaker's `on_close`, unless an awaitable is still pending."""
+        """Call the handler's `on_close`, unless an awaitable is still pending."""
         if self._waiting is None and self._begun:
             self._begun = False
             try:
-                self._speaker.on_close()
+                self._handler.on_close()
             finally:
-                # Breaks the reference cycle, so that speaker and reader are freed immediately.
-                del self._speaker
+                # Breaks the reference cycle, so that handler and reader are freed immediately.
+                del self._handler

@@ -6,18 +6,19 @@ watch. The first change is sent immediately. Further changes are merged into one
 of 0, updates are sent one after another. A socket costs one system call per update, so under load updates get
 larger, not more frequent.
 
-Each endpoint has its own message format: a watcher has a `Wording`, and an update is encoded once per wording
-and shared by its watchers. A large audience is served in slices, so that other work gets its turn in between.
+Each endpoint has its own message format: a watcher has an `Encoder`, and an update is encoded once per
+encoder and shared by its watchers. A large audience is served in slices, so that other work gets its turn in
+between.
 
 A new watcher passes through three states, so that no change is lost or sent twice:
 
-    joined ──hold_back()──▶ held back ──follow(position)──▶ live
+    joined ──buffer()──▶ buffering ──follow(position)──▶ live
        ▲                        │
        └───────── pause() ──────┘
 
-A joined watcher gets nothing. For one that is held back, updates are kept while the engine is asked for the
+A joined watcher gets nothing. While it is buffering, updates are kept while the engine is asked for the
 changes it missed. Then it follows from the position of the engine's reply: kept updates newer than that
-position are sent first. Changes from before it was held back are always in the engine's reply.
+position are sent first. Changes from before it started buffering are always in the engine's reply.
 
 An exception closes the sockets it concerns; their clients reconnect and catch up. Others are not affected.
 """
@@ -81,7 +82,7 @@ class Frames:
         return self._deflated
 
 
-class Telling(Protocol):
+class EncodedUpdate(Protocol):
     """Changes encoded in the message format of one endpoint."""
 
     def frames(self, holder: str) -> Frames:
@@ -91,7 +92,7 @@ class Telling(Protocol):
 Changes = Sequence[SeatsChanged]
 """Changes of one screening that may be merged into one message: oldest first, at least one."""
 
-Wording = Callable[[Sequence[Changes]], Telling]
+Encoder = Callable[[Sequence[Changes]], EncodedUpdate]
 """Encodes changes of one screening, oldest first. Watchers share encodings if they share this object."""
 
 
@@ -109,19 +110,19 @@ class Update:
         batches: oldest first, at least one, none of them empty.
     """
 
-    __slots__ = ("_batches", "_tellings", "first", "position")
+    __slots__ = ("_batches", "_encoded", "first", "position")
 
     def __init__(self, batches: Sequence[Changes]) -> None:
         self.first = _position_of(batches[0])
         self.position = _position_of(batches[-1])
         self._batches = batches
-        self._tellings: dict[Wording, Telling] = {}
+        self._encoded: dict[Encoder, EncodedUpdate] = {}
 
-    def told(self, wording: Wording) -> Telling:
-        """Return the update encoded by a wording; encoded once and cached."""
-        telling = self._tellings.get(wording)
+    def encoded_by(self, encoder: Encoder) -> EncodedUpdate:
+        """Return the update encoded by an encoder; encoded once and cached."""
+        telling = self._encoded.get(encoder)
         if telling is None:
-            telling = self._tellings[wording] = wording(self._batches)
+            telling = self._encoded[encoder] = encoder(self._batches)
         return telling
 
     def after(self, position: Position) -> "Update":
@@ -139,7 +140,7 @@ class Watcher:
     Args:
         screening_id: the screening.
         holder: holder of the socket, for `is_mine`.
-        wording: encodes changes.
+        encoder: encodes changes.
         send: sends whole frames; never blocks.
         failed: called if an update cannot be sent to this watcher, which then gets no further updates.
         deflate_from_bytes: smallest frame to compress; None for no compression.
@@ -155,35 +156,35 @@ class Watcher:
         "_position",
         "_send",
         "due",
+        "encoder",
         "holder",
         "screening_id",
-        "wording",
     )
 
     def __init__(
         self,
         screening_id: int,
         holder: str,
-        wording: Wording,
+        encoder: Encoder,
         send: Callable[[bytes], None],
         failed: Callable[[], None],
         deflate_from_bytes: int | None = None,
     ) -> None:
         self.screening_id = screening_id
         self.holder = holder
-        self.wording = wording
+        self.encoder = encoder
         self._send = send
         self._failed = failed
         self._deflate_from_bytes = deflate_from_bytes
         self.pause()
 
     def pause(self) -> None:
-        """Stop receiving updates, until held back again."""
+        """Stop receiving updates, until `buffer` is called again."""
         self._position = _NEVER
         self._kept: list[Update] | None = None
         self.due: Update | None = None
 
-    def hold_back(self) -> None:
+    def buffer(self) -> None:
         """Keep updates from now on, without sending them."""
         self._kept = []
 
@@ -212,7 +213,7 @@ class Watcher:
             elif update.position > self._position:
                 if update.first <= self._position:
                     update = update.after(self._position)
-                frames = update.told(self.wording).frames(self.holder)
+                frames = update.encoded_by(self.encoder).frames(self.holder)
                 if frames.number:
                     from_bytes = self._deflate_from_bytes
                     self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
@@ -293,7 +294,7 @@ class _Audience:
         # The tick starts when sending has ended, so that a large audience leaves time for other work.
         self._timer = self._clock.call_later(self._tick_seconds, partial(self._take, self._tick))
 
-    def dissolve(self) -> None:
+    def cancel(self) -> None:
         """Cancel the next update."""
         if self._timer is not None:
             self._timer.cancel()
@@ -322,7 +323,7 @@ class SeatFeed:
             audience.gather(change)
 
     def join(self, watcher: Watcher) -> None:
-        """Add a watcher to its screening's audience. It gets no updates until it is held back."""
+        """Add a watcher to its screening's audience. It gets no updates until it starts buffering."""
         audience = self._audiences.get(watcher.screening_id)
         if audience is None:
             audience = _Audience(self._clock, self._observer, self._tick_seconds)
@@ -337,7 +338,7 @@ class SeatFeed:
         audience.watchers.remove(watcher)
         watcher.pause()
         if not audience.watchers:
-            audience.dissolve()
+            audience.cancel()
             del self._audiences[watcher.screening_id]
 
     @property

@@ -27,7 +27,7 @@ from api.ws import compression
 from api.ws.connection import SocketConnection
 from api.ws.frames import FrameReader
 from api.ws.heartbeat import Heartbeat
-from api.ws.socket import ClientSocket, Opening, SocketServices
+from api.ws.socket import ClientSocket, HandshakeRequest, SocketServices
 
 _READ_BYTES = 65_536
 
@@ -49,7 +49,7 @@ class Handshake(WebSocketHandler):
     route: str
 
     def initialize(
-        self, route: str, services: SocketServices, heartbeat: Heartbeat, speaker: Callable[[], ClientSocket]
+        self, route: str, services: SocketServices, heartbeat: Heartbeat, handler: Callable[[], ClientSocket]
     ) -> None:
         """Set the collaborators.
 
@@ -57,12 +57,12 @@ class Handshake(WebSocketHandler):
             route: name of the route in the access log and the HTTP metrics.
             services: collaborators of all sockets.
             heartbeat: pings all sockets.
-            speaker: creates the object that handles the socket's messages.
+            handler: creates the object that handles the socket's messages.
         """
         self.route = route
         self._services = services
         self._heartbeat = heartbeat
-        self._speaker = speaker
+        self._handler = handler
         self._deflates = False
 
     @cached_property
@@ -126,15 +126,15 @@ class Handshake(WebSocketHandler):
         time = asyncio.get_running_loop().time
         rate = TokenBucket(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
         reader = FrameReader(rate, limits.socket_message_limit_bytes, inflates=self._deflates)
-        speaker = self._speaker()
-        connection = SocketConnection(speaker, reader, self._heartbeat, limits.socket_outbox_limit_bytes)
+        handler = self._handler()
+        connection = SocketConnection(handler, reader, self._heartbeat, limits.socket_outbox_limit_bytes)
         if await self._hand_over(connection):
-            speaker.attach(connection, limits.socket_deflate_from_bytes if self._deflates else None)
+            handler.attach(connection, limits.socket_deflate_from_bytes if self._deflates else None)
             query = self.request.query_arguments.items()
             # Invalid UTF-8 is replaced; validation then refuses it like any other wrong value.
             last_values = {name: values[-1].decode("utf-8", "replace") for name, values in query}
-            opening = Opening(path, last_values, self.request.remote_ip or "", self.request_id)
-            connection.begin(speaker.open(opening))
+            handshake = HandshakeRequest(path, last_values, self.request.remote_ip or "", self.request_id)
+            connection.begin(handler.open(handshake))
         # Breaks the reference cycle between handler and connection, so that both are freed immediately.
         self.ws_connection = None
         self.on_connection_close()

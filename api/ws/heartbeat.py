@@ -11,7 +11,7 @@ from engine.ports import Clock
 _SPOKES = 16
 
 
-class Beating(Protocol):
+class Monitored(Protocol):
     """A connection that is checked regularly."""
 
     def beat(self) -> None:
@@ -36,11 +36,11 @@ class Heartbeat:
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self._step_seconds = seconds / _SPOKES
-        self._spokes: tuple[set[Beating], ...] = tuple(set() for _ in range(_SPOKES))
+        self._spokes: tuple[set[Monitored], ...] = tuple(set() for _ in range(_SPOKES))
         self._at = 0
         self._turning = False
 
-    def join(self, connection: Beating) -> set[Beating]:
+    def join(self, connection: Monitored) -> set[Monitored]:
         """Start to check a connection, for the first time after a whole interval.
 
         Returns:

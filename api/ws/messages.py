@@ -13,7 +13,7 @@ def message_type(name: str) -> fields.String:
     return fields.String(required=True, validate=validate.Equal(name), metadata={"example": name})
 
 
-def moment(description: str, example: str, **options: Any) -> fields.AwareDateTime:
+def timestamp_field(description: str, example: str, **options: Any) -> fields.AwareDateTime:
     """A timestamp field, in the format of `api.wire.timestamp`."""
     return fields.AwareDateTime(
         format="iso", metadata={"description": description, "example": example}, **options
@@ -33,7 +33,7 @@ class Pong(Schema):
     """Response to a ping."""
 
     type = message_type("pong")
-    timestamp = moment("The server's time", _AT, required=True)
+    timestamp = timestamp_field("The server's time", _AT, required=True)
 
 
 class BadMessage(Exception):

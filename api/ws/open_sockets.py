@@ -10,7 +10,7 @@ class TooManySockets(Exception):
     """The limit of open sockets on this server is reached."""
 
 
-class TooManyOfHolder(Exception):
+class TooManySocketsOfHolder(Exception):
     """The limit of open sockets per holder is reached."""
 
 
@@ -51,14 +51,14 @@ class OpenSockets:
             guest: whether the holder is an IP address, with the limit of guests.
 
         Raises:
-            TooManySockets, TooManyOfHolder: a limit is reached.
+            TooManySockets, TooManySocketsOfHolder: a limit is reached.
         """
         limits = self._limits
         if len(self._open) >= limits.sockets_limit:
             raise TooManySockets
         mine = self._number_of.get(holder, 0)
         if mine >= (limits.sockets_per_address_limit if guest else limits.sockets_per_user_limit):
-            raise TooManyOfHolder
+            raise TooManySocketsOfHolder
         socket = OpenSocket(holder, close)
         self._open.add(socket)
         self._number_of[holder] = mine + 1

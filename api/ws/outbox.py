@@ -117,13 +117,13 @@ class Outbox:
         else:
             self.send(answer)
 
-    def end(self, farewell: bytes) -> None:
+    def end(self, close_frame: bytes) -> None:
         """Send a close frame and nothing after it. If the client does not read, queued frames are dropped."""
         if self._ended:
             return
         if not self._stuck:
             self._flush()
-        self._write(farewell)
+        self._write(close_frame)
         self.lost()
 
     def lost(self) -> None:

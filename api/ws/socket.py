@@ -24,17 +24,17 @@ from api.limits import SocketLimits
 from api.services import Screenings
 from api.wire import timestamp
 from api.ws.connection import INTERNAL_ERROR, SocketConnection
-from api.ws.feed import FeedObserver, Frames, SeatFeed, Watcher, Wording
+from api.ws.feed import Encoder, FeedObserver, Frames, SeatFeed, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage, parsed_message
-from api.ws.open_sockets import OpenSocket, OpenSockets, TooManyOfHolder, TooManySockets
+from api.ws.open_sockets import OpenSocket, OpenSockets, TooManySockets, TooManySocketsOfHolder
 from api.ws.outbox import text_frame
 from engine.errors import EngineError, StoreUnavailable, forget_frames
 from engine.guards import attempt
 from engine.ports import Clock
 
 
-class Farewell(NamedTuple):
+class CloseReason(NamedTuple):
     """Why a socket is closed: a close code (RFC 6455, section 7.4, or 4000 + an HTTP status) and a reason."""
 
     code: int
@@ -45,23 +45,23 @@ class NoToken(Exception):
     """The handshake's query has no token."""
 
 
-TOKEN_EXPIRED = Farewell(POLICY_VIOLATION, "Token expired")
-TOKEN_REVOKED = Farewell(POLICY_VIOLATION, "Token revoked")
-BAD_MESSAGES = Farewell(POLICY_VIOLATION, "Too many invalid messages")
-TOO_SLOW = Farewell(1013, "Reading too slowly")
-DEFECT = Farewell(INTERNAL_ERROR, "Internal error")
+TOKEN_EXPIRED = CloseReason(POLICY_VIOLATION, "Token expired")
+TOKEN_REVOKED = CloseReason(POLICY_VIOLATION, "Token revoked")
+BAD_MESSAGES = CloseReason(POLICY_VIOLATION, "Too many invalid messages")
+TOO_SLOW = CloseReason(1013, "Reading too slowly")
+DEFECT = CloseReason(INTERNAL_ERROR, "Internal error")
 
 Loaded = TypeVar("Loaded")
 
-Refusals = tuple[tuple[type[Exception], Farewell], ...]
+Refusals = tuple[tuple[type[Exception], CloseReason], ...]
 """Close codes for exceptions during admission; the first match applies."""
 
 REFUSALS: Refusals = (
-    (NoToken, Farewell(POLICY_VIOLATION, "Authentication required")),
-    (InvalidToken, Farewell(POLICY_VIOLATION, "Invalid token")),
-    (TooManyOfHolder, Farewell(4429, "Too many connections")),
-    (TooManySockets, Farewell(1013, "Too many connections")),
-    (EngineError, Farewell(1013, "Try again later")),
+    (NoToken, CloseReason(POLICY_VIOLATION, "Authentication required")),
+    (InvalidToken, CloseReason(POLICY_VIOLATION, "Invalid token")),
+    (TooManySocketsOfHolder, CloseReason(4429, "Too many connections")),
+    (TooManySockets, CloseReason(1013, "Too many connections")),
+    (EngineError, CloseReason(1013, "Try again later")),
     (TimeoutError, TOO_SLOW),
 )
 """The refusals of every endpoint; an endpoint puts its own before them."""
@@ -106,7 +106,7 @@ class SocketServices:
     limits: SocketLimits
 
 
-class Opening(NamedTuple):
+class HandshakeRequest(NamedTuple):
     """The data of a handshake.
 
     Attributes:
@@ -166,11 +166,11 @@ class ClientSocket(ABC):
     # Defined by subclasses
 
     @abstractmethod
-    async def enter(self, opening: Opening) -> None:
+    async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client, and send its initial messages.
 
         Args:
-            opening: the handshake.
+            handshake: the handshake.
 
         Raises:
             Exception: one of `refusals`; the socket is closed with its close code.
@@ -193,14 +193,14 @@ class ClientSocket(ABC):
 
     # Used by subclasses
 
-    def authenticate(self, opening: Opening) -> Identity:
+    def authenticate(self, handshake: HandshakeRequest) -> Identity:
         """Return the identity of the token in the query.
 
         Raises:
             NoToken: the query has no token.
             InvalidToken: the token is invalid.
         """
-        token = opening.query.get("token")
+        token = handshake.query.get("token")
         if not token:
             raise NoToken
         identity = self.services.tokens.verify(token)
@@ -215,7 +215,7 @@ class ClientSocket(ABC):
             identity: identity of the token; None for a guest.
 
         Raises:
-            TooManySockets, TooManyOfHolder: a limit is reached.
+            TooManySockets, TooManySocketsOfHolder: a limit is reached.
         """
         services = self.services
         self._place = services.open_sockets.admit(holder, self.close, guest=identity is None)
@@ -244,15 +244,15 @@ class ClientSocket(ABC):
         except TimeoutError:
             raise StoreUnavailable("The database did not answer in time; try again later") from None
 
-    def watcher(self, screening_id: int, holder: str, wording: Wording) -> Watcher:
+    def watcher(self, screening_id: int, holder: str, encoder: Encoder) -> Watcher:
         """Return a watcher for this socket, to join the feed with.
 
         Args:
             screening_id: the screening to watch.
             holder: holder of the socket.
-            wording: encodes changes.
+            encoder: encodes changes.
         """
-        return Watcher(screening_id, holder, wording, self.outbox.send, self._fail, self._deflate_from_bytes)
+        return Watcher(screening_id, holder, encoder, self.outbox.send, self._fail, self._deflate_from_bytes)
 
     def send_frames(self, frames: Frames) -> None:
         """Send frames, compressed if large and the client supports it."""
@@ -302,25 +302,27 @@ class ClientSocket(ABC):
         """Log a bug in the server and end the connection."""
         self._connection.fail(defect)
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, handshake: HandshakeRequest) -> None:
         """Admit the client, or close the connection with the reason for refusing it.
 
         Args:
-            opening: the handshake.
+            handshake: the handshake.
         """
-        self._request_id = opening.request_id
+        self._request_id = handshake.request_id
         try:
             async with asyncio.timeout(self.services.limits.catch_up_seconds):
-                await self.enter(opening)
+                await self.enter(handshake)
             self._opened_at = monotonic()
-            self._log("opened", address=opening.remote_ip)
+            self._log("opened", address=handshake.remote_ip)
         except WebSocketClosedError:
             return
         except tuple(kind for kind, _ in self.refusals) as error:
             self._leave()
-            farewell = next(farewell for kind, farewell in self.refusals if isinstance(error, kind))
-            self.close(*farewell)
-            self._log("refused", address=opening.remote_ip, **farewell._asdict())
+            close_reason = next(
+                close_reason for kind, close_reason in self.refusals if isinstance(error, kind)
+            )
+            self.close(*close_reason)
+            self._log("refused", address=handshake.remote_ip, **close_reason._asdict())
             forget_frames(error)
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:

@@ -25,7 +25,7 @@ from engine.ports import Entry, LoadedScreening, Settled
 from engine.records import IdempotencyRecord, Layout, ScreeningInfo, Seat
 from engine.screening import Screening
 from engine.views import SeatsChanged
-from frontrow.collector import spare_the_collector
+from frontrow.collector import freeze_startup_objects
 
 HELD = 1
 """The only outcome."""
@@ -76,7 +76,7 @@ class Holds:
     async def run(self) -> Tally:
         """Carry it out."""
         gc.enable()
-        spare_the_collector()
+        freeze_startup_objects()
         seats, tally = self.seats, Tally()
         commands = [
             HoldSeats(1, f"user:{place}", tuple(range(place * seats + 1, place * seats + seats + 1)))

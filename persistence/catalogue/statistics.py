@@ -167,13 +167,13 @@ class Statistics:
         """Return the all-time sales."""
         return await self._one(REVENUE)
 
-    async def revenue_by_period(self, borders: Sequence[datetime]) -> list[Record]:
+    async def revenue_by_period(self, boundaries: Sequence[datetime]) -> list[Record]:
         """Return the sales between each border and the next.
 
         Args:
-            borders: ascending; each the start of a quarter of an hour.
+            boundaries: ascending; each the start of a quarter of an hour.
         """
-        return await self._all(REVENUE_BY_PERIOD, begins=list(borders[:-1]), ends=list(borders[1:]))
+        return await self._all(REVENUE_BY_PERIOD, begins=list(boundaries[:-1]), ends=list(boundaries[1:]))
 
     async def popular_movies(self, first: date, last: date, limit: int) -> list[Record]:
         """Return the movies that sold most tickets.

@@ -11,7 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from frontrow.signing import KEY_FILE, SEAL_KEY_FILE
+from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.server_process import ServerProcess
 from tests.api.caller import TICKETS, Caller
@@ -116,7 +116,7 @@ async def test_a_backup_is_restored_into_an_empty_directory(data_directory: Path
         assert restored.code == 0, restored.said
         assert "restoring tickets" in restored.said
         assert restored.said.endswith(f"restored from {file}\n") and "note:" not in restored.said
-        for name in (KEY_FILE, SEAL_KEY_FILE):
+        for name in (KEY_FILE, PERSONAL_DATA_KEY_FILE):
             assert (folder / name).read_text() == (data_directory / name).read_text()
             assert (folder / name).stat().st_mode & 0o777 == 0o600
 

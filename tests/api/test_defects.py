@@ -15,7 +15,7 @@ from api.limits import SocketLimits
 from api.papers.confirmations import Confirmations, Paper
 from api.papers.ticket_codes import TicketCodes
 from api.rest.styles import Style
-from api.ws.answers import AnswersInOrder
+from api.ws.answers import OrderedAnswers
 from api.ws.open_sockets import OpenSockets
 from engine.accounts import RevokedToken, RevokedUser
 from engine.views import SeatsChanged
@@ -70,14 +70,14 @@ async def test_a_committed_booking_succeeds_despite_broken_collaborators(
 async def test_a_response_that_cannot_be_encoded_becomes_a_500(
     venue: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = Style.refused
+    sound = Style.render_error
 
     def broken(style: Style, problem: Any) -> Any:
         if problem.status != 500:
             raise ZeroDivisionError
         return sound(style, problem)
 
-    monkeypatch.setattr(Style, "refused", broken)
+    monkeypatch.setattr(Style, "render_error", broken)
     for path in ("/api/v1/tickets/my-tickets", "/nowhere"):
         response = await venue.guest.send("GET", path)
         assert (response.status, response.code) == (500, "internal_error")
@@ -119,7 +119,7 @@ async def test_failing_to_close_one_socket_does_not_keep_others_open() -> None:
 async def test_a_response_that_cannot_be_made_ends_its_socket() -> None:
     sent: list[bytes] = []
     failed: list[BaseException] = []
-    answers = AnswersInOrder(lambda frames, number: sent.append(frames), failed.append)
+    answers = OrderedAnswers(lambda frames, number: sent.append(frames), failed.append)
     loop = asyncio.get_running_loop()
     first, second = loop.create_future(), loop.create_future()
     answers.expect(first, lambda future: b"%d" % (1 // 0))

@@ -87,11 +87,11 @@ def test_error_data_is_part_of_the_response(error: EngineError, status: int, dat
     problem = problem_of(error)
     assert problem.status == status
     assert problem.document == {"detail": str(error), "code": error.code, "retryable": False, **data}
-    assert problem.lasting
+    assert problem.final
 
 
 def test_retryable_errors_are_not_lasting() -> None:
     problem = problem_of(JournalFull())
     assert problem.headers == {"Retry-After": "2"}
-    assert not problem.lasting
-    assert not problem_of(rest_errors.KeyInFlight()).lasting
+    assert not problem.final
+    assert not problem_of(rest_errors.KeyInFlight()).final

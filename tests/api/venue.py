@@ -15,8 +15,8 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.limiter import RateLimits
+from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
-from api.papers.seal import Seal
 from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Endpoint
 from api.sales.seat_maps import SeatMapEncoder
@@ -187,7 +187,7 @@ class Venue:
             readiness=self._reasons,
             metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
             allowed_origins=AllowedOrigins([ORIGIN]),
-            seal=Seal(b"s" * 32),
+            cipher=Cipher(b"s" * 32),
             offers=None,  # type: ignore[arg-type] # not used here
             seat_maps=SeatMapEncoder(),
             limits=limits or Limits(),

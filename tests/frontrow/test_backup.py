@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from frontrow.backup import DATABASE, MANIFEST, SECRETS
 from frontrow.cli import main
-from frontrow.signing import KEY_FILE, SEAL_KEY_FILE
+from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE
 from tests.database import execute
 from tests.signing_keys import STRONG_SECRET
 
@@ -67,7 +67,7 @@ def test_it_is_restored_into_an_operators_database(
     done = restored(file, empty_database_url, tmp_path / "new")
     assert done.exit_code == 0, done.output
     assert execute(empty_database_url, "SELECT name FROM cinemas") == [("Lux",)]
-    for name in (KEY_FILE, SEAL_KEY_FILE):
+    for name in (KEY_FILE, PERSONAL_DATA_KEY_FILE):
         assert (tmp_path / "new" / name).read_text() == (tmp_path / "old" / name).read_text()
     again = restored(file, empty_database_url, tmp_path / "newer")
     assert again.exit_code == 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frontrow.collector import is_due, keep_tidy, spare_the_collector
+from frontrow.collector import collect_when_idle, freeze_startup_objects, is_due
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_full_collections_run_when_idle_or_overdue(
 def spared() -> Iterator[None]:
     """The collector configured as in a server."""
     thresholds = gc.get_threshold()
-    spare_the_collector()
+    freeze_startup_objects()
     yield
     gc.unfreeze()
     gc.set_threshold(*thresholds)
@@ -62,7 +62,7 @@ async def test_old_garbage_is_collected_too(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("frontrow.collector._LIMIT_SECONDS", 0.0)
     ring = Ring()
     gone = weakref.ref(ring)
-    tidying = asyncio.create_task(keep_tidy(0.0))
+    tidying = asyncio.create_task(collect_when_idle(0.0))
     gc.collect(1)
     gc.collect(1)  # now it is among the oldest
     await asyncio.sleep(0.3)

@@ -9,7 +9,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from api.papers.mail import MailQueueFull, text_mail
-from frontrow.mail import Postman, by_smtp, into_folder
+from frontrow.mail import MailQueue, by_smtp, into_folder
 from tests.inbox import Inbox
 
 pytestmark = pytest.mark.gen_test
@@ -26,7 +26,7 @@ def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
     io_loop.run_sync(inbox.close)
 
 
-async def deliver(postman: Postman, *messages: EmailMessage) -> None:
+async def deliver(postman: MailQueue, *messages: EmailMessage) -> None:
     postman.start()
     for message in messages:
         await postman.send(message)
@@ -36,7 +36,7 @@ async def deliver(postman: Postman, *messages: EmailMessage) -> None:
 async def test_a_mail_arrives_with_complete_headers(inbox: Inbox) -> None:
     message = text_mail("guest@home.example", "Plätze 4 & 5", "Grüße\n")
     message.add_attachment(b"\x89PNG", maintype="image", subtype="png", filename="code.png")
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER), message)
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER), message)
     mail = await inbox.next_mail()
     assert (mail["From"], mail["To"], mail["Subject"]) == (SENDER, "guest@home.example", "Plätze 4 & 5")
     assert mail["Message-ID"].endswith("@cinema.example>")
@@ -49,10 +49,10 @@ async def test_a_mail_arrives_with_complete_headers(inbox: Inbox) -> None:
 
 async def test_temporary_failures_are_retried_and_permanent_ones_are_not(inbox: Inbox) -> None:
     inbox.answers = ["451 later", "451 later"]
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "again", ""))
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "again", ""))
     assert (await inbox.next_mail())["Subject"] == "again"
     inbox.answers = ["554 never"]
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "refused", ""))
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER, (0, 0)), text_mail("a@b.example", "refused", ""))
     assert inbox.empty
 
 
@@ -65,14 +65,14 @@ async def test_temporary_failures_are_retried_and_permanent_ones_are_not(inbox: 
     ],
 )
 async def test_addresses_may_use_any_script(inbox: Inbox, address: str, envelope: str) -> None:
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER), text_mail(address, "Grüße", ""))
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER), text_mail(address, "Grüße", ""))
     mail = await inbox.next_mail()
     assert (inbox.recipients, mail["To"], mail["Subject"]) == ([envelope], envelope, "Grüße")
 
 
 async def test_an_unsupported_address_is_not_retried(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     inbox.international = False
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, (3600,)), text_mail("ада@почта.рф", "x", ""))
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER, (3600,)), text_mail("ада@почта.рф", "x", ""))
     assert inbox.empty
     assert "SMTPUTF8 is not supported" in caplog.text
 
@@ -80,7 +80,7 @@ async def test_an_unsupported_address_is_not_retried(inbox: Inbox, caplog: pytes
 async def test_a_failing_mail_delays_no_other(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     bad = text_mail("nobody", "to nowhere", "the secret text")
     bad.replace_header("To", "<>")
-    await deliver(Postman(by_smtp(inbox.url, 5), SENDER, ()), bad, text_mail("a@b.example", "good", ""))
+    await deliver(MailQueue(by_smtp(inbox.url, 5), SENDER, ()), bad, text_mail("a@b.example", "good", ""))
     assert (await inbox.next_mail())["Subject"] == "good"
     assert inbox.empty
     assert "was not delivered" in caplog.text
@@ -91,7 +91,7 @@ async def test_mails_over_the_queue_limit_are_refused() -> None:
     async def deliver(message: EmailMessage) -> None:
         raise AssertionError("nothing is delivered before the start")
 
-    postman = Postman(deliver, SENDER)
+    postman = MailQueue(deliver, SENDER)
     with pytest.raises(MailQueueFull):
         for _ in range(100_000):
             await postman.send(text_mail("a@b.example", "one more", ""))
@@ -102,7 +102,7 @@ def test_without_a_server_mails_are_private_files(
 ) -> None:
     caplog.set_level("INFO")
     folder = tmp_path / "mail"
-    postman = Postman(into_folder(folder), SENDER)
+    postman = MailQueue(into_folder(folder), SENDER)
     io_loop.run_sync(lambda: deliver(postman, text_mail("a@b.example", "one", "token")))
     (file,) = folder.iterdir()
     assert b"token" in file.read_bytes()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from api.identity.tokens import InvalidToken, NoSigningKey, Tokens
-from api.papers.seal import BrokenSeal
+from api.papers.cipher import DecryptionFailed
 from api.papers.ticket_codes import CodeContents, ForgedCode, read_code
 from frontrow.settings import Settings
-from frontrow.signing import KEY_FILE, SEAL_KEY_FILE, seal_of, ticket_codes_of, tokens_of
+from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE, cipher_of, ticket_codes_of, tokens_of
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
 
@@ -96,11 +96,11 @@ def test_revoked_tokens_are_refused() -> None:
 
 def test_personal_data_is_encrypted_with_a_given_or_generated_key(tmp_path: Path) -> None:
     for settings in (Settings(data_dir=tmp_path), Settings(personal_data_key=STRONG_SECRET)):
-        sealed = seal_of(settings).closed(b"ada@home.example", b"ticket")
-        assert seal_of(settings).opened(sealed, b"ticket") == b"ada@home.example"
-    assert [path.name for path in tmp_path.iterdir()] == [SEAL_KEY_FILE]
-    with pytest.raises(BrokenSeal):
-        seal_of(Settings(data_dir=tmp_path)).opened(sealed, b"ticket")
+        ciphertext = cipher_of(settings).encrypt(b"ada@home.example", b"ticket")
+        assert cipher_of(settings).decrypt(ciphertext, b"ticket") == b"ada@home.example"
+    assert [path.name for path in tmp_path.iterdir()] == [PERSONAL_DATA_KEY_FILE]
+    with pytest.raises(DecryptionFailed):
+        cipher_of(Settings(data_dir=tmp_path)).decrypt(ciphertext, b"ticket")
 
 
 OLDER_SECRET, OLDEST_SECRET = STRONG_SECRET[::-1], STRONG_SECRET[1:] + "x"
@@ -139,12 +139,12 @@ def test_old_ticket_codes_are_valid_under_the_old_public_keys() -> None:
 
 
 def test_old_personal_data_stays_readable_after_a_key_change() -> None:
-    old = seal_of(Settings(personal_data_key=OLDER_SECRET)).closed(b"ada", b"ticket")
-    rotated = seal_of(
+    old = cipher_of(Settings(personal_data_key=OLDER_SECRET)).encrypt(b"ada", b"ticket")
+    rotated = cipher_of(
         Settings(personal_data_key=STRONG_SECRET, personal_data_old_keys=(OLDEST_SECRET, OLDER_SECRET))
     )
-    assert rotated.opened(old, b"ticket") == b"ada"
-    new = rotated.closed(b"ada", b"ticket")
-    assert seal_of(Settings(personal_data_key=STRONG_SECRET)).opened(new, b"ticket") == b"ada"
-    with pytest.raises(BrokenSeal):
-        rotated.opened(old, b"another ticket")
+    assert rotated.decrypt(old, b"ticket") == b"ada"
+    new = rotated.encrypt(b"ada", b"ticket")
+    assert cipher_of(Settings(personal_data_key=STRONG_SECRET)).decrypt(new, b"ticket") == b"ada"
+    with pytest.raises(DecryptionFailed):
+        rotated.decrypt(old, b"another ticket")

@@ -27,7 +27,7 @@ from api.ws.connection import SocketConnection
 from api.ws.frames import FINAL, frame
 from api.ws.handshake import Handshake
 from api.ws.heartbeat import Heartbeat
-from api.ws.socket import Opening
+from api.ws.socket import HandshakeRequest
 from engine.memory import ManualClock
 
 LAYERS = (HTTPTOOLS, TORNADO)
@@ -157,7 +157,7 @@ class Echoing:
     def attach(self, connection: SocketConnection, deflate_from_bytes: int | None) -> None:
         self.connection = connection
 
-    async def open(self, opening: Opening) -> None:
+    async def open(self, handshake: HandshakeRequest) -> None:
         """Admit the client."""
 
     def on_message(self, message: str | bytes) -> None:
@@ -299,7 +299,7 @@ class Stage:
     ) -> None:
         self.refusals: list[RejectedRequest] = []
         heartbeat = Heartbeat(ManualClock(), 20.0)
-        sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "speaker": Echoing}
+        sockets = {"route": "/socket", "services": Sockets(), "heartbeat": heartbeat, "handler": Echoing}
         application = Application(
             [
                 ("/status/([0-9]+)", Status),

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from persistence.connector import Connector
-from persistence.server_lock import NAME_LIMIT_BYTES, ServedByAnother, ServerLock, ServerName, TakenOver
+from persistence.server_lock import NAME_LIMIT_BYTES, DatabaseInUse, ServerLock, ServerName, TakenOver
 from tests.database import execute
 
 pytestmark = pytest.mark.gen_test
@@ -63,7 +63,7 @@ def test_a_server_name_fits_with_a_long_host_name(monkeypatch: pytest.MonkeyPatc
 async def test_the_lock_is_exclusive_and_names_its_holder(database_url: str) -> None:
     async with locks(database_url, 2) as (one, other):
         await one.take()
-        with pytest.raises(ServedByAnother) as refused:
+        with pytest.raises(DatabaseInUse) as refused:
             await other.take()
         assert refused.value.holder == one.name
         one.release()

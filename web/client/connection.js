@@ -2,7 +2,7 @@
 // tells it not to come back. It does not interpret messages, so all kinds of clients use it.
 
 import { Backoff } from './backoff.js';
-import { Next, nextAfter } from './farewells.js';
+import { Next, nextAfter } from './close_codes.js';
 import { Link } from './link.js';
 
 /**
@@ -20,7 +20,7 @@ import { Link } from './link.js';
  * @property {(message: any) => void} onMessage a message arrived
  * @property {(failures: number, blocked: boolean) => void} onDown a link ended or could not be opened, and
  *   another attempt follows; with the number of failures in a row, and whether the browser blocked the attempt
- * @property {(farewell: import('./farewells.js').Farewell, next: string) => void} onStop the connection ended for good
+ * @property {(closeReason: import('./close_codes.js').CloseReason, next: string) => void} onStop the connection ended for good
  * @property {(error: unknown) => void} onError a failure for the log
  */
 
@@ -109,7 +109,7 @@ export class Connection {
           this.#credentials.accepted();
           this.#handlers.onMessage(message);
         },
-        onEnd: (farewell) => this.#ended(farewell),
+        onEnd: (closeReason) => this.#ended(closeReason),
       });
     } catch (error) {
       this.#failed(error, true);
@@ -126,14 +126,14 @@ export class Connection {
     if (this.#wanted) this.#lost(blocked);
   }
 
-  /** @param {import('./farewells.js').Farewell} farewell */
-  #ended(farewell) {
-    const next = nextAfter(farewell);
+  /** @param {import('./close_codes.js').CloseReason} closeReason */
+  #ended(closeReason) {
+    const next = nextAfter(closeReason);
     if (next === Next.RETURN || (next === Next.NEW_TOKEN && this.#credentials.refused())) {
       this.#lost(false);
     } else {
       this.close();
-      this.#handlers.onStop(farewell, next);
+      this.#handlers.onStop(closeReason, next);
     }
   }
 

@@ -2,7 +2,7 @@
 // not open in time, when no first message arrives, or when a ping is not answered. Without that, a browser's WebSocket
 // stays open for many minutes when the network drops packets silently.
 
-import { ABNORMAL } from './farewells.js';
+import { ABNORMAL } from './close_codes.js';
 
 const NORMAL = 1000;
 const OPEN = 1;
@@ -28,7 +28,7 @@ export class Link {
    * @param {object} handlers
    * @param {() => void} handlers.onOpen the socket is open
    * @param {(message: any) => void} handlers.onMessage
-   * @param {(farewell: import('./farewells.js').Farewell) => void} handlers.onEnd
+   * @param {(closeReason: import('./close_codes.js').CloseReason) => void} handlers.onEnd
    * @throws {DOMException} the browser does not allow the connection
    */
   constructor(url, { WebSocket, clock, limits }, { onOpen, onMessage, onEnd }) {
@@ -117,10 +117,10 @@ export class Link {
     this.#onEnd({ code: ABNORMAL, reason });
   }
 
-  /** @param {import('./farewells.js').Farewell} farewell */
-  #end(farewell) {
+  /** @param {import('./close_codes.js').CloseReason} closeReason */
+  #end(closeReason) {
     this.#ended = true;
     this.#clock.clearTimeout(this.#timer);
-    this.#onEnd(farewell);
+    this.#onEnd(closeReason);
   }
 }

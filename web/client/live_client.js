@@ -3,7 +3,7 @@
 import { systemClock } from './clock.js';
 import { Connection } from './connection.js';
 import { Credentials } from './credentials.js';
-import { Next } from './farewells.js';
+import { Next } from './close_codes.js';
 import { limitsWith } from './limits.js';
 
 /**
@@ -63,7 +63,7 @@ export class LiveClient extends EventTarget {
       onOpen: () => this.opened(),
       onMessage: (message) => this.#heard(message),
       onDown: (failures, blocked) => this.down(failures, blocked),
-      onStop: (farewell, next) => this.dismissed(farewell, next),
+      onStop: (closeReason, next) => this.dismissed(closeReason, next),
       onError: (error) => this.emit('error', error),
     });
   }
@@ -182,13 +182,13 @@ export class LiveClient extends EventTarget {
    * The connection ended for good.
    *
    * @protected
-   * @param {import('./farewells.js').Farewell} farewell
+   * @param {import('./close_codes.js').CloseReason} closeReason
    * @param {string} next
    */
-  dismissed(farewell, next) {
+  dismissed(closeReason, next) {
     this.end();
-    if (next === Next.NEW_TOKEN) this.emit('unauthorized', farewell);
-    this.become('closed', farewell);
+    if (next === Next.NEW_TOKEN) this.emit('unauthorized', closeReason);
+    this.become('closed', closeReason);
   }
 
   /** @param {any} message */

@@ -2,14 +2,14 @@
 // changed, the server answers 304 without a body.
 
 import { Backoff } from './backoff.js';
-import { NOT_FOUND, UNAUTHORIZED } from './farewells.js';
+import { NOT_FOUND, UNAUTHORIZED } from './close_codes.js';
 
 /**
  * @typedef {object} PollerHandlers
  * @property {(entries: any, position: {epoch: number, seq: number}) => void} onSeats the seats changed; may throw
  * @property {() => void} onAnswer the server answered, so the known seats are up to date
  * @property {(error: unknown) => void} onFailure a poll failed; another one follows
- * @property {(farewell: import('./farewells.js').Farewell) => void} onStop polling ended for good
+ * @property {(closeReason: import('./close_codes.js').CloseReason) => void} onStop polling ended for good
  */
 
 export class Poller {

@@ -1,6 +1,6 @@
 // Keeps the seats of one screening up to date, over a WebSocket if possible and otherwise by polling.
 
-import { nextAfter } from './farewells.js';
+import { nextAfter } from './close_codes.js';
 import { LiveClient, ProtocolError } from './live_client.js';
 import { Poller } from './poller.js';
 import { SeatPicture } from './seat_picture.js';
@@ -33,7 +33,7 @@ export class ScreeningClient extends LiveClient {
         this.become('connecting');
         this.emit('error', error);
       },
-      onStop: (farewell) => this.dismissed(farewell, nextAfter(farewell)),
+      onStop: (closeReason) => this.dismissed(closeReason, nextAfter(closeReason)),
     });
   }
 

@@ -102,7 +102,7 @@ async def test_too_many_invalid_messages_close_the_socket_but_refusals_do_not(op
 
 
 @pytest.mark.parametrize(
-    ("options", "farewell"),
+    ("options", "expected"),
     [
         ({"user": None}, (1008, "Authentication Required")),
         ({"user": None, "token": ""}, (1008, "Authentication Required")),
@@ -112,9 +112,9 @@ async def test_too_many_invalid_messages_close_the_socket_but_refusals_do_not(op
         ({"event": 2**63}, (4404, "Event not found")),
     ],
 )
-async def test_refused_clients_get_a_close_code_and_reason(cinema, options, farewell):
+async def test_refused_clients_get_a_close_code_and_reason(cinema, options, expected):
     socket = await cinema.follow(**options)
-    assert await receive_close(socket) == farewell
+    assert await receive_close(socket) == expected
     await eventually(lambda: len(cinema.open_sockets) == 0)
     assert (cinema.feed.connections, cinema.event_services.counts.clients) == ({}, 0)
 

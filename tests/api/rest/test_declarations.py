@@ -10,10 +10,10 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from api.application import RESOURCES
 from api.errors import InvalidInput
 from api.limits import Limits
+from api.rest.background import BackgroundTasks
 from api.rest.endpoint import Access, Resource
 from api.rest.parsing import Parser
 from api.rest.receipts import ReceiptForm
-from api.rest.unfinished import UnfinishedWork
 from api.sales.receipts import TICKET, TICKETS_CREATED, encode_reply
 from engine.replies import Held
 from engine.selling_errors import SeatsUnavailable
@@ -172,11 +172,11 @@ def test_receipt_forms_only_accept_bookings(form: ReceiptForm) -> None:
 async def test_only_unexpected_exceptions_of_background_work_are_logged(
     failure: Exception, lines: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unfinished = UnfinishedWork()
+    background = BackgroundTasks()
 
     async def fail() -> None:
         raise failure
 
-    unfinished.begin(fail())
-    await unfinished.finished()
+    background.start(fail())
+    await background.finished()
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == lines

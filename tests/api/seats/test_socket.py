@@ -165,7 +165,7 @@ async def test_anything_but_a_ping_is_answered_with_an_error(cinema, message, co
 
 
 @pytest.mark.parametrize(
-    ("options", "farewell"),
+    ("options", "expected"),
     [
         ({"user": None}, (1008, "Authentication required")),
         ({"user": None, "token": ""}, (1008, "Authentication required")),
@@ -179,9 +179,9 @@ async def test_anything_but_a_ping_is_answered_with_an_error(cinema, message, co
         ({"screening": 2**63}, (4404, "Screening not found")),
     ],
 )
-async def test_refused_clients_get_a_close_code_and_reason(cinema, options, farewell):
+async def test_refused_clients_get_a_close_code_and_reason(cinema, options, expected):
     socket = await cinema.connect(**options)
-    assert await receive_close(socket) == farewell
+    assert await receive_close(socket) == expected
     assert cinema.feed.connections == {}
 
 

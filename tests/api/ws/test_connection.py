@@ -40,7 +40,7 @@ class EchoSpeaker:
 
     def on_message(self, message: str | bytes) -> "asyncio.Future[None] | None":
         if message == "fail":
-            raise RuntimeError("broken speaker")
+            raise RuntimeError("broken handler")
         self.connection.outbox.send(text_frame(str(message)[:_ECHOED_CHARACTERS].encode()))
         if message != "wait":
             return None
@@ -60,25 +60,25 @@ class Line:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.speaker = EchoSpeaker()
+        self.handler = EchoSpeaker()
         self._near, self.far = socket.socketpair()
         self.far.setblocking(False)
         self._client = Protocol(CLIENT, max_size=None)
 
     async def open(self) -> "Line":
         reader = FrameReader(TokenBucket(0, 1e9, lambda: 0.0), 16_384, inflates=False)
-        connection = SocketConnection(self.speaker, reader, Heartbeat(self.clock, PING_SECONDS), 65_536)
+        connection = SocketConnection(self.handler, reader, Heartbeat(self.clock, PING_SECONDS), 65_536)
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: connection, self._near)
-        self.speaker.connection = connection
-        connection.begin(self.speaker.open())
+        self.handler.connection = connection
+        connection.begin(self.handler.open())
         await asyncio.sleep(0)
         return self
 
     @property
     def connection(self) -> SocketConnection:
-        assert self.speaker.connection is not None
-        return self.speaker.connection
+        assert self.handler.connection is not None
+        return self.handler.connection
 
     async def send(self, *texts: str) -> None:
         await self.write(b"".join(client_frame(text) for text in texts))
@@ -112,13 +112,13 @@ class Line:
     async def wait_closed(self) -> None:
         """Wait until the connection has called `on_close`."""
         async with asyncio.timeout(60):
-            while not self.speaker.closed:  # noqa: ASYNC110
+            while not self.handler.closed:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
     async def close(self) -> None:
         self.far.close()
-        if not self.speaker.pending.done():
-            self.speaker.pending.set_result(None)
+        if not self.handler.pending.done():
+            self.handler.pending.set_result(None)
         await self.wait_closed()
 
 
@@ -172,7 +172,7 @@ async def test_messages_received_during_a_pending_answer_are_handled_afterwards(
     await asyncio.sleep(0.01)
     with pytest.raises(BlockingIOError):
         line.far.recv(1)
-    line.speaker.pending.set_result(None)
+    line.handler.pending.set_result(None)
     assert await line.read(2) == ["after", "later"]
 
 
@@ -186,7 +186,7 @@ async def test_bytes_received_during_a_pending_answer_are_bounded(line: Line) ->
             taken += line.far.send(data[taken:])
         await asyncio.sleep(0.002)
     assert 0 < taken < len(data) / 4
-    line.speaker.pending.set_result(None)
+    line.handler.pending.set_result(None)
     _, received = await asyncio.gather(line.write(data[taken:]), line.read(501))
     assert received == ["wait"] + [text[:_ECHOED_CHARACTERS]] * 500
 
@@ -245,10 +245,10 @@ async def test_on_close_is_called_once_after_the_pending_answer(line: Line) -> N
     assert await line.read(1) == ["wait"]
     line.far.close()
     await asyncio.sleep(0.01)
-    assert line.speaker.closed == 0
-    line.speaker.pending.set_result(None)
+    assert line.handler.closed == 0
+    line.handler.pending.set_result(None)
     await line.wait_closed()
-    assert line.speaker.closed == 1
+    assert line.handler.closed == 1
 
 
 async def test_a_closed_connection_is_freed_without_the_garbage_collector(line: Line) -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from api.seats.messages import UpdateForm
-from api.seats.updates import SEAT_WORDINGS
+from api.seats.updates import SEAT_ENCODERS
 from api.ws.feed import Frames, Position, SeatFeed, Watcher
 from engine.memory import ManualClock
 from engine.views import SeatsShown, SeatView
@@ -35,7 +35,7 @@ class Hall:
 
     def watcher(self, holder="user:1", form=UpdateForm.BULK, screening=1):
         received = []
-        watcher = Watcher(screening, holder, SEAT_WORDINGS[form], received.append, lambda: None)
+        watcher = Watcher(screening, holder, SEAT_ENCODERS[form], received.append, lambda: None)
         self.feed.join(watcher)
         return watcher, received
 
@@ -177,7 +177,7 @@ def test_a_watcher_gets_nothing_before_it_is_held_back(hall):
 
 def test_following_sends_the_kept_updates_that_are_newer(hall):
     watcher, received = hall.watcher()
-    watcher.hold_back()
+    watcher.buffer()
     for seat_id in (1, 2, 3):
         hall.change(held(seat_id))
         hall.turn(TICK_SECONDS * 2)
@@ -188,7 +188,7 @@ def test_following_sends_the_kept_updates_that_are_newer(hall):
 
 def test_a_queued_change_that_a_watcher_has_caught_up_with_is_not_repeated(hall):
     watcher, received = hall.watcher()
-    watcher.hold_back()
+    watcher.buffer()
     hall.change(held(1))
     watcher.follow(Position(1, 1))
     hall.turn()
@@ -197,13 +197,13 @@ def test_a_queued_change_that_a_watcher_has_caught_up_with_is_not_repeated(hall)
 
 def test_a_paused_watcher_starts_over(hall):
     watcher, received = hall.watcher()
-    watcher.hold_back()
+    watcher.buffer()
     hall.change(held(1))
     hall.turn(TICK_SECONDS * 2)
     watcher.pause()
     hall.change(held(2))
     hall.turn(TICK_SECONDS * 2)
-    watcher.hold_back()
+    watcher.buffer()
     hall.change(held(3))
     hall.turn(TICK_SECONDS * 2)
     watcher.follow(Position(1, 2))
@@ -247,7 +247,7 @@ def test_a_change_without_seats_sends_no_frames(hall):
     assert received == [] and hall.sent.frames == 0
 
 
-def test_each_wording_encodes_an_update_once(hall):
+def test_each_encoder_encodes_an_update_once(hall):
     encoded = []
 
     class Counted:
@@ -306,7 +306,7 @@ def test_a_holder_gets_its_own_frames_and_the_others_share_theirs():
 def test_a_watcher_only_gets_the_changes_after_its_position():
     hall = Hall(tick_seconds=0)
     watcher, received = hall.watcher()
-    watcher.hold_back()
+    watcher.buffer()
     for seat_id in (1, 2, 3):
         hall.change(held(seat_id))
     watcher.follow(Position(1, 2))
@@ -342,15 +342,15 @@ def test_large_audiences_are_served_in_slices_with_other_work_in_between(hall):
 # Exceptions
 
 
-class BrokenWording:
+class BrokenEncoder:
     def __init__(self, batches):
         raise ZeroDivisionError
 
 
-def test_a_wording_that_raises_only_ends_its_own_watchers(hall):
+def test_an_encoder_that_raises_only_ends_its_own_watchers(hall):
     ended, received = [], hall.live()
     for user in (1, 2):
-        watcher = Watcher(1, f"user:{user}", BrokenWording, lambda wire: None, partial(ended.append, user))
+        watcher = Watcher(1, f"user:{user}", BrokenEncoder, lambda wire: None, partial(ended.append, user))
         hall.feed.join(watcher)
         watcher.follow(START)
     for seat_id in (1, 2):
@@ -366,7 +366,7 @@ def test_a_socket_that_raises_does_not_affect_others(hall):
     def send(wire):
         raise OSError
 
-    watcher = Watcher(1, "user:9", SEAT_WORDINGS[UpdateForm.BULK], send, partial(ended.append, 9))
+    watcher = Watcher(1, "user:9", SEAT_ENCODERS[UpdateForm.BULK], send, partial(ended.append, 9))
     hall.feed.join(watcher)
     watcher.follow(START)
     hall.change(held(1))
@@ -377,7 +377,7 @@ def test_a_socket_that_raises_does_not_affect_others(hall):
 def test_a_broken_change_ends_its_audience_but_not_later_watchers(hall):
     ended = []
     watcher = Watcher(
-        1, "user:1", SEAT_WORDINGS[UpdateForm.BULK], lambda wire: None, partial(ended.append, 1)
+        1, "user:1", SEAT_ENCODERS[UpdateForm.BULK], lambda wire: None, partial(ended.append, 1)
     )
     hall.feed.join(watcher)
     watcher.follow(START)

@@ -3,7 +3,7 @@
 import pytest
 
 from api.limits import SocketLimits
-from api.ws.open_sockets import OpenSockets, TooManyOfHolder, TooManySockets
+from api.ws.open_sockets import OpenSockets, TooManySockets, TooManySocketsOfHolder
 
 
 def keep(closed):
@@ -14,7 +14,7 @@ def test_limits_count_open_sockets():
     sockets = OpenSockets(SocketLimits(sockets_limit=3, sockets_per_user_limit=2))
     first = sockets.admit("user:1", keep([]))
     sockets.admit("user:1", keep([]))
-    with pytest.raises(TooManyOfHolder):
+    with pytest.raises(TooManySocketsOfHolder):
         sockets.admit("user:1", keep([]))
     sockets.admit("user:2", keep([]))
     with pytest.raises(TooManySockets):

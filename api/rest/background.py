@@ -13,28 +13,28 @@ log = logging.getLogger("frontrow.api")
 _LIMIT = 10_000
 
 
-class TooMuchUnfinishedWork(Unavailable):
+class TooManyBackgroundTasks(Unavailable):
     """The limit on background work is reached."""
 
     code = "overloaded"
     detail = "Too many requests are being processed"
 
 
-class UnfinishedWork:
+class BackgroundTasks:
     """Tasks that continue after the request that started them has been answered."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def begin(self, work: Coroutine[Any, Any, object]) -> None:
+    def start(self, work: Coroutine[Any, Any, object]) -> None:
         """Start work in the background.
 
         Raises:
-            TooMuchUnfinishedWork: the limit is reached, and the work was not started.
+            TooManyBackgroundTasks: the limit is reached, and the work was not started.
         """
         if len(self._tasks) >= _LIMIT:
             work.close()
-            raise TooMuchUnfinishedWork
+            raise TooManyBackgroundTasks
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -16,11 +16,11 @@ _FORMAT = b"\x01"
 _NONCE_BYTES = 12
 
 
-class BrokenSeal(Exception):
+class DecryptionFailed(Exception):
     """The ciphertext was made with another key or context, or has been modified."""
 
 
-class Seal:
+class Cipher:
     """Encrypts with one key, and decrypts with that key or an earlier one.
 
     Args:
@@ -31,7 +31,7 @@ class Seal:
     def __init__(self, key: bytes, old_keys: Sequence[bytes] = ()) -> None:
         self._ciphers = [AESGCM(key) for key in (key, *old_keys)]
 
-    def closed(self, content: bytes, context: bytes) -> bytes:
+    def encrypt(self, content: bytes, context: bytes) -> bytes:
         """Encrypt with a random nonce, so equal contents have different ciphertexts.
 
         Args:
@@ -41,16 +41,16 @@ class Seal:
         nonce = os.urandom(_NONCE_BYTES)
         return _FORMAT + nonce + self._ciphers[0].encrypt(nonce, content, context)
 
-    def opened(self, sealed: bytes, context: bytes) -> bytes:
+    def decrypt(self, ciphertext: bytes, context: bytes) -> bytes:
         """Decrypt.
 
         Raises:
-            BrokenSeal: the ciphertext was not made with one of the keys and this context.
+            DecryptionFailed: the ciphertext was not made with one of the keys and this context.
         """
-        nonce, encrypted = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
-        if sealed[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
-            raise BrokenSeal
+        nonce, encrypted = ciphertext[1 : 1 + _NONCE_BYTES], ciphertext[1 + _NONCE_BYTES :]
+        if ciphertext[:1] != _FORMAT or len(nonce) != _NONCE_BYTES:
+            raise DecryptionFailed
         for cipher in self._ciphers:
             with suppress(InvalidTag):
                 return cipher.decrypt(nonce, encrypted, context)
-        raise BrokenSeal
+        raise DecryptionFailed

@@ -2,7 +2,7 @@
 // codes: those of RFC 6455, or 4000 plus an HTTP status.
 
 /**
- * @typedef {object} Farewell why a connection, or the client, ended
+ * @typedef {object} CloseReason why a connection, or the client, ended
  * @property {number} code close code of the WebSocket; 1006 without a close frame
  * @property {string} reason
  */
@@ -32,7 +32,7 @@ const OWN_FAULTS = new Set([1002, 1003, 1007, POLICY_VIOLATION, 1009]);
 const PASSING = new Set([4408, 4409, 4425, 4429]);
 
 /**
- * @param {Farewell} farewell
+ * @param {CloseReason} closeReason
  * @returns {string} one of `Next`
  */
 export function nextAfter({ code, reason }) {
