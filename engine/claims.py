@@ -5,7 +5,7 @@ holder's seats are kept in one tuple, which is the command's own tuple while the
 a change depends on the number of seats of its holder, not on the size of the hall.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 _NO_GUESTS: dict[str, set[str]] = {}
 """Stands for the guests of a screening that has had none; never changed."""
@@ -45,12 +45,14 @@ class Claims(dict[str, tuple[int, ...]]):
     def add(self, holder: str, seat_ids: tuple[int, ...]) -> None:
         self[holder] = self.get(holder, ()) + seat_ids
 
-    def remove(self, holder: str, seat_ids: Iterable[int]) -> None:
+    def remove(self, holder: str, seat_ids: Collection[int]) -> None:
         """Remove seats of a holder; seats that it does not have are ignored."""
-        given_up = set(seat_ids)
-        if left := tuple([seat_id for seat_id in self.get(holder, ()) if seat_id not in given_up]):
-            self[holder] = left
-            return
+        claimed = self.get(holder, ())
+        if claimed != tuple(seat_ids):  # mostly a holder gives up all seats together
+            given_up = set(seat_ids)
+            if left := tuple([seat_id for seat_id in claimed if seat_id not in given_up]):
+                self[holder] = left
+                return
         self.pop(holder, None)
         if self._networks and (network := self._networks.pop(holder, None)):
             self._part(holder, network)

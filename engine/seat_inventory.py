@@ -17,7 +17,7 @@ from engine.deadlines import Deadlines, Lapsing, deadline_of
 from engine.events import SeatsHeld
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.seat_records import HELD, Commitment, PendingWrite, Record, Standing, holder_of, moved_by
+from engine.seat_records import HELD, Commitment, PendingWrite, Record, Standing, moved_by
 from engine.seat_states import SeatAction, SeatStatus, require
 from engine.views import SeatView, Shown, view_of
 
@@ -98,10 +98,14 @@ class SeatInventory:
 
     def held_by(self, holder: str, seat_ids: Iterable[int]) -> list[int]:
         """Those of the seats that the holder holds."""
-        own = []
+        own, records = [], self._records
         for seat_id in seat_ids:
-            record = self._records.get(seat_id)
-            if isinstance(record, HELD) and holder_of(record) == holder:
+            record = records.get(seat_id)
+            if isinstance(record, SeatsHeld):
+                is_own = record.actor == holder
+            else:
+                is_own = isinstance(record, Hold) and record.holder == holder
+            if is_own:
                 own.append(seat_id)
         return own
 

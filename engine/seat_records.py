@@ -61,10 +61,6 @@ class Standing(NamedTuple):
     booked: list[int]
 
 
-def holder_of(record: SeatsHeld | Hold) -> str:
-    return record.actor if isinstance(record, SeatsHeld) else record.holder
-
-
 Moved = TypeVar("Moved", bound=Hold | Ticket)
 
 
