@@ -14,7 +14,7 @@ import socket
 from collections.abc import Awaitable, Coroutine
 from typing import Any, NamedTuple, Protocol, cast
 
-from api.ws.frames import FINAL, Fault, FrameReader, Message, Opcode, frame, text_of
+from api.ws.frames import FINAL, Fault, FrameReader, Opcode, frame, text_of
 from api.ws.heartbeat import Heartbeat, Monitored
 from api.ws.outbox import Outbox
 
@@ -204,13 +204,21 @@ class SocketConnection(asyncio.Protocol):
         """Handle messages until none is left, one has to be awaited, or the turn's budget is spent."""
         self._continuing = False
         self.outbox.cork()
+        next_message, on_message = self._reader.message, self._handler.on_message
         try:
             for _ in range(_MESSAGES_IN_A_TURN):
-                message = self._reader.message()
+                message = next_message()
                 if message is None:
                     self.transport.resume_reading()
                     return
-                self._take(message)
+                opcode, payload = message
+                if opcode != _TEXT and opcode != _BINARY:
+                    self._take_control(opcode, payload)
+                elif not self._ended:
+                    self.received += 1
+                    answer = on_message(text_of(payload) if opcode == _TEXT else payload)
+                    if answer is not None:
+                        self._wait_for(answer)
                 if self._waiting is not None or self._client_ended or self._lost:
                     return
             self._continuing = True
@@ -226,23 +234,15 @@ class SocketConnection(asyncio.Protocol):
         if self._waiting is None and not self._lost and self._linger_bytes < 0:
             self._read()
 
-    def _take(self, message: Message) -> None:
-        opcode = message.opcode
-        if opcode == _TEXT or opcode == _BINARY:
-            if not self._ended:
-                self.received += 1
-                content = text_of(message) if opcode == _TEXT else message.payload
-                answer = self._handler.on_message(content)
-                if answer is not None:
-                    self._wait_for(answer)
-        elif opcode == Opcode.PING:
-            self.outbox.pong(message.payload)
+    def _take_control(self, opcode: int, payload: bytes) -> None:
+        if opcode == Opcode.PING:
+            self.outbox.pong(payload)
         elif opcode == Opcode.PONG:
             self._alive = True
         else:
             # Echo the client's close code (section 5.5.1).
             self._client_ended = True
-            code, reason = int.from_bytes(message.payload[:2], "big"), message.payload[2:]
+            code, reason = int.from_bytes(payload[:2], "big"), payload[2:]
             self.ending = self.ending or Ending(
                 code or NO_STATUS, reason.decode("utf-8", "replace"), "client"
             )

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from tornado.util import _websocket_mask as unmasked
 
 from api.limiter import TokenBucket
+from engine.records import make
 
 FINAL, COMPRESSED, RESERVED = 0x80, 0x40, 0x30
 _MASKED = 0x80
@@ -130,12 +131,42 @@ class FrameReader:
         Raises:
             Fault: the connection must be closed.
         """
-        while (frame := self._frame()) is not None:
-            first, payload = frame
-            if first == _WHOLE_TEXT:
-                return Message(_TEXT, payload)
+        while True:
+            buffer, at = self._buffer, self._at
+            received = len(buffer)
+            if received - at < 2:
+                break
+            first, second = buffer[at], buffer[at + 1]
+            size, mask_at = second & 0x7F, at + 2
+            # The usual frame is a whole masked text message, which needs few checks.
+            whole_text = first == _WHOLE_TEXT and not self._unfinished
+            if not whole_text or not second & _MASKED:
+                self._check_header(first, second, size)
+            if size >= _LENGTH_16_BITS:
+                mask_at += 2 if size == _LENGTH_16_BITS else 8
+                size = int.from_bytes(buffer[at + 2 : mask_at], "big")
+            if received < mask_at:
+                break
             opcode = first & 0x0F
+            gathered = 0 if whole_text or opcode in _CONTROL else len(self._fragments)
+            if gathered + size > self._limit_bytes:
+                raise Fault(TOO_BIG, "Message too big")
+            payload_at = mask_at + 4
+            end = payload_at + size
+            if received < end:
+                break
+            if not self._rate.admits():
+                raise Fault(POLICY_VIOLATION, "Too many messages")
+            payload = unmasked(buffer[mask_at:payload_at], buffer[payload_at:end])
+            if end < received:
+                self._at = end
+            else:
+                self._buffer, self._at = b"", 0
+            if whole_text:
+                return make(Message, (_TEXT, payload))
             if opcode in _CONTROL:
+                if opcode == _CLOSE:
+                    _check_close_payload(payload)
                 return Message(opcode, payload)
             if opcode:
                 self._opcode = opcode
@@ -147,42 +178,8 @@ class FrameReader:
                 self._fragments.clear()
                 return Message(self._opcode, self._inflated(whole) if self._compressed else whole)
         # Free the bytes that have been parsed while waiting for more.
-        self._buffer, self._at = self._buffer[self._at :], 0
+        self._buffer, self._at = buffer[at:], 0
         return None
-
-    def _frame(self) -> tuple[int, bytes] | None:
-        """Return the first byte and the payload of the next frame; None if it is incomplete."""
-        buffer, at = self._buffer, self._at
-        available = len(buffer) - at
-        if available < 2:
-            return None
-        first, second = buffer[at], buffer[at + 1]
-        size, mask_at = second & 0x7F, at + 2
-        # Fast path: the usual frame is a whole masked text message.
-        if first != _WHOLE_TEXT or self._unfinished or not second & _MASKED:
-            self._check_header(first, second, size)
-        if size >= _LENGTH_16_BITS:
-            mask_at += 2 if size == _LENGTH_16_BITS else 8
-            size = int.from_bytes(buffer[at + 2 : mask_at], "big")
-        if len(buffer) < mask_at:
-            return None
-        gathered = 0 if first & 0x0F in _CONTROL else len(self._fragments)
-        if gathered + size > self._limit_bytes:
-            raise Fault(TOO_BIG, "Message too big")
-        payload_at = mask_at + 4
-        end = payload_at + size
-        if len(buffer) < end:
-            return None
-        if not self._rate.admits():
-            raise Fault(POLICY_VIOLATION, "Too many messages")
-        payload = unmasked(buffer[mask_at:payload_at], buffer[payload_at:end])
-        if end < len(buffer):
-            self._at = end
-        else:
-            self._buffer, self._at = b"", 0
-        if first & 0x0F == _CLOSE:
-            _check_close_payload(payload)
-        return first, payload
 
     def _check_header(self, first: int, second: int, size: int) -> None:
         """Raise Fault if a frame's header is illegal."""
@@ -208,14 +205,14 @@ class FrameReader:
         return whole
 
 
-def text_of(message: Message) -> str:
+def text_of(payload: bytes) -> str:
     """Decode a text message.
 
     Raises:
         Fault: it is not UTF-8.
     """
     try:
-        return message.payload.decode()
+        return payload.decode()
     except UnicodeDecodeError as error:
         raise Fault(BAD_PAYLOAD, "Invalid UTF-8") from error
 
