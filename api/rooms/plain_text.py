@@ -12,11 +12,15 @@ loads text: in scripts, styles, event handlers and URLs.
 import re
 
 _TAG = re.compile(r"<[^<>]*>")
-_UNWANTED = re.compile(r"[<>\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNWANTED_CHARACTERS = r"<>\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_UNWANTED = re.compile(f"[{_UNWANTED_CHARACTERS}]")
+_CHANGED = re.compile(f"[{_UNWANTED_CHARACTERS}\"'`]")
 
 _TYPOGRAPHIC = str.maketrans({'"': "\u201d", "'": "\u2019", "`": "\u2018"})
 
 
 def plain_text(text: str) -> str:
     """Remove markup and control characters, and replace straight quotes."""
+    if not _CHANGED.search(text):  # the usual text
+        return text
     return _UNWANTED.sub("", _TAG.sub("", text)).translate(_TYPOGRAPHIC)

@@ -35,6 +35,7 @@ from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest,
 from api.ws.socket_counts import SocketCounts
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, forget_frames
+from engine.records import make
 from engine.replies import Released
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound
 
@@ -151,7 +152,7 @@ class RoomSocket(ClientSocket):
             case "select_seat":
                 return self._attempt(self._selection(message))
             case "release_seat":
-                return self._attempt(_SeatRequest(room_of(message), seat_of(message)))
+                return self._attempt(make(_SeatRequest, (room_of(message), seat_of(message), None)))
             case "join_room":
                 return self._join(room_of(message))
             case "leave_room":
@@ -182,7 +183,8 @@ class RoomSocket(ClientSocket):
 
     def _send_answers(self, frames: bytes, number: int) -> None:
         for _, watcher in self._rooms.values():
-            number += watcher.serve()
+            if watcher.due is not None:
+                number += watcher.serve()
         self.outbox.send(frames)
         self.services.observer.frames_sent(number)
 
@@ -244,7 +246,8 @@ class RoomSocket(ClientSocket):
     def _selection(self, message: dict[str, Any]) -> _SeatRequest:
         room_id, seat_id = room_of(message), seat_of(message)
         info = sanitized_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
-        return _SeatRequest(room_id, seat_id, SelectionNote(seat_id, self._client_id, info).encoded())
+        note = SelectionNote(seat_id, self._client_id, info).encoded()
+        return make(_SeatRequest, (room_id, seat_id, note))
 
     def _attempt(self, request: _SeatRequest) -> Awaitable[None] | None:
         """Send a request to the engine. Only returns an awaitable if something must be looked up first."""
@@ -254,22 +257,24 @@ class RoomSocket(ClientSocket):
             except TooManyAttempts as refusal:
                 self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
                 return None
-        known = self._rooms.get(request.room_id)
-        room = known[0] if known else self._shared.directory.known(request.room_id)
-        seat_id = room.seat_id(request.seat_id) if room else None
+        room_name, seat_name, _ = request
+        known = self._rooms.get(room_name)
+        room = known[0] if known else self._shared.directory.known(room_name)
+        seat_id = room.seat_id(seat_name) if room else None
         if room is None or seat_id is None:
             return self._attempt_with_lookup(request)
+        outcome: Any
         try:
-            reply = self.services.screenings.ask_active(self._command(request, room, seat_id))
+            outcome = self.services.screenings.ask_active(self._command(request, room, seat_id))
         except EngineError as refusal:
-            self.send_message(**self._outcome(request, refusal))
-            return None
-        if reply is None:
+            outcome = refusal
+            forget_frames(refusal)
+        if outcome is None:
             return self._attempt_with_lookup(request)
-        if isinstance(reply, asyncio.Future):
-            self._answers.expect(reply, partial(self._answer, request))
+        if isinstance(outcome, asyncio.Future):
+            self._answers.expect(outcome, partial(self._answer, request))
         else:
-            self.send_message(**self._outcome(request, reply))
+            self._answers.put(text_frame(orjson.dumps(self._outcome(request, outcome))))
         return self._answers.settled() if len(self._answers) > _UNANSWERED_LIMIT else None
 
     async def _attempt_with_lookup(self, request: _SeatRequest) -> None:
@@ -301,10 +306,12 @@ class RoomSocket(ClientSocket):
         return room
 
     def _command(self, request: _SeatRequest, room: Room, seat_id: int) -> HoldSeats | ReleaseHolds:
-        if request.note is None:
-            return ReleaseHolds(room.screening_id, self._holder, (seat_id,), origin=self._client_id)
+        # `make` skips the calls that fill in default values.
+        screening_id, holder, note, origin = room.screening_id, self._holder, request.note, self._client_id
+        if note is None:
+            return make(ReleaseHolds, (screening_id, holder, (seat_id,), None, origin))
         network = self._address if self._guest else None
-        return HoldSeats(room.screening_id, self._holder, (seat_id,), request.note, self._client_id, network)
+        return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network))
 
     def _answer(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
         """Return the frame that answers a request."""
@@ -318,7 +325,7 @@ class RoomSocket(ClientSocket):
             request: the request.
             outcome: the engine's reply, or the exception it raised.
         """
-        if isinstance(outcome, Released) and not outcome.holds:
+        if isinstance(outcome, Released):  # nothing was held
             outcome = NotHeld(())
         selecting, done = request.note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:

@@ -6,6 +6,7 @@ a seat must be its current state.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import orjson
@@ -20,6 +21,8 @@ from engine.views import SeatMap, SeatsChanged, SeatView
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
 _SELECTING = frozenset({"seats_held", "booking_started"})
 """Causes that make a seat reserved. After other causes a reserved seat was reserved before."""
+
+_NOTHING = Frames(b"", 0)
 
 
 class NamedSeats(Protocol):
@@ -45,17 +48,15 @@ class RoomUpdates:
         batches: changes, oldest first. Nothing is merged: every change of a seat has its own message.
     """
 
-    __slots__ = ("_everybody", "_own", "_room", "_seat_changes")
+    __slots__ = ("_changes", "_everybody", "_origins", "_own", "_room", "_seat_changes")
 
     def __init__(self, room: NamedSeats, batches: Sequence[Changes]) -> None:
         self._room = room
-        self._seat_changes = [
-            seat_change for batch in batches for change in batch for seat_change in _seat_changes_of(change)
-        ]
+        self._changes = list(chain.from_iterable(batches))
+        self._origins = {change.origin for change in self._changes}
+        self._seat_changes: list[_SeatChange] | None = None
         self._everybody: Frames | None = None
-        self._own: dict[str, Frames | None] = {
-            seat_change.change.origin: None for seat_change in self._seat_changes if seat_change.change.origin
-        }
+        self._own: dict[str, Frames] = {}
 
     def frames(self, holder: str) -> Frames:
         """Return a client's frames. Clients with identical frames share one object.
@@ -63,28 +64,35 @@ class RoomUpdates:
         Args:
             holder: the `client_id`.
         """
-        if holder not in self._own:
-            if self._everybody is None:
-                self._everybody = self._together(self._seat_changes)
-            return self._everybody
-        frames = self._own[holder]
-        if frames is None:
-            frames = self._own[holder] = self._together(self._after_own(holder))
-        return frames
+        if holder in self._origins:
+            if len(self._origins) == 1:
+                return _NOTHING  # all changes are the client's own
+            if holder not in self._own:
+                self._own[holder] = self._together(self._after_own(holder))
+            return self._own[holder]
+        if self._everybody is None:
+            self._everybody = self._together(self._all())
+        return self._everybody
+
+    def _all(self) -> "list[_SeatChange]":
+        if self._seat_changes is None:
+            self._seat_changes = list(chain.from_iterable(map(_seat_changes_of, self._changes)))
+        return self._seat_changes
 
     def _after_own(self, client_id: str) -> "list[_SeatChange]":
         """Return the changes to send to a client that has caused some of them.
 
         For each seat, these are the changes after the client's own last change.
         """
+        seat_changes = self._all()
         last_own = {
             seat_change.view.seat_id: n
-            for n, seat_change in enumerate(self._seat_changes)
+            for n, seat_change in enumerate(seat_changes)
             if seat_change.change.origin == client_id
         }
         return [
             seat_change
-            for n, seat_change in enumerate(self._seat_changes)
+            for n, seat_change in enumerate(seat_changes)
             if n > last_own.get(seat_change.view.seat_id, -1)
         ]
 

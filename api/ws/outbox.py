@@ -16,6 +16,9 @@ from tornado.websocket import WebSocketClosedError
 
 from api.ws.frames import FINAL, Opcode, frame
 
+_WHOLE_TEXT = FINAL | int(Opcode.TEXT)
+_SHORT_HEADERS = [bytes((_WHOLE_TEXT, size)) for size in range(126)]
+
 
 def text_frame(payload: bytes) -> bytes:
     """Encode an unmasked text frame.
@@ -23,7 +26,8 @@ def text_frame(payload: bytes) -> bytes:
     Args:
         payload: UTF-8 text.
     """
-    return frame(FINAL | Opcode.TEXT, payload)
+    size = len(payload)
+    return _SHORT_HEADERS[size] + payload if size < 126 else frame(_WHOLE_TEXT, payload)
 
 
 def _ignore() -> None:
