@@ -40,12 +40,13 @@ from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import Resource
-from api.rest.exchange import Exchange, RestRouter, TornadoDelegate
+from api.rest.exchange import Exchange, RestRouter
 from api.rest.fast_path import FastPath
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
 from api.rest.path_prefix import under
 from api.rest.routes import Routes
+from api.rest.tornado_delegate import TornadoDelegate
 from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets

@@ -26,8 +26,9 @@ from typing import Any
 from frontrow import __version__
 from frontrow.settings import Settings, variable_of
 from frontrow.signing import SECRET_FILES, Secrets, secrets_of, store_secret
-from persistence.connector import Connector, DefectiveStatement
+from persistence.connector import Connector
 from persistence.dump import dump, restore
+from persistence.errors import DefectiveStatement
 from persistence.migrations import is_known, migrate
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, shortcomings
 from persistence.server_lock import ServerLock

@@ -10,8 +10,9 @@ from frontrow.database import PoolerNotSupported, require_own_sessions
 from frontrow.listening import authority
 from frontrow.permissions import denied, file_in_the_way, unusable_paths
 from frontrow.settings import TABLE, Settings
-from persistence.connector import Connector, DefectiveStatement
+from persistence.connector import Connector
 from persistence.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
+from persistence.errors import DefectiveStatement
 from persistence.migrations import newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
 from persistence.server_lock import who_serves

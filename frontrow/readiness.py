@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from engine.errors import StoreUnavailable
-from persistence.connector import (
+from persistence.connector import Connector
+from persistence.errors import (
     ConnectionLost,
-    Connector,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DiskFull,

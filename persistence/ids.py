@@ -9,7 +9,8 @@ import logging
 from collections import deque
 
 from engine.errors import IdsExhausted, StoreUnavailable
-from persistence.connector import Connector, DefectiveStatement
+from persistence.connector import Connector
+from persistence.errors import DefectiveStatement
 
 logger = logging.getLogger(__name__)
 

@@ -41,9 +41,9 @@ from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
 from engine.selling_errors import PaymentAlreadyUsed
-from persistence.connector import (
+from persistence.connector import Connector
+from persistence.errors import (
     ConnectionLost,
-    Connector,
     DatabaseReadOnly,
     DatabaseUnavailable,
     DefectiveStatement,

@@ -15,13 +15,8 @@ from engine.records import IdempotencyRecord
 from engine.replies import Reply
 from persistence.batch import Batch
 from persistence.columns import numbers
-from persistence.connector import (
-    Connection,
-    Connector,
-    DatabaseUnavailable,
-    LockTimeout,
-    StatementRefused,
-)
+from persistence.connector import Connection, Connector
+from persistence.errors import DatabaseUnavailable, LockTimeout, StatementRefused
 from persistence.statements import NOT_OWNED, PREPARATIONS, UNIQUE_VIOLATION
 
 LOCK_SECONDS = 0.5

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from engine.errors import StoreUnavailable
-from persistence.connector import Connection, Connector, DatabaseUnavailable
+from persistence.connector import Connection, Connector
+from persistence.errors import DatabaseUnavailable
 
 logger = logging.getLogger("frontrow")
 

@@ -19,7 +19,8 @@ from engine.ports import LoadedScreening
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
-from persistence.connector import Connection, Connector, DefectiveStatement
+from persistence.connector import Connection, Connector
+from persistence.errors import DefectiveStatement
 
 EXISTS = """
    (EXISTS (SELECT FROM screenings WHERE id = %(screening_id)s AND cancelled_at IS NULL)

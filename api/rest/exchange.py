@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from http.client import responses
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.routing import Router
 
 from api.access_log import AccessLog
-from api.errors import ApiError, InternalError, MethodNotAllowed, PathNotFound
+from api.errors import ApiError, MethodNotAllowed, PathNotFound
 from api.http1.common_headers import REQUEST_ID_HEADER, http_date, new_request_id
 from api.http1.connection import RequestConnection
 from api.http1.errors import BodyTooLarge
@@ -28,15 +28,14 @@ from api.identity.errors import HostRefused, OriginRefused
 from api.identity.tokens import Identity
 from api.json_log import log_refused_caller
 from api.rest.endpoint import Answer, Ask
-from api.rest.errors import problem_of
 from api.rest.idempotency import KEY_HEADER
 from api.rest.operation import Operation
 from api.rest.plan import Plan
+from api.rest.refusals import refusal_answer
 from api.rest.request import Request
 from api.rest.routes import Routes
-from api.rest.styles import Style
 from api.services import Services
-from engine.errors import EngineError, forget_frames
+from engine.errors import EngineError
 
 log = logging.getLogger("frontrow.api")
 
@@ -118,54 +117,6 @@ class RestRouter(Router):
         """Wait until all requests that have been read are answered."""
         while self.unanswered:
             await asyncio.wait(self.unanswered)
-
-
-class TornadoDelegate(httputil.HTTPMessageDelegate):
-    """Receives a request on Tornado's connection, which delivers the head after it has asked for a delegate.
-
-    Args:
-        router: of the operations.
-        connection: where the request comes from.
-        elsewhere: makes the delegate of requests that Tornado's handlers serve.
-    """
-
-    __slots__ = ("_connection", "_delegate", "_elsewhere", "_router")
-
-    def __init__(
-        self,
-        router: RestRouter,
-        connection: HTTP1Connection,
-        elsewhere: Callable[[], httputil.HTTPMessageDelegate],
-    ) -> None:
-        # Ignores all calls until the head has been received.
-        self._delegate = httputil.HTTPMessageDelegate()
-        self._router = router
-        self._connection = connection
-        self._elsewhere = elsewhere
-
-    def headers_received(self, start_line: Any, headers: httputil.HTTPHeaders) -> Awaitable[None] | None:
-        """Choose the delegate."""
-        connection = cast(Any, self._connection)
-        if connection.context.relays:
-            connection.context = self._router.services.proxies.client(connection.context, headers)
-        plan = self._router.plan(start_line, headers, connection.context.scheme)
-        if plan.served_elsewhere:
-            self._delegate = self._elsewhere()
-        else:
-            self._delegate = Exchange(self._router, plan, self._connection)
-        return self._delegate.headers_received(start_line, headers)
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Pass a part of the body on."""
-        return self._delegate.data_received(chunk)
-
-    def finish(self) -> None:
-        """Pass the end of the request on."""
-        self._delegate.finish()
-
-    def on_connection_close(self) -> None:
-        """Pass the end of the connection on."""
-        self._delegate.on_connection_close()
 
 
 class Exchange(httputil.HTTPMessageDelegate):
@@ -435,20 +386,6 @@ class Exchange(httputil.HTTPMessageDelegate):
             request_id=self._request_id,
             user_id=self._user_id,
         )
-
-
-def refusal_answer(error: BaseException, style: Style, request_id: str) -> Answer:
-    """The answer to a request that ended in an error: a refusal, or 500 for a defect, which is logged."""
-    if isinstance(error, ApiError | EngineError):
-        try:
-            answer = Answer.of(*style.render_error(problem_of(error)))
-            forget_frames(error)
-            return answer
-        except Exception as defect:
-            error = defect
-    log.error("request %s failed", request_id, exc_info=error)
-    forget_frames(error)
-    return Answer.of(*style.render_error(problem_of(InternalError(request_id))))
 
 
 def is_known(answer: Answer, if_none_match: str | None) -> bool:

@@ -32,10 +32,11 @@ from api.http1.protocol import ANSWERED_LATER, Http1Protocol
 from api.identity.tokens import Identity, InvalidToken
 from api.json_log import access, log_access
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call
-from api.rest.exchange import Exchange, RestRouter, is_known, refusal_answer
+from api.rest.exchange import Exchange, RestRouter, is_known
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
 from api.rest.plan import shared_with
+from api.rest.refusals import refusal_answer
 from api.rest.styles import PLAIN
 from engine.errors import EngineError
 

@@ -13,7 +13,8 @@ from typing import Any
 from engine.catalogue_errors import InUse, UnknownReference
 from engine.errors import EngineError, NotFound
 from persistence.columns import IDS
-from persistence.connector import Connection, Connector, Parameters, StatementRefused
+from persistence.connector import Connection, Connector, Parameters
+from persistence.errors import StatementRefused
 
 Record = dict[str, Any]
 """A row by column names, with the driver's values."""

@@ -3,6 +3,7 @@
 For states that a real database cannot be put into on demand: stalled, full, unreachable.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -226,3 +227,14 @@ class Venue:
         self.journal.write_next(self.journal.depth)
         await self.application.finished()
         await self._server.close_all_connections()
+
+
+async def raw_exchange(venue: Venue, request: bytes) -> bytes:
+    """Send a request and return all bytes that the server sends until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    try:
+        writer.write(request)
+        return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()

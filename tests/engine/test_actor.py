@@ -27,8 +27,6 @@ from engine.errors import (
     Stopping,
 )
 from engine.events import SeatsHeld
-from engine.memory import MemoryDatabase, MemoryStore
-from engine.ports import LoadedScreening
 from engine.replies import Booked
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound, SeatsUnavailable
 from tests.engine.conftest import NOW, make_info, make_layout
@@ -76,7 +74,7 @@ async def test_a_refusal_that_nobody_keeps_is_gone_without_the_garbage_collector
     assert kept() is None
 
 
-async def test_what_can_be_decided_at_once_is_answered_without_a_future(house: House) -> None:
+async def test_a_command_for_an_idle_actor_is_answered_without_a_future(house: House) -> None:
     command = HoldSeats(1, "user:7", (1, 2))
     assert house.screenings.ask_active(command) is None, "the screening has to be loaded first"
     await house.seen(1)
@@ -89,7 +87,7 @@ async def test_what_can_be_decided_at_once_is_answered_without_a_future(house: H
         house.screenings.ask_active(HoldSeats(1, "user:8", (999,)))
 
 
-async def test_what_has_to_wait_is_answered_by_a_future(house: House) -> None:
+async def test_a_command_that_has_to_wait_is_answered_by_a_future(house: House) -> None:
     await house.seen(1)
     queued = asyncio.ensure_future(house.hold("user:7", 1))
     await asyncio.sleep(0)
@@ -241,70 +239,6 @@ async def test_reads_and_sweeps_depose_no_owner_that_lives(house: House) -> None
     await house.hold("user:7", 2)
 
 
-async def test_a_copy_is_as_old_as_a_second_and_never_takes_anothers_number(house: House) -> None:
-    other = House(house.database, owner="another")
-    await house.hold("user:7", 1)
-    await turns()
-    first = await other.screenings.ask(ReadSeats(1))
-    await house.hold("user:7", 2)
-    await turns()
-    assert await other.seen(2) == "available"
-    other.clock.advance(1)
-    second = await other.screenings.ask(ReadSeats(1))
-    assert second.views[2].status == "reserved"
-    assert [(each.epoch, each.seq) for each in (first, second)] == [(1, 1), (1, 2)]
-    # What came before a copy is not known to it.
-    assert (await other.screenings.ask(ReadChanges(1, 1, 1))).missed is None
-    assert (await other.screenings.ask(ReadChanges(1, 1, 2))).missed == ()
-    assert other.publisher.changes == []
-
-
-async def test_who_watched_copies_is_told_what_changed_when_the_owner_is_gone(house: House) -> None:
-    other = House(house.database, owner="another")
-    await house.hold("user:7", 1, 2)
-    await turns()
-    await other.seen(1)
-    await house.screenings.ask(ReleaseHolds(1, "user:7", (2,)))
-    await turns()
-    other.clock.advance(1)
-    await other.seen(1)
-    await house.hold("user:7", 3)
-    await turns()
-    house.store.die()
-    other.clock.advance(1)
-    await other.screenings.sweep()
-    assert other.screenings.active_ids() == [1]
-    (told,) = other.publisher.changes
-    assert (told.epoch, [(view.seat_id, view.status) for view in told.views]) == (
-        2,
-        [(2, "available"), (3, "reserved")],
-    )
-
-
-async def test_who_watches_a_lost_screening_hears_what_its_new_owner_did(house: House) -> None:
-    await house.hold("user:7", 1)
-    await turns()
-    other = House(house.database, owner="another")
-    await other.hold("user:8", 2)
-    await house.hold("user:7", 3)  # its server has not noticed, and is deposed when it writes
-    await turns()
-    other.store.die()
-    await house.screenings.sweep()
-    told = house.publisher.changes[-1]
-    assert [(view.seat_id, view.status) for view in told.views] == [(2, "reserved"), (3, "available")]
-
-
-async def test_a_screening_that_is_gone_leaves_no_copy(house: House) -> None:
-    other = House(house.database, owner="another")
-    await house.hold("user:7", 1)
-    await other.seen(1)
-    del house.database.screenings[1]
-    other.clock.advance(1)
-    assert await other.screenings.sweep() == 0
-    with pytest.raises(ScreeningNotFound):
-        await other.seen(1)
-
-
 async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(house: House) -> None:
     await house.hold("user:7", 1)
     with pytest.raises(TypeError):
@@ -314,7 +248,7 @@ async def test_a_defect_puts_the_screening_away_and_the_next_touch_reloads_it(ho
     assert house.database.epochs[1] == 2
 
 
-async def test_a_defect_answers_whoever_waits_behind_it(
+async def test_a_defect_answers_the_commands_queued_behind_it(
     house: House, caplog: pytest.LogCaptureFixture
 ) -> None:
     await house.seen(1)
@@ -342,7 +276,7 @@ async def test_idle_screenings_are_put_away_when_flushed(house: House) -> None:
     assert house.screenings.active_ids() == [1]
 
 
-async def test_a_screening_is_changed_between_what_was_and_what_will_be_decided(house: House) -> None:
+async def test_a_change_comes_after_earlier_commands_and_before_later_ones(house: House) -> None:
     house.journal.automatic = False
     await house.hold("user:7", 1)
     booking = asyncio.ensure_future(house.book("user:7", 1))
@@ -367,7 +301,7 @@ async def test_a_screening_is_changed_between_what_was_and_what_will_be_decided(
     assert (await booking).tickets[0].price_cents == 1250
 
 
-async def test_whoever_watches_is_told_how_much_there_is_after_a_change(house: House) -> None:
+async def test_watchers_get_the_new_counts_after_a_change(house: House) -> None:
     await house.hold("user:7", 1)
 
     async def write() -> None:
@@ -379,7 +313,7 @@ async def test_whoever_watches_is_told_how_much_there_is_after_a_change(house: H
     assert (told.epoch, told.seq) > (house.publisher.changes[0].epoch, house.publisher.changes[0].seq)
 
 
-async def test_what_nobody_had_touched_is_not_loaded_for_a_change(house: House) -> None:
+async def test_a_change_does_not_load_an_untouched_screening(house: House) -> None:
     async def write() -> str:
         return "written"
 
@@ -425,53 +359,10 @@ async def test_stopping_answers_everything(house: House) -> None:
     assert (await booking).tickets[0].holder == "user:7"
 
 
-async def test_a_sweep_reports_what_it_cannot_reach(house: House) -> None:
+async def test_a_sweep_reports_a_screening_that_it_cannot_load(house: House) -> None:
     assert (await house.screenings.ask(ReleaseLapsed(1))).number == 0
     await house.screenings.stop()
     assert isinstance(Stopping(), EngineError)
 
 
 # Bounds on those who wait for a screening
-
-
-class SlowStore(MemoryStore):
-    """A store that loads when the test says so."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        super().__init__(database)
-        self.go_on = asyncio.Event()
-
-    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
-        await self.go_on.wait()
-        return await super().activate(screening_id, depose=depose)
-
-
-@pytest.mark.parametrize("limits", [{"mailbox_limit": 5}, {"waiting_limit": 5}])
-async def test_those_who_wait_for_a_screening_to_be_loaded_are_bounded(limits: dict[str, int]) -> None:
-    house = House(**limits)
-    store = house.screenings._store = SlowStore(house.database)
-    waiting = [asyncio.ensure_future(house.hold(f"user:{n}", n)) for n in range(1, 6)]
-    await turns()
-    with pytest.raises(Overloaded):
-        await house.hold("user:9", 9)
-    store.go_on.set()
-    await asyncio.gather(*waiting)
-    await house.hold("user:9", 9)
-
-
-async def test_those_who_wait_for_a_change_are_bounded() -> None:
-    house = House(mailbox_limit=5)
-    await house.seen(1)
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    change = asyncio.ensure_future(house.screenings.change(1, lambda: done))
-    await turns()
-    waiting = [asyncio.ensure_future(house.hold(f"user:{n}", n)) for n in range(1, 5)]
-    waiting.append(asyncio.ensure_future(house.screenings.change(1, lambda: done)))
-    await turns()
-    with pytest.raises(Overloaded):
-        await house.hold("user:9", 9)
-    with pytest.raises(Overloaded):
-        await house.screenings.change(1, lambda: done)
-    done.set_result(None)
-    await asyncio.gather(change, *waiting)
-    await house.hold("user:9", 9)

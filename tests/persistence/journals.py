@@ -38,3 +38,8 @@ async def writer_waits(database_url: str) -> None:
     waiting = f"SELECT pid {WRITERS} AND wait_event_type = 'Lock'"
     while not execute(database_url, waiting):  # noqa: ASYNC110 - there is nothing to wait for
         await asyncio.sleep(0.01)
+
+
+def rows_of(world: PostgresWorld, table: str) -> int:
+    ((count,),) = execute(world.database_url, f"SELECT count(*) FROM {table}")  # noqa: S608
+    return count

@@ -13,9 +13,9 @@ import pytest
 import uvloop
 
 from engine.errors import StoreUnavailable
-from persistence.connector import (
+from persistence.connector import Connector
+from persistence.errors import (
     ConnectionLost,
-    Connector,
     DatabaseUnavailable,
     DefectiveStatement,
     StatementAborted,

@@ -5,13 +5,10 @@ import gc
 import gzip
 import json
 import logging
-import time
 from collections.abc import Callable
-from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import pytest
-from tornado.httputil import HTTPHeaders, RequestStartLine
 
 from api.http1.http_server import HTTPTOOLS, TORNADO
 from api.http1.protocol import Http1Protocol
@@ -19,23 +16,12 @@ from api.json_log import JsonLines
 from api.rest.exchange import Exchange
 from api.services import Limits
 from tests.api.caller import RESERVATIONS, TICKETS, Caller, Response
-from tests.api.venue import ORIGIN, SCREENING, Venue
+from tests.api.venue import SCREENING, Venue, raw_exchange
 from tests.http_layer import http_layer
 
 pytestmark = pytest.mark.gen_test
 
 AVAILABILITY = f"{RESERVATIONS}/screening/{SCREENING}/availability"
-
-
-async def raw_exchange(venue: Venue, request: bytes) -> bytes:
-    """Send a request and return all bytes that the server sends until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
-    try:
-        writer.write(request)
-        return await reader.read()
-    finally:
-        writer.close()
-        await writer.wait_closed()
 
 
 async def test_every_response_has_a_request_id(venue: Venue) -> None:
@@ -122,48 +108,6 @@ async def test_unsupported_methods_are_refused_with_an_allow_header(
     options = await venue.guest.send("OPTIONS", path)
     assert (options.status, options.body) == (204, b"")
     assert set(options.headers["Allow"].split(", ")) == allowed
-
-
-def preflight(origin: str, method: str = "POST") -> dict[str, str]:
-    return {"Origin": origin, "Access-Control-Request-Method": method}
-
-
-async def test_pages_on_the_allow_list_are_admitted(venue: Venue) -> None:
-    path = f"{RESERVATIONS}/reserve"
-    asked = await venue.guest.send("OPTIONS", path, headers=preflight(ORIGIN))
-    assert asked.status == 204
-    assert asked.headers["Access-Control-Allow-Origin"] == ORIGIN
-    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
-    allowed = asked.headers["Access-Control-Allow-Headers"].lower()
-    assert all(name in allowed for name in ("authorization", "content-type", "idempotency-key"))
-    done = await venue.user(7).reserve(SCREENING, [42], headers={"Origin": ORIGIN})
-    assert (done.status, done.headers["Access-Control-Allow-Origin"]) == (201, ORIGIN)
-    assert "ETag" in done.headers["Access-Control-Expose-Headers"]
-    assert "Origin" in done.headers["Vary"]
-    refused = await venue.guest.send("GET", "/nowhere", headers={"Origin": ORIGIN})
-    assert refused.headers["Access-Control-Allow-Origin"] == ORIGIN, "pages may read refusals too"
-
-
-@pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "https://cinema.example.evil.example", ""]
-)
-async def test_pages_of_other_sites_are_refused(venue: Venue, origin: str) -> None:
-    for response in (
-        await venue.guest.send("OPTIONS", f"{RESERVATIONS}/reserve", headers=preflight(origin)),
-        await venue.user(7).reserve(SCREENING, [42], headers={"Origin": origin}),
-    ):
-        assert (response.status, response.code) == (403, "origin_not_allowed")
-        assert "Access-Control-Allow-Origin" not in response.headers
-    assert not venue.database.events
-
-
-async def test_the_servers_own_pages_are_admitted(venue: Venue) -> None:
-    response = await venue.user(7).reserve(SCREENING, [42], headers={"Origin": venue.base_url})
-    assert response.status == 201
-
-
-async def test_requests_without_an_origin_get_no_cors_headers(venue: Venue) -> None:
-    assert "Access-Control-Allow-Origin" not in (await venue.guest.send("GET", "/")).headers
 
 
 async def test_requests_are_counted_by_path_pattern(venue: Venue) -> None:
@@ -428,48 +372,3 @@ async def test_closed_connections_leave_no_reference_cycles(
 
 
 # Bodies
-
-
-def collected_in(venue: Venue, pieces: int) -> float:
-    """Return the seconds it takes to collect a body of two-byte pieces; the best of three runs."""
-    line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
-    headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
-    router = venue.application._rest
-    plan = router.plan(line, headers, None)
-    seconds = []
-    for _ in range(3):
-        connection = SimpleNamespace(context=SimpleNamespace(remote_ip="127.0.0.1"))
-        exchange = Exchange(router, plan, connection)
-        began = time.perf_counter()
-        for _ in range(pieces):
-            exchange.data_received(b"xy")
-        seconds.append(time.perf_counter() - began)
-        assert len(exchange._body) == 2 * pieces
-    return min(seconds)
-
-
-async def test_receiving_a_body_in_pieces_takes_linear_time(venue: Venue) -> None:
-    # 16 times the pieces take 16 times as long; if every piece copied the body, they would take 256 times.
-    assert collected_in(venue, 800_000) < 80 * collected_in(venue, 50_000)
-
-
-@pytest.mark.parametrize("encoding", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("authorization", ["", "Authorization: Bearer not.a.token\r\n"])
-async def test_a_long_body_without_a_token_is_not_read(
-    venue: Venue, encoding: str, authorization: str
-) -> None:
-    head = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\n{authorization}{encoding}\r\n\r\n"
-    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
-    writer.write(head.encode())  # without the body
-    async with asyncio.timeout(60):
-        answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 401 ")
-    assert b"connection: close" in answer.lower()
-    writer.close()
-
-
-async def test_the_connection_is_kept_after_a_short_body_without_a_token(venue: Venue) -> None:
-    request = f"POST {TICKETS}/book HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}"
-    last = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    answers = await raw_exchange(venue, (request + last).encode())
-    assert answers.startswith(b"HTTP/1.1 401 ") and b"HTTP/1.1 200 OK" in answers
