@@ -1,6 +1,7 @@
 """The event loop fixture works for plain coroutines and for servers on real ports."""
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 import uvloop
@@ -37,15 +38,14 @@ async def test_a_server_answers_on_its_port(http_client: AsyncHTTPClient, base_u
     assert (answer.code, answer.body) == (200, b"welcome")
 
 
-class TestLeftOverTask:
-    """A task that a test has left running is cancelled before the next test."""
+@pytest.fixture
+def left_over() -> Iterator[list[asyncio.Task[None]]]:
+    """Tasks that a test leaves running; they must have been cancelled once its event loop is closed."""
+    tasks: list[asyncio.Task[None]] = []
+    yield tasks
+    assert [task.cancelled() for task in tasks] == [True]
 
-    forgotten: asyncio.Task[None]
 
-    @pytest.mark.gen_test
-    async def test_is_forgotten(self) -> None:
-        TestLeftOverTask.forgotten = asyncio.create_task(asyncio.sleep(3600))
-        assert not self.forgotten.done()
-
-    def test_was_cancelled(self) -> None:
-        assert self.forgotten.cancelled()
+@pytest.mark.gen_test
+async def test_a_task_left_running_is_cancelled(left_over: list[asyncio.Task[None]], io_loop: IOLoop) -> None:
+    left_over.append(asyncio.create_task(asyncio.sleep(3600)))
