@@ -9,11 +9,9 @@ from api.errors import TooManyAttempts
 from api.identity.accounts import TokenPair
 from api.identity.errors import LoginElsewhere, RefreshRefused, ResetRefused, WrongCredentials, WrongPassword
 from api.identity.passwords import LONGEST, SHORTEST
-from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import EmailAddress, RequestSchema, email_address, optional_text, storable, text
 from engine.catalogue_errors import AlreadyExists, NoAccount
-
-_profile = Profile()
 
 authentication = Resource("/api/v1/auth", tag="Authentication")
 
@@ -60,9 +58,7 @@ async def register(call: Call, email: str, password: str, full_name: str) -> Doc
 
     An e-mail address can have one account; its case is ignored (`email_exists`).
     """
-    record = await call.services.accounts.register(call.address, email, password, full_name)
-    profile: Document = _profile.dump(record)
-    return profile
+    return dump(Profile, await call.services.accounts.register(call.address, email, password, full_name))
 
 
 class PasswordLogin(RequestSchema):

@@ -12,15 +12,15 @@ An `own` operation treats the caller the same way, as `user_id`. A `guard` decid
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from marshmallow import Schema
-
 from api.errors import ApiError
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Answer, Call, Document, dump, dump_all
 from api.rest.fields import RequestSchema, changes_to, without
 from api.rest.paging import PAGING_HEADERS, Page, paged
-from api.rows import Record, RowsOf
+from api.rest.records import RecordOperations
+from api.rows import RowsOf
 from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
 from engine.errors import EngineError, NotFound
 
@@ -37,35 +37,17 @@ class Guard(NamedTuple):
     refusal: type[ApiError]
 
 
-class Collection:
+@dataclass(frozen=True, slots=True)
+class Collection(RecordOperations):
     """Declares the usual operations of a resource.
 
-    Args:
-        resource: the resource to add the operations to.
-        kind: singular name of a record, e.g. "cinema"; used in operation names and texts.
-        shape: response schema of a record.
-        rows: selects the stored records from the catalogue.
+    Attributes:
         plural: plural of `kind`, if adding an "s" is not enough.
         parents: selects the parents' rows, by the names of their ids in paths.
     """
 
-    def __init__(
-        self,
-        resource: Resource,
-        kind: str,
-        shape: type[Schema],
-        rows: RowsOf,
-        *,
-        plural: str = "",
-        parents: Mapping[str, RowsOf] | None = None,
-    ) -> None:
-        self._resource = resource
-        self._kind = kind
-        self._noun = kind.replace("_", " ")
-        self._plural = plural or f"{kind}s"
-        self._shape = shape()
-        self._rows = rows
-        self._parents = parents or {}
+    plural: str = ""
+    parents: Mapping[str, RowsOf] = field(default_factory=dict)
 
     def create(
         self,
@@ -78,20 +60,20 @@ class Collection:
     ) -> None:
         """Declare a POST that inserts a record and answers 201 with it."""
 
-        async def create(call: Call, **values: Any) -> Answer:
+        async def create(call: Call, **values: Any) -> Document:
             parents = await self._existing_parents(call, values)
             owner = {"user_id": call.account_id} if own else {}
-            record = await self._rows(call.services.catalogue).insert({**values, **parents, **owner})
-            return Answer.of(self._shape.dump(record), 201)
+            record = await self.rows(call).insert({**values, **parents, **owner})
+            return dump(self.shape, record)
 
-        self._declare(
+        self.declare(
             "POST",
             path,
             create,
-            f"create_{self._kind}",
-            doc or f"Create a {self._noun}.",
+            f"create_{self.kind}",
+            doc or f"Create a {self.noun}.",
             body=body,
-            answers=self._shape,
+            answers=self.shape,
             status=201,
             access=access,
             refusals=(
@@ -113,23 +95,24 @@ class Collection:
         doc: str = "",
     ) -> None:
         """Declare a GET that answers a page of the records matching the query."""
+        plural = self.plural or f"{self.kind}s"
 
         async def list_records(call: Call, limit: int, offset: int, sort: str = "", **wanted: Any) -> Answer:
             parents = await self._existing_parents(call, wanted)
             owner = {"user_id": call.account_id} if own else {}
-            records, total = await self._rows(call.services.catalogue).page(
+            records, total = await self.rows(call).page(
                 {**wanted, **parents, **owner}, sort, limit=limit, offset=offset
             )
-            return paged(call, self._shape.dump(records, many=True), total, limit)
+            return paged(call, dump_all(self.shape, records), total, limit)
 
-        self._declare(
+        self.declare(
             "GET",
             path,
             list_records,
-            name or f"list_{self._plural}",
-            doc or f"List {self._plural.replace('_', ' ')}.",
-            query=without(query, self._parents),
-            answers=type(self._shape)(many=True),
+            name or f"list_{plural}",
+            doc or f"List {plural.replace('_', ' ')}.",
+            query=without(query, self.parents),
+            answers=self.shape(many=True),
             access=access,
             headers=PAGING_HEADERS,
             refusals=self._if_nested(NotFound),
@@ -139,16 +122,15 @@ class Collection:
         """Declare a GET of one record."""
 
         async def read(call: Call, **ids: int) -> Document:
-            record: Record = await self._rows(call.services.catalogue).find(_last(ids))
-            return self._shown(record)
+            return dump(self.shape, await self.rows(call).find(_last(ids)))
 
-        self._declare(
+        self.declare(
             "GET",
             path,
             read,
-            f"get_{self._kind}",
-            doc or f"Get a {self._noun}.",
-            answers=self._shape,
+            f"get_{self.kind}",
+            doc or f"Get a {self.noun}.",
+            answers=self.shape,
             access=access,
             refusals=(NotFound,),
         )
@@ -170,16 +152,16 @@ class Collection:
             record_id = values.pop(id_name)
             if guard:
                 await guard.check(call, record_id)
-            return self._shown(await self._rows(call.services.catalogue).update(record_id, values))
+            return dump(self.shape, await self.rows(call).update(record_id, values))
 
-        self._declare(
+        self.declare(
             method,
             path,
             update,
-            f"update_{self._kind}",
-            doc or f"Update a {self._noun}. Omitted fields keep their values.",
+            f"update_{self.kind}",
+            doc or f"Update a {self.noun}. Omitted fields keep their values.",
             body=changes_to(body),
-            answers=self._shape,
+            answers=self.shape,
             access=access,
             refusals=(NotFound, UnknownReference, AlreadyExists, *_guard_refusals(guard)),
         )
@@ -192,36 +174,28 @@ class Collection:
         async def delete(call: Call, **ids: int) -> None:
             if guard:
                 await guard.check(call, _last(ids))
-            await self._rows(call.services.catalogue).delete(_last(ids))
+            await self.rows(call).delete(_last(ids))
 
-        self._declare(
+        self.declare(
             "DELETE",
             path,
             delete,
-            f"delete_{self._kind}",
-            doc or f"Delete a {self._noun} that no other record refers to.",
+            f"delete_{self.kind}",
+            doc or f"Delete a {self.noun} that no other record refers to.",
             status=204,
             access=access,
             refusals=(NotFound, InUse, *_guard_refusals(guard)),
         )
 
-    def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
-        handler.__name__, handler.__doc__ = name, doc
-        self._resource.declare(method, path, durable=method != "GET", **declaration)(handler)
-
-    def _shown(self, record: Record) -> Document:
-        shown: Document = self._shape.dump(record)
-        return shown
-
     async def _existing_parents(self, call: Call, values: dict[str, Any]) -> dict[str, int]:
         """Pop the parents' ids from the arguments. Raises NotFound if a parent does not exist."""
-        parents = {name: values.pop(name) for name in self._parents if name in values}
+        parents = {name: values.pop(name) for name in self.parents if name in values}
         for name, parent_id in parents.items():
-            await self._parents[name](call.services.catalogue).find(parent_id)
+            await self.parents[name](call.services.catalogue).find(parent_id)
         return parents
 
     def _if_nested(self, refusal: type[EngineError]) -> tuple[type[EngineError], ...]:
-        return (refusal,) if self._parents else ()
+        return (refusal,) if self.parents else ()
 
 
 def _guard_refusals(guard: Guard | None) -> tuple[type[ApiError], ...]:

@@ -2,7 +2,7 @@
 
 from api.catalogue.cinemas import Cinema
 from api.catalogue.collection import Collection
-from api.rest.endpoint import Access, Answer, Call, Resource
+from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import Timestamp
 from engine.catalogue_errors import NoAccount
 from engine.errors import NotFound
@@ -14,9 +14,6 @@ class FavoriteCinema(Cinema):
     favorited_at = Timestamp(required=True)
 
 
-_favorite = FavoriteCinema()
-
-
 Collection(favorites, "favorite_cinema", FavoriteCinema, lambda catalogue: catalogue.favorites).list(
     "/favorites",
     access=Access.USER,
@@ -26,14 +23,14 @@ Collection(favorites, "favorite_cinema", FavoriteCinema, lambda catalogue: catal
 
 
 @favorites.post("/{cinema_id}/favorite", answers=FavoriteCinema, status=201, refusals=(NotFound, NoAccount))
-async def add_favorite_cinema(call: Call, cinema_id: int) -> Answer:
+async def add_favorite_cinema(call: Call, cinema_id: int) -> Document:
     """Add a cinema to the caller's favourites.
 
     Adding a favourite again keeps its original `favorited_at`.
     """
     catalogue = call.services.catalogue
     await catalogue.cinemas.find(cinema_id)
-    return Answer.of(_favorite.dump(await catalogue.favorites.add(call.account_id, cinema_id)), 201)
+    return dump(FavoriteCinema, await catalogue.favorites.add(call.account_id, cinema_id))
 
 
 @favorites.delete("/{cinema_id}/favorite", status=204, refusals=(NotFound,))

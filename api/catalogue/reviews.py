@@ -7,7 +7,7 @@ from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection, Guard
 from api.errors import ApiError
-from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, optional_text
 from api.rest.paging import Page, sorting
 from engine.catalogue_errors import NoAccount
@@ -61,9 +61,6 @@ class ReviewReactedTo(Review):
         validate=validate.OneOf(("like", "dislike", None)),
         metadata={"description": "The caller's reaction; null if it was withdrawn."},
     )
-
-
-_review = ReviewReactedTo()
 
 
 class ReviewSummary(Schema):
@@ -155,7 +152,5 @@ async def react_to_review(call: Call, review_id: int, reaction: str) -> Document
 
     A reaction replaces an earlier one; sending the same reaction again withdraws it.
     """
-    shown: Document = _review.dump(
-        await call.services.catalogue.reviews.react(review_id, call.account_id, reaction)
-    )
-    return shown
+    reviews = call.services.catalogue.reviews
+    return dump(ReviewReactedTo, await reviews.react(review_id, call.account_id, reaction))

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from api.catalogue.collection import Collection
 from api.errors import InvalidInput
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import (
     Money,
     RequestSchema,
@@ -80,9 +80,6 @@ class Screening(Schema):
     updated_at = Timestamp(required=True)
 
 
-_screening = Screening()
-
-
 class ScreeningFilter(Page):
     """Query parameters shared by the lists of screenings and of showtimes."""
 
@@ -136,7 +133,7 @@ async def create_screening(call: Call, **details: Any) -> Document:
             raise InvalidInput({"ends_at": ["Required if the length of the movie is unknown."]})
         details["ends_at"] = details["starts_at"] + timedelta(minutes=minutes) + CLEANING
     _validate_times(call, details, details)
-    return _shown(await rows.insert(details))
+    return dump(Screening, await rows.insert(details))
 
 
 @screenings.put(
@@ -159,9 +156,8 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
     if "starts_at" in changes and "ends_at" not in changes:
         changes["ends_at"] = changes["starts_at"] + (present["ends_at"] - present["starts_at"])
     _validate_times(call, changes, present | changes)
-    return _shown(
-        await call.services.screenings.change(screening_id, lambda: rows.update(screening_id, changes))
-    )
+    changed = await call.services.screenings.change(screening_id, lambda: rows.update(screening_id, changes))
+    return dump(Screening, changed)
 
 
 class Removal(RequestSchema):
@@ -230,8 +226,3 @@ def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, An
         raise InvalidInput({"starts_at": ["Must be in the future, and at most five years ahead."]})
     if "ends_at" in given and not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
         raise InvalidInput({"ends_at": ["Must be after starts_at, by at most one day."]})
-
-
-def _shown(record: Mapping[str, Any]) -> Document:
-    shown: Document = _screening.dump(record)
-    return shown

@@ -8,7 +8,7 @@ from api.catalogue.cinemas import cinemas
 from api.catalogue.collection import Collection
 from api.catalogue.movies import Movie, MovieList, movies
 from api.catalogue.screenings import ScreeningFilter
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
 from engine.commands import ReadSeats
@@ -45,9 +45,6 @@ class Showtime(Schema):
             "been written to the database, shortly after it was made."
         },
     )
-
-
-_showtime = Showtime()
 
 
 class ShowtimeList(ScreeningFilter):
@@ -109,8 +106,7 @@ async def get_showtime(call: Call, showtime_id: int) -> Document:
         "total_seats": len(seat_map.layout.seats),
         "available_seats": len(seat_map.layout.seats) - taken,
     }
-    shown: Document = _showtime.dump(record | counts)
-    return shown
+    return dump(Showtime, record | counts)
 
 
 @showtimes.get(

@@ -4,7 +4,6 @@ A sale is a confirmed ticket that has not been cancelled since, dated by its con
 """
 
 from datetime import date, datetime, timedelta
-from functools import cache
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
@@ -12,7 +11,7 @@ from marshmallow import Schema, fields, validate
 
 from api.catalogue.periods import GRANULARITIES, TimeZone, calendar_day, period_boundaries
 from api.errors import InvalidInput
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import RequestSchema, Timestamp
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.wire import timestamp
@@ -63,9 +62,6 @@ class RecentBooking(Schema):
     booked_at = Timestamp(required=True)
 
 
-_recent_bookings = RecentBooking(many=True)
-
-
 @statistics.get(
     "/bookings/recent",
     access=Access.ADMIN,
@@ -78,7 +74,7 @@ async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
     figures = call.services.catalogue.statistics
     bookings = await figures.recent_bookings(limit=limit, offset=offset)
     total = (await figures.tickets())["total"]
-    return paged(call, _recent_bookings.dump(bookings), total, limit)
+    return paged(call, dump_all(RecentBooking, bookings), total, limit)
 
 
 class Sales(Schema):
@@ -89,7 +85,7 @@ class Sales(Schema):
 @statistics.get("/revenue", access=Access.ADMIN, answers=Sales)
 async def get_revenue(call: Call) -> Document:
     """Get the total number of tickets sold and their revenue."""
-    return _shown(Sales, await call.services.catalogue.statistics.revenue())
+    return dump(Sales, await call.services.catalogue.statistics.revenue())
 
 
 class Days(RequestSchema):
@@ -203,7 +199,7 @@ async def list_popular_movies(
     """
     _require_order(first, last)
     popular = await call.services.catalogue.statistics.popular_movies(first, last, limit)
-    return _shown(PopularMovie, popular, many=True)
+    return dump_all(PopularMovie, popular)
 
 
 class Zone(RequestSchema):
@@ -225,7 +221,7 @@ async def get_today(call: Call, zone: ZoneInfo) -> Document:
     today = _today(call, zone)
     begin, end = period_boundaries(today, today, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
-    return _shown(Today, {"date": today, "timezone": zone.key, **figures})
+    return dump(Today, {"date": today, "timezone": zone.key, **figures})
 
 
 def _today(call: Call, zone: ZoneInfo) -> date:
@@ -240,13 +236,3 @@ def _period_name(begin: datetime, granularity: str, zone: ZoneInfo) -> str:
 def _require_order(first: date, last: date) -> None:
     if last < first:
         raise InvalidInput({"from": ["Must not be after the last day."]})
-
-
-@cache
-def _shape(kind: type[Schema], many: bool) -> Schema:
-    return kind(many=many)
-
-
-def _shown(kind: type[Schema], figures: object, *, many: bool = False) -> Document:
-    shown: Document = _shape(kind, many).dump(figures)
-    return shown

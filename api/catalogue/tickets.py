@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from api.catalogue.collection import Collection
 from api.errors import TooManyAttempts
-from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
@@ -36,9 +36,6 @@ class TicketEntry(TicketSold):
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
-
-
-_ticket = TicketEntry()
 
 
 class TicketList(Page):
@@ -106,8 +103,7 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
             await complete_sale(call, sale)
         else:
             await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
-    shown: Document = _ticket.dump(await call.services.catalogue.tickets.find(ticket_id))
-    return shown
+    return dump(TicketEntry, await call.services.catalogue.tickets.find(ticket_id))
 
 
 class ConfirmationSent(Schema):

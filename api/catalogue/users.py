@@ -14,7 +14,7 @@ from api.catalogue.pictures import MEDIA_TYPE, PICTURE, portrait
 from api.errors import TooManyAttempts
 from api.identity.errors import WrongPassword
 from api.identity.passwords import LONGEST
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import (
     Flag,
     RequestSchema,
@@ -63,18 +63,12 @@ class PublicProfile(Schema):
     created_at = Timestamp(required=True)
 
 
-_public_profile = PublicProfile()
-
-
 class Profile(PublicProfile):
     email = fields.String(required=True, metadata={"example": "ada@home.example"})
     phone = fields.String(required=True)
     is_admin = fields.Boolean(required=True)
     preferences = fields.Nested(Preferences, required=True)
     updated_at = Timestamp(required=True)
-
-
-_profile = Profile()
 
 
 @contextmanager
@@ -93,18 +87,18 @@ async def own_profile(call: Call) -> Document:
     """
     with _not_found_as_no_account():
         record = await call.services.catalogue.users.find(call.account_id)
-    return _shown(_profile, record, call)
+    return _shown(Profile, record, call)
 
 
 async def _update_own(call: Call, values: Mapping[str, Any]) -> Document:
     with _not_found_as_no_account():
         record = await call.services.catalogue.users.update(call.account_id, values)
-    return _shown(_profile, record, call)
+    return _shown(Profile, record, call)
 
 
-def _shown(schema: Schema, record: Mapping[str, Any], call: Call) -> Document:
+def _shown(kind: type[Schema], record: Mapping[str, Any], call: Call) -> Document:
     """Dump a profile. The path of an uploaded picture gets the server's path prefix."""
-    shown: dict[str, Any] = schema.dump(record)
+    shown = dump(kind, record)
     if shown["picture_url"] and shown["picture_url"].startswith("/"):
         shown["picture_url"] = call.services.path_prefix + shown["picture_url"]
     return shown
@@ -191,7 +185,7 @@ async def update_profile_picture_url(call: Call, url: str | None) -> Document:
 @users.get("/{user_id}", access=Access.PUBLIC, answers=PublicProfile, refusals=(NotFound,))
 async def get_user(call: Call, user_id: int) -> Document:
     """Get a user's public profile."""
-    return _shown(_public_profile, await call.services.catalogue.users.find(user_id), call)
+    return _shown(PublicProfile, await call.services.catalogue.users.find(user_id), call)
 
 
 @users.get(
@@ -218,9 +212,6 @@ class SearchEntry(SearchQuery):
     created_at = Timestamp(required=True)
 
 
-_search_entry = SearchEntry()
-
-
 class SearchList(Page):
     """Query parameters for listing the search history."""
 
@@ -241,13 +232,13 @@ searches.list(
 
 
 @users.post("/me/search-history", body=SearchQuery, answers=SearchEntry, status=201, refusals=(NoAccount,))
-async def add_search(call: Call, query: str) -> Answer:
+async def add_search(call: Call, query: str) -> Document:
     """Add a search to the history.
 
     Keeps the last hundred distinct searches.
     """
-    record = await call.services.catalogue.searches.remember(call.account_id, query, SEARCHES_KEPT)
-    return Answer.of(_search_entry.dump(record), 201)
+    searches = call.services.catalogue.searches
+    return dump(SearchEntry, await searches.remember(call.account_id, query, SEARCHES_KEPT))
 
 
 @users.delete("/me/search-history/{search_id}", status=204, refusals=(NotFound,))

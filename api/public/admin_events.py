@@ -76,10 +76,10 @@ def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> M
 
 
 administration = Administration(
-    admin_events,
-    "event",
-    AdminEvent,
-    lambda catalogue: catalogue.events,
+    resource=admin_events,
+    kind="event",
+    shape=AdminEvent,
+    select_rows=lambda catalogue: catalogue.events,
     event_of=lambda record: None,
     prepare=_prepared,
 )

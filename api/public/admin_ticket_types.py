@@ -78,10 +78,10 @@ def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> M
 
 
 administration = Administration(
-    admin_ticket_types,
-    "ticket_type",
-    AdminTicketType,
-    lambda catalogue: catalogue.ticket_types,
+    resource=admin_ticket_types,
+    kind="ticket_type",
+    shape=AdminTicketType,
+    select_rows=lambda catalogue: catalogue.ticket_types,
     event_of=lambda record: record["event_id"],
     prepare=_prepared,
 )

@@ -9,18 +9,18 @@ sales of its event, and clears the cache of offers.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from marshmallow import Schema
-
 from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
-from api.rest.endpoint import Access, Call, Resource
+from api.rest.endpoint import Access, Call, dump, dump_all
 from api.rest.fields import RequestSchema, changes_to
+from api.rest.records import RecordOperations
 from api.rest.styles import Content
-from api.rows import Record, RowsOf
+from api.rows import Record
 from engine.catalogue_errors import AlreadyExists, CapacityTooLow, InUse
-from engine.errors import EngineError, NotFound
+from engine.errors import NotFound
 
 Written = TypeVar("Written")
 
@@ -29,50 +29,31 @@ class Deleted(CamelCaseSchema):
     id = identifier("17")
 
 
-class Administration:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration(RecordOperations):
     """Declares the operations of a resource.
 
-    Args:
-        resource: the resource to add the operations to.
-        kind: singular name of a record, e.g. "ticket_type"; used in operation names and texts.
-        shape: response schema of a record.
-        rows: selects the stored records from the catalogue.
+    Attributes:
         event_of: returns the id of the event that a record belongs to; None if the record is an event.
         prepare: returns the values to store. Takes the call, the values of the request, and the record to
             update (None for a new one). May raise InvalidInput.
     """
 
-    def __init__(
-        self,
-        resource: Resource,
-        kind: str,
-        shape: type[Schema],
-        rows: RowsOf,
-        *,
-        event_of: Callable[[Mapping[str, Any]], int | None],
-        prepare: Callable[[Call, Mapping[str, Any], Record | None], Mapping[str, Any]],
-    ) -> None:
-        self._resource = resource
-        self._kind = kind
-        self._noun = kind.replace("_", " ")
-        self._shape = shape()
-        self._rows = rows
-        self._event_of = event_of
-        self._prepare = prepare
+    event_of: Callable[[Mapping[str, Any]], int | None]
+    prepare: Callable[[Call, Mapping[str, Any], Record | None], Mapping[str, Any]]
 
     def list(self, path: str, query: type[ListQuery]) -> None:
         """Declare a GET that answers a page of the records matching the query."""
 
         async def list_records(call: Call, window: Pagination, **wanted: Any) -> Content:
-            records, total = await self._rows(call.services.catalogue).page(
-                wanted, limit=window.limit, offset=window.offset
-            )
-            return window.content(self._shape.dump(records, many=True), total)
+            records, total = await self.rows(call).page(wanted, limit=window.limit, offset=window.offset)
+            return window.content(dump_all(self.shape, records), total)
 
-        self._declare(
-            *("GET", path, list_records, f"list_all_{self._kind}s", f"List all {self._noun}s."),
+        self.declare(
+            *("GET", path, list_records, f"list_all_{self.kind}s", f"List all {self.noun}s."),
+            access=Access.ADMIN,
             query=query,
-            answers=type(self._shape)(many=True),
+            answers=self.shape(many=True),
             listed=True,
         )
 
@@ -80,20 +61,20 @@ class Administration:
         """Declare a POST that inserts a record."""
 
         async def create(call: Call, **given: Any) -> Content:
-            values = self._prepare(call, given, None)
-            rows, event_id = self._rows(call.services.catalogue), self._event_of(values)
+            values = self.prepare(call, given, None)
+            rows, event_id = self.rows(call), self.event_of(values)
             if event_id is None:
                 made = await rows.insert(values)
             else:
                 made = await _change(call, event_id, lambda: rows.insert(values))
-            return Content(self._shape.dump(made), f"{self._noun.capitalize()} created successfully")
+            return Content(dump(self.shape, made), f"{self.noun.capitalize()} created successfully")
 
-        self._declare(
-            *("POST", path, create, f"create_{self._kind}", doc),
+        self.declare(
+            *("POST", path, create, f"create_{self.kind}", doc),
             body=body,
-            answers=self._shape,
+            answers=self.shape,
             status=201,
-            durable=True,
+            access=Access.ADMIN,
             refusals=(NotFound, AlreadyExists),
         )
 
@@ -102,11 +83,12 @@ class Administration:
 
         async def read(call: Call, **ids: int) -> Any:
             (record_id,) = ids.values()
-            return self._shape.dump(await self._rows(call.services.catalogue).find(record_id))
+            return dump(self.shape, await self.rows(call).find(record_id))
 
-        self._declare(
-            *("GET", path, read, f"get_any_{self._kind}", f"Get any {self._noun}."),
-            answers=self._shape,
+        self.declare(
+            *("GET", path, read, f"get_any_{self.kind}", f"Get any {self.noun}."),
+            access=Access.ADMIN,
+            answers=self.shape,
             refusals=(NotFound,),
         )
 
@@ -114,15 +96,15 @@ class Administration:
         """Declare a PATCH that changes the given fields and keeps the others."""
 
         async def update(call: Call, **given: Any) -> Content:
-            record_id = given.pop(f"{self._kind}_id")
-            present = await self._rows(call.services.catalogue).find(record_id)
-            return await self._updated(call, present, self._prepare(call, given, present), "changed")
+            record_id = given.pop(f"{self.kind}_id")
+            present = await self.rows(call).find(record_id)
+            return await self._updated(call, present, self.prepare(call, given, present), "changed")
 
-        self._declare(
-            *("PATCH", path, update, f"update_{self._kind}", doc),
+        self.declare(
+            *("PATCH", path, update, f"update_{self.kind}", doc),
             body=changes_to(body),
-            answers=self._shape,
-            durable=True,
+            answers=self.shape,
+            access=Access.ADMIN,
             refusals=(NotFound, AlreadyExists, CapacityTooLow),
         )
 
@@ -131,36 +113,36 @@ class Administration:
 
         async def delete(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
-            rows = self._rows(call.services.catalogue)
+            rows = self.rows(call)
             present = await rows.find(record_id)
             await _change(call, self._owner(present), lambda: rows.delete(record_id))
-            return Content({"id": str(record_id)}, f"{self._noun.capitalize()} deleted successfully")
+            return Content({"id": str(record_id)}, f"{self.noun.capitalize()} deleted successfully")
 
-        self._declare(
-            *("DELETE", path, delete, f"delete_{self._kind}"),
-            f"Delete a {self._noun} without sold or reserved tickets.",
+        self.declare(
+            *("DELETE", path, delete, f"delete_{self.kind}"),
+            f"Delete a {self.noun} without sold or reserved tickets.",
             answers=Deleted(),
-            durable=True,
+            access=Access.ADMIN,
             refusals=(NotFound, InUse),
         )
 
     def close(self, path: str) -> None:
         """Declare POST …/close and …/reopen, which stop and resume sales."""
         for action, past in (("close", "closed"), ("reopen", "reopened")):
-            self._declare(
-                *("POST", f"{path}/{action}", self._closing(action, past), f"{action}_{self._kind}"),
-                f"Close a {self._noun}: accept no new reservations. Existing ones can still be purchased."
+            self.declare(
+                *("POST", f"{path}/{action}", self._closing(action, past), f"{action}_{self.kind}"),
+                f"Close a {self.noun}: accept no new reservations. Existing ones can still be purchased."
                 if action == "close"
-                else f"Reopen a closed {self._noun} for reservations.",
-                answers=self._shape,
-                durable=True,
+                else f"Reopen a closed {self.noun} for reservations.",
+                answers=self.shape,
+                access=Access.ADMIN,
                 refusals=(NotFound,),
             )
 
     def _closing(self, action: str, past: str) -> Callable[..., Awaitable[Content]]:
         async def closing(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
-            rows, now = self._rows(call.services.catalogue), call.services.clock.now()
+            rows, now = self.rows(call), call.services.clock.now()
 
             async def write() -> Record:
                 # Read again, since another request may have closed it meanwhile.
@@ -173,22 +155,17 @@ class Administration:
         return closing
 
     async def _updated(self, call: Call, present: Record, values: Mapping[str, Any], past: str) -> Content:
-        rows = self._rows(call.services.catalogue)
+        rows = self.rows(call)
         record = await _change(call, self._owner(present), lambda: rows.update(present["id"], values))
         return self._success(record, past)
 
     def _success(self, record: Record, past: str) -> Content:
-        return Content(self._shape.dump(record), f"{self._noun.capitalize()} {past} successfully")
+        return Content(dump(self.shape, record), f"{self.noun.capitalize()} {past} successfully")
 
     def _owner(self, present: Record) -> int:
         """Return the id of the event that a stored record belongs to, or of the event itself."""
-        event_id = self._event_of(present)
+        event_id = self.event_of(present)
         return present["id"] if event_id is None else event_id
-
-    def _declare(self, method: str, path: str, handler: Any, name: str, doc: str, **declaration: Any) -> None:
-        handler.__name__, handler.__doc__ = name, doc
-        refusals: tuple[type[EngineError], ...] = declaration.pop("refusals", ())
-        self._resource.declare(method, path, access=Access.ADMIN, refusals=refusals, **declaration)(handler)
 
 
 async def _change(call: Call, event_id: int, write: Callable[[], Awaitable[Written]]) -> Written:

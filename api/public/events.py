@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields
 
 from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
-from api.rest.endpoint import Access, Call, Document, Resource
+from api.rest.endpoint import Access, Call, Document, Resource, dump, dump_all
 from api.rest.fields import Money, Timestamp, text
 from api.rest.styles import Content
 from engine.commands import ReadStock
@@ -32,9 +32,6 @@ class PublicEvent(CamelCaseSchema):
         required=True,
         metadata={"type": "boolean", "description": "Whether sales are closed."},
     )
-
-
-_events = PublicEvent(many=True)
 
 
 class Availability(CamelCaseSchema):
@@ -63,9 +60,6 @@ class EventWithTickets(PublicEvent):
     ticket_types = fields.List(fields.Nested(PublicTicketType), required=True)
 
 
-_event = EventWithTickets()
-
-
 class EventSearch(ListQuery):
     """Query parameters for listing events."""
 
@@ -90,7 +84,7 @@ async def list_events(call: Call, window: Pagination, **wanted: Any) -> Content:
     records, total = await call.services.catalogue.events.page(
         {"from": _now(call), **wanted, **_visibility_filter(call)}, limit=window.limit, offset=window.offset
     )
-    return window.content(_events.dump(records), total)
+    return window.content(dump_all(PublicEvent, records), total)
 
 
 @public_events.get("/events/{event_id}", access=Access.GUEST, answers=EventWithTickets, refusals=(NotFound,))
@@ -105,8 +99,7 @@ async def get_event(call: Call, event_id: int) -> Document:
         for kind in types
         if kind["id"] in stock.ticket_types
     ]
-    document: Document = _event.dump({**event, "ticket_types": shown})
-    return document
+    return dump(EventWithTickets, {**event, "ticket_types": shown})
 
 
 @public_events.get(

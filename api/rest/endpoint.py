@@ -23,9 +23,10 @@ the engine is a plain function that returns an `Ask`.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -57,6 +58,23 @@ ADDRESS_PREFIX = "address:"
 
 Document = dict[str, Any] | list[Any]
 """A JSON document, as `orjson` accepts it."""
+
+
+def dump(kind: type[Schema], record: object) -> dict[str, Any]:
+    """Return a record as a document in the form of a schema."""
+    document: dict[str, Any] = _schema(kind).dump(record)
+    return document
+
+
+def dump_all(kind: type[Schema], records: Iterable[object]) -> list[dict[str, Any]]:
+    """Return records as documents in the form of a schema."""
+    documents: list[dict[str, Any]] = _schema(kind).dump(records, many=True)
+    return documents
+
+
+@cache
+def _schema(kind: type[Schema]) -> Schema:
+    return kind()
 
 
 class Access(Enum):
