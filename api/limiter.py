@@ -237,7 +237,7 @@ class RateLimits:
 
 
 class Tally:
-    """Counts one request against each limit that applies to it.
+    """Counts one request against each limit that applies to it; raises RateLimited if one is exceeded.
 
     Args:
         limits: the limiters.
@@ -261,27 +261,15 @@ class Tally:
         }
 
     def count_request(self) -> None:
-        """Count the request for its IP address.
-
-        Raises:
-            RateLimited: the limit is exceeded.
-        """
+        """Count the request for its IP address."""
         self._count(self._limits.of_address, self._network)
 
     def count_caller(self, holder: str) -> None:
-        """Count the request for a session or user.
-
-        Raises:
-            RateLimited: the limit is exceeded.
-        """
+        """Count the request for a session or user."""
         self._count(self._limits.of_caller, holder)
 
     def count_creation(self) -> None:
-        """Count the creation of a session or reservation.
-
-        Raises:
-            RateLimited: the limit is exceeded.
-        """
+        """Count the creation of a session or reservation."""
         self._count(self._limits.creations, self._network)
 
     def _count(self, limiter: Limiter, key: str) -> None:

@@ -52,15 +52,11 @@ class DetailedCastMember(CastMember):
 
 
 class MovieCastList(Page):
-    """Query parameters for listing the cast of one movie."""
-
     role = text(60, metadata={"description": "Case-insensitive."})
     sort = sorting("billing_order", "name", "-name")
 
 
 class CastList(MovieCastList):
-    """Query parameters for listing cast members."""
-
     movie_id = identifier_in_query()
     name = text(200, metadata={"description": "Case and accents are ignored."})
     sort = sorting("name", "-name", "billing_order", "-created_at")

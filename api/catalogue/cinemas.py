@@ -29,16 +29,12 @@ class Cinema(CinemaDetails):
 
 
 class CinemaList(Page):
-    """Query parameters for listing cinemas."""
-
     city = text(100, metadata={"description": "Case-insensitive."})
     amenity = text(60, metadata={"description": "Exact match, case-sensitive."})
     sort = sorting("name", "-name", "city", "created_at", "-created_at")
 
 
 class CinemaSearch(Page):
-    """Query parameters for searching cinemas by name, city and address."""
-
     q = search_words()
     sort = sorting("relevance", "name")
 

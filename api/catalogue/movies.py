@@ -84,21 +84,15 @@ class MovieCriteria(Page):
 
 
 class MovieList(MovieCriteria):
-    """Query parameters for listing movies."""
-
     sort = sorting(*_ORDERS)
 
 
 class MovieSearch(Page):
-    """Query parameters for searching movies by title and director."""
-
     q = search_words()
     sort = sorting("relevance", *_ORDERS)
 
 
 class AdvancedMovieSearch(MovieCriteria):
-    """Query parameters of the advanced search: words, filters and free seats."""
-
     q = search_words(required=False)
     seat_type = text(
         30,

@@ -44,8 +44,6 @@ class Review(ReviewDetails):
 
 
 class ReviewList(Page):
-    """Query parameters for listing the reviews of a movie."""
-
     rating = fields.Integer(validate=validate.Range(RATINGS[0], RATINGS[-1]))
     sort = sorting("-created_at", "created_at", "-rating", "rating", "-likes")
 

@@ -25,8 +25,6 @@ class Room(RoomDetails):
 
 
 class RoomList(Page):
-    """Query parameters for listing the rooms of a cinema."""
-
     sort = sorting("name", "-name", "created_at")
 
 

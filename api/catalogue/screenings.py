@@ -94,8 +94,6 @@ class ScreeningFilter(Page):
 
 
 class ScreeningList(ScreeningFilter):
-    """Query parameters for listing screenings."""
-
     from_ = Timestamp(
         data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
     )
@@ -161,8 +159,6 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
 
 
 class Removal(RequestSchema):
-    """Query parameters for deleting a screening."""
-
     cancel_bookings = fields.Boolean(
         load_default=False, metadata={"description": "Cancel the screening's sold tickets."}
     )

@@ -85,8 +85,6 @@ class RoomSeat(SeatDetails):
 
 
 class SeatList(Page):
-    """Query parameters for listing the seats of a room."""
-
     size = fields.Integer(
         load_default=SEATS_PER_PAGE,
         validate=validate.Range(1, SEATS_PER_PAGE),

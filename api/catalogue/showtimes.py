@@ -48,8 +48,6 @@ class Showtime(Schema):
 
 
 class ShowtimeList(ScreeningFilter):
-    """Query parameters for listing showtimes."""
-
     city = text(100, metadata={"description": "Case-insensitive."})
     from_ = Timestamp(
         data_key="from",

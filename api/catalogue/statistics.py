@@ -96,8 +96,6 @@ class Days(RequestSchema):
 
 
 class RevenuePeriods(Days):
-    """Query parameters for revenue by period."""
-
     granularity = fields.String(load_default="day", validate=validate.OneOf(GRANULARITIES))
     zone = TimeZone(data_key="timezone")
 
@@ -177,8 +175,6 @@ async def count_tickets(call: Call) -> Document:
 
 
 class Popularity(Days):
-    """Query parameters for the most popular movies."""
-
     limit = fields.Integer(load_default=10, validate=validate.Range(1, 100))
 
 

@@ -39,8 +39,6 @@ class TicketEntry(TicketSold):
 
 
 class TicketList(Page):
-    """Query parameters for listing tickets."""
-
     status = fields.String(validate=_STATUS)
     user_id = identifier_in_query()
     screening_id = identifier_in_query()

@@ -213,8 +213,6 @@ class SearchEntry(SearchQuery):
 
 
 class SearchList(Page):
-    """Query parameters for listing the search history."""
-
     sort = sorting("newest", "oldest")
 
 

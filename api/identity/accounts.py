@@ -96,17 +96,9 @@ class LoginStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
-    """The settings of accounts.
+    """The settings of accounts, described in docs/settings.md.
 
     Attributes:
-        token_ttl_seconds: lifetime of an access token.
-        refresh_token_ttl_seconds: lifetime of a refresh token.
-        password_reset_seconds: lifetime of the link in a reset mail.
-        attempts_per_account: wrong passwords per account and IP address within a window.
-        attempts_per_account_anywhere: wrong passwords per account within a window, from all IP addresses
-            that the account has not been used from.
-        attempts_per_address: registrations, log-ins and reset requests per IP address within a window.
-        attempts_window_seconds: length of the window.
         site_url: base URL of links in mails.
     """
 

@@ -62,8 +62,6 @@ class AdminTicketType(CamelCaseSchema):
 
 
 class TicketTypeList(ListQuery):
-    """Query parameters for listing ticket types."""
-
     event_id = Id()
 
 

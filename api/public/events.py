@@ -61,8 +61,6 @@ class EventWithTickets(PublicEvent):
 
 
 class EventSearch(ListQuery):
-    """Query parameters for listing events."""
-
     search = text(
         200, attribute="q", metadata={"description": "Tolerates differences in accents and case, and typos."}
     )

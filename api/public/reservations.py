@@ -51,7 +51,6 @@ class Minutes(fields.Integer, Limited):
     """A duration requested by a guest."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Set the longest duration that a guest may request."""
         self.validators = [validate.Range(1, limits.guest_hold_minutes_limit)]
 
 
@@ -59,7 +58,6 @@ class UsualMinutes(Minutes):
     """A duration requested by a guest, with the server's default."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Set the longest duration and the default."""
         super().limit_to(limits)
         self.load_default = limits.guest_hold_minutes
 
@@ -68,7 +66,6 @@ class Metadata(fields.Dict, Limited):
     """A JSON object stored for the client. Handlers get it serialized, as a string."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Set the size limit."""
         self._limit_bytes = limits.guest_metadata_limit_bytes
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:  # type: ignore[override]
@@ -95,7 +92,6 @@ class Orders(fields.List[Any], Limited):
     """The orders of a bulk request."""
 
     def limit_to(self, limits: Limits) -> None:
-        """Set the maximum number of orders per request."""
         self.validators = [validate.Length(1, limits.guest_reservations_per_request_limit)]
 
 
@@ -188,7 +184,7 @@ async def reserve_tickets(
 
 
 class ReservationList(ListQuery, ByGuest):
-    """Query parameters for listing reservations."""
+    """A page of a guest's reservations."""
 
 
 @ticket_reservations.get(

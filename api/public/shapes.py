@@ -23,7 +23,6 @@ class CamelCaseSchema(Schema):
     """A schema whose field names are camelCase in JSON."""
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Set the field's JSON name."""
         super().on_bind_field(field_name, field_obj)
         if field_obj.data_key is None:
             field_obj.data_key = camel_case(field_name)

@@ -56,7 +56,6 @@ class RequestSchema(Schema):
         super().__init__(**options)
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Apply the limits to a field."""
         if isinstance(field_obj, Limited):
             field_obj.limit_to(self._limits)
 
@@ -277,7 +276,6 @@ class SeatIds(fields.List[int], Limited):
         super().__init__(identifier(), **options)
 
     def limit_to(self, limits: Limits) -> None:
-        """Set the largest number of ids."""
         self.limit = limits.seats_per_request_limit
         self.validators = [validate.Length(1, self.limit)]
 
