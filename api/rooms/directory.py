@@ -13,33 +13,21 @@ import orjson
 
 from api.limiter import Limiter
 from api.lru_cache import LruCache
-from api.rooms.notes import Aliases, SelectionNote
-from api.rooms.seat_names import SeatNames, seat_names
+from api.rooms.notes import Aliases
+from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import RoomUpdates, selections
 from api.services import Screenings
-from api.ws.feed import Encoder, Frames
+from api.ws.feed import Frames
 from api.ws.outbox import text_frame
 from engine.commands import ReadSeats
-from engine.errors import EngineError, NotFound
-from engine.places import named_seat_id
 from engine.selling_errors import ScreeningNotFound
 from engine.views import SeatMap
 
 ROOM_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-FREE_SEAT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,20}")
 _OF_SCREENING = re.compile(r"funcion_([0-9]+)")
 _CANONICAL_ID = re.compile(r"[1-9][0-9]{0,17}")
 _REMEMBERED_BYTES = 16 * 1024 * 1024
 _ROOM_BYTES = 1024
-
-
-class NoSuchRoom(NotFound):
-    """No room has this name."""
-
-    code = "room_not_found"
-
-    def __init__(self) -> None:
-        EngineError.__init__(self, "There is no such room")
 
 
 class FreeRooms(Protocol):
@@ -62,54 +50,6 @@ class FreeRooms(Protocol):
 
     async def forget(self, room_id: int) -> bool:
         """Delete a room if it is still idle. Returns whether it was deleted."""
-
-
-class Room:
-    """A room.
-
-    Args:
-        name: name of the room.
-        screening_id: id of the room's screening in the engine.
-        aliases: names for holders who stay anonymous.
-        free: whether any seat name is valid; otherwise seats are those of the screening's layout.
-
-    Attributes:
-        encoder: encodes changes for the feed.
-    """
-
-    __slots__ = ("_names", "aliases", "encoder", "free", "name", "screening_id")
-
-    def __init__(self, name: str, screening_id: int, aliases: Aliases, *, free: bool) -> None:
-        self.name = name
-        self.screening_id = screening_id
-        self.aliases = aliases
-        self.free = free
-        self.encoder: Encoder = partial(RoomUpdates, self)
-        self._names: SeatNames | None = None
-
-    def learn(self, seat_map: SeatMap) -> None:
-        """Load the names of the seats.
-
-        Raises:
-            NoSuchRoom: the screening has no room with seats.
-        """
-        if self.free:
-            return
-        if not seat_map.layout.room_id:
-            raise NoSuchRoom
-        self._names = seat_names(seat_map.layout)
-
-    def seat_id(self, name: str) -> int | None:
-        """Return the id of a seat; None if there is no such seat or the names are not loaded yet."""
-        if self.free:
-            return named_seat_id(name) if FREE_SEAT_NAME.fullmatch(name) else None
-        return self._names.ids.get(name) if self._names else None
-
-    def seat_name(self, seat_id: int, note: SelectionNote | None) -> str | None:
-        """Return the name of a seat; None if it is unknown."""
-        if self.free:
-            return note.seat if note else None
-        return self._names.names.get(seat_id) if self._names else None
 
 
 class RoomDirectory:
@@ -188,7 +128,7 @@ class RoomDirectory:
         except ScreeningNotFound as error:
             self.forget(room.name)
             raise NoSuchRoom from error
-        room.learn(seat_map)
+        room.load_seat_names(seat_map)
         return seat_map
 
     def current_selections(self, room: Room, seat_map: SeatMap) -> Frames:
@@ -243,5 +183,6 @@ class RoomDirectory:
         room = self._rooms.get(name)
         if room is None or room.screening_id != screening_id:
             room = Room(name, screening_id, self._aliases, free=free)
+            room.encoder = partial(RoomUpdates, room)
             self._rooms.put(name, room, _ROOM_BYTES)
         return room

@@ -3,8 +3,8 @@
 from marshmallow import Schema, fields, validate
 
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
-from api.rooms.directory import NoSuchRoom
 from api.rooms.messages import Selection
+from api.rooms.room import NoSuchRoom
 from api.wire import timestamp
 
 room_pages = Resource("", tag="Live selections")

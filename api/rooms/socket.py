@@ -20,10 +20,11 @@ from tornado.websocket import WebSocketClosedError
 from api.errors import TooManyAttempts
 from api.limiter import Limiter, network_of
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
-from api.rooms.directory import NoSuchRoom, Room, RoomDirectory
+from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of
 from api.rooms.notes import SelectionNote, sanitized_user_info
+from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import selections
 from api.wire import holder_of
 from api.ws.answers import OrderedAnswers

@@ -7,11 +7,12 @@ a seat must be its current state.
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
-from api.rooms.notes import Aliases, SelectionNote, parse_note
+from api.rooms.notes import SelectionNote, parse_note
+from api.rooms.room import Room
 from api.wire import timestamp_or_none
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
@@ -25,21 +26,6 @@ _SELECTING = frozenset({"seats_held", "booking_started"})
 _NOTHING = Frames(b"", 0)
 
 
-class NamedSeats(Protocol):
-    """The parts of a room that its messages need.
-
-    Attributes:
-        name: name of the room.
-        aliases: names for holders who stay anonymous.
-    """
-
-    name: str
-    aliases: Aliases
-
-    def seat_name(self, seat_id: int, note: SelectionNote | None) -> str | None:
-        """Return the name of a seat; None if it is unknown."""
-
-
 class RoomUpdates:
     """Changes in a room, encoded lazily per receiver.
 
@@ -50,7 +36,7 @@ class RoomUpdates:
 
     __slots__ = ("_changes", "_everybody", "_origins", "_own", "_room", "_seat_changes")
 
-    def __init__(self, room: NamedSeats, batches: Sequence[Changes]) -> None:
+    def __init__(self, room: Room, batches: Sequence[Changes]) -> None:
         self._room = room
         self._changes = list(chain.from_iterable(batches))
         self._origins = {change.origin for change in self._changes}
@@ -112,13 +98,13 @@ class _SeatChange:
         self._ended = ended
         self._frame: bytes | None = None
 
-    def frame(self, room: NamedSeats) -> bytes:
+    def frame(self, room: Room) -> bytes:
         """Return the message, encoded once; empty if there is nothing to send or the seat has no name."""
         if self._frame is None:
             self._frame = self._encoded(room)
         return self._frame
 
-    def _encoded(self, room: NamedSeats) -> bytes:
+    def _encoded(self, room: Room) -> bytes:
         view, hold = self.view, self._ended
         note = parse_note(hold.note if hold else view.note)
         name = room.seat_name(view.seat_id, note)
@@ -141,7 +127,7 @@ def _seat_changes_of(change: SeatsChanged) -> Iterator[_SeatChange]:
     return (_SeatChange(change, view, ended.get(view.seat_id)) for view in change.views)
 
 
-def selections(room: NamedSeats, seat_map: SeatMap) -> list[dict[str, Any]]:
+def selections(room: Room, seat_map: SeatMap) -> list[dict[str, Any]]:
     """Return all selected and sold seats, as the guide lists selections.
 
     Seats taken through another API have no `user_info`; sold seats have a `status`.
@@ -177,5 +163,5 @@ def _message_type(view: SeatView, cause: str) -> str | None:
             return "seat_selected" if cause in _SELECTING else None
 
 
-def _client_id(room: NamedSeats, holder: str | None, note: SelectionNote | None) -> str:
+def _client_id(room: Room, holder: str | None, note: SelectionNote | None) -> str:
     return note.client_id if note else room.aliases.of(holder)
