@@ -9,16 +9,14 @@ padding. The public key is enough to verify a code, but not to create one. `FR1`
 docs/tickets.md describes what a scanner does.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 FORM = "FR1"
-_LONGEST = 200
 
 
 class CodeContents(NamedTuple):
@@ -27,10 +25,6 @@ class CodeContents(NamedTuple):
     ticket_id: int
     screening_id: int
     seat_id: int
-
-
-class ForgedCode(Exception):
-    """The text is not a code signed with the key."""
 
 
 class TicketCodes:
@@ -51,11 +45,6 @@ class TicketCodes:
         return f"{text}.{_encoded(self._key.sign(text.encode()))}"
 
     @property
-    def public_key(self) -> bytes:
-        """The raw 32-byte key that scanners need."""
-        return _raw(self._key)
-
-    @property
     def public_jwk(self) -> dict[str, str]:
         """The public key as a JSON Web Key (RFC 8037), with its PEM encoding added."""
         return _jwk(self._key)
@@ -66,41 +55,11 @@ class TicketCodes:
         return [_jwk(key) for key in self._old_keys]
 
 
-def read_code(code: str, public_key: bytes) -> CodeContents:
-    """Verify a code, as a scanner does.
-
-    Args:
-        code: text of a QR code.
-        public_key: raw key, 32 bytes.
-
-    Raises:
-        ForgedCode: the code is malformed or not signed with the key.
-    """
-    text, _, signature = code.rpartition(".")
-    form, *numbers = text.split(".")
-    complete = form == FORM and len(numbers) == len(CodeContents._fields)
-    if len(code) > _LONGEST or not code.isascii() or not complete:
-        raise ForgedCode
-    try:
-        Ed25519PublicKey.from_public_bytes(public_key).verify(_decoded(signature), text.encode())
-    except (InvalidSignature, ValueError) as error:
-        raise ForgedCode from error
-    return CodeContents(*map(int, numbers))
-
-
-def _raw(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-
-
 def _jwk(key: Ed25519PrivateKey) -> dict[str, str]:
     pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     known = {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig"}
-    return {**known, "x": _encoded(_raw(key)), "pem": pem}
+    return {**known, "x": _encoded(key.public_key().public_bytes_raw()), "pem": pem}
 
 
 def _encoded(content: bytes) -> str:
     return urlsafe_b64encode(content).rstrip(b"=").decode()
-
-
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -12,13 +12,14 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.papers.ticket_codes import CodeContents, read_code
+from api.papers.ticket_codes import CodeContents
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, PUBLIC, Guest, data, make_event, make_type, refusal
 from tests.catalogue.programme import open_house as open_cinema
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
+from tests.scanner import read_code
 
 pytestmark = pytest.mark.gen_test
 

@@ -11,12 +11,13 @@ import zxingcpp
 from PIL import Image
 from tornado.ioloop import IOLoop
 
-from api.papers.ticket_codes import CodeContents, read_code
+from api.papers.ticket_codes import CodeContents
 from tests.api.caller import TICKETS, Response
 from tests.catalogue.programme import hour, make, make_room, make_screening, open_house
 from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
+from tests.scanner import read_code
 
 pytestmark = pytest.mark.gen_test
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from api.papers.ticket_codes import read_code
 from tests.api.caller import TICKETS
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type
 from tests.house import House
+from tests.scanner import read_code
 from tests.signing_keys import STRONG_SECRET
 
 OLD_SECRET, OLD_KEY, NEW_KEY = STRONG_SECRET[::-1], STRONG_SECRET[1:] + "k", STRONG_SECRET[1:] + "n"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.papers.ticket_codes import CodeContents, ForgedCode, TicketCodes, read_code
+from api.papers.ticket_codes import CodeContents, TicketCodes
+from tests.scanner import ForgedCode, key_of, read_code
 
 CODES = TicketCodes(b"a seed of thirty-two secret byte")
 TICKET = CodeContents(2001, 123, 42)
@@ -12,20 +13,20 @@ CODE = CODES.code(TICKET)
 def test_a_code_contains_its_ticket() -> None:
     assert CODE.startswith("FR1.2001.123.42.")
     assert len(CODE) < 110
-    assert read_code(CODE, CODES.public_key) == TICKET
+    assert read_code(CODE, key_of(CODES)) == TICKET
 
 
 def test_equal_seeds_give_equal_keys_and_other_seeds_other_keys() -> None:
     assert TicketCodes(b"a seed of thirty-two secret byte").code(TICKET) == CODE
     with pytest.raises(ForgedCode):
-        read_code(CODE, TicketCodes(b"b" * 32).public_key)
+        read_code(CODE, key_of(TicketCodes(b"b" * 32)))
 
 
 @pytest.mark.parametrize("position", range(0, len(CODE), 3))
 def test_no_character_can_be_changed(position: int) -> None:
     other = "1" if CODE[position] != "1" else "2"
     with pytest.raises(ForgedCode):
-        read_code(CODE[:position] + other + CODE[position + 1 :], CODES.public_key)
+        read_code(CODE[:position] + other + CODE[position + 1 :], key_of(CODES))
 
 
 @pytest.mark.parametrize(
@@ -34,4 +35,4 @@ def test_no_character_can_be_changed(position: int) -> None:
 )
 def test_other_texts_are_refused(text: str) -> None:
     with pytest.raises(ForgedCode):
-        read_code(text, CODES.public_key)
+        read_code(text, key_of(CODES))
