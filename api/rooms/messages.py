@@ -3,9 +3,11 @@
 Messages and fields are those of the rooms guide, except `error` and `seat_booked` (docs/websocket.md).
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from marshmallow import EXCLUDE, Schema, fields, validate
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
 
 from api.rooms.directory import ROOM_NAME
 from api.rooms.plain_text import plain_text
@@ -190,6 +192,29 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     RoomError,
 )
 ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (JoinRoom, LeaveRoom, SelectSeat, ReleaseSeat)
+
+
+_Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class UsualSeatMessage(Struct, forbid_unknown_fields=True, gc=False):
+    """A `select_seat` or `release_seat` whose fields have the right types; their values are not checked."""
+
+    type: Literal["select_seat", "release_seat"]
+    room_id: str
+    seat_id: str
+    user_info: dict[str, str | _Integer | float | bool | None] | None = None
+
+
+_decode_usual = Decoder(UsualSeatMessage).decode
+
+
+def usual_seat_message(message: str | bytes) -> UsualSeatMessage | None:
+    """Decode a message about a seat in one step; None if it is anything else or has unusual fields."""
+    try:
+        return _decode_usual(message) if isinstance(message, str) else None
+    except DecodeError:
+        return None
 
 
 def room_of(message: dict[str, Any]) -> str:

@@ -8,9 +8,11 @@ import secrets
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
+from msgspec import Struct
+from msgspec.json import Encoder
 
 from api.rooms.plain_text import plain_text
 from api.ws.messages import BadMessage
@@ -23,8 +25,10 @@ _KEY_CHARACTERS = 40
 _REMEMBERED_ALIASES = 4096
 _ALIAS_BYTES = 8
 
+_encode = Encoder().encode
 
-class SelectionNote(NamedTuple):
+
+class SelectionNote(Struct, frozen=True):
     """The data stored with a selected seat.
 
     Attributes:
@@ -39,8 +43,7 @@ class SelectionNote(NamedTuple):
 
     def encoded(self) -> str:
         """Return the note as stored."""
-        kept = {"seat": self.seat, "client_id": self.client_id, "user_info": self.user_info}
-        return orjson.dumps(kept).decode()
+        return _encode(self).decode()
 
 
 def parse_note(kept: str | None) -> SelectionNote | None:

@@ -15,6 +15,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
+from msgspec import Struct
+from msgspec.json import Encoder
 from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
@@ -22,7 +24,7 @@ from api.limiter import Limiter, network_of
 from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
-from api.rooms.messages import room_of, seat_of
+from api.rooms.messages import room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import selections
@@ -101,7 +103,19 @@ class _SeatRequest(NamedTuple):
 
     room_id: str
     seat_id: str
-    note: str | None = None
+    note: str | None
+
+
+class _SeatChanged(Struct, gc=False):
+    """The message that answers a successful request; encoding a struct takes less time than a dict."""
+
+    type: str
+    seat_id: str
+    room_id: str
+    client_id: str
+
+
+_encode = Encoder().encode
 
 
 class RoomSocket(ClientSocket):
@@ -147,13 +161,27 @@ class RoomSocket(ClientSocket):
         user = self._holder if identity else None
         self._claim = self._shared.client_ids.take(client_id, self._address, user, self._taken_over)
 
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Handle a message. The usual one is about a known seat of a joined room and takes a fast path.
+
+        Names that are known are valid. All other messages, the invalid ones included, take the general path.
+        """
+        usual = usual_seat_message(message)
+        known = usual and self._rooms.get(usual.room_id)
+        if usual and known and (seat_id := known[0].seat_id(usual.seat_id)) is not None:
+            try:
+                request = self._request(usual.type, usual.room_id, usual.seat_id, usual.user_info)
+            except BadMessage:
+                return super().on_message(message)
+            return self._attempt(request, known[0], seat_id)
+        return super().on_message(message)
+
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Handle one of the guide's five client messages."""
         match message["type"]:
-            case "select_seat":
-                return self._attempt(self._selection(message))
-            case "release_seat":
-                return self._attempt(make(_SeatRequest, (room_of(message), seat_of(message), None)))
+            case "select_seat" | "release_seat" as kind:
+                room_id, seat_id = room_of(message), seat_of(message)
+                return self._attempt(self._request(kind, room_id, seat_id, message.get("user_info")))
             case "join_room":
                 return self._join(room_of(message))
             case "leave_room":
@@ -244,24 +272,32 @@ class RoomSocket(ClientSocket):
 
     # Seats
 
-    def _selection(self, message: dict[str, Any]) -> _SeatRequest:
-        room_id, seat_id = room_of(message), seat_of(message)
-        info = sanitized_user_info(message.get("user_info"), self.services.limits.user_info_limit_bytes)
-        note = SelectionNote(seat_id, self._client_id, info).encoded()
+    def _request(self, kind: str, room_id: str, seat_id: str, user_info: object) -> _SeatRequest:
+        note = None
+        if kind == "select_seat":
+            info = sanitized_user_info(user_info, self.services.limits.user_info_limit_bytes)
+            note = SelectionNote(seat_id, self._client_id, info).encoded()
         return make(_SeatRequest, (room_id, seat_id, note))
 
-    def _attempt(self, request: _SeatRequest) -> Awaitable[None] | None:
-        """Send a request to the engine. Only returns an awaitable if something must be looked up first."""
+    def _attempt(
+        self, request: _SeatRequest, room: Room | None = None, seat_id: int | None = None
+    ) -> Awaitable[None] | None:
+        """Send a request to the engine. Only returns an awaitable if something must be looked up first.
+
+        Args:
+            request: the request.
+            room, seat_id: its room and seat, if the caller knows them.
+        """
         if self._guest and request.note is not None:
             try:
                 self._shared.selecting.attempt(self._address)
             except TooManyAttempts as refusal:
                 self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
                 return None
-        room_name, seat_name, _ = request
-        known = self._rooms.get(room_name)
-        room = known[0] if known else self._shared.directory.known(room_name)
-        seat_id = room.seat_id(seat_name) if room else None
+        if room is None:
+            known = self._rooms.get(request.room_id)
+            room = known[0] if known else self._shared.directory.known(request.room_id)
+            seat_id = room.seat_id(request.seat_id) if room else None
         if room is None or seat_id is None:
             return self._attempt_with_lookup(request)
         outcome: Any
@@ -273,9 +309,9 @@ class RoomSocket(ClientSocket):
         if outcome is None:
             return self._attempt_with_lookup(request)
         if isinstance(outcome, asyncio.Future):
-            self._answers.expect(outcome, partial(self._answer, request))
+            self._answers.expect(outcome, partial(self._answer_of_future, request))
         else:
-            self._answers.put(text_frame(orjson.dumps(self._outcome(request, outcome))))
+            self._answers.put(self._answer(request, outcome))
         return self._answers.settled() if len(self._answers) > _UNANSWERED_LIMIT else None
 
     async def _attempt_with_lookup(self, request: _SeatRequest) -> None:
@@ -293,9 +329,9 @@ class RoomSocket(ClientSocket):
         except (EngineError, TooManyAttempts) as refusal:
             outcome = refusal
             forget_frames(refusal)
-        message = self._outcome(request, outcome)
+        frame = self._answer(request, outcome)
         if self.admitted:
-            self.send_message(**message)
+            self._answers.put(frame)
 
     async def _room_for(self, request: _SeatRequest) -> Room:
         """Return the room of a request. Selecting a seat creates a free room, releasing one does not."""
@@ -314,13 +350,11 @@ class RoomSocket(ClientSocket):
         network = self._address if self._guest else None
         return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network))
 
-    def _answer(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
-        """Return the frame that answers a request."""
-        outcome = future.exception() or future.result()
-        return text_frame(orjson.dumps(self._outcome(request, outcome)))
+    def _answer_of_future(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
+        return self._answer(request, future.exception() or future.result())
 
-    def _outcome(self, request: _SeatRequest, outcome: Any) -> dict[str, Any]:
-        """Return the message that answers a request.
+    def _answer(self, request: _SeatRequest, outcome: Any) -> bytes:
+        """Return the frame that answers a request.
 
         Args:
             request: the request.
@@ -328,17 +362,15 @@ class RoomSocket(ClientSocket):
         """
         if isinstance(outcome, Released):  # nothing was held
             outcome = NotHeld(())
-        selecting, done = request.note is not None, not isinstance(outcome, Exception)
+        room_id, seat_id, note = request
+        selecting, done = note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:
             # Only seats that are still selected count: uncount a failed selection or a release.
             self._shared.selecting.retract(self._address)
         if isinstance(outcome, ScreeningNotFound):
-            self._shared.directory.forget(request.room_id)
+            self._shared.directory.forget(room_id)
         if not done:
-            return refusal_of(outcome, self.timestamp(), room_id=request.room_id, seat_id=request.seat_id)
-        return {
-            "type": "seat_selected" if selecting else "seat_released",
-            "seat_id": request.seat_id,
-            "room_id": request.room_id,
-            "client_id": self._client_id,
-        }
+            refusal = refusal_of(outcome, self.timestamp(), room_id=room_id, seat_id=seat_id)
+            return text_frame(orjson.dumps(refusal))
+        kind = "seat_selected" if selecting else "seat_released"
+        return text_frame(_encode(_SeatChanged(kind, seat_id, room_id, self._client_id)))
