@@ -1,10 +1,13 @@
-"""A real SMTP server that keeps the mails it receives."""
+"""A real SMTP server that keeps the mails it receives, and its fixture."""
 
 import asyncio
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
+import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
+from tornado.ioloop import IOLoop
 
 
 class Inbox:
@@ -54,3 +57,12 @@ class Inbox:
         self.recipients = envelope.rcpt_tos
         self._arrived.put_nowait(mail)
         return "250 OK"
+
+
+@pytest.fixture
+def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
+    """An SMTP server that receives mail."""
+    inbox = Inbox()
+    io_loop.run_sync(inbox.open)
+    yield inbox
+    io_loop.run_sync(inbox.close)

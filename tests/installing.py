@@ -1,6 +1,17 @@
 """Installs programs for tests into the virtual environment, safely also from two runs at once."""
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def folder_beside(destination: Path) -> Iterator[Path]:
+    """Yield a temporary folder on the file system of the destination, to prepare it in."""
+    destination.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
+        yield Path(folder)
 
 
 def put_in_place(complete: Path, destination: Path) -> None:

@@ -13,12 +13,12 @@ OpenHouse = Callable[..., Awaitable[House]]
 
 
 @pytest.fixture
-def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
-    """An SMTP server that receives mail."""
-    inbox = Inbox()
-    io_loop.run_sync(inbox.open)
-    yield inbox
-    io_loop.run_sync(inbox.close)
+def house_with_mail(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> Iterator[House]:
+    """A server that sends its mail to the inbox."""
+    house = House(database_url, tmp_path, smtp_url=inbox.url)
+    io_loop.run_sync(house.open)
+    yield house
+    io_loop.run_sync(house.close)
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 import logging
 from base64 import b64decode
-from collections.abc import Iterator
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
 import zxingcpp
 from PIL import Image
-from tornado.ioloop import IOLoop
 
 from api.papers.ticket_codes import CodeContents
 from tests.api.caller import TICKETS
@@ -25,17 +22,8 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture
-def house(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> Iterator[House]:
-    """A server that sends its mail to the inbox."""
-
-    async def opened() -> House:
-        house = House(database_url, tmp_path, smtp_url=inbox.url)
-        await house.open()
-        return house
-
-    house = io_loop.run_sync(opened)
-    yield house
-    io_loop.run_sync(house.close)
+def house(house_with_mail: House) -> House:
+    return house_with_mail
 
 
 async def bought(house: House, user_id: int = 7) -> tuple[str, str, list[dict[str, Any]]]:

@@ -1,15 +1,12 @@
 """Tickets after the sale: the administrators' list and changes, and confirmations with verifiable codes."""
 
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
 from email.message import EmailMessage
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 import zxingcpp
 from PIL import Image
-from tornado.ioloop import IOLoop
 
 from api.papers.ticket_codes import CodeContents
 from tests.api.caller import TICKETS, Response
@@ -23,17 +20,8 @@ pytestmark = pytest.mark.gen_test
 
 
 @pytest.fixture
-def house(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> Iterator[House]:
-    """A server that sends its mail to the inbox."""
-
-    async def opened() -> House:
-        house = House(database_url, tmp_path, smtp_url=inbox.url)
-        await house.open()
-        return house
-
-    house = io_loop.run_sync(opened)
-    yield house
-    io_loop.run_sync(house.close)
+def house(house_with_mail: House) -> House:
+    return house_with_mail
 
 
 def add_user(house: House, email: str = "guest@home.example") -> int:

@@ -1,7 +1,6 @@
 """Mail: delivered to a real SMTP server, retried, dropped, or written to a folder."""
 
 import stat
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -15,15 +14,6 @@ from tests.inbox import Inbox
 pytestmark = pytest.mark.gen_test
 
 SENDER = "tickets@cinema.example"
-
-
-@pytest.fixture
-def inbox(io_loop: IOLoop) -> Iterator[Inbox]:
-    """An open inbox."""
-    inbox = Inbox()
-    io_loop.run_sync(inbox.open)
-    yield inbox
-    io_loop.run_sync(inbox.close)
 
 
 async def deliver(postman: MailQueue, *messages: EmailMessage) -> None:

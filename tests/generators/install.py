@@ -6,10 +6,9 @@ They are in a folder named after their lock file, so one copy serves every check
 import hashlib
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from tests.installing import put_in_place
+from tests.installing import folder_beside, put_in_place
 from tests.npm import fetch
 
 _MANIFEST = Path(__file__).parent / "npm"
@@ -30,9 +29,8 @@ def install() -> None:
     destination = installed_generators()
     if destination.exists():
         return
-    destination.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        project = Path(folder) / "project"
+    with folder_beside(destination) as folder:
+        project = folder / "project"
         fetch(_MANIFEST, project)
         put_in_place(project, destination)
 

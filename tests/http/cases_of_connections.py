@@ -80,20 +80,16 @@ CONNECTIONS = (
         KEPT,
         response_fields={"transfer-encoding": None},
     ),
-    Case(
-        "RFC 9110 10.1.1 expectation without its body",
-        post(b"", b"Expect: 100-continue", b"Content-Length: 5"),
-        (100,),
-        CLOSED,
-        ends=True,
-    ),
-    Case(
-        "RFC 9110 10.1.1 expectation in mixed case",
-        post(b"", b"Expect: 100-Continue", b"Content-Length: 5"),
-        (100,),
-        CLOSED,
-        ends=True,
-    ),
+    *[
+        Case(
+            f"RFC 9110 10.1.1 expectation {form}",
+            post(b"", b"Expect: " + value, b"Content-Length: 5"),
+            (100,),
+            CLOSED,
+            ends=True,
+        )
+        for form, value in (("without its body", b"100-continue"), ("in mixed case", b"100-Continue"))
+    ],
     Case(
         "RFC 9110 10.1.1 expectation with its body",
         post(b"hello", b"Expect: 100-continue", b"Content-Length: 5"),

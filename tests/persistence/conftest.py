@@ -18,3 +18,9 @@ def io_loop() -> Iterator[IOLoop]:
         asyncio.set_event_loop(runner.get_loop())
         yield IOLoop.current()
         asyncio.set_event_loop(None)
+
+
+@pytest.fixture
+def long_lock_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the journal wait for a lock as long as a test holds it."""
+    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)

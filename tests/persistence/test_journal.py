@@ -399,10 +399,8 @@ async def test_lost_entries_do_not_affect_the_rest_of_the_batch(database_url: st
             assert len(holds) == (0 if story in lost else 4)
 
 
-async def test_taking_over_waits_for_a_write_in_progress(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
+@pytest.mark.usefixtures("long_lock_timeout")
+async def test_taking_over_waits_for_a_write_in_progress(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(1)))

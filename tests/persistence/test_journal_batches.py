@@ -21,10 +21,8 @@ async def drained(journal: PostgresJournal) -> None:
         await asyncio.sleep(0.001)
 
 
-async def test_entries_during_a_commit_go_into_the_next_batch(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
+@pytest.mark.usefixtures("long_lock_timeout")
+async def test_entries_during_a_commit_go_into_the_next_batch(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         observer = BatchObserver()
@@ -41,10 +39,8 @@ async def test_entries_during_a_commit_go_into_the_next_batch(
         assert await journal.stop(timeout_seconds=1) == 0
 
 
-async def test_the_next_batch_is_sent_before_callers_of_the_last_are_notified(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
+@pytest.mark.usefixtures("long_lock_timeout")
+async def test_the_next_batch_is_sent_before_callers_of_the_last_are_notified(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         seen: list[int] = []

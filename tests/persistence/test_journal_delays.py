@@ -31,10 +31,13 @@ def epoch_locked(database_url: str, story: Story) -> AbstractContextManager[None
     )
 
 
-async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_again(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def short_statement_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)
+
+
+@pytest.mark.usefixtures("short_statement_timeout")
+async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_again(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         execute(database_url, SLOW_HOLDS.format(condition="true", seconds=0.02))
         stories = [await begin(world) for _ in range(3)]
@@ -61,10 +64,8 @@ async def test_a_batch_that_takes_too_long_shrinks_until_it_passes_and_grows_aga
             assert len((await reload(world, story.hall)).holds) == 70 + 2 * BATCH_LIMIT
 
 
-async def test_a_slow_entry_is_written_in_the_end_and_delays_no_other_screening(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("persistence.journal.STATEMENT_SECONDS", 1.0)
+@pytest.mark.usefixtures("short_statement_timeout")
+async def test_a_slow_entry_is_written_in_the_end_and_delays_no_other_screening(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         execute(database_url, SLOW_HOLDS.format(condition="NEW.holder = 'user:slow'", seconds=3))
         slow, other = await begin(world), await begin(world)

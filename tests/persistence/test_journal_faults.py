@@ -103,10 +103,8 @@ async def test_the_writer_is_cancelled_and_terminated_repeatedly(database_url: s
         assert len((await reload(world, story.hall)).holds) == 2001
 
 
-async def test_a_cancelled_wait_for_a_lock_is_repeated(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("persistence.journal_connection.LOCK_SECONDS", 60)
+@pytest.mark.usefixtures("long_lock_timeout")
+async def test_a_cancelled_wait_for_a_lock_is_repeated(database_url: str) -> None:
     async with postgres_world(database_url) as world:
         story = await begin(world)
         await write(world.journal, story.held(story.hold(0)))

