@@ -4,10 +4,12 @@ Every resource has `Rows`; resources that need more extend it here. Implemented 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
+from api.identity.accounts import AccountRows
 from api.identity.tokens import Identity
 from api.papers.confirmations import Papers
 
@@ -111,7 +113,7 @@ class ReviewRows(Rows, Protocol):
         """Return the number of a movie's reviews by rating."""
 
 
-class UserRows(Rows, Protocol):
+class UserRows(Rows, AccountRows, Protocol):
     """Accounts, as `persistence.catalogue.users.Users` documents them."""
 
     async def picture(self, user_id: int) -> bytes:
@@ -160,70 +162,37 @@ class TicketRows(Rows, Papers, Protocol):
     """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read-only."""
 
 
-class Catalogue(Protocol):
-    """The stored resources, by name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The stored resources, by name.
 
-    @property
-    def users(self) -> UserRows: ...
+    Attributes:
+        coming_soon_movies: movies that are not released yet; read-only.
+        trending_movies: movies by recent sales; read-only.
+        recommended_movies: movies recommended to one user; read-only.
+        detailed_casts: cast members with the other movies they appear in; read-only.
+        showtimes: screenings as moviegoers see them; read-only.
+    """
 
-    @property
-    def searches(self) -> SearchRows: ...
-
-    @property
-    def cinemas(self) -> Rows: ...
-
-    @property
-    def events(self) -> Rows: ...
-
-    @property
-    def ticket_types(self) -> TicketTypeRows: ...
-
-    @property
-    def favorites(self) -> FavoriteRows: ...
-
-    @property
-    def movies(self) -> Rows: ...
-
-    @property
-    def coming_soon_movies(self) -> Rows:
-        """Movies that are not released yet; read-only."""
-
-    @property
-    def trending_movies(self) -> Rows:
-        """Movies by recent sales; read-only."""
-
-    @property
-    def recommended_movies(self) -> Rows:
-        """Movies recommended to one user; read-only."""
-
-    @property
-    def casts(self) -> Rows: ...
-
-    @property
-    def detailed_casts(self) -> Rows:
-        """Cast members with the other movies they appear in; read-only."""
-
-    @property
-    def reviews(self) -> ReviewRows: ...
-
-    @property
-    def rooms(self) -> Rows: ...
-
-    @property
-    def seats(self) -> SeatRows: ...
-
-    @property
-    def screenings(self) -> ScreeningRows: ...
-
-    @property
-    def showtimes(self) -> Rows:
-        """Screenings as moviegoers see them; read-only."""
-
-    @property
-    def statistics(self) -> StatisticsReader: ...
-
-    @property
-    def tickets(self) -> TicketRows: ...
+    users: UserRows
+    searches: SearchRows
+    cinemas: Rows
+    events: Rows
+    ticket_types: TicketTypeRows
+    favorites: FavoriteRows
+    movies: Rows
+    coming_soon_movies: Rows
+    trending_movies: Rows
+    recommended_movies: Rows
+    casts: Rows
+    detailed_casts: Rows
+    reviews: ReviewRows
+    rooms: Rows
+    screenings: ScreeningRows
+    seats: SeatRows
+    showtimes: Rows
+    statistics: StatisticsReader
+    tickets: TicketRows
 
 
 RowsOf = Callable[[Catalogue], Rows]

@@ -43,6 +43,7 @@ from engine.errors import StoreUnavailable
 from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
+from frontrow.catalogue import catalogue_on
 from frontrow.database import reading_connector
 from frontrow.listening import listen
 from frontrow.mail import mail_queue_of
@@ -54,7 +55,6 @@ from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
-from persistence.catalogue import Catalogue
 from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
@@ -98,7 +98,7 @@ class Server:
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
         self._idempotency = IdempotencyRows(self._connector)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
-        catalogue = Catalogue(self._connector)
+        catalogue = catalogue_on(self._connector)
         store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
 
         # The engine

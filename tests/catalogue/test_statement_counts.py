@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
-from persistence.catalogue import Catalogue
+from frontrow.catalogue import catalogue_on
 from persistence.catalogue.table import Rows
 from persistence.connector import Connection, Connector
 from tests.database import execute
@@ -61,7 +62,9 @@ class CountingConnector(Connector):
 
 async def test_two_statements_whatever_the_length(database_url: str) -> None:
     connector = CountingConnector(database_url)
-    lists = {name: rows for name, rows in vars(Catalogue(connector)).items() if isinstance(rows, Rows)}
+    catalogue = catalogue_on(connector)
+    resources = {field.name: getattr(catalogue, field.name) for field in fields(catalogue)}
+    lists = {name: rows for name, rows in resources.items() if isinstance(rows, Rows)}
 
     async def measured() -> dict[str, tuple[int, int]]:
         """Return the number of statements and the length of every list."""
