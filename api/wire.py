@@ -26,7 +26,7 @@ def new_timestamp(seconds: float) -> str:
 
 
 timestamp = lru_cache(maxsize=4096)(new_timestamp)
-"""The same for timestamps that come again, such as those of seats in every map and update."""
+"""Cached, for timestamps that are formatted repeatedly, such as those of seats in every map and update."""
 
 
 @lru_cache(maxsize=4096)

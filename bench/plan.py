@@ -1,4 +1,4 @@
-"""What a run measures: how long, how often, against which revision, and the sizes of everything."""
+"""The plan of a run: how long it measures, how often, against which revision, and the sizes of everything."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ class CommandMeters(dict[type, CommandMeter]):
 
 @dataclass(frozen=True, slots=True)
 class ActorContext:
-    """What the actors of a process share.
+    """State shared by the actors of a process.
 
     Attributes:
         publisher_defects: logs the exceptions of `publisher`.

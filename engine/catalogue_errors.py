@@ -36,8 +36,8 @@ class UnknownReference(EngineError):
     code = "unknown_reference"
 
     def __init__(self, field: str) -> None:
-        super().__init__(f"{field} refers to nothing that exists")
-        self.errors = {field: ["Refers to nothing that exists."]}
+        super().__init__(f"{field} does not refer to an existing record")
+        self.errors = {field: ["Does not refer to an existing record."]}
 
 
 class AlreadyExists(Refused):
@@ -83,7 +83,7 @@ class SeatConflict(Refused):
     def __init__(self, conflicts: Iterable[Mapping[str, Any]]) -> None:
         self.conflicts = [dict(conflict) for conflict in conflicts]
         names = "; ".join(f"row {seat['row_label']}, seat {seat['seat_number']}" for seat in self.conflicts)
-        super().__init__(f"There are different seats already: {names}")
+        super().__init__(f"Existing seats differ from the new ones: {names}")
 
 
 class SeatsInUse(Refused):
@@ -92,7 +92,7 @@ class SeatsInUse(Refused):
     code = "seats_in_use"
 
     def __init__(self, seat_ids: Sequence[int]) -> None:
-        super().__init__(f"The room has no seats for those that are taken: {list(seat_ids)}")
+        super().__init__(f"The new room lacks seats that are sold or reserved: {list(seat_ids)}")
         self.seat_ids = tuple(seat_ids)
 
 
@@ -102,7 +102,7 @@ class CapacityTooLow(Refused):
     code = "capacity_too_low"
 
     def __init__(self, ticket_type_id: int, capacity: int, sold: int, reserved: int) -> None:
-        super().__init__(f"{capacity} are too few: {sold} are sold and {reserved} are reserved")
+        super().__init__(f"A capacity of {capacity} is too low: {sold} are sold and {reserved} reserved")
         self.ticket_type_id = ticket_type_id
         self.capacity = capacity
         self.sold = sold
@@ -135,7 +135,7 @@ class NoMailAddress(Refused):
     """No mail address of the caller is known."""
 
     code = "no_mail_address"
-    detail = "No address is known to which a mail could be sent"
+    detail = "You have no e-mail address here to which a mail could be sent"
 
 
 class RoomLimitReached(Refused):

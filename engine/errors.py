@@ -1,4 +1,4 @@
-"""What every error of the engine has in common, and the errors that do not depend on what was asked.
+"""The base classes of the engine's errors, and the errors that any command can raise.
 
 Errors carry data and a stable code. Codes are part of the public contract: clients switch on them, so a code
 is never renamed. `api.rest.errors` decides which HTTP status a code gets.
@@ -90,7 +90,7 @@ class IdsExhausted(Unavailable):
 
     code = "ids_exhausted"
     retry_after_seconds = 2
-    detail = "The database is away; nothing was changed"
+    detail = "The database cannot be reached; nothing was changed"
 
 
 class CommandExpired(Unavailable):

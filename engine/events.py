@@ -13,7 +13,7 @@ from engine.seat_states import SeatStatus
 from engine.views import SeatView, Shown, view_of
 
 SYSTEM = "system"
-"""The actor of events that nobody caused, such as the expiry of a hold."""
+"""The actor of events without a caller, such as the expiry of a hold."""
 
 
 class _HeldTogether(NamedTuple):
@@ -71,7 +71,7 @@ class SeatsHeld(_HeldTogether):
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """What others see of the seats, made anew every time."""
+        """The seats as others see them; computed at each call."""
         return tuple(map(view_of, self.holds))
 
 
@@ -101,7 +101,7 @@ class HoldEvent(NamedTuple):
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """What others see of the seats, made anew every time."""
+        """The seats as others see them; computed at each call."""
         return tuple(map(view_of, self.seats))
 
 

@@ -1,6 +1,6 @@
 """Limits how long a holder may keep a seat in all, across releases and new holds.
 
-Without this limit a holder could keep a seat for ever by releasing it and holding it again at once, or by
+Without this limit a holder could keep a seat forever by releasing it and holding it again at once, or by
 holding it again whenever the hold expires. The limit starts afresh once somebody else has held the seat, or
 the holder has left it alone for as long as the limit itself (`Policy.hold_life_seconds`). A pending ticket
 that is not paid for counts as a hold, so that booking without paying is no way round the limit. Places of a

@@ -70,7 +70,7 @@ class Entry(NamedTuple):
         receipt: idempotency key under which `reply` is stored in the same transaction.
         reply: the reply to store, if there is a receipt.
         settled: called once when the outcome is certain. Its exceptions are logged, and other entries are
-            settled all the same.
+            settled anyway.
     """
 
     events: tuple[Event, ...]

@@ -133,7 +133,7 @@ class SeatInventory:
         return standing
 
     def shown(self, seat_id: int) -> Shown:
-        """What others see of a seat now."""
+        """A seat as others see it now."""
         record = self.record(seat_id)
         if record is None:
             vacated = self._vacated.get(seat_id)
@@ -161,7 +161,7 @@ class SeatInventory:
         return {view.seat_id: view for view in map(view_of, seats)}
 
     def shown_of(self, seat_ids: Iterable[int]) -> tuple[Shown, ...]:
-        """What others see of seats now, without places."""
+        """Seats as others see them now, without places."""
         if self.places:
             seat_ids = (seat_id for seat_id in seat_ids if seat_id > 0)
         return tuple(map(self.shown, seat_ids))

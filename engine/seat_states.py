@@ -27,7 +27,7 @@ class SeatStatus(StrEnum):
 
 
 class SeatAction(StrEnum):
-    """What can be done to a seat."""
+    """An action on a seat."""
 
     HOLD = "hold"
     EXTEND = "extend"

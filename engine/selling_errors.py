@@ -194,7 +194,7 @@ class ReservationNotHeld(Refused):
     code = "reservation_not_held"
 
     def __init__(self, reservation_id: int) -> None:
-        super().__init__("This reservation is not, or no longer, yours")
+        super().__init__("This reservation is not yours, or has ended")
         self.reservation_id = reservation_id
 
 
@@ -271,7 +271,7 @@ class TicketNotPending(Refused):
     code = "ticket_not_pending"
 
     def __init__(self, ticket_id: int, status: str) -> None:
-        super().__init__(f"Ticket {ticket_id} is {status} and awaits no payment")
+        super().__init__(f"Ticket {ticket_id} is {status}; only a pending ticket can be paid")
         self.ticket_id = ticket_id
         self.status = status
 

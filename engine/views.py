@@ -1,4 +1,4 @@
-"""What others see of a screening: single seats, the seat map, and changes."""
+"""A screening as others see it: single seats, the seat map, and changes."""
 
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from engine.records import Hold, Layout, Ticket, TicketStatus, make
 
 
 class SeatView(NamedTuple):
-    """What others see of a seat.
+    """A seat as others see it.
 
     Attributes:
         status: "available", "reserved" or "booked".
@@ -59,7 +59,7 @@ def view_of(shown: Shown) -> SeatView:
 
 
 class SeatsChanged(Protocol):
-    """What watchers see of one decision: a hold event, or `SeatsShown`."""
+    """One decision as watchers see it: a hold event, or `SeatsShown`."""
 
     @property
     def screening_id(self) -> int: ...
@@ -123,5 +123,5 @@ class SeatsShown(NamedTuple):
 
     @property
     def views(self) -> tuple[SeatView, ...]:
-        """What others see of the seats, made anew every time."""
+        """The seats as others see them; computed at each call."""
         return tuple(map(view_of, self.seats))

@@ -44,7 +44,7 @@ class Recurring:
 
 
 async def run_steps(*steps: Callable[[], Awaitable[object] | object]) -> None:
-    """Run steps in order. A step that fails is logged, and the next one runs all the same.
+    """Run steps in order. A step that fails is logged, and the next one runs.
 
     Args:
         steps: plain or async functions without arguments.

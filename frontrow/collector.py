@@ -9,8 +9,7 @@ from time to time and pause the server for 0.1 s or more while it sells. The sch
 * A full collection runs when the server is idle and either many objects have been added since the last one,
   or a few have and the last one was long ago. It takes about half a second with half a million objects
   (10,000 screenings with 30,000 holds and 10,000 sockets).
-* A server that is never idle gets a full collection after ten minutes all the same, so no garbage lives
-  longer.
+* A server that is never idle gets a full collection after ten minutes anyway, so no garbage lives longer.
 
 Objects that exist when the server starts (modules, classes, routes) are frozen, since they are never freed.
 """

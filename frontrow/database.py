@@ -61,7 +61,7 @@ def reading_connector(settings: Settings, database_url: str) -> Connector:
 
 
 async def require_own_sessions(settings: Settings, database_url: str) -> None:
-    """Check that the journal and the server lock get sessions of their own.
+    """Check that the journal and the server lock each get their own session.
 
     Args:
         settings: the URLs.

@@ -269,7 +269,7 @@ class Server:
     async def stop(self) -> None:
         """Stop in order; afterwards everything acknowledged is in the database.
 
-        A step that fails is logged, and the next one runs all the same.
+        A step that fails is logged, and the next one runs.
         """
         await run_steps(
             self._http.stop,

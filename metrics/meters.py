@@ -1,6 +1,6 @@
 """Meters: what is counted for every command and request, with the labels looked up beforehand.
 
-A meter adds to plain integers of its own; `fold` adds these to the metrics' values before a scrape.
+A meter adds to its own plain integers; `fold` adds these to the metrics' values before a scrape.
 """
 
 from bisect import bisect_left

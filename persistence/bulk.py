@@ -1,6 +1,6 @@
 """Creates users, cinemas, movies, rooms with seats, screenings and events for the demo and for load tests.
 
-Each call runs one statement per table, whatever the number of rows.
+Each call runs one statement per table, for any number of rows.
 """
 
 from collections.abc import Sequence

@@ -73,7 +73,7 @@ KEEPALIVES = {
 class _DriverConnection(aiopg.Connection):
     """An aiopg connection whose file descriptor stays valid while the event loop watches it.
 
-    When it is broken it closes itself, since the duplicate descriptor would stay readable for ever. Until a
+    When it is broken it closes itself, since the duplicate descriptor would stay readable forever. Until a
     waiting statement has its result, it keeps reading without being called.
     """
 
@@ -248,7 +248,7 @@ class Connector:
         return len(self._idle)
 
     async def run(self, sql: str, parameters: Parameters = None) -> list[Row]:
-        """Run statements in a transaction of their own, on a connection of the pool.
+        """Run statements in one transaction, on a connection of the pool.
 
         Raises:
             DatabaseUnavailable: no connection could be made.

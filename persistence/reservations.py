@@ -111,7 +111,7 @@ class Reservations:
     async def reservation(
         self, screening_id: int, reservation_id: int, now: float
     ) -> StoredReservation | None:
-        """Return a reservation of places at an event, whatever its status, or None.
+        """Return a reservation of places at an event, in any status, or None.
 
         Args:
             screening_id: the event.

@@ -125,7 +125,7 @@ class ServerLock:
     """This process's exclusive right to serve a database.
 
     Args:
-        connector: the database, without a pooler; the lock uses a connection of its own.
+        connector: the database, without a pooler; the lock uses its own connection.
 
     Attributes:
         name: of this server; available once the lock was taken.

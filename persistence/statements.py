@@ -331,8 +331,8 @@ EVENTS = Block(
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, ANSWERS, EVENTS)
 )
-"""What a new connection runs.
+"""Statements that a new connection runs.
 
 One plan fits arrays of any content, so it is made once. It must not depend on the present size of the tables:
-without `enable_seqscan = off`, plans made for almost empty tables would read them sequentially for ever.
+without `enable_seqscan = off`, plans made for almost empty tables would read them sequentially forever.
 """

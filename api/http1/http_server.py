@@ -20,7 +20,7 @@ to read the 413. A larger one is answered immediately and its connection closed.
 
 
 class HttpServer(Protocol):
-    """What both servers offer."""
+    """The methods that both servers have."""
 
     def add_sockets(self, sockets: Iterable[socket.socket], /, *, proxied: bool = False) -> None:
         """Accept clients on listening sockets.

@@ -27,7 +27,7 @@ class Peer:
 
 
 def plain_address(text: str) -> str:
-    """An IP address in its usual spelling; IPv4 addresses mapped into IPv6 come out as IPv4.
+    """An IP address in its usual spelling, with IPv4 addresses that are mapped into IPv6 as IPv4.
 
     Raises:
         ValueError: it is not an IP address.

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 
 class Phase(Enum):
-    """What a connection is waiting for.
+    """The phase of a connection, by what it waits for.
 
     Attributes:
         HEAD: the head of the next request.

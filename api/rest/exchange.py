@@ -269,7 +269,7 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._run(cast(Operation, self._plan.operation).reconsidered(ask, refusal))
 
     def _bound_the_wait(self) -> None:
-        """Answer within `ask_timeout_seconds`, whatever the request waits for.
+        """Answer within `ask_timeout_seconds`, even if the work is not done.
 
         This is the only such limit, so nothing below needs one for the client's sake.
         """

@@ -1,4 +1,4 @@
-"""What a peer is given, and the code that peers share."""
+"""The parameters of a peer, and the code that peers share."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from api.identity.tokens import InvalidToken, Tokens
 
 
 class Given(NamedTuple):
-    """What a peer works with. Sent to its process as JSON.
+    """The parameters of a peer. Sent to its process as JSON.
 
     Attributes:
         descriptor: of the socket that it listens on.

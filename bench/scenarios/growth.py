@@ -1,4 +1,4 @@
-"""What sockets, screenings and large halls cost: memory, time per hold, and time to recover."""
+"""The cost of sockets, screenings and large halls: memory, time per hold, and time to recover."""
 
 import asyncio
 from functools import partial

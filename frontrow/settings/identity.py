@@ -44,7 +44,7 @@ class TokenSettings:
     token_max_life_seconds: Annotated[
         int,
         whole(1, 365 * DAY_SECONDS, "seconds"),
-        "Tokens with a longer lifetime are rejected, whichever service issued them.",
+        "Tokens with a longer lifetime are rejected, also those of other services.",
     ] = 30 * DAY_SECONDS
     refresh_token_ttl_seconds: Annotated[
         int,

@@ -1,7 +1,7 @@
 """The SQL that all resources of the catalogue share: pages, single records and changes.
 
 A resource declares a `Table`: its columns, filters and orders, and the errors that its constraints stand for.
-`Rows` does the rest in a fixed number of statements, whatever the number of rows. Names in the SQL come from
+`Rows` does the rest in a fixed number of statements, for any number of rows. Names in the SQL come from
 declarations; values are always bound.
 """
 
@@ -128,7 +128,7 @@ class Rows:
         """Return the record with this id that also matches the filters.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such record.
         """
         if record_id not in IDS:
             raise NotFound(self.table.kind, record_id)

@@ -80,7 +80,7 @@ class Users(Rows):
         """Return the picture that a user has uploaded.
 
         Raises:
-            NotFound: there is none.
+            NotFound: the user has no picture.
         """
         rows = await self.connector.run(_PICTURE, (user_id,)) if user_id in IDS else []
         if not rows:
