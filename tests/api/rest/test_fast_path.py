@@ -10,6 +10,8 @@ import pytest
 
 from api.http1.http_server import HTTPTOOLS
 from api.limits import Limits
+from engine.commands import ReadStock
+from engine.policy import Policy
 from tests.api.venue import ORIGIN, PAST_SCREENING, SCREENING, Venue
 
 RESERVE = "/api/v1/seat-reservations/reserve"
@@ -18,6 +20,7 @@ EXTEND = "/api/v1/seat-reservations/extend"
 CANCEL = f"/api/v1/seat-reservations/cancel/{SCREENING}"
 AVAILABILITY = f"/api/v1/seat-reservations/screening/{SCREENING}/availability"
 BOOK = "/api/v1/tickets/book"
+BOOK_RESERVED = "/api/v1/tickets/book-from-reservation"
 
 GENERAL = ("Connection: keep-alive, general",)
 """A field that means nothing here, and that no plain request has."""
@@ -327,4 +330,28 @@ async def test_a_booking_that_commits_too_late_is_confirmed_by_mail(
     async with asyncio.timeout(60):
         while not venue.confirmations.bookings:  # noqa: ASYNC110 - the mail queue notifies nobody
             await asyncio.sleep(0)
+    writer.close()
+
+
+@pytest.mark.gen_test
+@pytest.mark.parametrize("field", ["", GENERAL[0]])
+async def test_a_booking_that_is_refused_too_late_is_reconsidered(
+    open_venue: Callable[..., Venue], field: str
+) -> None:
+    venue = open_venue(layer=HTTPTOOLS, limits=Limits(ask_timeout_seconds=0))
+    busy = ReadStock(SCREENING)
+    await venue.screenings.ask(busy)
+    await Client(venue).talk([post(RESERVE, 41)])
+    venue.clock.advance(Policy().hold_seconds)
+    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
+    writer.write(request(venue, BOOK_RESERVED, 41, field=field, payment_id="p"))
+    # The screening handles these first, over several turns of the event loop.
+    others = [asyncio.ensure_future(venue.screenings.ask(busy)) for _ in range(2000)]
+    assert b" 503 " in await reader.readline()
+    # The seat is no longer reserved, but still available.
+    async with asyncio.timeout(60):
+        while not venue.confirmations.bookings:  # noqa: ASYNC110 - the mail queue notifies nobody
+            await asyncio.sleep(0)
+    assert [(ticket.seat_id, ticket.payment_id) for ticket in venue.database.tickets.values()] == [(41, "p")]
+    await asyncio.gather(*others)
     writer.close()
