@@ -6,6 +6,8 @@ sockets that it opened.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from api.identity.tokens import Identity
@@ -54,7 +56,7 @@ class Revocations:
         self._tokens: dict[str, float] = {}
         self._users: dict[int, float] = {}
         self._known_until: float | None = None
-        self._watches: dict[int, set[Watch]] = {}
+        self._watches: dict[int, set[_Watch]] = {}
 
     def is_revoked(self, identity: Identity) -> bool:
         return (
@@ -103,29 +105,20 @@ class Revocations:
             user_id: valid_from for user_id, valid_from in self._users.items() if valid_from > oldest
         }
 
-    def watch(self, identity: Identity, close: Callable[[], None]) -> "Watch":
-        """Call `close` if the identity's token is revoked before the returned watch is cancelled."""
-        watch = Watch(self, identity, close)
+    def watch(self, identity: Identity, close: Callable[[], None]) -> Callable[[], None]:
+        """Call `close` if the identity's token is revoked. Returns a function that ends the watch."""
+        watch = _Watch(identity, close)
         self._watches.setdefault(identity.user_id, set()).add(watch)
-        return watch
+        return partial(self._unwatch, watch)
 
-    def _unwatch(self, watch: "Watch") -> None:
+    def _unwatch(self, watch: "_Watch") -> None:
         watches = self._watches.get(watch.identity.user_id, set())
         watches.discard(watch)
         if not watches:
             self._watches.pop(watch.identity.user_id, None)
 
 
-class Watch:
-    """A callback for the revocation of one identity's token; see `Revocations.watch`."""
-
-    __slots__ = ("_revocations", "close", "identity")
-
-    def __init__(self, revocations: Revocations, identity: Identity, close: Callable[[], None]) -> None:
-        self._revocations = revocations
-        self.identity = identity
-        self.close = close
-
-    def cancel(self) -> None:
-        """Stop watching. Idempotent."""
-        self._revocations._unwatch(self)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Watch:
+    identity: Identity
+    close: Callable[[], None]

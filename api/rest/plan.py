@@ -55,31 +55,6 @@ class Plan:
         HTTPInputError: the Host field is missing or malformed.
     """
 
-    __slots__ = (
-        "accepts_gzip",
-        "body_limit_bytes",
-        "credentials",
-        "declared_bytes",
-        "has_body",
-        "headers",
-        "host_admitted",
-        "if_none_match",
-        "match",
-        "method",
-        "operation",
-        "origin_admitted",
-        "path",
-        "path_arguments",
-        "query",
-        "request_id",
-        "route",
-        "scheme",
-        "served_elsewhere",
-        "shared_fields",
-        "style",
-        "uri",
-    )
-
     def __init__(
         self,
         line: RequestStartLine,

@@ -33,44 +33,40 @@ class Content(NamedTuple):
     meta: Mapping[str, Any] | None = None
 
 
-class ProblemShape(Schema):
-    """An error response. Some have further fields, such as the seats that are taken."""
+class _Reason(Schema):
+    """The machine-readable part of an error response. Some have further fields, such as the seats taken."""
 
     class Meta:
         unknown = INCLUDE
 
-    detail = fields.String(required=True, metadata={"description": "Message for people."})
     code = fields.String(required=True, metadata={"description": "Stable and machine-readable."})
     retryable = fields.Boolean(
         required=True, metadata={"description": "Whether the same request may succeed later."}
     )
+
+
+def _errors() -> fields.Dict:
+    return fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "Validation errors, by field."},
+    )
+
+
+class ProblemShape(_Reason):
+    """An error response."""
+
+    detail = fields.String(required=True, metadata={"description": "Message for people."})
 
 
 class InvalidInputShape(ProblemShape):
     """An error response for validation errors."""
 
-    errors = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        metadata={"description": "Validation errors, by field."},
-    )
+    errors = _errors()
 
 
-class RefusalError(Schema):
-    """The machine-readable part of a refusal. Some have further fields, such as the tickets left."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    code = fields.String(required=True, metadata={"description": "Stable and machine-readable."})
-    retryable = fields.Boolean(
-        required=True, metadata={"description": "Whether the same request may succeed later."}
-    )
-    errors = fields.Dict(
-        keys=fields.String(),
-        values=fields.List(fields.String()),
-        metadata={"description": "Validation errors, by field."},
-    )
+class RefusalError(_Reason):
+    errors = _errors()
 
 
 class Refusal(Schema):

@@ -1,6 +1,7 @@
 """The open sockets of all endpoints: enforces the limits, in total and per holder, and closes them all."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from api.limits import SocketLimits
 from engine.guards import attempt
@@ -14,19 +15,12 @@ class TooManySocketsOfHolder(Exception):
     """The limit of open sockets per holder is reached."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class OpenSocket:
-    """One registered socket.
+    """One registered socket; `close` closes it with a close code and a reason."""
 
-    Args:
-        holder: holder of the socket.
-        close: closes it with a close code and a reason.
-    """
-
-    __slots__ = ("close", "holder")
-
-    def __init__(self, holder: str, close: Callable[[int, str], None]) -> None:
-        self.holder = holder
-        self.close = close
+    holder: str
+    close: Callable[[int, str], None]
 
 
 class OpenSockets:

@@ -67,15 +67,11 @@ REFUSALS: Refusals = (
 """The refusals of every endpoint; an endpoint puts its own before them."""
 
 
-class Cancellable(Protocol):
-    def cancel(self) -> None: ...
-
-
 class RevocationWatch(Protocol):
     """Watches tokens for revocation."""
 
-    def watch(self, identity: Identity, close: Callable[[], None]) -> Cancellable:
-        """Call `close` when the identity's token is revoked, unless cancelled before."""
+    def watch(self, identity: Identity, close: Callable[[], None]) -> Callable[[], None]:
+        """Call `close` when the identity's token is revoked. Returns a function that ends the watch."""
 
 
 class SocketObserver(FeedObserver, Protocol):
@@ -143,7 +139,7 @@ class ClientSocket(ABC):
         "_opened_at",
         "_place",
         "_request_id",
-        "_token_ends",
+        "_stop_watching",
         "_user_id",
         "outbox",
         "services",
@@ -156,7 +152,7 @@ class ClientSocket(ABC):
     def __init__(self, services: SocketServices) -> None:
         self.services = services
         self._place: OpenSocket | None = None
-        self._token_ends: tuple[Cancellable, ...] = ()
+        self._stop_watching: tuple[Callable[[], None], ...] = ()
         self._bad_messages_left = services.limits.bad_messages
         self._user_id: int | None = None
         self._request_id = ""
@@ -221,8 +217,8 @@ class ClientSocket(ABC):
         self._place = services.open_sockets.admit(holder, self.close, guest=identity is None)
         services.observer.socket_opened(self.endpoint)
         if identity is not None:
-            self._token_ends = (
-                services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED)),
+            self._stop_watching = (
+                services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED)).cancel,
                 services.revocations.watch(identity, partial(self.close, *TOKEN_REVOKED)),
             )
 
@@ -367,9 +363,9 @@ class ClientSocket(ABC):
 
     def _leave(self) -> None:
         attempt(self.depart)
-        for ending in self._token_ends:
-            ending.cancel()
-        self._token_ends = ()
+        for stop in self._stop_watching:
+            stop()
+        self._stop_watching = ()
         if self._place is not None:
             self.services.open_sockets.leave(self._place)
             self.services.observer.socket_closed(self.endpoint)
