@@ -312,7 +312,7 @@ class RoomSocket(ClientSocket):
             self._answers.expect(outcome, partial(self._answer_of_future, request))
         else:
             self._answers.put(self._answer(request, outcome))
-        return self._answers.settled() if len(self._answers) > _UNANSWERED_LIMIT else None
+        return self._answers.settled() if len(self._answers.due) > _UNANSWERED_LIMIT else None
 
     async def _attempt_with_lookup(self, request: _SeatRequest) -> None:
         """Send a request to the engine after loading the room, its seats or its screening."""

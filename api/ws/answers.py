@@ -63,24 +63,23 @@ class OrderedAnswers:
         send: sends frames, given as bytes and their number; never blocks or raises.
         failed: called with the exception if a response cannot be made. Then no more responses are sent,
             because the client would mistake the next one for the missing one.
+
+    Attributes:
+        due: the queued responses; to be counted only.
     """
 
-    __slots__ = ("_due", "_failed", "_made", "_send")
+    __slots__ = ("_failed", "_made", "_send", "due")
 
     def __init__(self, send: Callable[[bytes, int], None], failed: Callable[[BaseException], None]) -> None:
         self._send = send
         self._failed = failed
-        self._due: deque[_Due] = deque()
+        self.due: deque[_Due] = deque()
         self._made: list[bytes] = []
-
-    def __len__(self) -> int:
-        """Return the number of queued responses."""
-        return len(self._due)
 
     def put(self, frame: bytes) -> None:
         """Send a response once all earlier ones are sent."""
-        if self._due:
-            self._due.append(_Due(frame))
+        if self.due:
+            self.due.append(_Due(frame))
         else:
             self._send(frame, 1)
 
@@ -91,21 +90,21 @@ class OrderedAnswers:
             future: the pending result.
             frame_of: builds the frame from the done future; called even if the socket is closed meanwhile.
         """
-        if future.done() and not self._due:
+        if future.done() and not self.due:
             self._send(frame_of(future), 1)  # exceptions of frame_of go to the caller
             return
         due = _Expected(self, future, frame_of)
-        self._due.append(due)
+        self.due.append(due)
         future.add_done_callback(due)
 
     async def settled(self) -> None:
         """Wait until no response is pending."""
-        while pending := [due.future for due in self._due if due.future is not None]:
+        while pending := [due.future for due in self.due if due.future is not None]:
             await asyncio.wait(pending)
 
     def drop(self) -> None:
         """Discard all responses; none is sent from now on."""
-        self._due.clear()
+        self.due.clear()
         self._made.clear()
         # Breaks the reference cycle with the owner, so that both are freed without the garbage collector.
         self._send = self._failed = _ignore
@@ -118,7 +117,7 @@ class OrderedAnswers:
 
     def send_made(self) -> None:
         """Send the ready responses at the head of the queue."""
-        queue = self._due
+        queue = self.due
         while queue and (frame := queue[0].frame) is not None:
             self._made.append(frame)
             queue.popleft()

@@ -8,12 +8,10 @@ costs no more than any other message that is too big.
 
 import zlib
 from enum import IntEnum
-from typing import NamedTuple
 
 from tornado.util import _websocket_mask as unmasked
 
 from api.limiter import TokenBucket
-from engine.records import make
 
 FINAL, COMPRESSED, RESERVED = 0x80, 0x40, 0x30
 _MASKED = 0x80
@@ -70,18 +68,6 @@ class Fault(Exception):
         self.reason = reason
 
 
-class Message(NamedTuple):
-    """A whole message, or a control frame.
-
-    Attributes:
-        opcode: opcode of the frame, or of the first fragment.
-        payload: unmasked and inflated.
-    """
-
-    opcode: int
-    payload: bytes
-
-
 class FrameReader:
     """An incremental parser of a client's messages.
 
@@ -125,8 +111,12 @@ class FrameReader:
         rest = self._buffer[self._at :]
         self._buffer, self._at = rest + data if rest else data, 0
 
-    def message(self) -> Message | None:
-        """Return the next message; None until more bytes are fed.
+    def message(self) -> tuple[int, bytes] | None:
+        """Return the next message or control frame; None until more bytes are fed.
+
+        Returns:
+            The opcode (of a message in fragments that of the first one), and the payload, unmasked and
+            inflated.
 
         Raises:
             Fault: the connection must be closed.
@@ -163,11 +153,11 @@ class FrameReader:
             else:
                 self._buffer, self._at = b"", 0
             if whole_text:
-                return make(Message, (_TEXT, payload))
+                return _TEXT, payload
             if opcode in _CONTROL:
                 if opcode == _CLOSE:
                     _check_close_payload(payload)
-                return Message(opcode, payload)
+                return opcode, payload
             if opcode:
                 self._opcode = opcode
                 self._compressed = bool(first & COMPRESSED)
@@ -176,7 +166,7 @@ class FrameReader:
             if not self._unfinished:
                 whole = bytes(self._fragments)
                 self._fragments.clear()
-                return Message(self._opcode, self._inflated(whole) if self._compressed else whole)
+                return self._opcode, self._inflated(whole) if self._compressed else whole
         # Free the bytes that have been parsed while waiting for more.
         self._buffer, self._at = buffer[at:], 0
         return None

@@ -8,7 +8,7 @@ from websockets.frames import Frame
 from websockets.frames import Opcode as Kind
 
 from api.limiter import TokenBucket
-from api.ws.frames import Fault, FrameReader, Message, Opcode, text_of
+from api.ws.frames import Fault, FrameReader, Opcode, text_of
 
 LIMIT_BYTES = 1000
 
@@ -33,12 +33,12 @@ CONVERSATION = (
     + wire(Kind.CLOSE, b"\x03\xe8bye")
 )
 MESSAGES = [
-    Message(Opcode.TEXT, "héllo".encode()),
-    Message(Opcode.PING, b"in between"),
-    Message(Opcode.BINARY, b"\x00" * 200 + b"\x01"),
-    Message(Opcode.TEXT, b"x" * 500),
-    Message(Opcode.PONG, b""),
-    Message(Opcode.CLOSE, b"\x03\xe8bye"),
+    (Opcode.TEXT, "héllo".encode()),
+    (Opcode.PING, b"in between"),
+    (Opcode.BINARY, b"\x00" * 200 + b"\x01"),
+    (Opcode.TEXT, b"x" * 500),
+    (Opcode.PONG, b""),
+    (Opcode.CLOSE, b"\x03\xe8bye"),
 ]
 
 
@@ -94,7 +94,7 @@ def test_illegal_frames_are_faults(frames, code):
 def test_a_message_of_exactly_the_limit_is_read():
     (plain,) = messages_from([wire(Kind.TEXT, b"x" * LIMIT_BYTES)])
     (packed,) = messages_from([wire(Kind.TEXT, b"x" * LIMIT_BYTES, packed=True)])
-    assert plain == packed == Message(Opcode.TEXT, b"x" * LIMIT_BYTES)
+    assert plain == packed == (Opcode.TEXT, b"x" * LIMIT_BYTES)
 
 
 def test_compression_that_was_not_negotiated_is_a_fault():
