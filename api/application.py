@@ -24,11 +24,11 @@ from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
-from api.documents.client_files import client_routes
 from api.documents.docs_page import asset_routes, docs_page
 from api.documents.metrics_page import metrics_page
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
+from api.documents.static_files import client_routes
 from api.http1.connection import RequestConnection
 from api.http1.refusal import RejectedRequest
 from api.public.admin_events import admin_events

@@ -48,6 +48,11 @@ def price(cents: int) -> float:
     return cents / 100
 
 
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun, e.g. "1 seat" or "2 seats"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def holder_of(user_id: int) -> str:
     """Return the engine's holder name of a user."""
     return f"{USER_PREFIX}{user_id}"

@@ -7,9 +7,9 @@ from marshmallow import Schema, fields, validate
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Resource
 from api.rest.fields import (
+    Identifier,
     RequestSchema,
     Timestamp,
-    identifier,
     identifier_in_query,
     optional_text,
     text,
@@ -22,7 +22,7 @@ casts = Resource("/api/v1", tag="Cast")
 
 
 class CastDetails(RequestSchema):
-    movie_id = identifier(required=True, metadata={"example": 1})
+    movie_id = Identifier(required=True, metadata={"example": 1})
     name = text(200, required=True, metadata={"example": "Ada Example"})
     role = text(60, metadata={"description": "`actor` by default.", "example": "director"})
     character_name = optional_text(200)

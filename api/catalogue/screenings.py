@@ -1,7 +1,7 @@
 """`/api/v1/screenings`: what is shown, where and when. The engine owns their seats and sales."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -10,11 +10,11 @@ from api.catalogue.collection import Collection
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import (
+    Identifier,
     Money,
     RequestSchema,
     Timestamp,
     changes_to,
-    identifier,
     identifier_in_query,
     optional_text,
     text,
@@ -40,8 +40,8 @@ screenings = Resource("/api/v1/screenings", tag="Screenings")
 
 
 class ScreeningDetails(RequestSchema):
-    room_id = identifier(required=True, metadata={"example": 1})
-    movie_id = identifier(metadata={"description": "Optional if there is a title.", "example": 1})
+    room_id = Identifier(required=True, metadata={"example": 1})
+    movie_id = Identifier(metadata={"description": "Optional if there is a title.", "example": 1})
     title = optional_text(200, metadata={"description": "By default the movie's title."})
     starts_at = Timestamp(
         required=True,
@@ -58,7 +58,9 @@ class ScreeningDetails(RequestSchema):
     format = text(20, metadata={"example": "2D"})
 
 
-class Screening(Schema):
+class ScreeningBase(Schema):
+    """The fields of screenings and of showtimes."""
+
     id = fields.Integer(required=True)
     movie_id = fields.Integer(required=True, allow_none=True)
     title = fields.String(required=True)
@@ -71,6 +73,9 @@ class Screening(Schema):
     price = Money(required=True)
     language = fields.String(required=True)
     format = fields.String(required=True)
+
+
+class Screening(ScreeningBase):
     cancelled_at = Timestamp(
         required=True,
         allow_none=True,
@@ -183,7 +188,7 @@ async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool)
     present = await rows.find(screening_id)
     if present["cancelled_at"] is not None:
         return
-    begun = present["starts_at"] <= _now(call)
+    begun = present["starts_at"] <= call.now
     await call.ask(CancelScreening(screening_id, call.holder, unsold_only=begun or not cancel_bookings))
     await call.services.screenings.change(screening_id, lambda: rows.delete(screening_id))
 
@@ -204,10 +209,6 @@ async def list_available_seats(call: Call, screening_id: int) -> Answer:
     return seats_answer(seat_map, call.services.seat_maps.available(seat_map))
 
 
-def _now(call: Call) -> datetime:
-    return datetime.fromtimestamp(call.services.clock.now(), UTC)
-
-
 def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
     """Raise InvalidInput if a given time is not acceptable.
 
@@ -217,7 +218,7 @@ def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, An
             changed.
         whole: the screening as it would be stored.
     """
-    now = _now(call)
+    now = call.now
     if "starts_at" in given and not now < given["starts_at"] <= now + FURTHEST_AHEAD:
         raise InvalidInput({"starts_at": ["Must be in the future, and at most five years ahead."]})
     if "ends_at" in given and not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from api.catalogue.cinemas import cinemas
 from api.catalogue.collection import Collection
 from api.catalogue.movies import Movie, MovieList, movies
-from api.catalogue.screenings import ScreeningFilter
+from api.catalogue.screenings import ScreeningBase, ScreeningFilter
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
 from api.sales.seat_maps import VERSION_HEADERS, SeatAvailability, seats_answer
@@ -19,24 +19,13 @@ from engine.views import SeatMap
 showtimes = Resource("/api/v1/showtimes", tag="Showtimes")
 
 
-class Showtime(Schema):
+class Showtime(ScreeningBase):
     """A screening with its movie, cinema and seat counts; its id is the screening's id."""
 
-    id = fields.Integer(required=True)
-    movie_id = fields.Integer(required=True, allow_none=True)
-    title = fields.String(required=True)
+    price = Money(required=True, metadata={"description": "Price of a standard seat."})
     duration_minutes = fields.Integer(required=True, allow_none=True)
     poster_url = fields.String(required=True, allow_none=True)
-    cinema_id = fields.Integer(required=True)
-    cinema_name = fields.String(required=True)
     city = fields.String(required=True)
-    room_id = fields.Integer(required=True)
-    room_name = fields.String(required=True)
-    starts_at = Timestamp(required=True)
-    ends_at = Timestamp(required=True)
-    price = Money(required=True, metadata={"description": "Price of a standard seat."})
-    language = fields.String(required=True)
-    format = fields.String(required=True)
     total_seats = fields.Integer(required=True)
     available_seats = fields.Integer(
         required=True,

@@ -10,7 +10,7 @@ from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
-from api.sales.selling import PAYMENT_ID_LIMIT, complete_sale, payment_field
+from api.sales.selling import PAYMENT_ID_LIMIT, complete_sale, find_ticket, payment_field
 from engine import catalogue_errors
 from engine import selling_errors as errors
 from engine.records import TicketStatus
@@ -125,11 +125,7 @@ async def resend_ticket(call: Call, ticket_id: int) -> Document:
     The mail goes to the account's address. It contains all confirmed tickets of the booking, each with a QR
     code, and a calendar entry. The number of resends is limited.
     """
-    ticket = await call.services.tickets.ticket(ticket_id)
-    if ticket is None or ticket.holder != call.holder:
-        raise errors.TicketNotFound(ticket_id)
-    if ticket.status is not TicketStatus.CONFIRMED:
-        raise catalogue_errors.TicketNotConfirmed(ticket_id, ticket.status.value)
+    ticket = await find_ticket(call, ticket_id, call.holder, confirmed=True)
     await call.services.confirmations.send_again(ticket.booking_id)
     return {"message": "The confirmation is sent to you by mail"}
 

@@ -1,7 +1,9 @@
-"""Serves static files of installed packages."""
+"""Serves static files of installed packages, and at `/client/` the JavaScript client (docs/client.md)."""
 
+from importlib.resources import files
 from typing import Any, ClassVar
 
+from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
 
 
@@ -19,3 +21,21 @@ class StaticFile(StaticFileHandler):
     def write_error(self, status_code: int, **_: Any) -> None:
         """Send an empty body."""
         self.finish()
+
+
+class ClientFile(StaticFile):
+    """A module of the JavaScript client."""
+
+    route = "/client/{file}"
+    # Browsers must revalidate (and get a 304); otherwise a page could mix modules of two releases.
+    caching = "no-cache"
+
+    def set_extra_headers(self, path: str) -> None:
+        """Allow pages of any site to import the module. Browsers load modules with CORS; it is public."""
+        super().set_extra_headers(path)
+        self.set_header("Access-Control-Allow-Origin", "*")
+
+
+def client_routes() -> list[URLSpec]:
+    """Return the route that serves the client's modules."""
+    return [URLSpec(r"/client/(\w+\.js)", ClientFile, {"path": str(files("web") / "client")})]

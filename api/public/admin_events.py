@@ -1,7 +1,7 @@
 """`/api/admin/events`: administration of events and their invitations."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from marshmallow import fields, validate
@@ -64,7 +64,7 @@ def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> M
     """
     values = dict(given)
     if "starts_at" in given:
-        now = datetime.fromtimestamp(call.services.clock.now(), UTC)
+        now = call.now
         if not now < given["starts_at"] <= now + FURTHEST_AHEAD:
             raise InvalidInput({"startDate": ["Must be in the future, and at most five years ahead."]})
         length = present["ends_at"] - present["starts_at"] if present else USUAL_LENGTH

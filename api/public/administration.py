@@ -10,7 +10,6 @@ sales of its event, and clears the cache of offers.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
@@ -142,11 +141,11 @@ class Administration(RecordOperations):
     def _closing(self, action: str, past: str) -> Callable[..., Awaitable[Content]]:
         async def closing(call: Call, **ids: int) -> Content:
             (record_id,) = ids.values()
-            rows, now = self.rows(call), call.services.clock.now()
+            rows = self.rows(call)
 
             async def write() -> Record:
                 # Read again, since another request may have closed it meanwhile.
-                closed_at = (await rows.find(record_id))["closed_at"] or datetime.fromtimestamp(now, UTC)
+                closed_at = (await rows.find(record_id))["closed_at"] or call.now
                 return await rows.update(record_id, {"closed_at": closed_at if action == "close" else None})
 
             owner = self._owner(await rows.find(record_id))

@@ -1,7 +1,7 @@
 """`/api/public/events` and `/api/public/availability`: events, ticket types and how many tickets are left."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields
@@ -80,7 +80,7 @@ async def list_events(call: Call, window: Pagination, **wanted: Any) -> Content:
     Lists upcoming events unless `from` is given. Private events are only visible to invited users.
     """
     records, total = await call.services.catalogue.events.page(
-        {"from": _now(call), **wanted, **_visibility_filter(call)}, limit=window.limit, offset=window.offset
+        {"from": call.now, **wanted, **_visibility_filter(call)}, limit=window.limit, offset=window.offset
     )
     return window.content(dump_all(PublicEvent, records), total)
 
@@ -93,7 +93,7 @@ async def get_event(call: Call, event_id: int) -> Document:
     types, _ = await catalogue.ticket_types.page({"event_id": event_id}, limit=TYPES_SHOWN, offset=0)
     stock: Stock = await call.ask(ReadStock(event_id))
     shown = [
-        {**kind, **_level(stock.ticket_types[kind["id"]]), "on_sale": _on_sale(event, kind, _now(call))}
+        {**kind, **_level(stock.ticket_types[kind["id"]]), "on_sale": _on_sale(event, kind, call.now)}
         for kind in types
         if kind["id"] in stock.ticket_types
     ]
@@ -130,7 +130,3 @@ def _on_sale(event: Mapping[str, Any], kind: Mapping[str, Any], now: datetime) -
     begun = kind["sales_start"] is None or kind["sales_start"] <= now
     ended = now >= min(kind["sales_end"] or event["starts_at"], event["starts_at"])
     return begun and not ended and event["closed_at"] is None and kind["closed_at"] is None
-
-
-def _now(call: Call) -> datetime:
-    return datetime.fromtimestamp(call.services.clock.now(), UTC)

@@ -38,8 +38,8 @@ from api.public.reserving import (
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.sales.selling import complete_sale
-from api.wire import holder_of, price, timestamp
+from api.sales.selling import complete_sale, find_ticket
+from api.wire import counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.places import ticket_type_of
@@ -185,7 +185,7 @@ def _require_holder_per_ticket(quantity: int, ticket_holders: Sequence[object]) 
 
 
 def _wrong_number(quantity: int) -> InvalidInput:
-    tickets = "1 ticket" if quantity == 1 else f"{quantity} tickets"
+    tickets = counted(quantity, "ticket")
     return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
 
 
@@ -233,11 +233,7 @@ def _code_contents(ticket: Ticket) -> CodeContents:
 
 def _declare_picture(kind: str) -> None:
     async def picture(call: Call, ticket_id: int) -> Answer:
-        ticket = await call.services.tickets.ticket(ticket_id)
-        if ticket is None or ticket.holder != call.buyer:
-            raise errors.TicketNotFound(ticket_id)
-        if ticket.status is not TicketStatus.CONFIRMED:
-            raise TicketNotConfirmed(ticket_id, ticket.status.value)
+        ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
         code = call.services.ticket_codes.code(_code_contents(ticket))
         drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
         return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])

@@ -25,6 +25,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -158,6 +159,11 @@ class Call(Struct, frozen=True):
         Anyone can create sessions, so a session counts as a guest even if the request has a token too.
         """
         return network_of(self.address) if self.holder.startswith(SESSION_PREFIX) else None
+
+    @property
+    def now(self) -> datetime:
+        """The current time, in UTC."""
+        return datetime.fromtimestamp(self.services.clock.now(), UTC)
 
     @property
     def account_id(self) -> int:

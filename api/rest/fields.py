@@ -112,11 +112,6 @@ class Identifier(fields.Integer):
         super().__init__(strict=True, validate=validate.Range(1, LARGEST_ID), **options)
 
 
-def identifier(**options: Any) -> fields.Integer:
-    """An id in a body."""
-    return Identifier(**options)
-
-
 def identifier_in_query(**options: Any) -> fields.Integer:
     """An id in a query, in decimal digits."""
     return fields.Integer(validate=validate.Range(1, LARGEST_ID), **options)
@@ -273,7 +268,7 @@ class SeatIds(fields.List[int], Limited):
     """A JSON array of seat ids, bounded by the server's limit. The engine counts a repeated id once."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(identifier(), **options)
+        super().__init__(Identifier(), **options)
 
     def limit_to(self, limits: Limits) -> None:
         self.limit = limits.seats_per_request_limit

@@ -8,8 +8,11 @@ from marshmallow import ValidationError, fields
 from api.rest.endpoint import Call
 from api.rest.fields import text
 from engine.box_office import RESERVATION_PAYMENT
+from engine.catalogue_errors import TicketNotConfirmed
 from engine.guards import attempt
+from engine.records import Ticket, TicketStatus
 from engine.replies import Booked
+from engine.selling_errors import TicketNotFound
 
 PAYMENT_ID_LIMIT = 255
 
@@ -34,6 +37,27 @@ def queue_confirmation(call: Call, begun_at: float, booked: Booked) -> Booked:
         # The tickets are sold, so a failure to queue the mail must not fail the request.
         attempt(call.services.confirmations.send_soon, ticket.booking_id)
     return booked
+
+
+async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: bool = False) -> Ticket:
+    """Return a holder's ticket.
+
+    Args:
+        call: the request.
+        ticket_id: the ticket.
+        holder: who must hold it.
+        confirmed: whether it must be confirmed.
+
+    Raises:
+        TicketNotFound: the holder has no such ticket.
+        TicketNotConfirmed: it is not confirmed.
+    """
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None or ticket.holder != holder:
+        raise TicketNotFound(ticket_id)
+    if confirmed and ticket.status is not TicketStatus.CONFIRMED:
+        raise TicketNotConfirmed(ticket_id, ticket.status.value)
+    return ticket
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:

@@ -8,13 +8,13 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
-from api.rest.fields import SeatIds, SeatIdsInQuery, identifier
+from api.rest.fields import Identifier, SeatIds, SeatIdsInQuery
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
 from api.sales.representations import Reservation, reservation_document, reservation_documents
 from api.sales.seat_maps import RESERVED_BY_ME, VERSION_HEADERS, SeatAvailability, seats_answer
-from api.wire import timestamp
+from api.wire import counted, timestamp
 from engine import selling_errors as errors
 from engine.commands import ExtendHolds, HoldSeats, ReadSeats, ReleaseHolds, ToggleSeats
 from engine.events import HoldsExtended, SeatsHeld
@@ -38,14 +38,6 @@ _HOLD_REFUSALS = (
 )
 
 
-def seats(count: int) -> str:
-    return "1 seat" if count == 1 else f"{count} seats"
-
-
-def _minutes(count: int) -> str:
-    return "1 minute" if count == 1 else f"{count} minutes"
-
-
 def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
     """Minutes until the first of the holds expires, rounded up."""
     if isinstance(held, SeatsHeld):
@@ -55,13 +47,13 @@ def _minutes_left(held: SeatsHeld | Held, clock: Clock) -> int:
 
 @lru_cache(_MESSAGES_KEPT)
 def _reserved(count: int, minutes: int) -> str:
-    return f"Reserved {seats(count)} for {_minutes(minutes)}"
+    return f"Reserved {counted(count, 'seat')} for {counted(minutes, 'minute')}"
 
 
 class SeatSelection(PlainBody):
     """Seats of a screening."""
 
-    screening_id = identifier(required=True, metadata={"example": 123})
+    screening_id = Identifier(required=True, metadata={"example": 123})
     seat_ids = SeatIds(required=True, metadata={"example": [42, 43, 44]})
 
 
@@ -70,8 +62,8 @@ class ToggleSelection(PlainBody):
 
     exactly_one = ("seat_id", "seat_ids")
 
-    screening_id = identifier(required=True, metadata={"example": 123})
-    seat_id = identifier(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": 42})
+    screening_id = Identifier(required=True, metadata={"example": 123})
+    seat_id = Identifier(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": 42})
     seat_ids = SeatIds(metadata={"description": "Give either `seat_id` or `seat_ids`.", "example": [42, 43]})
 
     def united(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +128,7 @@ def extend_reservations(
 
     def respond(held: HoldsExtended) -> Document:
         documents = reservation_documents(held)
-        extended = f"{seats(len(documents))} by {_minutes(additional_minutes)}"
+        extended = f"{counted(len(documents), 'seat')} by {counted(additional_minutes, 'minute')}"
         return {
             "reservations": documents,
             "expires_in_minutes": additional_minutes,
@@ -166,9 +158,9 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
         held, released = toggled.holding, toggled.releasing
         reserved = reservation_documents(held) if held else []
         given_back = reservation_documents(released, "released") if released else []
-        done = [f"reserved {seats(len(reserved))}"] if reserved else []
+        done = [f"reserved {counted(len(reserved), 'seat')}"] if reserved else []
         if given_back:
-            done.append(f"released {seats(len(given_back))}")
+            done.append(f"released {counted(len(given_back), 'seat')}")
         return {
             "reserved": reserved,
             "released": given_back,
@@ -280,7 +272,7 @@ async def clean_up(call: Call) -> Document:
     started = time.perf_counter()
     count = await call.services.screenings.sweep()
     return {
-        "message": f"Cleaned up {count} expired reservation{'' if count == 1 else 's'}",
+        "message": f"Cleaned up {counted(count, 'expired reservation')}",
         "timestamp": timestamp(call.services.clock.now()),
         "duration_seconds": round(time.perf_counter() - started, 3),
     }

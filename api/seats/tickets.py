@@ -7,7 +7,7 @@ from api.rest.fields import Flag, RequestSchema
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
-from api.sales.selling import complete_sale, payment_field, queue_confirmation
+from api.sales.selling import complete_sale, find_ticket, payment_field, queue_confirmation
 from api.seats.reservations import SeatSelection
 from engine import selling_errors as errors
 from engine.commands import BookSeats
@@ -98,10 +98,7 @@ async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))
 async def get_ticket(call: Call, ticket_id: int) -> Document:
     """Get one of the caller's tickets."""
-    ticket = await call.services.tickets.ticket(ticket_id)
-    if ticket is None or ticket.holder != call.holder:
-        raise errors.TicketNotFound(ticket_id)
-    return ticket_document(ticket)
+    return ticket_document(await find_ticket(call, ticket_id, call.holder))
 
 
 @tickets.delete(
