@@ -30,7 +30,7 @@ from persistence.connector import Connector
 from persistence.dump import dump, restore
 from persistence.errors import DefectiveStatement
 from persistence.migrations import is_known, migrate
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, shortcomings
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, unmet_requirements
 from persistence.server_lock import ServerLock
 
 FORMAT = 1
@@ -182,7 +182,7 @@ class Backup:
                     "a newly created database"
                 )
             (abilities,) = await connector.run(ABILITIES)
-            if missing := list(shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))):
+            if missing := list(unmet_requirements(abilities, await connector.run(FOUND_EXTENSIONS))):
                 raise BackupRefused(
                     f"The database cannot be filled, and nothing was changed: {joined(missing)}"
                 )

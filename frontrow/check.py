@@ -14,7 +14,7 @@ from persistence.connector import Connector
 from persistence.embedded import EmbeddedPostgres, EmbeddedPostgresFailed
 from persistence.errors import DefectiveStatement
 from persistence.migrations import newest_revision
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, shortcomings
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, unmet_requirements
 from persistence.server_lock import who_serves
 
 _OWN_CONNECTIONS = 4
@@ -182,7 +182,7 @@ async def _of_schema(connector: Connector) -> list[Finding]:
         return [*found, Finding(False, True, too_old)] if too_old else found
     missing = [
         Finding(False, True, f"the schema cannot be migrated: {shortcoming}")
-        for shortcoming in shortcomings(abilities, await connector.run(FOUND_EXTENSIONS))
+        for shortcoming in unmet_requirements(abilities, await connector.run(FOUND_EXTENSIONS))
     ]
     if missing:
         return missing

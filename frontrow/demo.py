@@ -17,12 +17,12 @@ from frontrow.seeding import row_label
 from persistence.bulk import (
     BulkLoader,
     Movie,
+    NewEvent,
+    NewScreening,
     NewSeat,
-    Occasion,
-    Showing,
-    TicketOffer,
-    Upcoming,
+    NewTicketType,
     UpcomingEvent,
+    UpcomingScreening,
 )
 
 CINEMA = "Lumen Picture House"
@@ -73,8 +73,8 @@ MOVIES = (
 
 EVENT_TITLE = "Night of the Brass Bands"
 TICKETS = (
-    TicketOffer("Standing", Decimal("25.50"), 200, 8),
-    TicketOffer("Balcony", Decimal("48.00"), 40, 4),
+    NewTicketType("Standing", Decimal("25.50"), 200, 8),
+    NewTicketType("Balcony", Decimal("48.00"), 40, 4),
 )
 _DAYS_TO_EVENT = 30
 _EVENT_LENGTH = timedelta(hours=4)
@@ -108,7 +108,7 @@ class Demo(NamedTuple):
     """The contents of the demo."""
 
     members: Sequence[Member]
-    upcoming: Sequence[Upcoming]
+    upcoming: Sequence[UpcomingScreening]
     event: UpcomingEvent
 
 
@@ -218,14 +218,14 @@ def guide_ports_hint() -> list[str]:
 async def _add_event(loader: BulkLoader, now: datetime) -> UpcomingEvent:
     evening = datetime.combine(now.date() + timedelta(days=_DAYS_TO_EVENT), time(19), UTC)
     about = "Six bands, one hall, and nobody sits still."
-    occasion = Occasion(EVENT_TITLE, about, "Lumen Concert Hall", evening, evening + _EVENT_LENGTH)
-    return await loader.add_event(occasion, TICKETS)
+    event = NewEvent(EVENT_TITLE, about, "Lumen Concert Hall", evening, evening + _EVENT_LENGTH)
+    return await loader.add_event(event, TICKETS)
 
 
 async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> None:
     movie_ids = [await loader.find_movie(movie.title) or await loader.add_movie(movie) for movie in MOVIES]
     tomorrow = now.date() + timedelta(days=1)
-    showings = []
+    screenings = []
     for room_number, (room_id, _) in enumerate(await loader.rooms(cinema_id)):
         for slot in range(_DAYS * len(_HOURS)):
             day, hour = divmod(slot, len(_HOURS))
@@ -233,8 +233,10 @@ async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> 
             choice = (slot + room_number * 2) % len(MOVIES)
             movie = MOVIES[choice]
             ends_at = starts_at + timedelta(minutes=movie.duration_minutes)
-            showings.append(Showing(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE))
-    await loader.add_screenings(showings)
+            screenings.append(
+                NewScreening(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE)
+            )
+    await loader.add_screenings(screenings)
 
 
 async def _members(loader: BulkLoader, passwords: Mapping[str, str]) -> list[Member]:

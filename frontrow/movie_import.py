@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from marshmallow import ValidationError
 
 from api.catalogue.movies import MovieDetails
-from persistence.catalogue.movies import Film, Imported, Movies
+from persistence.catalogue.movies import ImportCounts, ImportedMovie, Movies
 
 BATCH_SIZE = 500
 
@@ -35,7 +35,7 @@ class BatchReport(NamedTuple):
     """The result of importing some consecutive rows."""
 
     row_count: int
-    imported: Imported
+    imported: ImportCounts
     bad_rows: Sequence[BadRow]
 
     @property
@@ -58,7 +58,7 @@ async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> Asy
         films, bad_rows = [], []
         for number, row in enumerate(batch, first + 1):
             try:
-                film = film_of(row, today)
+                film = movie_of(row, today)
             except ValueError as error:
                 bad_rows.append(BadRow(number, str(error)))
                 continue
@@ -66,11 +66,11 @@ async def import_movies(movies: Movies, rows: Sequence[Any], today: date) -> Asy
                 bad_rows.append(BadRow(number, f"the same film as row {before}"))
                 continue
             films.append(film)
-        imported = await movies.import_films(films) if films else Imported(0, 0)
+        imported = await movies.import_batch(films) if films else ImportCounts(0, 0)
         yield BatchReport(len(batch), imported, bad_rows)
 
 
-def film_of(row: Any, today: date) -> Film:
+def movie_of(row: Any, today: date) -> ImportedMovie:
     """Convert a row to a film.
 
     Args:
@@ -97,7 +97,7 @@ def film_of(row: Any, today: date) -> Film:
         faults = error.normalized_messages()  # type: ignore[no-untyped-call]
         raise ValueError("; ".join(f"{name}: {' '.join(said)}" for name, said in faults.items())) from error
     import_key = f"{film['title']} ({document['release_date'] or 'undated'})"
-    return Film(import_key, **{**film, "release_date": _released(film["release_date"], row, today)})
+    return ImportedMovie(import_key, **{**film, "release_date": _released(film["release_date"], row, today)})
 
 
 def _text(value: Any) -> Any:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from persistence.bulk import BulkLoader, NewSeat, Showing
+from persistence.bulk import BulkLoader, NewScreening, NewSeat
 
 SCREENINGS_PER_ROOM = 50
 _PRICE = Decimal("12.50")
@@ -62,6 +62,6 @@ async def seed(
         room = await loader.add_room(cinema_id, f"Hall {first // SCREENINGS_PER_ROOM + 1}", plan)
         starts = [opening + slot * _SLOT for slot in range(min(SCREENINGS_PER_ROOM, screenings - first))]
         ids = await loader.add_screenings(
-            [Showing(room.id, None, "Load test", start, start + _LENGTH, _PRICE) for start in starts]
+            [NewScreening(room.id, None, "Load test", start, start + _LENGTH, _PRICE) for start in starts]
         )
         yield [SeededScreening(screening_id, *room) for screening_id in ids]

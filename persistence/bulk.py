@@ -109,7 +109,7 @@ class Movie(NamedTuple):
     release_date: date
 
 
-class Showing(NamedTuple):
+class NewScreening(NamedTuple):
     """A screening to create. `price` is that of a standard seat."""
 
     room_id: int
@@ -120,7 +120,7 @@ class Showing(NamedTuple):
     price: Decimal
 
 
-class Upcoming(NamedTuple):
+class UpcomingScreening(NamedTuple):
     """A screening that has not started."""
 
     id: int
@@ -130,7 +130,7 @@ class Upcoming(NamedTuple):
     starts_at: datetime
 
 
-class Occasion(NamedTuple):
+class NewEvent(NamedTuple):
     """An event to create."""
 
     title: str
@@ -140,7 +140,7 @@ class Occasion(NamedTuple):
     ends_at: datetime
 
 
-class TicketOffer(NamedTuple):
+class NewTicketType(NamedTuple):
     """A ticket type to create."""
 
     name: str
@@ -206,16 +206,16 @@ class BulkLoader:
         """Return ids and names of a cinema's rooms, oldest first."""
         return [(int(row[0]), str(row[1])) for row in await self._connector.run(_ROOMS, (cinema_id,))]
 
-    async def add_screenings(self, showings: Sequence[Showing]) -> list[int]:
+    async def add_screenings(self, showings: Sequence[NewScreening]) -> list[int]:
         """Create screenings and return their ids in the same order."""
         columns = [list(column) for column in zip(*showings, strict=True)]
         return sorted(int(row[0]) for row in await self._connector.run(_ADD_SCREENINGS, columns))
 
-    async def upcoming(self, cinema_id: int, after: datetime) -> list[Upcoming]:
+    async def upcoming(self, cinema_id: int, after: datetime) -> list[UpcomingScreening]:
         """Return a cinema's screenings that start later than `after`, soonest first."""
-        return [Upcoming(*row) for row in await self._connector.run(_UPCOMING, (cinema_id, after))]
+        return [UpcomingScreening(*row) for row in await self._connector.run(_UPCOMING, (cinema_id, after))]
 
-    async def add_event(self, occasion: Occasion, offers: Sequence[TicketOffer]) -> UpcomingEvent:
+    async def add_event(self, occasion: NewEvent, offers: Sequence[NewTicketType]) -> UpcomingEvent:
         """Create an event with at least one ticket type."""
         async with self._connector.transaction() as connection:
             event_id = int((await connection.run(_ADD_EVENT, tuple(occasion)))[0][0])

@@ -35,7 +35,7 @@ ORDER BY wanted.name
 """
 
 
-class Shortcoming(NamedTuple):
+class UnmetRequirement(NamedTuple):
     """A missing prerequisite of a migration.
 
     Attributes:
@@ -50,7 +50,7 @@ class Shortcoming(NamedTuple):
         return f"{self.text}; an administrator has to run: {self.remedy}" if self.remedy else self.text
 
 
-def joined(missing: Sequence[Shortcoming]) -> str:
+def joined(missing: Sequence[UnmetRequirement]) -> str:
     """Join them into one sentence without a full stop, followed by the SQL for all."""
     texts = "; ".join(shortcoming.text for shortcoming in missing)
     remedies = " ".join(shortcoming.remedy for shortcoming in missing if shortcoming.remedy)
@@ -72,7 +72,9 @@ def outdated(major_version: int, shown: str) -> str | None:
     )
 
 
-def shortcomings(abilities: Sequence[Any], extensions: Sequence[Sequence[Any]]) -> Iterator[Shortcoming]:
+def unmet_requirements(
+    abilities: Sequence[Any], extensions: Sequence[Sequence[Any]]
+) -> Iterator[UnmetRequirement]:
     """Yield the missing prerequisites of a migration.
 
     Args:
@@ -81,41 +83,41 @@ def shortcomings(abilities: Sequence[Any], extensions: Sequence[Sequence[Any]]) 
     """
     version, shown, role, database, schema, may_use_public, is_superuser, may_create, owner = abilities
     if (reason := outdated(version, shown)) is not None:
-        yield Shortcoming(reason)
+        yield UnmetRequirement(reason)
     if may_use_public is None:
-        yield Shortcoming(
+        yield UnmetRequirement(
             "the schema public does not exist",
             f"CREATE SCHEMA public; GRANT USAGE, CREATE ON SCHEMA public TO {role};",
         )
     elif not may_use_public:
-        yield Shortcoming(
+        yield UnmetRequirement(
             f"the role {role} may not create tables in the schema public",
             f"GRANT USAGE, CREATE ON SCHEMA public TO {role};",
         )
     elif schema != "public":
-        yield Shortcoming(
+        yield UnmetRequirement(
             f"the role {role} creates tables in the schema {schema or '(none)'} rather than in public",
             f"ALTER ROLE {role} IN DATABASE {database} SET search_path = public;",
         )
     if owner is not None:
-        yield Shortcoming(
+        yield UnmetRequirement(
             f"the tables belong to the role {owner}, and only their owner can change them: migrate as {owner}"
         )
     for name, found_in, is_available, is_trusted in extensions:
         if found_in == "public":
             continue
         if found_in is not None:
-            yield Shortcoming(
+            yield UnmetRequirement(
                 f"the extension {name} is in the schema {found_in} rather than in public",
                 f"ALTER EXTENSION {name} SET SCHEMA public;",
             )
         elif not is_available:
-            yield Shortcoming(
+            yield UnmetRequirement(
                 f"PostgreSQL does not have the extension {name}: install its contrib package "
                 "(postgresql-contrib) on the database server"
             )
         elif not (is_superuser or (may_create and is_trusted)):
-            yield Shortcoming(
+            yield UnmetRequirement(
                 f"the extension {name} is missing, and the role {role} may not create it",
                 f"CREATE EXTENSION {name} SCHEMA public;",
             )

@@ -161,7 +161,7 @@ RECOMMENDED = replace(
 )
 
 
-class Film(NamedTuple):
+class ImportedMovie(NamedTuple):
     """A movie to import.
 
     Attributes:
@@ -178,14 +178,15 @@ class Film(NamedTuple):
     imdb_rating: Decimal | None
 
 
-class Imported(NamedTuple):
+class ImportCounts(NamedTuple):
     """Numbers of films that were new, and that had changed since the last import."""
 
     created: int
     changed: int
 
 
-_IMPORTED = ", ".join(Film._fields[1:])
+_COLUMNS = ImportedMovie._fields[1:]
+_IMPORTED = ", ".join(_COLUMNS)
 
 _IMPORT = f"""
 INSERT INTO movies AS known (import_key, {_IMPORTED})
@@ -194,9 +195,9 @@ FROM unnest(
     %s::text[], %s::text[], %s::text[], %s::text[], %s::integer[], %s::date[], %s::text[], %s::numeric[]
 ) AS film
 ON CONFLICT (import_key) DO UPDATE
-SET ({_IMPORTED}) = ROW ({", ".join(f"excluded.{name}" for name in Film._fields[1:])}), updated_at = now()
-WHERE ({", ".join(f"known.{name}" for name in Film._fields[1:])})
-    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in Film._fields[1:])})
+SET ({_IMPORTED}) = ROW ({", ".join(f"excluded.{name}" for name in _COLUMNS)}), updated_at = now()
+WHERE ({", ".join(f"known.{name}" for name in _COLUMNS)})
+    IS DISTINCT FROM ({", ".join(f"excluded.{name}" for name in _COLUMNS)})
 RETURNING xmax = 0
 """  # noqa: S608 - declared names
 
@@ -207,7 +208,7 @@ class Movies(Rows):
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector, MOVIES)
 
-    async def import_films(self, films: Sequence[Film]) -> Imported:
+    async def import_batch(self, films: Sequence[ImportedMovie]) -> ImportCounts:
         """Insert or update films in one statement.
 
         Args:
@@ -215,4 +216,4 @@ class Movies(Rows):
         """
         columns = [list(column) for column in zip(*films, strict=True)]
         created = [is_new for (is_new,) in await self.connector.run(_IMPORT, columns)]
-        return Imported(sum(created), len(created) - sum(created))
+        return ImportCounts(sum(created), len(created) - sum(created))

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy.pool import NullPool
 
-from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, shortcomings
+from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, joined, unmet_requirements
 
 ADVISORY_LOCK = 7_466_281_955
 """Lock held while migrating, so that of several processes one migrates and the others find it done."""
@@ -76,6 +76,6 @@ def _config() -> Config:
 def _require_all(connection: sqlalchemy.Connection) -> None:
     """Check the prerequisites of a migration before anything is changed."""
     abilities = connection.exec_driver_sql(ABILITIES).one()
-    missing = list(shortcomings(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
+    missing = list(unmet_requirements(abilities, connection.exec_driver_sql(FOUND_EXTENSIONS).all()))
     if missing:
         raise MigrationFailed(f"The database cannot be migrated, and nothing was changed: {joined(missing)}")

@@ -193,7 +193,7 @@ async def test_search_uses_its_index(house: House) -> None:
     execute(
         house.database_url,
         "INSERT INTO movies (title, director) "
-        "SELECT 'Film ' || md5(n::text), md5((-n)::text) FROM generate_series(1, 3000) AS n",
+        "SELECT 'ImportedMovie ' || md5(n::text), md5((-n)::text) FROM generate_series(1, 3000) AS n",
     )
     plain = connect(house.database_url)
     with plain.cursor() as cursor:

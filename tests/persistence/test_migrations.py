@@ -7,7 +7,7 @@ import psycopg2
 import pytest
 
 from persistence.migrations import MigrationFailed, migrate
-from persistence.requirements import shortcomings
+from persistence.requirements import unmet_requirements
 from persistence.tickets import OF_ANY_STATUS
 from tests.database import connect, execute
 
@@ -136,7 +136,7 @@ def test_a_migrated_database_needs_no_further_rights(limited: str, empty_databas
 
 def test_shortcomings_that_sql_cannot_fix() -> None:
     abilities = (14, "14.9", "frontrow", "frontrow", "public", True, False, True, None)
-    missing = list(shortcomings(abilities, [("pg_trgm", None, False, False)]))
+    missing = list(unmet_requirements(abilities, [("pg_trgm", None, False, False)]))
     assert [shortcoming.remedy for shortcoming in missing] == ["", ""]
     assert str(missing[0]).startswith("PostgreSQL 14.9 is older than 15")
     assert "postgresql-contrib" in str(missing[1])
