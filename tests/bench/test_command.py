@@ -63,7 +63,7 @@ def test_a_run_measures_judges_and_stores(data_directory: Path) -> None:
     assert "| REST hold of two seats, JWT, real engine and journal | tornado-noop | ≥ 4 |" in ran.stdout
 
 
-def test_a_run_that_is_told_to_stop_leaves_nothing_running(data_directory: Path) -> None:
+def test_stopping_a_run_leaves_nothing_running(data_directory: Path) -> None:
     command = [sys.executable, "-m", "frontrow", "bench", "fan-out", "--small", "--seconds", "60"]
     running = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "--data-dir", str(data_directory)], stderr=subprocess.PIPE

@@ -83,7 +83,7 @@ async def test_waiting_for_a_free_connection_counts() -> None:
     assert ROUND_SECONDS * 1e3 * 0.4 < median < longest
 
 
-async def test_what_is_never_answered_is_as_late_as_it_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_latency_of_an_unanswered_request_is_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bench.load.open_loop.DRAIN_SECONDS", 0.1)
     script = Script()
     async with serving(script) as address:
@@ -125,7 +125,7 @@ async def test_everything_that_is_received_is_counted() -> None:
     assert tally.require(201) == 1
 
 
-async def test_refusals_are_told_by_their_status() -> None:
+async def test_refusals_are_recognised_by_their_status() -> None:
     script = Script(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
     async with serving(script) as address:
         tally = await closed(address, some(5), seconds=60).run()
@@ -143,7 +143,7 @@ async def test_connections_that_revalidate_send_what_they_were_given() -> None:
     assert all(b'\r\nIf-None-Match: W/"3-7"\r\n\r\n' in other for other in others)
 
 
-async def test_nobody_there_is_an_error() -> None:
+async def test_an_unreachable_server_is_an_error() -> None:
     async with serving(Script()) as address:
         pass
     with pytest.raises(OSError):
@@ -248,7 +248,7 @@ async def test_a_tally_without_anything_is_a_failure() -> None:
 ALL_CORES = frozenset(os.sched_getaffinity(0))
 
 
-async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_next() -> None:
+async def test_an_abandoned_load_does_not_answer_for_the_next() -> None:
     short = Script()
     async with serving(Script()) as endless, serving(short) as other:
         with closing(LoadProcess(ALL_CORES)) as process:
@@ -259,7 +259,7 @@ async def test_a_load_that_nobody_waits_for_any_more_does_not_answer_for_the_nex
     assert (tally.answered, len(short.requests)) == (3, 3)
 
 
-async def test_what_goes_wrong_in_the_process_is_raised_here() -> None:
+async def test_errors_in_the_process_are_raised_here() -> None:
     async with serving(Script(b"HTTP/1.1 200 OK\r\n\r\n")) as address:
         with (
             closing(LoadProcess(ALL_CORES)) as process,

@@ -28,7 +28,7 @@ def hold_line(bound: str) -> str:
     return f"| REST hold of two seats, JWT, real engine and journal | {bound}"
 
 
-def test_reached_and_missed_thresholds_are_told() -> None:
+def test_reached_and_missed_thresholds_are_reported() -> None:
     assert hold_line("tornado-noop | ≥ 4 | 6 (5.9 to 6.1) | yes |") in printed(report())
     assert hold_line("tornado-noop | ≥ 4 | 3 (2.9 to 3.1) | no |") in printed(report(ours=30))
 
@@ -41,7 +41,7 @@ def test_a_threshold_that_could_not_be_judged_is_not_reached() -> None:
     assert made.all_reached
 
 
-def test_a_generator_at_its_limit_is_told() -> None:
+def test_a_generator_at_its_limit_is_reported() -> None:
     assert not report().notices
     (notice,) = report(load_cpu=0.97).notices
     assert "97%" in notice

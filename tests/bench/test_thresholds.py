@@ -51,7 +51,7 @@ def test_figures_are_judged_by_themselves_where_nobody_is_compared(figure: float
 
 
 @pytest.mark.parametrize("results", [{}, rates(ours=[1]), rates(theirs=[1])])
-def test_what_was_not_measured_is_not_reached(results: dict[str, Any]) -> None:
+def test_a_threshold_that_was_not_measured_is_not_reached(results: dict[str, Any]) -> None:
     verdict = judge(RATIO, results)
     assert (verdict["value"], verdict["reached"]) == (None, False)
 

@@ -59,7 +59,7 @@ async def test_exactly_one_of_many_wins_a_seat(house: House) -> None:
     assert len(losers) == 999
 
 
-async def test_a_refusal_that_nobody_keeps_is_gone_without_the_garbage_collector(house: House) -> None:
+async def test_an_unreferenced_refusal_is_freed_without_the_garbage_collector(house: House) -> None:
     await house.hold("user:7", 1)
     waiting = asyncio.ensure_future(house.hold("user:8", 1))
     await asyncio.wait((waiting,))
@@ -332,7 +332,7 @@ async def test_a_change_that_fails_leaves_the_screening_open(house: House) -> No
     assert await house.seen(1) == "reserved"
 
 
-async def test_a_sweep_also_finds_what_lapsed_in_screenings_nobody_touched(house: House) -> None:
+async def test_a_sweep_also_releases_expired_holds_of_unloaded_screenings(house: House) -> None:
     await house.hold("user:7", 1, 2)
     await turns()
     later = House(house.database)

@@ -124,7 +124,7 @@ async def test_a_pending_ticket_keeps_its_remaining_time(step: float) -> None:
 
 
 @STEPS
-async def test_a_moved_deadline_is_stored_and_told(step: float) -> None:
+async def test_a_moved_deadline_is_stored_and_published(step: float) -> None:
     house = House()
     await house.hold("user:7", 1)
     house.clock.step(step)
@@ -177,7 +177,7 @@ async def test_what_waits_in_a_mailbox_has_waited_no_longer() -> None:
     assert all(isinstance(answer, SeatsHeld) for answer in await asyncio.gather(*waiting))
 
 
-async def test_a_machine_that_wakes_up_releases_what_has_lapsed_meanwhile() -> None:
+async def test_holds_that_expired_while_the_machine_slept_are_released() -> None:
     house = House()
     await house.hold("user:7", 1)
     house.clock._now += HOUR  # no timer has fired

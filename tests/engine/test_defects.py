@@ -155,7 +155,7 @@ async def test_a_callback_that_raises_keeps_no_other_entry_from_being_settled() 
     ]
 
 
-async def test_a_changed_screening_is_changed_although_nobody_can_be_told(
+async def test_a_change_takes_effect_although_watchers_cannot_be_notified(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     house = House()

@@ -62,7 +62,7 @@ def test_users_are_not_counted_on_the_network_they_come_from() -> None:
 
 
 @pytest.mark.parametrize("way", ["released", "expired", "sold"])
-def test_what_is_no_longer_held_is_not_counted(way: str) -> None:
+def test_seats_that_are_no_longer_held_are_not_counted(way: str) -> None:
     venue = Venue()
     venue.take("a", 1, 2, 3, 4)
 
@@ -94,7 +94,7 @@ def test_moving_does_not_lift_a_guest_over_the_cap() -> None:
         venue.take("a", 5, network=THERE)
 
 
-def test_nothing_is_remembered_of_guests_who_hold_nothing() -> None:
+def test_guests_without_holds_are_forgotten() -> None:
     venue = Venue()
     for number in range(100):
         venue.take(f"guest-{number}", 1, network=f"192.0.2.{number}")
@@ -206,7 +206,7 @@ def test_whoever_leaves_a_seat_alone_for_a_life_starts_afresh() -> None:
     assert hold.expires_at == venue.now + 300.0
 
 
-def test_another_seat_has_a_life_of_its_own() -> None:
+def test_each_seat_has_its_own_life() -> None:
     venue = Venue(hold_seconds=300.0, hold_life_seconds=300.0)
     venue.take("a", 1)
     venue.now += 5 * MINUTE
@@ -229,7 +229,7 @@ def test_tickets_of_a_type_go_on_with_their_life_whatever_place_they_are() -> No
         event.reserve("session:guest", 1)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hold_lives, "REMEMBERED_LIMIT", 5)
     venue = Venue()
     for number in range(200):
@@ -239,7 +239,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(venue.screening._state.lives) <= 65
 
 
-def test_what_is_remembered_of_one_holder_is_bounded() -> None:
+def test_the_memory_of_one_holder_is_bounded() -> None:
     """In a free room a guest may select seats under any number of names."""
     room = Hall(0, free_seats=2)
     for number in range(hold_lives.REMEMBERED_LIMIT + 500):

@@ -421,7 +421,7 @@ def test_recovery_restores_holds_and_tickets(hall: Hall) -> None:
     assert again.screening.handle(ReleaseLapsed(1), again.now).reply.number == 2
 
 
-def test_every_refusal_has_a_code_of_its_own() -> None:
+def test_every_refusal_has_its_own_code() -> None:
     def descendants(cls: type[EngineError]) -> list[type[EngineError]]:
         return [cls, *(leaf for child in cls.__subclasses__() for leaf in descendants(child))]
 

@@ -82,7 +82,7 @@ async def test_callers_of_a_large_batch_leave_the_event_loop_to_others(database_
         assert await journal.stop(timeout_seconds=5) == 0
 
 
-async def test_entries_that_nobody_awaits_are_written_at_intervals(
+async def test_entries_without_waiting_callers_are_written_at_intervals(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("persistence.journal.PACE_SECONDS", 3600.0)
