@@ -55,42 +55,41 @@ class EventConnectionEstablished(_ServerMessage):
     eventId = _event_id()
 
 
-class EventSubscribed(_ServerMessage):
+class _OfEvent(_ServerMessage):
+    eventId = _event_id(required=True)
+
+
+class EventSubscribed(_OfEvent):
     """The client is subscribed to an event; the current counts follow immediately."""
 
     type = message_type("subscribed")
-    eventId = _event_id(required=True)
 
 
-class EventUnsubscribed(_ServerMessage):
+class EventUnsubscribed(_OfEvent):
     """The client is no longer subscribed to an event."""
 
     type = message_type("unsubscribed")
-    eventId = _event_id(required=True)
 
 
-class EventSeatUpdate(_ServerMessage):
+class EventSeatUpdate(_OfEvent):
     """The availability of an event."""
 
     type = message_type("seat_update")
-    eventId = _event_id(required=True)
     availableSeats = _available()
     seatCapacity = _count("Total number of seats or tickets", 100)
 
 
-class EventBookingCreated(_ServerMessage):
+class EventBookingCreated(_OfEvent):
     """A booking was made. A `seat_update` follows."""
 
     type = message_type("booking_created")
-    eventId = _event_id(required=True)
     availableSeats = _available()
 
 
-class EventBookingCancelled(_ServerMessage):
+class EventBookingCancelled(_OfEvent):
     """Tickets were cancelled, or lapsed unpaid. A `seat_update` follows."""
 
     type = message_type("booking_cancelled")
-    eventId = _event_id(required=True)
     availableSeats = _available()
 
 
@@ -138,18 +137,20 @@ class _ClientMessage(Schema):
         unknown = EXCLUDE
 
 
-class SubscribeEvent(_ClientMessage):
+class _ToEvent(_ClientMessage):
+    eventId = _event_id(required=True)
+
+
+class SubscribeEvent(_ToEvent):
     """Subscribe to an event."""
 
     type = message_type("subscribe_event")
-    eventId = _event_id(required=True)
 
 
-class UnsubscribeEvent(_ClientMessage):
+class UnsubscribeEvent(_ToEvent):
     """Unsubscribe from an event."""
 
     type = message_type("unsubscribe_event")
-    eventId = _event_id(required=True)
 
 
 class GetStatistics(_ClientMessage):

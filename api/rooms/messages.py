@@ -90,28 +90,30 @@ class ReleaseSeat(_RoomCommand):
     seat_id = _seat(required=True)
 
 
-class RoomJoined(Schema):
+class _OfClient(Schema):
+    room_id = _room(required=True)
+    client_id = _client()
+
+
+class _OfSeat(_OfClient):
+    seat_id = _seat(required=True)
+
+
+class RoomJoined(_OfClient):
     """The client has joined the room; `current_selections` follows."""
 
     type = message_type("room_joined")
-    room_id = _room(required=True)
-    client_id = _client()
 
 
-class RoomLeft(Schema):
+class RoomLeft(_OfClient):
     """The client has left the room."""
 
     type = message_type("room_left")
-    room_id = _room(required=True)
-    client_id = _client()
 
 
-class Selection(Schema):
+class Selection(_OfSeat):
     """A selected or sold seat."""
 
-    client_id = _client()
-    seat_id = _seat(required=True)
-    room_id = _room(required=True)
     user_info = _user_info(required=True)
     timestamp = timestamp_field("When the seat was selected, if known", _AT, required=True, allow_none=True)
     expires_at = timestamp_field(
@@ -130,32 +132,23 @@ class CurrentSelections(Schema):
     selections = fields.List(fields.Nested(Selection), required=True)
 
 
-class SeatSelected(Schema):
+class SeatSelected(_OfSeat):
     """A seat was selected. The response to the client that selected it has no `user_info`."""
 
     type = message_type("seat_selected")
-    seat_id = _seat(required=True)
-    room_id = _room(required=True)
-    client_id = _client()
     user_info = _user_info()
 
 
-class SeatReleased(Schema):
+class SeatReleased(_OfSeat):
     """A seat is available again: it was released, its selection expired, or its ticket was cancelled."""
 
     type = message_type("seat_released")
-    seat_id = _seat(required=True)
-    room_id = _room(required=True)
-    client_id = _client()
 
 
-class SeatBooked(Schema):
+class SeatBooked(_OfSeat):
     """A seat was sold, through another API."""
 
     type = message_type("seat_booked")
-    seat_id = _seat(required=True)
-    room_id = _room(required=True)
-    client_id = _client()
 
 
 class RoomError(Schema):
