@@ -1,4 +1,7 @@
-"""The advisory lock that lets one server at a time use a database.
+"""The advisory lock that lets one server at a time use a database, or the nodes of one cluster.
+
+A server that runs alone takes the lock exclusively. The nodes of a cluster share it, so a single server and a
+cluster never use one database at once.
 
 The lock belongs to a dedicated connection. PostgreSQL releases it when that connection ends, however the
 process ended, so there is never a stale lock to remove. The session's application_name is the name of the
@@ -47,15 +50,17 @@ _KEYS = {"first_key": 1_179_800_654, "second_key": 1}
 TAKE = """
 SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 SELECT taken, CASE WHEN taken THEN set_config('application_name', %(name)s, false) END
-FROM (SELECT pg_try_advisory_lock(%(first_key)s, %(second_key)s) AS taken OFFSET 0) AS lock
+FROM (SELECT CASE WHEN %(shared)s THEN pg_try_advisory_lock_shared(%(first_key)s, %(second_key)s)
+                  ELSE pg_try_advisory_lock(%(first_key)s, %(second_key)s) END AS taken OFFSET 0) AS lock
 """
 
-HOLDER = """
-SELECT activity.pid, application_name
+HOLDERS = """
+SELECT activity.pid, application_name, mode = 'ShareLock'
 FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
 WHERE locktype = 'advisory' AND granted AND objsubid = 2
   AND (classid, objid) = (%(first_key)s, %(second_key)s)
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY backend_start
 """
 
 END_SESSION = "SELECT pg_terminate_backend(%s)"
@@ -97,42 +102,69 @@ class ServerName(NamedTuple):
         return f"frontrow {self.since} {self.mark} {self.pid}@{self.host}"
 
 
+class Holder(NamedTuple):
+    """The server or node that holds the lock.
+
+    Attributes:
+        name: None if its session does not have a server's name.
+        clustered: whether it shares the lock with the other nodes of a cluster.
+    """
+
+    name: ServerName | None
+    clustered: bool
+
+    def __str__(self) -> str:
+        name, clustered = self
+        if name is None:
+            return "another session, which has no server's name"
+        return f"{'a cluster with ' * clustered}process {name.pid} on {name.host} since {name.since}"
+
+
 class DatabaseInUse(Exception):
     """Another server holds the lock.
+
+    Args:
+        by: the holder.
+        shared: whether a node of a cluster wanted the lock.
 
     Attributes:
         holder: its name; None if its session does not have a server's name.
         now: a clause that says which server uses the database.
     """
 
-    def __init__(self, holder: ServerName | None) -> None:
-        self.holder = holder
-        self.now = f"the database is served by {_described(holder)}"
-        super().__init__(f"T{self.now[1:]}; stop that server first, or start this one with --standby")
+    def __init__(self, by: Holder, *, shared: bool = False) -> None:
+        self.holder = by.name
+        self.now = f"the database is served by {by}"
+        if shared:
+            advice = "stop that server first, because it does not share the database with a cluster"
+        elif by.clustered:
+            advice = "stop all processes of that cluster first, or start this server as one of its nodes"
+        else:
+            advice = "stop that server first, or start this one with --standby"
+        super().__init__(f"T{self.now[1:]}; {advice}")
 
 
 class TakenOver(Exception):
     """Another server took the lock after this one lost its connection."""
 
-    def __init__(self, holder: ServerName | None) -> None:
-        super().__init__(
-            f"This server stops: it lost its connection to PostgreSQL, and the database is now served by "
-            f"{_described(holder)}"
-        )
+    def __init__(self, now: str) -> None:
+        super().__init__(f"This server stops: it lost its connection to PostgreSQL, and now {now}")
 
 
 class ServerLock:
-    """This process's exclusive right to serve a database.
+    """This process's right to serve a database, alone or with the other nodes of a cluster.
 
     Args:
         connector: the database, without a pooler; the lock uses its own connection.
+        shared: whether this process is a node of a cluster.
 
     Attributes:
         name: of this server; available once the lock was taken.
     """
 
-    def __init__(self, connector: Connector) -> None:
+    def __init__(self, connector: Connector, *, shared: bool = False) -> None:
         self._connector = connector
+        self._shared = shared
         self._connection: Connection | None = None
         self.name = ServerName.own()
 
@@ -140,7 +172,7 @@ class ServerLock:
         """Take the lock.
 
         Raises:
-            DatabaseInUse: another server holds it.
+            DatabaseInUse: another server holds it, or a node that does not share it with this process.
             StoreUnavailable: the database cannot be reached.
         """
         self.name = ServerName.own()
@@ -174,7 +206,7 @@ class ServerLock:
                     await self._take()
                     logger.warning("the server lock was taken again")
             except DatabaseInUse as exc:
-                raise TakenOver(exc.holder) from exc
+                raise TakenOver(exc.now) from exc
             except StoreUnavailable as exc:
                 self.release()
                 if connection is not None:
@@ -189,11 +221,14 @@ class ServerLock:
     async def _take(self) -> None:
         try:
             connection = self._connection = self._connection or await self._connect()
-            ((taken, _),) = await connection.run(TAKE, {**_KEYS, "name": str(self.name)})
+            parameters = {**_KEYS, "shared": self._shared, "name": str(self.name)}
+            ((taken, _),) = await connection.run(TAKE, parameters)
             if taken:
                 return
-            holders = await connection.run(HOLDER, _KEYS)
-            earlier = [pid for pid, name in holders if name == str(self.name)]
+            holders = await connection.run(HOLDERS, _KEYS)
+            if self._shared:
+                holders = [holder for holder in holders if not holder[2]]
+            earlier = [pid for pid, name, _ in holders if name == str(self.name)]
             if earlier:
                 # This is our own earlier connection; PostgreSQL has not noticed yet that it is lost.
                 await connection.run(END_SESSION, earlier[:1])
@@ -202,7 +237,7 @@ class ServerLock:
         except StoreUnavailable:
             self.release()
             raise
-        raise DatabaseInUse(ServerName.parsed(holders[0][1] or ""))
+        raise DatabaseInUse(_holder(*holders[0]), shared=self._shared)
 
     async def _reconnect(self) -> None:
         """Connect as soon as possible, without taking the lock."""
@@ -222,11 +257,9 @@ async def who_serves(connector: Connector) -> str | None:
     Raises:
         StoreUnavailable: the database cannot be reached.
     """
-    holders = await connector.run(HOLDER, _KEYS)
-    return DatabaseInUse(ServerName.parsed(holders[0][1] or "")).now if holders else None
+    holders = await connector.run(HOLDERS, _KEYS)
+    return DatabaseInUse(_holder(*holders[0])).now if holders else None
 
 
-def _described(holder: ServerName | None) -> str:
-    if holder is None:
-        return "another session, which has no server's name"
-    return f"process {holder.pid} on {holder.host} since {holder.since}"
+def _holder(_: int, application_name: str | None, clustered: bool) -> Holder:
+    return Holder(ServerName.parsed(application_name or ""), clustered)

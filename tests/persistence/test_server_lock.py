@@ -8,7 +8,15 @@ from contextlib import asynccontextmanager
 import pytest
 
 from persistence.connector import Connector
-from persistence.server_lock import NAME_LIMIT_BYTES, DatabaseInUse, ServerLock, ServerName, TakenOver
+from persistence.server_lock import (
+    NAME_LIMIT_BYTES,
+    DatabaseInUse,
+    Holder,
+    ServerLock,
+    ServerName,
+    TakenOver,
+    who_serves,
+)
 from tests.database import execute
 
 pytestmark = pytest.mark.gen_test
@@ -18,10 +26,10 @@ END = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE applic
 
 
 @asynccontextmanager
-async def locks(database_url: str, count: int) -> AsyncIterator[list[ServerLock]]:
-    """Locks of several servers, none of them taken."""
+async def locks(database_url: str, count: int, nodes: int = 0) -> AsyncIterator[list[ServerLock]]:
+    """Locks of several servers and nodes of a cluster, none of them taken."""
     connector = Connector(database_url)
-    found = [ServerLock(connector) for _ in range(count)]
+    found = [ServerLock(connector, shared=number >= count) for number in range(count + nodes)]
     try:
         yield found
     finally:
@@ -72,6 +80,55 @@ async def test_the_lock_is_exclusive_and_names_its_holder(database_url: str) -> 
         assert other.name.since >= one.name.since
 
 
+async def test_nodes_of_a_cluster_share_the_lock_and_keep_single_servers_out(database_url: str) -> None:
+    async with locks(database_url, 1, nodes=2) as (single, node, other):
+        await node.take()
+        await other.take()
+        refusal = f"served by a cluster with process {os.getpid()} on .+; stop all processes of that cluster"
+        with pytest.raises(DatabaseInUse, match=refusal) as refused:
+            await single.take()
+        assert refused.value.holder == node.name
+        node.release()
+        with pytest.raises(DatabaseInUse) as refused:
+            await single.take()
+        assert refused.value.holder == other.name
+        other.release()
+        async with asyncio.timeout(20):
+            await single.wait()
+
+
+async def test_a_single_server_keeps_nodes_of_a_cluster_out(database_url: str) -> None:
+    async with locks(database_url, 1, nodes=1) as (single, node):
+        await single.take()
+        assert (
+            await who_serves(single._connector) == f"the database is served by {Holder(single.name, False)}"
+        )
+        refusal = f"served by process {os.getpid()} on .+ does not share the database with a cluster"
+        with pytest.raises(DatabaseInUse, match=refusal) as refused:
+            await node.take()
+        assert refused.value.holder == single.name
+
+
+async def test_a_node_that_lost_its_connection_joins_its_cluster_again(database_url: str) -> None:
+    async with locks(database_url, 0, nodes=2) as (one, other):
+        await one.take()
+        await other.take()
+        async with kept(one) as keeping:
+            before = await held_by(database_url, one)
+            execute(database_url, END, str(one.name))
+            await held_by(database_url, one, other_than=before)
+            assert not keeping.done()
+
+
+async def test_a_node_stops_when_a_single_server_has_taken_the_lock(database_url: str) -> None:
+    async with locks(database_url, 1, nodes=1) as (single, node):
+        await node.take()
+        execute(database_url, END, str(node.name))
+        await single.take()
+        with pytest.raises(TakenOver, match=f"now the database is served by process {os.getpid()} on "):
+            await node.keep()
+
+
 async def test_each_database_has_its_own_lock(database_url: str, empty_database_url: str) -> None:
     async with locks(database_url, 1) as (one,), locks(empty_database_url, 1) as (other,):
         await one.take()
@@ -106,5 +163,5 @@ async def test_a_lock_that_another_server_took_is_not_taken_back(database_url: s
         await one.take()
         execute(database_url, END, str(one.name))
         await other.take()
-        with pytest.raises(TakenOver, match=f"now served by process {os.getpid()} on "):
+        with pytest.raises(TakenOver, match=f"now the database is served by process {os.getpid()} on "):
             await one.keep()
