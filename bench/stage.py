@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api.identity.tokens import Tokens
+from bench.load import MeasurementFailed
 from bench.load.closed_loop import ClosedLoop
 from bench.load.http import NO_CONTENT, Address, Requests
 from bench.load.process import LoadProcess, raise_descriptor_limit
@@ -39,6 +40,8 @@ ACTIVATION_SECONDS = 300.0
 
 GREETING = b'"connection_confirmed"'
 """Part of the first text on a socket that watches a screening."""
+
+_SOCKETS_OPEN = "frontrow_sockets_open"
 
 _POLL_SECONDS = 0.05
 _CONTROL_USER = 1_000_000_007
@@ -233,16 +236,26 @@ class Stage:
 
     @asynccontextmanager
     async def silent_sockets(self, server: Frontrow, screening_id: int, number: int) -> AsyncIterator[None]:
-        """Keep silent sockets open as long as the block lasts."""
+        """Keep silent sockets open as long as the block lasts.
+
+        Raises:
+            OSError, MeasurementFailed: the server refuses or closes some.
+        """
         load = Silence(server.address, watching_paths(self.tokens, screening_id, number), GREETING)
+        loop = asyncio.get_running_loop()
         with closing(LoadProcess(self.placement.load)) as process:
             silence = asyncio.create_task(process.run(load))
             try:
-                async with asyncio.timeout(READY_SECONDS):
-                    while sum((await server.client.metrics("frontrow_sockets_open")).values()) < number:
-                        if silence.done():
-                            silence.result()
-                        await asyncio.sleep(_POLL_SECONDS)
+                # Opening them all may take long if the machine is busy, so the limit is on standstill.
+                opened, opened_at = 0.0, loop.time()
+                while (now_open := sum((await server.client.metrics(_SOCKETS_OPEN)).values())) < number:
+                    if silence.done():
+                        silence.result()
+                    if now_open > opened:
+                        opened, opened_at = now_open, loop.time()
+                    elif loop.time() - opened_at > READY_SECONDS:
+                        raise MeasurementFailed(f"only {now_open:,.0f} of {number:,} sockets are open")
+                    await asyncio.sleep(_POLL_SECONDS)
                 yield
             finally:
                 silence.cancel()

@@ -14,7 +14,7 @@ from bench.load.pipeline import CONNECTED_AT_ONCE, Connection, Pipeline, connect
 from bench.load.tally import Tally, measured
 
 READY_SECONDS = 120.0
-"""How long opening all sockets of a load may take."""
+"""How long a load may go on without opening another socket."""
 
 REFUSED = 0x100
 """Outcome of a command that the server refused; outcomes of other frames are their opcodes."""
@@ -137,9 +137,9 @@ async def open_sockets(address: Address, sockets: Sequence[Socket]) -> None:
         OSError, SocketRefused, TimeoutError: the server refuses them, or takes too long.
     """
     # The kernel connects faster than a server accepts, and a refused connection tries again after a second.
-    async with asyncio.timeout(READY_SECONDS):
-        for first in range(0, len(sockets), CONNECTED_AT_ONCE):
-            some = sockets[first : first + CONNECTED_AT_ONCE]
+    for first in range(0, len(sockets), CONNECTED_AT_ONCE):
+        some = sockets[first : first + CONNECTED_AT_ONCE]
+        async with asyncio.timeout(READY_SECONDS):
             await connect_all(address, some)
             await asyncio.gather(*(socket.ready for socket in some))
 

@@ -15,7 +15,7 @@ _SMALL_HALL, _USUAL_HALL = (10, 10), (15, 20)
 _KILL_AFTER = 0.5
 """Share of a round after which the server is killed."""
 
-_BEGIN_SECONDS = 10.0
+_BEGIN_SECONDS = 60.0
 """How long the load may take to hold its first seat."""
 
 _RELEASE_SECONDS = 60.0
