@@ -21,6 +21,7 @@ class Inflow:
 
     Attributes:
         ended: whether the client has closed its sending side.
+        waiting: whether there are unconsumed bytes.
     """
 
     __slots__ = (
@@ -32,6 +33,7 @@ class Inflow:
         "_transport",
         "_waiting_limit_bytes",
         "ended",
+        "waiting",
     )
 
     def __init__(self, transport: Transport, head_limit_bytes: int) -> None:
@@ -42,12 +44,7 @@ class Inflow:
         self._data = b""
         self._at = self._checked = 0
         self._paused = False
-        self.ended = False
-
-    @property
-    def waiting(self) -> bool:
-        """Whether there are unconsumed bytes."""
-        return self._at < len(self._data)
+        self.ended = self.waiting = False
 
     def append(self, data: bytes) -> None:
         if self._at == len(self._data):
@@ -56,7 +53,7 @@ class Inflow:
         else:
             self._data = self._data[self._at :] + data
             self._checked = max(0, self._checked - self._at)
-        self._at = 0
+        self._consumed(0)
 
     def take_head(self) -> bytes | None:
         """The head of the next request, or None if it is incomplete.
@@ -69,10 +66,10 @@ class Inflow:
         # Some clients end a body with a line break of their own (RFC 9112, section 2.2).
         while data.startswith(b"\r\n", at):
             at += 2
-        self._at = at
+        self._consumed(at)
         end = data.find(_END_OF_HEAD, max(at, self._checked - 3)) + len(_END_OF_HEAD)
         if len(_END_OF_HEAD) <= end <= at + self._head_limit_bytes:
-            self._at = end
+            self._consumed(end)
             self._checked = 0
             return data[at:end]
         limit = at + self._head_limit_bytes
@@ -89,7 +86,7 @@ class Inflow:
 
     def put_back(self, head: bytes) -> None:
         """Undo the last `take_head`, so that it returns this head again."""
-        self._at -= len(head)
+        self._consumed(self._at - len(head))
 
     def take_body(self, body: BodyReader) -> tuple[bytes, bool]:
         """Decode a part of a body.
@@ -102,14 +99,21 @@ class Inflow:
             BodyTooLarge: the body exceeds its limit.
         """
         start = self._at
-        content, self._at = body.take(self._data, start, min(len(self._data), start + _STEP_BYTES))
-        return content, self._at > start
+        content, stop = body.take(self._data, start, min(len(self._data), start + _STEP_BYTES))
+        self._consumed(stop)
+        return content, stop > start
 
     def take_all(self) -> bytes:
         """Return and remove all unconsumed bytes."""
         data, self._data = self._data[self._at :], b""
-        self._at = self._checked = 0
+        self._checked = 0
+        self._consumed(0)
         return data
+
+    def _consumed(self, at: int) -> None:
+        """Note that the bytes before this place have been consumed."""
+        self._at = at
+        self.waiting = at < len(self._data)
 
     def regulate(self) -> None:
         """Pause or resume reading, to bound the unconsumed bytes."""

@@ -1,7 +1,7 @@
 """Sends bytes to a client in few writes, and drops clients that stop reading."""
 
 from asyncio import AbstractEventLoop, Future, TimerHandle, Transport
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tornado.iostream import StreamClosedError
 
@@ -22,6 +22,9 @@ class Outflow:
         patience_seconds: a client must read at least 1 KiB per second, on average over this time.
         stalled: called when the client is slower.
         flush_soon: calls `flush` at the end of this turn of the event loop.
+
+    Attributes:
+        writable: whether the client keeps up, so that more may be sent.
     """
 
     __slots__ = (
@@ -38,6 +41,7 @@ class Outflow:
         "_timer",
         "_transport",
         "_unsent_bytes",
+        "writable",
     )
 
     def __init__(
@@ -60,13 +64,9 @@ class Outflow:
         self._open: Future[None] = loop.create_future()
         self._open.set_result(None)
         self._resumed: Future[None] | None = None
+        self.writable = True
         self._timer: TimerHandle | None = None
         self._unsent_bytes = 0
-
-    @property
-    def writable(self) -> bool:
-        """Whether the client keeps up, so that more may be sent."""
-        return self._resumed is None
 
     @property
     def waiting(self) -> bool:
@@ -77,13 +77,10 @@ class Outflow:
         """Send bytes. The future completes when more may be sent, or fails with StreamClosedError."""
         if self._ended or self._transport.is_closing():
             return self._failed()
-        if self._corked or self._pieces:
-            self._pieces += pieces
-            self._corked_bytes += sum(map(len, pieces))
-            if self._corked_bytes > _CORKED_BYTES or not self._corked:
-                self.flush()
-        else:
-            self._write(pieces)
+        self._pieces += pieces
+        self._corked_bytes += sum(map(len, pieces))
+        if self._corked_bytes > _CORKED_BYTES or not self._corked:
+            self.flush()
         return self._resumed or self._open
 
     def send_soon(self, data: bytes) -> None:
@@ -92,17 +89,11 @@ class Outflow:
         Clients whose responses are sent together come back together, and the next turn serves them all. To
         send each response by itself wakes a client for each.
         """
-        self._pieces.append(data)
+        pieces = self._pieces
+        pieces.append(data)
         self._corked_bytes += len(data)
-        if len(self._pieces) == 1:
-            self._flush_soon(self)
-
-    def _write(self, pieces: Sequence[bytes]) -> None:
         if len(pieces) == 1:
-            self._transport.write(pieces[0])
-        else:
-            # Not copied: the kernel gathers them.
-            self._transport.writelines(pieces)
+            self._flush_soon(self)
 
     def cork(self) -> None:
         """Collect bytes instead of sending them, until `uncork`."""
@@ -115,11 +106,18 @@ class Outflow:
 
     def flush(self) -> None:
         """Send the collected bytes; stay corked."""
-        if self._pieces:
-            if not self._transport.is_closing():
-                joined = len(self._pieces) > 1 and self._corked_bytes <= _JOINED_BYTES
-                self._write((b"".join(self._pieces),) if joined else self._pieces)
-            self._pieces.clear()
+        pieces = self._pieces
+        if pieces:
+            transport = self._transport
+            if not transport.is_closing():
+                if len(pieces) == 1:
+                    transport.write(pieces[0])
+                elif self._corked_bytes <= _JOINED_BYTES:
+                    transport.write(b"".join(pieces))
+                else:
+                    # Not copied: the kernel gathers them.
+                    transport.writelines(pieces)
+            pieces.clear()
             self._corked_bytes = 0
 
     def end(self) -> None:
@@ -133,11 +131,13 @@ class Outflow:
     def pause(self) -> None:
         """The transport's buffer is full."""
         self._resumed = self._loop.create_future()
+        self.writable = False
         self._watch()
 
     def resume(self) -> None:
         """The transport's buffer has room again."""
         resumed, self._resumed = self._resumed, None
+        self.writable = True
         self._stop_watching()
         if resumed is not None and not resumed.done():
             resumed.set_result(None)

@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from api.http1.common_headers import request_id_given
+from api.http1.head import END_OF_HEAD
+from api.limits import Limits
 
 HOST, LENGTH, CREDENTIALS, REQUEST_ID, JSON, GZIP, ORIGIN = range(1, 8)
 FORWARDED_FOR, FORWARDED_PROTO, FORWARDED, CLOSE, IF_NONE_MATCH = range(8, 13)
@@ -33,10 +35,14 @@ FORWARDING = {
 }
 """The fields by which proxies report the client's address."""
 
+_ONE_REQUEST_BYTES = 8192
+"""Longer data is not split before the end of the head has been found."""
+
 _PLACES = 13
 _IGNORED = (0, None)
 _UNUSUAL = (-1, None)
 
+_CRLF = b"\r\n"
 _LINES_KEPT = 4096
 _LINE_BYTES = 1024
 _BEARER = b"authorization: bearer "
@@ -56,6 +62,42 @@ _VARYING = frozenset(
 )
 
 _known: dict[bytes, tuple[int, object]] = {}
+
+
+def read_request(data: bytes, at: int, limits: Limits) -> tuple[list[bytes], list[Any], bytes, int] | None:
+    """Read a plain request.
+
+    Args:
+        data: what a client has sent.
+        at: where the request begins.
+        limits: of requests.
+
+    Returns:
+        The lines of its head, its fields (see `read_fields`), its body, and where it ends; or None if it is
+        not complete or not plain.
+    """
+    if at == 0 and len(data) <= _ONE_REQUEST_BYTES:
+        # The data is nearly always one request, and its body one line.
+        lines = data.split(_CRLF)
+        body = lines.pop()
+        if lines and not lines.pop() and len(lines) - 1 <= limits.header_count:
+            fields = read_fields(lines)
+            if fields is None and b"" not in lines:
+                return None
+            if fields is not None and len(body) == (fields[LENGTH] or 0):
+                return (
+                    (lines, fields, body, len(data)) if len(data) - len(body) <= limits.header_bytes else None
+                )
+    end = data.find(END_OF_HEAD, at)
+    start = end + len(END_OF_HEAD)
+    if end < 0 or start - at > limits.header_bytes:
+        return None
+    lines = data[at:end].split(_CRLF)
+    fields = read_fields(lines) if len(lines) - 1 <= limits.header_count else None
+    if fields is None:
+        return None
+    stop = start + (fields[LENGTH] or 0)
+    return (lines, fields, data[start:stop], stop) if stop <= len(data) else None
 
 
 def read_fields(lines: list[bytes]) -> list[Any] | None:

@@ -33,7 +33,7 @@ from api.http1.inflow import Inflow
 from api.http1.outflow import Outflow
 from api.http1.peer import Peer
 from api.http1.phase import Phase
-from api.http1.plain import CLOSE, LENGTH, read_fields
+from api.http1.plain import CLOSE, read_request
 from api.http1.refusal import RejectedRequest, refusal_bytes
 
 log = logging.getLogger("frontrow.http")
@@ -127,19 +127,12 @@ class Http1Protocol(asyncio.Protocol):
         answers: list[bytes] = []
         at = 0
         while at < len(data) and len(answers) < _PLAIN_REQUESTS:
-            end = data.find(END_OF_HEAD, at)
-            if end < 0 or end + len(END_OF_HEAD) - at > limits.header_bytes:
+            request = read_request(data, at, limits)
+            if request is None:
                 break
-            lines = data[at:end].split(b"\r\n")
-            fields = read_fields(lines) if len(lines) - 1 <= limits.header_count else None
-            if fields is None:
-                break
-            start = end + len(END_OF_HEAD)
-            stop = start + (fields[LENGTH] or 0)
-            if stop > len(data):
-                break
+            lines, fields, body, stop = request
             try:
-                answer = answer_plain(lines, fields, data[start:stop], self)
+                answer = answer_plain(lines, fields, body, self)
             except Exception:
                 log.exception("a request failed before it could be answered")
                 self.break_off()

@@ -66,11 +66,10 @@ def reservation_documents(
     """Return the documents of the holds in a reply."""
     if not isinstance(held, SeatsHeld):
         return [reservation_document(hold, status) for hold in held.holds]
-    screening_id, user_id = held.screening_id, user_id_of(held.actor)
-    reserved_at, expires_at = new_timestamp(held.at), new_timestamp(held.expires_at)
-    hold_id = held.reservation_id
+    screening_id, _, _, at, holder, hold_id, seat_ids, ends_at, _, _, _, _ = held
+    user_id, reserved_at, expires_at = user_id_of(holder), new_timestamp(at), new_timestamp(ends_at)
     documents = []
-    for seat_id in held.seat_ids:
+    for seat_id in seat_ids:
         documents.append(
             {
                 "id": hold_id,
