@@ -25,17 +25,41 @@ def handshake(path: str) -> bytes:
     ).encode()
 
 
-class Frames:
-    """Cuts the bytes that a connection receives into frames, which are neither masked nor fragmented."""
+def count_texts(stream: bytes) -> tuple[int, int, int]:
+    """Count the whole text frames at the start of some bytes.
 
-    __slots__ = ("_rest",)
+    Returns:
+        Their number, the bytes of their payloads, and where they end.
+    """
+    number = total = start = 0
+    available = len(stream)
+    while available - start > 3 and stream[start] == _FINAL | TEXT and (size := stream[start + 1]) < 127:
+        payload_at = start + 2
+        if size == 126:
+            size, payload_at = (stream[start + 2] << 8) + stream[start + 3], start + 4
+        if payload_at + size > available:
+            break
+        start = payload_at + size
+        number += 1
+        total += size
+    return number, total, start
+
+
+class Frames:
+    """Cuts the bytes that a connection receives into frames, which are neither masked nor fragmented.
+
+    Attributes:
+        rest: the beginning of a frame that is not complete.
+    """
+
+    __slots__ = ("rest",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.rest = b""
 
     def feed(self, received: bytes) -> list[tuple[int, bytes]]:
         """Return opcode and payload of the frames that are now complete."""
-        stream = self._rest + received if self._rest else received
+        stream = self.rest + received if self.rest else received
         complete: list[tuple[int, bytes]] = []
         start, available = 0, len(stream)
         while available - start >= 2:
@@ -49,5 +73,5 @@ class Frames:
                 break
             complete.append((stream[start] & 0x0F, stream[payload_at:stop]))
             start = stop
-        self._rest = stream[start:]
+        self.rest = stream[start:]
         return complete

@@ -104,8 +104,9 @@ class Pipeline:
             if batch:
                 self.sent += len(batch)
                 self._sent_at.extend([time.perf_counter()] * len(batch))
-                self._write(b"".join(batch))
-        self._finish_if_done()
+                self._write(batch[0] if len(batch) == 1 else b"".join(batch))
+        if self._ended:
+            self._finish_if_done()
 
     def _finish_if_done(self) -> None:
         if self._ended and not self._sent_at and not self.finished.done():
