@@ -108,22 +108,24 @@ class Update:
 
     Args:
         batches: oldest first, at least one, none of them empty.
+
+    Attributes:
+        first, position: the positions after the first batch and after the last.
+        encoded: by encoder, once it has been needed.
     """
 
-    __slots__ = ("_batches", "_encoded", "first", "position")
+    __slots__ = ("_batches", "encoded", "first", "position")
 
     def __init__(self, batches: Sequence[Changes]) -> None:
-        self.first = _position_of(batches[0])
         self.position = _position_of(batches[-1])
+        self.first = _position_of(batches[0])
         self._batches = batches
-        self._encoded: dict[Encoder, EncodedUpdate] = {}
+        self.encoded: dict[Encoder, EncodedUpdate] = {}
 
     def encoded_by(self, encoder: Encoder) -> EncodedUpdate:
-        """Return the update encoded by an encoder; encoded once and cached."""
-        telling = self._encoded.get(encoder)
-        if telling is None:
-            telling = self._encoded[encoder] = encoder(self._batches)
-        return telling
+        """Encode the update; done once per encoder, and then found in `encoded`."""
+        encoded = self.encoded[encoder] = encoder(self._batches)
+        return encoded
 
     def after(self, position: Position) -> "Update":
         """Return the part of the update that is newer than a position within it."""
@@ -153,6 +155,7 @@ class Watcher:
         "_deflate_from_bytes",
         "_failed",
         "_kept",
+        "_live",
         "_position",
         "_send",
         "due",
@@ -180,6 +183,7 @@ class Watcher:
 
     def pause(self) -> None:
         """Stop receiving updates, until `buffer` is called again."""
+        self._live = False
         self._position = _NEVER
         self._kept: list[Update] | None = None
         self.due: Update | None = None
@@ -195,7 +199,7 @@ class Watcher:
             Number of frames sent.
         """
         kept, self._kept, self._position = self._kept or (), None, position
-        return sum(map(self._take, kept))
+        return sum(map(self.take, kept))
 
     def serve(self) -> int:
         """Send the due update, if any, and return the number of frames sent.
@@ -203,24 +207,34 @@ class Watcher:
         Call this before answering the socket about a later change, to keep the order.
         """
         update, self.due = self.due, None
-        return 0 if update is None else self._take(update)
+        return 0 if update is None else self.take(update)
 
-    def _take(self, update: Update) -> int:
-        """Send an update, keep it, or skip it, depending on the watcher's state."""
+    def take(self, update: Update) -> int:
+        """Send an update, keep it, or skip it, depending on the watcher's state. Never raises.
+
+        Returns:
+            Number of frames sent.
+        """
         try:
-            if self._kept is not None:
-                self._kept.append(update)
-            elif update.position > self._position:
+            if not self._live:
+                if self._kept is not None:
+                    self._kept.append(update)
+                    return 0
+                if update.position <= self._position:
+                    return 0
                 if update.first <= self._position:
                     update = update.after(self._position)
-                frames = update.encoded_by(self.encoder).frames(self.holder)
-                if frames.number:
-                    from_bytes = self._deflate_from_bytes
-                    self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
-                return frames.number
+                # Updates come in order, so all further ones are newer.
+                self._live = True
+            encoded = update.encoded.get(self.encoder) or update.encoded_by(self.encoder)
+            frames = encoded.frames(self.holder)
+            if frames.number:
+                from_bytes = self._deflate_from_bytes
+                self._send(frames.wire if from_bytes is None else frames.deflated(from_bytes))
+            return frames.number
         except Exception as defect:
             self.fail(defect)
-        return 0
+            return 0
 
     def fail(self, defect: Exception) -> None:
         """Stop receiving updates, because one could not be sent. Never raises."""
@@ -286,9 +300,14 @@ class _Audience:
 
         Watchers that join meanwhile get the changes from the engine.
         """
-        sent = [watcher.serve() for watcher in islice(watchers, _SLICE)]
-        self._observer.frames_sent(sum(sent))
-        if len(sent) == _SLICE:
+        served = list(islice(watchers, _SLICE))
+        sent = 0
+        for watcher in served:
+            if (update := watcher.due) is not None:
+                watcher.due = None
+                sent += watcher.take(update)
+        self._observer.frames_sent(sent)
+        if len(served) == _SLICE:
             self._in_a_turn(partial(self._serve, watchers))
             return
         # The tick starts when sending has ended, so that a large audience leaves time for other work.

@@ -95,7 +95,9 @@ class Outbox:
         """
         self.sent += 1
         if self._straight:
-            self._write(frames)
+            # `_write`, without a call of its own: a change is sent to thousands of sockets.
+            if not self._transport.is_closing():
+                self._transport.write(frames)
         elif not self._ended:
             if self._queue is None:
                 self._queue = deque()
