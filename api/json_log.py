@@ -29,7 +29,15 @@ def redact(line: str) -> str:
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record as one line of JSON, including fields passed as `extra={"fields": {…}}`."""
+    """Formats a record as one line of JSON, including fields passed as `extra={"fields": {…}}`.
+
+    Args:
+        worker: the number of the worker process, which each line names; None for a process without a number.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._process = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -37,6 +45,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **self._process,
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
@@ -44,14 +53,15 @@ class JsonLines(logging.Formatter):
         return redact(orjson.dumps(line, default=str).decode())
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, worker: int | None = None) -> None:
     """Send all log records to standard error in this format, replacing other handlers.
 
     Args:
         level: lowest level that is logged, e.g. "INFO".
+        worker: the number of this process, if it is a worker.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(worker))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Alembic logs several lines at every start; applied migrations are logged by the migration code.
     logging.getLogger("alembic").setLevel(logging.WARNING)

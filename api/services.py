@@ -133,7 +133,7 @@ class IdempotencyLookup(Protocol):
         """Return the response stored under a key."""
 
 
-MetricsPage = Callable[[str], tuple[str, bytes]]
+MetricsPage = Callable[[str], Awaitable[tuple[str, bytes]]]
 """Renders the metrics for an `Accept` header: returns the media type and the body."""
 
 Readiness = Callable[[], Awaitable[Mapping[str, str]]]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from api.identity.host_names import ANY_NAME
 from api.identity.origins import ANY_ORIGIN, is_local
 from engine.errors import StoreUnavailable
-from frontrow.database import PoolerNotSupported, require_own_sessions
+from frontrow.database import PoolerNotSupported, connections_needed, require_own_sessions
 from frontrow.listening import authority
 from frontrow.permissions import denied, file_in_the_way, unusable_paths
 from frontrow.settings import TABLE, Settings
@@ -16,9 +16,6 @@ from persistence.errors import DefectiveStatement
 from persistence.migrations import newest_revision
 from persistence.requirements import ABILITIES, FOUND_EXTENSIONS, OLDEST_TESTED, outdated, unmet_requirements
 from persistence.server_lock import who_serves
-
-_OWN_CONNECTIONS = 4
-"""Connections besides the pool: two for the journal, one for the lock, one spare for an administrator."""
 
 _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
@@ -165,7 +162,7 @@ def _of_server(
     else:
         text = "fsync or full_page_writes is off: a crash could lose acknowledged bookings; turn both on"
         yield Finding(False, True, text)
-    needed = settings.database_pool_size + _OWN_CONNECTIONS
+    needed = connections_needed(settings)
     if connections < needed:
         yield Finding(False, True, f"max_connections is {connections}, but this server needs {needed}")
 

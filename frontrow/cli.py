@@ -18,45 +18,21 @@ from typing import Any
 import click
 import orjson
 
-from api.identity.tokens import NoSigningKey, UnusableKey
-from engine.errors import StoreUnavailable
 from frontrow import __version__
-from frontrow.backup import BackupRefused, back_up, opened_backup
+from frontrow.backup import back_up, opened_backup
 from frontrow.check import advice
-from frontrow.database import PoolerNotSupported, database_of, require_own_sessions
-from frontrow.listening import AddressUnusable
+from frontrow.database import database_of, require_own_sessions
+from frontrow.expected_errors import sentence_for
 from frontrow.movie_import import BatchReport, import_movies
-from frontrow.permissions import denied
 from frontrow.seeding import seed
 from frontrow.serving import serve as run_server
-from frontrow.settings import Settings, SettingsError, load_settings
+from frontrow.settings import WORKERS_LIMIT, Settings, load_settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
 from persistence.catalogue.movies import Movies
 from persistence.connector import Connector
-from persistence.data_directory import DataDirectory, DataDirectoryInUse
-from persistence.dump import DumpFailed
-from persistence.embedded import EmbeddedPostgresFailed
-from persistence.migrations import MigrationFailed, migrate
-from persistence.server_lock import DatabaseInUse, TakenOver
-
-_EXPECTED = (
-    SettingsError,
-    UnusableKey,
-    NoSigningKey,
-    AddressUnusable,
-    BackupRefused,
-    DumpFailed,
-    DataDirectoryInUse,
-    EmbeddedPostgresFailed,
-    MigrationFailed,
-    PoolerNotSupported,
-    DatabaseInUse,
-    TakenOver,
-    StoreUnavailable,
-    ValueError,
-)
-"""Errors with causes outside the program: reported as one sentence, without a stack trace."""
+from persistence.data_directory import DataDirectory
+from persistence.migrations import migrate
 
 _data_dir = click.option(
     "--data-dir",
@@ -69,13 +45,11 @@ _data_dir = click.option(
 def _short_errors() -> Iterator[None]:
     try:
         yield
-    except PermissionError as exc:
-        raise click.ClickException(denied(exc.filename)) from exc
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise click.ClickException(f"{exc.filename}: {reason}" if exc.filename else reason) from exc
-    except _EXPECTED as exc:
-        raise click.ClickException(str(exc)) from exc
+    except Exception as exc:
+        sentence = sentence_for(exc)
+        if sentence is None:
+            raise
+        raise click.ClickException(sentence) from exc
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -94,20 +68,29 @@ def main() -> None:
     "--port", type=click.IntRange(0, 65_535), help="TCP port; 0 picks a free one. [FRONTROW_PORT, or 8000]"
 )
 @_data_dir
+@click.option(
+    "--workers",
+    type=click.IntRange(0, WORKERS_LIMIT),
+    help="Processes on the port; 0 starts one per core. [FRONTROW_WORKERS, or 1]",
+)
 @click.option("--demo", is_flag=True, help="Create a small cinema to try, with users who can log in.")
 @click.option(
     "--standby", is_flag=True, help="If another server uses the database, wait and take over from it."
 )
-def serve(host: str | None, port: int | None, data_dir: Path | None, demo: bool, standby: bool) -> None:
+def serve(
+    host: str | None, port: int | None, data_dir: Path | None, workers: int | None, demo: bool, standby: bool
+) -> None:
     """Run the server until SIGTERM or SIGINT.
 
     Only one server can use a database at a time; a second one refuses to start, or waits with --standby.
 
     Migrates the database to the current schema, then prints "listening on http://HOST:PORT" on standard
     output. Without FRONTROW_DATABASE_URL it runs its own PostgreSQL in the data directory.
+
+    With --workers, SIGHUP replaces the processes one after the other.
     """
     with _short_errors():
-        settings = load_settings(host=host, port=port, data_dir=data_dir)
+        settings = load_settings(host=host, port=port, data_dir=data_dir, workers=workers)
         run_server(settings, demo=demo, standby=standby, announce=_announce)
 
 

@@ -10,8 +10,14 @@ from contextlib import closing, contextmanager
 from frontrow.settings import Settings, variable_of
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
-from persistence.embedded import EmbeddedPostgres
+from persistence.embedded import MAX_CONNECTIONS, EmbeddedPostgres
 from persistence.pooler import address_behind_pooler, is_same_database
+
+_OWN_CONNECTIONS = 4
+"""Connections of a process besides its pool: two for the journal, one for the lock, one spare."""
+
+_COMMAND_CONNECTIONS = 10
+"""Connections of the embedded PostgreSQL for commands that run beside the server."""
 
 
 class PoolerNotSupported(Exception):
@@ -37,12 +43,22 @@ def database_of(settings: Settings) -> Iterator[tuple[str, EmbeddedPostgres | No
     if settings.database_url:
         yield settings.direct_database_url or settings.database_url, None
         return
-    embedded = EmbeddedPostgres(DataDirectory(settings.data_dir).path)
+    limit = max(MAX_CONNECTIONS, connections_needed(settings) + _COMMAND_CONNECTIONS)
+    embedded = EmbeddedPostgres(DataDirectory(settings.data_dir).path, max_connections=limit)
     embedded.start()
     try:
         yield embedded.url, embedded
     finally:
         embedded.stop()
+
+
+def connections_needed(settings: Settings) -> int:
+    """Return how many connections PostgreSQL must allow for `frontrow serve`."""
+    of_process = settings.database_pool_size + _OWN_CONNECTIONS
+    if settings.worker_count == 1:
+        return of_process
+    # During a reload there is one worker more. The supervisor has the last connection, for its lock.
+    return (settings.worker_count + 1) * of_process + 1
 
 
 def reading_connector(settings: Settings, database_url: str) -> Connector:

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -56,6 +56,11 @@ def listen(settings: Settings) -> Listening:
         )
         opened.pop_all()
     return listening
+
+
+def port_numbers(sockets: Iterable[socket.socket]) -> tuple[int, ...]:
+    """Return the ports of listening sockets, each once, in their order."""
+    return tuple(dict.fromkeys(listening.getsockname()[1] for listening in sockets))
 
 
 def _opened(opened: ExitStack, host: str, ports: Sequence[int]) -> list[socket.socket]:

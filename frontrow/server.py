@@ -29,7 +29,7 @@ from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import Services
+from api.services import MetricsPage, Services
 from api.socket_routes import socket_routes
 from api.workers import Workers
 from api.ws.feed import SeatFeed
@@ -45,7 +45,7 @@ from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
 from frontrow.database import reading_connector
-from frontrow.listening import listen
+from frontrow.listening import Listening, listen, port_numbers
 from frontrow.mail import mail_queue_of
 from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
@@ -85,9 +85,22 @@ class Server:
         settings: valid settings.
         database_url: the migrated database, without a pooler.
         name: recorded as the owner of screenings; also the application_name of its session in PostgreSQL.
+        metrics_page: renders `/metrics`; by default, the metrics of this process.
+
+    Attributes:
+        registry: the metrics of this process.
+        port: the port it listens on, once it has started.
+        proxied_ports: the ports for the PROXY protocol, once it has started.
     """
 
-    def __init__(self, settings: Settings, database_url: str, name: ServerName | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database_url: str,
+        name: ServerName | None = None,
+        *,
+        metrics_page: MetricsPage | None = None,
+    ) -> None:
         self._settings = settings
 
         # The database
@@ -103,8 +116,8 @@ class Server:
 
         # The engine
         self._clock = SystemClock()
-        self._registry = CollectorRegistry()
-        self._observer = MetricsObserver(self._registry)
+        self.registry = CollectorRegistry()
+        self._observer = MetricsObserver(self.registry)
         self._feed = SeatFeed(self._clock, self._observer, tick_seconds=settings.socket_tick_ms / 1000)
         self._journal = PostgresJournal(
             self._direct, encode_reply, self._observer, limit=settings.journal_limit
@@ -177,7 +190,7 @@ class Server:
             clock=self._clock,
             http_observer=self._observer,
             readiness=self._readiness.reasons,
-            metrics_page=lambda accept: render(self._registry, accept),
+            metrics_page=metrics_page or self._metrics_page,
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
             cipher=cipher_of(settings),
@@ -220,7 +233,7 @@ class Server:
             journal_depth=lambda: self._journal.depth,
             journal_lag_seconds=lambda: self._journal.lag_seconds,
         )
-        register_readings(self._registry, readings, __version__)
+        register_readings(self.registry, readings, __version__)
         self._http = make_http_server(
             self._application, limits, self._application.report_refusal, settings.http_layer, proxies
         )
@@ -230,16 +243,20 @@ class Server:
         self.port = 0
         self.proxied_ports: tuple[int, ...] = ()
 
-    async def start(self) -> None:
+    async def start(self, listening: Listening | None = None) -> None:
         """Connect to the database and listen; sets `port` and `proxied_ports`.
+
+        Args:
+            listening: open listening sockets to use instead of opening those of the settings.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
             AddressUnusable: the server cannot listen on its address.
         """
-        listening = listen(self._settings)
-        self.port = listening.public[0].getsockname()[1]
-        self.proxied_ports = tuple(dict.fromkeys(one.getsockname()[1] for one in listening.proxied))
+        if listening is None:
+            listening = listen(self._settings)
+        self.port = port_numbers(listening.public)[0]
+        self.proxied_ports = port_numbers(listening.proxied)
         self._metrics_http.add_sockets(listening.metrics)
         await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
         await self._journal.start()
@@ -266,6 +283,17 @@ class Server:
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
 
+    async def drain(self, seconds: float) -> None:
+        """Accept no more connections, and go on serving the open ones, so that their requests are answered.
+
+        Args:
+            seconds: how long to serve them. A client that keeps its connection open longer loses it when the
+                server stops.
+        """
+        self._http.stop()
+        self._metrics_http.stop()
+        await asyncio.sleep(seconds)
+
     async def stop(self) -> None:
         """Stop in order; afterwards everything acknowledged is in the database.
 
@@ -288,6 +316,9 @@ class Server:
             self._connector.close,
             self._direct.close,
         )
+
+    async def _metrics_page(self, accept_header: str) -> tuple[str, bytes]:
+        return render(self.registry, accept_header)
 
     async def _finish_requests(self) -> None:
         try:

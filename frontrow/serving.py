@@ -1,31 +1,31 @@
-"""Runs a server process from taking the database lock to the last line of the log.
+"""Runs `frontrow serve` from locking the data directory to the last line of the log.
 
-`serve` locks the data directory, takes the database lock, migrates, starts a `Server`, and stops it when a
-signal arrives or the database lock is lost. A standby waits for the database lock first.
+A single process takes the database lock, migrates, starts a `Server`, and stops it when a signal arrives or
+the database lock is lost. A standby waits for the database lock first. With several workers, `supervise` does
+this with a process per worker.
 """
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 
 import uvloop
 
-from api.identity.origins import OPAQUE_ORIGIN
 from api.json_log import configure_logging
+from frontrow.announcing import addresses, base_url_of, prepared_demo, with_demo
 from frontrow.collector import collect_when_idle, freeze_startup_objects
 from frontrow.database import database_of, require_own_sessions
-from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
 from frontrow.descriptors import allow_descriptors
+from frontrow.hang_up import Terminal
 from frontrow.life_log import LifecycleLog
-from frontrow.listening import authority, listen
+from frontrow.listening import listen
 from frontrow.server import Server
-from frontrow.settings import Settings
-from frontrow.signing import tokens_of
-from persistence.bulk import BulkLoader
+from frontrow.settings import Settings, variable_of
+from frontrow.supervisor import supervise
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.embedded import EmbeddedPostgres
@@ -33,6 +33,9 @@ from persistence.migrations import migrate
 from persistence.server_lock import DatabaseInUse, ServerLock
 
 log = logging.getLogger("frontrow")
+
+_UNROUTED = "FRONTROW_TEST_UNROUTED_WORKERS"
+"""Lets tests start several workers, which take screenings from each other as two servers would."""
 
 
 def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[str], None]) -> None:
@@ -50,12 +53,22 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
         PoolerNotSupported: the database is only reachable through a pooler.
         AddressUnusable: the server cannot listen on its address.
-        ValueError: `standby` without `database_url`; or `demo` in production, or without a secret to sign
-            tokens with.
+        WorkersFailed: a worker did not start, or had to be killed at the end.
+        ValueError: `standby` without `database_url` or with several workers; or `demo` in production, or
+            without a secret to sign tokens with.
     """
     if standby and not settings.database_url:
         raise ValueError(
             "--standby needs FRONTROW_DATABASE_URL: the embedded PostgreSQL stops with its server"
+        )
+    workers = settings.worker_count
+    if workers > 1 and standby:
+        raise ValueError(
+            "--standby is for a single process; several workers share the database with other nodes"
+        )
+    if workers > 1 and not os.environ.get(_UNROUTED):
+        raise ValueError(
+            f"{variable_of('workers')} must be 1: requests are not yet routed between several workers"
         )
     if demo and settings.production:
         raise ValueError(
@@ -70,11 +83,13 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
     configure_logging(settings.log_level)
     allow_descriptors(settings)
     if demo:
-        # The rooms guide's test page is opened from a file.
-        settings = replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))
+        settings = with_demo(settings)
     with DataDirectory(settings.data_dir).locked(), database_of(settings) as (url, embedded):
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(settings, url, embedded, demo, standby, announce))
+            if workers > 1:
+                runner.run(supervise(settings, url, embedded, demo, announce))
+            else:
+                runner.run(_serve(settings, url, embedded, demo, standby, announce))
 
 
 async def _serve(
@@ -94,8 +109,17 @@ async def _serve(
             stopped.set_result(signal.Signals(number).name)
         loop.remove_signal_handler(number)
 
+    terminal = Terminal()
+
+    def hang_up() -> None:
+        if terminal.is_gone:
+            stop_soon(signal.SIGHUP)
+        else:
+            log.warning("SIGHUP replaces workers; with a single process there is nothing to replace")
+
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop_soon, number)
+    loop.add_signal_handler(signal.SIGHUP, hang_up)
     companions = [asyncio.create_task(collect_when_idle())]
     if embedded is not None:
         companions.append(asyncio.create_task(embedded.keep_running()))
@@ -113,19 +137,11 @@ async def _serve(
         try:
             await server.start()
             freeze_startup_objects()
-            base_url = f"http://{authority(settings.host, server.port)}{settings.path_prefix}"
-            life.started(base_url)
-            announce(f"listening on {base_url}")
-            for port in settings.extra_ports:
-                announce(f"also listening on http://{authority(settings.host, port)}{settings.path_prefix}")
-            if settings.metrics_port:
-                place = authority(settings.metrics_host, settings.metrics_port)
-                announce(f"metrics are on http://{place}/metrics")
-            for port in server.proxied_ports:
-                place = authority(settings.host, port)
-                announce(f"listening for the PROXY protocol of trusted proxies on {place}")
+            life.started(base_url_of(settings, server.port))
+            for line in addresses(settings, server.port, server.proxied_ports):
+                announce(line)
             if demo:
-                for line in await _prepare_demo(settings, url, base_url):
+                for line in await prepared_demo(settings, url, server.port):
                     announce(line)
             await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
             if lock_kept.done():
@@ -169,16 +185,3 @@ async def _take_lock(
         await free
         log.info("taking over")
     return True
-
-
-async def _prepare_demo(settings: Settings, url: str, base_url: str) -> list[str]:
-    connector = Connector(url, pool_size=1)
-    passwords = await asyncio.to_thread(demo_passwords, settings.data_dir)
-    try:
-        demo = await prepare_demo(BulkLoader(connector), passwords)
-    finally:
-        connector.close()
-    lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
-    if settings.metrics_open:
-        lines = [*lines, "", f"Metrics       {base_url}/metrics"]
-    return lines if settings.extra_ports else [*lines, "", *guide_ports_hint()]

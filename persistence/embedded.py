@@ -17,6 +17,7 @@ import hashlib
 import logging
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -58,9 +59,11 @@ WATCH_SECONDS = 0.25
 _EXITING = 0x4
 """PF_EXITING of Linux: the process has begun to exit."""
 
+MAX_CONNECTIONS = 50
+"""Enough for one server process with the default settings, and commands beside it."""
+
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",
-    "max_connections": "50",
     "shared_buffers": "128MB",
     "fsync": "on",
     "synchronous_commit": "on",
@@ -87,15 +90,21 @@ class EmbeddedPostgres:
     Args:
         data_directory: must exist when the cluster is started; the cluster is in its subdirectory `postgres`.
         binaries: the directory of `initdb`, `pg_ctl` and `postgres`.
+        max_connections: how many connections the cluster must allow; a cluster that runs with fewer is
+            restarted by `start`, unless another process uses it.
     """
 
     LOCALE_PROVIDER: ClassVar[Sequence[str]] = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     """Options of `initdb` for the collation of a new cluster."""
 
-    def __init__(self, data_directory: Path, binaries: Path = BINARIES) -> None:
+    def __init__(
+        self, data_directory: Path, binaries: Path = BINARIES, *, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
         self._binaries = binaries
+        self._max_connections = max_connections
         self._home = data_directory.resolve() / "postgres"
         self._cluster = self._home / "data"
+        self._settings_file = self._cluster / "postgresql.conf"
         self._log = self._home / "postgres.log"
         self._ctl = ("-D", str(self._cluster), "-w")
         self._attachment: int | None = None
@@ -121,7 +130,8 @@ class EmbeddedPostgres:
         """Attach to the cluster, creating or starting it if necessary. Blocking.
 
         Raises:
-            EmbeddedPostgresFailed: it does not start.
+            EmbeddedPostgresFailed: it does not start; or it allows too few connections, and another process
+                uses it.
         """
         self._prepare_home()
         with self._transition():
@@ -131,6 +141,8 @@ class EmbeddedPostgres:
             if not self.exists:
                 self._initialise()
             self._ensure_running()
+            if self._allowed_connections() < self._max_connections:
+                self._restart_alone(self._attachment)
 
     def stop(self) -> None:
         """Detach from the cluster, and stop it if no other process uses it. Blocking; may be repeated."""
@@ -221,6 +233,27 @@ class EmbeddedPostgres:
         if self.postmaster_pid is None:
             self._launch()
 
+    def _allowed_connections(self) -> int:
+        """The limit of the running cluster."""
+        found = re.search(r"^max_connections = (\d+)$", self._settings_file.read_text(), re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    def _restart_alone(self, attachment: int) -> None:
+        """Restart the cluster with this object's limit on connections, if no other process uses it."""
+        try:
+            fcntl.flock(attachment, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EmbeddedPostgresFailed(
+                f"The embedded PostgreSQL was started for {self._allowed_connections()} connections and "
+                f"{self._max_connections} are needed, but another frontrow command uses it; try again when "
+                "that has ended"
+            ) from None
+        finally:
+            # A failed conversion loses the shared lock, too.
+            fcntl.flock(attachment, fcntl.LOCK_SH)
+        self._run("pg_ctl", *self._ctl, "-m", "fast", "stop")
+        self._launch()
+
     def _launch(self) -> None:
         self.require_same_major_version()
         self._write_settings()
@@ -266,8 +299,12 @@ class EmbeddedPostgres:
         directory.chmod(0o700)
         if self._account is not None:
             os.chown(directory, self._account.pw_uid, self._account.pw_gid)
-        settings = {**SETTINGS, "unix_socket_directories": "'" + str(directory).replace("'", "''") + "'"}
-        (self._cluster / "postgresql.conf").write_text(
+        settings = {
+            **SETTINGS,
+            "max_connections": str(self._max_connections),
+            "unix_socket_directories": "'" + str(directory).replace("'", "''") + "'",
+        }
+        self._settings_file.write_text(
             "# Rewritten at every start.\n"
             + "".join(f"{name} = {value}\n" for name, value in settings.items())
         )

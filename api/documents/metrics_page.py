@@ -36,5 +36,5 @@ async def metrics(call: Call) -> Answer:
         require_secret(credentials_in(call.headers.get("Authorization", "")), services.metrics_token)
     elif not services.metrics_open:
         raise MetricsClosed
-    media_type, page = services.metrics_page(call.headers.get("Accept", ""))
+    media_type, page = await services.metrics_page(call.headers.get("Accept", ""))
     return Answer(200, Body(page), media_type=media_type)

@@ -7,6 +7,7 @@ there (and `make docs`). `load_settings` reads the environment; importing never 
 """
 
 from frontrow.settings.loading import SettingsError, load_settings
+from frontrow.settings.process import WORKERS_LIMIT
 from frontrow.settings.table import PREFIX, TABLE, Settings, variable_of
 
-__all__ = ["PREFIX", "TABLE", "Settings", "SettingsError", "load_settings", "variable_of"]
+__all__ = ["PREFIX", "TABLE", "WORKERS_LIMIT", "Settings", "SettingsError", "load_settings", "variable_of"]

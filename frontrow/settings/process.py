@@ -15,6 +15,9 @@ from frontrow.settings.rules import (
     whole,
 )
 
+WORKERS_LIMIT = 128
+"""Maximum number of worker processes of one `frontrow serve`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSettings:
@@ -31,6 +34,12 @@ class ProcessSettings:
     data_dir: Annotated[Path, DIRECTORY, "Directory of the embedded PostgreSQL and of generated secrets."] = (
         Path(".frontrow")
     )
+    workers: Annotated[
+        int,
+        whole(0, WORKERS_LIMIT, "processes"),
+        "Processes that serve together on one port, started and restarted by `frontrow serve`; 0 starts one "
+        "per core.",
+    ] = 1
 
 
 @dataclass(frozen=True, kw_only=True)

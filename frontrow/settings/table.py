@@ -4,6 +4,7 @@ A part of the server takes its settings as a small dataclass with fields of the 
 `Settings.group` fills; so no setting is copied by hand.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 from frontrow.settings.http import HttpSettings, ListeningSettings
 from frontrow.settings.identity import PasswordSettings, TokenSettings
-from frontrow.settings.process import DatabaseSettings, MailSettings, ProcessSettings
+from frontrow.settings.process import WORKERS_LIMIT, DatabaseSettings, MailSettings, ProcessSettings
 from frontrow.settings.rules import Rule
 from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings
 from frontrow.settings.sockets import RoomSettings, SocketSettings
@@ -66,6 +67,11 @@ class Settings(
     def metrics_open(self) -> bool:
         """Whether the API's port serves the metrics without a token."""
         return not (self.metrics_port or self.metrics_token or self.production)
+
+    @property
+    def worker_count(self) -> int:
+        """The number of worker processes."""
+        return self.workers or min(len(os.sched_getaffinity(0)), WORKERS_LIMIT)
 
     @property
     def production(self) -> bool:

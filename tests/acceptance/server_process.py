@@ -103,6 +103,16 @@ class ServerProcess:
         return self._running().pid
 
     @property
+    def worker_pids(self) -> list[int]:
+        """The process ids of the workers that the running server has started, oldest first."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return [pid for pid in map(int, children) if _is_worker(pid)]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server."""
+        self._running().send_signal(number)
+
+    @property
     def resident_bytes(self) -> int:
         """Resident memory of the running server."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
@@ -208,7 +218,11 @@ class ServerProcess:
     async def remove(self) -> None:
         """End the server, if it is running, and its database permanently."""
         if self._process is not None:
+            workers = self.worker_pids
             await self.kill()
+            for pid in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(self.database.remove)
 
     async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
@@ -292,3 +306,10 @@ class ServerProcess:
             raise
         finally:
             self._process = None
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"frontrow.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

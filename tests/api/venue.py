@@ -186,7 +186,7 @@ class Venue:
             clock=self.clock,
             http_observer=http_observer or self.observer,
             readiness=self._reasons,
-            metrics_page=lambda accept: ("text/plain; version=0.0.4", b"up 1\n"),
+            metrics_page=self._metrics_page,
             allowed_origins=AllowedOrigins([ORIGIN]),
             cipher=Cipher(b"s" * 32),
             offers=None,  # type: ignore[arg-type] # not used here
@@ -206,6 +206,9 @@ class Venue:
 
     async def _reasons(self) -> Mapping[str, str]:
         return self.unready
+
+    async def _metrics_page(self, accept_header: str) -> tuple[str, bytes]:
+        return "text/plain; version=0.0.4", b"up 1\n"
 
     def restart_api(self, **changes: Any) -> None:
         """Serve the same engine and database with a new application with empty caches."""

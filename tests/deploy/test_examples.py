@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from frontrow.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
+from frontrow.supervision import END_SECONDS
 from tests.deploy.compose import (
     PROJECT,
     VariableMissing,
@@ -156,6 +157,13 @@ def test_the_unit_is_hardened() -> None:
     strict = ("NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices", "RestrictNamespaces")
     assert all(values[name] == ["yes"] for name in strict)
     assert values["ProtectSystem"] == ["strict"]
+
+
+def test_the_unit_reloads_and_ends_the_main_process_only() -> None:
+    values = unit()
+    assert values["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
+    assert values["KillMode"] == ["mixed"]
+    assert int(values["TimeoutStopSec"][0]) > END_SECONDS
 
 
 def ran(*command: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:

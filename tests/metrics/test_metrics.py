@@ -14,6 +14,7 @@ from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import OPENMETRICS, render
 from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
+from metrics.workers import WorkerMetrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\| (?P<meaning>[^|]+) \|$", re.M)
@@ -67,7 +68,8 @@ def shop() -> Shop:
 def test_the_page_and_the_documentation_agree(shop):
     shop.use_everything()
     exposed = {}
-    for family in shop.families():
+    _, of_workers = WorkerMetrics().page({1: None}, "")
+    for family in (*shop.families(), *parse_text(of_workers.decode())):
         labels = {name for sample in family.samples for name in sample.labels} - {"le"}
         name = family.name + "_total" if family.type == "counter" else family.name
         exposed[name] = (family.type, labels)

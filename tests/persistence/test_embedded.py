@@ -219,3 +219,25 @@ def test_data_of_another_major_version_is_not_touched(data_directory: Path) -> N
     embedded.start()
     assert answers(embedded)
     embedded.stop()
+
+
+def test_a_cluster_with_too_few_connections_is_restarted_unless_another_process_uses_it(
+    embedded: EmbeddedPostgres, data_directory: Path
+) -> None:
+    (before,) = execute(embedded.url, "SHOW max_connections")
+    larger = EmbeddedPostgres(data_directory, max_connections=int(before[0]) + 20)
+    with in_another_process(ATTACH_AND_WAIT, data_directory) as other:
+        other.stdout.readline()
+        embedded.stop()
+        with pytest.raises(EmbeddedPostgresFailed, match="another frontrow command uses it; try again when"):
+            larger.start()
+        other.communicate()
+    larger.stop()
+    embedded.start()
+    embedded.stop()
+    larger.start()
+    assert execute(larger.url, "SHOW max_connections") == [(str(int(before[0]) + 20),)]
+    # A process that needs fewer leaves it as it is.
+    embedded.start()
+    assert execute(embedded.url, "SHOW max_connections") == [(str(int(before[0]) + 20),)]
+    larger.stop()

@@ -1,0 +1,61 @@
+"""The lines that `frontrow serve` prints once it serves: its addresses, and how to use the demo."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from api.identity.origins import OPAQUE_ORIGIN
+from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
+from frontrow.listening import authority
+from frontrow.settings import Settings
+from frontrow.signing import tokens_of
+from persistence.bulk import BulkLoader
+from persistence.connector import Connector
+
+
+def base_url_of(settings: Settings, port: int) -> str:
+    """Return the URL of the API.
+
+    Args:
+        settings: the host and the path prefix.
+        port: the port that the server listens on, which the settings may leave open.
+    """
+    return f"http://{authority(settings.host, port)}{settings.path_prefix}"
+
+
+def addresses(settings: Settings, port: int, proxied_ports: Sequence[int]) -> Iterator[str]:
+    """Yield a line for each address that the server listens on; the first one is that of the API.
+
+    Args:
+        settings: hosts and further ports.
+        port: of the API.
+        proxied_ports: for the PROXY protocol.
+    """
+    yield f"listening on {base_url_of(settings, port)}"
+    for extra in settings.extra_ports:
+        yield f"also listening on {base_url_of(settings, extra)}"
+    if settings.metrics_port:
+        yield f"metrics are on http://{authority(settings.metrics_host, settings.metrics_port)}/metrics"
+    for proxied in proxied_ports:
+        place = authority(settings.host, proxied)
+        yield f"listening for the PROXY protocol of trusted proxies on {place}"
+
+
+def with_demo(settings: Settings) -> Settings:
+    """Return the settings with which the rooms guide's test page works, which is opened from a file."""
+    return replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))
+
+
+async def prepared_demo(settings: Settings, database_url: str, port: int) -> list[str]:
+    """Create the demo cinema if there is none, and return lines that describe how to use it."""
+    connector = Connector(database_url, pool_size=1)
+    passwords = await asyncio.to_thread(demo_passwords, settings.data_dir)
+    try:
+        demo = await prepare_demo(BulkLoader(connector), passwords)
+    finally:
+        connector.close()
+    base_url = base_url_of(settings, port)
+    lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
+    if settings.metrics_open:
+        lines = [*lines, "", f"Metrics       {base_url}/metrics"]
+    return lines if settings.extra_ports else [*lines, "", *guide_ports_hint()]

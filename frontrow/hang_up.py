@@ -1,0 +1,17 @@
+"""Tells a terminal that was closed from an operator who wants a reload: both send SIGHUP."""
+
+import os
+
+_STDIN = 0
+
+
+class Terminal:
+    """The terminal that a server was started from, if any."""
+
+    def __init__(self) -> None:
+        self._attached = os.isatty(_STDIN)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was a terminal, and it has been closed."""
+        return self._attached and not os.isatty(_STDIN)

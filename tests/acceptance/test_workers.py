@@ -1,0 +1,315 @@
+"""`frontrow serve --workers 2`: processes on one port that are restarted, replaced and ended in order."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.acceptance.figures import Figures
+from tests.acceptance.server_process import ServerProcess
+from tests.database import temporary_data_directory
+
+SECONDS = 60.0
+GRACE_SECONDS = 20.0
+GOING_AWAY = 1001
+KEY_REFUSED = "The HMAC key is 5 bytes long"
+
+pytestmark = pytest.mark.gen_test(timeout=270)
+
+
+def workers_on(data_directory: Path, count: int = 2, **settings: object) -> ServerProcess:
+    return ServerProcess(data_directory, workers=count, test_unrouted_workers=1, **settings)
+
+
+async def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
+    """Wait until a condition about other processes holds."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - other processes do not set events
+            await asyncio.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def lines(server: ServerProcess, message: str) -> list[dict[str, Any]]:
+    """The server's log lines with a message."""
+    log = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    return [line for line in log if line["message"] == message]
+
+
+async def ready_again(server: ServerProcess, *, without: int) -> None:
+    """Wait until all workers are ready, the process `without` not being one of them."""
+    ready = len(lines(server, "a worker is ready"))
+    await until(lambda: without not in server.worker_pids)
+    await until(lambda: len(lines(server, "a worker is ready")) > ready)
+
+
+@asynccontextmanager
+async def new_connections(server: ServerProcess) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that opens a connection for every request."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(server.url, connector=connector, timeout=timeout) as session:
+        yield session
+
+
+async def metric(session: aiohttp.ClientSession, name: str, **labels: str) -> dict[int, float]:
+    """The value of a metric by worker; samples with other labels are added."""
+    values: dict[int, float] = {}
+    async with session.get("/metrics") as answer:
+        assert answer.status == 200
+        for family in text_string_to_metric_families(await answer.text()):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    worker = int(sample.labels["worker"])
+                    values[worker] = values.get(worker, 0) + sample.value
+    return values
+
+
+async def test_all_workers_answer_on_one_port(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        assert len(server.worker_pids) == 2
+        answered: dict[int, float] = {}
+        async with asyncio.timeout(SECONDS):
+            while len(answered) < 2:
+                await asyncio.gather(*(_healthy(session) for _ in range(20)))
+                answered = await metric(session, "frontrow_http_requests_total", route="/healthz")
+        assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
+        assert {line["worker"] for line in lines(server, "request")} == {1, 2}
+        said = await server.refusal("serve", "--port", "0")
+        assert f"in use by another server (process {server.pid})" in said
+
+
+async def test_a_killed_worker_comes_back_and_the_other_keeps_its_connections(
+    data_directory: Path, figures: Figures
+) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        sockets = await _connected(server, session, 16)
+        closed = [asyncio.create_task(_closed(socket)) for socket in sockets]
+        open_before = await metric(session, "frontrow_sockets_open")
+        assert sum(open_before.values()) == len(sockets)
+        victim = server.worker_pids[0]
+        (number,) = {line["worker"] for line in lines(server, "a worker is ready") if line["pid"] == victim}
+
+        os.kill(victim, signal.SIGKILL)
+        await ready_again(server, without=victim)
+        await until(lambda: sum(task.done() for task in closed) == open_before.get(number, 0))
+        open_after = await metric(session, "frontrow_sockets_open")
+        assert open_after.get(3 - number, 0) == open_before.get(3 - number, 0)
+        assert await metric(session, "frontrow_worker_exits_total") == {number: 1, 3 - number: 0}
+        (line,) = lines(server, "a worker has ended unexpectedly")
+        assert (line["worker"], line["pid"], line["ended"]) == (number, victim, "signal SIGKILL")
+        figures(seconds_until_ready=lines(server, "a worker is ready")[-1]["seconds"])
+        for socket in sockets:
+            await socket.close()
+        await asyncio.gather(*closed)
+
+
+async def test_a_worker_that_fails_again_and_again_is_reported_and_recovers(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        secret_file = data_directory / "jwt-secret"
+        secret = secret_file.read_text()
+        secret_file.write_text("short")
+        os.kill(server.worker_pids[0], signal.SIGKILL)
+        await until(lambda: len(lines(server, "a worker has ended unexpectedly")) == 4)
+        await _healthy(session)
+        ends = lines(server, "a worker has ended unexpectedly")
+        delays = [line["restart_in_seconds"] for line in ends]
+        assert delays == [0.2, 0.4, 0.8, 1.6]
+        assert len({line["pid"] for line in ends}) == 4
+        assert ends[-1]["ended"].startswith(KEY_REFUSED) and ends[-1]["ended"].endswith("(exit status 1)")
+
+        ready = len(lines(server, "a worker is ready"))
+        secret_file.write_text(secret)
+        await until(lambda: len(lines(server, "a worker is ready")) == ready + 1)
+        assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
+
+
+async def test_a_worker_that_cannot_start_ends_the_start_with_its_error(data_directory: Path) -> None:
+    (data_directory / "jwt-secret").write_text("short")
+    said = await workers_on(data_directory).refusal("serve", "--port", "0")
+    sentence = said.strip().splitlines()[-1]
+    assert sentence.startswith("Error: Worker ") and f"did not start: {KEY_REFUSED}" in sentence
+    assert "Traceback" not in said
+
+
+async def test_a_reload_under_load_fails_no_request(data_directory: Path, figures: Figures) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        before = server.worker_pids
+        stop = asyncio.Event()
+        crowd = [asyncio.create_task(_reads(session, stop)) for _ in range(6)]
+        server.signal(signal.SIGHUP)
+        await until(lambda: lines(server, "all workers have been replaced"))
+        stop.set()
+        answered = sum(await asyncio.gather(*crowd))
+        assert set(before).isdisjoint(server.worker_pids)
+        assert len(server.worker_pids) == 2
+        # What the replaced workers counted is not lost.
+        counted = await metric(session, "frontrow_http_requests_total", route="/api/v1/movies/")
+        assert sum(counted.values()) == answered > 50
+        figures(requests=answered, failed=0)
+
+
+async def test_a_reload_keeps_the_old_workers_if_the_new_ones_do_not_start(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        before = server.worker_pids
+        (data_directory / "jwt-secret").write_text("short")
+        server.signal(signal.SIGHUP)
+        await until(lambda: lines(server, "the workers that have not been replaced yet continue"))
+        assert server.worker_pids == before
+        await _healthy(session)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_all_workers_in_order(data_directory: Path, number: signal.Signals) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        workers = server.worker_pids
+        sockets = await _connected(server, session, 8)
+        closed = [asyncio.create_task(_closed(socket)) for socket in sockets]
+        async with asyncio.timeout(GRACE_SECONDS):
+            server.signal(number)
+            assert await server.ended() == 0
+        assert await asyncio.gather(*closed) == [GOING_AWAY] * 8
+        assert not any(map(lives, workers))
+        assert not server.database.is_running
+        ended = lines(server, "a worker has ended")
+        assert [line["ended"] for line in ended] == ["exit status 0"] * 2
+        (last,) = lines(server, "the server has stopped")
+        assert last["reason"] == number.name
+
+
+async def test_a_second_signal_ends_everything_immediately(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server:
+        workers = server.worker_pids
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        server.signal(signal.SIGTERM)
+        await asyncio.sleep(0.2)
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == -signal.SIGTERM
+        await until(lambda: not any(map(lives, workers)))
+
+
+async def test_workers_end_with_a_killed_supervisor_and_their_port_becomes_free(
+    data_directory: Path,
+) -> None:
+    async with workers_on(data_directory) as server:
+        workers = server.worker_pids
+        await server.kill()
+        await until(lambda: not any(map(lives, workers)), GRACE_SECONDS)
+        assert len(lines(server, "the supervisor has ended, so this worker stops")) == 2
+        await server.start()
+
+
+async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        frozen, other = server.worker_pids
+        os.kill(frozen, signal.SIGSTOP)
+        # Only the other worker accepts connections now.
+        up = await metric(session, "frontrow_worker_up")
+        assert sorted(up.values()) == [0, 1]
+        server.signal(signal.SIGTERM)
+        assert await server.ended() == 1
+        assert not lives(frozen) and not lives(other)
+        assert "did not end in time and were killed" in server.log()
+
+
+async def test_restarts_and_reloads_leak_no_descriptors(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        await _replaced(server, 1)
+        await _healthy(session)
+        before = len(os.listdir(f"/proc/{server.pid}/fd"))
+        for _ in range(2):
+            victim = server.worker_pids[0]
+            os.kill(victim, signal.SIGKILL)
+            await ready_again(server, without=victim)
+        await _replaced(server, 2)
+        assert len(os.listdir(f"/proc/{server.pid}/fd")) == before
+
+
+async def test_a_single_server_and_workers_keep_each_other_out(
+    data_directory: Path, database_url: str
+) -> None:
+    with temporary_data_directory() as second, temporary_data_directory() as third:
+        async with workers_on(data_directory, database_url=database_url) as server:
+            said = await ServerProcess(second, database_url=database_url).refusal("serve", "--port", "0")
+            assert f"served by a cluster with process {server.pid} on " in said
+            # Another machine's workers share the database.
+            async with workers_on(third, database_url=database_url) as other:
+                assert len(other.worker_pids) == 2
+        async with ServerProcess(second, database_url=database_url) as single:
+            said = await workers_on(third, database_url=database_url).refusal("serve", "--port", "0")
+            assert f"served by process {single.pid} on " in said
+
+
+async def test_many_workers_have_enough_connections(data_directory: Path) -> None:
+    """The embedded PostgreSQL was started for a single process, which has been killed."""
+    async with ServerProcess(data_directory) as single:
+        await single.kill()
+        async with workers_on(data_directory, 4) as server:
+            assert len(server.worker_pids) == 4
+            assert "too many clients" not in server.log()
+            await server.terminate()
+
+
+async def test_several_workers_are_refused_where_they_make_no_sense(data_directory: Path) -> None:
+    said = await ServerProcess(data_directory).refusal("serve", "--workers", "2")
+    assert "FRONTROW_WORKERS must be 1: requests are not yet routed between several workers" in said
+    standby = ServerProcess(data_directory, database_url="postgresql://localhost/frontrow", workers=2)
+    assert "--standby is for a single process" in await standby.refusal("serve", "--standby")
+
+
+async def test_a_single_process_ignores_sighup(data_directory: Path) -> None:
+    async with ServerProcess(data_directory) as server, new_connections(server) as session:
+        server.signal(signal.SIGHUP)
+        await until(lambda: "there is nothing to replace" in server.log())
+        await _healthy(session)
+
+
+async def _healthy(session: aiohttp.ClientSession) -> None:
+    async with session.get("/healthz") as answer:
+        assert answer.status == 200
+
+
+async def _reads(session: aiohttp.ClientSession, stop: asyncio.Event) -> int:
+    """Read until told to stop. Returns the number of requests."""
+    answered = 0
+    while not stop.is_set():
+        async with session.get("/api/v1/movies") as answer:
+            assert answer.status == 200
+            await answer.read()
+        answered += 1
+        await asyncio.sleep(0.005)
+    return answered
+
+
+async def _connected(
+    server: ServerProcess, session: aiohttp.ClientSession, count: int
+) -> list[aiohttp.ClientWebSocketResponse]:
+    """Open sockets of as many users."""
+    return [await session.ws_connect(f"/ws?token={server.token(user_id)}") for user_id in range(1, count + 1)]
+
+
+async def _closed(socket: aiohttp.ClientWebSocketResponse) -> int | None:
+    """Wait until a socket is closed. Returns the close code."""
+    async for _ in socket:
+        pass
+    return socket.close_code
+
+
+async def _replaced(server: ServerProcess, times: int) -> None:
+    """Reload, and wait for the end of it, which is the server's n-th."""
+    server.signal(signal.SIGHUP)
+    await until(lambda: len(lines(server, "all workers have been replaced")) == times)
