@@ -1,0 +1,147 @@
+"""How a record becomes bytes and is read again: its number (`cluster.kinds`), then its fields by position.
+
+The fields are a msgpack array. The reader checks their types, so a damaged message never reaches the
+engine. A record of another release may be shorter or longer: fields that are missing get their defaults,
+and fields that are not known are ignored. So a new field comes last and has a default.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from cluster.messages import NotUnderstood
+
+encode_fields = msgspec.msgpack.Encoder().encode
+
+_decode_plain = msgspec.msgpack.Decoder().decode
+
+_FAILURES = (ValueError, RecursionError)
+"""What msgspec raises for bytes of another form: `MsgspecError` and `UnicodeDecodeError` are ValueErrors."""
+
+
+def decoder_of(name: str, row: Any) -> Callable[[bytes], Any]:
+    """Return a function that decodes the fields of a record, also of a shorter or longer one.
+
+    It raises NotUnderstood if they have another form.
+
+    Args:
+        name: of the record, for the error.
+        row: a NamedTuple class, or another type that msgspec decodes.
+    """
+    decode_row = msgspec.msgpack.Decoder(row).decode
+
+    def decode_fields(fields: bytes) -> Any:
+        try:
+            return decode_row(fields)
+        except _FAILURES:
+            try:
+                return msgspec.convert(_without_unknown_fields(_decode_plain(fields), row), row)
+            except _FAILURES as error:
+                raise NotUnderstood(f"{name}: {error}") from None
+
+    return decode_fields
+
+
+class Form:
+    """The form of one kind of record.
+
+    Args:
+        kind: the number.
+        record: the class, or another type that msgspec decodes, such as `tuple[Hold, ...]`.
+        row: the type of the fields as they travel, if they differ from those of `record`.
+        pack: makes what travels of a record.
+        unpack: makes the record of a `row`.
+
+    Attributes:
+        encode: encodes a record, beginning with its number.
+        decode: decodes a record without its number, or raises NotUnderstood.
+    """
+
+    __slots__ = ("decode", "encode")
+
+    def __init__(
+        self,
+        kind: int,
+        record: Any,
+        row: Any = None,
+        pack: Callable[[Any], object] | None = None,
+        unpack: Callable[[Any], Any] | None = None,
+    ) -> None:
+        prefix = bytes((kind,))
+        name = record.__name__ if isinstance(record, type) else str(record)
+        decode_row = decoder_of(name, row or record)
+        self.encode: Callable[[Any], bytes] = (
+            (lambda record: prefix + encode_fields(record))
+            if pack is None
+            else (lambda record: prefix + encode_fields(pack(record)))
+        )
+        self.decode = decode_row if unpack is None else lambda fields: unpack(decode_row(fields))
+
+
+def decode(forms: Mapping[int, Form], what: str, data: object) -> Any:
+    """Decode a message.
+
+    Args:
+        forms: the possible forms, by number.
+        what: what is decoded, for the error.
+        data: what has come.
+
+    Raises:
+        NotUnderstood: it is of another kind or form.
+    """
+    if type(data) is not bytes or not data:
+        raise NotUnderstood(f"a {what} without a number")
+    form = forms.get(data[0])
+    if form is None:
+        raise NotUnderstood(f"{what} {data[0]}")
+    return form.decode(data[1:])
+
+
+def row_type(name: str, fields: Mapping[str, Any], defaults: Sequence[object] = ()) -> Any:
+    """Make a NamedTuple class.
+
+    Args:
+        name: its name.
+        fields: the type of each field.
+        defaults: defaults of the last fields.
+    """
+    row = namedtuple(name, tuple(fields), defaults=defaults)  # type: ignore[misc]
+    row.__annotations__ = dict(fields)
+    return row
+
+
+def row_like(record: Any, **replaced: Any) -> Any:
+    """Make a NamedTuple class like `record`, with other types for some fields."""
+    hints = get_type_hints(record)
+    fields = {name: replaced.get(name, hints[name]) for name in record._fields}
+    return row_type(record.__name__, fields, tuple(record._field_defaults.values()))
+
+
+def _without_unknown_fields(value: Any, hint: Any) -> Any:
+    """Cut off, at every depth, the fields that a newer release has added to records.
+
+    Args:
+        value: as decoded without a type.
+        hint: the type that it should have.
+    """
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        # A union has at most one type that is not plain.
+        for option in get_args(hint):
+            value = _without_unknown_fields(value, option)
+        return value
+    if isinstance(value, dict) and origin is not None and issubclass(origin, Mapping):
+        value_type = get_args(hint)[1]
+        return {key: _without_unknown_fields(item, value_type) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    if hasattr(hint, "_fields"):
+        hints = get_type_hints(hint)
+        pairs = zip(value, hint._fields, strict=False)
+        return [_without_unknown_fields(item, hints[name]) for item, name in pairs]
+    if origin in (tuple, list):
+        return [_without_unknown_fields(item, get_args(hint)[0]) for item in value]
+    return value

@@ -1,0 +1,122 @@
+"""The number of every kind of message between nodes. It is the first byte of the encoded message.
+
+A number is never changed or used again, since nodes of two releases run side by side: give a new class the
+next free number of its table, and move the number of a class that is gone to `RETIRED`.
+"""
+
+from collections.abc import Mapping
+
+from cluster import messages
+from engine import catalogue_errors as catalogue
+from engine import commands, errors, events, replies, views
+from engine import selling_errors as selling
+from engine.errors import EngineError
+from engine.records import Hold, Ticket
+
+COMMANDS: Mapping[int, type] = {
+    1: commands.HoldSeats,
+    2: commands.HoldPlaces,
+    3: commands.ToggleSeats,
+    4: commands.ExtendHolds,
+    5: commands.ReleaseHolds,
+    6: commands.BookSeats,
+    7: commands.ConfirmTicket,
+    8: commands.CancelTicket,
+    9: commands.CancelScreening,
+    10: commands.ReleaseLapsed,
+    11: commands.ReadSeats,
+    12: commands.ReadReservation,
+    13: commands.ReadStock,
+    14: commands.ShowStock,
+    15: commands.ReadChanges,
+    16: messages.ReadNewSeats,
+}
+
+CHANGES: Mapping[int, type] = {
+    30: events.SeatsHeld,
+    31: events.PlacesHeld,
+    32: events.HoldsExtended,
+    33: events.HoldsReleased,
+    34: events.HoldsExpired,
+    35: views.SeatsShown,
+    36: messages.ChangeLeftOut,
+}
+
+REPLIES: Mapping[int, type] = {
+    **{kind: CHANGES[kind] for kind in (30, 32, 33)},
+    40: replies.Held,
+    41: replies.Reserved,
+    42: replies.Toggled,
+    43: replies.Released,
+    44: replies.Booked,
+    45: replies.Cancelled,
+    46: replies.Cleared,
+    47: replies.Lapsed,
+    48: views.SeatMap,
+    49: replies.Stock,
+    50: replies.Changes,
+    51: messages.SeatsUnchanged,
+}
+
+PARTS: Mapping[int, type] = {52: messages.ReplyPart}
+
+SHOWN: Mapping[int, type] = {56: Hold, 57: Ticket, 58: views.SeatView}
+"""What the seats of a change are made of. One message has any number of records of one kind."""
+
+REFUSALS: Mapping[int, type[EngineError]] = {
+    64: errors.EngineError,
+    65: errors.NotFound,
+    66: errors.Refused,
+    67: errors.Unavailable,
+    68: errors.Overloaded,
+    69: errors.JournalFull,
+    70: errors.IdsExhausted,
+    71: errors.CommandExpired,
+    72: errors.OwnershipLost,
+    73: errors.Stopping,
+    74: errors.StoreUnavailable,
+    75: errors.OutcomeUnknown,
+    76: errors.BadEntry,
+    77: messages.NotUnderstood,
+    80: selling.ScreeningNotFound,
+    81: selling.SeatsNotFound,
+    82: selling.TicketTypeNotFound,
+    83: selling.TicketNotFound,
+    84: selling.ScreeningStarted,
+    85: selling.ScreeningCancelled,
+    86: selling.RoomFull,
+    87: selling.ScreeningHasBookings,
+    88: selling.SeatsUnavailable,
+    89: selling.HoldLimitExceeded,
+    90: selling.GuestLimitExceeded,
+    91: selling.HoldLifeSpent,
+    92: selling.NotHeld,
+    93: selling.ReservationNotHeld,
+    94: selling.NotEnoughTickets,
+    95: selling.OrderLimitExceeded,
+    96: selling.SalesClosed,
+    97: selling.NothingForSale,
+    98: selling.WrongNumberOfPapers,
+    99: selling.ExtensionLimitReached,
+    100: selling.TicketNotPending,
+    101: selling.PaymentAlreadyUsed,
+    102: selling.RefundRequired,
+    103: selling.BookingInProgress,
+    110: catalogue.NoAccount,
+    111: catalogue.UnknownReference,
+    112: catalogue.AlreadyExists,
+    113: catalogue.InUse,
+    114: catalogue.Overlapping,
+    115: catalogue.SeatConflict,
+    116: catalogue.SeatsInUse,
+    117: catalogue.CapacityTooLow,
+    118: catalogue.IllegalStatusChange,
+    119: catalogue.TicketNotConfirmed,
+    120: catalogue.NoMailAddress,
+    121: catalogue.RoomLimitReached,
+}
+
+KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}
+
+RETIRED: frozenset[int] = frozenset()
+"""Numbers of classes that no longer exist."""
