@@ -20,7 +20,7 @@ from time import perf_counter
 
 from engine.actor_context import ActorContext
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed
-from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, Unavailable
+from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
 from engine.events import HoldsExpired
 from engine.guards import DefectLog
 from engine.ports import Entry, Timer
@@ -163,7 +163,7 @@ class ScreeningActor:
         started = perf_counter()
         self.last_asked_at = now = shared.clock.now()
         try:
-            if self._deadlines.earliest <= now or shared.journal.full:
+            if self._deadlines.earliest <= now or shared.lease.until <= now or shared.journal.full:
                 self._prepare(command, now)
             decision = self._screening.handle(command, now)
             answer = None if decision.write_id is None else self._loop.create_future()
@@ -189,6 +189,7 @@ class ScreeningActor:
         while self._mailbox is not None:
             # A read that is queued last is answered after all others.
             mark: asyncio.Future[Reply] = self._loop.create_future()
+            mark.add_done_callback(asyncio.Future.exception)  # the outcome does not matter
             self._mailbox.append((ReadStock(self.screening_id), mark, self._shared.clock.now()))
             await asyncio.wait((mark,))
 
@@ -235,7 +236,7 @@ class ScreeningActor:
             self._refuse(answer, CommandExpired())
             return CommandExpired.code
         try:
-            if self._deadlines.earliest <= now or shared.journal.full:
+            if self._deadlines.earliest <= now or shared.lease.until <= now or shared.journal.full:
                 self._prepare(command, now)
             decision = self._screening.handle(command, now)
             self._carry_out(decision, now, command, answer)
@@ -252,7 +253,9 @@ class ScreeningActor:
         return "ok"
 
     def _prepare(self, command: Command, now: float) -> None:
-        """Release what has lapsed, and reject a change while the journal is full."""
+        """Release what has lapsed, unless the command must be rejected."""
+        if self._shared.lease.until <= now:
+            raise OwnershipLost(self.screening_id)
         if self._deadlines.earliest <= now and type(command) is not ReleaseLapsed:
             self._release_lapsed(now)
         if self._shared.journal.full and type(command) not in _UNJOURNALLED:
@@ -359,7 +362,7 @@ class ScreeningActor:
         commands.
 
         Args:
-            seconds: length of the step; 0 if the machine was suspended, so that only the timer is late.
+            seconds: length of the step; 0 if only the timer is late, after a suspend or an expired lease.
         """
         now = self._shared.clock.now()
         self.last_asked_at += seconds
@@ -379,6 +382,8 @@ class ScreeningActor:
         if self._closed is not None:
             return
         now = self._shared.clock.now()
+        if self._shared.lease.until <= now:
+            return  # `move_deadlines` is called when the lease has been renewed
         try:
             if self._deadlines.earliest <= now:
                 self._release_lapsed(now)

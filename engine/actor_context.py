@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.guards import DefectLog
+from engine.lease import Lease
 from engine.ports import Clock, CommandMeter, Journal, Observer, Publisher
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class ActorContext:
         batch_limit: commands that are handled in one turn of the event loop, so that no screening starves the
             others.
         wait_limit_seconds: how long a command may be queued; after that it is rejected.
+        lease: until when commands may be decided.
         failed: called with an actor that has failed.
     """
 
@@ -50,4 +52,5 @@ class ActorContext:
     mailbox_limit: int
     batch_limit: int
     wait_limit_seconds: float
+    lease: Lease
     failed: "Callable[[ScreeningActor], None]"

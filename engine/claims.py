@@ -31,9 +31,13 @@ class Claims(dict[str, tuple[int, ...]]):
             self._networks[guest] = network
             self._guests.setdefault(network, set()).add(guest)
 
-    def recall(self, earlier: "Claims") -> None:
+    def networks(self) -> tuple[tuple[str, str], ...]:
+        """Pairs of a guest with seats and its network."""
+        return tuple((self._networks or {}).items())
+
+    def recall(self, networks: Iterable[tuple[str, str]]) -> None:
         """Copy the networks of guests who still have seats; they are not stored."""
-        for guest, network in (earlier._networks or {}).items():
+        for guest, network in networks:
             if guest in self:
                 self.come_from(guest, network)
 

@@ -3,43 +3,40 @@
 The first command for a screening loads it; commands that arrive meanwhile wait for the same activation. It is
 unloaded when it is idle and everything it has decided is written. Callers just `ask`.
 
-Only a command that changes something takes a screening from another living server. Reads of a screening that
-another server owns are answered from a copy, which is reloaded when it is a second old. Each sweep checks
-whether the owner of a copy is gone; if so, the screening is taken over, and watchers get what has changed.
+`engine.owned` says from whom a screening may be taken. Reads of a screening that another server owns are
+answered from a copy, which is reloaded when it is a second old. Each sweep checks whether the owner of a copy
+is gone; if so, the screening is taken over, and watchers get what has changed. In a cluster there are no
+copies: what belongs to another server is refused with `OwnershipLost`, and the caller asks that server.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
+from functools import partial
 from math import inf
-from time import perf_counter
-from typing import TypeVar
+from secrets import token_hex
+from typing import Any, TypeVar
 
 from engine.actor import ScreeningActor
-from engine.actor_context import ActorContext, CommandMeters
-from engine.commands import READS, Command, ReadStock, ReleaseLapsed, ShowStock
-from engine.copies import Copies, Copy
-from engine.errors import EngineError, OwnershipLost, Stopping, Unavailable
-from engine.guards import DefectLog, guarded
+from engine.commands import READS, Command, ShowStock
+from engine.copies import Copy
+from engine.errors import EngineError, OwnershipLost, Stopping, StoreUnavailable
+from engine.handover import Handover
+from engine.owned import OwnedScreenings
 from engine.policy import Policy
-from engine.ports import Clock, IdSource, Journal, Observer, Publisher, Store
-from engine.replies import Lapsed, Reply
+from engine.ports import Clock, IdSource, Journal, Observer, Peers, Publisher, Store
+from engine.replies import Reply
 from engine.screening import Screening
-from engine.selling_errors import ScreeningNotFound
+from engine.suspensions import SUSPENSION_SECONDS, Suspensions
+from engine.upkeep import Upkeep
 from engine.waiting import WaitingCommands
 
 log = logging.getLogger("frontrow.engine")
 
 Written = TypeVar("Written")
 
-_BATCH_LIMIT = 256
-_OVERDUE_LIMIT = 1000
-_FAR_SECONDS = 10 * 365 * 86_400.0
-# Screenings that a sweep loads at one time: few, so that screenings with waiting callers are loaded first.
-_SWEPT_AT_ONCE = 4
-# How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
-_FLUSH_SECONDS = 1.0
+# How long a screening may take to be handed over.
+RELEASE_SECONDS = 2.0
 
 
 class ScreeningDirectory:
@@ -59,6 +56,10 @@ class ScreeningDirectory:
         ask_timeout_seconds: how long a command may be queued; after that it is rejected.
         idle_seconds: how long an unused screening stays in memory.
         change_memory: changes kept per screening for clients that resume.
+        peers: the other servers of a cluster; None outside a cluster.
+
+    Attributes:
+        owned: the screenings in memory, and this server's lease on them.
     """
 
     def __init__(
@@ -77,39 +78,32 @@ class ScreeningDirectory:
         ask_timeout_seconds: float = 2.0,
         idle_seconds: float = 300.0,
         change_memory: int = 1024,
+        peers: Peers | None = None,
     ) -> None:
         self._store = store
         self._journal = journal
-        self._publisher = guarded(publisher)
-        self._observer = guarded(observer)
+        self._journal = journal
         self._clock = clock
-        self._load: Callable[..., Screening] = lambda loaded: Screening(
-            loaded, policy, hold_ids, ticket_ids, change_memory
-        )
-        self._context = ActorContext(
+        self.owned = OwnedScreenings(
+            store,
             journal,
             publisher,
-            DefectLog(f"{type(publisher).__name__}.publish"),
-            self._observer,
-            CommandMeters(observer),
+            observer,
             clock,
+            lambda loaded: Screening(loaded, policy, hold_ids, ticket_ids, change_memory),
+            peers,
             mailbox_limit,
-            _BATCH_LIMIT,
             ask_timeout_seconds,
-            self._drop,
         )
-        self._idle_seconds = idle_seconds
-        self._actors: dict[int, ScreeningActor] = {}
+        self._actors = self.owned.actors
         self._activations: dict[int, asyncio.Task[ScreeningActor | Copy]] = {}
-        self._copies = Copies()
-        self._changes: dict[int, asyncio.Future[None]] = {}
-        # States from which a screening recalls what is not stored when it is loaded again.
-        self._before_change: dict[int, Screening] = {}
-        self._dropped: set[int] = set()
+        self._suspensions = Suspensions(clock, self._unload)
+        self._releases: dict[int, asyncio.Task[Handover]] = {}
+        self._upkeep = Upkeep(
+            store, journal, clock, self.owned, partial(self._found, depose=False), idle_seconds
+        )
         self._waiting = WaitingCommands(mailbox_limit, waiting_limit)
         self._stopping = False
-        self._moved_seconds = 0.0
-        journal.on_ownership_lost(self._step_down)
         clock.on_step(self._move_deadlines)
 
     async def ask(self, command: Command) -> Reply:
@@ -169,106 +163,145 @@ class ScreeningDirectory:
         Raises:
             Overloaded: too many commands wait for the screening; nothing was written.
         """
-        with self._waiting.count(screening_id):
-            await self._unchanging(screening_id)
-        change = self._changes[screening_id] = asyncio.get_running_loop().create_future()
-        actor: ScreeningActor | None = None
+        change_id = token_hex(8)
+        await self.suspend(screening_id, change_id, inf)
+        changed = False
         try:
-            activation = self._activations.get(screening_id)
-            if activation is not None:
-                await asyncio.wait((activation,))
-            actor = self._actors.get(screening_id)
-            if actor is not None:
-                await actor.caught_up()
-                self._drop(actor)
-                if not actor.at_rest:  # otherwise it might not be loaded again for a long time
-                    self._before_change[screening_id] = actor.screening
-            await self._journal.flushed(screening_id)
             written = await write()
+            changed = True
         finally:
-            del self._changes[screening_id]
-            change.set_result(None)
-        if actor is not None:
-            # The change has been written, so an error here must not hide that. A deleted screening has
-            # nothing to show; one that cannot be loaded now is shown with its next change.
-            try:
-                await self.ask(ShowStock(screening_id))
-            except EngineError:
-                pass
-            except Exception:
-                log.exception("watchers of screening %d were not told that it has changed", screening_id)
-            finally:
-                self._before_change.pop(screening_id, None)
+            await self.resume(screening_id, change_id, changed=changed)
         return written
 
-    async def sweep(self) -> int:
-        """Release what has lapsed, also in screenings that are not in memory.
+    async def suspend(
+        self, screening_id: int, change_id: str, limit_seconds: float = SUSPENSION_SECONDS
+    ) -> None:
+        """Begin a change of a screening's properties that another server writes.
 
-        Screenings of other living servers are left to those.
+        When this returns, earlier decisions are written, and commands wait for `resume`. Suspending again
+        with the same id has no effect.
 
-        Returns:
-            Number of holds and pending tickets that were released.
+        Args:
+            screening_id: the screening.
+            change_id: unique for the change.
+            limit_seconds: after this time it is resumed without a call of `resume`.
 
         Raises:
+            Overloaded: too many commands wait for the screening.
+            OwnershipLost: it belongs to another server; nothing is suspended.
+            StoreUnavailable: the database cannot be reached; nothing is suspended.
+        """
+        if (suspension := self._suspensions.find(screening_id, change_id)) is not None:
+            return await self._suspensions.ready(screening_id, suspension)
+        with self._waiting.count(screening_id):
+            await self._suspensions.over(screening_id)
+        if screening_id in self._releases:
+            raise OwnershipLost(screening_id)
+        await self._suspensions.begin(screening_id, change_id, limit_seconds)
+
+    async def _unload(self, screening_id: int) -> bool:
+        """Unload a screening after its earlier commands, with everything written. True if it was loaded."""
+        if (activation := self._activations.get(screening_id)) is not None:
+            await asyncio.wait((activation,))
+        await self.owned.require(screening_id)
+        actor = self._actors.get(screening_id)
+        if actor is not None:
+            await actor.caught_up()
+            self.owned.drop(actor)
+        try:
+            await self._journal.flushed(screening_id)
+        finally:
+            if actor is not None:
+                self.owned.remember(actor)
+        self.owned.require_lease(screening_id)
+        return actor is not None
+
+    async def resume(self, screening_id: int, change_id: str, *, changed: bool = True) -> None:
+        """End a suspension. If the screening was in memory, its watchers are told how many seats it has.
+
+        If the suspension has ended before, by its time limit or because another server owned the screening
+        then, the screening is unloaded, so that the next command finds what was written.
+
+        Args:
+            screening_id: the screening.
+            change_id: as given to `suspend`.
+            changed: False if certainly nothing was written.
+
+        Raises:
+            EngineError: the suspension had ended, and the screening could not be unloaded.
+        """
+        if (suspension := self._suspensions.find(screening_id, change_id)) is not None:
+            self._suspensions.end(screening_id, suspension)
+            if changed and suspension.loaded:
+                await self._show(screening_id)
+        elif changed:
+            await self.change(screening_id, _nothing)
+
+    async def _show(self, screening_id: int) -> None:
+        # The change has been written, so an error here must not hide that. A deleted screening has nothing to
+        # show; one that cannot be loaded now is shown with its next change.
+        try:
+            await self.ask(ShowStock(screening_id))
+        except EngineError:
+            pass
+        except Exception:
+            log.exception("watchers of screening %d were not told that it has changed", screening_id)
+
+    async def release(self, screening_id: int) -> Handover:
+        """Give a screening up for another server, which may take it over as soon as this returns.
+
+        From now on its commands are refused with `OwnershipLost`. What was decided before is written. A
+        screening that is being loaded or changed is given up after that. Repeated calls return the same,
+        until the screening is loaded here again.
+
+        Raises:
+            StoreUnavailable: that took too long. The screening has been unloaded, but not everything is
+                written.
+        """
+        release = self._releases.get(screening_id)
+        if release is None:
+            release = self._releases[screening_id] = asyncio.create_task(self._release(screening_id))
+            release.add_done_callback(partial(self._done, self._releases, screening_id))
+        return await asyncio.shield(release)
+
+    async def _release(self, screening_id: int) -> Handover:
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._suspensions.over(screening_id)
+                if (activation := self._activations.get(screening_id)) is not None:
+                    await asyncio.wait((activation,))
+                return await self.owned.give_up(screening_id)
+        except TimeoutError:
+            raise StoreUnavailable("The screening could not be handed over in time") from None
+
+    async def accept(self, handover: Handover) -> None:
+        """Take over a screening that its owner has released without being asked.
+
+        Raises:
+            OwnershipLost: it does not belong to this server, or somebody else has taken it.
             StoreUnavailable: the database cannot be reached.
         """
-        now = self._clock.now()
-        due = {sid for sid, actor in self._actors.items() if actor.next_deadline <= now}
-        due.update(self._copies, await self._store.overdue(now, _OVERDUE_LIMIT))
-        released = 0
-        remaining = iter(sorted(due))
-        while few := list(islice(remaining, _SWEPT_AT_ONCE)):
-            answers = await asyncio.gather(
-                *(self._release_lapsed(screening_id) for screening_id in few), return_exceptions=True
-            )
-            for answer in answers:
-                if isinstance(answer, Exception) and not isinstance(answer, EngineError):
-                    # The other screenings have to be swept all the same.
-                    log.error("the holds of a screening could not be released", exc_info=answer)
-            released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
-        return released
+        self.owned.expect(handover)
+        await self._found(handover.screening_id, depose=False)
 
-    async def _release_lapsed(self, screening_id: int) -> Reply | None:
-        actor = self._actors.get(screening_id) or await self._found(screening_id, depose=False)
-        return None if isinstance(actor, Copy) else await actor.ask(ReleaseLapsed(screening_id))
+    async def sweep(self) -> int:
+        """Release what has lapsed, in all screenings of this server. Returns its number."""
+        return await self._upkeep.sweep()
 
     async def passivate_idle(self) -> int:
-        """Unload the screenings that are idle and written completely. Returns their number."""
-        deadline = self._clock.now() - self._idle_seconds
-        passivated = 0
-        for actor in [actor for actor in self._actors.values() if self._is_idle(actor, deadline)]:
-            try:
-                async with asyncio.timeout(_FLUSH_SECONDS):
-                    await self._journal.flushed(actor.screening_id)
-            except TimeoutError:
-                continue
-            if self._is_idle(actor, deadline) and self._actors.get(actor.screening_id) is actor:
-                del self._actors[actor.screening_id]
-                actor.close(OwnershipLost(actor.screening_id))
-                self._observer.screening_passivated()
-                passivated += 1
-        return passivated
+        """Unload the screenings that are idle. Returns their number."""
+        return await self._upkeep.passivate_idle()
 
     async def load_lapsing(self) -> None:
-        """Load all screenings with stored holds or pending tickets, so that a clock step moves their
-        deadlines.
-
-        Raises:
-            StoreUnavailable: the database cannot be reached.
-        """
-        for screening_id in await self._store.overdue(self._clock.now() + _FAR_SECONDS, _OVERDUE_LIMIT):
-            await self.ask(ReadStock(screening_id))
+        """Load all screenings of this server with stored holds or pending tickets."""
+        await self._upkeep.load_lapsing()
 
     def _move_deadlines(self, seconds: float) -> None:
-        """The clock was stepped, or the machine was suspended."""
         if seconds:
             log.warning(
                 "the wall clock was stepped by %+.1f s; holds keep the time that they had left", seconds
             )
-        self._moved_seconds += seconds
-        self._copies.move(seconds)
-        for actor in tuple(self._actors.values()):
-            actor.move_deadlines(seconds)
+        self.owned.move_deadlines(seconds)
 
     async def stop(self) -> None:
         """Reject all queued and future commands with `Stopping`.
@@ -276,9 +309,9 @@ class ScreeningDirectory:
         Pending writes are still settled, and their callers answered, while the journal is flushed.
         """
         self._stopping = True
-        pending = list(self._activations.values())
-        for activation in pending:
-            activation.cancel()
+        pending = [*self._activations.values(), *self._releases.values()]
+        for task in pending:
+            task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         for actor in self._actors.values():
             actor.close(Stopping())
@@ -313,80 +346,39 @@ class ScreeningDirectory:
 
     async def _activated(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
         while True:
-            await self._unchanging(screening_id)
+            await self._suspensions.over(screening_id)
             if self._stopping:
                 raise Stopping
-            if not depose and (copy := self._copies.fresh(screening_id, self._clock.now())):
+            if screening_id in self._releases:
+                raise OwnershipLost(screening_id)
+            if not depose and (copy := self.owned.copies.fresh(screening_id, self._clock.now())):
                 return copy
             activation = self._activations.get(screening_id)
+            joined = activation is not None
             if activation is None:
-                activation = asyncio.create_task(self._activate(screening_id, depose))
+                activation = asyncio.create_task(self.owned.take(screening_id, depose=depose))
                 self._activations[screening_id] = activation
-                activation.add_done_callback(lambda task: self._activation_done(screening_id, task))
+                activation.add_done_callback(partial(self._done, self._activations, screening_id))
             try:
                 found = await asyncio.shield(activation)
             except asyncio.CancelledError:
                 if activation.cancelled() and self._stopping:
                     raise Stopping from None
                 raise
+            except OwnershipLost:
+                if not (depose and joined):
+                    raise
+                continue  # that activation may have been for a read
             if isinstance(found, ScreeningActor) or not depose:
                 return found
             # That activation was for a read; this command has to take the screening from its owner.
 
-    async def _unchanging(self, screening_id: int) -> None:
-        """Return when the screening is not being changed."""
-        while (change := self._changes.get(screening_id)) is not None:
-            await asyncio.wait((change,))
-
-    def _activation_done(self, screening_id: int, task: "asyncio.Task[ScreeningActor | Copy]") -> None:
-        del self._activations[screening_id]
+    @staticmethod
+    def _done(tasks: dict[int, asyncio.Task[Any]], screening_id: int, task: asyncio.Task[Any]) -> None:
+        del tasks[screening_id]
         if not task.cancelled():
             task.exception()  # mark it as retrieved; the callers may all be gone
 
-    async def _activate(self, screening_id: int, depose: bool) -> ScreeningActor | Copy:
-        started = perf_counter()
-        if screening_id in self._dropped:
-            # A new epoch would fence our own entries of the old one, so these have to be written first.
-            await self._journal.flushed(screening_id)
-            self._dropped.discard(screening_id)
-        moved_seconds = self._moved_seconds
-        try:
-            loaded = await self._store.activate(screening_id, depose=depose)
-        except ScreeningNotFound:
-            self._copies.pop(screening_id, None)
-            raise
-        screening, now = self._load(loaded), self._clock.now()
-        before = self._copies.pop(screening_id, None)
-        outdated = before.outdated | screening.differing_seats(before.screening) if before else frozenset()
-        if not loaded.owned:
-            return self._copies.keep(Copy(screening, now, outdated))
-        if earlier := self._before_change.pop(screening_id, None):
-            screening.recall(earlier)
-        actor = ScreeningActor(screening, self._context)
-        self._actors[screening_id] = actor
-        if moved_seconds != self._moved_seconds:
-            # The clock was stepped after the deadlines had been read.
-            actor.move_deadlines(self._moved_seconds - moved_seconds)
-        self._observer.screening_activated(perf_counter() - started)
-        if before is not None:
-            # Watchers have seen the copies, but not what the other server did after the last one.
-            self._publisher.publish(screening.show_again(outdated, now))
-        return actor
 
-    def _step_down(self, screening_id: int, epoch: int) -> None:
-        actor = self._actors.get(screening_id)
-        if actor is not None and actor.epoch == epoch:
-            log.warning("screening %d was taken over by another server", screening_id)
-            self._drop(actor, OwnershipLost(screening_id))
-            self._copies.keep(Copy(actor.screening, -inf, frozenset()))
-
-    def _drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
-        """Remove an actor whose state must not be used any more."""
-        if self._actors.get(actor.screening_id) is actor:
-            del self._actors[actor.screening_id]
-            self._dropped.add(actor.screening_id)
-        actor.close(reason or OwnershipLost(actor.screening_id))
-
-    @staticmethod
-    def _is_idle(actor: ScreeningActor, deadline: float) -> bool:
-        return actor.at_rest and actor.last_asked_at < deadline
+async def _nothing() -> None:
+    """A change that was written before."""

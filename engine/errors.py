@@ -101,13 +101,19 @@ class CommandExpired(Unavailable):
 
 
 class OwnershipLost(Unavailable):
-    """Another server has taken this screening over; nothing was written."""
+    """This server does not own the screening, or not any more; nothing was done.
+
+    Attributes:
+        screening_id: the screening.
+        owner: the name of the server that owns it; None if that is not known.
+    """
 
     code = "ownership_lost"
 
-    def __init__(self, screening_id: int) -> None:
+    def __init__(self, screening_id: int, owner: str | None = None) -> None:
         super().__init__("Another server has taken this screening over")
         self.screening_id = screening_id
+        self.owner = owner
 
 
 class Stopping(Unavailable):

@@ -7,9 +7,10 @@ that is not paid for counts as a hold, so that booking without paying is no way 
 ticket type are interchangeable, so for them the limit counts per holder and type.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from engine.handover import LifeRow
 from engine.places import ticket_type_of
 from engine.records import Hold, make
 from engine.selling_errors import HoldLifeSpent
@@ -42,13 +43,14 @@ class HoldLives:
 
     Attributes:
         by_stock: the remembered holds by seat; for an event by holder and ticket type.
+        by_ticket_type: see above.
     """
 
-    __slots__ = ("_by_ticket_type", "_life_seconds", "_prune_above", "by_stock")
+    __slots__ = ("_life_seconds", "_prune_above", "by_stock", "by_ticket_type")
 
     def __init__(self, life_seconds: float, *, by_ticket_type: bool) -> None:
         self._life_seconds = life_seconds
-        self._by_ticket_type = by_ticket_type
+        self.by_ticket_type = by_ticket_type
         self.by_stock: dict[int | tuple[str, int], _Life] = {}
         self._prune_above = _SLACK
 
@@ -70,7 +72,7 @@ class HoldLives:
         life_seconds, lives = self._life_seconds, self.by_stock
         expires_at = now + (hold_seconds if hold_seconds < life_seconds else life_seconds)
         for stock_id in stock_ids:
-            life = lives.get((holder, stock_id) if self._by_ticket_type else stock_id)
+            life = lives.get((holder, stock_id) if self.by_ticket_type else stock_id)
             if life is None:
                 continue
             last_holder, began_at, left_at = life
@@ -78,7 +80,7 @@ class HoldLives:
                 continue
             latest = began_at + life_seconds
             if latest <= now:
-                what = "Such a ticket" if self._by_ticket_type else f"Seat {stock_id}"
+                what = "Such a ticket" if self.by_ticket_type else f"Seat {stock_id}"
                 raise HoldLifeSpent(what, life_seconds, left_at + life_seconds - now)
             if latest < expires_at:
                 expires_at = latest
@@ -90,7 +92,7 @@ class HoldLives:
 
     def ended(self, holds: Sequence[Hold], at: float) -> None:
         """Remember holds that were released or expired `at` this time."""
-        lives, by_ticket_type = self.by_stock, self._by_ticket_type
+        lives, by_ticket_type = self.by_stock, self.by_ticket_type
         for hold in holds:
             key = self._key(hold) if by_ticket_type else hold.seat_id
             _, _, _, _, holder, reserved_at, _, _, _ = hold
@@ -106,9 +108,28 @@ class HoldLives:
             for key, (holder, began_at, left_at) in self.by_stock.items()
         }
 
+    def rows(self) -> tuple[LifeRow, ...]:
+        """The remembered holds, as plain values."""
+        return tuple(
+            (key if isinstance(key, int) else key[1], life.holder, life.began_at, life.left_at)
+            for key, life in self.by_stock.items()
+        )
+
+    def recall(self, rows: Iterable[LifeRow]) -> None:
+        """Remember holds as an earlier owner of the screening did.
+
+        Args:
+            rows: of the same kind of stock.
+        """
+        self.by_stock = {
+            (holder, stock_id) if self.by_ticket_type else stock_id: _Life(holder, began_at, left_at)
+            for stock_id, holder, began_at, left_at in rows
+        }
+        self._prune_above = min(2 * len(self.by_stock) + _SLACK, REMEMBERED_LIMIT)
+
     def _key(self, hold: Hold) -> int | tuple[str, int]:
         seat_id = hold.seat_id
-        if not self._by_ticket_type:
+        if not self.by_ticket_type:
             return seat_id
         return hold.holder, -ticket_type_of(seat_id) if seat_id < 0 else seat_id
 

@@ -6,7 +6,7 @@ They give the guarantees of `engine.ports` and pass the same contract suites as 
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -22,7 +22,7 @@ from engine.events import (
     TicketsIssued,
 )
 from engine.guards import attempt
-from engine.ports import Entry, LoadedScreening, Settled
+from engine.ports import Entry, LoadedScreening, Owner, Settled
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
@@ -204,12 +204,16 @@ class MemoryStore:
         """Let the server die; others may take over its screenings."""
         self._database.living.discard(self._owner)
 
-    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+    async def activate(
+        self, screening_id: int, *, depose: bool = True, known_epoch: int | None = None
+    ) -> LoadedScreening:
         """Raise the epoch and load; or load a copy of a screening that another living server owns."""
         database = self._database
         if screening_id not in database.screenings:
             raise ScreeningNotFound(screening_id)
-        owned = depose or not self._is_of_another(screening_id)
+        if known_epoch not in (None, database.epochs.get(screening_id, 0)):
+            raise OwnershipLost(screening_id)
+        owned = depose or known_epoch is not None or not self._is_of_another(screening_id)
         seq = 0
         if owned:
             database.epochs[screening_id] = database.epochs.get(screening_id, 0) + 1
@@ -230,8 +234,17 @@ class MemoryStore:
         ]
         return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq)
 
-    async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Screenings with a stored deadline that has passed, and without another living owner."""
+    async def owner(self, screening_id: int) -> Owner | None:
+        name = self._database.owners.get(screening_id)
+        return None if name is None else Owner(name, self._database.epochs[screening_id], name == self._owner)
+
+    async def lost(self, epochs: Mapping[int, int]) -> Sequence[int]:
+        return [each for each, epoch in epochs.items() if self._database.epochs.get(each) != epoch]
+
+    async def overdue(
+        self, now: float, limit: int, *, after_id: int = 0, of_all: bool = False
+    ) -> Sequence[int]:
+        """Screenings with a stored deadline that has passed."""
         found = {
             hold.screening_id
             for hold, status in self._database.holds.values()
@@ -242,7 +255,9 @@ class MemoryStore:
             for ticket in self._database.tickets.values()
             if ticket.status is TicketStatus.PENDING and (ticket.payment_deadline or 0.0) <= now
         )
-        return [each for each in sorted(found) if not self._is_of_another(each)][:limit]
+        return [
+            each for each in sorted(found) if each > after_id and (of_all or not self._is_of_another(each))
+        ][:limit]
 
     def _is_of_another(self, screening_id: int) -> bool:
         owner = self._database.owners.get(screening_id, self._owner)

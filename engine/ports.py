@@ -4,11 +4,12 @@ Each port has an in-memory adapter (`engine.memory`) and a real one, and both pa
 Adapters call the engine only through callbacks that they are given here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from engine.errors import EngineError
 from engine.events import Event
+from engine.handover import Handover
 from engine.records import Hold, IdempotencyRecord, Layout, Receipt, ScreeningInfo, Ticket
 from engine.replies import Reply
 from engine.views import SeatsChanged
@@ -157,10 +158,26 @@ class LoadedScreening(NamedTuple):
     seq: int = 0
 
 
+class Owner(NamedTuple):
+    """The server that has taken a screening last.
+
+    Attributes:
+        name: of the server.
+        epoch: its ownership period.
+        own: True if it is this server.
+    """
+
+    name: str
+    epoch: int
+    own: bool
+
+
 class Store(Protocol):
     """Loads screenings and takes their ownership."""
 
-    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+    async def activate(
+        self, screening_id: int, *, depose: bool = True, known_epoch: int | None = None
+    ) -> LoadedScreening:
         """Durably raise the screening's epoch, then load its state.
 
         Afterwards no entry of an earlier epoch can be written.
@@ -169,19 +186,74 @@ class Store(Protocol):
             screening_id: the screening.
             depose: take the screening even from another living server. Otherwise such a screening keeps its
                 epoch, and the result is a consistent copy that is not `owned`.
+            known_epoch: in a cluster, raise the epoch only if it still is this one (0 for a screening that
+                nobody has ever taken); `depose` has no effect then.
 
         Raises:
             ScreeningNotFound: it does not exist.
+            OwnershipLost: it has another epoch than `known_epoch`.
             StoreUnavailable: the database cannot be reached.
         """
 
-    async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Ids of at most `limit` screenings with a stored hold or pending ticket whose deadline has passed.
-
-        Screenings of other living servers are left out; those release them.
+    async def owner(self, screening_id: int) -> Owner | None:
+        """Who has taken a screening last; None if nobody has.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
+        """
+
+    async def lost(self, epochs: Mapping[int, int]) -> Sequence[int]:
+        """Ids of the screenings that have another epoch now, in one query.
+
+        Args:
+            epochs: epochs by screening.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def overdue(
+        self, now: float, limit: int, *, after_id: int = 0, of_all: bool = False
+    ) -> Sequence[int]:
+        """Ids of screenings with a stored hold or pending ticket whose deadline has passed, ascending.
+
+        Args:
+            now: seconds since the epoch.
+            limit: highest number of ids.
+            after_id: only ids above this one.
+            of_all: include the screenings of other living servers. Otherwise those are left out, since their
+                servers release them.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+
+class Peers(Protocol):
+    """The other servers of a cluster: who should own a screening, and how to get it from who owns it.
+
+    A server that has lost the others must not take anything from them: `lives` stays true for those it knew,
+    and `release` raises.
+    """
+
+    def belongs_here(self, screening_id: int) -> bool:
+        """True if this server should own the screening. Never blocks."""
+
+    def lives(self, name: str) -> bool:
+        """True if `name` is another server that is known to live. Never blocks."""
+
+    async def release(self, name: str, screening_id: int) -> Handover | None:
+        """Ask a server to give a screening up (`ScreeningDirectory.release`).
+
+        Args:
+            name: the server.
+            screening_id: the screening.
+
+        Returns:
+            What it hands over; None if it is gone, does not answer, or cannot hand over in time.
+
+        Raises:
+            Unavailable: the servers cannot reach each other, so nothing may be taken over.
         """
 
 

@@ -31,6 +31,7 @@ from engine.commands import (
     ToggleSeats,
 )
 from engine.deadlines import Deadlines
+from engine.handover import Memory
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
@@ -108,9 +109,18 @@ class Screening:
         """
         return _HANDLERS[type(command)](self._state, command, now)
 
-    def recall(self, earlier: "Screening") -> None:
-        """Copy from an earlier state of this screening what is not stored about holders."""
-        self._state.recall(earlier._state)
+    @property
+    def visible_seq(self) -> int:
+        """Number of the last change that others have seen."""
+        return self._state.visible_seq
+
+    def memory(self) -> Memory:
+        """What is not stored about holders."""
+        return self._state.memory()
+
+    def recall(self, memory: Memory) -> None:
+        """Remember what an earlier state of this screening remembered about holders."""
+        self._state.recall(memory)
 
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:
         """Seats that others see differently than in an earlier state of this screening."""

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
+from engine.handover import Memory
 from engine.hold_lives import HoldLives
 from engine.places import ticket_type_of
 from engine.policy import Policy
@@ -130,15 +131,20 @@ class ScreeningState:
         self._map: SeatMap | None = None
         self.seats.restore((*loaded.tickets, *loaded.holds))
 
-    def recall(self, earlier: "ScreeningState") -> None:
-        """Copy what is not in the database: the networks of guests, and how long holders have kept seats.
+    @property
+    def visible_seq(self) -> int:
+        """Number of the last change that others have seen."""
+        return self._visible_seq
 
-        Args:
-            earlier: the state before the screening was changed and loaded again.
-        """
-        self.seats.claims.recall(earlier.seats.claims)
-        if bool(self.info.ticket_types) == bool(earlier.info.ticket_types):
-            self.lives = earlier.lives
+    def memory(self) -> Memory:
+        """What is not in the database: the networks of guests, and how long holders have kept seats."""
+        return Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.claims.networks())
+
+    def recall(self, memory: Memory) -> None:
+        """Remember what the state remembered from which the screening was loaded again."""
+        self.seats.claims.recall(memory.networks)
+        if self.lives.by_ticket_type == memory.by_ticket_type:
+            self.lives.recall(memory.lives)
 
     # Reading
 

@@ -9,13 +9,13 @@ with its name (`persistence.server_lock`). Screenings that it owns are loaded fr
 without ownership.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from time import monotonic
 from weakref import WeakValueDictionary
 
-from engine.errors import StoreUnavailable
-from engine.ports import LoadedScreening
+from engine.errors import OwnershipLost, StoreUnavailable
+from engine.ports import LoadedScreening, Owner
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
@@ -36,11 +36,23 @@ WHERE """
     + EXISTS
     + """
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
-WHERE %(depose)s OR owned.owner = excluded.owner
-   OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = owned.owner)
+WHERE CASE WHEN %(known_epoch)s::bigint IS NOT NULL THEN owned.epoch = %(known_epoch)s
+      ELSE %(depose)s OR owned.owner = excluded.owner
+           OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = owned.owner) END
 RETURNING epoch
 """
 )
+
+OWNER = "SELECT owner, epoch, owner = %(owner)s FROM screening_epochs WHERE screening_id = %(screening_id)s"
+
+LOST = """
+SELECT screening_id
+FROM unnest(%(screening_ids)s::bigint[], %(epochs)s::bigint[]) AS owned (screening_id, epoch)
+WHERE NOT EXISTS (
+    SELECT FROM screening_epochs AS present
+    WHERE present.screening_id = owned.screening_id AND present.epoch = owned.epoch
+)
+"""
 
 KNOWN = "SELECT" + EXISTS
 
@@ -96,10 +108,10 @@ SELECT screening_id FROM (
     UNION
     SELECT screening_id FROM tickets WHERE status = 'pending' AND payment_deadline <= to_timestamp(%(now)s)
 ) AS due
-WHERE NOT EXISTS (
+WHERE screening_id > %(after_id)s AND (%(of_all)s OR NOT EXISTS (
     SELECT FROM screening_epochs JOIN pg_stat_activity ON application_name = owner
     WHERE screening_epochs.screening_id = due.screening_id AND owner <> %(owner)s
-)
+))
 ORDER BY screening_id
 LIMIT %(limit)s
 """
@@ -136,49 +148,88 @@ class PostgresStore:
         """
         return self._failure if monotonic() - self._failed_at < FAILURE_KEPT_SECONDS else None
 
-    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+    async def activate(
+        self, screening_id: int, *, depose: bool = True, known_epoch: int | None = None
+    ) -> LoadedScreening:
         """Raise the screening's epoch durably, then load its state.
 
         Args:
             screening_id: the screening.
             depose: take it even from a live server; otherwise such a screening is only read.
+            known_epoch: raise only this epoch (0 if there is none); `depose` has no effect then.
 
         Raises:
             ScreeningNotFound: it does not exist.
+            OwnershipLost: it has another epoch than `known_epoch`.
             StoreUnavailable: the database cannot be reached.
         """
         if screening_id not in IDS:
             raise ScreeningNotFound(screening_id)
         try:
-            loaded = await self._activated(screening_id, depose)
+            loaded = await self._activated(screening_id, depose, known_epoch)
         except (StoreUnavailable, DefectiveStatement) as failure:
             self._failure, self._failed_at = type(failure), monotonic()
             raise
         self._failure = None
         return loaded
 
-    async def _activated(self, screening_id: int, depose: bool) -> LoadedScreening:
-        wanted = {"screening_id": screening_id, "owner": self._owner, "depose": depose}
+    async def _activated(self, screening_id: int, depose: bool, known_epoch: int | None) -> LoadedScreening:
+        wanted = {
+            "screening_id": screening_id,
+            "owner": self._owner,
+            "depose": depose,
+            "known_epoch": known_epoch,
+        }
         async with self._connector.connection() as connection:
             taken = await connection.run(TAKE_OWNERSHIP, wanted)
             if taken:
                 return await self._loaded(connection, screening_id, taken[0][0])
-            if depose or await connection.run(KNOWN, wanted) == [(False,)]:
+            if (known_epoch is None and depose) or await connection.run(KNOWN, wanted) == [(False,)]:
                 raise ScreeningNotFound(screening_id)
+            if known_epoch is not None:
+                raise OwnershipLost(screening_id)
             ((epoch, seq),) = await connection.run(f"{BEGIN_SNAPSHOT};{POSITION}", wanted)
             loaded = await self._loaded(connection, screening_id, epoch)
             await connection.run("COMMIT")
             return loaded._replace(owned=False, seq=seq)
 
-    async def overdue(self, now: float, limit: int) -> Sequence[int]:
-        """Return at most `limit` ids of overdue screenings that no other live server owns.
-
-        A screening is overdue if the deadline of a stored hold or payment has passed.
+    async def owner(self, screening_id: int) -> Owner | None:
+        """Return who has taken a screening last; None if nobody has.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        wanted = {"now": now, "limit": limit, "owner": self._owner}
+        if screening_id not in IDS:
+            return None
+        rows = await self._connector.run(OWNER, {"screening_id": screening_id, "owner": self._owner})
+        return Owner(*rows[0]) if rows else None
+
+    async def lost(self, epochs: Mapping[int, int]) -> Sequence[int]:
+        """Return the screenings whose epoch is no longer the given one.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        wanted = {"screening_ids": list(epochs), "epochs": list(epochs.values())}
+        return [screening_id for (screening_id,) in await self._connector.run(LOST, wanted)]
+
+    async def overdue(
+        self, now: float, limit: int, *, after_id: int = 0, of_all: bool = False
+    ) -> Sequence[int]:
+        """Return the ids of overdue screenings, ascending.
+
+        A screening is overdue if the deadline of a stored hold or payment has passed.
+
+        Args:
+            now: seconds since the epoch.
+            limit: highest number of ids.
+            after_id: only ids above this one.
+            of_all: include the screenings of other live servers.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        wanted = {"now": now, "limit": limit, "owner": self._owner, "after_id": after_id, "of_all": of_all}
         return [screening_id for (screening_id,) in await self._connector.run(OVERDUE, wanted)]
 
     async def _loaded(self, connection: Connection, screening_id: int, epoch: int) -> LoadedScreening:

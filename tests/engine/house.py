@@ -15,7 +15,7 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.policy import Policy
-from engine.ports import Observer, Publisher
+from engine.ports import Observer, Peers, Publisher, Store
 from engine.views import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
 
@@ -33,6 +33,8 @@ class House:
         observer: Observer | None = None,
         owner: str = "one",
         policy: Policy | None = None,
+        store: Store | None = None,
+        peers: Peers | None = None,
         **limits: float,
     ) -> None:
         self.database = database or MemoryDatabase()
@@ -40,7 +42,7 @@ class House:
             self.database.add_screening(make_info(screening_id), make_layout())
         self.clock = ManualClock(NOW)
         self.journal = MemoryJournal(self.database, limit=int(limits.pop("journal_limit", 100)))
-        self.store = MemoryStore(self.database, owner)
+        self.store = store or MemoryStore(self.database, owner)
         self.publisher = publisher or RecordingPublisher()
         first_id = 1000 if owner == "one" else 5000
         self.hold_ids, self.ticket_ids = MemoryIds(first_id + 1), MemoryIds(first_id + 1001)
@@ -53,6 +55,7 @@ class House:
             self.hold_ids,
             self.ticket_ids,
             policy or Policy(),
+            peers=peers,
             **limits,  # type: ignore[arg-type]
         )
 

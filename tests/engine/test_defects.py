@@ -10,7 +10,8 @@ from engine.actor import ScreeningActor
 from engine.commands import BookSeats, HoldSeats, ReadSeats
 from engine.errors import BadEntry, OwnershipLost
 from engine.events import SeatsHeld
-from engine.memory import NullObserver
+from engine.memory import MemoryStore, NullObserver
+from engine.ports import LoadedScreening
 from engine.replies import Booked
 from engine.views import SeatMap, SeatsChanged
 from tests.engine.house import House, turns
@@ -89,21 +90,17 @@ async def test_one_screening_with_a_defect_does_not_keep_others_from_being_swept
     for screening_id in (1, 2):
         await house.hold("user:7", 1, screening_id=screening_id)
     await house.screenings.stop()
-    again = House(house.database)
-    again.clock.advance(3600)
-    activate = again.store.activate
 
-    class BrokenStore:
+    class BrokenStore(MemoryStore):
         """Cannot load the first screening."""
 
-        overdue = again.store.overdue
-
-        async def activate(self, screening_id: int, *, depose: bool) -> object:
+        async def activate(self, screening_id: int, **how: object) -> LoadedScreening:
             if screening_id == 1:
                 raise ZeroDivisionError
-            return await activate(screening_id, depose=depose)
+            return await super().activate(screening_id, **how)
 
-    again.screenings._store = BrokenStore()  # type: ignore[assignment] # an adapter with a defect
+    again = House(house.database, store=BrokenStore(house.database))
+    again.clock.advance(3600)
     assert await again.screenings.sweep() == 1
 
 
@@ -160,7 +157,7 @@ async def test_a_change_takes_effect_although_watchers_cannot_be_notified(
 ) -> None:
     house = House()
     await house.seen(1)
-    house.screenings._load = lambda loaded: 1 // 0  # type: ignore[assignment] # a defect of loading
+    house.screenings.owned._load = lambda loaded: 1 // 0  # type: ignore[assignment] # a defect of loading
     written = count(1)
 
     async def write() -> int:

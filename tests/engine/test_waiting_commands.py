@@ -21,15 +21,16 @@ class SlowStore(MemoryStore):
         super().__init__(database)
         self.go_on = asyncio.Event()
 
-    async def activate(self, screening_id: int, *, depose: bool = True) -> LoadedScreening:
+    async def activate(self, screening_id: int, **how: object) -> LoadedScreening:
         await self.go_on.wait()
-        return await super().activate(screening_id, depose=depose)
+        return await super().activate(screening_id, **how)
 
 
 @pytest.mark.parametrize("limits", [{"mailbox_limit": 5}, {"waiting_limit": 5}])
 async def test_commands_that_wait_for_loading_are_bounded(limits: dict[str, int]) -> None:
-    house = House(**limits)
-    store = house.screenings._store = SlowStore(house.database)
+    database = MemoryDatabase()
+    store = SlowStore(database)
+    house = House(database, store=store, **limits)
     waiting = [asyncio.ensure_future(house.hold(f"user:{n}", n)) for n in range(1, 6)]
     await turns()
     with pytest.raises(Overloaded):

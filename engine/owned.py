@@ -1,0 +1,320 @@
+"""The screenings that this server owns: how it takes them, keeps them and gives them up.
+
+Alone, a server raises the epoch of a screening when it loads it. Only a command that changes something takes
+a screening from another living server; for a read it is loaded as a copy.
+
+In a cluster (`Peers`) a server loads only screenings that belong to it. It looks who owns the screening, asks
+that server to hand it over, and raises the epoch only if nobody else has done so meanwhile; else it looks
+again. From a server that is gone it takes a screening without asking. From one that lives but does not
+hand over, only a command that changes something may take it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from math import inf
+from time import perf_counter
+
+from engine.actor import ScreeningActor
+from engine.actor_context import ActorContext, CommandMeters
+from engine.copies import Copies, Copy
+from engine.errors import OwnershipLost, Unavailable
+from engine.guards import DefectLog, guarded
+from engine.handover import Handover, Handovers
+from engine.lease import Lease
+from engine.ports import Clock, Journal, LoadedScreening, Observer, Owner, Peers, Publisher, Store
+from engine.screening import Screening
+from engine.selling_errors import ScreeningNotFound
+
+log = logging.getLogger("frontrow.engine")
+
+_BATCH_LIMIT = 256
+
+# How long the owner of a screening has to hand it over before it is taken without its help. Longer than
+# `directory.RELEASE_SECONDS`, so that the owner's refusal arrives first.
+_ANSWER_SECONDS = 2.5
+
+# How often a screening is looked at again because another server was faster.
+_TAKE_ATTEMPTS = 5
+
+
+class OwnedScreenings:
+    """The actors of this server, and its lease on them.
+
+    Args:
+        store: loads screenings and takes their ownership.
+        journal: writes decisions to storage.
+        publisher: sends changes to watchers.
+        observer: counts.
+        clock: the time.
+        load: makes a screening of its stored state.
+        peers: the other servers; None outside a cluster.
+        mailbox_limit: commands that may be queued per screening.
+        ask_timeout_seconds: how long a command may be queued.
+
+    Attributes:
+        actors: those of the screenings in memory.
+        copies: screenings that another server owns, outside a cluster.
+        lease: without a limit outside a cluster; in one it has to be renewed from the start.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        journal: Journal,
+        publisher: Publisher,
+        observer: Observer,
+        clock: Clock,
+        load: Callable[[LoadedScreening], Screening],
+        peers: Peers | None,
+        mailbox_limit: int,
+        ask_timeout_seconds: float,
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._publisher = guarded(publisher)
+        self._observer = guarded(observer)
+        self._clock = clock
+        self._load = load
+        self._peers = peers
+        self.actors: dict[int, ScreeningActor] = {}
+        self.copies = Copies()
+        self.lease = Lease(inf if peers is None else -inf)
+        self._context = ActorContext(
+            journal,
+            publisher,
+            DefectLog(f"{type(publisher).__name__}.publish"),
+            self._observer,
+            CommandMeters(observer),
+            clock,
+            mailbox_limit,
+            _BATCH_LIMIT,
+            ask_timeout_seconds,
+            self.lease,
+            self.drop,
+        )
+        self._dropped: set[int] = set()
+        # What screenings remember, until they are loaded again here or elsewhere.
+        self._handovers = Handovers()
+        self._moved_seconds = 0.0
+        self._postponed_seconds = 0.0
+        journal.on_ownership_lost(self.step_down)
+
+    @property
+    def in_cluster(self) -> bool:
+        """True if there are other servers that own screenings of the same database."""
+        return self._peers is not None
+
+    def belongs_here(self, screening_id: int) -> bool:
+        """True if this server may own the screening."""
+        return self._peers is None or self._peers.belongs_here(screening_id)
+
+    def require_lease(self, screening_id: int) -> None:
+        """Raise OwnershipLost if the lease has expired."""
+        if self.lease.until <= self._clock.now():
+            raise OwnershipLost(screening_id)
+
+    async def require(self, screening_id: int) -> None:
+        """Make sure that no other server owns a screening; take it over if one does.
+
+        Raises:
+            OwnershipLost: it belongs to another server, or its owner does not hand it over.
+        """
+        self.require_lease(screening_id)
+        if self._peers is None or screening_id in self.actors:
+            return
+        if not self.belongs_here(screening_id):
+            raise OwnershipLost(screening_id)
+        owner = await self._store.owner(screening_id)
+        if owner is not None and not owner.own:
+            await self.take(screening_id, depose=False)
+
+    async def take(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
+        """Take and load a screening. Not to be called twice at once for one screening.
+
+        Args:
+            screening_id: the screening.
+            depose: take it even from a living server that does not hand it over.
+
+        Raises:
+            OwnershipLost: it belongs to another server, or its owner does not hand it over.
+        """
+        started = perf_counter()
+        if screening_id in self._dropped:
+            # A new epoch would fence our own entries of the old one, so these have to be written first.
+            await self._journal.flushed(screening_id)
+            self._dropped.discard(screening_id)
+        moved_seconds, lapses = self._moved_seconds, self.lease.lapses
+        try:
+            loaded, former = await self._loaded(screening_id, depose)
+        except ScreeningNotFound:
+            self.copies.pop(screening_id, None)
+            raise
+        self.require_lease(screening_id)
+        if lapses != self.lease.lapses:
+            raise OwnershipLost(screening_id)  # another server may have taken it during the pause
+        screening, now = self._load(loaded), self._clock.now()
+        before = self.copies.pop(screening_id, None)
+        outdated = before.outdated | screening.differing_seats(before.screening) if before else frozenset()
+        if not loaded.owned:
+            return self.copies.keep(Copy(screening, now, outdated))
+        handover = self._handovers.pop(screening_id, None)
+        if handover and handover.memory and handover.epoch == loaded.epoch - 1:
+            screening.recall(handover.memory)
+        actor = ScreeningActor(screening, self._context)
+        self.actors[screening_id] = actor
+        if moved_seconds != self._moved_seconds:
+            # The clock was stepped after the deadlines had been read.
+            actor.move_deadlines(self._moved_seconds - moved_seconds)
+        self._observer.screening_activated(perf_counter() - started)
+        if before is not None or (former is not None and not former.own):
+            # Watchers have seen the copies, but not what the other server did after the last one. In a
+            # cluster they learn that a new epoch has begun, and reload what they have missed.
+            self._publisher.publish(screening.show_again(outdated, now))
+        return actor
+
+    async def _loaded(self, screening_id: int, depose: bool) -> tuple[LoadedScreening, Owner | None]:
+        """Load a screening; in a cluster also return from whom it was taken."""
+        if self._peers is None:
+            return await self._store.activate(screening_id, depose=depose), None
+        for _ in range(_TAKE_ATTEMPTS):
+            self.require_lease(screening_id)
+            if not self._peers.belongs_here(screening_id):
+                raise OwnershipLost(screening_id)
+            owner = await self._store.owner(screening_id)
+            epoch = await self._given_up(screening_id, owner, depose) if owner else 0
+            try:
+                return await self._store.activate(screening_id, known_epoch=epoch), owner
+            except OwnershipLost:
+                continue  # another server was faster
+        raise OwnershipLost(screening_id)
+
+    async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> int:
+        """Get a screening from its owner. Returns the epoch that may be raised."""
+        assert self._peers is not None
+        handover = self._handovers.get(screening_id)
+        if owner.own or (handover and handover.epoch == owner.epoch) or not self._peers.lives(owner.name):
+            return owner.epoch
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                handover = await self._peers.release(owner.name, screening_id)
+        except TimeoutError:
+            handover = None
+        if handover is not None:
+            if handover.memory is not None:
+                self._handovers.keep(handover)
+            return handover.epoch or owner.epoch
+        if not depose and self._peers.lives(owner.name):
+            raise OwnershipLost(screening_id, owner.name)
+        log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)
+        return owner.epoch
+
+    def expect(self, handover: Handover) -> None:
+        """Keep what another server has handed over until the screening is loaded."""
+        self._handovers.keep(handover)
+
+    async def give_up(self, screening_id: int) -> Handover:
+        """Unload a screening for another server, after everything that was decided is in the database.
+
+        From now on commands are refused. If this is cancelled, the next command loads the screening again.
+        """
+        actor = self.actors.get(screening_id)
+        if actor is None:
+            await self._journal.flushed(screening_id)
+            return self._handovers.get(screening_id) or Handover(screening_id, 0, 0, None)
+        actor.close(OwnershipLost(screening_id))
+        try:
+            await self._journal.flushed(screening_id)
+        except BaseException:
+            self.drop(actor)
+            raise
+        finally:
+            handover = self.remember(actor)
+        if self.actors.get(screening_id) is not actor:
+            return Handover(screening_id, 0, 0, None)  # it was lost meanwhile
+        del self.actors[screening_id]
+        return handover._replace(memory=handover.memory and handover.memory.limited())
+
+    def remember(self, actor: ScreeningActor) -> Handover:
+        """Keep what a closed actor remembers until its screening is loaded again."""
+        screening = actor.screening
+        handover = Handover(actor.screening_id, actor.epoch, screening.visible_seq, screening.memory())
+        self._handovers.keep(handover)
+        return handover
+
+    def unload(self, actor: ScreeningActor) -> bool:
+        """Remove an idle actor that has nothing to write. False if it was removed before."""
+        if self.actors.get(actor.screening_id) is not actor:
+            return False
+        del self.actors[actor.screening_id]
+        actor.close(OwnershipLost(actor.screening_id))
+        self._observer.screening_passivated()
+        return True
+
+    def drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
+        """Remove an actor whose state must not be used any more."""
+        if self.actors.get(actor.screening_id) is actor:
+            del self.actors[actor.screening_id]
+            self._dropped.add(actor.screening_id)
+        actor.close(reason or OwnershipLost(actor.screening_id))
+
+    def step_down(self, screening_id: int, epoch: int) -> None:
+        """Remove a screening that another server has taken over."""
+        actor = self.actors.get(screening_id)
+        if actor is not None and actor.epoch == epoch:
+            log.warning("screening %d was taken over by another server", screening_id)
+            self.drop(actor, OwnershipLost(screening_id))
+            if self._peers is None:
+                self.copies.keep(Copy(actor.screening, -inf, frozenset()))
+
+    def renew_lease(self, until: float) -> bool:
+        """Extend the lease.
+
+        Args:
+            until: in terms of `Clock.now()`.
+
+        Returns:
+            False if the lease has expired: then `confirm` has to renew it.
+        """
+        if self.lease.until <= self._clock.now():
+            return False
+        self.lease.until = max(self.lease.until, until)
+        return True
+
+    async def confirm(self, until: float) -> Sequence[int]:
+        """Find out which screenings are still owned, and renew the lease on these.
+
+        Args:
+            until: the end of the lease, in terms of `Clock.now()`.
+
+        Returns:
+            The screenings that other servers have taken.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached; the lease was not renewed.
+        """
+        lease, moved_seconds = self.lease, self._moved_seconds
+        expired = lease.until <= self._clock.now()
+        if expired:
+            lease.lapses += 1
+        epochs = {screening_id: actor.epoch for screening_id, actor in self.actors.items()}
+        lost = await self._store.lost(epochs) if epochs else ()
+        for screening_id in lost:
+            self.step_down(screening_id, epochs[screening_id])
+        lease.until = max(lease.until, until + self._moved_seconds - moved_seconds)
+        if expired and self._clock.now() < lease.until:
+            postponed_seconds, self._postponed_seconds = self._postponed_seconds, 0.0
+            for actor in tuple(self.actors.values()):
+                actor.move_deadlines(postponed_seconds)
+        return lost
+
+    def move_deadlines(self, seconds: float) -> None:
+        """The clock was stepped, or the machine was suspended."""
+        self._moved_seconds += seconds
+        self.copies.move(seconds)
+        self.lease.until += seconds
+        if self.lease.until <= self._clock.now():
+            self._postponed_seconds += seconds  # until it is known what is still owned
+            return
+        for actor in tuple(self.actors.values()):
+            actor.move_deadlines(seconds)
