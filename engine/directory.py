@@ -194,9 +194,7 @@ class ScreeningDirectory:
         if (suspension := self._suspensions.find(screening_id, change_id)) is not None:
             return await self._suspensions.ready(screening_id, suspension)
         with self._waiting.count(screening_id):
-            await self._suspensions.over(screening_id)
-        if screening_id in self._releases:
-            raise OwnershipLost(screening_id)
+            await self._unchanging(screening_id)
         await self._suspensions.begin(screening_id, change_id, limit_seconds)
 
     async def _unload(self, screening_id: int) -> bool:
@@ -346,16 +344,17 @@ class ScreeningDirectory:
 
     async def _activated(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
         while True:
-            await self._suspensions.over(screening_id)
+            await self._unchanging(screening_id)
             if self._stopping:
                 raise Stopping
-            if screening_id in self._releases:
-                raise OwnershipLost(screening_id)
+            if (actor := self._actors.get(screening_id)) is not None:
+                return actor
             if not depose and (copy := self.owned.copies.fresh(screening_id, self._clock.now())):
                 return copy
             activation = self._activations.get(screening_id)
-            joined = activation is not None
-            if activation is None:
+            # One that is done may still be registered; joining it would not yield to the event loop.
+            joined = activation is not None and not activation.done()
+            if activation is None or not joined:
                 activation = asyncio.create_task(self.owned.take(screening_id, depose=depose))
                 self._activations[screening_id] = activation
                 activation.add_done_callback(partial(self._done, self._activations, screening_id))
@@ -373,9 +372,21 @@ class ScreeningDirectory:
                 return found
             # That activation was for a read; this command has to take the screening from its owner.
 
+    async def _unchanging(self, screening_id: int) -> None:
+        """Return when the screening is not being changed.
+
+        Raises:
+            OwnershipLost: it is being handed over to another server.
+        """
+        if screening_id not in self._releases:
+            await self._suspensions.over(screening_id)
+        if screening_id in self._releases:
+            raise OwnershipLost(screening_id)
+
     @staticmethod
     def _done(tasks: dict[int, asyncio.Task[Any]], screening_id: int, task: asyncio.Task[Any]) -> None:
-        del tasks[screening_id]
+        if tasks.get(screening_id) is task:
+            del tasks[screening_id]
         if not task.cancelled():
             task.exception()  # mark it as retrieved; the callers may all be gone
 

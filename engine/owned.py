@@ -203,7 +203,8 @@ class OwnedScreenings:
         if handover is not None:
             if handover.memory is not None:
                 self._handovers.keep(handover)
-            return handover.epoch or owner.epoch
+            # The owner may have loaded it after we looked, or may have raised the epoch without loading it.
+            return max(handover.epoch, owner.epoch)
         if not depose and self._peers.lives(owner.name):
             raise OwnershipLost(screening_id, owner.name)
         log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)

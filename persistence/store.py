@@ -28,12 +28,18 @@ EXISTS = """
     OR EXISTS (SELECT FROM free_rooms WHERE id = %(screening_id)s))
 """
 
+TAKEN_BEFORE = """
+   AND (coalesce(%(known_epoch)s, 0) = 0
+        OR EXISTS (SELECT FROM screening_epochs WHERE screening_id = %(screening_id)s))
+"""
+
 TAKE_OWNERSHIP = (
     """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
 SELECT %(screening_id)s, 1, %(owner)s, now()
 WHERE """
     + EXISTS
+    + TAKEN_BEFORE
     + """
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
 WHERE CASE WHEN %(known_epoch)s::bigint IS NOT NULL THEN owned.epoch = %(known_epoch)s

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import EngineError, OwnershipLost
 from engine.places import CAPACITY_LIMIT, place_id
-from engine.ports import Entry
+from engine.ports import Entry, LoadedScreening
 from engine.records import Seat, TicketStatus
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
@@ -105,6 +105,79 @@ async def test_a_command_takes_a_screening_from_a_server_that_lives(world: World
     hall = world.add_hall()
     await other.store.activate(hall.screening_id)
     assert (await world.store.activate(hall.screening_id)).epoch == 2
+    other.die()
+
+
+async def test_an_epoch_is_raised_only_if_it_is_the_known_one(world: World) -> None:
+    hall = world.add_hall()
+    for known_epoch in (1, 7):
+        with pytest.raises(OwnershipLost):
+            await world.store.activate(hall.screening_id, known_epoch=known_epoch)
+    assert await world.store.owner(hall.screening_id) is None
+    loaded = await world.store.activate(hall.screening_id, known_epoch=0)
+    assert (loaded.epoch, loaded.owned) == (1, True)
+    for known_epoch in (0, 2):
+        with pytest.raises(OwnershipLost):
+            await world.store.activate(hall.screening_id, known_epoch=known_epoch)
+    assert (await world.store.activate(hall.screening_id, known_epoch=1)).epoch == 2
+    for screening_id in (hall.screening_id + 1, 0, -1, 2**63):
+        with pytest.raises(ScreeningNotFound):
+            await world.store.activate(screening_id, known_epoch=0)
+
+
+async def test_of_two_servers_that_know_the_same_epoch_one_takes_the_screening(world: World) -> None:
+    other = await world.another_server()
+    hall = world.add_hall()
+    for epoch in range(5):
+        taken = await asyncio.gather(
+            *(
+                store.activate(hall.screening_id, known_epoch=epoch)
+                for store in (world.store, other.store, world.store)
+            ),
+            return_exceptions=True,
+        )
+        assert sorted(type(one).__name__ for one in taken) == ["LoadedScreening", *["OwnershipLost"] * 2]
+        assert [one.epoch for one in taken if isinstance(one, LoadedScreening)] == [epoch + 1]
+    other.die()
+
+
+async def test_a_known_epoch_is_raised_whether_its_owner_lives_or_not(world: World) -> None:
+    other = await world.another_server()
+    hall = world.add_hall()
+    await other.store.activate(hall.screening_id)
+    owner = await world.store.owner(hall.screening_id)
+    assert (owner.epoch, owner.own) == (1, False)
+    assert (await other.store.owner(hall.screening_id)) == owner._replace(own=True)
+    assert (await world.store.activate(hall.screening_id, depose=False, known_epoch=1)).owned
+    owner = await world.store.owner(hall.screening_id)
+    assert (owner.epoch, owner.own) == (2, True)
+    assert await world.store.owner(hall.screening_id + 1) is None
+    assert await world.store.owner(2**63) is None
+    other.die()
+
+
+async def test_lost_screenings_have_another_epoch_or_are_gone(world: World) -> None:
+    halls = [world.add_hall() for _ in range(3)]
+    epochs = {hall.screening_id: (await world.store.activate(hall.screening_id)).epoch for hall in halls}
+    assert list(await world.store.lost(epochs)) == []
+    await world.store.activate(halls[1].screening_id)
+    gone = halls[2].screening_id + 1
+    assert sorted(await world.store.lost({**epochs, gone: 1})) == [halls[1].screening_id, gone]
+    assert list(await world.store.lost({})) == []
+
+
+async def test_overdue_screenings_page_by_page_also_of_other_servers(world: World) -> None:
+    other = await world.another_server()
+    stories = [Story(hall := world.add_hall(), (await other.store.activate(hall.screening_id)).epoch)]
+    stories += [await begin(world) for _ in range(2)]
+    for story in stories:
+        await write(world.journal, story.held(story.hold(0, expires_at=NOW + 10)))
+    first, second, third = sorted(story.hall.screening_id for story in stories)
+    assert list(await world.store.overdue(NOW + 10, 10)) == [second, third]
+    assert list(await world.store.overdue(NOW + 10, 2, of_all=True)) == [first, second]
+    assert list(await world.store.overdue(NOW + 10, 2, after_id=second, of_all=True)) == [third]
+    assert list(await world.store.overdue(NOW + 10, 2, after_id=second)) == [third]
+    assert list(await world.store.overdue(NOW + 10, 2, after_id=third, of_all=True)) == []
     other.die()
 
 
