@@ -7,6 +7,7 @@ and fields that are not known are ignored. So a new field comes last and has a d
 
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -32,13 +33,15 @@ def decoder_of(name: str, row: Any) -> Callable[[bytes], Any]:
         row: a NamedTuple class, or another type that msgspec decodes.
     """
     decode_row = msgspec.msgpack.Decoder(row).decode
+    cut = _cutter_of(row)
 
     def decode_fields(fields: bytes) -> Any:
         try:
             return decode_row(fields)
         except _FAILURES:
             try:
-                return msgspec.convert(_without_unknown_fields(_decode_plain(fields), row), row)
+                plain = _decode_plain(fields)
+                return msgspec.convert(plain if cut is None else cut(plain), row)
             except _FAILURES as error:
                 raise NotUnderstood(f"{name}: {error}") from None
 
@@ -120,28 +123,49 @@ def row_like(record: Any, **replaced: Any) -> Any:
     return row_type(record.__name__, fields, tuple(record._field_defaults.values()))
 
 
-def _without_unknown_fields(value: Any, hint: Any) -> Any:
-    """Cut off, at every depth, the fields that a newer release has added to records.
+@cache
+def _cutter_of(hint: Any) -> Callable[[Any], Any] | None:
+    """Return a function that cuts off, at every depth, the fields that a newer release has added to records.
+
+    It takes a value that was decoded without a type, and leaves alone what is no such value.
 
     Args:
-        value: as decoded without a type.
-        hint: the type that it should have.
+        hint: the type that the value should have.
+
+    Returns:
+        The function; None if there are no records in the type.
     """
-    origin = get_origin(hint)
-    if origin in (Union, UnionType):
-        # A union has at most one type that is not plain.
-        for option in get_args(hint):
-            value = _without_unknown_fields(value, option)
-        return value
-    if isinstance(value, dict) and origin is not None and issubclass(origin, Mapping):
-        value_type = get_args(hint)[1]
-        return {key: _without_unknown_fields(item, value_type) for key, item in value.items()}
-    if not isinstance(value, list):
-        return value
+    origin, arguments = get_origin(hint), get_args(hint)
     if hasattr(hint, "_fields"):
-        hints = get_type_hints(hint)
-        pairs = zip(value, hint._fields, strict=False)
-        return [_without_unknown_fields(item, hints[name]) for item, name in pairs]
+        return _record_cutter(hint)
+    if origin in (Union, UnionType):
+        # msgspec permits one record in a union.
+        return next(filter(None, map(_cutter_of, arguments)), None)
     if origin in (tuple, list):
-        return [_without_unknown_fields(item, get_args(hint)[0]) for item in value]
-    return value
+        cut_item = _cutter_of(arguments[0])
+        return cut_item and (lambda value: list(map(cut_item, value)) if isinstance(value, list) else value)
+    if origin is not None and issubclass(origin, Mapping):
+        cut_value = _cutter_of(arguments[1])
+        return cut_value and (
+            lambda value: (
+                {key: cut_value(item) for key, item in value.items()} if isinstance(value, dict) else value
+            )
+        )
+    return None
+
+
+def _record_cutter(record: Any) -> Callable[[Any], Any]:
+    hints, length = get_type_hints(record), len(record._fields)
+    cutters = [(at, _cutter_of(hints[name])) for at, name in enumerate(record._fields)]
+    inner = [(at, cut) for at, cut in cutters if cut is not None]
+
+    def cut_record(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        fields = value[:length]
+        for at, cut in inner:
+            if at < len(fields):
+                fields[at] = cut(fields[at])
+        return fields
+
+    return cut_record

@@ -203,12 +203,16 @@ def _pack_changes(changes: Changes) -> _ChangesRow:
 
 
 def _unpack_changes(row: _ChangesRow) -> Changes:
+    """If a change is of a kind that this node does not know, the client gets the whole seat map."""
     epoch, seq, missed = row
     if missed is None:
         return Changes(epoch, seq, None)
-    changes = tuple([decode_change(change) for change in missed])
+    try:
+        changes = tuple([decode_change(change) for change in missed])
+    except NotUnderstood:
+        return Changes(epoch, seq, None)
     if any(type(change) is ChangeLeftOut for change in changes):
-        raise NotUnderstood("Changes: a change that was left out")
+        return Changes(epoch, seq, None)
     return Changes(epoch, seq, cast(tuple[SeatsChanged, ...], changes))
 
 

@@ -266,11 +266,12 @@ def test_an_error_of_decoding_is_answered_as_temporary() -> None:
     assert wire.decode_refusal(wire.encode_refusal(refusal.value)).retryable
 
 
-def test_changes_that_were_left_out_are_not_among_those_missed() -> None:
-    left_out = wire.encode_change(ChangeLeftOut(7, 3, 27))
+@pytest.mark.parametrize("unknown", [b"\xfa\x90", wire.encode_change(ChangeLeftOut(7, 3, 27))])
+def test_missed_changes_of_an_unknown_kind_are_replaced_by_the_seat_map(unknown: bytes) -> None:
     kind = next(kind for kind, reply in REPLIES.items() if reply is Changes)
-    with pytest.raises(NotUnderstood):
-        decode_reply(bytes((kind,)) + msgspec.msgpack.encode([3, 27, [left_out]]))
+    missed = [wire.encode_change(samples.HELD), unknown]
+    reply = decode_reply(bytes((kind,)) + msgspec.msgpack.encode([3, 27, missed]))
+    assert reply == Changes(3, 27, None)
 
 
 def test_only_released_seats_are_released_by_a_toggle() -> None:
