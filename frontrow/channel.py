@@ -27,6 +27,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 MESSAGE_LIMIT_BYTES = 64 * 1024 * 1024
+BACKLOG_LIMIT_BYTES = MESSAGE_LIMIT_BYTES
+"""Unsent bytes from which on messages are dropped: the other process has been frozen for long."""
+
 _LENGTH_BYTES = 4
 
 
@@ -65,9 +68,10 @@ class Channel:
         return cls(*await asyncio.open_unix_connection(sock=end))
 
     def send(self, kind: str, value: object = None) -> None:
-        """Send a message; does nothing if the other process has ended."""
+        """Send a message; does nothing if the other process has ended or is `BACKLOG_LIMIT_BYTES` behind."""
         content = msgspec.msgpack.encode((kind, value))
-        if not self._writer.is_closing():
+        behind = self._writer.transport.get_write_buffer_size() > BACKLOG_LIMIT_BYTES
+        if not behind and not self._writer.is_closing():
             self._writer.write(len(content).to_bytes(_LENGTH_BYTES) + content)
 
     async def messages(self) -> AsyncIterator[tuple[str, Any]]:

@@ -37,6 +37,9 @@ log = logging.getLogger("frontrow")
 _PAGE_SECONDS = 1.5
 """Time limit for the supervisor to provide `/metrics` of all workers."""
 
+_PAGES_LIMIT = 64
+"""Requests for `/metrics` that may wait for the supervisor; more are answered with 503."""
+
 
 class _Worker:
     """What a worker does for the supervisor while it serves.
@@ -109,6 +112,8 @@ class _Worker:
     async def _page_of_all(self, accept_header: str) -> tuple[str, bytes]:
         if self._told.done():
             raise Stopping(Stopping.detail)
+        if len(self._pages) >= _PAGES_LIMIT:
+            raise Unavailable("Too many requests for the metrics are waiting")
         number = next(self._numbers)
         page = self._pages[number] = asyncio.get_running_loop().create_future()
         self._channel.send("page", (number, accept_header))

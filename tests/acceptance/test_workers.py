@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tornado.testing import bind_unused_port
 
 from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import ServerProcess
@@ -90,6 +91,45 @@ async def test_all_workers_answer_on_one_port(data_directory: Path) -> None:
         assert {line["worker"] for line in lines(server, "request")} == {1, 2}
         said = await server.refusal("serve", "--port", "0")
         assert f"in use by another server (process {server.pid})" in said
+
+
+async def test_all_workers_serve_the_demo_and_the_metrics_port(data_directory: Path) -> None:
+    with bind_unused_port()[0] as unused:
+        port = unused.getsockname()[1]
+    server = workers_on(data_directory, metrics_port=port)
+    try:
+        await server.start("--demo")
+        said = await server.said("'Content-Type: application/json'")
+        assert f"metrics are on http://127.0.0.1:{port}/metrics" in said
+        async with new_connections(server) as session:
+            for _ in range(10):
+                async with session.get("/health", headers={"Origin": "null"}) as answer:
+                    assert answer.headers["Access-Control-Allow-Origin"] == "null"
+            async with session.get("/metrics") as answer:
+                assert answer.status == 403
+            for _ in range(10):
+                async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+                    page = await answer.text()
+                    assert 'frontrow_worker_up{worker="1"} 1.0' in page
+                    assert 'frontrow_worker_up{worker="2"} 1.0' in page
+        assert (await server.terminate()).code == 0
+    finally:
+        await server.remove()
+
+
+async def test_metrics_are_not_collected_for_too_many_at_once(data_directory: Path) -> None:
+    """The supervisor is frozen: requests for the metrics are refused in time, and everything else works."""
+    async with workers_on(data_directory) as server, new_connections(server) as session:
+        server.freeze()
+
+        async def status() -> int:
+            async with session.get("/metrics") as answer:
+                return answer.status
+
+        assert set(await asyncio.gather(*(status() for _ in range(200)))) == {503}
+        await _healthy(session)
+        server.thaw()
+        assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
 
 
 async def test_a_killed_worker_comes_back_and_the_other_keeps_its_connections(
