@@ -14,9 +14,9 @@ from frontrow.collector import collect_when_idle, freeze_startup_objects, is_due
     ("rounds", "past_seconds", "idle", "due"),
     [
         (0, 30.0, True, False),  # no objects were added
-        (9, 30.0, True, False),
-        (10, 30.0, True, True),  # many were
-        (10, 30.0, False, False),
+        (99, 30.0, True, False),
+        (100, 30.0, True, True),  # many were
+        (100, 30.0, False, False),
         (1, 299.0, True, False),
         (1, 301.0, True, True),  # a few were, long ago
         (0, 301.0, True, False),
