@@ -128,9 +128,9 @@ class FastPath:
         route = self._routes.get(lines[0])
         if route is None and (route := self._route_of(lines[0])) is None:
             return None
-        operation, handler, arguments, decode, identified, status, target = route[:7]
+        operation, handler, arguments, decode, identified, status, target, _, limit_bytes, _, _, _ = route
         _, host, _, credentials, request_id, is_json, _, origin, _, _, _, close, _ = fields
-        if len(body) > route.body_limit_bytes or (host not in self._hosts and not self._admits(host)):
+        if len(body) > limit_bytes or (host not in self._hosts and not self._admits(host)):
             return None
         peer = connection.peer
         if peer.relays:
