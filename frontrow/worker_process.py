@@ -8,17 +8,13 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import frontrow
 from frontrow.channel import Channel, StartMessage
 
 _EXIT_SECONDS = 5.0
 """Time limit for a process to end after it has closed its channel."""
-
-_ROOT = Path(frontrow.__file__).parents[1]
 
 
 class WorkerProcess:
@@ -45,9 +41,9 @@ class WorkerProcess:
         with ExitStack() as opened:
             end, other_end = map(opened.enter_context, socket.socketpair())
             self._popen = subprocess.Popen(  # noqa: S603 - our own program
-                # -P: a folder `frontrow` in the working directory must not be imported instead of this code.
+                # Modules are found where this process finds them; -P leaves the working directory out.
                 [sys.executable, "-P", "-m", "frontrow.worker", str(other_end.fileno())],
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 stdin=subprocess.DEVNULL,
                 # Standard output is for the supervisor's announcement.
                 stdout=subprocess.DEVNULL,
@@ -114,7 +110,3 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self.signal(signal.SIGKILL)
             await asyncio.to_thread(self._popen.wait)
-
-
-def _python_path() -> str:
-    return os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -175,6 +176,23 @@ async def test_a_worker_that_fails_again_and_again_is_reported_and_recovers(data
         secret_file.write_text(secret)
         await until(lambda: len(lines(server, "a worker is ready")) == ready + 1)
         assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
+
+
+async def test_a_worker_that_cannot_be_launched_is_tried_again(
+    data_directory: Path, database_url: str
+) -> None:
+    async with workers_on(data_directory, database_url=database_url) as server:
+        soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (3, hard))
+        os.kill(server.worker_pids[0], signal.SIGKILL)
+        await until(lambda: len(lines(server, "a worker has ended unexpectedly")) == 3)
+        assert (
+            lines(server, "a worker has ended unexpectedly")[-1]["ended"] == "[Errno 24] Too many open files"
+        )
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: len(lines(server, "a worker is ready")) == 3)
+        assert len(server.worker_pids) == 2
+        assert (await server.terminate()).code == 0
 
 
 async def test_a_worker_that_cannot_start_ends_the_start_with_its_error(data_directory: Path) -> None:
