@@ -2,5 +2,5 @@
 
 PostgreSQL decides which node may write a screening (its epoch); this package only decides which node to ask.
 It knows the engine, but not the API or the tables: it reaches those through protocols. The NATS client is
-imported in `cluster.connection` only, and a server that serves alone imports nothing of this package.
+imported in `cluster.connection` only, and a server that serves alone does not load it.
 """

@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 from tornado.ioloop import IOLoop
 
-pytest_plugins = ["tests.database", "tests.acceptance.figures_summary", "tests.inbox"]
+pytest_plugins = ["tests.database", "tests.acceptance.figures_summary", "tests.inbox", "tests.nats"]
 
 # On a busy machine an example takes longer than Hypothesis' deadline of 200 ms.
 hypothesis.settings.register_profile("frontrow", deadline=None)

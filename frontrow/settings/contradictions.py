@@ -37,6 +37,9 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     if settings.direct_database_url and not settings.database_url:
         complaint = f"needs {variable_of('database_url')}, which is empty"
         yield Contradiction(("direct_database_url", "database_url"), complaint)
+    for name in ("nats_credentials", "nats_ca"):
+        if getattr(settings, name) and not settings.nats_url:
+            yield Contradiction((name, "nats_url"), f"needs {variable_of('nats_url')}, which is empty")
     yield from _of_ports(settings)
     yield from _of_keys(settings)
     if settings.production:

@@ -1,4 +1,4 @@
-"""Settings for the process itself: data directory, database and mail."""
+"""Settings for the process itself: data directory, database, cluster and mail."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +8,8 @@ from frontrow.settings.rules import (
     DATABASE_URL,
     DIRECTORY,
     MAIL_ADDRESS,
+    NATS_URLS,
+    OPTIONAL_FILE,
     SMTP_URL,
     WEB_ADDRESS,
     one_of,
@@ -71,6 +73,27 @@ class DatabaseSettings:
         seconds(0.1, 600),
         "How long journal entries may wait for PostgreSQL before /readyz returns 503.",
     ] = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSettings:
+    """Cluster"""
+
+    nats_url: Annotated[
+        tuple[str, ...],
+        NATS_URLS,
+        "The NATS servers that connect the nodes of a cluster: nats://token@host:port or "
+        "nats://user:password@host:port; tls:// requires encryption. Empty: this server is not part of a "
+        "cluster.",
+    ] = field(default=(), repr=False)
+    nats_credentials: Annotated[
+        str, OPTIONAL_FILE, "A credentials file (.creds) for NATS servers with accounts."
+    ] = ""
+    nats_ca: Annotated[
+        str,
+        OPTIONAL_FILE,
+        "The certificate authority of the NATS servers, in PEM. Empty: those of the machine.",
+    ] = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Rules for variables: how environs parses them, how they are validated, and how messages describe them."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from environs import validate
@@ -70,6 +71,11 @@ def ports(low: int) -> Rule:
     return Rule("list", {"subcast": int, "validate": check}, allowed)
 
 
+def _empty_or_a_file(path: str) -> None:
+    if path and not Path(path).is_file():
+        raise ValueError
+
+
 def _not_the_whole_internet(networks: list[Network]) -> None:
     for network in networks:
         validate.Range(min=1)(network.prefixlen)
@@ -88,6 +94,11 @@ OLD_SECRETS = list_of(
     matching(r"\S{32,}", ""), "secrets of 32 characters or more, without spaces, separated by commas"
 )
 DATABASE_URL = matching(r"(postgres(ql)?://\S+)?", "a URL that begins with postgresql://")
+NATS_URLS = list_of(
+    matching(r"(nats|tls)://\S*[^\s@/]", "a URL"),
+    "URLs that begin with nats:// or tls://, separated by commas",
+)
+OPTIONAL_FILE = Rule("str", {"validate": _empty_or_a_file}, "a file that exists")
 SMTP_URL = matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
 MAIL_ADDRESS = matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")
 WEB_ADDRESS = matching(

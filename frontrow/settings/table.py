@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 
 from frontrow.settings.http import HttpSettings, ListeningSettings
 from frontrow.settings.identity import PasswordSettings, TokenSettings
-from frontrow.settings.process import WORKERS_LIMIT, DatabaseSettings, MailSettings, ProcessSettings
+from frontrow.settings.process import (
+    WORKERS_LIMIT,
+    ClusterSettings,
+    DatabaseSettings,
+    MailSettings,
+    ProcessSettings,
+)
 from frontrow.settings.rules import Rule
 from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings
 from frontrow.settings.sockets import RoomSettings, SocketSettings
@@ -30,6 +36,7 @@ PREFIX = "FRONTROW_"
 class Settings(
     ProcessSettings,
     DatabaseSettings,
+    ClusterSettings,
     MailSettings,
     ListeningSettings,
     HttpSettings,

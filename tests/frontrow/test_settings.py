@@ -221,6 +221,7 @@ def test_all_faults_are_reported_at_once(given: Given) -> None:
             "FRONTROW_METRICS_PORT must differ from FRONTROW_PORT and FRONTROW_EXTRA_PORTS",
         ),
         ({"jwt_algorithm": "RS256"}, "FRONTROW_JWT_PUBLIC_KEY must be the public key for RS256, in PEM"),
+        ({"nats_ca": __file__}, "FRONTROW_NATS_CA needs FRONTROW_NATS_URL, which is empty"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(
@@ -228,6 +229,22 @@ def test_settings_that_contradict_each_other_are_refused(
 ) -> None:
     given(**values)
     assert faults() == [fault]
+
+
+def test_nats_servers_and_their_files(given: Given) -> None:
+    urls = ("nats://hush@nats-1:4222", "tls://node:hush@[::1]", "nats://nats-2.example.com")
+    given(nats_url=", ".join(urls), nats_credentials="", nats_ca=__file__)
+    settings = load_settings()
+    assert settings.nats_url == urls
+    assert (settings.nats_credentials, settings.nats_ca) == ("", __file__)
+    assert "hush" not in repr(settings)
+    given(nats_ca="/missing")
+    assert faults() == ['FRONTROW_NATS_CA must be a file that exists (got "/missing")']
+    for bad in ("http://hush@nats", "nats://hush@", "nats://a b", "nats://nats, hush@nats"):
+        given(nats_url=bad, nats_ca="")
+        assert faults() == [
+            "FRONTROW_NATS_URL must be URLs that begin with nats:// or tls://, separated by commas"
+        ]
 
 
 class TestKeys:

@@ -1,0 +1,71 @@
+"""A real NATS server for tests."""
+
+import asyncio
+import json
+import os
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from cluster.nats_server import BINARY, NatsServer
+from tests.processes import end
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[NatsServer]:
+    """The NATS server of this test run. Tests that stop it have their own (`own_nats_server`)."""
+    with tempfile.TemporaryDirectory(prefix="frontrow-test-") as path:
+        server = NatsServer(Path(path))
+        asyncio.run(server.start())
+        yield server
+        asyncio.run(server.stop())
+
+
+@asynccontextmanager
+async def own_nats_server(directory: Path) -> AsyncIterator[NatsServer]:
+    """A server for one test, which may stop or freeze it."""
+    server = NatsServer(directory)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+def freeze(server: NatsServer) -> None:
+    """Stop all threads of a server, until SIGCONT."""
+    os.kill(server.pid or 0, signal.SIGSTOP)
+    threads = Path(f"/proc/{server.pid}/task").glob("*/stat")
+    while any(path.read_text().rpartition(")")[2].split()[0] != "T" for path in threads):
+        time.sleep(0.001)
+        threads = Path(f"/proc/{server.pid}/task").glob("*/stat")
+
+
+def thaw(server: NatsServer) -> None:
+    """Let a frozen server go on."""
+    os.kill(server.pid or 0, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def nats_server_with(directory: Path, configuration: str, port: int = -1) -> AsyncIterator[int]:
+    """A server with another configuration, on a free port of 127.0.0.1 or a given one. Yields the port."""
+    path = directory / "test.conf"
+    path.write_text(f'listen: "127.0.0.1:{port}"\nports_file_dir: "{directory}"\n{configuration}')
+    process = await asyncio.create_subprocess_exec(
+        *(str(BINARY), "--config", str(path)), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        ports = directory / f"nats-server_{process.pid}.ports"
+        async with asyncio.timeout(20):
+            while not ports.exists() or not ports.read_text():
+                assert process.returncode is None, f"nats-server has ended: {path}"
+                await asyncio.sleep(0.01)
+        (address,) = json.loads(ports.read_text())["nats"]
+        yield int(address.rpartition(":")[2])
+    finally:
+        await end(process, 5)
