@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from cluster import messages
 from engine import catalogue_errors as catalogue
-from engine import commands, errors, events, replies, views
+from engine import commands, errors, events, handover, replies, views
 from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.records import Hold, Ticket
@@ -56,6 +56,7 @@ REPLIES: Mapping[int, type] = {
     49: replies.Stock,
     50: replies.Changes,
     51: messages.SeatsUnchanged,
+    53: handover.Handover,
 }
 
 PARTS: Mapping[int, type] = {52: messages.ReplyPart}

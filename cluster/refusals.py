@@ -21,7 +21,7 @@ _Limit = {"limit": int, "held": int, "requested": int}
 
 ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     errors.Overloaded: {"screening_id": int},
-    errors.OwnershipLost: {"screening_id": int},
+    errors.OwnershipLost: {"screening_id": int, "owner": str | None},
     selling.ScreeningNotFound: {"screening_id": int},
     selling.SeatsNotFound: {"seat_ids": _Ids},
     selling.TicketNotFound: {"ticket_id": int},

@@ -23,12 +23,15 @@ from cluster.messages import ChangeLeftOut, LayoutMissing, NotUnderstood, ReadNe
 from cluster.refusals import decode_refusal, encode_refusal
 from engine.commands import Command
 from engine.events import HoldEvent, HoldsReleased, SeatsHeld
+from engine.handover import Handover
 from engine.records import Layout, make
 from engine.replies import Changes, Reply, Toggled
 from engine.views import SeatMap, SeatsChanged, SeatsShown, SeatView, Shown
 
 __all__ = [
     "VERSION",
+    "Answer",
+    "LayoutOf",
     "decode_change",
     "decode_command",
     "decode_refusal",
@@ -47,6 +50,9 @@ CHANGE_BYTES_LIMIT = 128 * 1024
 
 MISSED_BYTES_LIMIT = 256 * 1024
 """Clients that missed more than this get the whole seat map instead."""
+
+Answer = Reply | SeatsUnchanged | Handover
+"""What the owner of a screening answers."""
 
 LayoutOf = Callable[[int, int], Layout | None]
 """Finds a layout by room id and version, or a newer one of the room; None if it is not loaded."""
@@ -67,7 +73,7 @@ def decode_command(data: object) -> Command | ReadNewSeats:
     return command
 
 
-def encode_reply(reply: Reply | SeatsUnchanged) -> bytes:
+def encode_reply(reply: Answer) -> bytes:
     """Encode a reply. `cluster.long_replies` sends a long one in parts.
 
     `Changes` that are longer than `MISSED_BYTES_LIMIT` are sent as if they were no longer kept.
@@ -75,7 +81,7 @@ def encode_reply(reply: Reply | SeatsUnchanged) -> bytes:
     return _encode[type(reply)](reply)
 
 
-def decode_reply(data: object, layout_of: LayoutOf) -> Reply | SeatsUnchanged:
+def decode_reply(data: object, layout_of: LayoutOf) -> Answer:
     """Decode a reply.
 
     Args:
@@ -88,7 +94,7 @@ def decode_reply(data: object, layout_of: LayoutOf) -> Reply | SeatsUnchanged:
     """
     reply = decode(_REPLIES, "reply", data)
     if type(reply) is not _SeatMapRow:
-        return cast(Reply, reply)
+        return cast(Answer, reply)
     screening_id, epoch, seq, room_id, version, views = reply
     layout = layout_of(room_id, version)
     if layout is None:

@@ -50,6 +50,8 @@ def any_of(hint: Any) -> st.SearchStrategy:
     if hint is Changes:
         missed = st.none() | st.lists(st.one_of(map(any_of, WATCHED)), max_size=3).map(tuple)
         return st.builds(Changes, any_of(int), any_of(int), missed)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return st.tuples(*map(any_of, arguments))
     if origin is tuple:
         return st.lists(any_of(arguments[0]), max_size=3).map(tuple)
     if origin is not None and issubclass(origin, Mapping):

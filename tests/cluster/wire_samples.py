@@ -16,6 +16,7 @@ from engine import catalogue_errors as catalogue
 from engine import commands, errors, events, replies
 from engine import selling_errors as selling
 from engine.errors import EngineError
+from engine.handover import Handover, Memory
 from engine.records import Hold, Layout, Paper, Receipt, Ticket, TicketStatus
 from engine.views import SeatMap, SeatsShown, SeatView
 
@@ -98,6 +99,7 @@ REPLIES: tuple[Any, ...] = (
     replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2)}),
     replies.Changes(3, 24, (HELD, RELEASED, SHOWN)),
     SeatsUnchanged(7, 3, 24),
+    Handover(7, 3, 24, Memory(False, ((41, "user:7", NOW, NOW + 60),), (("session:1", "192.0.2.0/24"),))),
 )
 
 CHANGES: tuple[Any, ...] = (
@@ -119,7 +121,7 @@ REFUSALS: tuple[EngineError, ...] = (
     errors.JournalFull(),
     errors.IdsExhausted(),
     errors.CommandExpired(),
-    errors.OwnershipLost(7),
+    errors.OwnershipLost(7, "frontrow 1 a1b2c3d4 12@host"),
     errors.Stopping(),
     errors.StoreUnavailable("The database cannot be reached: no route to host"),
     errors.OutcomeUnknown("ask again"),
