@@ -182,11 +182,16 @@ class OwnedScreenings:
             if not self._peers.belongs_here(screening_id):
                 raise OwnershipLost(screening_id)
             owner = await self._store.owner(screening_id)
+            gone = owner is not None and not owner.own and not self._peers.lives(owner.name)
             epoch = await self._given_up(screening_id, owner, depose) if owner else 0
             try:
-                return await self._store.activate(screening_id, known_epoch=epoch), owner
+                loaded = await self._store.activate(screening_id, known_epoch=epoch)
             except OwnershipLost:
                 continue  # another server was faster
+            if owner is not None and gone and self._peers.lives(owner.name):
+                # It has come back, and may have confirmed its ownership before the epoch was raised.
+                await self._handed_over(screening_id, owner.name)
+            return loaded, owner
         raise OwnershipLost(screening_id)
 
     async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> int:
@@ -195,11 +200,7 @@ class OwnedScreenings:
         handover = self._handovers.get(screening_id)
         if owner.own or (handover and handover.epoch == owner.epoch) or not self._peers.lives(owner.name):
             return owner.epoch
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                handover = await self._peers.release(owner.name, screening_id)
-        except TimeoutError:
-            handover = None
+        handover = await self._handed_over(screening_id, owner.name)
         if handover is not None:
             if handover.memory is not None:
                 self._handovers.keep(handover)
@@ -209,6 +210,15 @@ class OwnedScreenings:
             raise OwnershipLost(screening_id, owner.name)
         log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)
         return owner.epoch
+
+    async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
+        """Ask a server to give a screening up. None if it does not do so in time."""
+        assert self._peers is not None
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._peers.release(name, screening_id)
+        except TimeoutError:
+            return None
 
     def expect(self, handover: Handover) -> None:
         """Keep what another server has handed over until the screening is loaded."""

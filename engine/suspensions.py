@@ -72,6 +72,10 @@ class Suspensions:
             EngineError: it could not be unloaded, and is not suspended.
         """
         suspension = self._by_screening[screening_id] = Suspension(change_id)
+        if limit_seconds < inf:
+            suspension.timer = self._clock.call_later(
+                limit_seconds, partial(self.end, screening_id, suspension)
+            )
         try:
             suspension.loaded = await self._unload(screening_id)
         except BaseException:
@@ -80,10 +84,6 @@ class Suspensions:
         if suspension.over.done():
             raise OwnershipLost(screening_id)  # it was ended meanwhile
         suspension.ready.set_result(None)
-        if limit_seconds < inf:
-            suspension.timer = self._clock.call_later(
-                limit_seconds, partial(self.end, screening_id, suspension)
-            )
 
     @staticmethod
     async def ready(screening_id: int, suspension: Suspension) -> None:

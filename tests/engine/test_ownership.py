@@ -423,6 +423,35 @@ async def test_a_command_takes_a_screening_from_an_owner_that_does_not_answer(cl
     assert cluster.database.epochs == {1: 2}
 
 
+async def test_an_owner_that_comes_back_during_the_takeover_is_told(cluster: Cluster) -> None:
+    await cluster.renew()
+    old, new = cluster["a"], cluster["b"]
+    await old.hold("user:7", 1)
+    await turns()
+    old.pause(10)
+    new.pause(10)
+    cluster.living.remove("a")
+    await new.renew()
+    raise_epoch = new.store.activate
+    go_on = asyncio.Event()
+
+    async def raise_late(screening_id: int, **how: object) -> LoadedScreening:
+        await go_on.wait()
+        return await raise_epoch(screening_id, **how)
+
+    new.store.activate = raise_late
+    cluster.homes[1] = "b"
+    taking = asyncio.ensure_future(new.hold("user:8", 2))
+    await turns()
+    cluster.living.append("a")
+    assert await old.renew() == [], "at that time it still owns the screening"
+    go_on.set()
+    await taking
+    assert cluster.asked == [("a", 1)]
+    with pytest.raises(OwnershipLost):
+        await old.seen(1)
+
+
 async def test_a_server_that_is_gone_is_not_asked(cluster: Cluster) -> None:
     await cluster.renew()
     await cluster["a"].hold("user:7", 1)
@@ -597,6 +626,23 @@ async def test_a_suspension_ends_by_itself_and_a_late_resume_loads_what_was_writ
     await house.screenings.resume(1, "id")
     await house.seen(1)
     assert house.database.epochs == {1: 3}
+
+
+async def test_a_suspension_ends_in_time_though_the_journal_is_stuck() -> None:
+    house = House()
+    await house.hold("user:7", 1)
+    house.journal.automatic = False
+    await house.hold("user:7", 2)
+    suspended = asyncio.ensure_future(house.screenings.suspend(1, "id", 10.0))
+    await turns(5)
+    house.clock.advance(10)
+    waiting = asyncio.ensure_future(house.seen(2))
+    await turns()
+    house.journal.automatic = True
+    house.journal.write_next(9)
+    assert await waiting == "reserved"
+    with pytest.raises(OwnershipLost):
+        await suspended
 
 
 async def test_a_suspension_that_fails_lets_commands_go_on(cluster: Cluster) -> None:
