@@ -1,6 +1,8 @@
 """The errors that an operator can cause and mend: reported as one sentence, without a stack trace."""
 
 from api.identity.tokens import NoSigningKey, UnusableKey
+from cluster.errors import NatsUnavailable
+from cluster.nats_server import NatsServerFailed
 from engine.errors import StoreUnavailable
 from frontrow.backup import BackupRefused
 from frontrow.database import PoolerNotSupported
@@ -23,6 +25,8 @@ _EXPECTED = (
     DumpFailed,
     DataDirectoryInUse,
     EmbeddedPostgresFailed,
+    NatsServerFailed,
+    NatsUnavailable,
     MigrationFailed,
     PoolerNotSupported,
     DatabaseInUse,

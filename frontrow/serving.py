@@ -51,6 +51,7 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         DataDirectoryInUse: another server uses the data directory.
         DatabaseInUse, TakenOver: another server uses the database.
         MigrationFailed, EmbeddedPostgresFailed, StoreUnavailable: there is no usable database.
+        NatsServerFailed: the embedded NATS server of several workers does not start.
         PoolerNotSupported: the database is only reachable through a pooler.
         AddressUnusable: the server cannot listen on its address.
         WorkersFailed: a worker did not start, or had to be killed at the end.

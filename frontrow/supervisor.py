@@ -2,8 +2,8 @@
 
 The supervisor opens the listening sockets once and passes them on, so a client that connects while a worker
 is being replaced waits in the sockets' queue and is not refused. It also holds the lock of the data
-directory, a share of the database lock and the embedded PostgreSQL, and merges the metrics. When it ends,
-however that happens, the workers end too. `supervision` has the rules.
+directory and a share of the database lock, runs the embedded PostgreSQL and NATS, and merges the metrics.
+When it ends, however that happens, the workers end too. `supervision` has the rules.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from functools import partial
 from itertools import chain
 from time import monotonic
 
+from cluster.nats_server import NatsServer
 from frontrow.announcing import addresses, base_url_of, prepared_demo
 from frontrow.channel import StartMessage
 from frontrow.database import require_own_sessions
@@ -61,12 +62,14 @@ async def supervise(
         WorkersFailed: a worker did not start, or had to be killed at the end.
         DatabaseInUse, TakenOver: a single server uses the database.
         MigrationFailed, StoreUnavailable, PoolerNotSupported: there is no usable database.
+        NatsServerFailed: the embedded NATS server does not start.
         AddressUnusable: the address cannot be listened on.
     """
     life = LifecycleLog(settings)
     supervisor = Supervisor(settings, url, demo=demo)
     connector = Connector(url)
     lock = ServerLock(connector, shared=True)
+    nats = None if settings.nats_url else NatsServer(settings.data_dir)
     companions = [asyncio.create_task(embedded.keep_running())] if embedded is not None else []
     listening: Listening | None = None
     try:
@@ -75,6 +78,9 @@ async def supervise(
             await lock.take()
             for revision in await asyncio.to_thread(migrate, url):
                 log.info("applied migration %s", revision)
+            if nats is not None:
+                await nats.start()
+                companions.append(asyncio.create_task(nats.keep_running()))
             # The workers use the secrets and must not generate them at the same time.
             secrets_of(settings)
             listening = listen(settings)
@@ -101,6 +107,9 @@ async def supervise(
         connector.close()
         for companion in companions:
             companion.cancel()
+        await asyncio.gather(*companions, return_exceptions=True)
+        if nats is not None:
+            await nats.stop()
         life.stopped(str(sys.exception() or supervisor.reason))
 
 

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tornado.testing import bind_unused_port
 
+from cluster.nats_server import url_of
 from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import ServerProcess
 from tests.database import temporary_data_directory
@@ -43,6 +44,13 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def nats_pid(data_directory: Path) -> int:
+    """The process id of the embedded NATS server when it is ready; 0 if there is none."""
+    for path in (data_directory / "nats").glob("*.ports"):
+        return int(path.stem.removeprefix("nats-server_"))
+    return 0
 
 
 def lines(server: ServerProcess, message: str) -> list[dict[str, Any]]:
@@ -282,6 +290,31 @@ async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(data_d
         assert await server.ended() == 1
         assert not lives(frozen) and not lives(other)
         assert "did not end in time and were killed" in server.log()
+
+
+async def test_nats_runs_beside_the_workers_and_ends_with_them(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server:
+        url = url_of(data_directory)
+        assert url is not None
+        killed = nats_pid(data_directory)
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: nats_pid(data_directory) not in (0, killed))
+        assert url_of(data_directory) == url
+        assert len(lines(server, "a worker is ready")) == 2
+
+        restarted = nats_pid(data_directory)
+        assert (await server.terminate()).code == 0
+        assert not lives(restarted)
+        assert url_of(data_directory) is None
+        await server.start()
+        orphan = nats_pid(data_directory)
+        await server.kill()
+        await until(lambda: not lives(orphan), GRACE_SECONDS)
+
+
+async def test_an_operators_nats_is_used_instead_of_an_own_one(data_directory: Path) -> None:
+    async with workers_on(data_directory, nats_url="nats://token@127.0.0.1:1"):
+        assert url_of(data_directory) is None and nats_pid(data_directory) == 0
 
 
 async def test_restarts_and_reloads_leak_no_descriptors(data_directory: Path) -> None:
