@@ -8,7 +8,7 @@ from itertools import islice
 from engine.actor import ScreeningActor
 from engine.commands import ReleaseLapsed
 from engine.copies import Copy
-from engine.errors import EngineError, NotFound, OwnershipLost
+from engine.errors import EngineError, StoreUnavailable
 from engine.owned import OwnedScreenings
 from engine.ports import Clock, Journal, Store
 from engine.replies import Lapsed, Reply
@@ -123,8 +123,10 @@ class Upkeep:
     async def _load(self, screening_id: int) -> None:
         try:
             await self._find(screening_id)
-        except (NotFound, OwnershipLost):
-            pass  # it was deleted or taken over meanwhile
+        except StoreUnavailable:
+            raise
+        except EngineError:
+            pass  # it was deleted or taken over meanwhile, or too many commands wait
 
 
 def _batches(screening_ids: Iterable[int]) -> Iterator[list[int]]:
