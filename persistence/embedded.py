@@ -165,14 +165,14 @@ class EmbeddedPostgres:
         """Restart the cluster whenever it has died, until cancelled."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            if self.postmaster_pid is None:
-                logger.error("The embedded PostgreSQL has died; restarting it")
-                try:
+            try:
+                if self.postmaster_pid is None:
+                    logger.error("The embedded PostgreSQL has died; restarting it")
                     await asyncio.to_thread(self.start)
-                except EmbeddedPostgresFailed as exc:
-                    logger.error("%s", exc)
-                except Exception:
-                    logger.exception("The embedded PostgreSQL could not be restarted; trying again")
+            except (EmbeddedPostgresFailed, OSError) as exc:
+                logger.error("The embedded PostgreSQL is not watched or restarted; trying again: %s", exc)
+            except Exception:
+                logger.exception("The embedded PostgreSQL could not be restarted; trying again")
 
     @cached_property
     def _account(self) -> pwd.struct_passwd | None:

@@ -186,10 +186,8 @@ async def test_a_worker_that_fails_again_and_again_is_reported_and_recovers(data
         assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
 
 
-async def test_a_worker_that_cannot_be_launched_is_tried_again(
-    data_directory: Path, database_url: str
-) -> None:
-    async with workers_on(data_directory, database_url=database_url) as server:
+async def test_a_supervisor_that_cannot_open_files_for_a_while_recovers(data_directory: Path) -> None:
+    async with workers_on(data_directory) as server:
         soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (3, hard))
         os.kill(server.worker_pids[0], signal.SIGKILL)
@@ -200,6 +198,8 @@ async def test_a_worker_that_cannot_be_launched_is_tried_again(
         resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (soft, hard))
         await until(lambda: len(lines(server, "a worker is ready")) == 3)
         assert len(server.worker_pids) == 2
+        server.database.kill()
+        await server.database.running(SECONDS)
         assert (await server.terminate()).code == 0
 
 

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert "fsync and full_page_writes are on" in after.output
     assert "the schema is at " in after.output
     assert "is not running and was not checked" in frontrow("check", *there).output
+
+
+def test_check_counts_the_connections_of_all_workers(database_url: str, tmp_path: Path) -> None:
+    checked = frontrow(
+        *("check", "--data-dir", tmp_path), FRONTROW_DATABASE_URL=database_url, FRONTROW_WORKERS="100"
+    )
+    # For 101 workers of 12 connections, and the supervisor.
+    assert re.search(r"FAIL  max_connections is \d+, but this server needs 1213\n", checked.output)
 
 
 def test_a_database_without_a_schema_is_not_an_error(empty_database_url: str, tmp_path: Path) -> None:
