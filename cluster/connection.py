@@ -264,7 +264,8 @@ class Connection:
             await client.close()
             if isinstance(exc, NoServersError) and errors:
                 exc = errors[-1]
-            if isinstance(exc, Error | OSError):
+            if isinstance(exc, Exception):
+                # The library lets errors of all kinds out if the server is none.
                 raise NatsUnavailable(_advice(url, exc)) from exc
             raise
 

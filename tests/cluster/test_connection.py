@@ -124,15 +124,32 @@ async def test_a_frozen_server_is_given_up(tmp_path: Path, monkeypatch: pytest.M
     assert message == f"NATS at 127.0.0.1:{port} does not answer; see FRONTROW_NATS_URL"
 
 
-async def test_something_else_than_nats_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def say_hello(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 mail.example ESMTP\r\n")
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        b"",
+        b"220 mail.example ESMTP\r\n",
+        b"INFO \r\n",
+        b"INFO []\r\n",
+        b"INFO {}\r\n",
+        b'INFO {"version": 1}\r\nPONG\r\n',
+        b"-ERR 'maximum connections exceeded'\r\n",
+        b"x" * 200_000,
+    ],
+    ids=lambda greeting: greeting[:20].decode().strip(),
+)
+async def test_something_else_than_nats_is_given_up(greeting: bytes) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
         writer.close()
 
-    other = await asyncio.start_server(say_hello, "127.0.0.1", 0)
+    other = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with other:
         port = other.sockets[0].getsockname()[1]
-        assert "refuses the connection (nats: empty response" in await complaint(f"nats://127.0.0.1:{port}")
+        message = await complaint(f"nats://hush@127.0.0.1:{port}")
+    assert message.startswith(f"NATS at 127.0.0.1:{port} ")
+    assert message.endswith("see FRONTROW_NATS_URL")
+    assert "hush" not in message
 
 
 async def test_one_server_of_several_is_enough(nats_server: NatsServer) -> None:
