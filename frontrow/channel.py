@@ -16,11 +16,14 @@ happened.
 | `failed` | a sentence that says why the worker ends |
 | `metrics` | `metrics.workers.Families`; also sent as the last message |
 | `page` | a number for the request, and its `Accept`: asks for `/metrics` of all workers |
+
+After an upgrade, a reload starts workers that are newer than their supervisor. So both ignore unknown
+messages and fields, and a new field has a default.
 """
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -53,6 +56,11 @@ class StartMessage(NamedTuple):
     public: list[int]
     proxied: list[int]
     metrics: list[int]
+
+    @classmethod
+    def received(cls, fields: Mapping[str, Any]) -> "StartMessage":
+        """Return a message from its fields, without those that this release does not know."""
+        return cls(**{name: fields[name] for name in cls._fields if name in fields})
 
 
 class Channel:

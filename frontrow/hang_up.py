@@ -6,12 +6,17 @@ _STDIN = 0
 
 
 class Terminal:
-    """The terminal that a server was started from, if any."""
+    """The terminal that a server was started from, if any.
 
-    def __init__(self) -> None:
-        self._attached = os.isatty(_STDIN)
+    Args:
+        descriptor: of the standard input.
+    """
+
+    def __init__(self, descriptor: int = _STDIN) -> None:
+        self._descriptor = descriptor
+        self._attached = os.isatty(descriptor)
 
     @property
     def is_gone(self) -> bool:
         """Whether there was a terminal, and it has been closed."""
-        return self._attached and not os.isatty(_STDIN)
+        return self._attached and not os.isatty(self._descriptor)

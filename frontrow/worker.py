@@ -145,7 +145,7 @@ def _sockets(descriptors: Sequence[int]) -> list[socket.socket]:
 async def _run(end: socket.socket) -> int:
     channel = await Channel.over(end)
     async for _, value in channel.messages():
-        start = StartMessage(**value)
+        start = StartMessage.received(value)
         break
     else:
         return 1
