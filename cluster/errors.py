@@ -53,3 +53,15 @@ class RemoteDefect(Exception):
 
 class NatsUnavailable(Exception):
     """NATS cannot be used; the message says what to do."""
+
+
+class NodeRefused(Exception):
+    """This node cannot join the cluster; the message says why, and what to do."""
+
+
+class NodesNotFound(Exception):
+    """There is no such node or cluster, or more than one; the message says what to do."""
+
+
+class NodeNotDrained(Exception):
+    """A node still owns screenings after a long time."""

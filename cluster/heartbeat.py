@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 from cluster.beats import Beat, NodeState
+from cluster.errors import NodeRefused
 from cluster.membership import Membership, View
 from engine.errors import EngineError
 
@@ -42,10 +43,6 @@ class Network(Protocol):
 
     def forget(self, node: str) -> None:
         """Fail all calls to a node that is gone."""
-
-
-class NodeRefused(Exception):
-    """This node cannot join the cluster; the message says why, and what to do."""
 
 
 class Heartbeat:

@@ -251,6 +251,39 @@ def check(data_dir: Path | None) -> None:
         sys.exit(1)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per node.")
+@_data_dir
+def nodes(as_json: bool, data_dir: Path | None) -> None:
+    """List the nodes of the cluster, one a line.
+
+    Asks over NATS: FRONTROW_NATS_URL, or the embedded NATS server of workers in the data directory.
+    """
+    listing = import_module("frontrow.nodes")  # imports the NATS client, which other commands do not need
+    with _short_errors():
+        found = asyncio.run(listing.list_nodes(load_settings(data_dir=data_dir)))
+    if as_json:
+        click.echo(json.dumps([listing.as_json(node) for node in found]))
+    else:
+        click.echo("\n".join(listing.as_lines(found)))
+
+
+@main.command()
+@click.argument("node")
+@_data_dir
+def drain(node: str, data_dir: Path | None) -> None:
+    """Let the other nodes take over everything from NODE, a name or a mark, and wait until they have.
+
+    The node goes on answering requests and sockets, but owns no screenings until it is started again. Asks
+    over NATS, like `frontrow nodes`.
+    """
+    listing = import_module("frontrow.nodes")
+    with _short_errors():
+        settings = load_settings(data_dir=data_dir)
+        asyncio.run(listing.drain_node(settings, node, partial(click.echo, err=True)))
+    click.echo(f"{node} owns no screenings")
+
+
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench_command(arguments: tuple[str, ...]) -> None:

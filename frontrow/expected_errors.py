@@ -1,9 +1,9 @@
 """The errors that an operator can cause and mend: reported as one sentence, without a stack trace."""
 
 from api.identity.tokens import NoSigningKey, UnusableKey
-from cluster.errors import NatsUnavailable
+from cluster.errors import NatsUnavailable, NodeNotDrained, NodeRefused, NodesNotFound
 from cluster.nats_server import NatsServerFailed
-from engine.errors import StoreUnavailable
+from engine.errors import Unavailable
 from frontrow.backup import BackupRefused
 from frontrow.database import PoolerNotSupported
 from frontrow.listening import AddressUnusable
@@ -27,11 +27,14 @@ _EXPECTED = (
     EmbeddedPostgresFailed,
     NatsServerFailed,
     NatsUnavailable,
+    NodeNotDrained,
+    NodeRefused,
+    NodesNotFound,
     MigrationFailed,
     PoolerNotSupported,
     DatabaseInUse,
     TakenOver,
-    StoreUnavailable,
+    Unavailable,
     WorkersFailed,
     ValueError,
 )

@@ -29,6 +29,7 @@ SECRET_FILES = {"jwt_secret": KEY_FILE, "personal_data_key": PERSONAL_DATA_KEY_F
 """Files in the data directory that hold the secrets that no setting gives."""
 
 _SECRET_BYTES = 48
+_DIGEST_BYTES = 8
 
 
 def tokens_of(settings: Settings, is_revoked: Callable[[Identity], bool] = never_revoked) -> Tokens:
@@ -108,6 +109,24 @@ def secrets_of(settings: Settings) -> Secrets:
         _secret(settings.personal_data_key, settings.data_dir / PERSONAL_DATA_KEY_FILE),
         settings.personal_data_old_keys,
     )
+
+
+def key_digests(settings: Settings) -> dict[str, list[str]]:
+    """Return digests of the secrets by setting, the one in use first, to compare them with another server's.
+
+    Raises:
+        OSError: a generated secret cannot be read or written.
+    """
+    in_use = secrets_of(settings)
+    accepted = {
+        "jwt_secret": (in_use.jwt_secret, *in_use.jwt_old_secrets),
+        "personal_data_key": (in_use.personal_data_key, *in_use.personal_data_old_keys),
+        "jwt_public_key": (settings.jwt_public_key,),
+    }
+    return {
+        name: [_derived(secret, b"frontrow comparison 1", _DIGEST_BYTES).hex() for secret in secrets]
+        for name, secrets in accepted.items()
+    }
 
 
 def store_secret(data_dir: Path, name: str, secret: str) -> None:

@@ -40,6 +40,9 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     for name in ("nats_credentials", "nats_ca"):
         if getattr(settings, name) and not settings.nats_url:
             yield Contradiction((name, "nats_url"), f"needs {variable_of('nats_url')}, which is empty")
+    if settings.node_gone_seconds < 2 * settings.node_heartbeat_seconds:
+        complaint = f"must be at least twice {variable_of('node_heartbeat_seconds')}"
+        yield Contradiction(("node_gone_seconds", "node_heartbeat_seconds"), complaint)
     yield from _of_ports(settings)
     yield from _of_keys(settings)
     if settings.production:

@@ -9,6 +9,7 @@ from frontrow.settings.rules import (
     DIRECTORY,
     MAIL_ADDRESS,
     NATS_URLS,
+    NODE_NAME,
     OPTIONAL_FILE,
     SMTP_URL,
     WEB_ADDRESS,
@@ -94,6 +95,21 @@ class ClusterSettings:
         OPTIONAL_FILE,
         "The certificate authority of the NATS servers, in PEM. Empty: those of the machine.",
     ] = ""
+    node_name: Annotated[
+        str,
+        NODE_NAME,
+        "The name of this node for operators, unique in its cluster. Empty: host name and process id. Leave "
+        "it empty with several workers.",
+    ] = ""
+    node_heartbeat_seconds: Annotated[
+        float, seconds(0.1, 60), "Time between two heartbeats of a node; the same on all nodes."
+    ] = 1.0
+    node_gone_seconds: Annotated[
+        float,
+        seconds(0.3, 300),
+        "Time without heartbeats after which others take over a node's screenings; at least twice "
+        "FRONTROW_NODE_HEARTBEAT_SECONDS, and the same on all nodes.",
+    ] = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,7 @@ NATS_URLS = list_of(
     matching(r"(nats|tls)://\S*[^\s@/]", "a URL"),
     "URLs that begin with nats:// or tls://, separated by commas",
 )
+NODE_NAME = matching(r"[A-Za-z0-9._-]{0,64}", "at most 64 letters, digits, dots, hyphens and underscores")
 OPTIONAL_FILE = Rule("str", {"validate": _empty_or_a_file}, "a file that exists")
 SMTP_URL = matching(r"(smtps?://\S+)?", "a URL that begins with smtp:// or smtps://")
 MAIL_ADDRESS = matching(r"[^\s@<>]+@[^\s@<>]+", "an e-mail address")

@@ -10,6 +10,7 @@ import pytest
 
 from api.identity.accounts import AccountRules
 from api.limits import Limits, SocketLimits
+from cluster.beats import Timing
 from engine.policy import Policy
 from frontrow.settings import TABLE, Settings, SettingsError, load_settings
 from frontrow.settings.page import settings_page
@@ -347,7 +348,7 @@ class TestPasswords:
         assert Settings(database_url=url).shown_database_url == shown
 
 
-GROUPS = (AccountRules, Limits, Policy, SocketLimits)
+GROUPS = (AccountRules, Limits, Policy, SocketLimits, Timing)
 NOT_FOR_OPERATORS = {
     "header_bytes",
     "request_line_bytes",
@@ -433,3 +434,10 @@ def test_proxy_protocol_ports_must_differ_from_others(given: Given) -> None:
         "FRONTROW_PROXY_PROTOCOL_PORTS must not contain ports of FRONTROW_PORT, FRONTROW_METRICS_PORT, "
         "FRONTROW_EXTRA_PORTS"
     ]
+
+
+def test_a_node_must_be_able_to_miss_a_heartbeat(given: Given) -> None:
+    given(node_heartbeat_seconds="2", node_gone_seconds="3.9")
+    assert faults() == ["FRONTROW_NODE_GONE_SECONDS must be at least twice FRONTROW_NODE_HEARTBEAT_SECONDS"]
+    given(node_gone_seconds="4")
+    load_settings()
