@@ -182,34 +182,43 @@ class OwnedScreenings:
             if not self._peers.belongs_here(screening_id):
                 raise OwnershipLost(screening_id)
             owner = await self._store.owner(screening_id)
-            gone = owner is not None and not owner.own and not self._peers.lives(owner.name)
-            epoch = await self._given_up(screening_id, owner, depose) if owner else 0
+            epoch, reason = await self._given_up(screening_id, owner, depose) if owner else (0, None)
             try:
                 loaded = await self._store.activate(screening_id, known_epoch=epoch)
             except OwnershipLost:
                 continue  # another server was faster
-            if owner is not None and gone and self._peers.lives(owner.name):
-                # It has come back, and may have confirmed its ownership before the epoch was raised.
-                await self._handed_over(screening_id, owner.name)
+            if owner is not None and reason is not None:
+                self._observer.screening_taken_over(reason)
+                if reason == "gone" and self._peers.lives(owner.name):
+                    # It has come back, and may have confirmed its ownership before the epoch was raised.
+                    await self._handed_over(screening_id, owner.name)
             return loaded, owner
         raise OwnershipLost(screening_id)
 
-    async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> int:
-        """Get a screening from its owner. Returns the epoch that may be raised."""
+    async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> tuple[int, str | None]:
+        """Get a screening from its owner.
+
+        Returns:
+            The epoch that may be raised, and why; None if this server took the screening last.
+        """
         assert self._peers is not None
+        if owner.own:
+            return owner.epoch, None
         handover = self._handovers.get(screening_id)
-        if owner.own or (handover and handover.epoch == owner.epoch) or not self._peers.lives(owner.name):
-            return owner.epoch
+        if handover is not None and handover.epoch == owner.epoch:
+            return owner.epoch, "handed_over"
+        if not self._peers.lives(owner.name):
+            return owner.epoch, "gone"
         handover = await self._handed_over(screening_id, owner.name)
         if handover is not None:
             if handover.memory is not None:
                 self._handovers.keep(handover)
             # The owner may have loaded it after we looked, or may have raised the epoch without loading it.
-            return max(handover.epoch, owner.epoch)
+            return max(handover.epoch, owner.epoch), "handed_over"
         if not depose and self._peers.lives(owner.name):
             raise OwnershipLost(screening_id, owner.name)
         log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)
-        return owner.epoch
+        return owner.epoch, "deposed"
 
     async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
         """Ask a server to give a screening up. None if it does not do so in time."""

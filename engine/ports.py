@@ -311,6 +311,12 @@ class Observer(Protocol):
     def screening_activated(self, seconds: float) -> None:
         """A screening was loaded, which took `seconds`."""
 
+    def screening_taken_over(self, reason: str) -> None:
+        """A screening of another server of the cluster was taken over.
+
+        `reason` is "handed_over", "gone" or "deposed": a server that lives but did not hand it over.
+        """
+
     def screening_passivated(self) -> None:
         """An idle screening was unloaded."""
 

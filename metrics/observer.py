@@ -55,6 +55,10 @@ class MetricsObserver:
     def screening_activated(self, seconds: float) -> None:
         self._activation.observe(seconds)
 
+    def screening_taken_over(self, reason: str) -> None:
+        """A screening of another node was taken over."""
+        self._takeovers[(reason,)] += 1
+
     def screening_passivated(self) -> None:
         self._passivations[()] += 1
 
@@ -127,6 +131,9 @@ class MetricsObserver:
             "Time that loading screenings took; the count is the number of activations.",
             LATENCY_BOUNDS_SECONDS,
         ).children[()]
+        self._takeovers = self._counter(
+            "frontrow_takeovers_total", "Screenings taken over from other nodes, by reason.", "reason"
+        ).values
         self._passivations = self._counter(
             "frontrow_screening_passivations_total", "Idle screenings unloaded from memory."
         ).values

@@ -8,7 +8,7 @@ from engine.commands import HoldSeats, ReadSeats, ReadStock, ReleaseHolds, Relea
 from engine.errors import OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.handover import MEMORY_LIMIT, Memory
-from engine.memory import MemoryStore
+from engine.memory import MemoryStore, NullObserver
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.selling_errors import GuestLimitExceeded, HoldLifeSpent, SeatsUnavailable
@@ -682,3 +682,25 @@ async def test_a_change_takes_a_screening_from_a_server_that_is_gone(cluster: Cl
     assert cluster.database.epochs == {1: 2}, "the earlier owner must not go on with what is changed"
     await cluster["b"].screenings.resume(1, "id")
     assert await cluster["b"].seen(1) == "reserved"
+
+
+async def test_takeovers_are_counted_by_reason() -> None:
+    reasons: list[str] = []
+
+    class Counting(NullObserver):
+        def screening_taken_over(self, reason: str) -> None:
+            reasons.append(reason)
+
+    cluster = Cluster("a", "b", observer=Counting())
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    cluster.homes[1] = "b"
+    await cluster["b"].seen(1)
+    cluster.living.remove("b")
+    await cluster["a"].seen(1)
+    cluster.living.append("b")
+    cluster["b"].pause(10)
+    await cluster.renew()
+    cluster.silent.add("a")
+    await cluster["b"].hold("user:7", 1)
+    assert reasons == ["handed_over", "gone", "deposed"]

@@ -51,6 +51,7 @@ class Shop:
         self.observer.command_meter("HoldSeats").handled("ok", 0.001, 0.00002)
         self.observer.screening_activated(0.01)
         self.observer.screening_passivated()
+        self.observer.screening_taken_over("gone")
         self.observer.holds_lapsed(2, 0.01)
         self.observer.seats_sold(1)
         self.observer.batch_flushed(10, 0.005, 0.007)
