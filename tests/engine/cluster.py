@@ -1,12 +1,15 @@
 """Several servers on one database, as a cluster, with their membership in the test's hands."""
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any
 
 from engine.commands import BookSeats, HoldSeats
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
-from engine.memory import MemoryDatabase
+from engine.memory import MemoryDatabase, MemoryStore
+from engine.policy import Policy
+from engine.ports import LoadedScreening
 from tests.engine.house import House
 
 LEASE_SECONDS = 3.0
@@ -37,6 +40,12 @@ class Cluster:
         """All that live get a lease."""
         for name in self.living:
             await self[name].renew()
+
+
+def pair() -> Cluster:
+    """Two servers, "a" and "b"."""
+    policy = Policy(guest_seats_limit=4, hold_life_seconds=900.0)
+    return Cluster("a", "b", policy=policy, ask_timeout_seconds=60.0)
 
 
 class Node(House):
@@ -103,3 +112,21 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     assert value is None or type(value) in (bool, int, float, str)
     return value
+
+
+class SlowStore(MemoryStore):
+    """Returns what it has loaded when the test says so."""
+
+    go_on: asyncio.Event
+
+    @classmethod
+    def under(cls, house: House) -> "SlowStore":
+        """Put it under a house."""
+        house.store.__class__ = cls
+        house.store.go_on = asyncio.Event()
+        return house.store
+
+    async def activate(self, screening_id: int, **how: object) -> LoadedScreening:
+        loaded = await super().activate(screening_id, **how)
+        await self.go_on.wait()
+        return loaded

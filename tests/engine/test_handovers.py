@@ -1,0 +1,212 @@
+"""Planned moves of screenings between servers of a cluster."""
+
+import asyncio
+
+import pytest
+
+from engine.commands import ReadSeats, ReleaseHolds
+from engine.errors import OwnershipLost, StoreUnavailable
+from engine.events import SeatsHeld
+from engine.handover import MEMORY_LIMIT, Memory
+from engine.selling_errors import GuestLimitExceeded, HoldLifeSpent
+from tests.engine.cluster import Cluster, SlowStore, pair
+from tests.engine.house import turns
+
+pytestmark = pytest.mark.gen_test
+
+HERE = "192.0.2.0/24"
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return pair()
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait briefly for handovers."""
+    monkeypatch.setattr("engine.directory.RELEASE_SECONDS", 0.05)
+
+
+async def test_a_planned_move_loses_nothing(cluster: Cluster) -> None:
+    await cluster.renew()
+    old, new = cluster["a"], cluster["b"]
+    await old.guest("client:a", HERE, 1, 2, 3)
+    await old.hold("user:7", 5)
+    await old.hold("user:8", 6)
+    await old.screenings.ask(ReleaseHolds(1, "user:8"))
+    old.journal.automatic = False
+    booking = asyncio.ensure_future(old.book("user:7", 5))
+    await turns()
+
+    cluster.homes[1] = "b"
+    moved = asyncio.ensure_future(new.hold("user:9", 10))
+    await turns()
+    with pytest.raises(OwnershipLost):
+        await old.hold("user:6", 11)
+    with pytest.raises(OwnershipLost):
+        old.screenings.ask_active(ReadSeats(1))
+    assert not booking.done() and not moved.done()
+    old.journal.automatic = True
+    old.journal.write_next(99)
+    assert (await booking).tickets[0].seat_id == 5
+    held = await moved
+    assert isinstance(held, SeatsHeld)
+    assert (held.epoch, old.screenings.active_count) == (2, 0)
+    assert [await new.seen(seat) for seat in (1, 2, 3, 5, 10)] == ["reserved"] * 3 + ["booked", "reserved"]
+    with pytest.raises(GuestLimitExceeded):
+        await new.guest("client:b", HERE, 12, 13)
+    assert cluster.asked == [("a", 1)]
+
+
+@pytest.mark.parametrize("moves", [0, 3])
+async def test_a_planned_move_starts_no_new_life_of_a_hold(cluster: Cluster, moves: int) -> None:
+    await cluster.renew()
+    for _ in range(3):
+        node = cluster[cluster.home(1)]
+        await node.hold("user:7", 1)
+        for one in cluster.nodes.values():
+            one.pause(299)
+        await cluster.renew()
+        await node.screenings.ask(ReleaseHolds(1, "user:7"))
+        if moves:
+            cluster.homes[1] = "b" if cluster.home(1) == "a" else "a"
+    for one in cluster.nodes.values():
+        one.pause(10)
+    await cluster.renew()
+    with pytest.raises(HoldLifeSpent):
+        await cluster[cluster.home(1)].hold("user:7", 1)
+
+
+async def test_watchers_learn_of_the_new_epoch(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    cluster.homes[1] = "b"
+    await cluster["b"].seen(1)
+    (told,) = cluster["b"].publisher.changes
+    assert (told.cause, told.epoch, told.views, told.available) == ("seats_reloaded", 2, (), 19)
+
+
+async def test_queued_commands_are_refused_by_a_release(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    release = asyncio.ensure_future(cluster["a"].screenings.release(1))
+    queued = [asyncio.ensure_future(cluster["a"].hold(f"user:{n}", n)) for n in (1, 2)]
+    answers = await asyncio.gather(*queued, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [OwnershipLost] * 2
+    assert (await release).epoch == 1
+    assert cluster.database.holds == {}
+
+
+async def test_a_release_may_be_repeated(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.guest("client:a", HERE, 1)
+    first, second = await asyncio.gather(*(node.screenings.release(1) for _ in range(2)))
+    assert first == second == await node.screenings.release(1)
+    assert (first.epoch, first.seq) == (1, 1)
+    assert first.memory == Memory(False, (), (("client:a", HERE),))
+    # Nobody has taken it: it is loaded again, and remembers.
+    with pytest.raises(GuestLimitExceeded):
+        await node.guest("client:b", HERE, 2, 3, 4, 5)
+    assert (await node.screenings.release(1)).epoch == 2
+
+
+async def test_a_screening_that_is_not_loaded_is_released_as_it_is(cluster: Cluster) -> None:
+    await cluster.renew()
+    assert (await cluster["a"].screenings.release(1))[1:] == (0, 0, None)
+    await cluster["a"].seen(1)
+    cluster["a"].pause(2)
+    await cluster.renew()
+    cluster["a"].screenings._upkeep._idle_seconds = 1.0
+    assert await cluster["a"].screenings.passivate_idle() == 1
+    cluster.homes[1] = "b"
+    await cluster["b"].hold("user:7", 1)
+    assert cluster.database.epochs == {1: 2}
+
+
+async def test_a_handover_is_bounded() -> None:
+    lives = tuple((seat, "user:7", 0.0, 0.0) for seat in range(MEMORY_LIMIT + 2))
+    networks = tuple((f"client:{n}", HERE) for n in range(MEMORY_LIMIT + 1))
+    memory = Memory(False, lives, networks).limited()
+    assert (len(memory.lives), len(memory.networks)) == (MEMORY_LIMIT, MEMORY_LIMIT)
+    assert memory.lives[-1] == lives[-1]
+
+
+async def test_a_screening_is_accepted_without_asking(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].guest("client:a", HERE, 1, 2, 3, 4)
+    cluster.homes[1] = "b"
+    await cluster["b"].screenings.accept(await cluster["a"].screenings.release(1))
+    assert cluster.asked == []
+    assert cluster["b"].screenings.active_ids() == [1]
+    with pytest.raises(GuestLimitExceeded):
+        await cluster["b"].guest("client:b", HERE, 5)
+
+
+async def test_what_belongs_to_another_server_is_not_accepted(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].seen(1)
+    handover = await cluster["a"].screenings.release(1)
+    with pytest.raises(OwnershipLost):
+        await cluster["b"].screenings.accept(handover)
+    with pytest.raises(OwnershipLost):
+        await cluster["b"].hold("user:7", 1)
+    assert cluster.database.epochs == {1: 1}
+
+
+async def test_a_release_waits_for_an_activation(cluster: Cluster) -> None:
+    await cluster.renew()
+    node, loading = cluster["a"], SlowStore.under(cluster["a"])
+    asked = asyncio.ensure_future(node.seen(1))
+    await turns()
+    release = asyncio.ensure_future(node.screenings.release(1))
+    await turns()
+    with pytest.raises(OwnershipLost):
+        await node.hold("user:7", 1)
+    loading.go_on.set()
+    assert (await release).epoch == 1
+    assert await asyncio.gather(asked, return_exceptions=True)
+    assert node.screenings.active_count == 0
+
+
+async def test_a_release_waits_for_a_change(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    written: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    change = asyncio.ensure_future(node.screenings.change(1, lambda: written))
+    await turns()
+    release = asyncio.ensure_future(node.screenings.release(1))
+    await turns()
+    for asking in (node.hold("user:8", 2), node.screenings.suspend(1, "another")):
+        with pytest.raises(OwnershipLost):
+            await asking
+    assert not release.done()
+    written.set_result("written")
+    assert await change == "written"
+    await release
+    cluster.homes[1] = "b"
+    assert await cluster["b"].seen(1) == "reserved"
+
+
+async def test_a_release_ends_in_time_though_the_journal_is_stuck(cluster: Cluster, hurried: None) -> None:
+    await cluster.renew()
+    old, new = cluster["a"], cluster["b"]
+    await old.hold("user:7", 1)
+    await turns()
+    old.journal.automatic = False
+    await old.hold("user:7", 2)
+    booking = asyncio.ensure_future(old.book("user:7", 1))
+    await turns()
+    with pytest.raises(StoreUnavailable):
+        await old.screenings.release(1)
+    assert old.screenings.active_count == 0
+
+    cluster.homes[1] = "b"
+    await new.hold("user:8", 3)
+    assert (await new.seen(1), await new.seen(2)) == ("reserved", "available")
+    old.journal.write_next(9)
+    with pytest.raises(OwnershipLost):
+        await booking
+    assert cluster.database.tickets == {}
