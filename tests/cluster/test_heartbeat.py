@@ -1,7 +1,9 @@
 """Heartbeats over a real NATS server: joining, leaving, crashes, and a server that is frozen or restarted."""
 
 import asyncio
+import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -9,7 +11,7 @@ from cluster.beats import NodeState
 from cluster.errors import NodeRefused
 from cluster.nats_server import NatsServer
 from tests.api.cinema import eventually
-from tests.cluster.heartbeats import RULES, fleet
+from tests.cluster.heartbeats import RULES, TIMING, Member, fleet
 from tests.nats import freeze, own_nats_server, thaw
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
@@ -99,3 +101,37 @@ async def test_a_node_is_drained(nats_server: NatsServer) -> None:
         await eventually(lambda: first.sees(second) == "draining")
         assert second.answers
         assert {first.membership.owner_of(screening) for screening in range(50)} == {first.mark}
+
+
+async def test_a_node_that_was_paused_answers_only_after_asking_postgres(nats_server: NatsServer) -> None:
+    """A blocked event loop is what a stopped process is for the others."""
+    async with fleet(nats_server.url) as nodes:
+        first, second = await nodes.join(), await nodes.join()
+        await eventually(lambda: first.sees(second) == "serving")
+        loop = asyncio.new_event_loop()
+        thread = Thread(target=loop.run_forever)
+        thread.start()
+
+        async def start() -> Member:
+            third = Member(nodes.url, nodes.cluster, "third", RULES)
+            await third.join()
+            return third
+
+        async def pause(third: Member) -> tuple[bool, int]:
+            time.sleep(4 * TIMING.node_gone_seconds)  # noqa: ASYNC251 - blocks on purpose
+            return third.answers, third.confirmations
+
+        try:
+            third = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(start(), loop))
+            await eventually(lambda: first.sees(third) == "serving")
+            paused = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(pause(third), loop))
+            await eventually(lambda: first.sees(third) == second.sees(third) == "gone")
+            answered, confirmations = await paused
+            assert not answered
+            await eventually(lambda: first.sees(third) == second.sees(third) == "serving")
+            assert third.answers and third.confirmations > confirmations
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(third.stop(), loop))
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()

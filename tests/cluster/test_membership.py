@@ -296,6 +296,21 @@ class TestLosingNats:
         world.run(GONE_SECONDS)
         assert first.seen()[second.mark] == "gone"
 
+    def test_a_short_loss_between_two_beats_counts_too(self, world: World) -> None:
+        """A beat of another node may have been lost, although none of its own was."""
+        first, second = world.serving(2)
+        world.run(2.0)
+        world.crash(second)
+        world.run(GONE_SECONDS - 1.0)
+        while first.up or first.down:
+            world.run(0.1)
+        world.cut(first)
+        world.restore(first)
+        world.run(1.7)
+        assert first.seen()[second.mark] == "serving"
+        world.run(GONE_SECONDS)
+        assert first.seen()[second.mark] == "gone"
+
     def test_all_go_on_when_nats_has_been_away(self, world: World) -> None:
         nodes = world.serving(3)
         world.run(5.0)
