@@ -92,7 +92,7 @@ class Batch:
             self._by_kind[type(event)].append(event)
         self._owned = {event[:2] for event in events}
         self._answers = answers
-        self._held = self._take(SeatsHeld, self._is_unchanged())
+        self._held = self._take_unchanged_holds()
         self._sales = self._take(TicketsIssued, _is_without_papers)
 
     def statements(self, *, again: bool) -> tuple[str, list[str]]:
@@ -118,8 +118,8 @@ class Batch:
         self._by_kind[kind] = left
         return taken
 
-    def _is_unchanged(self) -> Callable[[SeatsHeld], bool]:
-        """Return a function that tells whether the batch has no other event about the holds of an event."""
+    def _take_unchanged_holds(self) -> list[SeatsHeld]:
+        """Take the new holds that no other event of the batch changes."""
         changed = {
             hold.id
             for kind in (HoldsExtended, HoldsReleased, HoldsExpired)
@@ -128,9 +128,13 @@ class Batch:
         }
         changed.update(hold.id for event in self._by_kind[TicketsIssued] for hold in event.converted)
         if not changed:
-            return lambda event: True
-        return lambda event: changed.isdisjoint(
-            range(event.reservation_id, event.reservation_id + len(event.seat_ids))
+            held, self._by_kind[SeatsHeld] = self._by_kind[SeatsHeld], []
+            return held
+        return self._take(
+            SeatsHeld,
+            lambda event: changed.isdisjoint(
+                range(event.reservation_id, event.reservation_id + len(event.seat_ids))
+            ),
         )
 
     def _tables(self) -> Iterator[tuple[Block, Columns]]:

@@ -141,6 +141,9 @@ class PostgresJournal:
         observer: gets every committed batch and every failure.
         limit: number of unsettled entries at which the journal is full.
         monotonic: a monotonic clock in seconds.
+
+    Attributes:
+        full: whether there are `limit` unsettled entries or more.
     """
 
     def __init__(
@@ -163,6 +166,7 @@ class PostgresJournal:
         self._paced_until = -inf
         self._appended = 0
         self._unsettled = 0
+        self.full = limit <= 0
         self._failure: type[Exception] | None = None
         self._written_at = -inf
         self._outcomes: deque[tuple[Queued, EngineError | None]] = deque()
@@ -174,11 +178,6 @@ class PostgresJournal:
             JournalConnection(connector, encode_reply, f"{name}-aside", STATEMENT_SECONDS)
         )
         self._tasks: list[asyncio.Task[None]] = []
-
-    @property
-    def full(self) -> bool:
-        """Whether there are `limit` unsettled entries or more."""
-        return self._unsettled >= self._limit
 
     @property
     def depth(self) -> int:
@@ -211,14 +210,23 @@ class PostgresJournal:
         """Set the function called with (screening_id, epoch) when a write was rejected for its epoch."""
         self._ownership_lost = handler
 
-    def append(self, entry: Entry) -> None:
-        """Queue an entry."""
-        self._put(entry, None)
+    def append(self, entry: Entry, record: IdempotencyRecord | None = None) -> None:
+        """Queue an entry, or a response to store."""
+        now = self._monotonic()
+        self._queue.append(make(Queued, (entry, record, now, self._appended)))
+        self._appended += 1
+        self._unsettled += 1
+        if self._unsettled >= self._limit:
+            self.full = True
+        if entry.settled is not None or now >= self._paced_until or len(self._queue) >= BATCH_LIMIT:
+            self._due.set()
+        elif self._due_later is None:
+            self._due_later = asyncio.get_running_loop().call_later(self._paced_until - now, self._fall_due)
 
     def remember(self, record: IdempotencyRecord, settled: Settled | None = None) -> None:
         """Queue a response to store for repeats of its request; a full journal drops it."""
         if not self.full:
-            self._put(Entry((), settled=settled), record)
+            self.append(Entry((), settled=settled), record)
         elif settled is not None:
             settled(JournalFull())
 
@@ -271,16 +279,6 @@ class PostgresJournal:
 
     def _queues(self) -> Iterable[deque[Queued]]:
         return (self._queue, *self._aside.values())
-
-    def _put(self, entry: Entry, record: IdempotencyRecord | None) -> None:
-        now = self._monotonic()
-        self._queue.append(make(Queued, (entry, record, now, self._appended)))
-        self._appended += 1
-        self._unsettled += 1
-        if entry.settled is not None or now >= self._paced_until or len(self._queue) >= BATCH_LIMIT:
-            self._due.set()
-        elif self._due_later is None:
-            self._due_later = asyncio.get_running_loop().call_later(self._paced_until - now, self._fall_due)
 
     def _fall_due(self) -> None:
         self._due_later = None
@@ -456,17 +454,22 @@ class PostgresJournal:
         By then the writer has sent the next batch.
         """
         scheduled = bool(self._outcomes)
-        for queued in batch:
+        for _ in batch:
             queue.popleft()
-            reason = reasons.get(id(queued)) if reasons else None
-            if reason is None and queued.entry.settled is None:
-                self._unsettled -= 1
-            else:
-                self._outcomes.append((queued, reason))
+        if reasons:
+            told = [(queued, reasons.get(id(queued))) for queued in batch]
+        else:
+            told = [(queued, None) for queued in batch if queued.entry.settled is not None]
+        self._outcomes.extend(told)
+        self._has_settled(len(batch) - len(told))
         if not self._outcomes:
             self._tell_flushed()
         elif not scheduled:
             asyncio.get_running_loop().call_soon(self._tell_outcomes)
+
+    def _has_settled(self, entries: int) -> None:
+        self._unsettled -= entries
+        self.full = self._unsettled >= self._limit
 
     def _tell_outcomes(self) -> None:
         """Answer callers of settled entries, in the order in which the entries were settled."""
@@ -474,7 +477,7 @@ class PostgresJournal:
         answered = 0
         while self._outcomes and answered < CALLERS_PER_TURN:
             queued, reason = self._outcomes.popleft()
-            self._unsettled -= 1
+            self._has_settled(1)
             if isinstance(reason, OwnershipLost):
                 deposed[queued.entry.events[0][:2]] = None
             elif isinstance(reason, BadEntry):
