@@ -32,6 +32,9 @@ class HostedConnection(Protocol):
     def busy(self) -> bool:
         """True while a request is unanswered or response bytes are unsent."""
 
+    def retire(self) -> None:
+        """Close after the response to the current request, or to the next one."""
+
     def wind_down(self) -> None:
         """Finish the current request, if there is one, and close."""
 

@@ -223,12 +223,16 @@ class Http1Protocol(asyncio.Protocol):
         """True while a request is unanswered or response bytes are unsent."""
         return self._request is not None or self._outflow.waiting
 
-    def wind_down(self) -> None:
-        """Accept no further request."""
+    def retire(self) -> None:
+        """Close after the response to the current request, or to the next one."""
         self._persistent = False
         if self._request is not None:
             self._request.persistent = False
-        elif self._phase is Phase.HEAD and not self._inflow.waiting:
+
+    def wind_down(self) -> None:
+        """Accept no further request."""
+        self.retire()
+        if self._request is None and self._phase is Phase.HEAD and not self._inflow.waiting:
             self._close()
 
     def break_off(self) -> None:

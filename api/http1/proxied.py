@@ -83,6 +83,9 @@ class ProxiedProtocol(asyncio.Protocol):
 
     # Called by the server.
 
+    def retire(self) -> None:
+        """Do nothing: the connection that succeeds this one is retired when it joins."""
+
     def wind_down(self) -> None:
         """Close: there is no request to finish."""
         self._transport.close()

@@ -86,10 +86,12 @@ class Http1Server:
             self._servers.append(server)
 
     def stop(self) -> None:
-        """Accept no more connections; open ones are served until `close_all_connections`."""
+        """Accept no more connections. Until `close_all_connections`, open ones get one more response each."""
         self._stopping = True
         for server in self._servers:
             server.close()
+        for connection in self._connections:
+            connection.retire()
 
     async def close_all_connections(self) -> None:
         """Return when all connections have ended, WebSockets excepted.
@@ -147,6 +149,8 @@ class Http1Server:
             self._number_of[network] += 1
         if self._closing:
             connection.wind_down()
+        elif self._stopping:
+            connection.retire()
         return Admission.SERVED
 
     def left(self, connection: HostedConnection) -> None:

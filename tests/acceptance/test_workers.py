@@ -67,9 +67,11 @@ async def ready_again(server: ServerProcess, *, without: int) -> None:
 
 
 @asynccontextmanager
-async def new_connections(server: ServerProcess) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that opens a connection for every request."""
-    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+async def new_connections(
+    server: ServerProcess, *, keep_alive: bool = False
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that opens a connection for every request, unless they are kept alive."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=not keep_alive)
     timeout = aiohttp.ClientTimeout(total=SECONDS)
     async with aiohttp.ClientSession(server.url, connector=connector, timeout=timeout) as session:
         yield session
@@ -211,8 +213,14 @@ async def test_a_worker_that_cannot_start_ends_the_start_with_its_error(data_dir
     assert "Traceback" not in said
 
 
-async def test_a_reload_under_load_fails_no_request(data_directory: Path, figures: Figures) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+@pytest.mark.parametrize("keep_alive", [False, True])
+async def test_a_reload_under_load_fails_no_request(
+    data_directory: Path, figures: Figures, keep_alive: bool
+) -> None:
+    async with (
+        workers_on(data_directory) as server,
+        new_connections(server, keep_alive=keep_alive) as session,
+    ):
         before = server.worker_pids
         stop = asyncio.Event()
         crowd = [asyncio.create_task(_reads(session, stop)) for _ in range(6)]

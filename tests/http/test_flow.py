@@ -236,7 +236,7 @@ async def test_a_refusal_has_the_usual_format_and_is_reported(open_stage: OpenSt
 
 async def test_shutdown_waits_for_requests_in_progress(open_stage: OpenStage) -> None:
     stage = open_stage(HTTPTOOLS)
-    async with stage.connected() as working, stage.connected() as idle:
+    async with stage.connected() as working, stage.connected() as idle, stage.connected() as silent:
         await working.send(get(target=b"/later"))
         await Later.begun.wait()
         stage.server.stop()
@@ -244,9 +244,11 @@ async def test_shutdown_waits_for_requests_in_progress(open_stage: OpenStage) ->
             async with stage.connected():
                 pass
         await idle.send(GET)
-        assert (await idle.answer()).status == 200, "open connections are still served"
+        last = await idle.answer()
+        assert last.status == 200, "open connections are still served"
+        assert last.fields["connection"] == "close" and await idle.ended()
         closing = asyncio.create_task(stage.server.close_all_connections())
-        assert await idle.ended()
+        assert await silent.ended()
         Later.go_on.set()
         answer = await working.answer()
         assert (answer.body, answer.fields["connection"]) == (b"at last", "close")
