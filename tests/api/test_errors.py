@@ -22,7 +22,7 @@ from engine.selling_errors import (
     SeatsUnavailable,
     TicketNotPending,
 )
-from persistence import connector
+from persistence import errors as database_errors
 
 
 def classes(module: object, base: type) -> list[type]:
@@ -40,7 +40,9 @@ ENGINE_ERRORS = sorted(
 )
 
 
-@pytest.mark.parametrize("module", [*API_MODULES, engine_errors, selling_errors, catalogue_errors, connector])
+@pytest.mark.parametrize(
+    "module", [*API_MODULES, engine_errors, selling_errors, catalogue_errors, database_errors]
+)
 def test_the_error_tree_in_a_module_docstring_is_complete(module: ModuleType) -> None:
     own = [kind.__name__ for kind in classes(module, Exception) if kind.__module__ == module.__name__]
     assert own
