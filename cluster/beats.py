@@ -29,7 +29,7 @@ class NodeState(StrEnum):
 
 
 class Facts(NamedTuple):
-    """What does not change while a node runs.
+    """The properties of a node that stay the same while it runs.
 
     Attributes:
         mark: its identity, random for each start.
@@ -85,7 +85,7 @@ class Beat(NamedTuple):
         """Return the beat of a wire form, also of a newer or older release.
 
         Raises:
-            TypeError, ValueError: it is none.
+            TypeError, ValueError: the values are not those of a heartbeat.
         """
         facts, number, state, load, silent, rules = (*values, *(None,) * 6)[:6]
         return cls(

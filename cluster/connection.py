@@ -128,7 +128,7 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection, as far as is known."""
+        """True until the loss of the connection is noticed."""
         return self._client is not None
 
     @property
@@ -265,7 +265,7 @@ class Connection:
             if isinstance(exc, NoServersError) and errors:
                 exc = errors[-1]
             if isinstance(exc, Exception):
-                # The library lets errors of all kinds out if the server is none.
+                # If something else than NATS listens there, the library raises errors of all kinds.
                 raise NatsUnavailable(_advice(url, exc)) from exc
             raise
 
@@ -315,7 +315,7 @@ class _Transport(TcpTransport):
         """Do nothing; `Connection.publish` limits what is buffered."""
 
     async def wait_closed(self) -> None:
-        """Do nothing. After a failed TLS handshake, the library would wait for ever."""
+        """Return at once: the inherited method never returns after a failed TLS handshake."""
 
     def close(self) -> None:
         if self._io_writer is not None:

@@ -20,7 +20,7 @@ encode_fields = msgspec.msgpack.Encoder().encode
 _decode_plain = msgspec.msgpack.Decoder().decode
 
 _FAILURES = (ValueError, RecursionError)
-"""What msgspec raises for bytes of another form: `MsgspecError` and `UnicodeDecodeError` are ValueErrors."""
+"""What msgspec raises for malformed bytes; `MsgspecError` and `UnicodeDecodeError` are ValueErrors."""
 
 
 def decoder_of(name: str, row: Any) -> Callable[[bytes], Any]:

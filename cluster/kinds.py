@@ -62,7 +62,7 @@ REPLIES: Mapping[int, type] = {
 PARTS: Mapping[int, type] = {52: messages.ReplyPart}
 
 SHOWN: Mapping[int, type] = {56: Hold, 57: Ticket, 58: views.SeatView}
-"""What the seats of a change are made of. One message has any number of records of one kind."""
+"""The records in a change. A message has any number of them, all of one kind."""
 
 REFUSALS: Mapping[int, type[EngineError]] = {
     64: errors.EngineError,

@@ -71,7 +71,7 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 class _Peer:
-    """What is under way to one node.
+    """The messages and calls to one node.
 
     Attributes:
         name: of the node.

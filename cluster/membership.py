@@ -169,7 +169,7 @@ class Membership:
 
     @property
     def wants_confirmation(self) -> bool:
-        """Whether to ask PostgreSQL which epochs are this node's, and then call `confirmed`."""
+        """True if PostgreSQL has to be asked which epochs this node owns, and `confirmed` called then."""
         if self._left or self.refusal or not self._settled:
             return False
         return not self._admitted or self._confirmed_at < self._unbroken_since or self._deaf
@@ -186,7 +186,7 @@ class Membership:
         self._update()
 
     def may_take(self, owner: str) -> bool:
-        """Whether this node may raise the epoch of a screening without asking its owner to hand it over.
+        """Tell whether this node may raise the epoch of a screening without asking its owner to hand it over.
 
         Only if the owner is this node or gone, and this node hears NATS.
 

@@ -82,7 +82,6 @@ class ScreeningDirectory:
     ) -> None:
         self._store = store
         self._journal = journal
-        self._journal = journal
         self._clock = clock
         self.owned = OwnedScreenings(
             store,

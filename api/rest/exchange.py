@@ -389,7 +389,7 @@ class Exchange(httputil.HTTPMessageDelegate):
 
 
 def is_known(answer: Answer, if_none_match: str | None) -> bool:
-    """Whether the client has this version of the answer (RFC 9110, section 13.1.2: weak comparison).
+    """Tell whether the client has this version of the answer (RFC 9110, section 13.1.2: weak comparison).
 
     Args:
         answer: the complete answer.

@@ -100,8 +100,8 @@ class Socket(Connection):
 class Listener(Socket):
     """A socket that counts what it receives, and then reads only when `read` is called.
 
-    The kernel keeps what has arrived meanwhile. An event loop that is woken for every frame of every socket
-    would be the bottleneck instead of the server.
+    Until then the kernel buffers the frames. To wake the event loop for every frame would make this process
+    the bottleneck instead of the server.
     """
 
     def __init__(self, path: str, ready_by: bytes | None, tally: Tally) -> None:
