@@ -68,7 +68,7 @@ async def test_a_read_only_database(house: House, cluster: EmbeddedPostgres) -> 
 
     def switch(change: str) -> None:
         execute(cluster.url, f"ALTER DATABASE {name} {change}")
-        ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+        ending = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
         execute(cluster.url, ending, name)
 
     guest, kind = Guest(house, "session-0001"), await on_sale(house)

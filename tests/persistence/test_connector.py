@@ -47,9 +47,15 @@ def backends(database_url: str) -> int:
     return count
 
 
+def sleeping(database_url: str) -> bool:
+    """Return whether another server process of this database is running pg_sleep."""
+    return bool(execute(database_url, f"SELECT 1 {OTHERS} AND wait_event = 'PgSleep'"))
+
+
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - there is nothing to wait for
-        await asyncio.sleep(0.02)
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - there is nothing to wait for
+            await asyncio.sleep(0.02)
 
 
 async def test_rows_of_the_last_statement(empty_database_url: str) -> None:
@@ -72,7 +78,7 @@ async def test_cancel_from_the_server_is_not_a_cancellation(empty_database_url: 
     async with connected(empty_database_url) as connector:
         connection = await connector.dedicated("victim", 5)
         running = asyncio.create_task(connection.run("SELECT pg_sleep(5)"))
-        await asyncio.sleep(0.05)
+        await until(lambda: sleeping(empty_database_url))
         execute(empty_database_url, "SELECT pg_cancel_backend(%s)", connection.backend_pid)
         with pytest.raises(StatementAborted):
             await running
@@ -90,8 +96,7 @@ async def test_cancelling_a_task_cancels_and_leaks_no_connection(empty_database_
                 await running
         assert await connector.run("SELECT 1") == [(1,)]
         assert connector.idle_count == 1
-        async with asyncio.timeout(60):
-            await until(lambda: backends(empty_database_url) == 1)
+        await until(lambda: backends(empty_database_url) == 1)
 
 
 async def test_a_statement_that_is_too_slow_loses_its_connection(empty_database_url: str) -> None:
@@ -106,7 +111,7 @@ async def test_a_statement_that_is_too_slow_loses_its_connection(empty_database_
 async def test_terminated_while_running_and_while_idle(empty_database_url: str) -> None:
     async with connected(empty_database_url, pool_size=1) as connector:
         running = asyncio.create_task(connector.run("SELECT pg_sleep(5)"))
-        await asyncio.sleep(0.05)
+        await until(lambda: sleeping(empty_database_url))
         execute(empty_database_url, TERMINATE_OTHERS)
         with pytest.raises(ConnectionLost):
             await running
@@ -263,8 +268,7 @@ async def test_closed_connector_refuses(empty_database_url: str) -> None:
     connector.close()
     with pytest.raises(DatabaseUnavailable):
         await connector.run("SELECT 1")
-    async with asyncio.timeout(60):
-        await until(lambda: backends(empty_database_url) == 0)
+    await until(lambda: backends(empty_database_url) == 0)
 
 
 async def test_host_names_are_resolved_and_addresses_tried_in_turn(

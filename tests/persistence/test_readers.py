@@ -272,7 +272,7 @@ async def test_without_a_database_ids_last_for_two_blocks(database_url: str) -> 
         execute(database_url, "ALTER SEQUENCE few_ids RENAME TO hidden_ids")
         execute(
             database_url,
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
         assert (blocks.take(4), blocks.take(4)) == (1, 5)
