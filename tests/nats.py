@@ -46,6 +46,13 @@ def freeze(server: NatsServer) -> None:
         threads = Path(f"/proc/{server.pid}/task").glob("*/stat")
 
 
+def kill(server: NatsServer) -> None:
+    """Kill a server and wait until it has ended: as long as it is dying, `start` takes it for running."""
+    os.kill(server.pid or 0, signal.SIGKILL)
+    while server.pid is not None:
+        time.sleep(0.001)
+
+
 def thaw(server: NatsServer) -> None:
     """Let a frozen server go on."""
     os.kill(server.pid or 0, signal.SIGCONT)

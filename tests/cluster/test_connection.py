@@ -4,8 +4,6 @@ The tests use real servers and end or freeze them.
 """
 
 import asyncio
-import os
-import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +19,7 @@ from tests.api.cinema import eventually
 from tests.cluster.certificates import Authority
 from tests.cluster.nats_accounts import JwtServer
 from tests.http.stage import on_both_loops
-from tests.nats import freeze, nats_server_with, own_nats_server, thaw
+from tests.nats import freeze, kill, nats_server_with, own_nats_server, thaw
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
@@ -164,7 +162,7 @@ async def test_one_server_of_several_is_enough(nats_server: NatsServer) -> None:
 async def test_a_killed_server_is_noticed_and_found_again_five_times(tmp_path: Path) -> None:
     async with own_nats_server(tmp_path) as server, inbox(server.url) as own:
         for number in range(1, 6):
-            os.kill(server.pid or 0, signal.SIGKILL)
+            kill(server)
             own.publish(b"given to a dead server")
             await eventually(lambda: not own.connection.connected)
             with pytest.raises(NotSent) as refused:

@@ -1,8 +1,6 @@
 """Calls between nodes over a real NATS server: batching, order, errors, limits, and a server that is lost."""
 
 import asyncio
-import os
-import signal
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from engine.selling_errors import SeatsUnavailable
 from tests.api.cinema import eventually
 from tests.cluster.nodes import Node, Wiretap, nodes
 from tests.http.stage import on_both_loops
-from tests.nats import freeze, own_nats_server, thaw
+from tests.nats import freeze, kill, own_nats_server, thaw
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
@@ -345,7 +343,7 @@ async def test_calls_are_answered_again_after_each_of_five_crashes_of_nats(tmp_p
         for number in range(5):
             pending = [one.links.call(two.name, "hang", number, 3600) for _ in range(10)]
             await one.links.call(two.name, "echo", 1, SECONDS)
-            os.kill(server.pid or 0, signal.SIGKILL)
+            kill(server)
             # They fail when the connection is lost and not at the end of their hour.
             await eventually(lambda: not one.connection.connected)
             assert errors_in(pending) == [NoAnswer] * 10

@@ -14,7 +14,7 @@ from cluster.connection import Connection
 from cluster.errors import NatsUnavailable
 from cluster.nats_server import NatsServer, NatsServerFailed, url_of
 from tests.api.cinema import eventually
-from tests.nats import own_nats_server
+from tests.nats import kill, own_nats_server
 
 pytestmark = pytest.mark.gen_test
 
@@ -102,8 +102,8 @@ async def test_a_killed_server_is_restarted(tmp_path: Path) -> None:
         url = server.url
         keeper = asyncio.create_task(server.keep_running())
         for _ in range(2):
-            pid = server.pid or 0
-            os.kill(pid, signal.SIGKILL)
+            pid = server.pid
+            kill(server)
             await connects_again(url)
             assert server.pid != pid
         keeper.cancel()

@@ -13,6 +13,7 @@ from cluster.beats import Facts, Load, disagreement
 from frontrow.cli import main
 from frontrow.node import facts_of, rules_of
 from frontrow.settings import Settings
+from tests.api.cinema import eventually
 from tests.cluster.heartbeats import Fleet, Member, fleet
 from tests.nats import own_nats_server
 from tests.signing_keys import STRONG_SECRET
@@ -62,7 +63,7 @@ class TestCommands:
             assert drained.exit_code == 0, drained.output
             assert drained.stdout == "right owns no screenings\n"
             assert "right owns 3 screenings" in drained.stderr
-            assert first.sees(second) == "draining"
+            await eventually(lambda: first.sees(second) == "draining")
             last = await frontrow(tmp_path, "drain", first.mark)
             assert (last.exit_code, last.stderr) == (
                 1,
