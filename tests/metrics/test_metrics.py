@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import OPENMETRICS, render
 from metrics.observer import MetricsObserver
@@ -35,6 +36,13 @@ class Shop:
             journal_lag_seconds=lambda: 0.25,
         )
         register_readings(self.registry, readings, "1.2.3")
+        self.lease_seconds = 2.5
+        cluster_readings = ClusterReadings(
+            nodes=lambda: {"serving": 2, "gone": 1},
+            nats_connected=lambda: True,
+            lease_seconds=lambda: self.lease_seconds,
+        )
+        self.cluster_observer = ClusterObserver(self.registry, cluster_readings)
 
     def families(self):
         _, body = render(self.registry, "")
@@ -59,6 +67,7 @@ class Shop:
         self.observer.socket_opened("screenings")
         self.observer.slow_client_dropped("screenings")
         self.observer.http_route("/", "GET").finished(200, 0.001)
+        self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")
 
 
 @pytest.fixture
@@ -175,6 +184,29 @@ def test_open_sockets_go_up_and_down(shop):
     shop.observer.frames_sent(500)
     assert shop.value("frontrow_sockets_open", endpoint="screenings") == 1
     assert shop.value("frontrow_socket_frames_sent_total") == 500
+
+
+def test_the_cluster_is_read_at_the_scrape(shop):
+    assert shop.value("frontrow_cluster_nodes", state="serving") == 2
+    assert shop.value("frontrow_cluster_nodes", state="gone") == 1
+    assert shop.value("frontrow_nats_connected") == 1
+    assert shop.value("frontrow_lease_seconds") == 2.5
+    shop.lease_seconds = float("-inf")
+    assert shop.value("frontrow_lease_seconds") == 0
+
+
+def test_forwarded_commands_and_gaps_are_counted(shop):
+    for seconds, outcome in ((0.0004, "ok"), (0.002, "ok"), (2.0, "outcome_unknown")):
+        shop.cluster_observer.forwarded("HoldSeats", seconds, outcome)
+    shop.cluster_observer.gap_found()
+    shop.cluster_observer.gap_filled()
+    count = "frontrow_forwarded_commands_total"
+    assert shop.value(count, kind="HoldSeats", outcome="ok") == 2
+    assert shop.value(count, kind="HoldSeats", outcome="outcome_unknown") == 1
+    assert shop.value("frontrow_forwarded_command_seconds_bucket", kind="HoldSeats", le="0.0005") == 1
+    assert shop.value("frontrow_forwarded_command_seconds_count", kind="HoldSeats") == 3
+    assert shop.value("frontrow_change_gaps_found_total") == 1
+    assert shop.value("frontrow_change_gaps_filled_total") == 1
 
 
 def test_client_input_never_becomes_a_label(shop):
