@@ -93,6 +93,11 @@ class ScreeningActor:
         return self._screening.epoch
 
     @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and number of the last change that others have seen."""
+        return self._screening.position
+
+    @property
     def mailbox_depth(self) -> int:
         return len(self._mailbox or ())
 

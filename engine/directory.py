@@ -313,6 +313,11 @@ class ScreeningDirectory:
         for actor in self._actors.values():
             actor.close(Stopping())
 
+    def position_of(self, screening_id: int) -> tuple[int, int] | None:
+        """Epoch and number of a screening's last visible change; None if it is not in memory."""
+        actor = self._actors.get(screening_id)
+        return None if actor is None else actor.position
+
     @property
     def active_count(self) -> int:
         """Number of screenings in memory."""

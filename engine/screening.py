@@ -73,6 +73,11 @@ class Screening:
         return self._state.epoch
 
     @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and number of the last change that others have seen."""
+        return self._state.position
+
+    @property
     def deadlines(self) -> Deadlines:
         """When its holds and pending tickets lapse. To be read only; always the same object."""
         return self._state.seats.deadlines

@@ -148,6 +148,11 @@ class ScreeningState:
 
     # Reading
 
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and number of the last change that others have seen."""
+        return self.epoch, self._visible_seq
+
     def seat_map(self) -> SeatMap:
         """All seats; the same object until something visible changes."""
         if self._map is None:

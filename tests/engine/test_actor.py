@@ -46,6 +46,18 @@ async def test_concurrent_first_touches_share_one_activation(house: House) -> No
     assert house.screenings.active_ids() == [1]
 
 
+async def test_the_position_of_a_loaded_screening_is_that_of_its_last_visible_change(house: House) -> None:
+    assert house.screenings.position_of(1) is None
+    await house.hold("user:7", 1)
+    assert house.screenings.position_of(1) == (1, 1)
+    booking = house.screenings.ask_active(BookSeats(1, "user:7", (1,)))
+    assert house.screenings.position_of(1) == (1, 1)  # nobody sees it before the commit
+    house.journal.write_next(10)
+    await booking
+    stock = await house.screenings.ask(ReadStock(1))
+    assert house.screenings.position_of(1) == (stock.epoch, stock.seq) == (1, 3)
+
+
 async def test_an_unknown_screening_leaves_nothing_behind(house: House) -> None:
     with pytest.raises(ScreeningNotFound):
         await house.hold("user:7", 1, screening_id=99)
