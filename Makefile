@@ -19,7 +19,7 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators run test soak bench lint format docs lock clean
+.PHONY: help install check-install browser programs generators run test test-cluster soak bench lint format docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -62,6 +62,10 @@ generators: install ## install the OpenAPI client generators for the tests
 
 test: install browser programs generators ## run all tests, the long ones in short versions
 	$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist worksteal $(ARGS)
+
+test-cluster: install programs ## run the tests of the public interface against two workers, and against three nodes
+	for nodes in workers:2 nodes:3; do FRONTROW_TEST_NODES=$$nodes $(BIN)/python -m pytest \
+		--numprocesses $(TEST_PROCESSES) --dist worksteal tests/contracts tests/acceptance $(ARGS) || exit 1; done
 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)

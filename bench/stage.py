@@ -30,6 +30,7 @@ from persistence.embedded import EmbeddedPostgres
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import database_of, execute
+from tests.topology import ONE_SERVER
 
 TOKEN_SECONDS = 86_400
 FLUSH_SECONDS = 60.0
@@ -164,7 +165,9 @@ class Stage:
         directory.mkdir()
         (directory / KEY_FILE).write_text(self._secret)
         usual = {"database_url": self.database(), "database_pool_size": 4, "log_level": "warning"}
-        server = ServerProcess(directory, code_directory=code_directory, **{**usual, **settings})
+        server = ServerProcess(
+            directory, code_directory=code_directory, served_by=ONE_SERVER, **{**usual, **settings}
+        )
         async with server as process:
             pin(process.pid, self.placement.server)
             client = Client(process, self._session, _CONTROL_USER)

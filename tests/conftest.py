@@ -14,6 +14,8 @@ import hypothesis
 import pytest
 from tornado.ioloop import IOLoop
 
+from tests import topology
+
 pytest_plugins = ["tests.database", "tests.acceptance.figures_summary", "tests.inbox", "tests.nats"]
 
 # On a busy machine an example takes longer than Hypothesis' deadline of 200 ms.
@@ -21,6 +23,10 @@ hypothesis.settings.register_profile("frontrow", deadline=None)
 hypothesis.settings.load_profile("frontrow")
 
 _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    topology.prepare(items)
 
 
 class FixedPort(Exception):
@@ -43,6 +49,13 @@ def free_ports_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(socket.socket, "bind", bind, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def network_of_nodes(request: pytest.FixtureRequest) -> None:
+    """Start the NATS server if tests run against several nodes."""
+    if topology.topology().nodes > 1:
+        request.getfixturevalue("nats_server")
 
 
 @pytest.fixture

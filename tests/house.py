@@ -1,12 +1,18 @@
-"""A complete server in this process, on a free port, with its own real database."""
+"""A complete server in this process, on a free port, with its own real database.
+
+`FRONTROW_TEST_NODES` replaces it by several (`tests.topology`).
+"""
 
 from pathlib import Path
+from typing import Any
 
 from frontrow.server import Server
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
 from tests.api.caller import Caller
+from tests.several_servers import NodesInProcess, SupervisedWorkers
 from tests.signing_keys import STRONG_SECRET
+from tests.topology import topology
 
 
 class House:
@@ -23,9 +29,10 @@ class House:
         self.data_dir = data_dir
         # Password hashing as cheap as possible.
         usual = {"jwt_secret": STRONG_SECRET, "password_memory_kib": 64, "password_passes": 1}
-        self._settings = load_settings(**{**usual, "port": 0, "data_dir": data_dir, **settings})
+        self._given = {**usual, "port": 0, "data_dir": data_dir, **settings}
+        self._settings = load_settings(**self._given)
         self.tokens = tokens_of(self._settings)
-        self.server = Server(self._settings, database_url)
+        self.server = self._new_server()
 
     async def open(self) -> None:
         await self.server.start()
@@ -33,8 +40,16 @@ class House:
     async def restart(self) -> None:
         """Replace the server by a new one on the same database, as a restart of the process would."""
         await self.server.stop()
-        self.server = Server(self._settings, self.database_url)
+        self.server = self._new_server()
         await self.server.start()
+
+    def _new_server(self) -> Any:
+        chosen = topology()
+        if chosen.nodes > 1:
+            return NodesInProcess(self.database_url, chosen.nodes, self._given)
+        if chosen.workers > 1:
+            return SupervisedWorkers(self.database_url, self._given)
+        return Server(self._settings, self.database_url)
 
     async def close(self) -> None:
         await self.server.stop()

@@ -15,6 +15,8 @@ import pytest
 from cluster.nats_server import BINARY, NatsServer
 from tests.processes import end
 
+_running: list[NatsServer] = []
+
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[NatsServer]:
@@ -22,8 +24,15 @@ def nats_server() -> Iterator[NatsServer]:
     with tempfile.TemporaryDirectory(prefix="frontrow-test-") as path:
         server = NatsServer(Path(path))
         asyncio.run(server.start())
+        _running.append(server)
         yield server
+        _running.remove(server)
         asyncio.run(server.stop())
+
+
+def nats_url() -> str:
+    """Return the URL of the NATS server of this test run, which the fixture `nats_server` has started."""
+    return _running[0].url
 
 
 @asynccontextmanager

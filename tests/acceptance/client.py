@@ -1,5 +1,6 @@
 """An HTTP client of one user, with the calls of the two seat guides. A request may remain unanswered."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ import aiohttp
 import orjson
 
 from tests.acceptance.server_process import ServerProcess
+from tests.topology import topology
 
 ANSWER_SECONDS = 60.0
 """Client-side timeout. The server answers much sooner, so this is only reached if it is dead or frozen."""
@@ -38,11 +40,14 @@ class Answer(NamedTuple):
 
 @asynccontextmanager
 async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """An aiohttp session for any number of clients, with keep-alive."""
+    """An aiohttp session for any number of clients.
+
+    Connections are kept alive, unless each request may reach another node.
+    """
+    # Shorter than the server's keep-alive, so that requests do not meet a connection that is being closed.
+    connections: Any = {"force_close": True} if topology().is_cluster else {"keepalive_timeout": 5.0}
     async with aiohttp.ClientSession(
-        # Shorter than the server's keep-alive, so that requests do not meet a connection that is being
-        # closed.
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=5.0),
+        connector=aiohttp.TCPConnector(limit=0, **connections),
         timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
         headers={"Content-Type": "application/json"},
     ) as session:
@@ -120,11 +125,20 @@ class Client:
         return await self.send("POST", "/api/v1/seat-reservations/cleanup")
 
     async def metrics(self, name: str) -> dict[str, float]:
-        """Return the values of a metric by their labels, in the format of the metrics page."""
-        async with self._session.get(self.server.url + "/metrics") as answer:
-            lines = (await answer.text()).splitlines()
-        samples = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name))
-        return {labels: float(value) for labels, value in samples if labels[:1] in ("", "{")}
+        """Return the values of a metric by their labels, in the format of the metrics page.
+
+        The values of all nodes and workers are added.
+        """
+        values: dict[str, float] = {}
+        for url in self.server.node_urls:
+            async with self._session.get(url + "/metrics") as answer:
+                lines = (await answer.text()).splitlines()
+            samples = (line.removeprefix(name).rsplit(" ", 1) for line in lines if line.startswith(name))
+            for labels, value in samples:
+                if labels[:1] in ("", "{"):
+                    labels = re.sub(r',?worker="\d+"', "", labels).replace("{,", "{").replace("{}", "")
+                    values[labels] = values.get(labels, 0) + float(value)
+        return values
 
     async def metric(self, name: str) -> float:
         """Return the value of a metric without labels."""

@@ -1,5 +1,7 @@
 """Runs the server as an operator does: a process with a port, a data directory and settings.
 
+`FRONTROW_TEST_NODES` adds workers or further nodes (`tests.topology`); `url` leads to all of them.
+
 Tests use it from outside, over HTTP, WebSockets, signals and the command line. Only tokens are issued in this
 process, with the code of `frontrow token`, because a process per token would take half a second. Nothing
 outlives the `async with` block, neither the server nor the PostgreSQL that a killed server leaves behind.
@@ -8,6 +10,7 @@ outlives the `async with` block, neither the server nor the PostgreSQL that a ki
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -22,9 +25,12 @@ import aiohttp
 
 from api.identity.tokens import Tokens
 from frontrow.settings import PREFIX, load_settings, variable_of
-from frontrow.signing import tokens_of
+from frontrow.signing import SECRET_FILES, tokens_of
 from tests.acceptance.database_process import DatabaseProcess
 from tests.http_layer import http_layer
+from tests.nats import nats_url
+from tests.random_node import RandomNode
+from tests.topology import ONE_SERVER, PORTS_OF_ONE, Topology, topology
 
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
@@ -68,20 +74,67 @@ class ServerProcess:
     Args:
         data_directory: its data directory, which survives restarts.
         code_directory: another checkout of Frontrow to run instead of this one.
+        served_by: the processes, by default those that the environment names.
         settings: by the field names of `frontrow.settings.Settings`.
+
+    Attributes:
+        url: for requests; leads to a random node if there are several.
+        own_url: of this process.
+        siblings: further nodes, which start and end with this one.
     """
 
     def __init__(
-        self, data_directory: Path, *, code_directory: Path | None = None, **settings: object
+        self,
+        data_directory: Path,
+        *,
+        code_directory: Path | None = None,
+        served_by: Topology | None = None,
+        **settings: object,
     ) -> None:
         self.data_directory = data_directory
         self._code_directory = code_directory
         self.database = DatabaseProcess(data_directory)
-        self.url = ""
-        self._environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
+        self.url = self.own_url = ""
+        self.siblings: list[ServerProcess] = []
+        self._relay: RandomNode | None = None
+        chosen = topology() if served_by is None else served_by
         settings = {"http_layer": http_layer(), **settings}
+        if chosen.workers > 1:
+            settings = {"workers": chosen.workers, "test_unrouted_workers": 1, **settings}
+        if chosen.nodes > 1:
+            settings |= {"nats_url": nats_url(), "node_name": "node-1"}
+            self._add_siblings(chosen.nodes - 1, settings)
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)}
         self._environment |= {variable_of(name): str(value) for name, value in settings.items()}
         self._process: Process | None = None
+
+    def _add_siblings(self, number: int, settings: dict[str, object]) -> None:
+        common = {name: value for name, value in settings.items() if name not in PORTS_OF_ONE}
+        common.setdefault("database_url", self.database.url)
+        for name in (f"node-{position}" for position in range(2, number + 2)):
+            directory = self.data_directory / name
+            settings = {**common, "node_name": name}
+            sibling = ServerProcess(
+                directory, code_directory=self._code_directory, served_by=ONE_SERVER, **settings
+            )
+            self.siblings.append(sibling)
+        nodes = (self, *self.siblings)
+        self._relay = RandomNode(lambda: [node.own_port for node in nodes if node.is_running])
+
+    @property
+    def own_port(self) -> int:
+        """The port of this process."""
+        return int(self.own_url.rpartition(":")[2])
+
+    @property
+    def node_urls(self) -> list[str]:
+        """The addresses of all nodes."""
+        return [node.own_url for node in (self, *self.siblings)]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether this process is running."""
+        return self._process is not None and self._process.returncode is None
 
     async def __aenter__(self) -> Self:
         try:
@@ -105,7 +158,10 @@ class ServerProcess:
     @property
     def worker_pids(self) -> list[int]:
         """The process ids of the workers that the running server has started, oldest first."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        try:
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        except FileNotFoundError:  # it has ended by itself
+            return []
         return [pid for pid in map(int, children) if _is_worker(pid)]
 
     def signal(self, number: signal.Signals) -> None:
@@ -147,9 +203,21 @@ class ServerProcess:
         with self._log_path.open("ab") as log:
             self._process = await self._launch("serve", "--port", "0", *options, stdout=PIPE, stderr=log)
         async with asyncio.timeout(START_SECONDS):
-            self.url = await self._announced()
+            self.own_url = await self._announced()
             await self._ready()
+        await asyncio.gather(*(self._start_beside(sibling) for sibling in self.siblings))
+        if self._relay is None:
+            self.url = self.own_url
+        elif not self.url:
+            self.url = f"http://127.0.0.1:{await self._relay.listen()}"
         return time.monotonic() - started
+
+    async def _start_beside(self, sibling: "ServerProcess") -> None:
+        sibling.data_directory.mkdir(exist_ok=True)
+        for name in SECRET_FILES.values():
+            with suppress(FileNotFoundError):
+                shutil.copy(self.data_directory / name, sibling.data_directory / name)
+        await sibling.start()
 
     async def stand_by(self) -> str:
         """Start the server as a standby; return its first line, which names the active server."""
@@ -162,7 +230,7 @@ class ServerProcess:
     async def ready(self) -> None:
         """Wait until a standby has taken over and `/readyz` returns 200."""
         async with asyncio.timeout(START_SECONDS):
-            self.url = await self._announced()
+            self.url = self.own_url = await self._announced()
             await self._ready()
 
     async def ended(self) -> int:
@@ -204,22 +272,30 @@ class ServerProcess:
         """kill -9 the server: no handler runs, nothing is flushed."""
         process = self._running()
         process.kill()
-        await self._ended(process)
+        await asyncio.gather(self._ended(process), *(sibling.kill() for sibling in self.siblings))
 
     async def terminate(self) -> Exit:
         """Send SIGTERM, like `docker stop`, and wait for the end."""
         process = self._running()
         signalled = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        await self._ended(process)
+        _, *ends = await asyncio.gather(
+            self._ended(process), *(sibling.terminate() for sibling in self.siblings)
+        )
         assert process.returncode is not None
-        return Exit(process.returncode, time.monotonic() - signalled)
+        codes = [process.returncode, *(end.code for end in ends)]
+        return Exit(next(filter(None, codes), 0), time.monotonic() - signalled)
 
     async def remove(self) -> None:
         """End the server, if it is running, and its database permanently."""
+        if self._relay is not None and self.url:
+            await self._relay.stop()
+        for sibling in self.siblings:
+            await sibling.remove()
         if self._process is not None:
             workers = self.worker_pids
-            await self.kill()
+            self._process.kill()
+            await self._ended(self._process)
             for pid in workers:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -251,7 +327,10 @@ class ServerProcess:
 
     def log(self) -> str:
         """Return the server's log, which is its standard error."""
-        return self._log_path.read_text(errors="replace")
+        nodes = (self, *self.siblings)
+        return "".join(
+            node._log_path.read_text(errors="replace") for node in nodes if node._log_path.exists()
+        )
 
     def last_words(self) -> str:
         """Return the end of the server's log, without uneventful lines."""
@@ -289,7 +368,7 @@ class ServerProcess:
         raise AssertionError(f"the server did not start:\n{self.last_words()}")
 
     async def _ready(self) -> None:
-        async with aiohttp.ClientSession(self.url) as session:
+        async with aiohttp.ClientSession(self.own_url) as session:
             while True:
                 async with session.get("/readyz") as answer:
                     if answer.status == 200:
