@@ -15,6 +15,7 @@ on the sender's clock in ms. An item is one of
     [SEND, kind, value]
 
 Further elements, of messages and items, and items of other types are ignored; a newer release may send them.
+Messages of the versions next to `VERSION` are understood, since two neighbouring releases serve side by side.
 Nodes trust each other's messages: NATS has to authenticate its clients.
 
 Calls can get stuck: in NATS, or in the socket of a process that is stopped for a while. They are not carried
@@ -291,8 +292,10 @@ class Links:
     def _receive(self, _: str, content: bytes, *, from_myself: bool = True) -> None:
         try:
             version, sender, items, connection, sent, *_newer = _decode(content)
-            if version != VERSION:
-                raise ValueError(f"a message of version {version}; this node understands {VERSION}")
+            if abs(version - VERSION) > 1:
+                raise ValueError(
+                    f"a message of version {version}; this node understands {VERSION} and those next to it"
+                )
             if sender == self.node and not from_myself:
                 return
             peer = self._peers.get(sender) or self._peer(sender)

@@ -10,7 +10,7 @@ import pytest
 
 from cluster import links
 from cluster.errors import LinkFull, MessageTooLong, NoAnswer, NodeUnreachable, RemoteDefect
-from cluster.links import CALLS_LIMIT
+from cluster.links import CALLS_LIMIT, VERSION
 from cluster.messages import NotUnderstood
 from cluster.nats_server import NatsServer
 from engine.errors import OutcomeUnknown, Overloaded
@@ -265,13 +265,14 @@ async def test_damaged_and_newer_messages_stop_nothing(nats_server: NatsServer) 
         for message in (
             *([1, 5, [], 1, 1], [1, "a.b", [], 1, 1], [1, one.name, 5, 1, 1], [1, one.name, [], "1", None]),
             *([1, one.name, [5, [], [0], [1, 1], [99, 1, 2], [2, 1, b"?"]], 1, 1],),
-            *([2, one.name, [[4, "note", "newer"]], 1, 1],),
+            [VERSION + 2, one.name, [[4, "note", "much newer"]], 1, 1],
+            *([version, one.name, [[4, "note", version]], 1, 1] for version in (VERSION - 1, VERSION + 1)),
             # Elements that a newer node adds.
             [1, one.name, [[4, "note", "extended", 1], [0, 0]], 1, 1, "more"],
         ):
             one.connection.publish(subject, encode(message))
         assert await one.links.call(two.name, "echo", 1, SECONDS) == 1
-        assert two.received == [(one.name, "extended")]
+        assert two.received == [(one.name, VERSION - 1), (one.name, VERSION + 1), (one.name, "extended")]
         # A refusal that cannot be read is an answer nevertheless.
         released = hang(two)
         call = one.links.call(two.name, "hang", 1, SECONDS)
