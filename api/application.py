@@ -95,7 +95,9 @@ class ResourceApplication(Application):
     def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
         self._access_log = AccessLog(services.http_observer)
         self._background = BackgroundTasks()
-        keys = IdempotencyKeys(services.idempotency, services.journal, services.limits)
+        keys = IdempotencyKeys(
+            services.idempotency, services.journal, services.requests_in_flight, services.limits
+        )
         operations = [
             Operation(endpoint, services, keys, self._background)
             for resource in resources

@@ -104,6 +104,7 @@ class TooManyAttempts(ApiError):
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(headers={"Retry-After": str(retry_after_seconds)})
+        self.retry_after_seconds = retry_after_seconds
 
 
 class InternalError(ApiError):

@@ -16,10 +16,10 @@ object with a lock per attempt, and cannot uncount an attempt.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from api.errors import TooManyAttempts
 from api.limits import Limits
@@ -34,6 +34,24 @@ def network_of(address: str) -> str:
     if ":" not in address:
         return address
     return str(ip_network((ip_address(address.partition("%")[0]), _IPV6_PREFIX_BITS), strict=False))
+
+
+class AttemptLimit(Protocol):
+    """Limits the attempts of a key, as `Limiter` does; in a cluster another node may count them.
+
+    An awaitable result has to be awaited: it returns or raises what is documented here.
+    """
+
+    def attempt(self, key: str) -> Awaitable[None] | None:
+        """Count an attempt. Call this before making it.
+
+        Raises:
+            TooManyAttempts: the limit is reached; do not make the attempt.
+            Unavailable: the node that counts cannot be reached, and the limit may not be exceeded.
+        """
+
+    def retract(self, key: str) -> None:
+        """Uncount the latest attempt of a key."""
 
 
 class Quota(NamedTuple):

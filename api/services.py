@@ -8,7 +8,7 @@ be in another process. Classes of the packages below are used as they are; a pro
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from api.access_log import HttpObserver
 from api.bodies import Body
@@ -126,11 +126,39 @@ class Rooms(Protocol):
         """Return the taken seats of a room. Raises NotFound if the room's name is invalid."""
 
 
+class KeyedRequest(NamedTuple):
+    """A request with an idempotency key.
+
+    Attributes:
+        scope: the caller that the key belongs to.
+        key: the key.
+        fingerprint: digest of the request.
+    """
+
+    scope: str
+    key: str
+    fingerprint: bytes
+
+
 class IdempotencyLookup(Protocol):
     """Reads stored responses."""
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
         """Return the response stored under a key."""
+
+
+class RequestsInFlight(Protocol):
+    """The requests with an idempotency key that are being processed; `api.rest.idempotency` documents it."""
+
+    @property
+    def stored_first(self) -> bool:
+        """Whether every response has to be stored before it is sent."""
+
+    def begin(self, request: KeyedRequest) -> Awaitable[None] | None:
+        """Begin to process a request; an awaitable result has to be awaited."""
+
+    def end(self, request: KeyedRequest) -> None:
+        """End the processing of a request that was begun."""
 
 
 MetricsPage = Callable[[str], Awaitable[tuple[str, bytes]]]
@@ -173,6 +201,7 @@ class Services:
     cipher: Cipher
     offers: Offers
     seat_maps: SeatMaps
+    requests_in_flight: RequestsInFlight
     hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False

@@ -44,6 +44,7 @@ from engine.policy import Policy
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
+from frontrow.counts import own_counts
 from frontrow.database import reading_connector
 from frontrow.listening import Listening, listen, port_numbers
 from frontrow.mail import mail_queue_of
@@ -145,6 +146,9 @@ class Server:
             change_memory=settings.resume_limit,
         )
 
+        # What is counted by key
+        counts = own_counts(settings)
+
         # Users and mail
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)
         tokens = tokens_of(settings, self._revocations.is_revoked)
@@ -160,6 +164,7 @@ class Server:
             tokens,
             self._revocations,
             self._mail_queue,
+            counts.account_limits,
             settings.group(AccountRules),
             self._clock.now,
         )
@@ -167,8 +172,8 @@ class Server:
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         screening_sockets = SocketCounts()
-        self._open_sockets = OpenSockets(socket_limits)
-        self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed)
+        self._open_sockets = OpenSockets(socket_limits.sockets_limit, counts.sockets)
+        self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed, counts)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         services = Services(
@@ -179,6 +184,7 @@ class Server:
             tickets=Tickets(self._connector),
             reservations=Reservations(self._connector),
             idempotency=self._idempotency,
+            requests_in_flight=counts.requests_in_flight,
             tokens=tokens,
             socket_counts=lambda: screening_sockets.by_screening,
             rooms=self._rooms,

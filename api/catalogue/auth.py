@@ -200,7 +200,7 @@ async def forgot_password(call: Call, email: str) -> Document:
     `/reset-password?token=…` of the cinema's site; pass the token to reset-password.
     """
     accounts = call.services.accounts
-    accounts.count_attempt(call.address)
+    await accounts.count_attempt(call.address)
     call.background.start(accounts.send_reset(email))
     return {"message": _RESET_MAIL_SENT}
 

@@ -84,7 +84,7 @@ class EventSocket(ClientSocket):
         self._watchers: dict[int, Watcher] = {}
 
     async def enter(self, handshake: HandshakeRequest) -> None:
-        self.send_message(**self._established(handshake), timestamp=self.timestamp())
+        self.send_message(**await self._established(handshake), timestamp=self.timestamp())
 
     def receive(self, message: dict[str, Any]) -> Awaitable[None] | None:
         """Handle one of the guide's four client messages."""
@@ -108,10 +108,10 @@ class EventSocket(ClientSocket):
         if self.admitted:
             self._shared.counts.clients -= 1
 
-    def _established(self, handshake: HandshakeRequest) -> dict[str, Any]:
+    async def _established(self, handshake: HandshakeRequest) -> dict[str, Any]:
         """Admit the client and return its `connection_established` message."""
         self._identity = self.authenticate(handshake)
-        self.admit(holder_of(self._identity.user_id), self._identity)
+        await self.admit(holder_of(self._identity.user_id), self._identity)
         self._shared.counts.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
         suffix = "".join(secrets.choice(_SUFFIX_CHARACTERS) for _ in range(_SUFFIX_LENGTH))
@@ -207,7 +207,7 @@ class OneEventSocket(EventSocket):
 
     async def enter(self, handshake: HandshakeRequest) -> None:
         """Admit the client and subscribe it to the event."""
-        established, event_id = self._established(handshake), int(handshake.path[0])
+        established, event_id = await self._established(handshake), int(handshake.path[0])
         if event_id > LARGEST_ID:
             raise ScreeningNotFound(event_id)
         await self._watch(event_id, {**established, "eventId": event_id})

@@ -12,18 +12,17 @@ import hashlib
 import logging
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any, NamedTuple, Protocol
 
 from api.errors import InvalidInput, TooManyAttempts
 from api.identity.errors import LoginElsewhere, RefreshRefused, ResetRefused, WrongCredentials, WrongPassword
-from api.identity.login_attempts import LoginAttempts
+from api.identity.login_attempts import AccountLimits
 from api.identity.passwords import Passwords, weakness
 from api.identity.revocations import Revocations
 from api.identity.tokens import Identity, NoSigningKey, Tokens
-from api.limiter import Limiter, network_of
+from api.limiter import network_of
 from api.papers.mail import Mailer, text_mail
 from engine.accounts import Credentials, Renewal, RevokedToken, RevokedUser, Secret
 from engine.catalogue_errors import NoAccount
@@ -31,7 +30,6 @@ from engine.catalogue_errors import NoAccount
 log = logging.getLogger("frontrow.accounts")
 
 _SECRET_BYTES = 32
-_MAILS_PER_ACCOUNT = 3
 
 _RESET_TEXT = """\
 We received a request to reset the password of your account. If you made it, open this page within
@@ -105,10 +103,6 @@ class AccountRules:
     token_ttl_seconds: int
     refresh_token_ttl_seconds: int
     password_reset_seconds: float
-    attempts_per_account: int
-    attempts_per_account_anywhere: int
-    attempts_per_address: int
-    attempts_window_seconds: float
     site_url: str
 
 
@@ -130,6 +124,7 @@ class Accounts:
         tokens: issues access tokens.
         revocations: receives every revocation made here.
         mailer: sends reset mails.
+        limits: on attempts.
         rules: settings.
         now: returns the time in seconds since the epoch.
     """
@@ -142,6 +137,7 @@ class Accounts:
         tokens: Tokens,
         revocations: Revocations,
         mailer: Mailer,
+        limits: AccountLimits,
         rules: AccountRules,
         now: Callable[[], float],
     ) -> None:
@@ -153,17 +149,9 @@ class Accounts:
         self._mailer = mailer
         self._rules = rules
         self._now = now
-        # Monotonic, so that a step of the wall clock does not lengthen or shorten a window.
-        self._attempts = LoginAttempts(
-            rules.attempts_per_account,
-            rules.attempts_per_account_anywhere,
-            rules.attempts_window_seconds,
-            monotonic,
-        )
-        self._of_address = Limiter(rules.attempts_per_address, rules.attempts_window_seconds, monotonic)
-        self._mails = Limiter(_MAILS_PER_ACCOUNT, rules.attempts_window_seconds, monotonic)
+        self._limits = limits
 
-    def count_attempt(self, address: str) -> None:
+    async def count_attempt(self, address: str) -> None:
         """Count a request that is expensive or may reveal something.
 
         Args:
@@ -172,7 +160,7 @@ class Accounts:
         Raises:
             TooManyAttempts: too many requests came from this network.
         """
-        self._of_address.attempt(network_of(address))
+        await _admitted(self._limits.requests.attempt(network_of(address)))
 
     async def register(self, address: str, email: str, password: str, full_name: str) -> dict[str, Any]:
         """Create an account and return its record.
@@ -182,7 +170,7 @@ class Accounts:
             InvalidInput: the password is too weak.
             AlreadyExists: the e-mail address already has an account.
         """
-        self.count_attempt(address)
+        await self.count_attempt(address)
         password_hash = await self._hash("password", password, email)
         return await self._users.insert(
             {"email": email, "password_hash": password_hash, "full_name": full_name}
@@ -196,14 +184,14 @@ class Accounts:
             TooManyAttempts: too many attempts for the account or from this network.
             LoginElsewhere: another service issues the tokens.
         """
-        self.count_attempt(address)
-        self._attempts.attempt(email, address)
+        await self.count_attempt(address)
+        await _admitted(self._limits.logins.attempt(email, address))
         credentials = await self._users.credentials_by_email(email)
         known_hash = credentials.password_hash if credentials else None
         if not await self._passwords.matches(password, known_hash) or credentials is None:
             raise WrongCredentials
-        self._attempts.succeeded(email, address)
-        self._of_address.retract(network_of(address))
+        self._limits.logins.succeeded(email, address)
+        self._limits.requests.retract(network_of(address))
         if self._passwords.is_outdated(credentials.password_hash):
             await self._logins.rehash(credentials, await self._passwords.hash(password))
         return await self._begin(credentials)
@@ -254,10 +242,10 @@ class Accounts:
             TooManyAttempts: too many wrong passwords were tried.
         """
         credentials = await self._own(user_id)
-        self._attempts.attempt(credentials.email, address)
+        await _admitted(self._limits.logins.attempt(credentials.email, address))
         if not await self._passwords.matches(password, credentials.password_hash):
             raise WrongPassword
-        self._attempts.succeeded(credentials.email, address)
+        self._limits.logins.succeeded(credentials.email, address)
         return credentials
 
     async def send_reset(self, email: str) -> None:
@@ -266,7 +254,7 @@ class Accounts:
         Does nothing, silently, once an address has received too many mails within a window.
         """
         try:
-            self._mails.attempt(email)
+            await _admitted(self._limits.mails.attempt(email))
         except TooManyAttempts:
             return
         text, secret = self._new_secret(self._rules.password_reset_seconds)
@@ -294,7 +282,7 @@ class Accounts:
         if revoked is None:
             raise ResetRefused
         self._revocations.adopt(revoked)
-        self._attempts.trust(credentials.email, address)
+        self._limits.logins.trust(credentials.email, address)
 
     async def delete(self, user_id: int) -> None:
         """Delete an account. Its tickets and reviews remain, without a name.
@@ -357,6 +345,11 @@ class Accounts:
     def _new_secret(life_seconds: float) -> tuple[str, Secret]:
         text = secrets.token_urlsafe(_SECRET_BYTES)
         return text, Secret(_digest(text), life_seconds)
+
+
+async def _admitted(counted: Awaitable[None] | None) -> None:
+    if counted is not None:
+        await counted
 
 
 def _digest(text: str) -> bytes:

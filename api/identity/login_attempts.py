@@ -7,13 +7,45 @@ out only that address; an attacker with many can block the owner only at a new a
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
 
 from api.errors import TooManyAttempts
-from api.limiter import Limiter, network_of
+from api.limiter import AttemptLimit, Limiter, network_of
 
 KNOWN_ADDRESSES_LIMIT = 100_000
 """Most pairs of account and address to remember; the least recently used is evicted."""
+
+
+class LoginLimit(Protocol):
+    """Limits password attempts, as `LoginAttempts` does; in a cluster another node may count them.
+
+    An awaitable result has to be awaited: it returns or raises what is documented at `LoginAttempts`, or
+    raises `Unavailable` if the node that counts cannot be reached.
+    """
+
+    def attempt(self, account: str, address: str) -> Awaitable[None] | None:
+        """Count an attempt. Raises TooManyAttempts."""
+
+    def succeeded(self, account: str, address: str) -> None:
+        """Uncount the last attempt, because its password was correct."""
+
+    def trust(self, account: str, address: str) -> None:
+        """Remember that the account's owner uses this address."""
+
+
+class AccountLimits(NamedTuple):
+    """The limits on attempts that are expensive or may reveal something.
+
+    Attributes:
+        logins: of password attempts.
+        requests: per network, of log-ins, registrations and password resets.
+        mails: per account, of password reset mails.
+    """
+
+    logins: LoginLimit
+    requests: AttemptLimit
+    mails: AttemptLimit
 
 
 class LoginAttempts:

@@ -29,7 +29,7 @@ from api.lru_cache import LruCache
 from api.papers.cipher import Cipher, DecryptionFailed
 from api.rest.endpoint import Answer
 from api.rest.errors import KeyInFlight, KeyReused, TooManyKeys
-from api.services import IdempotencyLookup
+from api.services import IdempotencyLookup, KeyedRequest, RequestsInFlight
 from engine.ports import Journal
 from engine.records import IdempotencyRecord
 
@@ -41,20 +41,6 @@ _FIRST_REFUSAL = 400
 
 # The draft makes the key a quoted string of structured headers; nearly every client sends it bare.
 _KEY = re.compile(rf'"([\x21\x23-\x7e]{{1,{KEY_LIMIT}}})"|([\x21\x23-\x7e]{{1,{KEY_LIMIT}}})')
-
-
-class KeyedRequest(NamedTuple):
-    """A request with an idempotency key.
-
-    Attributes:
-        scope: the caller that the key belongs to.
-        key: the key.
-        fingerprint: digest of the request.
-    """
-
-    scope: str
-    key: str
-    fingerprint: bytes
 
 
 class KeyedAnswer(NamedTuple):
@@ -86,20 +72,63 @@ def fingerprint_of(method: str, uri: str, body: bytes) -> bytes:
     return hashlib.sha256(b"\n".join((method.encode(), uri.encode(), body))).digest()
 
 
+class KeysInFlight:
+    """The requests with an idempotency key that are being processed, one per key.
+
+    Args:
+        limit: most requests.
+
+    Attributes:
+        stored_first: whether every response has to be stored before it is sent. That is so if other nodes
+            process requests, which only know what is stored.
+    """
+
+    stored_first = False
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._fingerprints: dict[tuple[str, str], bytes] = {}
+
+    def begin(self, request: KeyedRequest) -> None:
+        """Begin to process a request; call `end` afterwards.
+
+        Raises:
+            KeyInFlight: the same request is being processed.
+            KeyReused: a different request with this key is being processed.
+            TooManyKeys: too many requests with keys are being processed.
+        """
+        slot = (request.scope, request.key)
+        if (fingerprint := self._fingerprints.get(slot)) is not None:
+            raise KeyInFlight if fingerprint == request.fingerprint else KeyReused
+        if len(self._fingerprints) >= self._limit:
+            raise TooManyKeys
+        self._fingerprints[slot] = request.fingerprint
+
+    def end(self, request: KeyedRequest) -> None:
+        """End the processing of a request that was begun."""
+        del self._fingerprints[request.scope, request.key]
+
+
 class IdempotencyKeys:
     """Executes requests once per idempotency key.
 
     Args:
         lookup: finds responses in the database.
         journal: stores responses.
-        limits: limits of concurrent requests and of the cache.
+        in_flight: the requests that are being processed.
+        limits: limits of the cache.
     """
 
-    def __init__(self, lookup: IdempotencyLookup, journal: Journal, limits: Limits) -> None:
+    def __init__(
+        self,
+        lookup: IdempotencyLookup,
+        journal: Journal,
+        in_flight: RequestsInFlight,
+        limits: Limits,
+    ) -> None:
         self._lookup = lookup
         self._journal = journal
-        self._limit = limits.keys_in_flight
-        self._in_flight: dict[tuple[str, str], bytes] = {}
+        self._in_flight = in_flight
         self._recent: LruCache[tuple[str, str], IdempotencyRecord] = LruCache(limits.recent_answers_bytes)
 
     async def once(
@@ -126,14 +155,12 @@ class IdempotencyKeys:
             KeyInFlight: the same request is being processed.
             KeyReused: the key was used for a different request.
             TooManyKeys: too many requests with keys are being processed.
-            StoreUnavailable: the database cannot be asked whether the request was executed before.
+            Unavailable: the database, or the node that keeps the key, cannot be asked whether the request is
+                being executed or was before.
         """
+        if (begun := self._in_flight.begin(request)) is not None:
+            await begun
         slot = (request.scope, request.key)
-        if (fingerprint := self._in_flight.get(slot)) is not None:
-            raise KeyInFlight if fingerprint == request.fingerprint else KeyReused
-        if len(self._in_flight) >= self._limit:
-            raise TooManyKeys
-        self._in_flight[slot] = request.fingerprint
         try:
             record = self._recent.get(slot) or await self._lookup.lookup(*slot)
             if record is not None and (answer := _replayed(record, request.fingerprint, cipher)):
@@ -153,13 +180,13 @@ class IdempotencyKeys:
             self._cache(record)
             # The booking's transaction has stored the response already, unless the booking was a repeat of
             # the same payment. Storing it twice is harmless.
-            if stored_first:
+            if stored_first or self._in_flight.stored_first:
                 await self._stored(record)
             else:
                 self._journal.remember(record)
             return executed.answer
         finally:
-            del self._in_flight[slot]
+            self._in_flight.end(request)
 
     async def _stored(self, record: IdempotencyRecord) -> None:
         """Wait until the response is stored or storing it has failed; the caller gets it in either case."""

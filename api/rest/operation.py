@@ -22,7 +22,6 @@ from api.rest.idempotency import (
     KEY_HEADER,
     IdempotencyKeys,
     KeyedAnswer,
-    KeyedRequest,
     fingerprint_of,
     parse_key,
 )
@@ -31,7 +30,7 @@ from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
 from api.rest.request import Request
 from api.rest.styles import Content
-from api.services import Services
+from api.services import KeyedRequest, Services
 from api.wire import SESSION_PREFIX
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, Unavailable, forget_frames
 from engine.records import Receipt

@@ -6,14 +6,37 @@ same network or user as long as its seats may be held. A user is authenticated b
 socket takes the id over immediately: phones change networks, and dead connections are noticed late.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple, Protocol
 
 from engine.guards import attempt
 
 
 class ClientIdInUse(Exception):
     """The id belongs to another client, or to another open socket."""
+
+
+class UsedIds(Protocol):
+    """The ids in use, as `ClientIds` keeps them; in a cluster another node may decide who uses one.
+
+    A claim is whatever `take` returns. An awaitable one has to be awaited.
+    """
+
+    def __len__(self) -> int:
+        """Return the number of ids that sockets of this server use."""
+
+    def take(
+        self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]
+    ) -> Any | Awaitable[Any]:
+        """Claim an id; `taken_over` may be called from now on.
+
+        Raises:
+            ClientIdInUse: the id belongs to another client or open socket.
+            Unavailable: the node that decides cannot be reached.
+        """
+
+    def leave(self, claim: Any) -> None:
+        """Release a claim."""
 
 
 class Claim(NamedTuple):
@@ -24,12 +47,14 @@ class Claim(NamedTuple):
         owners: who may use the id after this socket: the network, and the user if there is one.
         user: user who may take the id over while it is in use; None for a guest.
         taken_over: called when the id is taken over.
+        since: when the claim was made, in seconds.
     """
 
     client_id: str
     owners: frozenset[str]
     user: str | None
     taken_over: Callable[[], None]
+    since: float
 
 
 class ClientIds:
@@ -70,7 +95,7 @@ class ClientIds:
             ClientIdInUse: the id belongs to another client or open socket.
         """
         self._forget()
-        claim = Claim(client_id, frozenset({network, user} if user else {network}), user, taken_over)
+        claim = _claim(client_id, network, user, taken_over, self._now())
         previous = self._claims.get(client_id)
         if previous is not None:
             if user is None or previous.user != user:
@@ -83,6 +108,54 @@ class ClientIds:
         self._left.pop(client_id, None)
         self._claims[client_id] = claim
         return claim
+
+    def restore(
+        self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None], seconds: float
+    ) -> Claim | None:
+        """Enter the claim of a socket that has used an id for a while, which another node kept until now.
+
+        If a second socket has claimed the id meanwhile, the one that was first keeps it, or of two sockets of
+        one user the one that was last. The other one's `taken_over` is called.
+
+        Args: as for `take`.
+            seconds: how long ago the claim was made.
+
+        Returns:
+            The claim; None if the other socket keeps the id.
+        """
+        claim = _claim(client_id, network, user, taken_over, self._now() - seconds)
+        previous = self._claims.get(client_id)
+        if previous is not None:
+            one_user = user is not None and previous.user == user
+            if (claim.since > previous.since) is not one_user:
+                attempt(taken_over)
+                return None
+        self._left.pop(client_id, None)
+        self._claims[client_id] = claim
+        if previous is not None:
+            attempt(previous.taken_over)
+        return claim
+
+    def reserve(self, client_id: str, owners: Iterable[str], seconds: float) -> None:
+        """Enter a reservation that another node has kept until now.
+
+        Args:
+            client_id: the id.
+            owners: who may use it.
+            seconds: how long it stays reserved.
+        """
+        if client_id not in self._claims and client_id not in self._left:
+            self._left[client_id] = frozenset(owners), self._now() + seconds
+            self._forget()
+
+    def reservations(self) -> list[tuple[str, list[str], float]]:
+        """Return the reserved ids with their owners and the seconds that are left."""
+        now = self._now()
+        return [(client_id, sorted(owners), until - now) for client_id, (owners, until) in self._left.items()]
+
+    def unreserve(self, client_id: str) -> None:
+        """Drop a reservation."""
+        self._left.pop(client_id, None)
 
     def leave(self, claim: Claim) -> None:
         """Release a claim. Does nothing if the id has been taken over."""
@@ -98,3 +171,9 @@ class ClientIds:
             if kept_until > now and len(self._left) <= self._kept_limit:
                 return
             del self._left[client_id]
+
+
+def _claim(
+    client_id: str, network: str, user: str | None, taken_over: Callable[[], None], since: float
+) -> Claim:
+    return Claim(client_id, frozenset({network, user} if user else {network}), user, taken_over, since)

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import orjson
 
-from api.limiter import Limiter
+from api.limiter import AttemptLimit
 from api.lru_cache import LruCache
 from api.rooms.notes import Aliases
 from api.rooms.room import NoSuchRoom, Room
@@ -67,7 +67,7 @@ class RoomDirectory:
         screenings: Screenings,
         free_rooms: FreeRooms,
         watched: Callable[[], Mapping[int, int]],
-        made: Limiter,
+        made: AttemptLimit,
     ) -> None:
         self._screenings = screenings
         self._free_rooms = free_rooms
@@ -111,7 +111,8 @@ class RoomDirectory:
         if room is None:
             room_id = await self._free_rooms.use(name)
             if room_id is None:
-                self._made.attempt(address)
+                if (counted := self._made.attempt(address)) is not None:
+                    await counted
                 room_id = await self._free_rooms.make(name)
             room = self._cache(name, room_id, free=True)
         return room

@@ -20,8 +20,8 @@ from msgspec.json import Encoder
 from tornado.websocket import WebSocketClosedError
 
 from api.errors import TooManyAttempts
-from api.limiter import Limiter, network_of
-from api.rooms.client_ids import Claim, ClientIdInUse, ClientIds
+from api.limiter import AttemptLimit, network_of
+from api.rooms.client_ids import ClientIdInUse, UsedIds
 from api.rooms.directory import RoomDirectory
 from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of, usual_seat_message
@@ -66,8 +66,8 @@ class RoomServices:
     """
 
     directory: RoomDirectory
-    client_ids: ClientIds
-    selecting: Limiter
+    client_ids: UsedIds
+    selecting: AttemptLimit
     counts: SocketCounts = field(default_factory=SocketCounts)
 
     @property
@@ -143,7 +143,7 @@ class RoomSocket(ClientSocket):
     def __init__(self, services: SocketServices, shared: RoomServices) -> None:
         super().__init__(services)
         self._shared = shared
-        self._claim: Claim | None = None
+        self._claim: Any = None
         self._guest = True
         self._rooms: dict[str, tuple[Room, Watcher]] = {}
         self._answers = OrderedAnswers(self._send_answers, self.fail)
@@ -157,9 +157,10 @@ class RoomSocket(ClientSocket):
         self._guest = identity is None
         self._address = network_of(handshake.remote_ip)
         self._holder = holder_of(identity.user_id) if identity else f"client:{client_id}"
-        self.admit(self._holder if identity else self._address, identity)
+        await self.admit(self._holder if identity else self._address, identity)
         user = self._holder if identity else None
-        self._claim = self._shared.client_ids.take(client_id, self._address, user, self._taken_over)
+        claim = self._shared.client_ids.take(client_id, self._address, user, self._taken_over)
+        self._claim = await claim if isinstance(claim, Awaitable) else claim
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Handle a message. The usual one is about a known seat of a joined room and takes a fast path.
@@ -282,7 +283,7 @@ class RoomSocket(ClientSocket):
     def _attempt(
         self, request: _SeatRequest, room: Room | None = None, seat_id: int | None = None
     ) -> Awaitable[None] | None:
-        """Send a request to the engine. Only returns an awaitable if something must be looked up first.
+        """Count a guest's selection, then send the request to the engine.
 
         Args:
             request: the request.
@@ -290,10 +291,29 @@ class RoomSocket(ClientSocket):
         """
         if self._guest and request.note is not None:
             try:
-                self._shared.selecting.attempt(self._address)
+                counted = self._shared.selecting.attempt(self._address)
             except TooManyAttempts as refusal:
                 self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
                 return None
+            if counted is not None:
+                return self._attempt_once_counted(counted, request, room, seat_id)
+        return self._ask(request, room, seat_id)
+
+    async def _attempt_once_counted(
+        self, counted: Awaitable[None], request: _SeatRequest, room: Room | None, seat_id: int | None
+    ) -> None:
+        """Send a request to the engine after another node has counted it."""
+        try:
+            await counted
+        except TooManyAttempts as refusal:
+            self._refuse(refusal, room_id=request.room_id, seat_id=request.seat_id)
+            forget_frames(refusal)
+            return
+        if (waiting := self._ask(request, room, seat_id)) is not None:
+            await waiting
+
+    def _ask(self, request: _SeatRequest, room: Room | None, seat_id: int | None) -> Awaitable[None] | None:
+        """Send a request to the engine. Only returns an awaitable if something must be looked up first."""
         if room is None:
             known = self._rooms.get(request.room_id)
             room = known[0] if known else self._shared.directory.known(request.room_id)

@@ -56,7 +56,7 @@ class ScreeningSocket(ClientSocket):
         if screening_id > LARGEST_ID:
             raise ScreeningNotFound(screening_id)
         holder, form = holder_of(identity.user_id), query["updates"]
-        self.admit(holder, identity)
+        await self.admit(holder, identity)
         watcher = self._watcher = self.watcher(screening_id, holder, SEAT_ENCODERS[form])
         self.services.feed.join(watcher)
         self._counts.add(screening_id)

@@ -1,7 +1,8 @@
 """The open sockets of all endpoints: enforces the limits, in total and per holder, and closes them all."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from api.limits import SocketLimits
 from engine.guards import attempt
@@ -23,20 +24,78 @@ class OpenSocket:
     close: Callable[[int, str], None]
 
 
-class OpenSockets:
-    """Registers open sockets.
+class HolderLimit(Protocol):
+    """Limits the sockets per holder, as `SocketsOfHolders` does; in a cluster another node may count them."""
+
+    def add(self, holder: str, *, guest: bool) -> Awaitable[None] | None:
+        """Count a socket; an awaitable result has to be awaited. Raises TooManySocketsOfHolder."""
+
+    def remove(self, holder: str) -> None:
+        """Uncount a socket."""
+
+
+class SocketsOfHolders:
+    """Counts the open sockets of each holder, up to its limit.
 
     Args:
         limits: the limits to enforce.
     """
 
     def __init__(self, limits: SocketLimits) -> None:
-        self._limits = limits
-        self._open: set[OpenSocket] = set()
+        self._of_user = limits.sockets_per_user_limit
+        self._of_guest = limits.sockets_per_address_limit
         self._number_of: dict[str, int] = {}
+
+    def limit_of(self, *, guest: bool) -> int:
+        """Return the most sockets that a holder may have.
+
+        Args:
+            guest: whether the holder is an IP address.
+        """
+        return self._of_guest if guest else self._of_user
+
+    def add(self, holder: str, *, guest: bool) -> None:
+        """Count a socket.
+
+        Args:
+            holder: its holder.
+            guest: whether the holder is an IP address, with the limit of guests.
+
+        Raises:
+            TooManySocketsOfHolder: the limit is reached.
+        """
+        if self._number_of.get(holder, 0) >= self.limit_of(guest=guest):
+            raise TooManySocketsOfHolder
+        self.add_open(holder)
+
+    def add_open(self, holder: str) -> None:
+        """Count a socket that is open already, even beyond the limit."""
+        self._number_of[holder] = self._number_of.get(holder, 0) + 1
+
+    def remove(self, holder: str) -> None:
+        """Uncount a socket."""
+        self._number_of[holder] -= 1
+        if not self._number_of[holder]:
+            del self._number_of[holder]
+
+
+class OpenSockets:
+    """Registers open sockets.
+
+    Args:
+        sockets_limit: most open sockets.
+        of_holders: limits the sockets per holder.
+    """
+
+    def __init__(self, sockets_limit: int, of_holders: HolderLimit) -> None:
+        self._limit = sockets_limit
+        self._of_holders = of_holders
+        self._open: set[OpenSocket] = set()
         self._closing: tuple[int, str] | None = None
 
-    def admit(self, holder: str, close: Callable[[int, str], None], *, guest: bool = False) -> OpenSocket:
+    async def admit(
+        self, holder: str, close: Callable[[int, str], None], *, guest: bool = False
+    ) -> OpenSocket:
         """Register a socket.
 
         Args:
@@ -47,15 +106,17 @@ class OpenSockets:
         Raises:
             TooManySockets, TooManySocketsOfHolder: a limit is reached.
         """
-        limits = self._limits
-        if len(self._open) >= limits.sockets_limit:
+        if len(self._open) >= self._limit:
             raise TooManySockets
-        mine = self._number_of.get(holder, 0)
-        if mine >= (limits.sockets_per_address_limit if guest else limits.sockets_per_user_limit):
-            raise TooManySocketsOfHolder
         socket = OpenSocket(holder, close)
         self._open.add(socket)
-        self._number_of[holder] = mine + 1
+        try:
+            counted = self._of_holders.add(holder, guest=guest)
+            if counted is not None:
+                await counted
+        except BaseException:
+            self._open.remove(socket)
+            raise
         if self._closing is not None:
             close(*self._closing)
         return socket
@@ -65,9 +126,7 @@ class OpenSockets:
         if socket not in self._open:
             return
         self._open.remove(socket)
-        self._number_of[socket.holder] -= 1
-        if not self._number_of[socket.holder]:
-            del self._number_of[socket.holder]
+        self._of_holders.remove(socket.holder)
 
     def __len__(self) -> int:
         return len(self._open)

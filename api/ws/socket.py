@@ -203,7 +203,7 @@ class ClientSocket(ABC):
         self._user_id = identity.user_id
         return identity
 
-    def admit(self, holder: str, identity: Identity | None) -> None:
+    async def admit(self, holder: str, identity: Identity | None) -> None:
         """Register the socket. It is closed when the client's token expires or is revoked.
 
         Args:
@@ -214,7 +214,7 @@ class ClientSocket(ABC):
             TooManySockets, TooManySocketsOfHolder: a limit is reached.
         """
         services = self.services
-        self._place = services.open_sockets.admit(holder, self.close, guest=identity is None)
+        self._place = await services.open_sockets.admit(holder, self.close, guest=identity is None)
         services.observer.socket_opened(self.endpoint)
         if identity is not None:
             self._stop_watching = (

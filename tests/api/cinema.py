@@ -23,7 +23,7 @@ from api.identity.tokens import Tokens
 from api.limits import Limits, SocketLimits
 from api.socket_routes import socket_routes
 from api.ws.feed import SeatFeed
-from api.ws.open_sockets import OpenSockets
+from api.ws.open_sockets import OpenSockets, SocketsOfHolders
 from api.ws.socket import SocketServices
 from api.ws.socket_counts import SocketCounts
 from engine.clock import SystemClock
@@ -104,7 +104,7 @@ class Cinema:
         self.tokens = Tokens(SECRET, is_revoked=self.revocations.is_revoked, clock=self.clock.now)
         self.feed = SeatFeed(self.clock, self.observer, tick_seconds=tick_seconds)
         limits = limits or SocketLimits()
-        self.open_sockets = OpenSockets(limits)
+        self.open_sockets = OpenSockets(limits.sockets_limit, SocketsOfHolders(limits))
         database = MemoryDatabase()
         layout = Layout(1, 1, (Seat(n, 1, "A", n, "standard", float(n), 1.0) for n in range(1, seats + 1)))
         begin = self.clock.now() + 86_400

@@ -16,7 +16,7 @@ from api.papers.confirmations import Confirmations, Paper
 from api.papers.ticket_codes import TicketCodes
 from api.rest.styles import Style
 from api.ws.answers import OrderedAnswers
-from api.ws.open_sockets import OpenSockets
+from api.ws.open_sockets import OpenSockets, SocketsOfHolders
 from engine.accounts import RevokedToken, RevokedUser
 from engine.views import SeatsChanged
 from tests.api.caller import RESERVATIONS, TICKETS
@@ -109,9 +109,10 @@ async def test_failing_to_close_one_socket_does_not_keep_others_open() -> None:
     await revocations.refresh()
     assert sorted(closed) == ["user:7", "user:8"]
 
-    sockets = OpenSockets(SocketLimits())
+    limits = SocketLimits()
+    sockets = OpenSockets(limits.sockets_limit, SocketsOfHolders(limits))
     for close in (broken, lambda *_: closed.append("going away")):
-        sockets.admit("user:7", close)
+        await sockets.admit("user:7", close)
     sockets.close_all(1001, "bye")
     assert closed[-1] == "going away"
 

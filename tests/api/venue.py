@@ -20,6 +20,7 @@ from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Endpoint
+from api.rest.idempotency import KeysInFlight
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import Limits, Services
 from engine.box_office import BoxOffice
@@ -174,6 +175,7 @@ class Venue:
             tickets=self.readers,
             reservations=HoldReaders(self.database),
             idempotency=self.readers,
+            requests_in_flight=KeysInFlight((limits or Limits()).keys_in_flight),
             tokens=self.tokens,
             socket_counts=lambda: self.socket_counts,
             rooms=memory_room_services(self.screenings, self.database, dict, self.clock),
