@@ -2,8 +2,8 @@
 
 The database has the holds and the tickets. It does not have how long holders have kept their seats in all
 (`engine.hold_lives`), nor the networks of guests (`engine.claims`). Without them, each planned move would
-start the limits afresh. The changes that are kept for clients that resume are not handed over: they have the
-numbers of the earlier epoch, so such a client gets all seats instead.
+start the limits afresh. The changes that are kept for clients that resume are not handed over, only the
+position after the last one: a client that has seen everything goes on, any other gets all seats instead.
 
 Times are seconds since the epoch, like the deadlines in the database.
 """
@@ -12,6 +12,12 @@ from typing import NamedTuple
 
 MEMORY_LIMIT = 5_000
 """Entries of each kind that are handed over to another server, the latest ones: less than 1 MB in all."""
+
+POSITIONS_LIMIT = 16
+"""Positions that are handed over: a client may sleep through so many moves between which nothing changes."""
+
+Positions = tuple[tuple[int, int], ...]
+"""Pairs of epoch and `seq`."""
 
 LifeRow = tuple[int, str, float, float]
 """A seat, or a ticket type of an event; its last holder; when that holder's first hold began and its last one
@@ -44,12 +50,18 @@ class Handover(NamedTuple):
         epoch: the ownership period that has ended; 0 if the owner did not have the screening in memory.
         seq: number of the last change that watchers have seen in that epoch.
         memory: None if the owner did not have the screening in memory.
+        positions: the last ones that clients have seen, newest first. A client with one of them has missed
+            nothing. Empty if that is not certain, so that all clients need all seats.
+        deposed: a server that owned the screening before and has perhaps not found out that it does not any
+            more; None if there is no such server.
     """
 
     screening_id: int
     epoch: int
     seq: int
     memory: Memory | None
+    positions: Positions = ()
+    deposed: str | None = None
 
 
 class Handovers(dict[int, Handover]):

@@ -5,13 +5,15 @@ a screening from another living server; for a read it is loaded as a copy.
 
 In a cluster (`Peers`) a server loads only screenings that belong to it. It looks who owns the screening, asks
 that server to hand it over, and raises the epoch only if nobody else has done so meanwhile; else it looks
-again. From a server that is gone it takes a screening without asking. From one that lives but does not
-hand over, only a command that changes something may take it.
+again. From a server that is gone it takes a screening without asking, but answers only when that server
+certainly does not answer any more. From one that lives but does not hand over, only a command that changes
+something may take it.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from time import perf_counter
 
@@ -36,6 +38,9 @@ _ANSWER_SECONDS = 2.5
 
 # How often a screening is looked at again because another server was faster.
 _TAKE_ATTEMPTS = 5
+
+# How often to look whether the former owner certainly does not answer any more.
+_LOOK_SECONDS = 0.1
 
 
 class OwnedScreenings:
@@ -96,6 +101,9 @@ class OwnedScreenings:
         self._dropped: set[int] = set()
         # What screenings remember, until they are loaded again here or elsewhere.
         self._handovers = Handovers()
+        # Screenings of others whose epoch this server may have raised, but for which it does not answer yet.
+        # They stay here until an attempt succeeds. The value is a server that may not know it was deposed.
+        self._taking: dict[int, str | None] = {}
         self._moved_seconds = 0.0
         self._postponed_seconds = 0.0
         journal.on_ownership_lost(self.step_down)
@@ -126,7 +134,7 @@ class OwnedScreenings:
         if not self.belongs_here(screening_id):
             raise OwnershipLost(screening_id)
         owner = await self._store.owner(screening_id)
-        if owner is not None and not owner.own:
+        if owner is not None and (not owner.own or screening_id in self._taking):
             await self.take(screening_id, depose=False)
 
     async def take(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
@@ -146,9 +154,10 @@ class OwnedScreenings:
             self._dropped.discard(screening_id)
         moved_seconds, lapses = self._moved_seconds, self.lease.lapses
         try:
-            loaded, former = await self._loaded(screening_id, depose)
+            loaded = await self._loaded(screening_id, depose)
         except ScreeningNotFound:
             self.copies.pop(screening_id, None)
+            self._taking.pop(screening_id, None)
             raise
         self.require_lease(screening_id)
         if lapses != self.lease.lapses:
@@ -159,24 +168,25 @@ class OwnedScreenings:
         if not loaded.owned:
             return self.copies.keep(Copy(screening, now, outdated))
         handover = self._handovers.pop(screening_id, None)
-        if handover and handover.memory and handover.epoch == loaded.epoch - 1:
-            screening.recall(handover.memory)
+        if handover is not None and handover.epoch == loaded.epoch - 1:
+            screening.recall(handover)
         actor = ScreeningActor(screening, self._context)
         self.actors[screening_id] = actor
         if moved_seconds != self._moved_seconds:
             # The clock was stepped after the deadlines had been read.
             actor.move_deadlines(self._moved_seconds - moved_seconds)
         self._observer.screening_activated(perf_counter() - started)
-        if before is not None or (former is not None and not former.own):
+        missed = screening_id in self._taking and not screening.continued
+        self._taking.pop(screening_id, None)
+        if missed or before is not None:
             # Watchers have seen the copies, but not what the other server did after the last one. In a
             # cluster they learn that a new epoch has begun, and reload what they have missed.
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
 
-    async def _loaded(self, screening_id: int, depose: bool) -> tuple[LoadedScreening, Owner | None]:
-        """Load a screening; in a cluster also return from whom it was taken."""
+    async def _loaded(self, screening_id: int, depose: bool) -> LoadedScreening:
         if self._peers is None:
-            return await self._store.activate(screening_id, depose=depose), None
+            return await self._store.activate(screening_id, depose=depose)
         for _ in range(_TAKE_ATTEMPTS):
             self.require_lease(screening_id)
             if not self._peers.belongs_here(screening_id):
@@ -187,12 +197,10 @@ class OwnedScreenings:
                 loaded = await self._store.activate(screening_id, known_epoch=epoch)
             except OwnershipLost:
                 continue  # another server was faster
-            if owner is not None and reason is not None:
+            if reason is not None:
                 self._observer.screening_taken_over(reason)
-                if reason == "gone" and self._peers.lives(owner.name):
-                    # It has come back, and may have confirmed its ownership before the epoch was raised.
-                    await self._handed_over(screening_id, owner.name)
-            return loaded, owner
+            await self._outlast_former_owner(screening_id, depose)
+            return loaded
         raise OwnershipLost(screening_id)
 
     async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> tuple[int, str | None]:
@@ -204,21 +212,58 @@ class OwnedScreenings:
         assert self._peers is not None
         if owner.own:
             return owner.epoch, None
+        self._taking.pop(screening_id, None)
         handover = self._handovers.get(screening_id)
-        if handover is not None and handover.epoch == owner.epoch:
-            return owner.epoch, "handed_over"
-        if not self._peers.lives(owner.name):
-            return owner.epoch, "gone"
-        handover = await self._handed_over(screening_id, owner.name)
+        if handover is None or handover.epoch != owner.epoch:
+            if not self._peers.lives(owner.name):
+                self._taking[screening_id] = owner.name
+                return owner.epoch, "gone"
+            handover = await self._handed_over(screening_id, owner.name)
         if handover is not None:
-            if handover.memory is not None:
-                self._handovers.keep(handover)
+            self._handovers.keep(handover)
+            self._taking[screening_id] = handover.deposed
             # The owner may have loaded it after we looked, or may have raised the epoch without loading it.
             return max(handover.epoch, owner.epoch), "handed_over"
         if not depose and self._peers.lives(owner.name):
             raise OwnershipLost(screening_id, owner.name)
         log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)
+        self._taking[screening_id] = None
         return owner.epoch, "deposed"
+
+    async def _outlast_former_owner(self, screening_id: int, depose: bool) -> None:
+        """Return when a server that has not handed the screening over certainly does not answer any more.
+
+        Raises:
+            OwnershipLost: it has come back, and does not hand over; or the lease has expired.
+            Unavailable: the servers cannot reach each other.
+        """
+        assert self._peers is not None
+        for _ in range(_TAKE_ATTEMPTS):
+            name = self._taking.get(screening_id)
+            if name is None:
+                return
+            still_silent = self._peers.watch_silence(name)
+            handover = None
+            while not still_silent():
+                self.require_lease(screening_id)
+                if self._peers.lives(name):
+                    # It may have confirmed its ownership before the epoch was raised.
+                    handover = await self._handed_over(screening_id, name)
+                    if handover is None and not depose:
+                        raise OwnershipLost(screening_id, name)
+                    break
+                await self._sleep(_LOOK_SECONDS)
+            # What it has decided since the epoch was raised is lost, so the handover is not kept.
+            self._taking[screening_id] = handover and handover.deposed
+        raise OwnershipLost(screening_id)
+
+    async def _sleep(self, seconds: float) -> None:
+        slept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = self._clock.call_later(seconds, partial(slept.set_result, None))
+        try:
+            await slept
+        finally:
+            timer.cancel()
 
     async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
         """Ask a server to give a screening up. None if it does not do so in time."""
@@ -241,26 +286,26 @@ class OwnedScreenings:
         actor = self.actors.get(screening_id)
         if actor is None:
             await self._journal.flushed(screening_id)
-            return self._handovers.get(screening_id) or Handover(screening_id, 0, 0, None)
+            handover = self._handovers.get(screening_id) or Handover(screening_id, 0, 0, None)
+            return handover._replace(deposed=self._taking.get(screening_id))
         actor.close(OwnershipLost(screening_id))
         try:
             await self._journal.flushed(screening_id)
         except BaseException:
             self.drop(actor)
+            self.remember(actor)
             raise
-        finally:
-            handover = self.remember(actor)
         if self.actors.get(screening_id) is not actor:
+            self.remember(actor)
             return Handover(screening_id, 0, 0, None)  # it was lost meanwhile
+        handover = actor.screening.handover()
+        self._handovers.keep(handover)
         del self.actors[screening_id]
         return handover._replace(memory=handover.memory and handover.memory.limited())
 
-    def remember(self, actor: ScreeningActor) -> Handover:
-        """Keep what a closed actor remembers until its screening is loaded again."""
-        screening = actor.screening
-        handover = Handover(actor.screening_id, actor.epoch, screening.visible_seq, screening.memory())
-        self._handovers.keep(handover)
-        return handover
+    def remember(self, actor: ScreeningActor) -> None:
+        """Keep what a closed actor remembers about holders until its screening is loaded again."""
+        self._handovers.keep(actor.screening.handover()._replace(positions=()))
 
     def unload(self, actor: ScreeningActor) -> bool:
         """Remove an idle actor that has nothing to write. False if it was removed before."""
@@ -287,25 +332,21 @@ class OwnedScreenings:
             if self._peers is None:
                 self.copies.keep(Copy(actor.screening, -inf, frozenset()))
 
-    def renew_lease(self, until: float) -> bool:
-        """Extend the lease.
+    def set_lease(self, seconds: float) -> None:
+        """Change how long the lease lasts from now. Has no effect on one that has expired: see `confirm`.
 
         Args:
-            until: in terms of `Clock.now()`.
-
-        Returns:
-            False if the lease has expired: then `confirm` has to renew it.
+            seconds: 0 or less ends it now.
         """
-        if self.lease.until <= self._clock.now():
-            return False
-        self.lease.until = max(self.lease.until, until)
-        return True
+        now = self._clock.now()
+        if self.lease.until > now:
+            self.lease.until = now + seconds
 
-    async def confirm(self, until: float) -> Sequence[int]:
-        """Find out which screenings are still owned, and renew the lease on these.
+    async def confirm(self, seconds: float) -> Sequence[int]:
+        """Find out which screenings are still owned, and renew the lease on these, also one that has expired.
 
         Args:
-            until: the end of the lease, in terms of `Clock.now()`.
+            seconds: how long the lease lasts at least, counted from this call.
 
         Returns:
             The screenings that other servers have taken.
@@ -314,13 +355,14 @@ class OwnedScreenings:
             StoreUnavailable: the database cannot be reached; the lease was not renewed.
         """
         lease, moved_seconds = self.lease, self._moved_seconds
+        until = self._clock.now() + seconds
         expired = lease.until <= self._clock.now()
-        if expired:
-            lease.lapses += 1
         epochs = {screening_id: actor.epoch for screening_id, actor in self.actors.items()}
         lost = await self._store.lost(epochs) if epochs else ()
         for screening_id in lost:
             self.step_down(screening_id, epochs[screening_id])
+        if expired := expired or lease.until <= self._clock.now():
+            lease.lapses += 1
         lease.until = max(lease.until, until + self._moved_seconds - moved_seconds)
         if expired and self._clock.now() < lease.until:
             postponed_seconds, self._postponed_seconds = self._postponed_seconds, 0.0

@@ -242,6 +242,18 @@ class Peers(Protocol):
     def lives(self, name: str) -> bool:
         """True if `name` is another server that is known to live. Never blocks."""
 
+    def watch_silence(self, name: str) -> Callable[[], bool]:
+        """Begin to watch a server from which a screening has just been taken without its help.
+
+        Args:
+            name: the server.
+
+        Returns:
+            A function that returns True if the server certainly does not answer for the screening any more:
+            it said goodbye, or has been silent until now for long enough to have found out by itself that
+            the epoch was raised. Once it is heard, it has to be asked to hand over instead.
+        """
+
     async def release(self, name: str, screening_id: int) -> Handover | None:
         """Ask a server to give a screening up (`ScreeningDirectory.release`).
 

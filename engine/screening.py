@@ -31,7 +31,7 @@ from engine.commands import (
     ToggleSeats,
 )
 from engine.deadlines import Deadlines
-from engine.handover import Memory
+from engine.handover import Handover
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
@@ -115,17 +115,17 @@ class Screening:
         return _HANDLERS[type(command)](self._state, command, now)
 
     @property
-    def visible_seq(self) -> int:
-        """Number of the last change that others have seen."""
-        return self._state.visible_seq
+    def continued(self) -> bool:
+        """True if clients that have seen everything of the earlier epoch have missed nothing."""
+        return bool(self._state.continued)
 
-    def memory(self) -> Memory:
-        """What is not stored about holders."""
-        return self._state.memory()
+    def handover(self) -> Handover:
+        """What is not stored: what is known about holders, and which change others have seen last."""
+        return self._state.handover()
 
-    def recall(self, memory: Memory) -> None:
-        """Remember what an earlier state of this screening remembered about holders."""
-        self._state.recall(memory)
+    def recall(self, handover: Handover) -> None:
+        """Remember the `handover` of an earlier state of this screening."""
+        self._state.recall(handover)
 
     def differing_seats(self, earlier: "Screening") -> frozenset[int]:
         """Seats that others see differently than in an earlier state of this screening."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
-from engine.handover import Memory
+from engine.handover import POSITIONS_LIMIT, Handover, Memory, Positions
 from engine.hold_lives import HoldLives
 from engine.places import ticket_type_of
 from engine.policy import Policy
@@ -70,6 +70,7 @@ class ScreeningState:
 
     Attributes:
         closed: True once the screening is cancelled.
+        continued: positions in earlier epochs after which nothing has changed until this one began.
         lives: limits how long a holder may keep a seat.
         pending_writes: the durable changes that are not committed yet, by id.
         seq: number of the last event or change.
@@ -88,6 +89,7 @@ class ScreeningState:
         "_seated",
         "_visible_seq",
         "closed",
+        "continued",
         "epoch",
         "hold_ids",
         "hold_seconds",
@@ -128,23 +130,24 @@ class ScreeningState:
         self.seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None
+        self.continued: Positions = ()
         self._map: SeatMap | None = None
         self.seats.restore((*loaded.tickets, *loaded.holds))
 
-    @property
-    def visible_seq(self) -> int:
-        """Number of the last change that others have seen."""
-        return self._visible_seq
+    def handover(self) -> Handover:
+        """What the next state of the screening needs that is not in the database."""
+        memory = Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.claims.networks())
+        before = self.continued if self._visible_seq == self._first_seq else ()
+        positions = ((self.epoch, self._visible_seq), *before)[:POSITIONS_LIMIT]
+        return Handover(self.screening_id, self.epoch, self._visible_seq, memory, positions)
 
-    def memory(self) -> Memory:
-        """What is not in the database: the networks of guests, and how long holders have kept seats."""
-        return Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.claims.networks())
-
-    def recall(self, memory: Memory) -> None:
-        """Remember what the state remembered from which the screening was loaded again."""
-        self.seats.claims.recall(memory.networks)
-        if self.lives.by_ticket_type == memory.by_ticket_type:
-            self.lives.recall(memory.lives)
+    def recall(self, handover: Handover) -> None:
+        """Remember what the state remembered before the screening was loaded again."""
+        self.continued = handover.positions
+        if (memory := handover.memory) is not None:
+            self.seats.claims.recall(memory.networks)
+            if self.lives.by_ticket_type == memory.by_ticket_type:
+                self.lives.recall(memory.lives)
 
     # Reading
 
@@ -177,7 +180,12 @@ class ScreeningState:
         )
 
     def changes_since(self, epoch: int, since: int) -> Changes:
-        """The changes after `since` of `epoch`, if they are still kept."""
+        """The changes after `since` of `epoch`, if they are still kept.
+
+        The last position of an earlier epoch stands for the beginning of this one, if nothing was missed.
+        """
+        if (epoch, since) in self.continued:
+            epoch, since = self.epoch, self._first_seq
         changes = tuple(self._changes or ())
         forgotten_seq = changes[0].seq if len(changes) > self._change_memory else self._first_seq
         missed = None

@@ -99,7 +99,14 @@ REPLIES: tuple[Any, ...] = (
     replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2)}),
     replies.Changes(3, 24, (HELD, RELEASED, SHOWN)),
     SeatsUnchanged(7, 3, 24),
-    Handover(7, 3, 24, Memory(False, ((41, "user:7", NOW, NOW + 60),), (("session:1", "192.0.2.0/24"),))),
+    Handover(
+        7,
+        3,
+        24,
+        Memory(False, ((41, "user:7", NOW, NOW + 60),), (("session:1", "192.0.2.0/24"),)),
+        ((3, 24), (2, 9)),
+        "node-a",
+    ),
 )
 
 CHANGES: tuple[Any, ...] = (

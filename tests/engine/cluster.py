@@ -1,7 +1,7 @@
 """Several servers on one database, as a cluster, with their membership in the test's hands."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engine.commands import BookSeats, HoldSeats
@@ -23,7 +23,9 @@ class Cluster:
         self.homes: dict[int, str] = {}
         self.living = list(names)
         self.silent: set[str] = set()
+        self.left: set[str] = set()
         self.asked: list[tuple[str, int]] = []
+        self.takeover_seconds = 0.0
         self.options = options
         self.nodes: dict[str, Node] = {}
         for name in names:
@@ -58,10 +60,11 @@ class Node(House):
 
     async def renew(self) -> list[int]:
         """Confirm the ownership, and get a lease."""
-        until = self.clock.now() + LEASE_SECONDS
-        if self.screenings.owned.renew_lease(until):
+        owned = self.screenings.owned
+        if owned.lease.until > self.clock.now():
+            owned.set_lease(LEASE_SECONDS)
             return []
-        return list(await self.screenings.owned.confirm(until))
+        return list(await owned.confirm(LEASE_SECONDS))
 
     def pause(self, seconds: float) -> None:
         """Let time pass in which the process does not run."""
@@ -87,6 +90,17 @@ class Neighbours:
     def lives(self, name: str) -> bool:
         return name != self._name and name in self._cluster.living
 
+    def watch_silence(self, name: str) -> Callable[[], bool]:
+        clock = self._cluster[self._name].clock
+        certain_at = clock.now() + self._cluster.takeover_seconds
+
+        def certainly_silent() -> bool:
+            if name in self._cluster.left or name == self._name:
+                return True
+            return clock.now() >= certain_at and not self.lives(name)
+
+        return certainly_silent
+
     async def release(self, name: str, screening_id: int) -> Handover | None:
         self._cluster.asked.append((name, screening_id))
         if name in self._cluster.silent:
@@ -99,11 +113,11 @@ class Neighbours:
 
 def sent(handover: Handover) -> Handover:
     """A handover that was encoded as plain values and decoded again."""
-    screening_id, epoch, seq, memory = plain(handover)
+    screening_id, epoch, seq, memory, positions, deposed = plain(handover)
     if memory is not None:
         by_ticket_type, lives, networks = memory
         memory = Memory(by_ticket_type, tuple(map(tuple, lives)), tuple(map(tuple, networks)))
-    return Handover(screening_id, epoch, seq, memory)
+    return Handover(screening_id, epoch, seq, memory, tuple(map(tuple, positions)), deposed)
 
 
 def plain(value: Any) -> Any:

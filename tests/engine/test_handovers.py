@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from engine.commands import ReadSeats, ReleaseHolds
+from engine.commands import ReadChanges, ReadSeats, ReleaseHolds
 from engine.errors import OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.handover import MEMORY_LIMIT, Memory
+from engine.replies import Changes
 from engine.selling_errors import GuestLimitExceeded, HoldLifeSpent
-from tests.engine.cluster import Cluster, SlowStore, pair
+from tests.engine.cluster import Cluster, Node, SlowStore, pair
 from tests.engine.house import turns
 
 pytestmark = pytest.mark.gen_test
@@ -78,13 +79,102 @@ async def test_a_planned_move_starts_no_new_life_of_a_hold(cluster: Cluster, mov
         await cluster[cluster.home(1)].hold("user:7", 1)
 
 
-async def test_watchers_learn_of_the_new_epoch(cluster: Cluster) -> None:
+async def test_watchers_learn_of_the_new_epoch_after_a_crash(cluster: Cluster) -> None:
     await cluster.renew()
     await cluster["a"].hold("user:7", 1)
-    cluster.homes[1] = "b"
+    await turns()
+    cluster.living.remove("a")
     await cluster["b"].seen(1)
     (told,) = cluster["b"].publisher.changes
     assert (told.cause, told.epoch, told.views, told.available) == ("seats_reloaded", 2, (), 19)
+    assert (await missed(cluster["b"], 1, 1)).missed is None
+
+
+# Clients that resume
+
+
+async def missed(node: Node, epoch: int, since: int) -> Changes:
+    reply = await node.screenings.ask(ReadChanges(1, epoch, since))
+    assert isinstance(reply, Changes)
+    return reply
+
+
+async def test_watchers_who_have_seen_everything_do_not_notice_a_planned_move(cluster: Cluster) -> None:
+    await cluster.renew()
+    for seat in (1, 2):
+        await cluster["a"].hold("user:7", seat)
+    old = await missed(cluster["a"], 1, 2)
+    assert (old.epoch, old.seq, old.missed) == (1, 2, ())
+    cluster.homes[1] = "b"
+    moved = await missed(cluster["b"], 1, 2)
+    assert (moved.epoch, moved.seq, moved.missed) == (2, 0, ())
+    assert cluster["b"].publisher.changes == []
+    held = await cluster["b"].hold("user:8", 3)
+    assert (await missed(cluster["b"], 1, 2)).missed == (held,) == (await missed(cluster["b"], 2, 0)).missed
+    for epoch, since in ((1, 1), (1, 3), (0, 2), (1, 0), (3, 2)):
+        assert (await missed(cluster["b"], epoch, since)).missed is None
+
+
+async def test_a_booking_that_commits_during_the_move_is_included(cluster: Cluster) -> None:
+    await cluster.renew()
+    old = cluster["a"]
+    old.journal.automatic = False
+    booking = asyncio.ensure_future(old.book("user:7", 5))
+    await turns()
+    cluster.homes[1] = "b"
+    moved = asyncio.ensure_future(missed(cluster["b"], 1, 0))
+    await turns()
+    old.journal.automatic = True
+    old.journal.write_next(9)
+    await booking
+    assert (await moved).missed is None
+    last = old.publisher.changes[-1]
+    assert (last.cause, (await missed(cluster["b"], 1, last.seq)).missed) == ("tickets_issued", ())
+
+
+async def test_several_moves_without_a_change_are_not_noticed(cluster: Cluster) -> None:
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    for home in "baba":
+        cluster.homes[1] = home
+        await cluster[home].seen(1)
+    for position in ((1, 1), (2, 0), (4, 0)):
+        assert (await missed(cluster["a"], *position)).missed == ()
+    held = await cluster["a"].hold("user:7", 2)
+    assert (await missed(cluster["a"], 1, 1)).missed == (held,)
+    cluster.homes[1] = "b"
+    for position in ((1, 1), (5, 0)):
+        assert (await missed(cluster["b"], *position)).missed is None
+    assert (await missed(cluster["b"], 5, held.seq)).missed == ()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_change_of_the_screening_is_noticed(cluster: Cluster, moved: bool) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    held = await node.hold("user:7", 1)
+    await node.screenings.suspend(1, "id")
+    await node.screenings.resume(1, "id", changed=moved)
+    if moved:
+        cluster.homes[1] = "b"
+        node = cluster["b"]
+    assert (await missed(node, 1, held.seq)).missed is None
+
+
+async def test_what_was_not_written_in_time_is_not_skipped(cluster: Cluster, hurried: None) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    await turns()
+    node.journal.automatic = False
+    booking = asyncio.ensure_future(node.book("user:7", 1))
+    await turns()
+    with pytest.raises(StoreUnavailable):
+        await node.screenings.release(1)
+    node.journal.automatic = True
+    node.journal.write_next(9)
+    await booking
+    assert (await missed(node, 1, 1)).missed is None
 
 
 async def test_queued_commands_are_refused_by_a_release(cluster: Cluster) -> None:
@@ -114,7 +204,7 @@ async def test_a_release_may_be_repeated(cluster: Cluster) -> None:
 
 async def test_a_screening_that_is_not_loaded_is_released_as_it_is(cluster: Cluster) -> None:
     await cluster.renew()
-    assert (await cluster["a"].screenings.release(1))[1:] == (0, 0, None)
+    assert (await cluster["a"].screenings.release(1))[1:4] == (0, 0, None)
     await cluster["a"].seen(1)
     cluster["a"].pause(2)
     await cluster.renew()

@@ -53,7 +53,45 @@ async def test_after_the_lease_every_command_is_refused_and_nothing_changes(clus
         await node.hold("user:9", 1, screening_id=2)
     await turns()
     assert (len(cluster.database.events), len(node.publisher.changes)) == (written, told)
-    assert not node.screenings.owned.renew_lease(node.clock.now() + LEASE_SECONDS)
+    node.screenings.owned.set_lease(LEASE_SECONDS)
+    with pytest.raises(OwnershipLost):
+        node.screenings.ask_active(ReadSeats(1))
+
+
+async def test_a_lease_can_be_ended_and_shortened(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    node.screenings.owned.set_lease(0.5)
+    node.pause(0.4)
+    assert await node.seen(1) == "reserved"
+    node.screenings.owned.set_lease(-1.0)
+    with pytest.raises(OwnershipLost):
+        await node.seen(1)
+    node.screenings.owned.set_lease(LEASE_SECONDS)
+    with pytest.raises(OwnershipLost):
+        await node.seen(1)
+    assert await node.screenings.owned.confirm(0.9) == []
+    assert await node.seen(1) == "reserved"
+    node.pause(0.9)
+    with pytest.raises(OwnershipLost):
+        await node.seen(1)
+
+
+async def test_a_lease_that_ends_while_it_is_confirmed_begins_anew(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:7", 1)
+    node.clock.advance(1)
+    answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+    node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(600.0))
+    await turns()
+    node.screenings.owned.set_lease(0)
+    node.clock.advance(300)
+    answered.set_result([])
+    await confirmed
+    assert [change.cause for change in node.publisher.changes] == ["seats_held", "holds_expired"]
 
 
 async def test_a_timer_releases_nothing_without_a_lease(cluster: Cluster) -> None:

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from engine.errors import OwnershipLost
+from engine.errors import OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
 from engine.memory import NullObserver
 from engine.ports import LoadedScreening
 from engine.selling_errors import SeatsUnavailable
-from tests.engine.cluster import Cluster, pair
+from tests.engine.cluster import Cluster, Node, pair
 from tests.engine.house import turns
 
 pytestmark = pytest.mark.gen_test
@@ -81,6 +81,139 @@ async def test_a_server_that_is_gone_is_not_asked(cluster: Cluster) -> None:
     cluster.living.remove("a")
     assert await cluster["b"].seen(1) == "reserved"
     assert cluster.asked == []
+
+
+# Until a silent owner certainly does not answer any more
+
+
+async def taking(cluster: Cluster) -> "asyncio.Future[SeatsHeld]":
+    """Let "b" take a screening from "a", which has gone silent, and wait before it answers."""
+    cluster.takeover_seconds = 1.0
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    await turns()
+    cluster.living.remove("a")
+    return await taking_again(cluster)
+
+
+async def taking_again(cluster: Cluster) -> "asyncio.Future[SeatsHeld]":
+    held = asyncio.ensure_future(cluster["b"].hold("user:8", 2))
+    await turns(5)
+    assert cluster["b"].screenings.active_count == 0 and not held.done()
+    return held
+
+
+async def pass_seconds(node: Node, seconds: float) -> None:
+    for _ in range(round(seconds * 10)):
+        node.clock.advance(0.1)
+        await turns()
+
+
+async def test_a_taker_waits_until_the_silent_owner_has_found_out(cluster: Cluster) -> None:
+    held = await taking(cluster)
+    assert cluster.database.epochs == {1: 2}
+    await pass_seconds(cluster["b"], 0.9)
+    assert not held.done()
+    await pass_seconds(cluster["b"], 0.2)
+    assert (await held).epoch == 2
+    assert cluster.asked == []
+
+
+async def test_nothing_is_waited_for_after_a_goodbye(cluster: Cluster) -> None:
+    cluster.left.add("a")
+    cluster.takeover_seconds = 1.0
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    await turns()
+    cluster.living.remove("a")
+    assert (await cluster["b"].hold("user:8", 2)).epoch == 2
+
+
+async def test_a_silent_owner_that_is_heard_again_is_asked_to_hand_over(cluster: Cluster) -> None:
+    held = await taking(cluster)
+    cluster["a"].pause(0.5)
+    await pass_seconds(cluster["b"], 0.5)
+    cluster.living.append("a")
+    cluster.homes[1] = "b"
+    await pass_seconds(cluster["b"], 0.2)
+    assert (await held).epoch == 2
+    assert cluster.asked == [("a", 1)]
+    assert cluster["a"].screenings.active_count == 0
+
+
+async def test_a_silent_owner_that_is_heard_again_but_does_not_hand_over(cluster: Cluster) -> None:
+    cluster.takeover_seconds = 1.0
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1)
+    await turns()
+    cluster.living.remove("a")
+    seen = asyncio.ensure_future(cluster["b"].seen(1))
+    await turns(5)
+    cluster.living.append("a")
+    cluster.silent.add("a")
+    cluster.homes[1] = "b"
+    await pass_seconds(cluster["b"], 0.2)
+    with pytest.raises(OwnershipLost) as refused:
+        await seen
+    assert refused.value.owner == "a"
+    assert isinstance(await cluster["b"].hold("user:8", 2), SeatsHeld), "a command deposes it"
+    assert cluster.asked == [("a", 1), ("a", 1)]
+
+
+@pytest.mark.parametrize("interruption", ["lease", "database"])
+async def test_an_interrupted_taking_is_waited_for_again(cluster: Cluster, interruption: str) -> None:
+    node = cluster["b"]
+    raise_epoch = node.store.activate
+
+    async def fail_after_raising(screening_id: int, **how: object) -> LoadedScreening:
+        await raise_epoch(screening_id, **how)
+        raise StoreUnavailable
+
+    if interruption == "database":
+        node.store.activate = fail_after_raising
+        cluster.takeover_seconds = 1.0
+        await cluster.renew()
+        await cluster["a"].hold("user:7", 1)
+        await turns()
+        cluster.living.remove("a")
+        with pytest.raises(StoreUnavailable):
+            await node.hold("user:8", 2)
+        node.store.activate = raise_epoch
+    else:
+        held = await taking(cluster)
+        node.screenings.owned.set_lease(0)
+        await pass_seconds(node, 0.2)
+        with pytest.raises(OwnershipLost):
+            await held
+        await node.renew()
+    assert cluster.database.owners == {1: "b"}
+    suspended = asyncio.ensure_future(node.screenings.suspend(1, "id"))
+    await turns(5)
+    assert not suspended.done(), "a change of the screening waits as well"
+    suspended.cancel()
+    await turns(5)
+    held = await taking_again(cluster)
+    await pass_seconds(node, 1.1)
+    assert (await held).epoch == 4
+    (told, _) = node.publisher.changes
+    assert told.cause == "seats_reloaded"
+
+
+async def test_who_was_deposed_is_told_to_the_next_taker() -> None:
+    cluster = Cluster("a", "b", "c")
+    held = await taking(cluster)
+    cluster["b"].screenings.owned.set_lease(0)
+    await pass_seconds(cluster["b"], 0.2)
+    with pytest.raises(OwnershipLost):
+        await held
+    cluster.homes[1] = "c"
+    held = asyncio.ensure_future(cluster["c"].hold("user:9", 3))
+    await turns(20)
+    await pass_seconds(cluster["c"], 0.9)
+    assert not held.done()
+    assert cluster.asked == [("b", 1)]
+    await pass_seconds(cluster["c"], 0.2)
+    assert (await held).epoch == 3
 
 
 async def test_an_owner_that_answers_too_late_is_deposed_by_a_command(
