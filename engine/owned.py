@@ -342,11 +342,11 @@ class OwnedScreenings:
         if self.lease.until > now:
             self.lease.until = now + seconds
 
-    async def confirm(self, seconds: float) -> Sequence[int]:
+    async def confirm(self, *, lease_seconds: float) -> Sequence[int]:
         """Find out which screenings are still owned, and renew the lease on these, also one that has expired.
 
         Args:
-            seconds: how long the lease lasts at least, counted from this call.
+            lease_seconds: how long the lease lasts at least, counted from this call.
 
         Returns:
             The screenings that other servers have taken.
@@ -355,7 +355,7 @@ class OwnedScreenings:
             StoreUnavailable: the database cannot be reached; the lease was not renewed.
         """
         lease, moved_seconds = self.lease, self._moved_seconds
-        until = self._clock.now() + seconds
+        until = self._clock.now() + lease_seconds
         expired = lease.until <= self._clock.now()
         epochs = {screening_id: actor.epoch for screening_id, actor in self.actors.items()}
         lost = await self._store.lost(epochs) if epochs else ()

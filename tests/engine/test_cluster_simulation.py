@@ -168,7 +168,7 @@ class Simulation:
             node.journal.automatic = True
             node.journal.write_next(1000)
         for node in self.nodes():
-            await node.screenings.owned.confirm(LEASE_SECONDS)
+            await node.screenings.owned.confirm(lease_seconds=LEASE_SECONDS)
         assert not self.false_answers, self.false_answers
         assert sum(node.screenings.active_count for node in self.nodes()) <= 1, "two owners"
         picture = await self.ask(ReadSeats(1))

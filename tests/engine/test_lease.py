@@ -71,7 +71,7 @@ async def test_a_lease_can_be_ended_and_shortened(cluster: Cluster) -> None:
     node.screenings.owned.set_lease(LEASE_SECONDS)
     with pytest.raises(OwnershipLost):
         await node.seen(1)
-    assert await node.screenings.owned.confirm(0.9) == []
+    assert await node.screenings.owned.confirm(lease_seconds=0.9) == []
     assert await node.seen(1) == "reserved"
     node.pause(0.9)
     with pytest.raises(OwnershipLost):
@@ -85,7 +85,7 @@ async def test_a_lease_that_ends_while_it_is_confirmed_begins_anew(cluster: Clus
     node.clock.advance(1)
     answered: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
     node.store.lost = lambda epochs: answered  # type: ignore[assignment,method-assign] # a slow database
-    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(600.0))
+    confirmed = asyncio.ensure_future(node.screenings.owned.confirm(lease_seconds=600.0))
     await turns()
     node.screenings.owned.set_lease(0)
     node.clock.advance(300)
