@@ -1,5 +1,6 @@
 """Servers behind proxies."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -25,3 +26,10 @@ def open_house(database_url: str, io_loop: IOLoop, tmp_path: Path) -> Iterator[O
     yield open_one
     for house in houses:
         io_loop.run_sync(house.close)
+
+
+@pytest.fixture
+def addresses(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """Returns the addresses in the access log so far."""
+    caplog.set_level(logging.INFO, "frontrow.access")
+    return lambda: [record.fields["address"] for record in caplog.records if record.name == "frontrow.access"]

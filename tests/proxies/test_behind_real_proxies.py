@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -87,13 +86,6 @@ def proxied(request: pytest.FixtureRequest, open_house: OpenHouse, tmp_path: Pat
             yield front
 
     return open_one
-
-
-@pytest.fixture
-def addresses(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """Returns the addresses in the access log so far."""
-    caplog.set_level(logging.INFO, "frontrow.access")
-    return lambda: [record.fields["address"] for record in caplog.records if record.name == "frontrow.access"]
 
 
 async def get(
