@@ -281,6 +281,21 @@ class ScreeningDirectory:
         self.owned.expect(handover)
         await self._found(handover.screening_id, depose=False)
 
+    async def give_away(self, give: Callable[[Handover], Awaitable[object]]) -> int:
+        """Hand over the screenings in memory that belong to other servers, those that were used last first.
+
+        To be called whenever the share of this server has changed, and before it ends. A few screenings are
+        handed over at a time, but one that its new owner asks for is released at once.
+
+        Args:
+            give: lets the server that should own a screening take it over (`accept`). If it raises an
+                `EngineError`, that server takes the screening later, with the first command for it.
+
+        Returns:
+            Number of screenings in memory that belong to other servers, since they were loaded meanwhile.
+        """
+        return await self._upkeep.give_away(self.release, give)
+
     async def sweep(self) -> int:
         """Release what has lapsed, in all screenings of this server. Returns its number."""
         return await self._upkeep.sweep()

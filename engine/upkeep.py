@@ -1,24 +1,30 @@
-"""What the screenings of a server need from time to time: releasing what has lapsed, loading, unloading."""
+"""What the screenings of a server need from time to time: releasing what has lapsed, loading, unloading, and
+giving away what belongs to other servers.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from itertools import islice
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
 
 from engine.actor import ScreeningActor
 from engine.commands import ReleaseLapsed
 from engine.copies import Copy
 from engine.errors import EngineError, StoreUnavailable
+from engine.handover import Handover
 from engine.owned import OwnedScreenings
 from engine.ports import Clock, Journal, Store
-from engine.replies import Lapsed, Reply
+from engine.replies import Lapsed
 
 log = logging.getLogger("frontrow.engine")
 
 _PAGE = 1000
 _FAR_SECONDS = 10 * 365 * 86_400.0
-# Screenings that are loaded at one time: few, so that screenings with waiting callers are loaded first.
+# Screenings that are loaded at one time: few, so that screenings with waiting callers are loaded first. In a
+# cluster that is mostly waiting for other servers.
 _LOADED_AT_ONCE = 4
+_TAKEN_AT_ONCE = 64
+_GIVEN_AT_ONCE = 16
 # How long passivation waits for the journal; if that takes longer, the screening stays in memory for now.
 _FLUSH_SECONDS = 1.0
 
@@ -66,15 +72,12 @@ class Upkeep:
         due = {sid for sid, actor in self._owned.actors.items() if actor.next_deadline <= now}
         due.update(self._owned.copies, await self._stored(now))
         released = 0
-        for few in _batches(sorted(due)):
-            answers = await asyncio.gather(
-                *(self._release_lapsed(screening_id) for screening_id in few), return_exceptions=True
-            )
-            for answer in answers:
-                if isinstance(answer, Exception) and not isinstance(answer, EngineError):
-                    # The other screenings have to be swept all the same.
-                    log.error("the holds of a screening could not be released", exc_info=answer)
-            released += sum(answer.number for answer in answers if isinstance(answer, Lapsed))
+
+        async def sweep_one(screening_id: int) -> None:
+            nonlocal released
+            released += await self._release_lapsed(screening_id)
+
+        await _each(sorted(due), sweep_one, self._loaded_at_once)
         return released
 
     async def load_lapsing(self) -> None:
@@ -87,8 +90,43 @@ class Upkeep:
             StoreUnavailable: the database cannot be reached.
         """
         lapsing = await self._stored(self._clock.now() + _FAR_SECONDS)
-        for few in _batches([sid for sid in lapsing if sid not in self._owned.actors]):
-            await asyncio.gather(*(self._load(screening_id) for screening_id in few))
+        absent = [screening_id for screening_id in lapsing if screening_id not in self._owned.actors]
+        await _each(absent, self._load, self._loaded_at_once)
+
+    async def give_away(
+        self,
+        release: Callable[[int], Awaitable[Handover]],
+        give: Callable[[Handover], Awaitable[object]],
+    ) -> int:
+        """Hand over the screenings in memory that belong to other servers, those that were used last first.
+
+        Args:
+            release: gives a screening up (`ScreeningDirectory.release`).
+            give: lets the server that should own a screening take it over.
+
+        Returns:
+            Number of screenings in memory that belong to other servers, since they were loaded meanwhile.
+        """
+
+        async def give_one(screening_id: int) -> None:
+            if self._owned.belongs_here(screening_id):
+                return
+            try:
+                await give(await release(screening_id))
+            except EngineError as refusal:
+                # Its new owner takes it when it gets the first command for it.
+                log.info("screening %d was not handed over: %s", screening_id, refusal)
+            except Exception:
+                log.exception("screening %d was not handed over", screening_id)
+
+        leaving = sorted(self._elsewhere(), key=lambda actor: actor.last_asked_at, reverse=True)
+        await _each([actor.screening_id for actor in leaving], give_one, _GIVEN_AT_ONCE)
+        return len(self._elsewhere())
+
+    def _elsewhere(self) -> list[ScreeningActor]:
+        """The screenings in memory that belong to other servers."""
+        actors = self._owned.actors.values()
+        return [actor for actor in actors if not self._owned.belongs_here(actor.screening_id)]
 
     async def passivate_idle(self) -> int:
         """Unload the screenings that are idle and written completely. Returns their number."""
@@ -116,9 +154,21 @@ class Upkeep:
                 return found
             after_id = page[-1]
 
-    async def _release_lapsed(self, screening_id: int) -> Reply | None:
-        actor = self._owned.actors.get(screening_id) or await self._find(screening_id)
-        return None if isinstance(actor, Copy) else await actor.ask(ReleaseLapsed(screening_id))
+    @property
+    def _loaded_at_once(self) -> int:
+        return _TAKEN_AT_ONCE if self._owned.in_cluster else _LOADED_AT_ONCE
+
+    async def _release_lapsed(self, screening_id: int) -> int:
+        try:
+            actor = self._owned.actors.get(screening_id) or await self._find(screening_id)
+            reply = None if isinstance(actor, Copy) else await actor.ask(ReleaseLapsed(screening_id))
+            return reply.number if isinstance(reply, Lapsed) else 0
+        except EngineError:
+            return 0  # another server owns it, or the next sweep succeeds
+        except Exception:
+            # The other screenings have to be swept all the same.
+            log.exception("the holds of a screening could not be released")
+            return 0
 
     async def _load(self, screening_id: int) -> None:
         try:
@@ -129,10 +179,22 @@ class Upkeep:
             pass  # it was deleted or taken over meanwhile, or too many commands wait
 
 
-def _batches(screening_ids: Iterable[int]) -> Iterator[list[int]]:
-    remaining = iter(screening_ids)
-    while few := list(islice(remaining, _LOADED_AT_ONCE)):
-        yield few
+async def _each(screening_ids: Iterable[int], do: Callable[[int], Awaitable[None]], at_once: int) -> None:
+    """Call `do` for all screenings in order, a few at once. After an exception no further calls are made."""
+    remaining = deque(screening_ids)
+
+    async def work() -> None:
+        while remaining:
+            try:
+                await do(remaining.popleft())
+            except BaseException:
+                remaining.clear()
+                raise
+
+    workers = (work() for _ in range(min(at_once, len(remaining))))
+    for outcome in await asyncio.gather(*workers, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _is_idle(actor: ScreeningActor, deadline: float) -> bool:

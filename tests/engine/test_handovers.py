@@ -5,12 +5,13 @@ import asyncio
 import pytest
 
 from engine.commands import ReadChanges, ReadSeats, ReleaseHolds
-from engine.errors import OwnershipLost, StoreUnavailable
+from engine.errors import Overloaded, OwnershipLost, StoreUnavailable
 from engine.events import SeatsHeld
-from engine.handover import MEMORY_LIMIT, Memory
+from engine.handover import MEMORY_LIMIT, Handover, Memory
 from engine.replies import Changes
 from engine.selling_errors import GuestLimitExceeded, HoldLifeSpent
-from tests.engine.cluster import Cluster, Node, SlowStore, pair
+from tests.engine.cluster import Cluster, Node, SlowStore, pair, sent
+from tests.engine.conftest import make_info, make_layout
 from tests.engine.house import turns
 
 pytestmark = pytest.mark.gen_test
@@ -232,6 +233,98 @@ async def test_a_screening_is_accepted_without_asking(cluster: Cluster) -> None:
     assert cluster["b"].screenings.active_ids() == [1]
     with pytest.raises(GuestLimitExceeded):
         await cluster["b"].guest("client:b", HERE, 5)
+
+
+# When the share of a server changes
+
+
+def move(cluster: Cluster, *screening_ids: int, to: str) -> None:
+    cluster.homes.update(dict.fromkeys(screening_ids, to))
+
+
+async def filled(number: int) -> Cluster:
+    """Screenings at "a", loaded in the order of their ids, with a hold on seat 1."""
+    cluster = pair()
+    for screening_id in range(3, number + 1):
+        cluster.database.add_screening(make_info(screening_id), make_layout())
+    await cluster.renew()
+    for screening_id in range(1, number + 1):
+        cluster["a"].clock.advance(0.001)
+        await cluster["a"].hold("user:7", 1, screening_id=screening_id)
+    return cluster
+
+
+async def test_what_belongs_to_another_server_is_given_away() -> None:
+    cluster = await filled(6)
+    move(cluster, 2, 3, 5, to="b")
+    given: list[int] = []
+
+    async def give(handover: Handover) -> None:
+        given.append(handover.screening_id)
+        await cluster["b"].screenings.accept(sent(handover))
+
+    assert await cluster["a"].screenings.give_away(give) == 0
+    assert given == [5, 3, 2], "those that were used last come first"
+    assert cluster["a"].screenings.active_ids() == [1, 4, 6]
+    assert cluster["b"].screenings.active_ids() == [2, 3, 5]
+    assert cluster.asked == []
+    for screening_id in (2, 3, 5):
+        missed = await cluster["b"].screenings.ask(ReadChanges(screening_id, 1, 1))
+        assert (missed.epoch, missed.seq, missed.missed) == (2, 0, ())
+    assert await cluster["a"].screenings.give_away(give) == 0
+    assert given == [5, 3, 2]
+
+
+async def test_few_screenings_are_given_away_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.upkeep._GIVEN_AT_ONCE", 2)
+    cluster = await filled(6)
+    move(cluster, *range(1, 7), to="b")
+    go_on = asyncio.Event()
+
+    async def give(handover: Handover) -> None:
+        await go_on.wait()
+        await cluster["b"].screenings.accept(handover)
+
+    giving = asyncio.ensure_future(cluster["a"].screenings.give_away(give))
+    await turns(10)
+    assert cluster["a"].screenings.active_ids() == [1, 2, 3, 4]
+    await cluster["b"].hold("user:8", 2)
+    assert cluster.asked == [("a", 1)], "a command does not wait until its screening is given away"
+    go_on.set()
+    assert await giving == 0
+    assert cluster["b"].screenings.active_ids() == [1, 2, 3, 4, 5, 6]
+
+
+async def test_what_is_not_accepted_is_taken_by_the_next_command() -> None:
+    cluster = await filled(3)
+    move(cluster, 1, 2, 3, to="b")
+    await cluster["a"].guest("client:a", HERE, 5, 6, 7, 8)
+
+    async def give(handover: Handover) -> None:
+        raise Overloaded if handover.screening_id == 1 else ZeroDivisionError
+
+    assert await cluster["a"].screenings.give_away(give) == 0
+    assert cluster["a"].screenings.active_count == 0
+    for screening_id in (1, 2, 3):
+        await cluster["b"].hold("user:8", 2, screening_id=screening_id)
+    assert cluster.asked == [("a", 1), ("a", 2), ("a", 3)]
+    with pytest.raises(GuestLimitExceeded):
+        await cluster["b"].guest("client:b", HERE, 9)
+
+
+async def test_a_screening_that_comes_back_while_others_are_given_away_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engine.upkeep._GIVEN_AT_ONCE", 1)
+    cluster = await filled(3)
+    move(cluster, 1, 2, 3, to="b")
+
+    async def give(handover: Handover) -> None:
+        move(cluster, 2, to="a")
+        await cluster["b"].screenings.accept(handover)
+
+    assert await cluster["a"].screenings.give_away(give) == 0
+    assert cluster["a"].screenings.active_ids() == [2]
 
 
 async def test_what_belongs_to_another_server_is_not_accepted(cluster: Cluster) -> None:
