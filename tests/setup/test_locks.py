@@ -19,7 +19,7 @@ EXTRAS = {"run.lock": ("",), "dev.lock": ("", "test", "dev")}
 """The part of the project that each lock file is for. Packages of the other lock files are not installed
 where tests run; `make check-install` has pip check those."""
 SHOWN_COMMANDS = (
-    *("Dockerfile", "README.md", "compose.yaml", ".ci/*", "deploy/*", "docs/*.md"),
+    *("Dockerfile", "README.md", "compose.yaml", ".ci/*", "deploy/**/*", "docs/*.md"),
     *("bench/**/*.py", "frontrow/**/*.py", "tests/web/*.py", "tests/*.py"),
 )
 INSTALLING = re.compile(r"\bpip3? (?:install|wheel|download|lock|sync|compile)\b[^\n&|;`]*")
@@ -109,7 +109,8 @@ def installing_commands() -> Iterator[str]:
         text=True,
         check=True,
     )
-    texts = [made.stdout, *(path.read_text() for glob in SHOWN_COMMANDS for path in ROOT.glob(glob))]
+    shown = (path for glob in SHOWN_COMMANDS for path in ROOT.glob(glob))
+    texts = [made.stdout, *(path.read_text() for path in shown if path.is_file())]
     for text in texts:
         yield from INSTALLING.findall(text.replace("\\\n", " "))
 
