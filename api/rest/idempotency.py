@@ -79,6 +79,7 @@ class KeysInFlight:
         limit: most requests.
 
     Attributes:
+        limit: most requests.
         stored_first: whether every response has to be stored before it is sent. That is so if other nodes
             process requests, which only know what is stored.
     """
@@ -86,7 +87,7 @@ class KeysInFlight:
     stored_first = False
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._fingerprints: dict[tuple[str, str], bytes] = {}
 
     def begin(self, request: KeyedRequest) -> None:
@@ -100,7 +101,7 @@ class KeysInFlight:
         slot = (request.scope, request.key)
         if (fingerprint := self._fingerprints.get(slot)) is not None:
             raise KeyInFlight if fingerprint == request.fingerprint else KeyReused
-        if len(self._fingerprints) >= self._limit:
+        if len(self._fingerprints) >= self.limit:
             raise TooManyKeys
         self._fingerprints[slot] = request.fingerprint
 

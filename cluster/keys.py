@@ -1,0 +1,136 @@
+"""Calls about a key, such as an account or an address: the node of the key answers for all nodes.
+
+The node of a key follows from the hash of the key over the serving nodes, so each node keeps a share of the
+keys. While nodes learn of a change of the members, two may be asked about one key; a node answers only if the
+key is its own as it sees the members, and the caller tries again.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from cluster.errors import NoAnswer, NodeUnreachable
+from cluster.links import Links
+from cluster.membership import View
+from engine.errors import Unavailable
+
+RETRY_SECONDS = 0.05
+"""Pause before a call is tried again."""
+
+_ASK, _TELL = "ask_key", "tell_key"
+
+
+class Members(Protocol):
+    """The members of the cluster; `cluster.membership.Membership` documents them."""
+
+    @property
+    def view(self) -> View:
+        """The present members."""
+
+    def node_of(self, key: str) -> str | None:
+        """Return the mark of the node of a key."""
+
+    def on_change(self, handler: Callable[[View, View], None]) -> None:
+        """Call `handler` with the members before and after each change."""
+
+
+Handler = Callable[[str, str, Any], Any]
+"""Called with the mark of the asking node, the key and a value; returns what msgpack can encode."""
+
+
+class KeyedCalls:
+    """Calls the node of a key.
+
+    Args:
+        links: of this node.
+        members: of its cluster.
+
+    Attributes:
+        links: the links.
+        members: the members.
+    """
+
+    def __init__(self, links: Links, members: Members) -> None:
+        self.links = links
+        self.members = members
+        self._handlers: dict[str, Handler] = {}
+        links.on(_ASK, self._asked)
+        links.on(_TELL, self._told)
+
+    def on(self, kind: str, handlers: Mapping[str, Handler]) -> None:
+        """Handle calls and messages about the keys of one kind.
+
+        Args:
+            kind: what the keys are, e.g. "account"; equal keys of different kinds have nothing to do with
+                each other.
+            handlers: by verb.
+        """
+        for verb, handler in handlers.items():
+            self._handlers[f"{kind}.{verb}"] = handler
+
+    def node_of(self, kind: str, key: str) -> str:
+        """Return the mark of the node of a key: this node if no node serves."""
+        return self.members.node_of(f"{kind} {key}") or self.links.node
+
+    def is_own(self, kind: str, key: str) -> bool:
+        """Tell whether a key is this node's."""
+        return self.node_of(kind, key) == self.links.node
+
+    async def call(self, kind: str, verb: str, key: str, value: Any, seconds: float) -> Any:
+        """Call the handler on the node of a key, which may be this one. It may be called more than once.
+
+        Args:
+            kind, verb: name the handler.
+            key: the key.
+            value: what msgpack can encode.
+            seconds: how long to try.
+
+        Returns:
+            What the handler returned.
+
+        Raises:
+            Unavailable: no node answered in time. The handler may have been called.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            node = self.node_of(kind, key)
+            if node == self.links.node:
+                return self._handlers[f"{kind}.{verb}"](node, key, value)
+            failure: Unavailable = NodeUnreachable(node)
+            try:
+                asked = [kind, verb, key, value]
+                answer = await self.links.call(node, _ASK, asked, deadline - loop.time())
+                if answer:
+                    return answer[0]
+            except NoAnswer:
+                pass
+            except Unavailable as error:
+                if not error.retryable:
+                    raise
+                failure = error
+            if loop.time() + RETRY_SECONDS >= deadline:
+                raise failure
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def tell(self, kind: str, verb: str, key: str, value: Any) -> None:
+        """Call the handler on the node of a key without waiting. The message is lost if it is unreachable.
+
+        Args: as for `call`.
+        """
+        node = self.node_of(kind, key)
+        if node == self.links.node:
+            self._handlers[f"{kind}.{verb}"](node, key, value)
+        else:
+            self.links.send(node, _TELL, [kind, verb, key, value])
+
+    def _asked(self, sender: str, asked: list[Any]) -> list[Any]:
+        """Return the handler's result in a list; an empty list if the key is not this node's."""
+        kind, verb, key, value, *_newer = asked
+        if self.members.node_of(f"{kind} {key}") != self.links.node:
+            return []
+        return [self._handlers[f"{kind}.{verb}"](sender, key, value)]
+
+    def _told(self, sender: str, told: list[Any]) -> None:
+        kind, verb, key, value, *_newer = told
+        self._handlers[f"{kind}.{verb}"](sender, key, value)
