@@ -34,7 +34,7 @@ class Facts(NamedTuple):
     Attributes:
         mark: its identity, random for each start.
         name: its name for operators, unique among running nodes.
-        address: HOST:PORT at which it serves.
+        address: HOST:PORT at which it serves; HOST is the machine's name if it listens on all addresses.
         host: the machine's name.
         version: its release.
         wire_version: of the commands and replies between nodes.

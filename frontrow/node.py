@@ -13,6 +13,8 @@ from frontrow.listening import authority
 from frontrow.settings import Settings, variable_of
 from frontrow.signing import key_digests
 
+_ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
+
 
 def rules_of(settings: Settings) -> Rules:
     """Return the settings that must be the same on all nodes, by variable; of secrets only digests.
@@ -36,4 +38,6 @@ def facts_of(settings: Settings, mark: str, port: int) -> Facts:
     """
     host = socket.gethostname()
     name = settings.node_name or f"{host}-{os.getpid()}"
-    return Facts(mark, name, authority(settings.host, port), host, __version__, VERSION, time.time())
+    # A node in a container listens on all its addresses, which would not tell where it is.
+    reached_at = host if settings.host in _ALL_ADDRESSES else settings.host
+    return Facts(mark, name, authority(reached_at, port), host, __version__, VERSION, time.time())

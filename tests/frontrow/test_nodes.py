@@ -139,3 +139,8 @@ class TestRules:
         facts = facts_of(replace(self.SETTINGS, host="::1"), "0badc0de", 8080)
         assert (facts.mark, facts.address) == ("0badc0de", "[::1]:8080")
         assert facts.name != facts_of(replace(self.SETTINGS, node_name="box"), "0badc0de", 8080).name == "box"
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - nothing listens
+    def test_a_node_on_all_addresses_is_at_its_machine(self, host: str) -> None:
+        facts = facts_of(replace(self.SETTINGS, host=host), "0badc0de", 8080)
+        assert facts.address == f"{facts.host}:8080"
