@@ -19,7 +19,7 @@ Messages of the versions next to `VERSION` are understood, since two neighbourin
 Nodes trust each other's messages: NATS has to authenticate its clients.
 
 Calls can get stuck: in NATS, or in the socket of a process that is stopped for a while. They are not carried
-out if their caller has given up meanwhile (`_Peer.age_of`).
+out if their caller has given up meanwhile (`cluster.message_ages`).
 
 What is certain after a failure is told in `cluster.errors`.
 """
@@ -31,13 +31,13 @@ from asyncio import Future
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from math import inf
 from typing import Any
 
 import msgspec
 
 from cluster.connection import Connection, NotSent
 from cluster.errors import LinkFull, MessageTooLong, NoAnswer, NodeUnreachable, RemoteDefect
+from cluster.message_ages import MessageAges
 from cluster.messages import NotUnderstood
 from cluster.refusals import decode_refusal, encode_refusal
 from engine.clock import since_boot
@@ -56,9 +56,6 @@ CALLS_LIMIT = 4096
 PEERS_LIMIT = 1000
 """Nodes that are remembered although nothing is under way to or from them."""
 
-CLOCK_SECONDS = 30.0
-"""How often the difference to another node's clock is measured anew, since clocks drift."""
-
 TICK_SECONDS = 0.05
 """Calls time out at most this much late."""
 
@@ -72,48 +69,24 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 class _Peer:
-    """The messages and calls to one node.
+    """The messages and calls to and from one node.
 
     Attributes:
         name: of the node.
         subject: that it receives.
         items: collected in this turn.
         pending: unanswered calls by number, each with the time on the event loop's clock when it times out.
+        ages: of the messages that it sends.
     """
 
-    __slots__ = ("_before", "_connection", "_least", "_since", "items", "name", "pending", "subject")
+    __slots__ = ("ages", "items", "name", "pending", "subject")
 
     def __init__(self, name: str, subject: str) -> None:
         self.name = name
         self.subject = subject
         self.items: list[tuple[Any, ...]] = []
         self.pending: dict[int, tuple[Future[Any], float]] = {}
-        self._connection = 0
-        self._since = self._least = self._before = 0.0
-
-    def age_of(self, connection: int, sent: float, now: float) -> float:
-        """Return how long a message of this node has travelled, in seconds.
-
-        The clocks of two nodes differ by an unknown constant. The least difference between arrival and
-        departure, over the last `CLOCK_SECONDS` or more, is taken for a journey without delay.
-
-        Args:
-            connection: the number of the sender's connection. After a message of the next connection, those
-                of the previous ones are infinitely old, since their callers were told that it was lost.
-            sent: on the sender's clock.
-            now: on this node's clock.
-        """
-        difference = now - sent
-        if connection > self._connection:
-            self._connection = connection
-            self._since, self._least, self._before = now, difference, difference
-        elif connection < self._connection:
-            return inf
-        elif now - self._since > CLOCK_SECONDS:
-            self._since, self._least, self._before = now, difference, self._least
-        elif difference < self._least:
-            self._least = difference
-        return difference - min(self._least, self._before)
+        self.ages = MessageAges()
 
 
 class Links:
@@ -299,7 +272,7 @@ class Links:
             if sender == self.node and not from_myself:
                 return
             peer = self._peers.get(sender) or self._peer(sender)
-            self._age = peer.age_of(connection, sent / 1000, since_boot())
+            self._age = peer.ages.of(connection, sent / 1000, since_boot())
         except (msgspec.DecodeError, ValueError, TypeError) as exc:
             self._defects.report(exc)
             return

@@ -1,7 +1,6 @@
 """Calls between nodes over a real NATS server: batching, order, errors, limits, and a server that is lost."""
 
 import asyncio
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -359,24 +358,6 @@ async def test_calls_are_answered_again_after_each_of_five_crashes_of_nats(tmp_p
             await one.links.call(two.name, "echo", 1, SECONDS)
             assert two.received == [(one.name, number)]
             two.received.clear()
-
-
-def test_the_age_of_a_message_is_measured_against_the_fastest_one() -> None:
-    peer = links._Peer("one", "subject")
-    # The sender's clock is 100 s behind; journeys take 0.2 s at least.
-    assert peer.age_of(1, 0.0, 100.5) == 0
-    assert peer.age_of(1, 1.0, 101.2) == pytest.approx(0)
-    assert peer.age_of(1, 2.0, 107.2) == pytest.approx(5)
-    assert peer.age_of(1, 3.0, 103.2) == pytest.approx(0)
-    # The receiver was stopped for longer than the clocks are compared.
-    assert peer.age_of(1, 4.0, 204.2) == pytest.approx(100)
-    assert peer.age_of(1, 105.0, 205.2) == pytest.approx(0)
-    # The sender's clock is slow by 1 ms a second.
-    drifting = [peer.age_of(1, 105 + 0.999 * seconds, 205.2 + seconds) for seconds in range(10_000)]
-    assert max(drifting) < 0.1
-    # A new connection starts anew, for example because the sender's machine was suspended.
-    assert peer.age_of(2, 0.0, 500.0) == 0
-    assert peer.age_of(1, 1.0, 501.0) == inf
 
 
 async def test_a_call_is_not_carried_out_after_its_caller_has_given_up(tmp_path: Path) -> None:
