@@ -103,6 +103,10 @@ class SeatsChanged(Protocol):
         """The holds that were released or have expired."""
 
 
+ALL_SEATS_SHOWN = "all_seats_shown"
+"""The cause of a change that shows all seats, to watchers that have missed earlier changes."""
+
+
 class SeatsShown(NamedTuple):
     """A change that is no hold event; see `SeatsChanged`.
 

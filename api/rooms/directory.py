@@ -9,16 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-import orjson
-
 from api.limiter import AttemptLimit
 from api.lru_cache import LruCache
 from api.rooms.notes import Aliases
 from api.rooms.room import NoSuchRoom, Room
-from api.rooms.updates import RoomUpdates, selections
+from api.rooms.updates import RoomUpdates, selections_frame
 from api.services import Screenings
 from api.ws.feed import Frames
-from api.ws.outbox import text_frame
 from engine.commands import ReadSeats
 from engine.selling_errors import ScreeningNotFound
 from engine.views import SeatMap
@@ -143,8 +140,7 @@ class RoomDirectory:
         known = self._listed.get(room.screening_id)
         if known is not None and known[0] == version:
             return known[1]
-        message = {"type": "current_selections", "selections": selections(room, seat_map)}
-        frames = Frames(text_frame(orjson.dumps(message)), 1)
+        frames = Frames(selections_frame(room, seat_map.views.values()), 1)
         self._listed.put(room.screening_id, (version, frames), len(frames.wire))
         return frames
 

@@ -27,7 +27,7 @@ from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
-from api.rooms.updates import selections
+from api.rooms.updates import joined_frame, selections
 from api.wire import holder_of
 from api.ws.answers import OrderedAnswers
 from api.ws.feed import Position, Watcher
@@ -89,7 +89,7 @@ class RoomServices:
         """
         room = await self.directory.find(name)
         try:
-            return [] if room is None else selections(room, await self.directory.read(room))
+            return [] if room is None else selections(room, (await self.directory.read(room)).views.values())
         except NoSuchRoom:
             return []
 
@@ -240,7 +240,7 @@ class RoomSocket(ClientSocket):
             forget_frames(refusal)
             return
         if self.admitted:
-            self.send_message(type="room_joined", room_id=name, client_id=self._client_id)
+            self._answers.put(joined_frame(room, self._client_id))
             self.send_frames(self._shared.directory.current_selections(room, seat_map))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 

@@ -3,9 +3,12 @@
 The client that requested a change has got its own response, so it does not get the broadcast. Nor does it get
 earlier changes of the same seat by others: these would arrive after its response, and the last message about
 a seat must be its current state.
+
+After changes were lost between the servers of a cluster, clients get the room's selections as if they had
+joined again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
@@ -17,10 +20,10 @@ from api.wire import timestamp_or_none
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
 from engine.records import Hold
-from engine.views import SeatMap, SeatsChanged, SeatView
+from engine.views import ALL_SEATS_SHOWN, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
-_SELECTING = frozenset({"seats_held", "booking_started"})
+_SELECTING = frozenset({"seats_held", "booking_started", "seats_reloaded"})
 """Causes that make a seat reserved. After other causes a reserved seat was reserved before."""
 
 _NOTHING = Frames(b"", 0)
@@ -34,11 +37,17 @@ class RoomUpdates:
         batches: changes, oldest first. Nothing is merged: every change of a seat has its own message.
     """
 
-    __slots__ = ("_changes", "_everybody", "_origins", "_own", "_room", "_seat_changes")
+    __slots__ = ("_all_seats", "_changes", "_everybody", "_origins", "_own", "_room", "_seat_changes")
 
     def __init__(self, room: Room, batches: Sequence[Changes]) -> None:
         self._room = room
         self._changes = list(chain.from_iterable(batches))
+        self._all_seats: bytes | None = None
+        for n, change in reversed(list(enumerate(self._changes))):
+            if change.cause == ALL_SEATS_SHOWN:
+                self._all_seats = selections_frame(room, change.views)
+                del self._changes[: n + 1]
+                break
         self._origins = {change.origin for change in self._changes}
         self._seat_changes: list[_SeatChange] | None = None
         self._everybody: Frames | None = None
@@ -50,6 +59,12 @@ class RoomUpdates:
         Args:
             holder: the `client_id`.
         """
+        if self._all_seats is not None:
+            joined = joined_frame(self._room, holder) + self._all_seats
+            return Frames.joined([Frames(joined, 2), self._later_frames(holder)])
+        return self._later_frames(holder)
+
+    def _later_frames(self, holder: str) -> Frames:
         if holder in self._origins:
             if len(self._origins) == 1:
                 return _NOTHING  # all changes are the client's own
@@ -127,13 +142,24 @@ def _seat_changes_of(change: SeatsChanged) -> Iterator[_SeatChange]:
     return (_SeatChange(change, view, ended.get(view.seat_id)) for view in change.views)
 
 
-def selections(room: Room, seat_map: SeatMap) -> list[dict[str, Any]]:
+def joined_frame(room: Room, client_id: str) -> bytes:
+    """Encode the message that confirms that a client is in a room."""
+    message = {"type": "room_joined", "room_id": room.name, "client_id": client_id}
+    return text_frame(orjson.dumps(message))
+
+
+def selections_frame(room: Room, views: Iterable[SeatView]) -> bytes:
+    """Encode the message that lists all selected and sold seats of a room."""
+    return text_frame(orjson.dumps({"type": "current_selections", "selections": selections(room, views)}))
+
+
+def selections(room: Room, views: Iterable[SeatView]) -> list[dict[str, Any]]:
     """Return all selected and sold seats, as the guide lists selections.
 
     Seats taken through another API have no `user_info`; sold seats have a `status`.
     """
     taken: list[dict[str, Any]] = []
-    for view in seat_map.views.values():
+    for view in views:
         note = parse_note(view.note)
         name = room.seat_name(view.seat_id, note)
         if view.status == AVAILABLE or name is None:

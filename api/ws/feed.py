@@ -103,6 +103,16 @@ class FeedObserver(Protocol):
         """Count frames handed to sockets."""
 
 
+class AudienceObserver(Protocol):
+    """Learns which screenings have watchers."""
+
+    def watched(self, screening_id: int) -> None:
+        """The first watcher has joined; it asks the engine for what it missed afterwards."""
+
+    def unwatched(self, screening_id: int) -> None:
+        """The last watcher has left."""
+
+
 class Update:
     """Changes that are sent together.
 
@@ -334,6 +344,11 @@ class SeatFeed:
         self._observer = guarded(observer)
         self._tick_seconds = tick_seconds
         self._audiences: dict[int, _Audience] = {}
+        self._audience_observer: AudienceObserver | None = None
+
+    def observe_audiences(self, observer: AudienceObserver) -> None:
+        """Tell `observer` of each screening that gets its first watcher or loses its last one."""
+        self._audience_observer = guarded(observer)
 
     def publish(self, change: SeatsChanged) -> None:
         """Queue a change; it is sent in a later turn of the event loop or at the next tick."""
@@ -347,6 +362,8 @@ class SeatFeed:
         if audience is None:
             audience = _Audience(self._clock, self._observer, self._tick_seconds)
             self._audiences[watcher.screening_id] = audience
+            if self._audience_observer is not None:
+                self._audience_observer.watched(watcher.screening_id)
         audience.watchers.add(watcher)
 
     def leave(self, watcher: Watcher) -> None:
@@ -359,6 +376,8 @@ class SeatFeed:
         if not audience.watchers:
             audience.cancel()
             del self._audiences[watcher.screening_id]
+            if self._audience_observer is not None:
+                self._audience_observer.unwatched(watcher.screening_id)
 
     @property
     def connections(self) -> Mapping[int, int]:

@@ -405,3 +405,43 @@ def test_an_observer_that_raises_does_not_stop_updates():
         hall.change(held(seat_id))
         hall.turn(1)
     assert len(received) == 2
+
+
+def test_an_observer_learns_of_the_first_and_the_last_watcher_of_a_screening(hall):
+    class Listener:
+        def __init__(self):
+            self.told = []
+
+        def watched(self, screening_id):
+            self.told.append(("watched", screening_id))
+
+        def unwatched(self, screening_id):
+            self.told.append(("unwatched", screening_id))
+
+    listener = Listener()
+    hall.feed.observe_audiences(listener)
+    one, _ = hall.watcher(screening=1)
+    two, _ = hall.watcher(screening=1)
+    other, _ = hall.watcher(screening=2)
+    for watcher in (one, one, two, two, other):
+        hall.feed.leave(watcher)
+    hall.watcher(screening=1)
+    assert listener.told == [
+        ("watched", 1),
+        ("watched", 2),
+        ("unwatched", 1),
+        ("unwatched", 2),
+        ("watched", 1),
+    ]
+
+
+def test_a_watcher_has_joined_even_if_the_observer_of_audiences_raises(hall):
+    class Broken:
+        def watched(self, screening_id):
+            raise ZeroDivisionError
+
+    hall.feed.observe_audiences(Broken())
+    received = hall.live()
+    hall.change(held(1))
+    hall.turn(1)
+    assert len(received) == 1
