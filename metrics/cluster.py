@@ -70,10 +70,20 @@ class ClusterObserver:
         gaps_filled = Counter(
             "frontrow_change_gaps_filled_total", "Gaps that were filled by asking the screening's owner."
         )
+        reloads = Counter(
+            "frontrow_change_reloads_total", "Gaps after which sockets were sent all seats of a screening."
+        )
+        changes = Counter(
+            "frontrow_changes_between_nodes_total",
+            'Changes of screenings, by direction: "sent" to another node or "received" from one.',
+            ("direction",),
+        )
         self._forwarded = forwarded.values
         self._round_trip = round_trip.children
         self._gaps_found = gaps_found.values
         self._gaps_filled = gaps_filled.values
+        self._reloads = reloads.values
+        self._changes = changes.values
         gauges = (
             _Nodes(readings.nodes),
             Gauge(
@@ -87,7 +97,8 @@ class ClusterObserver:
                 lambda: max(0.0, readings.lease_seconds()),
             ),
         )
-        registry.register(InstrumentCollector((*gauges, forwarded, round_trip, gaps_found, gaps_filled)))
+        counters = (forwarded, round_trip, gaps_found, gaps_filled, reloads, changes)
+        registry.register(InstrumentCollector((*gauges, *counters)))
 
     def forwarded(self, kind: str, seconds: float, outcome: str) -> None:
         """A command was answered by another node.
@@ -107,3 +118,15 @@ class ClusterObserver:
     def gap_filled(self) -> None:
         """The owner has told what had been missed."""
         self._gaps_filled[()] += 1
+
+    def screening_reloaded(self) -> None:
+        """The owner did not keep what had been missed, so sockets are sent all seats."""
+        self._reloads[()] += 1
+
+    def changes_sent(self, count: int) -> None:
+        """Changes were sent to other nodes; one that was sent to two nodes counts twice."""
+        self._changes[("sent",)] += count
+
+    def change_received(self) -> None:
+        """A change of another node's screening has arrived."""
+        self._changes[("received",)] += 1

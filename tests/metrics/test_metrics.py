@@ -68,6 +68,7 @@ class Shop:
         self.observer.slow_client_dropped("screenings")
         self.observer.http_route("/", "GET").finished(200, 0.001)
         self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")
+        self.cluster_observer.changes_sent(1)
 
 
 @pytest.fixture
@@ -200,6 +201,9 @@ def test_forwarded_commands_and_gaps_are_counted(shop):
         shop.cluster_observer.forwarded("HoldSeats", seconds, outcome)
     shop.cluster_observer.gap_found()
     shop.cluster_observer.gap_filled()
+    shop.cluster_observer.screening_reloaded()
+    shop.cluster_observer.changes_sent(3)
+    shop.cluster_observer.change_received()
     count = "frontrow_forwarded_commands_total"
     assert shop.value(count, kind="HoldSeats", outcome="ok") == 2
     assert shop.value(count, kind="HoldSeats", outcome="outcome_unknown") == 1
@@ -207,6 +211,9 @@ def test_forwarded_commands_and_gaps_are_counted(shop):
     assert shop.value("frontrow_forwarded_command_seconds_count", kind="HoldSeats") == 3
     assert shop.value("frontrow_change_gaps_found_total") == 1
     assert shop.value("frontrow_change_gaps_filled_total") == 1
+    assert shop.value("frontrow_change_reloads_total") == 1
+    assert shop.value("frontrow_changes_between_nodes_total", direction="sent") == 3
+    assert shop.value("frontrow_changes_between_nodes_total", direction="received") == 1
 
 
 def test_client_input_never_becomes_a_label(shop):

@@ -1,0 +1,305 @@
+"""Servers on one database, over a real NATS server, whose sockets watch each other's screenings.
+
+The membership is in the test's hands; directories, feeds and everything between are real.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from api.ws.feed import Changes, Frames, SeatFeed, Watcher
+from api.ws.feed import Position as FeedPosition
+from cluster.beats import NodeState
+from cluster.connection import Connection
+from cluster.hashing import Ring
+from cluster.links import SEND, Links
+from cluster.membership import View
+from cluster.publishing import ChangePublisher
+from cluster.watching import Watching
+from cluster.wire import decode_command, decode_reply, encode_command, encode_reply
+from engine.clock import SystemClock
+from engine.commands import Command, HoldSeats, ReadSeats, ReadStock, ReleaseHolds
+from engine.errors import OwnershipLost
+from engine.views import ALL_SEATS_SHOWN, SeatsChanged
+from tests.engine.cluster import Cluster, Node
+from tests.engine.conftest import make_layout
+
+RENEW_SECONDS = 0.2
+ASK = "test ask"
+SECONDS = 5.0
+
+_numbers = count(1)
+
+
+class LossyConnection(Connection):
+    """Loses single messages between nodes, on request.
+
+    Attributes:
+        loses: decides by the subject and the kind of a message.
+    """
+
+    loses: Callable[[str, str], bool] | None = None
+
+    def publish(self, subject: str, content: bytes, reply: str = "") -> None:
+        if self.loses is not None:
+            message = msgspec.msgpack.decode(content)
+            message[2] = [item for item in message[2] if item[0] != SEND or not self.loses(subject, item[1])]
+            content = msgspec.msgpack.encode(message)
+        super().publish(subject, content, reply)
+
+
+class Tally:
+    """Counts what `WatchObserver` counts, and frames."""
+
+    def __init__(self) -> None:
+        self.sent = self.received = self.gaps = self.filled = self.reloads = 0
+
+    def changes_sent(self, count: int) -> None:
+        self.sent += count
+
+    def change_received(self) -> None:
+        self.received += 1
+
+    def gap_found(self) -> None:
+        self.gaps += 1
+
+    def gap_filled(self) -> None:
+        self.filled += 1
+
+    def screening_reloaded(self) -> None:
+        self.reloads += 1
+
+    def frames_sent(self, count: int) -> None: ...
+
+
+class Members:
+    """The members, as all nodes see them."""
+
+    def __init__(self) -> None:
+        self.view = View(0, {}, Ring(()))
+        self._handlers: list[Callable[[View, View], None]] = []
+
+    def owner_of(self, screening_id: int) -> str | None:
+        return self.view.ring.owner_of(screening_id)
+
+    def on_change(self, handler: Callable[[View, View], None]) -> None:
+        self._handlers.append(handler)
+
+    def become(self, states: dict[str, NodeState]) -> None:
+        before = self.view
+        serving = [node for node, state in states.items() if state is NodeState.SERVING]
+        self.view = View(before.version + 1, states, Ring(serving))
+        for handler in self._handlers:
+            handler(before, self.view)
+
+
+class Server(Node):
+    """A node with sockets.
+
+    Attributes:
+        tally: counts.
+    """
+
+    def __init__(self, fleet: "Fleet", url: str) -> None:
+        self.name = f"{next(_numbers):08x}"
+        self.fleet = fleet
+        self.connection = LossyConnection([url], self.name)
+        self.links = Links(self.connection, fleet.name, self.name)
+        self.tally = Tally()
+        self.publisher_ = ChangePublisher(
+            self.links,
+            fleet.members,
+            lambda screening_id: self.screenings.position_of(screening_id),
+            self.tally,
+            watch_seconds=15 * RENEW_SECONDS,
+        )
+        fleet.options["publisher"] = self.publisher_
+        super().__init__(fleet, self.name)
+        self.feed = SeatFeed(SystemClock(), self.tally, tick_seconds=0)
+        self.watching = Watching(
+            self.links,
+            fleet.members,
+            self.publisher_,
+            self.feed,
+            self.ask,
+            self.clock,
+            self.tally,
+            renew_seconds=RENEW_SECONDS,
+        )
+        self.connection.on_regained(self.watching.reconnected)
+        self.links.on(ASK, self._asked)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        await self.connection.start()
+        stack.push_async_callback(self.stop)
+        self.watching.start()
+
+    async def stop(self) -> None:
+        self.watching.stop()
+        await self.screenings.stop()
+        self.links.stop()
+        await self.connection.stop()
+
+    async def ask(self, command: Command) -> Any:
+        """Ask the owner of a screening."""
+        owner = self.fleet.members.owner_of(command.screening_id)
+        if owner == self.name:
+            return await self.screenings.ask(command)
+        if owner is None:
+            raise OwnershipLost(command.screening_id)
+        reply = await self.links.call(owner, ASK, encode_command(command), SECONDS)
+        return decode_reply(reply, lambda room_id, version: self.fleet.layout)
+
+    def _asked(self, _: str, value: bytes) -> Any:
+        command = decode_command(value)
+        assert isinstance(command, Command)
+        reply: Any = self.screenings.ask_active(command)
+        if reply is None or isinstance(reply, asyncio.Future):
+            return self._later(reply or self.screenings.ask(command))
+        return encode_reply(reply)
+
+    async def _later(self, reply: Awaitable[Any]) -> bytes:
+        return encode_reply(await reply)
+
+    async def hold_at(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Any:
+        return await self.ask(HoldSeats(screening_id, holder, seat_ids))
+
+    async def release_at(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Any:
+        return await self.ask(ReleaseHolds(screening_id, holder, seat_ids))
+
+    async def viewer(self, screening_id: int = 1) -> "Viewer":
+        """A socket that watches a screening from now on."""
+        viewer = Viewer(self, screening_id)
+        await viewer.join()
+        return viewer
+
+
+class Fleet(Cluster):
+    """The servers of a cluster, by name."""
+
+    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+        super().__init__()
+        self.name = f"watch-{next(_numbers)}"
+        self.members = Members()
+        self.layout = make_layout()
+        self.states: dict[str, NodeState] = {}
+        self._url = url
+        self._stack = stack
+
+    def home(self, screening_id: int) -> str:
+        return self.members.owner_of(screening_id) or ""
+
+    async def join(self) -> Server:
+        """Start a server."""
+        server = Server(self, self._url)
+        self.nodes[server.name] = server
+        self.living.append(server.name)
+        await server.start(self._stack)
+        await server.renew()
+        self.set_state(server, NodeState.SERVING)
+        return server
+
+    def set_state(self, server: Server, state: NodeState) -> None:
+        """Let all servers see a state."""
+        self.states = {**self.states, server.name: state}
+        self.members.become(self.states)
+
+    async def kill(self, server: Server) -> None:
+        """End a server without a goodbye."""
+        self.living.remove(server.name)
+        await server.stop()
+        self.set_state(server, NodeState.GONE)
+
+    def owner_of(self, screening_id: int = 1) -> Server:
+        return self.nodes[self.home(screening_id)]  # type: ignore[return-value]
+
+    def others(self, screening_id: int = 1) -> list[Server]:
+        return [self.nodes[name] for name in self.living if name != self.home(screening_id)]  # type: ignore[misc]
+
+    async def truth(self, screening_id: int = 1) -> dict[int, tuple[str, str | None]]:
+        """What is taken, according to the owner."""
+        seat_map = await self.owner_of(screening_id).ask(ReadSeats(screening_id))
+        return taken({view.seat_id: (view.status, view.holder) for view in seat_map.views.values()})
+
+
+def taken(seats: dict[int, tuple[str, str | None]]) -> dict[int, tuple[str, str | None]]:
+    return {seat_id: state for seat_id, state in seats.items() if state[0] != "available"}
+
+
+class Viewer:
+    """A socket that watches a screening, and what it has seen.
+
+    Attributes:
+        changes: that it was sent.
+        available: the latest count.
+    """
+
+    def __init__(self, server: Server, screening_id: int) -> None:
+        self.server = server
+        self.changes: list[SeatsChanged] = []
+        self.available = -1
+        self.seats: dict[int, tuple[str, str | None]] = {}
+        self.position = (0, 0)
+        self.watcher = Watcher(screening_id, "user:1", self._encode, lambda frames: None, self._failed)
+
+    async def join(self) -> None:
+        screening_id = self.watcher.screening_id
+        self.server.feed.join(self.watcher)
+        self.watcher.buffer()
+        # Both are asked at once, as no change may come in between.
+        stock: Awaitable[Any] = self.server.ask(ReadStock(screening_id))
+        seat_map = await self.server.ask(ReadSeats(screening_id))
+        self.seats = {view.seat_id: (view.status, view.holder) for view in seat_map.views.values()}
+        self.available = (await stock).available
+        self.position = (seat_map.epoch, seat_map.seq)
+        self.watcher.follow(FeedPosition(*self.position))
+
+    def leave(self) -> None:
+        self.server.feed.leave(self.watcher)
+
+    def _encode(self, batches: Sequence[Changes]) -> "Viewer":
+        for change in (change for batch in batches for change in batch):
+            assert self.position < (change.epoch, change.seq), (self.position, change)
+            self.position = (change.epoch, change.seq)
+            self.changes.append(change)
+            self.available = change.available
+            if change.cause == ALL_SEATS_SHOWN:
+                assert {view.seat_id for view in change.views} == set(range(1, 21))
+            for view in change.views:
+                self.seats[view.seat_id] = (view.status, view.holder)
+        return self
+
+    def frames(self, holder: str) -> Frames:
+        return Frames(b"", 0)
+
+    def _failed(self) -> None:
+        raise AssertionError("the feed has failed")
+
+    @property
+    def causes(self) -> list[str]:
+        return [change.cause for change in self.changes]
+
+    @property
+    def taken(self) -> dict[int, tuple[str, str | None]]:
+        return taken(self.seats)
+
+
+@asynccontextmanager
+async def fleet(url: str, servers: int = 2) -> AsyncIterator[Fleet]:
+    async with AsyncExitStack() as stack:
+        made = Fleet(url, stack)
+        for _ in range(servers):
+            await made.join()
+        yield made
+
+
+def seqs(changes: Iterable[SeatsChanged]) -> list[int]:
+    return [change.seq for change in changes]
+
+
+lose_changes = partial(lambda kinds, subject, kind: kind in kinds, {"change"})
