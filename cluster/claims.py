@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from cluster.beats import NodeState
-from cluster.keys import KeyedCalls
+from cluster.keys import KeyedCalls, Patience
 from cluster.membership import View
 from engine.errors import EngineError
 from engine.guards import attempt
@@ -107,7 +107,7 @@ class Claims:
         kind: what the keys are, see `KeyedCalls.on`.
         keeper: decides.
         refusals: the exceptions that it raises; they are made without arguments.
-        seconds: how long to wait for the node of a key.
+        patience: how long to wait for the node of a key.
         now: returns the time in seconds; monotonic.
     """
 
@@ -117,7 +117,7 @@ class Claims:
         kind: str,
         keeper: Keeper,
         refusals: Sequence[type[Exception]],
-        seconds: float,
+        patience: Patience,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._calls = calls
@@ -126,7 +126,7 @@ class Claims:
         self._kind = kind
         self._keeper = keeper
         self._refusals = tuple(refusals)
-        self._seconds = seconds
+        self._patience = patience
         self._now = now
         self._numbers = count(1)
         self._open: dict[int, Claim] = {}
@@ -204,7 +204,7 @@ class Claims:
         try:
             node = self._calls.node_of(self._kind, claim.key)
             asked = [claim.number, claim.value]
-            answer = await self._calls.call(self._kind, "take", claim.key, asked, self._seconds)
+            answer = await self._calls.call(self._kind, "take", claim.key, asked, self._patience)
         except BaseException:
             # It may have been granted.
             self.leave(claim)

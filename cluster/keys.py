@@ -7,7 +7,7 @@ key is its own as it sees the members, and the caller tries again.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cluster.errors import NoAnswer, NodeUnreachable
 from cluster.links import Links
@@ -32,6 +32,19 @@ class Members(Protocol):
 
     def on_change(self, handler: Callable[[View, View], None]) -> None:
         """Call `handler` with the members before and after each change."""
+
+
+class Patience(NamedTuple):
+    """How long a caller waits.
+
+    Attributes:
+        seconds: for an answer.
+        retries: whether to try again in this time if the node cannot be reached; another one may have taken
+            its place.
+    """
+
+    seconds: float
+    retries: bool
 
 
 Handler = Callable[[str, str, Any], Any]
@@ -76,14 +89,14 @@ class KeyedCalls:
         """Tell whether a key is this node's."""
         return self.node_of(kind, key) == self.links.node
 
-    async def call(self, kind: str, verb: str, key: str, value: Any, seconds: float) -> Any:
+    async def call(self, kind: str, verb: str, key: str, value: Any, patience: Patience) -> Any:
         """Call the handler on the node of a key, which may be this one. It may be called more than once.
 
         Args:
             kind, verb: name the handler.
             key: the key.
             value: what msgpack can encode.
-            seconds: how long to try.
+            patience: how long to wait.
 
         Returns:
             What the handler returned.
@@ -92,7 +105,7 @@ class KeyedCalls:
             Unavailable: no node answered in time. The handler may have been called.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + seconds
+        deadline = loop.time() + patience.seconds
         while True:
             node = self.node_of(kind, key)
             if node == self.links.node:
@@ -106,7 +119,7 @@ class KeyedCalls:
             except NoAnswer:
                 pass
             except Unavailable as error:
-                if not error.retryable:
+                if not (patience.retries and error.retryable):
                     raise
                 failure = error
             if loop.time() + RETRY_SECONDS >= deadline:

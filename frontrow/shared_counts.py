@@ -19,16 +19,16 @@ from api.rooms.client_ids import ClientIdInUse, ClientIds
 from api.services import KeyedRequest
 from api.ws.open_sockets import SocketsOfHolders, TooManySocketsOfHolder
 from cluster.claims import Claim, Claims
-from cluster.keys import KeyedCalls
+from cluster.keys import KeyedCalls, Patience
 from cluster.links import Links
 from cluster.membership import Membership, View
 from engine.errors import Unavailable
 from frontrow.counts import Counts, OwnCounts
 
-REQUIRED_SECONDS = 1.5
+REQUIRED = Patience(1.5, retries=True)
 """How long to wait for the node of a key if a client is refused otherwise."""
 
-OPTIONAL_SECONDS = 0.3
+OPTIONAL = Patience(0.3, retries=False)
 """How long to wait for the node of a key if this node can count instead."""
 
 RESERVATIONS_AT_ONCE = 500
@@ -86,6 +86,7 @@ class SharedLimit:
         self._kind = kind
         self._own = own
         self._required = required
+        self._patience = REQUIRED if required else OPTIONAL
         calls.on(
             kind,
             {
@@ -101,9 +102,8 @@ class SharedLimit:
         return self._attempt(key)
 
     async def _attempt(self, key: str) -> None:
-        seconds = REQUIRED_SECONDS if self._required else OPTIONAL_SECONDS
         try:
-            quota = Quota(*await self._calls.call(self._kind, "count", key, None, seconds))
+            quota = Quota(*await self._calls.call(self._kind, "count", key, None, self._patience))
         except Unavailable:
             if self._required:
                 raise
@@ -145,7 +145,7 @@ class SharedLogins:
         return self._attempt(account, address)
 
     async def _attempt(self, account: str, address: str) -> None:
-        seconds = await self._calls.call(self._KIND, "attempt", account, address, REQUIRED_SECONDS)
+        seconds = await self._calls.call(self._KIND, "attempt", account, address, REQUIRED)
         if seconds:
             raise TooManyAttempts(seconds)
 
@@ -193,9 +193,7 @@ class SharedSockets:
     def __init__(self, calls: KeyedCalls, own: SocketsOfHolders) -> None:
         self._own = own
         self._claims_of: dict[str, list[Claim]] = {}
-        self.claims = Claims(
-            calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), OPTIONAL_SECONDS
-        )
+        self.claims = Claims(calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), OPTIONAL)
 
     def add(self, holder: str, *, guest: bool) -> Awaitable[None] | None:
         claim = self.claims.take(holder, guest)
@@ -254,7 +252,7 @@ class SharedClientIds:
     def __init__(self, calls: KeyedCalls, own: ClientIds) -> None:
         self._calls = calls
         self._own = own
-        self.claims = Claims(calls, self._KIND, _ClientIdKeeper(own), (ClientIdInUse,), REQUIRED_SECONDS)
+        self.claims = Claims(calls, self._KIND, _ClientIdKeeper(own), (ClientIdInUse,), REQUIRED)
         calls.links.on(f"{self._KIND}.reserve", self._reserve)
         calls.members.on_change(self._members_changed)
 
@@ -328,7 +326,7 @@ class SharedRequests:
         self._here = KeysInFlight(own.limit)
         self._claims: dict[KeyedRequest, Claim] = {}
         refusals = (KeyInFlight, KeyReused, TooManyKeys)
-        self.claims = Claims(calls, "requests", _RequestKeeper(own), refusals, REQUIRED_SECONDS)
+        self.claims = Claims(calls, "requests", _RequestKeeper(own), refusals, REQUIRED)
 
     def begin(self, request: KeyedRequest) -> Awaitable[None] | None:
         self._here.begin(request)

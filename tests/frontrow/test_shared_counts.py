@@ -13,6 +13,7 @@ from api.rooms.client_ids import ClientIdInUse
 from api.services import KeyedRequest
 from api.ws.open_sockets import TooManySocketsOfHolder
 from cluster.errors import NodeUnreachable
+from cluster.keys import Patience
 from cluster.nats_server import NatsServer
 from engine.errors import Unavailable
 from frontrow.counts import own_counts
@@ -201,7 +202,7 @@ async def test_an_amount_is_counted_alone_while_its_node_does_not_answer(nats_se
 async def test_what_must_be_asked_is_refused_while_its_node_does_not_answer(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("frontrow.shared_counts.REQUIRED_SECONDS", 0.2)
+    monkeypatch.setattr("frontrow.shared_counts.REQUIRED", Patience(0.2, retries=True))
     async with counters(nats_server, 2) as together:
         first, second = together.all
         account = together.key_of(second, "account", lambda number: f"user{number}@example.org")
