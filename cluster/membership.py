@@ -10,13 +10,11 @@ before anybody takes over. Once the lease has lapsed, beats alone do not revive 
 meanwhile, so the node first asks PostgreSQL which epochs are still its own (`confirmed`). While NATS is away,
 each such question is worth a short lease of its own.
 
-Silence. A node must not take its own deafness for the silence of others: it may have been stopped, or its
-connection lost. Silence is therefore measured only up to the last of its own beats that came back: NATS
-carries messages in order, so everything sent before that has been heard. After a loss it counts from zero.
+Silence. A node must not take its own deafness for the silence of others. Silence is therefore measured only
+up to the last of its own beats that came back (`cluster.echoes`).
 
-This assumes that NATS delivers everything to a node or that the node notices (`interrupted`, or a beat of its
-own that never comes back). The epochs in PostgreSQL assume nothing: without this a hold could be promised in
-vain, but never a seat sold twice.
+The epochs in PostgreSQL assume nothing of all this: if it failed, a hold could be promised in vain, but never
+a seat sold twice.
 """
 
 import logging
@@ -27,6 +25,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from cluster.beats import Beat, Facts, Load, NodeState, Rules, Timing, disagreement
+from cluster.echoes import Echoes
 from cluster.hashing import Ring
 from engine.guards import attempt
 
@@ -35,11 +34,6 @@ NODES_LIMIT = 1000
 
 GONE_MEMORY_SECONDS = 60.0
 """How long a node that is gone stays in the table: for operators, and to recognise late beats."""
-
-OUTSTANDING_LIMIT = 100
-"""Beats that may be on their way back; the oldest are considered lost."""
-
-_DEAF_AFTER_HEARTBEATS = 1.5
 
 log = logging.getLogger("frontrow.cluster")
 
@@ -108,15 +102,9 @@ class Membership:
         self._on_lease: list[Callable[[float], None]] = []
         # This node's beats
         self._number = 0
-        self._sent: dict[int, float] = {}
         self._sent_at = -inf
         self._urgent = True
-        # What has come back
-        self._heard_until = -inf
-        self._listening_since = self._joined_at = inf
-        self._interrupted = True
-        self._fresh_until = -inf
-        self._unbroken_since = inf
+        self._echoes = Echoes(timing, now)
         self._confirmed_at = -inf
         self._lease_until = -inf
         # This node's state
@@ -172,7 +160,7 @@ class Membership:
         """True if PostgreSQL has to be asked which epochs this node owns, and `confirmed` called then."""
         if self._left or self.refusal or not self._settled:
             return False
-        return not self._admitted or self._confirmed_at < self._unbroken_since or self._deaf
+        return not self._admitted or self._confirmed_at < self._echoes.unbroken_since or self._echoes.deaf
 
     def confirmed(self, asked_at: float) -> None:
         """Take note that this node knows what it owns, and has dropped everything else.
@@ -181,7 +169,7 @@ class Membership:
             asked_at: when the question was sent to PostgreSQL.
         """
         self._confirmed_at = max(self._confirmed_at, asked_at)
-        if not self._admitted and not self.refusal and asked_at >= self._unbroken_since:
+        if not self._admitted and not self.refusal and asked_at >= self._echoes.unbroken_since:
             self._admitted = self._served = self._urgent = True
         self._update()
 
@@ -196,7 +184,7 @@ class Membership:
         if owner == self.facts.mark:
             return True
         peer = self._peers.get(owner)
-        if self._left or self._now() >= self._fresh_until:
+        if self._left or self._now() >= self._echoes.fresh_until:
             return False
         return (peer is not None and peer.left) or self._silent_enough(owner)
 
@@ -214,7 +202,7 @@ class Membership:
         if owner == self.facts.mark or (peer is not None and peer.left):
             return True
         waited = self._now() - raised_at >= self.timing.takeover_seconds
-        return waited and self._heard_until >= raised_at and self._silent_enough(owner)
+        return waited and self._echoes.heard_until >= raised_at and self._silent_enough(owner)
 
     # Beats
 
@@ -222,10 +210,7 @@ class Membership:
         """Return the next beat, which is sent now to all nodes including this one."""
         self._number += 1
         self._urgent = False
-        self._sent_at = self._sent[self._number] = self._now()
-        if len(self._sent) > OUTSTANDING_LIMIT:
-            del self._sent[next(iter(self._sent))]
-            self._interrupted = True
+        self._sent_at = self._echoes.sent(self._number)
         return self._beat(None if self._admitted else self._rules)
 
     @property
@@ -241,7 +226,8 @@ class Membership:
         """Take a beat in. Return True if the sender needs a `reply` at once."""
         mark = beat.facts.mark
         if mark == self.facts.mark:
-            self._came_back(beat.number)
+            if self._echoes.came_back(beat.number):
+                self._update()
             return False
         peer = self._peers.get(mark)
         if peer is None:
@@ -275,13 +261,12 @@ class Membership:
 
     def interrupted(self) -> None:
         """Take note that messages may have been lost, for example because NATS was disconnected."""
-        self._sent.clear()
-        self._interrupted = True
+        self._echoes.interrupted()
 
     def tick(self) -> bool:
         """Let time pass; to be called several times per heartbeat. Return True if a beat is due."""
         now, gone_seconds = self._now(), self.timing.node_gone_seconds
-        if self._admitted and not self._deaf and now - self._lease_until >= gone_seconds:
+        if self._admitted and not self._echoes.deaf and now - self._lease_until >= gone_seconds:
             # It hears NATS, but PostgreSQL does not confirm: let others own its screenings.
             self._admitted, self._urgent = False, True
         self._update()
@@ -293,7 +278,7 @@ class Membership:
             return True
         # A beat of its own tells whether the others are silent or this node is deaf.
         suspected_at = (
-            max(peer.heard_at, self._listening_since) + gone_seconds
+            max(peer.heard_at, self._echoes.listening_since) + gone_seconds
             for peer in self._peers.values()
             if peer.state is not NodeState.GONE
         )
@@ -316,27 +301,9 @@ class Membership:
         )
         return Beat(self.facts, self._number, self.state, self._load(), silent, rules)
 
-    def _came_back(self, number: int) -> None:
-        sent_at = self._sent.pop(number, None)
-        if sent_at is None:
-            return
-        now = self._now()
-        lost = [earlier for earlier in self._sent if earlier < number]
-        for earlier in lost:
-            del self._sent[earlier]
-        if lost or self._interrupted:
-            self._interrupted = False
-            self._listening_since = now
-            self._joined_at = min(self._joined_at, now)
-        self._heard_until = sent_at
-        if now >= self._fresh_until:
-            self._unbroken_since = now
-        self._fresh_until = max(self._fresh_until, sent_at + self.timing.lease_seconds)
-        self._update()
-
     def _told_gone(self, *, known: bool) -> None:
         """Another node does not hear this one and may take over: ask PostgreSQL before answering again."""
-        self._unbroken_since = self._now()
+        self._echoes.not_heard()
         if not known and self._admitted:
             log.warning("another node has not heard this one; asking PostgreSQL what it still owns")
             self._admitted, self._urgent = False, True
@@ -364,7 +331,7 @@ class Membership:
     @property
     def _settled(self) -> bool:
         """Whether all other nodes must have been heard."""
-        heard_seconds = self._heard_until - self._joined_at
+        heard_seconds = self._echoes.heard_until - self._echoes.joined_at
         return heard_seconds >= self.timing.settle_seconds and (
             self._served
             or all(
@@ -373,16 +340,10 @@ class Membership:
             )
         )
 
-    @property
-    def _deaf(self) -> bool:
-        """Whether no beat has come back for a while."""
-        late_seconds = _DEAF_AFTER_HEARTBEATS * self.timing.node_heartbeat_seconds
-        return self._now() - self._heard_until > late_seconds
-
     def _silent_enough(self, mark: str) -> bool:
         peer = self._peers.get(mark)
-        heard_at = self._listening_since if peer is None else max(peer.heard_at, self._listening_since)
-        return self._heard_until - heard_at >= self.timing.node_gone_seconds
+        heard_at = -inf if peer is None else peer.heard_at
+        return self._echoes.silent_seconds(heard_at) >= self.timing.node_gone_seconds
 
     def _update(self) -> None:
         """Bring states, view and lease up to date, and tell whoever wants to know."""
@@ -407,7 +368,8 @@ class Membership:
                 attempt(handler, before, self.view)
 
     def _publish_lease(self, now: float) -> None:
-        echoed = self._fresh_until if self._confirmed_at >= self._unbroken_since else -inf
+        echoes = self._echoes
+        echoed = echoes.fresh_until if self._confirmed_at >= echoes.unbroken_since else -inf
         lease = max(echoed, self._confirmed_at + self.timing.confirmed_seconds)
         lease = -inf if self._left or self.refusal else lease
         if lease != self._lease_until:

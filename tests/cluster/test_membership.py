@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from cluster.beats import Beat, Facts, Load, NodeState, Timing, disagreement
-from cluster.membership import GONE_MEMORY_SECONDS, NODES_LIMIT, OUTSTANDING_LIMIT, Membership
+from cluster.echoes import OUTSTANDING_LIMIT
+from cluster.membership import GONE_MEMORY_SECONDS, NODES_LIMIT, Membership
 from tests.cluster.world import RULES, World
 
 GONE_SECONDS = Timing().node_gone_seconds
