@@ -136,7 +136,7 @@ class Claims:
         self._unannounced: dict[str, set[int]] = {}
         self._announcing: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
-        self._due = self._stopped = False
+        self._due = self._left_cluster = False
         calls.on(kind, {"take": self._taken})
         self._links.on(f"{kind}.leave", self._left)
         self._links.on(f"{kind}.announce", self._announced)
@@ -188,11 +188,6 @@ class Claims:
         if self._open.pop(claim.number, None) is not None:
             self._end(claim)
 
-    def stop(self) -> None:
-        """Announce nothing more."""
-        self._stopped = True
-        self._cancel_tasks()
-
     # This node's claims
 
     def _make(self, key: str, value: Any, lost: Callable[[], None]) -> Claim:
@@ -243,7 +238,7 @@ class Claims:
     def _announce(self) -> None:
         """Announce everything soon, also if that is being done now."""
         self._due = True
-        if not (self._announcing or self._stopped):
+        if not (self._announcing or self._left_cluster):
             self._announcing = asyncio.create_task(self._announce_while_due(), name="announce claims")
 
     async def _announce_while_due(self) -> None:
@@ -358,7 +353,10 @@ class Claims:
         for node in tuple(self._granted):
             if after.states.get(node) is NodeState.GONE and before.states.get(node) is not NodeState.GONE:
                 self._drop(node)
-        if before.ring.nodes == after.ring.nodes or self._stopped:
+        if after.states[self._node] is NodeState.GONE:
+            self._left_cluster = True
+            self._cancel_tasks()
+        if before.ring.nodes == after.ring.nodes or self._left_cluster:
             return
         self._cancel_tasks()
         self._announce()

@@ -7,7 +7,6 @@ out a request twice, the client gets 503 instead.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from api.errors import TooManyAttempts
@@ -35,39 +34,23 @@ RESERVATIONS_AT_ONCE = 500
 """Reservations of client ids in one message."""
 
 
-@dataclass(frozen=True, slots=True)
-class SharedCounts(Counts):
-    """The counts of a node. `claims` has to be stopped with the node."""
-
-    claims: tuple[Claims, ...]
-
-    def stop(self) -> None:
-        """Tell the other nodes nothing more."""
-        for claims in self.claims:
-            claims.stop()
-
-
-def shared_counts(own: OwnCounts, links: Links, membership: Membership) -> SharedCounts:
+def shared_counts(links: Links, membership: Membership, own: OwnCounts) -> Counts:
     """Return the counts of a node.
 
     Args:
-        own: counts this node's share of the keys.
         links, membership: of the node.
+        own: counts this node's share of the keys.
     """
     calls = KeyedCalls(links, membership)
-    sockets = SharedSockets(calls, own.sockets)
-    client_ids = SharedClientIds(calls, own.client_ids)
-    requests = SharedRequests(calls, own.requests_in_flight)
-    return SharedCounts(
+    return Counts(
         logins=SharedLogins(calls, own.logins),
         account_requests=SharedLimit(calls, "account requests", own.account_requests, required=True),
         reset_mails=SharedLimit(calls, "reset mails", own.reset_mails),
         selections=SharedLimit(calls, "selections", own.selections),
         free_rooms=SharedLimit(calls, "free rooms", own.free_rooms),
-        sockets=sockets,
-        client_ids=client_ids,
-        requests_in_flight=requests,
-        claims=(sockets.claims, client_ids.claims, requests.claims),
+        sockets=SharedSockets(calls, own.sockets),
+        client_ids=SharedClientIds(calls, own.client_ids),
+        requests_in_flight=SharedRequests(calls, own.requests_in_flight),
     )
 
 
