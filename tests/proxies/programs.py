@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -40,6 +41,18 @@ http {{
     include {site};
 }}
 """
+
+
+class Front(NamedTuple):
+    """A proxy as clients see it.
+
+    Attributes:
+        url: of the proxy.
+        tls: TLS context that accepts its certificate; None without TLS.
+    """
+
+    url: str
+    tls: ssl.SSLContext | None
 
 
 def free_port() -> int:

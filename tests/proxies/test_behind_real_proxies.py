@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import NamedTuple
 
 import aiohttp
 import pytest
@@ -19,6 +17,7 @@ from tests.proxies.conftest import OpenHouse
 from tests.proxies.programs import (
     CADDY,
     DEPLOY,
+    Front,
     caddy_environment,
     free_port,
     nginx_command,
@@ -37,18 +36,6 @@ NAME = "tickets.example.com"
 LOCALHOST = (ip_network("127.0.0.1"),)
 SOCKETS = 201
 PATIENCE_SECONDS = 60.0
-
-
-class Front(NamedTuple):
-    """A proxy as clients see it.
-
-    Attributes:
-        url: of the proxy.
-        tls: TLS context that accepts its certificate; None without TLS.
-    """
-
-    url: str
-    tls: ssl.SSLContext | None
 
 
 @asynccontextmanager

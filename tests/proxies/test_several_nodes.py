@@ -1,95 +1,25 @@
 """nginx and Caddy in front of several nodes: all get requests, and none fails while a node is missing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from ipaddress import ip_network
 from pathlib import Path
 
-import dns.message
-import dns.rrset
 import pytest
 
-from tests.deploy.examples import blocks_of_page
 from tests.house import House
+from tests.proxies.balancers import NODES, behind_caddy, behind_nginx
 from tests.proxies.conftest import OpenHouse
-from tests.proxies.programs import (
-    CADDY,
-    DEPLOY,
-    caddy_environment,
-    free_port,
-    nginx_command,
-    nginx_site,
-    replaced,
-    running,
-    trusting_anybody,
-)
-from tests.proxies.test_behind_real_proxies import Front, answers, get
+from tests.proxies.programs import Front, free_port
+from tests.proxies.test_behind_real_proxies import answers, get
 from tests.proxies.visitors import open_socket
 
 pytestmark = pytest.mark.gen_test(timeout=360)
 
-NODES = ("127.0.0.11", "127.0.0.12", "127.0.0.13")
-"""Addresses of the nodes, which have the same port, as containers do."""
-
 SOCKETS = 12
 PATH = "/api/public/events"
 Proxy = Callable[[int, Path], AbstractAsyncContextManager[Front]]
-
-
-class NameServer(asyncio.DatagramProtocol):
-    """Answers every question for addresses with those of all nodes."""
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        question = dns.message.from_wire(data)
-        answer = dns.message.make_response(question)
-        answer.answer.append(dns.rrset.from_text(question.question[0].name, 1, "IN", "A", *NODES))
-        self._transport.sendto(answer.to_wire(), addr)
-
-
-@asynccontextmanager
-async def name_server() -> AsyncIterator[str]:
-    """Yields the address of a name server for the nodes."""
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(NameServer, local_addr=("127.0.0.1", 0))
-    try:
-        host, port = transport.get_extra_info("sockname")
-        yield f"{host}:{port}"
-    finally:
-        transport.close()
-
-
-@asynccontextmanager
-async def behind_caddy(nodes_port: int, folder: Path, trusted_proxies: str = "") -> AsyncIterator[Front]:
-    port = free_port()
-    environment = caddy_environment(
-        folder,
-        FRONTROW_SITE=f"http://:{port}",
-        FRONTROW_NODES="nodes.test.",
-        FRONTROW_NODES_PORT=str(nodes_port),
-        FRONTROW_TRUSTED_PROXIES=trusted_proxies,
-    )
-    async with name_server() as resolver:
-        text = (DEPLOY / "Caddyfile.cluster").read_text()
-        example = folder / "Caddyfile"
-        example.write_text(replaced(text, {"refresh 1s": f"refresh 1s\n\t\t\tresolvers {resolver}"}))
-        command = [str(CADDY), "run", "--adapter", "caddyfile", "--config", str(example)]
-        async with running(command, port, environment):
-            yield Front(f"http://127.0.0.1:{port}", None)
-
-
-@asynccontextmanager
-async def behind_nginx(nodes_port: int, folder: Path) -> AsyncIterator[Front]:
-    port = free_port()
-    (block,) = [block for block in blocks_of_page() if block.startswith("upstream ")]
-    upstream = block.removeprefix("upstream frontrow {\n").removesuffix("}\n")
-    places = {f"10.0.0.{number}:8000": f"{node}:{nodes_port}" for number, node in enumerate(NODES, 1)}
-    nginx_site(folder, port, 0, **{"server 127.0.0.1:0;\n    keepalive 64;": replaced(upstream, places)})
-    async with running(nginx_command(folder), port):
-        yield Front(f"https://127.0.0.1:{port}", trusting_anybody())
 
 
 @pytest.fixture(params=[behind_nginx, behind_caddy], ids=["nginx", "caddy"])
