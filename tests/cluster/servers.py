@@ -111,20 +111,20 @@ class Server(Node):
         self.connection = LossyConnection([url], self.name)
         self.links = Links(self.connection, fleet.name, self.name)
         self.tally = Tally()
-        self.publisher_ = ChangePublisher(
+        self.changes_publisher = ChangePublisher(
             self.links,
             fleet.members,
             lambda screening_id: self.screenings.position_of(screening_id),
             self.tally,
-            watch_seconds=15 * RENEW_SECONDS,
+            watch_seconds=5 * RENEW_SECONDS,
         )
-        fleet.options["publisher"] = self.publisher_
+        fleet.options["publisher"] = self.changes_publisher
         super().__init__(fleet, self.name)
         self.feed = SeatFeed(SystemClock(), self.tally, tick_seconds=0)
         self.watching = Watching(
             self.links,
             fleet.members,
-            self.publisher_,
+            self.changes_publisher,
             self.feed,
             self.ask,
             self.clock,
@@ -194,9 +194,9 @@ class Fleet(Cluster):
     def home(self, screening_id: int) -> str:
         return self.members.owner_of(screening_id) or ""
 
-    async def join(self) -> Server:
-        """Start a server."""
-        server = Server(self, self._url)
+    async def join(self, url: str = "") -> Server:
+        """Start a server, which reaches NATS at another URL if one is given."""
+        server = Server(self, url or self._url)
         self.nodes[server.name] = server
         self.living.append(server.name)
         await server.start(self._stack)
@@ -245,6 +245,8 @@ class Viewer:
         self.available = -1
         self.seats: dict[int, tuple[str, str | None]] = {}
         self.position = (0, 0)
+        _, layout = server.database.screenings[screening_id]
+        self._all_seats = set(layout.by_id)
         self.watcher = Watcher(screening_id, "user:1", self._encode, lambda frames: None, self._failed)
 
     async def join(self) -> None:
@@ -253,10 +255,13 @@ class Viewer:
         self.watcher.buffer()
         # Both are asked at once, as no change may come in between.
         stock: Awaitable[Any] = self.server.ask(ReadStock(screening_id))
-        seat_map = await self.server.ask(ReadSeats(screening_id))
-        self.seats = {view.seat_id: (view.status, view.holder) for view in seat_map.views.values()}
-        self.available = (await stock).available
-        self.position = (seat_map.epoch, seat_map.seq)
+        if self._all_seats:
+            seat_map = await self.server.ask(ReadSeats(screening_id))
+            self.seats = {view.seat_id: (view.status, view.holder) for view in seat_map.views.values()}
+            self.position = (seat_map.epoch, seat_map.seq)
+        counted = await stock
+        self.available = counted.available
+        self.position = self.position if self._all_seats else (counted.epoch, counted.seq)
         self.watcher.follow(FeedPosition(*self.position))
 
     def leave(self) -> None:
@@ -269,7 +274,7 @@ class Viewer:
             self.changes.append(change)
             self.available = change.available
             if change.cause == ALL_SEATS_SHOWN:
-                assert {view.seat_id for view in change.views} == set(range(1, 21))
+                assert {view.seat_id for view in change.views} == self._all_seats
             for view in change.views:
                 self.seats[view.seat_id] = (view.status, view.holder)
         return self

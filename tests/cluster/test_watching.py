@@ -118,6 +118,9 @@ async def test_watchers_follow_a_planned_move(nats_server: NatsServer) -> None:
         house.set_state(owner, NodeState.SERVING)
         await gateway.release_at("user:1", 1)
         await eventually(lambda: all(len(viewer.taken) == 3 for viewer in viewers))
+        causes = ["seats_held"] * 3 + ["holds_released"]
+        assert [viewer.causes for viewer in viewers] == [causes] * 3
+        assert [server.tally.reloads for server in (owner, gateway, other)] == [0, 0, 0]
 
 
 async def test_watchers_learn_what_the_death_of_an_owner_has_changed(nats_server: NatsServer) -> None:
