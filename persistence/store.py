@@ -28,25 +28,36 @@ EXISTS = """
     OR EXISTS (SELECT FROM free_rooms WHERE id = %(screening_id)s))
 """
 
-TAKEN_BEFORE = """
-   AND (coalesce(%(known_epoch)s, 0) = 0
-        OR EXISTS (SELECT FROM screening_epochs WHERE screening_id = %(screening_id)s))
-"""
-
-TAKE_OWNERSHIP = (
+_TAKE = (
     """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
 SELECT %(screening_id)s, 1, %(owner)s, now()
 WHERE """
     + EXISTS
-    + TAKEN_BEFORE
     + """
+{condition_of_new}
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
-WHERE CASE WHEN %(known_epoch)s::bigint IS NOT NULL THEN owned.epoch = %(known_epoch)s
-      ELSE %(depose)s OR owned.owner = excluded.owner
-           OR NOT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = owned.owner) END
+{condition_of_taken}
 RETURNING epoch
 """
+)
+
+TAKE_FROM_ANYBODY = _TAKE.format(condition_of_new="", condition_of_taken="")
+
+# The rows are those of the view pg_stat_activity, which would take longer to plan than all the rest.
+TAKE_FROM_THE_DEAD = _TAKE.format(
+    condition_of_new="",
+    condition_of_taken="""
+WHERE owned.owner = excluded.owner
+   OR NOT EXISTS (SELECT FROM pg_stat_get_activity(NULL) WHERE application_name = owned.owner)
+""",
+)
+
+TAKE_AT_EPOCH = _TAKE.format(
+    condition_of_new="""
+   AND (%(known_epoch)s = 0 OR EXISTS (SELECT FROM screening_epochs WHERE screening_id = %(screening_id)s))
+""",
+    condition_of_taken="WHERE owned.epoch = %(known_epoch)s",
 )
 
 OWNER = "SELECT owner, epoch, owner = %(owner)s FROM screening_epochs WHERE screening_id = %(screening_id)s"
@@ -75,10 +86,12 @@ FROM screening_epochs AS owned WHERE screening_id = %(screening_id)s
 
 SCREENING = """
 SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
-       (price * 100)::bigint,
-       (SELECT array_agg(name ORDER BY name) FROM seat_types),
-       (SELECT array_agg((surcharge * 100)::bigint ORDER BY name) FROM seat_types)
-FROM screenings JOIN rooms ON rooms.id = room_id
+       (price * 100)::bigint, types, surcharges_cents
+FROM screenings JOIN rooms ON rooms.id = room_id CROSS JOIN (
+    SELECT array_agg(name ORDER BY name) AS types,
+           array_agg((surcharge * 100)::bigint ORDER BY name) AS surcharges_cents
+    FROM seat_types
+) AS seat_types
 WHERE screenings.id = %s
 """
 
@@ -180,14 +193,13 @@ class PostgresStore:
         return loaded
 
     async def _activated(self, screening_id: int, depose: bool, known_epoch: int | None) -> LoadedScreening:
-        wanted = {
-            "screening_id": screening_id,
-            "owner": self._owner,
-            "depose": depose,
-            "known_epoch": known_epoch,
-        }
+        wanted = {"screening_id": screening_id, "owner": self._owner, "known_epoch": known_epoch}
+        if known_epoch is not None:
+            take = TAKE_AT_EPOCH
+        else:
+            take = TAKE_FROM_ANYBODY if depose else TAKE_FROM_THE_DEAD
         async with self._connector.connection() as connection:
-            taken = await connection.run(TAKE_OWNERSHIP, wanted)
+            taken = await connection.run(take, wanted)
             if taken:
                 return await self._loaded(connection, screening_id, taken[0][0])
             if (known_epoch is None and depose) or await connection.run(KNOWN, wanted) == [(False,)]:
