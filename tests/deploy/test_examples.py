@@ -101,6 +101,7 @@ def test_nginx_accepts_its_example(tmp_path: Path) -> None:
             '{"dial":"frontrow:8000"}',
         ),
         ("Caddyfile.cluster", {}, '"name":"nodes.example.com","port":"8000"'),
+        ("Caddyfile.cluster", {"FRONTROW_SITE": "tickets.example.com, http://:8000"}, '"listen":[":8000"]'),
         (
             "Caddyfile.cluster",
             {"FRONTROW_NODES": "websocket", "FRONTROW_TRUSTED_PROXIES": "172.30.117.1"},
