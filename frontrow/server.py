@@ -23,6 +23,7 @@ from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.passwords import Passwords
 from api.identity.revocations import Revocations
+from api.identity.token_watches import TokenExpiries
 from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
 from api.papers.confirmations import Confirmations
@@ -218,6 +219,7 @@ class Server:
                     screenings=self._screenings,
                     tokens=tokens,
                     revocations=self._revocations,
+                    expiries=TokenExpiries(self._clock),
                     feed=self._feed,
                     open_sockets=self._open_sockets,
                     clock=self._clock,

@@ -6,10 +6,9 @@ sockets that it opened.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
+from api.identity.token_watches import TokenWatch
 from api.identity.tokens import Identity
 from engine.accounts import RevokedToken, RevokedUser
 from engine.errors import Unavailable
@@ -56,7 +55,7 @@ class Revocations:
         self._tokens: dict[str, float] = {}
         self._users: dict[int, float] = {}
         self._known_until: float | None = None
-        self._watches: dict[int, set[_Watch]] = {}
+        self._watches: dict[int, set[TokenWatch]] = {}
 
     def is_revoked(self, identity: Identity) -> bool:
         return (
@@ -77,8 +76,9 @@ class Revocations:
         else:
             self._users[revoked.user_id] = revoked.valid_from
         for watch in tuple(self._watches.get(revoked.user_id, ())):
-            if self.is_revoked(watch.identity):
-                attempt(watch.close)
+            user = watch.user
+            if user is not None and self.is_revoked(watch.identity):
+                attempt(user.token_revoked)
 
     async def refresh(self) -> None:
         """Load the revocations made by other servers.
@@ -105,20 +105,13 @@ class Revocations:
             user_id: valid_from for user_id, valid_from in self._users.items() if valid_from > oldest
         }
 
-    def watch(self, identity: Identity, close: Callable[[], None]) -> Callable[[], None]:
-        """Call `close` if the identity's token is revoked. Returns a function that ends the watch."""
-        watch = _Watch(identity, close)
-        self._watches.setdefault(identity.user_id, set()).add(watch)
-        return partial(self._unwatch, watch)
+    def watch(self, watch: TokenWatch) -> None:
+        """Call `token_revoked` of the watch's user if the token is revoked, until `unwatch`."""
+        self._watches.setdefault(watch.identity.user_id, set()).add(watch)
 
-    def _unwatch(self, watch: "_Watch") -> None:
+    def unwatch(self, watch: TokenWatch) -> None:
+        """End a watch. Idempotent."""
         watches = self._watches.get(watch.identity.user_id, set())
         watches.discard(watch)
         if not watches:
             self._watches.pop(watch.identity.user_id, None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Watch:
-    identity: Identity
-    close: Callable[[], None]

@@ -96,7 +96,8 @@ class FrameReader:
         # Unparsed bytes start at `_at`.
         self._buffer = b""
         self._at = 0
-        self._fragments = bytearray()
+        # A bytearray while there are some: most sockets never get any, and an empty one takes 56 bytes.
+        self._fragments: bytes | bytearray = b""
         self._unfinished = False
         self._opcode = 0
         self._compressed = False
@@ -162,10 +163,13 @@ class FrameReader:
                 self._opcode = opcode
                 self._compressed = bool(first & COMPRESSED)
             self._unfinished = not first & FINAL
-            self._fragments += payload
+            if self._fragments:
+                self._fragments += payload
+            else:
+                self._fragments = bytearray(payload)
             if not self._unfinished:
                 whole = bytes(self._fragments)
-                self._fragments.clear()
+                self._fragments = b""
                 return self._opcode, self._inflated(whole) if self._compressed else whole
         # Free the bytes that have been parsed while waiting for more.
         self._buffer, self._at = buffer[at:], 0

@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
+from time import monotonic
 from typing import Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError
@@ -123,8 +124,7 @@ class Handshake(WebSocketHandler):
     async def open(self, *path: str) -> None:
         """Replace the handler by a socket connection; called after the response has been written."""
         limits = self._services.limits
-        time = asyncio.get_running_loop().time
-        rate = TokenBucket(limits.socket_frames_per_second, limits.socket_frames_at_once, time)
+        rate = TokenBucket(limits.socket_frames_per_second, limits.socket_frames_at_once, monotonic)
         reader = FrameReader(rate, limits.socket_message_limit_bytes, inflates=self._deflates)
         handler = self._handler()
         connection = SocketConnection(handler, reader, self._heartbeat, limits.socket_outbox_limit_bytes)

@@ -1,7 +1,6 @@
 """The open sockets of all endpoints: enforces the limits, in total and per holder, and closes them all."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable
 from typing import Protocol
 
 from api.limits import SocketLimits
@@ -16,12 +15,11 @@ class TooManySocketsOfHolder(Exception):
     """The limit of open sockets per holder is reached."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenSocket:
-    """One registered socket; `close` closes it with a close code and a reason."""
+class OpenSocket(Protocol):
+    """A socket that can be registered."""
 
-    holder: str
-    close: Callable[[int, str], None]
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection with a close code and a reason."""
 
 
 class HolderLimit(Protocol):
@@ -90,17 +88,16 @@ class OpenSockets:
     def __init__(self, sockets_limit: int, of_holders: HolderLimit) -> None:
         self._limit = sockets_limit
         self._of_holders = of_holders
-        self._open: set[OpenSocket] = set()
+        # With their holders; in a dictionary, because it takes less memory than a set.
+        self._open: dict[OpenSocket, str] = {}
         self._closing: tuple[int, str] | None = None
 
-    async def admit(
-        self, holder: str, close: Callable[[int, str], None], *, guest: bool = False
-    ) -> OpenSocket:
+    async def admit(self, holder: str, socket: OpenSocket, *, guest: bool = False) -> None:
         """Register a socket.
 
         Args:
             holder: holder of the socket.
-            close: closes it with a close code and a reason.
+            socket: the socket.
             guest: whether the holder is an IP address, with the limit of guests.
 
         Raises:
@@ -108,25 +105,22 @@ class OpenSockets:
         """
         if len(self._open) >= self._limit:
             raise TooManySockets
-        socket = OpenSocket(holder, close)
-        self._open.add(socket)
+        self._open[socket] = holder
         try:
             counted = self._of_holders.add(holder, guest=guest)
             if counted is not None:
                 await counted
         except BaseException:
-            self._open.remove(socket)
+            del self._open[socket]
             raise
         if self._closing is not None:
-            close(*self._closing)
-        return socket
+            socket.close(*self._closing)
 
     def leave(self, socket: OpenSocket) -> None:
         """Unregister a socket. Idempotent."""
-        if socket not in self._open:
-            return
-        self._open.remove(socket)
-        self._of_holders.remove(socket.holder)
+        holder = self._open.pop(socket, None)
+        if holder is not None:
+            self._of_holders.remove(holder)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -8,9 +8,8 @@ is disconnected. A socket ends with the client, with its token or with the serve
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -18,6 +17,7 @@ import orjson
 from tornado.websocket import WebSocketClosedError
 
 from api.identity.origins import AllowedOrigins
+from api.identity.token_watches import TokenExpiries, TokenWatch
 from api.identity.tokens import Identity, InvalidToken, Tokens
 from api.json_log import log_socket
 from api.limits import SocketLimits
@@ -27,7 +27,7 @@ from api.ws.connection import INTERNAL_ERROR, SocketConnection
 from api.ws.feed import Encoder, FeedObserver, Frames, SeatFeed, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage, parsed_message
-from api.ws.open_sockets import OpenSocket, OpenSockets, TooManySockets, TooManySocketsOfHolder
+from api.ws.open_sockets import OpenSockets, TooManySockets, TooManySocketsOfHolder
 from api.ws.outbox import text_frame
 from engine.errors import EngineError, StoreUnavailable, forget_frames
 from engine.guards import attempt
@@ -70,8 +70,11 @@ REFUSALS: Refusals = (
 class RevocationWatch(Protocol):
     """Watches tokens for revocation."""
 
-    def watch(self, identity: Identity, close: Callable[[], None]) -> Callable[[], None]:
-        """Call `close` when the identity's token is revoked. Returns a function that ends the watch."""
+    def watch(self, watch: TokenWatch) -> None:
+        """Call `token_revoked` of the watch's user when the token is revoked."""
+
+    def unwatch(self, watch: TokenWatch) -> None:
+        """End a watch."""
 
 
 class SocketObserver(FeedObserver, Protocol):
@@ -94,6 +97,7 @@ class SocketServices:
     screenings: Screenings
     tokens: Tokens
     revocations: RevocationWatch
+    expiries: TokenExpiries
     feed: SeatFeed
     open_sockets: OpenSockets
     clock: Clock
@@ -130,6 +134,7 @@ class ClientSocket(ABC):
         route: name in the access log and the HTTP metrics.
         endpoint: name in the WebSocket metrics.
         refusals: close codes for exceptions raised by `enter`.
+        admitted: whether the client is admitted and still connected.
     """
 
     __slots__ = (
@@ -137,10 +142,10 @@ class ClientSocket(ABC):
         "_connection",
         "_deflate_from_bytes",
         "_opened_at",
-        "_place",
         "_request_id",
-        "_stop_watching",
+        "_token_watch",
         "_user_id",
+        "admitted",
         "outbox",
         "services",
     )
@@ -151,8 +156,8 @@ class ClientSocket(ABC):
 
     def __init__(self, services: SocketServices) -> None:
         self.services = services
-        self._place: OpenSocket | None = None
-        self._stop_watching: tuple[Callable[[], None], ...] = ()
+        self.admitted = False
+        self._token_watch: TokenWatch | None = None
         self._bad_messages_left = services.limits.bad_messages
         self._user_id: int | None = None
         self._request_id = ""
@@ -214,18 +219,13 @@ class ClientSocket(ABC):
             TooManySockets, TooManySocketsOfHolder: a limit is reached.
         """
         services = self.services
-        self._place = await services.open_sockets.admit(holder, self.close, guest=identity is None)
+        await services.open_sockets.admit(holder, self, guest=identity is None)
+        self.admitted = True
         services.observer.socket_opened(self.endpoint)
         if identity is not None:
-            self._stop_watching = (
-                services.clock.call_at(identity.expires_at, partial(self.close, *TOKEN_EXPIRED)).cancel,
-                services.revocations.watch(identity, partial(self.close, *TOKEN_REVOKED)),
-            )
-
-    @property
-    def admitted(self) -> bool:
-        """Whether the client is admitted and still connected."""
-        return self._place is not None
+            watch = self._token_watch = TokenWatch(identity, self)
+            services.expiries.add(watch)
+            services.revocations.watch(watch)
 
     async def in_time(self, work: Awaitable[Loaded]) -> Loaded:
         """Await `work`, which may wait for the database, for at most `ask_timeout_seconds`.
@@ -275,7 +275,7 @@ class ClientSocket(ABC):
         """Return the current time as formatted in messages."""
         return timestamp(self.services.clock.now())
 
-    # Called by the handshake and the connection
+    # Called by the handshake, the connection and the token's watch
 
     def attach(self, connection: SocketConnection, deflate_from_bytes: int | None) -> None:
         """Set the connection.
@@ -293,6 +293,14 @@ class ClientSocket(ABC):
         self._connection.close(code, reason)
         # Logged now, because a server that is stopping does not wait for the client's close frame.
         self._log_closed()
+
+    def token_expired(self) -> None:
+        """Close the connection, because the client's token has expired."""
+        self.close(*TOKEN_EXPIRED)
+
+    def token_revoked(self) -> None:
+        """Close the connection, because the client's token has been revoked."""
+        self.close(*TOKEN_REVOKED)
 
     def fail(self, defect: BaseException) -> None:
         """Log a bug in the server and end the connection."""
@@ -363,10 +371,11 @@ class ClientSocket(ABC):
 
     def _leave(self) -> None:
         attempt(self.depart)
-        for stop in self._stop_watching:
-            stop()
-        self._stop_watching = ()
-        if self._place is not None:
-            self.services.open_sockets.leave(self._place)
+        watch, self._token_watch = self._token_watch, None
+        if watch is not None:
+            self.services.expiries.end(watch)
+            self.services.revocations.unwatch(watch)
+        if self.admitted:
+            self.admitted = False
+            self.services.open_sockets.leave(self)
             self.services.observer.socket_closed(self.endpoint)
-            self._place = None

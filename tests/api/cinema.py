@@ -19,6 +19,7 @@ from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.revocations import Revocations
+from api.identity.token_watches import TokenExpiries
 from api.identity.tokens import Tokens
 from api.limits import Limits, SocketLimits
 from api.socket_routes import socket_routes
@@ -125,6 +126,7 @@ class Cinema:
             self.screenings,
             self.tokens,
             self.revocations,
+            TokenExpiries(self.clock),
             self.feed,
             self.open_sockets,
             self.clock,

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from email.message import EmailMessage
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from api.identity.revocations import Revocations
+from api.identity.token_watches import TokenWatch
 from api.identity.tokens import Identity
 from api.limiter import Limiter
 from api.limits import SocketLimits
@@ -96,6 +98,11 @@ class Stored:
         return (), self.users, 0.0
 
 
+class OpenSocket:
+    def __init__(self, close: Callable[..., None]) -> None:
+        self.close = close
+
+
 async def test_failing_to_close_one_socket_does_not_keep_others_open() -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
@@ -104,15 +111,15 @@ async def test_failing_to_close_one_socket_does_not_keep_others_open() -> None:
     revocations = Revocations(Stored(RevokedUser(7, 200.0), RevokedUser(8, 200.0)), lambda: 100.0, 3600)
     for user_id in (7, 8):
         identity = Identity(user_id, False, 1000.0, "token", 100.0, "", f"user:{user_id}")
-        revocations.watch(identity, broken)
-        revocations.watch(identity, lambda user_id=user_id: closed.append(f"user:{user_id}"))
+        for close in (broken, lambda user_id=user_id: closed.append(f"user:{user_id}")):
+            revocations.watch(TokenWatch(identity, SimpleNamespace(token_revoked=close)))
     await revocations.refresh()
     assert sorted(closed) == ["user:7", "user:8"]
 
     limits = SocketLimits()
     sockets = OpenSockets(limits.sockets_limit, SocketsOfHolders(limits))
     for close in (broken, lambda *_: closed.append("going away")):
-        await sockets.admit("user:7", close)
+        await sockets.admit("user:7", OpenSocket(close))
     sockets.close_all(1001, "bye")
     assert closed[-1] == "going away"
 
