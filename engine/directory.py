@@ -97,7 +97,7 @@ class ScreeningDirectory:
         self._actors = self.owned.actors
         self._activations: dict[int, asyncio.Task[ScreeningActor | Copy]] = {}
         self._suspensions = Suspensions(clock, self._unload)
-        self._releases: dict[int, asyncio.Task[Handover]] = {}
+        self._releases = self.owned.releases
         self._upkeep = Upkeep(
             store, journal, clock, self.owned, partial(self._found, depose=False), idle_seconds
         )
@@ -265,6 +265,7 @@ class ScreeningDirectory:
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._suspensions.over(screening_id)
+                self.owned.stop_asking(screening_id)
                 if (activation := self._activations.get(screening_id)) is not None:
                     await asyncio.wait((activation,))
                 return await self.owned.give_up(screening_id)

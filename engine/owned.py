@@ -59,6 +59,7 @@ class OwnedScreenings:
 
     Attributes:
         actors: those of the screenings in memory.
+        releases: of the screenings that are being given up; these are not taken.
         copies: screenings that another server owns, outside a cluster.
         lease: without a limit outside a cluster; in one it has to be renewed from the start.
     """
@@ -83,6 +84,7 @@ class OwnedScreenings:
         self._load = load
         self._peers = peers
         self.actors: dict[int, ScreeningActor] = {}
+        self.releases: dict[int, asyncio.Task[Handover]] = {}
         self.copies = Copies()
         self.lease = Lease(inf if peers is None else -inf)
         self._context = ActorContext(
@@ -101,6 +103,7 @@ class OwnedScreenings:
         self._dropped: set[int] = set()
         # What screenings remember, until they are loaded again here or elsewhere.
         self._handovers = Handovers()
+        self._asking: dict[int, asyncio.Timeout] = {}
         # Screenings of others whose epoch this server may have raised, but for which it does not answer yet.
         # They stay here until an attempt succeeds. The value is a server that may not know it was deposed.
         self._taking: dict[int, str | None] = {}
@@ -188,9 +191,7 @@ class OwnedScreenings:
         if self._peers is None:
             return await self._store.activate(screening_id, depose=depose)
         for _ in range(_TAKE_ATTEMPTS):
-            self.require_lease(screening_id)
-            if not self._peers.belongs_here(screening_id):
-                raise OwnershipLost(screening_id)
+            self._require_share(screening_id)
             owner = await self._store.owner(screening_id)
             epoch, reason = await self._given_up(screening_id, owner, depose) if owner else (0, None)
             try:
@@ -234,7 +235,8 @@ class OwnedScreenings:
         """Return when a server that has not handed the screening over certainly does not answer any more.
 
         Raises:
-            OwnershipLost: it has come back, and does not hand over; or the lease has expired.
+            OwnershipLost: it has come back, and does not hand over; or this server may not own the screening
+                any more.
             Unavailable: the servers cannot reach each other.
         """
         assert self._peers is not None
@@ -245,7 +247,7 @@ class OwnedScreenings:
             still_silent = self._peers.watch_silence(name)
             handover = None
             while not still_silent():
-                self.require_lease(screening_id)
+                self._require_share(screening_id)
                 if self._peers.lives(name):
                     # It may have confirmed its ownership before the epoch was raised.
                     handover = await self._handed_over(screening_id, name)
@@ -265,14 +267,34 @@ class OwnedScreenings:
         finally:
             timer.cancel()
 
+    def _require_share(self, screening_id: int) -> None:
+        """Raise OwnershipLost if this server may not take a screening, or not any more."""
+        self.require_lease(screening_id)
+        if not self.belongs_here(screening_id) or screening_id in self.releases:
+            raise OwnershipLost(screening_id)
+
     async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
-        """Ask a server to give a screening up. None if it does not do so in time."""
+        """Ask a server to give a screening up. None if it does not do so in time.
+
+        Raises:
+            OwnershipLost: this server is asked to give it up itself.
+        """
         assert self._peers is not None
+        self._require_share(screening_id)
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS):
+            async with asyncio.timeout(_ANSWER_SECONDS) as limit:
+                self._asking[screening_id] = limit
                 return await self._peers.release(name, screening_id)
         except TimeoutError:
+            self._require_share(screening_id)
             return None
+        finally:
+            del self._asking[screening_id]
+
+    def stop_asking(self, screening_id: int) -> None:
+        """Do not wait for another server to give a screening up: it may be waiting for this one."""
+        if (limit := self._asking.get(screening_id)) is not None:
+            limit.reschedule(0.0)
 
     def expect(self, handover: Handover) -> None:
         """Keep what another server has handed over until the screening is loaded."""

@@ -71,14 +71,13 @@ class Upkeep:
         now = self._clock.now()
         due = {sid for sid, actor in self._owned.actors.items() if actor.next_deadline <= now}
         due.update(self._owned.copies, await self._stored(now))
-        released = 0
+        released: list[int] = []
 
         async def sweep_one(screening_id: int) -> None:
-            nonlocal released
-            released += await self._release_lapsed(screening_id)
+            released.append(await self._release_lapsed(screening_id))
 
         await _each(sorted(due), sweep_one, self._loaded_at_once)
-        return released
+        return sum(released)
 
     async def load_lapsing(self) -> None:
         """Load all screenings with stored holds or pending tickets.

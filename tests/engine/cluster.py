@@ -54,6 +54,7 @@ class Node(House):
     """A server of a cluster."""
 
     def __init__(self, cluster: Cluster, name: str) -> None:
+        self.name = name
         super().__init__(cluster.database, owner=name, peers=Neighbours(cluster, name), **cluster.options)
         for ids in (self.hold_ids, self.ticket_ids):
             ids._next += 100_000 * len(cluster.nodes)

@@ -1,4 +1,5 @@
-"""Seeded simulation of a cluster in virtual time: moves, stalled journals, and servers that are paused.
+"""Seeded simulation of a cluster in virtual time: moves, stalled journals, and servers that are paused or not
+heard by the others.
 
 A failing seed replays: `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_cluster_simulation.py`.
 """
@@ -27,6 +28,9 @@ CLIENTS = 4
 ROUNDS = 30
 SEEDS_PER_TEST = 50
 ATTEMPTS = 200
+STEP_SECONDS = 0.25
+CONFIRMED_SECONDS = 0.9
+TAKEOVER_SECONDS = 1.0
 POLICY = Policy(hold_seconds=1e6, hold_life_seconds=1e6)
 
 
@@ -41,13 +45,16 @@ class Simulation:
 
     Args:
         seed: decides everything.
-        pauses: servers are paused and taken over; otherwise there are only planned moves.
+        kind: "moves": there are only planned moves. "pauses": servers are paused and taken over.
+            "partitions": servers are not heard and taken over, but go on while the database confirms what
+            they own.
     """
 
-    def __init__(self, seed: int, pauses: bool) -> None:
+    def __init__(self, seed: int, kind: str) -> None:
         self.rng = random.Random(seed)
-        self.pauses = pauses
+        self.kind = kind
         self.cluster = Cluster(*NAMES, ask_timeout_seconds=1e9, journal_limit=10_000)
+        self.cluster.takeover_seconds = TAKEOVER_SECONDS
         self.outcomes: Counter[str] = Counter()
         self.held: dict[str, set[int]] = {f"user:{n}": set() for n in range(CLIENTS)}
         self.sold: dict[int, str] = {}
@@ -58,12 +65,13 @@ class Simulation:
             node.screenings.owned._load = self.load_observed(node)
 
     def load_observed(self, node: Node) -> Callable[[LoadedScreening], Screening]:
-        """Load screenings that note who decides commands without owning them."""
+        """Load screenings that note who decides commands without owning them, or together with another."""
         simulation, database = self, self.cluster.database
 
         class Observed(Screening):
             def handle(self, command: Command, now: float) -> Decision:
-                if database.epochs[1] != self.epoch:
+                outdated = database.epochs[1] != self.epoch and simulation.kind != "partitions"
+                if outdated or simulation.answering() != [node]:
                     simulation.false_answers.append((self.epoch, command))
                 return super().handle(command, now)
 
@@ -71,6 +79,14 @@ class Simulation:
 
     def nodes(self) -> list[Node]:
         return list(self.cluster.nodes.values())
+
+    def answering(self) -> list[Node]:
+        """The servers that would decide a command now."""
+        return [
+            node
+            for node in self.nodes()
+            if 1 in node.screenings.active_ids() and node.screenings.owned.lease.until > node.clock.now()
+        ]
 
     async def ask(self, command: Command) -> object:
         """Send a command to the server that should own the screening, or by mistake to another."""
@@ -114,7 +130,7 @@ class Simulation:
                         held.update(seats)
             except EngineError as refusal:
                 self.outcomes[refusal.code] += 1
-                if not self.pauses:
+                if self.kind == "moves":
                     assert refusal.code not in ("not_held", "reservation_not_held"), "a hold was lost"
             await asyncio.sleep(0)
 
@@ -131,26 +147,39 @@ class Simulation:
             chance = rng.random()
             if chance < 0.25:
                 cluster.homes[1] = rng.choice(NAMES)
-            elif chance < 0.4 and self.pauses and len(cluster.living) > 1:
-                cluster.living.remove(rng.choice(cluster.living))
-                self.pass_time(LEASE_SECONDS)
-                await cluster.renew()
+            elif chance < 0.4 and self.kind != "moves" and len(cluster.living) > 1:
+                name = rng.choice(cluster.living)
+                if self.kind == "partitions":
+                    cluster[name].screenings.owned.set_lease(CONFIRMED_SECONDS)
+                cluster.living.remove(name)
+                await self.pass_seconds(LEASE_SECONDS)
             elif chance < 0.55 and len(cluster.living) < len(NAMES):
                 cluster.living = sorted([*cluster.living, rng.choice(self.gone())])
                 await cluster.renew()
+            elif chance < 0.6 and self.kind != "moves":
+                rng.choice(self.nodes()).screenings.owned.set_lease(0)
             else:
-                self.pass_time(1.0)
-                await cluster.renew()
+                await self.pass_seconds(1.0)
         await self.finish(clients)
         return self.outcomes
 
     def gone(self) -> list[str]:
         return [name for name in NAMES if name not in self.cluster.living]
 
-    def pass_time(self, seconds: float) -> None:
-        """Time passes everywhere; those that are gone do not run meanwhile."""
-        for node in self.nodes():
-            node.pause(seconds)
+    async def pass_seconds(self, seconds: float) -> None:
+        """Time passes everywhere. Those that are gone do not run meanwhile, or have to ask the database."""
+        step_seconds = seconds if self.kind == "pauses" else STEP_SECONDS
+        for _ in range(round(seconds / step_seconds)):
+            for node in self.nodes():
+                if node.name in self.cluster.living or self.kind == "partitions":
+                    node.clock.advance(step_seconds)
+                else:
+                    node.pause(step_seconds)
+            await self.cluster.renew()
+            if self.kind == "partitions" and self.rng.random() < 0.5:
+                for name in self.gone():
+                    await self.cluster[name].screenings.owned.confirm(lease_seconds=CONFIRMED_SECONDS)
+            await asyncio.sleep(0)
 
     async def finish(self, clients: list[asyncio.Future[None]]) -> None:
         """Let everything settle, and check what must hold then."""
@@ -162,7 +191,7 @@ class Simulation:
                 node.journal.write_next(1000)
             if all(client.done() for client in clients):
                 break
-            await asyncio.sleep(0)
+            await self.pass_seconds(STEP_SECONDS)
         await asyncio.gather(*clients)
         for node in self.nodes():
             node.journal.automatic = True
@@ -180,7 +209,7 @@ class Simulation:
         stored = {hold.seat_id for hold, status in database.holds.values() if status == "active"}
         seen = {seat for seat, view in picture.views.items() if view.status == "reserved"}
         assert seen == stored
-        if not self.pauses:
+        if self.kind == "moves":
             kept = {seat: holder for holder, seats in self.held.items() for seat in seats}
             shown = {seat: picture.views[seat].holder for seat in seen}
             assert shown == kept, "a hold was lost by a planned move"
@@ -189,13 +218,13 @@ class Simulation:
 
 
 @pytest.mark.gen_test(timeout=180)
-@pytest.mark.parametrize("pauses", [False, True], ids=["moves", "pauses"])
+@pytest.mark.parametrize("kind", ["moves", "pauses", "partitions"])
 @pytest.mark.parametrize("seeds", chosen_seeds(), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
-async def test_seeds(seeds: range, pauses: bool) -> None:
+async def test_seeds(seeds: range, kind: str) -> None:
     outcomes: Counter[str] = Counter()
     for seed in seeds:
         try:
-            outcomes += await Simulation(seed, pauses).run()
+            outcomes += await Simulation(seed, kind).run()
         except AssertionError as failure:
             raise AssertionError(f"seed {seed}: {failure}") from failure
     assert outcomes["ok"] >= 0.3 * outcomes.total(), outcomes

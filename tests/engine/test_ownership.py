@@ -199,6 +199,27 @@ async def test_an_interrupted_taking_is_waited_for_again(cluster: Cluster, inter
     assert told.cause == "seats_reloaded"
 
 
+async def test_two_servers_that_ask_each_other_do_not_wait_for_each_other(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.owned._ANSWER_SECONDS", 600)
+    monkeypatch.setattr("engine.directory.RELEASE_SECONDS", 600)
+    old, new = cluster["a"], cluster["b"]
+    held = await taking(cluster)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    new.screenings.owned._peers.release = lambda name, screening_id: never
+    cluster.living.append("a")
+    cluster.homes[1] = "b"
+    await pass_seconds(new, 0.2)
+    cluster.homes[1] = "a"
+    old.pause(10)
+    await old.renew()
+    async with asyncio.timeout(30):
+        assert (await old.hold("user:9", 3)).epoch == 3
+        with pytest.raises(OwnershipLost):
+            await held
+
+
 async def test_who_was_deposed_is_told_to_the_next_taker() -> None:
     cluster = Cluster("a", "b", "c")
     held = await taking(cluster)
@@ -333,6 +354,41 @@ async def test_a_sweep_releases_the_share_of_its_server(
     assert await cluster["c"].screenings.sweep() == 1
     assert cluster["c"].screenings.active_ids() == [2]
     assert await cluster["b"].screenings.sweep() == 1
+
+
+async def test_a_sweep_leaves_the_screenings_of_living_servers_to_them(cluster: Cluster) -> None:
+    await cluster.renew()
+    cluster.homes = {1: "a", 2: "b"}
+    for screening_id, home in cluster.homes.items():
+        await cluster[home].hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    for node in cluster.nodes.values():
+        node.pause(301)
+    await cluster["b"].renew()
+    assert await cluster["b"].screenings.sweep() == 0, "that of its own screening was released with the lease"
+    assert cluster["b"].publisher.changes[-1].cause == "holds_expired"
+    cluster["a"].clock.advance(0)
+    assert cluster["a"].publisher.changes[-1].cause == "seats_held", "its owner has no lease"
+    assert cluster.asked == [] and cluster.database.epochs == {1: 1, 2: 1}
+    await cluster["a"].renew()
+    assert cluster["a"].publisher.changes[-1].cause == "holds_expired"
+
+
+async def test_the_new_owner_sweeps_what_a_dead_one_has_left(cluster: Cluster) -> None:
+    cluster.takeover_seconds = 1.0
+    await cluster.renew()
+    for screening_id in (1, 2):
+        await cluster["a"].hold("user:7", 1, screening_id=screening_id)
+    await turns()
+    cluster["b"].pause(301)
+    await cluster["b"].renew()
+    cluster.living.remove("a")
+    sweeping = asyncio.ensure_future(cluster["b"].screenings.sweep())
+    await turns(5)
+    assert cluster["b"].screenings.active_count == 0
+    await pass_seconds(cluster["b"], 1.1)
+    assert await sweeping == 2, "it waits for all of them together"
+    assert [change.cause for change in cluster["b"].publisher.changes].count("holds_expired") == 2
 
 
 async def test_a_sweep_fetches_what_was_moved_here_from_a_server_that_lives(cluster: Cluster) -> None:
