@@ -208,8 +208,7 @@ class ScreeningDirectory:
         try:
             await self._journal.flushed(screening_id)
         finally:
-            if actor is not None:
-                self.owned.remember(actor)
+            self.owned.remember(screening_id, actor)
         self.owned.require_lease(screening_id)
         return actor is not None
 

@@ -315,19 +315,26 @@ class OwnedScreenings:
             await self._journal.flushed(screening_id)
         except BaseException:
             self.drop(actor)
-            self.remember(actor)
+            self.remember(screening_id, actor)
             raise
         if self.actors.get(screening_id) is not actor:
-            self.remember(actor)
+            self.remember(screening_id, actor)
             return Handover(screening_id, 0, 0, None)  # it was lost meanwhile
         handover = actor.screening.handover()
         self._handovers.keep(handover)
         del self.actors[screening_id]
         return handover._replace(memory=handover.memory and handover.memory.limited())
 
-    def remember(self, actor: ScreeningActor) -> None:
-        """Keep what a closed actor remembers about holders until its screening is loaded again."""
-        self._handovers.keep(actor.screening.handover()._replace(positions=()))
+    def remember(self, screening_id: int, actor: ScreeningActor | None) -> None:
+        """Keep what is known about holders until a screening is loaded again. Clients then need all seats.
+
+        Args:
+            screening_id: the screening.
+            actor: the closed actor that it had; None if it was not in memory.
+        """
+        handover = self._handovers.get(screening_id) if actor is None else actor.screening.handover()
+        if handover is not None:
+            self._handovers.keep(handover._replace(positions=()))
 
     def unload(self, actor: ScreeningActor) -> bool:
         """Remove an idle actor that has nothing to write. False if it was removed before."""

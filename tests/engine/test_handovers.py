@@ -162,6 +162,17 @@ async def test_a_change_of_the_screening_is_noticed(cluster: Cluster, moved: boo
     assert (await missed(node, 1, held.seq)).missed is None
 
 
+async def test_a_change_after_a_release_that_nobody_has_used_is_noticed(cluster: Cluster) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.guest("client:a", HERE, 1)
+    await node.screenings.release(1)
+    await node.screenings.change(1, node.screenings.passivate_idle)
+    assert (await missed(node, 1, 1)).missed is None
+    with pytest.raises(GuestLimitExceeded):
+        await node.guest("client:b", HERE, 2, 3, 4, 5)
+
+
 async def test_what_was_not_written_in_time_is_not_skipped(cluster: Cluster, hurried: None) -> None:
     await cluster.renew()
     node = cluster["a"]
