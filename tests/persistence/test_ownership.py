@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from engine.clock import SystemClock
-from engine.commands import BookSeats, HoldSeats, ReadSeats
+from engine.commands import BookSeats, HoldSeats, ReadChanges, ReadSeats
 from engine.directory import ScreeningDirectory
 from engine.errors import OwnershipLost
 from engine.memory import MemoryIds, NullObserver, RecordingPublisher
@@ -152,6 +152,81 @@ async def test_an_owner_whose_journal_is_stuck_is_deposed(
         sold = execute(database_url, "SELECT count(*) FROM tickets WHERE status = 'confirmed'") == [(1,)]
         assert sold is not isinstance(outcome, OwnershipLost)
         assert (await new.seen(hall))[0] == ("booked" if sold else "reserved")
+
+
+async def raised(database_url: str, screening_id: int, epoch: int) -> None:
+    """Return when a screening has an epoch."""
+    for _ in range(1000):
+        found = execute(
+            database_url, "SELECT epoch FROM screening_epochs WHERE screening_id = %s", screening_id
+        )
+        if found == [(epoch,)]:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"the epoch is {found}")
+
+
+async def test_a_taker_that_was_interrupted_waits_before_it_answers(database_url: str) -> None:
+    async with cluster_on(database_url) as (cluster, world):
+        cluster.takeover_seconds = 600.0
+        hall = world.add_hall()
+        sid = hall.screening_id
+        old, new = cluster["a"], cluster["b"]
+        held = await old.screenings.ask(HoldSeats(sid, "user:7", hall.seat_ids[:1]))
+        await old.journal.flushed()
+        cluster.living.remove("a")
+        async with world.connector.transaction() as connection:
+            # The epoch is raised, but then the holds cannot be read.
+            await connection.run("LOCK holds IN ACCESS EXCLUSIVE MODE")
+            taking = asyncio.ensure_future(new.screenings.owned.take(sid, depose=True))
+            await raised(database_url, sid, 2)
+            taking.cancel()
+            await asyncio.wait([taking])
+        asked = asyncio.ensure_future(new.screenings.ask(HoldSeats(sid, "user:8", hall.seat_ids[1:2])))
+        await raised(database_url, sid, 3)
+        await asyncio.wait([asked], timeout=0.3)
+        assert not asked.done() and new.screenings.active_count == 0
+        cluster.left.add("a")
+        assert (await asked).epoch == 3
+        assert cluster.asked == []
+        (told, _) = new.publisher.changes
+        assert (told.cause, held.epoch) == ("seats_reloaded", 1)
+
+
+async def test_a_client_resumes_over_a_planned_move(database_url: str) -> None:
+    async with cluster_on(database_url) as (cluster, world):
+        hall = world.add_hall()
+        sid = hall.screening_id
+        held = await cluster["a"].screenings.ask(HoldSeats(sid, "user:7", hall.seat_ids[:1]))
+        cluster.homes[sid] = "b"
+        await cluster["a"].screenings.give_away(cluster["b"].screenings.accept)
+        assert cluster["b"].screenings.active_ids() == [sid]
+        more = await cluster["b"].screenings.ask(HoldSeats(sid, "user:7", hall.seat_ids[1:2]))
+        resumed = await cluster["b"].screenings.ask(ReadChanges(sid, held.epoch, held.seq))
+        assert (resumed.epoch, resumed.seq, resumed.missed) == (2, 1, (more,))
+        assert cluster.asked == []
+
+
+async def test_sweeps_and_changes_leave_a_screening_to_an_owner_that_lives(database_url: str) -> None:
+    async with cluster_on(database_url) as (cluster, world):
+        hall = world.add_hall()
+        sid = hall.screening_id
+        await cluster["a"].screenings.ask(HoldSeats(sid, "user:7", hall.seat_ids[:1]))
+        await cluster["a"].journal.flushed()
+        execute(database_url, "UPDATE holds SET expires_at = expires_at - interval '1 year'")
+        # The hold is overdue as far as the other server knows.
+        assert await cluster["b"].screenings.sweep() == 0
+        cluster.homes[sid] = "b"
+        cluster.silent.add("a")
+        assert await cluster["b"].screenings.sweep() == 0
+        with pytest.raises(OwnershipLost):
+            await cluster["b"].screenings.change(sid, cluster["b"].screenings.sweep)
+        with pytest.raises(OwnershipLost):
+            await cluster["b"].screenings.ask(ReadSeats(sid))
+        assert execute(database_url, "SELECT owner, epoch FROM screening_epochs") == [("a", 1)]
+        cluster.living.remove("a")
+        assert await cluster["b"].screenings.sweep() == 1
+        assert execute(database_url, "SELECT owner, epoch FROM screening_epochs") == [("b", 2)]
 
 
 async def test_a_new_owner_loads_what_has_holds_and_releases_it(database_url: str) -> None:
