@@ -26,7 +26,7 @@ from api.rows import Catalogue, Offer
 from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.commands import Command
-from engine.ports import Clock, Journal
+from engine.ports import Clock, Flushing, Journal
 from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
 from engine.views import SeatMap
 
@@ -173,6 +173,7 @@ class Services:
     """The collaborators of request handlers.
 
     Attributes:
+        flushing: waits for the journals of all servers; the journal itself, if there is only one.
         socket_counts: returns the number of sockets that watch each screening; screenings without sockets are
             absent.
     """
@@ -181,6 +182,7 @@ class Services:
     screenings: Screenings
     box_office: BoxOffice
     journal: Journal
+    flushing: Flushing
     tickets: TicketReader
     reservations: ReservationReader
     idempotency: IdempotencyLookup

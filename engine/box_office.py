@@ -10,7 +10,7 @@ from typing import cast
 from engine.commands import BookSeats, CancelTicket, ConfirmTicket
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError, NotFound
-from engine.ports import Journal, Ledger
+from engine.ports import Flushing, Ledger
 from engine.records import Paper, Receipt, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled
 from engine.selling_errors import (
@@ -35,13 +35,13 @@ class BoxOffice:
 
     Args:
         screenings: the directory.
-        journal: for waiting until what the ledger is asked about has been written.
+        flushing: waits until what the ledger is asked about has been written.
         ledger: committed tickets and past holds.
     """
 
-    def __init__(self, screenings: ScreeningDirectory, journal: Journal, ledger: Ledger) -> None:
+    def __init__(self, screenings: ScreeningDirectory, flushing: Flushing, ledger: Ledger) -> None:
         self._screenings = screenings
-        self._journal = journal
+        self._flushing = flushing
         self._ledger = ledger
 
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
@@ -226,7 +226,7 @@ class BoxOffice:
 
     async def _require_lapsed(self, command: BookSeats, refusal: NotHeld) -> None:
         """Raise `refusal` unless the holder's holds on the seats have expired."""
-        await self._journal.flushed()
+        await self._flushing.flushed(command.screening_id)
         lapsed = await self._ledger.lapsed_seats(command.screening_id, command.holder, refusal.seat_ids)
         if not lapsed.issuperset(refusal.seat_ids):
             raise refusal

@@ -80,7 +80,18 @@ class Entry(NamedTuple):
     settled: Settled | None = None
 
 
-class Journal(Protocol):
+class Flushing(Protocol):
+    """Waits until what was acknowledged can be read from storage."""
+
+    async def flushed(self, screening_id: int | None = None) -> None:
+        """Return when everything appended before this call is settled.
+
+        Args:
+            screening_id: if given, delayed entries of other screenings are not waited for.
+        """
+
+
+class Journal(Flushing, Protocol):
     """Writes entries to durable storage, in the order in which they were appended.
 
     Guarantees:
@@ -125,13 +136,6 @@ class Journal(Protocol):
         Args:
             record: the answer. A full journal drops it.
             settled: called once, as for an entry.
-        """
-
-    async def flushed(self, screening_id: int | None = None) -> None:
-        """Return when everything appended before this call is settled.
-
-        Args:
-            screening_id: if given, delayed entries of other screenings are not waited for.
         """
 
     def on_ownership_lost(self, handler: Callable[[int, int], None]) -> None:

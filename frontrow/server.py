@@ -182,6 +182,7 @@ class Server:
             screenings=self._screenings,
             box_office=BoxOffice(self._screenings, self._journal, PostgresLedger(self._connector)),
             journal=self._journal,
+            flushing=self._journal,
             tickets=Tickets(self._connector),
             reservations=Reservations(self._connector),
             idempotency=self._idempotency,

@@ -192,7 +192,7 @@ class Call(Struct, frozen=True):
         """
         try:
             async with asyncio.timeout(self.services.limits.ask_timeout_seconds):
-                await self.services.journal.flushed()
+                await self.services.flushing.flushed()
         except TimeoutError as error:
             raise StoreUnavailable("The database is not keeping up") from error
 

@@ -172,6 +172,7 @@ class Venue:
             screenings=self.screenings,
             box_office=BoxOffice(self.screenings, self.journal, MemoryLedger(self.database)),
             journal=self.journal,
+            flushing=self.journal,
             tickets=self.readers,
             reservations=HoldReaders(self.database),
             idempotency=self.readers,
