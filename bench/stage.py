@@ -5,6 +5,7 @@ All databases are in one embedded PostgreSQL with production settings (fsync on)
 
 import asyncio
 import itertools
+import os
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
@@ -116,6 +117,8 @@ class Stage:
     async def opened(self) -> AsyncIterator[None]:
         """Keep the load process, and later PostgreSQL, running as long as the block lasts."""
         raise_descriptor_limit()
+        # Installed servers do not compile their modules at each start, whatever the variable says here.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         async with AsyncExitStack() as stack:
             stack.callback(self._postgres.stop)
             stack.enter_context(confined_to(self.placement.load))
