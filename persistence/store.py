@@ -86,7 +86,11 @@ FROM screening_epochs AS owned WHERE screening_id = %(screening_id)s
 
 SCREENING = """
 SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
-       (price * 100)::bigint, types, surcharges_cents
+       (price * 100)::bigint, types, surcharges_cents,
+       EXISTS (SELECT FROM holds WHERE screening_id = screenings.id AND status = 'active')
+       OR EXISTS (
+           SELECT FROM tickets WHERE screening_id = screenings.id AND status IN ('pending', 'confirmed')
+       )
 FROM screenings JOIN rooms ON rooms.id = room_id CROSS JOIN (
     SELECT array_agg(name ORDER BY name) AS types,
            array_agg((surcharge * 100)::bigint ORDER BY name) AS surcharges_cents
@@ -251,7 +255,9 @@ class PostgresStore:
         return [screening_id for (screening_id,) in await self._connector.run(OVERDUE, wanted)]
 
     async def _loaded(self, connection: Connection, screening_id: int, epoch: int) -> LoadedScreening:
-        info, layout = await self._described(connection, screening_id)
+        info, layout, untouched = await self._described(connection, screening_id)
+        if untouched:
+            return LoadedScreening(info, layout, epoch, [], [])
         return LoadedScreening(
             info,
             layout,
@@ -260,20 +266,29 @@ class PostgresStore:
             [ticket_of(row) for row in await connection.run(LIVE_TICKETS, (screening_id,))],
         )
 
-    async def _described(self, connection: Connection, screening_id: int) -> tuple[ScreeningInfo, Layout]:
-        """Load the terms and the layout of a screening, an event or a free room."""
+    async def _described(
+        self, connection: Connection, screening_id: int
+    ) -> tuple[ScreeningInfo, Layout, bool]:
+        """Load the terms and the layout of a screening, an event or a free room.
+
+        The third value is true if nothing is held or sold in a screening, so that its holds and tickets need
+        not be asked for. Only the screenings' own statement finds that out.
+        """
         if rows := await connection.run(SCREENING, (screening_id,)):
-            room_id, layout_version, starts_at, ends_at, price_cents, seat_types, surcharges_cents = rows[0]
-            surcharges = dict(zip(seat_types or (), surcharges_cents or (), strict=True))
+            room_id, layout_version, starts_at, ends_at, price_cents, *seat_types, has_sales = rows[0]
+            surcharges = dict(zip(*(column or () for column in seat_types), strict=True))
             layout = await self._layout(connection, room_id, layout_version)
-            return ScreeningInfo(screening_id, starts_at, ends_at, price_cents, surcharges), layout
+            info = ScreeningInfo(screening_id, starts_at, ends_at, price_cents, surcharges)
+            return info, layout, not has_sales
         if rows := await connection.run(EVENT, (screening_id,)):
             types = (TicketType(*row) for row in await connection.run(TICKET_TYPES, (screening_id,)))
             starts_at, ends_at = rows[0]
             by_id = {kind.id: kind for kind in types}
-            return ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False), NO_SEATS
+            info = ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False)
+            return info, NO_SEATS, False
         if await connection.run(FREE_ROOM, (screening_id,)):
-            return ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats), NO_SEATS
+            info = ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats)
+            return info, NO_SEATS, False
         raise ScreeningNotFound(screening_id)
 
     async def _layout(self, connection: Connection, room_id: int, version: int) -> Layout:
