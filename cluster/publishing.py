@@ -32,6 +32,10 @@ from engine.views import SeatsChanged
 CHANGE, WATCH, UNWATCH = "change", "watch", "unwatch"
 """Kinds of messages."""
 
+GATHER_SECONDS = 0.005
+"""After changes were sent to other nodes, the next ones are gathered for so long: a message costs as much as
+ten changes in it. The feed at the other end gathers for longer."""
+
 WATCH_SECONDS = 15.0
 """How long a node is sent the changes of a screening after its last `watch`."""
 
@@ -74,6 +78,10 @@ class WatchObserver(Protocol):
 
     def screening_reloaded(self) -> None:
         """The changes that had been missed are not kept any more: watchers are sent all seats."""
+
+
+_Sending = tuple[Sequence[str], tuple[Any, ...]]
+"""Nodes, and the change that they are sent."""
 
 
 class _Audience:
@@ -125,7 +133,9 @@ class ChangePublisher:
         self._watch_seconds = watch_seconds
         self._loop = asyncio.get_running_loop()
         self._audiences: dict[int, _Audience] = {}
-        self._due: TurnsLater[tuple[Sequence[str], tuple[Any, ...]]] = TurnsLater(self._send)
+        self._due: TurnsLater[_Sending] = TurnsLater(self._send_soon)
+        self._gathered: list[_Sending] = []
+        self._timer: asyncio.TimerHandle | None = None
         links.on(WATCH, self._watch)
         links.on(UNWATCH, self._unwatch)
         members.on_change(self._members_changed)
@@ -145,7 +155,21 @@ class ChangePublisher:
             value = (change.screening_id, *before, encode_change(change))
             self._due.add((tuple(audience.nodes), value))
 
-    def _send(self, due: list[tuple[Sequence[str], tuple[Any, ...]]]) -> None:
+    def _send_soon(self, due: list[_Sending]) -> None:
+        """Send changes now, or together with others if some have just been sent."""
+        self._gathered += due
+        if self._timer is None:
+            self._send_gathered()
+
+    def _send_gathered(self) -> None:
+        if not self._gathered:
+            self._timer = None
+            return
+        self._send()
+        self._timer = self._loop.call_later(GATHER_SECONDS, self._send_gathered)
+
+    def _send(self) -> None:
+        due, self._gathered = self._gathered, []
         send = self._links.send
         count = 0
         for nodes, value in due:
@@ -187,6 +211,7 @@ class ChangePublisher:
         """
         # The node must not learn of a position before it has been sent the change.
         self._due.flush()
+        self._send()
         until = self._loop.time() + self._watch_seconds
         differing = []
         for screening_id, epoch, seq, *_newer in rows:

@@ -8,6 +8,7 @@ import pytest
 
 from cluster.beats import NodeState
 from cluster.nats_server import NatsServer
+from cluster.publishing import GATHER_SECONDS
 from engine.commands import BookSeats, ReadStock
 from tests.api.cinema import eventually
 from tests.cluster.nodes import Wiretap
@@ -46,6 +47,23 @@ async def test_a_change_is_sent_once_per_watching_node(nats_server: NatsServer) 
         await owner.hold_at("user:1", 2)
         await eventually(lambda: len(viewers[0].taken) == 2)
         assert owner.tally.sent == 2
+
+
+async def test_changes_in_quick_succession_travel_together(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house, Wiretap(nats_server.url, house.name) as tap:
+        owner, (gateway,) = house.owner_of(), house.others()
+        viewer = await gateway.viewer()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for _ in range(10):
+            for seat in range(1, 11):
+                await owner.hold_at("user:1", seat)
+                await asyncio.sleep(0)
+            await owner.release_at("user:1", *range(1, 11))
+        await eventually(lambda: len(viewer.changes) == 110)
+        messages = sum(b"change" in content for _, content in tap.messages)
+        assert messages <= (loop.time() - began) / GATHER_SECONDS + 2
+        assert owner.tally.sent == 110
 
 
 async def test_a_screening_that_nobody_watches_costs_no_message(nats_server: NatsServer) -> None:
