@@ -4,7 +4,7 @@ The difference that matters: after `NodeUnreachable`, `LinkFull` or `MessageTooL
 certainly done nothing; after `NoAnswer` it may have done what it was asked to.
 """
 
-from engine.errors import OutcomeUnknown, Unavailable
+from engine.errors import OutcomeUnknown, OwnershipLost, Stopping, Unavailable
 
 
 class NodeUnreachable(Unavailable):
@@ -45,6 +45,17 @@ class MessageTooLong(Unavailable):
 
 class NoAnswer(OutcomeUnknown):
     """The other node did not answer in time, or the connection was lost: it may have done what was asked."""
+
+
+class NoOwner(Unavailable):
+    """No node serves."""
+
+    code = "no_owner"
+    detail = "No server of the cluster can answer now; nothing was changed"
+
+
+NOT_DONE = (NoOwner, NodeUnreachable, OwnershipLost, Stopping)
+"""After these a command has certainly had no effect, and its owner may be looked up again."""
 
 
 class RemoteDefect(Exception):

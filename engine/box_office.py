@@ -5,10 +5,9 @@ office asks it in the rare cases that need it, never for an ordinary booking.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, Protocol, cast
 
-from engine.commands import BookSeats, CancelTicket, ConfirmTicket
-from engine.directory import ScreeningDirectory
+from engine.commands import BookSeats, CancelTicket, Command, ConfirmTicket
 from engine.errors import EngineError, NotFound
 from engine.ports import Flushing, Ledger
 from engine.records import Paper, Receipt, Ticket, TicketStatus
@@ -30,16 +29,23 @@ RESERVATION_PAYMENT = "reservation:"
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
 
 
+class Screenings(Protocol):
+    """Where commands are sent: `engine.directory.ScreeningDirectory`, or those of a whole cluster."""
+
+    async def ask(self, command: Command) -> Any:
+        """Return the command's reply. Raises EngineError."""
+
+
 class BoxOffice:
     """Issues, confirms and cancels tickets.
 
     Args:
-        screenings: the directory.
+        screenings: all of them.
         flushing: waits until what the ledger is asked about has been written.
         ledger: committed tickets and past holds.
     """
 
-    def __init__(self, screenings: ScreeningDirectory, flushing: Flushing, ledger: Ledger) -> None:
+    def __init__(self, screenings: Screenings, flushing: Flushing, ledger: Ledger) -> None:
         self._screenings = screenings
         self._flushing = flushing
         self._ledger = ledger

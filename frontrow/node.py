@@ -1,17 +1,64 @@
-"""What this server tells the other nodes of its cluster about itself, taken from its settings."""
+"""Builds a server that is a node of a cluster.
+
+Only processes that belong to a cluster import this module, since it imports the NATS client.
+"""
 
 import os
 import socket
 import time
 from dataclasses import asdict
 
-from cluster.beats import Facts, Rules
+from api.services import MetricsPage
+from cluster.beats import Facts, Rules, Timing
+from cluster.node import Node
 from cluster.wire import VERSION
 from engine.policy import Policy
 from frontrow import __version__
-from frontrow.listening import authority
+from frontrow.listening import Listening, authority, port_numbers
+from frontrow.nats import nats_connection
+from frontrow.server import Server
 from frontrow.settings import Settings, variable_of
 from frontrow.signing import key_digests
+from persistence.connector import Connector
+from persistence.identity import database_identity
+from persistence.server_lock import ServerName
+
+
+async def node_server(
+    settings: Settings,
+    database_url: str,
+    name: ServerName,
+    listening: Listening,
+    metrics_page: MetricsPage | None = None,
+) -> Server:
+    """Return a server that is a node of a cluster, to be started with `listening`.
+
+    Args:
+        settings: valid settings.
+        database_url: the migrated database, without a pooler. Its nodes form the cluster.
+        name: of this server.
+        listening: its open listening sockets.
+        metrics_page: as for `Server`.
+
+    Raises:
+        NatsUnavailable: there is no NATS server, or a file for connecting cannot be used.
+        StoreUnavailable: the database cannot be reached.
+    """
+    facts = facts_of(settings, name.mark, port_numbers(listening.public)[0])
+    connector = Connector(database_url)
+    try:
+        cluster = await database_identity(connector)
+    finally:
+        connector.close()
+    connection = nats_connection(settings, f"frontrow {facts.name}")
+    node = Node(connection, cluster, facts, rules_of(settings), settings.group(Timing), _mark_of)
+    return Server(settings, database_url, name, metrics_page=metrics_page, node=node)
+
+
+def _mark_of(name: str) -> str:
+    parsed = ServerName.parsed(name)
+    return parsed.mark if parsed else name
+
 
 _ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
 

@@ -2,8 +2,8 @@
 
 from api.rooms.directory import RoomDirectory
 from api.rooms.socket import RoomServices
+from api.services import Screenings
 from api.ws.feed import SeatFeed
-from engine.directory import ScreeningDirectory
 from frontrow.counts import Counts
 from frontrow.settings import Settings
 from persistence.connector import Connector
@@ -16,7 +16,7 @@ _LONGEST_BETWEEN_CHECKS_SECONDS = 60.0
 def room_services_of(
     settings: Settings,
     connector: Connector,
-    screenings: ScreeningDirectory,
+    screenings: Screenings,
     feed: SeatFeed,
     counts: Counts,
 ) -> RoomServices:

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from functools import partial
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -30,7 +31,7 @@ from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import MetricsPage, Services
+from api.services import MetricsPage, Screenings, Services
 from api.socket_routes import socket_routes
 from api.workers import Workers
 from api.ws.feed import SeatFeed
@@ -53,6 +54,7 @@ from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
 from frontrow.signing import cipher_of, ticket_codes_of, tokens_of
+from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
@@ -68,6 +70,9 @@ from persistence.reservations import Reservations
 from persistence.server_lock import ServerName
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
+
+if TYPE_CHECKING:
+    from cluster.node import Node
 
 log = logging.getLogger("frontrow")
 
@@ -88,6 +93,7 @@ class Server:
         database_url: the migrated database, without a pooler.
         name: recorded as the owner of screenings; also the application_name of its session in PostgreSQL.
         metrics_page: renders `/metrics`; by default, the metrics of this process.
+        node: of a cluster; None for a server that runs alone.
 
     Attributes:
         registry: the metrics of this process.
@@ -102,8 +108,10 @@ class Server:
         name: ServerName | None = None,
         *,
         metrics_page: MetricsPage | None = None,
+        node: "Node | None" = None,
     ) -> None:
         self._settings = settings
+        self._node = node
 
         # The database
         self._connector = reading_connector(settings, database_url)
@@ -132,7 +140,7 @@ class Server:
             # With a longer probe, the request would time out before it could report the reason.
             wait_seconds=settings.ask_timeout_seconds / 2,
         )
-        self._screenings = ScreeningDirectory(
+        self._directory = ScreeningDirectory(
             store,
             self._journal,
             self._feed,
@@ -145,7 +153,22 @@ class Server:
             ask_timeout_seconds=settings.ask_timeout_seconds,
             idle_seconds=settings.idle_seconds,
             change_memory=settings.resume_limit,
+            peers=node.peers if node else None,
         )
+        self._screenings: Screenings = self._directory
+        if node is not None:
+            node.load = self._load
+            readings = ClusterReadings(
+                nodes=lambda: node.states,
+                nats_connected=lambda: node.connection.connected,
+                lease_seconds=lambda: node.lease_seconds,
+            )
+            self._screenings = node.own(
+                self._directory,
+                store,
+                ClusterObserver(self.registry, readings),
+                settings.ask_timeout_seconds,
+            )
 
         # What is counted by key
         counts = own_counts(settings)
@@ -235,14 +258,14 @@ class Server:
         )
 
         # Metrics, and the servers
-        readings = Readings(
-            mailbox_depth=lambda: self._screenings.mailbox_depth,
-            active_screenings=lambda: self._screenings.active_count,
-            live_holds=lambda: self._screenings.hold_count,
+        process_readings = Readings(
+            mailbox_depth=lambda: self._directory.mailbox_depth,
+            active_screenings=lambda: self._directory.active_count,
+            live_holds=lambda: self._directory.hold_count,
             journal_depth=lambda: self._journal.depth,
             journal_lag_seconds=lambda: self._journal.lag_seconds,
         )
-        register_readings(self.registry, readings, __version__)
+        register_readings(self.registry, process_readings, __version__)
         self._http = make_http_server(
             self._application, limits, self._application.report_refusal, settings.http_layer, proxies
         )
@@ -261,6 +284,7 @@ class Server:
         Raises:
             StoreUnavailable: the database cannot be reached.
             AddressUnusable: the server cannot listen on its address.
+            NatsUnavailable, NodeRefused: it cannot join its cluster.
         """
         if listening is None:
             listening = listen(self._settings)
@@ -272,15 +296,17 @@ class Server:
         await self._revocations.refresh()
         self._mail_queue.start()
         self._confirmations.start()
+        if self._node is not None:
+            await self._node.join()
         self._schedule()
         self._http.add_sockets(listening.public)
         self._http.add_sockets(listening.proxied, proxied=True)
 
     def _schedule(self) -> None:
         every, settings = self._recurring.every, self._settings
-        every(settings.sweep_seconds, "release of expired holds", self._screenings.sweep)
+        every(settings.sweep_seconds, "release of expired holds", self._directory.sweep)
         every(_LOOK_SECONDS, "check of the wall clock", self._follow_the_clock)
-        every(settings.sweep_seconds, "passivation", self._screenings.passivate_idle)
+        every(settings.sweep_seconds, "passivation", self._directory.passivate_idle)
         every(settings.revocation_refresh_seconds, "refresh of revocations", self._revocations.refresh)
         every(_FORGET_SECONDS, "removal of expired log-ins", self._logins.forget_expired)
         every(_FORGET_SECONDS, "removal of expired revocations", self._revocations.forget_expired)
@@ -301,7 +327,21 @@ class Server:
         """
         self._http.stop()
         self._metrics_http.stop()
+        await self._hand_over()
         await asyncio.sleep(seconds)
+
+    def _load(self) -> tuple[int, int, float]:
+        """How busy this node is; see `cluster.beats.Load`."""
+        return self._directory.active_count, len(self._open_sockets), self._journal.lag_seconds
+
+    async def _hand_over(self) -> None:
+        """Let the other nodes take over, while commands for what they own now are still sent to them."""
+        if self._node is not None:
+            await self._node.drain()
+
+    async def _leave(self) -> None:
+        if self._node is not None:
+            await self._node.leave()
 
     async def stop(self) -> None:
         """Stop in order; afterwards everything acknowledged is in the database.
@@ -309,16 +349,18 @@ class Server:
         A step that fails is logged, and the next one runs.
         """
         await run_steps(
+            self._hand_over,
             self._http.stop,
             self._metrics_http.stop,
             self._recurring.stop,
-            self._screenings.stop,
+            self._directory.stop,
             partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
             self._finish_requests,
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
             partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
             self._close_connections,
+            self._leave,
             self._workers.close,
             self._hold_ids.stop,
             self._ticket_ids.stop,
@@ -344,7 +386,7 @@ class Server:
             # Otherwise holds that are not in memory would expire too early or too late.
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._screenings.load_lapsing()
+                    await self._directory.load_lapsing()
             except (StoreUnavailable, TimeoutError) as failure:
                 log.warning(
                     "holds of screenings that are not in memory keep their stored deadlines: %r", failure

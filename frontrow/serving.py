@@ -7,10 +7,10 @@ this with a process per worker.
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from itertools import chain
 
 import uvloop
@@ -24,7 +24,7 @@ from frontrow.hang_up import Terminal
 from frontrow.life_log import LifecycleLog
 from frontrow.listening import listen
 from frontrow.server import Server
-from frontrow.settings import Settings, variable_of
+from frontrow.settings import Settings
 from frontrow.supervisor import supervise
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
@@ -33,9 +33,6 @@ from persistence.migrations import migrate
 from persistence.server_lock import DatabaseInUse, ServerLock
 
 log = logging.getLogger("frontrow")
-
-_UNROUTED = "FRONTROW_TEST_UNROUTED_WORKERS"
-"""Lets tests start several workers, which take screenings from each other as two servers would."""
 
 
 def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[str], None]) -> None:
@@ -67,10 +64,8 @@ def serve(settings: Settings, *, demo: bool, standby: bool, announce: Callable[[
         raise ValueError(
             "--standby is for a single process; several workers share the database with other nodes"
         )
-    if workers > 1 and not os.environ.get(_UNROUTED):
-        raise ValueError(
-            f"{variable_of('workers')} must be 1: requests are not yet routed between several workers"
-        )
+    if standby and settings.nats_url:
+        raise ValueError("--standby does not fit FRONTROW_NATS_URL: the nodes of a cluster serve together")
     if demo and settings.production:
         raise ValueError(
             "--demo creates users and movies for trying the server; leave it out when FRONTROW_ENV is "
@@ -125,7 +120,8 @@ async def _serve(
     if embedded is not None:
         companions.append(asyncio.create_task(embedded.keep_running()))
     connector = Connector(url)
-    lock = ServerLock(connector)
+    clustered = bool(settings.nats_url)
+    lock = ServerLock(connector, shared=clustered)
     try:
         await require_own_sessions(settings, url)
         if not await _take_lock(settings, lock, standby, stopped, announce):
@@ -134,9 +130,14 @@ async def _serve(
             log.info("applied migration %s", revision)
         lock_kept = asyncio.create_task(lock.keep())
         companions.append(lock_kept)
-        server = Server(settings, url, lock.name)
+        listening = listen(settings)
+        if clustered:
+            # Imports the NATS client, which other servers do not need.
+            server = await import_module("frontrow.node").node_server(settings, url, lock.name, listening)
+        else:
+            server = Server(settings, url, lock.name)
         try:
-            await server.start()
+            await server.start(listening)
             freeze_startup_objects()
             life.started(base_url_of(settings, server.port))
             for line in addresses(settings, server.port, server.proxied_ports):

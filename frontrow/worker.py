@@ -25,6 +25,7 @@ from frontrow.channel import Channel, StartMessage
 from frontrow.collector import collect_when_idle, freeze_startup_objects
 from frontrow.expected_errors import sentence_for
 from frontrow.listening import Listening
+from frontrow.node import node_server
 from frontrow.server import Server
 from frontrow.settings import load_settings
 from frontrow.supervision import DRAIN_SECONDS, END_SECONDS
@@ -67,11 +68,12 @@ class _Worker:
         try:
             await lock.take()
             kept = asyncio.create_task(lock.keep())
-            server = self._server = Server(
-                settings, start.database_url, lock.name, metrics_page=self._page_of_all
+            listening = _listening(start)
+            server = self._server = await node_server(
+                settings, start.database_url, lock.name, listening, self._page_of_all
             )
             try:
-                await server.start(_listening(start))
+                await server.start(listening)
                 freeze_startup_objects()
                 self._channel.send("ready")
                 await asyncio.wait((self._told, kept), return_when=asyncio.FIRST_COMPLETED)

@@ -160,6 +160,7 @@ class PostgresStore:
         self._owner = owner
         self._free_room_seats = free_room_seats
         self._layouts: WeakValueDictionary[tuple[int, int], Layout] = WeakValueDictionary()
+        self._layouts[0, 0] = NO_SEATS
         self._failure: type[Exception] | None = None
         self._failed_at = 0.0
 
@@ -290,6 +291,26 @@ class PostgresStore:
             info = ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats)
             return info, NO_SEATS, False
         raise ScreeningNotFound(screening_id)
+
+    def known_layout(self, room_id: int, version: int) -> Layout | None:
+        """Return a layout that is in memory: of this version or the newest one of the room."""
+        return self._layouts.get((room_id, version))
+
+    async def layout(self, room_id: int, version: int) -> Layout:
+        """Load a layout.
+
+        Args:
+            room_id: the room.
+            version: of the layout. Only the newest one of a room is stored, so the result may be newer; it
+                is then also known by this version.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with self._connector.connection() as connection:
+            layout = await self._layout(connection, room_id, version)
+        self._layouts[room_id, version] = layout
+        return layout
 
     async def _layout(self, connection: Connection, room_id: int, version: int) -> Layout:
         layout = self._layouts.get((room_id, version))

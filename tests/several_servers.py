@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from frontrow.listening import listen
+from frontrow.node import node_server
 from frontrow.server import Server
 from frontrow.settings import load_settings
 from persistence.connector import Connector
@@ -55,9 +57,11 @@ class NodesInProcess:
         lock = ServerLock(connector, shared=True)
         await lock.take()
         opened.callback(lock.release)
-        node = Server(load_settings(**settings), self._database_url, lock.name)
+        loaded = load_settings(**settings)
+        listening = listen(loaded)
+        node = await node_server(loaded, self._database_url, lock.name, listening)
         opened.push_async_callback(node.stop)
-        await node.start()
+        await node.start(listening)
         return node
 
 

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tornado.testing import bind_unused_port
 
-from cluster.nats_server import url_of
+from cluster.nats_server import NatsServer, url_of
 from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import ServerProcess
 from tests.database import temporary_data_directory
@@ -320,8 +320,10 @@ async def test_nats_runs_beside_the_workers_and_ends_with_them(data_directory: P
         await until(lambda: not lives(orphan), GRACE_SECONDS)
 
 
-async def test_an_operators_nats_is_used_instead_of_an_own_one(data_directory: Path) -> None:
-    async with workers_on(data_directory, nats_url="nats://token@127.0.0.1:1"):
+async def test_an_operators_nats_is_used_instead_of_an_own_one(
+    data_directory: Path, nats_server: NatsServer
+) -> None:
+    async with workers_on(data_directory, nats_url=nats_server.url):
         assert url_of(data_directory) is None and nats_pid(data_directory) == 0
 
 

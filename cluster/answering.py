@@ -1,0 +1,82 @@
+"""Carries out the commands that other nodes send to this one (`cluster.forwarding`)."""
+
+import asyncio
+from asyncio import Future
+from typing import Any, cast
+
+from cluster.forwarding import ASK, PART
+from cluster.links import Links
+from cluster.long_replies import LongReplies
+from cluster.messages import ReadNewSeats
+from cluster.wire import decode_command, encode_reply
+from engine.commands import READS, Command, ReadSeats
+from engine.directory import ScreeningDirectory
+from engine.errors import EngineError
+from engine.views import SeatMap
+
+ANSWERS_KEPT = 8192
+"""Answers that are remembered in case that their command is repeated: at least as many as this, and at most
+twice as many."""
+
+
+class Answering:
+    """The commands of other nodes.
+
+    Args:
+        links: to the other nodes.
+        directory: the screenings of this node.
+    """
+
+    def __init__(self, links: Links, directory: ScreeningDirectory) -> None:
+        self._links = links
+        self._directory = directory
+        self._actors = directory.owned.actors
+        self._long = LongReplies()
+        # By sender and number, in two generations: dropping the older one is cheaper than single answers.
+        self._answers: dict[tuple[str, int], Any] = {}
+        self._older: dict[tuple[str, int], Any] = {}
+        links.on(ASK, self._asked)
+
+    def _asked(self, sender: str, value: Any) -> Any:
+        number, data, *_newer = value
+        key = (sender, number)
+        known = self._answers.get(key) or self._older.get(key)
+        if known is not None:
+            if isinstance(known, EngineError):
+                raise known
+            return known
+        command = decode_command(data)
+        if isinstance(command, ReadNewSeats):
+            return self._read_seats(sender, command)
+        try:
+            actor = self._actors.get(command.screening_id)
+            reply: Any = None if actor is None else actor.ask_first(command)
+        except EngineError as refusal:
+            self._remember(command, key, refusal)
+            raise
+        if reply is None or isinstance(reply, Future):
+            answer: Any = asyncio.ensure_future(self._later(sender, command, reply))
+        else:
+            answer = self._encoded(sender, reply)
+        self._remember(command, key, answer)
+        return answer
+
+    async def _later(self, sender: str, command: Command, reply: "Future[Any] | None") -> bytes:
+        return self._encoded(sender, await (self._directory.ask(command) if reply is None else reply))
+
+    async def _read_seats(self, sender: str, command: ReadNewSeats) -> bytes:
+        seat_map = await self._directory.ask(ReadSeats(command.screening_id))
+        return self._encoded(sender, command.reply_with(cast(SeatMap, seat_map)))
+
+    def _encoded(self, sender: str, reply: Any) -> bytes:
+        *parts, last = self._long.cut(encode_reply(reply))
+        for part in parts:
+            self._links.send(sender, PART, part)
+        return last
+
+    def _remember(self, command: Command, key: tuple[str, int], answer: Any) -> None:
+        if type(command) in READS:
+            return
+        if len(self._answers) >= ANSWERS_KEPT:
+            self._older, self._answers = self._answers, {}
+        self._answers[key] = answer

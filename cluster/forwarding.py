@@ -1,0 +1,247 @@
+"""Sends commands to the nodes that own their screenings (`cluster.answering`).
+
+A command is answered through a future, without a task. Every command has a number, and its owner remembers
+for a while what it has answered. So after a lost answer the same owner can be asked again, and the command
+takes effect once. Another owner is asked only if a second execution does no harm.
+
+The seat map of a screening that has not changed does not travel again (`ReadNewSeats`).
+"""
+
+import asyncio
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from itertools import count
+from typing import Any, Protocol
+
+from cluster.beats import NodeState
+from cluster.connection import Connection
+from cluster.errors import NOT_DONE, NoAnswer
+from cluster.links import Links
+from cluster.long_replies import LongReplies
+from cluster.membership import Membership, View
+from cluster.messages import LayoutMissing, ReadNewSeats, SeatsUnchanged
+from cluster.wire import decode_reply, encode_command
+from engine.commands import READS, Command, HoldSeats, ReadSeats
+from engine.errors import EngineError, OwnershipLost
+from engine.records import Layout
+from engine.replies import Reply
+from engine.views import SeatMap
+
+ASK, PART = "ask", "part"
+"""Kinds of messages: a command; a part of a reply, ahead of it."""
+
+SEAT_MAPS_KEPT = 128
+"""Seat maps of other nodes' screenings that are kept, so that an unchanged one need not travel again."""
+
+_AGAIN_SECONDS = 0.05
+"""Pause before a command is sent again whose answer was lost."""
+
+_HARMLESS_TWICE = READS | {HoldSeats}
+"""Commands that any owner may carry out a second time: whoever holds the seats already gets them again."""
+
+Again = Callable[[Command], Awaitable[Reply]]
+
+
+class Layouts(Protocol):
+    """The layouts of rooms; `persistence.store.PostgresStore` documents it."""
+
+    def known_layout(self, room_id: int, version: int) -> Layout | None:
+        """Return a layout that is in memory."""
+
+    async def layout(self, room_id: int, version: int) -> Layout:
+        """Load a layout, or a newer one of the same room."""
+
+
+class ForwardObserver(Protocol):
+    """Counts what was sent to other nodes."""
+
+    def forwarded(self, kind: str, seconds: float, outcome: str) -> None:
+        """A command of a kind (its class) was answered after `seconds`: "ok", or the code of an error."""
+
+
+class Forwarding:
+    """The commands that this node sends to others.
+
+    Args:
+        links: to the other nodes.
+        connection: that of the links.
+        membership: who owns what.
+        layouts: of rooms, for seat maps.
+        observer: counts.
+    """
+
+    def __init__(
+        self,
+        links: Links,
+        connection: Connection,
+        membership: Membership,
+        layouts: Layouts,
+        observer: ForwardObserver,
+    ) -> None:
+        self._links = links
+        self._connection = connection
+        self._membership = membership
+        self._layouts = layouts
+        self._observer = observer
+        self._loop = asyncio.get_running_loop()
+        self._numbers = count(1)
+        self._parts = LongReplies()
+        self._seat_maps: dict[int, SeatMap] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        links.on(PART, self._parts.keep)
+        membership.on_change(self._members_changed)
+
+    def forward(
+        self, command: Command, owner: str, seconds: float, again: Again | None = None
+    ) -> "Future[Any]":
+        """Send a command to another node.
+
+        Args:
+            command: any of `engine.commands`.
+            owner: the node.
+            seconds: time limit.
+            again: asks in another way, if the node certainly has not carried the command out.
+
+        Returns:
+            A future of the reply, or of the EngineError that the owner has raised, or of an error of
+            `cluster.errors`.
+        """
+        forwarded = _Forwarded(command, next(self._numbers), owner, seconds, again, self._loop)
+        self._send(forwarded)
+        return forwarded.answer
+
+    def _send(self, forwarded: "_Forwarded") -> None:
+        command: Command | ReadNewSeats = forwarded.command
+        if type(command) is ReadSeats and (known := self._seat_maps.get(command.screening_id)) is not None:
+            command = ReadNewSeats(known.screening_id, known.epoch, known.seq)
+        value = (forwarded.number, encode_command(command))
+        seconds = forwarded.deadline - self._loop.time()
+        self._links.call(forwarded.owner, ASK, value, seconds).add_done_callback(
+            partial(self._answered, forwarded)
+        )
+
+    def _answered(self, forwarded: "_Forwarded", call: "Future[Any]") -> None:
+        error = call.exception()
+        answer = forwarded.answer
+        if error is None:
+            try:
+                reply = self._decoded(forwarded.owner, call.result())
+            except LayoutMissing as missing:
+                self._spawn(self._load_layout(forwarded, missing))
+                return
+            except Exception as exc:
+                error = exc
+            else:
+                self._count(forwarded, "ok")
+                if not answer.done():
+                    answer.set_result(reply)
+                return
+        if isinstance(error, NoAnswer) and self._loop.time() + _AGAIN_SECONDS < forwarded.deadline:
+            self._loop.call_later(_AGAIN_SECONDS, self._send_again, forwarded, error)
+        elif isinstance(error, NOT_DONE) and forwarded.again is not None:
+            self._spawn(self._ask_again(forwarded, forwarded.again))
+        else:
+            self._fail(forwarded, error)
+
+    def _send_again(self, forwarded: "_Forwarded", lost: NoAnswer) -> None:
+        """Send a command again after its answer was lost."""
+        owner = self._membership.owner_of(forwarded.command.screening_id)
+        if owner != forwarded.owner:
+            if type(forwarded.command) not in _HARMLESS_TWICE:
+                self._fail(forwarded, lost)
+            elif forwarded.again is not None:
+                self._spawn(self._ask_again(forwarded, forwarded.again))
+            else:
+                self._fail(forwarded, OwnershipLost(forwarded.command.screening_id))
+        elif self._connection.connected:
+            self._send(forwarded)
+        elif self._loop.time() + _AGAIN_SECONDS < forwarded.deadline:
+            self._loop.call_later(_AGAIN_SECONDS, self._send_again, forwarded, lost)
+        else:
+            self._fail(forwarded, lost)
+
+    async def _ask_again(self, forwarded: "_Forwarded", again: Again) -> None:
+        try:
+            reply = await again(forwarded.command)
+        except Exception as error:
+            self._fail(forwarded, error)
+        else:
+            if not forwarded.answer.done():
+                forwarded.answer.set_result(reply)
+
+    async def _load_layout(self, forwarded: "_Forwarded", missing: LayoutMissing) -> None:
+        """Load the layout of a seat map, and ask for the map once more."""
+        try:
+            forwarded.layout = await self._layouts.layout(missing.room_id, missing.version)
+        except EngineError as error:
+            self._fail(forwarded, error)
+        else:
+            self._send(forwarded)
+
+    def _fail(self, forwarded: "_Forwarded", error: BaseException) -> None:
+        self._count(forwarded, error.code if isinstance(error, EngineError) else "failed")
+        if not forwarded.answer.done():
+            forwarded.answer.set_exception(error.with_traceback(None))
+
+    def _count(self, forwarded: "_Forwarded", outcome: str) -> None:
+        seconds = self._loop.time() - forwarded.began
+        self._observer.forwarded(type(forwarded.command).__name__, seconds, outcome)
+
+    def _decoded(self, owner: str, data: object) -> Reply:
+        """Decode a reply. Raises LayoutMissing if a layout has to be loaded first."""
+        reply: Any = decode_reply(self._parts.join(owner, data), self._layouts.known_layout)
+        if type(reply) is SeatMap:
+            self._seat_maps.pop(reply.screening_id, None)
+            if len(self._seat_maps) >= SEAT_MAPS_KEPT:
+                del self._seat_maps[next(iter(self._seat_maps))]
+            self._seat_maps[reply.screening_id] = reply
+        elif type(reply) is SeatsUnchanged:
+            known = self._seat_maps.get(reply.screening_id)
+            if known is None or (known.epoch, known.seq) != (reply.epoch, reply.seq):
+                raise OwnershipLost(reply.screening_id)  # another map has arrived meanwhile: ask again
+            reply = known
+        return reply  # type: ignore[no-any-return]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _members_changed(self, before: View, after: View) -> None:
+        for node, state in after.states.items():
+            if state is NodeState.GONE and before.states.get(node) is not NodeState.GONE:
+                self._parts.forget(node)
+
+
+class _Forwarded:
+    """A command on its way.
+
+    Attributes:
+        number: of the command, among those of this node.
+        owner: the node that it was sent to.
+        began, deadline: on the event loop's clock.
+        again: as in `Forwarding.forward`.
+        answer: the future of its reply.
+        layout: keeps a layout in memory until the reply has been decoded.
+    """
+
+    __slots__ = ("again", "answer", "began", "command", "deadline", "layout", "number", "owner")
+
+    def __init__(
+        self,
+        command: Command,
+        number: int,
+        owner: str,
+        seconds: float,
+        again: Again | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.command = command
+        self.number = number
+        self.owner = owner
+        self.again = again
+        self.began = loop.time()
+        self.deadline = self.began + seconds
+        self.answer: Future[Any] = loop.create_future()
+        self.layout: Layout | None = None

@@ -1,0 +1,159 @@
+"""One server as a node of a cluster: its connection to NATS, its links, its heartbeat, and what it owns.
+
+The order of a node's life: `Node(...)`, `own` with the screenings of its server, `join`, `drain`, `leave`.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from cluster.answering import Answering
+from cluster.beats import Facts, Load, Rules, Timing
+from cluster.connection import Connection
+from cluster.everybody import Everybody
+from cluster.forwarding import Forwarding, ForwardObserver, Layouts
+from cluster.heartbeat import Heartbeat
+from cluster.links import Links
+from cluster.membership import Membership, View
+from cluster.peers import NodePeers
+from cluster.screenings import RoutedScreenings
+from engine.clock import since_boot
+from engine.directory import ScreeningDirectory
+from engine.errors import EngineError
+
+log = logging.getLogger("frontrow.cluster")
+
+HANDOVER_SECONDS = 5.0
+"""How long a node that stops hands over what it owns. What is left is taken by the others afterwards."""
+
+
+class Node:
+    """A node of a cluster.
+
+    Args:
+        connection: to NATS; the node starts and stops it.
+        cluster: name of the cluster.
+        facts: about this node.
+        rules: the settings that all nodes must share.
+        timing: of heartbeats.
+        mark_of: returns the mark of a server by the name that it writes into its screenings' rows.
+
+    Attributes:
+        mark: identity of this node.
+        connection, links, membership, peers, everybody: for the parts of the server that deal with others.
+        load: returns how busy this node is, as the fields of `Load`.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        cluster: str,
+        facts: Facts,
+        rules: Rules,
+        timing: Timing,
+        mark_of: Callable[[str], str],
+    ) -> None:
+        self.mark = facts.mark
+        self.connection = connection
+        self.links = Links(connection, cluster, facts.mark)
+        self.load: Callable[[], tuple[int, int, float]] = Load
+        self.membership = Membership(facts, rules, timing, since_boot, lambda: Load(*self.load()))
+        self.peers = NodePeers(self.links, connection, self.membership, mark_of)
+        self.everybody = Everybody(self.links, self.membership)
+        self._heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
+        self._rebalancing: asyncio.Task[None] | None = None
+        self._moved = False
+        connection.on_regained(self._heartbeat.interrupted)
+
+    def own(
+        self,
+        directory: ScreeningDirectory,
+        layouts: Layouts,
+        observer: ForwardObserver,
+        ask_timeout_seconds: float,
+    ) -> RoutedScreenings:
+        """Let this node answer for its share of the screenings. Returns those of the whole cluster.
+
+        Args:
+            directory: the screenings of this server.
+            layouts, observer, ask_timeout_seconds: as for `Forwarding` and `RoutedScreenings`.
+        """
+        self._directory = directory
+        self.peers.serve(directory)
+        Answering(self.links, directory)
+        self.membership.on_lease(self._lease_changed)
+        self.membership.on_change(self._members_changed)
+        forwarding = Forwarding(self.links, self.connection, self.membership, layouts, observer)
+        return RoutedScreenings(directory, forwarding, self.links, self.membership, ask_timeout_seconds)
+
+    async def join(self) -> None:
+        """Connect to NATS and join the cluster.
+
+        Raises:
+            NatsUnavailable: NATS cannot be used.
+            NodeRefused: the settings or the name do not fit the cluster.
+        """
+        await self.connection.start()
+        await self._heartbeat.join()
+
+    async def drain(self) -> None:
+        """Hand over everything to the other nodes, as far as that is possible within `HANDOVER_SECONDS`."""
+        self.membership.drain()
+        try:
+            async with asyncio.timeout(HANDOVER_SECONDS):
+                await self._rebalanced()
+        except TimeoutError:
+            log.warning("%d screenings were not handed over in time", self._directory.active_count)
+
+    async def leave(self) -> None:
+        """Say goodbye and disconnect. Everything has to be written before."""
+        if self._rebalancing is not None:
+            self._rebalancing.cancel()
+            await asyncio.wait([self._rebalancing])
+        await self._heartbeat.leave()
+        self.links.stop()
+        await self.connection.stop()
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """Number of nodes by state, as this node sees them."""
+        return Counter(map(str, self.membership.view.states.values()))
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long this node may still answer for its screenings; 0 or less if it may not."""
+        return self.membership.lease_until - since_boot()
+
+    # What this node owns
+
+    async def _confirm(self) -> None:
+        await self._directory.owned.confirm(lease_seconds=self.membership.timing.confirmed_seconds)
+
+    def _lease_changed(self, seconds_left: float) -> None:
+        self._directory.owned.set_lease(seconds_left)
+
+    def _members_changed(self, before: View, after: View) -> None:
+        if before.ring is not after.ring:
+            self._rebalance()
+
+    def _rebalance(self) -> None:
+        """Give away what belongs to others now, and load what has become this node's."""
+        self._moved = True
+        if self._rebalancing is None or self._rebalancing.done():
+            self._rebalancing = asyncio.create_task(self._rebalanced_until_settled(), name="rebalancing")
+
+    async def _rebalanced_until_settled(self) -> None:
+        while self._moved:
+            self._moved = False
+            try:
+                for screening_id in self._directory.active_ids():
+                    if not self.peers.belongs_here(screening_id):
+                        await self.peers.give(await self._directory.release(screening_id))
+                await self._directory.load_lapsing()
+            except EngineError as failure:
+                log.warning("not all screenings could be moved to their owners: %s", failure)
+
+    async def _rebalanced(self) -> None:
+        while self._rebalancing is not None and not self._rebalancing.done():
+            await asyncio.wait([self._rebalancing])

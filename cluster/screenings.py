@@ -1,0 +1,224 @@
+"""The screenings of a whole cluster: commands go to the node that owns the screening.
+
+A node that has the screening in memory answers itself, at the cost of a single server. Otherwise the command
+travels to the owner (`cluster.forwarding`). If it certainly was not carried out there, because the owner has
+changed or cannot be reached, the owner is looked up again.
+
+Only the owner keeps timers and releases what has lapsed. A change of a screening's properties is written by
+the node that got the request, while the owner has suspended the screening (`ScreeningDirectory.suspend`).
+"""
+
+import asyncio
+import logging
+from asyncio import Future
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from secrets import token_hex
+from typing import Any, TypeVar
+
+from cluster.errors import NOT_DONE, NoOwner
+from cluster.forwarding import Forwarding
+from cluster.links import Links
+from cluster.membership import Membership
+from engine.commands import Command
+from engine.directory import ScreeningDirectory
+from engine.errors import NotFound, OwnershipLost
+from engine.replies import Reply
+
+log = logging.getLogger("frontrow.cluster")
+
+SUSPEND, RESUME, SWEEP = "suspend", "resume", "sweep"
+"""Kinds of calls: the two ends of a change, and the release of what has lapsed."""
+
+CALL_SECONDS = 5.0
+"""How long a node may take to suspend or resume a screening, or to release what has lapsed."""
+
+RESUME_ATTEMPTS = 10
+"""How often a node tries to tell the owner of a screening that it has changed: for about 20 s."""
+
+_PAUSES_SECONDS = (0.01, 0.2)
+"""Before looking up an owner again: the first pause, and the longest. Each is twice the previous one."""
+
+_SHARE_FOR_LOOKING_AGAIN = 0.8
+"""Share of the time limit of a command after which its owner is not looked up again."""
+
+Result = TypeVar("Result")
+
+
+class RoutedScreenings:
+    """What request handlers ask: like `engine.directory.ScreeningDirectory`, but for all screenings.
+
+    Args:
+        directory: the screenings of this node.
+        forwarding: sends commands to other nodes.
+        links: to the other nodes.
+        membership: who owns what.
+        ask_timeout_seconds: time limit for a command.
+    """
+
+    def __init__(
+        self,
+        directory: ScreeningDirectory,
+        forwarding: Forwarding,
+        links: Links,
+        membership: Membership,
+        ask_timeout_seconds: float,
+    ) -> None:
+        self._directory = directory
+        self._actors = directory.owned.actors
+        self._forwarding = forwarding
+        self._links = links
+        self._node = links.node
+        self._membership = membership
+        self._timeout_seconds = ask_timeout_seconds
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        links.on(SUSPEND, lambda _, value: directory.suspend(*value))
+        links.on(RESUME, lambda _, value: directory.resume(value[0], value[1], changed=value[2]))
+        links.on(SWEEP, lambda _, __: directory.sweep())
+
+    # Commands
+
+    def ask_active(self, command: Command) -> "Reply | Future[Reply] | None":
+        """Send a command to the owner of its screening, without awaiting anything.
+
+        Args:
+            command: any of `engine.commands`.
+
+        Returns:
+            As `ScreeningDirectory.ask_active`; a future if another node owns the screening.
+
+        Raises:
+            EngineError: the command was rejected, and nothing has changed.
+        """
+        screening_id = command.screening_id
+        actor = self._actors.get(screening_id)
+        if actor is not None:
+            try:
+                return actor.ask_first(command)
+            except OwnershipLost:
+                return self._spawn(self._ask_again(command))
+        owner = self._membership.owner_of(screening_id)
+        if owner == self._node:
+            return None
+        if owner is None:
+            return self._spawn(self._ask_again(command))
+        answer = self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again)
+        return answer
+
+    async def ask(self, command: Command) -> Reply:
+        """Send a command to the owner of its screening and wait for the reply.
+
+        Args:
+            command: any of `engine.commands`.
+
+        Raises:
+            EngineError: as `ScreeningDirectory.ask`; or `OutcomeUnknown`, if the owner did not answer.
+        """
+        if not self._is_here(command.screening_id):
+            reply: Any = self.ask_active(command)
+            return await reply if isinstance(reply, Future) else reply  # type: ignore[no-any-return]
+        try:
+            return await self._directory.ask(command)
+        except OwnershipLost:
+            return await self._ask_again(command)
+
+    async def _ask_again(self, command: Command) -> Reply:
+        """Look up the owner until a command has been carried out or refused, or its time is over."""
+
+        async def once() -> Reply:
+            if self._is_here(command.screening_id):
+                return await self._directory.ask(command)
+            owner = self._owner_of(command.screening_id)
+            reply: Reply = await self._forwarding.forward(command, owner, self._timeout_seconds)
+            return reply
+
+        return await self._repeated(once)
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
+        """Repeat something while it certainly has not been done."""
+        pause, longest = _PAUSES_SECONDS
+        last_at = self._loop.time() + _SHARE_FOR_LOOKING_AGAIN * self._timeout_seconds
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                return await attempt()
+            except NOT_DONE:
+                pause = min(2 * pause, longest)
+                if self._loop.time() + pause > last_at:
+                    raise
+
+    def _is_here(self, screening_id: int) -> bool:
+        return screening_id in self._actors or self._membership.owner_of(screening_id) == self._node
+
+    def _owner_of(self, screening_id: int) -> str:
+        owner = self._membership.owner_of(screening_id)
+        if owner is None:
+            raise NoOwner
+        return owner
+
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # What concerns the screening as a whole
+
+    async def change(self, screening_id: int, write: Callable[[], Awaitable[Result]]) -> Result:
+        """Run `write` while the screening's sales are suspended; see `ScreeningDirectory.change`.
+
+        If this node vanishes meanwhile, the owner resumes by itself (`engine.suspensions`).
+        """
+        change_id = token_hex(8)
+
+        async def suspend() -> str:
+            owner = self._owner_of(screening_id)
+            await self._links.call(owner, SUSPEND, (screening_id, change_id), CALL_SECONDS)
+            return owner
+
+        try:
+            suspended_by = await suspend()
+        except NOT_DONE:
+            suspended_by = await self._repeated(suspend)
+        changed = False
+        try:
+            written = await write()
+            changed = True
+        finally:
+            resumed = self._spawn(self._resume(suspended_by, screening_id, change_id, changed=changed))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._timeout_seconds):
+                    await asyncio.shield(resumed)
+        return written
+
+    async def _resume(self, suspended_by: str, screening_id: int, change_id: str, *, changed: bool) -> None:
+        """Resume a screening where it was suspended and where it is now, however long that takes."""
+        for attempt in range(RESUME_ATTEMPTS):
+            owner = self._membership.owner_of(screening_id)
+            nodes = [suspended_by] if owner in (None, suspended_by) else [suspended_by, owner]
+            calls = [
+                self._links.call(node, RESUME, (screening_id, change_id, changed), CALL_SECONDS)
+                for node in nodes
+            ]
+            *_, last = await asyncio.gather(*calls, return_exceptions=True)
+            told = last is None or isinstance(last, NotFound)  # the change may have removed it
+            if told and self._membership.owner_of(screening_id) in nodes:
+                return
+            await asyncio.sleep(0.1 * 2 ** min(attempt, 5))
+        log.error("the owner of screening %d was not told that it has changed", screening_id)
+
+    async def sweep(self) -> int:
+        """Release what has lapsed, on all nodes. Returns its number.
+
+        Raises:
+            Unavailable: a node did not answer, or the database.
+        """
+        others = [node for node in self._membership.view.ring.nodes if node != self._node]
+        calls = [self._links.call(node, SWEEP, None, CALL_SECONDS) for node in others]
+        return sum(await asyncio.gather(self._directory.sweep(), *calls))
+
+    @property
+    def hold_count(self) -> int:
+        """Number of active holds in the memory of this node."""
+        return self._directory.hold_count
