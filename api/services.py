@@ -107,8 +107,8 @@ class Offers(Protocol):
     async def of(self, ticket_type_id: int) -> Offer:
         """Return an offer, without checking who may see it. Raises NotFound."""
 
-    def forget(self) -> None:
-        """Clear the cache, because an event or a ticket type has changed."""
+    async def forget(self) -> None:
+        """Clear the caches of all servers, because an event or a ticket type has changed."""
 
 
 class Rooms(Protocol):

@@ -6,6 +6,7 @@ from api.services import Screenings
 from api.ws.feed import SeatFeed
 from frontrow.counts import Counts
 from frontrow.settings import Settings
+from frontrow.signing import aliases_of
 from persistence.connector import Connector
 from persistence.free_rooms import FreeRooms
 
@@ -24,7 +25,9 @@ def room_services_of(
         connector, limit=settings.free_rooms_limit, idle_seconds=settings.free_room_idle_seconds
     )
     return RoomServices(
-        directory=RoomDirectory(screenings, free_rooms, lambda: feed.connections, counts.free_rooms),
+        directory=RoomDirectory(
+            screenings, free_rooms, lambda: feed.connections, counts.free_rooms, aliases_of(settings)
+        ),
         client_ids=counts.client_ids,
         selecting=counts.selections,
     )

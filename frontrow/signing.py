@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from api.identity.tokens import Identity, Tokens, never_revoked
 from api.papers.cipher import KEY_BYTES, Cipher
 from api.papers.ticket_codes import TicketCodes
+from api.rooms.notes import Aliases
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"
@@ -81,6 +82,16 @@ def cipher_of(settings: Settings) -> Cipher:
     secrets = (secret, *settings.personal_data_old_keys)
     key, *old_keys = [_derived(secret, b"frontrow personal data 1", KEY_BYTES) for secret in secrets]
     return Cipher(key, old_keys)
+
+
+def aliases_of(settings: Settings) -> Aliases:
+    """Return the aliases of holders in rooms, which use a key derived from the one for personal data.
+
+    Raises:
+        OSError: the generated key cannot be read or written.
+    """
+    secret = _secret(settings.personal_data_key, settings.data_dir / PERSONAL_DATA_KEY_FILE)
+    return Aliases(_derived(secret, b"frontrow room aliases 1", 32))
 
 
 class Secrets(NamedTuple):

@@ -230,7 +230,7 @@ class Accounts:
         revoked = await self._logins.change_password(credentials, password_hash, self._now)
         if revoked is None:
             raise WrongPassword
-        self._revocations.adopt(revoked)
+        self._revocations.revoke(revoked)
         return await self._begin(await self._own(user_id))
 
     async def require_password(self, address: str, user_id: int, password: str) -> Credentials:
@@ -281,7 +281,7 @@ class Accounts:
         revoked = await self._logins.use_reset(digest, credentials, password_hash, self._now)
         if revoked is None:
             raise ResetRefused
-        self._revocations.adopt(revoked)
+        self._revocations.revoke(revoked)
         self._limits.logins.trust(credentials.email, address)
 
     async def delete(self, user_id: int) -> None:
@@ -293,7 +293,7 @@ class Accounts:
         revoked = await self._logins.anonymise(await self._own(user_id), self._now)
         if revoked is None:
             raise NoAccount
-        self._revocations.adopt(revoked)
+        self._revocations.revoke(revoked)
 
     async def _own(self, user_id: int) -> Credentials:
         credentials = await self._users.credentials(user_id)
@@ -339,7 +339,7 @@ class Accounts:
         last_expiry = max(expires_at, self._now() + self._rules.token_ttl_seconds)
         revoked = RevokedToken(token_id, user_id, last_expiry)
         await self._logins.end(revoked)
-        self._revocations.adopt(revoked)
+        self._revocations.revoke(revoked)
 
     @staticmethod
     def _new_secret(life_seconds: float) -> tuple[str, Secret]:

@@ -1,8 +1,8 @@
 """Revoked tokens: those of an ended log-in or from before a password change.
 
 The database stores all revocations. This server keeps the unexpired ones in memory, because every request
-checks them; revocations made by another server arrive with the next `refresh`. Revoking a token closes the
-sockets that it opened.
+checks them. Those made by another server are adopted when it tells, or else by the next `refresh`. Revoking a
+token closes the sockets that it opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -55,6 +55,7 @@ class Revocations:
         self._tokens: dict[str, float] = {}
         self._users: dict[int, float] = {}
         self._known_until: float | None = None
+        self._on_revoked: list[Callable[[RevokedToken | RevokedUser], None]] = []
         self._watches: dict[int, set[TokenWatch]] = {}
 
     def is_revoked(self, identity: Identity) -> bool:
@@ -68,6 +69,16 @@ class Revocations:
         """Raise TooManyRevoked if there is no room for another revocation."""
         if len(self._tokens) >= REVOKED_LIMIT:
             raise TooManyRevoked
+
+    def on_revoked(self, handler: Callable[[RevokedToken | RevokedUser], None]) -> None:
+        """Call `handler` with each revocation that is made on this server."""
+        self._on_revoked.append(handler)
+
+    def revoke(self, revoked: RevokedToken | RevokedUser) -> None:
+        """Enforce a revocation that was stored by this server."""
+        self.adopt(revoked)
+        for handler in self._on_revoked:
+            attempt(handler, revoked)
 
     def adopt(self, revoked: RevokedToken | RevokedUser) -> None:
         """Enforce a revocation from now on and close the sockets it affects."""

@@ -172,4 +172,4 @@ async def _change(call: Call, event_id: int, write: Callable[[], Awaitable[Writt
     try:
         return await call.services.screenings.change(event_id, write)
     finally:
-        call.services.offers.forget()
+        await call.services.offers.forget()

@@ -1,10 +1,11 @@
 """A cache of ticket types and their events, so that a reservation needs no database query.
 
 Ids are never reused and a ticket type never changes its event, so only names, prices and invitations can be
-stale. Changes made on this server are visible immediately, changes made on another after `FRESH_SECONDS`.
+stale. Changes made on this server are visible immediately; so are those of other nodes of a cluster, unless
+their message is lost. Then they are visible after `FRESH_SECONDS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from api.identity.tokens import Identity
 from api.lru_cache import LruCache
@@ -30,6 +31,7 @@ class Offers:
         self._now = now
         self._known: LruCache[int, tuple[Offer, float]] = LruCache(_MEMORY_BYTES)
         self._changes = 0
+        self._on_forget: list[Callable[[], Awaitable[object]]] = []
 
     async def find(self, shown_id: str, identity: Identity | None) -> Offer:
         """Return an offer that the caller may see.
@@ -74,7 +76,17 @@ class Offers:
             self._known.put(ticket_type_id, entry, _OVERHEAD_BYTES + 8 * len(offer.invitations.user_ids))
         return offer
 
-    def forget(self) -> None:
-        """Clear the cache, because an event or a ticket type has changed."""
+    def on_forget(self, handler: Callable[[], Awaitable[object]]) -> None:
+        """Await `handler` whenever an event or a ticket type is changed on this server."""
+        self._on_forget.append(handler)
+
+    async def forget(self) -> None:
+        """Clear the caches of all servers, because an event or a ticket type has changed."""
+        self.clear()
+        for handler in self._on_forget:
+            await handler()
+
+    def clear(self) -> None:
+        """Clear the cache of this server."""
         self._changes += 1
         self._known = LruCache(_MEMORY_BYTES)

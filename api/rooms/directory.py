@@ -57,6 +57,7 @@ class RoomDirectory:
         free_rooms: stores free rooms.
         watched: returns the number of watchers by screening.
         made: limits the free rooms created per IP address.
+        aliases: shown instead of holders whose identity is private.
     """
 
     def __init__(
@@ -65,12 +66,13 @@ class RoomDirectory:
         free_rooms: FreeRooms,
         watched: Callable[[], Mapping[int, int]],
         made: AttemptLimit,
+        aliases: Aliases,
     ) -> None:
         self._screenings = screenings
         self._free_rooms = free_rooms
         self._watched = watched
         self._made = made
-        self._aliases = Aliases()
+        self._aliases = aliases
         self._rooms: LruCache[str, Room] = LruCache(_REMEMBERED_BYTES)
         self._listed: LruCache[int, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
 

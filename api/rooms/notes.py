@@ -4,7 +4,6 @@ The note is stored with the hold, so it survives a restart. Seats taken through 
 clients then see an alias instead, which tells holders apart but does not identify them.
 """
 
-import secrets
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
@@ -57,10 +56,14 @@ def parse_note(kept: str | None) -> SelectionNote | None:
 
 
 class Aliases:
-    """Aliases for holders whose identity is private; stable per holder until the server restarts."""
+    """Aliases for holders whose identity is private. All servers with the same key show the same ones.
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    Args:
+        key: secret, 16 to 64 bytes; whoever knows it can find out which alias a user has.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
         self.of = lru_cache(maxsize=_REMEMBERED_ALIASES)(self._of)
 
     def _of(self, holder: str | None) -> str:

@@ -7,6 +7,7 @@ from math import inf
 from api.limiter import Limiter
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
+from api.rooms.notes import Aliases
 from api.rooms.socket import RoomServices
 from engine.catalogue_errors import RoomLimitReached
 from engine.directory import ScreeningDirectory
@@ -77,8 +78,9 @@ def memory_room_services(
         kept_seconds: how long a client's id stays reserved for it.
     """
     made = Limiter(rooms_per_address, HOUR_SECONDS, clock.now)
+    free_rooms = MemoryFreeRooms(database, rooms, seats)
     return RoomServices(
-        directory=RoomDirectory(screenings, MemoryFreeRooms(database, rooms, seats), watched, made),
+        directory=RoomDirectory(screenings, free_rooms, watched, made, Aliases(b"0123456789abcdef")),
         client_ids=ClientIds(clock.now, kept_seconds),
         selecting=Limiter(selections, HOUR_SECONDS, clock.now),
     )

@@ -10,7 +10,14 @@ from api.identity.tokens import InvalidToken, NoSigningKey, Tokens
 from api.papers.cipher import DecryptionFailed
 from api.papers.ticket_codes import CodeContents
 from frontrow.settings import Settings
-from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE, cipher_of, ticket_codes_of, tokens_of
+from frontrow.signing import (
+    KEY_FILE,
+    PERSONAL_DATA_KEY_FILE,
+    aliases_of,
+    cipher_of,
+    ticket_codes_of,
+    tokens_of,
+)
 from tests.scanner import ForgedCode, key_of, read_code
 from tests.signing_keys import ED25519_KEY, STRONG_SECRET, public_pem
 
@@ -102,6 +109,15 @@ def test_personal_data_is_encrypted_with_a_given_or_generated_key(tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == [PERSONAL_DATA_KEY_FILE]
     with pytest.raises(DecryptionFailed):
         cipher_of(Settings(data_dir=tmp_path)).decrypt(ciphertext, b"ticket")
+
+
+def test_aliases_are_the_same_on_all_servers_with_the_same_key(tmp_path: Path) -> None:
+    given = Settings(personal_data_key=STRONG_SECRET)
+    alias = aliases_of(given).of("user:7")
+    assert alias == aliases_of(given).of("user:7")
+    assert alias != aliases_of(given).of("user:8")
+    generated = Settings(data_dir=tmp_path)
+    assert aliases_of(generated).of("user:7") == aliases_of(generated).of("user:7") != alias
 
 
 OLDER_SECRET, OLDEST_SECRET = STRONG_SECRET[::-1], STRONG_SECRET[1:] + "x"

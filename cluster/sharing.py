@@ -1,0 +1,91 @@
+"""What one node tells all others at once: that tokens were revoked, and that offers have changed.
+
+All of this is in PostgreSQL too, where a node finds it later if a message is lost: revocations after
+`FRONTROW_REVOCATION_REFRESH_SECONDS` or when NATS is connected again, offers after 2 s.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any, Protocol
+
+from cluster.connection import Connection
+from cluster.everybody import Everybody
+from cluster.links import Links
+from engine.accounts import RevokedToken, RevokedUser
+from engine.errors import StoreUnavailable
+
+REVOKED, FORGET_OFFERS = "revoked", "forget_offers"
+"""Kinds of messages: a revocation; a call that is answered once the cache of offers is empty."""
+
+FORGET_SECONDS = 0.3
+"""How long a change of an offer waits until all nodes have forgotten the old one."""
+
+_KINDS: dict[str, type[RevokedToken] | type[RevokedUser]] = {"token": RevokedToken, "user": RevokedUser}
+
+
+class Revocations(Protocol):
+    """The revocations known to a node; `api.identity.revocations.Revocations` documents them."""
+
+    def adopt(self, revoked: RevokedToken | RevokedUser) -> None:
+        """Enforce a revocation that another node has made."""
+
+    async def refresh(self) -> None:
+        """Load what other nodes have stored. Raises StoreUnavailable."""
+
+    def on_revoked(self, handler: Callable[[RevokedToken | RevokedUser], None]) -> None:
+        """Call `handler` with each revocation that is made on this node."""
+
+
+class Offers(Protocol):
+    """The cache of offers of a node; `api.public.offers.Offers` documents it."""
+
+    def clear(self) -> None:
+        """Clear this node's cache."""
+
+    def on_forget(self, handler: Callable[[], Awaitable[object]]) -> None:
+        """Await `handler` whenever an offer has been changed on this node."""
+
+
+def share_revocations(revocations: Revocations, links: Links, connection: Connection) -> None:
+    """Tell the other nodes about the revocations of this one, and adopt theirs.
+
+    Args:
+        revocations: of this node.
+        links: to the other nodes.
+        connection: that of the links. When it is regained, what was missed is read from the database.
+    """
+    refreshing: set[asyncio.Task[None]] = set()
+
+    def tell(revoked: RevokedToken | RevokedUser) -> None:
+        kind = "token" if isinstance(revoked, RevokedToken) else "user"
+        links.broadcast(REVOKED, (kind, *revoked))
+
+    def told(_: str, value: Any) -> None:
+        revoked = _KINDS[value[0]]
+        revocations.adopt(revoked(*value[1 : 1 + len(revoked._fields)]))
+
+    async def refresh() -> None:
+        with suppress(StoreUnavailable):  # the regular refresh comes soon
+            await revocations.refresh()
+
+    def regained() -> None:
+        task = asyncio.create_task(refresh(), name="refresh of revocations")
+        refreshing.add(task)
+        task.add_done_callback(refreshing.discard)
+
+    revocations.on_revoked(tell)
+    links.on(REVOKED, told)
+    connection.on_regained(regained)
+
+
+def share_offers(offers: Offers, links: Links, everybody: Everybody) -> None:
+    """Let all nodes forget an offer that is changed on one, before the change is answered.
+
+    Args:
+        offers: the cache of this node.
+        links: to the other nodes.
+        everybody: asks them.
+    """
+    offers.on_forget(lambda: everybody.ask(FORGET_OFFERS, None, FORGET_SECONDS))
+    links.on(FORGET_OFFERS, lambda *_: offers.clear())
