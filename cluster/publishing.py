@@ -236,9 +236,10 @@ class ChangePublisher:
     def _members_changed(self, before: View, after: View) -> None:
         states: Mapping[str, NodeState] = after.states
         for screening_id, audience in list(self._audiences.items()):
-            owners = {before.ring.owner_of(screening_id), after.ring.owner_of(screening_id)}
-            if owners != {self._links.node} and self._position_of(screening_id) is None:
-                audience.position = None
+            if audience.position is not None and self._position_of(screening_id) is None:
+                owners = {before.ring.owner_of(screening_id), after.ring.owner_of(screening_id)}
+                if owners != {self._links.node}:
+                    audience.position = None
             gone = [node for node in audience.nodes if states.get(node) is NodeState.GONE]
             self._forget(screening_id, audience, gone)
 

@@ -20,9 +20,10 @@ has taken the screening.
 
 import asyncio
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol, cast
 
 from cluster.links import Links
@@ -55,8 +56,11 @@ RETRY_SECONDS = 0.5
 ANSWER_SECONDS = 2.0
 """How long an owner may take to answer."""
 
-ROWS_LIMIT = 4096
-"""Screenings in one message: some 100 kB."""
+SLICE = 1000
+"""Screenings that are repeated in one turn of the event loop. It takes milliseconds, also at the owners."""
+
+SLICE_SECONDS = 0.02
+"""Pause after a slice, for other work."""
 
 KEPT_LIMIT = 1024
 """Changes of one screening that are kept while earlier ones are missing; later ones are missed, too."""
@@ -106,6 +110,8 @@ class Watching:
         self._missed = MissedChanges(ask, self._fill, clock)
         self._due: TurnsLater[SeatsChanged] = TurnsLater(self._pass_on)
         self._timer: asyncio.TimerHandle | None = None
+        self._slicing = False
+        self._pause_seconds = renew_seconds
         self._defects = DefectLog("watching screenings of another node")
         publisher.here = self._changed_here
         links.on(CHANGE, self._changed)
@@ -114,7 +120,7 @@ class Watching:
 
     def start(self) -> None:
         """Begin to repeat what is watched."""
-        self._renew_in(self._renew_seconds)
+        self._set_timer(self._renew_seconds, self.renew)
 
     def stop(self) -> None:
         """Stop asking other nodes."""
@@ -129,9 +135,11 @@ class Watching:
         position = self._publisher.watch_here(screening_id)
         owner = self._members.owner_of(screening_id)
         watched = self._watched[screening_id] = Watched(screening_id, owner, position)
-        if owner is not None and owner != self._links.node:
-            if position is None:
-                watched.kept = []
+        if owner == self._links.node:
+            return
+        if position is None:
+            watched.kept = []
+        if owner is not None:
             answer = self._links.call(owner, WATCH, [(screening_id, *(position or NOWHERE))], ANSWER_SECONDS)
             answer.add_done_callback(partial(self._answered, owner, watched))
 
@@ -236,23 +244,41 @@ class Watching:
 
     def renew(self) -> None:
         """Tell all owners what is watched here, and at which positions."""
-        self._renew_in(self._renew_seconds)
         self._publisher.forget_silent()
-        rows: dict[str, list[tuple[int, int, int]]] = {}
-        for screening_id, watched in self._watched.items():
-            if watched.owner == self._links.node:
-                self._compare(watched, self._publisher.watch_here(screening_id))
-            elif watched.owner is not None:
-                rows.setdefault(watched.owner, []).append((screening_id, *(watched.position or NOWHERE)))
-        for owner, several in rows.items():
-            for start in range(0, len(several), ROWS_LIMIT):
-                answer = self._links.call(owner, WATCH, several[start : start + ROWS_LIMIT], ANSWER_SECONDS)
-                answer.add_done_callback(partial(self._answered, owner, None))
+        self._pause_seconds = self._renew_seconds
+        self._renew_slice(iter(list(self._watched.values())))
 
-    def _renew_in(self, seconds: float) -> None:
+    def _renew_slice(self, several: Iterator[Watched]) -> None:
+        rows: dict[str, list[tuple[int, int, int]]] = {}
+        count = 0
+        for watched in islice(several, SLICE):
+            count += 1
+            if watched.left:
+                continue
+            screening_id = watched.screening_id
+            owner = watched.owner = self._members.owner_of(screening_id)
+            if owner == self._links.node:
+                self._compare(watched, self._publisher.watch_here(screening_id))
+            elif owner is not None:
+                rows.setdefault(owner, []).append((screening_id, *(watched.position or NOWHERE)))
+        for owner, at_owner in rows.items():
+            answer = self._links.call(owner, WATCH, at_owner, ANSWER_SECONDS)
+            answer.add_done_callback(partial(self._answered, owner, None))
+        self._slicing = count == SLICE
+        if self._slicing:
+            self._set_timer(SLICE_SECONDS, partial(self._renew_slice, several))
+        else:
+            self._set_timer(self._pause_seconds, self.renew)
+
+    def _retry_soon(self) -> None:
+        self._pause_seconds = min(RETRY_SECONDS, self._renew_seconds)
+        if not self._slicing:
+            self._set_timer(self._pause_seconds, self.renew)
+
+    def _set_timer(self, seconds: float, callback: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(seconds, self.renew)
+        self._timer = self._loop.call_later(seconds, callback)
 
     def _members_changed(self, before: View, after: View) -> None:
         if before.ring is after.ring:
@@ -261,7 +287,6 @@ class Watching:
             if watched.position is None and watched.kept is None:
                 # Nothing has changed since its first socket joined, or this node would know the position.
                 watched.position = self._publisher.watch_here(screening_id)
-            watched.owner = self._members.owner_of(screening_id)
         self.renew()
         self._missed.hurry()
 
@@ -282,7 +307,7 @@ class Watching:
         if error is not None:
             if not isinstance(error, EngineError):
                 self._defects.report(error)
-            self._renew_in(min(RETRY_SECONDS, self._renew_seconds))
+            self._retry_soon()
             return
         for screening_id, epoch, seq, *_newer in answer.result():
             watched = self._watched.get(screening_id)
@@ -306,13 +331,9 @@ class Watching:
         """
         if watched.asked:
             return
-        if watched.kept is not None:
-            self._seek(
-                watched
-            )  # the first `watch` was not answered, or the owner has not loaded the screening
-        elif watched.position is None:
-            watched.position = position  # of this node; nothing has changed since the first socket joined
-        elif position is None:
+        if watched.position is None and watched.kept is None and watched.owner == self._links.node:
+            watched.position = position  # nothing has changed since the first socket joined
+        elif watched.kept is not None or None in (position, watched.position):
             self._seek(watched)
         elif position != watched.position:
             self._gap(watched)

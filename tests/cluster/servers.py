@@ -6,7 +6,6 @@ The membership is in the test's hands; directories, feeds and everything between
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -17,7 +16,7 @@ from api.ws.feed import Position as FeedPosition
 from cluster.beats import NodeState
 from cluster.connection import Connection
 from cluster.hashing import Ring
-from cluster.links import SEND, Links
+from cluster.links import CALL, SEND, Links
 from cluster.membership import View
 from cluster.publishing import ChangePublisher
 from cluster.watching import Watching
@@ -37,18 +36,19 @@ _numbers = count(1)
 
 
 class LossyConnection(Connection):
-    """Loses single messages between nodes, on request.
+    """Loses single messages and calls between nodes, on request.
 
     Attributes:
-        loses: decides by the subject and the kind of a message.
+        loses: decides by the kind of a message or call.
     """
 
-    loses: Callable[[str, str], bool] | None = None
+    loses: Callable[[str], bool] | None = None
 
     def publish(self, subject: str, content: bytes, reply: str = "") -> None:
         if self.loses is not None:
             message = msgspec.msgpack.decode(content)
-            message[2] = [item for item in message[2] if item[0] != SEND or not self.loses(subject, item[1])]
+            at = {SEND: 1, CALL: 3}
+            message[2] = [one for one in message[2] if one[0] not in at or not self.loses(one[at[one[0]]])]
             content = msgspec.msgpack.encode(message)
         super().publish(subject, content, reply)
 
@@ -307,4 +307,4 @@ def seqs(changes: Iterable[SeatsChanged]) -> list[int]:
     return [change.seq for change in changes]
 
 
-lose_changes = partial(lambda kinds, subject, kind: kind in kinds, {"change"})
+lose_changes = {"change"}.__contains__

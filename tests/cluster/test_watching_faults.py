@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cluster import wire
+from cluster import watching, wire
 from cluster.beats import NodeState
 from cluster.missed import ASKED_AT_ONCE
 from cluster.nats_server import NatsServer
@@ -169,6 +169,44 @@ async def test_an_owner_forgets_nodes_that_are_gone_or_silent(nats_server: NatsS
         await eventually(lambda: len(viewer.changes) == 4)
 
 
+async def test_a_socket_misses_nothing_if_its_first_watch_is_lost(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ANSWER_SECONDS", 0.3)
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        await owner.hold_at("user:1", 1)
+        gateway.connection.loses = {"watch"}.__contains__
+        viewer = await gateway.viewer()
+        await owner.hold_at("user:1", 2)
+        await owner.hold_at("user:1", 3)
+        gateway.connection.loses = None
+        await eventually(lambda: len(viewer.changes) == 2)
+        assert viewer.causes == ["seats_held"] * 2
+        await owner.hold_at("user:1", 4)
+        await eventually(lambda: len(viewer.changes) == 3)
+
+
+@pytest.mark.parametrize("slice_", [1, 3])
+async def test_what_is_watched_is_repeated_in_slices(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch, slice_: int
+) -> None:
+    monkeypatch.setattr(watching, "SLICE", slice_)
+    async with fleet(nats_server.url) as house:
+        screenings = range(100, 110)
+        for screening in screenings:
+            house.database.add_screening(make_info(screening), make_layout())
+        gateway, other = house.nodes.values()
+        viewers = [await gateway.viewer(screening) for screening in screenings]
+        for screening in screenings:
+            await gateway.hold_at("user:1", 1, screening_id=screening)
+        await eventually(lambda: all(viewer.taken for viewer in viewers))
+        other.connection.loses = lose_changes
+        for screening in screenings:
+            await gateway.hold_at("user:1", 2, screening_id=screening)
+        await eventually(lambda: all(len(viewer.taken) == 2 for viewer in viewers))
+
+
 async def test_a_deleted_screening_is_not_asked_for_again_and_again(nats_server: NatsServer) -> None:
     async with fleet(nats_server.url) as house:
         owner, (gateway,) = house.owner_of(), house.others()
@@ -191,8 +229,8 @@ async def test_pictures_are_true_after_losses_and_moves(nats_server: NatsServer,
         servers = list(house.nodes.values())
         viewers = {n: await draw.choice(servers).viewer(draw.choice((1, 2))) for n in range(8)}
 
-        def loses(_: str, kind: str) -> bool:
-            return kind == "change" and draw.random() < 0.3
+        def loses(kind: str) -> bool:
+            return draw.random() < {"change": 0.3, "watch": 0.1, "unwatch": 0.5}.get(kind, 0)
 
         for step in range(300):
             server, screening = draw.choice(servers), draw.choice((1, 2))
