@@ -29,8 +29,8 @@ READY_SECONDS = 60.0
 DRAIN_SECONDS = 1.0
 """How long a drained launch goes on serving its open connections without accepting new ones."""
 
-END_SECONDS = 15.0
-"""Time limit for an orderly end: 8 s for the journal, the rest for responses and mails."""
+END_SECONDS = 20.0
+"""Time limit for an orderly end: 5 s for handing over, 8 s for the journal, and some for answers and mail."""
 
 
 class WorkersFailed(Exception):
