@@ -18,7 +18,7 @@ from functools import partial
 from math import inf
 from time import perf_counter
 
-from engine.actor_context import ActorContext
+from engine.actor_context import BATCH_LIMIT, ActorContext
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
 from engine.events import HoldsExpired
@@ -216,7 +216,7 @@ class ScreeningActor:
         shared = self._shared
         now = shared.clock.now()
         started = perf_counter()
-        for _ in range(min(self.mailbox_depth, shared.batch_limit)):
+        for _ in range(min(self.mailbox_depth, BATCH_LIMIT)):
             if self._mailbox is None:
                 return  # a command has failed, which closed the actor and answered the others
             command, answer, enqueued_at = self._mailbox.popleft()

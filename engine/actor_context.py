@@ -1,15 +1,17 @@
 """The ports and limits that all screening actors of a process share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.guards import DefectLog
+from engine.guards import DefectLog, guarded
 from engine.lease import Lease
 from engine.ports import Clock, CommandMeter, Journal, Observer, Publisher
 
 if TYPE_CHECKING:
     from engine.actor import ScreeningActor
+
+BATCH_LIMIT = 256
+"""Commands that are handled in one turn of the event loop, so that no screening starves the others."""
 
 
 class CommandMeters(dict[type, CommandMeter]):
@@ -28,29 +30,56 @@ class CommandMeters(dict[type, CommandMeter]):
         return meter
 
 
-@dataclass(frozen=True, slots=True)
 class ActorContext:
     """State shared by the actors of a process.
+
+    Args:
+        journal: writes decisions to storage.
+        publisher: sends changes to watchers.
+        observer: counts.
+        clock: the time.
+        lease: until when commands may be decided.
+        mailbox_limit: commands that may be queued per screening.
+        wait_limit_seconds: how long a command may be queued; after that it is rejected.
+        failed: called with an actor that has failed.
 
     Attributes:
         publisher_defects: logs the exceptions of `publisher`.
         observer: wrapped by `guarded`, so it never raises.
-        mailbox_limit: commands that may be queued per screening.
-        batch_limit: commands that are handled in one turn of the event loop, so that no screening starves the
-            others.
-        wait_limit_seconds: how long a command may be queued; after that it is rejected.
-        lease: until when commands may be decided.
-        failed: called with an actor that has failed.
+        meters: those of `observer`.
     """
 
-    journal: Journal
-    publisher: Publisher
-    publisher_defects: DefectLog
-    observer: Observer
-    meters: CommandMeters
-    clock: Clock
-    mailbox_limit: int
-    batch_limit: int
-    wait_limit_seconds: float
-    lease: Lease
-    failed: "Callable[[ScreeningActor], None]"
+    __slots__ = (
+        "clock",
+        "failed",
+        "journal",
+        "lease",
+        "mailbox_limit",
+        "meters",
+        "observer",
+        "publisher",
+        "publisher_defects",
+        "wait_limit_seconds",
+    )
+
+    def __init__(
+        self,
+        journal: Journal,
+        publisher: Publisher,
+        observer: Observer,
+        clock: Clock,
+        lease: Lease,
+        mailbox_limit: int,
+        wait_limit_seconds: float,
+        failed: "Callable[[ScreeningActor], None]",
+    ) -> None:
+        self.journal = journal
+        self.publisher = publisher
+        self.publisher_defects = DefectLog(f"{type(publisher).__name__}.publish")
+        self.observer = guarded(observer)
+        self.meters = CommandMeters(observer)
+        self.clock = clock
+        self.lease = lease
+        self.mailbox_limit = mailbox_limit
+        self.wait_limit_seconds = wait_limit_seconds
+        self.failed = failed

@@ -18,10 +18,12 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from engine.actor import ScreeningActor
+from engine.actor_context import ActorContext
 from engine.commands import READS, Command, ShowStock
 from engine.copies import Copy
 from engine.errors import EngineError, OwnershipLost, Stopping, StoreUnavailable
 from engine.handover import Handover
+from engine.lease import Lease
 from engine.owned import OwnedScreenings
 from engine.policy import Policy
 from engine.ports import Clock, IdSource, Journal, Observer, Peers, Publisher, Store
@@ -80,30 +82,31 @@ class ScreeningDirectory:
         change_memory: int = 1024,
         peers: Peers | None = None,
     ) -> None:
-        self._store = store
-        self._journal = journal
         self._clock = clock
-        self.owned = OwnedScreenings(
-            store,
+        context = ActorContext(
             journal,
             publisher,
             observer,
             clock,
-            lambda loaded: Screening(loaded, policy, hold_ids, ticket_ids, change_memory),
-            peers,
+            Lease(inf if peers is None else -inf),
             mailbox_limit,
             ask_timeout_seconds,
+            lambda actor: self.owned.drop(actor),
+        )
+        self.owned = OwnedScreenings(
+            store,
+            context,
+            lambda loaded: Screening(loaded, policy, hold_ids, ticket_ids, change_memory),
+            peers,
         )
         self._actors = self.owned.actors
         self._activations: dict[int, asyncio.Task[ScreeningActor | Copy]] = {}
-        self._suspensions = Suspensions(clock, self._unload)
+        self._suspensions = Suspensions(clock, self._set_aside)
         self._releases = self.owned.releases
-        self._upkeep = Upkeep(
-            store, journal, clock, self.owned, partial(self._found, depose=False), idle_seconds
-        )
+        self._upkeep = Upkeep(store, context, self.owned, partial(self._found, depose=False), idle_seconds)
         self._waiting = WaitingCommands(mailbox_limit, waiting_limit)
         self._stopping = False
-        clock.on_step(self._move_deadlines)
+        clock.on_step(self.owned.move_deadlines)
 
     async def ask(self, command: Command) -> Reply:
         """Send a command to its screening and wait for the reply.
@@ -196,21 +199,10 @@ class ScreeningDirectory:
             await self._unchanging(screening_id)
         await self._suspensions.begin(screening_id, change_id, limit_seconds)
 
-    async def _unload(self, screening_id: int) -> bool:
-        """Unload a screening after its earlier commands, with everything written. True if it was loaded."""
+    async def _set_aside(self, screening_id: int) -> bool:
         if (activation := self._activations.get(screening_id)) is not None:
             await asyncio.wait((activation,))
-        await self.owned.require(screening_id)
-        actor = self._actors.get(screening_id)
-        if actor is not None:
-            await actor.caught_up()
-            self.owned.drop(actor)
-        try:
-            await self._journal.flushed(screening_id)
-        finally:
-            self.owned.remember(screening_id, actor)
-        self.owned.require_lease(screening_id)
-        return actor is not None
+        return await self.owned.set_aside(screening_id)
 
     async def resume(self, screening_id: int, change_id: str, *, changed: bool = True) -> None:
         """End a suspension. If the screening was in memory, its watchers are told how many seats it has.
@@ -307,13 +299,6 @@ class ScreeningDirectory:
     async def load_lapsing(self) -> None:
         """Load all screenings of this server with stored holds or pending tickets."""
         await self._upkeep.load_lapsing()
-
-    def _move_deadlines(self, seconds: float) -> None:
-        if seconds:
-            log.warning(
-                "the wall clock was stepped by %+.1f s; holds keep the time that they had left", seconds
-            )
-        self.owned.move_deadlines(seconds)
 
     async def stop(self) -> None:
         """Reject all queued and future commands with `Stopping`.

@@ -3,44 +3,28 @@
 Alone, a server raises the epoch of a screening when it loads it. Only a command that changes something takes
 a screening from another living server; for a read it is loaded as a copy.
 
-In a cluster (`Peers`) a server loads only screenings that belong to it. It looks who owns the screening, asks
-that server to hand it over, and raises the epoch only if nobody else has done so meanwhile; else it looks
-again. From a server that is gone it takes a screening without asking, but answers only when that server
-certainly does not answer any more. From one that lives but does not hand over, only a command that changes
-something may take it.
+In a cluster (`Peers`) a server loads only screenings that belong to it; `engine.takeovers` gets them from the
+others.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import inf
 from time import perf_counter
 
 from engine.actor import ScreeningActor
-from engine.actor_context import ActorContext, CommandMeters
+from engine.actor_context import ActorContext
 from engine.copies import Copies, Copy
 from engine.errors import OwnershipLost, Unavailable
-from engine.guards import DefectLog, guarded
+from engine.guards import guarded
 from engine.handover import Handover, Handovers
-from engine.lease import Lease
-from engine.ports import Clock, Journal, LoadedScreening, Observer, Owner, Peers, Publisher, Store
+from engine.ports import LoadedScreening, Peers, Store
 from engine.screening import Screening
 from engine.selling_errors import ScreeningNotFound
+from engine.takeovers import Takeovers
 
 log = logging.getLogger("frontrow.engine")
-
-_BATCH_LIMIT = 256
-
-# How long the owner of a screening has to hand it over before it is taken without its help. Longer than
-# `directory.RELEASE_SECONDS`, so that the owner's refusal arrives first.
-_ANSWER_SECONDS = 2.5
-
-# How often a screening is looked at again because another server was faster.
-_TAKE_ATTEMPTS = 5
-
-# How often to look whether the former owner certainly does not answer any more.
-_LOOK_SECONDS = 0.1
 
 
 class OwnedScreenings:
@@ -48,14 +32,9 @@ class OwnedScreenings:
 
     Args:
         store: loads screenings and takes their ownership.
-        journal: writes decisions to storage.
-        publisher: sends changes to watchers.
-        observer: counts.
-        clock: the time.
+        context: shared by the actors.
         load: makes a screening of its stored state.
         peers: the other servers; None outside a cluster.
-        mailbox_limit: commands that may be queued per screening.
-        ask_timeout_seconds: how long a command may be queued.
 
     Attributes:
         actors: those of the screenings in memory.
@@ -67,49 +46,34 @@ class OwnedScreenings:
     def __init__(
         self,
         store: Store,
-        journal: Journal,
-        publisher: Publisher,
-        observer: Observer,
-        clock: Clock,
+        context: ActorContext,
         load: Callable[[LoadedScreening], Screening],
         peers: Peers | None,
-        mailbox_limit: int,
-        ask_timeout_seconds: float,
     ) -> None:
         self._store = store
-        self._journal = journal
-        self._publisher = guarded(publisher)
-        self._observer = guarded(observer)
-        self._clock = clock
+        self._context = context
+        self._journal = context.journal
+        self._clock = context.clock
+        self._publisher = guarded(context.publisher)
         self._load = load
         self._peers = peers
         self.actors: dict[int, ScreeningActor] = {}
         self.releases: dict[int, asyncio.Task[Handover]] = {}
         self.copies = Copies()
-        self.lease = Lease(inf if peers is None else -inf)
-        self._context = ActorContext(
-            journal,
-            publisher,
-            DefectLog(f"{type(publisher).__name__}.publish"),
-            self._observer,
-            CommandMeters(observer),
-            clock,
-            mailbox_limit,
-            _BATCH_LIMIT,
-            ask_timeout_seconds,
-            self.lease,
-            self.drop,
-        )
+        self.lease = context.lease
         self._dropped: set[int] = set()
         # What screenings remember, until they are loaded again here or elsewhere.
         self._handovers = Handovers()
-        self._asking: dict[int, asyncio.Timeout] = {}
-        # Screenings of others whose epoch this server may have raised, but for which it does not answer yet.
-        # They stay here until an attempt succeeds. The value is a server that may not know it was deposed.
-        self._taking: dict[int, str | None] = {}
+        self._takeovers: Takeovers | None = None
+        self._unfinished: dict[int, str | None] = {}
+        if peers is not None:
+            self._takeovers = Takeovers(
+                store, peers, context.observer, context.clock, self._handovers, self._require_share
+            )
+            self._unfinished = self._takeovers.unfinished
         self._moved_seconds = 0.0
         self._postponed_seconds = 0.0
-        journal.on_ownership_lost(self.step_down)
+        context.journal.on_ownership_lost(self.step_down)
 
     @property
     def in_cluster(self) -> bool:
@@ -120,25 +84,10 @@ class OwnedScreenings:
         """True if this server may own the screening."""
         return self._peers is None or self._peers.belongs_here(screening_id)
 
-    def require_lease(self, screening_id: int) -> None:
+    def _require_lease(self, screening_id: int) -> None:
         """Raise OwnershipLost if the lease has expired."""
         if self.lease.until <= self._clock.now():
             raise OwnershipLost(screening_id)
-
-    async def require(self, screening_id: int) -> None:
-        """Make sure that no other server owns a screening; take it over if one does.
-
-        Raises:
-            OwnershipLost: it belongs to another server, or its owner does not hand it over.
-        """
-        self.require_lease(screening_id)
-        if self._peers is None or screening_id in self.actors:
-            return
-        if not self.belongs_here(screening_id):
-            raise OwnershipLost(screening_id)
-        owner = await self._store.owner(screening_id)
-        if owner is not None and (not owner.own or screening_id in self._taking):
-            await self.take(screening_id, depose=False)
 
     async def take(self, screening_id: int, *, depose: bool) -> ScreeningActor | Copy:
         """Take and load a screening. Not to be called twice at once for one screening.
@@ -157,12 +106,15 @@ class OwnedScreenings:
             self._dropped.discard(screening_id)
         moved_seconds, lapses = self._moved_seconds, self.lease.lapses
         try:
-            loaded = await self._loaded(screening_id, depose)
+            if self._takeovers is None:
+                loaded = await self._store.activate(screening_id, depose=depose)
+            else:
+                loaded = await self._takeovers.load(screening_id, depose)
         except ScreeningNotFound:
             self.copies.pop(screening_id, None)
-            self._taking.pop(screening_id, None)
+            self._unfinished.pop(screening_id, None)
             raise
-        self.require_lease(screening_id)
+        self._require_lease(screening_id)
         if lapses != self.lease.lapses:
             raise OwnershipLost(screening_id)  # another server may have taken it during the pause
         screening, now = self._load(loaded), self._clock.now()
@@ -178,123 +130,25 @@ class OwnedScreenings:
         if moved_seconds != self._moved_seconds:
             # The clock was stepped after the deadlines had been read.
             actor.move_deadlines(self._moved_seconds - moved_seconds)
-        self._observer.screening_activated(perf_counter() - started)
-        missed = screening_id in self._taking and not screening.continued
-        self._taking.pop(screening_id, None)
+        self._context.observer.screening_activated(perf_counter() - started)
+        missed = screening_id in self._unfinished and not screening.continued
+        self._unfinished.pop(screening_id, None)
         if missed or before is not None:
             # Watchers have seen the copies, but not what the other server did after the last one. In a
             # cluster they learn that a new epoch has begun, and reload what they have missed.
             self._publisher.publish(screening.show_again(outdated, now))
         return actor
 
-    async def _loaded(self, screening_id: int, depose: bool) -> LoadedScreening:
-        if self._peers is None:
-            return await self._store.activate(screening_id, depose=depose)
-        for _ in range(_TAKE_ATTEMPTS):
-            self._require_share(screening_id)
-            owner = await self._store.owner(screening_id)
-            epoch, reason = await self._given_up(screening_id, owner, depose) if owner else (0, None)
-            try:
-                loaded = await self._store.activate(screening_id, known_epoch=epoch)
-            except OwnershipLost:
-                continue  # another server was faster
-            if reason is not None:
-                self._observer.screening_taken_over(reason)
-            await self._outlast_former_owner(screening_id, depose)
-            return loaded
-        raise OwnershipLost(screening_id)
-
-    async def _given_up(self, screening_id: int, owner: Owner, depose: bool) -> tuple[int, str | None]:
-        """Get a screening from its owner.
-
-        Returns:
-            The epoch that may be raised, and why; None if this server took the screening last.
-        """
-        assert self._peers is not None
-        if owner.own:
-            return owner.epoch, None
-        self._taking.pop(screening_id, None)
-        handover = self._handovers.get(screening_id)
-        if handover is None or handover.epoch != owner.epoch:
-            if not self._peers.lives(owner.name):
-                self._taking[screening_id] = owner.name
-                return owner.epoch, "gone"
-            handover = await self._handed_over(screening_id, owner.name)
-        if handover is not None:
-            self._handovers.keep(handover)
-            self._taking[screening_id] = handover.deposed
-            # The owner may have loaded it after we looked, or may have raised the epoch without loading it.
-            return max(handover.epoch, owner.epoch), "handed_over"
-        if not depose and self._peers.lives(owner.name):
-            raise OwnershipLost(screening_id, owner.name)
-        log.warning("screening %d is taken from %s, which has not handed it over", screening_id, owner.name)
-        self._taking[screening_id] = None
-        return owner.epoch, "deposed"
-
-    async def _outlast_former_owner(self, screening_id: int, depose: bool) -> None:
-        """Return when a server that has not handed the screening over certainly does not answer any more.
-
-        Raises:
-            OwnershipLost: it has come back, and does not hand over; or this server may not own the screening
-                any more.
-            Unavailable: the servers cannot reach each other.
-        """
-        assert self._peers is not None
-        for _ in range(_TAKE_ATTEMPTS):
-            name = self._taking.get(screening_id)
-            if name is None:
-                return
-            still_silent = self._peers.watch_silence(name)
-            handover = None
-            while not still_silent():
-                self._require_share(screening_id)
-                if self._peers.lives(name):
-                    # It may have confirmed its ownership before the epoch was raised.
-                    handover = await self._handed_over(screening_id, name)
-                    if handover is None and not depose:
-                        raise OwnershipLost(screening_id, name)
-                    break
-                await self._sleep(_LOOK_SECONDS)
-            # What it has decided since the epoch was raised is lost, so the handover is not kept.
-            self._taking[screening_id] = handover and handover.deposed
-        raise OwnershipLost(screening_id)
-
-    async def _sleep(self, seconds: float) -> None:
-        slept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        timer = self._clock.call_later(seconds, partial(slept.set_result, None))
-        try:
-            await slept
-        finally:
-            timer.cancel()
-
     def _require_share(self, screening_id: int) -> None:
         """Raise OwnershipLost if this server may not take a screening, or not any more."""
-        self.require_lease(screening_id)
+        self._require_lease(screening_id)
         if not self.belongs_here(screening_id) or screening_id in self.releases:
             raise OwnershipLost(screening_id)
 
-    async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
-        """Ask a server to give a screening up. None if it does not do so in time.
-
-        Raises:
-            OwnershipLost: this server is asked to give it up itself.
-        """
-        assert self._peers is not None
-        self._require_share(screening_id)
-        try:
-            async with asyncio.timeout(_ANSWER_SECONDS) as limit:
-                self._asking[screening_id] = limit
-                return await self._peers.release(name, screening_id)
-        except TimeoutError:
-            self._require_share(screening_id)
-            return None
-        finally:
-            del self._asking[screening_id]
-
     def stop_asking(self, screening_id: int) -> None:
         """Do not wait for another server to give a screening up: it may be waiting for this one."""
-        if (limit := self._asking.get(screening_id)) is not None:
-            limit.reschedule(0.0)
+        if self._takeovers is not None:
+            self._takeovers.stop_asking(screening_id)
 
     def expect(self, handover: Handover) -> None:
         """Keep what another server has handed over until the screening is loaded."""
@@ -309,23 +163,52 @@ class OwnedScreenings:
         if actor is None:
             await self._journal.flushed(screening_id)
             handover = self._handovers.get(screening_id) or Handover(screening_id, 0, 0, None)
-            return handover._replace(deposed=self._taking.get(screening_id))
+            return handover._replace(deposed=self._unfinished.get(screening_id))
         actor.close(OwnershipLost(screening_id))
         try:
             await self._journal.flushed(screening_id)
         except BaseException:
             self.drop(actor)
-            self.remember(screening_id, actor)
+            self._remember(screening_id, actor)
             raise
         if self.actors.get(screening_id) is not actor:
-            self.remember(screening_id, actor)
+            self._remember(screening_id, actor)
             return Handover(screening_id, 0, 0, None)  # it was lost meanwhile
         handover = actor.screening.handover()
         self._handovers.keep(handover)
         del self.actors[screening_id]
         return handover._replace(memory=handover.memory and handover.memory.limited())
 
-    def remember(self, screening_id: int, actor: ScreeningActor | None) -> None:
+    async def set_aside(self, screening_id: int) -> bool:
+        """Unload a screening after its earlier commands, with everything written, so that it can be changed.
+
+        It is taken from another server first if necessary.
+
+        Returns:
+            True if it was in memory.
+
+        Raises:
+            OwnershipLost: it belongs to another server, or its owner does not hand it over.
+        """
+        self._require_lease(screening_id)
+        if (
+            self._takeovers is not None
+            and screening_id not in self.actors
+            and await self._takeovers.is_needed(screening_id)
+        ):
+            await self.take(screening_id, depose=False)
+        actor = self.actors.get(screening_id)
+        if actor is not None:
+            await actor.caught_up()
+            self.drop(actor)
+        try:
+            await self._journal.flushed(screening_id)
+        finally:
+            self._remember(screening_id, actor)
+        self._require_lease(screening_id)
+        return actor is not None
+
+    def _remember(self, screening_id: int, actor: ScreeningActor | None) -> None:
         """Keep what is known about holders until a screening is loaded again. Clients then need all seats.
 
         Args:
@@ -342,7 +225,7 @@ class OwnedScreenings:
             return False
         del self.actors[actor.screening_id]
         actor.close(OwnershipLost(actor.screening_id))
-        self._observer.screening_passivated()
+        self._context.observer.screening_passivated()
         return True
 
     def drop(self, actor: ScreeningActor, reason: Unavailable | None = None) -> None:
@@ -401,6 +284,10 @@ class OwnedScreenings:
 
     def move_deadlines(self, seconds: float) -> None:
         """The clock was stepped, or the machine was suspended."""
+        if seconds:
+            log.warning(
+                "the wall clock was stepped by %+.1f s; holds keep the time that they had left", seconds
+            )
         self._moved_seconds += seconds
         self.copies.move(seconds)
         self.lease.until += seconds

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 
 from engine.actor import ScreeningActor
+from engine.actor_context import ActorContext
 from engine.commands import ReleaseLapsed
 from engine.copies import Copy
 from engine.errors import EngineError, StoreUnavailable
 from engine.handover import Handover
 from engine.owned import OwnedScreenings
-from engine.ports import Clock, Journal, Store
+from engine.ports import Store
 from engine.replies import Lapsed
 
 log = logging.getLogger("frontrow.engine")
@@ -34,8 +35,7 @@ class Upkeep:
 
     Args:
         store: finds stored deadlines.
-        journal: has to be written before a screening is unloaded.
-        clock: the time.
+        context: that of the actors.
         owned: the screenings in memory.
         find: loads a screening, without taking it from another living server against its will.
         idle_seconds: how long an unused screening stays in memory.
@@ -44,15 +44,14 @@ class Upkeep:
     def __init__(
         self,
         store: Store,
-        journal: Journal,
-        clock: Clock,
+        context: ActorContext,
         owned: OwnedScreenings,
         find: Callable[[int], Awaitable[ScreeningActor | Copy]],
         idle_seconds: float,
     ) -> None:
         self._store = store
-        self._journal = journal
-        self._clock = clock
+        self._journal = context.journal
+        self._clock = context.clock
         self._owned = owned
         self._find = find
         self._idle_seconds = idle_seconds

@@ -202,7 +202,7 @@ async def test_an_interrupted_taking_is_waited_for_again(cluster: Cluster, inter
 async def test_two_servers_that_ask_each_other_do_not_wait_for_each_other(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.owned._ANSWER_SECONDS", 600)
+    monkeypatch.setattr("engine.takeovers._ANSWER_SECONDS", 600)
     monkeypatch.setattr("engine.directory.RELEASE_SECONDS", 600)
     old, new = cluster["a"], cluster["b"]
     held = await taking(cluster)
@@ -240,7 +240,7 @@ async def test_who_was_deposed_is_told_to_the_next_taker() -> None:
 async def test_an_owner_that_answers_too_late_is_deposed_by_a_command(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.owned._ANSWER_SECONDS", 0.02)
+    monkeypatch.setattr("engine.takeovers._ANSWER_SECONDS", 0.02)
     await cluster.renew()
     cluster["a"].journal.automatic = False
     await cluster["a"].hold("user:7", 1)
