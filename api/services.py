@@ -6,7 +6,7 @@ be in another process. Classes of the packages below are used as they are; a pro
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -38,10 +38,6 @@ class Screenings(Protocol):
 
     async def ask(self, command: Command) -> Any:
         """Return the command's reply (see `engine.commands`). Raises EngineError."""
-
-    @property
-    def hold_count(self) -> int:
-        """Number of active holds."""
 
     def ask_active(self, command: Command) -> "Any | asyncio.Future[Any] | None":
         """Return the reply, or a future if the command has to wait; None if the screening is not loaded."""
@@ -114,14 +110,6 @@ class Offers(Protocol):
 class Rooms(Protocol):
     """The rooms as served over HTTP; `api.rooms.socket.RoomServices` documents it."""
 
-    @property
-    def client_count(self) -> int:
-        """Number of open sockets."""
-
-    @property
-    def occupied_count(self) -> int:
-        """Number of rooms with at least one client."""
-
     async def selections(self, name: str) -> list[dict[str, Any]]:
         """Return the taken seats of a room. Raises NotFound if the room's name is invalid."""
 
@@ -138,6 +126,19 @@ class KeyedRequest(NamedTuple):
     scope: str
     key: str
     fingerprint: bytes
+
+
+class Totals(Protocol):
+    """Totals over all servers."""
+
+    async def screening_sockets(self) -> Mapping[int, int]:
+        """Return the number of sockets that watch each screening; those without sockets are absent."""
+
+    async def event_sockets(self) -> tuple[int, int]:
+        """Return the number of event sockets, and of their subscriptions."""
+
+    async def rooms(self) -> tuple[int, Collection[int], int]:
+        """Return the number of room sockets, the ids of rooms with sockets, and the number of held seats."""
 
 
 class IdempotencyLookup(Protocol):
@@ -174,8 +175,7 @@ class Services:
 
     Attributes:
         flushing: waits for the journals of all servers; the journal itself, if there is only one.
-        socket_counts: returns the number of sockets that watch each screening; screenings without sockets are
-            absent.
+        totals: counts sockets and holds, of all servers.
     """
 
     version: str
@@ -187,7 +187,7 @@ class Services:
     reservations: ReservationReader
     idempotency: IdempotencyLookup
     tokens: Tokens
-    socket_counts: Callable[[], Mapping[int, int]]
+    totals: Totals
     rooms: Rooms
     catalogue: Catalogue
     accounts: Accounts

@@ -12,15 +12,19 @@ from cluster.answering import Answering
 from cluster.beats import Facts, Load, Rules, Timing
 from cluster.connection import Connection
 from cluster.everybody import Everybody
+from cluster.flushing import ClusterFlushing
 from cluster.forwarding import Forwarding, ForwardObserver, Layouts
 from cluster.heartbeat import Heartbeat
 from cluster.links import Links
 from cluster.membership import Membership, View
 from cluster.peers import NodePeers
 from cluster.screenings import RoutedScreenings
+from cluster.sharing import Offers, Revocations, share_offers, share_revocations
+from cluster.totals import ClusterTotals, Totals
 from engine.clock import since_boot
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError
+from engine.ports import Flushing
 
 log = logging.getLogger("frontrow.cluster")
 
@@ -86,6 +90,32 @@ class Node:
         self.membership.on_change(self._members_changed)
         forwarding = Forwarding(self.links, self.connection, self.membership, layouts, observer)
         return RoutedScreenings(directory, forwarding, self.links, self.membership, ask_timeout_seconds)
+
+    def share(self, revocations: Revocations, offers: Offers) -> None:
+        """Tell the other nodes at once what has to hold on all of them, and do what they tell.
+
+        Args:
+            revocations, offers: of this server.
+        """
+        share_revocations(revocations, self.links, self.connection)
+        share_offers(offers, self.links, self.everybody)
+
+    def flushing(self, journal: Flushing, seconds: float) -> Flushing:
+        """Return what waits for the journals of all nodes.
+
+        Args:
+            journal: of this server.
+            seconds: time limit for one flush.
+        """
+        return ClusterFlushing(journal, self.links, self.everybody, seconds)
+
+    def totals(self, own: Totals) -> Totals:
+        """Return the totals of all nodes.
+
+        Args:
+            own: the totals of this server.
+        """
+        return ClusterTotals(own, self.links, self.everybody)
 
     async def join(self) -> None:
         """Connect to NATS and join the cluster.

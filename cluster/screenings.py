@@ -217,8 +217,3 @@ class RoutedScreenings:
         others = [node for node in self._membership.view.ring.nodes if node != self._node]
         calls = [self._links.call(node, SWEEP, None, CALL_SECONDS) for node in others]
         return sum(await asyncio.gather(self._directory.sweep(), *calls))
-
-    @property
-    def hold_count(self) -> int:
-        """Number of active holds in the memory of this node."""
-        return self._directory.hold_count

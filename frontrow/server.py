@@ -31,18 +31,20 @@ from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import MetricsPage, Screenings, Services
+from api.services import MetricsPage, Screenings, Services, Totals
 from api.socket_routes import socket_routes
 from api.workers import Workers
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
 from api.ws.socket import SocketServices
 from api.ws.socket_counts import SocketCounts
+from api.ws.totals import OwnTotals
 from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.policy import Policy
+from engine.ports import Flushing
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
@@ -195,23 +197,32 @@ class Server:
 
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
-        screening_sockets = SocketCounts()
+        screening_sockets, event_sockets = SocketCounts(), SocketCounts()
         self._open_sockets = OpenSockets(socket_limits.sockets_limit, counts.sockets)
         self._rooms = room_services_of(settings, self._connector, self._screenings, self._feed, counts)
+        totals: Totals = OwnTotals(
+            screening_sockets, event_sockets, self._rooms, lambda: self._directory.hold_count
+        )
+        flushing: Flushing = self._journal
+        offers = Offers(catalogue.ticket_types, monotonic)
+        if node is not None:
+            totals = node.totals(totals)
+            flushing = node.flushing(self._journal, settings.ask_timeout_seconds)
+            node.share(self._revocations, offers)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         services = Services(
             version=__version__,
             screenings=self._screenings,
-            box_office=BoxOffice(self._screenings, self._journal, PostgresLedger(self._connector)),
+            box_office=BoxOffice(self._screenings, flushing, PostgresLedger(self._connector)),
             journal=self._journal,
-            flushing=self._journal,
+            flushing=flushing,
             tickets=Tickets(self._connector),
             reservations=Reservations(self._connector),
             idempotency=self._idempotency,
             requests_in_flight=counts.requests_in_flight,
             tokens=tokens,
-            socket_counts=lambda: screening_sockets.by_screening,
+            totals=totals,
             rooms=self._rooms,
             catalogue=catalogue,
             accounts=accounts,
@@ -225,7 +236,7 @@ class Server:
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
             cipher=cipher_of(settings),
-            offers=Offers(catalogue.ticket_types, monotonic),
+            offers=offers,
             seat_maps=SeatMapEncoder(),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
@@ -252,7 +263,7 @@ class Server:
                     limits=socket_limits,
                 ),
                 screening_sockets,
-                EventServices(EventAccess(self._connector)),
+                EventServices(EventAccess(self._connector), totals, event_sockets),
                 self._rooms,
             ),
         )

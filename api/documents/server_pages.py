@@ -80,7 +80,7 @@ class SocketStatistics(Schema):
 @server_pages.get("/ws/stats", access=Access.PUBLIC, answers=SocketStatistics)
 async def socket_statistics(call: Call) -> Document:
     """Get the number of sockets watching each screening."""
-    connections = call.services.socket_counts()
+    connections = await call.services.totals.screening_sockets()
     watched = sorted(connections)
     return {
         "total_connections": sum(connections.values()),

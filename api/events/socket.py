@@ -15,6 +15,7 @@ from api.events.messages import event_id_of
 from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
 from api.rest.fields import LARGEST_ID
+from api.services import Totals
 from api.wire import holder_of
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
@@ -48,10 +49,12 @@ class EventServices:
 
     Attributes:
         access: authorizes subscriptions.
-        counts: counts sockets and subscriptions.
+        totals: counts the sockets and subscriptions of all servers.
+        counts: counts those of this server.
     """
 
     access: EventAccess
+    totals: Totals
     counts: SocketCounts = field(default_factory=SocketCounts)
 
 
@@ -96,7 +99,7 @@ class EventSocket(ClientSocket):
             case "ping":
                 self.send_message(type="pong", timestamp=self.timestamp())
             case "get_stats":
-                self._send_statistics()
+                return self._send_statistics()
             case _:
                 raise BadMessage("unknown_type", "Unknown message type")
         return None
@@ -189,11 +192,11 @@ class EventSocket(ClientSocket):
             self.services.feed.leave(watcher)
             self._shared.counts.remove(event_id)
 
-    def _send_statistics(self) -> None:
-        counts = self._shared.counts
+    async def _send_statistics(self) -> None:
+        clients, subscriptions = await self._shared.totals.event_sockets()
         self.send_message(
             type="stats",
-            data={"totalClients": counts.clients, "eventSubscriptions": counts.subscriptions},
+            data={"totalClients": clients, "eventSubscriptions": subscriptions},
             timestamp=self.timestamp(),
         )
 

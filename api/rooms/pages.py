@@ -42,12 +42,12 @@ class RoomStatistics(Schema):
 @room_pages.get("/stats", access=Access.PUBLIC, answers=RoomStatistics)
 async def room_statistics(call: Call) -> Document:
     """Get the numbers of clients, occupied rooms and held seats."""
-    services = call.services
+    clients, rooms, holds = await call.services.totals.rooms()
     return {
-        "connections": services.rooms.client_count,
-        "rooms": services.rooms.occupied_count,
-        "selections": services.screenings.hold_count,
-        "timestamp": timestamp(services.clock.now()),
+        "connections": clients,
+        "rooms": len(rooms),
+        "selections": holds,
+        "timestamp": timestamp(call.services.clock.now()),
     }
 
 

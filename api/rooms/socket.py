@@ -9,7 +9,7 @@ Slower work (joining, looking up a room) stops reading from this client until it
 
 import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -76,9 +76,9 @@ class RoomServices:
         return len(self.client_ids)
 
     @property
-    def occupied_count(self) -> int:
-        """Number of rooms with at least one client."""
-        return len(self.counts.by_screening)
+    def occupied(self) -> Collection[int]:
+        """Ids of rooms with at least one client."""
+        return tuple(self.counts.by_screening)
 
     async def selections(self, name: str) -> list[dict[str, Any]]:
         """Return the taken seats of a room; empty if the room does not exist.

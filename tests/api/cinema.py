@@ -27,6 +27,7 @@ from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets, SocketsOfHolders
 from api.ws.socket import SocketServices
 from api.ws.socket_counts import SocketCounts
+from api.ws.totals import OwnTotals
 from engine.clock import SystemClock
 from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.directory import ScreeningDirectory
@@ -136,10 +137,14 @@ class Cinema:
         )
         self.watched = SocketCounts()
         self.guest_list = GuestList()
-        self.event_services = EventServices(self.guest_list)
         self.room_services = memory_room_services(
             self.screenings, database, lambda: self.feed.connections, self.clock, **(rooms or {})
         )
+        event_sockets = SocketCounts()
+        totals = OwnTotals(
+            self.watched, event_sockets, self.room_services, lambda: self.screenings.hold_count
+        )
+        self.event_services = EventServices(self.guest_list, totals, event_sockets)
         application = Application(
             socket_routes(services, self.watched, self.event_services, self.room_services)
         )

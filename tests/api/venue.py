@@ -23,6 +23,8 @@ from api.rest.endpoint import Endpoint
 from api.rest.idempotency import KeysInFlight
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import Limits, Services
+from api.ws.socket_counts import SocketCounts
+from api.ws.totals import OwnTotals
 from engine.box_office import BoxOffice
 from engine.catalogue_errors import NoMailAddress
 from engine.directory import ScreeningDirectory
@@ -145,7 +147,7 @@ class Venue:
         self.clock = ManualClock()
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
-        self.socket_counts: Mapping[int, int] = {}
+        self.screening_sockets = SocketCounts()
         self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
         self.database = MemoryDatabase()
@@ -167,6 +169,7 @@ class Venue:
             MemoryIds(2001),
             policy or Policy(),
         )
+        rooms = memory_room_services(self.screenings, self.database, dict, self.clock)
         self.services = Services(
             version="1.2.3",
             screenings=self.screenings,
@@ -178,8 +181,10 @@ class Venue:
             idempotency=self.readers,
             requests_in_flight=KeysInFlight((limits or Limits()).keys_in_flight),
             tokens=self.tokens,
-            socket_counts=lambda: self.socket_counts,
-            rooms=memory_room_services(self.screenings, self.database, dict, self.clock),
+            totals=OwnTotals(
+                self.screening_sockets, SocketCounts(), rooms, lambda: self.screenings.hold_count
+            ),
+            rooms=rooms,
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]

@@ -149,7 +149,7 @@ async def test_each_request_has_one_log_line_without_secrets(
 
 
 async def test_a_500_response_reveals_no_details(venue: Venue, caplog: pytest.LogCaptureFixture) -> None:
-    venue.restart_api(socket_counts=None)
+    venue.restart_api(totals=None)
     response = await venue.guest.send("GET", "/ws/stats")
     request_id = response.headers["X-Request-ID"]
     assert response.status == 500
@@ -192,7 +192,9 @@ async def test_readiness_lists_its_reasons(venue: Venue) -> None:
 
 
 async def test_socket_statistics_match_the_guide(venue: Venue) -> None:
-    venue.socket_counts = {125: 19, 123: 15, 124: 8}
+    for screening_id, sockets in ((125, 19), (123, 15), (124, 8)):
+        for _ in range(sockets):
+            venue.screening_sockets.add(screening_id)
     assert (await venue.guest.send("GET", "/ws/stats")).json == {
         "total_connections": 42,
         "active_screenings": [123, 124, 125],
