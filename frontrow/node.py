@@ -14,10 +14,12 @@ from cluster.node import Node
 from cluster.wire import VERSION
 from engine.policy import Policy
 from frontrow import __version__
+from frontrow.counts import own_counts
 from frontrow.listening import Listening, authority, port_numbers
 from frontrow.nats import nats_connection
 from frontrow.server import Server
 from frontrow.settings import Settings, variable_of
+from frontrow.shared_counts import shared_counts
 from frontrow.signing import key_digests
 from persistence.connector import Connector
 from persistence.identity import database_identity
@@ -52,7 +54,8 @@ async def node_server(
         connector.close()
     connection = nats_connection(settings, f"frontrow {facts.name}")
     node = Node(connection, cluster, facts, rules_of(settings), settings.group(Timing), _mark_of)
-    return Server(settings, database_url, name, metrics_page=metrics_page, node=node)
+    counts = shared_counts(node.links, node.membership, own_counts(settings))
+    return Server(settings, database_url, name, metrics_page=metrics_page, node=node, counts=counts)
 
 
 def _mark_of(name: str) -> str:

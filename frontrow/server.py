@@ -48,7 +48,7 @@ from engine.ports import Flushing
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
-from frontrow.counts import own_counts
+from frontrow.counts import Counts, own_counts
 from frontrow.database import reading_connector
 from frontrow.listening import Listening, listen, port_numbers
 from frontrow.mail import mail_queue_of
@@ -96,6 +96,7 @@ class Server:
         name: recorded as the owner of screenings; also the application_name of its session in PostgreSQL.
         metrics_page: renders `/metrics`; by default, the metrics of this process.
         node: of a cluster; None for a server that runs alone.
+        counts: what the server counts by key; by default it counts alone.
 
     Attributes:
         registry: the metrics of this process.
@@ -111,7 +112,9 @@ class Server:
         *,
         metrics_page: MetricsPage | None = None,
         node: "Node | None" = None,
+        counts: Counts | None = None,
     ) -> None:
+        counts = counts or own_counts(settings)
         self._settings = settings
         self._node = node
 
@@ -171,9 +174,6 @@ class Server:
                 ClusterObserver(self.registry, readings),
                 settings.ask_timeout_seconds,
             )
-
-        # What is counted by key
-        counts = own_counts(settings)
 
         # Users and mail
         self._revocations = Revocations(self._logins, self._clock.now, settings.token_max_life_seconds)

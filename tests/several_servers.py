@@ -33,9 +33,14 @@ class NodesInProcess:
         self._number = number
         self._settings = dict(settings)
         self._nodes: list[Server] = []
-        self._relay = RandomNode(lambda: [node.port for node in self._nodes])
+        self._relay = RandomNode(lambda: self.ports)
         self._opened = AsyncExitStack()
         self.port = 0
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports of the nodes."""
+        return [node.port for node in self._nodes]
 
     async def start(self) -> None:
         async with AsyncExitStack() as opened:

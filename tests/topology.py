@@ -63,6 +63,9 @@ ABOUT_ONE_SERVER = {
     "acceptance/test_memory_of_refusals.py": "the memory of one process",
     "acceptance/test_log.py": "counts the lines of one process",
     "acceptance/test_halls.py": "the memory of one process",
+    "TestSecurity::test_requests_of_an_address_are_limited": "each node counts requests for itself",
+    "TestSecurity::test_requests_of_a_session_are_limited": "each node counts requests for itself",
+    "TestSecurity::test_a_new_session_for_each_reservation": "each node counts requests for itself",
     "acceptance/test_shutdown.py::test_a_second_server_on_the_directory_is_refused": "a single server",
 }
 """Tests by file or name that mean nothing in a cluster, with the reason."""
