@@ -177,9 +177,7 @@ class Node:
         while self._moved:
             self._moved = False
             try:
-                for screening_id in self._directory.active_ids():
-                    if not self.peers.belongs_here(screening_id):
-                        await self.peers.give(await self._directory.release(screening_id))
+                await self._directory.give_away(self.peers.give)
                 await self._directory.load_lapsing()
             except EngineError as failure:
                 log.warning("not all screenings could be moved to their owners: %s", failure)
