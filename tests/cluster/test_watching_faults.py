@@ -15,6 +15,7 @@ from cluster.publishing import CHANGE
 from engine.commands import BookSeats, HoldPlaces, HoldSeats, PlaceOrder, ReadStock, ReleaseHolds
 from engine.errors import EngineError
 from engine.records import TicketType
+from engine.replies import Changes
 from tests.api.cinema import eventually
 from tests.cluster.servers import Fleet, Server, fleet, lose_changes
 from tests.engine.conftest import make_info, make_layout
@@ -119,6 +120,12 @@ async def test_the_counts_of_an_event_without_seats_are_filled_too(nats_server: 
         await eventually(lambda: viewer.available == 46)
         await gateway.ask(HoldPlaces(7, "user:3", orders, 300.0))
         await eventually(lambda: viewer.available == 44)
+        seen = len(viewer.changes)
+        gateway.watching._seek(gateway.watching._watched[7])
+        await eventually(lambda: not gateway.watching._watched[7].asked)
+        await gateway.ask(HoldPlaces(7, "user:4", orders, 300.0))
+        await eventually(lambda: viewer.available == 42)
+        assert len(viewer.changes) == seen + 1
 
 
 async def test_only_a_few_screenings_are_asked_for_at_once(nats_server: NatsServer) -> None:
@@ -205,6 +212,57 @@ async def test_what_is_watched_is_repeated_in_slices(
         for screening in screenings:
             await gateway.hold_at("user:1", 2, screening_id=screening)
         await eventually(lambda: all(len(viewer.taken) == 2 for viewer in viewers))
+
+
+async def test_an_answer_of_an_outdated_owner_is_not_believed(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        viewer = await gateway.viewer()
+        for seat in (1, 2):
+            await owner.hold_at("user:1", seat)
+        await eventually(lambda: len(viewer.changes) == 2)
+        owner.connection.loses = lose_changes
+        await owner.hold_at("user:1", 3)
+        await eventually(lambda: owner.tally.sent == 3)
+        owner.connection.loses = None
+        gateway.prepared = [Changes(*viewer.position, ())._replace(seq=1)]
+        await owner.hold_at("user:1", 4)
+        await eventually(lambda: len(viewer.changes) == 4)
+        assert gateway.prepared == []
+        assert viewer.causes == ["seats_held"] * 4
+
+
+async def test_a_former_owner_does_not_know_what_another_has_changed(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url, 3) as house:
+        first, others = house.owner_of(), house.others()
+        house.set_state(first, NodeState.DRAINING)
+        second = house.owner_of()
+        house.set_state(first, NodeState.SERVING)
+        (gateway,) = [server for server in others if server is not second]
+        viewer = await gateway.viewer()
+        await first.hold_at("user:1", 1)
+        await eventually(lambda: len(viewer.changes) == 1)
+        # The screening moves away and comes back, and the gateway loses what has changed meanwhile.
+        second.connection.loses = lose_changes
+        house.set_state(first, NodeState.DRAINING)
+        await second.hold_at("user:1", 2)
+        house.set_state(first, NodeState.SERVING)
+        await eventually(lambda: len(viewer.taken) == 2)
+
+
+async def test_repeating_while_changes_are_on_their_way_finds_no_gaps(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        viewer = await gateway.viewer()
+        await owner.hold_at("user:1", 20)
+        await eventually(lambda: len(viewer.changes) == 1)
+        for _ in range(20):
+            await owner.hold_at("user:1", 1)
+            gateway.watching.renew()
+            await owner.release_at("user:1", 1)
+            await asyncio.sleep(0.001)
+        await eventually(lambda: len(viewer.changes) == 41)
+        assert gateway.tally.gaps == 0
 
 
 async def test_a_deleted_screening_is_not_asked_for_again_and_again(nats_server: NatsServer) -> None:
