@@ -1,8 +1,8 @@
 """What the owner of a screening gives to the next one, as plain values that can be sent to another server.
 
 The database has the holds and the tickets. It does not have how long holders have kept their seats in all
-(`engine.hold_lives`), nor the networks of guests (`engine.claims`). Without them, each planned move would
-start the limits afresh. The changes that are kept for clients that resume are not handed over, only the
+(`engine.hold_lives`), nor the networks of guests (`engine.unpaid_seats`). Without them, each planned move
+would start the limits afresh. The changes that are kept for clients that resume are not handed over, only the
 position after the last one: a client that has seen everything goes on, any other gets all seats instead.
 
 Times are seconds since the epoch, like the deadlines in the database.

@@ -49,7 +49,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
         if not free:
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
-    if holder in seats.claims or network is not None or number > state.unchecked_seats:
+    if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
         state.require_within_limits(holder, number, network=network)
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
@@ -58,7 +58,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     first_id = state.hold_ids.take(number)
     event = _take(state, holder, free, first_id, now, expires_at, note, origin)
     if network is not None:
-        seats.claims.come_from(holder, network)
+        seats.unpaid.come_from(holder, network)
     reply = event if number == len(wanted) else Held(_holds_on(state, wanted))
     events = (event,)
     return make(Decision, (reply, events, events, None))
@@ -91,7 +91,7 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decis
         reservations.append(reservation)
         next_id += quantity
     if command.guest_network is not None:
-        state.seats.claims.come_from(command.holder, command.guest_network)
+        state.seats.unpaid.come_from(command.holder, command.guest_network)
     holds = tuple(hold for reservation in reservations for hold in reservation)
     event = state.happened(ev.PlacesHeld, command.holder, holds, (), now)
     return Decision(Reserved(tuple(reservations)), (event,), (event,))
@@ -108,12 +108,12 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
     if not state.seats.are_free(free):
-        standing = state.divided(holder, free)
-        free, own = tuple(standing.free), standing.own
+        availability = state.divided(holder, free)
+        free, own = tuple(availability.free), availability.own
     released = held = None
     if free:
         number = len(free)
-        if holder in state.seats.claims or number > state.unchecked_seats:
+        if holder in state.seats.unpaid or number > state.unchecked_seats:
             state.require_within_limits(holder, number, len(own))
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
@@ -151,7 +151,7 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> D
     """Release the holder's holds, all or those of the named seats."""
     if command.seat_ids is None and command.reservation_id is None:
         state.require_seats()
-        candidates = state.seats.claims.get(command.holder, ())
+        candidates = state.seats.unpaid.get(command.holder, ())
     else:
         candidates = state.named(command)
     own = state.seats.held_by(command.holder, candidates)

@@ -97,7 +97,7 @@ class Screening:
     @property
     def at_rest(self) -> bool:
         """True if nothing is held, unpaid or being written, so that it may be unloaded."""
-        return not self._state.pending_writes and not self._state.seats.claims
+        return not self._state.pending_writes and not self._state.seats.unpaid
 
     def handle(self, command: Command, now: float) -> Decision:
         """Decide a command.

@@ -17,7 +17,7 @@ from engine.ports import IdSource, LoadedScreening
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
 from engine.seat_inventory import SeatInventory
-from engine.seat_records import PendingWrite, Standing
+from engine.seat_records import Availability, PendingWrite
 from engine.seat_states import SeatAction
 from engine.selling_errors import (
     BookingInProgress,
@@ -136,7 +136,7 @@ class ScreeningState:
 
     def handover(self) -> Handover:
         """What the next state of the screening needs that is not in the database."""
-        memory = Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.claims.networks())
+        memory = Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.unpaid.networks())
         before = self.continued if self._visible_seq == self._first_seq else ()
         positions = ((self.epoch, self._visible_seq), *before)[:POSITIONS_LIMIT]
         return Handover(self.screening_id, self.epoch, self._visible_seq, memory, positions)
@@ -145,7 +145,7 @@ class ScreeningState:
         """Remember what the state remembered before the screening was loaded again."""
         self.continued = handover.positions
         if (memory := handover.memory) is not None:
-            self.seats.claims.recall(memory.networks)
+            self.seats.unpaid.recall(memory.networks)
             if self.lives.by_ticket_type == memory.by_ticket_type:
                 self.lives.recall(memory.lives)
 
@@ -249,19 +249,19 @@ class ScreeningState:
             return wanted
         return tuple(self.divided(holder, wanted).free)
 
-    def divided(self, holder: str, wanted: tuple[int, ...]) -> Standing:
+    def divided(self, holder: str, wanted: tuple[int, ...]) -> Availability:
         """Sort `wanted` into free seats and the holder's own. Raises if there are others.
 
         Raises:
             SeatsUnavailable: seats are held by others or sold.
             BookingInProgress: the holder is buying seats.
         """
-        standing = self.seats.standing(holder, wanted)
-        if standing.held or standing.booked:
-            raise SeatsUnavailable(sorted(standing.held), sorted(standing.booked))
-        if standing.in_progress:
-            raise BookingInProgress(standing.in_progress)
-        return standing
+        availability = self.seats.availability(holder, wanted)
+        if availability.held or availability.booked:
+            raise SeatsUnavailable(sorted(availability.held), sorted(availability.booked))
+        if availability.in_progress:
+            raise BookingInProgress(availability.in_progress)
+        return availability
 
     def require_within_limits(
         self, holder: str, wanted: int, returned: int = 0, network: str | None = None
@@ -277,12 +277,12 @@ class ScreeningState:
         Raises:
             HoldLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be exceeded.
         """
-        held = len(self.seats.claims.get(holder, ()))
+        held = len(self.seats.unpaid.get(holder, ()))
         limit = self.policy.held_seats_limit
         if wanted and held - returned + wanted > limit:
             raise HoldLimitExceeded(limit, held, wanted)
         if network is not None:
-            held, limit = self.seats.claims.of_network(network, holder), self.policy.guest_seats_limit
+            held, limit = self.seats.unpaid.of_network(network, holder), self.policy.guest_seats_limit
             if held + wanted > limit:
                 raise GuestLimitExceeded(limit, held, wanted)
         if wanted > self.seats.available:  # only in a free room; seats of a layout are known to be free here

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
-from engine.claims import Claims
 from engine.deadlines import Deadlines, Lapsing, deadline_of
 from engine.events import SeatsHeld
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.seat_records import HELD, Commitment, PendingWrite, Record, Standing, moved_by
+from engine.seat_records import HELD, Availability, Commitment, PendingWrite, Record, moved_by
 from engine.seat_states import SeatAction, SeatStatus, require
+from engine.unpaid_seats import UnpaidSeats
 from engine.views import SeatView, Shown, view_of
 
 
@@ -34,7 +34,7 @@ class SeatInventory:
         capacity: number of seats and places.
         available: number of those without a record.
         are_free: returns True if none of some seats has a record.
-        claims: the unpaid seats of each holder.
+        unpaid: the unpaid seats of each holder.
         places: the places of each ticket type, by its id.
     """
 
@@ -44,11 +44,11 @@ class SeatInventory:
         "are_free",
         "available",
         "capacity",
-        "claims",
         "deadlines",
         "hold_count",
         "layout",
         "places",
+        "unpaid",
     )
 
     def __init__(
@@ -61,7 +61,7 @@ class SeatInventory:
         self.places = {kind.id: Places(kind.id, kind.capacity) for kind in ticket_types.values()}
         self.capacity = len(layout.seats) + sum(kind.capacity for kind in ticket_types.values()) + free_seats
         self.available = self.capacity
-        self.claims = Claims()
+        self.unpaid = UnpaidSeats()
         self.deadlines = Deadlines()
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
@@ -89,7 +89,7 @@ class SeatInventory:
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
         """The seats and places that a holder holds or is buying under one reservation, oldest first."""
         named = []
-        for seat_id in self.claims.get(holder, ()):
+        for seat_id in self.unpaid.get(holder, ()):
             record = self._records[seat_id]
             hold = record.before if isinstance(record, Commitment) else record
             if isinstance(hold, HELD) and hold.reservation_id == reservation_id:
@@ -109,10 +109,10 @@ class SeatInventory:
                 own.append(seat_id)
         return own
 
-    def standing(self, holder: str, seat_ids: Iterable[int]) -> Standing:
+    def availability(self, holder: str, seat_ids: Iterable[int]) -> Availability:
         """Sort seats by their state from the holder's point of view."""
-        standing = Standing([], [], [], [], [])
-        free, own, in_progress, held, booked = standing
+        availability = Availability([], [], [], [], [])
+        free, own, in_progress, held, booked = availability
         records = self._records
         for seat_id in seat_ids:
             record = records.get(seat_id)
@@ -130,7 +130,7 @@ class SeatInventory:
             else:
                 status = view_of(self.shown(seat_id)).status
                 (booked if status == "booked" else held).append(seat_id)
-        return standing
+        return availability
 
     def shown(self, seat_id: int) -> Shown:
         """A seat as others see it now."""
@@ -178,10 +178,10 @@ class SeatInventory:
         if vacated:
             for seat_id in seat_ids:
                 vacated.pop(seat_id, None)
-        number, holder, claims = len(seat_ids), held.actor, self.claims
+        number, holder, unpaid = len(seat_ids), held.actor, self.unpaid
         self.available -= number
         self.hold_count += number
-        claims[holder] = claims[holder] + seat_ids if holder in claims else seat_ids
+        unpaid[holder] = unpaid[holder] + seat_ids if holder in unpaid else seat_ids
         self.deadlines.append(held.expires_at, held)
 
     def hold_places(self, holds: Sequence[Hold]) -> None:
@@ -191,7 +191,7 @@ class SeatInventory:
             self._occupy(hold.seat_id, hold)
             self.deadlines.append(hold.expires_at, hold)
         self.hold_count += len(holds)
-        self.claims.add(holds[0].holder, tuple([hold.seat_id for hold in holds]))
+        self.unpaid.add(holds[0].holder, tuple([hold.seat_id for hold in holds]))
 
     def extend(self, holds: Iterable[Hold]) -> None:
         """EXTEND: replace holds by copies with later deadlines."""
@@ -252,7 +252,7 @@ class SeatInventory:
         self.available += len(holds)
         self.hold_count -= len(holds)
         for holder, given_back in by_holder.items():
-            self.claims.remove(holder, given_back)
+            self.unpaid.remove(holder, given_back)
         self.deadlines.keep_bounded(len(records), self._is_live)
         return tuple(holds), tuple(seats)
 
@@ -263,7 +263,7 @@ class SeatInventory:
             write: names the seats.
             after: their records after the commit, in the same order.
         """
-        newly_claimed = []
+        newly_unpaid = []
         for seat_id, ticket in zip(write.seat_ids, after, strict=True):
             require(self.status(seat_id), write.action)
             before = self.record(seat_id)
@@ -271,22 +271,22 @@ class SeatInventory:
             commitment = Commitment(write, before, ticket)
             if before is None:
                 self._occupy(seat_id, commitment)
-                newly_claimed.append(seat_id)
+                newly_unpaid.append(seat_id)
                 continue
             self._records[seat_id] = commitment
             if isinstance(before, Hold):
                 self.hold_count -= 1
-        if newly_claimed:
-            self.claims.add(write.holder, tuple(newly_claimed))
+        if newly_unpaid:
+            self.unpaid.add(write.holder, tuple(newly_unpaid))
 
     def settle(self, write: PendingWrite) -> None:
         """SETTLE a committed write."""
         commitments = self._committed(write, SeatAction.SETTLE)
-        self.claims.remove_pairs(
+        self.unpaid.remove_pairs(
             (write.holder if before is None else before.holder, seat_id)
             for seat_id, (_, before, _) in commitments
         )
-        unpaid: list[Ticket] = []
+        pending: list[Ticket] = []
         for seat_id, (_, before, after) in commitments:
             self._vacated.pop(seat_id, None)
             self._count_sold(seat_id, before, -1)
@@ -296,10 +296,10 @@ class SeatInventory:
             self._records[seat_id] = after
             self._count_sold(seat_id, after, 1)
             if after.payment_deadline is not None:
-                unpaid.append(after)
+                pending.append(after)
                 self.deadlines.insert(after.payment_deadline, after)
-        if unpaid:  # they were issued together, so they have one holder
-            self.claims.add(unpaid[0].holder, tuple([ticket.seat_id for ticket in unpaid]))
+        if pending:  # they were issued together, so they have one holder
+            self.unpaid.add(pending[0].holder, tuple([ticket.seat_id for ticket in pending]))
 
     def abort(self, write: PendingWrite) -> None:
         """ABORT a write that the database rejected: restore the records of its seats."""
@@ -313,7 +313,7 @@ class SeatInventory:
             # If the deadline was reached meanwhile, it was ignored, so it is added again.
             if (deadline := deadline_of(before)) < inf:
                 self.deadlines.insert(deadline, before)
-        self.claims.remove_pairs(
+        self.unpaid.remove_pairs(
             (write.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
 
@@ -323,7 +323,7 @@ class SeatInventory:
         A hold on a seat that already has a record is outdated and ignored. The database permits no two live
         tickets for a seat.
         """
-        claimed: defaultdict[str, list[int]] = defaultdict(list)
+        unpaid: defaultdict[str, list[int]] = defaultdict(list)
         for record in records:
             seat_id, deadline = record.seat_id, deadline_of(record)
             if seat_id in self._records:
@@ -333,10 +333,10 @@ class SeatInventory:
             self._count_sold(seat_id, record, 1)
             self.hold_count += isinstance(record, Hold)
             if deadline < inf:
-                claimed[record.holder].append(seat_id)
+                unpaid[record.holder].append(seat_id)
                 self.deadlines.insert(deadline, record)
-        for holder, seat_ids in claimed.items():
-            self.claims.add(holder, tuple(seat_ids))
+        for holder, seat_ids in unpaid.items():
+            self.unpaid.add(holder, tuple(seat_ids))
 
     def pop_due(self, now: float) -> tuple[list[Hold], list[Ticket]]:
         """Return the holds and pending tickets whose deadline has passed, each once."""

@@ -1,4 +1,4 @@
-"""The records of seats, beside holds and tickets: pending writes, and how seats stand towards a holder."""
+"""The records of seats, beside holds and tickets: pending writes, and which seats a holder can get."""
 
 from typing import NamedTuple, TypeVar
 
@@ -43,7 +43,7 @@ HELD = (SeatsHeld, Hold)
 """The records of held seats: one for all seats that were held together, or one for a single seat."""
 
 
-class Standing(NamedTuple):
+class Availability(NamedTuple):
     """Seats by their state from one holder's point of view, each list in the order of the command.
 
     Attributes:

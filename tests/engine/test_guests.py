@@ -100,10 +100,10 @@ def test_guests_without_holds_are_forgotten() -> None:
         venue.take(f"guest-{number}", 1, network=f"192.0.2.{number}")
         venue.release(f"client:guest-{number}")
 
-    claims = venue.screening._state.seats.claims
-    assert not claims
-    assert not claims._guests
-    assert not claims._networks
+    unpaid = venue.screening._state.seats.unpaid
+    assert not unpaid
+    assert not unpaid._guests
+    assert not unpaid._networks
 
 
 def test_tickets_by_quantity_have_the_same_cap() -> None:

@@ -80,8 +80,8 @@ def test_every_cell(status: SeatStatus, action: SeatAction) -> None:
 )
 def test_aborting_restores_what_was(before: SeatStatus, action: SeatAction, after: Ticket | None) -> None:
     seats = brought_to(before)
-    record, claims = seats.record(SEAT), seats.claims.get("user:7", ())
+    record, unpaid = seats.record(SEAT), seats.unpaid.get("user:7", ())
     seats.commit(pending_write(action), [after])
     seats.abort(pending_write(action))
     assert seats.record(SEAT) is record
-    assert seats.claims.get("user:7", ()) == claims
+    assert seats.unpaid.get("user:7", ()) == unpaid

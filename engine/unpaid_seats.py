@@ -11,7 +11,7 @@ _NO_GUESTS: dict[str, set[str]] = {}
 """Stands for the guests of a screening that has had none; never changed."""
 
 
-class Claims(dict[str, tuple[int, ...]]):
+class UnpaidSeats(dict[str, tuple[int, ...]]):
     """Seats and places by holder, oldest first. Holders without unpaid seats are absent."""
 
     __slots__ = ("_guests", "_networks")
@@ -51,10 +51,10 @@ class Claims(dict[str, tuple[int, ...]]):
 
     def remove(self, holder: str, seat_ids: Collection[int]) -> None:
         """Remove seats of a holder; seats that it does not have are ignored."""
-        claimed = self.get(holder, ())
-        if claimed != tuple(seat_ids):  # mostly a holder gives up all seats together
+        unpaid = self.get(holder, ())
+        if unpaid != tuple(seat_ids):  # mostly a holder gives up all seats together
             given_up = set(seat_ids)
-            if left := tuple([seat_id for seat_id in claimed if seat_id not in given_up]):
+            if left := tuple([seat_id for seat_id in unpaid if seat_id not in given_up]):
                 self[holder] = left
                 return
         self.pop(holder, None)
