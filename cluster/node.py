@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from cluster.answering import Answering
 from cluster.beats import Facts, Load, Rules, Timing
@@ -18,18 +19,24 @@ from cluster.heartbeat import Heartbeat
 from cluster.links import Links
 from cluster.membership import Membership, View
 from cluster.peers import NodePeers
+from cluster.publishing import ChangePublisher, WatchObserver
 from cluster.screenings import RoutedScreenings
 from cluster.sharing import Offers, Revocations, share_offers, share_revocations
 from cluster.totals import ClusterTotals, Totals
+from cluster.watching import Feed, Watching
 from engine.clock import since_boot
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError
-from engine.ports import Flushing
+from engine.ports import Clock, Flushing
 
 log = logging.getLogger("frontrow.cluster")
 
 HANDOVER_SECONDS = 5.0
 """How long a node that stops hands over what it owns. What is left is taken by the others afterwards."""
+
+
+class NodeObserver(ForwardObserver, WatchObserver, Protocol):
+    """Counts what happens between nodes."""
 
 
 class Node:
@@ -70,17 +77,31 @@ class Node:
         self._moved = False
         connection.on_regained(self._heartbeat.interrupted)
 
+    def publisher(self, observer: WatchObserver) -> ChangePublisher:
+        """Return the publisher for the directory of this server."""
+        self._publisher = ChangePublisher(
+            self.links,
+            self.membership,
+            lambda screening_id: self._directory.position_of(screening_id),
+            observer,
+        )
+        return self._publisher
+
     def own(
         self,
         directory: ScreeningDirectory,
+        feed: Feed,
+        clock: Clock,
         layouts: Layouts,
-        observer: ForwardObserver,
+        observer: NodeObserver,
         ask_timeout_seconds: float,
     ) -> RoutedScreenings:
         """Let this node answer for its share of the screenings. Returns those of the whole cluster.
 
         Args:
-            directory: the screenings of this server.
+            directory: the screenings of this server, with the publisher above.
+            feed: sends changes to the sockets of this server.
+            clock: the time of day.
             layouts, observer, ask_timeout_seconds: as for `Forwarding` and `RoutedScreenings`.
         """
         self._directory = directory
@@ -89,7 +110,12 @@ class Node:
         self.membership.on_lease(self._lease_changed)
         self.membership.on_change(self._members_changed)
         forwarding = Forwarding(self.links, self.connection, self.membership, layouts, observer)
-        return RoutedScreenings(directory, forwarding, self.links, self.membership, ask_timeout_seconds)
+        screenings = RoutedScreenings(directory, forwarding, self.links, self.membership, ask_timeout_seconds)
+        self._watching = Watching(
+            self.links, self.membership, self._publisher, feed, screenings.ask, clock, observer
+        )
+        self.connection.on_regained(self._watching.renew)
+        return screenings
 
     def share(self, revocations: Revocations, offers: Offers) -> None:
         """Tell the other nodes at once what has to hold on all of them, and do what they tell.
@@ -126,6 +152,7 @@ class Node:
         """
         await self.connection.start()
         await self._heartbeat.join()
+        self._watching.start()
 
     async def drain(self) -> None:
         """Hand over everything to the other nodes, as far as that is possible within `HANDOVER_SECONDS`."""
@@ -141,6 +168,7 @@ class Node:
         if self._rebalancing is not None:
             self._rebalancing.cancel()
             await asyncio.wait([self._rebalancing])
+        self._watching.stop()
         await self._heartbeat.leave()
         self.links.stop()
         await self.connection.stop()

@@ -168,7 +168,7 @@ class Owner(NamedTuple):
     Attributes:
         name: of the server.
         epoch: its ownership period.
-        own: True if it is this server.
+        own: True if no other server has it: this one took it last, or the last one has ended in order.
     """
 
     name: str

@@ -44,7 +44,7 @@ from engine.clock import SystemClock
 from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
 from engine.policy import Policy
-from engine.ports import Flushing
+from engine.ports import Flushing, Publisher
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
@@ -127,7 +127,9 @@ class Server:
         self._idempotency = IdempotencyRows(self._connector)
         self._logins = Logins(self._connector, settings.token_max_life_seconds)
         catalogue = catalogue_on(self._connector)
-        store = PostgresStore(self._connector, owner, free_room_seats=settings.free_room_seats_limit)
+        self._store = store = PostgresStore(
+            self._connector, owner, free_room_seats=settings.free_room_seats_limit
+        )
 
         # The engine
         self._clock = SystemClock()
@@ -145,10 +147,20 @@ class Server:
             # With a longer probe, the request would time out before it could report the reason.
             wait_seconds=settings.ask_timeout_seconds / 2,
         )
+        publisher: Publisher = self._feed
+        if node is not None:
+            node.load = self._load
+            readings = ClusterReadings(
+                nodes=lambda: node.states,
+                nats_connected=lambda: node.connection.connected,
+                lease_seconds=lambda: node.lease_seconds,
+            )
+            node_observer = ClusterObserver(self.registry, readings)
+            publisher = node.publisher(node_observer)
         self._directory = ScreeningDirectory(
             store,
             self._journal,
-            self._feed,
+            publisher,
             self._observer,
             self._clock,
             self._hold_ids,
@@ -162,16 +174,12 @@ class Server:
         )
         self._screenings: Screenings = self._directory
         if node is not None:
-            node.load = self._load
-            readings = ClusterReadings(
-                nodes=lambda: node.states,
-                nats_connected=lambda: node.connection.connected,
-                lease_seconds=lambda: node.lease_seconds,
-            )
             self._screenings = node.own(
                 self._directory,
+                self._feed,
+                self._clock,
                 store,
-                ClusterObserver(self.registry, readings),
+                node_observer,
                 settings.ask_timeout_seconds,
             )
 
@@ -366,6 +374,7 @@ class Server:
             self._recurring.stop,
             self._directory.stop,
             partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
+            self._store.resign,
             self._finish_requests,
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),

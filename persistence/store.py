@@ -48,7 +48,7 @@ TAKE_FROM_ANYBODY = _TAKE.format(condition_of_new="", condition_of_taken="")
 TAKE_FROM_THE_DEAD = _TAKE.format(
     condition_of_new="",
     condition_of_taken="""
-WHERE owned.owner = excluded.owner
+WHERE owned.owner IN (excluded.owner, '')
    OR NOT EXISTS (SELECT FROM pg_stat_get_activity(NULL) WHERE application_name = owned.owner)
 """,
 )
@@ -60,7 +60,12 @@ TAKE_AT_EPOCH = _TAKE.format(
     condition_of_taken="WHERE owned.epoch = %(known_epoch)s",
 )
 
-OWNER = "SELECT owner, epoch, owner = %(owner)s FROM screening_epochs WHERE screening_id = %(screening_id)s"
+OWNER = """
+SELECT owner, epoch, owner IN (%(owner)s, '') FROM screening_epochs WHERE screening_id = %(screening_id)s
+"""
+
+# Sessions of other programs may have an empty application_name, so this is no case of the dead.
+RESIGN = "UPDATE screening_epochs SET owner = '' WHERE owner = %s"
 
 LOST = """
 SELECT screening_id
@@ -133,7 +138,7 @@ SELECT screening_id FROM (
 ) AS due
 WHERE screening_id > %(after_id)s AND (%(of_all)s OR NOT EXISTS (
     SELECT FROM screening_epochs JOIN pg_stat_activity ON application_name = owner
-    WHERE screening_epochs.screening_id = due.screening_id AND owner <> %(owner)s
+    WHERE screening_epochs.screening_id = due.screening_id AND owner NOT IN (%(owner)s, '')
 ))
 ORDER BY screening_id
 LIMIT %(limit)s
@@ -291,6 +296,14 @@ class PostgresStore:
             info = ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats)
             return info, NO_SEATS, False
         raise ScreeningNotFound(screening_id)
+
+    async def resign(self) -> None:
+        """Say that this server, which ends, does not own any screening any more: others need not wait for it.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        await self._connector.run(RESIGN, (self._owner,))
 
     def known_layout(self, room_id: int, version: int) -> Layout | None:
         """Return a layout that is in memory: of this version or the newest one of the room."""
