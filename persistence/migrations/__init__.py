@@ -49,8 +49,14 @@ def migrate(database_url: str) -> list[str]:
         engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": 5})
         with engine.begin() as connection:
             connection.execute(sqlalchemy.text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
-            if MigrationContext.configure(connection).get_current_revision() == newest_revision():
+            revision = MigrationContext.configure(connection).get_current_revision()
+            if revision == newest_revision():
                 return applied
+            if revision is not None and not is_known(revision):
+                raise MigrationFailed(
+                    f"The database is at {revision}, which a newer version of Frontrow has made: start that "
+                    "version, or restore a backup"
+                )
             _require_all(connection)
             config.attributes.update(connection=connection, applied=applied)
             command.upgrade(config, "head")

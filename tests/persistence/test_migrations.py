@@ -42,7 +42,7 @@ def test_a_failed_migration_changes_nothing(empty_database_url: str) -> None:
 
 def test_a_database_of_a_newer_version_is_refused(database_url: str) -> None:
     execute(database_url, "UPDATE alembic_version SET version_num = '9999_future'")
-    with pytest.raises(MigrationFailed, match="9999_future"):
+    with pytest.raises(MigrationFailed, match="9999_future, which a newer version of Frontrow has made"):
         migrate(database_url)
 
 
