@@ -33,11 +33,14 @@ class JsonLines(logging.Formatter):
 
     Args:
         worker: the number of the worker process, which each line names; None for a process without a number.
+
+    Attributes:
+        process: fields that each line has, because they tell which process has written it.
     """
 
     def __init__(self, worker: int | None = None) -> None:
         super().__init__()
-        self._process = {} if worker is None else {"worker": worker}
+        self.process: dict[str, Any] = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -45,8 +48,8 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **self._process,
             **getattr(record, "fields", {}),
+            **self.process,
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
@@ -65,6 +68,13 @@ def configure_logging(level: str, worker: int | None = None) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Alembic logs several lines at every start; applied migrations are logged by the migration code.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def name_process(**fields: str) -> None:
+    """Add fields to all further lines of this process."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler.formatter, JsonLines):
+            handler.formatter.process |= fields
 
 
 def log_socket(event: str, **fields: object) -> None:

@@ -20,6 +20,7 @@ from cluster.links import Links
 from cluster.membership import Membership, View
 from cluster.peers import NodePeers
 from cluster.publishing import ChangePublisher, WatchObserver
+from cluster.readiness import NodeReadiness
 from cluster.screenings import RoutedScreenings
 from cluster.sharing import Offers, Revocations, share_offers, share_revocations
 from cluster.totals import ClusterTotals, Totals
@@ -53,6 +54,7 @@ class Node:
     Attributes:
         mark: identity of this node.
         connection, links, membership, peers, everybody: for the parts of the server that deal with others.
+        readiness: tells whether this node should be sent requests.
         load: returns how busy this node is, as the fields of `Load`.
     """
 
@@ -76,6 +78,7 @@ class Node:
         self._rebalancing: asyncio.Task[None] | None = None
         self._moved = False
         connection.on_regained(self._heartbeat.interrupted)
+        self.readiness = NodeReadiness(connection, self.membership, since_boot)
 
     def publisher(self, observer: WatchObserver) -> ChangePublisher:
         """Return the publisher for the directory of this server."""

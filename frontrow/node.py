@@ -8,6 +8,7 @@ import socket
 import time
 from dataclasses import asdict
 
+from api.json_log import name_process
 from api.services import MetricsPage
 from cluster.beats import Facts, Rules, Timing
 from cluster.node import Node
@@ -47,6 +48,7 @@ async def node_server(
         StoreUnavailable: the database cannot be reached.
     """
     facts = facts_of(settings, name.mark, port_numbers(listening.public)[0])
+    name_process(node=facts.name, mark=facts.mark)
     connector = Connector(database_url)
     try:
         cluster = await database_identity(connector)

@@ -60,6 +60,13 @@ class Store(Protocol):
         """Why the last screening could not be loaded; None if it could, or if the failure was long ago."""
 
 
+class Node(Protocol):
+    """The part of a cluster's node that readiness needs."""
+
+    def reasons(self) -> Mapping[str, str]:
+        """Return what keeps the node from serving, by component."""
+
+
 class Readiness:
     """Finds the reasons why the server cannot do its work.
 
@@ -69,6 +76,7 @@ class Readiness:
         store: loads screenings.
         lag_limit_seconds: how long journal entries may wait for their commit.
         wait_seconds: time limit of the database query; shorter than a probe's own timeout.
+        node: finds reasons in the cluster; None for a server that runs alone.
     """
 
     def __init__(
@@ -79,12 +87,14 @@ class Readiness:
         *,
         lag_limit_seconds: float,
         wait_seconds: float,
+        node: Node | None = None,
     ) -> None:
         self._connector = connector
         self._journal = journal
         self._store = store
         self._lag_limit_seconds = lag_limit_seconds
         self._wait_seconds = min(wait_seconds, _PROBE_SECONDS)
+        self._node = node
         self._probe: asyncio.Task[str] | None = None
 
     async def reasons(self) -> Mapping[str, str]:
@@ -93,6 +103,7 @@ class Readiness:
             "journal": self._of_journal(),
             "screenings": _failing(self._store.failure, "screenings cannot be loaded"),
             "database": await self._of_database(),
+            **(self._node.reasons() if self._node else {}),
         }
         return {component: reason for component, reason in found.items() if reason}
 

@@ -146,6 +146,7 @@ class Server:
             lag_limit_seconds=settings.ready_lag_seconds,
             # With a longer probe, the request would time out before it could report the reason.
             wait_seconds=settings.ask_timeout_seconds / 2,
+            node=node.readiness if node else None,
         )
         publisher: Publisher = self._feed
         if node is not None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from api.json_log import JsonLines, configure_logging, redact
+from api.json_log import JsonLines, configure_logging, name_process, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl"
 
@@ -49,6 +49,17 @@ def test_a_record_is_one_line_of_json() -> None:
     parsed = json.loads(line)
     assert (parsed["level"], parsed["logger"]) == ("warning", "tornado.general")
     assert parsed["message"] == "3 of {'a': 1}\nnext line"
+
+
+def test_the_process_is_named_in_every_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(2))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    name_process(node="box", mark="0badc0de")
+    record = record_of("started", exc_info=None)
+    record.fields = {"node": "host", "pid": 7}
+    line = json.loads(handler.format(record))
+    assert (line["worker"], line["node"], line["mark"], line["pid"]) == (2, "box", "0badc0de", 7)
 
 
 def test_secrets_in_exceptions_are_redacted_too() -> None:
