@@ -3,10 +3,11 @@
 The first command for a screening loads it; commands that arrive meanwhile wait for the same activation. It is
 unloaded when it is idle and everything it has decided is written. Callers just `ask`.
 
-`engine.owned` says from whom a screening may be taken. Reads of a screening that another server owns are
-answered from a copy, which is reloaded when it is a second old. Each sweep checks whether the owner of a copy
-is gone; if so, the screening is taken over, and watchers get what has changed. In a cluster there are no
-copies: what belongs to another server is refused with `OwnershipLost`, and the caller asks that server.
+`engine.owned` and `engine.takeovers` take screenings from other servers. Reads of a screening that another
+server owns are answered from a copy, which is reloaded when it is a second old. Each sweep checks whether the
+owner of a copy is gone; if so, the screening is taken over, and watchers get what has changed. In a cluster
+there are no copies: what belongs to another server is refused with `OwnershipLost`, and the caller asks that
+server.
 """
 
 import asyncio

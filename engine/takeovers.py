@@ -109,7 +109,7 @@ class Takeovers:
         """Get a screening from its owner.
 
         Returns:
-            The epoch that may be raised, and why; None if this server took the screening last.
+            The epoch that may be raised, and why; None if no other server has the screening.
         """
         if owner.own:
             return owner.epoch, None
