@@ -42,6 +42,11 @@ class NodesInProcess:
         """The ports of the nodes."""
         return [node.port for node in self._nodes]
 
+    @property
+    def nodes(self) -> list[Server]:
+        """The nodes, each with its own `port`."""
+        return self._nodes
+
     async def start(self) -> None:
         async with AsyncExitStack() as opened:
             for number in range(1, self._number + 1):

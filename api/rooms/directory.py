@@ -73,6 +73,8 @@ class RoomDirectory:
         self._watched = watched
         self._made = made
         self._aliases = aliases
+        # Ids of free rooms marked as used at or after the last check. Another server may delete any other.
+        self._used: set[int] = set()
         self._rooms: LruCache[str, Room] = LruCache(_REMEMBERED_BYTES)
         self._listed: LruCache[int, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
 
@@ -107,12 +109,13 @@ class RoomDirectory:
             StoreUnavailable: the database cannot be reached.
         """
         room = self._without_lookup(name)
-        if room is None:
+        if room is None or (room.free and room.screening_id not in self._used):
             room_id = await self._free_rooms.use(name)
             if room_id is None:
                 if (counted := self._made.attempt(address)) is not None:
                     await counted
                 room_id = await self._free_rooms.make(name)
+            self._used.add(room_id)
             room = self._cache(name, room_id, free=True)
         return room
 
@@ -153,10 +156,14 @@ class RoomDirectory:
     async def forget_idle(self) -> int:
         """Delete free rooms that have been unused for long. Returns their number.
 
+        Every server marks those that it uses; a room is only deleted if none has done so for long.
+
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        await self._free_rooms.touch(tuple(self._watched()))
+        watched = tuple(self._watched())
+        self._used = set(watched)
+        await self._free_rooms.touch(watched)
         deleted = 0
         for room_id, name in await self._free_rooms.idle():
             self.forget(name)

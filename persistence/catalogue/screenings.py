@@ -86,9 +86,10 @@ ORDER BY id FOR NO KEY UPDATE
 
 LOCK = "SELECT cancelled_at IS NOT NULL FROM screenings WHERE id = %(id_)s FOR NO KEY UPDATE"
 
+# Nobody has the screening afterwards: no server loads what was there before.
 RAISE_EPOCH = """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
-VALUES (%(id_)s, 1, 'catalogue', now())
+VALUES (%(id_)s, 1, '', now())
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
 """
 

