@@ -7,6 +7,7 @@ cannot be asked now, it is asked again later.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from cluster.publishing import NOWHERE, Position
@@ -51,13 +52,15 @@ class Missed(NamedTuple):
     reloaded: bool = False
 
 
-async def read_missed(ask: Ask, screening_id: int, since: Position | None, now: float) -> Missed:
+async def read_missed(
+    ask: Ask, screening_id: int, known: Callable[[], Position | None], now: float
+) -> Missed:
     """Ask the owner of a screening what was missed.
 
     Args:
         ask: asks.
         screening_id: the screening.
-        since: the last position that is known; None to begin with the present epoch.
+        known: returns the last position that is known by then; None to begin with the present epoch.
         now: seconds since the epoch.
 
     Raises:
@@ -65,9 +68,13 @@ async def read_missed(ask: Ask, screening_id: int, since: Position | None, now: 
         EngineError: it cannot be asked now.
     """
     try:
+        since = known()
         changes: Changes = await ask(ReadChanges(screening_id, *(since or NOWHERE)))
         if changes.missed is None and since is None:
             changes = await ask(ReadChanges(screening_id, changes.epoch, 0))
+        while changes.missed is None and since != (since := known()):
+            # The last changes of a former owner have arrived meanwhile.
+            changes = await ask(ReadChanges(screening_id, *(since or NOWHERE)))
     except ScreeningNotFound:
         # There may be counts without a seat map.
         return _reloaded(await ask(ReadStock(screening_id)), None, now)
@@ -122,12 +129,21 @@ class MissedChanges:
 
     Args:
         ask: asks the owners.
+        known: passes on the changes of a screening that have arrived without a gap, and returns the position
+            after them.
         take: called with a screening and what was missed of it; returns whether nothing is missing any more.
         clock: the time of day, for what is shown to clients.
     """
 
-    def __init__(self, ask: Ask, take: Callable[[Watched, Missed], bool], clock: Clock) -> None:
+    def __init__(
+        self,
+        ask: Ask,
+        known: Callable[[Watched], Position | None],
+        take: Callable[[Watched, Missed], bool],
+        clock: Clock,
+    ) -> None:
         self._ask = ask
+        self._known = known
         self._take = take
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -180,7 +196,7 @@ class MissedChanges:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 missed = await read_missed(
-                    self._ask, watched.screening_id, watched.position, self._clock.now()
+                    self._ask, watched.screening_id, partial(self._known, watched), self._clock.now()
                 )
             if watched.left:
                 return

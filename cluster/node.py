@@ -108,7 +108,7 @@ class Node:
             layouts, observer, ask_timeout_seconds: as for `Forwarding` and `RoutedScreenings`.
         """
         self._directory = directory
-        self.peers.serve(directory)
+        self.peers.serve(directory, self._publisher.flush)
         Answering(self.links, directory)
         self.membership.on_lease(self._lease_changed)
         self.membership.on_change(self._members_changed)
@@ -117,7 +117,7 @@ class Node:
         self._watching = Watching(
             self.links, self.membership, self._publisher, feed, screenings.ask, clock, observer
         )
-        self.connection.on_regained(self._watching.renew)
+        self.connection.on_regained(self._watching.reconnected)
         return screenings
 
     def share(self, revocations: Revocations, offers: Offers) -> None:

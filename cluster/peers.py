@@ -41,11 +41,19 @@ class NodePeers:
         self._membership = membership
         self._mark_of = mark_of
 
-    def serve(self, directory: ScreeningDirectory) -> None:
-        """Let others release and give screenings."""
+    def serve(self, directory: ScreeningDirectory, flush_changes: Callable[[], None]) -> None:
+        """Let others release and give screenings.
+
+        Args:
+            directory: the screenings of this server.
+            flush_changes: sends the last changes of a screening, before the next owner makes others.
+        """
+        self._flush_changes = flush_changes
 
         async def release(_: str, screening_id: int) -> bytes:
-            return encode_reply(await directory.release(screening_id))
+            handover = await directory.release(screening_id)
+            flush_changes()
+            return encode_reply(handover)
 
         async def accept(_: str, data: bytes) -> None:
             await directory.accept(_handover(data))
@@ -93,6 +101,7 @@ class NodePeers:
         """
         owner = self._membership.owner_of(handover.screening_id)
         if owner is not None and owner != self._links.node:
+            self._flush_changes()
             await self._links.call(owner, ACCEPT, encode_reply(handover), ACCEPT_SECONDS)
 
 

@@ -178,6 +178,11 @@ class ChangePublisher:
                 send(node, CHANGE, value)
         self._observer.changes_sent(count)
 
+    def flush(self) -> None:
+        """Send all changes now, before anything else tells their positions or hands the screening over."""
+        self._due.flush()
+        self._send()
+
     # The sockets of this node
 
     def watch_here(self, screening_id: int) -> Position | None:
@@ -210,8 +215,7 @@ class ChangePublisher:
             The screenings that have another position, with this.
         """
         # The node must not learn of a position before it has been sent the change.
-        self._due.flush()
-        self._send()
+        self.flush()
         until = self._loop.time() + self._watch_seconds
         differing = []
         for screening_id, epoch, seq, *_newer in rows:

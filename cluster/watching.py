@@ -107,7 +107,7 @@ class Watching:
         self._renew_seconds = renew_seconds
         self._loop = asyncio.get_running_loop()
         self._watched: dict[int, Watched] = {}
-        self._missed = MissedChanges(ask, self._fill, clock)
+        self._missed = MissedChanges(ask, self._known, self._fill, clock)
         self._due: TurnsLater[SeatsChanged] = TurnsLater(self._pass_on)
         self._timer: asyncio.TimerHandle | None = None
         self._slicing = False
@@ -214,6 +214,22 @@ class Watching:
         if watched.kept is None:
             watched.kept = []
         self._missed.want(watched)
+
+    def _known(self, watched: Watched) -> Position | None:
+        """Pass on the first ones of the kept changes, as long as nothing is missing before them.
+
+        Returns:
+            The last position.
+        """
+        kept, watched.kept = watched.kept or [], None
+        number = 0
+        for before, change in kept:
+            if before != watched.position or change is None:
+                break
+            self._arrived(watched, before, change, at_once=False)
+            number += 1
+        watched.kept = kept[number:]
+        return watched.position
 
     def _fill(self, watched: Watched, missed: Missed) -> bool:
         """Pass on what was missed, then what was kept. Returns False if something is still missing."""

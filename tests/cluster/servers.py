@@ -3,7 +3,6 @@
 The membership is in the test's hands; directories, feeds and everything between are real.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -13,23 +12,26 @@ import msgspec
 
 from api.ws.feed import Changes, Frames, SeatFeed, Watcher
 from api.ws.feed import Position as FeedPosition
+from cluster.answering import Answering
 from cluster.beats import NodeState
 from cluster.connection import Connection
+from cluster.forwarding import Forwarding
 from cluster.hashing import Ring
 from cluster.links import CALL, SEND, Links
 from cluster.membership import View
+from cluster.peers import NodePeers
 from cluster.publishing import ChangePublisher
+from cluster.screenings import RoutedScreenings
 from cluster.watching import Watching
-from cluster.wire import decode_command, decode_reply, encode_command, encode_reply
 from engine.clock import SystemClock
 from engine.commands import Command, HoldSeats, ReadSeats, ReadStock, ReleaseHolds
-from engine.errors import OwnershipLost
+from engine.memory import MemoryDatabase
+from engine.records import Layout
 from engine.views import ALL_SEATS_SHOWN, SeatsChanged
-from tests.engine.cluster import Cluster, Node
 from tests.engine.conftest import make_layout
+from tests.engine.house import House
 
 RENEW_SECONDS = 0.2
-ASK = "test ask"
 SECONDS = 5.0
 
 _numbers = count(1)
@@ -76,6 +78,8 @@ class Tally:
 
     def frames_sent(self, count: int) -> None: ...
 
+    def forwarded(self, kind: str, seconds: float, outcome: str) -> None: ...
+
 
 class Members:
     """The members, as all nodes see them."""
@@ -90,6 +94,12 @@ class Members:
     def on_change(self, handler: Callable[[View, View], None]) -> None:
         self._handlers.append(handler)
 
+    def may_take(self, node: str) -> bool:
+        return self.view.states.get(node) is NodeState.GONE
+
+    def may_answer(self, node: str, raised_at: float) -> bool:
+        return self.may_take(node)
+
     def become(self, states: dict[str, NodeState]) -> None:
         before = self.view
         serving = [node for node, state in states.items() if state is NodeState.SERVING]
@@ -98,7 +108,7 @@ class Members:
             handler(before, self.view)
 
 
-class Server(Node):
+class Server(House):
     """A node with sockets.
 
     Attributes:
@@ -120,9 +130,27 @@ class Server(Node):
             self.tally,
             watch_seconds=5 * RENEW_SECONDS,
         )
-        fleet.options["publisher"] = self.changes_publisher
-        super().__init__(fleet, self.name)
+        peers = NodePeers(self.links, self.connection, fleet.members, lambda name: name)  # type: ignore[arg-type]
+        super().__init__(fleet.database, self.changes_publisher, owner=self.name, peers=peers)
+        peers.serve(self.screenings, self.changes_publisher.flush)
+        for ids in (self.hold_ids, self.ticket_ids):
+            ids._next += 100_000 * len(fleet.nodes)
         self.feed = SeatFeed(SystemClock(), self.tally, tick_seconds=0)
+        Answering(self.links, self.screenings)
+        forwarding = Forwarding(
+            self.links,
+            self.connection,
+            fleet.members,
+            fleet,
+            self.tally,  # type: ignore[arg-type]
+        )
+        self.routed = RoutedScreenings(
+            self.screenings,
+            forwarding,
+            self.links,
+            fleet.members,
+            SECONDS,  # type: ignore[arg-type]
+        )
         self.watching = Watching(
             self.links,
             fleet.members,
@@ -134,7 +162,6 @@ class Server(Node):
             renew_seconds=RENEW_SECONDS,
         )
         self.connection.on_regained(self.watching.reconnected)
-        self.links.on(ASK, self._asked)
 
     async def start(self, stack: AsyncExitStack) -> None:
         await self.connection.start()
@@ -151,24 +178,7 @@ class Server(Node):
         """Ask the owner of a screening."""
         if self.prepared:
             return self.prepared.pop(0)
-        owner = self.fleet.members.owner_of(command.screening_id)
-        if owner == self.name:
-            return await self.screenings.ask(command)
-        if owner is None:
-            raise OwnershipLost(command.screening_id)
-        reply = await self.links.call(owner, ASK, encode_command(command), SECONDS)
-        return decode_reply(reply, lambda room_id, version: self.fleet.layout)
-
-    def _asked(self, _: str, value: bytes) -> Any:
-        command = decode_command(value)
-        assert isinstance(command, Command)
-        reply: Any = self.screenings.ask_active(command)
-        if reply is None or isinstance(reply, asyncio.Future):
-            return self._later(reply or self.screenings.ask(command))
-        return encode_reply(reply)
-
-    async def _later(self, reply: Awaitable[Any]) -> bytes:
-        return encode_reply(await reply)
+        return await self.routed.ask(command)
 
     async def hold_at(self, holder: str, *seat_ids: int, screening_id: int = 1) -> Any:
         return await self.ask(HoldSeats(screening_id, holder, seat_ids))
@@ -183,17 +193,22 @@ class Server(Node):
         return viewer
 
 
-class Fleet(Cluster):
+class Fleet:
     """The servers of a cluster, by name."""
 
     def __init__(self, url: str, stack: AsyncExitStack) -> None:
-        super().__init__()
+        self.database = MemoryDatabase()
+        self.nodes: dict[str, Server] = {}
+        self.living: list[str] = []
         self.name = f"watch-{next(_numbers)}"
         self.members = Members()
         self.layout = make_layout()
         self.states: dict[str, NodeState] = {}
         self._url = url
         self._stack = stack
+
+    def known_layout(self, room_id: int, version: int) -> Layout:
+        return self.layout
 
     def home(self, screening_id: int) -> str:
         return self.members.owner_of(screening_id) or ""
@@ -204,7 +219,7 @@ class Fleet(Cluster):
         self.nodes[server.name] = server
         self.living.append(server.name)
         await server.start(self._stack)
-        await server.renew()
+        await server.screenings.owned.confirm(lease_seconds=1e9)
         self.set_state(server, NodeState.SERVING)
         return server
 
@@ -220,10 +235,10 @@ class Fleet(Cluster):
         self.set_state(server, NodeState.GONE)
 
     def owner_of(self, screening_id: int = 1) -> Server:
-        return self.nodes[self.home(screening_id)]  # type: ignore[return-value]
+        return self.nodes[self.home(screening_id)]
 
     def others(self, screening_id: int = 1) -> list[Server]:
-        return [self.nodes[name] for name in self.living if name != self.home(screening_id)]  # type: ignore[misc]
+        return [self.nodes[name] for name in self.living if name != self.home(screening_id)]
 
     async def truth(self, screening_id: int = 1) -> dict[int, tuple[str, str | None]]:
         """What is taken, according to the owner."""

@@ -7,17 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from cluster.forwarding import ASK
 from cluster.links import REPLY, SEND
 from cluster.nats_server import NatsServer
 from cluster.publishing import CHANGE, GATHER_SECONDS
 from cluster.turns import TURNS, TurnsLater
 from cluster.wire import encode_change, encode_reply
-from engine import owned
+from engine import actor
 from engine.commands import BookSeats, HoldSeats, ReadStock
 from engine.views import SeatsShown
 from tests.api.cinema import eventually
 from tests.cluster.nodes import Wiretap
-from tests.cluster.servers import ASK, Server, fleet
+from tests.cluster.servers import Server, fleet
 from tests.http.stage import on_both_loops
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
@@ -46,7 +47,7 @@ async def clear(tap: Wiretap, owner: Server, node: Server) -> None:
 async def test_the_owner_sends_the_reply_before_the_change(
     nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(owned, "_BATCH_LIMIT", 1)
+    monkeypatch.setattr(actor, "BATCH_LIMIT", 1)
     async with fleet(nats_server.url) as house, Wiretap(nats_server.url, house.name) as tap:
         owner, (gateway,) = house.owner_of(), house.others()
         viewer = await gateway.viewer()

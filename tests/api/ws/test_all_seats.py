@@ -27,7 +27,7 @@ class Lost:
 
 
 async def show_all(cinema: Cinema, screening: int = SCREENING) -> Missed:
-    missed = await read_missed(cinema.ask, screening, Position(7, 7), cinema.clock.now())
+    missed = await read_missed(cinema.ask, screening, lambda: Position(7, 7), cinema.clock.now())
     assert missed.reloaded
     for change in missed.changes:
         cinema.feed.publish(change)
@@ -100,7 +100,7 @@ async def test_changes_after_it_in_the_same_update_are_sent_too(cinema: Cinema) 
     ana = await joined(cinema, "ana")
     with Lost(cinema):
         await cinema.hold(8, 1)
-    missed = await read_missed(cinema.ask, SCREENING, Position(7, 7), cinema.clock.now())
+    missed = await read_missed(cinema.ask, SCREENING, lambda: Position(7, 7), cinema.clock.now())
     for change in missed.changes * 2:
         cinema.feed.publish(change)
     assert cinema.screenings.ask_active(HoldSeats(SCREENING, "user:8", (2,)))
