@@ -4,6 +4,9 @@ The node of the key grants a claim. When keys move to other nodes because the me
 announces its claims to the new ones, so a claim outlives the node that granted it. A node that is gone has no
 claims any more.
 
+A node does not grant a key that has moved to it before all others have announced their claims, if that is
+demanded (`careful`).
+
 Each node announces all of its claims, to all nodes: so a node that has missed something, such as the end of a
 claim, is put right too. Announcing is repeated until every node has answered.
 """
@@ -17,6 +20,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 from cluster.beats import NodeState
+from cluster.hashing import Ring
 from cluster.keys import KeyedCalls, Patience
 from cluster.membership import View
 from engine.errors import EngineError
@@ -37,7 +41,8 @@ AGAIN_SECONDS = 1.0
 """Pause after an announcement that failed."""
 
 SETTLE_SECONDS = 5.0
-"""After this time all nodes know of a change of the members. Claims that do not belong here are dropped."""
+"""After this time all nodes know of a change of the members: claims that do not belong here are dropped, and
+announcements are not waited for any more."""
 
 
 class Keeper(Protocol):
@@ -108,6 +113,7 @@ class Claims:
         keeper: decides.
         refusals: the exceptions that it raises; they are made without arguments.
         patience: how long to wait for the node of a key.
+        careful: whether a key that has moved is not granted before all claims have been announced.
         now: returns the time in seconds; monotonic.
     """
 
@@ -118,6 +124,8 @@ class Claims:
         keeper: Keeper,
         refusals: Sequence[type[Exception]],
         patience: Patience,
+        *,
+        careful: bool = True,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._calls = calls
@@ -134,10 +142,16 @@ class Claims:
         self._granted: dict[str, dict[int, tuple[str, Any]]] = {}
         # By node: claims that it has not announced yet, while it is announcing.
         self._unannounced: dict[str, set[int]] = {}
+        # By node: the serving nodes for which it has announced all of its claims.
+        self._announced_for: dict[str, tuple[str, ...]] = {}
+        self._settled = False
+        # The owners before the last change, if all claims were known then.
+        self._known: Ring | None = None
+        self._changed_at = now()
         self._announcing: asyncio.Task[None] | None = None
         self._settling: asyncio.Task[None] | None = None
         self._due = self._left_cluster = False
-        calls.on(kind, {"take": self._taken})
+        calls.on(kind, {"take": self._taken}, self._knows_claims_of if careful else lambda key: True)
         self._links.on(f"{kind}.leave", self._left)
         self._links.on(f"{kind}.announce", self._announced)
         self._links.on(f"{kind}.lost", self._lost)
@@ -168,7 +182,7 @@ class Claims:
             Unavailable: the node of the key does not answer.
         """
         claim = self._make(key, value, lost)
-        if not self._calls.is_own(self._kind, key):
+        if not self._calls.is_ready(self._kind, key):
             return self._ask_for(claim)
         self._settle(claim, self._taken(self._node, key, [claim.number, value]))
         return claim
@@ -261,22 +275,26 @@ class Claims:
             self._calls.node_of(self._kind, claim.key)
             if number % HASHED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        claims: dict[str, list[Claim]] = {node: [] for node in self._calls.members.view.ring.nodes}
+        ring = self._calls.members.view.ring
+        claims: dict[str, list[Claim]] = {node: [] for node in ring.nodes}
         waiting = [claim.number for claim in self._open.values() if not claim.granted]
         for claim in self._open.values():
             if claim.granted:
                 claims.setdefault(self._calls.node_of(self._kind, claim.key), []).append(claim)
         newest = next(self._numbers)
         answers = await asyncio.gather(
-            *(self._announce_to(node, newest, waiting, theirs) for node, theirs in claims.items())
+            *(self._announce_to(node, ring.nodes, newest, waiting, theirs) for node, theirs in claims.items())
         )
         return all(answers)
 
-    async def _announce_to(self, node: str, newest: int, waiting: list[int], claims: list[Claim]) -> bool:
+    async def _announce_to(
+        self, node: str, serving: tuple[str, ...], newest: int, waiting: list[int], claims: list[Claim]
+    ) -> bool:
         """Announce the claims that belong to one node, and that it has granted no others.
 
         Args:
             node: its mark.
+            serving: the nodes that serve.
             newest: number of the newest claim at this time; younger claims are not concerned.
             waiting: numbers of claims that have not been answered.
             claims: the claims.
@@ -289,7 +307,8 @@ class Claims:
                 for claim in claims[start:end]
                 if claim.number in self._open
             ]
-            part = [newest if start == 0 else 0, waiting if start == 0 else [], end >= len(claims), rows]
+            first = start == 0
+            part = [newest if first else 0, waiting if first else [], end >= len(claims), rows, serving]
             if node == self._node:
                 self._announced(node, part)
                 await asyncio.sleep(0)
@@ -332,9 +351,10 @@ class Claims:
         Args:
             sender: its mark.
             part: the number of its newest claim if this is the first part; numbers of claims that it waits
-                for; whether this is the last part; and number, key, value and age of claims.
+                for; whether this is the last part; number, key, value and age of claims; and the nodes that
+                serve, as it sees them.
         """
-        newest, waiting, last, rows, *_newer = part
+        newest, waiting, last, rows, serving, *_newer = part
         granted = self._granted.setdefault(sender, {})
         if newest:
             self._unannounced[sender] = {number for number in granted if number < newest} - set(waiting)
@@ -346,8 +366,27 @@ class Claims:
                 if entered is not None:
                     granted[number] = key, entered
         if last:
+            self._announced_for[sender] = tuple(serving)
             for number in self._unannounced.pop(sender, ()):
                 self._left(sender, number)
+
+    def _knows_claims_of(self, key: str) -> bool:
+        """Tell whether the other nodes' claims of a key of this node are known here."""
+        return (
+            self._all_announced(self._calls.members.view)
+            or (self._known is not None and self._known.node_of(f"{self._kind} {key}") == self._node)
+            or self._now() - self._changed_at >= SETTLE_SECONDS
+        )
+
+    def _all_announced(self, view: View) -> bool:
+        """Tell whether all other nodes have announced their claims since these nodes serve."""
+        self._settled = self._settled or all(
+            node == self._node
+            or state not in (NodeState.SERVING, NodeState.DRAINING)
+            or self._announced_for.get(node) == view.ring.nodes
+            for node, state in view.states.items()
+        )
+        return self._settled
 
     def _members_changed(self, before: View, after: View) -> None:
         for node in tuple(self._granted):
@@ -358,6 +397,14 @@ class Claims:
             self._cancel_tasks()
         if before.ring.nodes == after.ring.nodes or self._left_cluster:
             return
+        self._known = before.ring if self._all_announced(before) else None
+        self._settled = False
+        self._changed_at = self._now()
+        # Announcements for the members as they were are outdated, even if the same nodes serve again later.
+        outdated = before.ring.nodes
+        self._announced_for = {
+            node: serving for node, serving in self._announced_for.items() if serving != outdated
+        }
         self._cancel_tasks()
         self._announce()
         self._settling = asyncio.create_task(self._drop_strangers(), name="drop claims")
@@ -370,6 +417,7 @@ class Claims:
     def _drop(self, node: str) -> None:
         """End the claims of a node that is gone."""
         self._unannounced.pop(node, None)
+        self._announced_for.pop(node, None)
         for _, granted in self._granted.pop(node, {}).values():
             self._keeper.leave(granted)
 

@@ -67,17 +67,22 @@ class KeyedCalls:
         self.links = links
         self.members = members
         self._handlers: dict[str, Handler] = {}
+        self._ready: dict[str, Callable[[str], bool]] = {}
         links.on(_ASK, self._asked)
         links.on(_TELL, self._told)
 
-    def on(self, kind: str, handlers: Mapping[str, Handler]) -> None:
+    def on(
+        self, kind: str, handlers: Mapping[str, Handler], ready: Callable[[str], bool] = lambda key: True
+    ) -> None:
         """Handle calls and messages about the keys of one kind.
 
         Args:
             kind: what the keys are, e.g. "account"; equal keys of different kinds have nothing to do with
                 each other.
             handlers: by verb.
+            ready: tells whether calls about a key of this node can be answered now; otherwise they wait.
         """
+        self._ready[kind] = ready
         for verb, handler in handlers.items():
             self._handlers[f"{kind}.{verb}"] = handler
 
@@ -88,6 +93,10 @@ class KeyedCalls:
     def is_own(self, kind: str, key: str) -> bool:
         """Tell whether a key is this node's."""
         return self.node_of(kind, key) == self.links.node
+
+    def is_ready(self, kind: str, key: str) -> bool:
+        """Tell whether this node can answer calls about a key."""
+        return self.is_own(kind, key) and self._ready[kind](key)
 
     async def call(self, kind: str, verb: str, key: str, value: Any, patience: Patience) -> Any:
         """Call the handler on the node of a key, which may be this one. It may be called more than once.
@@ -108,14 +117,15 @@ class KeyedCalls:
         deadline = loop.time() + patience.seconds
         while True:
             node = self.node_of(kind, key)
-            if node == self.links.node:
-                return self._handlers[f"{kind}.{verb}"](node, key, value)
             failure: Unavailable = NodeUnreachable(node)
             try:
                 asked = [kind, verb, key, value]
-                answer = await self.links.call(node, _ASK, asked, deadline - loop.time())
-                if answer:
-                    return answer[0]
+                if node != self.links.node:
+                    answer = await self.links.call(node, _ASK, asked, deadline - loop.time())
+                    if answer:
+                        return answer[0]
+                elif self.is_ready(kind, key):
+                    return self._handlers[f"{kind}.{verb}"](node, key, value)
             except NoAnswer:
                 pass
             except Unavailable as error:
@@ -138,9 +148,9 @@ class KeyedCalls:
             self.links.send(node, _TELL, [kind, verb, key, value])
 
     def _asked(self, sender: str, asked: list[Any]) -> list[Any]:
-        """Return the handler's result in a list; an empty list if the key is not this node's."""
+        """Return the handler's result in a list; an empty list if this node cannot answer now."""
         kind, verb, key, value, *_newer = asked
-        if self.members.node_of(f"{kind} {key}") != self.links.node:
+        if self.members.node_of(f"{kind} {key}") != self.links.node or not self._ready[kind](key):
             return []
         return [self._handlers[f"{kind}.{verb}"](sender, key, value)]
 

@@ -176,7 +176,9 @@ class SharedSockets:
     def __init__(self, calls: KeyedCalls, own: SocketsOfHolders) -> None:
         self._own = own
         self._claims_of: dict[str, list[Claim]] = {}
-        self.claims = Claims(calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), OPTIONAL)
+        self.claims = Claims(
+            calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), OPTIONAL, careful=False
+        )
 
     def add(self, holder: str, *, guest: bool) -> Awaitable[None] | None:
         claim = self.claims.take(holder, guest)

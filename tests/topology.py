@@ -58,6 +58,7 @@ ABOUT_ONE_SERVER = {
     "acceptance/test_one_server.py": "a single server and its standby",
     "acceptance/test_two_servers.py": "two servers without NATS",
     "acceptance/test_workers.py": "starts its own workers",
+    "acceptance/test_counts_after_a_crash.py": "starts its own nodes",
     "acceptance/test_pooler.py": "poolers are refused before anything is served",
     "acceptance/test_demo.py": "ports of one process, and a demo without workers",
     "acceptance/test_memory_of_refusals.py": "the memory of one process",

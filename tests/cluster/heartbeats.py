@@ -71,9 +71,14 @@ class Fleet:
         self.cluster = f"fleet-{next(_numbers)}"
         self._stack = stack
 
-    async def join(self, name: str = "", rules: Rules = RULES) -> Member:
+    def make(self, name: str = "", rules: Rules = RULES) -> Member:
+        """Return a node that has yet to join."""
         member = Member(self.url, self.cluster, name or f"node-{next(_numbers)}", rules)
         self._stack.push_async_callback(member.stop)
+        return member
+
+    async def join(self, name: str = "", rules: Rules = RULES) -> Member:
+        member = self.make(name, rules)
         await member.join()
         return member
 

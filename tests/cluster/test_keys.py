@@ -213,6 +213,40 @@ async def test_claims_made_while_others_are_announced_stay(nats_server: NatsServ
         assert held == {claim.key for claim in claims}
 
 
+async def test_a_key_that_has_moved_is_not_granted_before_its_claims_are_known(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.claims.SETTLE_SECONDS", 3600.0)
+    async with places(nats_server, 3) as (first, second, third):
+        key, free = first.key_of("box", second), second.key_of("box", third)
+        for place in (first, second, third):
+            place.believe_in(first, third)
+        claim = await first.take(key)
+        second.believe_in(first, second, third)
+        third.believe_in(first, second, third)
+        waiting = [asyncio.create_task(place.take(key)) for place in (second, third)]
+        await asyncio.sleep(0.2)
+        assert not second.keeper.held and not any(task.done() for task in waiting)
+        assert await third.take(free), "a key that stays where it was need not wait"
+        first.believe_in(first, second, third)
+        assert [type(error) for error in await asyncio.gather(*waiting, return_exceptions=True)] == [
+            Taken
+        ] * 2
+        first.claims.leave(claim)
+        await eventually(lambda: not second.keeper.held)
+        await third.take(key)
+
+
+async def test_a_node_that_announces_nothing_is_not_waited_for_long(nats_server: NatsServer) -> None:
+    async with places(nats_server, 3) as (first, second, third):
+        key = first.key_of("box", second)
+        for place in (first, second, third):
+            place.believe_in(first, third)
+        second.believe_in(first, second, third)
+        await second.take(key)
+        assert second.keeper.held == {key: second.name}
+
+
 async def test_claims_that_moved_are_dropped_later(nats_server: NatsServer) -> None:
     async with places(nats_server) as (first, second):
         kept = await first.take(first.key_of("box", second))
