@@ -100,6 +100,11 @@ async def test_all_workers_answer_on_one_port(data_directory: Path) -> None:
                 answered = await metric(session, "frontrow_http_requests_total", route="/healthz")
         assert await metric(session, "frontrow_worker_up") == {1: 1, 2: 1}
         assert {line["worker"] for line in lines(server, "request")} == {1, 2}
+        nodes = {(line["worker"], line["node"], line["mark"]) for line in lines(server, "request")}
+        assert len(nodes) == len({mark for _, _, mark in nodes}) == len({name for _, name, _ in nodes}) == 2
+        assert await metric(session, "frontrow_cluster_nodes", state="serving") == {1: 2, 2: 2}
+        assert await metric(session, "frontrow_nats_connected") == {1: 1, 2: 1}
+        assert all(seconds > 0 for seconds in (await metric(session, "frontrow_lease_seconds")).values())
         said = await server.refusal("serve", "--port", "0")
         assert f"in use by another server (process {server.pid})" in said
 

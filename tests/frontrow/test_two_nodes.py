@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from tornado.ioloop import IOLoop
 
+from cluster.beats import Load, Timing
+from cluster.connection import Connection
 from cluster.nats_server import NatsServer
+from cluster.roster import Roster
 from frontrow.server import Server
 from tests.api.cinema import eventually
 from tests.box_office import Guest, data, make_event, make_type
@@ -17,6 +20,7 @@ from tests.contracts.guide_cinema import CINEMA, SCREENING, GuideCinema
 from tests.contracts.room_client import ROOM
 from tests.database import execute
 from tests.house import House
+from tests.nats import nats_url
 from tests.several_servers import NodesInProcess
 from tests.signing_keys import STRONG_SECRET
 
@@ -181,3 +185,27 @@ async def test_each_node_keeps_the_rooms_of_its_own_sockets(nodes: Nodes) -> Non
         await eventually(lambda: execute(nodes.database_url, rooms) == [(["here", "there"],)])
         await eva.join("left")
         assert (await eva.select("A1", "left"))["type"] == "seat_selected"
+
+
+async def test_operators_see_the_load_of_a_node_and_drain_it(nodes: Nodes) -> None:
+    kinds = await ticket_types(nodes.here)
+    for kind in kinds:
+        await Guest(nodes.here, "session-of-guest-0001").reserved(kind)
+    connection = Connection([nats_url()], "operator")
+    await connection.start()
+    roster = Roster(connection, Timing())
+    try:
+        async with nodes.there.watch():
+            loads: dict[str, Load] = {}
+            async with asyncio.timeout(20):  # a load is told with the next heartbeat
+                while sum(load.screenings for load in loads.values()) < EVENTS or not loads["node-2"].sockets:
+                    loads = {beat.facts.name: beat.load for beat in await roster.nodes()}
+        assert (await nodes.there.guest.send("GET", "/readyz")).status == 200
+        await roster.drain("node-2", lambda beat: None)
+    finally:
+        roster.stop()
+        await connection.stop()
+    unready = await nodes.there.guest.send("GET", "/readyz")
+    assert (unready.status, list(unready.json["reasons"])) == (503, ["node"])
+    assert (await nodes.here.guest.send("GET", "/readyz")).status == 200
+    assert len(data(await Guest(nodes.there, "session-of-guest-0001").reservations())) == EVENTS
