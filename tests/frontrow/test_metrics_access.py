@@ -26,6 +26,7 @@ def seen(response: Response) -> tuple[int, str]:
     """Return status and code of a response, and check that a successful one has the metrics."""
     if response.status == 200:
         assert b"frontrow_build_info" in response.body
+        assert b"frontrow_nats_connected" not in response.body, "a single server has no cluster"
         return OPEN
     return response.status, response.code
 
