@@ -15,9 +15,6 @@ import pytest
 
 VARIABLE = "FRONTROW_TEST_NODES"
 
-FOLDERS = ("tests/contracts", "tests/acceptance")
-"""The tests that pass with every topology."""
-
 
 class Topology(NamedTuple):
     """How many processes serve.

@@ -39,16 +39,23 @@ class Answer(NamedTuple):
 
 
 @asynccontextmanager
-async def http_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def http_session(
+    *, new_connections: bool | None = None, answer_seconds: float = ANSWER_SECONDS
+) -> AsyncIterator[aiohttp.ClientSession]:
     """An aiohttp session for any number of clients.
 
-    Connections are kept alive, unless each request may reach another node.
+    Args:
+        new_connections: whether each request has its own connection and so may reach another node; by
+            default, if the environment names a cluster.
+        answer_seconds: timeout of a request.
     """
+    if new_connections is None:
+        new_connections = topology().is_cluster
     # Shorter than the server's keep-alive, so that requests do not meet a connection that is being closed.
-    connections: Any = {"force_close": True} if topology().is_cluster else {"keepalive_timeout": 5.0}
+    connections: Any = {"force_close": True} if new_connections else {"keepalive_timeout": 5.0}
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, **connections),
-        timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS),
+        timeout=aiohttp.ClientTimeout(total=answer_seconds),
         headers={"Content-Type": "application/json"},
     ) as session:
         yield session

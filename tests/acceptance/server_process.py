@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -75,11 +76,12 @@ class ServerProcess:
         data_directory: its data directory, which survives restarts.
         code_directory: another checkout of Frontrow to run instead of this one.
         served_by: the processes, by default those that the environment names.
+        command_prefix: a command that becomes the process, which is appended to it.
         settings: by the field names of `frontrow.settings.Settings`.
 
     Attributes:
         url: for requests; leads to a random node if there are several.
-        own_url: of this process.
+        own_url: of this process; empty while it starts.
         siblings: further nodes, which start and end with this one.
     """
 
@@ -89,16 +91,19 @@ class ServerProcess:
         *,
         code_directory: Path | None = None,
         served_by: Topology | None = None,
+        command_prefix: Sequence[str] = (),
         **settings: object,
     ) -> None:
         self.data_directory = data_directory
         self._code_directory = code_directory
+        self._command_prefix = command_prefix
         self.database = DatabaseProcess(data_directory)
         self.url = self.own_url = ""
         self.siblings: list[ServerProcess] = []
         self._relay: RandomNode | None = None
         chosen = topology() if served_by is None else served_by
         settings = {"http_layer": http_layer(), **settings}
+        self._jwt_secret = settings.get("jwt_secret")
         if chosen.workers > 1:
             settings = {"workers": chosen.workers, "test_unrouted_workers": 1, **settings}
         if chosen.nodes > 1:
@@ -119,7 +124,9 @@ class ServerProcess:
             )
             self.siblings.append(sibling)
         nodes = (self, *self.siblings)
-        self._relay = RandomNode(lambda: [node.own_port for node in nodes if node.is_running])
+        self._relay = RandomNode(
+            lambda: [node.own_port for node in nodes if node.is_running and node.own_url]
+        )
 
     @property
     def own_port(self) -> int:
@@ -200,6 +207,7 @@ class ServerProcess:
         """
         assert self._process is None, "the server is already running"
         started = time.monotonic()
+        self.own_url = ""
         with self._log_path.open("ab") as log:
             self._process = await self._launch("serve", "--port", "0", *options, stdout=PIPE, stderr=log)
         async with asyncio.timeout(START_SECONDS):
@@ -294,7 +302,8 @@ class ServerProcess:
             await sibling.remove()
         if self._process is not None:
             workers = self.worker_pids
-            self._process.kill()
+            with suppress(ProcessLookupError):  # it has ended by itself
+                self._process.kill()
             await self._ended(self._process)
             for pid in workers:
                 with suppress(ProcessLookupError):
@@ -335,11 +344,11 @@ class ServerProcess:
     def last_words(self) -> str:
         """Return the end of the server's log, without uneventful lines."""
         lines = self.log().splitlines()
-        return "\n".join([line for line in lines if '"level":"info"' not in line][-30:])
+        return "\n".join([line[:1000] for line in lines if '"level":"info"' not in line][-30:])
 
     @cached_property
     def _tokens(self) -> Tokens:
-        return tokens_of(load_settings(data_dir=self.data_directory))
+        return tokens_of(load_settings(data_dir=self.data_directory, jwt_secret=self._jwt_secret))
 
     @property
     def _log_path(self) -> Path:
@@ -351,7 +360,8 @@ class ServerProcess:
 
     async def _launch(self, *arguments: str, **streams: object) -> Process:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "frontrow", *arguments, "--data-dir", str(self.data_directory)),
+            *(*self._command_prefix, sys.executable, "-m", "frontrow"),
+            *(*arguments, "--data-dir", str(self.data_directory)),
             # `python -m` searches its working directory first.
             cwd=self._code_directory,
             env=self._environment,

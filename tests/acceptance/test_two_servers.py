@@ -16,16 +16,16 @@ from typing import NamedTuple
 import aiohttp
 import pytest
 
-from frontrow.seeding import seed
 from frontrow.server import Server
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
-from persistence.bulk import BulkLoader
 from persistence.connector import Connector
 from persistence.server_lock import ServerName
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.figures import Figures
+from tests.acceptance.late_writes import late_writes_in, watch_the_order
 from tests.acceptance.purchases import CLEAN, PurchaseLog, send_home, shop
+from tests.acceptance.seeding import seeded
 from tests.acceptance.server_process import SeededScreening
 from tests.database import execute, temporary_data_directory
 from tests.signing_keys import STRONG_SECRET
@@ -41,21 +41,6 @@ SELECT array(SELECT (epoch, count(*))::text FROM screening_events WHERE screenin
        (SELECT count(*) FROM tickets WHERE screening_id = %(id)s),
        (SELECT count(*) FROM payments WHERE screening_id = %(id)s)
 """
-
-_WATCH_THE_ORDER = """
-CREATE TABLE written_after_takeover (screening_id bigint, epoch bigint, seq bigint, owned_epoch bigint);
-CREATE FUNCTION note_late_write() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO written_after_takeover
-    SELECT NEW.screening_id, NEW.epoch, NEW.seq, epoch FROM screening_epochs
-    WHERE screening_id = NEW.screening_id AND epoch <> NEW.epoch;
-    RETURN NULL;
-END
-$$;
-CREATE CONSTRAINT TRIGGER late_writes AFTER INSERT ON screening_events
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_late_write();
-"""
-"""Checks the owner when a transaction commits, so that a check which only held earlier does not pass."""
 
 
 class UnlockedServer:
@@ -115,7 +100,7 @@ async def _pair(
     database_url: str, *, screenings: int = 1, rows: int = 4, seats_per_row: int = 10
 ) -> AsyncIterator[Pair]:
     """Start two servers on a database with these screenings."""
-    halls = await _seeded(database_url, screenings, rows, seats_per_row)
+    halls = await seeded(database_url, screenings, rows, seats_per_row)
     async with AsyncExitStack() as opened:
         one, other = [
             await opened.enter_async_context(
@@ -124,18 +109,6 @@ async def _pair(
             for _ in range(2)
         ]
         yield Pair(one, other, halls, await opened.enter_async_context(http_session()))
-
-
-async def _seeded(database_url: str, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
-    connector = Connector(database_url, pool_size=1)
-    try:
-        return [
-            SeededScreening(*screening)
-            async for batch in seed(BulkLoader(connector), screenings, rows, seats_per_row)
-            for screening in batch
-        ]
-    finally:
-        connector.close()
 
 
 class Records:
@@ -215,7 +188,7 @@ async def test_reads_and_sweeps_do_not_take_over(database_url: str) -> None:
 async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figures) -> None:
     log = PurchaseLog("two-servers")
     async with _pair(database_url, screenings=2, rows=20, seats_per_row=50) as pair:
-        execute(database_url, _WATCH_THE_ORDER)
+        watch_the_order(database_url)
         crowd = [
             asyncio.create_task(shop(log, pair.client(server, user_id), pair.halls, random.Random(user_id)))
             for user_id, server in enumerate((pair.one, pair.other) * BUYERS_PER_SERVER, start=1)
@@ -225,13 +198,13 @@ async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figu
         await log.settle()
 
         audit = log.audit(database_url)
-        late_writes = execute(database_url, "SELECT * FROM written_after_takeover")
+        late_writes = late_writes_in(database_url)
         ((takeovers,),) = execute(database_url, "SELECT sum(epoch)::int FROM screening_epochs")
         figures(
             acknowledged=len(log.acknowledged),
             takeovers=takeovers,
             **vars(audit),
-            late_writes=len(late_writes),
+            late_writes=late_writes,
             success_share=log.success_share,
         )
         assert audit == CLEAN

@@ -1,0 +1,187 @@
+"""Machines on one network, made of Linux network namespaces, with links that can be cut in either direction.
+
+Each host has a namespace and an address of its own. They are joined by a bridge in a further namespace, so
+nothing touches the network of this machine. A direction is cut by giving the sender a wrong hardware address
+for the receiver: packets leave and nobody takes them, as if a cable had broken. No connection is told.
+
+This needs Linux with the programs `ip`, `unshare` and `nsenter`, and unprivileged user namespaces unless the
+tests run as root.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.processes import end
+from tests.relay import Relay, Stream
+
+STARTED_SECONDS = 30.0
+_PATIENCE_SECONDS = 5.0
+_ROOT = Path(__file__).parents[2]
+_NOBODY = "02:00:00:00:00:fe"
+_SUBNET = "10.77.0"
+_BY_ROOT = os.geteuid() == 0
+_NEW_USER = () if _BY_ROOT else ("--user", "--map-root-user")
+_ENTER_USER = () if _BY_ROOT else ("--user", "--preserve-credentials")
+
+
+class NoNamespaces(Exception):
+    """This machine does not allow network namespaces, or lacks a program."""
+
+
+def _run(*command: str) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our commands
+    except FileNotFoundError as error:
+        raise NoNamespaces(f"{error}; on Debian: apt-get install iproute2 util-linux") from error
+    if done.returncode:
+        raise NoNamespaces(
+            f"`{' '.join(command)}` failed: {done.stderr.strip()}. Tests of partitions need network "
+            "namespaces: run them as root, or allow user namespaces "
+            "(sysctl kernel.unprivileged_userns_clone=1 and kernel.apparmor_restrict_unprivileged_userns=0)"
+        )
+
+
+class _Namespace:
+    """A network namespace, which lives as long as a process that does nothing."""
+
+    def __init__(self, *command: str) -> None:
+        try:
+            # It is ended in `close`, and by the end of its standard input if this process is killed.
+            self._keeper = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, "sh", "-c", "echo; exec cat"], stdin=PIPE, stdout=PIPE, stderr=PIPE
+            )
+        except FileNotFoundError as error:
+            raise NoNamespaces(f"{error}; on Debian: apt-get install util-linux") from error
+        assert self._keeper.stdout is not None and self._keeper.stderr is not None
+        if not self._keeper.stdout.readline():
+            said = self._keeper.stderr.read().decode().strip()
+            self.close()
+            raise NoNamespaces(f"`{' '.join(command)}` failed: {said}; run the tests of partitions as root")
+        self.pid = self._keeper.pid
+
+    @property
+    def enter(self) -> tuple[str, ...]:
+        """A command that runs another one in the namespace."""
+        return ("nsenter", "--target", str(self.pid), *_ENTER_USER, "--net")
+
+    def close(self) -> None:
+        self._keeper.kill()
+        self._keeper.communicate()
+
+
+class Host(_Namespace):
+    """A machine.
+
+    Args:
+        lan: the namespace of the bridge.
+        number: from 2 to 200.
+    """
+
+    def __init__(self, lan: _Namespace, number: int) -> None:
+        super().__init__(*lan.enter, "unshare", "--net")
+        self.address = f"{_SUBNET}.{number}"
+        self._forwarders: list[Process] = []
+        ports = (f"port{number}", f"eth{number}")
+        _run(*lan.enter, *"ip link add".split(), ports[0], "type", "veth", "peer", "name", ports[1])
+        _run(*lan.enter, *"ip link set".split(), ports[1], "netns", str(self.pid))
+        _run(*lan.enter, *"ip link set".split(), ports[0], "master", "lan", "up")
+        _run(*self.enter, *"ip address add".split(), f"{self.address}/24", "dev", ports[1])
+        self._device = ports[1]
+        for device in ("lo", self._device):
+            _run(*self.enter, *"ip link set".split(), device, "up")
+
+    def cut(self, to: "Host") -> None:
+        """Lose everything that this host sends to another one."""
+        _run(
+            *(*self.enter, *"ip neighbour replace".split(), to.address, "lladdr", _NOBODY),
+            *("dev", self._device, "nud", "permanent"),
+        )
+
+    def mend(self, to: "Host") -> None:
+        """Undo `cut`."""
+        _run(*self.enter, *"ip neighbour delete".split(), to.address, "dev", self._device)
+
+    async def forward(self, here: str, there: str) -> None:
+        """Forward connections to another address: HOST:PORT in this host, or the path of a Unix socket."""
+        process = await asyncio.create_subprocess_exec(
+            *(*self.enter, sys.executable, "-m", "tests.cluster_faults.forwarder", here, there),
+            cwd=_ROOT,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+        self._forwarders.append(process)
+        assert process.stdout is not None
+        async with asyncio.timeout(STARTED_SECONDS):
+            assert await process.stdout.readline() == b"ready\n"
+
+    async def stop(self) -> None:
+        """End the forwarders, and the host."""
+        for process in self._forwarders:
+            await end(process, _PATIENCE_SECONDS)
+        self.close()
+
+
+class Network:
+    """The hosts, as an async context manager.
+
+    Args:
+        names: of the hosts.
+    """
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self._lan: _Namespace | None = None
+        self._hosts: dict[str, Host] = {}
+        self._cuts: set[tuple[str, str]] = set()
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._lan = _Namespace("unshare", *_NEW_USER, "--net")
+            _run(*self._lan.enter, *"ip link add lan type bridge".split())
+            _run(*self._lan.enter, *"ip link set lan up".split())
+            for number, name in enumerate(self._names, start=2):
+                self._hosts[name] = Host(self._lan, number)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for host in self._hosts.values():
+            await host.stop()
+        if self._lan is not None:
+            self._lan.close()
+
+    def __getitem__(self, name: str) -> Host:
+        return self._hosts[name]
+
+    def cut(self, sender: str, receiver: str) -> None:
+        """Lose everything that one host sends to another."""
+        self._hosts[sender].cut(self._hosts[receiver])
+        self._cuts.add((sender, receiver))
+
+    def mend(self) -> None:
+        """Undo all cuts."""
+        for sender, receiver in self._cuts:
+            self._hosts[sender].mend(self._hosts[receiver])
+        self._cuts.clear()
+
+
+class Tunnel(Relay):
+    """Leads from a port of this machine to a Unix socket, and so into a host."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    async def connect(self) -> Stream:
+        return await asyncio.open_unix_connection(self._path)
