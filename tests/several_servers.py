@@ -1,10 +1,11 @@
 """What a `House` runs instead of one server: nodes in this process, or workers of one supervisor."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from frontrow.listening import listen
+from frontrow.listening import Listening, listen
 from frontrow.node import node_server
 from frontrow.server import Server
 from frontrow.settings import load_settings
@@ -49,8 +50,11 @@ class NodesInProcess:
 
     async def start(self) -> None:
         async with AsyncExitStack() as opened:
-            for number in range(1, self._number + 1):
-                self._nodes.append(await self._node(number, opened))
+            numbers = range(1, self._number + 1)
+            made = [await self._node(number, opened) for number in numbers]
+            self._nodes = [node for node, _ in made]
+            opened.push_async_callback(self._stop)
+            await asyncio.gather(*(node.start(listening) for node, listening in made))
             self.port = await self._relay.listen()
             opened.push_async_callback(self._relay.stop)
             self._opened = opened.pop_all()
@@ -58,7 +62,10 @@ class NodesInProcess:
     async def stop(self) -> None:
         await self._opened.aclose()
 
-    async def _node(self, number: int, opened: AsyncExitStack) -> Server:
+    async def _stop(self) -> None:
+        await asyncio.gather(*(node.stop() for node in self._nodes))
+
+    async def _node(self, number: int, opened: AsyncExitStack) -> tuple[Server, Listening]:
         settings = {**self._settings, "node_name": f"node-{number}", "nats_url": (nats_url(),)}
         if number > 1:
             settings = {name: value for name, value in settings.items() if name not in PORTS_OF_ONE}
@@ -69,10 +76,7 @@ class NodesInProcess:
         opened.callback(lock.release)
         loaded = load_settings(**settings)
         listening = listen(loaded)
-        node = await node_server(loaded, self._database_url, lock.name, listening)
-        opened.push_async_callback(node.stop)
-        await node.start(listening)
-        return node
+        return await node_server(loaded, self._database_url, lock.name, listening), listening
 
 
 class SupervisedWorkers:

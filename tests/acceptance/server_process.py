@@ -105,7 +105,7 @@ class ServerProcess:
         settings = {"http_layer": http_layer(), **settings}
         self._jwt_secret = settings.get("jwt_secret")
         if chosen.workers > 1:
-            settings = {"workers": chosen.workers, "test_unrouted_workers": 1, **settings}
+            settings = {"workers": chosen.workers, **settings}
         if chosen.nodes > 1:
             settings |= {"nats_url": nats_url(), "node_name": "node-1"}
             self._add_siblings(chosen.nodes - 1, settings)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.gen_test(timeout=270)
 
 
 def workers_on(data_directory: Path, count: int = 2, **settings: object) -> ServerProcess:
-    return ServerProcess(data_directory, workers=count, test_unrouted_workers=1, **settings)
+    return ServerProcess(data_directory, workers=count, **settings)
 
 
 async def until(condition: Callable[[], object], seconds: float = SECONDS) -> None:
