@@ -28,6 +28,9 @@ UNSETTLED_SECONDS = 60.0
 
 RETRY_SECONDS = 0.05
 
+QUICK = {"node_heartbeat_seconds": 0.5, "node_gone_seconds": 1.5}
+"""Settings of nodes that are gone twice as soon, for tests that measure nothing of this."""
+
 SECRETS = {"jwt_secret": STRONG_SECRET, "personal_data_key": STRONG_SECRET[::-1]}
 
 

@@ -25,7 +25,7 @@ from tests.acceptance.seeding import seeded
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.cluster_faults.crowd import crowd_at
 from tests.cluster_faults.network import STARTED_SECONDS, Network, Tunnel
-from tests.cluster_faults.nodes import Nodes, cluster_of, eventually
+from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of, eventually
 from tests.database import temporary_data_directory
 from tests.processes import end
 from tests.topology import ONE_SERVER
@@ -124,7 +124,7 @@ async def _nats(network: Network, host: str, directory: Path) -> AsyncIterator[N
 
 
 @asynccontextmanager
-async def _isolated_nodes(database_url: str) -> AsyncIterator[tuple[Network, Nodes]]:
+async def _isolated_nodes(database_url: str, **settings: object) -> AsyncIterator[tuple[Network, Nodes]]:
     async with AsyncExitStack() as opened:
         network = await opened.enter_async_context(Network(*NATS_HOSTS, DATABASE_HOST, *NODE_HOSTS))
         directory = opened.enter_context(temporary_data_directory())
@@ -134,7 +134,7 @@ async def _isolated_nodes(database_url: str) -> AsyncIterator[tuple[Network, Nod
         address = f"{network[DATABASE_HOST].address}:5432"
         await network[DATABASE_HOST].forward(address, f"{unquote(socket_directory)}/.s.PGSQL.5432")
         nodes = await opened.enter_async_context(
-            cluster_of(3, database_url, "", make=partial(IsolatedNodes, network))
+            cluster_of(3, database_url, "", make=partial(IsolatedNodes, network), **settings)
         )
         yield network, nodes
 
@@ -157,11 +157,13 @@ async def _everything_sold_everywhere(nodes: Nodes, halls: Sequence[SeededScreen
     await asyncio.gather(*(sells(node, hall) for node in nodes.all for hall in halls))
 
 
-async def _cut(database_url: str, which: Sequence[str], cut_seconds: float, figures: Figures) -> None:
+async def _cut(
+    database_url: str, which: Sequence[str], cut_seconds: float, figures: Figures, **settings: object
+) -> None:
     log = PurchaseLog("partition")
     halls = await seeded(database_url, HALLS, 40, 50)
     recovered: dict[str, float] = {}
-    async with _isolated_nodes(database_url) as (network, nodes):
+    async with _isolated_nodes(database_url, **settings) as (network, nodes):
         await nodes.settled()
         await _everything_sold_everywhere(nodes, halls)
         owners = {nodes.owner_of(hall) for hall in halls}
@@ -202,7 +204,7 @@ async def _cut(database_url: str, which: Sequence[str], cut_seconds: float, figu
 
 @pytest.mark.gen_test(timeout=270)
 async def test_nothing_is_sold_twice_or_lost(database_url: str, figures: Figures) -> None:
-    await _cut(database_url, SHORT, count_of("CUT_SECONDS", 5), figures)
+    await _cut(database_url, SHORT, count_of("CUT_SECONDS", 3), figures, **QUICK)
 
 
 @pytest.mark.soak

@@ -1,7 +1,7 @@
 """A node of the next release serves beside nodes of this one.
 
 The next release is a copy of the code in which the form of messages has changed in every way that is allowed:
-versions are raised, a command and a change have a new last field, and there is an unknown kind of message.
+versions are raised, a command and heartbeats have a new last field, and there is a new kind of message.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cluster import links, wire
 from cluster.nats_server import NatsServer
 from tests.acceptance.client import Client
 from tests.acceptance.figures import Figures
@@ -23,13 +24,18 @@ PACKAGES = ("api", "cluster", "engine", "frontrow", "metrics", "persistence", "w
 HALLS, PROBER, WATCHER = 6, 900, 901
 
 CHANGES = (
-    ("cluster/links.py", "VERSION = 1\n", "VERSION = 2\n"),
-    ("cluster/wire.py", "VERSION = 1\n", "VERSION = 2\n"),
+    ("cluster/links.py", f"\nVERSION = {links.VERSION}\n", f"\nVERSION = {links.VERSION + 1}\n"),
+    ("cluster/wire.py", f"\nVERSION = {wire.VERSION}\n", f"\nVERSION = {wire.VERSION + 1}\n"),
     (
         "engine/commands.py",
         "    screening_id: int\n    holder: str\n    seat_ids: tuple[int, ...]\n\n\nclass ExtendHolds",
         "    screening_id: int\n    holder: str\n    seat_ids: tuple[int, ...]\n"
         '    wish: str | None = "by the window"\n\n\nclass ExtendHolds',
+    ),
+    (
+        "engine/holding.py",
+        "    _, holder, seat_ids = command\n",
+        "    _, holder, seat_ids, _wish = command\n",
     ),
     (
         "cluster/heartbeat.py",

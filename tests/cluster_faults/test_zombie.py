@@ -16,11 +16,10 @@ from tests.acceptance.purchases import CLEAN, PurchaseLog
 from tests.acceptance.seeding import seeded
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.cluster_faults.crowd import crowd_at
-from tests.cluster_faults.nodes import Nodes, cluster_of, eventually
+from tests.cluster_faults.nodes import QUICK, Nodes, cluster_of, eventually
 from tests.database import execute
 
 PROBER, FIRST_WAITING, FIRST_OTHER = 900, 950, 970
-QUICK = {"node_heartbeat_seconds": 0.5, "node_gone_seconds": 1.5}
 WAITING = 10
 
 _EVENTS_OF_SEAT = """
