@@ -156,7 +156,7 @@ class Stage:
 
     @asynccontextmanager
     async def frontrow(
-        self, *, code_directory: Path | None = None, **settings: object
+        self, *, code_directory: Path | None = None, **settings: Any
     ) -> AsyncIterator[Frontrow]:
         """Run a Frontrow server as long as the block lasts.
 
