@@ -73,8 +73,8 @@ class RoutedScreenings:
         self._timeout_seconds = ask_timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
-        links.on(SUSPEND, lambda _, value: directory.suspend(*value))
-        links.on(RESUME, lambda _, value: directory.resume(value[0], value[1], changed=value[2]))
+        links.on(SUSPEND, lambda _, value: directory.suspend(*value[:2]))
+        links.on(RESUME, lambda _, value: directory.resume(*value[:2], changed=value[2]))
         links.on(SWEEP, lambda _, __: directory.sweep())
 
     # Commands
@@ -174,7 +174,10 @@ class RoutedScreenings:
 
         async def suspend() -> str:
             owner = self._owner_of(screening_id)
-            await self._links.call(owner, SUSPEND, (screening_id, change_id), CALL_SECONDS)
+            if owner == self._node:
+                await self._directory.suspend(screening_id, change_id)
+            else:
+                await self._links.call(owner, SUSPEND, (screening_id, change_id), CALL_SECONDS)
             return owner
 
         try:
@@ -197,8 +200,11 @@ class RoutedScreenings:
         for attempt in range(RESUME_ATTEMPTS):
             owner = self._membership.owner_of(screening_id)
             nodes = [suspended_by] if owner in (None, suspended_by) else [suspended_by, owner]
-            calls = [
-                self._links.call(node, RESUME, (screening_id, change_id, changed), CALL_SECONDS)
+            value = (screening_id, change_id, changed)
+            calls: list[Awaitable[Any]] = [
+                self._directory.resume(screening_id, change_id, changed=changed)
+                if node == self._node
+                else self._links.call(node, RESUME, value, CALL_SECONDS)
                 for node in nodes
             ]
             *_, last = await asyncio.gather(*calls, return_exceptions=True)

@@ -9,7 +9,7 @@ others.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from time import perf_counter
 
@@ -79,6 +79,11 @@ class OwnedScreenings:
     def in_cluster(self) -> bool:
         """True if there are other servers that own screenings of the same database."""
         return self._peers is not None
+
+    @property
+    def unfinished(self) -> Collection[int]:
+        """Screenings whose epoch this server may have raised, but for which it does not answer yet."""
+        return self._unfinished.keys()
 
     def belongs_here(self, screening_id: int) -> bool:
         """True if this server may own the screening."""

@@ -359,6 +359,9 @@ class Server:
         if self._node is not None:
             await self._node.drain()
 
+    async def _resign(self) -> None:
+        await self._store.resign(self._directory.owned.unfinished)
+
     async def _leave(self) -> None:
         if self._node is not None:
             await self._node.leave()
@@ -375,7 +378,7 @@ class Server:
             self._recurring.stop,
             self._directory.stop,
             partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
-            self._store.resign,
+            self._resign,
             self._finish_requests,
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),

@@ -9,7 +9,7 @@ with its name (`persistence.server_lock`). Screenings that it owns are loaded fr
 without ownership.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from time import monotonic
 from weakref import WeakValueDictionary
@@ -65,7 +65,9 @@ SELECT owner, epoch, owner IN (%(owner)s, '') FROM screening_epochs WHERE screen
 """
 
 # Sessions of other programs may have an empty application_name, so this is no case of the dead.
-RESIGN = "UPDATE screening_epochs SET owner = '' WHERE owner = %s"
+RESIGN = """
+UPDATE screening_epochs SET owner = '' WHERE owner = %s AND screening_id <> ALL(%s::bigint[])
+"""
 
 LOST = """
 SELECT screening_id
@@ -297,13 +299,16 @@ class PostgresStore:
             return info, NO_SEATS, False
         raise ScreeningNotFound(screening_id)
 
-    async def resign(self) -> None:
+    async def resign(self, unfinished: Collection[int]) -> None:
         """Say that this server, which ends, does not own any screening any more: others need not wait for it.
+
+        Args:
+            unfinished: screenings that this server was taking from another one, which may not know it.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        await self._connector.run(RESIGN, (self._owner,))
+        await self._connector.run(RESIGN, (self._owner, list(unfinished)))
 
     def known_layout(self, room_id: int, version: int) -> Layout | None:
         """Return a layout that is in memory: of this version or the newest one of the room."""

@@ -240,3 +240,19 @@ async def test_a_new_owner_loads_what_has_holds_and_releases_it(database_url: st
         await cluster["b"].screenings.load_lapsing()
         assert cluster["b"].screenings.active_ids() == [hall.screening_id for hall in halls[:3]]
         assert cluster.asked == []
+
+
+async def test_a_server_that_ends_in_order_leaves_no_owner(database_url: str) -> None:
+    async with cluster_on(database_url) as (cluster, world):
+        left, unfinished = world.add_hall(1), world.add_hall(1)
+        for hall in (left, unfinished):
+            cluster.homes[hall.screening_id] = "a"
+            await cluster["a"].seen(hall)
+        await PostgresStore(world.connector, "a").resign([unfinished.screening_id])
+
+        store = PostgresStore(world.connector, "b")
+        resigned, kept = await store.owner(left.screening_id), await store.owner(unfinished.screening_id)
+        assert resigned is not None and resigned.own
+        assert kept is not None and (kept.name, kept.own) == ("a", False)
+        loaded = await store.activate(left.screening_id, depose=False)
+        assert (loaded.owned, loaded.epoch) == (True, resigned.epoch + 1)
