@@ -79,8 +79,9 @@ class RoomDirectory:
         self._listed: LruCache[int, tuple[tuple[int, int], Frames]] = LruCache(_REMEMBERED_BYTES)
 
     def known(self, name: str) -> Room | None:
-        """Return a room from the cache."""
-        return self._rooms.get(name)
+        """Return a room from the cache. None for one that another server may have deleted."""
+        room = self._rooms.get(name)
+        return None if room is None or self._may_be_gone(room) else room
 
     async def find(self, name: str) -> Room | None:
         """Return a room; None if there is no free room of this name.
@@ -109,7 +110,7 @@ class RoomDirectory:
             StoreUnavailable: the database cannot be reached.
         """
         room = self._without_lookup(name)
-        if room is None or (room.free and room.screening_id not in self._used):
+        if room is None or self._may_be_gone(room):
             room_id = await self._free_rooms.use(name)
             if room_id is None:
                 if (counted := self._made.attempt(address)) is not None:
@@ -172,6 +173,9 @@ class RoomDirectory:
 
     async def _delete_unwatched(self, room_id: int) -> bool:
         return room_id not in self._watched() and await self._free_rooms.forget(room_id)
+
+    def _may_be_gone(self, room: Room) -> bool:
+        return room.free and room.screening_id not in self._used
 
     def _without_lookup(self, name: str) -> Room | None:
         """Return a cached room or the room of a screening; None if the database must be asked."""
