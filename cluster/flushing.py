@@ -1,16 +1,16 @@
 """Waits until everything that any node has acknowledged can be read from PostgreSQL.
 
 Each node writes behind, so a client that got an answer from one node and reads from another would not find
-what it has just done. Before such a read all nodes are asked to write what they have acknowledged. However
-many requests wait for this, a node asks one question at a time: callers that come while it is open share the
-next one.
+what it has just done. Before such a read all nodes are asked to write what they have acknowledged.
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from cluster.everybody import Everybody
 from cluster.links import Links
+from cluster.rounds import Rounds
 from engine.errors import EngineError, StoreUnavailable
 from engine.ports import Flushing
 
@@ -32,8 +32,7 @@ class ClusterFlushing:
         self._journal = journal
         self._everybody = everybody
         self._seconds = seconds
-        self._open: asyncio.Task[bool] | None = None
-        self._next: asyncio.Task[bool] | None = None
+        self._rounds = Rounds(partial(self._flush, None))
         links.on(FLUSH, self._asked)
 
     async def flushed(self, screening_id: int | None = None) -> None:
@@ -45,20 +44,8 @@ class ClusterFlushing:
         Raises:
             StoreUnavailable: a node that is not gone did not do so in time.
         """
-        if screening_id is None:
-            if self._next is None:
-                self._next = asyncio.create_task(self._flush_after(self._open), name="flush")
-            done = await asyncio.shield(self._next)
-        else:
-            done = await self._flush(screening_id)
-        if not done:
+        if not await (self._rounds.next() if screening_id is None else self._flush(screening_id)):
             raise StoreUnavailable("Not every server has written its changes in time")
-
-    async def _flush_after(self, earlier: "asyncio.Task[bool] | None") -> bool:
-        if earlier is not None:
-            await asyncio.wait((earlier,))
-        self._open, self._next = self._next, None
-        return await self._flush(None)
 
     async def _flush(self, screening_id: int | None) -> bool:
         others = asyncio.create_task(self._everybody.ask_all(FLUSH, screening_id, self._seconds))

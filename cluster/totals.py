@@ -1,7 +1,7 @@
 """Adds up the public statistics of all nodes.
 
-Nothing is cached: a client that has just connected counts. A node that does not answer within `WAIT_SECONDS`
-is left out, so the numbers are too low then.
+Nothing is cached: a client that has just connected counts. Requests that come together share an answer. A
+node that does not answer within `WAIT_SECONDS` is left out, so the numbers are too low then.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from typing import Protocol
 
 from cluster.everybody import Everybody
 from cluster.links import Links
+from cluster.rounds import Rounds
 
 SCREENING_SOCKETS, EVENT_SOCKETS, ROOMS = "screening_sockets", "event_sockets", "rooms"
 """Kinds of calls, answered with the totals of one node."""
@@ -43,23 +44,35 @@ class ClusterTotals:
     def __init__(self, own: Totals, links: Links, everybody: Everybody) -> None:
         self._own = own
         self._everybody = everybody
+        self._screening_sockets = Rounds(self._add_screening_sockets)
+        self._event_sockets = Rounds(self._add_event_sockets)
+        self._rooms = Rounds(self._add_rooms)
         links.on(SCREENING_SOCKETS, lambda *_: own.screening_sockets())
         links.on(EVENT_SOCKETS, lambda *_: own.event_sockets())
         links.on(ROOMS, lambda *_: own.rooms())
 
     async def screening_sockets(self) -> Mapping[int, int]:
+        return await self._screening_sockets.next()
+
+    async def event_sockets(self) -> tuple[int, int]:
+        return await self._event_sockets.next()
+
+    async def rooms(self) -> tuple[int, Collection[int], int]:
+        return await self._rooms.next()
+
+    async def _add_screening_sockets(self) -> Mapping[int, int]:
         others = await self._everybody.ask(SCREENING_SOCKETS, None, WAIT_SECONDS)
         total: Counter[int] = Counter()
         for counts in (await self._own.screening_sockets(), *others.values()):
             total.update(counts)
         return total
 
-    async def event_sockets(self) -> tuple[int, int]:
+    async def _add_event_sockets(self) -> tuple[int, int]:
         others = await self._everybody.ask(EVENT_SOCKETS, None, WAIT_SECONDS)
         clients, subscriptions = zip(await self._own.event_sockets(), *others.values(), strict=False)
         return sum(clients), sum(subscriptions)
 
-    async def rooms(self) -> tuple[int, Collection[int], int]:
+    async def _add_rooms(self) -> tuple[int, Collection[int], int]:
         others = await self._everybody.ask(ROOMS, None, WAIT_SECONDS)
         clients, rooms, holds = zip(await self._own.rooms(), *others.values(), strict=False)
-        return sum(clients), set(chain.from_iterable(rooms)), sum(holds)
+        return sum(clients), frozenset(chain.from_iterable(rooms)), sum(holds)

@@ -72,3 +72,17 @@ async def test_a_newer_node_may_tell_more(nats_server: NatsServer) -> None:
         second.links.on(ROOMS, lambda sender, value: (2, (9,), 30, "new"))
         assert await totals.event_sockets() == (4, 8)
         assert (await totals.rooms())[2] == 34
+
+
+async def test_requests_that_come_together_share_an_answer(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as nodes:
+        totals, second = await two_nodes(nodes)
+        asked = []
+
+        def answer(sender: str, value: object) -> tuple[int, int]:
+            asked.append(sender)
+            return 3, 6
+
+        second.links.on(EVENT_SOCKETS, answer)
+        assert await asyncio.gather(*(totals.event_sockets() for _ in range(50))) == [(4, 8)] * 50
+        assert len(asked) == 1
