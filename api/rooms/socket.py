@@ -212,11 +212,15 @@ class RoomSocket(ClientSocket):
         self._answers.put(text_frame(orjson.dumps(message)))
 
     def _send_answers(self, frames: bytes, number: int) -> None:
+        self.outbox.send(frames)
+        if number:
+            self.services.observer.frames_sent(number)
+
+    def _serve_due(self) -> None:
+        """Send the updates that are earlier than the response that is ready now."""
         for _, watcher in self._rooms.values():
             if watcher.due is not None:
-                number += watcher.serve()
-        self.outbox.send(frames)
-        self.services.observer.frames_sent(number)
+                self.services.observer.frames_sent(watcher.serve())
 
     def _refuse(self, error: Exception, **about: str) -> None:
         self.send_message(**refusal_of(error, self.timestamp(), **about))
@@ -251,7 +255,7 @@ class RoomSocket(ClientSocket):
         room = await self.in_time(self._shared.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
-        watcher = self.watcher(room.screening_id, self._client_id, room.encoder)
+        watcher = self.watcher(room.screening_id, self._client_id, room.encoder, self._answers.send_update)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
         self._shared.counts.add(room.screening_id)
@@ -380,6 +384,7 @@ class RoomSocket(ClientSocket):
             request: the request.
             outcome: the engine's reply, or the exception it raised.
         """
+        self._serve_due()
         if isinstance(outcome, Released):  # nothing was held
             outcome = NotHeld(())
         room_id, seat_id, note = request

@@ -2,7 +2,7 @@
 
 A response that waits for the engine is a future in the queue. Once it is done, it is sent together with the
 responses that were waiting behind it; responses that become ready in one turn of the event loop are sent in
-one write.
+one write. Updates of the feed keep their place between the responses.
 """
 
 import asyncio
@@ -96,6 +96,16 @@ class OrderedAnswers:
         due = _Expected(self, future, frame_of)
         self.due.append(due)
         future.add_done_callback(due)
+
+    def send_update(self, frames: bytes) -> None:
+        """Send frames about a change. Responses that are ready are about earlier changes, and are sent before
+        it; the others are about later ones.
+        """
+        for due in reversed(self.due):
+            if due.frame is not None:
+                due.frame += frames
+                return
+        self._send(frames, 0)
 
     async def settled(self) -> None:
         """Wait until no response is pending."""
