@@ -26,7 +26,7 @@ from bench.peers import PeerMissing, peer_process
 from bench.plan import Plan
 from bench.revision import NoSuchRevision, unpack
 from bench.seats import Each, release_all
-from frontrow.signing import KEY_FILE
+from frontrow.signing import SECRET_FILES
 from persistence.embedded import EmbeddedPostgres
 from tests.acceptance.client import Client, http_session
 from tests.acceptance.server_process import SeededScreening, ServerProcess
@@ -166,11 +166,12 @@ class Stage:
         """
         directory = self.directory / f"frontrow-{next(self._numbers)}"
         directory.mkdir()
-        (directory / KEY_FILE).write_text(self._secret)
-        usual = {"database_url": self.database(), "database_pool_size": 4, "log_level": "warning"}
-        server = ServerProcess(
-            directory, code_directory=code_directory, served_by=ONE_SERVER, **{**usual, **settings}
-        )
+        for name in SECRET_FILES.values():
+            (directory / name).write_text(self._secret)
+        settings = {"database_pool_size": 4, "log_level": "warning", **settings}
+        if "database_url" not in settings:
+            settings["database_url"] = self.database()
+        server = ServerProcess(directory, code_directory=code_directory, served_by=ONE_SERVER, **settings)
         async with server as process:
             pin(process.pid, self.placement.server)
             client = Client(process, self._session, _CONTROL_USER)
@@ -220,7 +221,7 @@ class Stage:
         return server
 
     async def closed_loop(
-        self, server: Server, requests: Requests, *, connections: int = 0, seconds: float = 0, **more: bool
+        self, server: Server, requests: Requests, *, connections: int = 0, seconds: float = 0, **more: Any
     ) -> Tally:
         """Send requests as fast as they are answered; for the arguments see `ClosedLoop`."""
         connections, seconds = connections or self.plan.connections, seconds or self.plan.seconds

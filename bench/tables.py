@@ -27,8 +27,8 @@ def tables(run: Mapping[str, Any]) -> Iterator[str]:
         reached = "yes" if line["reached"] else "no"
         yield f"| {line['what']} | {line.get('against', '')} | {wanted} | {measured} | {reached} |"
     yield ""
-    yield "| scenario | contender | median (lowest to highest round) | server, load process |"
-    yield "| --- | --- | --- | --- |"
+    yield "| scenario | contender | median (lowest to highest) | server, load process | µs each |"
+    yield "| --- | --- | --- | --- | --- |"
     for name, measured in run["results"].items():
         for contender, figures in measured["samples"].items():
             rounds = figures[measured["figure"]]
@@ -36,7 +36,13 @@ def tables(run: Mapping[str, Any]) -> Iterator[str]:
             cores = ", ".join(
                 f"{median(figures[cpu]):.0%}" for cpu in ("server_cpu", "load_cpu") if cpu in figures
             )
-            yield f"| {name} | {contender} | {shown(median(rounds))} {measured['unit']} {spread} | {cores} |"
+            parts = ", ".join(
+                f"{figure.removesuffix('_us').replace('_', ' ')} {shown(median(values))}"
+                for figure, values in figures.items()
+                if figure.endswith("_us")
+            )
+            result = f"{shown(median(rounds))} {measured['unit']} {spread}"
+            yield f"| {name} | {contender} | {result} | {cores} | {parts} |"
     yield from (f"\n{name} was not measured: {reason}" for name, reason in run["failures"].items())
     yield from (f"\nNote: {notice}" for notice in run["notices"])
 

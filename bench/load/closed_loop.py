@@ -47,6 +47,7 @@ class ClosedLoop:
     """A load: connections send requests for a time, or until they end.
 
     With `revalidates`, each connection sends the ETag of its latest response (RFC 9110 section 13.1.2).
+    With `more_addresses`, the connections are divided among all addresses.
     """
 
     address: Address
@@ -55,6 +56,7 @@ class ClosedLoop:
     connections: int
     seconds: float
     revalidates: bool = False
+    more_addresses: tuple[Address, ...] = ()
 
     async def run(self) -> Tally:
         """Carry it out; raises `OSError` if the server accepts no connections."""
@@ -65,7 +67,9 @@ class ClosedLoop:
             )
             for number in range(self.connections)
         ]
-        await connect_all(self.address, connections)
+        addresses = (self.address, *self.more_addresses)
+        for first, address in enumerate(addresses):
+            await connect_all(address, connections[first :: len(addresses)])
         pipelines = [connection.pipeline for connection in connections]
         try:
             with measured(tally, self.server_pid):

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from bench.plan import Contenders
-from bench.scenarios import contention, engine_alone, growth, holds, reads, sockets
+from bench.scenarios import cluster, contention, engine_alone, growth, holds, reads, sockets
 from bench.stage import Stage
 
 
@@ -56,6 +56,14 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "recovery": Scenario("ready again after kill -9", "ready_seconds", "s", growth.prepare_recovery),
     "scale": Scenario("toggles beside much else", "rate", "toggles/s", growth.prepare_scale),
+    "cluster": Scenario(
+        "holds at one node, in its own screenings and another's",
+        "servers_us",
+        "µs/hold",
+        cluster.prepare_cluster,
+    ),
+    "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
+    "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
     "engine": Scenario("the engine without I/O", "rate", "holds/s", engine_alone.prepare),
 }
 """All scenarios by name, in the order in which they run."""
