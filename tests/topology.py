@@ -52,6 +52,7 @@ def topology() -> Topology:
 
 
 ABOUT_ONE_SERVER = {
+    "contracts/test_clusters.py": "runs other tests against clusters",
     "acceptance/test_one_server.py": "a single server and its standby",
     "acceptance/test_two_servers.py": "two servers without NATS",
     "acceptance/test_workers.py": "starts its own workers",
