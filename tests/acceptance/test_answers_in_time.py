@@ -20,6 +20,7 @@ from tests.acceptance.figures import Figures
 from tests.acceptance.sample_requests import SampleRequest, sample_requests
 from tests.acceptance.server_process import ServerProcess
 from tests.database import connect, execute
+from tests.topology import topology
 
 BOUND_SECONDS = 1.0
 LATEST_SECONDS = 10.0
@@ -166,9 +167,11 @@ async def _recovers(
             "SELECT count(*), count(*) FILTER (WHERE state <> 'idle') FROM pg_stat_activity "
             "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
         )
+        workers, nodes = topology()
+        processes = workers * nodes
         while True:
             ((connections, busy),) = execute(server.database.url, clients)
-            # The pool, the journal, and the reservation of ids.
-            if connections <= POOL_SIZE + 4 and not busy:
+            # The pool, the journal, and the reservation of ids; and what a supervisor needs itself.
+            if connections <= processes * (POOL_SIZE + 4) + 2 * (workers > 1) and not busy:
                 return
             await asyncio.sleep(0.2)
