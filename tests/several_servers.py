@@ -66,7 +66,7 @@ class NodesInProcess:
         await asyncio.gather(*(node.stop() for node in self._nodes))
 
     async def _node(self, number: int, opened: AsyncExitStack) -> tuple[Server, Listening]:
-        settings = {**self._settings, "node_name": f"node-{number}", "nats_url": (nats_url(),)}
+        settings = {"nats_url": (nats_url(),), **self._settings, "node_name": f"node-{number}"}
         if number > 1:
             settings = {name: value for name, value in settings.items() if name not in PORTS_OF_ONE}
         connector = Connector(self._database_url)

@@ -20,7 +20,7 @@ from tests.contracts.guide_cinema import CINEMA, SCREENING, GuideCinema
 from tests.contracts.room_client import ROOM
 from tests.database import execute
 from tests.house import House
-from tests.nats import nats_url
+from tests.nats import nats_url, own_nats_server
 from tests.several_servers import NodesInProcess
 from tests.signing_keys import STRONG_SECRET
 
@@ -210,3 +210,30 @@ async def test_operators_see_the_load_of_a_node_and_drain_it(nodes: Nodes) -> No
     assert (unready.status, list(unready.json["reasons"])) == (503, ["node"])
     assert (await nodes.here.guest.send("GET", "/readyz")).status == 200
     assert len(data(await Guest(nodes.there, "session-of-guest-0001").reservations())) == EVENTS
+
+
+async def test_without_nats_a_node_answers_for_itself_and_says_so(
+    database_url: str, tmp_path: Path, nats_server: NatsServer
+) -> None:
+    async with own_nats_server(tmp_path) as nats:
+        nodes = Nodes(database_url, tmp_path, {"nats_url": (nats.url,)})
+        await nodes.open()
+        try:
+            await nats.stop()
+            guest = Guest(nodes.here, "session-of-guest-0001")
+            listed = await guest.reservations()
+            assert (listed.status, listed.code) == (503, "store_unavailable")
+            assert listed.headers["Retry-After"]
+            async with nodes.here.watch(), asyncio.timeout(30):
+                assert (await nodes.here.guest.send("GET", "/ws/stats")).json["total_connections"] == 1
+                while (unready := await nodes.here.guest.send("GET", "/readyz")).status == 200:
+                    pass
+                assert "nats" in unready.json["reasons"]
+            await nats.start()
+            async with asyncio.timeout(30):
+                while (await nodes.here.guest.send("GET", "/readyz")).status != 200:
+                    pass
+                while (await guest.reservations()).status != 200:
+                    pass
+        finally:
+            await nodes.close()
