@@ -10,7 +10,6 @@ The seat map of a screening that has not changed does not travel again (`ReadNew
 import asyncio
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from itertools import count
 from typing import Any, Protocol
 
@@ -107,7 +106,7 @@ class Forwarding:
             A future of the reply, or of the EngineError that the owner has raised, or of an error of
             `cluster.errors`.
         """
-        forwarded = _Forwarded(command, next(self._numbers), owner, seconds, again, self._loop)
+        forwarded = _Forwarded(self, command, next(self._numbers), owner, seconds, again, self._loop)
         self._send(forwarded)
         return forwarded.answer
 
@@ -116,27 +115,23 @@ class Forwarding:
         if type(command) is ReadSeats and (known := self._seat_maps.get(command.screening_id)) is not None:
             command = ReadNewSeats(known.screening_id, known.epoch, known.seq)
         value = (forwarded.number, encode_command(command))
-        seconds = forwarded.deadline - self._loop.time()
-        self._links.call(forwarded.owner, ASK, value, seconds).add_done_callback(
-            partial(self._answered, forwarded)
-        )
+        self._links.call_for(forwarded, forwarded.owner, ASK, value, forwarded.deadline - self._loop.time())
 
-    def _answered(self, forwarded: "_Forwarded", call: "Future[Any]") -> None:
-        error = call.exception()
-        answer = forwarded.answer
-        if error is None:
-            try:
-                reply = self._decoded(forwarded.owner, call.result())
-            except LayoutMissing as missing:
-                self._spawn(self._load_layout(forwarded, missing))
-                return
-            except Exception as exc:
-                error = exc
-            else:
-                self._count(forwarded, "ok")
-                if not answer.done():
-                    answer.set_result(reply)
-                return
+    def replied(self, forwarded: "_Forwarded", data: object) -> None:
+        """A command was answered with a reply."""
+        try:
+            reply = self._decoded(forwarded.owner, data)
+        except LayoutMissing as missing:
+            self._spawn(self._load_layout(forwarded, missing))
+        except Exception as error:
+            self.failed(forwarded, error)
+        else:
+            self._count(forwarded, "ok")
+            if not forwarded.answer.done():
+                forwarded.answer.set_result(reply)
+
+    def failed(self, forwarded: "_Forwarded", error: Exception) -> None:
+        """A command was refused, or may not have been carried out."""
         if isinstance(error, NoAnswer) and self._loop.time() + _AGAIN_SECONDS < forwarded.deadline:
             self._loop.call_later(_AGAIN_SECONDS, self._send_again, forwarded, error)
         elif isinstance(error, NOT_DONE) and forwarded.again is not None:
@@ -215,9 +210,10 @@ class Forwarding:
 
 
 class _Forwarded:
-    """A command on its way.
+    """A command on its way; the links give it the answer in place of a future (`cluster.links.Answered`).
 
     Attributes:
+        forwarding: learns how it ends.
         number: of the command, among those of this node.
         owner: the node that it was sent to.
         began, deadline: on the event loop's clock.
@@ -226,10 +222,11 @@ class _Forwarded:
         layout: keeps a layout in memory until the reply has been decoded.
     """
 
-    __slots__ = ("again", "answer", "began", "command", "deadline", "layout", "number", "owner")
+    __slots__ = ("again", "answer", "began", "command", "deadline", "forwarding", "layout", "number", "owner")
 
     def __init__(
         self,
+        forwarding: Forwarding,
         command: Command,
         number: int,
         owner: str,
@@ -237,6 +234,7 @@ class _Forwarded:
         again: Again | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        self.forwarding = forwarding
         self.command = command
         self.number = number
         self.owner = owner
@@ -245,3 +243,12 @@ class _Forwarded:
         self.deadline = self.began + seconds
         self.answer: Future[Any] = loop.create_future()
         self.layout: Layout | None = None
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, reply: object, /) -> None:
+        self.forwarding.replied(self, reply)
+
+    def set_exception(self, error: Exception, /) -> None:
+        self.forwarding.failed(self, error)

@@ -31,7 +31,7 @@ from asyncio import Future
 from collections.abc import Callable
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -64,6 +64,20 @@ NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Handler = Callable[[str, Any], Any]
 
+
+class Answered(Protocol):
+    """Gets the answer to a call: a future, or what takes its place at a lower cost."""
+
+    def done(self) -> bool:
+        """Return True if the answer is not wanted any more."""
+
+    def set_result(self, reply: Any, /) -> None:
+        """Take the reply."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Take an error: any of those that `Links.call` names."""
+
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -85,7 +99,7 @@ class _Peer:
         self.name = name
         self.subject = subject
         self.items: list[tuple[Any, ...]] = []
-        self.pending: dict[int, tuple[Future[Any], float]] = {}
+        self.pending: dict[int, tuple[Answered, float]] = {}
         self.ages = MessageAges()
 
 
@@ -158,18 +172,22 @@ class Links:
             RemoteDefect: the handler failed because of a bug.
         """
         future: Future[Any] = self._loop.create_future()
+        self.call_for(future, node, kind, value, seconds)
+        return future
+
+    def call_for(self, answer: Answered, node: str, kind: str, value: Any, seconds: float) -> None:
+        """Call a handler as `call` does, and give `answer` the outcome, perhaps immediately."""
         peer = self._peers.get(node) or self._peer(node)
         if not self._connection.connected:
-            future.set_exception(NodeUnreachable(node))
+            answer.set_exception(NodeUnreachable(node))
         elif len(peer.pending) >= CALLS_LIMIT:
-            future.set_exception(LinkFull())
+            answer.set_exception(LinkFull())
         else:
             number = next(self._numbers)
-            peer.pending[number] = (future, self._loop.time() + seconds)
+            peer.pending[number] = (answer, self._loop.time() + seconds)
             if self._timer is None:
                 self._timer = self._loop.call_later(TICK_SECONDS, self._time_out)
             self._queue(peer, (CALL, number, int(seconds * 1000), kind, value))
-        return future
 
     def send(self, node: str, kind: str, value: Any) -> None:
         """Send a message that is not answered. It is lost if the node or NATS cannot be reached."""
@@ -322,7 +340,7 @@ class Links:
 
     def _keep(self, result: Any) -> "Future[Any] | None":
         """Return the future of a handler's result, and keep it until it is done; None for a plain result."""
-        if not hasattr(result, "__await__"):
+        if type(result) is bytes or not hasattr(result, "__await__"):
             return None
         future: Future[Any] = asyncio.ensure_future(result)
         self._running.add(future)

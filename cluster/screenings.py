@@ -22,7 +22,7 @@ from cluster.links import Links
 from cluster.membership import Membership
 from engine.commands import Command
 from engine.directory import ScreeningDirectory
-from engine.errors import NotFound, OwnershipLost
+from engine.errors import NotFound, Overloaded, OwnershipLost
 from engine.replies import Reply
 
 log = logging.getLogger("frontrow.cluster")
@@ -41,6 +41,9 @@ _PAUSES_SECONDS = (0.01, 0.2)
 
 _SHARE_FOR_LOOKING_AGAIN = 0.8
 """Share of the time limit of a command after which its owner is not looked up again."""
+
+ASKING_AGAIN_LIMIT = 4096
+"""Commands whose owner is being looked up again at the same time. More are refused at once."""
 
 Result = TypeVar("Result")
 
@@ -73,6 +76,7 @@ class RoutedScreenings:
         self._timeout_seconds = ask_timeout_seconds
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._asking_again = 0
         links.on(SUSPEND, lambda _, value: directory.suspend(*value[:2]))
         links.on(RESUME, lambda _, value: directory.resume(*value[:2], changed=value[2]))
         links.on(SWEEP, lambda _, __: directory.sweep())
@@ -124,7 +128,11 @@ class RoutedScreenings:
             return await self._ask_again(command)
 
     async def _ask_again(self, command: Command) -> Reply:
-        """Look up the owner until a command has been carried out or refused, or its time is over."""
+        """Look up the owner until a command has been carried out or refused, or its time is over.
+
+        Raises:
+            Overloaded: too many commands do so already.
+        """
 
         async def once() -> Reply:
             if self._is_here(command.screening_id):
@@ -133,7 +141,13 @@ class RoutedScreenings:
             reply: Reply = await self._forwarding.forward(command, owner, self._timeout_seconds)
             return reply
 
-        return await self._repeated(once)
+        if self._asking_again >= ASKING_AGAIN_LIMIT:
+            raise Overloaded(command.screening_id)
+        self._asking_again += 1
+        try:
+            return await self._repeated(once)
+        finally:
+            self._asking_again -= 1
 
     async def _repeated(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
         """Repeat something while it certainly has not been done."""
