@@ -17,7 +17,7 @@ from cluster.beats import NodeState
 from cluster.connection import Connection
 from cluster.forwarding import Forwarding
 from cluster.hashing import Ring
-from cluster.links import CALL, SEND, Links
+from cluster.links import CALL, REPLY, SEND, Links
 from cluster.membership import View
 from cluster.peers import NodePeers
 from cluster.publishing import ChangePublisher
@@ -38,10 +38,10 @@ _numbers = count(1)
 
 
 class LossyConnection(Connection):
-    """Loses single messages and calls between nodes, on request.
+    """Loses single messages, calls and replies between nodes, on request.
 
     Attributes:
-        loses: decides by the kind of a message or call.
+        loses: decides by the kind of a message or call; "reply" for all replies.
     """
 
     loses: Callable[[str], bool] | None = None
@@ -49,16 +49,27 @@ class LossyConnection(Connection):
     def publish(self, subject: str, content: bytes, reply: str = "") -> None:
         if self.loses is not None:
             message = msgspec.msgpack.decode(content)
-            at = {SEND: 1, CALL: 3}
-            message[2] = [one for one in message[2] if one[0] not in at or not self.loses(one[at[one[0]]])]
+            message[2] = [item for item in message[2] if not self.loses(_kind_of(item))]
             content = msgspec.msgpack.encode(message)
         super().publish(subject, content, reply)
 
 
+def _kind_of(item: list[Any]) -> str:
+    at = {SEND: 1, CALL: 3}.get(item[0])
+    if at is None:
+        return "reply" if item[0] == REPLY else ""
+    return str(item[at])
+
+
 class Tally:
-    """Counts what `WatchObserver` counts, and frames."""
+    """Counts what `WatchObserver` counts, and frames.
+
+    Attributes:
+        outcomes: of forwarded commands.
+    """
 
     def __init__(self) -> None:
+        self.outcomes: list[tuple[str, str]] = []
         self.sent = self.received = self.gaps = self.filled = self.reloads = 0
 
     def changes_sent(self, count: int) -> None:
@@ -78,7 +89,8 @@ class Tally:
 
     def frames_sent(self, count: int) -> None: ...
 
-    def forwarded(self, kind: str, seconds: float, outcome: str) -> None: ...
+    def forwarded(self, kind: str, seconds: float, outcome: str) -> None:
+        self.outcomes.append((kind, outcome))
 
 
 class Members:
@@ -108,11 +120,30 @@ class Members:
             handler(before, self.view)
 
 
+class Layouts:
+    """The layout of all rooms, once it has been loaded.
+
+    Attributes:
+        loads: how often it was loaded.
+    """
+
+    def __init__(self) -> None:
+        self.loads = 0
+
+    def known_layout(self, room_id: int, version: int) -> Layout | None:
+        return make_layout() if self.loads else None
+
+    async def layout(self, room_id: int, version: int) -> Layout:
+        self.loads += 1
+        return make_layout()
+
+
 class Server(House):
     """A node with sockets.
 
     Attributes:
         tally: counts.
+        layouts: that it knows.
         prepared: answers to the next commands, instead of the owner's.
     """
 
@@ -122,6 +153,7 @@ class Server(House):
         self.connection = LossyConnection([url], self.name)
         self.links = Links(self.connection, fleet.name, self.name)
         self.tally = Tally()
+        self.layouts = Layouts()
         self.prepared: list[Any] = []
         self.changes_publisher = ChangePublisher(
             self.links,
@@ -141,7 +173,7 @@ class Server(House):
             self.links,
             self.connection,
             fleet.members,
-            fleet,
+            self.layouts,
             self.tally,  # type: ignore[arg-type]
         )
         self.routed = RoutedScreenings(
@@ -202,13 +234,9 @@ class Fleet:
         self.living: list[str] = []
         self.name = f"watch-{next(_numbers)}"
         self.members = Members()
-        self.layout = make_layout()
         self.states: dict[str, NodeState] = {}
         self._url = url
         self._stack = stack
-
-    def known_layout(self, room_id: int, version: int) -> Layout:
-        return self.layout
 
     def home(self, screening_id: int) -> str:
         return self.members.owner_of(screening_id) or ""
