@@ -70,7 +70,6 @@ class Claims:
         keeper: decides.
         refusals: the exceptions that it raises; they are made without arguments.
         patience: how long to wait for the node of a key.
-        careful: whether a key that has moved is not granted before all claims have been announced.
         now: returns the time in seconds; monotonic.
 
     Attributes:
@@ -84,8 +83,6 @@ class Claims:
         keeper: Keeper,
         refusals: Sequence[type[Exception]],
         patience: Patience,
-        *,
-        careful: bool = True,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._calls = calls
@@ -99,7 +96,7 @@ class Claims:
         self._open: dict[int, Claim] = {}
         self._announcing: asyncio.Task[None] | None = None
         self._due = self._left_cluster = False
-        self.granted = GrantedClaims(calls, kind, keeper, refusals, self._tell_lost, careful=careful, now=now)
+        self.granted = GrantedClaims(calls, kind, keeper, refusals, self._tell_lost, now)
         self._links.on(f"{kind}.lost", self._lost)
         calls.members.on_change(self._members_changed)
 

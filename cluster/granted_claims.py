@@ -1,8 +1,8 @@
 """The claims that this node has granted, to all nodes, because their keys are its own.
 
-After a key has moved here, another node may have a claim of it that is not known yet. So a careful kind of
-claims is not granted before all other nodes have announced theirs. `cluster.claims` has the claims of this
-node.
+After a key has moved here, another node may have a claim of it that is not known yet. So such
+a key is not granted before all other nodes have announced their claims. `cluster.claims` has the claims of
+this node.
 """
 
 import asyncio
@@ -65,7 +65,6 @@ class GrantedClaims:
         keeper: decides.
         refusals: the exceptions that it raises; they are made without arguments.
         lost: called with a node and the number of its claim that has been given to somebody else.
-        careful: whether a key that has moved here is not granted before all claims have been announced.
         now: returns the time in seconds; monotonic.
     """
 
@@ -76,8 +75,6 @@ class GrantedClaims:
         keeper: Keeper,
         refusals: Sequence[type[Exception]],
         lost: Callable[[str, int], None],
-        *,
-        careful: bool,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._calls = calls
@@ -98,7 +95,7 @@ class GrantedClaims:
         self._known: Ring | None = None
         self._changed_at = now()
         self._settling: asyncio.Task[None] | None = None
-        calls.on(kind, {"take": self.take}, self._knows_claims_of if careful else lambda key: True)
+        calls.on(kind, {"take": self.take}, self._knows_claims_of)
         calls.links.on(f"{kind}.leave", self.leave)
         calls.links.on(f"{kind}.announce", self.announced)
         calls.members.on_change(self._members_changed)

@@ -30,6 +30,9 @@ REQUIRED = Patience(1.5, retries=True)
 OPTIONAL = Patience(0.3, retries=False)
 """How long to wait for the node of a key if this node can count instead."""
 
+ADMISSION = Patience(1.5, retries=False)
+"""How long a socket waits to be counted; then, or at once if the node is unreachable, it is admitted."""
+
 RESERVATIONS_AT_ONCE = 500
 """Reservations of client ids in one message."""
 
@@ -176,9 +179,7 @@ class SharedSockets:
     def __init__(self, calls: KeyedCalls, own: SocketsOfHolders) -> None:
         self._own = own
         self._claims_of: dict[str, list[Claim]] = {}
-        self.claims = Claims(
-            calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), OPTIONAL, careful=False
-        )
+        self.claims = Claims(calls, "sockets", _SocketKeeper(own), (TooManySocketsOfHolder,), ADMISSION)
 
     def add(self, holder: str, *, guest: bool) -> Awaitable[None] | None:
         claim = self.claims.take(holder, guest)
