@@ -28,9 +28,11 @@ from api.rooms.messages import room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import joined_frame, selections
+from api.rooms.watcher import RoomWatcher
 from api.wire import holder_of
 from api.ws.answers import OrderedAnswers
-from api.ws.feed import Position, Watcher
+from api.ws.feed import Encoder as UpdateEncoder
+from api.ws.feed import Position
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
 from api.ws.outbox import text_frame
@@ -38,6 +40,7 @@ from api.ws.socket import REFUSALS, ClientSocket, CloseReason, HandshakeRequest,
 from api.ws.socket_counts import SocketCounts
 from engine.commands import HoldSeats, ReleaseHolds
 from engine.errors import EngineError, forget_frames
+from engine.events import HoldsReleased, SeatsHeld
 from engine.records import make
 from engine.replies import Released
 from engine.selling_errors import NotHeld, ScreeningNotFound, SeatsNotFound
@@ -145,7 +148,7 @@ class RoomSocket(ClientSocket):
         self._shared = shared
         self._claim: Any = None
         self._guest = True
-        self._rooms: dict[str, tuple[Room, Watcher]] = {}
+        self._rooms: dict[str, tuple[Room, RoomWatcher]] = {}
         self._answers = OrderedAnswers(self._send_answers, self.fail)
 
     async def enter(self, handshake: HandshakeRequest) -> None:
@@ -216,11 +219,10 @@ class RoomSocket(ClientSocket):
         if number:
             self.services.observer.frames_sent(number)
 
-    def _serve_due(self) -> None:
-        """Send the updates that are earlier than the response that is ready now."""
-        for _, watcher in self._rooms.values():
-            if watcher.due is not None:
-                self.services.observer.frames_sent(watcher.serve())
+    def watcher(self, screening_id: int, holder: str, encoder: UpdateEncoder) -> RoomWatcher:
+        """Return a watcher whose updates keep their place between the responses."""
+        send = partial(self._answers.send_update, screening_id)
+        return RoomWatcher(screening_id, holder, encoder, send, self._fail, self._deflate_from_bytes)
 
     def _refuse(self, error: Exception, **about: str) -> None:
         self.send_message(**refusal_of(error, self.timestamp(), **about))
@@ -248,14 +250,14 @@ class RoomSocket(ClientSocket):
             self.send_frames(self._shared.directory.current_selections(room, seat_map))
             self.services.observer.frames_sent(watcher.follow(Position(seat_map.epoch, seat_map.seq)))
 
-    async def _entered(self, name: str) -> tuple[Room, Watcher]:
+    async def _entered(self, name: str) -> tuple[Room, RoomWatcher]:
         limit = self.services.limits.rooms_per_socket_limit
         if len(self._rooms) >= limit:
             raise TooManyRooms(limit)
         room = await self.in_time(self._shared.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
-        watcher = self.watcher(room.screening_id, self._client_id, room.encoder, self._answers.send_update)
+        watcher = self.watcher(room.screening_id, self._client_id, room.encoder)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
         self._shared.counts.add(room.screening_id)
@@ -333,9 +335,10 @@ class RoomSocket(ClientSocket):
         if outcome is None:
             return self._attempt_with_lookup(request)
         if isinstance(outcome, asyncio.Future):
-            self._answers.expect(outcome, partial(self._answer_of_future, request))
+            frame_of = partial(self._answer_of_future, request)
+            self._answers.expect(outcome, frame_of, room.screening_id)
         else:
-            self._answers.put(self._answer(request, outcome))
+            self._answers.put(self._answer(request, outcome), room.screening_id)
         return self._answers.settled() if len(self._answers.due) > _UNANSWERED_LIMIT else None
 
     async def _attempt_with_lookup(self, request: _SeatRequest) -> None:
@@ -384,7 +387,10 @@ class RoomSocket(ClientSocket):
             request: the request.
             outcome: the engine's reply, or the exception it raised.
         """
-        self._serve_due()
+        if type(outcome) is SeatsHeld or type(outcome) is HoldsReleased:
+            known = self._rooms.get(request.room_id)
+            if known is not None:
+                known[1].answered(Position(outcome.epoch, outcome.seq))
         if isinstance(outcome, Released):  # nothing was held
             outcome = NotHeld(())
         room_id, seat_id, note = request

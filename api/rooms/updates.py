@@ -60,17 +60,18 @@ class RoomUpdates:
             holder: the `client_id`.
         """
         if self._all_seats is not None:
+            # They replace what the client was told, including the responses about its own later changes.
             joined = joined_frame(self._room, holder) + self._all_seats
-            return Frames.joined([Frames(joined, 2), self._later_frames(holder)])
-        return self._later_frames(holder)
-
-    def _later_frames(self, holder: str) -> Frames:
+            return Frames.joined([Frames(joined, 2), self._frames_of_everybody()])
         if holder in self._origins:
             if len(self._origins) == 1:
                 return _NOTHING  # all changes are the client's own
             if holder not in self._own:
                 self._own[holder] = self._together(self._after_own(holder))
             return self._own[holder]
+        return self._frames_of_everybody()
+
+    def _frames_of_everybody(self) -> Frames:
         if self._everybody is None:
             self._everybody = self._together(self._all())
         return self._everybody

@@ -16,10 +16,11 @@ FrameOf = Callable[["asyncio.Future[Any]"], bytes]
 class _Due:
     """A queued response. It has a frame if it is ready and waits for earlier ones."""
 
-    __slots__ = ("frame",)
+    __slots__ = ("about", "frame")
 
-    def __init__(self, frame: bytes | None) -> None:
+    def __init__(self, frame: bytes | None, about: int) -> None:
         self.frame = frame
+        self.about = about
 
     @property
     def future(self) -> "asyncio.Future[Any] | None":
@@ -32,8 +33,10 @@ class _Expected(_Due):
 
     __slots__ = ("_answers", "_frame_of", "_future")
 
-    def __init__(self, answers: "OrderedAnswers", future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
-        super().__init__(None)
+    def __init__(
+        self, answers: "OrderedAnswers", future: "asyncio.Future[Any]", frame_of: FrameOf, about: int
+    ) -> None:
+        super().__init__(None, about)
         self._answers = answers
         self._frame_of = frame_of
         self._future = future
@@ -76,33 +79,40 @@ class OrderedAnswers:
         self.due: deque[_Due] = deque()
         self._made: list[bytes] = []
 
-    def put(self, frame: bytes) -> None:
-        """Send a response once all earlier ones are sent."""
+    def put(self, frame: bytes, about: int = 0) -> None:
+        """Send a response once all earlier ones are sent.
+
+        Args:
+            frame: the response.
+            about: the screening that has changed, if any.
+        """
         if self.due:
-            self.due.append(_Due(frame))
+            self.due.append(_Due(frame, about))
         else:
             self._send(frame, 1)
 
-    def expect(self, future: "asyncio.Future[Any]", frame_of: FrameOf) -> None:
+    def expect(self, future: "asyncio.Future[Any]", frame_of: FrameOf, about: int = 0) -> None:
         """Send the response to a future once it is done and all earlier responses are sent.
 
         Args:
             future: the pending result.
             frame_of: builds the frame from the done future; called even if the socket is closed meanwhile.
+            about: as for `put`.
         """
         if future.done() and not self.due:
             self._send(frame_of(future), 1)  # exceptions of frame_of go to the caller
             return
-        due = _Expected(self, future, frame_of)
+        due = _Expected(self, future, frame_of, about)
         self.due.append(due)
         future.add_done_callback(due)
 
-    def send_update(self, frames: bytes) -> None:
-        """Send frames about a change. Responses that are ready are about earlier changes, and are sent before
-        it; the others are about later ones.
+    def send_update(self, about: int, frames: bytes) -> None:
+        """Send frames about a change of a screening after the responses about it that are ready.
+
+        These are about earlier changes, and those that are not ready about later ones.
         """
         for due in reversed(self.due):
-            if due.frame is not None:
+            if due.about == about and due.frame is not None:
                 due.frame += frames
                 return
         self._send(frames, 0)

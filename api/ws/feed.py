@@ -132,6 +132,11 @@ class Update:
         self._batches = batches
         self.encoded: dict[Encoder, EncodedUpdate] = {}
 
+    @classmethod
+    def joined(cls, several: Sequence[Self]) -> Self:
+        """Return one update for several, oldest first."""
+        return cls([batch for update in several for batch in update._batches])
+
     def encoded_by(self, encoder: Encoder) -> EncodedUpdate:
         """Encode the update; done once per encoder, and then found in `encoded`."""
         encoded = self.encoded[encoder] = encoder(self._batches)
@@ -210,14 +215,6 @@ class Watcher:
         """
         kept, self._kept, self._position = self._kept or (), None, position
         return sum(map(self.take, kept))
-
-    def serve(self) -> int:
-        """Send the due update, if any, and return the number of frames sent.
-
-        Call this before answering the socket about a later change, to keep the order.
-        """
-        update, self.due = self.due, None
-        return 0 if update is None else self.take(update)
 
     def take(self, update: Update) -> int:
         """Send an update, keep it, or skip it, depending on the watcher's state. Never raises.

@@ -8,7 +8,7 @@ is disconnected. A socket ends with the client, with its token or with the serve
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
@@ -240,23 +240,15 @@ class ClientSocket(ABC):
         except TimeoutError:
             raise StoreUnavailable("The database did not answer in time; try again later") from None
 
-    def watcher(
-        self,
-        screening_id: int,
-        holder: str,
-        encoder: Encoder,
-        send: Callable[[bytes], None] | None = None,
-    ) -> Watcher:
+    def watcher(self, screening_id: int, holder: str, encoder: Encoder) -> Watcher:
         """Return a watcher for this socket, to join the feed with.
 
         Args:
             screening_id: the screening to watch.
             holder: holder of the socket.
             encoder: encodes changes.
-            send: sends updates; straight to the client by default.
         """
-        send = send or self.outbox.send
-        return Watcher(screening_id, holder, encoder, send, self._fail, self._deflate_from_bytes)
+        return Watcher(screening_id, holder, encoder, self.outbox.send, self._fail, self._deflate_from_bytes)
 
     def send_frames(self, frames: Frames) -> None:
         """Send frames, compressed if large and the client supports it."""
