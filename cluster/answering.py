@@ -11,12 +11,15 @@ from cluster.messages import ReadNewSeats
 from cluster.wire import decode_command, encode_reply
 from engine.commands import READS, Command, ReadSeats
 from engine.directory import ScreeningDirectory
-from engine.errors import EngineError
+from engine.errors import EngineError, OutcomeUnknown
 from engine.views import SeatMap
 
 ANSWERS_KEPT = 8192
 """Answers that are remembered in case that their command is repeated: at least as many as this, and at most
 twice as many."""
+
+SENDERS_KEPT = 1000
+"""Nodes of which it is remembered up to which of their commands the answers are forgotten."""
 
 
 class Answering:
@@ -35,6 +38,8 @@ class Answering:
         # By sender and number, in two generations: dropping the older one is cheaper than single answers.
         self._answers: dict[tuple[str, int], Any] = {}
         self._older: dict[tuple[str, int], Any] = {}
+        # By sender: the highest number of an answer that is forgotten. Numbers ascend.
+        self._forgotten: dict[str, int] = {}
         links.on(ASK, self._asked)
 
     def _asked(self, sender: str, value: Any) -> Any:
@@ -48,6 +53,8 @@ class Answering:
         command = decode_command(data)
         if isinstance(command, ReadNewSeats):
             return self._read_seats(sender, command)
+        if number <= self._forgotten.get(sender, 0) and type(command) not in READS:
+            raise OutcomeUnknown  # it may have been carried out
         try:
             actor = self._actors.get(command.screening_id)
             reply: Any = None if actor is None else actor.ask_first(command)
@@ -78,5 +85,14 @@ class Answering:
         if type(command) in READS:
             return
         if len(self._answers) >= ANSWERS_KEPT:
+            self._forget(self._older)
             self._older, self._answers = self._answers, {}
         self._answers[key] = answer
+
+    def _forget(self, answers: dict[tuple[str, int], Any]) -> None:
+        """Remember which answers are not remembered any more, so that no command is carried out twice."""
+        forgotten = self._forgotten
+        for sender, number in answers:
+            forgotten[sender] = max(number, forgotten.pop(sender, 0))
+        for sender in list(forgotten)[:-SENDERS_KEPT]:
+            del forgotten[sender]

@@ -169,7 +169,7 @@ class Forwarding:
         """Load the layout of a seat map, and ask for the map once more."""
         try:
             forwarded.layout = await self._layouts.layout(missing.room_id, missing.version)
-        except EngineError as error:
+        except Exception as error:
             self._fail(forwarded, error)
         else:
             self._send(forwarded)

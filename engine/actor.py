@@ -214,12 +214,12 @@ class ScreeningActor:
         """Handle queued commands in order, up to the batch limit."""
         self._woken = False
         shared = self._shared
-        now = shared.clock.now()
         started = perf_counter()
         for _ in range(min(self.mailbox_depth, BATCH_LIMIT)):
             if self._mailbox is None:
                 return  # a command has failed, which closed the actor and answered the others
             command, answer, enqueued_at = self._mailbox.popleft()
+            now = shared.clock.now()  # the process may have been stopped after the previous command
             waited = now - enqueued_at
             outcome = self._handle(command, answer, waited, now)
             finished = perf_counter()

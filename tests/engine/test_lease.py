@@ -24,6 +24,21 @@ async def test_a_server_without_a_cluster_needs_no_lease() -> None:
     assert await house.seen(1) == "available"
 
 
+async def test_a_pause_between_queued_commands_ends_what_may_be_answered(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.renew()
+    node = cluster["a"]
+    await node.hold("user:1", 1)
+    await turns()
+    monkeypatch.setattr(node.publisher, "publish", lambda change: node.pause(LEASE_SECONDS))
+    first, second = (asyncio.ensure_future(node.hold("user:2", seat)) for seat in (2, 3))
+    await turns()
+    assert first.done() and first.exception() is None
+    with pytest.raises(OwnershipLost):
+        await second
+
+
 async def test_a_server_answers_nothing_before_its_first_lease(cluster: Cluster) -> None:
     with pytest.raises(OwnershipLost):
         await cluster["a"].seen(1)
