@@ -177,6 +177,6 @@ class Heartbeat:
         for mark, state in after.states.items():
             earlier = before.states.get(mark)
             if state is not earlier:
-                log.info("node %s is %s", mark, state)
+                log.info("node %s is %s", self._membership.label(mark), state)
             if state is NodeState.GONE and earlier not in (None, NodeState.GONE):
                 self._network.forget(mark)

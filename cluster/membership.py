@@ -135,6 +135,12 @@ class Membership:
             return NodeState.DRAINING
         return NodeState.SERVING if self._admitted else NodeState.JOINING
 
+    def label(self, mark: str) -> str:
+        """Return the name and the mark of a node, for messages to operators."""
+        peer = self._peers.get(mark)
+        facts = self.facts if peer is None else peer.beat.facts
+        return f"{facts.name} ({mark})"
+
     def on_change(self, handler: Callable[[View, View], None]) -> None:
         """Call `handler` with the members before and after each change."""
         self._on_change.append(handler)

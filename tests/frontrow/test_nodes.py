@@ -50,6 +50,16 @@ class TestCommands:
             (left, _) = json.loads(as_json.stdout)
             assert {"address", "version", "screenings", "sockets", "lag_seconds"} <= left.keys()
 
+    async def test_the_log_names_the_nodes_that_come_and_go(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "frontrow.cluster")
+        async with own_nats_server(tmp_path) as server, fleet(server.url) as nodes:
+            await nodes.join("left")
+            second = await nodes.join("right")
+            await second.stop()
+            await eventually(lambda: caplog.messages.count(f"node right ({second.mark}) is gone") == 2)
+
     async def test_the_embedded_nats_server_is_found_in_the_data_directory(self, tmp_path: Path) -> None:
         async with own_nats_server(tmp_path) as server, fleet(server.url) as nodes:
             await nodes.join("left")
