@@ -9,7 +9,7 @@ from engine.commands import ReadStock
 from tests.api.cinema import SCREENING
 from tests.api.rooms.test_socket import joined, next_message, room_message
 
-pytestmark = pytest.mark.gen_test
+pytestmark = pytest.mark.gen_test(timeout=60)
 
 OTHER = f"funcion_{SCREENING + 1}"
 

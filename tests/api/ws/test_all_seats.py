@@ -8,7 +8,7 @@ from engine.commands import HoldSeats
 from tests.api.cinema import SCREENING, Cinema, Picture, receive
 from tests.api.rooms.test_socket import ROOM, joined, next_message, room_message
 
-pytestmark = pytest.mark.gen_test
+pytestmark = pytest.mark.gen_test(timeout=60)
 
 ALL = range(1, 41)
 
