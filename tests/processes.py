@@ -1,7 +1,12 @@
 """Ends processes that tests have started."""
 
 import asyncio
+import os
+import signal
 from asyncio.subprocess import Process
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 
 async def end(process: Process, patience_seconds: float) -> None:
@@ -20,3 +25,18 @@ async def end(process: Process, patience_seconds: float) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """kill -9 processes, which may have ended."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def runs(pid: int, module: str) -> bool:
+    """Return whether a process exists and runs a Python module."""
+    try:
+        return module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -30,6 +30,7 @@ from frontrow.signing import SECRET_FILES, tokens_of
 from tests.acceptance.database_process import DatabaseProcess
 from tests.http_layer import http_layer
 from tests.nats import nats_url
+from tests.processes import kill_all, runs
 from tests.random_node import RandomNode
 from tests.topology import ONE_SERVER, PORTS_OF_ONE, Topology, topology
 
@@ -169,7 +170,7 @@ class ServerProcess:
             children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
         except FileNotFoundError:  # it has ended by itself
             return []
-        return [pid for pid in map(int, children) if _is_worker(pid)]
+        return [pid for pid in map(int, children) if runs(pid, "frontrow.worker")]
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server."""
@@ -277,9 +278,12 @@ class ServerProcess:
         return "\n".join(lines)
 
     async def kill(self) -> None:
-        """kill -9 the server: no handler runs, nothing is flushed."""
+        """kill -9 the server and its workers: no handler runs, nothing is flushed."""
         process = self._running()
+        # The supervisor first, so that it replaces no worker.
+        workers = self.worker_pids
         process.kill()
+        kill_all(workers)
         await asyncio.gather(self._ended(process), *(sibling.kill() for sibling in self.siblings))
 
     async def terminate(self) -> Exit:
@@ -305,9 +309,7 @@ class ServerProcess:
             with suppress(ProcessLookupError):  # it has ended by itself
                 self._process.kill()
             await self._ended(self._process)
-            for pid in workers:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill_all(workers)
         await asyncio.to_thread(self.database.remove)
 
     async def seed(self, screenings: int, rows: int, seats_per_row: int) -> list[SeededScreening]:
@@ -395,10 +397,3 @@ class ServerProcess:
             raise
         finally:
             self._process = None
-
-
-def _is_worker(pid: int) -> bool:
-    try:
-        return b"frontrow.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return False

@@ -286,7 +286,8 @@ async def test_workers_end_with_a_killed_supervisor_and_their_port_becomes_free(
 ) -> None:
     async with workers_on(data_directory) as server:
         workers = server.worker_pids
-        await server.kill()
+        server.signal(signal.SIGKILL)
+        await server.ended()
         await until(lambda: not any(map(lives, workers)), GRACE_SECONDS)
         assert len(lines(server, "the supervisor has ended, so this worker stops")) == 2
         await server.start()
