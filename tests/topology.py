@@ -65,6 +65,7 @@ ABOUT_ONE_SERVER = {
     "TestSecurity::test_requests_of_an_address_are_limited": "each node counts requests for itself",
     "TestSecurity::test_requests_of_a_session_are_limited": "each node counts requests for itself",
     "TestSecurity::test_a_new_session_for_each_reservation": "each node counts requests for itself",
+    "test_a_repeat_gets_the_result_that_was_still_being_written": "follows one server step by step",
     "acceptance/test_shutdown.py::test_a_second_server_on_the_directory_is_refused": "a single server",
 }
 """Tests by file or name that mean nothing in a cluster, with the reason."""

@@ -290,13 +290,12 @@ class ServerProcess:
         """Send SIGTERM, like `docker stop`, and wait for the end."""
         process = self._running()
         signalled = time.monotonic()
+        # This process may stop the database.
+        codes = [end.code for end in await asyncio.gather(*(node.terminate() for node in self.siblings))]
         process.send_signal(signal.SIGTERM)
-        _, *ends = await asyncio.gather(
-            self._ended(process), *(sibling.terminate() for sibling in self.siblings)
-        )
+        await self._ended(process)
         assert process.returncode is not None
-        codes = [process.returncode, *(end.code for end in ends)]
-        return Exit(next(filter(None, codes), 0), time.monotonic() - signalled)
+        return Exit(next(filter(None, (process.returncode, *codes)), 0), time.monotonic() - signalled)
 
     async def remove(self) -> None:
         """End the server, if it is running, and its database permanently."""
