@@ -49,7 +49,6 @@ async def test_a_defect_while_a_layout_is_loaded_fails_the_read(
         async def layout(room_id: int, version: int) -> object:
             raise DefectiveStatement("the table is gone")
 
-        monkeypatch.setattr(house, "known_layout", lambda room_id, version: None)
-        monkeypatch.setattr(house, "layout", layout)
+        monkeypatch.setattr(gateway.layouts, "layout", layout)
         with pytest.raises(DefectiveStatement):
             await gateway.ask(ReadSeats(1))
