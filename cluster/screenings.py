@@ -16,6 +16,7 @@ from contextlib import suppress
 from secrets import token_hex
 from typing import Any, TypeVar
 
+from cluster.beats import NodeState
 from cluster.errors import NOT_DONE, NoOwner
 from cluster.forwarding import Forwarding
 from cluster.links import Links
@@ -159,8 +160,13 @@ class RoutedScreenings:
                 return await attempt()
             except NOT_DONE:
                 pause = min(2 * pause, longest)
-                if self._loop.time() + pause > last_at:
+                if self._loop.time() + pause > last_at or self._is_last:
                     raise
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether this node stops, and nobody is left who could own anything."""
+        return self._membership.state is NodeState.DRAINING and not self._membership.view.ring.nodes
 
     def _is_here(self, screening_id: int) -> bool:
         return screening_id in self._actors or self._membership.owner_of(screening_id) == self._node
