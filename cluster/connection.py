@@ -22,7 +22,6 @@ from typing import Any, TypeVar
 from urllib.parse import ParseResult, urlsplit
 
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error, NoServersError, UnexpectedEOF
@@ -49,9 +48,6 @@ GOODBYE_SECONDS = 1.0
 
 OUTGOING_BYTES_LIMIT = 16 * 1024 * 1024
 """Published bytes that NATS has not read. More are refused."""
-
-INCOMING_BYTES_LIMIT = 64 * 1024 * 1024
-"""Received bytes that have not been handled. Further messages are lost, and an error is logged."""
 
 Result = TypeVar("Result")
 
@@ -235,7 +231,7 @@ class Connection:
         raise NatsUnavailable("; ".join(complaints))
 
     async def _connect_to(self, url: str) -> None:
-        client = _Client()
+        client = _Client(self._errors)
         errors: list[Exception] = []
 
         async def disconnected() -> None:
@@ -323,20 +319,39 @@ class _Transport(TcpTransport):
 
 
 class _Client(Client):
-    def __init__(self) -> None:
+    """Handles messages as they are read: a queue and a task per subscription would cost more than the rest.
+
+    While handlers are busy, nothing more is read, so NATS keeps what is to come.
+
+    Attributes:
+        handlers: by the number of their subscription.
+    """
+
+    def __init__(self, errors: DefectLog) -> None:
         super().__init__()
         self._transport = self._own_transport = _Transport()
+        self._defects = errors
+        self.handlers: dict[int, Handler] = {}
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        handler = self.handlers.get(sid)
+        if handler is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+            return
+        try:
+            handler(subject.decode(), data)
+        except Exception as defect:
+            self._defects.report(defect)
 
     @property
     def unread_bytes(self) -> int:
         return self.pending_data_size + self._own_transport.unread_bytes
 
 
-def _subscribe(client: Client, subject: str, handler: Handler) -> Subscription:
-    async def receive(message: Msg) -> None:
-        handler(message.subject, message.data)
-
-    return _run(client.subscribe(subject, cb=receive, pending_bytes_limit=INCOMING_BYTES_LIMIT))
+def _subscribe(client: _Client, subject: str, handler: Handler) -> Subscription:
+    subscription = _run(client.subscribe(subject))
+    client.handlers[subscription._id] = handler  # nothing arrives before: NATS has not been told yet
+    return subscription
 
 
 async def _drain(subscription: Subscription) -> None:
