@@ -41,7 +41,7 @@ from cluster.message_ages import MessageAges
 from cluster.messages import NotUnderstood
 from cluster.refusals import decode_refusal, encode_refusal
 from engine.clock import since_boot
-from engine.errors import EngineError, OutcomeUnknown
+from engine.errors import EngineError, OutcomeUnknown, forget_frames
 from engine.guards import DefectLog
 
 log = logging.getLogger(__name__)
@@ -362,6 +362,7 @@ class Links:
     def _answer_error(self, peer: _Peer, number: int, kind: str, error: BaseException) -> None:
         if isinstance(error, EngineError):
             self._queue(peer, (REFUSAL, number, encode_refusal(error)))
+            forget_frames(error)
         else:
             self._defects.report(error)
             self._queue(peer, (DEFECT, number, f"the handler of {kind} failed"))

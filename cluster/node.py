@@ -6,12 +6,13 @@ The order of a node's life: `Node(...)`, `own` with the screenings of its server
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 
 from cluster.answering import Answering
 from cluster.beats import Facts, Load, Rules, Timing
 from cluster.connection import Connection
+from cluster.errors import NodeRefused
 from cluster.everybody import Everybody
 from cluster.flushing import ClusterFlushing
 from cluster.forwarding import Forwarding, ForwardObserver, Layouts
@@ -34,6 +35,12 @@ log = logging.getLogger("frontrow.cluster")
 
 HANDOVER_SECONDS = 5.0
 """How long a node that stops hands over what it owns. What is left is taken by the others afterwards."""
+
+
+STRANGER_SECONDS = 5.0
+"""How long a joining node waits until it hears another one that uses the database."""
+
+_LOOK_SECONDS = 0.1
 
 
 class NodeObserver(ForwardObserver, WatchObserver, Protocol):
@@ -77,6 +84,7 @@ class Node:
         self._heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
         self._rebalancing: asyncio.Task[None] | None = None
         self._moved = False
+        self._joined = False
         connection.on_regained(self._heartbeat.interrupted)
         self.readiness = NodeReadiness(connection, self.membership, since_boot)
 
@@ -146,16 +154,39 @@ class Node:
         """
         return ClusterTotals(own, self.links, self.everybody)
 
-    async def join(self) -> None:
+    async def join(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         """Connect to NATS and join the cluster.
+
+        Args:
+            living: returns the nodes that use the database at present: what they are called in messages, by
+                mark.
 
         Raises:
             NatsUnavailable: NATS cannot be used.
-            NodeRefused: the settings or the name do not fit the cluster.
+            NodeRefused: the settings or the name do not fit the cluster, or there is a node that uses the
+                database but not these NATS servers.
+            StoreUnavailable: the database cannot be reached.
         """
         await self.connection.start()
         await self._heartbeat.join()
+        await self._require_one_cluster(living)
+        self._joined = True
+        self._rebalance()
         self._watching.start()
+
+    async def _require_one_cluster(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
+        """Wait until all nodes that use the database have been heard."""
+        last_at = since_boot() + STRANGER_SECONDS
+        while strangers := [
+            name for mark, name in (await living()).items() if mark not in self.membership.view.states
+        ]:
+            if since_boot() > last_at:
+                await self._heartbeat.leave()
+                raise NodeRefused(
+                    f"The database is also served by {strangers[0]}, which these NATS servers do not reach; "
+                    "give all nodes the same FRONTROW_NATS_URL, or stop that process"
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def drain(self) -> None:
         """Hand over everything to the other nodes, as far as that is possible within `HANDOVER_SECONDS`."""
@@ -168,6 +199,7 @@ class Node:
 
     async def leave(self) -> None:
         """Say goodbye and disconnect. Everything has to be written before."""
+        self._joined = False
         if self._rebalancing is not None:
             self._rebalancing.cancel()
             await asyncio.wait([self._rebalancing])
@@ -195,7 +227,7 @@ class Node:
         self._directory.owned.set_lease(seconds_left)
 
     def _members_changed(self, before: View, after: View) -> None:
-        if before.ring is not after.ring:
+        if before.ring is not after.ring and self._joined:
             self._rebalance()
 
     def _rebalance(self) -> None:
@@ -208,7 +240,9 @@ class Node:
         while self._moved:
             self._moved = False
             try:
-                await self._directory.give_away(self.peers.give)
+                if await self._directory.give_away(self.peers.give):
+                    self._moved = True  # these were being loaded
+                    await asyncio.sleep(_LOOK_SECONDS)
                 await self._directory.load_lapsing()
             except EngineError as failure:
                 log.warning("not all screenings could be moved to their owners: %s", failure)

@@ -17,7 +17,7 @@ from secrets import token_hex
 from typing import Any, TypeVar
 
 from cluster.beats import NodeState
-from cluster.errors import NOT_DONE, NoOwner
+from cluster.errors import NOT_DONE, NoAnswer, NoOwner
 from cluster.forwarding import Forwarding
 from cluster.links import Links
 from cluster.membership import Membership
@@ -196,8 +196,12 @@ class RoutedScreenings:
             owner = self._owner_of(screening_id)
             if owner == self._node:
                 await self._directory.suspend(screening_id, change_id)
-            else:
+                return owner
+            try:
                 await self._links.call(owner, SUSPEND, (screening_id, change_id), CALL_SECONDS)
+            except NoAnswer:
+                self._spawn(self._resume(owner, screening_id, change_id, changed=False))
+                raise
             return owner
 
         try:

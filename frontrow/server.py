@@ -69,7 +69,7 @@ from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
 from persistence.reservations import Reservations
-from persistence.server_lock import ServerName
+from persistence.server_lock import ServerName, living_nodes
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
 
@@ -317,7 +317,7 @@ class Server:
         self._mail_queue.start()
         self._confirmations.start()
         if self._node is not None:
-            await self._node.join()
+            await self._node.join(partial(living_nodes, self._direct))
         self._schedule()
         self._http.add_sockets(listening.public)
         self._http.add_sockets(listening.proxied, proxied=True)
@@ -360,7 +360,10 @@ class Server:
             await self._node.drain()
 
     async def _resign(self) -> None:
-        await self._store.resign(self._directory.owned.unfinished)
+        try:
+            await self._store.resign(self._directory.owned.unfinished)
+        except StoreUnavailable as failure:
+            log.warning("other servers have to find out by themselves that this one has ended: %s", failure)
 
     async def _leave(self) -> None:
         if self._node is not None:

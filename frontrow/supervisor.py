@@ -32,7 +32,7 @@ from metrics.workers import WorkerMetrics
 from persistence.connector import Connector
 from persistence.embedded import EmbeddedPostgres
 from persistence.migrations import migrate
-from persistence.server_lock import ServerLock
+from persistence.server_lock import SUPERVISOR, ServerLock
 
 log = logging.getLogger("frontrow")
 
@@ -68,7 +68,7 @@ async def supervise(
     life = LifecycleLog(settings)
     supervisor = Supervisor(settings, url, demo=demo)
     connector = Connector(url)
-    lock = ServerLock(connector, shared=True)
+    lock = ServerLock(connector, shared=True, mark=SUPERVISOR)
     nats = None if settings.nats_url else NatsServer(settings.data_dir)
     companions = [asyncio.create_task(embedded.keep_running())] if embedded is not None else []
     listening: Listening | None = None

@@ -40,6 +40,9 @@ PRECEDENCE_SECONDS = 2.0
 PostgreSQL disconnects both servers, and the one that was serving should continue."""
 
 STATEMENT_SECONDS = 5.0
+SUPERVISOR = "supervisor"
+"""The mark of a process that has a share of the lock for its workers, and is no node."""
+
 NAME_LIMIT_BYTES = 63
 """PostgreSQL truncates longer application names."""
 
@@ -63,6 +66,15 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2
 ORDER BY backend_start
 """
 
+# A process that is stopped or unreachable keeps its session, but does not look after it (`BEAT_SECONDS`).
+LIVING = """
+SELECT application_name FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
+WHERE locktype = 'advisory' AND granted AND objsubid = 2
+  AND (classid, objid) = (%(first_key)s, %(second_key)s)
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND state_change > clock_timestamp() - interval '2 seconds'
+"""
+
 END_SESSION = "SELECT pg_terminate_backend(%s)"
 
 
@@ -82,11 +94,15 @@ class ServerName(NamedTuple):
     host: str
 
     @classmethod
-    def own(cls) -> "ServerName":
-        """Return a new name for this process, with the current time as `since`."""
+    def own(cls, mark: str = "") -> "ServerName":
+        """Return a new name for this process, with the current time as `since`.
+
+        Args:
+            mark: a random one by default.
+        """
         since = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         host = socket.gethostname().encode("ascii", "replace").decode().replace(" ", "_")
-        name = cls(since, secrets.token_hex(4), os.getpid(), host)
+        name = cls(since, mark or secrets.token_hex(4), os.getpid(), host)
         return name._replace(host=host[: NAME_LIMIT_BYTES - len(str(name)) + len(host)])
 
     @classmethod
@@ -157,16 +173,18 @@ class ServerLock:
     Args:
         connector: the database, without a pooler; the lock uses its own connection.
         shared: whether this process is a node of a cluster.
+        mark: of its name; a random one by default.
 
     Attributes:
         name: of this server; available once the lock was taken.
     """
 
-    def __init__(self, connector: Connector, *, shared: bool = False) -> None:
+    def __init__(self, connector: Connector, *, shared: bool = False, mark: str = "") -> None:
         self._connector = connector
         self._shared = shared
+        self._mark = mark
         self._connection: Connection | None = None
-        self.name = ServerName.own()
+        self.name = ServerName.own(mark)
 
     async def take(self) -> None:
         """Take the lock.
@@ -175,7 +193,7 @@ class ServerLock:
             DatabaseInUse: another server holds it, or a node that does not share it with this process.
             StoreUnavailable: the database cannot be reached.
         """
-        self.name = ServerName.own()
+        self.name = ServerName.own(self._mark)
         await self._take()
 
     async def wait(self) -> None:
@@ -259,6 +277,20 @@ async def who_serves(connector: Connector) -> str | None:
     """
     holders = await connector.run(HOLDERS, _KEYS)
     return DatabaseInUse(_holder(*holders[0])).now if holders else None
+
+
+async def living_nodes(connector: Connector) -> dict[str, str]:
+    """Return the nodes that hold a share of the lock and are not stopped: where they run, by mark.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
+    names = [ServerName.parsed(name or "") for (name,) in await connector.run(LIVING, _KEYS)]
+    return {
+        name.mark: f"process {name.pid} on {name.host}"
+        for name in names
+        if name is not None and name.mark != SUPERVISOR
+    }
 
 
 def _holder(_: int, application_name: str | None, clustered: bool) -> Holder:

@@ -96,6 +96,8 @@ class Tally:
 class Members:
     """The members, as all nodes see them."""
 
+    state = NodeState.SERVING
+
     def __init__(self) -> None:
         self.view = View(0, {}, Ring(()))
         self._handlers: list[Callable[[View, View], None]] = []

@@ -219,19 +219,22 @@ async def test_without_nats_a_node_answers_for_itself_and_says_so(
         nodes = Nodes(database_url, tmp_path, {"nats_url": (nats.url,)})
         await nodes.open()
         try:
+            async with nodes.here.watch():
+                loaded = [b"frontrow_screenings_active 1.0" in await metrics_of(node) for node in nodes.both]
+            owner = nodes.both[loaded.index(True)]
             await nats.stop()
-            guest = Guest(nodes.here, "session-of-guest-0001")
+            guest = Guest(owner, "session-of-guest-0001")
             listed = await guest.reservations()
             assert (listed.status, listed.code) == (503, "store_unavailable")
             assert listed.headers["Retry-After"]
-            async with nodes.here.watch(), asyncio.timeout(30):
-                assert (await nodes.here.guest.send("GET", "/ws/stats")).json["total_connections"] == 1
-                while (unready := await nodes.here.guest.send("GET", "/readyz")).status == 200:
+            async with owner.watch(), asyncio.timeout(30):
+                assert (await owner.guest.send("GET", "/ws/stats")).json["total_connections"] == 1
+                while (unready := await owner.guest.send("GET", "/readyz")).status == 200:
                     pass
                 assert "nats" in unready.json["reasons"]
             await nats.start()
             async with asyncio.timeout(30):
-                while (await nodes.here.guest.send("GET", "/readyz")).status != 200:
+                while (await owner.guest.send("GET", "/readyz")).status != 200:
                     pass
                 while (await guest.reservations()).status != 200:
                     pass
