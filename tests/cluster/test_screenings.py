@@ -12,7 +12,7 @@ from cluster.nats_server import NatsServer
 from engine.commands import ReadStock
 from engine.errors import Overloaded, Unavailable
 from tests.api.cinema import eventually
-from tests.cluster.servers import SECONDS, fleet
+from tests.cluster.servers import fleet
 from tests.http.stage import on_both_loops
 from tests.nats import kill, own_nats_server
 
@@ -59,13 +59,10 @@ async def test_without_nats_a_node_answers_for_its_own_screenings_and_503_for_ot
         await owner.hold_at("user:1", 1)
         kill(nats)
         await eventually(lambda: not (gateway.connection.connected or owner.connection.connected))
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         await owner.hold_at("user:1", 2)
         with pytest.raises(NOT_DONE) as refused:
             await gateway.hold_at("user:1", 3)
         assert isinstance(refused.value, Unavailable)
-        assert loop.time() - began < SECONDS
         assert owner.screenings.hold_count == 2
 
 
