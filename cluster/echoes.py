@@ -44,7 +44,7 @@ class Echoes:
 
     @property
     def deaf(self) -> bool:
-        """Whether no beat has come back for a while."""
+        """True if none of this node's beats has come back for a while."""
         late_seconds = _DEAF_AFTER_HEARTBEATS * self._timing.node_heartbeat_seconds
         return self._now() - self.heard_until > late_seconds
 

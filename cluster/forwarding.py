@@ -37,7 +37,7 @@ _AGAIN_SECONDS = 0.05
 """Pause before a command is sent again whose answer was lost."""
 
 _HARMLESS_TWICE = READS | {HoldSeats}
-"""Commands that any owner may carry out a second time: whoever holds the seats already gets them again."""
+"""Commands that may be carried out twice without harm: a second hold of the same seats finds the first."""
 
 Again = Callable[[Command], Awaitable[Reply]]
 

@@ -36,7 +36,6 @@ log = logging.getLogger("frontrow.cluster")
 HANDOVER_SECONDS = 5.0
 """How long a node that stops hands over what it owns. What is left is taken by the others afterwards."""
 
-
 STRANGER_SECONDS = 5.0
 """How long a joining node waits until it hears another one that uses the database."""
 

@@ -1,4 +1,4 @@
-"""What keeps a node from serving, for its probe, so that a proxy sends clients to other nodes."""
+"""Readiness of a node: the reasons why a proxy should send clients to other nodes."""
 
 from collections.abc import Callable, Mapping
 

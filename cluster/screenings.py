@@ -50,7 +50,7 @@ Result = TypeVar("Result")
 
 
 class RoutedScreenings:
-    """What request handlers ask: like `engine.directory.ScreeningDirectory`, but for all screenings.
+    """The screenings of all nodes, with the interface of `engine.directory.ScreeningDirectory`.
 
     Args:
         directory: the screenings of this node.
@@ -108,8 +108,7 @@ class RoutedScreenings:
             return None
         if owner is None:
             return self._spawn(self._ask_again(command))
-        answer = self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again)
-        return answer
+        return self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again)
 
     async def ask(self, command: Command) -> Reply:
         """Send a command to the owner of its screening and wait for the reply.
@@ -165,7 +164,7 @@ class RoutedScreenings:
 
     @property
     def _is_last(self) -> bool:
-        """Whether this node stops, and nobody is left who could own anything."""
+        """True if this node is draining and no other node serves."""
         return self._membership.state is NodeState.DRAINING and not self._membership.view.ring.nodes
 
     def _is_here(self, screening_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""What one node tells all others at once: that tokens were revoked, and that offers have changed.
+"""Tells all other nodes at once that tokens were revoked, and that offers have changed.
 
 All of this is in PostgreSQL too, where a node finds it later if a message is lost: revocations after
 `FRONTROW_REVOCATION_REFRESH_SECONDS` or when NATS is connected again, offers after 2 s.
