@@ -148,6 +148,7 @@ async def test_a_client_that_reconnects_finds_its_seats(cinema: GuideCinema) -> 
 
 async def test_two_sockets_cannot_have_one_client_id(cinema: GuideCinema) -> None:
     async with cinema.room_client("juan") as juan:
+        await juan.join()  # the handshake alone does not tell whether the id was free
         for user_id in (None, USER):
             async with cinema.room_client("juan", user_id) as other:
                 assert await other.closed() == (4409, "Client id in use")
