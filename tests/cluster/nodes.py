@@ -1,5 +1,6 @@
 """Nodes for tests: links over real connections to a real NATS server."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
@@ -52,10 +53,21 @@ class Wiretap:
     def __init__(self, url: str, cluster: str) -> None:
         self.connection = Connection([url], "tap")
         self.messages: list[tuple[str, bytes]] = []
+        self._mark = f"frontrow.{cluster}.tap.{next(_numbers)}"
+        self._marked = asyncio.Event()
         self.connection.subscribe(f"frontrow.{cluster}.>", self._see)
 
+    async def catch_up(self) -> None:
+        """Wait until all messages have been seen that others have received by now."""
+        self._marked.clear()
+        self.connection.publish(self._mark, b"")
+        async with asyncio.timeout(20):
+            await self._marked.wait()
+
     def _see(self, subject: str, content: bytes) -> None:
-        if ".unserved." not in subject:
+        if subject == self._mark:
+            self._marked.set()
+        elif ".tap." not in subject and ".unserved." not in subject:
             self.messages.append((subject, content))
 
     async def __aenter__(self) -> "Wiretap":

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
+import random
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -56,10 +57,17 @@ class Front(NamedTuple):
 
 
 def free_port() -> int:
-    """Return a free port, since nginx and Caddy cannot choose one themselves."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    """Return a free port, since nginx and Caddy cannot choose one themselves.
+
+    It is above the ports of outgoing connections, if possible, so that none of these takes it meanwhile.
+    """
+    highest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[1])
+    lowest = highest_outgoing + 1 if highest_outgoing < 65_000 else 61_000
+    while True:
+        port = random.randint(lowest, 65_535)
+        with suppress(OSError), socket.socket() as taken:
+            taken.bind(("", port))
+            return port
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
