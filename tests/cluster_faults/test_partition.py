@@ -30,7 +30,8 @@ from tests.database import temporary_data_directory
 from tests.processes import end
 from tests.topology import ONE_SERVER
 
-HALLS, PROBER, WATCHER = 6, 900, 901
+# So many halls that each node owns some.
+HALLS, PROBER, WATCHER = 20, 900, 901
 NATS_HOSTS = ("nats-1", "nats-2")
 DATABASE_HOST = "postgres"
 NODE_HOSTS = ("node-1", "node-2", "node-3")
@@ -161,7 +162,7 @@ async def _cut(
     database_url: str, which: Sequence[str], cut_seconds: float, figures: Figures, **settings: object
 ) -> None:
     log = PurchaseLog("partition")
-    halls = await seeded(database_url, HALLS, 40, 50)
+    halls = await seeded(database_url, HALLS, 12, 50)
     recovered: dict[str, float] = {}
     async with _isolated_nodes(database_url, **settings) as (network, nodes):
         await nodes.settled()

@@ -6,9 +6,10 @@ import random
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,18 +57,30 @@ class Front(NamedTuple):
     tls: ssl.SSLContext | None
 
 
-def free_port() -> int:
-    """Return a free port, since nginx and Caddy cannot choose one themselves.
+def _ports() -> Iterator[int]:
+    """Ports above those of outgoing connections, if possible, so that none of these takes them meanwhile.
 
-    It is above the ports of outgoing connections, if possible, so that none of these takes it meanwhile.
+    Each process of a parallel test run has its own, in an order of its own, and none twice in a row.
     """
     highest_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[1])
     lowest = highest_outgoing + 1 if highest_outgoing < 65_000 else 61_000
-    while True:
-        port = random.randint(lowest, 65_535)
+    process = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % _PROCESSES
+    ports = list(range(lowest + process, 65_536, _PROCESSES))
+    random.shuffle(ports)
+    return cycle(ports)
+
+
+_PROCESSES = 8
+_next_ports = _ports()
+
+
+def free_port() -> int:
+    """Return a free port, since nginx and Caddy cannot choose one themselves."""
+    for port in _next_ports:
         with suppress(OSError), socket.socket() as taken:
             taken.bind(("", port))
             return port
+    raise AssertionError("no port is free")
 
 
 def replaced(text: str, changes: Mapping[str, str]) -> str:
