@@ -336,11 +336,10 @@ class ServerProcess:
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
     def log(self) -> str:
-        """Return the server's log, which is its standard error."""
+        """Return the server's log, which is its standard error, without a line that is still being written."""
         nodes = (self, *self.siblings)
-        return "".join(
-            node._log_path.read_text(errors="replace") for node in nodes if node._log_path.exists()
-        )
+        logs = [node._log_path.read_text(errors="replace") for node in nodes if node._log_path.exists()]
+        return "".join(log[: log.rfind("\n") + 1] for log in logs)
 
     def last_words(self) -> str:
         """Return the end of the server's log, without uneventful lines."""
