@@ -336,7 +336,7 @@ class ServerProcess:
         return self._tokens.issue(user_id, admin=admin, ttl_seconds=ttl_seconds)
 
     def log(self) -> str:
-        """Return the server's log, which is its standard error, without a line that is still being written."""
+        """Return the server's log, which is its standard error, but for a line that is being written."""
         nodes = (self, *self.siblings)
         logs = [node._log_path.read_text(errors="replace") for node in nodes if node._log_path.exists()]
         return "".join(log[: log.rfind("\n") + 1] for log in logs)

@@ -20,11 +20,11 @@ class Log:
     """The lines that a server has logged."""
 
     def __init__(self, server: ServerProcess) -> None:
-        self._path = server.data_directory / "server.log"
+        self._server = server
 
     @property
     def text(self) -> str:
-        return self._path.read_text()
+        return self._server.log()
 
     def lines(self, message: str) -> list[Line]:
         """Return the lines with this message."""
