@@ -18,13 +18,17 @@ FROM_LOCK := --require-hashes --only-binary :all: -r
 LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --quiet --upgrade \
 	--custom-compile-command "make lock"
 
+PAGE_SOURCES := web/build.py web/vite.config.ts web/tsconfig.json $(wildcard web/*.html) \
+	$(shell find web/client web/public web/src -type f ! -name schema.d.ts)
+API_SOURCES := $(shell find api -name '*.py')
+
 .DEFAULT_GOAL := help
 .PHONY: help install check-install browser programs generators run test test-cluster soak bench lint format docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: $(VENV)/.installed ## create the virtual environment with the locked dependencies
+install: $(VENV)/.installed web/dist/index.html web/src/api/schema.d.ts ## create the virtual environment with the locked dependencies, and build the web pages
 
 $(VENV)/.dependencies: requirements/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -44,6 +48,17 @@ $(VENV)/.peers: $(VENV)/.dependencies requirements/bench.lock
 $(VENV)/.installed: $(VENV)/.dependencies setup.cfg
 	$(PIP_INSTALL) --no-build-isolation --editable .
 	@touch $@
+
+# The virtual environment comes first, but a newer one does not make what Node has built out of date.
+web/node_modules/.package-lock.json: web/package-lock.json | $(VENV)/.dependencies
+	$(BIN)/python -m web.build packages
+	@touch $@
+
+web/dist/index.html: web/node_modules/.package-lock.json $(PAGE_SOURCES) | $(VENV)/.installed
+	$(BIN)/python -m web.build pages
+
+web/src/api/schema.d.ts: web/node_modules/.package-lock.json $(API_SOURCES) | $(VENV)/.installed
+	$(BIN)/python -m web.build types
 
 check-install: ## install the lock files from scratch with each pip in PIPS
 	.ci/check_install $(PYTHON) $(PIPS)
@@ -73,12 +88,13 @@ soak: install browser programs ## run the long tests
 bench: install $(VENV)/.peers ## measure, beside other servers: make bench ARGS="hold --plot hold.svg"
 	$(BIN)/frontrow bench $(ARGS)
 
-lint: install ## check style, types, import contracts, Dockerfile
+lint: install ## check style, types, import contracts, Dockerfile, TypeScript
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python -m web.build check
 
 format: install ## format the code
 	$(BIN)/ruff check --fix
@@ -94,6 +110,7 @@ lock: install ## update the lock files to the newest allowed dependencies
 	$(LOCK) --group build --constraints requirements/dev.lock --output-file requirements/build.lock
 
 clean: ## remove everything generated, including the demo's data
+	rm -rf web/node_modules web/dist web/src/api/schema.d.ts
 	rm -rf $(VENV) .frontrow build dist *.egg-info .coverage htmlcov
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

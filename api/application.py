@@ -26,6 +26,7 @@ from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
 from api.documents.docs_page import asset_routes, docs_page
 from api.documents.metrics_page import metrics_page
+from api.documents.pages import page_routes, pages
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.documents.static_files import client_routes
@@ -166,7 +167,9 @@ class FrontrowApplication(ResourceApplication):
             RESOURCES, services.version, astuple(services.limits), services.path_prefix
         )
         super().__init__(
-            services, (*RESOURCES, specifications), [*socket_routes, *asset_routes(), *client_routes()]
+            services,
+            (*RESOURCES, specifications, pages),
+            [*socket_routes, *asset_routes(), *client_routes(), *page_routes()],
         )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from marshmallow import Schema, fields, validate
 
+from api.documents.pages import VARY, box_office, prefers_html
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 
 server_pages = Resource("", tag="Server")
@@ -27,15 +28,21 @@ class Welcome(Schema):
 
 
 @server_pages.get("/", access=Access.PUBLIC, answers=Welcome)
-async def welcome(call: Call) -> Document:
-    """Health check and welcome message."""
-    return {
+async def welcome(call: Call) -> Answer:
+    """Health check and welcome message.
+
+    Browsers, which prefer `text/html`, get the box office instead.
+    """
+    if prefers_html(call.headers.get("Accept", "")):
+        return box_office(call)
+    document = {
         "name": "Frontrow",
         "message": "Welcome to the Frontrow seat reservation API",
         "version": call.services.version,
         "status": "ok",
         "links": {name: call.services.path_prefix + path for name, path in _LINKS.items()},
     }
+    return Answer.of(document, headers={"Vary": VARY})
 
 
 class Alive(Schema):

@@ -1,11 +1,7 @@
 """The client's files are packaged and served, and nothing else is."""
 
-import asyncio
 import re
-import shutil
-import sys
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 
@@ -16,7 +12,6 @@ pytestmark = pytest.mark.gen_test
 
 CLIENT = Path(web.__file__).parent / "client"
 PROJECT = CLIENT.parents[1]
-NEEDED_FOR_BUILDING = ("setup.cfg", "pyproject.toml", "README.md", "LICENSE")
 
 
 async def test_every_module_is_served_for_any_site_and_revalidated(venue: Venue) -> None:
@@ -51,18 +46,3 @@ def test_the_documentation_has_every_limit() -> None:
     assert [(name, value.replace("_", "")) for name, value in defaults] == [
         (name, value.replace(",", "")) for name, value in documented
     ]
-
-
-async def test_an_installed_server_has_the_client(tmp_path: Path) -> None:
-    for name in NEEDED_FOR_BUILDING:
-        shutil.copy(PROJECT / name, tmp_path)
-    for package in ("frontrow", "web"):
-        shutil.copytree(PROJECT / package, tmp_path / package)
-    build = "from setuptools import build_meta; build_meta.build_wheel('wheels')"
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "ignore", "-c", build, cwd=tmp_path, stdout=asyncio.subprocess.DEVNULL
-    )
-    assert await process.wait() == 0
-    (wheel,) = (tmp_path / "wheels").glob("*.whl")
-    packed = {name for name in ZipFile(wheel).namelist() if name.startswith("web/client/")}
-    assert packed == {f"web/client/{file.name}" for file in CLIENT.iterdir()}

@@ -1,0 +1,160 @@
+"""The web pages: the HTML of each path, their hashed files below `/assets/`, and the icon.
+
+`web.build` builds them into web/dist. All paths of an area are answered with the same HTML, and its script
+shows the page of the path. Paths of pages must differ from those of the API.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from mimetypes import guess_type
+from pathlib import Path
+
+from tornado.routing import URLSpec
+
+from api.bodies import Body
+from api.documents.static_files import StaticFile
+from api.rest.endpoint import Access, Answer, Call, Resource
+
+BUILT = Path(str(files("web"))) / "dist"
+
+VARY = "Origin, Accept-Encoding, Accept"
+"""The Vary field of a path that has both a page and a document."""
+
+pages = Resource("", tag="Pages")
+
+_BOX_OFFICE, _OPERATIONS = "index.html", "ops.html"
+_PATHS: Mapping[str, tuple[str, ...]] = {
+    _BOX_OFFICE: (
+        "/films/{film_id}",
+        "/screenings/{screening_id}",
+        "/events/{event_id}",
+        "/login",
+        "/register",
+        "/forgot-password",
+        "/reset-password",
+        "/my-tickets",
+    ),
+    _OPERATIONS: ("/ops", "/ops/screenings/{screening_id}", "/ops/rooms", "/ops/rooms/{room_id}"),
+}
+_MEDIA_RANGE = re.compile(r"([\w!#$&^.+*-]+/[\w!#$&^.+*-]+)[^,]*?(?:;\s*q=([01](?:\.\d*)?)[^,]*)?(?=,|$)")
+_BASE = '<base href="/" />'
+_HEADERS = {
+    # Browsers must revalidate: the HTML names the hashed files of one release.
+    "Cache-Control": "no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; font-src 'self'; manifest-src 'self'; base-uri 'self'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "same-origin",
+    "Vary": VARY,
+}
+_MISSING = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Frontrow</title>
+<h1>The web pages have not been built</h1>
+<p>Run <code>make install</code> in the repository, then restart the server. The API works without them.</p>
+</html>
+"""
+
+
+def prefers_html(accept: str) -> bool:
+    """Whether a client prefers HTML to JSON (RFC 9110, section 12.5.1).
+
+    Args:
+        accept: the Accept field, or empty.
+    """
+    qualities = {media_range: float(q or 1) for media_range, q in _MEDIA_RANGE.findall(accept.lower())}
+
+    def quality(kind: str, media_type: str) -> float:
+        for media_range in (media_type, f"{kind}/*", "*/*"):
+            if media_range in qualities:
+                return qualities[media_range]
+        return 0.0
+
+    return quality("text", "text/html") > quality("application", "application/json")
+
+
+def box_office(call: Call) -> Answer:
+    """The HTML of the box office."""
+    return page(BUILT, _BOX_OFFICE, call.services.path_prefix)
+
+
+@lru_cache
+def page(built: Path, name: str, prefix: str) -> Answer:
+    """The HTML of an area.
+
+    Args:
+        built: the folder with the built pages.
+        name: of the file.
+        prefix: path prefix under which everything is served.
+
+    Returns:
+        503 with a page that says how to build the pages, if they are missing.
+    """
+    try:
+        html = (built / name).read_text()
+    except FileNotFoundError:
+        return Answer(503, Body(_MISSING.encode()), _HEADERS, "text/html; charset=utf-8")
+    content = html.replace(_BASE, f'<base href="{prefix}/" />').encode()
+    version = hashlib.sha256(content).hexdigest()[:16]
+    return Answer(200, Body(content), {**_HEADERS, "ETag": f'"{version}"'}, "text/html; charset=utf-8")
+
+
+def _serve(path: str, name: str) -> None:
+    @pages.get(path, access=Access.PUBLIC, media_type="text/html")
+    async def show(call: Call, **_: int) -> Answer:
+        return page(BUILT, name, call.services.path_prefix)
+
+
+for _name, _paths in _PATHS.items():
+    for _path in _paths:
+        _serve(_path, _name)
+
+
+class PageFile(StaticFile):
+    """A file of the pages, whose name changes with its content."""
+
+    route = "/assets/{file}"
+    caching = "public, max-age=31536000, immutable"
+    _encoding: str | None = None
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Choose the smallest variant that the client accepts, of those made by the build."""
+        self._path = path = super().parse_url_path(url_path)
+        accepted = self.request.headers.get("Accept-Encoding", "")
+        for encoding, ending in (("br", ".br"), ("gzip", ".gz")):
+            if encoding in accepted and (Path(self.root) / (path + ending)).is_file():
+                self._encoding = encoding
+                return path + ending
+        return path
+
+    def get_content_type(self) -> str:
+        """Return the type of the file itself, not of its compressed variant."""
+        return guess_type(self._path)[0] or "application/octet-stream"
+
+    def set_extra_headers(self, path: str) -> None:
+        super().set_extra_headers(path)
+        self.set_header("Vary", "Accept-Encoding")
+        if self._encoding:
+            self.set_header("Content-Encoding", self._encoding)
+
+
+class Icon(StaticFile):
+    """The icon, at the path where browsers look for it."""
+
+    route = "/favicon"
+    caching = "public, max-age=86400"
+
+
+def page_routes() -> list[URLSpec]:
+    """Return the routes that serve the files of the pages."""
+    return [
+        URLSpec(r"/assets/([\w.-]+)", PageFile, {"path": str(BUILT / "assets")}),
+        URLSpec(r"/(favicon\.(?:ico|svg))", Icon, {"path": str(BUILT)}),
+    ]

@@ -1,0 +1,61 @@
+// Every way in which a call can fail, as one error. The two styles of the API's error bodies end here.
+
+/** The code of a call that got no answer: no network, or no server. */
+export const UNREACHABLE = 'unreachable';
+
+/** A call that failed. The message is for people. */
+export class Problem extends Error {
+  /**
+   * @param status of the response; 0 if there was none
+   * @param code of the refusal, or `UNREACHABLE`
+   * @param message for people
+   * @param retryable whether the same call may succeed later
+   * @param errors messages by field of the request
+   * @param details everything that the response says about the refusal
+   */
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly retryable: boolean,
+    readonly errors: Readonly<Record<string, readonly string[]>> = {},
+    readonly details: Readonly<Record<string, unknown>> = {},
+  ) {
+    super(message);
+  }
+
+  /** Whether the server or the way to it is at fault, and not the call. */
+  get serverAway(): boolean {
+    return this.status === 0 || this.status >= 500;
+  }
+}
+
+interface Reason {
+  code?: string;
+  retryable?: boolean;
+  errors?: Record<string, string[]>;
+}
+
+/** The problem that a response with an error status describes. */
+export function problemOf(status: number, body: unknown): Problem {
+  const document = (typeof body === 'object' && body !== null ? body : {}) as Reason & {
+    detail?: string;
+    message?: string;
+    error?: Reason;
+  };
+  const reason = document.error ?? document;
+  const message = document.detail ?? document.message ?? 'The server could not answer. Please try again.';
+  return new Problem(
+    status,
+    reason.code ?? 'unknown',
+    status >= 500 && !reason.code ? 'The server could not answer. Please try again.' : message,
+    reason.retryable ?? status >= 500,
+    reason.errors,
+    { ...reason },
+  );
+}
+
+/** The problem of a call that got no answer. */
+export function unreachable(): Problem {
+  return new Problem(0, UNREACHABLE, 'The server cannot be reached. Trying again…', true);
+}

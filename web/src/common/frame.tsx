@@ -1,0 +1,67 @@
+// The frame of every page: the bar at the top, a way past it for keyboards, and news about the log-in.
+
+import type { ComponentChildren } from 'preact';
+import { Link, Router } from 'wouter-preact';
+import { PREFIX } from './base';
+import { Notice } from './pieces';
+import { loadUser, logOut, loggedOutElsewhere, user } from './session';
+
+/**
+ * A page with its bar.
+ *
+ * @param home the path that the name leads to
+ * @param links what stands in the bar
+ */
+export function Frame({
+  home,
+  name,
+  links,
+  children,
+}: {
+  home: string;
+  name: string;
+  links: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <Router base={PREFIX}>
+      <a
+        class="visually-hidden"
+        href="#content"
+        onClick={(event) => {
+          // The page has a <base>, so the plain link would leave it.
+          event.preventDefault();
+          document.getElementById('content')?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      <header class="bar">
+        <nav class="bar-content" aria-label="Main">
+          <Link href={home} class="brand">
+            <img src="favicon.svg" alt="" />
+            {name}
+          </Link>
+          {links}
+          <Account />
+        </nav>
+      </header>
+      <main id="content" class="page stack" tabIndex={-1}>
+        {loggedOutElsewhere.value && <Notice>You have been logged out. Log in again to go on.</Notice>}
+        {children}
+      </main>
+    </Router>
+  );
+}
+
+function Account() {
+  if (user.value === undefined) return null;
+  if (user.value === null) return <Link href="/login">Log in</Link>;
+  return (
+    <button type="button" class="button button-quiet" onClick={() => void logOut()}>
+      Log out
+    </button>
+  );
+}
+
+void loadUser();
