@@ -291,7 +291,7 @@ class Picture:
                 self.apply(json.loads(await socket.recv()))
 
 
-async def eventually(condition: Callable[[], bool], *, within_seconds: float = 10) -> None:
+async def eventually(condition: Callable[[], bool], *, within_seconds: float = 60) -> None:
     """Poll until a condition holds, for effects that cannot be awaited."""
     async with asyncio.timeout(within_seconds):
         while not condition():  # noqa: ASYNC110

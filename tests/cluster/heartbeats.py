@@ -12,7 +12,12 @@ from cluster.membership import Membership
 from engine.clock import since_boot
 from engine.errors import StoreUnavailable
 
-TIMING = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=0.8)
+PATIENT = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=60.0)
+"""So patient that no node takes another one for gone only because the machine is busy."""
+
+BRISK = Timing(node_heartbeat_seconds=0.2, node_gone_seconds=0.8)
+"""For tests of nodes that are silent."""
+
 RULES: Rules = {"FRONTROW_HOLD_SECONDS": 300.0}
 _numbers = count(1)
 
@@ -20,7 +25,7 @@ _numbers = count(1)
 class Member:
     """A node. `postgres` says whether PostgreSQL answers; `load` is what it tells about itself."""
 
-    def __init__(self, url: str, cluster: str, name: str, rules: Rules) -> None:
+    def __init__(self, url: str, cluster: str, name: str, rules: Rules, timing: Timing) -> None:
         self.connection = Connection([url], name)
         self.links = Links(self.connection, cluster, f"{next(_numbers):08x}")
         self.mark = self.links.node
@@ -28,7 +33,7 @@ class Member:
         self.postgres = True
         self.confirmations = 0
         facts = Facts(self.mark, name, "127.0.0.1:8000", "host", "1.0", 1, next(_numbers))
-        self.membership = Membership(facts, rules, TIMING, since_boot, lambda: self.load)
+        self.membership = Membership(facts, rules, timing, since_boot, lambda: self.load)
         self.heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
         self.connection.on_regained(self.heartbeat.interrupted)
 
@@ -66,14 +71,15 @@ class Member:
 class Fleet:
     """Starts nodes of one cluster on a NATS server; all are stopped at the end of the test."""
 
-    def __init__(self, url: str, stack: AsyncExitStack) -> None:
+    def __init__(self, url: str, stack: AsyncExitStack, timing: Timing = PATIENT) -> None:
         self.url = url
+        self.timing = timing
         self.cluster = f"fleet-{next(_numbers)}"
         self._stack = stack
 
     def make(self, name: str = "", rules: Rules = RULES) -> Member:
         """Return a node that has yet to join."""
-        member = Member(self.url, self.cluster, name or f"node-{next(_numbers)}", rules)
+        member = Member(self.url, self.cluster, name or f"node-{next(_numbers)}", rules, self.timing)
         self._stack.push_async_callback(member.stop)
         return member
 
@@ -84,6 +90,6 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(url: str) -> AsyncIterator[Fleet]:
+async def fleet(url: str, timing: Timing = PATIENT) -> AsyncIterator[Fleet]:
     async with AsyncExitStack() as stack:
-        yield Fleet(url, stack)
+        yield Fleet(url, stack, timing)

@@ -9,7 +9,7 @@ from cluster.flushing import ClusterFlushing
 from cluster.nats_server import NatsServer
 from engine.errors import StoreUnavailable
 from tests.api.cinema import eventually
-from tests.cluster.heartbeats import Fleet, Member, fleet
+from tests.cluster.heartbeats import BRISK, Fleet, Member, fleet
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
 
@@ -113,7 +113,7 @@ async def test_a_node_that_cannot_write_in_time_is_reported(nats_server: NatsSer
 
 
 async def test_a_node_that_is_gone_is_not_waited_for(nats_server: NatsServer) -> None:
-    async with fleet(nats_server.url) as nodes:
+    async with fleet(nats_server.url, BRISK) as nodes:
         near, far = await two_boxes(nodes)
         await far.member.crash()
         with pytest.raises(StoreUnavailable):

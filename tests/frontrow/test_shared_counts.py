@@ -13,6 +13,7 @@ from api.rest.errors import KeyInFlight, KeyReused
 from api.rooms.client_ids import ClientIdInUse
 from api.services import KeyedRequest
 from api.ws.open_sockets import TooManySocketsOfHolder
+from cluster.beats import Timing
 from cluster.errors import NodeUnreachable
 from cluster.keys import Patience
 from cluster.nats_server import NatsServer
@@ -21,7 +22,7 @@ from frontrow.counts import own_counts
 from frontrow.settings import Settings
 from frontrow.shared_counts import shared_counts
 from tests.api.cinema import eventually
-from tests.cluster.heartbeats import Fleet, Member, fleet
+from tests.cluster.heartbeats import BRISK, PATIENT, Fleet, Member, fleet
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop")]
 
@@ -123,8 +124,8 @@ class Counters:
 
 
 @asynccontextmanager
-async def counters(server: NatsServer, number: int = 3) -> AsyncIterator[Counters]:
-    async with fleet(server.url) as nodes:
+async def counters(server: NatsServer, number: int = 3, timing: Timing = PATIENT) -> AsyncIterator[Counters]:
+    async with fleet(server.url, timing) as nodes:
         together = Counters(nodes)
         for _ in range(number):
             await together.join()
@@ -220,7 +221,7 @@ async def test_what_must_be_asked_is_refused_while_its_node_does_not_answer(
 
 
 async def test_a_crash_of_the_node_of_a_key_is_waited_out(nats_server: NatsServer) -> None:
-    async with counters(nats_server, 2) as together:
+    async with counters(nats_server, 2, timing=BRISK) as together:
         first, second = together.all
         client_id = together.key_of(second, "client_ids", client)
         await second.member.crash()
@@ -270,7 +271,7 @@ async def test_a_socket_that_is_given_up_while_it_is_counted_leaves_nothing(nats
 
 
 async def test_a_crash_frees_what_a_node_held(nats_server: NatsServer) -> None:
-    async with counters(nats_server) as together:
+    async with counters(nats_server, timing=BRISK) as together:
         first, second, third = together.all
         for holder in map(user, range(6)):
             await third.connect(holder)
@@ -289,7 +290,7 @@ async def test_a_crash_frees_what_a_node_held(nats_server: NatsServer) -> None:
 
 
 async def test_claims_outlive_changes_of_the_members(nats_server: NatsServer) -> None:
-    async with counters(nats_server, 1) as together:
+    async with counters(nats_server, 1, timing=BRISK) as together:
         (first,) = together.all
         for holder in map(user, range(20)):
             await first.connect(holder)
@@ -439,7 +440,7 @@ async def test_a_request_is_in_flight_on_all_nodes(nats_server: NatsServer) -> N
 async def test_nothing_is_left_when_all_have_ended(nats_server: NatsServer, seed: int) -> None:
     """Sockets come and go on random nodes while nodes join and crash: afterwards every count is zero."""
     chance = Random(seed)
-    async with counters(nats_server) as together:
+    async with counters(nats_server, timing=BRISK) as together:
         sockets: list[tuple[Counting, str]] = []
         ids: list[Used] = []
 
