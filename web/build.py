@@ -67,7 +67,7 @@ def _run(program: str, *arguments: str, input: bytes | None = None) -> None:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    command = [NODE, WEB / "node_modules" / program, *arguments]
+    command: list[str | Path] = [NODE, WEB / "node_modules" / program, *arguments]
     subprocess.run(command, cwd=WEB, check=True, input=input)  # noqa: S603 - the arguments are in this module
 
 

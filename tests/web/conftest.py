@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from tornado.ioloop import IOLoop
 
 from tests.api.venue import Venue
 from tests.contracts.guide_cinema import GuideCinema
+from tests.house import House
 from tests.web.browser import Browser
+from tests.web.chromium_process import running_chromium
 from tests.web.inspected import Inspected
 from tests.web.node import SCRIPTS, NodeTab
 
@@ -40,6 +43,33 @@ async def in_chromium(url: str) -> AsyncIterator[Inspected]:
         page = await browser.open(f"{url}/", html=_PAGE)
         yield page
         assert page.errors == []
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[str]:
+    """The DevTools URL of a browser that all tests of a process share."""
+    with running_chromium() as address:
+        yield address
+
+
+@pytest.fixture
+def browser(chromium: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Browser]:
+    """The shared browser, without anything stored. At the end no page may have had trouble (`Page.allow`)."""
+    browser = Browser(address=chromium, pictures=tmp_path / "pictures")
+    io_loop.run_sync(browser.__aenter__)
+    yield browser
+    troubles = browser.troubles
+    io_loop.run_sync(partial(browser.__aexit__, None, None, None))
+    assert troubles == []
+
+
+@pytest.fixture
+def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]:
+    """The real server with a database of its own."""
+    house = House(database_url, tmp_path)
+    io_loop.run_sync(house.open)
+    yield house
+    io_loop.run_sync(house.close)
 
 
 @pytest.fixture(params=[in_node, in_chromium], ids=["node", "chromium"])
