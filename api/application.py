@@ -32,6 +32,10 @@ from api.documents.specifications import specifications_of
 from api.documents.static_files import client_routes
 from api.http1.connection import RequestConnection
 from api.http1.refusal import RejectedRequest
+from api.ops.actions import actions
+from api.ops.history import history
+from api.ops.overview import overview
+from api.ops.people import people
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.cleanup import cleanup, cron
@@ -77,6 +81,10 @@ RESOURCES = (
     admin_ticket_types,
     cleanup,
     cron,
+    overview,
+    history,
+    actions,
+    people,
     room_pages,
     server_pages,
     metrics_page,

@@ -70,6 +70,16 @@ def configure_logging(level: str, worker: int | None = None) -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
+def log_level() -> str:
+    """Return the lowest level that is logged, e.g. "info"."""
+    return logging.getLevelName(logging.getLogger().getEffectiveLevel()).lower()
+
+
+def set_log_level(level: str) -> None:
+    """Change the lowest level that is logged, e.g. "info"."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def name_process(**fields: str) -> None:
     """Add fields to all further lines of this process."""
     for handler in logging.getLogger().handlers:

@@ -19,13 +19,15 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
+from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
-from api.rows import Catalogue, Offer
+from api.rows import Catalogue, Offer, Record
 from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.commands import Command
+from engine.figures import Server
 from engine.ports import Clock, Flushing, Journal
 from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
 from engine.views import SeatMap
@@ -141,6 +143,50 @@ class Totals(Protocol):
         """Return the number of room sockets, the ids of rooms with sockets, and the number of held seats."""
 
 
+class Servers(Protocol):
+    """The servers that serve together, for their operators."""
+
+    async def all(self) -> Sequence[Server]:
+        """Return all servers, each with its figures if it answers."""
+
+    async def set_log_level(self, mark: str, level: str, by: str) -> None:
+        """Change what a server logs until it ends.
+
+        Args:
+            mark: of the server.
+            level: a value of `FRONTROW_LOG_LEVEL`.
+            by: who changes it.
+
+        Raises:
+            NotFound: there is no such server.
+            Unavailable: it did not answer.
+        """
+
+
+class EventLog(Protocol):
+    """What operators read in the database; `persistence.event_log.EventLog` documents it."""
+
+    async def after(self, screening_id: int, epoch: int, seq: int, limit: int) -> list[Record]:
+        """Return the next events of a screening, oldest first."""
+
+    async def extent(self, screening_id: int) -> tuple[int, float | None, float | None]:
+        """Return the number of events, and when the first and the last one happened."""
+
+    async def of_seat(self, screening_id: int, seat_id: int, limit: int) -> tuple[list[Record], list[Record]]:
+        """Return the events of a seat, newest first, and its tickets."""
+
+    async def live_tickets(self, screening_id: int) -> list[Record]:
+        """Return the tickets that occupy seats."""
+
+    async def people(self, user_ids: Collection[int]) -> list[Record]:
+        """Return name and e-mail address of accounts."""
+
+    async def operated(
+        self, query: str, *, past: bool, screening_id: int | None = None, limit: int, offset: int
+    ) -> list[Record]:
+        """Return screenings and events with their counts."""
+
+
 class IdempotencyLookup(Protocol):
     """Reads stored responses."""
 
@@ -188,6 +234,9 @@ class Services:
     idempotency: IdempotencyLookup
     tokens: Tokens
     totals: Totals
+    servers: Servers
+    event_log: EventLog
+    aliases: Aliases
     rooms: Rooms
     catalogue: Catalogue
     accounts: Accounts

@@ -30,6 +30,8 @@ COMMANDS: Mapping[int, type] = {
     14: commands.ShowStock,
     15: commands.ReadChanges,
     16: messages.ReadNewSeats,
+    17: commands.RevokeHolds,
+    18: commands.SellSeats,
 }
 
 CHANGES: Mapping[int, type] = {

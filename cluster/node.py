@@ -14,6 +14,7 @@ from cluster.beats import Facts, Load, Rules, Timing
 from cluster.connection import Connection
 from cluster.errors import NodeRefused
 from cluster.everybody import Everybody
+from cluster.figures import ClusterServers
 from cluster.flushing import ClusterFlushing
 from cluster.forwarding import Forwarding, ForwardObserver, Layouts
 from cluster.heartbeat import Heartbeat
@@ -29,6 +30,7 @@ from cluster.watching import Feed, Watching
 from engine.clock import since_boot
 from engine.directory import ScreeningDirectory
 from engine.errors import EngineError
+from engine.figures import ServerFigures
 from engine.ports import Clock, Flushing
 
 log = logging.getLogger("frontrow.cluster")
@@ -152,6 +154,17 @@ class Node:
             own: the totals of this server.
         """
         return ClusterTotals(own, self.links, self.everybody)
+
+    def servers(
+        self, own: Callable[[], ServerFigures], set_log_level: Callable[[str, str], None]
+    ) -> ClusterServers:
+        """Return the nodes of the cluster, as operators see them.
+
+        Args:
+            own: returns the figures of this server.
+            set_log_level: changes what this server logs.
+        """
+        return ClusterServers(own, set_log_level, self.links, self.everybody, self.membership)
 
     async def join(self, living: Callable[[], Awaitable[Mapping[str, str]]]) -> None:
         """Connect to NATS and join the cluster.

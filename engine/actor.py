@@ -22,6 +22,7 @@ from engine.actor_context import BATCH_LIMIT, ActorContext
 from engine.commands import READS, Command, ReadStock, ReleaseLapsed
 from engine.errors import CommandExpired, EngineError, JournalFull, Overloaded, OwnershipLost, Unavailable
 from engine.events import HoldsExpired
+from engine.figures import ScreeningFigures
 from engine.guards import DefectLog
 from engine.ports import Entry, Timer
 from engine.records import Receipt, TicketStatus, make
@@ -114,6 +115,10 @@ class ScreeningActor:
     @property
     def hold_count(self) -> int:
         return self._screening.hold_count
+
+    def figures(self) -> ScreeningFigures:
+        """What operators see of the screening."""
+        return self._screening.figures(self.mailbox_depth, self._shared.clock.now())
 
     def ask(self, command: Command) -> "asyncio.Future[Reply]":
         """Queue a command.

@@ -93,6 +93,20 @@ class ReleaseHolds(NamedTuple):
     origin: str | None = None
 
 
+class RevokeHolds(NamedTuple):
+    """Release a holder's holds of some seats by hand. Seats that the holder does not hold are ignored. →
+    `HoldsReleased`, or `Released` if there was nothing to release.
+
+    Attributes:
+        actor: who releases them.
+    """
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    actor: str
+
+
 class BookSeats(NamedTuple):
     """Issue tickets for seats that are free or held by the holder. Durable. → `Booked`
 
@@ -116,6 +130,23 @@ class BookSeats(NamedTuple):
     reservation_id: int | None = None
     owner: str | None = None
     papers: tuple[Paper, ...] = ()
+
+
+class SellSeats(NamedTuple):
+    """Issue paid tickets by hand for seats that are free or held by the holder. Durable. → `Booked`
+
+    Attributes:
+        holder: who gets the tickets.
+        actor: who sells them.
+        payment_id, receipt: as in `BookSeats`.
+    """
+
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    actor: str
+    payment_id: str | None = None
+    receipt: Receipt | None = None
 
 
 class ConfirmTicket(NamedTuple):
@@ -211,7 +242,9 @@ Command = (
     | ToggleSeats
     | ExtendHolds
     | ReleaseHolds
+    | RevokeHolds
     | BookSeats
+    | SellSeats
     | ConfirmTicket
     | CancelTicket
     | CancelScreening

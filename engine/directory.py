@@ -14,6 +14,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from heapq import nlargest
 from math import inf
 from secrets import token_hex
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from engine.actor_context import ActorContext
 from engine.commands import READS, Command, ShowStock
 from engine.copies import Copy
 from engine.errors import EngineError, OwnershipLost, Stopping, StoreUnavailable
+from engine.figures import ScreeningFigures
 from engine.handover import Handover
 from engine.lease import Lease
 from engine.owned import OwnedScreenings
@@ -327,6 +329,15 @@ class ScreeningDirectory:
     def active_ids(self) -> Sequence[int]:
         """Ids of the screenings in memory, ascending."""
         return sorted(self._actors)
+
+    def figures(self, limit: int) -> Sequence[ScreeningFigures]:
+        """What operators see of the screenings in memory.
+
+        Args:
+            limit: highest number; of more screenings, those that were used last.
+        """
+        actors = nlargest(limit, self._actors.values(), key=lambda actor: actor.last_asked_at)
+        return [actor.figures() for actor in actors]
 
     @property
     def mailbox_depth(self) -> int:

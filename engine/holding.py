@@ -13,6 +13,7 @@ from engine.commands import (
     ReadReservation,
     ReleaseHolds,
     ReleaseLapsed,
+    RevokeHolds,
     ToggleSeats,
 )
 from engine.records import Hold, Ticket, TicketStatus, TicketType, make
@@ -155,11 +156,13 @@ def release_holds(state: ScreeningState, command: ReleaseHolds, now: float) -> D
     else:
         candidates = state.named(command)
     own = state.seats.held_by(command.holder, candidates)
-    if not own:
-        return Decision(Released(()))
-    event = give_back(state, command.holder, own, now, command.origin)
-    events = (event,)
-    return make(Decision, (event, events, events, None))
+    return _given_back(state, command.holder, own, now, command.origin)
+
+
+def revoke_holds(state: ScreeningState, command: RevokeHolds, now: float) -> Decision:
+    """Release a holder's holds of the named seats by hand."""
+    own = state.seats.held_by(command.holder, state.known(command.seat_ids))
+    return _given_back(state, command.actor, own, now)
 
 
 def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Decision:
@@ -209,12 +212,22 @@ def held_until(ticket: Ticket, at: float) -> Hold:
 
 
 def give_back(
-    state: ScreeningState, holder: str, seat_ids: Sequence[int], now: float, origin: str | None = None
+    state: ScreeningState, actor: str, seat_ids: Sequence[int], now: float, origin: str | None = None
 ) -> ev.HoldsReleased:
-    """Release held seats on behalf of `holder`."""
+    """Release held seats; `actor` is who causes it."""
     holds, seats = state.seats.release(seat_ids)
     state.lives.ended(holds, now)
-    return state.happened(ev.HoldsReleased, holder, holds, seats, now, origin)
+    return state.happened(ev.HoldsReleased, actor, holds, seats, now, origin)
+
+
+def _given_back(
+    state: ScreeningState, actor: str, seat_ids: Sequence[int], now: float, origin: str | None = None
+) -> Decision:
+    if not seat_ids:
+        return Decision(Released(()))
+    event = give_back(state, actor, seat_ids, now, origin)
+    events = (event,)
+    return make(Decision, (event, events, events, None))
 
 
 def _take(

@@ -27,10 +27,13 @@ from engine.commands import (
     ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
+    RevokeHolds,
+    SellSeats,
     ShowStock,
     ToggleSeats,
 )
 from engine.deadlines import Deadlines
+from engine.figures import ScreeningFigures
 from engine.handover import Handover
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
@@ -98,6 +101,10 @@ class Screening:
     def at_rest(self) -> bool:
         """True if nothing is held, unpaid or being written, so that it may be unloaded."""
         return not self._state.pending_writes and not self._state.seats.unpaid
+
+    def figures(self, queue: int, now: float) -> ScreeningFigures:
+        """What operators see of it; see `ScreeningState.figures`."""
+        return self._state.figures(queue, now)
 
     def handle(self, command: Command, now: float) -> Decision:
         """Decide a command.
@@ -183,7 +190,9 @@ _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     ExtendHolds: holding.extend_holds,
     ReleaseHolds: holding.release_holds,
     ReleaseLapsed: holding.release_lapsed,
+    RevokeHolds: holding.revoke_holds,
     BookSeats: selling.book_seats,
+    SellSeats: selling.sell_seats,
     ConfirmTicket: selling.confirm_ticket,
     CancelTicket: selling.cancel_ticket,
     CancelScreening: selling.cancel_screening,

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from engine import events as ev
 from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
+from engine.figures import ScreeningFigures, holds_per_second
 from engine.handover import POSITIONS_LIMIT, Handover, Memory, Positions
 from engine.hold_lives import HoldLives
 from engine.places import ticket_type_of
@@ -192,6 +193,25 @@ class ScreeningState:
         if epoch == self.epoch and forgotten_seq <= since <= self._visible_seq:
             missed = tuple(change for change in changes if change.seq > since)
         return Changes(self.epoch, self._visible_seq, missed)
+
+    def figures(self, queue: int, now: float) -> ScreeningFigures:
+        """What operators see of the screening.
+
+        Args:
+            queue: commands that wait.
+            now: seconds since the epoch.
+        """
+        seats = self.seats
+        return ScreeningFigures(
+            self.screening_id,
+            self.epoch,
+            self.seq,
+            seats.capacity,
+            seats.available,
+            seats.hold_count,
+            queue,
+            holds_per_second(self._changes or (), self._change_memory + 1, now),
+        )
 
     def price_of(self, seat_id: int) -> int:
         """Price of a seat or place in cents."""

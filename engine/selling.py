@@ -6,7 +6,7 @@ Every function checks everything first and changes the state afterwards. If it r
 from typing import cast
 
 from engine import events as ev
-from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket
+from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket, SellSeats
 from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
@@ -26,8 +26,15 @@ from engine.selling_errors import (
 from engine.views import SeatsChanged
 
 
-def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decision:
-    """Issue tickets for seats that are free or held by the holder."""
+def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str | None = None) -> Decision:
+    """Issue tickets for seats that are free or held by the holder.
+
+    Args:
+        state: of the screening.
+        command: the booking.
+        now: seconds since the epoch.
+        actor: who books, if that is not the holder.
+    """
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
     wanted = state.named(command)
@@ -55,11 +62,18 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float) -> Decisio
         reply,
         now,
         command.holder,
+        actor=actor,
         payment_id=command.payment_id,
         converted=converted,
     )
     changes = (state.show("booking_started", state.seats.shown_of(free), now),) if free else ()
     return Decision(reply, (event,), changes, event.seq)
+
+
+def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decision:
+    """Issue paid tickets by hand."""
+    screening_id, holder, seat_ids, actor, payment_id, _ = command
+    return book_seats(state, BookSeats(screening_id, holder, seat_ids, payment_id), now, actor)
 
 
 def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:

@@ -9,6 +9,7 @@ A part with many settings takes them as a group (`Settings.group`); others get t
 
 import asyncio
 import logging
+from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from api.papers.confirmations import Confirmations
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
-from api.services import MetricsPage, Screenings, Services, Totals
+from api.services import MetricsPage, Screenings, Servers, Services, Totals
 from api.socket_routes import socket_routes
 from api.workers import Workers
 from api.ws.feed import SeatFeed
@@ -43,6 +44,7 @@ from engine.box_office import BoxOffice
 from engine.clock import SystemClock
 from engine.directory import ScreeningDirectory
 from engine.errors import StoreUnavailable
+from engine.figures import Server as ServerView
 from engine.policy import Policy
 from engine.ports import Flushing, Publisher
 from frontrow import __version__
@@ -50,12 +52,13 @@ from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
 from frontrow.counts import Counts, own_counts
 from frontrow.database import reading_connector
-from frontrow.listening import Listening, listen, port_numbers
+from frontrow.listening import Listening, authority, listen, port_numbers
 from frontrow.mail import mail_queue_of
+from frontrow.one_server import OneServer, OwnFigures, change_log_level
 from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
-from frontrow.signing import cipher_of, ticket_codes_of, tokens_of
+from frontrow.signing import aliases_of, cipher_of, ticket_codes_of, tokens_of
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
@@ -64,6 +67,7 @@ from metrics.readings import Readings, register_readings
 from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
+from persistence.event_log import EventLog
 from persistence.idempotency import IdempotencyRows
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
@@ -121,7 +125,8 @@ class Server:
         # The database
         self._connector = reading_connector(settings, database_url)
         self._direct = Connector(database_url)
-        owner = str(name or ServerName.own())
+        self._name = name or ServerName.own()
+        owner = str(self._name)
         self._hold_ids = IdBlocks(self._connector, "hold_ids")
         self._ticket_ids = IdBlocks(self._connector, "ticket_ids")
         self._idempotency = IdempotencyRows(self._connector)
@@ -213,9 +218,12 @@ class Server:
             screening_sockets, event_sockets, self._rooms, lambda: self._directory.hold_count
         )
         flushing: Flushing = self._journal
+        self._figures = OwnFigures(self._directory, self._journal, self._feed, self._open_sockets)
+        servers: Servers = OneServer(self._as_single)
         offers = Offers(catalogue.ticket_types, monotonic)
         if node is not None:
             totals = node.totals(totals)
+            servers = node.servers(self._figures, change_log_level)
             flushing = node.flushing(self._journal, settings.ask_timeout_seconds)
             node.share(self._revocations, offers)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
@@ -232,6 +240,9 @@ class Server:
             requests_in_flight=counts.requests_in_flight,
             tokens=tokens,
             totals=totals,
+            servers=servers,
+            event_log=EventLog(self._connector),
+            aliases=aliases_of(settings),
             rooms=self._rooms,
             catalogue=catalogue,
             accounts=accounts,
@@ -349,6 +360,20 @@ class Server:
         self._metrics_http.stop()
         await self._hand_over()
         await asyncio.sleep(seconds)
+
+    def _as_single(self) -> ServerView:
+        """This server, if it is no node of a cluster."""
+        host = self._name.host
+        started_at = datetime.fromisoformat(self._name.since).timestamp()
+        return ServerView(
+            self._name.mark,
+            host,
+            authority(host, self.port),
+            __version__,
+            "serving",
+            started_at,
+            self._figures(),
+        )
 
     def _load(self) -> tuple[int, int, float]:
         """How busy this node is; see `cluster.beats.Load`."""

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from api.identity.tokens import Identity, Tokens, never_revoked
+from api.papers.aliases import Aliases
 from api.papers.cipher import KEY_BYTES, Cipher
 from api.papers.ticket_codes import TicketCodes
-from api.rooms.notes import Aliases
 from frontrow.settings import Settings
 
 KEY_FILE = "jwt-secret"

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from api.limiter import AttemptLimit
 from api.lru_cache import LruCache
-from api.rooms.notes import Aliases
+from api.papers.aliases import Aliases
 from api.rooms.room import NoSuchRoom, Room
 from api.rooms.updates import RoomUpdates, selections_frame
 from api.services import Screenings

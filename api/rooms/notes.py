@@ -5,8 +5,6 @@ clients then see an alias instead, which tells holders apart but does not identi
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -16,13 +14,8 @@ from msgspec.json import Encoder
 from api.rooms.plain_text import plain_text
 from api.ws.messages import BadMessage
 
-ANOTHER_ENDPOINT = "~box_office"
-"""The `client_id` shown for a seat without a holder. No client can have this id."""
-
 _KEYS_LIMIT = 10
 _KEY_CHARACTERS = 40
-_REMEMBERED_ALIASES = 4096
-_ALIAS_BYTES = 8
 
 _encode = Encoder().encode
 
@@ -53,23 +46,6 @@ def parse_note(kept: str | None) -> SelectionNote | None:
         return SelectionNote(**orjson.loads(kept))
     except (orjson.JSONDecodeError, TypeError):
         return None
-
-
-class Aliases:
-    """Aliases for holders whose identity is private. All servers with the same key show the same ones.
-
-    Args:
-        key: secret, 16 to 64 bytes; whoever knows it can find out which alias a user has.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self.of = lru_cache(maxsize=_REMEMBERED_ALIASES)(self._of)
-
-    def _of(self, holder: str | None) -> str:
-        if holder is None:
-            return ANOTHER_ENDPOINT
-        return "~" + blake2b(holder.encode(), key=self._key, digest_size=_ALIAS_BYTES).hexdigest()
 
 
 def sanitized_user_info(given: object, limit_bytes: int) -> dict[str, Any]:

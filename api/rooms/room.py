@@ -7,7 +7,8 @@ name is a seat.
 import re
 from weakref import WeakKeyDictionary
 
-from api.rooms.notes import Aliases, SelectionNote
+from api.papers.aliases import Aliases
+from api.rooms.notes import SelectionNote
 from api.rooms.plain_text import plain_text
 from api.ws.feed import Encoder
 from engine.errors import EngineError, NotFound

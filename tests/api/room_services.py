@@ -5,9 +5,9 @@ from itertools import count
 from math import inf
 
 from api.limiter import Limiter
+from api.papers.aliases import Aliases
 from api.rooms.client_ids import ClientIds
 from api.rooms.directory import RoomDirectory
-from api.rooms.notes import Aliases
 from api.rooms.socket import RoomServices
 from engine.catalogue_errors import RoomLimitReached
 from engine.directory import ScreeningDirectory

@@ -16,6 +16,7 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.limiter import RateLimits
+from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
@@ -54,7 +55,7 @@ ORIGIN = "https://cinema.example"
 
 def without_catalogue(endpoint: Endpoint) -> bool:
     """Return whether an operation works in a venue, which only stores screenings."""
-    return not endpoint.handler.__module__.startswith(("api.catalogue", "api.public"))
+    return not endpoint.handler.__module__.startswith(("api.catalogue", "api.ops", "api.public"))
 
 
 class Readers:
@@ -184,6 +185,9 @@ class Venue:
             totals=OwnTotals(
                 self.screening_sockets, SocketCounts(), rooms, lambda: self.screenings.hold_count
             ),
+            servers=None,  # type: ignore[arg-type] # operators' pages need a database
+            event_log=None,  # type: ignore[arg-type]
+            aliases=Aliases(b"s" * 32),
             rooms=rooms,
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]

@@ -81,6 +81,8 @@ COMMANDS: tuple[Any, ...] = (
     commands.ShowStock(7),
     commands.ReadChanges(7, 3, 20),
     ReadNewSeats(7, 3, 20),
+    commands.RevokeHolds(7, "user:8", (41, 42), "user:1"),
+    commands.SellSeats(7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets")),
 )
 
 REPLIES: tuple[Any, ...] = (

@@ -1,0 +1,83 @@
+"""What operators do by hand, and the figures that they see."""
+
+import pytest
+
+from engine.commands import RevokeHolds, SellSeats
+from engine.events import HoldsReleased, TicketsIssued
+from engine.figures import RATE_SECONDS
+from engine.replies import Booked, Released
+from engine.selling_errors import HoldLimitExceeded, PaymentAlreadyUsed, SeatsUnavailable
+from tests.engine.conftest import POLICY, Hall
+
+BOSS = "user:1"
+
+
+def test_a_hold_is_released_in_the_name_of_who_does_it(hall: Hall) -> None:
+    hall.hold("user:7", 1, 2)
+    decision = hall.do(RevokeHolds(1, "user:7", (1,), BOSS))
+    (event,) = decision.events
+    assert isinstance(event, HoldsReleased)
+    assert (event.actor, [(hold.holder, hold.seat_id) for hold in event.holds]) == (BOSS, [("user:7", 1)])
+    assert (hall.seen(1), hall.seen(2)) == ("available", "reserved")
+    assert hall.map().views[1].previous_holder == "user:7"
+
+
+def test_only_the_named_holder_loses_seats(hall: Hall) -> None:
+    hall.hold("user:8", 1)
+    hall.sell("user:7", 2)
+    buying = hall.book("user:7", 3)
+    decision = hall.do(RevokeHolds(1, "user:7", (1, 2, 3, 4), BOSS))
+    assert (decision.reply, decision.events) == (Released(()), ())
+    hall.settle(buying)
+    assert [hall.seen(seat) for seat in (1, 2, 3)] == ["reserved", "booked", "booked"]
+
+
+def test_seats_are_sold_in_the_name_of_who_does_it(hall: Hall) -> None:
+    hall.hold("user:7", 1)
+    decision = hall.do(SellSeats(1, "user:7", (1, 2), BOSS, "cash-1"))
+    (event,) = decision.events
+    assert isinstance(event, TicketsIssued)
+    assert event.actor == BOSS
+    assert {ticket.holder for ticket in event.tickets} == {"user:7"}
+    hall.settle(decision)
+    assert (hall.seen(1), hall.seen(2)) == ("booked", "booked")
+
+
+def test_what_others_have_is_not_sold_by_hand(hall: Hall) -> None:
+    hall.hold("user:8", 1)
+    with pytest.raises(SeatsUnavailable):
+        hall.do(SellSeats(1, "user:7", (1,), BOSS))
+    with pytest.raises(HoldLimitExceeded):
+        hall.do(SellSeats(1, "user:7", tuple(range(2, 3 + POLICY.held_seats_limit)), BOSS))
+    sold = hall.settle(hall.do(SellSeats(1, "user:7", (2,), BOSS, "cash-1"))).reply
+    assert isinstance(sold, Booked)
+    with pytest.raises(PaymentAlreadyUsed):
+        hall.do(SellSeats(1, "user:7", (2,), BOSS, "cash-1"))
+
+
+def test_the_figures_of_a_screening(hall: Hall) -> None:
+    hall.hold("user:7", 1, 2)
+    hall.sell("user:8", 3)
+    figures = hall.screening.figures(5, hall.now)
+    assert (figures.capacity, figures.available, figures.held, figures.queue) == (20, 17, 2, 5)
+    assert (figures.epoch, figures.seq) == hall.screening.position
+
+
+def test_the_rate_of_holds_is_that_of_the_last_seconds(hall: Hall) -> None:
+    for seat in range(1, 5):
+        hall.hold(f"user:{seat}", seat)
+    hall.release("user:1")
+    assert hall.screening.figures(0, hall.now).holds_per_second == 4 / RATE_SECONDS
+    hall.now += RATE_SECONDS
+    hall.hold("user:9", 9)
+    assert hall.screening.figures(0, hall.now).holds_per_second == 1 / RATE_SECONDS
+    assert Hall().screening.figures(0, hall.now).holds_per_second == 0
+
+
+def test_the_rate_is_estimated_if_not_all_changes_are_kept() -> None:
+    hall = Hall(change_memory=3)
+    for seat in range(1, 11):
+        hall.now += 0.1
+        hall.hold(f"user:{seat}", seat)
+    hall.now += 0.1
+    assert hall.screening.figures(0, hall.now).holds_per_second == pytest.approx(10)
