@@ -32,6 +32,8 @@ TAGS: Mapping[str, str] = {
     "Live selections": "Selections in the rooms of the WebSocket `/ws/{client_id}`, and the number of "
     "sockets; see `/asyncapi.json`.",
     "Statistics": "Sales statistics for administrators.",
+    "Operations": "For administrators: live figures, who had a seat when, and releasing, selling and logging "
+    "by hand.",
     "Server": "Health, readiness and metrics of the server.",
     "Documentation": "This documentation, for people and for machines.",
 }
@@ -44,6 +46,7 @@ _IDS_IN_PATHS: Mapping[str, int | str] = {
     "ticket_type_id": 5,
     "event_id": 17,
     "user_id": 7,
+    "mark": "3fa91c07",
     "reservation_id": "17-100023",
 }
 

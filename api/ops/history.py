@@ -287,7 +287,7 @@ class EventRange(RequestSchema):
 
 
 @history.get("/{screening_id}/events", access=Access.ADMIN, query=EventRange, answers=EventPage)
-async def list_events(
+async def list_log_events(
     call: Call, screening_id: int, after_epoch: int, after_seq: int, limit: int
 ) -> Document:
     """Get the event log of a screening, page by page.

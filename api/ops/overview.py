@@ -28,7 +28,7 @@ def _unknown(kind: type[fields.Field[Any]]) -> fields.Field[Any]:
     return kind(required=True, allow_none=True, metadata={"description": "null if it has not answered."})
 
 
-class ServerState(Schema):
+class LiveServer(Schema):
     """A server process: the only one, or a node of a cluster."""
 
     mark = fields.String(
@@ -46,7 +46,7 @@ class ServerState(Schema):
     sockets = _unknown(fields.Integer)
 
 
-class ScreeningState(Schema):
+class LiveScreening(Schema):
     """A screening, an event or a free room in the memory of its server."""
 
     id = fields.Integer(required=True, metadata={"example": 123})
@@ -67,9 +67,9 @@ class ScreeningState(Schema):
 
 class Overview(Schema):
     at = Timestamp(required=True)
-    servers = fields.List(fields.Nested(ServerState), required=True)
+    servers = fields.List(fields.Nested(LiveServer), required=True)
     screenings = fields.List(
-        fields.Nested(ScreeningState),
+        fields.Nested(LiveScreening),
         required=True,
         metadata={"description": "By id. Of each server the 500 that were used last."},
     )

@@ -209,7 +209,13 @@ def body_for(world: World, operation: Operation) -> object:
 
 
 async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> Response:
-    ids = {**world.things["unknown"], "search_id": UNKNOWN_ID, **world.things[at]}
+    ids = {
+        **world.things["unknown"],
+        "search_id": UNKNOWN_ID,
+        "mark": "any",
+        "seat_id": UNKNOWN_ID,
+        **world.things[at],
+    }
     path = operation.path.format(**ids)
     return await world.member("bob").send(operation.method, path, body_for(world, operation))
 
