@@ -5,8 +5,11 @@ COPY requirements/build.lock requirements/run.lock requirements/
 # Both lock files are complete and the wheel is built with the installed tools, so nothing is resolved here.
 RUN pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/build.lock \
     && /opt/frontrow/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements/run.lock
+COPY web/__init__.py web/build.py web/package.json web/package-lock.json web/.npmrc web/
+RUN python -m web.build packages
 COPY . .
-RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+RUN python -m web.build pages \
+    && pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/frontrow/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl
 
 FROM python:3.13-slim
