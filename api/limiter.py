@@ -50,7 +50,7 @@ class AttemptLimit(Protocol):
             Unavailable: the node that counts cannot be reached, and the limit may not be exceeded.
         """
 
-    def retract(self, key: str) -> None:
+    def retract(self, key: str) -> Awaitable[None] | None:
         """Uncount the latest attempt of a key."""
 
 

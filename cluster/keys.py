@@ -6,7 +6,8 @@ key is its own as it sees the members, and the caller tries again.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from cluster.errors import NoAnswer, NodeUnreachable
@@ -17,7 +18,10 @@ from engine.errors import Unavailable
 RETRY_SECONDS = 0.05
 """Pause before a call is tried again."""
 
-_ASK, _TELL = "ask_key", "tell_key"
+TELL_SECONDS = 0.3
+"""How long to wait until the node of a key has been told something."""
+
+_ASK = "ask_key"
 
 
 class Members(Protocol):
@@ -69,7 +73,6 @@ class KeyedCalls:
         self._handlers: dict[str, Handler] = {}
         self._ready: dict[str, Callable[[str], bool]] = {}
         links.on(_ASK, self._asked)
-        links.on(_TELL, self._told)
 
     def on(
         self, kind: str, handlers: Mapping[str, Handler], ready: Callable[[str], bool] = lambda key: True
@@ -136,16 +139,26 @@ class KeyedCalls:
                 raise failure
             await asyncio.sleep(RETRY_SECONDS)
 
-    def tell(self, kind: str, verb: str, key: str, value: Any) -> None:
-        """Call the handler on the node of a key without waiting. The message is lost if it is unreachable.
+    def tell(self, kind: str, verb: str, key: str, value: Any) -> Awaitable[None] | None:
+        """Call the handler on the node of a key. It is not called if that node does not answer.
+
+        Await the result before a client may learn of what is told: its next request may come to another node,
+        whose call could arrive first.
 
         Args: as for `call`.
+
+        Returns:
+            None if the handler has been called.
         """
         node = self.node_of(kind, key)
         if node == self.links.node:
             self._handlers[f"{kind}.{verb}"](node, key, value)
-        else:
-            self.links.send(node, _TELL, [kind, verb, key, value])
+            return None
+        return self._tell(kind, verb, key, value)
+
+    async def _tell(self, kind: str, verb: str, key: str, value: Any) -> None:
+        with suppress(Unavailable):
+            await self.call(kind, verb, key, value, Patience(TELL_SECONDS, retries=False))
 
     def _asked(self, sender: str, asked: list[Any]) -> list[Any]:
         """Return the handler's result in a list; an empty list if this node cannot answer now."""
@@ -153,7 +166,3 @@ class KeyedCalls:
         if self.members.node_of(f"{kind} {key}") != self.links.node or not self._ready[kind](key):
             return []
         return [self._handlers[f"{kind}.{verb}"](sender, key, value)]
-
-    def _told(self, sender: str, told: list[Any]) -> None:
-        kind, verb, key, value, *_newer = told
-        self._handlers[f"{kind}.{verb}"](sender, key, value)

@@ -98,8 +98,8 @@ class SharedLimit:
         if quota.remaining < 0:
             raise TooManyAttempts(quota.resets_in_seconds)
 
-    def retract(self, key: str) -> None:
-        self._calls.tell(self._kind, "retract", key, None)
+    def retract(self, key: str) -> Awaitable[None] | None:
+        return self._calls.tell(self._kind, "retract", key, None)
 
 
 class SharedLogins:
@@ -143,11 +143,11 @@ class SharedLogins:
             return refusal.retry_after_seconds
         return 0
 
-    def succeeded(self, account: str, address: str) -> None:
-        self._calls.tell(self._KIND, "succeeded", account, address)
+    def succeeded(self, account: str, address: str) -> Awaitable[None] | None:
+        return self._calls.tell(self._KIND, "succeeded", account, address)
 
-    def trust(self, account: str, address: str) -> None:
-        self._calls.tell(self._KIND, "trust", account, address)
+    def trust(self, account: str, address: str) -> Awaitable[None] | None:
+        return self._calls.tell(self._KIND, "trust", account, address)
 
 
 class _SocketKeeper:

@@ -160,7 +160,7 @@ class Accounts:
         Raises:
             TooManyAttempts: too many requests came from this network.
         """
-        await _admitted(self._limits.requests.attempt(network_of(address)))
+        await _counted(self._limits.requests.attempt(network_of(address)))
 
     async def register(self, address: str, email: str, password: str, full_name: str) -> dict[str, Any]:
         """Create an account and return its record.
@@ -185,13 +185,13 @@ class Accounts:
             LoginElsewhere: another service issues the tokens.
         """
         await self.count_attempt(address)
-        await _admitted(self._limits.logins.attempt(email, address))
+        await _counted(self._limits.logins.attempt(email, address))
         credentials = await self._users.credentials_by_email(email)
         known_hash = credentials.password_hash if credentials else None
         if not await self._passwords.matches(password, known_hash) or credentials is None:
             raise WrongCredentials
-        self._limits.logins.succeeded(email, address)
-        self._limits.requests.retract(network_of(address))
+        await _counted(self._limits.logins.succeeded(email, address))
+        await _counted(self._limits.requests.retract(network_of(address)))
         if self._passwords.is_outdated(credentials.password_hash):
             await self._logins.rehash(credentials, await self._passwords.hash(password))
         return await self._begin(credentials)
@@ -242,10 +242,10 @@ class Accounts:
             TooManyAttempts: too many wrong passwords were tried.
         """
         credentials = await self._own(user_id)
-        await _admitted(self._limits.logins.attempt(credentials.email, address))
+        await _counted(self._limits.logins.attempt(credentials.email, address))
         if not await self._passwords.matches(password, credentials.password_hash):
             raise WrongPassword
-        self._limits.logins.succeeded(credentials.email, address)
+        await _counted(self._limits.logins.succeeded(credentials.email, address))
         return credentials
 
     async def send_reset(self, email: str) -> None:
@@ -254,7 +254,7 @@ class Accounts:
         Does nothing, silently, once an address has received too many mails within a window.
         """
         try:
-            await _admitted(self._limits.mails.attempt(email))
+            await _counted(self._limits.mails.attempt(email))
         except TooManyAttempts:
             return
         text, secret = self._new_secret(self._rules.password_reset_seconds)
@@ -282,7 +282,7 @@ class Accounts:
         if revoked is None:
             raise ResetRefused
         self._revocations.revoke(revoked)
-        self._limits.logins.trust(credentials.email, address)
+        await _counted(self._limits.logins.trust(credentials.email, address))
 
     async def delete(self, user_id: int) -> None:
         """Delete an account. Its tickets and reviews remain, without a name.
@@ -347,9 +347,9 @@ class Accounts:
         return text, Secret(_digest(text), life_seconds)
 
 
-async def _admitted(counted: Awaitable[None] | None) -> None:
-    if counted is not None:
-        await counted
+async def _counted(count: Awaitable[None] | None) -> None:
+    if count is not None:
+        await count
 
 
 def _digest(text: str) -> bytes:

@@ -27,10 +27,10 @@ class LoginLimit(Protocol):
     def attempt(self, account: str, address: str) -> Awaitable[None] | None:
         """Count an attempt. Raises TooManyAttempts."""
 
-    def succeeded(self, account: str, address: str) -> None:
+    def succeeded(self, account: str, address: str) -> Awaitable[None] | None:
         """Uncount the last attempt, because its password was correct."""
 
-    def trust(self, account: str, address: str) -> None:
+    def trust(self, account: str, address: str) -> Awaitable[None] | None:
         """Remember that the account's owner uses this address."""
 
 

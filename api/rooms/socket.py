@@ -397,7 +397,9 @@ class RoomSocket(ClientSocket):
         selecting, done = note is not None, not isinstance(outcome, Exception)
         if self._guest and selecting is not done:
             # Only seats that are still selected count: uncount a failed selection or a release.
-            self._shared.selecting.retract(self._address)
+            counted = self._shared.selecting.retract(self._address)
+            if counted is not None:
+                self._answers.hold_back(asyncio.ensure_future(counted))
         if isinstance(outcome, ScreeningNotFound):
             self._shared.directory.forget(room_id)
         if not done:

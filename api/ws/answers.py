@@ -3,6 +3,8 @@
 A response that waits for the engine is a future in the queue. Once it is done, it is sent together with the
 responses that were waiting behind it; responses that become ready in one turn of the event loop are sent in
 one write. Updates of the feed keep their place between the responses.
+
+Responses can be held back until another node has been told of what they say.
 """
 
 import asyncio
@@ -71,13 +73,14 @@ class OrderedAnswers:
         due: the queued responses; to be counted only.
     """
 
-    __slots__ = ("_failed", "_made", "_send", "due")
+    __slots__ = ("_failed", "_held_until", "_made", "_send", "due")
 
     def __init__(self, send: Callable[[bytes, int], None], failed: Callable[[BaseException], None]) -> None:
         self._send = send
         self._failed = failed
         self.due: deque[_Due] = deque()
         self._made: list[bytes] = []
+        self._held_until: set[asyncio.Future[None]] = set()
 
     def put(self, frame: bytes, about: int = 0) -> None:
         """Send a response once all earlier ones are sent.
@@ -86,7 +89,7 @@ class OrderedAnswers:
             frame: the response.
             about: the screening that has changed, if any.
         """
-        if self.due:
+        if self.due or self._held_until:
             self.due.append(_Due(frame, about))
         else:
             self._send(frame, 1)
@@ -100,11 +103,20 @@ class OrderedAnswers:
             about: as for `put`.
         """
         if future.done() and not self.due:
-            self._send(frame_of(future), 1)  # exceptions of frame_of go to the caller
+            self.put(frame_of(future), about)  # exceptions of frame_of go to the caller
             return
         due = _Expected(self, future, frame_of, about)
         self.due.append(due)
         future.add_done_callback(due)
+
+    def hold_back(self, until: "asyncio.Future[None]") -> None:
+        """Send no response before a future is done."""
+        self._held_until.add(until)
+        until.add_done_callback(self._let_go)
+
+    def _let_go(self, until: "asyncio.Future[None]") -> None:
+        self._held_until.discard(until)
+        self.send_made()
 
     def send_update(self, about: int, frames: bytes) -> None:
         """Send frames about a change of a screening after the responses about it that are ready.
@@ -119,7 +131,7 @@ class OrderedAnswers:
 
     async def settled(self) -> None:
         """Wait until no response is pending."""
-        while pending := [due.future for due in self.due if due.future is not None]:
+        while pending := [*(due.future for due in self.due if due.future is not None), *self._held_until]:
             await asyncio.wait(pending)
 
     def drop(self) -> None:
@@ -136,7 +148,9 @@ class OrderedAnswers:
         failed(defect)
 
     def send_made(self) -> None:
-        """Send the ready responses at the head of the queue."""
+        """Send the ready responses at the head of the queue, unless they are held back."""
+        if self._held_until:
+            return
         queue = self.due
         while queue and (frame := queue[0].frame) is not None:
             self._made.append(frame)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from api.ws.answers import OrderedAnswers
 from engine import actor
 from engine.commands import ReadStock
 from tests.api.cinema import SCREENING
@@ -53,3 +54,30 @@ async def test_an_update_does_not_overtake_a_response_that_waits_for_an_earlier_
         ("seat_selected", "A1", "ben"),
     ]
     await asyncio.gather(*others)
+
+
+async def test_responses_wait_until_another_node_knows_of_what_they_say() -> None:
+    sent: list[bytes] = []
+    answers = OrderedAnswers(lambda frames, number: sent.append(frames), lambda defect: None)
+    loop = asyncio.get_running_loop()
+    released, selected, first, second = (loop.create_future() for _ in range(4))
+
+    def release(_: object) -> bytes:
+        for told in (first, second):
+            answers.hold_back(told)
+        return b"released "
+
+    answers.expect(released, release, SCREENING)
+    answers.expect(selected, lambda _: b"selected ", SCREENING)
+    for future in (released, selected):
+        future.set_result(None)
+    await asyncio.sleep(0)
+    answers.put(b"pong ")
+    answers.send_update(SCREENING, b"update ")
+    settled = asyncio.ensure_future(answers.settled())
+    first.set_result(None)
+    await asyncio.sleep(0)
+    assert not sent and not settled.done()
+    second.set_result(None)
+    await settled
+    assert b"".join(sent) == b"released selected update pong "
