@@ -13,6 +13,7 @@ from cluster.beats import Beat, NodeState
 from cluster.errors import NodeRefused
 from cluster.membership import Membership, View
 from engine.errors import EngineError
+from engine.guards import OutageLog
 
 log = logging.getLogger("frontrow.cluster")
 
@@ -69,6 +70,7 @@ class Heartbeat:
         self._now = now
         self._task: asyncio.Task[None] | None = None
         self._confirming: asyncio.Task[None] | None = None
+        self._confirm_outages = OutageLog(log, "asking PostgreSQL what this node still owns")
         self._decided = asyncio.Event()
         network.on(BEAT, self._heard)
         network.on(ROLL_CALL, self._called)
@@ -138,10 +140,11 @@ class Heartbeat:
             async with asyncio.timeout(self._membership.timing.node_gone_seconds):
                 await self._confirm()
             self._membership.confirmed(asked_at)
+            self._confirm_outages.succeeded()
         except (EngineError, TimeoutError) as failure:
-            log.warning("PostgreSQL does not say what this node still owns: %r", failure)
-        except Exception:
-            log.exception("finding out what this node still owns failed")
+            self._confirm_outages.failed(failure)
+        except Exception as defect:
+            self._confirm_outages.failed(defect, defect=True)
         finally:
             self._confirming = None
         self._decide()

@@ -18,6 +18,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from engine.guards import OutageLog
+
 logger = logging.getLogger(__name__)
 
 BINARY = Path(sysconfig.get_path("scripts")) / "nats-server"
@@ -151,16 +153,16 @@ class NatsServer:
 
     async def keep_running(self) -> None:
         """Restart the server whenever it has died, until cancelled."""
+        outages = OutageLog(logger, "restarting the embedded NATS server, which has died,")
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             if self.pid is None:
-                logger.error("The embedded NATS server has died; restarting it")
                 try:
                     await self.start()
-                except NatsServerFailed as exc:
-                    logger.error("%s", exc)
-                except OSError:
-                    logger.exception("The embedded NATS server could not be restarted; trying again")
+                    logger.error("The embedded NATS server had died, and was restarted")
+                    outages.succeeded()
+                except (NatsServerFailed, OSError) as exc:
+                    outages.failed(exc)
 
     def _prepare(self) -> None:
         self._directory.mkdir(mode=0o700, exist_ok=True)

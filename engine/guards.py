@@ -6,7 +6,7 @@ through `attempt`. Code that runs for every command catches exceptions itself an
 `DefectLog`.
 
 A bug on a busy path would flood the log, so at most one traceback a second is logged, with the number of
-exceptions that were not.
+exceptions that were not. Work that is repeated until it succeeds reports to an `OutageLog`.
 """
 
 import logging
@@ -46,6 +46,58 @@ class DefectLog:
             "%s failed (%d more failures were not logged)", self._failure, self._left_out, exc_info=defect
         )
         self._left_out = 0
+
+
+class OutageLog:
+    """Logs a failure of work that is repeated until it succeeds: once, and once more when it is over.
+
+    Another kind of failure meanwhile is logged too, once.
+
+    Args:
+        logger: where to.
+        work: what fails, as the beginning of a sentence, e.g. "refresh of revocations".
+    """
+
+    __slots__ = ("_began_at", "_failures", "_known", "_logger", "_work")
+
+    def __init__(self, logger: logging.Logger, work: str) -> None:
+        self._logger = logger
+        self._work = work
+        self._known: set[type[BaseException]] = set()
+        self._failures = 0
+        self._began_at = 0.0
+
+    def failed(self, failure: BaseException, *, defect: bool = False) -> None:
+        """Take note of a failure.
+
+        Args:
+            failure: why it failed.
+            defect: whether it is a bug, whose traceback is logged.
+        """
+        if not self._failures:
+            self._began_at = monotonic()
+        self._failures += 1
+        if type(failure) not in self._known:
+            self._known.add(type(failure))
+            self._logger.log(
+                logging.ERROR if defect else logging.WARNING,
+                "%s failed, and is repeated until it succeeds: %s",
+                self._work,
+                str(failure) or repr(failure),
+                exc_info=failure if defect else None,
+            )
+
+    def succeeded(self) -> None:
+        """Take note that the work has succeeded."""
+        if self._failures:
+            self._logger.warning(
+                "%s succeeds again, after %d failures in %.1f s",
+                self._work,
+                self._failures,
+                monotonic() - self._began_at,
+            )
+            self._failures = 0
+            self._known.clear()
 
 
 _callbacks = DefectLog("a callback")

@@ -11,7 +11,7 @@ from engine.actor import ScreeningActor
 from engine.actor_context import ActorContext
 from engine.commands import ReleaseLapsed
 from engine.copies import Copy
-from engine.errors import EngineError, StoreUnavailable
+from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable
 from engine.handover import Handover
 from engine.owned import OwnedScreenings
 from engine.ports import Store
@@ -111,6 +111,12 @@ class Upkeep:
                 return
             try:
                 await give(await release(screening_id))
+            except OutcomeUnknown:
+                log.info(
+                    "screening %d was given up; its new owner has not answered, and takes it with the next "
+                    "command for it",
+                    screening_id,
+                )
             except EngineError as refusal:
                 # Its new owner takes it when it gets the first command for it.
                 log.info("screening %d was not handed over: %s", screening_id, refusal)

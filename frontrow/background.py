@@ -6,12 +6,16 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from engine.errors import EngineError
+from engine.guards import OutageLog
 
 log = logging.getLogger("frontrow.background")
 
 
 class Recurring:
-    """Runs tasks at intervals. A failure is logged, and the task runs again after its usual interval."""
+    """Runs tasks at intervals. After a failure, the task runs again after its usual interval.
+
+    It is logged when a task begins to fail, and when it succeeds again.
+    """
 
     def __init__(self) -> None:
         self._tasks: list[asyncio.Task[None]] = []
@@ -28,18 +32,20 @@ class Recurring:
 
     @staticmethod
     async def _repeat(seconds: float, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        outages = OutageLog(log, name)
         while True:
             try:
                 await work()
+                outages.succeeded()
             except EngineError as refusal:
-                log.warning("%s failed; retrying in %g s: %s", name, seconds, refusal)
-            except Exception:
-                log.exception("%s failed; retrying in %g s", name, seconds)
-            except asyncio.CancelledError:
+                outages.failed(refusal)
+            except Exception as defect:
+                outages.failed(defect, defect=True)
+            except asyncio.CancelledError as defect:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
-                log.exception("%s was cancelled by its own code; retrying in %g s", name, seconds)
+                outages.failed(defect, defect=True)  # cancelled by its own code
             await asyncio.sleep(seconds)
 
 

@@ -43,7 +43,12 @@ async def drain_node(settings: Settings, name: str, progress: Callable[[str], No
     roster = Roster(connection, settings.group(Timing))
     await connection.start()
     try:
-        await roster.drain(name, lambda beat: progress(f"{name} owns {beat.load.screenings} screenings"))
+
+        def tell(beat: Beat) -> None:
+            if beat.load.screenings:  # the caller says when it is over
+                progress(f"{name} owns {beat.load.screenings} screenings")
+
+        await roster.drain(name, tell)
     finally:
         roster.stop()
         await connection.stop()

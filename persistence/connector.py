@@ -332,8 +332,14 @@ class Connector:
             failure = failure or exc
         reason = (getattr(failure, "strerror", None) or _first_line(failure)) if failure else ""
         raise DatabaseUnavailable(
-            f"The database{self._place()} cannot be reached: {reason or 'no answer'}"
+            f"The database{self._place()} cannot be reached: {reason or 'no answer'}{self._advice}"
         ) from failure
+
+    @property
+    def _advice(self) -> str:
+        # A directory is usually that of the embedded PostgreSQL, which no setting names.
+        in_directory = str(self._options.get("host", "")).startswith("/")
+        return "" if in_directory else "; see FRONTROW_DATABASE_URL"
 
     def _place(self) -> str:
         """Return host and port for messages to operators."""

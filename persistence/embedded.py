@@ -32,6 +32,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+from engine.guards import OutageLog
+
 with warnings.catch_warnings():
     # On import the wheel looks for a runtime directory that is not needed here, and warns if it is missing.
     warnings.simplefilter("ignore")
@@ -163,16 +165,18 @@ class EmbeddedPostgres:
 
     async def keep_running(self) -> None:
         """Restart the cluster whenever it has died, until cancelled."""
+        outages = OutageLog(logger, "watching the embedded PostgreSQL, to restart it when it dies,")
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
                 if self.postmaster_pid is None:
-                    logger.error("The embedded PostgreSQL has died; restarting it")
                     await asyncio.to_thread(self.start)
+                    logger.error("The embedded PostgreSQL had died, and was restarted")
+                outages.succeeded()
             except (EmbeddedPostgresFailed, OSError) as exc:
-                logger.error("The embedded PostgreSQL is not watched or restarted; trying again: %s", exc)
-            except Exception:
-                logger.exception("The embedded PostgreSQL could not be restarted; trying again")
+                outages.failed(exc)
+            except Exception as exc:
+                outages.failed(exc, defect=True)
 
     @cached_property
     def _account(self) -> pwd.struct_passwd | None:

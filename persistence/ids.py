@@ -9,6 +9,7 @@ import logging
 from collections import deque
 
 from engine.errors import IdsExhausted, StoreUnavailable
+from engine.guards import OutageLog
 from persistence.connector import Connector
 from persistence.errors import DefectiveStatement
 
@@ -38,6 +39,7 @@ class IdBlocks:
         self._next = self._end = 0
         self._spare: deque[range] = deque()
         self._reserving: asyncio.Task[None] | None = None
+        self._outages = OutageLog(logger, f"reserving ids from {sequence_name}")
 
     async def start(self) -> None:
         """Reserve the first blocks.
@@ -77,15 +79,11 @@ class IdBlocks:
         while len(self._spare) < SPARE_BLOCKS:
             try:
                 self._spare.append(await self._reserved())
+                self._outages.succeeded()
             except Exception as exc:
                 # Retry after any error: without new ids nothing could be sold until a restart.
                 expected = isinstance(exc, StoreUnavailable | DefectiveStatement)
-                logger.warning(
-                    "Could not reserve ids from %s; trying again: %r",
-                    self._sequence_name,
-                    exc,
-                    exc_info=None if expected else exc,
-                )
+                self._outages.failed(exc, defect=not expected)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _reserved(self) -> range:

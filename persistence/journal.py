@@ -36,7 +36,7 @@ from typing import NamedTuple
 
 from engine.errors import BadEntry, EngineError, JournalFull, OwnershipLost, StoreUnavailable
 from engine.events import TicketEvent
-from engine.guards import attempt, guarded
+from engine.guards import OutageLog, attempt, guarded
 from engine.ports import Entry, Observer, Settled
 from engine.records import IdempotencyRecord, make
 from engine.replies import Reply
@@ -121,6 +121,7 @@ class _Writer:
     def __init__(self, connection: JournalConnection) -> None:
         self.connection = connection
         self.batch_limit = BATCH_LIMIT
+        self.outages = OutageLog(logger, "writing the journal")
 
     def narrow(self, entries: int) -> None:
         """Make the next batch half as large as one that took too long."""
@@ -433,7 +434,7 @@ class PostgresJournal:
                 await self._write(writer, queue, batch[:middle])
                 return await self._write(writer, queue, batch[middle:])
             except (StoreUnavailable, DefectiveStatement) as failure:
-                logger.warning("%d journal entries are sent again: %s", len(batch), failure)
+                writer.outages.failed(failure)
                 self._observer.flush_failed(FAILURES[type(failure)])
                 if writer is self._writer:
                     self._failure = type(failure)
@@ -445,6 +446,7 @@ class PostgresJournal:
                 await asyncio.sleep(retry_seconds)
                 retry_seconds = min(2 * retry_seconds, LAST_RETRY_SECONDS)
             else:
+                writer.outages.succeeded()
                 self._failure, self._written_at = None, self._monotonic()
                 return self._settle(queue, batch, lost)
 

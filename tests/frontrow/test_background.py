@@ -1,9 +1,11 @@
 """Recurring tasks and shutdown steps: an exception in one does not stop the others."""
 
 import asyncio
+import logging
 
 import pytest
 
+from engine.errors import StoreUnavailable
 from frontrow.background import Recurring, run_steps
 
 pytestmark = pytest.mark.gen_test
@@ -27,6 +29,36 @@ async def test_failed_work_is_retried_and_other_work_continues(failure: BaseExce
         await asyncio.sleep(0)
     await recurring.stop()
     assert min(done.values()) >= 2
+
+
+async def test_an_outage_is_logged_when_it_begins_and_when_it_is_over(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outcomes = [StoreUnavailable("away"), StoreUnavailable("away"), ZeroDivisionError("a bug"), None, None]
+    outcomes += [StoreUnavailable("away"), None]
+    over = asyncio.Event()
+
+    async def work() -> None:
+        if not outcomes:
+            over.set()
+        elif (failure := outcomes.pop(0)) is not None:
+            raise failure
+
+    recurring = Recurring()
+    with caplog.at_level(logging.INFO):
+        recurring.every(0, "refresh", work)
+        await over.wait()
+    await recurring.stop()
+    failed = "refresh failed, and is repeated until it succeeds: "
+    logged = [(record.getMessage().partition(" in ")[0], record.exc_info) for record in caplog.records]
+    assert [text for text, _ in logged] == [
+        f"{failed}away",
+        f"{failed}a bug",
+        "refresh succeeds again, after 3 failures",
+        f"{failed}away",
+        "refresh succeeds again, after 1 failures",
+    ]
+    assert [bool(traceback) for _, traceback in logged] == [False, True, False, False, False]
 
 
 async def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
