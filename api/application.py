@@ -15,6 +15,7 @@ from api.catalogue.auth import authentication
 from api.catalogue.casts import casts
 from api.catalogue.cinemas import cinemas
 from api.catalogue.favorites import favorites
+from api.catalogue.layouts import layouts, seat_types
 from api.catalogue.movies import movies
 from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
@@ -69,6 +70,8 @@ RESOURCES = (
     reviews,
     rooms,
     seats,
+    layouts,
+    seat_types,
     screenings,
     showtimes,
     sold_tickets,

@@ -3,7 +3,7 @@
 Every resource has `Rows`; resources that need more extend it here. Implemented in `persistence.catalogue`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,6 +43,61 @@ class SeatRows(Rows, Protocol):
 
     async def add(self, room_id: int, plan: Sequence[Mapping[str, Any]]) -> list[Record]:
         """Insert the seats of a plan that do not exist yet; return all seats of the plan."""
+
+
+class StoredLayout(Protocol):
+    """A room's layout, as `persistence.catalogue.layouts.StoredLayout` documents it."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def surroundings(self) -> Mapping[str, Any]: ...
+
+    @property
+    def seats(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class LayoutDifference(Protocol):
+    """What a new layout changes, as `persistence.catalogue.layouts.Difference` documents it."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def taken(self) -> int: ...
+
+    @property
+    def obstacles(self) -> Sequence[Mapping[str, Any]]: ...
+
+
+class LayoutRows(Protocol):
+    """Layouts of rooms, as `persistence.catalogue.layouts.Layouts` documents them."""
+
+    async def version(self, room_id: int) -> int:
+        """Return the version of a room's layout. Raises NotFound."""
+
+    async def read(self, room_id: int) -> StoredLayout:
+        """Return the layout of a room. Raises NotFound."""
+
+    async def seat_types(self) -> list[Record]:
+        """Return the types that seats can have, with their surcharges."""
+
+    async def compare(self, room_id: int, seats: Sequence[Mapping[str, Any]]) -> LayoutDifference:
+        """Return what publishing a layout would change. Raises NotFound."""
+
+    async def publish(
+        self,
+        room_id: int,
+        seats: Sequence[Mapping[str, Any]],
+        surroundings: Mapping[str, Any] | None,
+        suspended: Collection[int],
+        accept: Callable[[Any], None],
+    ) -> LayoutDifference:
+        """Replace a layout, unless `accept` raises; the `suspended` screenings sell nothing meanwhile.
+
+        Raises NotFound, or OwnershipLost if another screening was added.
+        """
 
 
 class ScreeningRows(Rows, Protocol):
@@ -188,6 +243,7 @@ class Catalogue:
     detailed_casts: Rows
     reviews: ReviewRows
     rooms: Rows
+    layouts: LayoutRows
     screenings: ScreeningRows
     seats: SeatRows
     showtimes: Rows

@@ -50,6 +50,11 @@ class Screenings(Protocol):
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
         """Run `write` while the screening's sales are suspended and all earlier sales are in the database."""
 
+    async def change_all(
+        self, screening_ids: Collection[int], write: Callable[[], Awaitable[Written]]
+    ) -> Written:
+        """Do the same for several screenings at once."""
+
 
 class TicketReader(Protocol):
     """Reads committed tickets."""

@@ -11,8 +11,7 @@ the node that got the request, while the owner has suspended the screening (`Scr
 import asyncio
 import logging
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from secrets import token_hex
 from typing import Any, TypeVar
 
@@ -185,11 +184,35 @@ class RoutedScreenings:
     # What concerns the screening as a whole
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Result]]) -> Result:
-        """Run `write` while the screening's sales are suspended; see `ScreeningDirectory.change`.
+        """Change the properties of one screening; see `change_all`."""
+        return await self.change_all((screening_id,), write)
 
-        If this node vanishes meanwhile, the owner resumes by itself (`engine.suspensions`).
+    async def change_all(
+        self, screening_ids: Collection[int], write: Callable[[], Awaitable[Result]]
+    ) -> Result:
+        """Run `write` while the screenings' sales are suspended; see `ScreeningDirectory.change_all`.
+
+        If this node vanishes meanwhile, the owners resume by themselves (`engine.suspensions`).
         """
         change_id = token_hex(8)
+        suspended: dict[int, str] = {}
+        changed = False
+        try:
+            for screening_id in sorted(screening_ids):
+                suspended[screening_id] = await self._suspend(screening_id, change_id)
+            written = await write()
+            changed = True
+        finally:
+            resuming = [
+                self._spawn(self._resume(owner, screening_id, change_id, changed=changed))
+                for screening_id, owner in suspended.items()
+            ]
+            if resuming:
+                await asyncio.wait(resuming, timeout=self._timeout_seconds)
+        return written
+
+    async def _suspend(self, screening_id: int, change_id: str) -> str:
+        """Suspend a screening. Returns the node that owns it."""
 
         async def suspend() -> str:
             owner = self._owner_of(screening_id)
@@ -204,19 +227,9 @@ class RoutedScreenings:
             return owner
 
         try:
-            suspended_by = await suspend()
+            return await suspend()
         except NOT_DONE:
-            suspended_by = await self._repeated(suspend)
-        changed = False
-        try:
-            written = await write()
-            changed = True
-        finally:
-            resumed = self._spawn(self._resume(suspended_by, screening_id, change_id, changed=changed))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._timeout_seconds):
-                    await asyncio.shield(resumed)
-        return written
+            return await self._repeated(suspend)
 
     async def _resume(self, suspended_by: str, screening_id: int, change_id: str, *, changed: bool) -> None:
         """Resume a screening where it was suspended and where it is now, however long that takes."""

@@ -12,7 +12,7 @@ server.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from heapq import nlargest
 from math import inf
@@ -152,30 +152,42 @@ class ScreeningDirectory:
         return None if actor is None else actor.ask_first(command)
 
     async def change(self, screening_id: int, write: Callable[[], Awaitable[Written]]) -> Written:
-        """Change a screening's properties (its times, prices, room or seats) while nothing is sold for it.
+        """Change the properties of one screening; see `change_all`."""
+        return await self.change_all((screening_id,), write)
+
+    async def change_all(
+        self, screening_ids: Collection[int], write: Callable[[], Awaitable[Written]]
+    ) -> Written:
+        """Change properties of screenings (their times, prices, room or seats) while they sell nothing.
 
         Earlier decisions are written first, so `write` can rely on the database. Commands that arrive
-        meanwhile wait and find the changed screening. If the screening was in memory, its watchers are told
+        meanwhile wait and find the changed screening. If a screening was in memory, its watchers are told
         how many seats and places it now has.
 
         Args:
-            screening_id: the screening.
+            screening_ids: the screenings. They are suspended in the order of their ids, so that two changes
+                never wait for each other.
             write: changes the database, all or nothing.
 
         Returns:
             The result of `write`, whose exceptions are passed on.
 
         Raises:
-            Overloaded: too many commands wait for the screening; nothing was written.
+            Overloaded: too many commands wait for a screening; nothing was written.
         """
         change_id = token_hex(8)
-        await self.suspend(screening_id, change_id, inf)
+        suspended: list[int] = []
         changed = False
         try:
+            for screening_id in sorted(screening_ids):
+                await self.suspend(screening_id, change_id, inf)
+                suspended.append(screening_id)
             written = await write()
             changed = True
         finally:
-            await self.resume(screening_id, change_id, changed=changed)
+            await asyncio.gather(
+                *(self.resume(screening_id, change_id, changed=changed) for screening_id in suspended)
+            )
         return written
 
     async def suspend(

@@ -39,7 +39,7 @@ from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.records import ScreeningInfo
 from engine.screening_state import Decision, ScreeningState
-from engine.views import SeatsChanged
+from engine.views import STOCK_SHOWN, SeatsChanged
 
 
 class Screening:
@@ -174,7 +174,7 @@ def _read_stock(state: ScreeningState, command: ReadStock, now: float) -> Decisi
 
 
 def _show_stock(state: ScreeningState, command: ShowStock, now: float) -> Decision:
-    change = state.show("stock_shown", (), now)
+    change = state.show(STOCK_SHOWN, (), now)
     return Decision(state.stock(), changes=(change,))
 
 

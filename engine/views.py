@@ -107,6 +107,10 @@ ALL_SEATS_SHOWN = "all_seats_shown"
 """The cause of a change that shows all seats, to watchers that have missed earlier changes."""
 
 
+STOCK_SHOWN = "stock_shown"
+"""The cause of the first change after the screening's seats, times, price or room have changed."""
+
+
 class SeatsShown(NamedTuple):
     """A change that is no hold event; see `SeatsChanged`.
 

@@ -5,6 +5,7 @@ from persistence.catalogue.casts import CASTS, DETAILED_CASTS
 from persistence.catalogue.cinemas import CINEMAS
 from persistence.catalogue.events import EventRows
 from persistence.catalogue.favorites import Favorites
+from persistence.catalogue.layouts import Layouts
 from persistence.catalogue.movies import COMING_SOON, RECOMMENDED, TRENDING, Movies
 from persistence.catalogue.reviews import Reviews
 from persistence.catalogue.rooms import ROOMS
@@ -37,6 +38,7 @@ def catalogue_on(connector: Connector) -> Catalogue:
         detailed_casts=Rows(connector, DETAILED_CASTS),
         reviews=Reviews(connector),
         rooms=Rows(connector, ROOMS),
+        layouts=Layouts(connector),
         screenings=ScreeningRows(connector),
         seats=Seats(connector),
         showtimes=Rows(connector, SHOWTIMES),

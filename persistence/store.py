@@ -123,7 +123,7 @@ FREE_ROOM = "SELECT id FROM free_rooms WHERE id = %s"
 # One statement, and so one snapshot, reads both the version and the seats.
 LAYOUT = """
 SELECT layout_version, seats.id, room_id, row_label, seat_number, seat_type, x, y
-FROM rooms LEFT JOIN seats ON room_id = rooms.id
+FROM rooms LEFT JOIN seats ON room_id = rooms.id AND removed_at IS NULL
 WHERE rooms.id = %s
 ORDER BY length(row_label), row_label COLLATE "C", seat_number
 """

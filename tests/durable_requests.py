@@ -45,6 +45,7 @@ class DurableRequest(NamedTuple):
     Attributes:
         caller: the sender.
         repeatable: whether repeating it without a key returns the same response.
+        csv: a file that is sent instead of a JSON body.
     """
 
     caller: Caller
@@ -52,12 +53,16 @@ class DurableRequest(NamedTuple):
     path: str
     body: object = None
     repeatable: bool = True
+    csv: bytes | None = None
 
     async def send(self, key: str | None = None) -> Response:
         """Send it until the response is final, as clients should."""
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
-                answer = await self.caller.send(self.method, self.path, self.body, key=key)
+                headers = {"Content-Type": "text/csv"} if self.csv else None
+                answer = await self.caller.send(
+                    self.method, self.path, self.body, raw=self.csv, headers=headers, key=key
+                )
                 if not is_passing(answer):
                     return answer
                 await asyncio.sleep(0.02)
@@ -116,7 +121,8 @@ class Stage:
         return booked.json[0]["id"]
 
     async def another_room(self) -> int:
-        return await make_room(self.site, f"Studio {self.name}", self.cinema_id)  # type: ignore[arg-type]
+        """Create a room in a cinema of its own."""
+        return await make_room(self.site)  # type: ignore[arg-type]
 
     async def another_event(self) -> str:
         return await make_event(self.site)  # type: ignore[arg-type]
@@ -184,6 +190,17 @@ async def _delete_screening(stage: Stage) -> DurableRequest:
 async def _create_seats(stage: Stage) -> DurableRequest:
     path = f"/api/v1/rooms/{await stage.another_room()}/seats/bulk"
     return DurableRequest(stage.admin, "POST", path, {"seats": [{"row_label": "A", "seat_number": 1}]})
+
+
+async def _publish_layout(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/rooms/{await stage.another_room()}/layout"
+    body = {"version": 1, "seats": [{"row_label": "A", "seat_number": 1}]}
+    return DurableRequest(stage.admin, "PUT", path, body, repeatable=False)
+
+
+async def _import_seats(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/rooms/{await stage.another_room()}/layout.csv?version=1"
+    return DurableRequest(stage.admin, "PUT", path, repeatable=False, csv=b"row,number\nA,1\n")
 
 
 async def _create_room(stage: Stage) -> DurableRequest:
@@ -290,6 +307,8 @@ RECIPES: Mapping[str, Recipe] = {
     "delete_review": _delete_review,
     "create_room": _create_room,
     "create_seats": _create_seats,
+    "publish_layout": _publish_layout,
+    "import_seats": _import_seats,
     "create_screening": _create_screening,
     "update_screening": _update_screening,
     "delete_screening": _delete_screening,

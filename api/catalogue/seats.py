@@ -1,8 +1,7 @@
 """`/api/v1/rooms/{room_id}/seats`: the seat plan of a room."""
 
-import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 from marshmallow import ValidationError, fields, post_load, validate
 
@@ -10,6 +9,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import RequestSchema, text
 from api.rest.paging import PAGING_HEADERS, Page, paged, sorting
 from engine.catalogue_errors import SeatConflict, UnknownReference
+from engine.commands import ReadStock
 from engine.errors import NotFound
 from engine.selling_errors import RoomFull
 
@@ -17,9 +17,13 @@ SEATS_PER_CALL = 1000
 PLAN_LIMIT_BYTES = 256 * 1024
 # As many as a room can have: unless the client asks for a page, it gets all of a room's seats.
 SEATS_PER_PAGE = 10_000
-_FURTHEST = 10_000
+FURTHEST = 10_000
+ROW_LABEL_LENGTH = 4
+HIGHEST_NUMBER = 9999
 
 seats = Resource("/api/v1/rooms", tag="Seats")
+
+Written = TypeVar("Written")
 
 
 def row_position(label: str) -> float:
@@ -35,20 +39,20 @@ def row_position(label: str) -> float:
 
 
 class SeatDetails(RequestSchema):
-    row_label = text(4, required=True, metadata={"example": "A"})
+    row_label = text(ROW_LABEL_LENGTH, required=True, metadata={"example": "A"})
     seat_number = fields.Integer(
-        strict=True, required=True, validate=validate.Range(1, 9999), metadata={"example": 5}
+        strict=True, required=True, validate=validate.Range(1, HIGHEST_NUMBER), metadata={"example": 5}
     )
     seat_type = text(40, load_default="standard", metadata={"example": "standard"})
     x = fields.Float(
-        validate=validate.Range(0, _FURTHEST),
+        validate=validate.Range(0, FURTHEST),
         metadata={
             "description": "Distance from the left wall in seat widths, rounded to hundredths; by default "
             "the seat number."
         },
     )
     y = fields.Float(
-        validate=validate.Range(0, _FURTHEST),
+        validate=validate.Range(0, FURTHEST),
         metadata={
             "description": "Distance from the screen in rows, rounded to hundredths; by default the row's "
             "position: 1 for A, 2 for B."
@@ -58,7 +62,7 @@ class SeatDetails(RequestSchema):
     @post_load
     def _with_coordinates(self, seat: dict[str, Any], **_: Any) -> dict[str, Any]:
         x = seat.get("x", seat["seat_number"])
-        y = seat.get("y", min(row_position(seat["row_label"]), _FURTHEST))
+        y = seat.get("y", min(row_position(seat["row_label"]), FURTHEST))
         return {**seat, "x": round(float(x), 2), "y": round(float(y), 2)}
 
 
@@ -90,7 +94,7 @@ class SeatList(Page):
         validate=validate.Range(1, SEATS_PER_PAGE),
         metadata={"description": "Entries per page; all by default."},
     )
-    row_label = text(4)
+    row_label = text(ROW_LABEL_LENGTH)
     seat_type = text(40)
     sort = sorting("place")
 
@@ -115,11 +119,28 @@ async def create_seats(call: Call, room_id: int, seats: Sequence[dict[str, Any]]
     catalogue = call.services.catalogue
     added = await catalogue.seats.add(room_id, seats)
     # A change makes the engine reload a screening, now with the seats written above.
-    to_come = await catalogue.screenings.to_come(room_id)
-    await asyncio.gather(
-        *(call.services.screenings.change(screening_id, _nothing) for screening_id in to_come)
-    )
+    await told_to_watchers(call, await catalogue.screenings.to_come(room_id), _nothing)
     return added
+
+
+async def told_to_watchers(
+    call: Call, screening_ids: Collection[int], write: Callable[[], Awaitable[Written]]
+) -> Written:
+    """Change the seats of screenings, and tell whoever watches them.
+
+    Args:
+        call: the call.
+        screening_ids: the screenings in the room.
+        write: changes the database while they sell nothing.
+
+    Returns:
+        The result of `write`.
+    """
+    watched = await call.services.totals.screening_sockets()
+    for screening_id in watched.keys() & set(screening_ids):
+        # The engine tells the watchers of screenings that were in memory.
+        await call.ask(ReadStock(screening_id))
+    return await call.services.screenings.change_all(screening_ids, write)
 
 
 async def _nothing() -> None:

@@ -20,6 +20,7 @@ TAGS: Mapping[str, str] = {
     "Showtimes": "Upcoming screenings with their movie, cinema and room.",
     "Seats": "The seats of a cinema's rooms.",
     "Rooms": "The rooms (halls) of cinemas.",
+    "Layouts": "The seats and the picture of a room as a whole: read, exchanged as a file, published.",
     "Cinemas": "Cinemas, and what they show.",
     "Movies": "Movies, with search, filters and recommendations.",
     "Cast": "Cast and crew of movies.",

@@ -96,6 +96,19 @@ class BulkSeatUpdate(Schema):
     more = _flag("Another message of the same update follows; only the last one has `seq`")
 
 
+class ScreeningChanged(Schema):
+    """The screening's seats, times, price or room have changed: load again what is shown of them."""
+
+    type = message_type("screening_changed")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    seats = fields.Integer(required=True, metadata={"description": "Number of seats", "example": 300})
+    available = fields.Integer(
+        required=True, metadata={"description": "Number of available seats", "example": 290}
+    )
+    timestamp = timestamp_field("Time of the change", _RESERVED_AT, required=True)
+    epoch = _epoch()
+
+
 class SocketError(Schema):
     """A message from the client was invalid."""
 
@@ -130,6 +143,7 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     ConnectionConfirmed,
     SeatUpdate,
     BulkSeatUpdate,
+    ScreeningChanged,
     Pong,
     SocketError,
 )

@@ -18,7 +18,7 @@ from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
 from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
-from engine.views import SeatMap, SeatsChanged, SeatView
+from engine.views import STOCK_SHOWN, SeatMap, SeatsChanged, SeatView
 
 PART_LIMIT_BYTES = 32 * 1024
 _ENVELOPE_BYTES = 256
@@ -32,10 +32,11 @@ class SeatUpdates:
         changes: changes, oldest first, at least one. Only the last state of each seat is sent.
     """
 
-    __slots__ = ("_at", "_audiences", "_form", "_owners", "_position", "_views")
+    __slots__ = ("_altered", "_at", "_audiences", "_form", "_owners", "_position", "_views")
 
     def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
         last = changes[-1]
+        self._altered = next((change for change in reversed(changes) if change.cause == STOCK_SHOWN), None)
         views = {view.seat_id: view for change in changes for view in change.views}
         self._form = form
         self._position = Position(last.epoch, last.seq)
@@ -64,6 +65,8 @@ class SeatUpdates:
 
     def parts(self, holder: str | None) -> Iterator[bytes]:
         """Yield the frames one by one, for a watcher that catches up at its own pace."""
+        if self._altered is not None:
+            yield _screening_changed(self._altered, self._position)
         states = [_seat_state(view, holder) for view in self._views]
         if not states:
             return
@@ -130,6 +133,19 @@ def _finished(messages: Iterator[bytes], position: Position, at: float, **flags:
         yield text_frame(message + unfinished)
         message = following
     yield text_frame(message + final)
+
+
+def _screening_changed(change: SeatsChanged, position: Position) -> bytes:
+    """Encode the message that a screening's seats, times, price or room have changed."""
+    message = {
+        "type": "screening_changed",
+        "screening_id": change.screening_id,
+        "seats": change.capacity,
+        "available": change.available,
+        "timestamp": timestamp(change.at),
+        "epoch": position.epoch,
+    }
+    return text_frame(orjson.dumps(message))
 
 
 def _single(state: bytes) -> bytes:

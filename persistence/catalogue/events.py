@@ -10,10 +10,10 @@ from typing import Any
 
 from engine.catalogue_errors import InUse
 from engine.errors import NotFound
-from persistence.catalogue.screenings import RAISE_EPOCH
+from persistence.catalogue.screenings import RAISE_EPOCHS
 from persistence.catalogue.search import matching
 from persistence.catalogue.table import Record, Rows, Table, own_columns
-from persistence.columns import IDS
+from persistence.columns import IDS, numbers
 from persistence.connector import Connection, Connector
 from persistence.tickets import OF_ANY_STATUS
 
@@ -102,5 +102,5 @@ class EventRows(Rows):
             bound = {"id_": event_id}
             if event_id not in IDS or not await connection.run(LOCK, bound):
                 raise NotFound("event", event_id)
-            await connection.run(RAISE_EPOCH, bound)
+            await connection.run(RAISE_EPOCHS, {"ids": numbers([event_id])})
             yield connection

@@ -25,6 +25,7 @@ _FREE_SEAT = """
 EXISTS (
     SELECT FROM seats
     WHERE seats.room_id = screenings.room_id AND seats.seat_type = %(seat_type)s
+    AND seats.removed_at IS NULL
     AND NOT EXISTS (
         SELECT FROM tickets
         WHERE tickets.screening_id = screenings.id AND tickets.seat_id = seats.id

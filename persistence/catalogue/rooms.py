@@ -10,7 +10,7 @@ ROOMS = Table(
         "id": "rooms.id",
         "cinema_id": "rooms.cinema_id",
         "name": "rooms.name",
-        "seat_count": "(SELECT count(*) FROM seats WHERE seats.room_id = rooms.id)",
+        "seat_count": "(SELECT count(*) FROM seats WHERE seats.room_id = rooms.id AND removed_at IS NULL)",
         "layout_version": "rooms.layout_version",
         "created_at": "rooms.created_at",
     },

@@ -12,7 +12,7 @@ from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.errors import NotFound
 from engine.selling_errors import ScreeningCancelled, ScreeningHasBookings
 from persistence.catalogue.table import Record, Rows, Table
-from persistence.columns import IDS
+from persistence.columns import IDS, numbers
 from persistence.connector import Connection, Connector
 from persistence.tickets import OF_ANY_STATUS
 
@@ -75,7 +75,7 @@ SCREENINGS = Table(
 
 LENGTH_OF_MOVIE = "SELECT duration_minutes FROM movies WHERE id = %s"
 
-TO_COME = "SELECT id FROM screenings WHERE room_id = %s AND ends_at > now() AND cancelled_at IS NULL"
+TO_COME = "SELECT id FROM screenings WHERE room_id = %(room_id)s AND ends_at > now() AND cancelled_at IS NULL"
 
 # Two overlapping inserts would wait for each other and deadlock, so they are serialised per room.
 LOCK_ROOMS = """
@@ -86,10 +86,10 @@ ORDER BY id FOR NO KEY UPDATE
 
 LOCK = "SELECT cancelled_at IS NOT NULL FROM screenings WHERE id = %(id_)s FOR NO KEY UPDATE"
 
-# Nobody has the screening afterwards: no server loads what was there before.
-RAISE_EPOCH = """
+# Nobody has the screenings afterwards: no server loads what was there before.
+RAISE_EPOCHS = """
 INSERT INTO screening_epochs AS owned (screening_id, epoch, owner, taken_at)
-VALUES (%(id_)s, 1, '', now())
+SELECT id, 1, '', now() FROM unnest(%(ids)s::bigint[]) AS changed (id) ORDER BY id
 ON CONFLICT (screening_id) DO UPDATE SET epoch = owned.epoch + 1, owner = excluded.owner, taken_at = now()
 """
 
@@ -100,7 +100,8 @@ SELECT seat_id FROM (
     SELECT seat_id FROM holds WHERE screening_id = %(id_)s AND status = 'active'
 ) AS taken
 WHERE seat_id NOT IN (
-    SELECT seats.id FROM seats JOIN screenings USING (room_id) WHERE screenings.id = %(id_)s
+    SELECT seats.id FROM seats JOIN screenings USING (room_id)
+    WHERE screenings.id = %(id_)s AND seats.removed_at IS NULL
 )
 ORDER BY seat_id
 """
@@ -136,7 +137,7 @@ class ScreeningRows(Rows):
 
     async def to_come(self, room_id: int) -> list[int]:
         """Return the ids of a room's screenings that have not ended."""
-        return [int(row[0]) for row in await self.connector.run(TO_COME, (room_id,))]
+        return [int(row[0]) for row in await self.connector.run(TO_COME, {"room_id": room_id})]
 
     async def insert(self, values: Mapping[str, Any], connection: Connection | None = None) -> Record:
         """Create a screening.
@@ -191,5 +192,5 @@ class ScreeningRows(Rows):
         rows = await connection.run(LOCK, {"id_": screening_id}) if screening_id in IDS else []
         if not rows:
             raise NotFound("screening", screening_id)
-        await connection.run(RAISE_EPOCH, {"id_": screening_id})
+        await connection.run(RAISE_EPOCHS, {"ids": numbers([screening_id])})
         return bool(rows[0][0])

@@ -23,21 +23,24 @@ SEATS = Table(
         "row_label": "seats.row_label = %(row_label)s",
     },
     orders={"place": 'length(seats.row_label), seats.row_label COLLATE "C", seats.seat_number'},
+    conditions=("seats.removed_at IS NULL",),
     references={"seats_seat_type_fkey": "seat_type"},
 )
 
 # Other inserts into this room wait, so that its seats can be counted.
 LOCK_ROOM = "SELECT id FROM rooms WHERE id = %(room_id)s FOR NO KEY UPDATE"
 
-_PLAN = """
+PLAN = """
     unnest(%(row_labels)s::text[], %(seat_numbers)s::integer[], %(seat_types)s::text[],
            %(xs)s::real[], %(ys)s::real[]) AS plan (row_label, seat_number, seat_type, x, y)
 """
 
 ADD = f"""
 INSERT INTO seats (room_id, row_label, seat_number, seat_type, x, y)
-SELECT %(room_id)s, plan.* FROM {_PLAN}
-ON CONFLICT ON CONSTRAINT seats_place_key DO NOTHING
+SELECT %(room_id)s, plan.* FROM {PLAN}
+ON CONFLICT ON CONSTRAINT seats_place_key DO UPDATE
+SET seat_type = excluded.seat_type, x = excluded.x, y = excluded.y, removed_at = NULL
+WHERE seats.removed_at IS NOT NULL
 RETURNING *
 """  # noqa: S608 - constants
 
@@ -48,17 +51,28 @@ SELECT seats.id, row_label, seat_number,
            CASE WHEN seats.x <> plan.x THEN 'x' END,
            CASE WHEN seats.y <> plan.y THEN 'y' END
        ], NULL)
-FROM {_PLAN} JOIN seats USING (row_label, seat_number)
+FROM {PLAN} JOIN seats USING (row_label, seat_number)
 WHERE room_id = %(room_id)s AND (seats.seat_type, seats.x, seats.y) <> (plan.seat_type, plan.x, plan.y)
 ORDER BY seats.id
 """  # noqa: S608 - constants
 
-NUMBER = "SELECT count(*) FROM seats WHERE room_id = %(room_id)s"
+NUMBER = "SELECT count(*) FROM seats WHERE room_id = %(room_id)s AND removed_at IS NULL"
 
 NAMED = f"""
-{SEATS.select} JOIN {_PLAN} USING (row_label, seat_number) WHERE room_id = %(room_id)s
+{SEATS.select} JOIN {PLAN} USING (row_label, seat_number) WHERE room_id = %(room_id)s
 {SEATS.order_by("place")}
 """
+
+
+def plan_columns(plan: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the parameters of `PLAN` for some seats by column names."""
+    return {
+        "row_labels": texts([seat["row_label"] for seat in plan]),
+        "seat_numbers": numbers([seat["seat_number"] for seat in plan]),
+        "seat_types": texts([seat["seat_type"] for seat in plan]),
+        "xs": numbers([seat["x"] for seat in plan]),
+        "ys": numbers([seat["y"] for seat in plan]),
+    }
 
 
 class Seats(Rows):
@@ -85,14 +99,7 @@ class Seats(Rows):
         """
         if room_id not in IDS:
             raise NotFound("room", room_id)
-        bound = {
-            "room_id": room_id,
-            "row_labels": texts([seat["row_label"] for seat in plan]),
-            "seat_numbers": numbers([seat["seat_number"] for seat in plan]),
-            "seat_types": texts([seat["seat_type"] for seat in plan]),
-            "xs": numbers([seat["x"] for seat in plan]),
-            "ys": numbers([seat["y"] for seat in plan]),
-        }
+        bound = {"room_id": room_id, **plan_columns(plan)}
         async with self.connector.transaction() as connection:
             if not await connection.run(LOCK_ROOM, bound):
                 raise NotFound("room", room_id)

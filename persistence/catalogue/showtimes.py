@@ -3,7 +3,7 @@
 from persistence.catalogue.screenings import COLUMNS, FILTERS, JOINS, ORDERS
 from persistence.catalogue.table import Table
 
-_SEATS = "(SELECT count(*) FROM seats WHERE seats.room_id = screenings.room_id)"
+_SEATS = "(SELECT count(*) FROM seats WHERE seats.room_id = screenings.room_id AND removed_at IS NULL)"
 
 # Uses the indexes of live tickets and active holds, and only runs for the rows of a page.
 _SOLD = """

@@ -159,6 +159,8 @@ FOREIGN: Mapping[str, Answered] = {
             f"GET {V1}/cinemas/{{cinema_id}}/showtimes",
             f"GET {V1}/rooms/{{room_id}}",
             f"GET {V1}/rooms/{{room_id}}/seats/",
+            f"GET {V1}/rooms/{{room_id}}/layout",
+            f"GET {V1}/rooms/{{room_id}}/layout.csv",
             f"GET {V1}/screenings/{{screening_id}}",
             f"GET {V1}/screenings/{{screening_id}}/available-seats",
             f"GET {V1}/showtimes/{{showtime_id}}",

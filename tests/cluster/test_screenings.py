@@ -126,6 +126,28 @@ async def test_a_change_survives_the_death_of_the_owner(nats_server: NatsServer)
         assert set(await house.truth()) >= {2}
 
 
+async def test_several_screenings_are_suspended_together_and_rivals_do_not_block_each_other(
+    nats_server: NatsServer,
+) -> None:
+    async with fleet(nats_server.url, 3) as house:
+        writing = 0
+
+        async def write() -> str:
+            nonlocal writing
+            writing += 1
+            assert writing == 1
+            await asyncio.sleep(0.02)
+            writing -= 1
+            return "written"
+
+        servers = [house.owner_of(), *house.others()]
+        changes = (
+            server.routed.change_all(ids, write)
+            for server, ids in zip(servers, ((1, 2), (2, 1), (1,)), strict=True)
+        )
+        assert await asyncio.gather(*changes) == ["written"] * 3
+
+
 async def test_a_failed_change_resumes_the_screening(nats_server: NatsServer) -> None:
     async with fleet(nats_server.url) as house:
         gateway = house.others()[0]

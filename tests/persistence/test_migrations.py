@@ -17,6 +17,7 @@ MIGRATIONS = [
     "0003_events_and_rooms",
     "0004_search_columns",
     "0005_cheaper_sales",
+    "0006_room_layouts",
 ]
 
 

@@ -7,7 +7,7 @@ import { SeatPicture } from './seat_picture.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
- * cause; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
+ * cause; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
  * server has confirmed a socket, where `resumed` means that no snapshot follows.
  */
 export class ScreeningClient extends LiveClient {
@@ -64,6 +64,10 @@ export class ScreeningClient extends LiveClient {
       case 'seat_update':
       case 'bulk_seat_update':
         this.#updated(message);
+        break;
+      case 'screening_changed':
+        this.emit('altered', { seats: message.seats, available: message.available });
+        if (message.epoch !== this.#picture.epoch) this.connection.renew();
         break;
       case 'error':
         this.emit('error', new ProtocolError(`${message.code}: ${message.message}`));

@@ -70,6 +70,17 @@ test('a snapshot after a reconnection replaces everything, and removes missing s
   assert.deepEqual(stage.eventsNamed('seats')[1].removed, [41]);
 });
 
+test('a changed screening is announced, and its seats are loaded again', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'available'));
+  const told = [];
+  stage.client.addEventListener('altered', (event) => told.push(event.detail));
+  stage.say({ type: 'screening_changed', screening_id: 7, seats: 2, available: 1, timestamp: '', epoch: 4 });
+  assert.deepEqual(told, [{ seats: 2, available: 1 }]);
+  await stage.clock.advance(500);
+  assert.equal(stage.sockets.length, 2);
+});
+
 test('a new epoch makes it reconnect with its old position', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'));
