@@ -14,6 +14,7 @@ import hypothesis
 import pytest
 from tornado.ioloop import IOLoop
 
+from frontrow import shared_counts
 from tests import topology
 
 pytest_plugins = ["tests.database", "tests.acceptance.figures_summary", "tests.inbox", "tests.nats"]
@@ -21,6 +22,8 @@ pytest_plugins = ["tests.database", "tests.acceptance.figures_summary", "tests.i
 # On a busy machine an example takes longer than Hypothesis' deadline of 200 ms.
 hypothesis.settings.register_profile("frontrow", deadline=None)
 hypothesis.settings.load_profile("frontrow")
+
+PATIENCE_SECONDS = 60.0
 
 _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -56,6 +59,25 @@ def network_of_nodes(request: pytest.FixtureRequest) -> None:
     """Start the NATS server if tests run against several nodes."""
     if topology.topology().nodes > 1:
         request.getfixturevalue("nats_server")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_nodes() -> Iterator[None]:
+    """Let nodes in this process wait for the answers of others and of NATS, however busy the machine is.
+
+    Otherwise they soon go on without an answer; tests of silence set shorter limits themselves.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        for limit in (
+            "cluster.totals.WAIT_SECONDS",
+            "cluster.sharing.FORGET_SECONDS",
+            "cluster.connection.PING_SECONDS",
+        ):
+            patched.setattr(limit, PATIENCE_SECONDS)
+        for limit in ("REQUIRED", "OPTIONAL", "ADMISSION"):
+            patience = getattr(shared_counts, limit)
+            patched.setattr(shared_counts, limit, patience._replace(seconds=PATIENCE_SECONDS))
+        yield
 
 
 @pytest.fixture

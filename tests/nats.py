@@ -46,13 +46,24 @@ async def own_nats_server(directory: Path) -> AsyncIterator[NatsServer]:
         await server.stop()
 
 
+@pytest.fixture
+def brisk_pings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let connections notice soon that NATS is frozen."""
+    monkeypatch.setattr("cluster.connection.PING_SECONDS", 0.5)
+
+
 def freeze(server: NatsServer) -> None:
     """Stop all threads of a server, until SIGCONT."""
     os.kill(server.pid or 0, signal.SIGSTOP)
-    threads = Path(f"/proc/{server.pid}/task").glob("*/stat")
-    while any(path.read_text().rpartition(")")[2].split()[0] != "T" for path in threads):
+    while not all(map(_is_stopped, Path(f"/proc/{server.pid}/task").glob("*/stat"))):
         time.sleep(0.001)
-        threads = Path(f"/proc/{server.pid}/task").glob("*/stat")
+
+
+def _is_stopped(thread: Path) -> bool:
+    try:
+        return thread.read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return True
 
 
 def kill(server: NatsServer) -> None:

@@ -89,11 +89,18 @@ class DatabaseProcess:
         pid = self._embedded.postmaster_pid
         if pid is None:
             return []
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        try:
+            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            return []
         return [pid, *map(int, children)]
 
     def _signal(self, number: signal.Signals) -> None:
-        self._postmaster()
+        # Stopped first, it starts no more processes while the others are looked up.
+        postmaster = self._postmaster()
+        _send(signal.SIGSTOP, [postmaster])
+        while _state(postmaster) not in "TXZ":
+            time.sleep(0.001)
         _send(number, self._processes())
 
 
@@ -103,9 +110,14 @@ def _send(number: signal.Signals, processes: list[int]) -> None:
             os.kill(pid, number)
 
 
+def _state(pid: int) -> str:
+    """Return the letter of a process's state, as in /proc; X if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def _lives(pid: int) -> bool:
     """Return whether a process exists and is not a zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return _state(pid) not in "XZ"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from websockets.frames import Frame, Opcode
 
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 60.0
 
 
 class Received(NamedTuple):

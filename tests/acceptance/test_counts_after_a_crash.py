@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("nats_server")
 KEYS = 12
 """Enough that each node counts some of them."""
 
-SETTLED_SECONDS = 30
+SETTLED_SECONDS = 60
 CLOSED_FOR_NOW, TOO_MANY, IN_USE, TAKEN_OVER = 1013, 4429, 4409, 4410
 
 

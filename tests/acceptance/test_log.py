@@ -12,7 +12,7 @@ import pytest
 from frontrow import __version__
 from tests.acceptance.server_process import ServerProcess
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 Line = dict[str, Any]
 
 

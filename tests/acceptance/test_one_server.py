@@ -15,6 +15,8 @@ from tests.acceptance.figures import Figures
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute, temporary_data_directory
 
+PATIENCE_SECONDS = 60.0
+
 _LOCK_SESSIONS = """
 SELECT pg_terminate_backend(pg_locks.pid) FROM pg_locks JOIN pg_database ON pg_database.oid = database
 WHERE locktype = 'advisory' AND objsubid = 2 AND datname = current_database()
@@ -46,6 +48,13 @@ async def _held_seat(server: ServerProcess, hall: SeededScreening, seat_id: int)
         assert answer.status == 201, answer
 
 
+async def _hold_is_written(database_url: str) -> None:
+    """Wait until a hold is in the database; a kill would lose it before."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not execute(database_url, "SELECT 1 FROM holds"):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.02)
+
+
 async def test_a_second_server_refuses_to_start_and_names_the_first(
     data_directory: Path, second_data_directory: Path, database_url: str
 ) -> None:
@@ -73,7 +82,7 @@ async def test_a_standby_takes_over(
         assert f"process {server.pid} on " in said
         assert standby.listening_ports == set()
         await _held_seat(server, hall, hall.first_seat_id)
-        await asyncio.sleep(0.3)  # the journal's lag, which a kill loses
+        await _hold_is_written(database_url)
 
         ended = time.monotonic()
         await (server.kill() if end == "kill -9" else server.terminate())
@@ -120,7 +129,7 @@ async def test_a_server_that_loses_the_lock_takes_it_again_before_any_standby(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()",
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while "taken again" not in server.log():  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
         await _held_seat(server, hall, hall.first_seat_id)
@@ -135,7 +144,7 @@ async def test_a_server_stops_when_another_has_taken_its_lock(
         (hall,) = await server.seed(1, 2, 5)
         await standby.stand_by()
         await _held_seat(server, hall, hall.first_seat_id)
-        await asyncio.sleep(0.3)
+        await _hold_is_written(database_url)
         server.freeze()
         assert execute(database_url, _LOCK_SESSIONS) == [(True,)]
         await standby.ready()

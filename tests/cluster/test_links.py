@@ -21,7 +21,7 @@ from tests.nats import freeze, kill, own_nats_server, thaw
 
 pytestmark = [pytest.mark.gen_test, pytest.mark.usefixtures("io_loop"), on_both_loops]
 
-SECONDS = 20.0
+SECONDS = 60.0
 """For calls that are answered."""
 
 NOBODY = "0badc0de"
@@ -386,6 +386,7 @@ async def test_calls_of_the_turn_in_which_the_connection_is_lost_were_not_sent(t
         assert errors_in(early + unsent) == [NodeUnreachable] * 2
 
 
+@pytest.mark.usefixtures("brisk_pings")
 async def test_calls_through_a_frozen_server_fail_when_it_is_given_up(tmp_path: Path) -> None:
     async with own_nats_server(tmp_path) as server, nodes(server.url) as (one, two):
         await one.links.call(two.name, "echo", 1, SECONDS)
@@ -398,6 +399,7 @@ async def test_calls_through_a_frozen_server_fail_when_it_is_given_up(tmp_path: 
         assert await one.links.call(two.name, "echo", "thawed", SECONDS) == "thawed"
 
 
+@pytest.mark.usefixtures("brisk_pings")
 async def test_a_server_that_does_not_read_is_not_given_more_than_the_limit(tmp_path: Path) -> None:
     async with own_nats_server(tmp_path) as server, nodes(server.url) as (one, two):
         freeze(server)

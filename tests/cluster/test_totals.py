@@ -52,7 +52,10 @@ async def test_totals_are_those_of_all_nodes(nats_server: NatsServer) -> None:
         assert (clients, sorted(rooms), holds) == (6, [7, 8, 9], 34)
 
 
-async def test_a_node_that_does_not_answer_is_left_out(nats_server: NatsServer) -> None:
+async def test_a_node_that_does_not_answer_is_left_out(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.totals.WAIT_SECONDS", 0.1)
     async with fleet(nats_server.url) as nodes:
         totals, second = await two_nodes(nodes)
         never = asyncio.get_running_loop().create_future()

@@ -39,6 +39,7 @@ class Stalling(Relay):
             circuit.server.transport.pause_reading()
 
 
+@pytest.mark.usefixtures("brisk_pings")
 async def test_a_slow_consumer_that_nats_gives_up_catches_up(nats_server: NatsServer) -> None:
     async with AsyncExitStack() as stack:
         house = Fleet(nats_server.url, stack)
@@ -168,6 +169,8 @@ async def test_an_owner_forgets_nodes_that_are_gone_or_silent(nats_server: NatsS
         await eventually(lambda: len(viewer.changes) == 2)
         assert owner.tally.sent == 3
         assert gateway.watching._timer is not None
+        owner.changes_publisher._watch_seconds = 0.5
+        gateway.watching.renew()
         gateway.watching._timer.cancel()  # as if it was stopped for a while
         await eventually(lambda: not owner.changes_publisher._audiences)
         await owner.hold_at("user:1", 3)

@@ -23,7 +23,7 @@ from tests.topology import ONE_SERVER
 ANSWER_SECONDS = 20.0
 """Client-side timeout; a node that answers at all answers sooner."""
 
-UNSETTLED_SECONDS = 60.0
+UNSETTLED_SECONDS = 120.0
 """Bounds a wait for something that the cluster has to do."""
 
 RETRY_SECONDS = 0.05

@@ -17,7 +17,7 @@ from tests.house import House
 pytestmark = pytest.mark.gen_test(timeout=180)
 
 LAG_SECONDS = 0.5
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 NO_ROOM = """
 CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
