@@ -95,7 +95,7 @@ async def get_operated(call: Call, screening_id: int) -> Document:
     }
 
 
-class TakenSeat(Schema):
+class OccupiedSeat(Schema):
     seat_id = fields.Integer(required=True, metadata={"example": 42})
     status = fields.String(
         required=True,
@@ -122,7 +122,7 @@ class Hall(Schema):
     )
     at = Timestamp(required=True)
     taken = fields.List(
-        fields.Nested(TakenSeat), required=True, metadata={"description": "All other seats are free."}
+        fields.Nested(OccupiedSeat), required=True, metadata={"description": "All other seats are free."}
     )
     people = people_field()
 
