@@ -58,7 +58,7 @@ web/dist/index.html: web/node_modules/.package-lock.json $(PAGE_SOURCES) | $(VEN
 	$(BIN)/python -m web.build pages
 
 web/src/api/schema.d.ts: web/node_modules/.package-lock.json $(API_SOURCES) | $(VENV)/.installed
-	$(BIN)/python -m web.build types
+	$(BIN)/python -W error -m web.build types
 
 check-install: ## install the lock files from scratch with each pip in PIPS
 	.ci/check_install $(PYTHON) $(PIPS)

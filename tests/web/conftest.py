@@ -13,6 +13,7 @@ from tests.contracts.guide_cinema import GuideCinema
 from tests.house import House
 from tests.web.browser import Browser
 from tests.web.chromium_process import running_chromium
+from tests.web.demo_house import DemoHouse
 from tests.web.inspected import Inspected
 from tests.web.node import SCRIPTS, NodeTab
 
@@ -67,6 +68,15 @@ def browser(chromium: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Browser]
 def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]:
     """The real server with a database of its own."""
     house = House(database_url, tmp_path)
+    io_loop.run_sync(house.open)
+    yield house
+    io_loop.run_sync(house.close)
+
+
+@pytest.fixture
+def demo(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[DemoHouse]:
+    """The real server with what the demo has."""
+    house = DemoHouse(database_url, tmp_path)
     io_loop.run_sync(house.open)
     yield house
     io_loop.run_sync(house.close)

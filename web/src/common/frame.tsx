@@ -1,9 +1,11 @@
 // The frame of every page: the bar at the top, a way past it for keyboards, and news about the log-in.
 
 import type { ComponentChildren } from 'preact';
+import { useErrorBoundary } from 'preact/hooks';
 import { Link, Router } from 'wouter-preact';
 import { PREFIX } from './base';
-import { Notice } from './pieces';
+import { useLoaded } from './loading';
+import { LogInLink, Notice, ProblemNotice } from './pieces';
 import { loadUser, logOut, loggedOutElsewhere, user } from './session';
 
 /**
@@ -23,6 +25,8 @@ export function Frame({
   links: ComponentChildren;
   children: ComponentChildren;
 }) {
+  const known = useLoaded(loadUser, []);
+  const [defect] = useErrorBoundary(reportError);
   return (
     <Router base={PREFIX}>
       <a
@@ -48,20 +52,36 @@ export function Frame({
       </header>
       <main id="content" class="page stack" tabIndex={-1}>
         {loggedOutElsewhere.value && <Notice>You have been logged out. Log in again to go on.</Notice>}
-        {children}
+        {user.value === undefined && known.problem && (
+          <ProblemNotice problem={known.problem} retry={known.reload} />
+        )}
+        {defect ? <Failed /> : children}
       </main>
     </Router>
   );
 }
 
+/** Instead of a page whose code has thrown an error. */
+function Failed() {
+  return (
+    <>
+      <h1>This page has failed</h1>
+      <p>That is our fault. Your seats and tickets are safe.</p>
+      <p>
+        <button type="button" class="button" onClick={() => location.reload()}>
+          Reload the page
+        </button>
+      </p>
+    </>
+  );
+}
+
 function Account() {
   if (user.value === undefined) return null;
-  if (user.value === null) return <Link href="/login">Log in</Link>;
+  if (user.value === null) return <LogInLink />;
   return (
     <button type="button" class="button button-quiet" onClick={() => void logOut()}>
       Log out
     </button>
   );
 }
-
-void loadUser();

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
+import { useLocation } from 'wouter-preact';
 import type { Problem } from '../api/problem';
 import type { Loaded } from './loading';
 
@@ -16,11 +17,18 @@ export function Notice({ tone = 'info', children }: { tone?: Tone; children: Com
   );
 }
 
-/** What went wrong, calmly; with a button if the reader can do something about it. */
+/** The way to the log-in and back. It leaves the area, as only the box office has the page. */
+export function LogInLink() {
+  const [path] = useLocation();
+  return <a href={path === '/login' ? 'login' : `login?next=${encodeURIComponent(path)}`}>Log in</a>;
+}
+
+/** What went wrong, calmly; with the way on if there is one. */
 export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return (
     <Notice tone={problem.serverAway ? 'info' : 'bad'}>
       <span>{problem.message}</span>
+      {problem.status === 401 && <LogInLink />}
       {retry && (
         <button type="button" class="button button-quiet" onClick={retry}>
           Try now

@@ -118,7 +118,11 @@ export async function logOut(): Promise<void> {
   if (token) await post('/api/v1/auth/logout', undefined, token).catch(() => undefined);
 }
 
-/** Find out who is logged in; sets `user`. Leaves it undefined while the server is away. */
+/**
+ * Find out who is logged in; sets `user`.
+ *
+ * @throws {Problem} the server could not answer
+ */
 export async function loadUser(): Promise<void> {
   const token = await accessToken();
   if (!token) {
@@ -129,16 +133,17 @@ export async function loadUser(): Promise<void> {
   try {
     response = await fetch(`${SERVER}/api/v1/auth/me`, { headers: { Authorization: `Bearer ${token}` } });
   } catch {
-    return;
+    throw unreachable();
   }
   if (response.ok) user.value = (await response.json()) as User;
   else if (response.status === 401) tokenRefused(token);
-  else if (response.status < 500) forget();
+  else if (response.status === 429 || response.status >= 500) throw problemOf(response.status, null);
+  else forget();
 }
 
 addEventListener('storage', (event) => {
   if (event.key !== KEY && event.key !== null) return;
-  if (stored()) void loadUser();
+  if (stored()) loadUser().catch(() => undefined);
   else if (user.value) {
     user.value = null;
     loggedOutElsewhere.value = true;
