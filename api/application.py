@@ -39,8 +39,11 @@ from api.ops.overview import overview
 from api.ops.people import people
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
+from api.public.box_office import box_office
 from api.public.cleanup import cleanup, cron
 from api.public.events import public_events
+from api.public.guests import guests
+from api.public.own_tickets import own_tickets
 from api.public.purchases import purchases
 from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
@@ -78,6 +81,9 @@ RESOURCES = (
     statistics,
     public_events,
     sessions,
+    box_office,
+    guests,
+    own_tickets,
     ticket_reservations,
     purchases,
     admin_events,

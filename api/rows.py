@@ -227,6 +227,7 @@ class Catalogue:
         recommended_movies: movies recommended to one user; read-only.
         detailed_casts: cast members with the other movies they appear in; read-only.
         showtimes: screenings as moviegoers see them; read-only.
+        shown_tickets: tickets as their holder sees them; read-only.
     """
 
     users: UserRows
@@ -249,6 +250,7 @@ class Catalogue:
     showtimes: Rows
     statistics: StatisticsReader
     tickets: TicketRows
+    shown_tickets: Rows
 
 
 RowsOf = Callable[[Catalogue], Rows]

@@ -14,6 +14,7 @@ from api.access_log import HttpObserver
 from api.bodies import Body
 from api.http1.trusted_proxies import NO_PROXIES, TrustedProxies
 from api.identity.accounts import Accounts
+from api.identity.guests import Guests
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
@@ -245,6 +246,7 @@ class Services:
     rooms: Rooms
     catalogue: Catalogue
     accounts: Accounts
+    guests: Guests
     workers: Workers
     rate_limits: RateLimits
     confirmations: Confirmations
@@ -261,6 +263,7 @@ class Services:
     hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False
+    test_payment: bool = False
     metrics_open: bool = True
     metrics_token: str = ""
     path_prefix: str = ""

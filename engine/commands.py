@@ -54,11 +54,16 @@ class HoldPlaces(NamedTuple):
 
 
 class ToggleSeats(NamedTuple):
-    """Hold the free seats and release the holder's own; rejected if another holder has one. → `Toggled`"""
+    """Hold the free seats and release the holder's own; rejected if another holder has one. → `Toggled`
+
+    Attributes:
+        guest_network: as in `HoldSeats`.
+    """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...]
+    guest_network: str | None = None
 
 
 class ExtendHolds(NamedTuple):

@@ -104,7 +104,7 @@ def read_reservation(state: ScreeningState, command: ReadReservation, now: float
 
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
     """Hold the free seats and release the holder's own."""
-    _, holder, seat_ids = command
+    _, holder, seat_ids, network = command
     if now >= state.starts_at or state.closed:
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
@@ -114,14 +114,16 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     released = held = None
     if free:
         number = len(free)
-        if holder in state.seats.unpaid or number > state.unchecked_seats:
-            state.require_within_limits(holder, number, len(own))
+        if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
+            state.require_within_limits(holder, number, len(own), network)
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
     if own:
         released = give_back(state, holder, own, now)
     if free:
         held = _take(state, holder, free, first_id, now, expires_at)
+        if network is not None:
+            state.seats.unpaid.come_from(holder, network)
     events = tuple([event for event in (released, held) if event])
     return make(Decision, (make(Toggled, (held, released)), events, events, None))
 

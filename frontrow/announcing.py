@@ -42,8 +42,13 @@ def addresses(settings: Settings, port: int, proxied_ports: Sequence[int]) -> It
 
 
 def with_demo(settings: Settings) -> Settings:
-    """Return the settings with which the rooms guide's test page works, which is opened from a file."""
-    return replace(settings, allowed_origins=(*settings.allowed_origins, OPAQUE_ORIGIN))
+    """Return the settings of the demo.
+
+    The rooms guide's test page, which is opened from a file, may call the API; guests can buy; and payments
+    are tests.
+    """
+    origins = (*settings.allowed_origins, OPAQUE_ORIGIN)
+    return replace(settings, allowed_origins=origins, guest_purchase=True, test_payment=True)
 
 
 async def prepared_demo(settings: Settings, database_url: str, port: int) -> list[str]:

@@ -15,7 +15,7 @@ from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
 from persistence.catalogue.ticket_types import TicketTypeRows
-from persistence.catalogue.tickets import TicketRows
+from persistence.catalogue.tickets import SHOWN_TICKETS, TicketRows
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
 
@@ -44,4 +44,5 @@ def catalogue_on(connector: Connector) -> Catalogue:
         showtimes=Rows(connector, SHOWTIMES),
         statistics=Statistics(connector),
         tickets=TicketRows(connector),
+        shown_tickets=Rows(connector, SHOWN_TICKETS),
     )

@@ -21,6 +21,7 @@ from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.http1.trusted_proxies import TrustedProxies
 from api.identity.accounts import AccountRules, Accounts
+from api.identity.guests import Guests
 from api.identity.host_names import HostNames
 from api.identity.origins import AllowedOrigins
 from api.identity.passwords import Passwords
@@ -64,6 +65,7 @@ from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
 from metrics.observer import MetricsObserver
 from metrics.readings import Readings, register_readings
+from persistence.catalogue.guests import GuestRows
 from persistence.catalogue.logins import Logins
 from persistence.connector import Connector
 from persistence.event_access import EventAccess
@@ -209,6 +211,16 @@ class Server:
             self._clock.now,
         )
 
+        guests = Guests(
+            GuestRows(self._connector),
+            tokens,
+            self._mail_queue,
+            counts.account_limits,
+            life_seconds=min(settings.refresh_token_ttl_seconds, settings.token_max_life_seconds),
+            link_seconds=settings.password_reset_seconds,
+            site_url=settings.site_url,
+        )
+
         # The API
         limits, socket_limits = settings.group(Limits), settings.group(SocketLimits)
         screening_sockets, event_sockets = SocketCounts(), SocketCounts()
@@ -246,6 +258,7 @@ class Server:
             rooms=self._rooms,
             catalogue=catalogue,
             accounts=accounts,
+            guests=guests,
             workers=self._workers,
             confirmations=self._confirmations,
             ticket_codes=codes,
@@ -260,6 +273,7 @@ class Server:
             seat_maps=SeatMapEncoder(),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
+            test_payment=settings.test_payment,
             path_prefix=settings.path_prefix,
             proxies=proxies,
             metrics_open=settings.metrics_open,

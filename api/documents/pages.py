@@ -30,6 +30,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     _BOX_OFFICE: (
         "/films/{film_id}",
         "/screenings/{screening_id}",
+        "/screenings/{screening_id}/checkout",
         "/events/{event_id}",
         "/login",
         "/register",

@@ -29,6 +29,7 @@ TAGS: Mapping[str, str] = {
     "Users": "Profiles, pictures, preferences and searches.",
     "Events": "Events that sell tickets by quantity.",
     "Ticket types": "The ticket types of events: capacity, price and sales period.",
+    "Guests": "Tokens for customers without an account.",
     "Reservations": "Reserve and buy tickets of events by quantity, also as a guest.",
     "Live selections": "Selections in the rooms of the WebSocket `/ws/{client_id}`, and the number of "
     "sockets; see `/asyncapi.json`.",

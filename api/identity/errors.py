@@ -1,7 +1,7 @@
 """Errors of authentication and authorization, with their HTTP statuses.
 
 ApiError
-├── NotAuthenticated 401, TokenRefused 401, AdminRequired 403, CronDisabled 403
+├── NotAuthenticated 401, TokenRefused 401, AdminRequired 403, AccountRequired 403, CronDisabled 403
 ├── WrongCredentials 401, RefreshRefused 401, WrongPassword 403, ResetRefused 400, LoginElsewhere 403
 └── OriginRefused 403, HostRefused 421
 """
@@ -41,6 +41,13 @@ class AdminRequired(ApiError):
 
     status, code = 403, "admin_required"
     detail = "Administrator rights are required"
+
+
+class AccountRequired(ApiError):
+    """The token is a guest's, and the server sells only to users with an account."""
+
+    status, code = 403, "account_required"
+    detail = "Log in or register to buy; guests cannot buy here"
 
 
 class CronDisabled(ApiError):

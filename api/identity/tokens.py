@@ -37,6 +37,8 @@ REMEMBERED_TOKENS = 131_072
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1
+FIRST_GUEST_ID = 2**62
+"""Ids from here on belong to guests (`api.identity.guests`), never to accounts."""
 # Issuers' clocks may run slightly ahead. Applies to `iat` and `nbf`, never to `exp`.
 CLOCK_SKEW_SECONDS = 5
 
@@ -68,6 +70,11 @@ class Identity(NamedTuple):
     issued_at: float
     login_id: str
     holder: str
+
+    @property
+    def guest(self) -> bool:
+        """Whether it is a guest without an account."""
+        return self.user_id >= FIRST_GUEST_ID
 
 
 class InvalidToken(Exception):

@@ -158,6 +158,11 @@ def confirmation(papers: Sequence[Paper], codes: TicketCodes) -> EmailMessage:
     return message
 
 
+def visit_of(papers: Sequence[Paper]) -> Visit:
+    """Return the calendar entry of one booking, from its tickets; their holder is not needed."""
+    return _Letter(papers).visit
+
+
 class _Letter:
     """The texts of a confirmation mail: subject, plain text, HTML and calendar entry."""
 
@@ -167,12 +172,16 @@ class _Letter:
         self._title = " ".join(first["title"].split()) or "your visit"
         self._begin = f"{first['starts_at'].astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
         self._place = ", ".join(filter(None, (first["cinema_name"], first["room_name"], first["address"])))
-        self._opening = [
-            f"Hello {first['full_name']}," if first["full_name"] else "Hello,",
-            f"booking {first['booking_id']} is confirmed.",
+        self._lines = [f"{paper['place']}, ticket {paper['code']}, {paper['price']}" for paper in papers]
+
+    @property
+    def _opening(self) -> list[str]:
+        name = self._first["full_name"]
+        return [
+            f"Hello {name}," if name else "Hello,",
+            f"booking {self._first['booking_id']} is confirmed.",
             f"{self._title}\n{self._begin}\n{self._place}",
         ]
-        self._lines = [f"{paper['place']}, ticket {paper['code']}, {paper['price']}" for paper in papers]
 
     @property
     def subject(self) -> str:

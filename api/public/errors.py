@@ -1,5 +1,6 @@
-"""Errors that concern reservations of the public API.
+"""Errors that concern guests and reservations of the public API.
 
+NotAGuest 403
 ReservationNotFound 404, NotYourReservation 403
 ReservationExpired 409, ReservationConverted 409, ReservationCancelled 409
 ReservationNotExtendable 409, PurchaseInProgress 409
@@ -8,6 +9,13 @@ ReservationNotExtendable 409, PurchaseInProgress 409
 from collections.abc import Mapping
 
 from api.errors import RETRY_SOON, ApiError
+
+
+class NotAGuest(ApiError):
+    """The operation is for guests, and the token is a user's."""
+
+    status, code = 403, "not_a_guest"
+    detail = "This is for guests; a user's name and e-mail address are those of the account"
 
 
 class ReservationNotFound(ApiError):

@@ -11,12 +11,11 @@ from typing import Any
 import orjson
 from marshmallow import ValidationError, fields, validate
 
-from api.bodies import Body
 from api.errors import InvalidInput
-from api.identity.errors import NotAuthenticated
+from api.identity.errors import AccountRequired, NotAuthenticated
 from api.papers.cipher import Cipher, DecryptionFailed
 from api.papers.ticket_codes import CodeContents, TicketCodes
-from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
+from api.papers.ticket_pictures import TicketPicture
 from api.public.errors import (
     NotYourReservation,
     ReservationCancelled,
@@ -36,12 +35,11 @@ from api.public.reserving import (
     reservation_document,
 )
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
-from api.rest.endpoint import Access, Answer, Call, Document, Resource
+from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.sales.selling import complete_sale, find_ticket
+from api.sales.selling import complete_sale
 from api.wire import counted, holder_of, price, timestamp
 from engine import selling_errors as errors
-from engine.catalogue_errors import TicketNotConfirmed
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
 
@@ -126,6 +124,7 @@ class Purchase(CamelCaseSchema):
     message="Tickets purchased successfully",
     refusals=(
         NotAuthenticated,
+        AccountRequired,
         ReservationNotFound,
         NotYourReservation,
         ReservationExpired,
@@ -148,6 +147,7 @@ async def purchase_reservation(
     """
     if call.identity is None and not call.services.guest_purchase:
         raise NotAuthenticated
+    call.require_buyer()
     owner = holder_of(call.identity.user_id) if call.identity else call.buyer
     present = await find_reservation(call, reservation_id)
     offer = await find_offer(call, present)
@@ -201,7 +201,7 @@ def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCod
 
 
 def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict[str, Any]:
-    code = codes.code(_code_contents(ticket))
+    code = codes.code(code_contents(ticket))
     picture = TicketPicture(code)
     return {
         "id": str(ticket.id),
@@ -227,27 +227,6 @@ def _name_of_holder(ticket: Ticket, cipher: Cipher) -> str | None:
     return name
 
 
-def _code_contents(ticket: Ticket) -> CodeContents:
+def code_contents(ticket: Ticket) -> CodeContents:
+    """Return what the QR code of a ticket says."""
     return CodeContents(ticket.id, ticket.screening_id, ticket.seat_id)
-
-
-def _declare_picture(kind: str) -> None:
-    async def picture(call: Call, ticket_id: int) -> Answer:
-        ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
-        code = call.services.ticket_codes.code(_code_contents(ticket))
-        drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
-        return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
-
-    picture.__name__ = f"get_ticket_{kind}"
-    picture.__doc__ = f"Get the QR code of one of the caller's tickets, as {kind.upper()}."
-    purchases.get(
-        f"/tickets/{{ticket_id}}/qr.{kind}",
-        access=Access.GUEST,
-        query=ByGuest,
-        media_type=MEDIA_TYPES[kind],
-        refusals=(errors.TicketNotFound, TicketNotConfirmed),
-    )(picture)
-
-
-for _kind in MEDIA_TYPES:
-    _declare_picture(_kind)

@@ -36,7 +36,7 @@ from msgspec import Struct
 
 from api.bodies import EMPTY, MEDIA_TYPE, Body
 from api.errors import ApiError, InvalidInput
-from api.identity.errors import NotAuthenticated
+from api.identity.errors import AccountRequired, NotAuthenticated
 from api.identity.tokens import Identity
 from api.limiter import network_of
 from api.rest.background import BackgroundTasks
@@ -154,11 +154,23 @@ class Call(Struct, frozen=True):
 
     @property
     def guest_network(self) -> str | None:
-        """The network on which a guest session's holds are counted; None for a user.
+        """The network on which a guest's holds are counted; None for a user.
 
         Anyone can create sessions, so a session counts as a guest even if the request has a token too.
         """
-        return network_of(self.address) if self.holder.startswith(SESSION_PREFIX) else None
+        identity = self.identity
+        if (identity is not None and identity.guest) or self.holder.startswith(SESSION_PREFIX):
+            return network_of(self.address)
+        return None
+
+    def require_buyer(self) -> None:
+        """Check that the caller may buy.
+
+        Raises:
+            AccountRequired: the token is a guest's, and only users can buy.
+        """
+        if self.identity is not None and self.identity.guest and not self.services.guest_purchase:
+            raise AccountRequired
 
     @property
     def now(self) -> datetime:

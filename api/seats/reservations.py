@@ -34,6 +34,7 @@ _HOLD_REFUSALS = (
     errors.ScreeningStarted,
     errors.SeatsUnavailable,
     errors.HoldLimitExceeded,
+    errors.GuestLimitExceeded,
     errors.HoldLifeSpent,
 )
 
@@ -102,7 +103,8 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
         }
 
     # `make` skips the default values of the fields, which takes longer than the rest of this function.
-    return Ask(make(HoldSeats, (screening_id, call.holder, seat_ids, None, None, None)), respond)
+    command = (screening_id, call.holder, seat_ids, None, None, call.guest_network)
+    return Ask(make(HoldSeats, command), respond)
 
 
 class Extension(PlainQuery):
@@ -168,7 +170,7 @@ def toggle_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> As
             "message": ", ".join(done).capitalize(),
         }
 
-    return Ask(ToggleSeats(screening_id, call.holder, seat_ids), respond)
+    return Ask(ToggleSeats(screening_id, call.holder, seat_ids, call.guest_network), respond)
 
 
 class SeatsToCancel(PlainQuery):

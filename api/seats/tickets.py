@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from api.identity.errors import AccountRequired
 from api.rest.endpoint import Answer, Ask, Call, Document, Resource
 from api.rest.fields import Flag, RequestSchema
 from api.rest.paging import PAGING_HEADERS, Page, paged
@@ -16,6 +17,7 @@ from engine.replies import Booked
 tickets = Resource("/api/v1/tickets", tag="Tickets")
 
 _BOOKING_REFUSALS = (
+    AccountRequired,
     errors.ScreeningNotFound,
     errors.SeatsNotFound,
     errors.ScreeningStarted,
@@ -57,6 +59,7 @@ def book_tickets(
     The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
     same `payment_id` returns the same tickets.
     """
+    call.require_buyer()
     return _sale(
         call,
         BookSeats(screening_id, call.holder, seat_ids, payment_id, payment_pending, receipt=call.receipt),
@@ -82,6 +85,7 @@ def book_from_reservation(call: Call, screening_id: int, seat_ids: tuple[int, ..
     Idempotent by `payment_id`. If the reservation has expired, the seats are still booked if they are
     available; otherwise the response is `refund_required`.
     """
+    call.require_buyer()
     return _sale(
         call,
         BookSeats(screening_id, call.holder, seat_ids, payment_id, held_only=True, receipt=call.receipt),

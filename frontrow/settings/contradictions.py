@@ -46,6 +46,8 @@ def contradictions(settings: Settings) -> Iterator[Contradiction]:
     yield from _of_ports(settings)
     yield from _of_keys(settings)
     if settings.production:
+        if settings.test_payment:
+            yield Contradiction(("test_payment", "env"), "must not be set in production: no money would move")
         yield from _of_secrets_in_production(settings)
 
 

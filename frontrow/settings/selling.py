@@ -64,8 +64,12 @@ class GuestSettings:
     guest_metadata_limit_bytes: Annotated[
         int, whole(2, 64 * KIB, "bytes"), "Largest `metadata` of a reservation, as compact JSON."
     ] = 2 * KIB
-    guest_purchase: Annotated[
-        bool, YES_OR_NO, "Whether a guest session is enough to buy tickets, without a user's token."
+    guest_purchase: Annotated[bool, YES_OR_NO, "Whether guests can buy tickets, without an account."] = False
+    test_payment: Annotated[
+        bool,
+        YES_OR_NO,
+        "Whether the pages offer a test payment, which moves no money. The demo does; not allowed in "
+        "production. Without it the pages sell tickets that are paid at the cinema.",
     ] = False
     phone_region: Annotated[
         str,

@@ -53,29 +53,23 @@ TICKETS = Table(
     },
 )
 
-# The data of a ticket's confirmation, for seats and events; only tickets whose holder has an e-mail address.
-PAPERS = Table(
-    name="tickets",
-    kind="ticket",
-    columns={
-        "ticket_id": "tickets.id",
-        "booking_id": "tickets.booking_id",
-        "screening_id": "tickets.screening_id",
-        "seat_id": "tickets.seat_id",
-        "place": "coalesce('Row ' || seats.row_label || ', seat ' || seats.seat_number, ticket_types.name)",
-        "code": "coalesce(tickets.code, tickets.id::text)",
-        "price": "tickets.price",
-        "email": "users.email",
-        "full_name": "users.full_name",
-        "title": "coalesce(nullif(screenings.title, ''), movies.title, events.title, '')",
-        "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
-        "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
-        "room_name": "rooms.name",
-        "cinema_name": "coalesce(cinemas.name, events.venue)",
-        "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
-    },
-    joins=f"""
-    JOIN users ON users.id = {_USER_ID}
+# What is printed on a ticket for a seat or an event.
+_PRINTED = {
+    "ticket_id": "tickets.id",
+    "booking_id": "tickets.booking_id",
+    "screening_id": "tickets.screening_id",
+    "seat_id": "tickets.seat_id",
+    "place": "coalesce('Row ' || seats.row_label || ', seat ' || seats.seat_number, ticket_types.name)",
+    "code": "coalesce(tickets.code, tickets.id::text)",
+    "price": "tickets.price",
+    "title": "coalesce(nullif(screenings.title, ''), movies.title, events.title, '')",
+    "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
+    "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
+    "room_name": "rooms.name",
+    "cinema_name": "coalesce(cinemas.name, events.venue)",
+    "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
+}
+_VISITED = f"""
     LEFT JOIN screenings ON screenings.id = tickets.screening_id
     LEFT JOIN seats ON seats.id = tickets.seat_id
     LEFT JOIN rooms ON rooms.id = seats.room_id
@@ -83,14 +77,49 @@ PAPERS = Table(
     LEFT JOIN movies ON movies.id = screenings.movie_id
     LEFT JOIN events ON events.id = tickets.screening_id
     LEFT JOIN ticket_types ON ticket_types.id = {_TICKET_TYPE_ID}
+    """
+
+# The data of a ticket's confirmation; only tickets whose holder has an e-mail address.
+PAPERS = Table(
+    name="tickets",
+    kind="ticket",
+    columns={
+        **_PRINTED,
+        "email": "coalesce(users.email, guests.email)",
+        "full_name": "coalesce(users.full_name, guests.full_name)",
+    },
+    joins=f"""
+    LEFT JOIN users ON users.id = {_USER_ID}
+    LEFT JOIN guests ON guests.holder = tickets.holder {_VISITED}
     """,
     conditions=(
         "tickets.status = 'confirmed'",
+        "coalesce(users.email, guests.email) IS NOT NULL",
         "users.deleted_at IS NULL",
         "seats.id IS NOT NULL OR ticket_types.id IS NOT NULL",
     ),
     filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},
     orders={"booking": "tickets.booking_id"},
+)
+
+# Tickets as their holder sees them.
+SHOWN_TICKETS = Table(
+    name="tickets",
+    kind="ticket",
+    columns={
+        **_PRINTED,
+        "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
+        "status": "tickets.status",
+        "payment_deadline": "tickets.payment_deadline",
+        "movie_id": "screenings.movie_id",
+    },
+    joins=_VISITED,
+    filters={
+        "holder": "tickets.holder = %(holder)s",
+        "booking_id": "tickets.booking_id = %(booking_id)s",
+        "status": "tickets.status = %(status)s",
+    },
+    orders={"": "tickets.booking_id DESC"},
 )
 
 

@@ -191,6 +191,7 @@ class Venue:
             rooms=rooms,
             catalogue=None,  # type: ignore[arg-type] # not used here
             accounts=None,  # type: ignore[arg-type]
+            guests=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             confirmations=confirmations or self.confirmations,

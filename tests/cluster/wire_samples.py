@@ -54,7 +54,7 @@ SHOWN = SeatsShown(7, 3, 23, NOW, "tickets_issued", (TICKET, SOLD, HOLD, FREE), 
 COMMANDS: tuple[Any, ...] = (
     commands.HoldSeats(7, "user:7", (41, 42), "n", "tab-1", "192.0.2.0/24"),
     commands.HoldPlaces(7, "session:1", (commands.PlaceOrder(3, 2),), 300.0, "n", "192.0.2.0/24"),
-    commands.ToggleSeats(7, "user:7", (41, 42)),
+    commands.ToggleSeats(7, "user:7", (41, 42), "192.0.2.0"),
     commands.ExtendHolds(7, "user:7", (41,), 60.0, 901),
     commands.ReleaseHolds(7, "user:7", None, 901, "tab-1"),
     commands.BookSeats(

@@ -18,6 +18,7 @@ MIGRATIONS = [
     "0004_search_columns",
     "0005_cheaper_sales",
     "0006_room_layouts",
+    "0007_guests",
 ]
 
 

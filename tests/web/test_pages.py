@@ -12,7 +12,10 @@ from tests.api.venue import Venue
 pytestmark = pytest.mark.gen_test
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-PATHS = ("/films/7", "/screenings/123", "/events/9", "/login", "/register", "/reset-password", "/my-tickets")
+PATHS = (
+    *("/films/7", "/screenings/123", "/screenings/123/checkout", "/events/9", "/my-tickets"),
+    *("/login", "/register", "/forgot-password", "/reset-password"),
+)
 OPERATORS_PATHS = ("/ops", "/ops/screenings/123", "/ops/rooms", "/ops/rooms/4")
 POLICY = {
     "default-src": "'none'",

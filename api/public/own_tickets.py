@@ -1,0 +1,110 @@
+"""`/api/public/tickets`: the caller's tickets as a page shows them, with QR codes and calendar entries.
+
+They are tickets for seats as well as for events. The caller is a user, a guest with a token, or a session.
+"""
+
+from typing import Any
+
+from marshmallow import fields, validate
+
+from api.bodies import Body
+from api.papers.calendar_entry import calendar_of
+from api.papers.confirmations import visit_of
+from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
+from api.public.purchases import code_contents
+from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, Pagination, identifier
+from api.rest.endpoint import Access, Answer, Call, Resource, dump_all
+from api.rest.fields import Money, Timestamp
+from api.rest.styles import Content
+from api.sales.selling import find_ticket
+from engine import selling_errors as errors
+from engine.catalogue_errors import TicketNotConfirmed
+from engine.records import TicketStatus
+
+own_tickets = Resource("/api/public/tickets", tag="Guests")
+
+
+def _of_screening(record: dict[str, Any]) -> str | None:
+    return None if record["event_id"] else str(record["screening_id"])
+
+
+class ShownTicket(CamelCaseSchema):
+    """A ticket with everything that its holder wants to know."""
+
+    id = identifier("2001", attribute="ticket_id")
+    booking_id = identifier("2001")
+    status = fields.String(required=True, validate=validate.OneOf([status.value for status in TicketStatus]))
+    title = fields.String(required=True, metadata={"example": "Brass and Thunder"})
+    place = fields.String(required=True, allow_none=True, metadata={"example": "Row A, seat 1"})
+    room = fields.String(required=True, allow_none=True, attribute="room_name")
+    venue = fields.String(required=True, allow_none=True, attribute="cinema_name")
+    address = fields.String(required=True)
+    starts_at = Timestamp(required=True, allow_none=True)
+    ends_at = Timestamp(required=True, allow_none=True)
+    price = Money(required=True)
+    code = fields.String(required=True, metadata={"description": "For reading aloud."})
+    payment_deadline = Timestamp(
+        required=True, allow_none=True, metadata={"description": "When a pending ticket lapses."}
+    )
+    screening_id = fields.Function(
+        _of_screening, required=True, metadata={"type": ["string", "null"], "description": "Null for events."}
+    )
+    event_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "Only event tickets have one."}
+    )
+
+
+class OwnTickets(ListQuery, ByGuest):
+    """A page of the caller's tickets."""
+
+
+@own_tickets.get("", access=Access.GUEST, query=OwnTickets, answers=ShownTicket(many=True), listed=True)
+async def list_shown_tickets(call: Call, window: Pagination) -> Content:
+    """List the caller's tickets with title, place and time, newest booking first."""
+    records, total = await call.services.catalogue.shown_tickets.page(
+        {"holder": call.buyer}, limit=window.limit, offset=window.offset
+    )
+    return window.content(dump_all(ShownTicket, records), total)
+
+
+@own_tickets.get(
+    "/{ticket_id}/calendar.ics",
+    access=Access.GUEST,
+    query=ByGuest,
+    media_type="text/calendar",
+    refusals=(errors.TicketNotFound, TicketNotConfirmed),
+)
+async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
+    """Get a calendar entry for the booking of one of the caller's tickets (RFC 5545)."""
+    ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
+    wanted = {"holder": call.buyer, "booking_id": ticket.booking_id, "status": TicketStatus.CONFIRMED.value}
+    booking, _ = await call.services.catalogue.shown_tickets.page(wanted, limit=SIZE_LIMIT, offset=0)
+    if not booking:
+        raise errors.TicketNotFound(ticket_id)
+    content = calendar_of(visit_of(booking)).encode()
+    disposition = f'attachment; filename="booking-{ticket.booking_id}.ics"'
+    return Answer(
+        200, Body(content), {"Content-Disposition": disposition}, media_type="text/calendar; charset=utf-8"
+    )
+
+
+def _declare_picture(kind: str) -> None:
+    async def picture(call: Call, ticket_id: int) -> Answer:
+        ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
+        code = call.services.ticket_codes.code(code_contents(ticket))
+        drawn = await call.services.workers.run(lambda: TicketPicture(code).drawn(kind))
+        return Answer(200, Body(drawn, compressible=kind == "svg"), media_type=MEDIA_TYPES[kind])
+
+    picture.__name__ = f"get_ticket_{kind}"
+    picture.__doc__ = f"Get the QR code of one of the caller's tickets, as {kind.upper()}."
+    own_tickets.get(
+        f"/{{ticket_id}}/qr.{kind}",
+        access=Access.GUEST,
+        query=ByGuest,
+        media_type=MEDIA_TYPES[kind],
+        refusals=(errors.TicketNotFound, TicketNotConfirmed),
+    )(picture)
+
+
+for _kind in MEDIA_TYPES:
+    _declare_picture(_kind)
