@@ -1,6 +1,6 @@
 """`/api/v1/screenings`: what is shown, where and when. The engine owns their seats and sales."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from api.catalogue.collection import Collection
 from api.errors import InvalidInput
-from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import (
     Identifier,
     Money,
@@ -207,6 +207,23 @@ async def list_available_seats(call: Call, screening_id: int) -> Answer:
     """
     seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
     return seats_answer(seat_map, call.services.seat_maps.available(seat_map))
+
+
+class SeatPrice(Schema):
+    seat_type = fields.String(required=True, metadata={"example": "vip"})
+    price = Money(required=True, metadata={"example": 17.5})
+
+
+@screenings.get(
+    "/{screening_id}/prices", access=Access.PUBLIC, answers=SeatPrice(many=True), refusals=(NotFound,)
+)
+async def list_prices(call: Call, screening_id: int) -> Sequence[Document]:
+    """List what a seat costs, by seat type.
+
+    Only types that the room has, the lowest price first.
+    """
+    rows = call.services.catalogue.screenings
+    return dump_all(SeatPrice, await rows.prices(screening_id))
 
 
 def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, Any]) -> None:

@@ -75,6 +75,14 @@ SCREENINGS = Table(
 
 LENGTH_OF_MOVIE = "SELECT duration_minutes FROM movies WHERE id = %s"
 
+PRICES = """
+SELECT seat_types.name, screenings.price + seat_types.surcharge
+FROM screenings CROSS JOIN seat_types
+WHERE screenings.id = %(id_)s
+  AND seat_types.name IN (SELECT seat_type FROM seats WHERE seats.room_id = screenings.room_id)
+ORDER BY seat_types.surcharge, seat_types.name
+"""
+
 TO_COME = "SELECT id FROM screenings WHERE room_id = %(room_id)s AND ends_at > now() AND cancelled_at IS NULL"
 
 # Two overlapping inserts would wait for each other and deadlock, so they are serialised per room.
@@ -134,6 +142,16 @@ class ScreeningRows(Rows):
             raise UnknownReference("movie_id")
         minutes: int | None = rows[0][0]
         return minutes
+
+    async def prices(self, screening_id: int) -> list[Record]:
+        """Return the price of each seat type of a screening's room, the lowest price first.
+
+        Raises:
+            NotFound: the screening does not exist.
+        """
+        await self.find(screening_id)
+        rows = await self.connector.run(PRICES, {"id_": screening_id})
+        return [{"seat_type": seat_type, "price": price} for seat_type, price in rows]
 
     async def to_come(self, room_id: int) -> list[int]:
         """Return the ids of a room's screenings that have not ended."""

@@ -311,3 +311,21 @@ async def test_objects_in_use_cannot_be_deleted(house: House) -> None:
     refused = await house.admin.send("DELETE", f"/api/v1/cinemas/{cinema_id}")
     assert (refused.status, refused.code) == (409, "in_use")
     assert (await make(house, "/api/v1/cinemas/", {"name": "Empty"}))["id"] != cinema_id
+
+
+async def test_prices_are_listed_by_the_seat_types_of_the_room(house: House) -> None:
+    room_id = await make_room(house)
+    screening = await make_screening(house, room_id, 18)
+    path = f"{SCREENINGS}/{screening}/prices"
+    assert (await house.guest.send("GET", path)).json == [], "a room without seats"
+    seats = [
+        {"row_label": "A", "seat_number": 1, "seat_type": "vip"},
+        {"row_label": "A", "seat_number": 2},
+        {"row_label": "A", "seat_number": 3},
+    ]
+    await house.admin.send("POST", f"/api/v1/rooms/{room_id}/seats/bulk", {"seats": seats})
+    assert (await house.guest.send("GET", path)).json == [
+        {"seat_type": "standard", "price": 12.5},
+        {"seat_type": "vip", "price": 17.5},
+    ]
+    assert (await house.guest.send("GET", f"{SCREENINGS}/999/prices")).status == 404
