@@ -103,6 +103,9 @@ class LayoutRows(Protocol):
 class ScreeningRows(Rows, Protocol):
     """Screenings, as `persistence.catalogue.screenings.ScreeningRows` documents them."""
 
+    async def prices(self, screening_id: int) -> Sequence[Record]:
+        """Return the price of each seat type, the lowest first. Raises NotFound."""
+
     async def length_minutes(self, movie_id: int) -> int | None:
         """Return a movie's length, None if unknown. Raises UnknownReference if there is no such movie."""
 

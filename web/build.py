@@ -26,8 +26,9 @@ def install_packages() -> None:
 
 
 def build_pages() -> None:
-    """Build the pages into web/dist."""
+    """Build the pages and the component into web/dist."""
     _run("vite/bin/vite.js", "build", "--logLevel=warn")
+    _run("vite/bin/vite.js", "build", "--logLevel=warn", "--mode=component")
 
 
 def generate_types() -> None:

@@ -1,11 +1,11 @@
 // Builds the pages into dist/: hashed files, each beside its compressed variants, which the server sends as they are.
 // All URLs in the output are relative, because only the server knows the path prefix.
 
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import type { Plugin } from 'vite';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig as UserConfig } from 'vitest/config';
 
 const OUTPUT = resolve(import.meta.dirname, 'dist');
 const COMPRESSED = /\.(js|css|svg)$/;
@@ -27,7 +27,7 @@ function compressed(): Plugin {
   };
 }
 
-export default defineConfig({
+const pages: UserConfig = {
   base: './',
   plugins: [compressed()],
   build: {
@@ -43,4 +43,30 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['tests/**/*.test.{ts,tsx}', 'src/**/*.test.{ts,tsx}'],
   },
-});
+};
+
+/** The types of the component beside its script. */
+function typed(): Plugin {
+  return {
+    name: 'typed',
+    apply: 'build',
+    closeBundle() {
+      const types = resolve(import.meta.dirname, 'src', 'seats', 'public.ts');
+      copyFileSync(types, join(OUTPUT, 'frontrow-seats.d.ts'));
+    },
+  };
+}
+
+/** `<frontrow-seats>` as one file with a stable name, for pages of other sites: `vite build --mode component`. */
+const component: UserConfig = {
+  plugins: [typed()],
+  build: {
+    outDir: OUTPUT,
+    emptyOutDir: false,
+    copyPublicDir: false,
+    target: 'es2022',
+    lib: { entry: 'src/seats/index.ts', formats: ['es'], fileName: () => 'frontrow-seats.js' },
+  },
+};
+
+export default defineConfig(({ mode }) => (mode === 'component' ? component : pages));

@@ -1,6 +1,6 @@
 """`/api/v1/screenings`: what is shown, where and when. The engine owns their seats and sales."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -217,7 +217,7 @@ class SeatPrice(Schema):
 @screenings.get(
     "/{screening_id}/prices", access=Access.PUBLIC, answers=SeatPrice(many=True), refusals=(NotFound,)
 )
-async def list_prices(call: Call, screening_id: int) -> Sequence[Document]:
+async def list_prices(call: Call, screening_id: int) -> Document:
     """List what a seat costs, by seat type.
 
     Only types that the room has, the lowest price first.

@@ -1,4 +1,6 @@
-"""Serves static files of installed packages, and at `/client/` the JavaScript client (docs/client.md)."""
+"""Serves static files of installed packages: at `/client/` the JavaScript client (docs/client.md) and the web
+component (docs/component.md).
+"""
 
 from importlib.resources import files
 from typing import Any, ClassVar
@@ -36,6 +38,18 @@ class ClientFile(StaticFile):
         self.set_header("Access-Control-Allow-Origin", "*")
 
 
+class ComponentFile(ClientFile):
+    """The web component, or its types."""
+
+    def get_content_type(self) -> str:
+        """Return the type; elsewhere .ts stands for a video format."""
+        return "text/plain; charset=utf-8" if self.path.endswith(".ts") else "text/javascript"
+
+
 def client_routes() -> list[URLSpec]:
-    """Return the route that serves the client's modules."""
-    return [URLSpec(r"/client/(\w+\.js)", ClientFile, {"path": str(files("web") / "client")})]
+    """Return the routes that serve the client's modules and the component."""
+    modules, built = files("web") / "client", files("web") / "dist"
+    return [
+        URLSpec(r"/client/(\w+\.js)", ClientFile, {"path": str(modules)}),
+        URLSpec(r"/client/(frontrow-seats\.(?:js|d\.ts))", ComponentFile, {"path": str(built)}),
+    ]

@@ -1,0 +1,109 @@
+// The types that pages see; frontrow-seats.d.ts is made from this file. docs/component.md describes them.
+
+/** `reserved` is somebody else's; a sold seat of the user's own is `booked` with `isMine`. */
+export type SeatStatus = 'available' | 'reserved' | 'reserved_by_me' | 'booked';
+
+/** What connects the component to the server's changes: `polling` without WebSockets, `closed` for good. */
+export type ConnectionState = 'idle' | 'connecting' | 'live' | 'polling' | 'closed';
+
+/** A JSON Web Token, or a function that fetches one whenever it is needed; without one the visitor is a guest. */
+export type Token = string | (() => string | undefined | Promise<string | undefined>);
+
+export interface SeatInfo {
+  id: number;
+  row: string;
+  number: number;
+  /** For example "standard", "vip" or "wheelchair". */
+  type: string;
+  /** Null if the server does not tell. */
+  price: number | null;
+  status: SeatStatus;
+  isMine: boolean;
+  /** ISO 8601, by the server's clock; only of the user's own reserved seats. */
+  expiresAt: string | null;
+}
+
+export interface Cart {
+  screening: number;
+  /** The seats that are reserved for this user or guest. */
+  seats: SeatInfo[];
+  /** Null if the price of a seat is unknown. */
+  total: number | null;
+  /** When the first of them expires, ISO 8601, by the server's clock; null for an empty cart. */
+  expiresAt: string | null;
+  /** The id under which a guest holds the seats; null for a user. */
+  guestId: string | null;
+}
+
+export interface Problem {
+  /** Stable, e.g. "hold_limit_exceeded"; "unreachable" if no answer came. */
+  code: string;
+  message: string;
+  seats: SeatInfo[];
+}
+
+export interface FrontrowSeatsEvents {
+  /** The hall is drawn and its seats are known. */
+  ready: CustomEvent<{ screening: number; seats: number }>;
+  /** The cart has changed, whatever the cause. */
+  selection: CustomEvent<Cart>;
+  /** Seats were reserved for the user. */
+  hold: CustomEvent<{ seats: SeatInfo[] }>;
+  /** The user has given seats back. */
+  release: CustomEvent<{ seats: SeatInfo[] }>;
+  /** Reservations of the user have ended without the user's doing. */
+  expiry: CustomEvent<{ seats: SeatInfo[] }>;
+  /** Seats of the user were sold to the user. */
+  booked: CustomEvent<{ seats: SeatInfo[] }>;
+  /** Somebody else has the seats. */
+  conflict: CustomEvent<Problem>;
+  /** The user wants to pay; cancelable, the component does nothing by itself. */
+  checkout: CustomEvent<Cart>;
+  connection: CustomEvent<{ state: ConnectionState; previous: ConnectionState }>;
+  /** The token was rejected, and a function for tokens had no other one. */
+  unauthorized: CustomEvent<{ reason: string }>;
+  error: CustomEvent<Problem>;
+}
+
+/** `<frontrow-seats server="https://tickets.example" screening="12">` */
+export interface FrontrowSeatsElement extends HTMLElement {
+  /** Address of the server, with its path prefix; by default the page's own. */
+  server: string;
+  /** Id of the screening; 0 for none. */
+  screening: number;
+  token: Token;
+  /** Under this id a guest's seats are kept; by default one is made for each tab. */
+  guestId: string;
+  /** Currency of the prices (ISO 4217), e.g. "EUR"; by default prices are bare numbers. */
+  currency: string;
+  /** Replacements of the English texts, by name. */
+  texts: Partial<Record<string, string>>;
+  readonly cart: Cart;
+  readonly connection: ConnectionState;
+  /** All seats. */
+  readonly seats: SeatInfo[];
+  /** Reserve seats, all of them or none. Resolves to whether they are reserved now. */
+  hold(seatIds: readonly number[]): Promise<boolean>;
+  /** Give seats back, by default all. Resolves to whether that worked. */
+  release(seatIds?: readonly number[]): Promise<boolean>;
+  /** Extend the reservations. Resolves to whether that worked. */
+  extend(minutes?: number): Promise<boolean>;
+  /** Move the keyboard focus to a seat and show it. Returns whether it exists. */
+  focusSeat(seatId: number): boolean;
+  /** Show the whole hall. */
+  showAll(): void;
+  /** Connect again and load everything anew, for example after a problem. */
+  reload(): void;
+  addEventListener<Name extends keyof FrontrowSeatsEvents>(
+    type: Name,
+    listener: (this: FrontrowSeatsElement, event: FrontrowSeatsEvents[Name]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'frontrow-seats': FrontrowSeatsElement;
+  }
+}

@@ -1,0 +1,120 @@
+// Requests to the server's REST API: the token, the server's time, and failures that say what happened.
+
+import type { ServerClock } from './server_clock';
+import type { Token } from './public';
+
+const PATIENCE_MS = 15_000;
+const LONGEST_PAUSE_MS = 3_000;
+const ATTEMPTS = 3;
+
+/** The server refused a request, or could not be reached. */
+export class Refusal extends Error {
+  override name = 'Refusal';
+
+  /**
+   * @param code the server's own, or "unreachable"
+   * @param message for people
+   * @param status HTTP status, 0 without an answer
+   * @param taken ids of the seats that somebody else has
+   */
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly status = 0,
+    readonly taken: readonly number[] = [],
+  ) {
+    super(message);
+  }
+}
+
+export class Rest {
+  #base: URL;
+  #token: Token;
+  #clock: ServerClock;
+
+  /** @param base address of the server, with its path prefix */
+  constructor(base: URL, token: Token, clock: ServerClock) {
+    this.#base = base;
+    this.#token = token;
+    this.#clock = clock;
+  }
+
+  async get<Answer>(path: string): Promise<Answer> {
+    return (await this.#send('GET', path)).body as Answer;
+  }
+
+  /** Like `get`, with the number of entries on all pages of a list. */
+  async list<Entry>(path: string): Promise<{ entries: Entry[]; total: number }> {
+    const { body, headers } = await this.#send('GET', path);
+    const entries = body as Entry[];
+    return { entries, total: Number(headers.get('X-Total-Count') ?? entries.length) };
+  }
+
+  async post<Answer>(path: string, body: object): Promise<Answer> {
+    return (await this.#send('POST', path, body)).body as Answer;
+  }
+
+  async delete(path: string): Promise<void> {
+    await this.#send('DELETE', path);
+  }
+
+  /** Every request that is sent here may be repeated: reserving and giving back twice is the same as once. */
+  async #send(method: string, path: string, body?: object): Promise<{ body: unknown; headers: Headers }> {
+    for (let attempt = 1; ; attempt++) {
+      const answer = await this.#attempt(method, path, body);
+      if (answer instanceof Response) {
+        if (answer.ok) {
+          const content = answer.status === 204 ? null : await answer.json().catch(() => null);
+          return { body: content, headers: answer.headers };
+        }
+        const refusal = await refusalOf(answer);
+        if (answer.status === 401 && attempt === 1 && typeof this.#token === 'function') continue;
+        if (![429, 503].includes(answer.status) || attempt >= ATTEMPTS) throw refusal;
+        const seconds = Number(answer.headers.get('Retry-After') ?? 1);
+        if (seconds * 1000 > LONGEST_PAUSE_MS) throw refusal;
+        await pause(seconds * 1000);
+      } else {
+        if (attempt >= ATTEMPTS) throw answer;
+        await pause(300 * attempt);
+      }
+    }
+  }
+
+  async #attempt(method: string, path: string, body?: object): Promise<Response | Refusal> {
+    const headers: Record<string, string> = {};
+    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    if (token) headers.Authorization = `Bearer ${token}`;
+    if (body) headers['Content-Type'] = 'application/json';
+    try {
+      const answer = await fetch(new URL(path, this.#base), {
+        method,
+        headers,
+        cache: 'no-store',
+        signal: AbortSignal.timeout(PATIENCE_MS),
+        ...(body ? { body: JSON.stringify(body) } : {}),
+      });
+      // The header has whole seconds, so the time was up to a second later.
+      const date = Date.parse(answer.headers.get('Date') ?? '');
+      if (!Number.isNaN(date)) this.#clock.heard(date);
+      return answer;
+    } catch {
+      return new Refusal('unreachable', 'The server cannot be reached.');
+    }
+  }
+}
+
+async function refusalOf(answer: Response): Promise<Refusal> {
+  const problem: Record<string, unknown> = await answer.json().catch(() => ({}));
+  const { code, detail, held, booked } = problem;
+  const ids = [held, booked].flatMap((list) => (Array.isArray(list) ? (list as number[]) : []));
+  return new Refusal(
+    typeof code === 'string' ? code : `status_${answer.status}`,
+    typeof detail === 'string' ? detail : `The server answered with ${answer.status}.`,
+    answer.status,
+    ids,
+  );
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,323 @@
+// Where the states of seats come from and where the user's wishes go. A user's seats are reserved over REST and watched
+// by `ScreeningClient`; a guest's are reserved and watched over the rooms socket, the server's way for visitors without
+// a token. Both are the same seats.
+
+import { RoomClient, ScreeningClient } from '../../client/index.js';
+import type { Plan } from './plan';
+import type { ConnectionState, Token } from './public';
+import { Refusal, type Rest } from './rest';
+import type { ServerClock } from './server_clock';
+import type { SeatState } from './states';
+
+export interface SourceListener {
+  /** @param complete whether these are all seats */
+  states(states: SeatState[], complete: boolean): void;
+  connection(state: ConnectionState): void;
+  /** The server names a seat that the plan does not have: the room has been changed. */
+  unknownSeats(): void;
+  unauthorized(reason: string): void;
+  /** The server has told the client not to come back. */
+  dismissed(refusal: Refusal): void;
+}
+
+/** All methods raise `Refusal`. Seats are given by their indices in the plan. */
+export interface Source {
+  open(): void;
+  close(): void;
+  hold(indices: readonly number[]): Promise<void>;
+  release(indices: readonly number[]): Promise<void>;
+  /** Null if the server offers no extension to this kind of visitor. */
+  readonly extend: ((indices: readonly number[], minutes: number) => Promise<void>) | null;
+}
+
+export interface Situation {
+  base: URL;
+  screening: number;
+  plan: Plan;
+  rest: Rest;
+  clock: ServerClock;
+  listener: SourceListener;
+}
+
+interface Reservation {
+  seat_id: number;
+  reserved_at: string;
+  expires_at: string;
+}
+
+/** The seat as `ScreeningClient` keeps it. */
+interface KnownSeat {
+  seat_id: number;
+  status: SeatState['status'];
+  is_mine: boolean;
+  expires_at?: string;
+}
+
+interface StateDetail {
+  state: ConnectionState;
+  code?: number;
+  reason?: string;
+}
+
+const RESERVATIONS = 'api/v1/seat-reservations';
+
+export class UserSource implements Source {
+  #at: Situation;
+  #client: ScreeningClient;
+
+  constructor(situation: Situation, token: Token) {
+    this.#at = situation;
+    const { base, screening, listener } = situation;
+    this.#client = new ScreeningClient(base, screening, token as string);
+    on(this.#client, 'seats', (change: { changed: KnownSeat[]; replaced: boolean }) => {
+      listener.states(change.changed.flatMap((seat) => this.#stateOf(seat)), change.replaced);
+    });
+    announceState(this.#client, listener);
+    on(this.#client, 'unauthorized', ({ reason }: { reason: string }) => listener.unauthorized(reason));
+  }
+
+  open(): void {
+    this.#client.open();
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+
+  async hold(indices: readonly number[]): Promise<void> {
+    const before = this.#known(indices);
+    const { reservations } = await this.#post('reserve', indices);
+    this.#noteUnlessHeard(indices, before, reservations);
+  }
+
+  async release(indices: readonly number[]): Promise<void> {
+    const before = this.#known(indices);
+    const ids = indices.map((index) => this.#idOf(index)).join(',');
+    await this.#at.rest.delete(`${RESERVATIONS}/cancel/${this.#at.screening}?seat_ids=${ids}`);
+    this.#noteUnlessHeard(indices, before, []);
+  }
+
+  extend = async (indices: readonly number[], minutes: number): Promise<void> => {
+    const before = this.#known(indices);
+    const { reservations } = await this.#post(`extend?additional_minutes=${minutes}`, indices);
+    this.#noteUnlessHeard(indices, before, reservations);
+  };
+
+  async #post(path: string, indices: readonly number[]): Promise<{ reservations: Reservation[] }> {
+    const body = { screening_id: this.#at.screening, seat_ids: indices.map((index) => this.#idOf(index)) };
+    const answer = await this.#at.rest.post<{ reservations: Reservation[] }>(`${RESERVATIONS}/${path}`, body);
+    if (path === 'reserve') {
+      for (const { reserved_at } of answer.reservations) this.#at.clock.heard(Date.parse(reserved_at));
+    }
+    return answer;
+  }
+
+  /** Take an answer for the state of its seats, except where the socket has said something newer in the meantime. */
+  #noteUnlessHeard(indices: readonly number[], before: readonly unknown[], reservations: Reservation[]): void {
+    const expires = new Map(reservations.map(({ seat_id, expires_at }) => [seat_id, Date.parse(expires_at)]));
+    const states = indices.flatMap((index, position): SeatState[] => {
+      if (this.#client.seats.get(this.#idOf(index)) !== before[position]) return [];
+      const expiresMs = expires.get(this.#idOf(index));
+      if (expiresMs === undefined) return [{ index, status: 'available', isMine: false, expiresMs: null }];
+      return [{ index, status: 'reserved', isMine: true, expiresMs }];
+    });
+    this.#at.listener.states(states, false);
+  }
+
+  /** The seats as the socket has last described them. */
+  #known(indices: readonly number[]): unknown[] {
+    return indices.map((index) => this.#client.seats.get(this.#idOf(index)));
+  }
+
+  #idOf(index: number): number {
+    return this.#at.plan.seats[index]!.id;
+  }
+
+  #stateOf(seat: KnownSeat): SeatState[] {
+    const index = this.#at.plan.indexOf.get(seat.seat_id);
+    if (index === undefined) {
+      this.#at.listener.unknownSeats();
+      return [];
+    }
+    const expiresMs = seat.is_mine && seat.expires_at ? Date.parse(seat.expires_at) : null;
+    return [{ index, status: seat.status, isMine: seat.is_mine, expiresMs }];
+  }
+}
+
+interface Selection {
+  room_id: string;
+  seat_id: string;
+  client_id: string;
+  timestamp?: string | null;
+  expires_at?: string | null;
+  status?: 'booked';
+}
+
+interface Waiting {
+  resolve(): void;
+  reject(refusal: Refusal): void;
+}
+
+const ANSWER_MS = 10_000;
+
+export class GuestSource implements Source {
+  readonly extend = null;
+  #at: Situation;
+  #room: string;
+  #client: RoomClient;
+  #names: string[] = [];
+  #byName = new Map<string, number>();
+  /** Who waits for the answer about a seat. */
+  #waiting = new Map<string, Waiting>();
+  /** How long the server holds a seat for a guest; it says so only in the list of all selections. */
+  #holdMs: number | null = null;
+
+  constructor(situation: Situation, guestId: string) {
+    this.#at = situation;
+    this.#room = `funcion_${situation.screening}`;
+    this.#nameSeats();
+    this.#client = new RoomClient(situation.base, guestId);
+    on(this.#client, 'joined', ({ selections }: { selections: Selection[] }) => this.#joined(selections));
+    on(this.#client, 'selected', (selection: Selection) => this.#selected(selection));
+    on(this.#client, 'booked', (selection: Selection) => this.#tell(selection, 'booked'));
+    on(this.#client, 'released', (selection: Selection) => this.#tell(selection, 'available'));
+    on(this.#client, 'refused', (refusal: { seat_id?: string; code: string; message: string }) => {
+      this.#refused(refusal);
+    });
+    announceState(this.#client, situation.listener);
+  }
+
+  open(): void {
+    this.#client.join(this.#room);
+    this.#client.open();
+  }
+
+  close(): void {
+    this.#client.close();
+    for (const name of [...this.#waiting.keys()]) this.#settle(name, new Refusal('closed', 'The hall was closed.'));
+  }
+
+  async hold(indices: readonly number[]): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      indices.map((index) => this.#ask(index, (name) => this.#client.select(this.#room, name))),
+    );
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed === undefined) return;
+    const held = indices.filter((_, position) => outcomes[position]!.status === 'fulfilled');
+    if (held.length > 0) await this.release(held).catch(() => undefined);
+    throw failed.reason;
+  }
+
+  async release(indices: readonly number[]): Promise<void> {
+    await Promise.all(indices.map((index) => this.#ask(index, (name) => this.#client.release(this.#room, name))));
+  }
+
+  #ask(index: number, send: (name: string) => boolean): Promise<void> {
+    const name = this.#names[index]!;
+    return new Promise((resolve, reject) => {
+      if (!send(name)) {
+        reject(new Refusal('unreachable', 'The server cannot be reached.'));
+        return;
+      }
+      const timer = setTimeout(() => {
+        this.#settle(name, new Refusal('unreachable', 'The server has not answered.'));
+      }, ANSWER_MS);
+      this.#waiting.get(name)?.reject(new Refusal('superseded', 'The seat was asked for again.'));
+      this.#waiting.set(name, {
+        resolve: () => (clearTimeout(timer), resolve()),
+        reject: (refusal) => (clearTimeout(timer), reject(refusal)),
+      });
+    });
+  }
+
+  #settle(name: string, refusal: Refusal | null): void {
+    const waiting = this.#waiting.get(name);
+    this.#waiting.delete(name);
+    if (refusal === null) waiting?.resolve();
+    else waiting?.reject(refusal);
+  }
+
+  #joined(selections: Selection[]): void {
+    if (selections.some(({ seat_id }) => !this.#byName.has(seat_id))) this.#at.listener.unknownSeats();
+    const taken = new Map(selections.map((selection) => [selection.seat_id, selection]));
+    const states = this.#names.map((name, index): SeatState => {
+      const selection = taken.get(name);
+      if (selection === undefined) return { index, status: 'available', isMine: false, expiresMs: null };
+      const isMine = selection.client_id === this.#client.clientId;
+      if (isMine) this.#learn(selection);
+      const expiresMs = isMine && selection.expires_at ? Date.parse(selection.expires_at) : null;
+      return { index, status: selection.status ?? 'reserved', isMine, expiresMs };
+    });
+    this.#at.listener.states(states, true);
+  }
+
+  #learn({ timestamp, expires_at }: Selection): void {
+    if (!timestamp || !expires_at) return;
+    this.#at.clock.heard(Date.parse(timestamp));
+    this.#holdMs ??= Date.parse(expires_at) - Date.parse(timestamp);
+  }
+
+  #selected(selection: Selection): void {
+    this.#tell(selection, 'reserved');
+    if (selection.client_id !== this.#client.clientId) return;
+    this.#settle(selection.seat_id, null);
+    if (this.#holdMs === null) void this.#askForExpiry();
+  }
+
+  /** Ask once when the guest's seats expire; from then on it is known how long the server holds a seat. */
+  async #askForExpiry(): Promise<void> {
+    const { selections } = await this.#at.rest.get<{ selections: Selection[] }>(`room/${this.#room}/selections`);
+    for (const selection of selections) {
+      const index = this.#byName.get(selection.seat_id);
+      if (selection.client_id !== this.#client.clientId || index === undefined || !selection.expires_at) continue;
+      this.#learn(selection);
+      const expiresMs = Date.parse(selection.expires_at);
+      this.#at.listener.states([{ index, status: 'reserved', isMine: true, expiresMs }], false);
+    }
+  }
+
+  #tell(selection: Selection, status: SeatState['status']): void {
+    const index = this.#byName.get(selection.seat_id);
+    if (index === undefined) return;
+    if (status === 'available' && selection.client_id === this.#client.clientId) this.#settle(selection.seat_id, null);
+    const isMine = status === 'reserved' && selection.client_id === this.#client.clientId;
+    const expiresMs = isMine && this.#holdMs !== null ? this.#at.clock.nowMs + this.#holdMs : null;
+    this.#at.listener.states([{ index, status, isMine, expiresMs }], false);
+  }
+
+  #refused({ seat_id, code, message }: { seat_id?: string; code: string; message: string }): void {
+    const index = seat_id === undefined ? undefined : this.#byName.get(seat_id);
+    if (seat_id === undefined || index === undefined) {
+      this.#at.listener.dismissed(new Refusal(code, message));
+      return;
+    }
+    const taken = code === 'seats_unavailable' ? [this.#at.plan.seats[index]!.id] : [];
+    // The seat was already given back, which is what was wanted.
+    if (code === 'not_held') this.#tell({ room_id: this.#room, seat_id, client_id: '' }, 'available');
+    this.#settle(seat_id, code === 'not_held' ? null : new Refusal(code, message, 409, taken));
+  }
+
+  /** Seats are named as the rooms do it: row and number, with a hyphen if an earlier seat has that name. */
+  #nameSeats(): void {
+    this.#at.plan.seats.forEach(({ row, number }, index) => {
+      let name = `${row}${number}`;
+      if (this.#byName.has(name)) name = `${row}-${number}`;
+      this.#names.push(name);
+      this.#byName.set(name, index);
+    });
+  }
+}
+
+function on<Detail>(target: EventTarget, name: string, listener: (detail: Detail) => void): void {
+  target.addEventListener(name, (event) => listener((event as CustomEvent<Detail>).detail));
+}
+
+function announceState(client: EventTarget, listener: SourceListener): void {
+  on(client, 'state', ({ state, code, reason }: StateDetail) => {
+    listener.connection(state);
+    // Only a server that has ended the connection for good gives a code; a token's end has its own event.
+    if (state === 'closed' && code !== undefined && code !== 1008 && code !== 4401) {
+      listener.dismissed(new Refusal(code === 4404 ? 'screening_not_found' : `closed_${code}`, reason ?? ''));
+    }
+  });
+}
