@@ -26,6 +26,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import Error, NoServersError, UnexpectedEOF
 from nats.errors import TimeoutError as NatsTimeout
+from nats.protocol.parser import AWAITING_CONTROL_LINE
 
 from cluster.credentials import Credentials
 from cluster.errors import NatsUnavailable
@@ -180,7 +181,7 @@ class Connection:
             self._subscriptions.append(_subscribe(self._client, subject, handler))
 
     def publish(self, subject: str, content: bytes, reply: str = "") -> None:
-        """Send a message at the end of this turn of the event loop, with all others.
+        """Send a message.
 
         Args:
             subject: where to.
@@ -195,11 +196,10 @@ class Connection:
             raise NotSent(congested=False)
         if client.unread_bytes > OUTGOING_BYTES_LIMIT:
             raise NotSent(congested=True)
-        try:
-            _run(client.publish(subject, content, reply))
-        except (Error, OSError) as exc:
+        if not client.is_connected:
             # The library knows that the connection is lost, and tells us in the next turn.
-            raise NotSent(congested=False) from exc
+            raise NotSent(congested=False)
+        client.send(subject, content, reply)
 
     async def _keep_connected(self) -> None:
         while True:
@@ -292,6 +292,15 @@ class _Transport(TcpTransport):
     def unread_bytes(self) -> int:
         return self._io_writer.transport.get_write_buffer_size() if self._io_writer else 0
 
+    async def read_by(self, protocol: asyncio.Protocol) -> bytes:
+        """Let a protocol receive what arrives from now on. Returns what has arrived, without waiting."""
+        reader, writer = self._io_reader, self._io_writer
+        if reader is None or writer is None or reader.at_eof():
+            raise UnexpectedEOF
+        writer.transport.set_protocol(protocol)
+        reader.feed_eof()
+        return await reader.read()
+
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
         self._must_encrypt = uri.scheme == "tls"
         await super().connect(uri, buffer_size, connect_timeout)
@@ -319,8 +328,10 @@ class _Transport(TcpTransport):
 
 
 class _Client(Client):
-    """Handles messages as they are read: a queue and a task per subscription would cost more than the rest.
+    """Handles messages as they are read, and writes them at once.
 
+    The library's way takes several tasks, queues and turns of the event loop for each message, which costs
+    more than everything else that is done with it. Only what is no whole message of a subscription takes it.
     While handlers are busy, nothing more is read, so NATS keeps what is to come.
 
     Attributes:
@@ -333,19 +344,101 @@ class _Client(Client):
         self._defects = errors
         self.handlers: dict[int, Handler] = {}
 
+    @property
+    def unread_bytes(self) -> int:
+        return self.pending_data_size + self._own_transport.unread_bytes
+
+    def send(self, subject: str, content: bytes, reply: str) -> None:
+        """Send a message, after what the library has collected: subscriptions and pings."""
+        head = f"PUB {subject} {reply} {len(content)}\r\n".encode()
+        self._own_transport.write(b"".join([*self._pending, head, content, b"\r\n"]))
+        self._pending, self._pending_data_size = [], 0
+
+    def take_messages(self, data: bytes) -> bytes:
+        """Handle the whole messages at the start of what was read. Returns the rest."""
+        start = 0
+        while data.startswith(b"MSG ", start):
+            content_start = data.find(b"\r\n", start) + 2
+            words = data[start + 4 : content_start].split()
+            try:
+                content_end = content_start + int(words[-1])
+                handler = self.handlers[int(words[1])]
+            except (ValueError, LookupError):
+                break  # cut off, or not for us: the library tells
+            if content_end + 2 > len(data):
+                break
+            self._handle(handler, words[0], data[content_start:content_end])
+            start = content_end + 2
+        return data[start:]
+
+    async def _read_loop(self) -> None:
+        """Read until the connection is lost. The library runs this as a task."""
+        reader = _Reader(self)
+        try:
+            reader.data_received(await self._own_transport.read_by(reader))
+            while data := await reader.rest():
+                await self._ps.parse(data)
+                reader.busy = bool(self._ps.buf) or self._ps.state != AWAITING_CONTROL_LINE
+            raise reader.error or UnexpectedEOF
+        except asyncio.CancelledError:
+            return
+        except Exception as error:
+            await self._error_cb(error)
+            await self._process_op_err(error)
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         handler = self.handlers.get(sid)
         if handler is None:
             await super()._process_msg(sid, subject, reply, data, headers)
-            return
+        else:
+            self._handle(handler, subject, data)
+
+    def _handle(self, handler: Handler, subject: bytes, content: bytes) -> None:
         try:
-            handler(subject.decode(), data)
+            handler(subject.decode(), content)
         except Exception as defect:
             self._defects.report(defect)
 
-    @property
-    def unread_bytes(self) -> int:
-        return self.pending_data_size + self._own_transport.unread_bytes
+
+class _Reader(asyncio.Protocol):
+    """Receives from NATS: lets the client handle whole messages, and keeps the rest for the library.
+
+    Args:
+        client: handles messages.
+
+    Attributes:
+        busy: True while the library has a part of something, so that it needs what follows.
+        error: why the connection is lost, if that is known.
+    """
+
+    def __init__(self, client: _Client) -> None:
+        self._client = client
+        self._rest = bytearray()
+        self._more = asyncio.Event()
+        self._ended = self.busy = False
+        self.error: Exception | None = None
+
+    async def rest(self) -> bytes:
+        """Wait for data that the library has to handle. Returns nothing when the connection is lost."""
+        await self._more.wait()
+        rest = bytes(self._rest)
+        self._rest.clear()
+        if not self._ended:
+            self._more.clear()
+        return rest
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        if not (self._rest or self.busy) and not (data := self._client.take_messages(data)):
+            return
+        self.busy = True
+        self._rest += data
+        self._more.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Called by the event loop."""
+        self._ended, self.error = True, error
+        self._more.set()
 
 
 def _subscribe(client: _Client, subject: str, handler: Handler) -> Subscription:

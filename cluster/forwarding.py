@@ -14,7 +14,6 @@ from itertools import count
 from typing import Any, Protocol
 
 from cluster.beats import NodeState
-from cluster.connection import Connection
 from cluster.errors import NOT_DONE, NoAnswer
 from cluster.links import Links
 from cluster.long_replies import LongReplies
@@ -39,7 +38,8 @@ _AGAIN_SECONDS = 0.05
 _HARMLESS_TWICE = READS | {HoldSeats}
 """Commands that may be carried out twice without harm: a second hold of the same seats finds the first."""
 
-Again = Callable[[Command], Awaitable[Reply]]
+Again = Callable[[Command, float], Awaitable[Reply]]
+"""Asks in another way within some seconds."""
 
 
 class Layouts(Protocol):
@@ -64,7 +64,6 @@ class Forwarding:
 
     Args:
         links: to the other nodes.
-        connection: that of the links.
         membership: who owns what.
         layouts: of rooms, for seat maps.
         observer: counts.
@@ -73,13 +72,11 @@ class Forwarding:
     def __init__(
         self,
         links: Links,
-        connection: Connection,
         membership: Membership,
         layouts: Layouts,
         observer: ForwardObserver,
     ) -> None:
         self._links = links
-        self._connection = connection
         self._membership = membership
         self._layouts = layouts
         self._observer = observer
@@ -106,16 +103,22 @@ class Forwarding:
             A future of the reply, or of the EngineError that the owner has raised, or of an error of
             `cluster.errors`.
         """
-        forwarded = _Forwarded(self, command, next(self._numbers), owner, seconds, again, self._loop)
-        self._send(forwarded)
+        loop = self._loop
+        forwarded = _Forwarded(
+            self, command, next(self._numbers), owner, loop.time(), seconds, again, loop.create_future()
+        )
+        self._send(forwarded, seconds)
         return forwarded.answer
 
-    def _send(self, forwarded: "_Forwarded") -> None:
+    def _send(self, forwarded: "_Forwarded", seconds: float) -> None:
         command: Command | ReadNewSeats = forwarded.command
         if type(command) is ReadSeats and (known := self._seat_maps.get(command.screening_id)) is not None:
             command = ReadNewSeats(known.screening_id, known.epoch, known.seq)
         value = (forwarded.number, encode_command(command))
-        self._links.call_for(forwarded, forwarded.owner, ASK, value, forwarded.deadline - self._loop.time())
+        self._links.call_for(forwarded, forwarded.owner, ASK, value, seconds)
+
+    def _send_once_more(self, forwarded: "_Forwarded") -> None:
+        self._send(forwarded, forwarded.deadline - self._loop.time())
 
     def replied(self, forwarded: "_Forwarded", data: object) -> None:
         """A command was answered with a reply."""
@@ -132,9 +135,9 @@ class Forwarding:
 
     def failed(self, forwarded: "_Forwarded", error: Exception) -> None:
         """A command was refused, or may not have been carried out."""
-        if isinstance(error, NoAnswer) and self._loop.time() + _AGAIN_SECONDS < forwarded.deadline:
+        if isinstance(error, NoAnswer) and self._has_time(forwarded):
             self._loop.call_later(_AGAIN_SECONDS, self._send_again, forwarded, error)
-        elif isinstance(error, NOT_DONE) and forwarded.again is not None:
+        elif isinstance(error, NOT_DONE) and forwarded.again is not None and self._has_time(forwarded):
             self._spawn(self._ask_again(forwarded, forwarded.again))
         else:
             self._fail(forwarded, error)
@@ -149,16 +152,19 @@ class Forwarding:
                 self._spawn(self._ask_again(forwarded, forwarded.again))
             else:
                 self._fail(forwarded, OwnershipLost(forwarded.command.screening_id))
-        elif self._connection.connected:
-            self._send(forwarded)
-        elif self._loop.time() + _AGAIN_SECONDS < forwarded.deadline:
+        elif self._links.connected:
+            self._send_once_more(forwarded)
+        elif self._has_time(forwarded):
             self._loop.call_later(_AGAIN_SECONDS, self._send_again, forwarded, lost)
         else:
             self._fail(forwarded, lost)
 
+    def _has_time(self, forwarded: "_Forwarded") -> bool:
+        return self._loop.time() + _AGAIN_SECONDS < forwarded.deadline
+
     async def _ask_again(self, forwarded: "_Forwarded", again: Again) -> None:
         try:
-            reply = await again(forwarded.command)
+            reply = await again(forwarded.command, forwarded.deadline - self._loop.time())
         except Exception as error:
             self._fail(forwarded, error)
         else:
@@ -172,7 +178,7 @@ class Forwarding:
         except Exception as error:
             self._fail(forwarded, error)
         else:
-            self._send(forwarded)
+            self._send_once_more(forwarded)
 
     def _fail(self, forwarded: "_Forwarded", error: BaseException) -> None:
         self._count(forwarded, error.code if isinstance(error, EngineError) else "failed")
@@ -230,18 +236,19 @@ class _Forwarded:
         command: Command,
         number: int,
         owner: str,
+        began: float,
         seconds: float,
         again: Again | None,
-        loop: asyncio.AbstractEventLoop,
+        answer: "Future[Any]",
     ) -> None:
         self.forwarding = forwarding
         self.command = command
         self.number = number
         self.owner = owner
         self.again = again
-        self.began = loop.time()
-        self.deadline = self.began + seconds
-        self.answer: Future[Any] = loop.create_future()
+        self.began = began
+        self.deadline = began + seconds
+        self.answer = answer
         self.layout: Layout | None = None
 
     def done(self) -> bool:

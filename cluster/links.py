@@ -1,7 +1,9 @@
-"""Calls between nodes: whatever a turn of the event loop has for one node travels as one message.
+"""Calls between nodes: what several turns of the event loop have for one node travels as one message.
 
-A call costs little if several travel together, so nothing is sent at once: calls, replies and other items for
-a node are collected and sent at the end of the turn. A call is answered through a future, without a task.
+A message costs both nodes several times as much as a call in it, so a call costs little if several travel
+together. Calls and other items for a node are collected until a turn of the event loop brings no more, which
+is at once while there is little to do. The replies to the calls of one message are sent together, as soon as
+they are known. A call is answered through a future, without a task.
 
 Each node receives one subject, so that everything which one node sends to another arrives in order, except
 broadcasts, which have a subject of their own. A message is a msgpack array
@@ -58,6 +60,12 @@ PEERS_LIMIT = 1000
 
 TICK_SECONDS = 0.05
 """Calls time out at most this much late."""
+
+COLLECTING_TURNS = 4
+"""Turns of the event loop for which items are collected at most."""
+
+ENOUGH_ITEMS = 32
+"""So many items are sent without waiting for more, which would hardly make them cheaper."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """Names of nodes and clusters; they become parts of subjects."""
@@ -123,6 +131,7 @@ class Links:
         self.node = node
         self.seconds_left = 0.0
         self._age = 0.0
+        self._answered = False
         self._loop = asyncio.get_running_loop()
         self._connection = connection
         self._prefix = f"frontrow.{cluster}"
@@ -140,6 +149,15 @@ class Links:
         connection.subscribe(self._everybody.subject, self._receive_broadcast)
         connection.subscribe(f"{self._unserved}.>", self._nobody_received)
         connection.on_lost(self._connection_lost)
+
+    @property
+    def connected(self) -> bool:
+        """True while there is a connection to NATS."""
+        return self._connection.connected
+
+    def on_regained(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when there is a connection to NATS again."""
+        self._connection.on_regained(callback)
 
     def on(self, kind: str, handler: Handler) -> None:
         """Handle calls and messages of one kind.
@@ -225,16 +243,27 @@ class Links:
     def _queue(self, peer: _Peer, item: tuple[Any, ...]) -> None:
         if not peer.items:
             if not self._ready:
-                self._loop.call_soon(self._flush)
+                self._loop.call_soon(self._collect, 0, COLLECTING_TURNS)
             self._ready.append(peer)
         peer.items.append(item)
+
+    def _collect(self, before: int, turns: int) -> None:
+        """Send what has been collected, unless this turn has brought more than there was before."""
+        number = sum([len(peer.items) for peer in self._ready])
+        if before < number < ENOUGH_ITEMS and turns > 1:
+            self._loop.call_soon(self._collect, number, turns - 1)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         ready, self._ready = self._ready, []
         for peer in ready:
-            items, peer.items = peer.items, []
-            if items:
-                self._publish(peer, items)
+            self._flush_peer(peer)
+
+    def _flush_peer(self, peer: _Peer) -> None:
+        items, peer.items = peer.items, []
+        if items:
+            self._publish(peer, items)
 
     def _publish(self, peer: _Peer, items: list[tuple[Any, ...]]) -> None:
         """Send items as one message, or as several if they are too long together."""
@@ -294,11 +323,14 @@ class Links:
         except (msgspec.DecodeError, ValueError, TypeError) as exc:
             self._defects.report(exc)
             return
+        self._answered = False
         for item in items:
             try:
                 self._handle(peer, item)
             except Exception as defect:
                 self._defects.report(defect)
+        if self._answered:
+            self._flush_peer(peer)
 
     def _handle(self, peer: _Peer, item: list[Any]) -> None:
         form = item[0]
@@ -324,6 +356,7 @@ class Links:
         self.seconds_left = milliseconds / 1000 - self._age
         if self.seconds_left <= 0:
             return
+        self._answered = True
         try:
             handler = self._handlers.get(kind)
             if handler is None:

@@ -80,7 +80,7 @@ class Node:
         self.links = Links(connection, cluster, facts.mark)
         self.load: Callable[[], tuple[int, int, float]] = Load
         self.membership = Membership(facts, rules, timing, since_boot, lambda: Load(*self.load()))
-        self.peers = NodePeers(self.links, connection, self.membership, mark_of)
+        self.peers = NodePeers(self.links, self.membership, mark_of)
         self.everybody = Everybody(self.links, self.membership)
         self._heartbeat = Heartbeat(self.links, self.membership, self._confirm, since_boot)
         self._rebalancing: asyncio.Task[None] | None = None
@@ -121,7 +121,7 @@ class Node:
         Answering(self.links, directory)
         self.membership.on_lease(self._lease_changed)
         self.membership.on_change(self._members_changed)
-        forwarding = Forwarding(self.links, self.connection, self.membership, layouts, observer)
+        forwarding = Forwarding(self.links, self.membership, layouts, observer)
         screenings = RoutedScreenings(directory, forwarding, self.links, self.membership, ask_timeout_seconds)
         self._watching = Watching(
             self.links, self.membership, self._publisher, feed, screenings.ask, clock, observer
@@ -135,7 +135,7 @@ class Node:
         Args:
             revocations, offers: of this server.
         """
-        share_revocations(revocations, self.links, self.connection)
+        share_revocations(revocations, self.links)
         share_offers(offers, self.links, self.everybody)
 
     def flushing(self, journal: Flushing, seconds: float) -> Flushing:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from cluster.connection import Connection
 from cluster.errors import NoAnswer, NodeUnreachable
 from cluster.links import Links
 from cluster.membership import Membership
@@ -28,16 +27,12 @@ class NodePeers:
 
     Args:
         links: to the other nodes.
-        connection: that of the links.
         membership: who is there.
         mark_of: returns the mark of a server by the name that it writes into its screenings' rows.
     """
 
-    def __init__(
-        self, links: Links, connection: Connection, membership: Membership, mark_of: Callable[[str], str]
-    ) -> None:
+    def __init__(self, links: Links, membership: Membership, mark_of: Callable[[str], str]) -> None:
         self._links = links
-        self._connection = connection
         self._membership = membership
         self._mark_of = mark_of
 
@@ -87,7 +82,7 @@ class NodePeers:
             data = await self._links.call(self._mark_of(name), RELEASE, screening_id, RELEASE_SECONDS)
             return _handover(data)
         except NodeUnreachable:
-            if not self._connection.connected:
+            if not self._links.connected:
                 raise
             return None
         except (NoAnswer, StoreUnavailable, NotUnderstood):

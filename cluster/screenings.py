@@ -101,12 +101,12 @@ class RoutedScreenings:
             try:
                 return actor.ask_first(command)
             except OwnershipLost:
-                return self._spawn(self._ask_again(command))
+                return self._spawn(self._ask_again(command, self._timeout_seconds))
         owner = self._membership.owner_of(screening_id)
         if owner == self._node:
             return None
         if owner is None:
-            return self._spawn(self._ask_again(command))
+            return self._spawn(self._ask_again(command, self._timeout_seconds))
         return self._forwarding.forward(command, owner, self._timeout_seconds, self._ask_again)
 
     async def ask(self, command: Command) -> Reply:
@@ -124,38 +124,43 @@ class RoutedScreenings:
         try:
             return await self._directory.ask(command)
         except OwnershipLost:
-            return await self._ask_again(command)
+            return await self._ask_again(command, self._timeout_seconds)
 
-    async def _ask_again(self, command: Command) -> Reply:
+    async def _ask_again(self, command: Command, seconds: float) -> Reply:
         """Look up the owner until a command has been carried out or refused, or its time is over.
+
+        Args:
+            command: it certainly has not been carried out yet.
+            seconds: what is left of its time.
 
         Raises:
             Overloaded: too many commands do so already.
         """
 
-        async def once() -> Reply:
+        async def once(seconds: float) -> Reply:
             if self._is_here(command.screening_id):
                 return await self._directory.ask(command)
             owner = self._owner_of(command.screening_id)
-            reply: Reply = await self._forwarding.forward(command, owner, self._timeout_seconds)
+            reply: Reply = await self._forwarding.forward(command, owner, seconds)
             return reply
 
         if self._asking_again >= ASKING_AGAIN_LIMIT:
             raise Overloaded(command.screening_id)
         self._asking_again += 1
         try:
-            return await self._repeated(once)
+            return await self._repeated(once, seconds)
         finally:
             self._asking_again -= 1
 
-    async def _repeated(self, attempt: Callable[[], Awaitable[Result]]) -> Result:
-        """Repeat something while it certainly has not been done."""
+    async def _repeated(self, attempt: Callable[[float], Awaitable[Result]], seconds: float) -> Result:
+        """Repeat something while it certainly has not been done. Attempts get what is left of `seconds`."""
         pause, longest = _PAUSES_SECONDS
-        last_at = self._loop.time() + _SHARE_FOR_LOOKING_AGAIN * self._timeout_seconds
+        deadline = self._loop.time() + seconds
+        last_at = deadline - (1 - _SHARE_FOR_LOOKING_AGAIN) * seconds
         while True:
             await asyncio.sleep(pause)
             try:
-                return await attempt()
+                return await attempt(deadline - self._loop.time())
             except NOT_DONE:
                 pause = min(2 * pause, longest)
                 if self._loop.time() + pause > last_at or self._is_last:
@@ -229,7 +234,7 @@ class RoutedScreenings:
         try:
             return await suspend()
         except NOT_DONE:
-            return await self._repeated(suspend)
+            return await self._repeated(lambda _: suspend(), self._timeout_seconds)
 
     async def _resume(self, suspended_by: str, screening_id: int, change_id: str, *, changed: bool) -> None:
         """Resume a screening where it was suspended and where it is now, however long that takes."""

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from cluster.connection import Connection
 from cluster.everybody import Everybody
 from cluster.links import Links
 from engine.accounts import RevokedToken, RevokedUser
@@ -47,13 +46,12 @@ class Offers(Protocol):
         """Await `handler` whenever an offer has been changed on this node."""
 
 
-def share_revocations(revocations: Revocations, links: Links, connection: Connection) -> None:
+def share_revocations(revocations: Revocations, links: Links) -> None:
     """Tell the other nodes about the revocations of this one, and adopt theirs.
 
     Args:
         revocations: of this node.
-        links: to the other nodes.
-        connection: that of the links. When it is regained, what was missed is read from the database.
+        links: to the other nodes. When NATS is connected again, what was missed is read from the database.
     """
     refreshing: set[asyncio.Task[None]] = set()
 
@@ -76,7 +74,7 @@ def share_revocations(revocations: Revocations, links: Links, connection: Connec
 
     revocations.on_revoked(tell)
     links.on(REVOKED, told)
-    connection.on_regained(regained)
+    links.on_regained(regained)
 
 
 def share_offers(offers: Offers, links: Links, everybody: Everybody) -> None:

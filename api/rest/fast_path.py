@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, cast
 import orjson
 
 from api.access_log import counting
-from api.bodies import MEDIA_TYPE
+from api.bodies import MEDIA_TYPE, Body
 from api.http1 import plain
 from api.http1.common_headers import COMMON_HEADERS, FieldLines, http_date, new_request_id
 from api.http1.connection import RequestConnection
@@ -35,6 +35,7 @@ from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call
 from api.rest.exchange import Exchange, RestRouter, is_known
 from api.rest.operation import Operation
 from api.rest.path_prefix import within
+from api.rest.patience import Patience
 from api.rest.plan import shared_with
 from api.rest.refusals import refusal_answer
 from api.rest.styles import PLAIN
@@ -108,6 +109,7 @@ class FastPath:
         self._logs = False
         self._heads: dict[tuple[int, FieldLines], str] = {}
         self._ask = services.screenings.ask_active
+        self.patience: Patience[_Waiting] = Patience(services.limits.ask_timeout_seconds, _Waiting.stop)
 
     def answer(
         self, lines: Sequence[bytes], fields: Sequence[Any], body: bytes, connection: Http1Protocol
@@ -323,8 +325,8 @@ class FastPath:
         if headers:
             shared = shared.without(headers)
             more = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-            return status, self._with_head(status, shared, request_id, content, media_type, more)
-        return status, self._with_head(status, shared, request_id, content, media_type)
+            return status, self.with_head(status, shared, request_id, content, media_type, more)
+        return status, self.with_head(status, shared, request_id, content, media_type)
 
     def _renew(self, second: int) -> None:
         """Forget what changes with every second of the wall clock."""
@@ -338,7 +340,7 @@ class FastPath:
         self._heads[status, shared] = head
         return head
 
-    def _with_head(
+    def with_head(
         self,
         status: int,
         shared: FieldLines,
@@ -347,6 +349,7 @@ class FastPath:
         media_type: str = MEDIA_TYPE,
         more: str = "",
     ) -> bytes:
+        """The bytes of a response."""
         second = int(time())
         if second != self._second:
             self._renew(second)
@@ -387,7 +390,6 @@ class _Waiting:
         "_identity",
         "_lines",
         "_path",
-        "_patience",
         "_peer",
         "_request",
         "_request_id",
@@ -419,7 +421,6 @@ class _Waiting:
         self._identity = identity
         self._ask = ask
         self._request: RequestConnection | None = None
-        self._patience: asyncio.TimerHandle | None = None
 
     def wait_for(self, reply: "asyncio.Future[Any] | EngineError") -> None:
         """Answer when the engine has replied, or when a refusal has been reconsidered."""
@@ -427,21 +428,22 @@ class _Waiting:
             self._reconsider(reply)
             return
         self._request = self._connection.begin_plain()
-        router = self._path.router
-        router.unanswered.add(reply)
+        self._path.router.unanswered.add(reply)
         reply.add_done_callback(self._replied)
-        seconds = router.services.limits.ask_timeout_seconds
-        self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
+        self._path.patience.begin(self)
 
     def _replied(self, reply: "asyncio.Future[Any]") -> None:
         self._path.router.unanswered.discard(reply)
+        answer: Answer | bytes
         try:
             refusal = reply.exception()
             if isinstance(refusal, EngineError) and self._ask.reconsider is not None:
                 self._reconsider(refusal)
                 return
             if refusal is None:
-                answer = self._route.operation.encode(self._ask.respond(reply.result()))
+                result = self._ask.respond(reply.result())
+                encode = orjson.dumps if type(result) is dict else self._route.operation.encode
+                answer = encode(result)
             else:
                 answer = refusal_answer(refusal, PLAIN, self._request_id)
         except (Exception, asyncio.CancelledError) as error:
@@ -451,9 +453,7 @@ class _Waiting:
     def _reconsider(self, refusal: EngineError) -> None:
         """Let an exchange answer: reconsidering takes a task."""
         router = self._path.router
-        if self._patience is not None:
-            self._patience.cancel()
-        elif self._request is not None:
+        if not self._path.patience.end(self) and self._request is not None:
             router.run(self._reconsider_late(refusal))
             return
         request = self._connection.begin_plain(self._lines)
@@ -468,15 +468,14 @@ class _Waiting:
         except Exception as error:
             refusal_answer(error, PLAIN, self._request_id)  # logs a defect
 
-    def _stop_waiting(self) -> None:
+    def stop(self) -> None:
         """Answer that the request takes too long. What it asked for continues."""
         self._send(refusal_answer(self._route.operation.too_slow(_NO_HEADERS), PLAIN, self._request_id))
 
-    def _send(self, answer: Answer) -> None:
-        if self._patience is None:
+    def _send(self, answer: Answer | bytes) -> None:
+        """Send an answer, or a JSON document with the usual status."""
+        if not self._path.patience.end(self):
             return  # The client was told that the outcome is unknown.
-        self._patience.cancel()
-        self._patience = None
         request, fields = cast(RequestConnection, self._request), self._fields
         if not request.persistent:
             fields = [*fields]
@@ -487,6 +486,12 @@ class _Waiting:
         shared = COMMON_HEADERS
         if origin is not None:
             shared = self._path.shared_with(origin, fields[plain.HOST], peer.scheme) or COMMON_HEADERS
-        status, response = self._path.written(answer, shared, self._request_id, fields)
+        path, route, request_id = self._path, self._route, self._request_id
+        if isinstance(answer, bytes) and not fields[plain.CLOSE]:
+            status, response = route.status, path.with_head(route.status, shared, request_id, answer)
+        else:
+            if isinstance(answer, bytes):
+                answer = Answer(route.status, Body(answer))
+            status, response = path.written(answer, shared, request_id, fields)
         self._connection.complete(request, response)
-        self._path.finish(self._route, status, self._started, peer, self._request_id, self._identity)
+        path.finish(route, status, self._started, peer, request_id, self._identity)

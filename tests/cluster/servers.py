@@ -167,7 +167,7 @@ class Server(House):
             self.tally,
             watch_seconds=WATCH_SECONDS,
         )
-        peers = NodePeers(self.links, self.connection, fleet.members, lambda name: name)  # type: ignore[arg-type]
+        peers = NodePeers(self.links, fleet.members, lambda name: name)  # type: ignore[arg-type]
         super().__init__(fleet.database, self.changes_publisher, owner=self.name, peers=peers)
         peers.serve(self.screenings, self.changes_publisher.flush)
         for ids in (self.hold_ids, self.ticket_ids):
@@ -176,7 +176,6 @@ class Server(House):
         Answering(self.links, self.screenings)
         forwarding = Forwarding(
             self.links,
-            self.connection,
             fleet.members,
             self.layouts,
             self.tally,  # type: ignore[arg-type]

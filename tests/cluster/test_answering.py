@@ -7,6 +7,7 @@ from cluster.nats_server import NatsServer
 from cluster.wire import encode_command
 from engine.commands import Command, HoldSeats, ReadSeats, ReleaseHolds
 from engine.errors import OutcomeUnknown
+from engine.selling_errors import SeatsUnavailable
 from persistence.errors import DefectiveStatement
 from tests.cluster.servers import SECONDS, Server, fleet
 from tests.http.stage import on_both_loops
@@ -38,6 +39,29 @@ async def test_a_command_whose_answer_is_forgotten_is_not_carried_out_again(
         await send(gateway, owner, 1, ReadSeats(1))
         await send(other, owner, 1, hold)
         assert 1 in await house.truth()
+
+
+async def test_a_refusal_is_remembered_like_a_reply(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.answering.ANSWERS_KEPT", 4)
+    async with fleet(nats_server.url) as house:
+        owner, (gateway,) = house.owner_of(), house.others()
+        await send(gateway, owner, 1, HoldSeats(1, "user:1", (1,)))
+        hold = HoldSeats(1, "user:2", (1,))
+        with pytest.raises(SeatsUnavailable):
+            await send(gateway, owner, 2, hold)
+        await send(gateway, owner, 3, ReleaseHolds(1, "user:1", (1,)))
+        # The seat is free by now, but this command has been refused.
+        with pytest.raises(SeatsUnavailable) as again:
+            await send(gateway, owner, 2, hold)
+        assert list(again.value.held) == [1]
+        assert await house.truth() == {}
+        for number in range(4, 15):
+            await send(gateway, owner, number, HoldSeats(1, f"user:{number}", (number,)))
+        with pytest.raises(OutcomeUnknown):
+            await send(gateway, owner, 2, hold)
+        assert 1 not in await house.truth()
 
 
 async def test_a_defect_while_a_layout_is_loaded_fails_the_read(

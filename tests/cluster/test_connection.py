@@ -6,7 +6,7 @@ The tests use real servers and end or freeze them.
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -77,6 +77,44 @@ async def test_messages_arrive_in_order(nats_server: NatsServer) -> None:
         numbers = [b"%d" % number for number in range(3000)]
         own.publish(*numbers)
         await own.gets(*numbers)
+
+
+@asynccontextmanager
+async def in_pieces(url: str, size: int) -> AsyncIterator[str]:
+    """Let a server's bytes arrive in pieces, and return the URL for that."""
+    parts = urlsplit(url)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size: int) -> None:
+        with suppress(OSError):
+            while data := await reader.read(size):
+                writer.write(data)
+                await writer.drain()
+        writer.transport.abort()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_connection(parts.hostname, parts.port)
+        for ends in ((reader, to_server, 65_536), (from_server, writer, size)):
+            tasks.add(asyncio.create_task(pass_on(*ends)))
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    async with server:
+        login = parts.netloc.rpartition("@")[0]
+        yield f"nats://{login}@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("size", [1, 7, 50])
+async def test_messages_that_arrive_in_pieces(nats_server: NatsServer, size: int) -> None:
+    async with in_pieces(nats_server.url, size) as url, inbox(url) as own:
+        contents = [b"MSG inbox.here 1 3\r\n"[:number] for number in range(20)] * 3
+        own.publish(*contents)
+        own.connection.publish("nobody", b"", reply="inbox.nobody")
+        # NATS tells in a message of its own kind that nobody receives it.
+        await own.gets(*contents, b"")
+        own.publish(b"x" * 20_000, b"end")
+        await own.gets(b"x" * 20_000, b"end")
+        assert not own.lost
 
 
 async def test_what_was_published_before_stopping_is_delivered(nats_server: NatsServer) -> None:

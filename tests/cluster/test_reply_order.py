@@ -97,9 +97,10 @@ async def test_a_socket_gets_its_reply_before_a_change_of_the_same_message(
             gateway.name, CHANGE, (1, epoch, seq, encode_change(change))
         )
 
-        def answer(sender: str, value: Any) -> bytes:
-            # In the same turn, before or after the reply.
-            send() if change_first else asyncio.get_running_loop().call_soon(send)
+        async def answer(sender: str, value: Any) -> bytes:
+            # While the same message is collected, before or after the reply.
+            loop = asyncio.get_running_loop()
+            send() if change_first else loop.call_soon(loop.call_soon, send)
             return encode_reply(stock)
 
         owner.links.on(ASK, answer)

@@ -3,16 +3,20 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from cluster import screenings
 from cluster.beats import NodeState
 from cluster.errors import NOT_DONE, NoOwner
+from cluster.forwarding import ASK
+from cluster.links import CALL
 from cluster.nats_server import NatsServer
 from engine.commands import ReadStock
 from engine.errors import Overloaded, Unavailable
 from tests.api.cinema import eventually
-from tests.cluster.servers import fleet
+from tests.cluster.nodes import Wiretap
+from tests.cluster.servers import SECONDS, fleet
 from tests.http.stage import on_both_loops
 from tests.nats import kill, own_nats_server
 
@@ -96,6 +100,20 @@ async def test_commands_whose_owner_is_looked_up_again_are_limited(
         await asyncio.gather(*waiting)
         assert set(await house.truth()) == {1, 2, 3}
         await gateway.hold_at("user:1", 4)
+
+
+async def test_a_command_whose_owner_is_found_late_gets_the_rest_of_its_time(nats_server: NatsServer) -> None:
+    async with fleet(nats_server.url) as house, Wiretap(nats_server.url, house.name) as tap:
+        gateway = house.others()[0]
+        house.members.become({})
+        asked = asyncio.ensure_future(gateway.hold_at("user:1", 1))
+        await asyncio.sleep(0.2)
+        house.members.become(house.states)
+        await asked
+        await tap.catch_up()
+        items = [item for _, content in tap.messages for item in msgspec.msgpack.decode(content)[2]]
+        (milliseconds,) = [item[2] for item in items if item[0] == CALL and item[3] == ASK]
+        assert 0 < milliseconds <= SECONDS * 1000 - 200
 
 
 async def test_a_change_at_one_node_suspends_the_screening_at_its_owner(nats_server: NatsServer) -> None:

@@ -38,7 +38,7 @@ def identity(user_id: int, token_id: str) -> Identity:
 
 def revocations_of(member: Member, table: Table) -> Revocations:
     revocations = Revocations(table, lambda: 100.0, 3600)
-    share_revocations(revocations, member.links, member.connection)
+    share_revocations(revocations, member.links)
     return revocations
 
 
