@@ -35,9 +35,6 @@ from engine.ports import Clock, Flushing
 
 log = logging.getLogger("frontrow.cluster")
 
-HANDOVER_SECONDS = 5.0
-"""How long a node that stops hands over what it owns. What is left is taken by the others afterwards."""
-
 STRANGER_SECONDS = 5.0
 """How long a joining node waits until it hears another one that uses the database."""
 
@@ -200,11 +197,15 @@ class Node:
                 )
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def drain(self) -> None:
-        """Hand over everything to the other nodes, as far as that is possible within `HANDOVER_SECONDS`."""
+    async def drain(self, seconds: float) -> None:
+        """Hand over everything to the other nodes, as far as that is possible.
+
+        Args:
+            seconds: time limit; what is left is taken by the others afterwards.
+        """
         self.membership.drain()
         try:
-            async with asyncio.timeout(HANDOVER_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._rebalanced()
         except TimeoutError:
             log.warning("%d screenings were not handed over in time", self._directory.active_count)

@@ -1,14 +1,21 @@
-"""Background tasks that survive failures: recurring tasks and shutdown steps."""
+"""Work beside requests: recurring tasks, and what a start and a stop consist of."""
 
 import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
+from time import monotonic
+from typing import Any, TypeVar
 
 from engine.errors import EngineError
 from engine.guards import OutageLog
 
 log = logging.getLogger("frontrow.background")
+
+LAST_STEP_SECONDS = 0.2
+_CANCEL_SECONDS = 1.0
+
+Result = TypeVar("Result")
 
 
 class Recurring:
@@ -49,16 +56,43 @@ class Recurring:
             await asyncio.sleep(seconds)
 
 
-async def run_steps(*steps: Callable[[], Awaitable[object] | object]) -> None:
-    """Run steps in order. A step that fails is logged, and the next one runs.
+class StoppedEarly(Exception):
+    """The process was told to stop before it had started."""
+
+
+async def unless_stopped(work: Awaitable[Result], stopped: "asyncio.Future[Any]") -> Result:
+    """Return the result of `work`, a part of the start; cancel it when `stopped` is done.
+
+    Raises:
+        StoppedEarly: `stopped` was done first.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((task, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise StoppedEarly
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,), timeout=_CANCEL_SECONDS)
+
+
+async def run_steps(*steps: Callable[[], Awaitable[object] | object], seconds: float) -> None:
+    """Run steps in order. A step that fails or takes too long is logged, and the next one runs.
 
     Args:
         steps: plain or async functions without arguments.
+        seconds: for all of them. When they are over, each step that is left gets `LAST_STEP_SECONDS`.
     """
+    until = monotonic() + seconds
     for step in steps:
         try:
             result = step()
             if inspect.isawaitable(result):
-                await result
+                async with asyncio.timeout(max(until - monotonic(), LAST_STEP_SECONDS)):
+                    await result
+        except TimeoutError:
+            log.warning("a shutdown step took too long and was left: %r", step)
         except Exception:
             log.exception("a shutdown step failed: %r", step)

@@ -85,7 +85,10 @@ if TYPE_CHECKING:
 log = logging.getLogger("frontrow")
 
 GOING_AWAY = 1001
-_FLUSH_LIMIT_SECONDS = 8.0
+_HANDOVER_SHARE = 1 / 3
+_AFTER_FLUSH_SECONDS = 3.0
+"""For answers, mails and closing connections."""
+
 _LOOK_SECONDS = 1.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
@@ -396,7 +399,7 @@ class Server:
     async def _hand_over(self) -> None:
         """Let the other nodes take over, while commands for what they own now are still sent to them."""
         if self._node is not None:
-            await self._node.drain()
+            await self._node.drain(_HANDOVER_SHARE * self._settings.stop_seconds)
 
     async def _resign(self) -> None:
         try:
@@ -411,15 +414,22 @@ class Server:
     async def stop(self) -> None:
         """Stop in order; afterwards everything acknowledged is in the database.
 
-        A step that fails is logged, and the next one runs.
+        A step that fails is logged, and the next one runs. After `FRONTROW_STOP_SECONDS` the rest is skipped.
         """
+        seconds = self._settings.stop_seconds
+        until = monotonic() + seconds
+
+        async def flush() -> None:
+            left_seconds = until - monotonic()
+            await self._journal.stop(max(left_seconds - _AFTER_FLUSH_SECONDS, left_seconds / 2))
+
         await run_steps(
             self._hand_over,
             self._http.stop,
             self._metrics_http.stop,
             self._recurring.stop,
             self._directory.stop,
-            partial(self._journal.stop, _FLUSH_LIMIT_SECONDS),
+            flush,
             self._resign,
             self._finish_requests,
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
@@ -432,6 +442,7 @@ class Server:
             self._ticket_ids.stop,
             self._connector.close,
             self._direct.close,
+            seconds=seconds,
         )
 
     async def _metrics_page(self, accept_header: str) -> tuple[str, bytes]:

@@ -17,6 +17,7 @@ import uvloop
 
 from api.json_log import configure_logging
 from frontrow.announcing import addresses, base_url_of, prepared_demo, with_demo
+from frontrow.background import StoppedEarly, unless_stopped
 from frontrow.collector import collect_when_idle, freeze_startup_objects
 from frontrow.database import database_of, require_own_sessions
 from frontrow.descriptors import allow_descriptors
@@ -123,7 +124,7 @@ async def _serve(
     clustered = bool(settings.nats_url)
     lock = ServerLock(connector, shared=clustered)
     try:
-        await require_own_sessions(settings, url)
+        await unless_stopped(require_own_sessions(settings, url), stopped)
         if not await _take_lock(settings, lock, standby, stopped, announce):
             return
         for revision in await asyncio.to_thread(migrate, url):
@@ -133,17 +134,18 @@ async def _serve(
         listening = listen(settings)
         if clustered:
             # Imports the NATS client, which other servers do not need.
-            server = await import_module("frontrow.node").node_server(settings, url, lock.name, listening)
+            starting = import_module("frontrow.node").node_server(settings, url, lock.name, listening)
+            server = await unless_stopped(starting, stopped)
         else:
             server = Server(settings, url, lock.name)
         try:
-            await server.start(listening)
+            await unless_stopped(server.start(listening), stopped)
             freeze_startup_objects()
             life.started(base_url_of(settings, server.port))
             for line in addresses(settings, server.port, server.proxied_ports):
                 announce(line)
             if demo:
-                for line in await prepared_demo(settings, url, server.port):
+                for line in await unless_stopped(prepared_demo(settings, url, server.port), stopped):
                     announce(line)
             await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
             if lock_kept.done():
@@ -152,6 +154,8 @@ async def _serve(
             await server.stop()
         if lock_kept.done():
             await lock_kept
+    except StoppedEarly:
+        pass
     finally:
         lock.release()
         connector.close()
@@ -169,7 +173,7 @@ async def _take_lock(
 ) -> bool:
     """Take the database lock; a standby waits for it. Return False if a signal came first."""
     try:
-        await lock.take()
+        await unless_stopped(lock.take(), stopped)
     except DatabaseInUse as exc:
         if not standby:
             raise

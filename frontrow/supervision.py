@@ -29,9 +29,6 @@ READY_SECONDS = 60.0
 DRAIN_SECONDS = 1.0
 """How long a drained launch goes on serving its open connections without accepting new ones."""
 
-END_SECONDS = 20.0
-"""Time limit for an orderly end: 5 s for handing over, 8 s for the journal, and some for answers and mail."""
-
 
 class WorkersFailed(Exception):
     """Workers could not be started, or did not end in order."""
@@ -87,6 +84,7 @@ class Supervision:
 
     Args:
         count: number of workers.
+        end_seconds: time limit for an orderly end.
 
     Attributes:
         started: whether all workers were ready at the same time once.
@@ -96,7 +94,8 @@ class Supervision:
         killed: launches that did not end in time after they were told to.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, end_seconds: float) -> None:
+        self._end_seconds = end_seconds
         self.started = False
         self.stopping = False
         self.failed: int | None = None
@@ -167,7 +166,7 @@ class Supervision:
         return (
             self._replace_next(now)
             if old is None
-            else [self._tell(Drain(old), DRAIN_SECONDS + END_SECONDS, now)]
+            else [self._tell(Drain(old), DRAIN_SECONDS + self._end_seconds, now)]
         )
 
     def ended(self, launch: int, now: float) -> list[Action]:
@@ -206,7 +205,7 @@ class Supervision:
         self._to_replace.clear()
         for worker in self._workers.values():
             worker.restart_at = None
-        return [self._tell(End(launch), END_SECONDS, now) for launch in self._launches]
+        return [self._tell(End(launch), self._end_seconds, now) for launch in self._launches]
 
     def due(self, now: float) -> list[Action]:
         """Some time has passed."""

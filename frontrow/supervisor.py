@@ -19,6 +19,7 @@ from time import monotonic
 
 from cluster.nats_server import NatsServer
 from frontrow.announcing import addresses, base_url_of, prepared_demo
+from frontrow.background import StoppedEarly, unless_stopped
 from frontrow.channel import StartMessage
 from frontrow.database import require_own_sessions
 from frontrow.hang_up import Terminal
@@ -74,12 +75,12 @@ async def supervise(
     listening: Listening | None = None
     try:
         with supervisor.signals():
-            await require_own_sessions(settings, url)
-            await lock.take()
+            await unless_stopped(require_own_sessions(settings, url), supervisor.finished)
+            await unless_stopped(lock.take(), supervisor.finished)
             for revision in await asyncio.to_thread(migrate, url):
                 log.info("applied migration %s", revision)
             if nats is not None:
-                await nats.start()
+                await unless_stopped(nats.start(), supervisor.finished)
                 companions.append(asyncio.create_task(nats.keep_running()))
             # The workers use the secrets and must not generate them at the same time.
             secrets_of(settings)
@@ -87,7 +88,7 @@ async def supervise(
             port = port_numbers(listening.public)[0]
             lines = list(addresses(settings, port, port_numbers(listening.proxied)))
             if demo:
-                lines += await prepared_demo(settings, url, port)
+                lines += await unless_stopped(prepared_demo(settings, url, port), supervisor.finished)
 
             def started() -> None:
                 life.started(base_url_of(settings, port))
@@ -100,6 +101,8 @@ async def supervise(
             await supervisor.run(listening, started)
             if lock_kept.done():
                 await lock_kept
+    except StoppedEarly:
+        pass
     finally:
         for opened in chain(*listening or ()):
             opened.close()
@@ -123,6 +126,7 @@ class Supervisor:
 
     Attributes:
         reason: why the workers were stopped.
+        finished: done when all workers have ended after `stop`.
     """
 
     def __init__(self, settings: Settings, database_url: str, *, demo: bool) -> None:
@@ -130,7 +134,7 @@ class Supervisor:
         self._settings = settings
         self._database_url = database_url
         self._demo = demo
-        self._plan = Supervision(settings.worker_count)
+        self._plan = Supervision(settings.worker_count, settings.end_seconds)
         self._processes: dict[int, WorkerProcess] = {}
         self._metrics = WorkerMetrics()
         self._collection: asyncio.Task[None] | None = None
@@ -141,7 +145,7 @@ class Supervisor:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._finished: asyncio.Future[None] = self._loop.create_future()
+        self.finished: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self, listening: Listening, started: Callable[[], None]) -> None:
         """Run the workers until they have been stopped.
@@ -159,7 +163,7 @@ class Supervisor:
         self._started = started
         try:
             self._do(self._plan.start(monotonic()))
-            await self._finished
+            await self.finished
         finally:
             self._kill()
         if self._failure:
@@ -232,8 +236,8 @@ class Supervisor:
         if self._plan.started and self._started is not None:
             started, self._started = self._started, None
             started()
-        if self._plan.stopping and not self._plan.launches and not self._finished.done():
-            self._finished.set_result(None)
+        if self._plan.stopping and not self._plan.launches and not self.finished.done():
+            self.finished.set_result(None)
         self._set_timer()
 
     def _set_timer(self) -> None:

@@ -3,7 +3,7 @@
 The supervisor runs `python -m frontrow.worker DESCRIPTOR`, never a fork of itself, so that nothing which was
 made at import (random keys, event loop, garbage collector) is shared. DESCRIPTOR is the worker's end of its
 channel. The worker ends when it gets SIGTERM, when it is told to drain, when it loses its database lock, and
-when the supervisor ends; then it has `END_SECONDS` before the kernel ends it.
+when the supervisor ends; then it has `Settings.end_seconds` before the kernel ends it.
 """
 
 import asyncio
@@ -21,14 +21,15 @@ import uvloop
 from api.json_log import configure_logging
 from engine.errors import Stopping, Unavailable
 from frontrow.announcing import with_demo
+from frontrow.background import StoppedEarly, unless_stopped
 from frontrow.channel import Channel, StartMessage
 from frontrow.collector import collect_when_idle, freeze_startup_objects
 from frontrow.expected_errors import sentence_for
 from frontrow.listening import Listening
 from frontrow.node import node_server
 from frontrow.server import Server
-from frontrow.settings import load_settings
-from frontrow.supervision import DRAIN_SECONDS, END_SECONDS
+from frontrow.settings import Settings, load_settings
+from frontrow.supervision import DRAIN_SECONDS
 from metrics.workers import families_of
 from persistence.connector import Connector
 from persistence.server_lock import ServerLock
@@ -54,11 +55,13 @@ class _Worker:
         self._numbers = count(1)
         self._pages: dict[int, asyncio.Future[tuple[str, bytes]]] = {}
         self._server: Server | None = None
+        self._end_seconds = Settings.stop_seconds
         self._told: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def serve(self, start: StartMessage) -> None:
         """Serve until told to stop, and stop in order."""
         settings = load_settings(host=start.host, port=start.port, data_dir=Path(start.data_dir))
+        self._end_seconds = settings.end_seconds
         configure_logging(settings.log_level, start.worker)
         if start.demo:
             settings = with_demo(settings)
@@ -66,14 +69,14 @@ class _Worker:
         lock = ServerLock(connector, shared=True)
         collecting = asyncio.create_task(collect_when_idle())
         try:
-            await lock.take()
+            await unless_stopped(lock.take(), self._told)
             kept = asyncio.create_task(lock.keep())
             listening = _listening(start)
-            server = self._server = await node_server(
-                settings, start.database_url, lock.name, listening, self._page_of_all
+            server = self._server = await unless_stopped(
+                node_server(settings, start.database_url, lock.name, listening, self._page_of_all), self._told
             )
             try:
-                await server.start(listening)
+                await unless_stopped(server.start(listening), self._told)
                 freeze_startup_objects()
                 self._channel.send("ready")
                 await asyncio.wait((self._told, kept), return_when=asyncio.FIRST_COMPLETED)
@@ -85,6 +88,8 @@ class _Worker:
             if kept.done():
                 await kept
             kept.cancel()
+        except StoppedEarly:
+            pass
         finally:
             collecting.cancel()
             lock.release()
@@ -106,7 +111,7 @@ class _Worker:
                     if (page := self._pages.get(number)) and not page.done():
                         page.set_result((media_type, body))
         # Nobody kills this process if it does not end by itself.
-        signal.alarm(int(END_SECONDS))
+        signal.alarm(int(self._end_seconds))
         if not self._told.done():
             log.error("the supervisor has ended, so this worker stops")
         self.stop()

@@ -43,6 +43,12 @@ class ProcessSettings:
         "Processes that serve together on one port, started and restarted by `frontrow serve`; 0 starts one "
         "per core.",
     ] = 1
+    stop_seconds: Annotated[
+        float,
+        seconds(1, 600),
+        "How long an orderly end takes at most, e.g. while PostgreSQL does not answer: handing over to other "
+        "nodes, writing the journal, sending responses. What is not written by then is lost, as in a crash.",
+    ] = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,8 @@ Group = TypeVar("Group", bound="DataclassInstance")
 
 PREFIX = "FRONTROW_"
 
+_END_MARGIN_SECONDS = 5.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(
@@ -84,6 +86,11 @@ class Settings(
     def production(self) -> bool:
         """Whether weak or missing secrets are rejected."""
         return self.env == "production"
+
+    @property
+    def end_seconds(self) -> float:
+        """After how many seconds a worker that was told to end is killed."""
+        return self.stop_seconds + _END_MARGIN_SECONDS
 
     @property
     def shown_database_url(self) -> str:

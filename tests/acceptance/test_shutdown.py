@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ from tests.acceptance.purchases import CLEAN, PurchaseLog, shop
 from tests.acceptance.seat_picture import SeatWatcher
 from tests.acceptance.server_process import SeededScreening, ServerProcess
 from tests.database import execute
+from tests.topology import ONE_SERVER
 
 CHOOSERS, BUYERS, WATCHERS = 40, 8, 20
 GOING_AWAY = 1001
@@ -124,3 +126,35 @@ async def test_a_second_server_on_the_directory_is_refused(data_directory: Path)
             await rival.start()
         async with aiohttp.ClientSession(server.url) as session, session.get("/readyz") as ready:
             assert ready.status == 200
+
+
+@pytest.mark.gen_test(timeout=300)
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_server_that_is_still_joining_its_cluster_ends_at_once(
+    data_directory: Path, workers: int
+) -> None:
+    connected = asyncio.Event()
+
+    async def keep_waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.set()
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+
+    silent_nats = await asyncio.start_server(keep_waiting, "127.0.0.1", 0)
+    url = f"nats://127.0.0.1:{silent_nats.sockets[0].getsockname()[1]}"
+    # Each is waited for some seconds.
+    settings = {"nats_url": ",".join([url] * 50), "workers": workers}
+    async with silent_nats:
+        server = ServerProcess(data_directory, served_by=ONE_SERVER, **settings)
+        starting = asyncio.create_task(server.start())
+        try:
+            await connected.wait()
+            end = await server.terminate()
+            assert end.code == 0, server.last_words()
+            assert not server.last_words(), "warnings"
+            with pytest.raises(AssertionError, match="the server did not start"):
+                await starting
+        finally:
+            starting.cancel()
+            await server.remove()

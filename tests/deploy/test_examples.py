@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from frontrow.supervision import END_SECONDS
+from frontrow.settings import load_settings
 from tests.deploy.conftest import Load
 from tests.deploy.examples import DATABASE_URL, SITE, filled_in, ran
 from tests.proxies.programs import (
@@ -67,7 +67,7 @@ def test_the_unit_reloads_and_ends_the_main_process_only() -> None:
     values = unit()
     assert values["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
     assert values["KillMode"] == ["mixed"]
-    assert int(values["TimeoutStopSec"][0]) > END_SECONDS
+    assert int(values["TimeoutStopSec"][0]) > load_settings().end_seconds
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -12,7 +12,6 @@ import yaml
 from cluster.roster import DRAIN_SECONDS
 from frontrow.cli import main
 from frontrow.settings import load_settings
-from frontrow.supervision import END_SECONDS
 from tests.deploy.conftest import Load
 from tests.deploy.examples import DATABASE_URL, SITE, random_secret
 from tests.house import House
@@ -181,7 +180,8 @@ def test_an_update_replaces_one_node_after_the_other_and_gives_it_time() -> None
     assert (shell, option) == ("sh", "-c")
     ((command, name, pause),) = re.findall(r'^frontrow (\w+) "\$(\w+)"; sleep (\d+)$', script)
     assert command in main.commands and name in environment_of("frontrow")
-    assert pod("frontrow")["terminationGracePeriodSeconds"] > DRAIN_SECONDS + int(pause) + END_SECONDS
+    end_seconds = DRAIN_SECONDS + int(pause) + load_settings().end_seconds
+    assert pod("frontrow")["terminationGracePeriodSeconds"] > end_seconds
     assert deployment["minReadySeconds"] > load_settings().node_gone_seconds
 
 

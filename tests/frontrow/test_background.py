@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from engine.errors import StoreUnavailable
-from frontrow.background import Recurring, run_steps
+from frontrow.background import Recurring, StoppedEarly, run_steps, unless_stopped
 
 pytestmark = pytest.mark.gen_test
 
@@ -76,7 +76,46 @@ async def test_a_failing_step_does_not_stop_the_others(caplog: pytest.LogCapture
     async def last() -> None:
         taken.append("last")
 
-    await run_steps(first, broken, also_broken, last)
+    await run_steps(first, broken, also_broken, last, seconds=60)
 
     assert taken == ["first", "last"]
     assert len(caplog.records) == 2
+
+
+async def test_a_step_that_takes_too_long_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    taken = []
+
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    async def last() -> None:
+        taken.append("last")
+
+    await run_steps(endless, endless, last, seconds=0.01)
+
+    assert taken == ["last"]
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "a shutdown step took too long and was left"
+    ] * 2
+
+
+async def test_a_start_is_cancelled_when_the_process_is_told_to_stop() -> None:
+    stopped = asyncio.get_running_loop().create_future()
+    ended = asyncio.Event()
+
+    async def part() -> str:
+        return "done"
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    assert await unless_stopped(part(), stopped) == "done"
+    starting = asyncio.create_task(unless_stopped(endless(), stopped))
+    await asyncio.sleep(0)
+    stopped.set_result("SIGTERM")
+    with pytest.raises(StoppedEarly):
+        await starting
+    assert ended.is_set()

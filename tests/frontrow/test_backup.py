@@ -16,6 +16,16 @@ from frontrow.signing import KEY_FILE, PERSONAL_DATA_KEY_FILE
 from tests.database import execute
 from tests.signing_keys import STRONG_SECRET
 
+OWNED_SCREENING = """
+WITH room AS (INSERT INTO rooms (cinema_id, name) SELECT id, '1' FROM cinemas RETURNING id),
+    screening AS (
+        INSERT INTO screenings (room_id, starts_at, ends_at, price)
+        SELECT id, now(), now() + interval '2 hours', 9 FROM room RETURNING id
+    )
+INSERT INTO screening_epochs (screening_id, epoch, owner, taken_at)
+SELECT id, 3, 'other', now() FROM screening
+"""
+
 Members = dict[str, bytes]
 
 
@@ -25,8 +35,9 @@ def run(*arguments: object, **environment: str) -> Result:
 
 @pytest.fixture
 def file(database_url: str, tmp_path: Path) -> Path:
-    """A backup of an empty house with one cinema."""
+    """A backup of an empty house with one cinema, whose only screening was owned by a node."""
     execute(database_url, "INSERT INTO cinemas (name) VALUES ('Lux')")
+    execute(database_url, OWNED_SCREENING)
     made = run("backup", tmp_path / "b", "--data-dir", tmp_path / "old", FRONTROW_DATABASE_URL=database_url)
     assert made.exit_code == 0, made.output
     return tmp_path / "b"
@@ -67,6 +78,7 @@ def test_it_is_restored_into_an_operators_database(
     done = restored(file, empty_database_url, tmp_path / "new")
     assert done.exit_code == 0, done.output
     assert execute(empty_database_url, "SELECT name FROM cinemas") == [("Lux",)]
+    assert execute(empty_database_url, "SELECT epoch, owner FROM screening_epochs") == [(3, "")]
     for name in (KEY_FILE, PERSONAL_DATA_KEY_FILE):
         assert (tmp_path / "new" / name).read_text() == (tmp_path / "old" / name).read_text()
     again = restored(file, empty_database_url, tmp_path / "newer")

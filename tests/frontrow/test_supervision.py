@@ -4,7 +4,6 @@ import pytest
 
 from frontrow.supervision import (
     DRAIN_SECONDS,
-    END_SECONDS,
     FIRST_DELAY_SECONDS,
     LONGEST_DELAY_SECONDS,
     QUIET_SECONDS,
@@ -17,10 +16,12 @@ from frontrow.supervision import (
     Supervision,
 )
 
+END_SECONDS = 20.0
+
 
 def serving(count: int) -> Supervision:
     """All workers are ready; the launch of each has the number of its worker."""
-    plan = Supervision(count)
+    plan = Supervision(count, END_SECONDS)
     assert plan.start(0.0) == [Start(number, number) for number in range(1, count + 1)]
     for launch in range(1, count + 1):
         assert plan.became_ready(launch, 1.0) == []
@@ -50,7 +51,7 @@ def delays_of_a_crash_loop(plan: Supervision, count: int, now: float) -> list[fl
 
 
 def test_it_has_started_when_all_workers_were_ready() -> None:
-    plan = Supervision(2)
+    plan = Supervision(2, END_SECONDS)
     plan.start(0.0)
     plan.became_ready(2, 1.0)
     assert not plan.started
@@ -60,7 +61,7 @@ def test_it_has_started_when_all_workers_were_ready() -> None:
 
 
 def test_a_worker_that_cannot_start_ends_the_start() -> None:
-    plan = Supervision(3)
+    plan = Supervision(3, END_SECONDS)
     plan.start(0.0)
     plan.became_ready(1, 1.0)
     assert plan.ended(2, 1.5) == [End(1), End(3)]
@@ -70,7 +71,7 @@ def test_a_worker_that_cannot_start_ends_the_start() -> None:
 
 
 def test_a_worker_that_is_not_ready_in_time_is_killed() -> None:
-    plan = Supervision(1)
+    plan = Supervision(1, END_SECONDS)
     plan.start(10.0)
     assert next_actions(plan) == (10.0 + READY_SECONDS, [Kill(1)])
     assert plan.next_deadline is None
@@ -155,7 +156,7 @@ def test_a_reload_during_a_reload_replaces_everything_that_is_older() -> None:
 
 
 def test_a_reload_during_the_start_or_the_end_does_nothing() -> None:
-    plan = Supervision(1)
+    plan = Supervision(1, END_SECONDS)
     plan.start(0.0)
     assert plan.reload(0.5) == []
     plan.became_ready(1, 1.0)
