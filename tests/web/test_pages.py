@@ -8,6 +8,8 @@ import pytest
 from api.documents.pages import BUILT, page, prefers_html
 from tests.api.caller import Response
 from tests.api.venue import Venue
+from tests.house import House
+from tests.web.browser import Browser
 
 pytestmark = pytest.mark.gen_test
 
@@ -134,3 +136,20 @@ def test_missing_pages_say_how_to_build_them(tmp_path: Path) -> None:
 
 def test_pages_know_their_path_prefix() -> None:
     assert b'<base href="/tickets/" />' in page(BUILT, "index.html", "/tickets").body.plain
+
+
+async def test_pages_work_under_a_path_prefix(browser: Browser, database_url: str, tmp_path: Path) -> None:
+    house = House(database_url, tmp_path, path_prefix="/tickets")
+    await house.open()
+    await house.admin.send("POST", "/api/v1/movies/", {"title": "Brass and Thunder"})
+    for path in ("/", "/my-tickets", "/ops"):
+        page = await browser.open(f"{house.base_url}{path}")
+        await page.until("document.querySelector('h1') !== null")
+        loaded = await page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+        assert len(loaded) >= 4
+        assert [url for url in loaded if not url.startswith(f"{house.base_url}/")] == []
+        await page.at(f"/tickets{path}")
+        await page.click_on("link", re.compile("^Frontrow"))
+        await page.at("/tickets/ops" if path == "/ops" else "/tickets/")
+        await page.close()
+    await house.close()

@@ -15,5 +15,5 @@ test('both styles of error bodies are read alike', () => {
 test('an answer that is not of this server may be repeated', () => {
   const problem = problemOf(502, undefined);
   expect([problem.code, problem.retryable, problem.serverAway]).toEqual(['unknown', true, true]);
-  expect(problem.message).toBe('The server could not answer. Please try again.');
+  expect(problem.message).toBe('The server could not answer.');
 });

@@ -3,6 +3,8 @@
 /** The code of a call that got no answer: no network, or no server. */
 export const UNREACHABLE = 'unreachable';
 
+const COULD_NOT_ANSWER = 'The server could not answer.';
+
 /** A call that failed. The message is for people. */
 export class Problem extends Error {
   /**
@@ -44,11 +46,11 @@ export function problemOf(status: number, body: unknown): Problem {
     error?: Reason;
   };
   const reason = document.error ?? document;
-  const message = document.detail ?? document.message ?? 'The server could not answer. Please try again.';
+  const message = document.detail ?? document.message ?? COULD_NOT_ANSWER;
   return new Problem(
     status,
     reason.code ?? 'unknown',
-    status >= 500 && !reason.code ? 'The server could not answer. Please try again.' : message,
+    status >= 500 && !reason.code ? COULD_NOT_ANSWER : message,
     reason.retryable ?? status >= 500,
     reason.errors,
     { ...reason },
@@ -57,5 +59,5 @@ export function problemOf(status: number, body: unknown): Problem {
 
 /** The problem of a call that got no answer. */
 export function unreachable(): Problem {
-  return new Problem(0, UNREACHABLE, 'The server cannot be reached. Trying again…', true);
+  return new Problem(0, UNREACHABLE, 'The server cannot be reached.', true);
 }

@@ -27,7 +27,9 @@ export function LogInLink() {
 export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: () => void }) {
   return (
     <Notice tone={problem.serverAway ? 'info' : 'bad'}>
-      <span>{problem.message}</span>
+      <span>
+        {problem.message} {problem.serverAway && (retry ? 'Trying again…' : 'Please try again.')}
+      </span>
       {problem.status === 401 && <LogInLink />}
       {retry && (
         <button type="button" class="button button-quiet" onClick={retry}>
