@@ -27,8 +27,13 @@ class House:
     def __init__(self, database_url: str, data_dir: Path, **settings: object) -> None:
         self.database_url = database_url
         self.data_dir = data_dir
-        # Password hashing as cheap as possible.
-        usual = {"jwt_secret": STRONG_SECRET, "password_memory_kib": 64, "password_passes": 1}
+        # Password hashing as cheap as possible, and no 503 only because the machine is busy.
+        usual = {
+            "jwt_secret": STRONG_SECRET,
+            "password_memory_kib": 64,
+            "password_passes": 1,
+            "ask_timeout_seconds": 30.0,
+        }
         self._given = {**usual, "port": 0, "data_dir": data_dir, **settings}
         self._settings = load_settings(**self._given)
         self.tokens = tokens_of(self._settings)

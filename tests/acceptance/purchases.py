@@ -123,6 +123,13 @@ class PurchaseLog:
         purchase.hear(answer)
         return answer
 
+    async def succeeds(self, times: int) -> None:
+        """Wait until so many more requests have succeeded, however busy the machine is."""
+        wanted = self.succeeded + times
+        async with asyncio.timeout(SETTLE_SECONDS):
+            while self.succeeded < wanted:  # noqa: ASYNC110 - buyers only count
+                await asyncio.sleep(0.005)
+
     async def settle(self) -> None:
         """Repeat all open purchases with their payments until each has an outcome.
 

@@ -37,6 +37,7 @@ from tests.topology import ONE_SERVER, PORTS_OF_ONE, Topology, topology
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 COMMAND_SECONDS = 300.0
+ASK_SECONDS = 30.0
 
 _ANNOUNCEMENT = "listening on "
 # Socket state LISTEN in /proc/net/tcp.
@@ -103,7 +104,8 @@ class ServerProcess:
         self.siblings: list[ServerProcess] = []
         self._relay: RandomNode | None = None
         chosen = topology() if served_by is None else served_by
-        settings = {"http_layer": http_layer(), **settings}
+        # No 503 only because the machine is busy.
+        settings = {"http_layer": http_layer(), "ask_timeout_seconds": ASK_SECONDS, **settings}
         self._jwt_secret = settings.get("jwt_secret")
         if chosen.workers > 1:
             settings = {"workers": chosen.workers, **settings}

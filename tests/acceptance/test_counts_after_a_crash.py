@@ -61,7 +61,7 @@ async def _toggled(url: str, token: str, screening_id: int, seat_id: int) -> Non
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.gen_test(timeout=170)
+@pytest.mark.gen_test(timeout=510)
 async def test_claims_of_a_killed_node_end_and_others_stay(data_directory: Path) -> None:
     three = ServerProcess(
         data_directory, served_by=Topology(1, 3), sockets_per_user_limit=2, held_seats_limit=KEYS

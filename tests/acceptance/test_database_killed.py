@@ -97,7 +97,8 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
                     asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
                     for client in clients
                 ]
-                await asyncio.sleep(draw.uniform(0.3, 0.7))
+                await log.succeeds(BUYERS)
+                await asyncio.sleep(draw.uniform(0.1, 0.5))
                 held_before = len(holding.seconds)
                 killed = time.monotonic()
                 if number % 2:
@@ -132,7 +133,7 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
     assert all(held_meanwhile), "holds stopped working"
 
 
-@pytest.mark.gen_test(timeout=330)
+@pytest.mark.gen_test(timeout=510)
 async def test_killed_under_load(data_directory: Path, figures: Figures) -> None:
     await _kill_repeatedly(data_directory, count_of("DATABASE_KILLS", 5), figures)
 
@@ -153,7 +154,10 @@ async def _journal_drained(client: Client) -> None:
 
 async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> None:
     log = PurchaseLog("database-frozen")
-    async with ServerProcess(data_directory) as server, http_session() as session:
+    async with (
+        ServerProcess(data_directory, ask_timeout_seconds=2.0) as server,
+        http_session() as session,
+    ):
         quiet, hall = await server.seed(screenings=2, rows=20, seats_per_row=50)
         buyers = [Client(server, session, user_id) for user_id in range(1, len(hall.seat_ids) + 1)]
         sold = await log.buy(buyers[0], hall, hall.seat_ids[:1], reserve_first=True)
@@ -194,18 +198,18 @@ async def _freeze(data_directory: Path, seconds: float, figures: Figures) -> Non
     assert held, "holds stopped working"
 
 
-@pytest.mark.gen_test(timeout=330)
+@pytest.mark.gen_test(timeout=510)
 async def test_frozen(data_directory: Path, figures: Figures) -> None:
     await _freeze(data_directory, count_of("FREEZE_SECONDS", 10), figures)
 
 
 @pytest.mark.soak
-@pytest.mark.gen_test(timeout=300)
+@pytest.mark.gen_test(timeout=510)
 async def test_frozen_for_a_minute(data_directory: Path, figures: Figures) -> None:
     await _freeze(data_directory, count_of("SOAK_FREEZE_SECONDS", 60), figures)
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_server_without_its_database_reports_it(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server, aiohttp.ClientSession(server.url) as session:
         server.database.freeze()

@@ -11,7 +11,7 @@ from tests.acceptance.server_process import ServerProcess
 GUIDES_PORTS = "FRONTROW_EXTRA_PORTS=8001,3000"
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_demo_only_uses_the_configured_ports(data_directory: Path) -> None:
     unused, other_port = bind_unused_port()
     unused.close()
@@ -35,7 +35,7 @@ async def test_a_demo_only_uses_the_configured_ports(data_directory: Path) -> No
             await server.remove()
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_pages_opened_from_a_file_can_only_use_a_demo(
     data_directory: Path,
 ) -> None:

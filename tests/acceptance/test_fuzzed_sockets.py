@@ -144,7 +144,7 @@ async def _fuzz(directory: Path, endpoints: Sequence[Endpoint], number: int, fig
             )
 
 
-@pytest.mark.gen_test(timeout=300)
+@pytest.mark.gen_test(timeout=510)
 async def test_noise_is_answered_or_ends_its_own_socket(data_directory: Path, figures: Figures) -> None:
     await _fuzz(data_directory, ENDPOINTS, count_of("SOCKET_MESSAGES", 3000), figures)
 

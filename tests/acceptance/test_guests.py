@@ -53,7 +53,7 @@ async def kill_in_the_middle(server: ServerProcess, fight: Fight) -> None:
     await server.start()
 
 
-@pytest.mark.gen_test(timeout=300)
+@pytest.mark.gen_test(timeout=510)
 async def test_guests_buy_every_ticket_once_even_if_the_server_dies(
     data_directory: Path, figures: Figures
 ) -> None:

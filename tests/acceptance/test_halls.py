@@ -47,7 +47,7 @@ class BareCore:
         return (time.perf_counter() - began) / holds
 
 
-@pytest.mark.gen_test(timeout=330)
+@pytest.mark.gen_test(timeout=510)
 async def test_ten_thousand_untouched_screenings_are_not_in_memory(
     data_directory: Path, figures: Figures
 ) -> None:

@@ -46,7 +46,7 @@ def shown(line: Line, *names: str) -> list[Any]:
     return [line[name] for name in names]
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_starting_and_stopping_are_logged(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         log, pid, url = Log(server), server.pid, server.url
@@ -64,7 +64,7 @@ async def test_starting_and_stopping_are_logged(data_directory: Path) -> None:
         assert stopped["uptime_seconds"] >= started["seconds"] > 0
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_the_database_is_named_without_its_password(data_directory: Path, database_url: str) -> None:
     url = database_url.replace("postgres@", "postgres:hidden-word@")
     async with ServerProcess(data_directory, database_url=url) as server:
@@ -74,7 +74,7 @@ async def test_the_database_is_named_without_its_password(data_directory: Path, 
         assert "hidden-word" not in log.text
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_sockets_are_logged_when_opened_refused_and_closed(
     data_directory: Path,
 ) -> None:

@@ -132,7 +132,7 @@ async def memory_stays(data_directory: Path, figures: Figures, number: int) -> N
         assert {name: size for name, size in grown.items() if size > GROWTH_LIMIT_BYTES} == {}
 
 
-@pytest.mark.gen_test(timeout=200)
+@pytest.mark.gen_test(timeout=510)
 async def test_memory_stays_where_it_was(data_directory: Path, figures: Figures) -> None:
     await memory_stays(data_directory, figures, REFUSALS)
 

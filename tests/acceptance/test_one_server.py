@@ -22,7 +22,7 @@ SELECT pg_terminate_backend(pg_locks.pid) FROM pg_locks JOIN pg_database ON pg_d
 WHERE locktype = 'advisory' AND objsubid = 2 AND datname = current_database()
 """
 
-pytestmark = pytest.mark.gen_test(timeout=270)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.acceptance.server_process import ServerProcess
 from tests.database import execute
 from tests.pgbouncer import pgbouncer
 
-pytestmark = pytest.mark.gen_test(timeout=270)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 BUYERS = 100
 READ = (

@@ -34,7 +34,7 @@ class Site:
         return Caller(self.base_url, self.token(user_id))
 
 
-@pytest.mark.gen_test(timeout=330)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_repeat_after_a_crash_gets_the_first_response(data_directory: Path) -> None:
     async with ServerProcess(data_directory) as server:
         received = []

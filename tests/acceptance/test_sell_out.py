@@ -88,7 +88,7 @@ class Buyer:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.gen_test(timeout=280)
+@pytest.mark.gen_test(timeout=510)
 async def test_every_seat_is_sold_once_and_all_sockets_show_it(
     data_directory: Path, figures: Figures
 ) -> None:
@@ -130,7 +130,7 @@ async def test_every_seat_is_sold_once_and_all_sockets_show_it(
         )
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_socket_that_missed_too_much_gets_a_snapshot(data_directory: Path) -> None:
     remembered = 5
     async with ServerProcess(data_directory, resume_limit=remembered) as server, http_session() as session:

@@ -28,7 +28,8 @@ async def _kill_repeatedly(data_directory: Path, kills: int, figures: Figures) -
                 asyncio.create_task(shop(log, client, [hall], random.Random(draw.random())))
                 for client in clients
             ]
-            await asyncio.sleep(draw.uniform(0.2, 0.7))
+            await log.succeeds(BUYERS)
+            await asyncio.sleep(draw.uniform(0.1, 0.5))
             await server.kill()
             await asyncio.gather(*crowd)
             unanswered += len(log.unsettled)

@@ -243,9 +243,12 @@ async def _kill_at_random(data_directory: Path, kills: int, figures: Figures) ->
             requests = await Buyer(client, hall, type_id).requests()
             draw.shuffle(requests)
             with gate.closed():
-                if draw.random() < SHARE_NOT_HELD_BACK:
+                if passes := draw.random() < SHARE_NOT_HELD_BACK:
                     gate.open()
                 firsts = [asyncio.create_task(request.once(client)) for request in requests]
+                # The others may be killed before they have begun, if the machine is busy.
+                if number % 3 and not passes:
+                    await _until(gate.is_reached)
                 await asyncio.sleep(draw.uniform(0, LONGEST_BEFORE_KILL_SECONDS))
                 met += gate.is_reached()
                 await server.kill()
@@ -301,7 +304,7 @@ def _unaccounted(
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.gen_test(timeout=290)
+@pytest.mark.gen_test(timeout=510)
 async def test_no_answer_is_wrong(data_directory: Path, figures: Figures) -> None:
     await _kill_at_random(data_directory, count_of("STICKY_KILLS", 5), figures)
 

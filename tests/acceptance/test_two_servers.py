@@ -130,7 +130,7 @@ class Records:
         return self.count()
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_the_deposed_owner_writes_nothing(database_url: str) -> None:
     async with _pair(database_url) as pair:
         (hall,) = pair.halls
@@ -166,7 +166,7 @@ async def test_the_deposed_owner_writes_nothing(database_url: str) -> None:
         assert epochs == [1, 2, 3]
 
 
-@pytest.mark.gen_test(timeout=180)
+@pytest.mark.gen_test(timeout=510)
 async def test_reads_and_sweeps_do_not_take_over(database_url: str) -> None:
     async with _pair(database_url) as pair:
         (hall,) = pair.halls
@@ -184,7 +184,7 @@ async def test_reads_and_sweeps_do_not_take_over(database_url: str) -> None:
         assert execute(database_url, "SELECT epoch FROM screening_epochs") == [(1,)]
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_both_sell_the_same_seats_at_once(database_url: str, figures: Figures) -> None:
     log = PurchaseLog("two-servers")
     async with _pair(database_url, screenings=2, rows=20, seats_per_row=50) as pair:

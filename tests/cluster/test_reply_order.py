@@ -21,7 +21,7 @@ from tests.cluster.nodes import Wiretap
 from tests.cluster.servers import Server, fleet
 from tests.http.stage import on_both_loops
 
-pytestmark = [pytest.mark.gen_test(timeout=60), pytest.mark.usefixtures("io_loop"), on_both_loops]
+pytestmark = [pytest.mark.gen_test(timeout=510), pytest.mark.usefixtures("io_loop"), on_both_loops]
 
 
 def told(tap: Wiretap, node: Server) -> list[str]:

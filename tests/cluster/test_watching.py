@@ -16,7 +16,7 @@ from tests.cluster.servers import RENEW_SECONDS, Fleet, fleet, lose_changes
 from tests.http.stage import on_both_loops
 from tests.nats import own_nats_server
 
-pytestmark = [pytest.mark.gen_test(timeout=60), pytest.mark.usefixtures("io_loop"), on_both_loops]
+pytestmark = [pytest.mark.gen_test(timeout=510), pytest.mark.usefixtures("io_loop"), on_both_loops]
 
 
 async def test_every_change_arrives_once_and_in_order(nats_server: NatsServer) -> None:

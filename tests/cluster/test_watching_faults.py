@@ -21,7 +21,7 @@ from tests.cluster.servers import Fleet, Server, fleet, lose_changes
 from tests.engine.conftest import make_info, make_layout
 from tests.relay import Relay, Stream
 
-pytestmark = [pytest.mark.gen_test(timeout=60), pytest.mark.usefixtures("io_loop")]
+pytestmark = [pytest.mark.gen_test(timeout=510), pytest.mark.usefixtures("io_loop")]
 
 
 class Stalling(Relay):

@@ -73,6 +73,7 @@ class Nodes:
             "database_url": database_url,
             "nats_url": nats_url,
             "database_pool_size": 4,
+            "ask_timeout_seconds": 2.0,
             **settings,
         }
         self._numbers = count(1)

@@ -21,7 +21,7 @@ def _owners(nodes: Nodes) -> dict[int, str]:
     return dict(execute(nodes.database_url, "SELECT screening_id, owner FROM screening_epochs"))
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_only_the_share_of_the_node_moves(
     database_url: str, nats_server: NatsServer, figures: Figures
 ) -> None:

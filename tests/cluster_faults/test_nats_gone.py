@@ -107,7 +107,7 @@ async def _without_nats(
     assert seen["owner_201"] + seen["owner_409"] > 0.9 * seen.total() / 3
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_owners_go_on_without_nats(database_url: str, data_directory: Path, figures: Figures) -> None:
     await _without_nats(
         database_url, data_directory, count_of("NATS_AWAY_SECONDS", 6), count_of("NATS_KILLS", 2), figures

@@ -57,7 +57,7 @@ async def _kill_owners(database_url: str, nats_url: str, kills: int, figures: Fi
     assert log.acknowledged
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_nothing_acknowledged_is_lost(
     database_url: str, nats_server: NatsServer, figures: Figures
 ) -> None:

@@ -203,7 +203,7 @@ async def _cut(
     assert log.acknowledged
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_nothing_is_sold_twice_or_lost(database_url: str, figures: Figures) -> None:
     await _cut(database_url, SHORT, count_of("CUT_SECONDS", 3), figures, **QUICK)
 

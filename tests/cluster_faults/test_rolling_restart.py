@@ -56,7 +56,7 @@ async def _restart(database_url: str, nats_url: str, rounds: int, figures: Figur
     assert log.number > 100
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_nothing_is_lost_or_fails_twice(
     database_url: str, nats_server: NatsServer, figures: Figures
 ) -> None:

@@ -62,7 +62,7 @@ def next_release(directory: Path) -> Path:
     return directory
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_two_releases_serve_side_by_side(
     database_url: str, nats_server: NatsServer, tmp_path: Path, figures: Figures
 ) -> None:

@@ -113,7 +113,7 @@ async def _stop_owners(database_url: str, nats_url: str, stops: int, figures: Fi
     assert waited_for > 0
 
 
-@pytest.mark.gen_test(timeout=270)
+@pytest.mark.gen_test(timeout=510)
 async def test_a_stopped_owner_steps_down(
     database_url: str, nats_server: NatsServer, figures: Figures
 ) -> None:

@@ -22,7 +22,7 @@ from tests.proxies.balancers import NODES, behind_caddy
 from tests.proxies.programs import DEPLOY, free_port, replaced, running
 from tests.topology import ONE_SERVER
 
-pytestmark = pytest.mark.gen_test(timeout=360)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 MEMBERS = len(NODES)
 
@@ -102,10 +102,11 @@ async def cluster(database_url: str, folder: Path) -> AsyncIterator[Cluster]:
 
 
 async def held(cluster: Cluster, user_id: int, screening: SeededScreening, seat_id: int) -> Response:
-    """Hold a seat; a request that fails is sent once more, as a client does."""
+    """Hold a seat; a request that fails is sent once more when the response says so, as a client does."""
     user = cluster.user(user_id)
     answer = await user.reserve(screening.id, [seat_id])
     if answer.status >= 500:
+        await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))
         answer = await user.reserve(screening.id, [seat_id])
     return answer
 

@@ -17,7 +17,7 @@ from tests.deploy.test_nats import TOKEN, Servers, three_machines
 from tests.proxies.programs import DEPLOY, free_port, replaced
 from tests.topology import ONE_SERVER
 
-pytestmark = pytest.mark.gen_test(timeout=360)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 MACHINES, WORKERS = ("127.0.0.21", "127.0.0.22"), 2
 

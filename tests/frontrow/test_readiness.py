@@ -14,7 +14,7 @@ from tests.box_office import Guest, make_event, make_type
 from tests.database import execute, locked
 from tests.house import House
 
-pytestmark = pytest.mark.gen_test(timeout=180)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 LAG_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
@@ -34,7 +34,9 @@ DISK_FULL = "the disk of the database is full"
 def house(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[House]:
     limits = ("guest_requests_per_address", "guest_requests_per_session", "guest_creations_per_address")
     unlimited = dict.fromkeys(limits, 1_000_000)
-    opened = House(database_url, tmp_path, ready_lag_seconds=LAG_SECONDS, **unlimited)
+    opened = House(
+        database_url, tmp_path, ready_lag_seconds=LAG_SECONDS, ask_timeout_seconds=4.0, **unlimited
+    )
     io_loop.run_sync(opened.open)
     yield opened
     io_loop.run_sync(opened.close)
