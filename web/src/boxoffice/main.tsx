@@ -1,21 +1,75 @@
-// The box office: what is on, and the way to a seat.
+// The box office: what is on, and the way to a seat. Pages that most visits do not need are loaded when they are opened.
 
 import { render } from 'preact';
-import { Route, Switch } from 'wouter-preact';
+import { useEffect, useState } from 'preact/hooks';
+import { Link, Route, Switch, useLocation } from 'wouter-preact';
 import { Frame } from '../common/frame';
+import { later } from '../common/later';
+import './boxoffice.css';
+import { FilmPage } from './film';
+import { useTitle } from './title';
 import { WhatIsOn } from './what_is_on';
+
+const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
+const CheckoutPage = later(async () => (await import('./checkout')).CheckoutPage);
+const EventPage = later(async () => (await import('./event')).EventPage);
+const MyTicketsPage = later(async () => (await import('./my_tickets')).MyTicketsPage);
+const account = (): Promise<typeof import('./account')> => import('./account');
+const LogInPage = later(async () => (await account()).LogInPage);
+const RegisterPage = later(async () => (await account()).RegisterPage);
+const ForgotPasswordPage = later(async () => (await account()).ForgotPasswordPage);
+const ResetPasswordPage = later(async () => (await account()).ResetPasswordPage);
+
+function NotFound() {
+  useTitle('Page not found');
+  return (
+    <>
+      <h1>This page does not exist</h1>
+      <p>
+        <Link href="/">See what is on</Link>
+      </p>
+    </>
+  );
+}
+
+/** Begin a new page at its top, and tell screen readers by moving the focus. */
+function Arrival() {
+  const [path] = useLocation();
+  const [first] = useState(path);
+  useEffect(() => {
+    if (path === first) return;
+    scrollTo(0, 0);
+    document.getElementById('content')?.focus({ preventScroll: true });
+  }, [path]);
+  return null;
+}
 
 function BoxOffice() {
   return (
-    <Frame home="/" name="Frontrow" links={null}>
+    <Frame home="/" name="Frontrow" links={<Link href="/my-tickets">My tickets</Link>}>
+      <Arrival />
       <Switch>
         <Route path="/" component={WhatIsOn} />
-        <Route>
-          <h1>This page does not exist</h1>
-          <p>
-            <a href="./">See what is on</a>
-          </p>
+        <Route path="/films/:id">{({ id }) => <FilmPage id={Number(id)} />}</Route>
+        <Route path="/screenings/:id">{({ id }) => <ScreeningPage id={Number(id)} />}</Route>
+        <Route path="/screenings/:id/checkout">{({ id }) => <CheckoutPage id={Number(id)} />}</Route>
+        <Route path="/events/:id">{({ id }) => <EventPage id={Number(id)} />}</Route>
+        <Route path="/my-tickets">
+          <MyTicketsPage />
         </Route>
+        <Route path="/login">
+          <LogInPage />
+        </Route>
+        <Route path="/register">
+          <RegisterPage />
+        </Route>
+        <Route path="/forgot-password">
+          <ForgotPasswordPage />
+        </Route>
+        <Route path="/reset-password">
+          <ResetPasswordPage />
+        </Route>
+        <Route component={NotFound} />
       </Switch>
     </Frame>
   );

@@ -1,26 +1,270 @@
-// The first page: the films that can be seen.
+// The first page: the films of a day with their times, a search, filters, and the events.
 
+import { useRef, useState } from 'preact/hooks';
+import { Link, useLocation, useSearch } from 'wouter-preact';
 import { answered, api } from '../api/client';
+import { formatDay, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
 import { Shown } from '../common/pieces';
+import { useTitle } from './title';
+import { Cover } from './cover';
+import { dayKey, dayNames, dayOf, startOfDay } from './days';
+import { amongNext, filmsOf, formatLength, nextShowtimes, showtimesOf, type Film, type Movie, type Showtime } from './films';
+import { Times } from './times';
+
+const DAYS_SHOWN = 7;
 
 export function WhatIsOn() {
-  const movies = useLoaded(() => answered(api.GET('/api/v1/movies/')), []);
+  useTitle('What is on');
+  const query = new URLSearchParams(useSearch());
+  const search = query.get('q')?.trim() ?? '';
   return (
     <>
-      <h1>What is on</h1>
-      <Shown loaded={movies}>
-        {(listed) => (
-          <div class="grid">
-            {listed.map((movie) => (
-              <article key={movie.id} class="card stack">
-                <h2>{movie.title}</h2>
-                <p class="muted">{movie.description}</p>
-              </article>
+      <div class="masthead stack">
+        <h1>{search ? `Films like “${search}”` : 'What is on'}</h1>
+        <Search text={search} />
+      </div>
+      {search ? <Found text={search} /> : <Days query={query} />}
+      {!search && <Events />}
+    </>
+  );
+}
+
+function Search({ text }: { text: string }) {
+  const [, navigate] = useLocation();
+  return (
+    <form
+      role="search"
+      class="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const words = String(new FormData(event.currentTarget).get('q') ?? '').trim();
+        navigate(words ? `/?q=${encodeURIComponent(words)}` : '/');
+      }}
+    >
+      <input class="input" type="search" name="q" aria-label="Search films by title or director" placeholder="Title or director" maxLength={100} defaultValue={text} key={text} />
+      <button type="submit" class="button button-quiet">
+        Search
+      </button>
+    </form>
+  );
+}
+
+function Found({ text }: { text: string }) {
+  const found = useLoaded(
+    () => answered(api.GET('/api/v1/movies/search', { params: { query: { q: text, size: 24 } } })),
+    [text],
+  );
+  return (
+    <Shown loaded={found}>
+      {(movies) =>
+        movies.length === 0 ? (
+          <p class="empty">
+            No film matches. <Link href="/">See what is on</Link>
+          </p>
+        ) : (
+          <ul class="films">
+            {movies.map((movie) => (
+              <li key={movie.id} class="film">
+                <Cover title={movie.title} poster={movie.poster_url ?? null} />
+                <div class="stack">
+                  <h2>
+                    <Link href={`/films/${movie.id}`}>{movie.title}</Link>
+                  </h2>
+                  <Facts movie={movie} />
+                  <p class="muted">{movie.description}</p>
+                </div>
+              </li>
             ))}
-          </div>
+          </ul>
+        )
+      }
+    </Shown>
+  );
+}
+
+function Days({ query }: { query: URLSearchParams }) {
+  const next = useLoaded(nextShowtimes, []);
+  return (
+    <Shown loaded={next}>
+      {(listed) =>
+        listed.length === 0 ? (
+          <p class="empty">Nothing is planned at the moment. Please come back later.</p>
+        ) : (
+          <Programme next={listed} query={query} />
+        )
+      }
+    </Shown>
+  );
+}
+
+function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }) {
+  const [, navigate] = useLocation();
+  const today = startOfDay(new Date());
+  const firstDay = startOfDay(new Date(next[0]!.starts_at));
+  // The row of days begins today, unless the first showtime is later than it reaches.
+  const begin = firstDay < startOfDay(today, DAYS_SHOWN) ? today : firstDay;
+  const days = Array.from({ length: DAYS_SHOWN }, (_, number) => startOfDay(begin, number));
+  const day = dayOf(query.get('day') ?? '') ?? firstDay;
+  const cinema = Number(query.get('cinema')) || undefined;
+  const language = query.get('language') ?? undefined;
+  // The first day needs no request of its own.
+  const fresh = useRef<Showtime[] | null>(next);
+  const films = useLoaded(async () => {
+    const to = startOfDay(day, 1);
+    const known = !cinema && !language && fresh.current && amongNext(fresh.current, day, to);
+    fresh.current = null;
+    return filmsOf(known || (await showtimesOf({ from: day, to, cinema, language })));
+  }, [day.getTime(), cinema, language]);
+
+  function changed(name: string, value: string): string {
+    const changes = new URLSearchParams(query);
+    if (value) changes.set(name, value);
+    else changes.delete(name);
+    const text = changes.toString();
+    return text ? `/?${text}` : '/';
+  }
+
+  return (
+    <section class="stack" aria-label="Films by day">
+      <nav class="days" aria-label="Days">
+        {days.map((one) => {
+          const [name, date] = dayNames(one);
+          return (
+            <Link key={dayKey(one)} href={changed('day', dayKey(one))} class="day" aria-current={dayKey(one) === dayKey(day) ? 'date' : undefined}>
+              <b>{name}</b>
+              <span>{date}</span>
+            </Link>
+          );
+        })}
+      </nav>
+      <Filters cinema={cinema} language={language} change={(name, value) => navigate(changed(name, value), { replace: true })} />
+      <Shown loaded={films}>
+        {(listed) =>
+          listed.length === 0 ? (
+            <p class="empty">
+              Nothing is left on this day.{' '}
+              {cinema || language ? <Link href={`/?day=${dayKey(day)}`}>Remove the filters</Link> : 'Choose another one.'}
+            </p>
+          ) : (
+            <ul class="films">
+              {listed.map((film) => (
+                <FilmEntry key={film.key} film={film} />
+              ))}
+            </ul>
+          )
+        }
+      </Shown>
+    </section>
+  );
+}
+
+function Filters({
+  cinema,
+  language,
+  change,
+}: {
+  cinema: number | undefined;
+  language: string | undefined;
+  change: (name: string, value: string) => void;
+}) {
+  const cinemas = useLoaded(() => answered(api.GET('/api/v1/cinemas/', { params: { query: { size: 100 } } })), []);
+  const [typed, setTyped] = useState(language ?? '');
+  return (
+    <form
+      class="filters"
+      aria-label="Filters"
+      onSubmit={(event) => {
+        event.preventDefault();
+        change('language', typed.trim());
+      }}
+    >
+      <label>
+        <span>Cinema</span>
+        <select class="input" value={cinema ?? ''} onChange={(event) => change('cinema', event.currentTarget.value)}>
+          <option value="">All cinemas</option>
+          {cinemas.data?.map(({ id, name, city }) => (
+            <option key={id} value={id}>
+              {city ? `${name}, ${city}` : name}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Language</span>
+        <input
+          class="input"
+          value={typed}
+          placeholder="Any"
+          maxLength={50}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+          onChange={() => change('language', typed.trim())}
+        />
+      </label>
+    </form>
+  );
+}
+
+function FilmEntry({ film }: { film: Film }) {
+  const { movie } = film;
+  return (
+    <li class="film">
+      <Cover title={film.title} poster={film.poster} />
+      <div class="stack">
+        <h2>{movie ? <Link href={`/films/${movie.id}`}>{film.title}</Link> : film.title}</h2>
+        {movie && <Facts movie={movie} />}
+        {movie?.description && <p class="muted clamp">{movie.description}</p>}
+        <Times showtimes={film.showtimes} title={film.title} />
+      </div>
+    </li>
+  );
+}
+
+/** Genre, length, age rating and language of a film. */
+export function Facts({ movie }: { movie: Movie }) {
+  const facts = [
+    movie.genre,
+    movie.duration_minutes ? formatLength(movie.duration_minutes) : '',
+    movie.language,
+  ].filter(Boolean);
+  return (
+    <p class="facts">
+      <span>{facts.join(' · ')}</span>
+      {movie.rating && <span class="badge">{movie.rating}</span>}
+    </p>
+  );
+}
+
+function Events() {
+  const events = useLoaded(async () => (await answered(api.GET('/api/public/events', { params: { query: { limit: 12 } } }))).data, []);
+  if (events.data?.length === 0) return null;
+  return (
+    <section class="stack" aria-labelledby="events">
+      <h2 id="events" class="section">
+        Events
+      </h2>
+      <Shown loaded={events}>
+        {(listed) => (
+          <ul class="grid plain">
+            {listed.map((event) => (
+              <li key={event.id} class="card card-cover">
+                <Cover title={event.title} wide />
+                <div class="stack">
+                  <h3>
+                    <Link href={`/events/${event.id}`} class="cover-link">
+                      {event.title}
+                    </Link>
+                  </h3>
+                  <p class="muted">
+                    {formatDay(event.startDate)}, {formatTime(event.startDate)} · {event.venue}
+                  </p>
+                  {event.closed && <span class="badge badge-bad">Sale has ended</span>}
+                </div>
+              </li>
+            ))}
+          </ul>
         )}
       </Shown>
-    </>
+    </section>
   );
 }

@@ -238,6 +238,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   connectedCallback(): void {
     this.#observer.observe(this.#parts.stage);
     globalThis.addEventListener('resize', this.#onResize);
+    // An element that was made by a script has no computed colours before.
+    this.#recolour();
     this.#startSoon();
   }
 

@@ -72,7 +72,7 @@ button, input { font: inherit; color: inherit; }
 .find input::placeholder { color: var(--muted); opacity: 1; }
 .stage {
   position: relative; overflow: clip; direction: ltr; height: var(--frontrow-height, auto); aspect-ratio: var(--ratio, 1.6);
-  min-height: 13rem; max-height: var(--frontrow-height, min(38rem, 80vh));
+  width: 100%; min-height: 13rem; max-height: var(--frontrow-height, min(38rem, 80vh));
   border: 1px solid var(--line); border-radius: var(--radius); background: var(--background);
   touch-action: pan-y; user-select: none; -webkit-user-select: none; cursor: default;
 }

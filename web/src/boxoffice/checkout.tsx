@@ -1,0 +1,213 @@
+// From reserved seats to tickets: who buys, and the payment.
+
+import { useEffect, useState } from 'preact/hooks';
+import { Link, useLocation } from 'wouter-preact';
+import { answered, api } from '../api/client';
+import { Problem } from '../api/problem';
+import { formatDay, formatPrice, formatTime } from '../common/format';
+import { useLoaded } from '../common/loading';
+import { Field, Notice, ProblemNotice, Shown } from '../common/pieces';
+import { user } from '../common/session';
+import { forgetCart, heldSeats, keepCart, keptCart, moveToUser, releaseSeats, type HeldSeat } from './cart';
+import { Countdown } from './countdown';
+import { customer, customerToken, rememberBuyer } from './customer';
+import { fieldOf, useSending } from './form';
+import { PayButtons } from './payment';
+import { salesRules, type Rules } from './rules';
+import { useTitle } from './title';
+
+export function CheckoutPage({ id }: { id: number }) {
+  useTitle('Checkout');
+  if (user.value === undefined) return null;
+  return <Checkout key={user.value?.id ?? 'guest'} id={id} />;
+}
+
+function Checkout({ id }: { id: number }) {
+  const [lost, setLost] = useState(false);
+  const screening = useLoaded(
+    () => answered(api.GET('/api/v1/screenings/{screening_id}', { params: { path: { screening_id: id } } })),
+    [id],
+  );
+  const sale = useLoaded(async () => {
+    if (user.value && !(await moveToUser(id))) setLost(true);
+    const [seats, rules] = await Promise.all([heldSeats(id), salesRules()]);
+    if (seats.length > 0) keepCart(id, seats);
+    return { seats, rules };
+  }, [id]);
+  return (
+    <div class="narrow stack">
+      <header class="stack stack-tight">
+        <p class="muted">
+          <Link href={`/screenings/${id}`}>Back to the hall</Link>
+        </p>
+        <h1>Checkout</h1>
+        {screening.data && (
+          <p class="lead">
+            {screening.data.title} · {formatDay(screening.data.starts_at)}, {formatTime(screening.data.starts_at)}
+          </p>
+        )}
+      </header>
+      {lost && <Notice tone="bad">Somebody else has taken one of your seats in the meantime. Please choose again.</Notice>}
+      <Shown loaded={sale}>
+        {({ seats, rules }) =>
+          seats.length === 0 ? (
+            <Notice>
+              <span>You have no seats reserved. Reservations end after a few minutes.</span>
+              <Link href={`/screenings/${id}`} class="button">
+                Choose seats
+              </Link>
+            </Notice>
+          ) : (
+            <Order id={id} seats={seats} rules={rules} expired={sale.reload} />
+          )
+        }
+      </Shown>
+    </div>
+  );
+}
+
+function Order({ id, seats, rules, expired }: { id: number; seats: HeldSeat[]; rules: Rules; expired: () => void }) {
+  const total = seats.reduce((sum, { price }) => sum + Math.round((price ?? 0) * 100), 0) / 100;
+  const first = seats.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), seats[0]!.expiresAt);
+  const sending = useSending();
+  const [, navigate] = useLocation();
+  const here = `/screenings/${id}/checkout`;
+
+  async function buy(form: HTMLFormElement): Promise<void> {
+    const headers = await customer();
+    if (!user.value) {
+      const body = { fullName: fieldOf(form, 'fullName'), email: fieldOf(form, 'email') };
+      await answered(api.PUT('/api/public/guests/me', { body, headers }));
+    }
+    const seat_ids = seats.map((seat) => seat.id);
+    const payment_id = keptCart(id)!.paymentId;
+    const tickets = rules.testPayment
+      ? await answered(
+          api.POST('/api/v1/tickets/book-from-reservation', { body: { screening_id: id, seat_ids, payment_id }, headers }),
+        )
+      : await answered(
+          api.POST('/api/v1/tickets/book', {
+            body: { screening_id: id, seat_ids, payment_id, payment_pending: true },
+            headers,
+          }),
+        );
+    if (!user.value) rememberBuyer(await customerToken());
+    forgetCart(id);
+    navigate(`/my-tickets?new=${tickets[0]!.booking_id}`, { replace: true });
+  }
+
+  if (!user.value && !rules.guestPurchase) return <LogInFirst next={here} />;
+  return (
+    <>
+      <section class="card stack" aria-labelledby="order">
+        <div class="row row-apart">
+          <h2 id="order">Your seats</h2>
+          <Countdown until={first} over={expired} />
+        </div>
+        <ul class="order">
+          {seats.map((seat) => (
+            <li key={seat.id}>
+              <span>
+                Row {seat.row}, seat {seat.number}
+                {seat.type !== 'standard' && <span class="badge"> {seat.type}</span>}
+              </span>
+              <span>{seat.price === null ? '' : formatPrice(seat.price)}</span>
+            </li>
+          ))}
+          <li class="order-total">
+            <span>Total</span>
+            <span>{formatPrice(total)}</span>
+          </li>
+        </ul>
+        <button
+          type="button"
+          class="button button-quiet"
+          disabled={sending.busy}
+          onClick={() =>
+            void sending.run(async () => {
+              await releaseSeats(id);
+              forgetCart(id);
+              navigate(`/screenings/${id}`, { replace: true });
+            })
+          }
+        >
+          Give the seats back
+        </button>
+      </section>
+      <form
+        class="card stack"
+        aria-label="Payment"
+        onSubmit={(event) => {
+          event.preventDefault();
+          const form = event.currentTarget;
+          void sending.run(() => buy(form));
+        }}
+      >
+        {user.value ? (
+          <p>
+            Tickets go to <b>{user.value.email}</b>.
+          </p>
+        ) : (
+          <>
+            <div class="row row-apart">
+              <h2>Who are you?</h2>
+              <Link href={`/login?next=${encodeURIComponent(here)}`}>Log in instead</Link>
+            </div>
+            <Field label="Name" name="fullName" autocomplete="name" required maxLength={200} errors={sending.errors('fullName')} />
+            <Field
+              label="E-mail"
+              name="email"
+              type="email"
+              autocomplete="email"
+              required
+              maxLength={254}
+              hint="Your tickets are sent there."
+              errors={sending.errors('email')}
+            />
+          </>
+        )}
+        {sending.problem && <Failed problem={sending.problem} id={id} />}
+        <PayButtons amount={total} rules={rules} busy={sending.busy} />
+      </form>
+    </>
+  );
+}
+
+function LogInFirst({ next }: { next: string }) {
+  const query = `?next=${encodeURIComponent(next)}`;
+  return (
+    <div class="card stack">
+      <h2>Log in to buy</h2>
+      <p>Your seats stay reserved while you log in.</p>
+      <div class="row">
+        <Link href={`/login${query}`} class="button">
+          Log in
+        </Link>
+        <Link href={`/register${query}`} class="button button-quiet">
+          Register
+        </Link>
+      </div>
+    </div>
+  );
+}
+
+function Failed({ problem, id }: { problem: Problem; id: number }) {
+  useEffect(() => {
+    if (problem.code === 'refund_required') forgetCart(id);
+  }, [problem]);
+  switch (problem.code) {
+    case 'refund_required':
+    case 'not_held':
+      return (
+        <Notice tone="bad">
+          <span>Your reservation ended before the payment, and the seats are gone. You have not been charged.</span>
+          <Link href={`/screenings/${id}`}>Choose other seats</Link>
+        </Notice>
+      );
+    case 'screening_started':
+    case 'screening_cancelled':
+      return <Notice tone="bad">The sale has ended. You have not been charged.</Notice>;
+    default:
+      return <ProblemNotice problem={problem} />;
+  }
+}

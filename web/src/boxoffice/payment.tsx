@@ -1,0 +1,42 @@
+// The payment step. No money can move here: a demo offers a test payment and says so; other servers sell tickets that
+// are paid at the cinema, until a payment provider is connected.
+
+import { useState } from 'preact/hooks';
+import { formatPrice } from '../common/format';
+import { Notice } from '../common/pieces';
+import type { Rules } from './rules';
+
+/**
+ * The end of a form: what paying means here, and the button.
+ *
+ * @param amount to pay
+ * @param paidHere whether tickets are final without a payment
+ */
+export function PayButtons({ amount, rules, busy }: { amount: number; rules: Rules; busy: boolean }) {
+  const [declined, setDeclined] = useState(false);
+  if (!rules.testPayment) {
+    return (
+      <>
+        <p class="muted">You pay at the cinema. Reserved tickets show until when.</p>
+        <button type="submit" class="button button-wide" aria-disabled={busy}>
+          {busy ? 'Reserving…' : `Reserve, pay ${formatPrice(amount)} at the cinema`}
+        </button>
+      </>
+    );
+  }
+  return (
+    <>
+      <fieldset class="test-payment stack">
+        <legend>Test payment</legend>
+        <p>This is a demo. No card is needed, and no money moves.</p>
+        {declined && <Notice tone="bad">The test payment was declined. Your seats are still reserved; try again.</Notice>}
+        <button type="submit" class="button button-wide" aria-disabled={busy} onClick={() => setDeclined(false)}>
+          {busy ? 'Paying…' : `Pay ${formatPrice(amount)} (test)`}
+        </button>
+        <button type="button" class="button button-quiet" disabled={busy} onClick={() => setDeclined(true)}>
+          Try a declined payment
+        </button>
+      </fieldset>
+    </>
+  );
+}
