@@ -23,7 +23,7 @@ PAGE_SOURCES := web/build.py web/vite.config.ts web/tsconfig.json $(wildcard web
 API_SOURCES := $(shell find api -name '*.py')
 
 .DEFAULT_GOAL := help
-.PHONY: help install check-install browser programs generators run test test-cluster soak bench lint format docs lock clean
+.PHONY: help install check-install browser programs generators run test test-cluster soak picture bench lint format docs lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -84,6 +84,9 @@ test-cluster: install programs ## run the tests of the public interface against 
 
 soak: install browser programs ## run the long tests
 	$(BIN)/python -m pytest -m soak --timeout=0 $(ARGS)
+
+picture: install browser ## make the animated picture of the README
+	$(BIN)/python -m tests.web.readme_picture
 
 bench: install $(VENV)/.peers ## measure, beside other servers: make bench ARGS="hold --plot hold.svg"
 	$(BIN)/frontrow bench $(ARGS)

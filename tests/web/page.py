@@ -205,11 +205,19 @@ class Page(Inspected):
 
     async def shows(self, text: str) -> None:
         """Wait until the page shows a text."""
-        await self.until(f"{_TEXT}.includes({json.dumps(text)})", PATIENCE_SECONDS)
+
+        async def shown() -> bool | None:
+            return text in await self.text() or None
+
+        await self._eventually(shown, f"{text!r} is not shown")
 
     async def hides(self, text: str) -> None:
         """Wait until the page does not show a text any more."""
-        await self.until(f"!{_TEXT}.includes({json.dumps(text)})", PATIENCE_SECONDS)
+
+        async def hidden() -> bool | None:
+            return text not in await self.text() or None
+
+        await self._eventually(hidden, f"{text!r} is still shown")
 
     async def all(self, role: str, name: Name | None = None) -> list[Element]:
         """The elements with a role, and with a name that is equal or matches a pattern, in their order."""
@@ -253,15 +261,27 @@ class Page(Inspected):
         """Take a picture of the page as it is now, NAME.png in the folder of pictures."""
         assert self._pictures is not None, "Give the browser a folder for pictures."
         self._pictures.mkdir(parents=True, exist_ok=True)
-        taken = await self.send("Page.captureScreenshot", format="png")
         file = self._pictures / f"{name}.png"
-        file.write_bytes(base64.b64decode(taken["data"]))
+        file.write_bytes(await self.screenshot())
         return file
+
+    async def screenshot(self) -> bytes:
+        """The page as it is now, as a PNG."""
+        taken = await self.send("Page.captureScreenshot", format="png")
+        return base64.b64decode(taken["data"])
 
     # Acting.
 
     async def click_on(self, role: str, name: Name) -> None:
         """Click on the element with a role and a name, once it is enabled and nothing covers it.
+
+        Raises:
+            PageError: that does not become possible.
+        """
+        await self.click_at(*await self.middle_of(role, name))
+
+    async def middle_of(self, role: str, name: Name) -> tuple[float, float]:
+        """Where to click on an element, once it is enabled and nothing covers it.
 
         Raises:
             PageError: that does not become possible.
@@ -273,7 +293,7 @@ class Page(Inspected):
                 return None
             return await self._clickable(found[0].node)
 
-        await self.click_at(*await self._eventually(middle, f"cannot click on {role} {name!r}"))
+        return await self._eventually(middle, f"cannot click on {role} {name!r}")
 
     async def click(self, selector: str) -> None:
         """Click in the middle of the first element that matches a CSS selector, with the mouse.
@@ -390,8 +410,8 @@ class Page(Inspected):
                 while True:
                     try:
                         result = await attempt()
-                    except DevToolsError:
-                        # The element was replaced between two commands.
+                    except (DevToolsError, ScriptError):
+                        # An element was replaced between two commands, or the whole page.
                         result = None
                     if result is not None:
                         return result
