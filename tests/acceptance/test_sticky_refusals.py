@@ -43,7 +43,9 @@ CREATE TRIGGER gate AFTER INSERT OR UPDATE ON tickets
     FOR EACH STATEMENT EXECUTE FUNCTION wait_at_the_gate();
 """
 
-_WAITING_AT_THE_GATE = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+_WAITING_AT_THE_GATE = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
+_SESSIONS = "SELECT 1 FROM pg_stat_activity WHERE pid = ANY(%s)"
 
 _WAITING_FOR_A_ROW = """
 SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%screening_epochs AS owned%'
@@ -75,13 +77,23 @@ class Gate:
         """Release all transactions."""
         execute(self._database_url, "UPDATE gate SET closed = false")
 
+    def waiting(self) -> list[int]:
+        """Return the process ids of the sessions that wait here."""
+        return [pid for (pid,) in execute(self._database_url, _WAITING_AT_THE_GATE)]
+
     def is_reached(self) -> bool:
         """Return whether a transaction waits here."""
-        return bool(execute(self._database_url, _WAITING_AT_THE_GATE))
+        return bool(self.waiting())
 
-    def is_felt(self) -> bool:
-        """Return whether a server that takes a screening over waits for such a transaction."""
-        return bool(execute(self._database_url, _WAITING_FOR_A_ROW))
+    def is_felt(self, sessions: list[int]) -> bool:
+        """Return whether a server that takes a screening over waits for the transaction of these sessions.
+
+        Also if they have ended: PostgreSQL ends what waits for 10 s, which a start on a busy machine takes.
+        """
+        return bool(
+            execute(self._database_url, _WAITING_FOR_A_ROW)
+            or not execute(self._database_url, _SESSIONS, sessions)
+        )
 
 
 async def _until(state: Callable[[], bool]) -> None:
@@ -212,12 +224,15 @@ async def test_a_repeat_gets_the_result_that_was_still_being_written(data_direct
         for request in requests:
             with gate.closed():
                 first = asyncio.create_task(request.once(buyer))
-                await _until(gate.is_reached)
+                sessions: list[int] = []
+                while not sessions:
+                    sessions = gate.waiting()
+                    await asyncio.sleep(_POLL_SECONDS)
                 await server.kill()
                 assert await first is None
                 await server.start()
                 repeat = asyncio.create_task(request.until_answered(buyer))
-                await _until(gate.is_felt)
+                await _until(lambda sessions=sessions: gate.is_felt(sessions))
                 gate.open()
                 answer = await repeat
             assert answer.status < 300, (request.name, answer)

@@ -26,7 +26,7 @@ GRACE_SECONDS = 20.0
 GOING_AWAY = 1001
 KEY_REFUSED = "The HMAC key is 5 bytes long"
 
-pytestmark = pytest.mark.gen_test(timeout=270)
+pytestmark = pytest.mark.gen_test(timeout=510)
 
 
 def workers_on(data_directory: Path, count: int = 2, **settings: object) -> ServerProcess:
@@ -164,9 +164,14 @@ async def test_all_workers_serve_the_demo_and_the_metrics_port(data_directory: P
         await server.remove()
 
 
-async def test_metrics_are_not_collected_for_too_many_at_once(data_directory: Path) -> None:
+async def test_metrics_are_not_collected_for_too_many_at_once(
+    data_directory: Path, database_url: str
+) -> None:
     """The supervisor is frozen: requests for the metrics are refused in time, and everything else works."""
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         server.freeze()
 
         async def status() -> int:
@@ -180,9 +185,12 @@ async def test_metrics_are_not_collected_for_too_many_at_once(data_directory: Pa
 
 
 async def test_a_killed_worker_comes_back_and_the_other_keeps_its_connections(
-    data_directory: Path, figures: Figures
+    data_directory: Path, database_url: str, figures: Figures
 ) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         sockets = await _connected(server, session, 16)
         closed = [asyncio.create_task(_closed(socket)) for socket in sockets]
         # A socket is counted once the worker that counts the sockets of its user has admitted it.
@@ -209,8 +217,13 @@ async def test_a_killed_worker_comes_back_and_the_other_keeps_its_connections(
         await asyncio.gather(*closed)
 
 
-async def test_a_worker_that_fails_again_and_again_is_reported_and_recovers(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+async def test_a_worker_that_fails_again_and_again_is_reported_and_recovers(
+    data_directory: Path, database_url: str
+) -> None:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         secret_file = data_directory / "jwt-secret"
         secret = secret_file.read_text()
         secret_file.write_text("short")
@@ -256,10 +269,10 @@ async def test_a_worker_that_cannot_start_ends_the_start_with_its_error(data_dir
 
 @pytest.mark.parametrize("keep_alive", [False, True])
 async def test_a_reload_under_load_fails_no_request(
-    data_directory: Path, figures: Figures, keep_alive: bool
+    data_directory: Path, database_url: str, figures: Figures, keep_alive: bool
 ) -> None:
     async with (
-        workers_on(data_directory) as server,
+        workers_on(data_directory, database_url=database_url) as server,
         new_connections(server, keep_alive=keep_alive) as session,
     ):
         before = server.worker_pids
@@ -282,8 +295,13 @@ async def test_a_reload_under_load_fails_no_request(
         figures(requests=answered, failed=0)
 
 
-async def test_a_reload_keeps_the_old_workers_if_the_new_ones_do_not_start(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+async def test_a_reload_keeps_the_old_workers_if_the_new_ones_do_not_start(
+    data_directory: Path, database_url: str
+) -> None:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         before = server.worker_pids
         (data_directory / "jwt-secret").write_text("short")
         server.signal(signal.SIGHUP)
@@ -310,8 +328,8 @@ async def test_a_signal_ends_all_workers_in_order(data_directory: Path, number: 
         assert last["reason"] == number.name
 
 
-async def test_a_second_signal_ends_everything_immediately(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server:
+async def test_a_second_signal_ends_everything_immediately(data_directory: Path, database_url: str) -> None:
+    async with workers_on(data_directory, database_url=database_url) as server:
         workers = server.worker_pids
         for pid in workers:
             os.kill(pid, signal.SIGSTOP)
@@ -325,8 +343,9 @@ async def test_a_second_signal_ends_everything_immediately(data_directory: Path)
 
 async def test_workers_end_with_a_killed_supervisor_and_their_port_becomes_free(
     data_directory: Path,
+    database_url: str,
 ) -> None:
-    async with workers_on(data_directory) as server:
+    async with workers_on(data_directory, database_url=database_url) as server:
         workers = server.worker_pids
         server.signal(signal.SIGKILL)
         await server.ended()
@@ -335,8 +354,13 @@ async def test_workers_end_with_a_killed_supervisor_and_their_port_becomes_free(
         await server.start()
 
 
-async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(
+    data_directory: Path, database_url: str
+) -> None:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         frozen, other = server.worker_pids
         os.kill(frozen, signal.SIGSTOP)
         # Only the other worker accepts connections now.
@@ -347,8 +371,10 @@ async def test_a_frozen_worker_delays_no_metrics_and_is_killed_at_the_end(data_d
         assert "did not end in time and were killed" in server.log()
 
 
-async def test_nats_runs_beside_the_workers_and_ends_with_them(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server:
+async def test_nats_runs_beside_the_workers_and_ends_with_them(
+    data_directory: Path, database_url: str
+) -> None:
+    async with workers_on(data_directory, database_url=database_url) as server:
         url = url_of(data_directory)
         assert url is not None
         killed = nats_pid(data_directory)
@@ -368,14 +394,17 @@ async def test_nats_runs_beside_the_workers_and_ends_with_them(data_directory: P
 
 
 async def test_an_operators_nats_is_used_instead_of_an_own_one(
-    data_directory: Path, nats_server: NatsServer
+    data_directory: Path, database_url: str, nats_server: NatsServer
 ) -> None:
-    async with workers_on(data_directory, nats_url=nats_server.url):
+    async with workers_on(data_directory, database_url=database_url, nats_url=nats_server.url):
         assert url_of(data_directory) is None and nats_pid(data_directory) == 0
 
 
-async def test_restarts_and_reloads_leak_no_descriptors(data_directory: Path) -> None:
-    async with workers_on(data_directory) as server, new_connections(server) as session:
+async def test_restarts_and_reloads_leak_no_descriptors(data_directory: Path, database_url: str) -> None:
+    async with (
+        workers_on(data_directory, database_url=database_url) as server,
+        new_connections(server) as session,
+    ):
         await _replaced(server, 1)
         await _healthy(session)
         before = len(os.listdir(f"/proc/{server.pid}/fd"))
