@@ -28,8 +28,16 @@ PATIENCE_SECONDS = 60.0
 _RANGE_OF_FREE_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
+LONG_TESTS = tuple(
+    f"tests/{path}"
+    for path in ("acceptance/", "cluster_faults/", "deploy/", "generators/", "contracts/test_clusters.py")
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     topology.prepare(items)
+    # Long tests run first, so that the processes of a parallel run end at about the same time.
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_TESTS))
 
 
 class FixedPort(Exception):
