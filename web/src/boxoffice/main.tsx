@@ -10,7 +10,11 @@ import { FilmPage } from './film';
 import { useTitle } from './title';
 import { WhatIsOn } from './what_is_on';
 
-const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
+const ScreeningPage = later(async () => {
+  // The hall is a file of its own, which can come at the same time.
+  const [page] = await Promise.all([import('./screening'), import('../seats/index')]);
+  return page.ScreeningPage;
+});
 const CheckoutPage = later(async () => (await import('./checkout')).CheckoutPage);
 const EventPage = later(async () => (await import('./event')).EventPage);
 const MyTicketsPage = later(async () => (await import('./my_tickets')).MyTicketsPage);

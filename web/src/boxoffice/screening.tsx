@@ -6,7 +6,7 @@ import { answered, api } from '../api/client';
 import { SERVER } from '../common/base';
 import { formatDay, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
-import { Notice, Shown, Waiting } from '../common/pieces';
+import { Notice, Shown } from '../common/pieces';
 import { user } from '../common/session';
 import type { Cart, FrontrowSeatsElement } from '../seats/public';
 import { keepCart } from './cart';
@@ -85,39 +85,19 @@ function Sale({ id, startsAt, soldOut }: { id: number; startsAt: string; soldOut
 
 function Hall({ id }: { id: number }) {
   const place = useRef<HTMLDivElement>(null);
-  const [ready, setReady] = useState(false);
-  const [failed, setFailed] = useState(false);
   const [, navigate] = useLocation();
   useEffect(() => {
-    let element: FrontrowSeatsElement | null = null;
-    let gone = false;
-    import('../seats/index').then(
-      () => {
-        if (gone) return;
-        element = document.createElement('frontrow-seats');
-        element.server = SERVER;
-        element.token = customerToken;
-        element.screening = id;
-        element.addEventListener('checkout', (event) => {
-          const cart: Cart = event.detail;
-          keepCart(id, cart.seats.map(({ id: seat, row, number, type, price }) => ({ id: seat, row, number, type, price })));
-          navigate(`/screenings/${id}/checkout`);
-        });
-        place.current?.append(element);
-        setReady(true);
-      },
-      () => setFailed(true),
-    );
-    return () => {
-      gone = true;
-      element?.remove();
-    };
+    const element: FrontrowSeatsElement = document.createElement('frontrow-seats');
+    element.server = SERVER;
+    element.token = customerToken;
+    element.screening = id;
+    element.addEventListener('checkout', (event) => {
+      const cart: Cart = event.detail;
+      keepCart(id, cart.seats.map(({ id: seat, row, number, type, price }) => ({ id: seat, row, number, type, price })));
+      navigate(`/screenings/${id}/checkout`);
+    });
+    place.current?.append(element);
+    return () => element.remove();
   }, [id]);
-  return (
-    <>
-      {failed && <Notice tone="bad">The hall could not be loaded. Please reload the page.</Notice>}
-      {!ready && !failed && <Waiting />}
-      <div ref={place} class="hall" />
-    </>
-  );
+  return <div ref={place} class="hall" />;
 }
