@@ -7,6 +7,7 @@ hold. So the log of one seat reads the log of its screening.
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from engine.events import SeatsHeld, TicketsIssued
 from persistence.columns import IDS, numbers
 from persistence.connector import Connector
 from persistence.tickets import OF_ANY_STATUS
@@ -53,6 +54,12 @@ WHERE screening_id = %(id)s AND seat_id
 """
 
 TICKETS_OF_SEAT = f"{_TICKETS} = %(seat_id)s AND {OF_ANY_STATUS}"
+
+HOLDERS = f"""
+SELECT seat_id, extract(epoch FROM booked_at)::float8, holder FROM tickets
+WHERE screening_id = %(id)s AND {OF_ANY_STATUS}
+  AND booked_at BETWEEN to_timestamp(%(first_at)s - 1) AND to_timestamp(%(last_at)s + 1)
+"""  # noqa: S608 - constant
 
 LIVE_TICKETS = f"{_TICKETS} > 0 AND status IN ('pending', 'confirmed')"
 
@@ -118,7 +125,7 @@ class EventLog:
         self._connector = connector
 
     async def after(self, screening_id: int, epoch: int, seq: int, limit: int) -> list[Record]:
-        """Return the next events of a screening, oldest first.
+        """Return the next events of a screening, oldest first, with the holder who got the seats, if any.
 
         Args:
             screening_id: a screening, an event or a free room.
@@ -128,7 +135,20 @@ class EventLog:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        return _records(_EVENT, await self._connector.run(EVENTS_AFTER, (screening_id, epoch, seq, limit)))
+        async with self._connector.connection() as connection:
+            rows = await connection.run(EVENTS_AFTER, (screening_id, epoch, seq, limit))
+            events = _records(_EVENT, rows)
+            issued_at = [event["at"] for event in events if event["kind"] == TicketsIssued.kind]
+            holders = {}
+            if issued_at:
+                bound = {"id": screening_id, "first_at": min(issued_at), "last_at": max(issued_at)}
+                for seat_id, at, holder in await connection.run(HOLDERS, bound):
+                    holders[seat_id, at] = holder
+        for event in events:
+            event["holder"] = holders.get((event["seat_ids"][0], event["at"]))
+            if event["kind"] == SeatsHeld.kind:
+                event["holder"] = event["actor"]
+        return events
 
     async def extent(self, screening_id: int) -> tuple[int, float | None, float | None]:
         """Return the number of events of a screening, and when the first and the last one happened.

@@ -225,7 +225,7 @@ async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
             }
             for event in events
         ],
-        "people": await people_of(call, [event[name] for event in events for name in ("actor", "holder")]),
+        "people": await people_of(call, _named(events)),
     }
 
 
@@ -247,6 +247,11 @@ def _name_holders(events: Iterable[dict[str, Any]], tickets: Iterable[Mapping[st
 
 
 class LogEvent(_Event):
+    holder = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Who gets the seats; null for events that give them to nobody new."},
+    )
     seat_ids = fields.List(
         fields.Integer(),
         required=True,
@@ -301,8 +306,18 @@ async def list_log_events(
     last = events[-1] if len(events) == limit else None
     return {
         "events": [
-            {**event, "at": timestamp(event["at"]), "actor": shown(call, event["actor"])} for event in events
+            {
+                **event,
+                "at": timestamp(event["at"]),
+                "actor": shown(call, event["actor"]),
+                "holder": shown(call, event["holder"]),
+            }
+            for event in events
         ],
         "next": last and {"epoch": last["epoch"], "seq": last["seq"]},
-        "people": await people_of(call, {event["actor"] for event in events}),
+        "people": await people_of(call, _named(events)),
     }
+
+
+def _named(events: Iterable[Mapping[str, Any]]) -> set[str | None]:
+    return {event[name] for event in events for name in ("actor", "holder")}

@@ -106,7 +106,8 @@ def _launch(profile: Path, redirected: Mapping[str, str]) -> "subprocess.Popen[b
                 f"--host-resolver-rules={rules}",
                 "about:blank",
             ],
-            env={**os.environ, "HOME": str(profile), "TZ": "UTC", **variables},
+            # In the locale C, navigator.language would be no valid language tag.
+            env={**os.environ, "HOME": str(profile), "TZ": "UTC", "LC_ALL": "en_US.UTF-8", **variables},
             stdin=DEVNULL,
             stdout=log,
             stderr=log,

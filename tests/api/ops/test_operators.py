@@ -178,7 +178,7 @@ async def test_the_log_of_a_screening_replays_its_history(desk: Desk) -> None:
     first, second, third, *_ = desk.seat_ids
     await desk.ada.reserve(desk.screening_id, [first, second])
     await desk.bob.book(desk.screening_id, [third])
-    await desk.ada.book(desk.screening_id, [first])
+    await desk.act("/sales", {"seat_ids": [first], "user_id": desk.ada.user_id})
     await desk.house.restart()  # begins another epoch
     await desk.act("/release", {"seat_ids": [second], "holder": f"user:{desk.ada.user_id}"})
     events, page = [], {"epoch": 0, "seq": 0}
@@ -192,6 +192,10 @@ async def test_the_log_of_a_screening_replays_its_history(desk: Desk) -> None:
         page = answer["next"]
     assert [event["kind"] for event in events] == [
         *("seats_held", "tickets_issued", "tickets_issued", "holds_released")
+    ]
+    ada, bob = f"user:{desk.ada.user_id}", f"user:{desk.bob.user_id}"
+    assert [(event["actor"], event["holder"]) for event in events] == [
+        *((ada, ada), (bob, bob), ("user:1", ada), ("user:1", None))
     ]
     assert len({event["epoch"] for event in events}) == 2
     states: dict[int, str] = {}

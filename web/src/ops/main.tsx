@@ -6,13 +6,16 @@ import { Frame } from '../common/frame';
 import { later } from '../common/later';
 import { user } from '../common/session';
 
+const OverviewPage = later(async () => (await import('./overview')).OverviewPage);
+const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
 const RoomsPage = later(async () => (await import('../editor/rooms_page')).RoomsPage);
 const RoomPage = later(async () => (await import('../editor/room_page')).RoomPage);
 
 function Operations() {
+  const known = user.value;
   return (
-    <Frame home="/ops" name="Frontrow operations" links={user.value?.is_admin ? <Links /> : null}>
-      {user.value === undefined ? null : user.value?.is_admin ? <Pages /> : <LogInFirst />}
+    <Frame home="/ops" name="Frontrow operations" links={known?.is_admin ? <Links /> : null}>
+      {known === undefined ? null : known === null ? <LogInFirst /> : known.is_admin ? <Pages /> : <NotForYou />}
     </Frame>
   );
 }
@@ -28,8 +31,9 @@ function Pages() {
         <RoomsPage />
       </Route>
       <Route path="/ops/rooms/:id">{({ id }) => <RoomPage roomId={Number(id)} />}</Route>
+      <Route path="/ops/screenings/:id">{({ id }) => <ScreeningPage key={id} id={Number(id)} />}</Route>
       <Route>
-        <h1>Operations</h1>
+        <OverviewPage />
       </Route>
     </Switch>
   );
@@ -43,6 +47,15 @@ function LogInFirst() {
       <p>
         <a href="login?next=/ops">Log in</a>
       </p>
+    </>
+  );
+}
+
+function NotForYou() {
+  return (
+    <>
+      <h1>For administrators</h1>
+      <p>Your account is not an administrator’s. Log out, and log in as one.</p>
     </>
   );
 }

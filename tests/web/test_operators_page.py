@@ -1,0 +1,234 @@
+"""The operator's page in Chromium: watching, acting by hand, playing a history back, surviving trouble."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tornado.ioloop import IOLoop
+
+from tests.catalogue.members import AUTH, PASSWORD, Member, member
+from tests.catalogue.programme import add_seats, make_room, make_screening
+from tests.database import execute
+from tests.house import House
+from tests.web.browser import Browser, Page
+
+pytestmark = pytest.mark.gen_test(timeout=240)
+
+ROWS, SEATS_PER_ROW = "ABCDEFGH", 14
+BOSS = "boss@home.example"
+
+
+# Colours change over several frames, element by element.
+_UNTIL_DRAWN = """
+(async () => {
+  do await new Promise(requestAnimationFrame); while (document.getAnimations().length);
+  await new Promise(requestAnimationFrame);
+})()
+"""
+
+
+class Stage(NamedTuple):
+    """A server with a hall on sale, an administrator, and two customers."""
+
+    house: House
+    screening_id: int
+    seat_ids: Sequence[int]
+    ada: Member
+    bob: Member
+    boss: Member
+
+    async def open(self, browser: Browser, path: str = "/ops", who: Member | None = None) -> Page:
+        """Open a page as an administrator or as somebody else, who is logged in already."""
+        login = await self.house.guest.send(
+            "POST", f"{AUTH}/login", {"email": (who or self.boss).email, "password": PASSWORD}
+        )
+        page = await browser.open(f"{self.house.base_url}/ops", apart=True)
+        tokens = {
+            "access": login.json["access_token"],
+            "refresh": login.json["refresh_token"],
+            "renewAt": 4_000_000_000_000,
+        }
+        await page.evaluate(f"localStorage.setItem('frontrow.login', {json.dumps(json.dumps(tokens))})")
+        await page.resize(1280, 900)
+        await page.load(f"{self.house.base_url}{path}")
+        return page
+
+    async def open_hall(self, browser: Browser) -> Page:
+        page = await self.open(browser, f"/ops/screenings/{self.screening_id}")
+        await page.shows("The hall now")
+        return page
+
+
+@pytest.fixture
+def stage(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Stage]:
+    house = House(database_url, tmp_path)
+
+    async def built() -> Stage:
+        await house.open()
+        boss = await member(house, BOSS, full_name="Grace Boss")
+        execute(database_url, "UPDATE users SET is_admin = true WHERE email = %s", BOSS)
+        ada = await member(house, full_name="Ada Byron")
+        bob = await member(house, "bob@home.example", full_name="Bob Example")
+        room_id = await make_room(house)
+        seat_ids = await add_seats(house, room_id, ROWS, SEATS_PER_ROW)
+        return Stage(house, await make_screening(house, room_id), seat_ids, ada, bob, boss)
+
+    yield io_loop.run_sync(built)
+    io_loop.run_sync(house.close)
+
+
+async def looked_at(page: Page, name: str) -> None:
+    """Check a state of the page for accessibility, and keep pictures of it in both colour schemes."""
+    for scheme in ("light", "dark"):
+        await page.prefer(color_scheme=scheme, reduced_motion="reduce")
+        await page.evaluate(_UNTIL_DRAWN)
+        await page.picture(f"{name}-{scheme}")
+        assert await page.accessibility_violations() == [], (name, scheme)
+
+
+async def test_only_administrators_see_anything(browser: Browser, stage: Stage) -> None:
+    page = await browser.open(f"{stage.house.base_url}/ops", apart=True)
+    await page.shows("Log in first")
+    assert "Brass" not in await page.text()
+    assert await page.all("table") == []
+    await looked_at(page, "ops-anonymous")
+    customer = await stage.open(browser, f"/ops/screenings/{stage.screening_id}", stage.ada)
+    await customer.shows("For administrators")
+    assert "Brass" not in await customer.text()
+    assert await customer.accessibility_violations() == []
+
+
+async def test_an_operator_watches_and_acts(browser: Browser, stage: Stage) -> None:
+    page = await stage.open(browser)
+    await page.shows("Brass and Thunder")
+    await page.shows(f"0 sold, 0 held, {len(stage.seat_ids)} free")
+    await stage.ada.reserve(stage.screening_id, stage.seat_ids[:2])
+    await stage.bob.book(stage.screening_id, stage.seat_ids[2:5])
+    await page.shows(f"3 sold, 2 held, {len(stage.seat_ids) - 5} free")
+    await looked_at(page, "ops-overview")
+    await page.fill("Find a screening", "nothing of this name", "searchbox")
+    await page.shows("Nothing matches")
+    assert await page.accessibility_violations() == []
+    await page.fill("Find a screening", "thunder", "searchbox")
+    await page.click_on("link", "Brass and Thunder")
+    await page.shows("The hall now")
+
+    # The keyboard alone finds a seat, and shows who had it.
+    hall = await page.find("application", re.compile("^Hall of 112 seats"))
+    await page.send("DOM.focus", backendNodeId=hall.node)
+    await page.shows("Row A seat 1, held by Ada Byron")
+    await page.press("ArrowRight")
+    await page.shows("Row A seat 2, held by Ada Byron")
+    await page.press("Enter")
+    await page.shows("Who had it when")
+    await page.shows("held by Ada Byron")
+    await looked_at(page, "ops-screening")
+
+    await page.click_on("button", "Release…")
+    await page.shows("Ada Byron loses Row A seat 2.")
+    await looked_at(page, "ops-release")
+    await page.click_on("button", "Release 1 seat")
+    await page.shows("1 seat released.")
+    await page.shows("released of Ada Byron")
+    await page.shows("by hand: Grace Boss")
+
+    await page.click_on("button", "Sell by hand…")
+    page.allow("status of 404")
+    await page.fill("Account", "nobody@home.example")
+    await page.click_on("button", "Find")
+    await page.shows("There is no such account.")
+    await page.fill("Account", "ada@home.example")
+    await page.click_on("button", "Find")
+    await page.shows("gets the tickets")
+    await looked_at(page, "ops-sell")
+    await page.click_on("button", "Sell to Ada Byron")
+    await page.shows("1 seat sold to Ada Byron for 12.50.")
+    await page.shows("sold to Ada Byron")
+
+    await page.click_on("button", "Cancel the booking…")
+    await page.shows("Cancel this booking?")
+    await page.press("Escape")
+    await page.hides("Cancel this booking?")
+    await page.click_on("button", "Cancel the booking…")
+    await page.click_on("button", "Cancel the booking")
+    await page.shows("The booking of Row A seat 2 is cancelled.")
+    await page.shows("cancelled of Ada Byron")
+
+    await page.click_on("link", "All screenings")
+    await page.resize(320, 800)
+    await looked_at(page, "ops-overview-narrow")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_a_history_is_played_back(browser: Browser, stage: Stage) -> None:
+    rows = [stage.seat_ids[at : at + SEATS_PER_ROW] for at in range(0, len(stage.seat_ids), SEATS_PER_ROW)]
+    for row in rows[:4]:
+        await stage.bob.book(stage.screening_id, row[:3])
+        await stage.ada.reserve(stage.screening_id, row[3:5])
+    await stage.ada.book(stage.screening_id, rows[0][3:4])
+    page = await stage.open_hall(browser)
+    await page.shows("held, new to old 7")
+    await page.click_on("button", "Play the history back")
+    await page.shows("The hall then")
+    await page.shows("9 of 9")
+    await page.shows("1 seat sold by Ada Byron")
+    slider = await page.find("slider", "Position in the history")
+    await page.send("DOM.focus", backendNodeId=slider.node)
+    await page.press("ArrowLeft")
+    await page.shows("8 of 9")
+    await page.shows("held, new to old 8")
+    await looked_at(page, "ops-playback")
+    await page.press("Home")
+    await page.shows("Before the first event")
+    await page.shows(f"free {len(stage.seat_ids)}")
+    await page.click_on("button", "Forward one")
+    await page.shows("3 seats sold by Bob Example")
+    await page.click_on("button", "Play")
+    await page.shows("9 of 9")
+    await page.shows("sold, new to old 13")
+    await page.click_on("button", "Back to now")
+    await page.shows("The hall now")
+
+
+async def test_the_log_level_of_a_server_is_changed(browser: Browser, stage: Stage) -> None:
+    page = await stage.open(browser)
+    await page.shows("Running since")
+    await page.evaluate(
+        "(() => { const box = document.querySelector('select[aria-label^=\"Log level\"]');"
+        " box.value = box.value === 'error' ? 'warning' : 'error';"
+        " box.dispatchEvent(new Event('change', { bubbles: true })); })()"
+    )
+    await page.shows("a restart goes back to its settings")
+    assert await page.accessibility_violations() == []
+    await page.click_on("button", "Leave it")
+    await page.hides("a restart goes back to its settings")
+
+
+async def test_the_page_survives_trouble(browser: Browser, stage: Stage) -> None:
+    page = await stage.open_hall(browser)
+    await page.shows("Live")
+    # The last answer stays, whatever fails.
+    async with page.answering(f"{stage.house.base_url}/api/v1/ops/overview", 500):
+        await page.shows("Reconnecting…")
+        await page.shows("Brass and Thunder")
+        await looked_at(page, "ops-trouble")
+    await page.shows("Live")
+    await page.go_offline()
+    await page.shows("The server cannot be reached")
+    await page.go_offline(False)
+    await page.hides("The server cannot be reached")
+    await stage.ada.reserve(stage.screening_id, stage.seat_ids[:1])
+    await page.shows("held, new to old 1")
+    await stage.house.admin.send("POST", f"{AUTH}/logout", {})
+    # Logged out elsewhere: nothing of the page is left.
+    token = json.loads(await page.evaluate("localStorage.getItem('frontrow.login')"))["access"]
+    stage.boss.token = token
+    page.allow("status of 401")
+    page.allow("WebSocket")
+    assert (await stage.boss.log_out()).status == 204
+    await page.shows("You have been logged out")
+    await page.shows("Log in first")
+    assert "Brass" not in await page.text()
