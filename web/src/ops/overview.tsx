@@ -9,7 +9,7 @@ import { useLoaded } from '../common/loading';
 import { Notice, ProblemNotice, Shown, Waiting } from '../common/pieces';
 import { AskLogLevel } from './actions';
 import { Chart } from './chart';
-import { overview, overviewProblem, seriesOf, totalOf, totals, type Figure, type LiveScreening, type LiveServer } from './live';
+import { overview, overviewProblem, seriesOf, totalOf, totals, watch, type Figure, type LiveScreening, type LiveServer } from './live';
 import { formatAge, formatCount, formatRate } from './numbers';
 
 type Operated = components['schemas']['Operated'];
@@ -19,6 +19,7 @@ const PAGE = 50;
 
 export function OverviewPage() {
   const live = overview.value;
+  useEffect(watch, []);
   return (
     <>
       <div class="row row-apart">

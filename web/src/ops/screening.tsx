@@ -14,7 +14,7 @@ import { ScreeningClient } from '../../client/screening_client.js';
 import { Chart, Legend } from './chart';
 import { applyUpdates, countsOf, peopleBy, statesOf, type Person, type RoomSeat, type SeatState, type States, type Update } from './hall';
 import { HallLegend, HallView } from './hall_view';
-import { overview, overviewProblem, seriesOf, serverNow } from './live';
+import { overview, overviewProblem, seriesOf, serverNow, watch } from './live';
 import { formatAge, formatCount, formatRate } from './numbers';
 import { Freshness } from './overview';
 import { Playback, useHistory } from './playback';
@@ -23,6 +23,7 @@ import { SeatPanel } from './seat_panel';
 type Details = components['schemas']['OperatedDetails'];
 
 export function ScreeningPage({ id }: { id: number }) {
+  useEffect(watch, []);
   const loaded = useLoaded(
     () => answered(api.GET('/api/v1/ops/screenings/{screening_id}', { params: { path: { screening_id: id } } })),
     [id],
