@@ -78,6 +78,9 @@ def patient_nodes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         for limit in (
             "cluster.totals.WAIT_SECONDS",
+            "cluster.figures.WAIT_SECONDS",
+            "cluster.figures.CHANGE_SECONDS",
+            "cluster.keys.TELL_SECONDS",
             "cluster.sharing.FORGET_SECONDS",
             "cluster.connection.PING_SECONDS",
         ):

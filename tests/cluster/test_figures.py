@@ -52,7 +52,10 @@ async def test_all_nodes_are_shown_with_their_figures(nats_server: NatsServer) -
         assert [server.figures for server in shown] == [figures_of("info"), figures_of("debug", SCREENING)]
 
 
-async def test_a_node_that_does_not_answer_is_shown_without_figures(nats_server: NatsServer) -> None:
+async def test_a_node_that_does_not_answer_is_shown_without_figures(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cluster.figures.WAIT_SECONDS", 0.1)
     async with fleet(nats_server.url) as nodes:
         servers, _, second, _ = await two_nodes(nodes)
         never = asyncio.get_running_loop().create_future()

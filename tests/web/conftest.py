@@ -17,6 +17,8 @@ from tests.web.demo_house import DemoHouse
 from tests.web.inspected import Inspected
 from tests.web.node import SCRIPTS, NodeTab
 
+_TROUBLES = pytest.StashKey[list[str]]()
+
 OpenTab = Callable[[str], AbstractAsyncContextManager[Inspected]]
 
 _PAGE = f"""
@@ -54,14 +56,22 @@ def chromium() -> Iterator[str]:
 
 
 @pytest.fixture
-def browser(chromium: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Browser]:
+def browser(
+    request: pytest.FixtureRequest, chromium: str, tmp_path: Path, io_loop: IOLoop
+) -> Iterator[Browser]:
     """The shared browser, without anything stored. At the end no page may have had trouble (`Page.allow`)."""
     browser = Browser(address=chromium, pictures=tmp_path / "pictures")
     io_loop.run_sync(browser.__aenter__)
     yield browser
-    troubles = browser.troubles
     io_loop.run_sync(partial(browser.__aexit__, None, None, None))
-    assert troubles == []
+    assert request.node.stash[_TROUBLES] == []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Function) -> None:
+    """Look for troubles before any server ends: its pages may be in trouble then."""
+    if isinstance(browser := item.funcargs.get("browser"), Browser):
+        item.stash[_TROUBLES] = browser.troubles
 
 
 @pytest.fixture

@@ -53,6 +53,16 @@ function (x, y) {
   return false;
 }
 """
+# Whether no animation runs that will end: contrasts are wrong in the middle of one.
+_STILL = """
+(() => {
+  const roots = [document];
+  for (const root of roots)
+    for (const element of root.querySelectorAll('*')) if (element.shadowRoot) roots.push(element.shadowRoot);
+  return roots.flatMap((root) => root.getAnimations())
+    .every((one) => one.playState !== 'running' || one.effect?.getTiming().iterations === Infinity);
+})()
+"""
 _FOCUSED = """
 (() => {
   let element = document.activeElement;
@@ -254,7 +264,8 @@ class Page(Inspected):
         return f"{element.role} {element.name}".strip()
 
     async def accessibility_violations(self) -> list[str]:
-        """What axe-core finds wrong with the page as it is now: one line per rule and element."""
+        """What axe-core finds wrong with the page once nothing moves: one line per rule and element."""
+        await self.until(_STILL, PATIENCE_SECONDS)
         return await violations_in(self)
 
     async def picture(self, name: str) -> Path:
@@ -365,10 +376,17 @@ class Page(Inspected):
     async def go_offline(self, offline: bool = True) -> None:
         """Take the network away from the page, or give it back. Allows the failed requests that follow."""
         self.allow("net::ERR_INTERNET_DISCONNECTED")
+        await self._network(offline, 0)
+
+    async def delay_responses(self, seconds: float) -> None:
+        """Let each response take at least some seconds."""
+        await self._network(False, seconds * 1000)
+
+    async def _network(self, offline: bool, latency: float) -> None:
         await self.send(
             "Network.emulateNetworkConditions",
             offline=offline,
-            latency=0,
+            latency=latency,
             downloadThroughput=-1,
             uploadThroughput=-1,
         )
