@@ -88,6 +88,7 @@ async def test_budget(browser: Browser, demo: DemoHouse, figures: Figures, path:
     )
     figures(
         path=path,
+        latency_seconds=LATENCY_SECONDS,
         kilobytes=size / 1000,
         round_trips=trips,
         first_paint_seconds=await page.evaluate(_PAINT) / 1000,
