@@ -12,24 +12,21 @@ from tests.web.page import Page
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 
 
-def page_with_hall(attributes: str, *, root: str = "", body: str = "", policy: str = POLICY) -> str:
+def page_with_hall(attributes: str) -> str:
     """The HTML of a page that embeds the component.
 
     Args:
         attributes: of the component.
-        root: attributes of the document.
-        body: more content.
-        policy: content security policy.
     """
     return f"""<!doctype html>
-<html lang="en" {root}>
+<html lang="en">
 <head>
 <meta charset="utf-8"><title>A hall</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <script type="module" src="/client/frontrow-seats.js"></script>
 </head>
-<body><main><h1>A hall</h1><frontrow-seats {attributes}></frontrow-seats>{body}</main></body>
+<body><main><h1>A hall</h1><frontrow-seats {attributes}></frontrow-seats></main></body>
 </html>"""
 
 
@@ -46,15 +43,31 @@ async def demo_screening(house: House) -> tuple[int, list[dict[str, Any]]]:
 
 
 async def open_hall(
-    browser: Browser, house: House, screening: int, user_id: int | None = None, **page: Any
+    browser: Browser,
+    house: House,
+    screening: int,
+    user_id: int | None = None,
+    *,
+    base_url: str = "",
+    before: str = "",
 ) -> Page:
-    """Open a page with a hall, of a user or of a guest, and wait until its seats are known."""
+    """Open a page with a hall, and wait until its seats are known.
+
+    Args:
+        browser: opens it.
+        house: the server.
+        screening: what to show.
+        user_id: whose page it is; None for a guest.
+        base_url: where the browser finds the server, if not directly.
+        before: JavaScript to run before the page's own.
+    """
     token = "" if user_id is None else f' token="{house.token(user_id)}"'
-    html = page_with_hall(f'screening="{screening}"{token}', **page)
-    opened = await browser.open(f"{house.base_url}/", html, apart=True)
-    await opened.evaluate(_RECORD)
-    await opened.until("hall.connection === 'live'")
-    return opened
+    page = await browser.open("about:blank", apart=True)
+    await page.send("Page.addScriptToEvaluateOnNewDocument", source=before)
+    await page.load(f"{base_url or house.base_url}/", page_with_hall(f'screening="{screening}"{token}'))
+    await page.evaluate(_RECORD)
+    await page.until("hall.connection === 'live' && hall.seats.length > 0")
+    return page
 
 
 _EVENTS = "ready selection hold release expiry booked conflict checkout connection unauthorized error"

@@ -25,6 +25,16 @@ async def test_every_module_is_served_for_any_site_and_revalidated(venue: Venue)
         assert (await venue.guest.send("GET", f"/client/{module.name}", headers=known)).status == 304
 
 
+async def test_the_component_and_its_types_are_served_for_any_site(venue: Venue) -> None:
+    for name, media_type in (("frontrow-seats.js", "text/javascript"), ("frontrow-seats.d.ts", "text/plain")):
+        served = await venue.guest.send("GET", f"/client/{name}")
+        assert served.body == (CLIENT.parent / "dist" / name).read_bytes()
+        assert served.headers["Content-Type"].startswith(media_type)
+        assert served.headers["Access-Control-Allow-Origin"] == "*"
+        assert served.headers["Cache-Control"] == "no-cache"
+    assert (await venue.guest.send("GET", "/client/index.html")).status == 404
+
+
 def test_modules_import_nothing_but_each_other() -> None:
     modules = {module.name: module.read_text() for module in CLIENT.glob("*.js")}
     imported = {

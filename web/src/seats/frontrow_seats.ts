@@ -295,18 +295,29 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       const hall = await this.#load(rest, screening, current);
       if (hall === null) return;
       this.#show(hall, key);
+      // Nothing is told about the first states; they come before those of the socket, which may take its time.
+      this.#shown!.states.apply(hall.states);
     }
-    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+    const isUser = await this.#isUser();
     if (!current()) return before?.close();
     // A guest who logs in keeps the seats: they are given back and at once reserved for the user.
-    const carried = token && before instanceof GuestSource ? this.#shown!.states.mine : [];
+    const carried = isUser && before instanceof GuestSource ? this.#shown!.states.mine : [];
     if (carried.length > 0) await before!.release(carried).catch(() => undefined);
     before?.close();
     if (!current()) return;
     this.#extendable = true;
     this.#known = false;
-    await this.#connect(base, screening, rest, Boolean(token), current);
+    await this.#connect(base, screening, rest, isUser, current);
     if (carried.length > 0 && current()) void this.hold(carried.map((index) => this.#shown!.hall.plan.seats[index]!.id));
+  }
+
+  /** Whether there is a token. A function that fails belongs to a user too; whoever needs the token tries again. */
+  async #isUser(): Promise<boolean> {
+    try {
+      return Boolean(typeof this.#token === 'function' ? await this.#token() : this.#token);
+    } catch {
+      return true;
+    }
   }
 
   /** Load the hall, again and again if the server cannot be reached. Null if that is no use. */
@@ -314,7 +325,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#veil(this.#texts.loading);
     for (let attempt = 0; current(); attempt++) {
       try {
-        const hall = await loadHall(rest, screening);
+        const hall = await loadHall(rest, screening, await this.#isUser());
         if (!current()) return null;
         if (hall.plan.size > 0) return hall;
         throw new Refusal('no_seats', this.#texts.no_seats);
@@ -457,8 +468,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const previous = this.#connection;
     if (state === previous) return;
     this.#connection = state;
-    if (state === 'live') this.#worry(false);
-    else if (state !== 'closed' && this.#known) this.#worry(true);
+    this.#worry(state !== 'live' && state !== 'closed');
     this.#emit('connection', { state, previous });
   }
 
@@ -470,7 +480,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (worrying) {
       this.#worrying = setTimeout(() => {
         this.#worried = true;
-        write(banner, this.#connection === 'polling' ? this.#texts.polling : this.#texts.reconnecting);
+        const lost = this.#known ? this.#texts.reconnecting : this.#texts.connecting;
+        write(banner, this.#connection === 'polling' ? this.#texts.polling : lost);
         banner.hidden = false;
         this.#announcer.say(banner.textContent);
       }, PATIENCE_MS);
@@ -501,6 +512,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (this.#source === null || this.#shown === null || indices.length === 0) return false;
     const { states } = this.#shown;
     const setPending = (pending: boolean): void => {
+      // The hall may have been loaded anew in the meantime.
+      if (this.#shown?.states !== states) return;
       for (const index of indices) {
         states.setPending(index, pending);
         this.#painter.seatChanged(index);
@@ -523,7 +536,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   #failed(error: unknown, indices: readonly number[]): void {
     const refusal = asRefusal(error);
-    if (refusal.code === 'superseded' || refusal.code === 'closed') return;
+    if (this.#shown === null || refusal.code === 'superseded' || refusal.code === 'closed') return;
     const isConflict = refusal.code === 'seats_unavailable';
     const taken = this.#indicesOf(refusal.taken).filter((index) => indices.includes(index));
     const problem = this.#problemOf(refusal, isConflict && taken.length > 0 ? taken : indices);
@@ -618,8 +631,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   #focused(event: FocusEvent): void {
     const target = event.target as HTMLElement;
     const index = this.#buttons.indexOf(target);
-    if (index < 0) return;
-    const { x, y } = this.#shown!.hall.plan.seats[index]!;
+    if (index < 0 || this.#shown === null) return;
+    const { x, y } = this.#shown.hall.plan.seats[index]!;
     if (!target.matches(':focus-visible')) return;
     if (this.#view.reveal(x, y)) this.#moved();
     this.#showTip(index);
@@ -708,7 +721,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   }
 
   #updateTip(): void {
-    if (this.#tip.seat >= 0) this.#showTip(this.#tip.seat);
+    if (this.#shown !== null && this.#tip.seat >= 0) this.#showTip(this.#tip.seat);
   }
 
   #placeTip(): void {

@@ -156,7 +156,7 @@ export class Painter {
     const scale = view.scale * this.#density;
     context.setTransform(scale, 0, 0, scale, view.x * this.#density, view.y * this.#density);
     if (view.scale >= SMALLEST_BENCH_PX) this.#drawBenches(context, plan, view.visible);
-    this.#drawScreen(context, plan.bounds);
+    this.#drawScreen(context, plan.bounds, view);
     if (view.scale >= SMALLEST_LABEL_PX) this.#drawLabels(context, plan, view.visible);
   }
 
@@ -174,24 +174,24 @@ export class Painter {
     }
   }
 
-  /** A bent line in front of the first row. */
-  #drawScreen(context: CanvasRenderingContext2D, { left, right, top }: Box): void {
+  /** A bent line in front of the first row, with its label between the two. */
+  #drawScreen(context: CanvasRenderingContext2D, { left, right, top }: Box, { scale, hall }: Viewport): void {
     const middle = (left + right) / 2;
     const half = Math.max(2, ((right - left) / 2) * 0.8);
-    const y = top - 1.75;
-    const thickness = Math.max(0.22, 3 / this.#scene!.view.scale);
+    const thickness = Math.max(0.22, 3 / scale);
+    const bend = Math.min(1, half / 6);
+    const y = hall.top + (top - hall.top) * 0.12 + bend / 2 + thickness / 2;
     context.strokeStyle = this.#palette.muted;
     context.lineWidth = thickness;
     context.lineCap = 'round';
     context.beginPath();
     context.moveTo(middle - half, y);
-    context.quadraticCurveTo(middle, y - Math.min(1, half / 6), middle + half, y);
+    context.quadraticCurveTo(middle, y - bend, middle + half, y);
     context.stroke();
-    const size = Math.max(0.62, 11 / this.#scene!.view.scale);
     context.fillStyle = this.#palette.muted;
     context.textAlign = 'center';
     context.textBaseline = 'top';
-    this.#drawText(context, this.#screenLabel, middle, y + thickness * 0.7, size);
+    this.#drawText(context, this.#screenLabel, middle, y + thickness * 0.7, Math.max(0.62, 11 / scale));
   }
 
   #drawLabels(context: CanvasRenderingContext2D, plan: Plan, visible: Box): void {

@@ -81,11 +81,11 @@ export class Rest {
   }
 
   async #attempt(method: string, path: string, body?: object): Promise<Response | Refusal> {
-    const headers: Record<string, string> = {};
-    const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
-    if (token) headers.Authorization = `Bearer ${token}`;
-    if (body) headers['Content-Type'] = 'application/json';
     try {
+      const headers: Record<string, string> = {};
+      const token = typeof this.#token === 'function' ? await this.#token() : this.#token;
+      if (token) headers['Authorization'] = `Bearer ${token}`;
+      if (body) headers['Content-Type'] = 'application/json';
       const answer = await fetch(new URL(path, this.#base), {
         method,
         headers,

@@ -41,6 +41,7 @@ const CSS = `
 :host([theme='light']) { color-scheme: light; }
 :host([theme='dark']) { color-scheme: dark; }
 *, *::before, *::after { box-sizing: border-box; }
+[hidden] { display: none !important; }
 .probes { position: absolute; visibility: hidden; }
 .probes span { transition: color 1ms; }
 .said {
@@ -100,7 +101,6 @@ canvas { display: block; }
   position: absolute; inset: 0; z-index: 1; display: grid; place-content: center; justify-items: center; gap: 1rem;
   padding: 1rem; text-align: center; background: var(--background); direction: inherit;
 }
-:is(.tip, .veil, .banner, .notice, .cart, .time)[hidden] { display: none; }
 .banner {
   position: absolute; inset: 0.5rem 0.5rem auto; z-index: 1; margin: auto; width: fit-content; max-width: calc(100% - 1rem);
   padding: 0.375rem 0.75rem; border-radius: 2rem; background: var(--calm); color: var(--on-calm); font-size: 0.875rem;

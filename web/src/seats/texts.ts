@@ -39,6 +39,7 @@ export const ENGLISH = {
   one_seat: '1 seat',
   many_seats: '{count} seats',
   loading: 'Loading the hall…',
+  connecting: 'Connecting; seats may have changed.',
   reconnecting: 'The connection was lost. Reconnecting; seats may have changed.',
   polling: 'Live updates are not available here. Seats are refreshed every few seconds.',
   connected: 'Connected again. All seats are up to date.',

@@ -4,6 +4,8 @@ import { type Box, clamp } from './plan';
 
 /** Room around the seats for the row labels, and in front of them for the screen, in seat widths. */
 const MARGIN = { side: 1.8, front: 2.9, back: 1.1 };
+/** In large halls the screen needs more, because its label does not shrink with the seats. */
+const SHARE_IN_FRONT = 0.08;
 const LARGEST_SEAT_PX = 56;
 /** A hall of few seats does not fill the view with giant seats. */
 const LARGEST_FIT_PX = 40;
@@ -23,7 +25,7 @@ export class Viewport {
     this.#hall = {
       left: hall.left - MARGIN.side,
       right: hall.right + MARGIN.side,
-      top: hall.top - MARGIN.front,
+      top: hall.top - Math.max(MARGIN.front, (hall.bottom - hall.top) * SHARE_IN_FRONT),
       bottom: hall.bottom + MARGIN.back,
     };
     this.fit();
