@@ -230,7 +230,7 @@ async def test_the_log_level_is_changed_and_the_log_says_by_whom(
 ) -> None:
     root = logging.getLogger()
     usual = root.level
-    (server,) = (await desk.get("/overview"))["servers"]
+    server, *_ = (await desk.get("/overview"))["servers"]
     path = f"{OPS}/servers/{server['mark']}/log-level"
     try:
         changed = await desk.house.admin.send("PUT", path, {"level": "error"})

@@ -14,9 +14,6 @@ export interface Line {
   stepped?: boolean;
 }
 
-/** A shorter time than this is not stretched over the whole chart, in seconds. */
-const SHORTEST_SECONDS = 30;
-
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 const calendar = new Intl.DateTimeFormat(undefined, {
   day: 'numeric',
@@ -45,7 +42,7 @@ export function useDark(): boolean {
   return is;
 }
 
-function optionsOf(element: HTMLElement, lines: readonly Line[], height: number, spark: boolean): uPlot.Options {
+function optionsOf(element: HTMLElement, lines: readonly Line[], height: number, spark: boolean, shortest: number): uPlot.Options {
   const style = getComputedStyle(element);
   const colour = (name: string): string => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -61,10 +58,10 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], height: number,
     cursor: { show: !spark, drag: { x: false, y: false }, points: { size: 6 } },
     ...(spark ? { padding: [2, 0, 2, 0] as [number, number, number, number] } : { padding: [12, 8, 0, 0] as [number, number, number, number] }),
     scales: {
-      x: { range: (_plot, min, max) => [Math.min(min, max - SHORTEST_SECONDS), max] },
+      x: { range: (_plot, min, max) => [Math.min(min, max - shortest), max] },
       y: { range: (_plot, _min, max) => [0, Math.max(1, (max ?? 0) * 1.1)] },
     },
-    axes: spark ? [{ show: false }, { show: false }] : [{ ...axis, space: 90, values: (_plot, times) => axisTimes(times) }, { ...axis, size: 52 }],
+    axes: spark ? [{ show: false }, { show: false }] : [{ ...axis, size: 28, space: 90, values: (_plot, times) => axisTimes(times) }, { ...axis, size: 52 }],
     series: [
       {},
       ...lines.map((line): uPlot.Series => {
@@ -89,6 +86,7 @@ function optionsOf(element: HTMLElement, lines: readonly Line[], height: number,
  * @param times in seconds since 1970
  * @param height in CSS pixels
  * @param spark whether it is a small line without axes
+ * @param shortest time that fills the chart, in seconds; a shorter one is not stretched
  * @param marked a time to mark, e.g. of the playback
  */
 export function Chart({
@@ -97,6 +95,7 @@ export function Chart({
   lines,
   height,
   spark = false,
+  shortest = 30,
   marked,
 }: {
   label: string;
@@ -104,6 +103,7 @@ export function Chart({
   lines: readonly Line[];
   height: number;
   spark?: boolean;
+  shortest?: number;
   marked?: number | undefined;
 }) {
   const element = useRef<HTMLDivElement>(null);
@@ -115,7 +115,7 @@ export function Chart({
   useEffect(() => {
     const box = element.current;
     if (!box) return;
-    const options = optionsOf(box, lines, height, spark);
+    const options = optionsOf(box, lines, height, spark, shortest);
     options.hooks = {
       draw: [
         (drawn) => {

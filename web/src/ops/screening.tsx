@@ -125,6 +125,7 @@ function HistoryChart({
           { label: 'free', colour: '--seat-free', values: free, stepped: true },
         ]}
         height={220}
+        shortest={0.01}
         marked={times[position]}
       />
     </section>

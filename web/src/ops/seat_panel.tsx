@@ -74,6 +74,8 @@ export function SeatPanel({
           Close
         </button>
       </div>
+      {asked === 'release' && holdings.length === 0 && <Notice>The hold has ended by itself.</Notice>}
+      {asked === 'cancel' && !booked && <Notice>The booking has been cancelled already.</Notice>}
       {said && <Notice tone="good">{said}</Notice>}
       {only && state ? (
         <p>
