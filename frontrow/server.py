@@ -11,6 +11,7 @@ import asyncio
 import logging
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -339,13 +340,18 @@ class Server:
         self.port = port_numbers(listening.public)[0]
         self.proxied_ports = port_numbers(listening.proxied)
         self._metrics_http.add_sockets(listening.metrics)
-        await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
-        await self._journal.start()
-        await self._revocations.refresh()
-        self._mail_queue.start()
-        self._confirmations.start()
-        if self._node is not None:
-            await self._node.join(partial(living_nodes, self._direct))
+        try:
+            await asyncio.gather(self._hold_ids.start(), self._ticket_ids.start())
+            await self._journal.start()
+            await self._revocations.refresh()
+            self._mail_queue.start()
+            self._confirmations.start()
+            if self._node is not None:
+                await self._node.join(partial(living_nodes, self._direct))
+        except BaseException:
+            for unused in chain(listening.public, listening.proxied):
+                unused.close()
+            raise
         self._schedule()
         self._http.add_sockets(listening.public)
         self._http.add_sockets(listening.proxied, proxied=True)

@@ -43,9 +43,12 @@ class HolderLog:
     async def lost(self, nodes: Nodes) -> int:
         """Return how many acknowledged holds are gone."""
         lost = 0
-        for (user_id, screening_id), seat_ids in self.held.items():
-            seats = await nodes.client(user_id).own_availability(screening_id)
-            lost += len(seat_ids - {seat["seat"]["id"] for seat in seats if seat["is_mine"]})
+        for screening_id in {screening_id for _, screening_id in self.held}:
+            seats = await nodes.client(FIRST_HOLDER).availability(screening_id)
+            holders = {seat["seat"]["id"]: seat["reserved_by"] for seat in seats}
+            for (user_id, held_in), seat_ids in self.held.items():
+                if held_in == screening_id:
+                    lost += sum(holders[seat_id] != user_id for seat_id in seat_ids)
         return lost
 
 
