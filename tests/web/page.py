@@ -37,9 +37,20 @@ _TEXT = """
   return texts.join('\\n').replace(/\\s+/g, ' ');
 })()
 """
-# Whether a click at a point would reach an element, or something else covers it.
-_HIT = """
-function (x, y) {
+# Where a click would reach an element: its middle (of its first line), once it stays where it is. Null if
+# something else covers it.
+_MIDDLE = """
+async function () {
+  const place = () => {
+    const box = this.getClientRects()[0];
+    return box ? [box.x + box.width / 2, box.y + box.height / 2] : [-1, -1];
+  };
+  const before = place();
+  const frame = () => new Promise((resolve) => { requestAnimationFrame(resolve); setTimeout(resolve, 200); });
+  await frame();
+  await frame();
+  const [x, y] = place();
+  if (before[0] !== x || before[1] !== y) return null;
   let hit = document.elementFromPoint(x, y);
   while (hit?.shadowRoot) {
     const inner = hit.shadowRoot.elementFromPoint(x, y);
@@ -47,10 +58,9 @@ function (x, y) {
     hit = inner;
   }
   for (let node = hit; node; node = node.parentNode ?? node.host) {
-    if (node === this) return true;
-    if (node.control === this) return true;
+    if (node === this || node.control === this) return [x, y];
   }
-  return false;
+  return null;
 }
 """
 # Whether no animation runs that will end: contrasts are wrong in the middle of one.
@@ -439,21 +449,18 @@ class Page(Inspected):
             raise PageError(f"{failure}; the page shows: {shown[:1000]}\n{self.said}") from None
 
     async def _clickable(self, node: int) -> tuple[float, float] | None:
-        """The middle of an element, if a click there reaches it."""
+        """The middle of an element, if it does not move and a click there reaches it."""
         await self.send("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
-        quads = (await self.send("DOM.getContentQuads", backendNodeId=node))["quads"]
-        if not quads:
-            return None
-        x, y = sum(quads[0][0::2]) / 4, sum(quads[0][1::2]) / 4
         resolved = await self.send("DOM.resolveNode", backendNodeId=node)
-        hit = await self.send(
+        middle = await self.send(
             "Runtime.callFunctionOn",
             objectId=resolved["object"]["objectId"],
-            functionDeclaration=_HIT,
-            arguments=[{"value": x}, {"value": y}],
+            functionDeclaration=_MIDDLE,
+            awaitPromise=True,
             returnByValue=True,
         )
-        return (x, y) if hit["result"].get("value") else None
+        point: list[float] | None = middle["result"].get("value")
+        return (point[0], point[1]) if point else None
 
     async def _intercept(self) -> None:
         if self._stand_ins:

@@ -15,7 +15,7 @@ function Operations() {
   const known = user.value;
   return (
     <Frame home="/ops" name="Frontrow operations" links={known?.is_admin ? <Links /> : null}>
-      {known === undefined ? null : known === null ? <LogInFirst /> : known.is_admin ? <Pages /> : <NotForYou />}
+      {known === undefined ? <h1>Operations</h1> : known === null ? <LogInFirst /> : known.is_admin ? <Pages /> : <NotForYou />}
     </Frame>
   );
 }
