@@ -137,6 +137,7 @@ class Page(Inspected):
         self._pictures = pictures
         self._loaded = asyncio.Event()
         self._stand_ins: dict[str, dict[str, Any]] = {}
+        self._intercepted: set[str] = set()
         self._answering: set[asyncio.Task[None]] = set()
         self._reported: list[str] = []
         self._allowed: list[str] = []
@@ -419,12 +420,14 @@ class Page(Inspected):
             "responseHeaders": [{"name": "Content-Type", "value": media_type}],
             "body": base64.b64encode(body.encode()).decode(),
         }
-        await self._intercept()
+        self._intercepted.add(url)
+        patterns = [{"urlPattern": pattern} for pattern in self._intercepted]
+        await self.send("Fetch.enable", patterns=patterns)
         try:
             yield
         finally:
+            # Requests go on being intercepted: Chromium can lose one that is on its way to us when that ends.
             del self._stand_ins[url]
-            await self._intercept()
 
     async def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Send a DevTools command for this page and return its result."""
@@ -461,12 +464,6 @@ class Page(Inspected):
         )
         point: list[float] | None = middle["result"].get("value")
         return (point[0], point[1]) if point else None
-
-    async def _intercept(self) -> None:
-        if self._stand_ins:
-            await self.send("Fetch.enable", patterns=[{"urlPattern": url} for url in self._stand_ins])
-        else:
-            await self.send("Fetch.disable")
 
     async def _answer(self, request_id: str, url: str) -> None:
         """Answer an intercepted request; newer stand-ins take precedence."""

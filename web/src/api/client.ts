@@ -1,12 +1,15 @@
 // The REST API, typed by the OpenAPI document: `await answered(api.GET('/api/v1/movies/'))`.
 
 import createClient, { type Middleware } from 'openapi-fetch';
-import { SERVER } from '../common/base';
+import { patience, SERVER } from '../common/base';
 import { accessToken, tokenRefused } from '../common/session';
 import { problemOf, unreachable } from './problem';
 import type { paths } from './schema';
 
-export const api = createClient<paths>({ baseUrl: SERVER });
+export const api = createClient<paths>({
+  baseUrl: SERVER,
+  fetch: (request) => fetch(request, { signal: AbortSignal.any([request.signal, patience()]) }),
+});
 
 /** Sends the user's token along, and ends the log-in here if the server has ended it. */
 const authentication: Middleware = {

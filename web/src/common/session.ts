@@ -3,7 +3,7 @@
 import { signal } from '@preact/signals';
 import { problemOf, unreachable } from '../api/problem';
 import type { components, paths } from '../api/schema';
-import { PREFIX, SERVER } from './base';
+import { patience, PREFIX, SERVER } from './base';
 
 export type User = components['schemas']['Profile'];
 type Issued = paths['/api/v1/auth/login']['post']['responses'][200]['content']['application/json'];
@@ -51,7 +51,12 @@ async function post<Answer>(path: string, body: object | undefined, token?: stri
   if (body) headers['Content-Type'] = 'application/json';
   let response: Response;
   try {
-    response = await fetch(SERVER + path, { method: 'POST', headers, body: body ? JSON.stringify(body) : null });
+    response = await fetch(SERVER + path, {
+      method: 'POST',
+      headers,
+      body: body ? JSON.stringify(body) : null,
+      signal: patience(),
+    });
   } catch {
     throw unreachable();
   }
@@ -131,7 +136,10 @@ export async function loadUser(): Promise<void> {
   }
   let response: Response;
   try {
-    response = await fetch(`${SERVER}/api/v1/auth/me`, { headers: { Authorization: `Bearer ${token}` } });
+    response = await fetch(`${SERVER}/api/v1/auth/me`, {
+      headers: { Authorization: `Bearer ${token}` },
+      signal: patience(),
+    });
   } catch {
     throw unreachable();
   }
