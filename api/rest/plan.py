@@ -22,8 +22,8 @@ from api.services import Services
 _SOCKETS = "/ws/"
 _ORIGINS_KEPT = 1024
 _EXPOSED_HEADERS = (
-    "ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, X-Seq, "
-    f"X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
+    "Date, ETag, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Epoch, "
+    f"X-Seq, X-Total-Count, {REQUEST_ID_HEADER}, {REPLAYED_HEADER}"
 )
 
 
