@@ -8,23 +8,25 @@ from tests.house import House
 from tests.web.browser import Browser
 from tests.web.page import Page
 
-# As strict as a page can be that uses the component from the server's own address.
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'"
 
-
-def page_with_hall(attributes: str) -> str:
-    """The HTML of a page that embeds the component.
+def page_with_hall(attributes: str, server: str = "") -> str:
+    """The HTML of a page that embeds the component, with the strictest policy that admits it.
 
     Args:
         attributes: of the component.
+        server: origin of the server, if it is not the page's.
     """
+    source = server or "'self'"
+    policy = f"default-src 'none'; script-src {source}; connect-src {source}"
+    if server:
+        policy += f" {server.replace('http', 'ws', 1)}"
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8"><title>A hall</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<script type="module" src="/client/frontrow-seats.js"></script>
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<script type="module" src="{server}/client/frontrow-seats.js"></script>
 </head>
 <body><main><h1>A hall</h1><frontrow-seats {attributes}></frontrow-seats></main></body>
 </html>"""
@@ -49,6 +51,7 @@ async def open_hall(
     user_id: int | None = None,
     *,
     base_url: str = "",
+    site: str = "",
     before: str = "",
 ) -> Page:
     """Open a page with a hall, and wait until its seats are known.
@@ -59,12 +62,18 @@ async def open_hall(
         screening: what to show.
         user_id: whose page it is; None for a guest.
         base_url: where the browser finds the server, if not directly.
+        site: URL of the page, if it is on another site.
         before: JavaScript to run before the page's own.
     """
-    token = "" if user_id is None else f' token="{house.token(user_id)}"'
+    server = base_url or house.base_url
+    attributes = f'screening="{screening}"'
+    if user_id is not None:
+        attributes += f' token="{house.token(user_id)}"'
+    if site:
+        attributes += f' server="{server}"'
     page = await browser.open("about:blank", apart=True)
     await page.send("Page.addScriptToEvaluateOnNewDocument", source=before)
-    await page.load(f"{base_url or house.base_url}/", page_with_hall(f'screening="{screening}"{token}'))
+    await page.load(site or f"{server}/", page_with_hall(attributes, server if site else ""))
     await page.evaluate(_RECORD)
     await page.until("hall.connection === 'live' && hall.seats.length > 0")
     return page

@@ -24,6 +24,7 @@ const ZOOM_STEP = 1.5;
 /** A click on smaller seats zooms in, because nobody can aim at them. */
 const SMALLEST_TARGET_PX = { mouse: 8, touch: 14 };
 const TARGET_ZOOM = 3;
+const RECOGNISED_PX = 24;
 const EXTENSION_MINUTES = 5;
 const TICK_MS = 250;
 /** A connection that is back sooner was not worth a word. */
@@ -219,7 +220,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   focusSeat(seatId: number): boolean {
     const index = this.#shown?.hall.plan.indexOf.get(seatId);
     if (index === undefined) return false;
-    this.#goTo(index);
+    this.#goTo(index, true);
     return true;
   }
 
@@ -572,7 +573,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     find.addEventListener('submit', (event) => {
       event.preventDefault();
       const index = this.#shown?.hall.plan.find(words.value) ?? -1;
-      if (index >= 0) this.#goTo(index);
+      if (index >= 0) this.#goTo(index, true);
       else if (words.value.trim() !== '') this.#notice(this.#say('find_nothing', { words: words.value.trim() }));
     });
     // A colour of the page has changed, by a theme or in any other way.
@@ -615,8 +616,14 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     }
   }
 
-  #goTo(index: number): void {
+  /** @param closer whether to zoom in if seats are too small to recognise */
+  #goTo(index: number, closer = false): void {
     const { x, y } = this.#shown!.hall.plan.seats[index]!;
+    if (closer && this.#view.scale < SMALLEST_TARGET_PX.mouse) {
+      this.#view.zoom(RECOGNISED_PX / this.#view.scale);
+      this.#view.centre(x, y);
+      this.#moved();
+    }
     if (this.#view.reveal(x, y)) this.#moved();
     this.#buttons.focus(index);
   }
