@@ -7,26 +7,17 @@ from pathlib import Path
 import pytest
 from tornado.ioloop import IOLoop
 
+from tests.api.caller import Caller
 from tests.inbox import Inbox
 from tests.web.browser import Browser
-from tests.web.demo_house import DemoHouse
+from tests.web.demo_house import FIRST_USER, PASSWORD, DemoHouse
+from tests.web.looks import checked
 from tests.web.page import Page
 
 pytestmark = pytest.mark.gen_test(timeout=420)
 
 FILM = "The Cartographer's Tide"
 EMAIL = "grace@home.example"
-
-# What sticks out of the window sideways, also in shadow roots.
-_TOO_WIDE = """
-(() => {
-  if (document.documentElement.scrollWidth <= innerWidth) return [];
-  const all = [...document.querySelectorAll('*')];
-  for (const element of all) if (element.shadowRoot) all.push(...element.shadowRoot.querySelectorAll('*'));
-  return all.filter((element) => element.getBoundingClientRect().right > innerWidth)
-    .map((element) => `${element.localName}.${element.className}`);
-})()
-"""
 
 
 @pytest.fixture
@@ -43,19 +34,6 @@ def shop(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> It
     io_loop.run_sync(house.open)
     yield house
     io_loop.run_sync(house.close)
-
-
-async def checked(page: Page, name: str) -> None:
-    """Check that a page is accessible, and take pictures of it: wide and light, narrow and dark."""
-    for width, height, scheme in ((1280, 900, "light"), (320, 640, "dark")):
-        await page.resize(width, height)
-        await page.prefer(color_scheme=scheme, reduced_motion="reduce")
-        await page.until("document.getAnimations().every((one) => one.playState !== 'running')")
-        assert await page.accessibility_violations() == [], (name, scheme)
-        await page.picture(f"{name}-{scheme}")
-        assert await page.evaluate(_TOO_WIDE) == [], name
-    await page.resize(1280, 900)
-    await page.prefer(color_scheme="light", reduced_motion="reduce")
 
 
 async def test_a_guest_buys_two_seats_and_cancels_one(
@@ -107,6 +85,7 @@ async def test_a_guest_buys_two_seats_and_cancels_one(
     await page.shows("cannot be undone")
     await checked(page, "cancelling")
     await page.click_on("button", "Cancel this ticket")
+    await page.hides("cannot be undone")
     await page.until("document.querySelectorAll('img.qr').length === 1")
 
     # Lost on this computer, and found on another one.
@@ -131,3 +110,139 @@ def _status(row: str, number: int, status: str) -> str:
         "document.querySelector('frontrow-seats')?.seats"
         f".find((one) => one.row === '{row}' && one.number === {number})?.status === '{status}'"
     )
+
+
+async def tab_to(page: Page, wanted: str) -> None:
+    """Press Tab until an element has the focus: role and name, or the beginning of both."""
+    for _ in range(80):
+        await page.press("Tab")
+        if (await page.focused()).startswith(wanted):
+            return
+    raise AssertionError(f"{wanted} cannot be reached with Tab; the focus is on {await page.focused()}")
+
+
+async def type_into(page: Page, field: str, text: str) -> None:
+    await tab_to(page, f"textbox {field}")
+    await page.send("Input.insertText", text=text)
+
+
+async def test_a_user_buys_with_the_keyboard_alone(shop: DemoHouse, browser: Browser) -> None:
+    page = await browser.open(f"{shop.base_url}/")
+    await page.shows(FILM)
+    await tab_to(page, f"link {FILM}, ")
+    await page.press("Enter")
+    await page.find("button", "Row C seat 8")
+    await tab_to(page, "button Row ")
+    await page.press("ArrowRight")
+    await page.press("ArrowDown")
+    chosen = (await page.focused()).removeprefix("button ")
+    await page.press("Enter")
+    await page.shows("1 seat")
+    await tab_to(page, "button Continue to checkout")
+    await page.press("Enter")
+    await page.shows("left to pay")
+
+    # Chosen as a guest, bought as a user.
+    await tab_to(page, "link Log in instead")
+    await page.press("Enter")
+    await page.find("textbox", "E-mail")
+    await checked(page, "login")
+    await type_into(page, "E-mail", FIRST_USER)
+    await type_into(page, "Password", "a wrong password")
+    await page.press("Enter")
+    await page.shows("do not match")
+    await checked(page, "login-refused")
+    page.allow("status of 401")
+    await page.fill("Password", PASSWORD)
+    await page.press("Enter")
+    await page.shows(f"Tickets go to {FIRST_USER}")
+    await checked(page, "checkout-of-a-user")
+    await tab_to(page, "button Pay ")
+    await page.press("Enter")
+    await page.shows("Thank you")
+    await page.shows(chosen.replace(" seat", ", seat"))
+    await page.shows("Log out")
+
+    # The log-in ends elsewhere; what was a user's is no longer shown.
+    token = await page.evaluate("JSON.parse(localStorage.getItem('frontrow.login/tickets')).access")
+    await Caller(shop.base_url, token).send("POST", "/api/v1/auth/logout")
+    await page.reload()
+    await page.shows("You have been logged out")
+    await page.shows("You have no tickets yet")
+
+
+async def test_a_lost_password_and_a_new_account(shop: DemoHouse, browser: Browser, inbox: Inbox) -> None:
+    page = await browser.open(f"{shop.base_url}/login?next=/my-tickets")
+    await page.click_on("link", "Forgot your password?")
+    await checked(page, "forgot-password")
+    await page.fill("E-mail", FIRST_USER)
+    await page.click_on("button", "Send the link")
+    await page.shows("a mail with a link")
+    letter = (await inbox.next_mail()).get_content()
+    (link,) = re.findall(r"\S+/reset-password\?token=\S+", letter)
+    assert link.startswith("http://localhost:0/tickets/reset-password?")
+    await page.load(shop.base_url + link.partition("/tickets")[2])
+    await page.fill("New password", "qwertyuiop")
+    await page.click_on("button", "Save the password")
+    await page.shows("Must not be the e-mail address or a run of keyboard keys")
+    page.allow("status of 422")
+    await page.fill("New password", "staple orange rocket")
+    await page.click_on("button", "Save the password")
+    await page.shows("Your password is changed")
+    await checked(page, "password-changed")
+    await page.load(shop.base_url + link.partition("/tickets")[2])
+    await page.fill("New password", "staple orange rocket")
+    await page.click_on("button", "Save the password")
+    await page.shows("request a new one")
+    page.allow("status of 400")
+    await checked(page, "link-used")
+    await page.load(f"{shop.base_url}/reset-password")
+    await page.shows("The link is incomplete")
+
+    await page.load(f"{shop.base_url}/register?next=/my-tickets")
+    await checked(page, "register")
+    await page.fill("Name", "Grace Example")
+    await page.fill("E-mail", FIRST_USER)
+    await page.fill("Password", "staple orange rocket")
+    await page.click_on("button", "Register")
+    await page.shows("exists")
+    page.allow("status of 409")
+    await page.fill("E-mail", EMAIL)
+    await page.click_on("button", "Register")
+    await page.at("/tickets/my-tickets")
+    await page.shows("Log out")
+    await page.load(f"{shop.base_url}/login?next=https://elsewhere.example/")
+    await page.shows(f"You are logged in as {EMAIL}")
+    await page.click_on("link", "Go on")
+    await page.at("/tickets/")
+
+
+async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browser, inbox: Inbox) -> None:
+    page = await browser.open(f"{shop.base_url}/")
+    neighbour = await browser.open(f"{shop.base_url}/events/{shop.demo.event.id}", apart=True)
+    await page.click_on("link", "Night of the Brass Bands")
+    await neighbour.shows("200 left")
+    await checked(page, "event")
+    await page.click_on("button", "One Standing ticket more")
+    await page.click_on("button", "One Standing ticket more")
+    await page.click_on("button", "One Balcony ticket more")
+    await page.click_on("button", "Reserve")
+    await page.shows("left to pay")
+    await neighbour.shows("198 left")
+    await page.reload()
+    await page.shows("2 \N{MULTIPLICATION SIGN} Standing")
+    await page.fill("Name", "Grace Example")
+    await page.fill("E-mail", EMAIL)
+    await page.fill("Identity document", "Passport")
+    await page.fill("Its number", "C01X00T47")
+    await page.fill("Phone (WhatsApp)", "+49 228 1234567")
+    await page.click("input[type=checkbox]")
+    await page.until("document.querySelectorAll('input[type=email]').length === 2")
+    await checked(page, "event-checkout")
+    await page.click("input[type=checkbox]")
+    await page.click_on("button", "Pay 99.00 (test)")
+    await page.shows("Thank you")
+    await page.shows("Balcony")
+    await page.until("document.querySelectorAll('img.qr').length === 3")
+    await checked(page, "event-tickets")
+    assert (await inbox.next_mail())["To"] == EMAIL

@@ -67,7 +67,11 @@ export function LogInPage() {
       >
         <Field label="E-mail" name="email" type="email" autocomplete="username" required maxLength={254} errors={sending.errors('email')} />
         <Field label="Password" name="password" type="password" autocomplete="current-password" required maxLength={200} errors={sending.errors('password')} />
-        {sending.problem && <ProblemNotice problem={sending.problem} />}
+        {sending.problem?.code === 'invalid_credentials' ? (
+          <Notice tone="bad">This e-mail address and password do not match.</Notice>
+        ) : (
+          sending.problem && <ProblemNotice problem={sending.problem} />
+        )}
         <button type="submit" class="button button-wide" aria-disabled={sending.busy}>
           {sending.busy ? 'Logging in…' : 'Log in'}
         </button>

@@ -204,6 +204,13 @@ function Failed({ problem, id }: { problem: Problem; id: number }) {
           <Link href={`/screenings/${id}`}>Choose other seats</Link>
         </Notice>
       );
+    case 'seats_unavailable':
+      return (
+        <Notice tone="bad">
+          <span>Somebody else has one of these seats now. You have not been charged.</span>
+          <Link href={`/screenings/${id}`}>Choose other seats</Link>
+        </Notice>
+      );
     case 'screening_started':
     case 'screening_cancelled':
       return <Notice tone="bad">The sale has ended. You have not been charged.</Notice>;

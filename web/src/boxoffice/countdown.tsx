@@ -1,16 +1,19 @@
 // How long seats stay reserved, by the server's clock.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { api } from '../api/client';
 import { formatCountdown } from '../common/format';
 
 /** How far the server's clock is ahead of this computer's, from the Date field of its answers. */
 let aheadMs = 0;
 
-export function heardServerTime(response: Response): void {
-  const date = Date.parse(response.headers.get('Date') ?? '');
-  // Date has whole seconds; half a second is the expected rest.
-  if (!Number.isNaN(date)) aheadMs = date + 500 - Date.now();
-}
+api.use({
+  onResponse({ response }) {
+    const date = Date.parse(response.headers.get('Date') ?? '');
+    // Date has whole seconds; half a second is the expected rest.
+    if (!Number.isNaN(date)) aheadMs = date + 500 - Date.now();
+  },
+});
 
 /** Seconds until a timestamp of the server. */
 export function secondsUntil(timestamp: string): number {
@@ -18,7 +21,7 @@ export function secondsUntil(timestamp: string): number {
 }
 
 /**
- * The time that is left, every second. Screen readers hear only the last minute begin.
+ * The time that is left, every second. Screen readers only hear that the last minute begins.
  *
  * @param until timestamp of the server
  * @param over called once when no time is left

@@ -8,9 +8,12 @@ function hashed(text: string): number {
   return hash >>> 0;
 }
 
+/** Words that say nothing about a film, in some languages. */
+const SMALL = new Set('a an and at de del der des die du el en et la las le les los of on the to und y'.split(' '));
+
 /** Up to two letters that stand for a title. */
 export function initials(title: string): string {
-  const words = title.split(/[^\p{L}\p{N}]+/u).filter((word) => word.length > 2 || /^\p{N}/u.test(word));
+  const words = title.split(/[^\p{L}\p{N}'’]+/u).filter((word) => word && !SMALL.has(word.toLowerCase()));
   return words.slice(0, 2).map((word) => [...word][0]!.toUpperCase()).join('') || '★';
 }
 

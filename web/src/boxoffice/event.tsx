@@ -57,7 +57,7 @@ function Event({ id }: { id: number }) {
     );
   }
   return (
-    <Shown loaded={event}>
+    <Shown loaded={event} name="Event">
       {(shown) => (
         <div class="narrow stack">
           <Cover title={shown.title} wide />

@@ -24,7 +24,7 @@ export function FilmPage({ id }: { id: number }) {
   useTitle(film.data?.title ?? '');
   if (film.problem?.status === 404) return <Gone />;
   return (
-    <Shown loaded={film}>
+    <Shown loaded={film} name="Film">
       {(movie) => (
         <article class="film film-page">
           <Cover title={movie.title} poster={movie.poster_url ?? null} />

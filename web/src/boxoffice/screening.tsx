@@ -34,7 +34,7 @@ export function ScreeningPage({ id }: { id: number }) {
     );
   }
   return (
-    <Shown loaded={screening}>
+    <Shown loaded={screening} name="Screening">
       {(shown) => (
         <>
           <header class="stack stack-tight">

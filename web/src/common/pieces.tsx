@@ -40,17 +40,24 @@ export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: ()
   );
 }
 
-/** Shows what was loaded, the last answer if the server is away now, or placeholders before the first. */
+/**
+ * Shows what was loaded, the last answer if the server is away now, or placeholders before the first.
+ *
+ * @param name heading of the page, if the page's own heading needs what is loaded
+ */
 export function Shown<Data>({
   loaded,
+  name,
   children,
 }: {
   loaded: Loaded<Data>;
+  name?: string;
   children: (data: Data) => ComponentChildren;
 }) {
   const { data, problem, reload } = loaded;
   return (
     <>
+      {data === undefined && name && <h1 class="visually-hidden">{name}</h1>}
       {problem && <ProblemNotice problem={problem} {...(problem.retryable ? { retry: reload } : {})} />}
       {data === undefined ? !problem && <Waiting /> : children(data)}
     </>
