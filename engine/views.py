@@ -110,6 +110,9 @@ ALL_SEATS_SHOWN = "all_seats_shown"
 STOCK_SHOWN = "stock_shown"
 """The cause of the first change after the screening's seats, times, price or room have changed."""
 
+ALTERING = frozenset((STOCK_SHOWN, ALL_SEATS_SHOWN))
+"""Causes after which the screening may have other seats, times, prices or another room than before."""
+
 
 class SeatsShown(NamedTuple):
     """A change that is no hold event; see `SeatsChanged`.

@@ -136,8 +136,10 @@ async def told_to_watchers(
     Returns:
         The result of `write`.
     """
-    watched = await call.services.totals.screening_sockets()
-    for screening_id in watched.keys() & set(screening_ids):
+    totals = call.services.totals
+    _, rooms, _ = await totals.rooms()
+    watched = {*await totals.screening_sockets(), *rooms}
+    for screening_id in watched.intersection(screening_ids):
         # The engine tells the watchers of screenings that were in memory.
         await call.ask(ReadStock(screening_id))
     return await call.services.screenings.change_all(screening_ids, write)

@@ -151,6 +151,13 @@ class SeatBooked(_OfSeat):
     type = message_type("seat_booked")
 
 
+class RoomChanged(Schema):
+    """The room's seats, or the screening's times or price, have changed: join again."""
+
+    type = message_type("room_changed")
+    room_id = _room()
+
+
 class RoomError(Schema):
     """A message had no effect."""
 
@@ -182,6 +189,7 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SeatSelected,
     SeatReleased,
     SeatBooked,
+    RoomChanged,
     RoomError,
 )
 ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (JoinRoom, LeaveRoom, SelectSeat, ReleaseSeat)

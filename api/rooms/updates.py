@@ -20,7 +20,7 @@ from api.wire import timestamp_or_none
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
 from engine.records import Hold
-from engine.views import ALL_SEATS_SHOWN, SeatsChanged, SeatView
+from engine.views import ALL_SEATS_SHOWN, ALTERING, SeatsChanged, SeatView
 
 AVAILABLE, RESERVED, BOOKED = "available", "reserved", "booked"
 _SELECTING = frozenset({"seats_held", "booking_started", "seats_reloaded"})
@@ -37,11 +37,21 @@ class RoomUpdates:
         batches: changes, oldest first. Nothing is merged: every change of a seat has its own message.
     """
 
-    __slots__ = ("_all_seats", "_changes", "_everybody", "_origins", "_own", "_room", "_seat_changes")
+    __slots__ = (
+        "_all_seats",
+        "_altered",
+        "_changes",
+        "_everybody",
+        "_origins",
+        "_own",
+        "_room",
+        "_seat_changes",
+    )
 
     def __init__(self, room: Room, batches: Sequence[Changes]) -> None:
         self._room = room
         self._changes = list(chain.from_iterable(batches))
+        self._altered = not room.free and any(change.cause in ALTERING for change in self._changes)
         self._all_seats: bytes | None = None
         for n, change in reversed(list(enumerate(self._changes))):
             if change.cause == ALL_SEATS_SHOWN:
@@ -100,6 +110,8 @@ class RoomUpdates:
 
     def _together(self, several: "list[_SeatChange]") -> Frames:
         frames = [frame for seat_change in several if (frame := seat_change.frame(self._room))]
+        if self._altered:
+            frames.append(text_frame(orjson.dumps({"type": "room_changed", "room_id": self._room.name})))
         return Frames(b"".join(frames), len(frames))
 
 

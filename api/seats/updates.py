@@ -18,7 +18,7 @@ from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
 from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
-from engine.views import STOCK_SHOWN, SeatMap, SeatsChanged, SeatView
+from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
 
 PART_LIMIT_BYTES = 32 * 1024
 _ENVELOPE_BYTES = 256
@@ -36,7 +36,7 @@ class SeatUpdates:
 
     def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
         last = changes[-1]
-        self._altered = next((change for change in reversed(changes) if change.cause == STOCK_SHOWN), None)
+        self._altered = next((change for change in reversed(changes) if change.cause in ALTERING), None)
         views = {view.seat_id: view for change in changes for view in change.views}
         self._form = form
         self._position = Position(last.epoch, last.seq)

@@ -454,3 +454,19 @@ async def test_seat_types_are_listed(house: House) -> None:
     listed = await house.guest.send("GET", "/api/v1/seat-types")
     assert listed.json[-1] == {"name": "vip", "surcharge": 5.0}
     assert {kind["name"] for kind in listed.json} == {"standard", "wheelchair", "vip"}
+
+
+@gen_test
+async def test_guests_in_the_room_are_told_and_choose_new_seats(house: House) -> None:
+    screening, _ = await open_house(house)
+    room_id = await room_of(house, screening)
+    room = f"funcion_{screening}"
+    async with connect(f"{house.base_url.replace('http', 'ws')}/ws/guest_1234567890") as socket:
+        await socket.send(json.dumps({"type": "join_room", "room_id": room}))
+        await next_message(socket, "current_selections")
+        assert (await publish(house, room_id, seat("C", 1))).status == 200
+        assert await next_message(socket, "room_changed") == {"type": "room_changed", "room_id": room}
+        await socket.send(json.dumps({"type": "join_room", "room_id": room}))
+        await next_message(socket, "current_selections")
+        await socket.send(json.dumps({"type": "select_seat", "room_id": room, "seat_id": "C1"}))
+        assert (await next_message(socket, "seat_selected"))["seat_id"] == "C1"

@@ -256,6 +256,34 @@ async def test_the_editor_fits_into_phones_and_darkness(browser: Browser, demo: 
     await page.picture("dark")
 
 
+async def test_open_seat_maps_of_guests_and_users_show_a_layout_that_is_published(
+    browser: Browser, demo: DemoHouse
+) -> None:
+    screening = demo.demo.upcoming[0].id
+    room_id = (await demo.guest.send("GET", f"/api/v1/screenings/{screening}")).json["room_id"]
+    path = f"/api/v1/rooms/{room_id}/layout"
+    before = (await demo.guest.send("GET", path)).json
+    number = "document.querySelector('frontrow-seats')?.seats.length"
+    live = "document.querySelector('frontrow-seats')?.connection === 'live'"
+    page = await browser.open(f"{demo.base_url}/screenings/{screening}")
+    await page.until(f"{number} === {len(before['seats'])} && {live}")
+    balcony = [{"row_label": "Z", "seat_number": n, "x": n, "y": 15} for n in range(1, 11)]
+    section = {"name": "Balcony", "x": 0.3, "y": 14.3, "width": 10.4, "height": 1.4}
+    layout = {**before, "seats": before["seats"] + balcony, "sections": [section]}
+    layout["aisles"] = [{"x": 6.2, "y": 0.5, "width": 1.1, "height": 12}]
+    published = await demo.admin.send("PUT", path, layout)
+    assert published.status == 200, published.body
+    await page.until(f"{number} === {len(layout['seats'])}")
+    await page.picture("balcony")
+
+    await EditorPage(page, demo).log_in()
+    await page.load(f"{demo.base_url}/screenings/{screening}")
+    await page.until(f"{number} === {len(layout['seats'])} && {live}")
+    back = {**before, "version": published.json["version"]}
+    assert (await demo.admin.send("PUT", path, back)).status == 200
+    await page.until(f"{number} === {len(before['seats'])}")
+
+
 async def test_nobody_but_administrators_sees_the_editor(browser: Browser, demo: DemoHouse) -> None:
     page = await browser.open(f"{demo.base_url}/ops/rooms")
     await page.shows("This page is for administrators")

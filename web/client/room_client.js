@@ -16,7 +16,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `joined` with `{room_id, selections}` whenever all selections of a room
- * were received; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
+ * were received; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
  * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room.
  */
 export class RoomClient extends LiveClient {
@@ -127,6 +127,10 @@ export class RoomClient extends LiveClient {
         break;
       case 'seat_released':
         this.#changed('released', message);
+        break;
+      case 'room_changed':
+        this.emit('altered', { room_id: message.room_id });
+        if (this.#rooms.has(message.room_id)) this.#enter(message.room_id);
         break;
       case 'error':
         this.#refused(message);

@@ -78,6 +78,8 @@ async def test_a_room_socket_gets_the_selections_as_if_it_had_joined_again(cinem
         listed = await next_message(socket)
         assert listed["type"] == "current_selections"
         assert {one["seat_id"]: one["client_id"] for one in listed["selections"]}.keys() == {"A2", "A3"}
+        # The room may have been changed too.
+        assert await next_message(socket) == {"type": "room_changed", "room_id": ROOM}
     # Later changes follow as usual; the client that caused one only gets its response.
     await ben.send(room_message("select_seat", "A4"))
     assert [(await next_message(socket))["seat_id"] for socket in (ana, ben)] == ["A4", "A4"]

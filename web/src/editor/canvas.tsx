@@ -11,6 +11,8 @@ import { boxOf, keysIn, thingAt, toRoom, zoomed } from './view';
 const CLICK_PX = 4;
 const ZOOM_STEP = 1.25;
 const FINE = 0.1;
+/** A block that is drawn leaves room for the wall and for the screen. */
+const FIRST_SEAT = { x: 1, y: 1.5 };
 
 interface Drag {
   kind: 'select' | 'move' | 'draw' | 'pan';
@@ -191,8 +193,8 @@ export function Canvas({ editor, template }: { editor: Editor; template: () => O
     return {
       ...seatAisles,
       ...blockIn(box, shape.seatSpacing, shape.rowSpacing),
-      x: Math.max(0, box.left),
-      y: Math.max(0, box.top),
+      x: Math.max(FIRST_SEAT.x, box.left),
+      y: Math.max(FIRST_SEAT.y, box.top),
     };
   };
 

@@ -157,10 +157,13 @@ function paintSeats(context: CanvasRenderingContext2D, seats: readonly Seat[], s
   const radius = Math.min(size * 0.28, 7);
   const left = (seat: Seat) => seat.x * view.scale + view.left - size / 2;
   const top = (seat: Seat) => seat.y * view.scale + view.top - size / 2;
+  // Wheelchair places are round, so that colour alone says nothing.
   const outline = (chosen: readonly Seat[], margin: number) => {
+    const side = size + 2 * margin;
     context.beginPath();
     for (const seat of chosen) {
-      context.roundRect(left(seat) - margin, top(seat) - margin, size + 2 * margin, size + 2 * margin, radius + margin);
+      const corner = seat.type === 'wheelchair' ? side / 2 : radius + margin;
+      context.roundRect(left(seat) - margin, top(seat) - margin, side, side, corner);
     }
   };
   for (const type of new Set(seats.map((seat) => seat.type))) {
@@ -190,8 +193,7 @@ function paintSeats(context: CanvasRenderingContext2D, seats: readonly Seat[], s
   context.textBaseline = 'middle';
   context.font = font(view.scale * 0.34, 600);
   for (const seat of seats) {
-    const words = seat.type === 'wheelchair' ? `♿${seat.number}` : String(seat.number);
-    context.fillText(words, seat.x * view.scale + view.left, seat.y * view.scale + view.top + 0.5, size);
+    context.fillText(String(seat.number), seat.x * view.scale + view.left, seat.y * view.scale + view.top + 0.5, size);
   }
 }
 

@@ -2,12 +2,13 @@
 
 import { useEffect, useRef } from 'preact/hooks';
 import { Dialog } from '../common/pieces';
+import { boundsAround } from '../seats/hall';
 import { Painter } from '../seats/painter';
 import { Plan as Hall } from '../seats/plan';
 import type { Palette } from '../seats/sprites';
 import { Look } from '../seats/states';
 import { Viewport } from '../seats/viewport';
-import type { Plan } from './plan';
+import { layoutOf, type Plan } from './plan';
 
 const COLOURS: Readonly<Record<keyof Palette, string>> = {
   available: '--editor-free',
@@ -33,10 +34,12 @@ export function PreviewDialog({ plan, close }: { plan: Plan; close: () => void }
     const { width, height } = floor.current!.getBoundingClientRect();
     const view = new Viewport();
     view.resize(width, height);
-    view.show(hall.bounds);
+    const { screen, sections, aisles } = layoutOf(plan, 0);
+    const around = { screen: screen ?? null, sections: sections ?? [], aisles: aisles ?? [] };
+    view.show(boundsAround(hall, around));
     const painter = new Painter(floor.current!, seats.current!, palette);
     painter.resize(width, height, devicePixelRatio);
-    painter.show({ plan: hall, view, look: () => Look.Available, faded: () => false }, 'Screen');
+    painter.show({ plan: hall, around, view, look: () => Look.Available, faded: () => false }, 'Screen');
     painter.draw();
   }, []);
   return (

@@ -5,7 +5,7 @@ import { CartPanel } from './cart_panel';
 import { element, icon, write } from './dom';
 import { Gestures } from './gestures';
 import { guestIdFor } from './guest';
-import { type Hall, loadHall } from './hall';
+import { boundsAround, type Hall, loadHall } from './hall';
 import { Legend } from './legend';
 import { Painter } from './painter';
 import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token } from './public';
@@ -30,6 +30,7 @@ const TICK_MS = 250;
 /** A connection that is back sooner was not worth a word. */
 const PATIENCE_MS = 1_200;
 const RELOAD_MS = 10_000;
+const RELOAD_SPREAD_MS = 500;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 const LOOKS = [Look.Available, Look.Mine, Look.Reserved, Look.Booked] as const;
 const NO_CART: Cart = { screening: 0, seats: [], total: null, expiresAt: null, guestId: null };
@@ -49,6 +50,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   #shown: Shown | null = null;
   #shownKey = '';
   #reloadedAtMs = -Infinity;
+  #reloading: ReturnType<typeof setTimeout> | null = null;
   #source: Source | null = null;
   #clock = new ServerClock();
   #guest: { id: string; for: string } | null = null;
@@ -348,7 +350,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const listener: SourceListener = {
       states: (states, complete) => current() && this.#took(states, complete),
       connection: (state) => current() && this.#connected(state),
-      unknownSeats: () => current() && this.#roomChanged(),
+      altered: () => current() && this.#roomChanged(),
       unauthorized: (reason) => {
         if (!current()) return;
         this.#notice(this.#texts.unauthorized);
@@ -385,13 +387,14 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#shown = { hall, states: new SeatStates(hall.plan.size) };
     this.#shownKey = key;
     this.#tip.hide();
-    this.#view.show(hall.plan.bounds);
+    this.#view.show(boundsAround(hall.plan, hall.around));
     const { left, right, top, bottom } = this.#view.hall;
     this.#parts.stage.style.setProperty('--ratio', ((right - left) / (bottom - top)).toFixed(3));
     this.#resized();
-    const { plan } = hall;
+    const { plan, around } = hall;
     const scene = {
       plan,
+      around,
       view: this.#view,
       look: (index: number) => this.#shown!.states.look(index),
       faded: (index: number) => this.#legend.isFiltering && this.#legend.hides(plan.seats[index]!.type),
@@ -405,11 +408,16 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   // What the server says
 
-  /** Load the room anew, but not in a loop if its list of seats is behind. */
+  /** Load the room anew, but not all visitors at once, and not in a loop if its list of seats is behind. */
   #roomChanged(): void {
-    if (performance.now() - this.#reloadedAtMs < RELOAD_MS) return;
-    this.#reloadedAtMs = performance.now();
-    this.reload();
+    if (this.#reloading !== null) return;
+    const spread = Math.random() * RELOAD_SPREAD_MS;
+    const pause = Math.max(spread, this.#reloadedAtMs + RELOAD_MS - performance.now());
+    this.#reloading = setTimeout(() => {
+      this.#reloading = null;
+      this.#reloadedAtMs = performance.now();
+      if (this.isConnected) this.reload();
+    }, pause);
   }
 
   #took(states: SeatState[], complete: boolean): void {

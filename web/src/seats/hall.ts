@@ -1,14 +1,32 @@
 // Loads what a hall looks like, what its seats cost, and how they are now.
 
-import { Plan, type PlanSeat } from './plan';
+import { type Box, Plan, type PlanSeat } from './plan';
 import type { SeatStatus } from './public';
 import { Refusal, type Rest } from './rest';
 import type { SeatState } from './states';
 
-const SEATS_PER_REQUEST = 10_000;
+/** A rectangle by its corner at the left and towards the screen. */
+export interface Area {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** What is drawn around the seats. */
+export interface Around {
+  /** Where the screen is; null for the usual place. */
+  screen: { x: number; y: number; width: number } | null;
+  sections: (Area & { name: string })[];
+  aisles: Area[];
+}
+
+/** Room between a screen in front and the first row: the view adds it to everything. */
+const SCREEN_SPACE = 1.75;
 
 export interface Hall {
   plan: Plan;
+  around: Around;
   title: string;
   room: string;
   startsAt: string;
@@ -53,21 +71,17 @@ export async function loadHall(rest: Rest, screening: number, isUser: boolean): 
     rest.get<{ seat_type: string; price: number }[]>(`api/v1/screenings/${screening}/prices`),
     isUser ? ownAvailability(rest, availability) : rest.get<Available[]>(availability),
   ]);
-  const seats: PlanSeat[] = [];
-  for (let page = 1, total = 1; seats.length < total; page++) {
-    const answer = await rest.list<RoomSeat>(
-      `api/v1/rooms/${details.room_id}/seats/?size=${SEATS_PER_REQUEST}&page=${page}`,
-    );
-    for (const seat of answer.entries) {
-      const { id, row_label: row, seat_number: number, seat_type: type, x, y } = seat;
-      seats.push({ id, row, number, type, x, y });
-    }
-    if (answer.entries.length === 0) break;
-    total = answer.total;
-  }
-  const plan = new Plan(seats);
+  const { seats, screen, sections, aisles } = await rest.get<Around & { seats: RoomSeat[] }>(
+    `api/v1/rooms/${details.room_id}/layout`,
+  );
+  const plan = new Plan(
+    seats.map(({ id, row_label: row, seat_number: number, seat_type: type, x, y }): PlanSeat => {
+      return { id, row, number, type, x, y };
+    }),
+  );
   return {
     plan,
+    around: { screen, sections, aisles },
     states: available.flatMap((entry) => stateOf(plan, entry)),
     title: details.title,
     room: details.room_name,
@@ -91,4 +105,27 @@ function stateOf(plan: Plan, { seat, status, is_mine: isMine = false, expires_at
   if (index === undefined || status === 'available') return [];
   const expiresMs = isMine && expiresAt ? Date.parse(expiresAt) : null;
   return [{ index, status: status === 'reserved_by_me' ? 'reserved' : status, isMine, expiresMs }];
+}
+
+/** Around the seats and everything that is drawn around them. The view leaves room for a screen in front of that. */
+export function boundsAround({ bounds }: Plan, { screen, sections, aisles }: Around): Box {
+  const boxes = [...sections, ...aisles].map(({ x, y, width, height }) => ({
+    left: x,
+    top: y,
+    right: x + width,
+    bottom: y + height,
+  }));
+  if (screen) {
+    const y = screen.y + SCREEN_SPACE;
+    boxes.push({ left: screen.x, top: y, right: screen.x + screen.width, bottom: y });
+  }
+  return boxes.reduce(
+    (all, box) => ({
+      left: Math.min(all.left, box.left),
+      top: Math.min(all.top, box.top),
+      right: Math.max(all.right, box.right),
+      bottom: Math.max(all.bottom, box.bottom),
+    }),
+    bounds,
+  );
 }

@@ -4,6 +4,7 @@
 // seats, whereas 50,000 calls of `drawImage` take most of a second (docs/component.md has the figures); and a seat that
 // changes costs its own pixels only. It needs no WebGL.
 
+import type { Around } from './hall';
 import type { Box, Plan } from './plan';
 import { type Kind, kindOf, type Palette, type Sprite, Sprites } from './sprites';
 import type { Look } from './states';
@@ -18,6 +19,7 @@ const LARGEST_CANVAS_PIXELS = 8_000_000;
 
 export interface Scene {
   plan: Plan;
+  around: Around;
   view: Viewport;
   /** What a seat looks like. */
   look(index: number): Look;
@@ -155,8 +157,9 @@ export class Painter {
     // From here on one unit is a seat width.
     const scale = view.scale * this.#density;
     context.setTransform(scale, 0, 0, scale, view.x * this.#density, view.y * this.#density);
+    this.#drawAround(context, scene.around);
     if (view.scale >= SMALLEST_BENCH_PX) this.#drawBenches(context, plan, view.visible);
-    this.#drawScreen(context, plan.bounds, view);
+    this.#drawScreen(context, scene.around.screen, plan.bounds, view);
     if (view.scale >= SMALLEST_LABEL_PX) this.#drawLabels(context, plan, view.visible);
   }
 
@@ -174,13 +177,36 @@ export class Painter {
     }
   }
 
-  /** A bent line in front of the first row, with its label between the two. */
-  #drawScreen(context: CanvasRenderingContext2D, { left, right, top }: Box, { scale, hall }: Viewport): void {
-    const middle = (left + right) / 2;
-    const half = Math.max(2, ((right - left) / 2) * 0.8);
+  /** Aisles as strips, sections as frames with their names. */
+  #drawAround(context: CanvasRenderingContext2D, { aisles, sections }: Around): void {
+    context.fillStyle = this.#palette.floor;
+    for (const { x, y, width, height } of aisles) context.fillRect(x, y, width, height);
+    context.strokeStyle = context.fillStyle = this.#palette.muted;
+    context.lineWidth = 1 / this.#scene!.view.scale;
+    context.textAlign = 'left';
+    context.textBaseline = 'bottom';
+    for (const { x, y, width, height, name } of sections) {
+      context.setLineDash([0.3, 0.2]);
+      context.strokeRect(x, y, width, height);
+      context.setLineDash([]);
+      this.#drawText(context, name, x + 0.1, y - 0.08, Math.max(0.5, 10 / this.#scene!.view.scale));
+    }
+  }
+
+  /** A bent line where the layout has the screen, or else in front of the first row, with its label below it. */
+  #drawScreen(
+    context: CanvasRenderingContext2D,
+    screen: Around['screen'],
+    { left, right, top }: Box,
+    { scale, hall }: Viewport,
+  ): void {
+    const middle = screen ? screen.x + screen.width / 2 : (left + right) / 2;
+    const half = screen ? screen.width / 2 : Math.max(2, ((right - left) / 2) * 0.8);
     const thickness = Math.max(0.22, 3 / scale);
     const bend = Math.min(1, half / 6);
-    const y = hall.top + (top - hall.top) * 0.12 + bend / 2 + thickness / 2;
+    const usual = hall.top + (top - hall.top) * 0.12 + bend / 2 + thickness / 2;
+    // In front of the seats it leaves room for its label, however small the seats are.
+    const y = !screen ? usual : screen.y < top ? Math.min(screen.y, usual) : screen.y;
     context.strokeStyle = this.#palette.muted;
     context.lineWidth = thickness;
     context.lineCap = 'round';

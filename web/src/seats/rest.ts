@@ -43,13 +43,6 @@ export class Rest {
     return (await this.#send('GET', path)).body as Answer;
   }
 
-  /** Like `get`, with the number of entries on all pages of a list. */
-  async list<Entry>(path: string): Promise<{ entries: Entry[]; total: number }> {
-    const { body, headers } = await this.#send('GET', path);
-    const entries = body as Entry[];
-    return { entries, total: Number(headers.get('X-Total-Count') ?? entries.length) };
-  }
-
   async post<Answer>(path: string, body: object): Promise<Answer> {
     return (await this.#send('POST', path, body)).body as Answer;
   }

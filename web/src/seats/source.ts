@@ -13,8 +13,8 @@ export interface SourceListener {
   /** @param complete whether these are all seats */
   states(states: SeatState[], complete: boolean): void;
   connection(state: ConnectionState): void;
-  /** The server names a seat that the plan does not have: the room has been changed. */
-  unknownSeats(): void;
+  /** The room has been changed: the server says so, or names a seat that the plan does not have. */
+  altered(): void;
   unauthorized(reason: string): void;
   /** The server has told the client not to come back. */
   dismissed(refusal: Refusal): void;
@@ -72,6 +72,7 @@ export class UserSource implements Source {
     on(this.#client, 'seats', (change: { changed: KnownSeat[]; replaced: boolean }) => {
       listener.states(change.changed.flatMap((seat) => this.#stateOf(seat)), change.replaced);
     });
+    on(this.#client, 'altered', () => listener.altered());
     announceState(this.#client, listener);
     on(this.#client, 'unauthorized', ({ reason }: { reason: string }) => listener.unauthorized(reason));
   }
@@ -136,7 +137,7 @@ export class UserSource implements Source {
   #stateOf(seat: KnownSeat): SeatState[] {
     const index = this.#at.plan.indexOf.get(seat.seat_id);
     if (index === undefined) {
-      this.#at.listener.unknownSeats();
+      this.#at.listener.altered();
       return [];
     }
     const expiresMs = seat.is_mine && seat.expires_at ? Date.parse(seat.expires_at) : null;
@@ -181,6 +182,7 @@ export class GuestSource implements Source {
     on(this.#client, 'selected', (selection: Selection) => this.#selected(selection));
     on(this.#client, 'booked', (selection: Selection) => this.#tell(selection, 'booked'));
     on(this.#client, 'released', (selection: Selection) => this.#tell(selection, 'available'));
+    on(this.#client, 'altered', () => situation.listener.altered());
     on(this.#client, 'refused', (refusal: { seat_id?: string; code: string; message: string }) => {
       this.#refused(refusal);
     });
@@ -238,7 +240,7 @@ export class GuestSource implements Source {
   }
 
   #joined(selections: Selection[]): void {
-    if (selections.some(({ seat_id }) => !this.#byName.has(seat_id))) this.#at.listener.unknownSeats();
+    if (selections.some(({ seat_id }) => !this.#byName.has(seat_id))) this.#at.listener.altered();
     const taken = new Map(selections.map((selection) => [selection.seat_id, selection]));
     const states = this.#names.map((name, index): SeatState => {
       const selection = taken.get(name);
