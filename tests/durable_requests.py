@@ -161,6 +161,16 @@ async def _update_ticket_status(stage: Stage) -> DurableRequest:
     return DurableRequest(stage.admin, "PUT", path, {"status": "cancelled"})
 
 
+async def _sell_by_hand(stage: Stage) -> DurableRequest:
+    path = f"/api/v1/ops/screenings/{stage.screening_id}/sales"
+    body = {
+        "seat_ids": stage.booking()["seat_ids"],
+        "user_id": await _account(stage, "sale"),
+        "payment_id": stage.payment("sale"),
+    }
+    return DurableRequest(stage.admin, "POST", path, body)
+
+
 async def _purchase(stage: Stage) -> DurableRequest:
     guest = Guest(stage.site, None, stage.buyer.token)  # type: ignore[arg-type]
     path = f"/api/public/reservations/{await guest.reserved(stage.type_id)}/purchase"
@@ -224,12 +234,18 @@ async def _delete_review(stage: Stage) -> DurableRequest:
     return DurableRequest(author, "DELETE", f"/api/v1/movies/reviews/{review_id}", repeatable=False)
 
 
-async def _author(stage: Stage, use: str) -> Caller:
-    """Create a user with an account."""
+async def _account(stage: Stage, use: str) -> int:
+    """Create an account. Returns the id of its user."""
     body = {"email": f"{use}-{stage.name}@home.example", "password": "correct horse battery"}
     made = await stage.site.guest.send("POST", "/api/v1/auth/register", body)
     assert made.status == 201, made.body
-    return stage.site.user(made.json["id"])
+    user_id: int = made.json["id"]
+    return user_id
+
+
+async def _author(stage: Stage, use: str) -> Caller:
+    """Create a user with an account."""
+    return stage.site.user(await _account(stage, use))
 
 
 async def _reviewed(stage: Stage, use: str) -> tuple[Caller, int]:
@@ -293,6 +309,7 @@ RECIPES: Mapping[str, Recipe] = {
     "confirm_payment": _confirm_payment,
     "update_ticket_status": _update_ticket_status,
     "purchase_reservation": _purchase,
+    "sell_by_hand": _sell_by_hand,
     "create_cinema": _created(*_CINEMA),
     "update_cinema": _changed("PATCH", *_CINEMA, {"name": "Palace"}),
     "delete_cinema": _changed("DELETE", *_CINEMA, None),

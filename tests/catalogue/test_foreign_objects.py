@@ -164,6 +164,7 @@ FOREIGN: Mapping[str, Answered] = {
             f"GET {V1}/rooms/{{room_id}}/layout.csv",
             f"GET {V1}/screenings/{{screening_id}}",
             f"GET {V1}/screenings/{{screening_id}}/available-seats",
+            f"GET {V1}/screenings/{{screening_id}}/prices",
             f"GET {V1}/showtimes/{{showtime_id}}",
             f"GET {V1}/showtimes/{{showtime_id}}/seats",
         ),
