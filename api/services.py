@@ -254,6 +254,7 @@ class Services:
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness
+    degraded: Callable[[], Mapping[str, str]]
     metrics_page: MetricsPage
     allowed_origins: AllowedOrigins
     cipher: Cipher

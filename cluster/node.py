@@ -234,7 +234,9 @@ class Node:
     # What this node owns
 
     async def _confirm(self) -> None:
-        await self._directory.owned.confirm(lease_seconds=self.membership.timing.confirmed_seconds)
+        lease_seconds = self.membership.timing.confirmed_seconds
+        if await self._directory.owned.confirm(lease_seconds=lease_seconds):
+            self.readiness.deposed()
 
     def _lease_changed(self, seconds_left: float) -> None:
         self._directory.owned.set_lease(seconds_left)

@@ -66,6 +66,9 @@ class Node(Protocol):
     def reasons(self) -> Mapping[str, str]:
         """Return what keeps the node from serving, by component."""
 
+    def degraded(self) -> Mapping[str, str]:
+        """Return what the node does not serve although it is ready, by component."""
+
 
 class Readiness:
     """Finds the reasons why the server cannot do its work.
@@ -106,6 +109,10 @@ class Readiness:
             **(self._node.reasons() if self._node else {}),
         }
         return {component: reason for component, reason in found.items() if reason}
+
+    def degraded(self) -> Mapping[str, str]:
+        """Return what the server does not serve although it is ready, by component."""
+        return self._node.degraded() if self._node else {}
 
     def _of_journal(self) -> str:
         if self._journal.full:

@@ -269,6 +269,7 @@ class Server:
             clock=self._clock,
             http_observer=self._observer,
             readiness=self._readiness.reasons,
+            degraded=self._readiness.degraded,
             metrics_page=metrics_page or self._metrics_page,
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),

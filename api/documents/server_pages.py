@@ -65,15 +65,23 @@ class Ready(Schema):
         required=True,
         metadata={"description": "Problems by component."},
     )
+    degraded = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"description": "What a server that is ready does not serve at present, by component."},
+    )
 
 
 @server_pages.get("/readyz", access=Access.PUBLIC, answers=Ready)
 async def readiness(call: Call) -> Answer:
     """Check that the server is ready: the database answers and accepts writes."""
     reasons = await call.services.readiness()
+    degraded = dict(call.services.degraded())
     if reasons:
-        return Answer.of({"status": "unavailable", "reasons": dict(reasons)}, 503, {"Retry-After": "1"})
-    return Answer.of({"status": "ready", "reasons": {}})
+        document = {"status": "unavailable", "reasons": dict(reasons), "degraded": degraded}
+        return Answer.of(document, 503, {"Retry-After": "1"})
+    return Answer.of({"status": "ready", "reasons": {}, "degraded": degraded})
 
 
 class SocketStatistics(Schema):

@@ -151,6 +151,7 @@ class Venue:
         self.screening_sockets = SocketCounts()
         self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
+        self.degraded: Mapping[str, str] = {}
         self.database = MemoryDatabase()
         layout = Layout(
             1, 1, (Seat(FIRST_SEAT + n, 1, "AB"[n // 10], n % 10 + 1, "standard", n, 0) for n in range(20))
@@ -199,6 +200,7 @@ class Venue:
             clock=self.clock,
             http_observer=http_observer or self.observer,
             readiness=self._reasons,
+            degraded=lambda: self.degraded,
             metrics_page=self._metrics_page,
             allowed_origins=AllowedOrigins([ORIGIN]),
             cipher=Cipher(b"s" * 32),

@@ -39,15 +39,23 @@ async def test_a_node_that_was_stopped_is_not_ready_before_it_knows_what_it_owns
         await eventually(lambda: readiness.reasons() == {})
 
 
-async def test_a_node_without_nats_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_node_without_nats_is_degraded_until_others_take_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cluster.readiness.NATS_LOST_SECONDS", 3600.0)
     async with own_nats_server(tmp_path) as nats, fleet(nats.url) as nodes:
         node = await nodes.join()
         readiness = readiness_of(node)
         await nats.stop()
         await eventually(lambda: not node.connection.connected)
-        assert "nats" not in readiness.reasons(), "it may be back soon"
+        assert not readiness.degraded(), "it may be back soon"
         monkeypatch.setattr("cluster.readiness.NATS_LOST_SECONDS", 0.1)
-        await eventually(lambda: "no connection to NATS" in readiness.reasons().get("nats", ""))
+        await eventually(lambda: "no connection to NATS" in readiness.degraded().get("nats", ""))
+        assert "nats" not in readiness.reasons()
+        readiness.deposed()
+        assert "other nodes take over" in readiness.reasons()["nats"]
+        assert not readiness.degraded()
         await nats.start()
         await eventually(lambda: readiness.reasons() == {})
+        readiness.deposed()
+        assert readiness.reasons() == readiness.degraded() == {}, "a planned move"

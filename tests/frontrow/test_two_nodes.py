@@ -229,12 +229,13 @@ async def test_without_nats_a_node_answers_for_itself_and_says_so(
             assert listed.headers["Retry-After"]
             async with owner.watch(), asyncio.timeout(30):
                 assert (await owner.guest.send("GET", "/ws/stats")).json["total_connections"] == 1
-                while (unready := await owner.guest.send("GET", "/readyz")).status == 200:
-                    pass
-                assert "nats" in unready.json["reasons"]
+                while not (ready := await owner.guest.send("GET", "/readyz")).json["degraded"]:
+                    assert (ready.status, ready.json["reasons"]) == (200, {})
+                assert ready.status == 200, "a proxy would have no node left"
+                assert "it only serves the screenings that it owns" in ready.json["degraded"]["nats"]
             await nats.start()
             async with asyncio.timeout(30):
-                while (await owner.guest.send("GET", "/readyz")).status != 200:
+                while (await owner.guest.send("GET", "/readyz")).json["degraded"]:
                     pass
                 while (await guest.reservations()).status != 200:
                     pass

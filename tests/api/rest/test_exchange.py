@@ -184,7 +184,9 @@ async def test_waiting_for_ones_own_writes_times_out(open_venue: Callable[..., V
 
 async def test_readiness_lists_its_reasons(venue: Venue) -> None:
     ready = await venue.guest.send("GET", "/readyz")
-    assert (ready.status, ready.json) == (200, {"status": "ready", "reasons": {}})
+    assert (ready.status, ready.json) == (200, {"status": "ready", "reasons": {}, "degraded": {}})
+    venue.degraded = {"nats": "away"}
+    assert (await venue.guest.send("GET", "/readyz")).json["degraded"] == {"nats": "away"}
     venue.unready = {"journal": "full"}
     unready = await venue.guest.send("GET", "/readyz")
     assert (unready.status, unready.json["reasons"]) == (503, {"journal": "full"})
