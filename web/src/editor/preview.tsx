@@ -48,9 +48,11 @@ export function PreviewDialog({ plan, close }: { plan: Plan; close: () => void }
         <canvas ref={floor} />
         <canvas ref={seats} />
       </div>
-      <button type="button" class="button button-quiet" onClick={close}>
-        Close
-      </button>
+      <div class="row">
+        <button type="button" class="button button-quiet" onClick={close}>
+          Close
+        </button>
+      </div>
     </Dialog>
   );
 }
