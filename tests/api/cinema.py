@@ -122,6 +122,7 @@ class Cinema:
             MemoryIds(),
             Policy(held_seats_limit=seats),
             change_memory=change_memory,
+            ask_timeout_seconds=60.0,
         )
         services = SocketServices(
             self.screenings,

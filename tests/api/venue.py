@@ -170,6 +170,7 @@ class Venue:
             MemoryIds(1001),
             MemoryIds(2001),
             policy or Policy(),
+            ask_timeout_seconds=60.0,
         )
         rooms = memory_room_services(self.screenings, self.database, dict, self.clock)
         self.services = Services(

@@ -100,10 +100,10 @@ async def test_cancelling_a_task_cancels_and_leaks_no_connection(empty_database_
 
 
 async def test_a_statement_that_is_too_slow_loses_its_connection(empty_database_url: str) -> None:
-    async with connected(empty_database_url, statement_timeout_seconds=0.1) as connector:
+    async with connected(empty_database_url, statement_timeout_seconds=0.5) as connector:
         # The server would time out at the same time; this stops it from doing so, as when it is frozen.
-        with pytest.raises(ConnectionLost, match=r"0\.1 s"):
-            await connector.run("SET statement_timeout = 0; SELECT pg_sleep(2)")
+        with pytest.raises(ConnectionLost, match=r"0\.5 s"):
+            await connector.run("SET statement_timeout = 0; SELECT pg_sleep(4)")
         assert connector.idle_count == 0
         assert await connector.run("SELECT 1") == [(1,)]
 
@@ -132,7 +132,7 @@ async def test_a_statement_that_the_server_never_read_fails_immediately(empty_da
         os.kill(connection.backend_pid, signal.SIGCONT)
         while backends(empty_database_url):
             pass
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(60):
             with pytest.raises(StoreUnavailable, match="terminating connection"):
                 await running
 
@@ -156,7 +156,7 @@ async def test_broken_connections_leave_no_trace_in_the_event_loop(empty_databas
                 readable = asyncio.Event()
                 loop.add_reader(one, readable.set)
                 other.send(b"!")
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(60):
                     await readable.wait()
                 loop.remove_reader(one)
                 one.close()
@@ -225,7 +225,7 @@ async def test_transaction_commits_or_undoes(empty_database_url: str) -> None:
 
 
 async def test_busy_pool_answers_in_bounded_time(empty_database_url: str) -> None:
-    async with connected(empty_database_url, pool_size=1, connect_timeout_seconds=0.1) as connector:
+    async with connected(empty_database_url, pool_size=1, connect_timeout_seconds=1.0) as connector:
         async with connector.connection():
             with pytest.raises(DatabaseUnavailable, match="busy"):
                 await connector.run("SELECT 1")
@@ -248,7 +248,7 @@ async def test_a_server_that_never_answers() -> None:
 
 
 async def test_a_frozen_backend_does_not_delay_other_connections(cluster, empty_database_url: str) -> None:
-    async with connected(empty_database_url, pool_size=2, connect_timeout_seconds=0.3) as connector:
+    async with connected(empty_database_url, pool_size=2, connect_timeout_seconds=1.0) as connector:
         async with connector.connection() as good:
             os.kill(cluster.postmaster_pid, signal.SIGSTOP)
             try:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.gen_test
 
 
 def collected_in(venue: Venue, pieces: int) -> float:
-    """Return the seconds it takes to collect a body of two-byte pieces; the best of three runs."""
+    """Return the processor time to collect a body of two-byte pieces, in seconds; the best of three runs."""
     line = RequestStartLine("PUT", "/api/v1/users/me/profile-picture", "HTTP/1.1")
     headers = HTTPHeaders({"Host": "localhost", "Transfer-Encoding": "chunked"})
     router = venue.application._rest
@@ -24,10 +24,10 @@ def collected_in(venue: Venue, pieces: int) -> float:
     for _ in range(3):
         connection = SimpleNamespace(context=SimpleNamespace(remote_ip="127.0.0.1"))
         exchange = Exchange(router, plan, connection)
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(pieces):
             exchange.data_received(b"xy")
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
         assert len(exchange._body) == 2 * pieces
     return min(seconds)
 

@@ -267,7 +267,9 @@ async def test_closed_sockets_leave_no_reference_cycles(open_cinema):
             await socket.close()
         await cinema.hold(8, 1)
         await eventually(
-            lambda: not any(isinstance(kept, ClientSocket | SocketConnection) for kept in gc.get_objects())
+            lambda: (
+                not any(issubclass(type(kept), ClientSocket | SocketConnection) for kept in gc.get_objects())
+            )
         )
     finally:
         gc.enable()
