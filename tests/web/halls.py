@@ -69,7 +69,8 @@ async def open_hall(
     attributes = f'screening="{screening}"'
     if user_id is not None:
         attributes += f' token="{house.token(user_id)}"'
-    if site:
+    if not site:
+        # By default it is the server of the script.
         attributes += f' server="{server}"'
     page = await browser.open("about:blank", apart=True)
     await page.send("Page.addScriptToEvaluateOnNewDocument", source=before)

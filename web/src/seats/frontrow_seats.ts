@@ -20,6 +20,8 @@ import { ENGLISH, filled, type TextName, type Texts } from './texts';
 import { Tip } from './tip';
 import { Viewport } from './viewport';
 
+/** Served by the same server, in one of its folders. */
+const SCRIPT = import.meta.url;
 const ZOOM_STEP = 1.5;
 /** A click on smaller seats zooms in, because nobody can aim at them. */
 const SMALLEST_TARGET_PX = { mouse: 8, touch: 14 };
@@ -377,7 +379,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   }
 
   #base(): URL {
-    const base = new URL(this.server || '.', document.baseURI);
+    const base = this.server ? new URL(this.server, document.baseURI) : new URL('..', SCRIPT);
     base.search = base.hash = '';
     if (!base.pathname.endsWith('/')) base.pathname += '/';
     return base;
@@ -648,6 +650,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const index = this.#buttons.indexOf(target);
     if (index < 0 || this.#shown === null) return;
     const { x, y } = this.#shown.hall.plan.seats[index]!;
+    // Within the hall the name stays, or screen readers would say it again at every seat.
+    if (this.#buttons.indexOf(event.relatedTarget) < 0) this.#summarise();
     if (!target.matches(':focus-visible')) return;
     if (this.#view.reveal(x, y)) this.#moved();
     this.#showTip(index);
@@ -835,10 +839,9 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#cartPanel.words = this.#cartWords();
     this.#dirty.cart = true;
     if (this.#shown === null) return;
-    const { hall, states } = this.#shown;
-    const { plan, title, room, prices } = hall;
-    const summary = { title, room, free: states.counts[Look.Available]!, all: plan.size };
-    this.#buttons.layer.setAttribute('aria-label', this.#say('hall_summary', summary));
+    const { hall } = this.#shown;
+    const { plan, prices } = hall;
+    this.#summarise();
     const used = [...new Set(plan.seats.map(({ type }) => type))].filter((type) => prices.has(type));
     const entries = [texts.legend_available, texts.legend_mine, texts.legend_reserved, texts.legend_booked];
     this.#legend.show(
@@ -849,6 +852,14 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#dirty.counts = true;
     this.#buttons.refreshAll();
     this.#schedule();
+  }
+
+  /** Name the hall, with what is free now, for somebody who comes to it. */
+  #summarise(): void {
+    const { hall, states } = this.#shown!;
+    const { plan, title, room } = hall;
+    const summary = { title, room, free: states.counts[Look.Available]!, all: plan.size };
+    this.#buttons.layer.setAttribute('aria-label', this.#say('hall_summary', summary));
   }
 
   #notice(text: string | null): void {
@@ -902,6 +913,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   #assemble(): void {
     const { stage, floor, seats, veil, banner, hallBox, component, bar, notice } = this.#parts;
+    this.#buttons.layer.setAttribute('aria-describedby', this.#parts.keys.id);
     stage.append(floor, seats, this.#buttons.layer, this.#tip.box, veil, banner);
     hallBox.append(bar, notice, stage, this.#legend.states, this.#legend.prices);
     component.append(hallBox, this.#cartPanel.panel);

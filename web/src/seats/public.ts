@@ -67,7 +67,7 @@ export interface FrontrowSeatsEvents {
 
 /** `<frontrow-seats server="https://tickets.example" screening="12">` */
 export interface FrontrowSeatsElement extends HTMLElement {
-  /** Address of the server, with its path prefix; by default the page's own. */
+  /** Address of the server, with its path prefix; by default the one that the script came from. */
   server: string;
   /** Id of the screening; 0 for none. */
   screening: number;

@@ -160,6 +160,7 @@ interface Waiting {
 }
 
 const ANSWER_MS = 10_000;
+const REJOIN_MS = 3_000;
 
 export class GuestSource implements Source {
   readonly extend = null;
@@ -268,7 +269,10 @@ export class GuestSource implements Source {
 
   /** Ask once when the guest's seats expire; from then on it is known how long the server holds a seat. */
   async #askForExpiry(): Promise<void> {
-    const { selections } = await this.#at.rest.get<{ selections: Selection[] }>(`room/${this.#room}/selections`);
+    const path = `room/${this.#room}/selections`;
+    const answer = await this.#at.rest.get<{ selections: Selection[] }>(path).catch(() => null);
+    // Without an answer there is no countdown; the next seat asks again.
+    const selections = answer?.selections ?? [];
     for (const selection of selections) {
       const index = this.#byName.get(selection.seat_id);
       if (selection.client_id !== this.#client.clientId || index === undefined || !selection.expires_at) continue;
@@ -290,7 +294,9 @@ export class GuestSource implements Source {
   #refused({ seat_id, code, message }: { seat_id?: string; code: string; message: string }): void {
     const index = seat_id === undefined ? undefined : this.#byName.get(seat_id);
     if (seat_id === undefined || index === undefined) {
-      this.#at.listener.dismissed(new Refusal(code, message));
+      if (code === 'room_not_found') this.#at.listener.dismissed(new Refusal('screening_not_found', message));
+      // The server is busy, for example.
+      else setTimeout(() => this.#client.join(this.#room), REJOIN_MS);
       return;
     }
     const taken = code === 'seats_unavailable' ? [this.#at.plan.seats[index]!.id] : [];
