@@ -29,14 +29,13 @@ CHANGES = (
     ("cluster/wire.py", f"\nVERSION = {wire.VERSION}\n", f"\nVERSION = {wire.VERSION + 1}\n"),
     (
         "engine/commands.py",
-        "    screening_id: int\n    holder: str\n    seat_ids: tuple[int, ...]\n\n\nclass ExtendHolds",
-        "    screening_id: int\n    holder: str\n    seat_ids: tuple[int, ...]\n"
-        '    wish: str | None = "by the window"\n\n\nclass ExtendHolds',
+        "    guest_network: str | None = None\n\n\nclass ExtendHolds",
+        '    guest_network: str | None = None\n    wish: str | None = "by the window"\n\n\nclass ExtendHolds',
     ),
     (
         "engine/holding.py",
-        "    _, holder, seat_ids = command\n",
-        "    _, holder, seat_ids, _wish = command\n",
+        "    _, holder, seat_ids, network = command\n",
+        "    _, holder, seat_ids, network, _wish = command\n",
     ),
     (
         "cluster/heartbeat.py",
