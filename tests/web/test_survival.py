@@ -30,8 +30,18 @@ class Visit(NamedTuple):
     shown: str
 
 
-FOR_ALL = (Visit("/", FILM),)
-FOR_ADMINISTRATORS = (Visit("/ops/rooms", "Great Hall"),)
+FOR_ALL = (
+    Visit("/", FILM),
+    Visit("/films/1", FILM),
+    Visit("/screenings/1", "Great Hall"),
+    Visit("/events/{event}", EVENT),
+)
+FOR_ADMINISTRATORS = (
+    Visit("/ops", FILM),
+    Visit("/ops/screenings/1", FILM),
+    Visit("/ops/rooms", "Great Hall"),
+    Visit("/ops/rooms/1", "Great Hall"),
+)
 
 
 def url_of(demo: DemoHouse, server: str, visit: Visit) -> str:

@@ -30,7 +30,7 @@ export function later<Props extends object>(load: () => Promise<ComponentType<Pr
 
   function Loading(props: Props) {
     const page = useLoaded(loaded, []);
-    return <Shown loaded={page}>{(Page) => <Page {...props} />}</Shown>;
+    return <Shown loaded={page} name={document.title}>{(Page) => <Page {...props} />}</Shown>;
   }
 
   return function Later(props: Props) {
