@@ -79,16 +79,23 @@ class OperatedDetails(Operated):
     last_event_at = Timestamp(required=True, allow_none=True)
 
 
+async def _find(call: Call, screening_id: int) -> Mapping[str, Any]:
+    """Return a screening or an event. Raises NotFound."""
+    records = await call.services.event_log.operated(
+        "", past=False, screening_id=screening_id, limit=1, offset=0
+    )
+    if not records:
+        raise NotFound("screening", screening_id)
+    return records[0]
+
+
 @history.get("/{screening_id}", access=Access.ADMIN, answers=OperatedDetails, refusals=(NotFound,))
 async def get_operated(call: Call, screening_id: int) -> Document:
     """Get a screening or an event, and the extent of its event log."""
-    log = call.services.event_log
-    records = await log.operated("", past=False, screening_id=screening_id, limit=1, offset=0)
-    if not records:
-        raise NotFound("screening", screening_id)
-    number, first_at, last_at = await log.extent(screening_id)
+    record = await _find(call, screening_id)
+    number, first_at, last_at = await call.services.event_log.extent(screening_id)
     return {
-        **_operated(records[0]),
+        **_operated(record),
         "events": number,
         "first_event_at": timestamp_or_none(first_at),
         "last_event_at": timestamp_or_none(last_at),
@@ -205,7 +212,9 @@ class SeatLog(Schema):
     people = people_field()
 
 
-@history.get("/{screening_id}/seats/{seat_id}/log", access=Access.ADMIN, answers=SeatLog)
+@history.get(
+    "/{screening_id}/seats/{seat_id}/log", access=Access.ADMIN, answers=SeatLog, refusals=(NotFound,)
+)
 async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
     """Get who had a seat when.
 
@@ -214,6 +223,8 @@ async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
     """
     await call.flushed()
     events, tickets = await call.services.event_log.of_seat(screening_id, seat_id, SEAT_EVENTS_LIMIT)
+    if not events:
+        await _find(call, screening_id)
     _name_holders(events, tickets)
     return {
         "events": [
@@ -291,7 +302,9 @@ class EventRange(RequestSchema):
     limit = fields.Integer(load_default=EVENTS_PER_PAGE, validate=validate.Range(1, EVENTS_PER_PAGE))
 
 
-@history.get("/{screening_id}/events", access=Access.ADMIN, query=EventRange, answers=EventPage)
+@history.get(
+    "/{screening_id}/events", access=Access.ADMIN, query=EventRange, answers=EventPage, refusals=(NotFound,)
+)
 async def list_log_events(
     call: Call, screening_id: int, after_epoch: int, after_seq: int, limit: int
 ) -> Document:
@@ -303,6 +316,8 @@ async def list_log_events(
     """
     await call.flushed()
     events = await call.services.event_log.after(screening_id, after_epoch, after_seq, limit)
+    if not events:
+        await _find(call, screening_id)
     last = events[-1] if len(events) == limit else None
     return {
         "events": [

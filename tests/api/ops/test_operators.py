@@ -72,8 +72,9 @@ async def test_a_list_finds_screenings_and_events(desk: Desk) -> None:
         found = await desk.get(f"/screenings/?q={query.replace(' ', '%20').replace('100%', '100%25')}")
         assert len(found) == expected, query
     assert await desk.get("/screenings/?past=true") == []
-    unknown = await desk.house.admin.send("GET", f"{OPS}/screenings/99999999")
-    assert (unknown.status, unknown.code) == (404, "screening_not_found")
+    for path in ("", "/events", "/seats/1/log", "/hall"):
+        unknown = await desk.house.admin.send("GET", f"{OPS}/screenings/99999999{path}")
+        assert (unknown.status, unknown.code) == (404, "screening_not_found"), path
 
 
 async def test_the_hall_tells_who_has_each_seat(desk: Desk) -> None:
