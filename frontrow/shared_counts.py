@@ -6,7 +6,9 @@ client refused. Where that would let somebody guess passwords or use the id of s
 out a request twice, the client gets 503 instead.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from api.errors import TooManyAttempts
@@ -32,6 +34,10 @@ OPTIONAL = Patience(0.3, retries=False)
 
 ADMISSION = Patience(1.5, retries=False)
 """How long a socket waits to be counted; then, or at once if the node is unreachable, it is admitted."""
+
+LEAVING_PAUSES_SECONDS = (0.02, 0.05, 0.13)
+"""Pauses before a client id in use is asked for again. A client that has closed its socket at one node
+may connect to another one before the end of its claim is known."""
 
 RESERVATIONS_AT_ONCE = 500
 """Reservations of client ids in one message."""
@@ -248,7 +254,23 @@ class SharedClientIds:
     def take(
         self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]
     ) -> Claim | Awaitable[Claim]:
-        return self.claims.take(client_id, (network, user), taken_over)
+        if self._calls.is_ready(self._KIND, client_id):
+            with suppress(ClientIdInUse):
+                return self.claims.take(client_id, (network, user), taken_over)
+        return self._take(client_id, network, user, taken_over)
+
+    async def _take(
+        self, client_id: str, network: str, user: str | None, taken_over: Callable[[], None]
+    ) -> Claim:
+        for pause_seconds in (*LEAVING_PAUSES_SECONDS, None):
+            try:
+                claim = self.claims.take(client_id, (network, user), taken_over)
+                return await claim if isinstance(claim, Awaitable) else claim
+            except ClientIdInUse:
+                if pause_seconds is None:
+                    raise
+                await asyncio.sleep(pause_seconds)
+        raise AssertionError("the last attempt returns or raises")
 
     def leave(self, claim: Claim) -> None:
         self.claims.leave(claim)

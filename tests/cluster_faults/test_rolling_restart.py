@@ -14,11 +14,13 @@ from tests.cluster_faults.nodes import cluster_of
 HOLDERS = 12
 LOAD = 0.6
 MEASURED_SECONDS = 2.0
+LONG = {"hold_seconds": 3600.0, "hold_life_seconds": 3600.0}
+"""Nothing may expire before it is counted, also in the long version on a slow machine."""
 
 
 async def _restart(database_url: str, nats_url: str, rounds: int, figures: Figures) -> None:
     halls = await seeded(database_url, 24, 20 * rounds, 50)
-    async with cluster_of(3, database_url, nats_url) as nodes:
+    async with cluster_of(3, database_url, nats_url, **LONG) as nodes:
         await nodes.settled()
         full, log = HolderLog(), HolderLog()
         async with holders_at(nodes, full, halls, holders=HOLDERS, pause_seconds=0):

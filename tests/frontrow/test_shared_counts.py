@@ -236,6 +236,22 @@ async def test_sockets_of_all_nodes_count(nats_server: NatsServer) -> None:
             await together.all[1].connect(NETWORK, guest=True)
 
 
+async def test_a_client_that_changes_nodes_waits_until_its_last_socket_is_known_to_be_closed(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frontrow.shared_counts.LEAVING_PAUSES_SECONDS", (0.01,) * 1000)
+    async with counters(nats_server, 2) as together:
+        first, second = together.all
+        for node in together.all:
+            client_id = together.key_of(node, "client_ids", client)
+            used = await first.use(client_id)
+            returning = asyncio.create_task(second.use(client_id))
+            await asyncio.sleep(0.05)
+            assert not returning.done()
+            first.counts.client_ids.leave(used.claim)
+            await returning
+
+
 async def admitted(connect: Callable[[], Awaitable[None]]) -> None:
     """Connect, until the end of another socket is known."""
     async with asyncio.timeout(20):
