@@ -116,6 +116,9 @@ async def test_a_newcomers_ten_minutes(browser: Browser, data_directory: Path) -
         await operator.shows(f"sold 4 held 0 free {SEATS - 4}")
         await picture(operator, "operator-sold")
         assert browser.troubles == []
+        # Otherwise they would complain that the server ends.
+        for page in browser.pages:
+            await page.close()
 
 
 def _status(row: str, number: int, status: str) -> str:
