@@ -29,6 +29,8 @@ async def running_demo(data_directory: Path) -> AsyncIterator[ServerProcess]:
     server = ServerProcess(data_directory)
     try:
         await server.start("--demo")
+        # It listens before the demo is in its database.
+        await server.said(ADMIN)
         yield server
     finally:
         await server.remove()
