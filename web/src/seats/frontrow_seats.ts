@@ -427,6 +427,8 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const mineBefore = new Set(seats.mine);
     const changes = seats.apply(states);
     for (const { index } of changes) {
+      // The socket may be faster than the answer to the request; the seat waits for nothing more.
+      seats.setPending(index, false);
       this.#painter.seatChanged(index);
       this.#buttons.refresh(index);
     }
