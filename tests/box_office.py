@@ -41,7 +41,7 @@ def refusal(response: Response) -> tuple[int, str]:
 
 def data(response: Response) -> Any:
     """Return the data of a successful response in the envelope."""
-    assert response.status in (200, 201), response.body
+    assert response.status in (200, 201, 202), response.body
     assert response.json["success"] is True
     return response.json["data"]
 

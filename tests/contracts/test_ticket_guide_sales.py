@@ -309,7 +309,17 @@ class TestDocumentation:
         new_event = {"title": "Matinee", "startDate": days_ahead(3)}
         new_kind = {"eventId": fair.event, "name": "Balcony", "price": 9, "capacity": 9}
         one, other = await fair.guest.reserved(fair.standing), await fair.guest.reserved(fair.standing)
+        admitted = await fair.guest.send("POST", f"{PUBLIC}/guests")
+        visitor = Guest(fair.house, None, data(admitted)["accessToken"])
+        details = {"email": ADA["email"], "fullName": ADA["fullName"]}
         answers = {
+            "create_guest": admitted,
+            "describe_guest": await visitor.send("PUT", f"{PUBLIC}/guests/me", details),
+            "send_ticket_links": await visitor.send(
+                "POST", f"{PUBLIC}/guests/ticket-links", {"email": ADA["email"]}
+            ),
+            "get_sales_rules": await visitor.send("GET", f"{PUBLIC}/box-office"),
+            "list_shown_tickets": await fair.buyer.send("GET", f"{PUBLIC}/tickets"),
             "list_events": await fair.guest.send("GET", f"{PUBLIC}/events"),
             "get_event": await fair.guest.send("GET", f"{PUBLIC}/events/{fair.event}"),
             "get_ticket_availability": await fair.guest.send("GET", f"{PUBLIC}/availability/{fair.standing}"),
