@@ -23,7 +23,7 @@ from frontrow.database import database_of, require_own_sessions
 from frontrow.descriptors import allow_descriptors
 from frontrow.hang_up import Terminal
 from frontrow.life_log import LifecycleLog
-from frontrow.listening import listen
+from frontrow.listening import listen, port_numbers
 from frontrow.server import Server
 from frontrow.settings import Settings
 from frontrow.supervisor import supervise
@@ -132,6 +132,9 @@ async def _serve(
         lock_kept = asyncio.create_task(lock.keep())
         companions.append(lock_kept)
         listening = listen(settings)
+        port = port_numbers(listening.public)[0]
+        # Before the server accepts connections: whoever comes first finds something to choose.
+        demo_lines = await unless_stopped(prepared_demo(settings, url, port), stopped) if demo else []
         if clustered:
             # Imports the NATS client, which other servers do not need.
             starting = import_module("frontrow.node").node_server(settings, url, lock.name, listening)
@@ -141,12 +144,9 @@ async def _serve(
         try:
             await unless_stopped(server.start(listening), stopped)
             freeze_startup_objects()
-            life.started(base_url_of(settings, server.port))
-            for line in addresses(settings, server.port, server.proxied_ports):
+            life.started(base_url_of(settings, port))
+            for line in chain(addresses(settings, port, server.proxied_ports), demo_lines):
                 announce(line)
-            if demo:
-                for line in await unless_stopped(prepared_demo(settings, url, server.port), stopped):
-                    announce(line)
             await asyncio.wait((stopped, lock_kept), return_when=asyncio.FIRST_COMPLETED)
             if lock_kept.done():
                 log.error("%s", lock_kept.exception())

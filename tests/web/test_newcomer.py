@@ -29,8 +29,6 @@ async def running_demo(data_directory: Path) -> AsyncIterator[ServerProcess]:
     server = ServerProcess(data_directory)
     try:
         await server.start("--demo")
-        # It listens before the demo is in its database.
-        await server.said("FRONTROW_EXTRA_PORTS=8001,3000")
         yield server
     finally:
         await server.remove()
