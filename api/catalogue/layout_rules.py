@@ -9,6 +9,7 @@ as the seats of other rows leave room. `web/src/editor/rules.ts` has the same ru
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import product
 from math import hypot
 from typing import Any, NamedTuple
 
@@ -83,8 +84,7 @@ def checked_seats(
         seats[seat.row_label, seat.seat_number] = seat
     if not faults:
         planned = list(seats.values())
-        pairs = _close_pairs(planned)
-        faults = [*_overlapping(pairs), *_in_aisles(planned, aisles)] or list(_unreachable(planned, pairs))
+        faults = [*_overlapping(planned), *_in_aisles(planned, aisles)] or list(_unreachable(planned))
     if faults:
         raise InvalidLayout(faults)
     return [seat._asdict() for seat in seats.values()]
@@ -136,7 +136,7 @@ def _close_pairs(seats: Sequence[PlannedSeat]) -> list[tuple[PlannedSeat, Planne
     """Return the pairs of seats that are nearer than one in both directions, with the front one first.
 
     The seats are sorted into cells with a side of one, and compared with those of their own and of the next
-    cells only.
+    cells only. No two may overlap, so a cell has at most four.
     """
     cells: defaultdict[tuple[int, int], list[PlannedSeat]] = defaultdict(list)
     for seat in seats:
@@ -152,27 +152,37 @@ def _close_pairs(seats: Sequence[PlannedSeat]) -> list[tuple[PlannedSeat, Planne
     return pairs
 
 
-def _overlapping(pairs: Sequence[tuple[PlannedSeat, PlannedSeat]]) -> Iterator[str]:
-    for seat, other in pairs:
-        if abs(seat.x - other.x) < OVERLAP and other.y - seat.y < OVERLAP:
-            yield f"{seat.name} and {_lower(other.name)} overlap; move one of them."
+def _overlapping(seats: Sequence[PlannedSeat]) -> Iterator[str]:
+    """Name every seat that overlaps another one.
+
+    Two seats in one cell with a side of `OVERLAP` overlap. So a seat is compared with one seat of each cell
+    around it, however many stand in the same place.
+    """
+    cells: dict[tuple[int, int], PlannedSeat] = {}
+    for seat in seats:
+        column, row = int(seat.x / OVERLAP), int(seat.y / OVERLAP)
+        for cell in product((column - 1, column, column + 1), (row - 1, row, row + 1)):
+            other = cells.get(cell)
+            if other and abs(seat.x - other.x) < OVERLAP and abs(seat.y - other.y) < OVERLAP:
+                front, back = sorted((seat, other), key=lambda one: (one.y, one))
+                yield f"{front.name} and {_lower(back.name)} overlap; move one of them."
+        cells.setdefault((column, row), seat)
 
 
 def _in_aisles(seats: Sequence[PlannedSeat], aisles: Sequence[Mapping[str, float]]) -> Iterator[str]:
-    for aisle in aisles:
-        left, top = aisle["x"], aisle["y"]
-        right, bottom = left + aisle["width"], top + aisle["height"]
-        for seat in seats:
-            if left < seat.x < right and top < seat.y < bottom:
-                yield f"{seat.name} stands in an aisle; move the seat or the aisle."
+    areas = [
+        (aisle["x"], aisle["x"] + aisle["width"], aisle["y"], aisle["y"] + aisle["height"])
+        for aisle in aisles
+    ]
+    for seat in seats:
+        if any(left < seat.x < right and top < seat.y < bottom for left, right, top, bottom in areas):
+            yield f"{seat.name} stands in an aisle; move the seat or the aisle."
 
 
-def _unreachable(
-    seats: Sequence[PlannedSeat], pairs: Sequence[tuple[PlannedSeat, PlannedSeat]]
-) -> Iterator[str]:
+def _unreachable(seats: Sequence[PlannedSeat]) -> Iterator[str]:
     blocked = {
         seat
-        for front, seat in pairs
+        for front, seat in _close_pairs(seats)
         if front.row_label != seat.row_label
         and front.y < seat.y
         and hypot(front.x - seat.x, front.y - seat.y) < PASSAGE

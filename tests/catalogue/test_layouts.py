@@ -166,6 +166,11 @@ BAD_LAYOUTS: Sequence[tuple[dict[str, Any], str, str]] = (
         "seats",
         "Row A, seat 1 stands in an aisle",
     ),
+    (
+        {"seats": [seat("A", number, x=1, y=1) for number in range(1, 9_999)]},
+        "seats",
+        "Faults that are not shown: 9947.",
+    ),
     ({"seats": [seat("A", 1)] * (SEATS_PER_PAGE + 1)}, "seats", "A room has at most 10000 seats."),
     ({"seats": [], "screen": {"x": 1, "y": 0}}, "screen", "Missing data"),
     ({"seats": [], "screen": {"x": 1, "y": 0, "width": -1}}, "screen", "Must be greater than"),

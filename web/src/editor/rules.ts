@@ -19,10 +19,16 @@ export interface Fault {
 /** All faults of a plan; an empty list if it can be published. */
 export function faultsOf(plan: Plan): Fault[] {
   const { seats } = plan;
-  const faults = [...tooMany(plan), ...badNames(seats), ...twice(seats), ...outside(plan), ...unnamedSections(plan)];
-  const pairs = closePairs(seats);
-  faults.push(...overlapping(pairs), ...inAisles(plan));
-  return faults.length > 0 ? faults : unreachable(seats, pairs);
+  const faults = [
+    ...tooMany(plan),
+    ...badNames(seats),
+    ...twice(seats),
+    ...outside(plan),
+    ...unnamedSections(plan),
+    ...overlapping(seats),
+    ...inAisles(plan),
+  ];
+  return faults.length > 0 ? faults : unreachable(seats);
 }
 
 function tooMany({ seats, areas }: Plan): Fault[] {
@@ -54,7 +60,9 @@ function twice(seats: readonly Seat[]): Fault[] {
   const byName = new Map<string, Seat[]>();
   for (const seat of seats) {
     const name = `${seat.row}\n${seat.number}`;
-    byName.set(name, [...(byName.get(name) ?? []), seat]);
+    const same = byName.get(name);
+    if (same) same.push(seat);
+    else byName.set(name, [seat]);
   }
   return [...byName.values()]
     .filter((same) => same.length > 1)
@@ -84,10 +92,11 @@ function unnamedSections({ areas }: Plan): Fault[] {
 
 type Pair = readonly [front: Seat, back: Seat];
 
-/** The pairs of seats that are nearer than one in both directions. */
+const cell = (column: number, row: number) => column * 65_536 + row;
+
+/** The pairs of seats that are nearer than one in both directions. No two may overlap, so they are few. */
 function closePairs(seats: readonly Seat[]): Pair[] {
   const cells = new Map<number, Seat[]>();
-  const cell = (column: number, row: number) => column * 65_536 + row;
   for (const seat of seats) {
     const key = cell(Math.floor(seat.x), Math.floor(seat.y));
     const there = cells.get(key);
@@ -111,13 +120,31 @@ function closePairs(seats: readonly Seat[]): Pair[] {
   return pairs;
 }
 
-function overlapping(pairs: readonly Pair[]): Fault[] {
-  return pairs
-    .filter(([one, other]) => Math.abs(one.x - other.x) < OVERLAP && other.y - one.y < OVERLAP)
-    .map(([one, other]) => ({
-      message: `${seatName(one)} and ${seatName(other).replace('Row', 'row')} overlap.`,
-      keys: [one.key, other.key],
-    }));
+/**
+ * Every seat that overlaps another one. Two seats in one cell with a side of OVERLAP overlap, so a seat is compared with
+ * one seat of each cell around it, however many stand in the same place.
+ */
+function overlapping(seats: readonly Seat[]): Fault[] {
+  const faults: Fault[] = [];
+  const cells = new Map<number, Seat>();
+  for (const seat of seats) {
+    const column = Math.floor(seat.x / OVERLAP);
+    const row = Math.floor(seat.y / OVERLAP);
+    for (let right = -1; right <= 1; right++) {
+      for (let down = -1; down <= 1; down++) {
+        const other = cells.get(cell(column + right, row + down));
+        if (!other || Math.abs(seat.x - other.x) >= OVERLAP || Math.abs(seat.y - other.y) >= OVERLAP) continue;
+        const [front, back] = other.y <= seat.y ? [other, seat] : [seat, other];
+        faults.push({
+          message: `${seatName(front)} and ${seatName(back).replace('Row', 'row')} overlap.`,
+          keys: [front.key, back.key],
+        });
+      }
+    }
+    const own = cell(column, row);
+    if (!cells.has(own)) cells.set(own, seat);
+  }
+  return faults;
 }
 
 function inAisles({ seats, areas }: Plan): Fault[] {
@@ -132,9 +159,9 @@ function inAisles({ seats, areas }: Plan): Fault[] {
     );
 }
 
-function unreachable(seats: readonly Seat[], pairs: readonly Pair[]): Fault[] {
+function unreachable(seats: readonly Seat[]): Fault[] {
   const blocked = new Set<Seat>();
-  for (const [front, back] of pairs) {
+  for (const [front, back] of closePairs(seats)) {
     const isInFront = front.row !== back.row && front.y < back.y;
     if (isInFront && Math.hypot(front.x - back.x, front.y - back.y) < PASSAGE) blocked.add(back);
   }

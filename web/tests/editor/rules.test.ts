@@ -27,6 +27,11 @@ test('seats that overlap, stand in an aisle or outside are found', () => {
   expect(messages({ seats: [seat('A', 1, -1)] })).toEqual(['Row A, seat 1 is outside the room.']);
 });
 
+test('any number of seats in one place is named seat by seat', () => {
+  const seats = Array.from({ length: 9_000 }, (_, at) => seat('A', at + 1, 1));
+  expect(faultsOf({ ...EMPTY, seats })).toHaveLength(8_999);
+});
+
 test('seats that nobody can get to are found', () => {
   const row = [1, 2, 3, 4, 5, 6, 7].map((number) => seat('B', number, number, 2));
   const posts = [seat('A', 3, 3, 1.4), seat('A', 6, 6, 1.4)];
