@@ -176,7 +176,8 @@ class _Letter:
 
     @property
     def _opening(self) -> list[str]:
-        name = self._first["full_name"]
+        # The buyer chooses the name, and the mail may go to somebody else: it must not look like our text.
+        name = "".join(filter(str.isprintable, " ".join((self._first["full_name"] or "").split())))
         return [
             f"Hello {name}," if name else "Hello,",
             f"booking {self._first['booking_id']} is confirmed.",
