@@ -11,7 +11,7 @@ function showtime(starts_at: string, more: Partial<Showtime> = {}): Showtime {
 test('only paths of this site are gone on to', () => {
   expect(nextPath('next=/my-tickets')).toBe('/my-tickets');
   expect(nextPath('next=%2Fscreenings%2F3%2Fcheckout')).toBe('/screenings/3/checkout');
-  for (const foreign of ['https://elsewhere.example', '//elsewhere.example', '/\\elsewhere.example', 'javascript:alert(1)']) {
+  for (const foreign of ['https://elsewhere.example', '//elsewhere.example', '/\\elsewhere.example', '/\t/elsewhere.example', 'javascript:alert(1)']) {
     expect(nextPath(`next=${encodeURIComponent(foreign)}`)).toBe('/');
   }
 });

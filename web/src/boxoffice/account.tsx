@@ -14,7 +14,8 @@ const PASSWORD_HINT = 'At least 10 characters, five of them different.';
 /** The page to go on to: a path of this site, never another site. */
 export function nextPath(search: string): string {
   const next = new URLSearchParams(search).get('next') ?? '/';
-  return /^\/(?![/\\])/.test(next) ? next : '/';
+  // URLs are read without tabs and line breaks, so a path must not have any.
+  return /^\/(?![/\\])[^\u0000-\u001f]*$/.test(next) ? next : '/';
 }
 
 /** Pages with a script of their own are opened by the browser, the others by the router. */

@@ -26,7 +26,7 @@ export function Frame({
   children: ComponentChildren;
 }) {
   const known = useLoaded(loadUser, []);
-  const [defect] = useErrorBoundary(reportError);
+  const [defect] = useErrorBoundary((error) => reportError(error));
   return (
     <Router base={PREFIX}>
       <a
