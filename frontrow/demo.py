@@ -234,7 +234,9 @@ async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> 
             movie = MOVIES[choice]
             ends_at = starts_at + timedelta(minutes=movie.duration_minutes)
             screenings.append(
-                NewScreening(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE)
+                NewScreening(
+                    *(room_id, movie_ids[choice], movie.title, starts_at, ends_at, _PRICE, movie.language)
+                )
             )
     await loader.add_screenings(screenings)
 

@@ -42,10 +42,11 @@ SELECT min(id), max(id) FROM added
 """
 
 _ADD_SCREENINGS = """
-INSERT INTO screenings (room_id, movie_id, title, starts_at, ends_at, price)
+INSERT INTO screenings (room_id, movie_id, title, starts_at, ends_at, price, language)
 SELECT showing.*
-FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::numeric[])
-    AS showing
+FROM unnest(
+    %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::numeric[], %s::text[]
+) AS showing
 RETURNING id
 """
 
@@ -118,6 +119,7 @@ class NewScreening(NamedTuple):
     starts_at: datetime
     ends_at: datetime
     price: Decimal
+    language: str = ""
 
 
 class UpcomingScreening(NamedTuple):
