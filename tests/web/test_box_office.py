@@ -8,6 +8,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.api.caller import Caller
+from tests.catalogue.programme import add_seats, make_room, make_screening
 from tests.inbox import Inbox
 from tests.web.browser import Browser
 from tests.web.demo_house import FIRST_USER, PASSWORD, DemoHouse
@@ -246,3 +247,36 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.until("document.querySelectorAll('img.qr').length === 3")
     await checked(page, "event-tickets")
     assert (await inbox.next_mail())["To"] == EMAIL
+
+
+async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHouse, browser: Browser) -> None:
+    screening, seats = await _small_hall(shop)
+    page = await browser.open(f"{shop.base_url}/login")
+    await page.fill("E-mail", FIRST_USER)
+    await page.fill("Password", PASSWORD)
+    await page.click_on("button", "Log in")
+    await page.find("button", "Log out")
+    (user_id,) = [member.user_id for member in shop.demo.members if member.email == FIRST_USER]
+    user = shop.user(user_id)
+    assert (await user.reserve(screening, seats[:2])).status == 201
+    await page.load(f"{shop.base_url}/screenings/{screening}/checkout")
+    await page.shows("Row A, seat 2")
+
+    page.allow("status of 409")
+    assert (await user.cancel_reservations(screening, f"?seat_ids={seats[0]}")).status == 204
+    await page.click_on("button", re.compile("^Pay"))
+    await page.hides("Row A, seat 1")
+    await page.shows("Row A, seat 2")
+    await page.shows("you have not been charged")
+
+    assert (await user.book(screening, seats[1:2])).status == 201
+    await page.click_on("button", re.compile("^Pay"))
+    await page.shows("You have no seats reserved here")
+    await page.click("main a[href$='/my-tickets']")
+    await page.shows("Row A, seat 2")
+
+
+async def _small_hall(house: DemoHouse) -> tuple[int, list[int]]:
+    room = await make_room(house, "Twice")
+    seats = await add_seats(house, room)
+    return await make_screening(house, room, title="Twice"), seats

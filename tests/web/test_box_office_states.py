@@ -29,6 +29,8 @@ async def test_nothing_to_buy(demo: DemoHouse, browser: Browser) -> None:
     await page.load(f"{demo.base_url}/?language=Klingon")
     await page.shows("Nothing is left on this day")
     await checked(page, "nothing-on")
+    await page.load(f"{demo.base_url}/?language=Spanish")
+    await page.shows("La última panadería")
     page.allow("status of 404")
     for path, shown in (
         ("films/99999", "This film is not in the programme"),
@@ -87,7 +89,7 @@ async def test_guests_log_in_to_buy_and_pay_at_the_cinema(demo: DemoHouse, brows
     assert (await demo.user(8).reserve(screening, seats[:1])).status == 201
     await page.click_on("button", re.compile("^Reserve, pay"))
     page.allow("status of 409")
-    await page.shows("Somebody else has one of these seats")
+    await page.shows("One of these seats has been taken in the meantime")
     await checked(page, "seats-gone")
     assert (await demo.user(8).cancel_reservations(screening)).status == 204
     await page.click_on("button", re.compile("^Reserve, pay"))

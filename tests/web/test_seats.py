@@ -280,6 +280,12 @@ async def test_it_suits_every_page(house: House, browser: Browser) -> None:
     await page.evaluate("hall.style.setProperty('--frontrow-background', '#fff8ee')")
     await page.until(f"{_PIXEL} === '200,100,0'")
     await looks_well("seats-themed", 1280, 800)
+    await page.evaluate("hall.texts = { screen: 'Bühne' }")
+    await looks_well("seats-texts", 1280, 800)
+    # What a page names wrongly costs it the format, not the hall.
+    await page.evaluate("hall.currency = 'NONSENSE', document.documentElement.lang = 'xx_!!'")
+    await page.evaluate("hall.reload()")
+    await page.shows("37.50 in all")
 
 
 # A pixel near the corner of a free seat, without its number.

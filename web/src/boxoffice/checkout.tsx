@@ -52,13 +52,17 @@ function Checkout({ id }: { id: number }) {
         {({ seats, rules }) =>
           seats.length === 0 ? (
             <Notice>
-              <span>You have no seats reserved. Reservations end after a few minutes.</span>
+              <span>
+                You have no seats reserved here. Their time may have ended, or you have bought them or given them back in
+                another window.
+              </span>
               <Link href={`/screenings/${id}`} class="button">
                 Choose seats
               </Link>
+              <Link href="/my-tickets">My tickets</Link>
             </Notice>
           ) : (
-            <Order id={id} seats={seats} rules={rules} expired={sale.reload} />
+            <Order id={id} seats={seats} rules={rules} changed={sale.reload} />
           )
         }
       </Shown>
@@ -66,7 +70,7 @@ function Checkout({ id }: { id: number }) {
   );
 }
 
-function Order({ id, seats, rules, expired }: { id: number; seats: HeldSeat[]; rules: Rules; expired: () => void }) {
+function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; rules: Rules; changed: () => void }) {
   const total = seats.reduce((sum, { price }) => sum + Math.round((price ?? 0) * 100), 0) / 100;
   const first = seats.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), seats[0]!.expiresAt);
   const sending = useSending();
@@ -102,7 +106,7 @@ function Order({ id, seats, rules, expired }: { id: number; seats: HeldSeat[]; r
       <section class="card stack" aria-labelledby="order">
         <div class="row row-apart">
           <h2 id="order">Your seats</h2>
-          <Countdown until={first} over={expired} />
+          <Countdown until={first} over={changed} />
         </div>
         <ul class="order">
           {seats.map((seat) => (
@@ -166,7 +170,7 @@ function Order({ id, seats, rules, expired }: { id: number; seats: HeldSeat[]; r
             />
           </>
         )}
-        {sending.problem && <Failed problem={sending.problem} id={id} />}
+        {sending.problem && <Failed problem={sending.problem} id={id} changed={changed} />}
         <PayButtons amount={total} rules={rules} busy={sending.busy} />
       </form>
     </>
@@ -191,23 +195,31 @@ function LogInFirst({ next }: { next: string }) {
   );
 }
 
-function Failed({ problem, id }: { problem: Problem; id: number }) {
+/** Refusals after which the seats that the page shows are not those that the customer has. */
+const OUT_OF_DATE = new Set(['refund_required', 'not_held']);
+
+function Failed({ problem, id, changed }: { problem: Problem; id: number; changed: () => void }) {
   useEffect(() => {
-    if (problem.code === 'refund_required') forgetCart(id);
+    if (!OUT_OF_DATE.has(problem.code)) return;
+    forgetCart(id);
+    changed();
   }, [problem]);
   switch (problem.code) {
     case 'refund_required':
     case 'not_held':
       return (
         <Notice tone="bad">
-          <span>Your reservation ended before the payment, and the seats are gone. You have not been charged.</span>
+          <span>
+            Your reservation had changed before the payment, so you have not been charged. What is reserved for you now is
+            above.
+          </span>
           <Link href={`/screenings/${id}`}>Choose other seats</Link>
         </Notice>
       );
     case 'seats_unavailable':
       return (
         <Notice tone="bad">
-          <span>Somebody else has one of these seats now. You have not been charged.</span>
+          <span>One of these seats has been taken in the meantime. You have not been charged.</span>
           <Link href={`/screenings/${id}`}>Choose other seats</Link>
         </Notice>
       );

@@ -48,7 +48,7 @@ function MyTickets() {
           const past = listed.filter((one) => !isUpcoming(one));
           return (
             <>
-              {fresh && listed.some(({ id }) => id === fresh) && (
+              {fresh && upcoming.some(({ id }) => id === fresh) && (
                 <Notice tone="good">
                   {listed.find(({ id }) => id === fresh)!.tickets[0]!.status === 'pending'
                     ? 'Your seats are booked. Please pay in time.'

@@ -482,6 +482,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (state === previous) return;
     this.#connection = state;
     this.#worry(state !== 'live' && state !== 'closed');
+    if (state === 'live' && this.#parts.noticeText.textContent === this.#texts.unauthorized) this.#notice(null);
     this.#emit('connection', { state, previous });
   }
 
@@ -807,12 +808,21 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   get #language(): string | undefined {
     const language = this.closest('[lang]')?.getAttribute('lang');
-    return language || undefined;
+    try {
+      return Intl.getCanonicalLocales(language || [])[0];
+    } catch {
+      return undefined;
+    }
   }
 
   #money(price: number): string {
     const style = this.currency ? { style: 'currency', currency: this.currency } as const : { minimumFractionDigits: 2 };
-    return price.toLocaleString(this.#language, style);
+    try {
+      return price.toLocaleString(this.#language, style);
+    } catch {
+      // There is no such currency; a plain price is better than no hall.
+      return price.toFixed(2);
+    }
   }
 
   #cartWords(): ConstructorParameters<typeof CartPanel>[0] {
@@ -843,6 +853,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (this.#shown === null) return;
     const { hall } = this.#shown;
     const { plan, prices } = hall;
+    this.#painter.screenLabel = texts.screen;
     this.#summarise();
     const used = [...new Set(plan.seats.map(({ type }) => type))].filter((type) => prices.has(type));
     const entries = [texts.legend_available, texts.legend_mine, texts.legend_reserved, texts.legend_booked];

@@ -58,6 +58,11 @@ export class Painter {
     this.#all = true;
   }
 
+  set screenLabel(label: string) {
+    this.#screenLabel = label;
+    this.#all = true;
+  }
+
   set palette(palette: Palette) {
     this.#palette = palette;
     this.#sprites = new Sprites(this.#sprites.size, palette);
