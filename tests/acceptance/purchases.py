@@ -27,6 +27,7 @@ class Purchase:
     Attributes:
         ticket_ids: the tickets that the server acknowledged, or None.
         refusal: the error code, or None.
+        heard: status and error code of the last response.
     """
 
     client: Client
@@ -35,6 +36,7 @@ class Purchase:
     payment_id: str
     ticket_ids: tuple[int, ...] | None = None
     refusal: str | None = None
+    heard: tuple[int, str | None] | None = None
 
     @property
     def settled(self) -> bool:
@@ -43,6 +45,7 @@ class Purchase:
 
     def hear(self, answer: Answer) -> None:
         """Record a response; a 5xx leaves the outcome open."""
+        self.heard = answer.status, None if answer.status == 201 else answer.code
         if answer.status == 201:
             ticket_ids = tuple(ticket["id"] for ticket in answer.document)
             assert [ticket["seat_id"] for ticket in answer.document] == list(self.seat_ids)
@@ -134,10 +137,16 @@ class PurchaseLog:
         """Repeat all open purchases with their payments until each has an outcome.
 
         Raises:
-            TimeoutError: some remain open.
+            AssertionError: some remain open.
         """
-        async with asyncio.timeout(SETTLE_SECONDS):
-            await asyncio.gather(*map(self._settle, self.unsettled))
+        try:
+            async with asyncio.timeout(SETTLE_SECONDS):
+                await asyncio.gather(*map(self._settle, self.unsettled))
+        except TimeoutError:
+            left = [
+                (one.payment_id, one.client.server.url, one.screening.id, one.heard) for one in self.unsettled
+            ]
+            raise AssertionError(f"purchases without an outcome: {left}") from None
 
     def audit(self, database_url: str) -> Audit:
         """Compare the records, which must all be settled, with PostgreSQL."""
