@@ -139,10 +139,10 @@ class Takeovers:
                 any more.
             Unavailable: the servers cannot reach each other.
         """
-        for _ in range(_ATTEMPTS):
-            name = self.unfinished.get(screening_id)
-            if name is None:
-                return
+        # Two servers that took the screening from each other during a partition name each other.
+        asked: set[str] = set()
+        while (name := self.unfinished.get(screening_id)) is not None and name not in asked:
+            asked.add(name)
             still_silent = self._peers.watch_silence(name)
             handover = None
             while not still_silent():
@@ -156,7 +156,6 @@ class Takeovers:
                 await self._sleep(_LOOK_SECONDS)
             # What it has decided since the epoch was raised is lost, so the handover is not kept.
             self.unfinished[screening_id] = handover and handover.deposed
-        raise OwnershipLost(screening_id)
 
     async def _handed_over(self, screening_id: int, name: str) -> Handover | None:
         """Ask a server to give a screening up. None if it does not do so in time.

@@ -237,6 +237,22 @@ async def test_who_was_deposed_is_told_to_the_next_taker() -> None:
     assert (await held).epoch == 3
 
 
+async def test_servers_that_deposed_each_other_do_not_keep_a_third_one_from_taking_the_screening() -> None:
+    cluster = Cluster("a", "b", "c")
+    await cluster.renew()
+    cluster.homes[1] = "c"
+    await cluster["c"].hold("user:7", 1)
+    await cluster["c"].screenings.release(1)
+    # During a partition both have raised the epoch, and neither got as far as to load the screening.
+    for name, other in (("b", "c"), ("c", "b")):
+        takeovers = cluster[name].screenings.owned._takeovers
+        assert takeovers is not None
+        takeovers.unfinished[1] = other
+    cluster.homes[1] = "a"
+    assert (await cluster["a"].hold("user:9", 3)).epoch == 2
+    assert cluster["a"].screenings.owned._takeovers.unfinished == {}
+
+
 async def test_an_owner_that_answers_too_late_is_deposed_by_a_command(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
