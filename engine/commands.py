@@ -123,6 +123,7 @@ class BookSeats(NamedTuple):
         reservation_id: names held seats instead of `seat_ids`; it must be the holder's.
         owner: who gets the tickets, if that is not the holder.
         papers: content of the tickets, one for each in their order, or none.
+        actor: who gives the command, if that is not the holder.
     """
 
     screening_id: int
@@ -135,6 +136,7 @@ class BookSeats(NamedTuple):
     reservation_id: int | None = None
     owner: str | None = None
     papers: tuple[Paper, ...] = ()
+    actor: str | None = None
 
 
 class SellSeats(NamedTuple):

@@ -62,7 +62,7 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str
         reply,
         now,
         command.holder,
-        actor=actor,
+        actor=actor or command.actor,
         payment_id=command.payment_id,
         converted=converted,
     )

@@ -18,6 +18,7 @@ from typing import Any
 import click
 import orjson
 
+from api.identity.tokens import SERVICES
 from frontrow import __version__
 from frontrow.backup import back_up, opened_backup
 from frontrow.check import advice
@@ -100,8 +101,11 @@ def _announce(line: str) -> None:
 
 
 @main.command()
+@click.option("--user-id", type=click.IntRange(1, 2**63 - 1), help="The user that the token identifies.")
 @click.option(
-    "--user-id", type=click.IntRange(1, 2**63 - 1), required=True, help="The user that the token identifies."
+    "--service",
+    type=click.Choice(SERVICES),
+    help="Make it a service's token instead: `payments` books, confirms and cancels for users.",
 )
 @click.option("--admin", is_flag=True, help="Make it an administrator's token.")
 @click.option(
@@ -111,15 +115,25 @@ def _announce(line: str) -> None:
     help="Lifetime of the token. [FRONTROW_TOKEN_TTL_SECONDS, or 3600]",
 )
 @_data_dir
-def token(user_id: int, admin: bool, ttl: int | None, data_dir: Path | None) -> None:
-    """Print a token (JWT) for a user.
+def token(
+    user_id: int | None, service: str | None, admin: bool, ttl: int | None, data_dir: Path | None
+) -> None:
+    """Print a token (JWT) for a user or a service, on the last line.
 
     The user need not exist in the database: identities may come from another service.
     """
+    if (user_id is None) == (service is None):
+        raise click.UsageError("Give either --user-id or --service.")
+    if service and admin:
+        raise click.UsageError("A service cannot be an administrator; leave out --admin.")
     with _short_errors():
         settings = load_settings(data_dir=data_dir)
-        seconds = ttl or settings.token_ttl_seconds
-        click.echo(tokens_of(settings).issue(user_id, admin=admin, ttl_seconds=seconds))
+        tokens, seconds = tokens_of(settings), ttl or settings.token_ttl_seconds
+        if user_id is not None:
+            printed = tokens.issue(user_id, admin=admin, ttl_seconds=seconds)
+        else:
+            printed = tokens.issue_to_service(service or "", ttl_seconds=seconds)
+        click.echo(printed)
 
 
 @main.command("seed")

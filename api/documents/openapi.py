@@ -24,6 +24,8 @@ from api.identity.errors import (
     HostRefused,
     NotAuthenticated,
     OriginRefused,
+    ServiceNotAllowed,
+    ServiceRequired,
     TokenRefused,
 )
 from api.limiter import RateLimited
@@ -324,6 +326,10 @@ def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]
         yield from (NotAuthenticated, TokenRefused)
     if endpoint.access is Access.CRON:
         yield CronDisabled
+    elif endpoint.service:
+        yield ServiceRequired
+    elif endpoint.access is not Access.PUBLIC:
+        yield ServiceNotAllowed
     if endpoint.style.rate_limited:
         yield RateLimited
     if endpoint.access is Access.ADMIN:

@@ -2,6 +2,7 @@
 
 ApiError
 ├── NotAuthenticated 401, TokenRefused 401, AdminRequired 403, AccountRequired 403, CronDisabled 403
+├── ServiceNotAllowed 403, ServiceRequired 403
 ├── WrongCredentials 401, RefreshRefused 401, WrongPassword 403, ResetRefused 400, LoginElsewhere 403
 └── OriginRefused 403, HostRefused 421
 """
@@ -41,6 +42,20 @@ class AdminRequired(ApiError):
 
     status, code = 403, "admin_required"
     detail = "Administrator rights are required"
+
+
+class ServiceNotAllowed(ApiError):
+    """The token is a service's, and the operation is for users."""
+
+    status, code = 403, "service_not_allowed"
+    detail = "A service's token cannot be used here; it can only book, confirm and cancel tickets"
+
+
+class ServiceRequired(ApiError):
+    """A user's token names another user."""
+
+    status, code = 403, "service_required"
+    detail = "Only a service can act for another user; leave user_id out"
 
 
 class AccountRequired(ApiError):

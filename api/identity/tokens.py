@@ -5,6 +5,9 @@ century, which is too lenient for a public API, so this module sets every bound.
 
 * the operator chooses the one algorithm, never the token; keys have full length and the right type;
 * `sub` is a user id in decimal, with one spelling per user; `admin`, if present, is a JSON boolean;
+* a token whose `scope` (RFC 9068) names one of `SERVICES` is a service's and no user's, whatever else it
+  claims: its `sub` may be any text, it has no administrator's rights, and only operations that name the
+  service accept it;
 * `exp` is present, finite, and no further away than the longest lifetime allowed;
 * a token's length is checked before anything parses it.
 
@@ -37,6 +40,8 @@ REMEMBERED_TOKENS = 131_072
 
 ALGORITHMS = ("HS256", "RS256", "EdDSA")
 LARGEST_USER_ID = 2**63 - 1
+SERVICES = ("payments",)
+"""Scopes that make a token a service's."""
 FIRST_GUEST_ID = 2**62
 """Ids from here on belong to guests (`api.identity.guests`), never to accounts."""
 # Issuers' clocks may run slightly ahead. Applies to `iat` and `nbf`, never to `exp`.
@@ -46,21 +51,23 @@ Key = bytes | RSAPublicKey | Ed25519PublicKey | Ed448PublicKey
 
 CLAIMED_ID_LIMIT = 255
 
+_SERVICE_PREFIX = "service:"
 _DECIMAL_ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _STORABLE_ID = re.compile(rf"[^\x00-\x1f\x7f\ud800-\udfff]{{0,{CLAIMED_ID_LIMIT}}}")
 
 
 class Identity(NamedTuple):
-    """The user that a token authenticates.
+    """The user or the service that a token authenticates.
 
     Attributes:
-        user_id: from 1 to 2^63-1.
+        user_id: from 1 to 2^63-1; 0 for a service.
         admin: whether the user is an administrator.
         expires_at: expiry of the token, in seconds since the epoch.
         token_id: the `jti` claim; a digest of all claims if the token has none.
         issued_at: the `iat` claim, in seconds since the epoch; 0 if the token has none.
         login_id: the `sid` claim, shared by all tokens of one log-in; empty if the token has none.
-        holder: the engine's name of the user.
+        holder: the engine's name of the user or the service.
+        service: one of `SERVICES`; empty for a user.
     """
 
     user_id: int
@@ -70,6 +77,7 @@ class Identity(NamedTuple):
     issued_at: float
     login_id: str
     holder: str
+    service: str = ""
 
     @property
     def guest(self) -> bool:
@@ -87,6 +95,13 @@ class InvalidToken(Exception):
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
         self.code = code
+
+
+class OfService(InvalidToken):
+    """The token is a service's, which may not do this."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__("service_not_allowed", f"a token of the service {service} cannot be used here")
 
 
 class UnusableKey(Exception):
@@ -162,40 +177,60 @@ class Tokens:
             NoSigningKey: this server only has a public key.
             ValueError: the user id or the lifetime is out of range.
         """
+        if not 1 <= user_id <= LARGEST_USER_ID:
+            raise ValueError(f"the user id must be between 1 and {LARGEST_USER_ID}, not {user_id}")
+        claims: dict[str, Any] = {"sub": str(user_id), "admin": admin}
+        if login_id:
+            claims["sid"] = login_id
+        return self._signed(claims, ttl_seconds, issued_at)
+
+    def issue_to_service(self, service: str, *, ttl_seconds: int) -> str:
+        """Return a new token for a service.
+
+        Args:
+            service: one of `SERVICES`.
+            ttl_seconds: lifetime, from 1 to the longest lifetime allowed.
+
+        Raises:
+            NoSigningKey: this server only has a public key.
+            ValueError: the service is unknown, or the lifetime is out of range.
+        """
+        if service not in SERVICES:
+            raise ValueError(f"the service must be one of {', '.join(SERVICES)}, not {service}")
+        return self._signed({"sub": service_holder(service), "scope": service}, ttl_seconds)
+
+    def _signed(self, claims: dict[str, Any], ttl_seconds: int, issued_at: float | None = None) -> str:
         if not isinstance(self._key, bytes):
             raise NoSigningKey(
                 f"only the public key for {self._algorithm} is known; issuing tokens requires the private key"
             )
-        if not 1 <= user_id <= LARGEST_USER_ID:
-            raise ValueError(f"the user id must be between 1 and {LARGEST_USER_ID}, not {user_id}")
         if not 1 <= ttl_seconds <= self._max_life_seconds:
             raise ValueError(
                 f"the lifetime must be between 1 and {self._max_life_seconds:.0f} seconds, not {ttl_seconds}"
             )
         # Microseconds distinguish a token issued just after a password change from one issued just before.
         issued_at = self._clock() if issued_at is None else issued_at
-        claims: dict[str, Any] = {
-            "sub": str(user_id),
-            "admin": admin,
-            "iat": issued_at,
-            "exp": int(issued_at) + ttl_seconds,
-            "jti": uuid.uuid4().hex,
-        }
-        if login_id:
-            claims["sid"] = login_id
+        claims |= {"iat": issued_at, "exp": int(issued_at) + ttl_seconds, "jti": uuid.uuid4().hex}
         if self._issuer is not None:
             claims["iss"] = self._issuer
         if self._audience is not None:
             claims["aud"] = self._audience
         return jwt.encode(claims, self._key, algorithm=self._algorithm)
 
-    def verify(self, token: str) -> Identity:
+    def verify(self, token: str, service: str = "") -> Identity:
         """Return the identity of a valid token.
+
+        Args:
+            token: the JSON Web Token.
+            service: whose tokens are accepted besides those of users; by default none.
 
         Raises:
             InvalidToken: the token is malformed, not signed by a known key, expired or revoked.
+            OfService: it is another service's.
         """
         identity = self._remembered(token)
+        if identity.service and identity.service != service:
+            raise OfService(identity.service)
         self.recheck(identity)
         return identity
 
@@ -216,15 +251,17 @@ class Tokens:
                 "token_invalid", f"a token must be at most {TOKEN_LIMIT_BYTES} ASCII characters"
             )
         claims = self._claims(token)
-        user_id = _user_id(claims["sub"])
+        service = _service(claims)
+        user_id = 0 if service else _user_id(claims["sub"])
         return Identity(
             user_id=user_id,
-            admin=_admin(claims),
+            admin=_admin(claims) and not service,
             expires_at=self._expiry(claims),
             token_id=_claimed_id(claims, "jti") or _digest(claims),
             issued_at=_numeric_date(claims, "iat", default=0),
             login_id=_claimed_id(claims, "sid"),
-            holder=holder_of(user_id),
+            holder=service_holder(service) if service else holder_of(user_id),
+            service=service,
         )
 
     def _claims(self, token: str) -> dict[str, Any]:
@@ -302,6 +339,18 @@ def _user_id(subject: str) -> int:
     if not _DECIMAL_ID.fullmatch(subject) or int(subject) > LARGEST_USER_ID:
         raise InvalidToken("token_invalid", "the claim sub is not a user id")
     return int(subject)
+
+
+def service_holder(service: str) -> str:
+    """The engine's name of a service."""
+    return f"{_SERVICE_PREFIX}{service}"
+
+
+def _service(claims: dict[str, Any]) -> str:
+    """The service that the claim `scope` names: words separated by spaces, or a list of them."""
+    scope = claims.get("scope", "")
+    words = scope.split(" ") if isinstance(scope, str) else scope if isinstance(scope, list) else ()
+    return next((service for service in SERVICES if service in words), "")
 
 
 def _admin(claims: dict[str, Any]) -> bool:

@@ -264,6 +264,7 @@ class Endpoint:
         listed: whether the response is a page of a list.
         message: message of the response, if its style has one.
         text_parameters: whether the placeholders stand for texts instead of ids.
+        service: the service whose tokens are accepted besides those of users; empty for none.
     """
 
     method: str
@@ -290,6 +291,7 @@ class Endpoint:
     listed: bool = False
     message: str | None = None
     text_parameters: bool = False
+    service: str = ""
 
     @property
     def keyed(self) -> bool:

@@ -11,9 +11,15 @@ from marshmallow import Schema, ValidationError
 
 from api.bodies import Body
 from api.errors import ApiError
-from api.identity.errors import AdminRequired, CronDisabled, NotAuthenticated, TokenRefused
+from api.identity.errors import (
+    AdminRequired,
+    CronDisabled,
+    NotAuthenticated,
+    ServiceNotAllowed,
+    TokenRefused,
+)
 from api.identity.shared_secret import require_secret
-from api.identity.tokens import Identity, InvalidToken
+from api.identity.tokens import Identity, InvalidToken, OfService
 from api.limiter import Tally
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoint, Result
@@ -91,6 +97,7 @@ class Operation:
         Raises:
             NotAuthenticated: the token is missing.
             TokenRefused: the token is invalid.
+            ServiceNotAllowed: it is a service's, and the operation is not for that service.
             AdminRequired: the caller is no administrator.
             CronDisabled: no secret is configured for scheduled calls.
         """
@@ -105,7 +112,9 @@ class Operation:
             require_secret(request.credentials, self._services.cron_secret)
             return None
         try:
-            identity = self._services.tokens.verify(request.credentials)
+            identity = self._services.tokens.verify(request.credentials, self.endpoint.service)
+        except OfService as error:
+            raise ServiceNotAllowed from error
         except InvalidToken as error:
             raise TokenRefused(str(error), error.code) from error
         if access is Access.ADMIN and not identity.admin:

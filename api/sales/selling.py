@@ -5,8 +5,12 @@ from typing import Any
 
 from marshmallow import ValidationError, fields
 
+from api.errors import InvalidInput
+from api.identity.errors import AccountRequired, ServiceRequired
+from api.identity.tokens import FIRST_GUEST_ID
 from api.rest.endpoint import Call
-from api.rest.fields import text
+from api.rest.fields import Identifier, text
+from api.wire import holder_of
 from engine.box_office import RESERVATION_PAYMENT
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.guards import attempt
@@ -15,6 +19,51 @@ from engine.replies import Booked
 from engine.selling_errors import TicketNotFound
 
 PAYMENT_ID_LIMIT = 255
+
+PAYMENTS_SERVICE = "payments"
+"""The service that books, confirms and cancels for users."""
+
+
+def customer_field() -> Identifier:
+    """The user that a service acts for."""
+    return Identifier(
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "description": "The user to act for; required with a service's token, and only for it.",
+            "example": 7,
+        },
+    )
+
+
+def customer(call: Call, user_id: int | None) -> str:
+    """Return the holder for whom the caller buys: the caller, or the user that a service names.
+
+    Args:
+        call: the request.
+        user_id: the user that it names.
+
+    Raises:
+        InvalidInput: a service names nobody.
+        ServiceRequired: a user names somebody else.
+        AccountRequired: it is a guest, and only users can buy.
+    """
+    identity = call.caller
+    if not identity.service:
+        if user_id not in (None, identity.user_id):
+            raise ServiceRequired
+        call.require_buyer()
+        return call.holder
+    if user_id is None:
+        raise InvalidInput({"user_id": ["Name the user that the service acts for."]})
+    if user_id >= FIRST_GUEST_ID and not call.services.guest_purchase:
+        raise AccountRequired
+    return holder_of(user_id)
+
+
+def service_of(call: Call) -> str | None:
+    """Return the holder name of the calling service; None if the caller is a user."""
+    return call.holder if call.caller.service else None
 
 
 async def complete_sale(call: Call, sale: Awaitable[Booked]) -> Booked:

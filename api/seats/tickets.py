@@ -4,11 +4,20 @@ from functools import partial
 
 from api.identity.errors import AccountRequired
 from api.rest.endpoint import Answer, Ask, Call, Document, Resource
-from api.rest.fields import Flag, RequestSchema
+from api.rest.fields import Flag, RequestSchema, identifier_in_query
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
-from api.sales.selling import complete_sale, find_ticket, payment_field, queue_confirmation
+from api.sales.selling import (
+    PAYMENTS_SERVICE,
+    complete_sale,
+    customer,
+    customer_field,
+    find_ticket,
+    payment_field,
+    queue_confirmation,
+    service_of,
+)
 from api.seats.reservations import SeatSelection
 from engine import selling_errors as errors
 from engine.commands import BookSeats
@@ -40,6 +49,7 @@ class Booking(SeatSelection):
         load_default=False,
         metadata={"description": "Issue pending tickets, to be confirmed with confirm-payment."},
     )
+    user_id = customer_field()
 
 
 @tickets.post(
@@ -50,24 +60,39 @@ class Booking(SeatSelection):
     refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable, errors.HoldLifeSpent),
     durable=True,
     receipt_form=TICKETS_CREATED,
+    service=PAYMENTS_SERVICE,
 )
 def book_tickets(
-    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str | None, payment_pending: bool
+    call: Call,
+    screening_id: int,
+    seat_ids: tuple[int, ...],
+    payment_id: str | None,
+    payment_pending: bool,
+    user_id: int | None,
 ) -> Ask:
     """Book seats that are available or reserved by the caller.
 
     The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
     same `payment_id` returns the same tickets.
     """
-    call.require_buyer()
+    holder = customer(call, user_id)
     return _sale(
         call,
-        BookSeats(screening_id, call.holder, seat_ids, payment_id, payment_pending, receipt=call.receipt),
+        BookSeats(
+            screening_id,
+            holder,
+            seat_ids,
+            payment_id,
+            payment_pending,
+            receipt=call.receipt,
+            actor=service_of(call),
+        ),
     )
 
 
 class PaidBooking(SeatSelection):
     payment_id = payment_field(required=True)
+    user_id = customer_field()
 
 
 @tickets.post(
@@ -78,17 +103,28 @@ class PaidBooking(SeatSelection):
     refusals=(*_BOOKING_REFUSALS, errors.NotHeld, errors.RefundRequired),
     durable=True,
     receipt_form=TICKETS_CREATED,
+    service=PAYMENTS_SERVICE,
 )
-def book_from_reservation(call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str) -> Ask:
+def book_from_reservation(
+    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str, user_id: int | None
+) -> Ask:
     """Book the caller's reserved seats after payment.
 
     Idempotent by `payment_id`. If the reservation has expired, the seats are still booked if they are
     available; otherwise the response is `refund_required`.
     """
-    call.require_buyer()
+    holder = customer(call, user_id)
     return _sale(
         call,
-        BookSeats(screening_id, call.holder, seat_ids, payment_id, held_only=True, receipt=call.receipt),
+        BookSeats(
+            screening_id,
+            holder,
+            seat_ids,
+            payment_id,
+            held_only=True,
+            receipt=call.receipt,
+            actor=service_of(call),
+        ),
     )
 
 
@@ -105,22 +141,40 @@ async def get_ticket(call: Call, ticket_id: int) -> Document:
     return ticket_document(await find_ticket(call, ticket_id, call.holder))
 
 
+class OfCustomer(RequestSchema):
+    user_id = identifier_in_query(
+        load_default=None,
+        metadata={"description": "The ticket's owner, which a service may name to be sure.", "example": 7},
+    )
+
+
 @tickets.delete(
     "/{ticket_id}",
+    query=OfCustomer,
     status=204,
     refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
     durable=True,
+    service=PAYMENTS_SERVICE,
 )
-async def cancel_ticket(call: Call, ticket_id: int) -> None:
+async def cancel_ticket(call: Call, ticket_id: int, user_id: int | None) -> None:
     """Cancel a ticket and release its seat.
 
     Idempotent.
     """
-    await call.services.box_office.cancel(call.holder, ticket_id)
+    service = service_of(call)
+    if service is not None and user_id is None:
+        ticket = await call.services.tickets.ticket(ticket_id)
+        if ticket is None:
+            raise errors.TicketNotFound(ticket_id)
+        holder = ticket.holder
+    else:
+        holder = customer(call, user_id)
+    await call.services.box_office.cancel(holder, ticket_id, service)
 
 
 class Payment(RequestSchema):
     payment_id = payment_field(required=True)
+    user_id = customer_field()
 
 
 @tickets.post(
@@ -136,13 +190,17 @@ class Payment(RequestSchema):
     ),
     durable=True,
     receipt_form=TICKET,
+    service=PAYMENTS_SERVICE,
 )
-async def confirm_payment(call: Call, ticket_id: int, payment_id: str) -> Booked:
+async def confirm_payment(call: Call, ticket_id: int, payment_id: str, user_id: int | None) -> Booked:
     """Confirm the payment of a pending ticket.
 
     Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
     payment must be refunded.
     """
     return await complete_sale(
-        call, call.services.box_office.confirm(call.holder, ticket_id, payment_id, call.receipt)
+        call,
+        call.services.box_office.confirm(
+            customer(call, user_id), ticket_id, payment_id, call.receipt, service_of(call)
+        ),
     )

@@ -68,6 +68,7 @@ COMMANDS: tuple[Any, ...] = (
         901,
         "user:8",
         (Paper("K7", b"\x00\xff"), Paper("K8", b"")),
+        "service:payments",
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1"

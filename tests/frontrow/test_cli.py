@@ -235,6 +235,13 @@ def test_a_printed_token_is_valid(tmp_path: Path) -> None:
     assert (identity.user_id, identity.admin) == (7, True)
 
 
+def test_the_last_line_printed_is_a_token_of_any_kind(tmp_path: Path) -> None:
+    printed = frontrow("token", "--service", "payments", "--data-dir", tmp_path)
+    assert printed.exit_code == 0
+    token = printed.output.splitlines()[-1]
+    assert tokens_of(load_settings(data_dir=tmp_path)).verify(token, "payments").service == "payments"
+
+
 BY_PUBLIC_KEY = {"FRONTROW_JWT_ALGORITHM": "EdDSA", "FRONTROW_JWT_PUBLIC_KEY": public_pem(ED25519_KEY)}
 AWAY_TEXT = "The database at 127.0.0.1:1 cannot be reached: Connection refused; see FRONTROW_DATABASE_URL"
 AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
@@ -244,6 +251,10 @@ AWAY = {"FRONTROW_DATABASE_URL": "postgresql://127.0.0.1:1/x"}
     ("arguments", "environment", "said"),
     [
         (("token", "--user-id", 0), {}, "0 is not in the range"),
+        (("token",), {}, "Give either --user-id or --service."),
+        (("token", "--user-id", 7, "--service", "payments"), {}, "Give either --user-id or --service."),
+        (("token", "--service", "tickets"), {}, "'tickets' is not 'payments'"),
+        (("token", "--service", "payments", "--admin"), {}, "A service cannot be an administrator"),
         (("token", "--user-id", 7), {"FRONTROW_HOLD_SECONDS": "abc"}, "FRONTROW_HOLD_SECONDS must be"),
         (("token", "--user-id", 7), {"FRONTROW_ENV": "production"}, "FRONTROW_JWT_SECRET must be"),
         (("token", "--user-id", 7, "--ttl", 9_999_999), {}, "between 1 and 2592000 seconds, not 9999999"),

@@ -116,3 +116,25 @@ async def test_admin_operations_require_an_administrator(
     refused = await venue.user(7).send("GET", "/office")
     assert (refused.status, refused.code) == (403, "admin_required")
     assert (await venue.guest.send("GET", "/office")).status == 401
+
+
+OF_PAYMENTS = {"book_tickets", "book_from_reservation", "confirm_payment", "cancel_ticket"}
+
+
+async def test_a_service_may_call_these_operations_only() -> None:
+    assert {endpoint.name for endpoint in ENDPOINTS if endpoint.service} == OF_PAYMENTS
+
+
+async def test_all_others_refuse_a_service(venue: Venue) -> None:
+    caller = venue.guest
+    for token in (
+        venue.tokens.issue_to_service("payments", ttl_seconds=60),
+        signed(venue, scope="payments", admin=True),
+    ):
+        caller.token = token
+        for endpoint in READING_TOKENS:
+            if endpoint.name not in OF_PAYMENTS:
+                response = await caller.send(
+                    endpoint.method, path_of(endpoint), {} if endpoint.body else None
+                )
+                assert (response.status, response.code) == (403, "service_not_allowed"), endpoint.name

@@ -107,6 +107,16 @@ class TestOwnTokens:
         with pytest.raises(ValueError, match="user id"):
             tokens().issue(user_id, ttl_seconds=60)
 
+    def test_of_a_service_are_accepted_only_where_it_is_named(self) -> None:
+        issuer = tokens()
+        token = issuer.issue_to_service("payments", ttl_seconds=60)
+        identity = issuer.verify(token, "payments")
+        assert (identity.service, identity.holder) == ("payments", "service:payments")
+        assert (identity.user_id, identity.admin, identity.guest) == (0, False, False)
+        assert_refused(issuer, token, "service_not_allowed")
+        with pytest.raises(ValueError, match="must be one of payments, not tickets"):
+            issuer.issue_to_service("tickets", ttl_seconds=60)
+
     @pytest.mark.parametrize("ttl_seconds", [0, -1, DAY_SECONDS + 1])
     def test_cannot_be_issued_for_lifetimes_out_of_range(self, ttl_seconds: int) -> None:
         with pytest.raises(ValueError, match="seconds"):

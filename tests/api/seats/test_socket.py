@@ -239,6 +239,11 @@ async def test_a_socket_is_closed_when_its_token_ends(open_cinema):
     assert await receive_close(socket) == (1008, "Token expired")
 
 
+async def test_a_service_cannot_open_a_socket(cinema):
+    socket = await cinema.connect(token=cinema.tokens.issue_to_service("payments", ttl_seconds=60))
+    assert await receive_close(socket) == (1008, "Invalid token")
+
+
 async def test_revoking_a_token_only_closes_its_own_sockets(cinema):
     revoked, same_user, other_user = (cinema.tokens.issue(user, ttl_seconds=60) for user in (7, 7, 8))
     sockets = [await cinema.join(token=token) for token in (revoked, same_user, other_user)]
