@@ -54,6 +54,7 @@ from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
 from frontrow.counts import Counts, own_counts
 from frontrow.database import reading_connector
+from frontrow.deliveries import LEASE_SECONDS, Deliveries, pauses_until
 from frontrow.listening import Listening, authority, listen, port_numbers
 from frontrow.mail import mail_queue_of
 from frontrow.one_server import OneServer, OwnFigures, change_log_level
@@ -75,6 +76,7 @@ from persistence.idempotency import IdempotencyRows
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
+from persistence.outbox import Outbox
 from persistence.reservations import Reservations
 from persistence.server_lock import ServerName, living_nodes
 from persistence.store import PostgresStore
@@ -202,6 +204,13 @@ class Server:
         self._mail_queue = mail_queue_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         self._confirmations = Confirmations(catalogue.tickets, self._mail_queue, codes, repeats)
+        give_up_seconds = settings.outbox_give_up_hours * 3600
+        self._outbox = Outbox(self._connector, LEASE_SECONDS)
+        self._deliveries = Deliveries(
+            self._outbox,
+            pauses_until(settings.outbox_retry_seconds, give_up_seconds),
+            self._observer,
+        )
         self._workers = Workers()
         accounts = Accounts(
             catalogue.users,
@@ -347,6 +356,7 @@ class Server:
             await self._revocations.refresh()
             self._mail_queue.start()
             self._confirmations.start()
+            self._deliveries.start()
             if self._node is not None:
                 await self._node.join(partial(living_nodes, self._direct))
         except BaseException:
@@ -372,6 +382,7 @@ class Server:
         )
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
+        every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
 
     async def drain(self, seconds: float) -> None:
         """Accept no more connections, and go on serving the open ones, so that their requests are answered.
@@ -439,6 +450,7 @@ class Server:
             flush,
             self._resign,
             self._finish_requests,
+            partial(self._deliveries.stop, _MAIL_LIMIT_SECONDS),
             partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
             partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
@@ -482,3 +494,6 @@ class Server:
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
+
+    async def _forget_old_messages(self) -> None:
+        await self._outbox.forget_older_than(self._settings.outbox_keep_days)

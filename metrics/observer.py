@@ -1,6 +1,7 @@
 """The metrics that are updated as things happen: one object that implements every observer port.
 
-It implements `engine.ports.Observer`, `api.access_log.HttpObserver` and `api.ws.socket.SocketObserver`.
+It implements `engine.ports.Observer`, `api.access_log.HttpObserver`, `api.ws.socket.SocketObserver` and
+`frontrow.deliveries.DeliveryObserver`.
 Values of labels come from small fixed sets (kinds, codes, route patterns, endpoints) and are never ids.
 docs/metrics.md lists every name, which a test checks.
 """
@@ -33,6 +34,7 @@ class MetricsObserver:
         self._declare_journal()
         self._declare_sockets()
         self._declare_http()
+        self._declare_outbox()
         self._command_meters: dict[str, CommandMeter] = {}
         self._route_meters: dict[tuple[str, str], RouteMeter] = {}
         registry.register(InstrumentCollector(self._instruments, self._fold))
@@ -108,6 +110,16 @@ class MetricsObserver:
     def event_loop_lagged(self, seconds: float) -> None:
         """The event loop woke up this much later than asked."""
         self._loop_lag.observe(seconds)
+
+    # Outbox
+
+    def message_delivered(self, kind: str) -> None:
+        """A message of the outbox was delivered."""
+        self._delivered[(kind,)] += 1
+
+    def attempt_failed(self, kind: str) -> None:
+        """An attempt to deliver a message of the outbox failed."""
+        self._failed_attempts[(kind,)] += 1
 
     # Declarations of the metrics
 
@@ -198,6 +210,14 @@ class MetricsObserver:
             "route",
             "status",
         ).children
+
+    def _declare_outbox(self) -> None:
+        self._delivered = self._counter(
+            "frontrow_outbox_delivered_total", "Messages of the outbox that were delivered, by kind.", "kind"
+        ).values
+        self._failed_attempts = self._counter(
+            "frontrow_outbox_failed_attempts_total", "Attempts to deliver that failed, by kind.", "kind"
+        ).values
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         counter = Counter(name, meaning, labels)

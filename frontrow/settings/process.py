@@ -11,6 +11,7 @@ from frontrow.settings.rules import (
     NATS_URLS,
     NODE_NAME,
     OPTIONAL_FILE,
+    PAUSES,
     SMTP_URL,
     WEB_ADDRESS,
     one_of,
@@ -137,3 +138,24 @@ class MailSettings:
     smtp_timeout_seconds: Annotated[
         float, seconds(0.1, 300), "How long each step of sending a mail may take."
     ] = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxSettings:
+    """Outbox: delivery of mails and webhooks"""
+
+    outbox_retry_seconds: Annotated[
+        tuple[float, ...],
+        PAUSES,
+        "Pauses after failed attempts to deliver a message; the last one is repeated.",
+    ] = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0)
+    outbox_give_up_hours: Annotated[
+        int,
+        whole(0, 24 * 30, "hours"),
+        "How long delivery of a message is attempted. Then it becomes a dead letter; see `frontrow outbox`.",
+    ] = 72
+    outbox_keep_days: Annotated[
+        int,
+        whole(1, 3650, "days"),
+        "How long delivered messages and dead letters are kept, from when they were written.",
+    ] = 30

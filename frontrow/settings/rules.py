@@ -71,6 +71,12 @@ def ports(low: int) -> Rule:
     return Rule("list", {"subcast": int, "validate": check}, allowed)
 
 
+def _pauses(pauses: list[float]) -> None:
+    validate.Length(min=1)(pauses)
+    for pause in pauses:
+        validate.Range(0.1, DAY_SECONDS)(pause)
+
+
 def _empty_or_a_file(path: str) -> None:
     if path and not Path(path).is_file():
         raise ValueError
@@ -88,6 +94,11 @@ NETWORKS = Rule(
     "list",
     {"subcast": lambda text: ip_network(text.strip()), "validate": _not_the_whole_internet},
     "networks like 10.0.0.0/8 or addresses, but not all addresses, separated by commas",
+)
+PAUSES = Rule(
+    "list",
+    {"subcast": float, "validate": _pauses},
+    f"numbers of seconds between 0.1 and {DAY_SECONDS}, separated by commas",
 )
 SECRET = matching(r"(\S{32,})?", "32 characters or more, without spaces")
 OLD_SECRETS = list_of(

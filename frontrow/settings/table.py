@@ -18,6 +18,7 @@ from frontrow.settings.process import (
     ClusterSettings,
     DatabaseSettings,
     MailSettings,
+    OutboxSettings,
     ProcessSettings,
 )
 from frontrow.settings.rules import Rule
@@ -40,6 +41,7 @@ class Settings(
     DatabaseSettings,
     ClusterSettings,
     MailSettings,
+    OutboxSettings,
     ListeningSettings,
     HttpSettings,
     TokenSettings,

@@ -106,7 +106,7 @@ def test_a_command_line_wins_over_the_environment(given: Given) -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_each_default_is_a_valid_value(name: str, given: Given) -> None:
     default = TABLE[name].default
-    given(**{name: ",".join(default) if isinstance(default, tuple) else str(default)})
+    given(**{name: ",".join(map(str, default)) if isinstance(default, tuple) else str(default)})
     assert load_settings() == Settings()
 
 

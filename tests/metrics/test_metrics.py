@@ -67,6 +67,8 @@ class Shop:
         self.observer.socket_opened("screenings")
         self.observer.slow_client_dropped("screenings")
         self.observer.http_route("/", "GET").finished(200, 0.001)
+        self.observer.message_delivered("mail")
+        self.observer.attempt_failed("mail")
         self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")
         self.cluster_observer.changes_sent(1)
 

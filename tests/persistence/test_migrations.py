@@ -19,6 +19,7 @@ MIGRATIONS = [
     "0005_cheaper_sales",
     "0006_room_layouts",
     "0007_guests",
+    "0008_outbox",
 ]
 
 
