@@ -16,8 +16,15 @@ from bench.load.tally import Tally, measured
 class ClosedLoopConnection(Connection):
     """A connection with one request in flight."""
 
-    def __init__(self, requests: Iterator[bytes], tally: Tally, *, revalidates: bool = False) -> None:
-        self.pipeline = Pipeline(requests, 1, tally, self._send)
+    def __init__(
+        self,
+        requests: Iterator[bytes],
+        tally: Tally,
+        every_seconds: float = 0.0,
+        *,
+        revalidates: bool = False,
+    ) -> None:
+        self.pipeline = Pipeline(requests, 1, tally, self._send, every_seconds)
         self._tally = tally
         self._revalidates = revalidates
         self._entity_tag = b""
@@ -47,7 +54,8 @@ class ClosedLoop:
     """A load: connections send requests for a time, or until they end.
 
     With `revalidates`, each connection sends the ETag of its latest response (RFC 9110 section 13.1.2).
-    With `more_addresses`, the connections are divided among all addresses.
+    With `more_addresses`, the connections are divided among all addresses. With `rate`, they send at most so
+    many requests a second together, all at the same times.
     """
 
     address: Address
@@ -57,13 +65,18 @@ class ClosedLoop:
     seconds: float
     revalidates: bool = False
     more_addresses: tuple[Address, ...] = ()
+    rate: float = 0.0
 
     async def run(self) -> Tally:
         """Carry it out; raises `OSError` if the server accepts no connections."""
         tally = Tally()
+        every_seconds = self.connections / self.rate if self.rate else 0.0
         connections = [
             ClosedLoopConnection(
-                self.requests.of(number, self.connections), tally, revalidates=self.revalidates
+                self.requests.of(number, self.connections),
+                tally,
+                every_seconds,
+                revalidates=self.revalidates,
             )
             for number in range(self.connections)
         ]

@@ -49,6 +49,7 @@ class Pipeline:
         depth: how many are in flight at the same time.
         tally: where responses are counted.
         write: sends some requests.
+        every_seconds: further requests are sent at most this often, in the mean; 0 if at once.
 
     Attributes:
         sent: number of requests sent.
@@ -56,19 +57,28 @@ class Pipeline:
     """
 
     def __init__(
-        self, requests: Iterator[bytes], depth: int, tally: Tally, write: Callable[[bytes], None]
+        self,
+        requests: Iterator[bytes],
+        depth: int,
+        tally: Tally,
+        write: Callable[[bytes], None],
+        every_seconds: float = 0.0,
     ) -> None:
         self._requests = requests
         self._depth = depth
         self._tally = tally
         self._write = write
+        self._every_seconds = every_seconds
+        self._due_at = 0.0
+        self._loop = asyncio.get_running_loop()
         self._sent_at: deque[float] = deque()
         self._ended = False
         self.sent = 0
-        self.finished = asyncio.get_running_loop().create_future()
+        self.finished = self._loop.create_future()
 
     def start(self) -> None:
         """Send the first requests."""
+        self._due_at = self._loop.time()
         self._send(self._depth)
 
     def answered(self, outcomes: list[int]) -> None:
@@ -84,7 +94,12 @@ class Pipeline:
         for outcome in outcomes:
             tally.outcomes[outcome] += 1
             tally.latencies.append(now - sent_at.popleft())
-        self._send(len(outcomes))
+        self._due_at += self._every_seconds
+        pause = self._due_at - self._loop.time() if self._every_seconds else 0.0
+        if pause > 0:
+            self._loop.call_later(pause, self._send, len(outcomes))
+        else:
+            self._send(len(outcomes))
 
     def stop(self) -> None:
         """Send nothing more."""

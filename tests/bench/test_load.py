@@ -74,6 +74,12 @@ async def test_a_closed_loop_hardly_notices_the_same_stall() -> None:
     assert usual < longest / 2
 
 
+async def test_a_closed_loop_can_keep_below_a_rate() -> None:
+    async with serving(Script()) as address:
+        tally = await closed(address, connections=4, rate=RATE).run()
+    assert 0 < tally.answered <= RATE * ROUND_SECONDS + 4
+
+
 async def test_waiting_for_a_free_connection_counts() -> None:
     script = Script()
     async with serving(script) as address:
