@@ -200,6 +200,47 @@ class Ticket(NamedTuple):
     paper: bytes | None = None
 
 
+class UnusablePayment(NamedTuple):
+    """A payment that has come for seats which its payer cannot have.
+
+    Attributes:
+        seat_ids: what was paid for.
+        reason: code of the error that refused it.
+        held: True if the payer has held the seats, so the price of the last hold was agreed, although it may
+            have ended.
+        ticket: the ticket that it was to confirm, if there was one. Then `seat_ids` is empty.
+        vouched_by: who has vouched for the payment; None if only the payer has named it.
+    """
+
+    payment_id: str
+    screening_id: int
+    holder: str
+    seat_ids: tuple[int, ...]
+    reason: str
+    held: bool = False
+    ticket: Ticket | None = None
+    vouched_by: str | None = None
+
+
+class Refund(NamedTuple):
+    """What is owed, or was paid back, for a payment.
+
+    Attributes:
+        ticket_id: the ticket it is for; None if the payment has issued no tickets.
+        reason: "ticket_cancelled", or the code of the error that refused the payment.
+        booking_id: the booking of the ticket.
+    """
+
+    id: int
+    payment_id: str
+    screening_id: int
+    ticket_id: int | None
+    holder: str
+    amount_cents: int
+    reason: str
+    booking_id: int | None
+
+
 class Paper(NamedTuple):
     """The code of a new ticket, and what is printed on it.
 

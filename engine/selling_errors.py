@@ -11,7 +11,8 @@ EngineError
     ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     ├── WrongNumberOfPapers
     ├── ExtensionLimitReached, TicketNotPending
-    └── PaymentAlreadyUsed, RefundRequired, BookingInProgress
+    ├── PaymentAlreadyUsed, BookingInProgress
+    └── RefundRequired, TooManyRefunds, RefundUnvouched, RefundSettled
 """
 
 import math
@@ -295,6 +296,43 @@ class RefundRequired(Refused):
         super().__init__(f"{unavailable}; the payment has to be refunded")
         self.held = unavailable.held
         self.booked = unavailable.booked
+
+
+class TooManyRefunds(Refused):
+    """Too many refunds are owed to a user for payments that nobody but the user has named."""
+
+    code = "too_many_refunds"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} refunds are owed to you for payments that nobody has verified; they have to be settled "
+            "before there can be more"
+        )
+        self.limit = limit
+
+
+class RefundUnvouched(Refused):
+    """Nobody but the buyer has named the payment, so settling it has to be confirmed."""
+
+    code = "refund_unvouched"
+
+    def __init__(self, refund_id: int) -> None:
+        super().__init__(
+            "Only the buyer has named this payment: make sure that it has arrived, then repeat this with "
+            '"confirm": true'
+        )
+        self.refund_id = refund_id
+
+
+class RefundSettled(Refused):
+    """The refund has been settled with another reference."""
+
+    code = "refund_settled"
+
+    def __init__(self, refund_id: int, reference: str) -> None:
+        super().__init__(f"Refund {refund_id} has been settled with the reference {reference}")
+        self.refund_id = refund_id
+        self.reference = reference
 
 
 class BookingInProgress(Refused):

@@ -20,6 +20,7 @@ MIGRATIONS = [
     "0006_room_layouts",
     "0007_guests",
     "0008_outbox",
+    "0009_refunds",
 ]
 
 
@@ -226,7 +227,7 @@ def test_the_second_transaction_with_a_payment_is_refused(database_url: str) -> 
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE payments SET booking_id = 2", "DELETE FROM payments", "TRUNCATE payments"],
+    ["UPDATE payments SET booking_id = 2", "DELETE FROM payments", "TRUNCATE payments, refunds"],
 )
 def test_payments_never_change(database_url: str, statement: str) -> None:
     execute(database_url, PAYMENT, 1)

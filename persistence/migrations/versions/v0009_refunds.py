@@ -1,0 +1,14 @@
+"""Refunds that are owed and settled, and who has vouched for a payment."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0009_refunds"
+down_revision = "0008_outbox"
+
+
+def upgrade() -> None:
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
