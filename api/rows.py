@@ -109,6 +109,9 @@ class ScreeningRows(Rows, Protocol):
     async def length_minutes(self, movie_id: int) -> int | None:
         """Return a movie's length, None if unknown. Raises UnknownReference if there is no such movie."""
 
+    async def time_zone(self, room_id: int) -> str:
+        """Return the time zone of a room's cinema. Raises UnknownReference if there is no such room."""
+
     async def to_come(self, room_id: int) -> list[int]:
         """Return the ids of a room's screenings that have not ended."""
 
@@ -202,6 +205,9 @@ class StatisticsReader(Protocol):
 
     async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
         """Return tickets with their screening and seat, latest booking first."""
+
+    async def time_zones(self, limit: int) -> list[str]:
+        """Return up to `limit` of the time zones that cinemas and events to come are in."""
 
     async def revenue(self) -> Record:
         """Return the number and the revenue of all tickets sold."""

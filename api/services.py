@@ -25,6 +25,7 @@ from api.papers.cipher import Cipher
 from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
 from api.rows import Catalogue, Offer, Record
+from api.venue_time import DEFAULT_TIME_ZONE
 from api.workers import Workers
 from engine.box_office import BoxOffice
 from engine.commands import Command
@@ -265,6 +266,7 @@ class Services:
     cron_secret: str = ""
     guest_purchase: bool = False
     test_payment: bool = False
+    time_zone: str = DEFAULT_TIME_ZONE
     metrics_open: bool = True
     metrics_token: str = ""
     path_prefix: str = ""

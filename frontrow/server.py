@@ -288,6 +288,7 @@ class Server:
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
             test_payment=settings.test_payment,
+            time_zone=settings.time_zone,
             path_prefix=settings.path_prefix,
             proxies=proxies,
             metrics_open=settings.metrics_open,

@@ -5,6 +5,7 @@ from marshmallow import fields, validate
 from api.catalogue.collection import Collection
 from api.rest.endpoint import Access, Call, Resource
 from api.rest.fields import RequestSchema, Timestamp, optional_text, search_words, text, texts
+from api.rest.local_times import TimeZoneName
 from api.rest.paging import Page, sorting
 from engine.errors import NotFound
 
@@ -20,6 +21,12 @@ class CinemaDetails(RequestSchema):
     amenities = texts(60, 50, metadata={"example": ["Parking", "Bar"]})
     latitude = fields.Float(validate=validate.Range(-90, 90), allow_none=True)
     longitude = fields.Float(validate=validate.Range(-180, 180), allow_none=True)
+    time_zone = TimeZoneName(
+        metadata={
+            "description": "Name in the IANA time zone database; by default the setting FRONTROW_TIME_ZONE. "
+            "A change keeps the times of screenings in UTC."
+        }
+    )
 
 
 class Cinema(CinemaDetails):
@@ -40,7 +47,7 @@ class CinemaSearch(Page):
 
 
 collection = Collection(cinemas, "cinema", Cinema, lambda catalogue: catalogue.cinemas)
-collection.create("/", CinemaDetails)
+collection.create("/", CinemaDetails, defaults=lambda call: {"time_zone": call.services.time_zone})
 collection.list("/", CinemaList)
 collection.list(
     "/search",

@@ -56,14 +56,19 @@ class Collection(RecordOperations):
         *,
         access: Access = Access.ADMIN,
         own: bool = False,
+        defaults: Callable[[Call], Mapping[str, Any]] | None = None,
         doc: str = "",
     ) -> None:
-        """Declare a POST that inserts a record and answers 201 with it."""
+        """Declare a POST that inserts a record and answers 201 with it.
+
+        `defaults` returns values for fields that the request may omit.
+        """
 
         async def create(call: Call, **values: Any) -> Document:
             parents = await self._existing_parents(call, values)
             owner = {"user_id": call.account_id} if own else {}
-            record = await self.rows(call).insert({**values, **parents, **owner})
+            usual = defaults(call) if defaults else {}
+            record = await self.rows(call).insert({**usual, **values, **parents, **owner})
             return dump(self.shape, record)
 
         self.declare(

@@ -80,7 +80,9 @@ class MovieCriteria(Page):
     min_duration = _minutes("Shortest length, in minutes.")
     max_duration = _minutes("Longest length, in minutes.")
     cinema_id = identifier_in_query(metadata={"description": "With an upcoming screening in this cinema."})
-    date = fields.Date(metadata={"description": "With an upcoming screening on this day (UTC)."})
+    date = fields.Date(
+        metadata={"description": "With an upcoming screening on this day, in the cinema's time zone."}
+    )
 
 
 class MovieList(MovieCriteria):

@@ -6,9 +6,8 @@ converted to UTC. The database only sees UTC timestamps.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError, fields
 
@@ -25,27 +24,6 @@ _BEGINS_PERIOD: Mapping[str, Callable[[date], bool]] = {
 """Whether a day starts a new period, by granularity."""
 
 GRANULARITIES = ("hour", *_BEGINS_PERIOD)
-
-zone_names = cache(available_timezones)
-"""Names of all time zones. Cached because they are read from files."""
-
-
-class TimeZone(fields.String):
-    """A time zone name, loaded as ZoneInfo; UTC by default."""
-
-    def __init__(self, **options: Any) -> None:
-        description = "Name in the IANA database, e.g. `Europe/Berlin`."
-        super().__init__(load_default=ZoneInfo("UTC"), metadata={"description": description}, **options)
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **_: Any) -> str:
-        return str(value)
-
-    def _deserialize(  # type: ignore[override]
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
-    ) -> ZoneInfo:
-        if value not in zone_names():
-            raise ValidationError("Unknown time zone.")
-        return ZoneInfo(value)
 
 
 def calendar_day(**options: Any) -> fields.Date:

@@ -19,8 +19,10 @@ from api.rest.fields import (
     optional_text,
     text,
 )
+from api.rest.local_times import LocalTime, TimeZoneName, VenueTimestamp
 from api.rest.paging import Page, sorting
 from api.sales.seat_maps import VERSION_HEADERS, SeatOfRoom, seats_answer
+from api.venue_time import is_local, resolved
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.commands import CancelScreening, ReadSeats
 from engine.errors import NotFound
@@ -43,14 +45,14 @@ class ScreeningDetails(RequestSchema):
     room_id = Identifier(required=True, metadata={"example": 1})
     movie_id = Identifier(metadata={"description": "Optional if there is a title.", "example": 1})
     title = optional_text(200, metadata={"description": "By default the movie's title."})
-    starts_at = Timestamp(
+    starts_at = VenueTimestamp(
         required=True,
         metadata={
             "description": "In the future, at most five years ahead.",
             "example": "2030-01-26T18:30:00.000Z",
         },
     )
-    ends_at = Timestamp(
+    ends_at = VenueTimestamp(
         metadata={"description": "By default the start plus the movie's length plus 20 minutes of cleaning."}
     )
     price = Money(required=True, metadata={"example": 12.5, "description": "Price of a standard seat."})
@@ -70,6 +72,9 @@ class ScreeningBase(Schema):
     room_name = fields.String(required=True)
     starts_at = Timestamp(required=True)
     ends_at = Timestamp(required=True)
+    time_zone = TimeZoneName(required=True)
+    starts_at_local = LocalTime("starts_at")
+    ends_at_local = LocalTime("ends_at")
     price = Money(required=True)
     language = fields.String(required=True)
     format = fields.String(required=True)
@@ -93,7 +98,7 @@ class ScreeningFilter(Page):
     cinema_id = identifier_in_query()
     language = text(50, metadata={"description": "Case-insensitive."})
     format = text(20, metadata={"description": "Case-insensitive."})
-    date = fields.Date(metadata={"description": "Starting on this day (UTC)."})
+    date = fields.Date(metadata={"description": "Starting on this day in the cinema's time zone."})
     to = Timestamp(metadata={"description": "Starting before this time."})
     sort = sorting("starts_at", "-starts_at", "price", "-price")
 
@@ -130,6 +135,8 @@ async def create_screening(call: Call, **details: Any) -> Document:
     movie_id = details.get("movie_id")
     if movie_id is None and not details.get("title"):
         raise InvalidInput({"title": ["Required if there is no movie_id."]})
+    if any(map(is_local, details.values())):
+        details = resolved(details, await rows.time_zone(details["room_id"]))
     if "ends_at" not in details:
         minutes = None if movie_id is None else await rows.length_minutes(movie_id)
         if minutes is None:
@@ -156,6 +163,11 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
     """
     rows = call.services.catalogue.screenings
     present = await rows.find(screening_id)
+    if any(map(is_local, changes.values())):
+        elsewhere = "room_id" in changes
+        changes = resolved(
+            changes, await rows.time_zone(changes["room_id"]) if elsewhere else present["time_zone"]
+        )
     if "starts_at" in changes and "ends_at" not in changes:
         changes["ends_at"] = changes["starts_at"] + (present["ends_at"] - present["starts_at"])
     _validate_times(call, changes, present | changes)

@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema, fields, validate
 
-from api.catalogue.periods import GRANULARITIES, TimeZone, calendar_day, period_boundaries
+from api.catalogue.periods import GRANULARITIES, calendar_day, period_boundaries
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import RequestSchema, Timestamp
+from api.rest.local_times import TimeZoneName
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.wire import timestamp
 from engine.records import TicketStatus
@@ -95,9 +96,17 @@ class Days(RequestSchema):
     last = calendar_day(data_key="to")
 
 
+def _zone() -> TimeZoneName:
+    description = (
+        "Time zone of the days, by its name in the IANA database. By default that of the cinemas and events, "
+        "or the setting FRONTROW_TIME_ZONE if they are in different ones."
+    )
+    return TimeZoneName(data_key="timezone", load_default=None, metadata={"description": description})
+
+
 class RevenuePeriods(Days):
     granularity = fields.String(load_default="day", validate=validate.OneOf(GRANULARITIES))
-    zone = TimeZone(data_key="timezone")
+    time_zone = _zone()
 
 
 class SalesInPeriod(Sales):
@@ -124,13 +133,18 @@ class RevenueByPeriod(Sales):
 
 @statistics.get("/revenue/period", access=Access.ADMIN, query=RevenuePeriods, answers=RevenueByPeriod)
 async def get_revenue_by_period(
-    call: Call, granularity: str, zone: ZoneInfo, first: date | None = None, last: date | None = None
+    call: Call,
+    granularity: str,
+    time_zone: str | None,
+    first: date | None = None,
+    last: date | None = None,
 ) -> Document:
     """Get sales by hour, day, week or month.
 
     Covers the last 30 days unless `from` and `to` are given; both days are included. Periods without sales
     are listed with 0. Weeks start on Monday; `from` and `to` may cut the first and the last period short.
     """
+    zone = await _zone_of_days(call, time_zone)
     last = last or _today(call, zone)
     first = first or last - timedelta(days=USUAL_DAYS - 1)
     _require_order(first, last)
@@ -201,7 +215,7 @@ async def list_popular_movies(
 class Zone(RequestSchema):
     """Query parameter that decides which day is today."""
 
-    zone = TimeZone(data_key="timezone")
+    time_zone = _zone()
 
 
 class Today(Sales):
@@ -212,12 +226,21 @@ class Today(Sales):
 
 
 @statistics.get("/today", access=Access.ADMIN, query=Zone, answers=Today)
-async def get_today(call: Call, zone: ZoneInfo) -> Document:
+async def get_today(call: Call, time_zone: str | None) -> Document:
     """Get today's sales, screenings and new users."""
+    zone = await _zone_of_days(call, time_zone)
     today = _today(call, zone)
     begin, end = period_boundaries(today, today, "day", zone)
     figures = await call.services.catalogue.statistics.between(begin, end)
     return dump(Today, {"date": today, "timezone": zone.key, **figures})
+
+
+async def _zone_of_days(call: Call, given: str | None) -> ZoneInfo:
+    """Return the given time zone, or that of all venues if they share one, or the usual one."""
+    if given is None:
+        shared = await call.services.catalogue.statistics.time_zones(limit=2)
+        given = shared[0] if len(shared) == 1 else call.services.time_zone
+    return ZoneInfo(given)
 
 
 def _today(call: Call, zone: ZoneInfo) -> date:

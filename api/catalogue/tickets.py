@@ -48,6 +48,7 @@ class TicketList(Page):
         data_key="from", attribute="from", metadata={"description": "Booked at this time or later."}
     )
     to = Timestamp(metadata={"description": "Booked before this time."})
+    date = fields.Date(metadata={"description": "Booked on this day, in the venue's time zone."})
     sort = sorting("-booked_at", "booked_at", "-price", "price")
 
 

@@ -19,6 +19,7 @@ from api.papers.calendar_entry import Visit, calendar_of
 from api.papers.mail import Mailer, text_mail
 from api.papers.ticket_codes import CodeContents, TicketCodes
 from api.papers.ticket_pictures import TicketPicture
+from api.venue_time import local_time
 from engine.catalogue_errors import NoMailAddress
 from engine.errors import EngineError
 
@@ -170,7 +171,8 @@ class _Letter:
         self._papers = papers
         first = self._first = papers[0]
         self._title = " ".join(first["title"].split()) or "your visit"
-        self._begin = f"{first['starts_at'].astimezone(UTC):%A, %d %B %Y, %H:%M} UTC"
+        begin = local_time(first["starts_at"], first["time_zone"])
+        self._begin = f"{begin:%A, %d %B %Y, %H:%M} ({first['time_zone']})"
         self._place = ", ".join(filter(None, (first["cinema_name"], first["room_name"], first["address"])))
         self._lines = [f"{paper['place']}, ticket {paper['code']}, {paper['price']}" for paper in papers]
 

@@ -12,12 +12,16 @@ from api.public.events import EventSearch, PublicEvent
 from api.public.shapes import Id, Input
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Flag, Timestamp, optional_text, text
+from api.rest.local_times import TimeZoneName, VenueTimestamp
 from api.rows import Record
+from api.venue_time import resolved
 
 USUAL_LENGTH = timedelta(hours=3)
 LONGEST = timedelta(days=31)
 FURTHEST_AHEAD = timedelta(days=5 * 365)
 INVITED_LIMIT = 1000
+
+_DATES = {"starts_at": "startDate", "ends_at": "endDate"}
 
 admin_events = Resource("/api/admin/events", tag="Events")
 
@@ -26,7 +30,13 @@ class EventDetails(Input):
     title = text(200, required=True, metadata={"example": "Night of the Brass Bands"})
     description = optional_text(5000)
     venue = optional_text(200, metadata={"example": "Harbour Hall"})
-    start_date = Timestamp(
+    time_zone = TimeZoneName(
+        metadata={
+            "description": "Name in the IANA time zone database; by default the setting FRONTROW_TIME_ZONE. "
+            "A change keeps the event's times in UTC."
+        }
+    )
+    start_date = VenueTimestamp(
         required=True,
         attribute="starts_at",
         metadata={
@@ -34,7 +44,7 @@ class EventDetails(Input):
             "example": "2030-06-21T20:00:00.000Z",
         },
     )
-    end_date = Timestamp(
+    end_date = VenueTimestamp(
         attribute="ends_at", metadata={"description": "Three hours after the start by default."}
     )
     private = Flag(
@@ -56,19 +66,21 @@ class AdminEvent(PublicEvent):
     updated_at = Timestamp(required=True)
 
 
-def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
+async def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
     """Return the values to store. Unless `ends_at` is given, it moves with `starts_at`.
 
     Raises:
-        InvalidInput: the given start is not in the future, or the end is not after the start.
+        InvalidInput: the given start is not in the future, or the end is not after the start; or a local time
+            falls into a clock change.
     """
-    values = dict(given)
-    if "starts_at" in given:
+    values = dict(given) if present else {"time_zone": call.services.time_zone, **given}
+    values = resolved(values, {**(present or {}), **values}["time_zone"], _DATES)
+    if "starts_at" in values:
         now = call.now
-        if not now < given["starts_at"] <= now + FURTHEST_AHEAD:
+        if not now < values["starts_at"] <= now + FURTHEST_AHEAD:
             raise InvalidInput({"startDate": ["Must be in the future, and at most five years ahead."]})
         length = present["ends_at"] - present["starts_at"] if present else USUAL_LENGTH
-        values.setdefault("ends_at", given["starts_at"] + length)
+        values.setdefault("ends_at", values["starts_at"] + length)
     whole = {**(present or {}), **values}
     if not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
         raise InvalidInput({"endDate": [f"Must be after startDate, by at most {LONGEST.days} days."]})

@@ -10,10 +10,14 @@ from api.public.administration import Administration
 from api.public.shapes import CamelCaseSchema, Id, Input, ListQuery, identifier
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Money, Timestamp, optional_text, text
+from api.rest.local_times import VenueTimestamp
 from api.rows import Record
+from api.venue_time import is_local, resolved
 from engine.places import CAPACITY_LIMIT
 
 USUAL_MAX_PER_ORDER = 10
+
+_WINDOW = {"sales_start": "salesStart", "sales_end": "salesEnd"}
 
 admin_ticket_types = Resource("/api/admin/ticket-types", tag="Ticket types")
 
@@ -32,10 +36,10 @@ class TicketTypeDetails(Input):
         validate=validate.Range(1, CAPACITY_LIMIT),
         metadata={"description": f"Most tickets per reservation; {USUAL_MAX_PER_ORDER} by default."},
     )
-    sales_start = Timestamp(
+    sales_start = VenueTimestamp(
         allow_none=True, metadata={"description": "When sales open; null for immediately."}
     )
-    sales_end = Timestamp(
+    sales_end = VenueTimestamp(
         allow_none=True, metadata={"description": "When sales close; null for the start of the event."}
     )
 
@@ -65,9 +69,17 @@ class TicketTypeList(ListQuery):
     event_id = Id()
 
 
-def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
-    """Return the values to store. Raises InvalidInput if sales would end before they start."""
+async def _prepared(call: Call, given: Mapping[str, Any], present: Record | None) -> Mapping[str, Any]:
+    """Return the values to store.
+
+    Raises:
+        InvalidInput: sales would end before they start, or a local time falls into a clock change.
+        NotFound: the event of a new ticket type does not exist.
+    """
     values = dict(given) if present else {"max_per_order": USUAL_MAX_PER_ORDER, **given}
+    if any(map(is_local, values.values())):
+        event = await call.services.catalogue.events.find((present or values)["event_id"])
+        values = resolved(values, event["time_zone"], _WINDOW)
     whole = {**(present or {}), **values}
     start, end = whole.get("sales_start"), whole.get("sales_end")
     if start is not None and end is not None and end <= start:

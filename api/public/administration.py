@@ -34,12 +34,12 @@ class Administration(RecordOperations):
 
     Attributes:
         event_of: returns the id of the event that a record belongs to; None if the record is an event.
-        prepare: returns the values to store. Takes the call, the values of the request, and the record to
-            update (None for a new one). May raise InvalidInput.
+        prepare: coroutine that returns the values to store. Takes the call, the values of the request, and
+            the record to update (None for a new one). May raise InvalidInput.
     """
 
     event_of: Callable[[Mapping[str, Any]], int | None]
-    prepare: Callable[[Call, Mapping[str, Any], Record | None], Mapping[str, Any]]
+    prepare: Callable[[Call, Mapping[str, Any], Record | None], Awaitable[Mapping[str, Any]]]
 
     def list(self, path: str, query: type[ListQuery]) -> None:
         """Declare a GET that answers a page of the records matching the query."""
@@ -60,7 +60,7 @@ class Administration(RecordOperations):
         """Declare a POST that inserts a record."""
 
         async def create(call: Call, **given: Any) -> Content:
-            values = self.prepare(call, given, None)
+            values = await self.prepare(call, given, None)
             rows, event_id = self.rows(call), self.event_of(values)
             if event_id is None:
                 made = await rows.insert(values)
@@ -97,7 +97,8 @@ class Administration(RecordOperations):
         async def update(call: Call, **given: Any) -> Content:
             record_id = given.pop(f"{self.kind}_id")
             present = await self.rows(call).find(record_id)
-            return await self._updated(call, present, self.prepare(call, given, present), "changed")
+            values = await self.prepare(call, given, present)
+            return await self._updated(call, present, values, "changed")
 
         self.declare(
             *("PATCH", path, update, f"update_{self.kind}", doc),

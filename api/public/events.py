@@ -9,6 +9,7 @@ from marshmallow import fields
 from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
 from api.rest.endpoint import Access, Call, Document, Resource, dump, dump_all
 from api.rest.fields import Money, Timestamp, text
+from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.styles import Content
 from engine.commands import ReadStock
 from engine.errors import NotFound
@@ -26,6 +27,9 @@ class PublicEvent(CamelCaseSchema):
     venue = fields.String(required=True, metadata={"example": "Harbour Hall"})
     start_date = Timestamp(required=True, attribute="starts_at")
     end_date = Timestamp(required=True, attribute="ends_at")
+    time_zone = TimeZoneName(required=True)
+    start_date_local = LocalTime("starts_at")
+    end_date_local = LocalTime("ends_at")
     closed = fields.Function(
         lambda event: event["closed_at"] is not None,
         bool,
@@ -69,6 +73,7 @@ class EventSearch(ListQuery):
         data_key="from", attribute="from", metadata={"description": "Starting at this time or later."}
     )
     to = Timestamp(metadata={"description": "Starting before this time."})
+    date = fields.Date(metadata={"description": "Starting on this day, in the event's time zone."})
 
 
 @public_events.get(

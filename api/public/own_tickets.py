@@ -15,6 +15,7 @@ from api.public.purchases import code_contents
 from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, Pagination, identifier
 from api.rest.endpoint import Access, Answer, Call, Resource, dump_all
 from api.rest.fields import Money, Timestamp
+from api.rest.local_times import LocalTime, TimeZoneName
 from api.rest.styles import Content
 from api.sales.selling import find_ticket
 from engine import selling_errors as errors
@@ -41,6 +42,9 @@ class ShownTicket(CamelCaseSchema):
     address = fields.String(required=True)
     starts_at = Timestamp(required=True, allow_none=True)
     ends_at = Timestamp(required=True, allow_none=True)
+    time_zone = TimeZoneName(required=True)
+    starts_at_local = LocalTime("starts_at", allow_none=True)
+    ends_at_local = LocalTime("ends_at", allow_none=True)
     price = Money(required=True)
     code = fields.String(required=True, metadata={"description": "For reading aloud."})
     payment_deadline = Timestamp(

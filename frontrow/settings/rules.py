@@ -8,6 +8,7 @@ from environs import validate
 from phonenumbers import SUPPORTED_REGIONS
 
 from api.http1.trusted_proxies import Network
+from api.venue_time import zone_names
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -131,6 +132,11 @@ REGION = Rule(
     "str",
     {"validate": validate.OneOf(("", *SUPPORTED_REGIONS))},
     "the two capital letters of a region, such as DE",
+)
+TIME_ZONE = Rule(
+    "str",
+    {"validate": lambda name: validate.OneOf(zone_names())(name)},
+    "the IANA name of a time zone, such as Europe/Berlin",
 )
 FRAMES_PER_SECOND = Rule(
     "float", {"validate": validate.Range(0.1, 1_000_000)}, "between 0.1 and 1000000 frames"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from api.venue_time import DEFAULT_TIME_ZONE
 from frontrow.settings.rules import (
     DAY_SECONDS,
     HOUR_SECONDS,
@@ -10,6 +11,7 @@ from frontrow.settings.rules import (
     OLD_SECRETS,
     REGION,
     SECRET,
+    TIME_ZONE,
     YES_OR_NO,
     seconds,
     whole,
@@ -106,6 +108,18 @@ class GuestSettings:
     cron_secret: Annotated[
         str, SECRET, "The Bearer token required by /api/cron. Empty: /api/cron is switched off."
     ] = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VenueSettings:
+    """Venues"""
+
+    time_zone: Annotated[
+        str,
+        TIME_ZONE,
+        "Time zone of new cinemas and events that name none, and of statistics if venues are in different "
+        "zones.",
+    ] = DEFAULT_TIME_ZONE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from frontrow.settings.process import (
     ProcessSettings,
 )
 from frontrow.settings.rules import Rule
-from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings
+from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings, VenueSettings
 from frontrow.settings.sockets import RoomSettings, SocketSettings
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Settings(
     PasswordSettings,
     HoldSettings,
     GuestSettings,
+    VenueSettings,
     ScreeningSettings,
     SocketSettings,
     RoomSettings,

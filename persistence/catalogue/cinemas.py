@@ -1,9 +1,16 @@
 """Cinemas."""
 
+from engine.catalogue_errors import UnknownReference
 from persistence.catalogue.search import matching, similarity
 from persistence.catalogue.table import Table, own_columns
 
 _SEARCHED = "cinemas.name || ' ' || cinemas.city || ' ' || cinemas.address"
+
+
+def unknown_time_zone() -> UnknownReference:
+    """Return the refusal of a time zone that this PostgreSQL does not know, though Python does."""
+    return UnknownReference("time_zone")
+
 
 CINEMAS = Table(
     name="cinemas",
@@ -19,6 +26,7 @@ CINEMAS = Table(
         "amenities",
         "latitude",
         "longitude",
+        "time_zone",
         "created_at",
         "updated_at",
     ),
@@ -35,4 +43,5 @@ CINEMAS = Table(
         "-created_at": "cinemas.created_at DESC",
         "relevance": similarity("cinemas"),
     },
+    conflicts={"cinemas_time_zone_known": unknown_time_zone},
 )

@@ -10,6 +10,8 @@ from typing import Any
 
 from engine.catalogue_errors import InUse
 from engine.errors import NotFound
+from persistence.catalogue.cinemas import unknown_time_zone
+from persistence.catalogue.days import on_day
 from persistence.catalogue.screenings import RAISE_EPOCHS
 from persistence.catalogue.search import matching
 from persistence.catalogue.table import Record, Rows, Table, own_columns
@@ -29,6 +31,7 @@ EVENTS = Table(
         "title",
         "description",
         "venue",
+        "time_zone",
         "starts_at",
         "ends_at",
         "private",
@@ -43,8 +46,10 @@ EVENTS = Table(
         "venue": "lower(events.venue) = lower(%(venue)s)",
         "from": "events.starts_at >= %(from)s",
         "to": "events.starts_at < %(to)s",
+        "date": on_day("events.starts_at", "events.time_zone"),
     },
     orders={"": "events.starts_at"},
+    conflicts={"events_time_zone_known": unknown_time_zone},
 )
 
 LOCK = "SELECT id FROM events WHERE id = %(id_)s FOR NO KEY UPDATE"

@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from persistence.catalogue.days import on_day
 from persistence.catalogue.search import matching, similarity
 from persistence.catalogue.table import Related, Rows, Table, own_columns
 from persistence.connector import Connector
@@ -18,6 +19,7 @@ _SEARCHED = "movies.title || ' ' || movies.director"
 
 _UPCOMING = """
 SELECT FROM screenings JOIN rooms ON rooms.id = screenings.room_id
+JOIN cinemas ON cinemas.id = rooms.cinema_id
 WHERE screenings.movie_id = movies.id AND screenings.starts_at > now() AND screenings.cancelled_at IS NULL
 """
 
@@ -81,8 +83,7 @@ MOVIES = Table(
         rows=_UPCOMING,
         filters={
             "cinema_id": "rooms.cinema_id = %(cinema_id)s",
-            "date": "screenings.starts_at >= %(date)s::timestamp AT TIME ZONE 'UTC' "
-            "AND screenings.starts_at < (%(date)s::timestamp + interval '1 day') AT TIME ZONE 'UTC'",
+            "date": on_day("screenings.starts_at", "cinemas.time_zone"),
             "seat_type": _FREE_SEAT,
         },
     ),

@@ -11,6 +11,7 @@ from typing import Any
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
 from engine.errors import NotFound
 from engine.selling_errors import ScreeningCancelled, ScreeningHasBookings
+from persistence.catalogue.days import on_day
 from persistence.catalogue.table import Record, Rows, Table
 from persistence.columns import IDS, numbers
 from persistence.connector import Connection, Connector
@@ -30,6 +31,7 @@ COLUMNS = {
     "cinema_name": "cinemas.name",
     "room_id": "screenings.room_id",
     "room_name": "rooms.name",
+    "time_zone": "cinemas.time_zone",
     "starts_at": "screenings.starts_at",
     "ends_at": "screenings.ends_at",
     "price": "screenings.price",
@@ -43,8 +45,7 @@ FILTERS = {
     "cinema_id": "rooms.cinema_id = %(cinema_id)s",
     "language": "lower(screenings.language) = lower(%(language)s)",
     "format": "lower(screenings.format) = lower(%(format)s)",
-    "date": "screenings.starts_at >= %(date)s::timestamp AT TIME ZONE 'UTC'"
-    " AND screenings.starts_at < (%(date)s::date + 1)::timestamp AT TIME ZONE 'UTC'",
+    "date": on_day("screenings.starts_at", "cinemas.time_zone"),
     "from": "screenings.starts_at >= %(from)s",
     "to": "screenings.starts_at < %(to)s",
     "cancelled": "(screenings.cancelled_at IS NOT NULL) = %(cancelled)s",
@@ -74,6 +75,8 @@ SCREENINGS = Table(
 )
 
 LENGTH_OF_MOVIE = "SELECT duration_minutes FROM movies WHERE id = %s"
+
+ZONE_OF_ROOM = "SELECT time_zone FROM rooms JOIN cinemas ON cinemas.id = cinema_id WHERE rooms.id = %s"
 
 PRICES = """
 SELECT seat_types.name, screenings.price + seat_types.surcharge
@@ -142,6 +145,17 @@ class ScreeningRows(Rows):
             raise UnknownReference("movie_id")
         minutes: int | None = rows[0][0]
         return minutes
+
+    async def time_zone(self, room_id: int) -> str:
+        """Return the time zone of a room's cinema.
+
+        Raises:
+            UnknownReference: the room does not exist.
+        """
+        rows = await self.connector.run(ZONE_OF_ROOM, (room_id,))
+        if not rows:
+            raise UnknownReference("room_id")
+        return str(rows[0][0])
 
     async def prices(self, screening_id: int) -> list[Record]:
         """Return the price of each seat type of a screening's room, the lowest price first.

@@ -136,6 +136,13 @@ RECENT_BOOKINGS = Figures(
 )
 
 
+TIME_ZONES = """
+SELECT time_zone FROM cinemas
+UNION SELECT time_zone FROM events WHERE starts_at > now() - interval '31 days'
+LIMIT %s
+"""
+
+
 class Statistics:
     """The repository of statistics; each method runs one statement."""
 
@@ -162,6 +169,10 @@ class Statistics:
             offset: rows to skip.
         """
         return await self._all(RECENT_BOOKINGS, limit=limit, offset=offset)
+
+    async def time_zones(self, limit: int) -> list[str]:
+        """Return up to `limit` of the time zones that cinemas and events to come are in."""
+        return [str(row[0]) for row in await self._connector.run(TIME_ZONES, (limit,))]
 
     async def revenue(self) -> Record:
         """Return the all-time sales."""

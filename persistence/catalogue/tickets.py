@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable
 
+from persistence.catalogue.days import on_day
 from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.columns import numbers
 from persistence.connector import Connector
 from persistence.tickets import OF_ANY_STATUS
 
 _USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
+
+_TIME_ZONE = """
+coalesce(
+    (SELECT time_zone FROM events WHERE events.id = tickets.screening_id),
+    (SELECT time_zone FROM screenings JOIN rooms ON rooms.id = room_id JOIN cinemas ON cinemas.id = cinema_id
+     WHERE screenings.id = tickets.screening_id),
+    'UTC'
+)
+"""
 
 _TICKET_TYPE_ID = "CASE WHEN tickets.seat_id < 0 THEN (-tickets.seat_id) >> 20 END"
 
@@ -44,6 +54,7 @@ TICKETS = Table(
         "booking_id": "tickets.booking_id = %(booking_id)s",
         "from": "tickets.booked_at >= %(from)s",
         "to": "tickets.booked_at < %(to)s",
+        "date": on_day("tickets.booked_at", _TIME_ZONE),
     },
     orders={
         "-booked_at": "tickets.booked_at DESC, tickets.id DESC",
@@ -65,6 +76,7 @@ _PRINTED = {
     "title": "coalesce(nullif(screenings.title, ''), movies.title, events.title, '')",
     "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
     "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
+    "time_zone": "coalesce(cinemas.time_zone, events.time_zone, 'UTC')",
     "room_name": "rooms.name",
     "cinema_name": "coalesce(cinemas.name, events.venue)",
     "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
