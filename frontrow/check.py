@@ -1,10 +1,13 @@
 """Implements `frontrow check`: problems and advice about the settings and the database."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfoNotFoundError
 
 from api.identity.host_names import ANY_NAME
 from api.identity.origins import ANY_ORIGIN, is_local
+from api.venue_time import local_time
 from engine.errors import StoreUnavailable
 from frontrow.database import PoolerNotSupported, connections_needed, require_own_sessions
 from frontrow.listening import authority
@@ -21,6 +24,14 @@ _PROBE = """
 SELECT current_setting('server_version_num')::integer, current_setting('server_version'),
        current_setting('fsync'), current_setting('full_page_writes'),
        current_setting('max_connections')::integer
+"""
+
+# One sample a day is enough: an offset lasts for weeks.
+_OFFSETS = """
+SELECT used.time_zone, day, extract(epoch FROM (day AT TIME ZONE used.time_zone) - (day AT TIME ZONE 'UTC'))
+FROM (SELECT time_zone FROM cinemas UNION SELECT time_zone FROM events) AS used
+CROSS JOIN generate_series(now(), now() + interval '2 years', interval '1 day') AS day
+ORDER BY used.time_zone, day
 """
 
 _REVISION = "SELECT version_num FROM alembic_version"
@@ -59,7 +70,9 @@ async def advice(settings: Settings) -> list[Finding]:
     try:
         ((version, shown, fsync, full_pages, connections),) = await connector.run(_PROBE)
         findings.extend(_of_server(settings, version, shown, fsync == full_pages == "on", connections))
-        findings.extend(await _of_schema(connector))
+        findings.extend(of_schema := await _of_schema(connector))
+        if all(finding.good for finding in of_schema):
+            findings.append(await _of_time_zones(connector))
         if who := await who_serves(connector):
             findings.append(Finding(True, False, who))
         await require_own_sessions(settings, database_url)
@@ -186,3 +199,20 @@ async def _of_schema(connector: Connector) -> list[Finding]:
     what = f"at {rows[0][0]}, older than this version" if rows else "missing"
     text = f"the schema is {what}; `frontrow migrate` or `frontrow serve` brings it up to date"
     return [Finding(False, False, text)]
+
+
+async def _of_time_zones(connector: Connector) -> Finding:
+    """Compare PostgreSQL's rules of the time zones in use with Python's, for two years from now."""
+    differing: dict[str, datetime] = {}
+    for name, day, offset in await connector.run(_OFFSETS):
+        try:
+            same = local_time(day, name).utcoffset() == timedelta(seconds=int(offset))
+        except ZoneInfoNotFoundError:
+            same = False
+        if not same:
+            differing.setdefault(name, day)
+    if not differing:
+        return Finding(True, False, "PostgreSQL and Python agree on the time zones in use")
+    zones = ", ".join(f"{name} (from {day:%Y-%m-%d})" for name, day in differing.items())
+    text = f"PostgreSQL and Python have different rules for {zones}; update the older time zone data"
+    return Finding(False, False, text)

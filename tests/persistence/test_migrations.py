@@ -21,6 +21,8 @@ MIGRATIONS = [
     "0007_guests",
     "0008_outbox",
     "0009_refunds",
+    "0010_time_zones",
+    "0010_time_zones",
 ]
 
 
