@@ -3,7 +3,8 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from tornado.httputil import HTTPServerConnectionDelegate
 
@@ -20,8 +21,30 @@ _GRACE_SECONDS = 1.0
 _FLUSHED_TOGETHER = 16
 """Responses that are sent before the end of a turn, so that clients work while the turn goes on."""
 
+_BACKLOG_LIMIT = 1000
+"""Clients that are accepted at most when the server stops: more than a backlog holds."""
+
 _REFUSED_AT_ONCE = 256
 """Connections beyond the limit that get a 503 before they are closed; more are closed without a response."""
+
+
+class _Listening(NamedTuple):
+    """A listening socket, what accepts its clients, and what makes a connection for one."""
+
+    server: asyncio.Server
+    socket: socket.socket
+    connection: Callable[[], asyncio.Protocol]
+
+
+def _backlog(listening: socket.socket) -> Iterator[socket.socket]:
+    """Accept the clients that wait to be accepted."""
+    for _ in range(_BACKLOG_LIMIT):
+        try:
+            waiting, _address = listening.accept()
+        except OSError:  # usually BlockingIOError: there are no more
+            return
+        waiting.setblocking(False)
+        yield waiting
 
 
 class Http1Server:
@@ -56,8 +79,8 @@ class Http1Server:
         self._number_of: Counter[str] = Counter()
         self._all_closed = asyncio.Event()
         self._all_closed.set()
-        self._starts: set[asyncio.Task[None]] = set()
-        self._servers: list[asyncio.Server] = []
+        self._starts: set[asyncio.Task[object]] = set()
+        self._listening: list[_Listening] = []
         self._unflushed: list[Outflow] = []
 
     def add_sockets(self, sockets: Iterable[socket.socket], *, proxied: bool = False) -> None:
@@ -69,29 +92,39 @@ class Http1Server:
             sockets: bound and listening.
             proxied: whether each connection begins with a PROXY protocol header.
         """
+        kind = ProxiedProtocol if proxied else Http1Protocol
         for listening in sockets:
-            start = asyncio.create_task(self._start(listening, proxied))
-            self._starts.add(start)
-            start.add_done_callback(self._starts.discard)
+            self._spawn(self._start(listening, lambda: kind(self)))
 
-    async def _start(self, listening: socket.socket, proxied: bool) -> None:
+    async def _start(self, listening: socket.socket, connection: Callable[[], asyncio.Protocol]) -> None:
         if self._stopping:
             listening.close()
             return
-        kind = ProxiedProtocol if proxied else Http1Protocol
-        server = await asyncio.get_running_loop().create_server(lambda: kind(self), sock=listening)
+        server = await asyncio.get_running_loop().create_server(connection, sock=listening)
         if self._stopping:
             server.close()
         else:
-            self._servers.append(server)
+            self._listening.append(_Listening(server, listening, connection))
 
     def stop(self) -> None:
-        """Accept no more connections. Until `close_all_connections`, open ones get one more response each."""
+        """Accept no more connections. Until `close_all_connections`, open ones get one more response each.
+
+        So do those that wait in the backlog, which the kernel would reset.
+        """
         self._stopping = True
-        for server in self._servers:
+        loop = asyncio.get_running_loop()
+        for server, listening, connection in self._listening:
+            for waiting in _backlog(listening):
+                self._spawn(loop.connect_accepted_socket(connection, waiting))
             server.close()
-        for connection in self._connections:
-            connection.retire()
+        self._listening.clear()
+        for connected in self._connections:
+            connected.retire()
+
+    def _spawn(self, start: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.create_task(start)
+        self._starts.add(task)
+        task.add_done_callback(self._starts.discard)
 
     async def close_all_connections(self) -> None:
         """Return when all connections have ended, WebSockets excepted.
@@ -99,6 +132,7 @@ class Http1Server:
         Unfinished responses get a second; then their connections are aborted.
         """
         self._closing = True
+        await asyncio.gather(*self._starts, return_exceptions=True)
         for connection in list(self._connections):
             connection.wind_down()
             if not connection.busy:

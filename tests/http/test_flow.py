@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import socket
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -254,6 +256,22 @@ async def test_shutdown_waits_for_requests_in_progress(open_stage: OpenStage) ->
         assert (answer.body, answer.fields["connection"]) == (b"at last", "close")
         assert await working.ended()
         await closing
+
+
+async def test_shutdown_serves_clients_that_were_not_accepted_yet(open_stage: OpenStage) -> None:
+    stage = open_stage(HTTPTOOLS)
+    async with stage.connected() as first:  # the server listens
+        await first.send(GET)
+        await first.answer()
+        with ExitStack() as waiting:
+            # While this loop is blocked the kernel accepts clients for the server.
+            address = ("127.0.0.1", stage.port)
+            clients = [waiting.enter_context(socket.create_connection(address, 60)) for _ in range(20)]
+            for client in clients:
+                client.sendall(GET)
+            stage.server.stop()
+            responses = [await asyncio.to_thread(client.recv, 65_536) for client in clients]
+    assert all(response.startswith(b"HTTP/1.1 200 ") for response in responses)
 
 
 async def test_shutdown_does_not_wait_forever(open_stage: OpenStage) -> None:
