@@ -32,6 +32,8 @@ COMMANDS: Mapping[int, type] = {
     16: messages.ReadNewSeats,
     17: commands.RevokeHolds,
     18: commands.SellSeats,
+    19: commands.ConfirmTickets,
+    20: commands.CancelTickets,
 }
 
 CHANGES: Mapping[int, type] = {

@@ -7,7 +7,7 @@ office asks it in the rare cases that need it, never for an ordinary booking.
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
-from engine.commands import BookSeats, CancelTicket, Command, ConfirmTicket
+from engine.commands import BookSeats, CancelTicket, CancelTickets, Command, ConfirmTicket
 from engine.errors import EngineError, NotFound
 from engine.ports import Flushing, Ledger
 from engine.records import Paper, Receipt, Ticket, TicketStatus
@@ -202,6 +202,36 @@ class BoxOffice:
             if ticket.status not in _OVER:
                 raise
             return Cancelled(ticket)
+
+    async def cancel_all(self, holder: str, ticket_ids: Sequence[int], actor: str | None = None) -> None:
+        """Cancel tickets of one screening in one step, all or none; those that are cancelled stay so.
+
+        Args:
+            holder: who has the tickets.
+            ticket_ids: the tickets, each once.
+            actor: who cancels them, if that is not the holder.
+
+        Raises:
+            TicketNotFound: the holder has not all of these tickets.
+            ScreeningStarted: sales are closed.
+        """
+        live = await self._live_tickets(holder, ticket_ids)
+        if len(live) < 2:
+            for ticket in live:
+                await self.cancel(holder, ticket.id, actor)
+            return
+        ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in live], strict=True)
+        try:
+            await self._screenings.ask(CancelTickets(live[0].screening_id, holder, ids, seat_ids, actor))
+        except (NotFound, ScreeningCancelled):
+            # As in `cancel`: some may have been cancelled since they were read.
+            if len(await self._live_tickets(holder, ids)) == len(ids):
+                raise
+            await self.cancel_all(holder, ids, actor)
+
+    async def _live_tickets(self, holder: str, ticket_ids: Sequence[int]) -> list[Ticket]:
+        tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
+        return [ticket for ticket in tickets if ticket.status not in _OVER]
 
     async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
         ticket = await self._ledger.ticket(ticket_id)

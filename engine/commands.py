@@ -187,6 +187,40 @@ class CancelTicket(NamedTuple):
     actor: str | None = None
 
 
+class ConfirmTickets(NamedTuple):
+    """Confirm the payment of several tickets of a holder, all or none. Durable. → `Booked`
+
+    Tickets that the same payment has confirmed before stay as they are.
+
+    Attributes:
+        seat_ids: of the tickets, in their order.
+        payment_id, receipt, actor: as in `ConfirmTicket`.
+    """
+
+    screening_id: int
+    holder: str
+    ticket_ids: tuple[int, ...]
+    seat_ids: tuple[int, ...]
+    payment_id: str | None
+    receipt: Receipt | None = None
+    actor: str | None = None
+
+
+class CancelTickets(NamedTuple):
+    """Cancel several live tickets of a holder, all or none, and free their seats. Durable. → `Cleared`
+
+    Attributes:
+        seat_ids: of the tickets, in their order.
+        actor: who gives the command, if that is not the holder.
+    """
+
+    screening_id: int
+    holder: str
+    ticket_ids: tuple[int, ...]
+    seat_ids: tuple[int, ...]
+    actor: str | None = None
+
+
 class CancelScreening(NamedTuple):
     """Release all holds, cancel all live tickets, and close sales. Durable. → `Cleared`
 
@@ -254,6 +288,8 @@ Command = (
     | SellSeats
     | ConfirmTicket
     | CancelTicket
+    | ConfirmTickets
+    | CancelTickets
     | CancelScreening
     | ReleaseLapsed
     | ReadSeats

@@ -62,7 +62,9 @@ class Cancelled(NamedTuple):
 
 
 class Cleared(NamedTuple):
-    """The cancelled tickets and released holds of a cancelled screening, after the commit."""
+    """The tickets that were cancelled together, and the released holds of a cancelled screening, after the
+    commit.
+    """
 
     tickets: tuple[Ticket, ...]
     holds: tuple[Hold, ...]

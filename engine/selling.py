@@ -3,15 +3,24 @@
 Every function checks everything first and changes the state afterwards. If it raises, nothing has changed.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 from engine import events as ev
-from engine.commands import BookSeats, CancelScreening, CancelTicket, ConfirmTicket, SellSeats
+from engine.commands import (
+    BookSeats,
+    CancelScreening,
+    CancelTicket,
+    CancelTickets,
+    ConfirmTicket,
+    ConfirmTickets,
+    SellSeats,
+)
 from engine.holding import give_back, held_until
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
 from engine.screening_state import Decision, ScreeningState
-from engine.seat_records import Commitment
+from engine.seat_records import Commitment, PendingWrite
 from engine.seat_states import SeatAction
 from engine.selling_errors import (
     BookingInProgress,
@@ -78,29 +87,48 @@ def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decisio
 
 def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:
     """Confirm a pending ticket."""
-    record = state.seats.record(command.seat_id)
-    if isinstance(record, Commitment):
-        write = record.write
-        if write.action is SeatAction.CONFIRM and write.payment_id == command.payment_id:
-            return Decision(write.reply, write_id=write.id)
-        raise BookingInProgress([command.seat_id])
-    ticket = _own_ticket(record, command.holder, command.ticket_id)
-    if ticket.status is not TicketStatus.PENDING:
-        if ticket.payment_id == command.payment_id:
-            return Decision(Booked((ticket,)))
-        raise TicketNotPending(ticket.id, ticket.status.value)
-    state.require_open(now, "confirm payments")
-    confirmed = ticket._replace(
-        status=TicketStatus.CONFIRMED,
-        confirmed_at=now,
-        payment_id=command.payment_id,
-        payment_deadline=None,
+    screening_id, holder, ticket_id, seat_id, payment_id, receipt, actor = command
+    return confirm_tickets(
+        state,
+        ConfirmTickets(screening_id, holder, (ticket_id,), (seat_id,), payment_id, receipt, actor),
+        now,
     )
-    reply = Booked((confirmed,))
+
+
+def confirm_tickets(state: ScreeningState, command: ConfirmTickets, now: float) -> Decision:
+    """Confirm pending tickets, all or none."""
+    records = [state.seats.record(seat_id) for seat_id in command.seat_ids]
+    write = _common_write(records, command.seat_ids)
+    if write and write.action is SeatAction.CONFIRM and write.payment_id == command.payment_id:
+        return Decision(write.reply, write_id=write.id)
+    if any(isinstance(record, Commitment) for record in records):
+        raise BookingInProgress(command.seat_ids)
+    tickets = _own_tickets(records, command.holder, command.ticket_ids)
+    pending = []
+    for ticket in tickets:
+        if ticket.status is TicketStatus.PENDING:
+            pending.append(ticket.id)
+        elif ticket.payment_id != command.payment_id:
+            raise TicketNotPending(ticket.id, ticket.status.value)
+    if not pending:
+        return Decision(Booked(tickets))
+    state.require_open(now, "confirm payments")
+    paid = tuple(
+        ticket._replace(
+            status=TicketStatus.CONFIRMED,
+            confirmed_at=now,
+            payment_id=command.payment_id,
+            payment_deadline=None,
+        )
+        if ticket.id in pending
+        else ticket
+        for ticket in tickets
+    )
+    reply = Booked(paid)
     event = state.begin(
         SeatAction.CONFIRM,
         ev.TicketsConfirmed,
-        (confirmed,),
+        tuple(ticket for ticket in paid if ticket.id in pending),
         reply,
         now,
         command.holder,
@@ -112,20 +140,37 @@ def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) ->
 
 def cancel_ticket(state: ScreeningState, command: CancelTicket, now: float) -> Decision:
     """Cancel a live ticket."""
-    record = state.seats.record(command.seat_id)
-    if isinstance(record, Commitment) and record.write.holder == command.holder:
-        if record.write.action is SeatAction.CANCEL:
-            return Decision(record.write.reply, write_id=record.write.id)
-        raise BookingInProgress([command.seat_id])
-    ticket = _own_ticket(record, command.holder, command.ticket_id)
+    _, holder, ticket_id, seat_id, actor = command
+    return _cancel(state, holder, (ticket_id,), (seat_id,), actor, now)
+
+
+def cancel_tickets(state: ScreeningState, command: CancelTickets, now: float) -> Decision:
+    """Cancel several live tickets, all or none."""
+    _, holder, ticket_ids, seat_ids, actor = command
+    return _cancel(state, holder, ticket_ids, seat_ids, actor, now)
+
+
+def _cancel(
+    state: ScreeningState,
+    holder: str,
+    ticket_ids: tuple[int, ...],
+    seat_ids: tuple[int, ...],
+    actor: str | None,
+    now: float,
+) -> Decision:
+    records = [state.seats.record(seat_id) for seat_id in seat_ids]
+    write = _common_write(records, seat_ids)
+    if write and write.holder == holder and write.action is SeatAction.CANCEL:
+        return Decision(write.reply, write_id=write.id)
+    if any(isinstance(record, Commitment) and record.write.holder == holder for record in records):
+        raise BookingInProgress(seat_ids)
+    tickets = _own_tickets(records, holder, ticket_ids)
     state.require_open(now, "cancel tickets")
-    cancelled = _cancelled(ticket, now)
-    if ticket.status is TicketStatus.PENDING:
-        state.lives.ended((held_until(ticket, now),), now)
-    reply = Cancelled(cancelled)
-    event = state.begin(
-        SeatAction.CANCEL, ev.TicketsCancelled, (cancelled,), reply, now, command.holder, actor=command.actor
-    )
+    cancelled = tuple(_cancelled(ticket, now) for ticket in tickets)
+    if pending := [ticket for ticket in tickets if ticket.status is TicketStatus.PENDING]:
+        state.lives.ended([held_until(ticket, now) for ticket in pending], now)
+    reply = Cancelled(cancelled[0]) if len(cancelled) == 1 else Cleared(cancelled, ())
+    event = state.begin(SeatAction.CANCEL, ev.TicketsCancelled, cancelled, reply, now, holder, actor=actor)
     return Decision(reply, (event,), (), event.seq)
 
 
@@ -201,7 +246,18 @@ def _repeated(state: ScreeningState, command: BookSeats, wanted: tuple[int, ...]
     raise PaymentAlreadyUsed(record.payment_id or "")
 
 
-def _own_ticket(record: object, holder: str, ticket_id: int) -> Ticket:
-    if isinstance(record, Ticket) and record.id == ticket_id and record.holder == holder:
-        return record
-    raise TicketNotFound(ticket_id)
+def _common_write(records: Sequence[object], seat_ids: tuple[int, ...]) -> PendingWrite | None:
+    """The pending write of exactly these seats, if there is one."""
+    record = records[0]
+    if isinstance(record, Commitment) and set(record.write.seat_ids) == set(seat_ids):
+        return record.write
+    return None
+
+
+def _own_tickets(records: Sequence[object], holder: str, ticket_ids: tuple[int, ...]) -> tuple[Ticket, ...]:
+    tickets = []
+    for record, ticket_id in zip(records, ticket_ids, strict=True):
+        if not isinstance(record, Ticket) or record.id != ticket_id or record.holder != holder:
+            raise TicketNotFound(ticket_id)
+        tickets.append(record)
+    return tuple(tickets)

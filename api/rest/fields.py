@@ -265,7 +265,13 @@ def _is_id(value: Any) -> bool:
 
 
 class SeatIds(fields.List[int], Limited):
-    """A JSON array of seat ids, bounded by the server's limit. The engine counts a repeated id once."""
+    """A JSON array of seat ids, bounded by the server's limit. The engine counts a repeated id once.
+
+    Attributes:
+        of_what: names what has the ids, for errors.
+    """
+
+    of_what = "seat"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(Identifier(), **options)
@@ -278,9 +284,9 @@ class SeatIds(fields.List[int], Limited):
         self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any
     ) -> tuple[int, ...]:
         if not isinstance(value, list) or not 1 <= len(value) <= self.limit:
-            raise ValidationError(f"Must be a list of 1 to {self.limit} seat ids.")
+            raise ValidationError(f"Must be a list of 1 to {self.limit} {self.of_what} ids.")
         if not all(map(_is_id, value)):
-            raise ValidationError(f"Every seat id must be an integer from 1 to {LARGEST_ID}.")
+            raise ValidationError(f"Every {self.of_what} id must be an integer from 1 to {LARGEST_ID}.")
         return tuple(value)
 
 
@@ -292,5 +298,11 @@ class SeatIdsInQuery(SeatIds):
     ) -> tuple[int, ...]:
         listed = ",".join(value)
         if not _DECIMALS.fullmatch(listed):
-            raise ValidationError("Must be seat ids separated by commas.")
+            raise ValidationError(f"Must be {self.of_what} ids separated by commas.")
         return super()._deserialize([int(word) for word in listed.split(",")], attr, data, **options)
+
+
+class TicketIdsInQuery(SeatIdsInQuery):
+    """Ticket ids in a query, as many as seats in a body."""
+
+    of_what = "ticket"

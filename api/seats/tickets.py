@@ -2,9 +2,10 @@
 
 from functools import partial
 
+from api.errors import InvalidInput
 from api.identity.errors import AccountRequired
 from api.rest.endpoint import Answer, Ask, Call, Document, Resource
-from api.rest.fields import Flag, RequestSchema, identifier_in_query
+from api.rest.fields import Flag, RequestSchema, TicketIdsInQuery, identifier_in_query
 from api.rest.paging import PAGING_HEADERS, Page, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
@@ -161,15 +162,43 @@ async def cancel_ticket(call: Call, ticket_id: int, user_id: int | None) -> None
 
     Idempotent.
     """
-    service = service_of(call)
-    if service is not None and user_id is None:
-        ticket = await call.services.tickets.ticket(ticket_id)
-        if ticket is None:
-            raise errors.TicketNotFound(ticket_id)
-        holder = ticket.holder
-    else:
-        holder = customer(call, user_id)
-    await call.services.box_office.cancel(holder, ticket_id, service)
+    holder = await _owner(call, ticket_id, user_id)
+    await call.services.box_office.cancel(holder, ticket_id, service_of(call))
+
+
+class TicketsOfCustomer(OfCustomer):
+    ids = TicketIdsInQuery(required=True, metadata={"description": "Comma-separated, e.g. 2001,2002."})
+
+
+@tickets.delete(
+    "/",
+    query=TicketsOfCustomer,
+    status=204,
+    refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
+    durable=True,
+    service=PAYMENTS_SERVICE,
+)
+async def cancel_tickets(call: Call, ids: tuple[int, ...], user_id: int | None) -> None:
+    """Cancel several tickets of one screening in one step, all or none, and release their seats.
+
+    Idempotent: tickets that are cancelled already stay so.
+    """
+    ticket_ids = tuple(dict.fromkeys(ids))
+    holder = await _owner(call, ticket_ids[0], user_id)
+    tickets = [await find_ticket(call, ticket_id, holder) for ticket_id in ticket_ids]
+    if len({ticket.screening_id for ticket in tickets}) > 1:
+        raise InvalidInput({"ids": ["The tickets are of several screenings; cancel those of each apart."]})
+    await call.services.box_office.cancel_all(holder, ticket_ids, service_of(call))
+
+
+async def _owner(call: Call, ticket_id: int, user_id: int | None) -> str:
+    """The holder whose tickets are cancelled; a service may leave it to the ticket."""
+    if user_id is not None or service_of(call) is None:
+        return customer(call, user_id)
+    ticket = await call.services.tickets.ticket(ticket_id)
+    if ticket is None:
+        raise errors.TicketNotFound(ticket_id)
+    return ticket.holder
 
 
 class Payment(RequestSchema):

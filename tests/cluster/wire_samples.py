@@ -75,6 +75,10 @@ COMMANDS: tuple[Any, ...] = (
     ),
     commands.CancelTicket(7, "user:8", 801, 42, "admin:1"),
     commands.CancelScreening(7, "admin:1", True),
+    commands.ConfirmTickets(
+        7, "user:8", (801, 802), (42, 43), "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1"
+    ),
+    commands.CancelTickets(7, "user:8", (801, 802), (42, 43), "admin:1"),
     commands.ReleaseLapsed(7),
     commands.ReadSeats(7),
     commands.ReadReservation(7, "user:7", 901),

@@ -5,7 +5,9 @@ import pytest
 from engine.commands import (
     CancelScreening,
     CancelTicket,
+    CancelTickets,
     ConfirmTicket,
+    ConfirmTickets,
     ExtendHolds,
     HoldSeats,
     ReadChanges,
@@ -304,6 +306,25 @@ class TestPendingTickets:
         with pytest.raises(TicketNotFound):
             hall.do(ConfirmTicket(1, "user:8", ticket.id, 1, "p"))
 
+    def test_of_one_payment_are_confirmed_together_or_not_at_all(self, hall: Hall) -> None:
+        first, second = hall.sell("user:7", 1, 2, payment_pending=True).reply.tickets
+        confirm = ConfirmTickets(1, "user:7", (first.id, second.id), (1, 2), "p", actor="service:payments")
+        with pytest.raises(TicketNotFound):
+            hall.do(confirm._replace(ticket_ids=(first.id, 9)))
+        hall.settle(hall.do(ConfirmTicket(1, "user:7", first.id, 1, "p")))
+        with pytest.raises(TicketNotPending):
+            hall.do(confirm._replace(payment_id="q"))
+        assert hall.seen(2) == "reserved"
+        outcome = hall.do(confirm)
+        assert hall.do(confirm._replace(ticket_ids=(second.id,), seat_ids=(2,))).write_id == outcome.write_id
+        with pytest.raises(BookingInProgress):
+            hall.do(confirm)
+        (event,) = outcome.events
+        assert ([ticket.id for ticket in event.tickets], event.actor) == ([second.id], "service:payments")
+        hall.settle(outcome)
+        repeated = hall.do(confirm)
+        assert (repeated.events, [ticket.payment_id for ticket in repeated.reply.tickets]) == ((), ["p", "p"])
+
 
 class TestCancel:
     def test_frees_the_seat_after_the_commit(self, hall: Hall) -> None:
@@ -328,6 +349,21 @@ class TestCancel:
         assert outcome.events[0].actor == "user:1"
         hall.settle(outcome)
         assert hall.seen(1) == "available"
+
+    def test_of_several_tickets_is_all_or_none(self, hall: Hall) -> None:
+        first, second = hall.sell("user:7", 1, 2).reply.tickets
+        cancel = CancelTickets(1, "user:7", (first.id, second.id), (1, 2))
+        for wrong in (cancel._replace(ticket_ids=(first.id, 9)), cancel._replace(holder="user:8")):
+            with pytest.raises(TicketNotFound):
+                hall.do(wrong)
+        assert (hall.seen(1), hall.seen(2)) == ("booked", "booked")
+        outcome = hall.do(cancel)
+        assert hall.do(cancel).write_id == outcome.write_id
+        with pytest.raises(BookingInProgress):
+            hall.do(CancelTicket(1, "user:7", first.id, 1))
+        hall.settle(outcome)
+        assert (hall.seen(1), hall.seen(2)) == ("available", "available")
+        assert [ticket.id for ticket in outcome.reply.tickets] == [first.id, second.id]
 
     def test_not_after_the_beginning(self, hall: Hall) -> None:
         ticket = hall.sell("user:7", 1).reply.tickets[0]

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from engine.commands import (
     BookSeats,
     CancelTicket,
+    CancelTickets,
     Command,
     ConfirmTicket,
     ExtendHolds,
@@ -212,18 +213,21 @@ class CoreAgainstModel(RuleBasedStateMachine):
         if outcome and legal:
             self.commit(outcome, [seat], lambda was: ("booked", holder), holder)
 
-    @rule(holder=HOLDERS, seat=st.integers(1, SEATS))
-    def cancel(self, holder: str, seat: int) -> None:
-        state = self.model.seats.get(seat, ("",))
-        legal = state[:2] in (("pending", holder), ("booked", holder))
-        joined = state[0] == "committing"
-        outcome = self.attempt(
-            CancelTicket(1, holder, self.tickets.get(seat, 0), seat), None if joined else legal
-        )
+    @rule(holder=HOLDERS, seats=st.lists(st.integers(1, SEATS), min_size=1, max_size=3, unique=True))
+    def cancel(self, holder: str, seats: list[int]) -> None:
+        states = [self.model.seats.get(seat, ("",)) for seat in seats]
+        legal = all(state[:2] in (("pending", holder), ("booked", holder)) for state in states)
+        joined = any(state[0] == "committing" for state in states)
+        ids = tuple(self.tickets.get(seat, 0) for seat in seats)
+        command = CancelTickets(1, holder, ids, tuple(seats))
+        if len(seats) == 1:
+            command = CancelTicket(1, holder, ids[0], seats[0])
+        outcome = self.attempt(command, None if joined else legal)
         if outcome and legal:
-            if state[0] == "pending":
-                self.model.give_up(seat, self.hall.now)
-            self.commit(outcome, [seat], lambda was: None, holder)
+            for seat, state in zip(seats, states, strict=True):
+                if state[0] == "pending":
+                    self.model.give_up(seat, self.hall.now)
+            self.commit(outcome, seats, lambda was: None, holder)
 
     def commit(self, outcome: Decision, seats: object, becomes: Callable, holder: str) -> None:
         for seat in seats:

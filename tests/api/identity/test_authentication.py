@@ -118,7 +118,7 @@ async def test_admin_operations_require_an_administrator(
     assert (await venue.guest.send("GET", "/office")).status == 401
 
 
-OF_PAYMENTS = {"book_tickets", "book_from_reservation", "confirm_payment", "cancel_ticket"}
+OF_PAYMENTS = {"book_tickets", "book_from_reservation", "confirm_payment", "cancel_ticket", "cancel_tickets"}
 
 
 async def test_a_service_may_call_these_operations_only() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.policy import Policy
-from tests.api.caller import TICKETS
-from tests.api.venue import PAST_SCREENING, SCREENING, Venue
+from tests.api.caller import TICKETS, Caller, Response
+from tests.api.venue import OTHER_SCREENING, PAST_SCREENING, SCREENING, Venue
 
 pytestmark = pytest.mark.gen_test
 
@@ -172,3 +172,72 @@ async def test_tickets_cannot_be_cancelled_after_the_start(venue: Venue) -> None
 async def test_ids_beyond_64_bits_are_not_found(venue: Venue) -> None:
     for ticket_id in (2**63 - 1, 2**63, 10**30):
         assert (await venue.user(7).send("GET", f"{TICKETS}/{ticket_id}")).status == 404
+
+
+async def cancel_all(user: Caller, *tickets: int, query: str = "") -> Response:
+    ids = ",".join(map(str, tickets))
+    return await user.send("DELETE", f"{TICKETS}?ids={ids}{query}")
+
+
+async def statuses(user: Caller) -> dict[int, str]:
+    return {ticket["seat_id"]: ticket["status"] for ticket in (await user.my_tickets()).json}
+
+
+async def test_a_part_of_an_order_is_cancelled_in_one_step(venue: Venue) -> None:
+    user = venue.user(7)
+    first, second, _ = [ticket["id"] for ticket in (await user.book(SCREENING, [42, 43, 44])).json]
+    written = len(venue.database.events)
+    for _ in range(2):
+        assert (await cancel_all(user, first, second, first)).status == 204
+        assert await statuses(user) == {42: "cancelled", 43: "cancelled", 44: "confirmed"}
+    assert len(venue.database.events) == written + 1
+    assert (await venue.user(8).book(SCREENING, [42, 43])).status == 201
+
+
+async def test_tickets_that_are_cancelled_already_stay_so(venue: Venue) -> None:
+    user = venue.user(7)
+    ids = [ticket["id"] for ticket in (await user.book(SCREENING, [42, 43, 44])).json]
+    await user.cancel_ticket(ids[0])
+    assert (await cancel_all(user, *ids)).status == 204
+    assert set((await statuses(user)).values()) == {"cancelled"}
+
+
+async def test_none_is_cancelled_if_one_cannot_be(venue: Venue) -> None:
+    user, other = venue.user(7), venue.user(8)
+    own = [ticket["id"] for ticket in (await user.book(SCREENING, [42, 43])).json]
+    (foreign,) = [ticket["id"] for ticket in (await other.book(SCREENING, [44])).json]
+    (elsewhere,) = [ticket["id"] for ticket in (await user.book(OTHER_SCREENING, [42])).json]
+    for ids, status, code in (
+        ((*own, foreign), 404, "ticket_not_found"),
+        ((*own, 999_999), 404, "ticket_not_found"),
+        ((*own, elsewhere), 422, "invalid_input"),
+    ):
+        refused = await cancel_all(user, *ids)
+        assert (refused.status, refused.code) == (status, code)
+    assert "several screenings" in refused.json["errors"]["ids"][0]
+    assert set((await statuses(user)).values()) == {"confirmed"}
+    assert await statuses(other) == {44: "confirmed"}
+
+
+@pytest.mark.parametrize("query", ["", "?ids=", "?ids=1,x", "?ids=0", "?id=1", "?ids=" + "1," * 100 + "1"])
+async def test_the_tickets_to_cancel_are_named_by_ids(venue: Venue, query: str) -> None:
+    refused = await venue.user(7).send("DELETE", f"{TICKETS}{query}")
+    assert (refused.status, refused.code) == (422, "invalid_input")
+
+
+async def test_the_tickets_of_a_past_screening_cannot_be_cancelled(venue: Venue) -> None:
+    user = venue.user(7)
+    ids = [ticket["id"] for ticket in (await user.book(SCREENING, [42, 43])).json]
+    venue.clock.advance(86_400)
+    refused = await cancel_all(venue.user(7), *ids)
+    assert (refused.status, refused.code) == (400, "screening_started")
+
+
+async def test_a_service_cancels_a_part_of_an_order(venue: Venue) -> None:
+    service = Caller(venue.base_url, venue.tokens.issue_to_service("payments", ttl_seconds=60))
+    user = venue.user(7)
+    first, second, third = [ticket["id"] for ticket in (await user.book(SCREENING, [42, 43, 44])).json]
+    assert (await cancel_all(service, first, query="&user_id=8")).status == 404
+    assert (await cancel_all(service, first, query="&user_id=7")).status == 204
+    assert (await cancel_all(service, second, third)).status == 204
+    assert set((await statuses(user)).values()) == {"cancelled"}
