@@ -6,6 +6,8 @@ import os
 import re
 import subprocess
 import sys
+import zoneinfo
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,7 @@ def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None
     assert after.exit_code == 0
     assert "fsync and full_page_writes are on" in after.output
     assert "the schema is at " in after.output
+    assert "PostgreSQL and Python agree on the time zones in use" in after.output
     assert "is not running and was not checked" in frontrow("check", *there).output
 
 
@@ -60,6 +63,21 @@ def test_check_counts_the_connections_of_all_workers(database_url: str, tmp_path
     )
     # For 101 workers of 12 connections, and the supervisor.
     assert re.search(r"FAIL  max_connections is \d+, but this server needs 1213\n", checked.output)
+
+
+def test_check_names_time_zones_with_other_rules(database_url: str, tmp_path: Path) -> None:
+    execute(database_url, "INSERT INTO cinemas (name, time_zone) VALUES ('Odeon', 'Asia/Kathmandu')")
+    berlin = resources.files("tzdata") / "zoneinfo" / "Europe" / "Berlin"
+    (tmp_path / "Asia").mkdir()
+    (tmp_path / "Asia" / "Kathmandu").write_bytes(berlin.read_bytes())
+    zoneinfo.reset_tzpath([str(tmp_path)])
+    zoneinfo.ZoneInfo.clear_cache()
+    try:
+        checked = frontrow("check", "--data-dir", tmp_path / "data", FRONTROW_DATABASE_URL=database_url)
+    finally:
+        zoneinfo.reset_tzpath()
+        zoneinfo.ZoneInfo.clear_cache()
+    assert re.search(r"note  .* different rules for Asia/Kathmandu \(from \d", checked.output)
 
 
 def test_a_database_without_a_schema_is_not_an_error(empty_database_url: str, tmp_path: Path) -> None:

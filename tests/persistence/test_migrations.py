@@ -22,7 +22,6 @@ MIGRATIONS = [
     "0008_outbox",
     "0009_refunds",
     "0010_time_zones",
-    "0010_time_zones",
 ]
 
 
