@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from api.identity.accounts import AccountRows
 from api.identity.tokens import Identity
-from api.papers.confirmations import Papers
+from api.mails.confirmations import Papers
 
 Record = dict[str, Any]
 """A stored record, by column name."""

@@ -20,9 +20,10 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
+from api.mails.confirmations import Confirmations
+from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
-from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
 from api.rows import Catalogue, Offer, Record
 from api.venue_time import DEFAULT_TIME_ZONE
@@ -252,6 +253,7 @@ class Services:
     rate_limits: RateLimits
     confirmations: Confirmations
     ticket_codes: TicketCodes
+    site: Site
     clock: Clock
     http_observer: HttpObserver
     readiness: Readiness

@@ -99,8 +99,9 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
             "an address of yours"
         )
         yield Finding(False, False, text)
-    if settings.production and is_local(settings.site_url):
-        text = f"links in mails point to {settings.site_url}; set FRONTROW_PUBLIC_URL to your site's URL"
+    site_url = settings.site_url(settings.port)
+    if settings.production and is_local(site_url):
+        text = f"links in mails point to {site_url}; set FRONTROW_PUBLIC_URL to your site's URL"
         yield Finding(False, False, text)
         if not settings.hosts:
             text = "only requests to IP addresses and localhost are answered; set FRONTROW_HOSTS or the URL"

@@ -30,7 +30,8 @@ from api.identity.revocations import Revocations
 from api.identity.token_watches import TokenExpiries
 from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
-from api.papers.confirmations import Confirmations
+from api.mails.confirmations import Confirmations
+from api.mails.wordings import Site
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
@@ -203,7 +204,8 @@ class Server:
         codes = ticket_codes_of(settings)
         self._mail_queue = mail_queue_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
-        self._confirmations = Confirmations(catalogue.tickets, self._mail_queue, codes, repeats)
+        site = Site(self._site_url, "", settings.mail_from, codes, settings.language)
+        self._confirmations = Confirmations(catalogue.tickets, self._mail_queue, site, repeats)
         give_up_seconds = settings.outbox_give_up_hours * 3600
         self._outbox = Outbox(self._connector, LEASE_SECONDS)
         self._deliveries = Deliveries(
@@ -221,6 +223,7 @@ class Server:
             self._mail_queue,
             counts.account_limits,
             settings.group(AccountRules),
+            self._site_url,
             self._clock.now,
         )
 
@@ -231,7 +234,7 @@ class Server:
             counts.account_limits,
             life_seconds=min(settings.refresh_token_ttl_seconds, settings.token_max_life_seconds),
             link_seconds=settings.password_reset_seconds,
-            site_url=settings.site_url,
+            site_url=self._site_url,
         )
 
         # The API
@@ -275,6 +278,7 @@ class Server:
             workers=self._workers,
             confirmations=self._confirmations,
             ticket_codes=codes,
+            site=site,
             clock=self._clock,
             http_observer=self._observer,
             readiness=self._readiness.reasons,
@@ -410,6 +414,9 @@ class Server:
             started_at,
             self._figures(),
         )
+
+    def _site_url(self) -> str:
+        return self._settings.site_url(self.port)
 
     def _load(self) -> tuple[int, int, float]:
         """How busy this node is; see `cluster.beats.Load`."""

@@ -94,16 +94,11 @@ class LoginStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountRules:
-    """The settings of accounts, described in docs/settings.md.
-
-    Attributes:
-        site_url: base URL of links in mails.
-    """
+    """The settings of accounts, described in docs/settings.md."""
 
     token_ttl_seconds: int
     refresh_token_ttl_seconds: int
     password_reset_seconds: float
-    site_url: str
 
 
 class TokenPair(NamedTuple):
@@ -126,6 +121,7 @@ class Accounts:
         mailer: sends reset mails.
         limits: on attempts.
         rules: settings.
+        site_url: returns the URL that links in mails start with.
         now: returns the time in seconds since the epoch.
     """
 
@@ -139,6 +135,7 @@ class Accounts:
         mailer: Mailer,
         limits: AccountLimits,
         rules: AccountRules,
+        site_url: Callable[[], str],
         now: Callable[[], float],
     ) -> None:
         self._users = users
@@ -148,6 +145,7 @@ class Accounts:
         self._revocations = revocations
         self._mailer = mailer
         self._rules = rules
+        self._site_url = site_url
         self._now = now
         self._limits = limits
 
@@ -260,7 +258,7 @@ class Accounts:
         text, secret = self._new_secret(self._rules.password_reset_seconds)
         address = await self._logins.add_reset(email, secret)
         if address is not None:
-            link = f"{self._rules.site_url}/reset-password?token={text}"
+            link = f"{self._site_url()}/reset-password?token={text}"
             minutes = max(1, round(self._rules.password_reset_seconds / 60))
             await self._mailer.send(
                 text_mail(address, "Reset your password", _RESET_TEXT.format(link=link, minutes=minutes))

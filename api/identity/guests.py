@@ -8,7 +8,7 @@ replaced by a link to that address.
 
 import logging
 import secrets
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from api.errors import TooManyAttempts
@@ -51,7 +51,7 @@ class Guests:
         limits: on mails to one address.
         life_seconds: lifetime of a guest's token.
         link_seconds: how long a mailed link works.
-        site_url: base URL of links in mails.
+        site_url: returns the URL that links in mails start with.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Guests:
         *,
         life_seconds: int,
         link_seconds: float,
-        site_url: str,
+        site_url: Callable[[], str],
     ) -> None:
         self._rows = rows
         self._tokens = tokens
@@ -102,7 +102,7 @@ class Guests:
         seconds = max(60, round(self._link_seconds))
         links = [
             # Browsers do not send the part after # to any server, so it appears in no log.
-            f"{self._site_url}/my-tickets#guest={self._token(guest_id, seconds)}"
+            f"{self._site_url()}/my-tickets#guest={self._token(guest_id, seconds)}"
             for guest_id in guests
         ]
         text = _LINKS_TEXT.format(minutes=seconds // 60, links="\n\n".join(links))

@@ -8,8 +8,10 @@ from typing import Any
 from marshmallow import fields, validate
 
 from api.bodies import Body
-from api.papers.calendar_entry import calendar_of
-from api.papers.confirmations import visit_of
+from api.mails.bookings import bookings_of
+from api.mails.calendar_entry import MEDIA_TYPE as CALENDAR
+from api.mails.calendar_entry import calendar_of
+from api.mails.languages import accepted_language, words_in
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.purchases import code_contents
 from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, Pagination, identifier
@@ -79,17 +81,20 @@ async def list_shown_tickets(call: Call, window: Pagination) -> Content:
     refusals=(errors.TicketNotFound, TicketNotConfirmed),
 )
 async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
-    """Get a calendar entry for the booking of one of the caller's tickets (RFC 5545)."""
+    """Get a calendar entry for the booking of one of the caller's tickets (RFC 5545).
+
+    It is in the first language of `Accept-Language` that mails have, and replaces earlier entries.
+    """
     ticket = await find_ticket(call, ticket_id, call.buyer, confirmed=True)
     wanted = {"holder": call.buyer, "booking_id": ticket.booking_id, "status": TicketStatus.CONFIRMED.value}
-    booking, _ = await call.services.catalogue.shown_tickets.page(wanted, limit=SIZE_LIMIT, offset=0)
-    if not booking:
+    records, _ = await call.services.catalogue.shown_tickets.page(wanted, limit=SIZE_LIMIT, offset=0)
+    if not records:
         raise errors.TicketNotFound(ticket_id)
-    content = calendar_of(visit_of(booking)).encode()
+    site, (booking,) = call.services.site, bookings_of(records)
+    words = words_in(accepted_language(call.headers.get("Accept-Language")) or site.language)
+    content = calendar_of(booking.visit(words, site.currency, site.sender))
     disposition = f'attachment; filename="booking-{ticket.booking_id}.ics"'
-    return Answer(
-        200, Body(content), {"Content-Disposition": disposition}, media_type="text/calendar; charset=utf-8"
-    )
+    return Answer(200, Body(content), {"Content-Disposition": disposition}, media_type=CALENDAR)
 
 
 def _declare_picture(kind: str) -> None:

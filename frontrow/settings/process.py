@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from api.mails.languages import LANGUAGES, SOURCE_LANGUAGE
 from frontrow.settings.rules import (
     DATABASE_URL,
     DIRECTORY,
@@ -126,8 +127,13 @@ class MailSettings:
     public_url: Annotated[
         str,
         WEB_ADDRESS,
-        "URL of your site, which links in mails start with. Empty: this server on localhost.",
+        "URL of your site, which links in mails start with. Empty: this server on localhost, with its port.",
     ] = ""
+    language: Annotated[
+        str,
+        one_of(*LANGUAGES),
+        "The language of mails to people whose own language is unknown or none of these.",
+    ] = SOURCE_LANGUAGE
     mail_from: Annotated[str, MAIL_ADDRESS, "The sender of mails."] = "tickets@localhost"
     smtp_url: Annotated[
         str,

@@ -65,10 +65,13 @@ class Settings(
         names = [column.name for column in fields(kind) if hasattr(self, column.name)]
         return kind(**{name: getattr(self, name) for name in names})
 
-    @property
-    def site_url(self) -> str:
-        """The URL that links in mails start with."""
-        return self.public_url or f"http://localhost:{self.port}{self.path_prefix}"
+    def site_url(self, port: int) -> str:
+        """Return the URL that links in mails start with.
+
+        Args:
+            port: on which the server listens.
+        """
+        return self.public_url or f"http://localhost:{port}{self.path_prefix}"
 
     @property
     def host_names(self) -> tuple[str, ...]:

@@ -65,23 +65,36 @@ TICKETS = Table(
 )
 
 # What is printed on a ticket for a seat or an event.
-_PRINTED = {
+PRINTED = {
     "ticket_id": "tickets.id",
     "booking_id": "tickets.booking_id",
     "screening_id": "tickets.screening_id",
+    "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
+    "holder": "tickets.holder",
     "seat_id": "tickets.seat_id",
+    "row_label": "seats.row_label",
+    "seat_number": "seats.seat_number",
+    "type_name": "ticket_types.name",
     "place": "coalesce('Row ' || seats.row_label || ', seat ' || seats.seat_number, ticket_types.name)",
     "code": "coalesce(tickets.code, tickets.id::text)",
     "price": "tickets.price",
+    "status": "tickets.status",
+    "payment_id": "tickets.payment_id",
+    "payment_deadline": "tickets.payment_deadline",
+    "cancelled_at": "tickets.cancelled_at",
+    "paper": "tickets.paper",
+    "movie_id": "screenings.movie_id",
     "title": "coalesce(nullif(screenings.title, ''), movies.title, events.title, '')",
     "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
     "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
     "time_zone": "coalesce(cinemas.time_zone, events.time_zone, 'UTC')",
+    "revision": "0",
+    "called_off": "screenings.cancelled_at IS NOT NULL",
     "room_name": "rooms.name",
     "cinema_name": "coalesce(cinemas.name, events.venue)",
     "address": "concat_ws(', ', nullif(cinemas.address, ''), nullif(cinemas.city, ''))",
 }
-_VISITED = f"""
+VISITED = f"""
     LEFT JOIN screenings ON screenings.id = tickets.screening_id
     LEFT JOIN seats ON seats.id = tickets.seat_id
     LEFT JOIN rooms ON rooms.id = seats.room_id
@@ -96,13 +109,14 @@ PAPERS = Table(
     name="tickets",
     kind="ticket",
     columns={
-        **_PRINTED,
+        **PRINTED,
         "email": "coalesce(users.email, guests.email)",
         "full_name": "coalesce(users.full_name, guests.full_name)",
+        "language": "users.preferences ->> 'language'",
     },
     joins=f"""
     LEFT JOIN users ON users.id = {_USER_ID}
-    LEFT JOIN guests ON guests.holder = tickets.holder {_VISITED}
+    LEFT JOIN guests ON guests.holder = tickets.holder {VISITED}
     """,
     conditions=(
         "tickets.status = 'confirmed'",
@@ -118,14 +132,8 @@ PAPERS = Table(
 SHOWN_TICKETS = Table(
     name="tickets",
     kind="ticket",
-    columns={
-        **_PRINTED,
-        "event_id": "CASE WHEN tickets.seat_id < 0 THEN tickets.screening_id END",
-        "status": "tickets.status",
-        "payment_deadline": "tickets.payment_deadline",
-        "movie_id": "screenings.movie_id",
-    },
-    joins=_VISITED,
+    columns=PRINTED,
+    joins=VISITED,
     filters={
         "holder": "tickets.holder = %(holder)s",
         "booking_id": "tickets.booking_id = %(booking_id)s",

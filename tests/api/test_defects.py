@@ -14,13 +14,13 @@ from api.identity.token_watches import TokenWatch
 from api.identity.tokens import Identity
 from api.limiter import Limiter
 from api.limits import SocketLimits
-from api.papers.confirmations import Confirmations, Paper
-from api.papers.ticket_codes import TicketCodes
+from api.mails.confirmations import Confirmations, Paper
 from api.rest.styles import Style
 from api.ws.answers import OrderedAnswers
 from api.ws.open_sockets import OpenSockets, SocketsOfHolders
 from engine.accounts import RevokedToken, RevokedUser
 from engine.views import SeatsChanged
+from tests.mail_letters import SITE
 from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.venue import FIRST_SEAT, SCREENING, Venue
 
@@ -157,7 +157,7 @@ async def test_a_failing_confirmation_does_not_affect_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     repeats = Limiter(5, 3600.0, lambda: 0.0)
-    confirmations = Confirmations(IncompletePapers(), Mailbox(), TicketCodes(b"s" * 32), repeats)
+    confirmations = Confirmations(IncompletePapers(), Mailbox(), SITE, repeats)
     for booking_id in (1, 2, 3):
         confirmations.send_soon(booking_id)
     confirmations.start()

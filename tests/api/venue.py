@@ -16,9 +16,10 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.limiter import RateLimits
+from api.mails.confirmations import Confirmations
+from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
-from api.papers.confirmations import Confirmations
 from api.papers.ticket_codes import TicketCodes
 from api.rest.endpoint import Endpoint
 from api.rest.idempotency import KeysInFlight
@@ -173,6 +174,7 @@ class Venue:
             ask_timeout_seconds=60.0,
         )
         rooms = memory_room_services(self.screenings, self.database, dict, self.clock)
+        codes = TicketCodes(b"s" * 32)
         self.services = Services(
             version="1.2.3",
             screenings=self.screenings,
@@ -196,8 +198,9 @@ class Venue:
             guests=None,  # type: ignore[arg-type]
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
+            site=Site(lambda: "", "", "tickets@localhost", codes, "en"),
             confirmations=confirmations or self.confirmations,
-            ticket_codes=TicketCodes(b"s" * 32),
+            ticket_codes=codes,
             clock=self.clock,
             http_observer=http_observer or self.observer,
             readiness=self._reasons,

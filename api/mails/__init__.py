@@ -1,0 +1,1 @@
+"""Mails about bookings, in the buyer's language: what happened, what it means for the money, what to do."""

@@ -1,0 +1,178 @@
+"""A booking as mails describe it, made from the rows of its tickets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from api.mails.calendar_entry import Visit
+from api.mails.languages import Words
+from api.mails.letters import Occasion, TicketLine, one_line
+from api.papers.ticket_codes import CodeContents, TicketCodes
+from api.venue_time import local_time
+
+Record = Mapping[str, Any]
+
+
+class BookedTicket(NamedTuple):
+    """One ticket of a booking.
+
+    Attributes:
+        row_label, seat_number: of a seat; empty for an event.
+        kind: name of the ticket type of an event; empty for a seat.
+        code: for reading aloud.
+        paper: buyer and holder, encrypted; None without.
+    """
+
+    id: int
+    seat_id: int
+    row_label: str
+    seat_number: int | None
+    kind: str
+    code: str
+    price: Decimal
+    status: str
+    payment_id: str | None
+    payment_deadline: datetime | None
+    cancelled_at: datetime | None
+    paper: bytes | None
+
+    def place(self, words: Words) -> str:
+        """Return the seat or the kind of ticket."""
+        if self.seat_number is None:
+            return one_line(self.kind)
+        return words.text("Row %(row)s, seat %(seat)s", row=one_line(self.row_label), seat=self.seat_number)
+
+
+class Booking(NamedTuple):
+    """The tickets that were bought at once, and what they are for.
+
+    Attributes:
+        screening_id: the screening or event.
+        is_event: whether it is an event.
+        starts_at, ends_at: in the venue's time zone.
+        place: venue, room and address.
+        revision: how often the screening has been moved.
+        called_off: whether the screening was cancelled.
+        tickets: all of them, in any status.
+    """
+
+    id: int
+    screening_id: int
+    is_event: bool
+    holder: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    place: str
+    revision: int
+    called_off: bool
+    tickets: Sequence[BookedTicket]
+
+    def of_status(self, *statuses: str) -> list[BookedTicket]:
+        """Return the tickets in one of these statuses."""
+        return [ticket for ticket in self.tickets if ticket.status in statuses]
+
+    def shown_title(self, words: Words) -> str:
+        return one_line(self.title) or words.text("your visit")
+
+    def occasion(self, words: Words) -> Occasion:
+        return Occasion(self.shown_title(words), words.moment(self.starts_at), self.place)
+
+    def visit(self, words: Words, currency: str, organizer: str, sequence_at: int | None = None) -> Visit:
+        """Return the calendar entry, which is cancelled once no ticket stands.
+
+        Args:
+            words: the language.
+            currency: of the prices.
+            organizer: mail address of the sender.
+            sequence_at: revision of the screening that the entry shows, if it is not the latest.
+        """
+        standing = self.of_status("confirmed", "pending")
+        ended = len(self.tickets) - len(standing)
+        return Visit(
+            uid=f"booking-{self.id}@frontrow",
+            # Neither part ever shrinks, and each change of the entry raises one of them.
+            sequence=(self.revision if sequence_at is None else sequence_at) + ended,
+            cancelled=not standing,
+            organizer=organizer,
+            summary=self.shown_title(words),
+            location=self.place,
+            description="\n".join(
+                f"{line.place}, {line.details}"
+                for line in lines_of(standing or self.tickets, words, currency)
+            ),
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            updated_at=datetime.now(UTC),
+        )
+
+    def contents_of_code(self, ticket: BookedTicket) -> CodeContents:
+        """Return what the QR code of a ticket says."""
+        return CodeContents(ticket.id, self.screening_id, ticket.seat_id)
+
+
+def bookings_of(records: Iterable[Record]) -> list[Booking]:
+    """Group rows of tickets (`persistence.catalogue.tickets.PAPERS`) into bookings, in their order."""
+    grouped: dict[int, list[Record]] = {}
+    for record in records:
+        grouped.setdefault(record["booking_id"], []).append(record)
+    return [_booking(tickets) for tickets in grouped.values()]
+
+
+def lines_of(tickets: Iterable[BookedTicket], words: Words, currency: str) -> list[TicketLine]:
+    """Return the lines of tickets in a letter, without QR codes."""
+    return [
+        TicketLine(
+            ticket.place(words),
+            words.text(
+                "ticket %(code)s, %(price)s", code=ticket.code, price=words.money(ticket.price, currency)
+            ),
+        )
+        for ticket in tickets
+    ]
+
+
+def lines_with_codes(
+    booking: Booking, tickets: Sequence[BookedTicket], words: Words, currency: str, codes: TicketCodes
+) -> list[TicketLine]:
+    """Return the lines of tickets in a letter, with their QR codes."""
+    lines = lines_of(tickets, words, currency)
+    return [
+        line._replace(code=codes.code(booking.contents_of_code(ticket)), file_name=f"ticket-{ticket.id}")
+        for line, ticket in zip(lines, tickets, strict=True)
+    ]
+
+
+def _booking(records: Sequence[Record]) -> Booking:
+    first = records[0]
+    parts = (first["cinema_name"], first["room_name"], first["address"])
+    return Booking(
+        id=first["booking_id"],
+        screening_id=first["screening_id"],
+        is_event=first["event_id"] is not None,
+        holder=first["holder"],
+        title=first["title"],
+        starts_at=local_time(first["starts_at"], first["time_zone"]),
+        ends_at=local_time(first["ends_at"], first["time_zone"]),
+        place=", ".join(filter(None, map(one_line, parts))),
+        revision=first["revision"],
+        called_off=first["called_off"],
+        tickets=[
+            BookedTicket(
+                id=record["ticket_id"],
+                seat_id=record["seat_id"],
+                row_label=record["row_label"] or "",
+                seat_number=record["seat_number"],
+                kind=record["type_name"] or "",
+                code=record["code"],
+                price=record["price"],
+                status=record["status"],
+                payment_id=record["payment_id"],
+                payment_deadline=record["payment_deadline"],
+                cancelled_at=record["cancelled_at"],
+                paper=record["paper"],
+            )
+            for record in records
+        ],
+    )

@@ -1,0 +1,353 @@
+"""What mails say: one function for each cause, which returns the letter in the reader's language.
+
+Each letter says what happened, what it means for the money, and what to do. The English texts identify their
+translations; after a change of one, change `catalogues/*.po` too.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from api.mails.bookings import BookedTicket, Booking, lines_of, lines_with_codes
+from api.mails.languages import Words
+from api.mails.letters import Button, Letter, Occasion, one_line
+from api.papers.ticket_codes import TicketCodes
+
+
+class Site(NamedTuple):
+    """What is the same in all mails.
+
+    Attributes:
+        url: returns what links start with; the port is known once the server listens.
+        currency: of all amounts (ISO 4217); empty for bare numbers.
+        sender: mail address.
+        codes: signs the QR codes.
+        language: of readers whose language is unknown.
+    """
+
+    url: Callable[[], str]
+    currency: str
+    sender: str
+    codes: TicketCodes
+    language: str
+
+    def my_tickets(self, words: Words) -> Button:
+        return Button(words.text("Show my tickets"), f"{self.url()}/my-tickets")
+
+    def details_of(self, booking: Booking) -> str:
+        kind = "events" if booking.is_event else "screenings"
+        return f"{self.url()}/{kind}/{booking.screening_id}"
+
+
+class Reader(NamedTuple):
+    """Who reads the letter.
+
+    Attributes:
+        name: as the reader gave it, possibly empty.
+        words: the language.
+        owner: whether the reader bought the tickets, and does not only hold one of them.
+    """
+
+    name: str
+    words: Words
+    owner: bool = True
+
+    @property
+    def greeting(self) -> str:
+        # The buyer chooses the name, and the mail may go to somebody else: it must not look like our text.
+        name = one_line(self.name)
+        return self.words.text("Hello %(name)s,", name=name) if name else self.words.text("Hello,")
+
+
+def booked(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
+    """The tickets, with their QR codes."""
+    words, title = reader.words, booking.shown_title(reader.words)
+    return Letter(
+        subject=words.text("Your tickets for %(title)s", title=title),
+        heading=words.text("Your booking is confirmed"),
+        tone="good",
+        paragraphs=[
+            reader.greeting,
+            words.text("Booking %(booking)s is confirmed.", booking=booking.id),
+        ],
+        occasion=booking.occasion(words),
+        tickets=lines_with_codes(booking, tickets, words, site.currency, site.codes),
+        button=site.my_tickets(words) if reader.owner else None,
+        closing=words.text("Each QR code admits one person. Show it at the door, on paper or on a screen."),
+        visit=booking.visit(words, site.currency, site.sender),
+    )
+
+
+class Cancellation(NamedTuple):
+    """Tickets of a booking that were cancelled at once.
+
+    Attributes:
+        by_buyer: whether the buyer did it.
+        owed: what is owed to the buyer for them.
+        vouched: whether somebody other than the buyer has confirmed the payment.
+    """
+
+    tickets: Sequence[BookedTicket]
+    by_buyer: bool
+    owed: Decimal
+    vouched: bool
+
+
+def cancelled(booking: Booking, cancellation: Cancellation, reader: Reader, site: Site) -> Letter:
+    """Tickets were cancelled, by the buyer, by the venue, or with their screening."""
+    words, title, count = reader.words, booking.shown_title(reader.words), len(cancellation.tickets)
+    if booking.called_off:
+        subject = words.text("Cancelled: %(title)s", title=title)
+        heading = words.text("Sorry, this is cancelled")
+        happened = words.plural(
+            "The venue has cancelled %(title)s. So your ticket is cancelled too.",
+            "The venue has cancelled %(title)s. So your %(count)s tickets are cancelled too.",
+            count,
+            title=title,
+        )
+    else:
+        subject = words.text("Cancelled tickets for %(title)s", title=title)
+        heading = words.plural("Your ticket is cancelled", "Your tickets are cancelled", count)
+        if cancellation.by_buyer:
+            happened = words.plural(
+                "We have cancelled this ticket, as you asked.",
+                "We have cancelled these %(count)s tickets, as you asked.",
+                count,
+            )
+        else:
+            happened = words.plural(
+                "The venue has cancelled this ticket.",
+                "The venue has cancelled these %(count)s tickets.",
+                count,
+            )
+    paragraphs = [reader.greeting, happened]
+    if reader.owner:
+        paragraphs += _money_for_cancelled(cancellation, words, site)
+    if standing := len(booking.of_status("confirmed", "pending")):
+        paragraphs.append(
+            words.plural(
+                "Your other ticket of this booking stays valid.",
+                "Your other %(count)s tickets of this booking stay valid.",
+                standing,
+            )
+        )
+    return Letter(
+        subject=subject,
+        heading=heading,
+        tone="bad",
+        paragraphs=paragraphs,
+        occasion=booking.occasion(words),
+        tickets=lines_of(cancellation.tickets, words, site.currency),
+        void=True,
+        closing=words.plural(
+            "The QR code of a cancelled ticket admits nobody.",
+            "The QR codes of cancelled tickets admit nobody.",
+            count,
+        ),
+        visit=booking.visit(words, site.currency, site.sender),
+    )
+
+
+def _money_for_cancelled(cancellation: Cancellation, words: Words, site: Site) -> list[str]:
+    if cancellation.owed:
+        return [_will_be_refunded(cancellation.owed, words, site, vouched=cancellation.vouched)]
+    if all(ticket.payment_id is None or not ticket.price for ticket in cancellation.tickets):
+        return [words.text("Nothing was paid, so there is nothing to refund.")]
+    return []
+
+
+def _will_be_refunded(amount: Decimal, words: Words, site: Site, *, vouched: bool) -> str:
+    shown = words.money(amount, site.currency)
+    if vouched:
+        return words.text(
+            "You get %(amount)s back, the way you paid. You do not have to do anything: we write again as "
+            "soon as the money is on its way.",
+            amount=shown,
+        )
+    return words.text(
+        "If you have paid, you get %(amount)s back, the way you paid. You do not have to do anything: we "
+        "write again as soon as the money is on its way.",
+        amount=shown,
+    )
+
+
+class Move(NamedTuple):
+    """A change of a screening, as calendars number it.
+
+    Attributes:
+        revision: of the screening after the change.
+        before, after: when it begins, in the venue's time zone.
+        title_before: what was shown before; empty if that has not changed.
+        place_before: where it was before; empty if that has not changed.
+    """
+
+    revision: int
+    before: datetime
+    after: datetime
+    title_before: str = ""
+    place_before: str = ""
+
+
+def moved(booking: Booking, move: Move, reader: Reader, site: Site) -> Letter:
+    """A screening or event has another time, title or place; the tickets stay valid."""
+    words = reader.words
+    booking = booking._replace(
+        starts_at=move.after, ends_at=move.after + (booking.ends_at - booking.starts_at)
+    )
+    title = booking.shown_title(words)
+    happened = []
+    if move.before != move.after:
+        happened.append(
+            words.text(
+                "%(title)s begins at another time: %(after)s. Until now it was: %(before)s.",
+                title=title,
+                after=words.moment(move.after),
+                before=words.moment(move.before),
+            )
+        )
+    if move.title_before:
+        happened.append(
+            words.text(
+                "%(title)s is shown in place of %(before)s.", title=title, before=one_line(move.title_before)
+            )
+        )
+    if move.place_before:
+        happened.append(
+            words.text(
+                "The place is now: %(after)s. Until now it was: %(before)s.",
+                after=booking.place,
+                before=one_line(move.place_before),
+            )
+        )
+    standing = booking.of_status("confirmed", "pending")
+    stays = words.plural(
+        "Your ticket and its QR code stay valid, and you pay nothing more.",
+        "Your %(count)s tickets and their QR codes stay valid, and you pay nothing more.",
+        len(standing),
+    )
+    paragraphs = [reader.greeting, *happened, stays]
+    if reader.owner:
+        paragraphs.append(
+            words.text("If that does not suit you, you can cancel on the page “My tickets” before it begins.")
+        )
+    return Letter(
+        subject=words.text("Changed: %(title)s", title=title),
+        heading=words.text("Please note the change"),
+        tone="plain",
+        paragraphs=paragraphs,
+        occasion=booking.occasion(words),
+        tickets=lines_of(standing, words, site.currency),
+        button=site.my_tickets(words) if reader.owner else None,
+        closing=words.text("The attached calendar entry replaces the earlier one."),
+        visit=booking.visit(words, site.currency, site.sender, move.revision),
+    )
+
+
+def payment_ending(booking: Booking, deadline: datetime, reader: Reader, site: Site) -> Letter:
+    """Tickets are not paid yet, and lapse soon."""
+    words, title, pending = reader.words, booking.shown_title(reader.words), booking.of_status("pending")
+    return Letter(
+        subject=words.text("Please pay soon: %(title)s", title=title),
+        heading=words.text("Your payment is missing"),
+        tone="plain",
+        paragraphs=[
+            reader.greeting,
+            words.plural(
+                "Your ticket is not paid yet. We keep it for you until %(time)s.",
+                "Your %(count)s tickets are not paid yet. We keep them for you until %(time)s.",
+                len(pending),
+                time=words.time(deadline),
+            ),
+            words.text(
+                "If you have paid already, ignore this mail. If you do not want to come, you do not have to "
+                "do anything: without a payment the booking ends by itself and costs nothing."
+            ),
+        ],
+        occasion=booking.occasion(words),
+        tickets=lines_of(pending, words, site.currency),
+        button=site.my_tickets(words),
+    )
+
+
+def hold_ending(occasion: Occasion, seats: int, until: datetime, url: str, reader: Reader) -> Letter:
+    """Reserved seats are about to be free for others again."""
+    words = reader.words
+    return Letter(
+        subject=words.text("Your seats are reserved until %(time)s", time=words.time(until)),
+        heading=words.text("Your reservation is about to end"),
+        tone="plain",
+        paragraphs=[
+            reader.greeting,
+            words.plural(
+                "We keep your seat for %(title)s until %(time)s. Then others can take it.",
+                "We keep your %(count)s seats for %(title)s until %(time)s. Then others can take them.",
+                seats,
+                title=occasion.title,
+                time=words.time(until),
+            ),
+            words.text("Nothing has been paid. If you do not want to come, you do not have to do anything."),
+        ],
+        occasion=occasion,
+        button=Button(words.text("Continue to the checkout"), url),
+        closing=words.text("You get this mail because your preferences ask for it."),
+    )
+
+
+class Refund(NamedTuple):
+    """Money that goes back to a buyer.
+
+    Attributes:
+        reference: of the transfer; empty until it is settled.
+        vouched: whether somebody other than the buyer has confirmed the payment.
+    """
+
+    amount: Decimal
+    payment_id: str
+    reference: str
+    vouched: bool
+
+
+def refund_owed(refund: Refund, reader: Reader, site: Site) -> Letter:
+    """A payment could not be used, or more was paid than the tickets cost."""
+    words = reader.words
+    return Letter(
+        subject=words.text("You get %(amount)s back", amount=words.money(refund.amount, site.currency)),
+        heading=words.text("You get money back"),
+        tone="plain",
+        paragraphs=[
+            reader.greeting,
+            words.text(
+                "Your payment %(payment)s could not be used for tickets, or not all of it.",
+                payment=one_line(refund.payment_id),
+            ),
+            _will_be_refunded(refund.amount, words, site, vouched=refund.vouched),
+        ],
+    )
+
+
+def refund_settled(refund: Refund, reader: Reader, site: Site) -> Letter:
+    """A refund is on its way."""
+    words = reader.words
+    amount, paragraphs = words.money(refund.amount, site.currency), [reader.greeting]
+    paragraphs.append(
+        words.text(
+            "We have refunded %(amount)s of your payment %(payment)s. It can take a few days until your bank "
+            "shows it.",
+            amount=amount,
+            payment=one_line(refund.payment_id),
+        )
+    )
+    if refund.reference:
+        paragraphs.append(
+            words.text(
+                "If you have questions, give the reference %(reference)s.",
+                reference=one_line(refund.reference),
+            )
+        )
+    return Letter(
+        subject=words.text("Your refund of %(amount)s", amount=amount),
+        heading=words.text("Your refund is on its way"),
+        tone="good",
+        paragraphs=paragraphs,
+    )
