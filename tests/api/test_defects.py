@@ -20,9 +20,9 @@ from api.ws.answers import OrderedAnswers
 from api.ws.open_sockets import OpenSockets, SocketsOfHolders
 from engine.accounts import RevokedToken, RevokedUser
 from engine.views import SeatsChanged
-from tests.mail_letters import SITE
 from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.venue import FIRST_SEAT, SCREENING, Venue
+from tests.mail_letters import SITE
 
 pytestmark = pytest.mark.gen_test
 
