@@ -44,6 +44,7 @@ CHANGES: Mapping[int, type] = {
     34: events.HoldsExpired,
     35: views.SeatsShown,
     36: messages.ChangeLeftOut,
+    37: events.HoldsExpiring,
 }
 
 REPLIES: Mapping[int, type] = {

@@ -3,8 +3,8 @@
 If the mailbox is empty, a command is handled immediately. Otherwise it is queued in the mailbox, which is
 bounded, and many queued commands are handled in one turn of the event loop. An actor has no task, so an idle
 one costs only its state. Deciding is synchronous. The results go to the journal first, then to the publisher,
-then to the caller. One timer is armed, for the earliest deadline. When it fires, the deadlines are checked
-again, so a late, double or stale timer does no harm.
+then to the caller. One timer is armed, for the earliest deadline or the warning before it. When it fires, the
+deadlines are checked again, so a late, double or stale timer does no harm.
 
 An exception other than `EngineError` is a bug. The actor then fails: queued commands are rejected, and the
 next command loads the screening from the database again. Exceptions of the publisher and the observer are
@@ -186,7 +186,7 @@ class ScreeningActor:
             self._count(command, "failed", 0.0, perf_counter() - started)
             raise
         finally:
-            if self._deadlines.earliest < self._timer_at:
+            if self._deadlines.next_at < self._timer_at:
                 self._arm_timer()
         try:
             shared.meters[type(command)].succeeded(perf_counter() - started)
@@ -356,14 +356,14 @@ class ScreeningActor:
             self._shared.observer.seats_sold(statuses.count(TicketStatus.CONFIRMED))
 
     def _arm_timer(self) -> None:
-        """Set a timer that fires no later than the earliest deadline."""
-        deadline = self._deadlines.earliest
-        if deadline < self._timer_at:
+        """Set a timer that fires no later than the earliest deadline or warning."""
+        next_at = self._deadlines.next_at
+        if next_at < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
-            self._timer_at = deadline
+            self._timer_at = next_at
             clock = self._shared.clock
-            self._timer = clock.call_later(max(0.0, deadline - clock.now()), self._on_timer)
+            self._timer = clock.call_later(max(0.0, next_at - clock.now()), self._on_timer)
 
     def move_deadlines(self, seconds: float) -> None:
         """Move all deadlines after a step of the clock, and release what has lapsed.
@@ -397,6 +397,8 @@ class ScreeningActor:
         try:
             if self._deadlines.earliest <= now:
                 self._release_lapsed(now)
+            if self._deadlines.next_at <= now:
+                self._carry_out(self._screening.warn_expiring(now), now)
         except Exception as defect:
             self._give_up(None, defect)
             return

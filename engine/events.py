@@ -143,6 +143,14 @@ class HoldsExpired(HoldEvent):
         return self.holds
 
 
+class HoldsExpiring(HoldEvent):
+    """Holds will expire soon: a warning for their holders. Nothing changes, and nothing is stored."""
+
+    __slots__ = ()
+    kind = cause = "holds_expiring"
+    ended: tuple[Hold, ...] = ()
+
+
 class TicketEvent(NamedTuple):
     """An event with a list of tickets. It takes effect when it is committed.
 

@@ -32,11 +32,13 @@ class Memory(NamedTuple):
         by_ticket_type: True if `lives` are of ticket types.
         lives: the holds that ended without a sale, those that were remembered last at the end.
         networks: pairs of a guest with seats and its network.
+        warned_at: when holders were last warned of the end of their holds.
     """
 
     by_ticket_type: bool
     lives: tuple[LifeRow, ...]
     networks: tuple[tuple[str, str], ...]
+    warned_at: float = 0.0
 
     def limited(self) -> "Memory":
         """Return at most `MEMORY_LIMIT` entries of each kind."""

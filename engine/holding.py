@@ -191,6 +191,14 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
     return Decision(reply, tuple(events), tuple(changes), write_id)
 
 
+def warn_expiring(state: ScreeningState, now: float) -> Decision:
+    """Tell the holders whose holds will expire soon."""
+    holds = tuple(state.seats.take_expiring(now))
+    if not holds:
+        return Decision(Held(()))
+    return Decision(Held(holds), changes=(state.happened(ev.HoldsExpiring, ev.SYSTEM, holds, (), now),))
+
+
 def move_deadlines(state: ScreeningState, seconds: float, now: float) -> Decision:
     """Move the deadlines of all holds and pending tickets by a step of the wall clock.
 

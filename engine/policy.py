@@ -15,6 +15,7 @@ class Policy:
         held_seats_limit: live held seats per holder and screening.
         guest_seats_limit: live held seats of all guests of one network together, per screening.
         payment_window_seconds: how long a pending ticket waits for its payment.
+        expiry_warning_seconds: how long before the end of a hold its holder is warned; 0 for no warnings.
     """
 
     hold_seconds: float = 300.0
@@ -23,3 +24,4 @@ class Policy:
     held_seats_limit: int = 10
     guest_seats_limit: int = 40
     payment_window_seconds: float = 900.0
+    expiry_warning_seconds: float = 60.0

@@ -149,6 +149,10 @@ class Screening:
         """Move all deadlines by a step of the wall clock, so that holds keep their remaining time."""
         return holding.move_deadlines(self._state, seconds, now)
 
+    def warn_expiring(self, now: float) -> Decision:
+        """Tell the holders whose holds will expire soon; each deadline is announced once."""
+        return holding.warn_expiring(self._state, now)
+
     def settle(self, write_id: int, now: float) -> Decision:
         """Finish a pending write that has been committed."""
         state = self._state

@@ -38,7 +38,9 @@ TicketEvent = TypeVar(
     "TicketEvent", ev.TicketsIssued, ev.TicketsConfirmed, ev.TicketsCancelled, ev.TicketsLapsed
 )
 
-HoldEventType = TypeVar("HoldEventType", ev.PlacesHeld, ev.HoldsExtended, ev.HoldsReleased, ev.HoldsExpired)
+HoldEventType = TypeVar(
+    "HoldEventType", ev.PlacesHeld, ev.HoldsExtended, ev.HoldsReleased, ev.HoldsExpired, ev.HoldsExpiring
+)
 
 _LIVE_AFTER = frozenset({SeatAction.ISSUE, SeatAction.CONFIRM})
 
@@ -122,7 +124,9 @@ class ScreeningState:
         self.policy = policy
         self.hold_ids = hold_ids
         self.ticket_ids = ticket_ids
-        self.seats = SeatInventory(loaded.layout, loaded.info.ticket_types, loaded.info.free_seats)
+        self.seats = SeatInventory(
+            loaded.layout, loaded.info.ticket_types, loaded.info.free_seats, policy.expiry_warning_seconds
+        )
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
         self.unchecked_seats = 0 if loaded.info.free_seats else policy.held_seats_limit
@@ -137,7 +141,12 @@ class ScreeningState:
 
     def handover(self) -> Handover:
         """What the next state of the screening needs that is not in the database."""
-        memory = Memory(self.lives.by_ticket_type, self.lives.rows(), self.seats.unpaid.networks())
+        memory = Memory(
+            self.lives.by_ticket_type,
+            self.lives.rows(),
+            self.seats.unpaid.networks(),
+            self.seats.deadlines.warned_at,
+        )
         before = self.continued if self._visible_seq == self._first_seq else ()
         positions = ((self.epoch, self._visible_seq), *before)[:POSITIONS_LIMIT]
         return Handover(self.screening_id, self.epoch, self._visible_seq, memory, positions)
@@ -147,6 +156,7 @@ class ScreeningState:
         self.continued = handover.positions
         if (memory := handover.memory) is not None:
             self.seats.unpaid.recall(memory.networks)
+            self.seats.take_expiring(memory.warned_at)  # their holders have been warned
             if self.lives.by_ticket_type == memory.by_ticket_type:
                 self.lives.recall(memory.lives)
 

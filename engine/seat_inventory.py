@@ -29,6 +29,7 @@ class SeatInventory:
         layout: the seats there are.
         ticket_types: the ticket types, by id.
         free_seats: number of seats that no layout has.
+        warning_seconds: how long before the end of a hold its holder is warned; 0 for no warnings.
 
     Attributes:
         capacity: number of seats and places.
@@ -56,13 +57,14 @@ class SeatInventory:
         layout: Layout,
         ticket_types: Mapping[int, TicketType] = MappingProxyType({}),
         free_seats: int = 0,
+        warning_seconds: float = 0.0,
     ) -> None:
         self.layout = layout
         self.places = {kind.id: Places(kind.id, kind.capacity) for kind in ticket_types.values()}
         self.capacity = len(layout.seats) + sum(kind.capacity for kind in ticket_types.values()) + free_seats
         self.available = self.capacity
         self.unpaid = UnpaidSeats()
-        self.deadlines = Deadlines()
+        self.deadlines = Deadlines(warning_seconds)
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
         self.are_free: Callable[[Iterable[int]], bool] = self._records.keys().isdisjoint
@@ -195,14 +197,12 @@ class SeatInventory:
 
     def extend(self, holds: Iterable[Hold]) -> None:
         """EXTEND: replace holds by copies with later deadlines."""
-        for hold in holds:
-            require(self.status(hold.seat_id), SeatAction.EXTEND)
-            self._records[hold.seat_id] = hold
-            self.deadlines.insert(hold.expires_at, hold)
+        self._replace(holds, self.deadlines.insert)
 
     def move(self, holds: Iterable[Hold], seconds: float) -> None:
         """Replace holds by copies with moved deadlines, and move the deadlines of pending tickets."""
-        self.extend(holds)
+        self.deadlines.warned_at += seconds
+        self._replace(holds, self.deadlines.insert_again)
         for seat_id, record in self._records.items():
             if isinstance(record, Ticket) and record.payment_deadline is not None:
                 moved = moved_by(record, seconds)
@@ -312,7 +312,7 @@ class SeatInventory:
             self.hold_count += isinstance(before, Hold)
             # If the deadline was reached meanwhile, it was ignored, so it is added again.
             if (deadline := deadline_of(before)) < inf:
-                self.deadlines.insert(deadline, before)
+                self.deadlines.insert_again(deadline, before)
         self.unpaid.remove_pairs(
             (write.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
@@ -349,6 +349,21 @@ class SeatInventory:
                 else:
                     holds[seat_id] = record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
         return list(holds.values()), list(tickets.values())
+
+    def take_expiring(self, now: float) -> list[Hold]:
+        """Return the holds that will expire soon and whose holders have not been warned of it."""
+        holds: dict[int, Hold] = {}
+        for record in self.deadlines.take_expiring(now):
+            for seat_id in self._live_seats(record):
+                if not isinstance(record, Ticket):
+                    holds[seat_id] = record.hold_of(seat_id) if isinstance(record, SeatsHeld) else record
+        return list(holds.values())
+
+    def _replace(self, holds: Iterable[Hold], add_deadline: Callable[[float, Hold], None]) -> None:
+        for hold in holds:
+            require(self.status(hold.seat_id), SeatAction.EXTEND)
+            self._records[hold.seat_id] = hold
+            add_deadline(hold.expires_at, hold)
 
     def _committed(self, write: PendingWrite, action: SeatAction) -> list[tuple[int, Commitment]]:
         """The seats of a pending write, with their records."""

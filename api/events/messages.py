@@ -93,6 +93,20 @@ class EventBookingCancelled(_OfEvent):
     availableSeats = _available()
 
 
+class EventHoldExpiring(_OfEvent):
+    """Some of the receiver's reservations expire soon. Sent once for every deadline, to the holder alone."""
+
+    type = message_type("hold_expiring")
+    reservationIds = fields.List(
+        fields.String(metadata={"example": "123-1041"}),
+        required=True,
+        metadata={"description": "Ids of the reservations in the public API"},
+    )
+    quantity = _count("Number of reserved seats or tickets", 2)
+    expiresAt = timestamp_field("When the reservations expire", "2024-11-11T10:31:00.000Z", required=True)
+    remainingSeconds = _count("Time between `timestamp` and `expiresAt`", 60)
+
+
 class EventStatistics(_ServerMessage):
     """Numbers of clients and subscriptions."""
 
@@ -160,9 +174,12 @@ class GetStatistics(_ClientMessage):
 
 
 class EventQuery(_ClientMessage):
-    """Query parameters of the event sockets."""
+    """Query parameters of the event sockets: a token, the session of a guest, or both."""
 
-    token = fields.String(required=True, metadata={"description": "JSON Web Token of the user"})
+    token = fields.String(metadata={"description": "JSON Web Token of the user"})
+    sessionId = fields.String(
+        metadata={"description": "Session of a guest of the public API, to be warned before its holds expire"}
+    )
 
 
 EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
@@ -172,6 +189,7 @@ EVENT_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     EventSeatUpdate,
     EventBookingCreated,
     EventBookingCancelled,
+    EventHoldExpiring,
     EventStatistics,
     EventError,
     Pong,

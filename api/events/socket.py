@@ -14,9 +14,10 @@ from typing import Any, Protocol
 from api.events.messages import event_id_of
 from api.events.updates import EventUpdates, counts_frame
 from api.identity.tokens import Identity, InvalidToken
+from api.limiter import network_of
 from api.rest.fields import LARGEST_ID
 from api.services import Totals
-from api.wire import holder_of
+from api.wire import SESSION_PREFIX, holder_of
 from api.ws.feed import Position, Watcher
 from api.ws.frames import POLICY_VIOLATION
 from api.ws.messages import BadMessage
@@ -28,6 +29,9 @@ from engine.replies import Stock
 from engine.selling_errors import ScreeningNotFound
 
 _TRY_AGAIN_LATER = "Try again later"
+_NOBODY = 0
+"""The user id of clients without a token; no user has it."""
+
 _SUFFIX_CHARACTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _SUFFIX_LENGTH = 6
 
@@ -77,9 +81,10 @@ class EventSocket(ClientSocket):
         *REFUSALS,
     )
 
-    __slots__ = ("_identity", "_shared", "_watchers")
+    __slots__ = ("_holders", "_identity", "_shared", "_watchers")
 
-    _identity: Identity
+    _identity: Identity | None
+    _holders: tuple[str, ...]
 
     def __init__(self, services: SocketServices, shared: EventServices) -> None:
         super().__init__(services)
@@ -112,9 +117,16 @@ class EventSocket(ClientSocket):
             self._shared.counts.clients -= 1
 
     async def _established(self, handshake: HandshakeRequest) -> dict[str, Any]:
-        """Admit the client and return its `connection_established` message."""
-        self._identity = self.authenticate(handshake)
-        await self.admit(holder_of(self._identity.user_id), self._identity)
+        """Admit the client and return its `connection_established` message.
+
+        A guest of the public API has no token, only a session; it may see what everybody may.
+        """
+        session_id = handshake.query.get("sessionId")
+        guest = session_id and "token" not in handshake.query
+        identity = self._identity = None if guest else self.authenticate(handshake)
+        user = (holder_of(identity.user_id),) if identity else ()
+        self._holders = (*user, f"{SESSION_PREFIX}{session_id}") if session_id else user
+        await self.admit(user[0] if user else network_of(handshake.remote_ip), identity)
         self._shared.counts.clients += 1
         milliseconds = int(self.services.clock.now() * 1000)
         suffix = "".join(secrets.choice(_SUFFIX_CHARACTERS) for _ in range(_SUFFIX_LENGTH))
@@ -165,7 +177,8 @@ class EventSocket(ClientSocket):
         limit = self.services.limits.socket_subscriptions_limit
         if event_id not in self._watchers and len(self._watchers) >= limit:
             raise TooManySubscriptions
-        user_id, admin = self._identity.user_id, self._identity.admin
+        identity = self._identity
+        user_id, admin = (identity.user_id, identity.admin) if identity else (_NOBODY, False)
         if not await self.in_time(self._shared.access.may_watch(event_id, user_id, admin=admin)):
             raise ScreeningNotFound(event_id)
         # If the client disconnects meanwhile, `depart` is only called after this coroutine is done.
@@ -179,8 +192,7 @@ class EventSocket(ClientSocket):
         self.services.observer.frames_sent(1 + missed)
 
     def _joined(self, event_id: int) -> Watcher:
-        holder = holder_of(self._identity.user_id)
-        watcher = self._watchers[event_id] = self.watcher(event_id, holder, EventUpdates)
+        watcher = self._watchers[event_id] = self.watcher(event_id, self._holders, EventUpdates)
         self.services.feed.join(watcher)
         self._shared.counts.add(event_id)
         return watcher

@@ -1,17 +1,26 @@
 """Encodes changes for the event socket: availability, bookings and cancellations.
 
-All watchers of an event get the same bytes, encoded once per update of the feed. Every booking has its own
-message with the count after it; a batch ends with the counts after all its changes.
+All watchers of an event get the same bytes, encoded once per update of the feed; holders are also warned
+before their holds expire. Every booking has its own message with the count after it; a batch ends with the
+counts after all its changes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import orjson
 
 from api.wire import timestamp
+from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
-from engine.events import HoldsExtended, TicketsCancelled, TicketsConfirmed, TicketsIssued, TicketsLapsed
+from engine.events import (
+    HoldsExpiring,
+    HoldsExtended,
+    TicketsCancelled,
+    TicketsConfirmed,
+    TicketsIssued,
+    TicketsLapsed,
+)
 from engine.replies import Stock
 from engine.views import SeatsChanged
 
@@ -21,26 +30,38 @@ _BOOKING_TYPES: Mapping[str, str] = {
     TicketsLapsed.kind: "booking_cancelled",
 }
 
-_UNCOUNTED = frozenset({HoldsExtended.kind, TicketsConfirmed.kind})
+_UNCOUNTED = frozenset({HoldsExtended.kind, HoldsExpiring.kind, TicketsConfirmed.kind})
 """Causes of changes that do not affect availability."""
 
 
 class EventUpdates:
-    """Changes of an event, encoded the same for all watchers. Implements `api.ws.feed.Encoder`.
+    """Changes of an event. Implements `api.ws.feed.Encoder`.
 
     Args:
         batches: the changes, oldest first.
     """
 
-    __slots__ = ("_frames",)
+    __slots__ = ("_event_id", "_expiring", "_frames")
 
     def __init__(self, batches: Sequence[Changes]) -> None:
         frames = [frame for batch in batches for frame in _frames_of(batch)]
         self._frames = Frames(b"".join(frames), len(frames))
+        self._expiring = expiring_holds([change for batch in batches for change in batch])
+        self._event_id = batches[0][0].screening_id
 
-    def frames(self, holder: str) -> Frames:
-        """Return the frames, the same for every watcher."""
-        return self._frames
+    def frames(self, holder: Collection[str]) -> Frames:
+        """Return the frames, the same for every watcher without holds that will expire soon.
+
+        Args:
+            holder: the watcher as a user, as a guest's session, or as both.
+        """
+        expiring = (
+            [warning for one in holder for warning in self._expiring.get(one, ())] if self._expiring else ()
+        )
+        if not expiring:
+            return self._frames
+        own = [_expiring_frame(self._event_id, warning) for warning in expiring]
+        return Frames.joined([self._frames, Frames(b"".join(own), len(own))])
 
 
 def _frames_of(changes: Changes) -> Iterator[bytes]:
@@ -64,6 +85,21 @@ def counts_frame(counted: SeatsChanged | Stock, at: float) -> bytes:
         "availableSeats": counted.available,
         "seatCapacity": counted.capacity,
         "timestamp": timestamp(at),
+    }
+    return text_frame(orjson.dumps(message))
+
+
+def _expiring_frame(event_id: int, expiring: Expiring) -> bytes:
+    """Encode the message that some of the receiver's holds will expire soon."""
+    reservations = sorted({hold.reservation_id for hold in expiring.holds})
+    message = {
+        "type": "hold_expiring",
+        "eventId": event_id,
+        "reservationIds": [f"{event_id}-{reservation_id}" for reservation_id in reservations],
+        "quantity": len(expiring.holds),
+        "expiresAt": timestamp(expiring.expires_at),
+        "remainingSeconds": expiring.remaining_seconds,
+        "timestamp": timestamp(expiring.at),
     }
     return text_frame(orjson.dumps(message))
 

@@ -158,6 +158,18 @@ class RoomChanged(Schema):
     room_id = _room()
 
 
+class SelectionExpiring(_OfClient):
+    """Some of the receiver's selections expire soon. Sent once for every deadline, to the holder alone."""
+
+    type = message_type("hold_expiring")
+    seat_ids = fields.List(fields.String(metadata={"example": "A1"}), required=True)
+    expires_at = timestamp_field("When the selection expires", "2024-01-15T10:30:00.000Z", required=True)
+    remaining_seconds = fields.Integer(
+        required=True, metadata={"description": "Time between `timestamp` and `expires_at`", "example": 60}
+    )
+    timestamp = timestamp_field("Time of the warning", "2024-01-15T10:29:00.000Z", required=True)
+
+
 class RoomError(Schema):
     """A message had no effect."""
 
@@ -190,6 +202,7 @@ ROOM_SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SeatReleased,
     SeatBooked,
     RoomChanged,
+    SelectionExpiring,
     RoomError,
 )
 ROOM_CLIENT_MESSAGES: tuple[type[Schema], ...] = (JoinRoom, LeaveRoom, SelectSeat, ReleaseSeat)

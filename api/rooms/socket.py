@@ -27,7 +27,7 @@ from api.rooms.errors import NotInRoom, TooManyRooms, refusal_of
 from api.rooms.messages import room_of, seat_of, usual_seat_message
 from api.rooms.notes import SelectionNote, sanitized_user_info
 from api.rooms.room import NoSuchRoom, Room
-from api.rooms.updates import joined_frame, selections
+from api.rooms.updates import RoomClient, joined_frame, selections
 from api.rooms.watcher import RoomWatcher
 from api.wire import holder_of
 from api.ws.answers import OrderedAnswers
@@ -219,7 +219,7 @@ class RoomSocket(ClientSocket):
         if number:
             self.services.observer.frames_sent(number)
 
-    def watcher(self, screening_id: int, holder: str, encoder: UpdateEncoder) -> RoomWatcher:
+    def watcher(self, screening_id: int, holder: Any, encoder: UpdateEncoder) -> RoomWatcher:
         """Return a watcher whose updates keep their place between the responses."""
         send = partial(self._answers.send_update, screening_id)
         return RoomWatcher(screening_id, holder, encoder, send, self._fail, self._deflate_from_bytes)
@@ -257,7 +257,8 @@ class RoomSocket(ClientSocket):
         room = await self.in_time(self._shared.directory.open(name, self._address))
         if not self.admitted:
             raise WebSocketClosedError
-        watcher = self.watcher(room.screening_id, self._client_id, room.encoder)
+        client = RoomClient(self._client_id, self._holder)
+        watcher = self.watcher(room.screening_id, client, room.encoder)
         self._rooms[name] = room, watcher
         self.services.feed.join(watcher)
         self._shared.counts.add(room.screening_id)

@@ -10,13 +10,14 @@ joined again.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from api.rooms.notes import SelectionNote, parse_note
 from api.rooms.room import Room
-from api.wire import timestamp_or_none
+from api.wire import timestamp, timestamp_or_none
+from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Frames
 from api.ws.outbox import text_frame
 from engine.records import Hold
@@ -27,6 +28,13 @@ _SELECTING = frozenset({"seats_held", "booking_started", "seats_reloaded"})
 """Causes that make a seat reserved. After other causes a reserved seat was reserved before."""
 
 _NOTHING = Frames(b"", 0)
+
+
+class RoomClient(NamedTuple):
+    """A client in a room; `holder` is its holder in the engine."""
+
+    client_id: str
+    holder: str
 
 
 class RoomUpdates:
@@ -42,6 +50,7 @@ class RoomUpdates:
         "_altered",
         "_changes",
         "_everybody",
+        "_expiring",
         "_origins",
         "_own",
         "_room",
@@ -58,28 +67,46 @@ class RoomUpdates:
                 self._all_seats = selections_frame(room, change.views)
                 del self._changes[: n + 1]
                 break
+        self._expiring = expiring_holds(self._changes)
         self._origins = {change.origin for change in self._changes}
         self._seat_changes: list[_SeatChange] | None = None
         self._everybody: Frames | None = None
         self._own: dict[str, Frames] = {}
 
-    def frames(self, holder: str) -> Frames:
-        """Return a client's frames. Clients with identical frames share one object.
+    def frames(self, holder: RoomClient) -> Frames:
+        """Return a client's frames. Clients with identical frames share one object."""
+        client_id = holder.client_id
+        if self._expiring and holder.holder in self._expiring:
+            own = [self._expiring_frame(client_id, warning) for warning in self._expiring[holder.holder]]
+            return Frames.joined([self._frames_of(client_id), Frames(b"".join(own), len(own))])
+        return self._frames_of(client_id)
 
-        Args:
-            holder: the `client_id`.
-        """
+    def _frames_of(self, client_id: str) -> Frames:
         if self._all_seats is not None:
             # They replace what the client was told, including the responses about its own later changes.
-            joined = joined_frame(self._room, holder) + self._all_seats
+            joined = joined_frame(self._room, client_id) + self._all_seats
             return Frames.joined([Frames(joined, 2), self._frames_of_everybody()])
-        if holder in self._origins:
+        if client_id in self._origins:
             if len(self._origins) == 1:
                 return _NOTHING  # all changes are the client's own
-            if holder not in self._own:
-                self._own[holder] = self._together(self._after_own(holder))
-            return self._own[holder]
+            if client_id not in self._own:
+                self._own[client_id] = self._together(self._after_own(client_id))
+            return self._own[client_id]
         return self._frames_of_everybody()
+
+    def _expiring_frame(self, client_id: str, expiring: Expiring) -> bytes:
+        """Encode the message that some of a client's selections will expire soon."""
+        names = [self._room.seat_name(hold.seat_id, parse_note(hold.note)) for hold in expiring.holds]
+        message = {
+            "type": "hold_expiring",
+            "room_id": self._room.name,
+            "client_id": client_id,
+            "seat_ids": [name for name in names if name is not None],
+            "expires_at": timestamp(expiring.expires_at),
+            "remaining_seconds": expiring.remaining_seconds,
+            "timestamp": timestamp(expiring.at),
+        }
+        return text_frame(orjson.dumps(message))
 
     def _frames_of_everybody(self) -> Frames:
         if self._everybody is None:

@@ -109,6 +109,21 @@ class ScreeningChanged(Schema):
     epoch = _epoch()
 
 
+class HoldExpiring(Schema):
+    """Some of the receiver's reservations expire soon. Sent once for every deadline, to the holder alone."""
+
+    type = message_type("hold_expiring")
+    screening_id = _id("The screening", _SCREENING, required=True)
+    seat_ids = fields.List(_id("A reserved seat", _SEAT), required=True)
+    expires_at = timestamp_field("When the reservation expires", _EXPIRES_AT, required=True)
+    remaining_seconds = fields.Integer(
+        required=True, metadata={"description": "Time between `timestamp` and `expires_at`", "example": 60}
+    )
+    timestamp = timestamp_field("Time of the warning", _RESERVED_AT, required=True)
+    seq = _seq(required=True)
+    epoch = _epoch()
+
+
 class SocketError(Schema):
     """A message from the client was invalid."""
 
@@ -144,6 +159,7 @@ SERVER_MESSAGES: tuple[type[Schema], ...] = (
     SeatUpdate,
     BulkSeatUpdate,
     ScreeningChanged,
+    HoldExpiring,
     Pong,
     SocketError,
 )

@@ -2,7 +2,7 @@
 
 Almost all sockets get identical bytes; only the holder of a seat in the update gets different ones, with
 `is_mine` true. Each seat is encoded once, and the message formats of both guides are assembled from these
-fragments.
+fragments. A holder is also warned before its holds expire.
 
 A long message is split into parts. All but the last have `"more": true` and no `seq`, so a client that
 resumes after the last `seq` it saw never misses a part.
@@ -16,6 +16,7 @@ import orjson
 
 from api.seats.messages import UpdateForm
 from api.wire import timestamp, user_id_of
+from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
 from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
@@ -32,7 +33,17 @@ class SeatUpdates:
         changes: changes, oldest first, at least one. Only the last state of each seat is sent.
     """
 
-    __slots__ = ("_altered", "_at", "_audiences", "_form", "_owners", "_position", "_views")
+    __slots__ = (
+        "_altered",
+        "_at",
+        "_audiences",
+        "_expiring",
+        "_form",
+        "_owners",
+        "_position",
+        "_screening_id",
+        "_views",
+    )
 
     def __init__(self, form: UpdateForm, changes: Sequence[SeatsChanged]) -> None:
         last = changes[-1]
@@ -42,7 +53,9 @@ class SeatUpdates:
         self._position = Position(last.epoch, last.seq)
         self._at = last.at
         self._views = tuple(views.values())
-        self._owners: Set[str | None] = {view.holder for view in self._views}
+        self._screening_id = last.screening_id
+        self._expiring = expiring_holds(changes)
+        self._owners: Set[str | None] = {view.holder for view in self._views} | self._expiring.keys()
         self._audiences: dict[str | None, Frames] = {}
 
     def frames(self, holder: str | None) -> Frames:
@@ -68,8 +81,12 @@ class SeatUpdates:
         if self._altered is not None:
             yield _screening_changed(self._altered, self._position)
         states = [_seat_state(view, holder) for view in self._views]
-        if not states:
-            return
+        if states:
+            yield from self._states(states)
+        for expiring in self._expiring.get(holder or "", ()):
+            yield _hold_expiring(self._screening_id, expiring, self._position)
+
+    def _states(self, states: Sequence[bytes]) -> Iterator[bytes]:
         if self._form is UpdateForm.SINGLE or (self._form is UpdateForm.BOTH and len(states) == 1):
             yield from _finished(map(_single, states), self._position, self._at)
         if self._form is not UpdateForm.SINGLE:
@@ -144,6 +161,21 @@ def _screening_changed(change: SeatsChanged, position: Position) -> bytes:
         "available": change.available,
         "timestamp": timestamp(change.at),
         "epoch": position.epoch,
+    }
+    return text_frame(orjson.dumps(message))
+
+
+def _hold_expiring(screening_id: int, expiring: Expiring, position: Position) -> bytes:
+    """Encode the message that some of the receiver's holds will expire soon."""
+    message = {
+        "type": "hold_expiring",
+        "screening_id": screening_id,
+        "seat_ids": sorted(hold.seat_id for hold in expiring.holds),
+        "expires_at": timestamp(expiring.expires_at),
+        "remaining_seconds": expiring.remaining_seconds,
+        "timestamp": timestamp(expiring.at),
+        "epoch": position.epoch,
+        "seq": position.seq,
     }
     return text_frame(orjson.dumps(message))
 

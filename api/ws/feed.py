@@ -26,7 +26,7 @@ An exception closes the sockets it concerns; their clients reconnect and catch u
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from api.ws.compression import deflated
 from engine.guards import DefectLog, guarded
@@ -85,8 +85,8 @@ class Frames:
 class EncodedUpdate(Protocol):
     """Changes encoded in the message format of one endpoint."""
 
-    def frames(self, holder: str) -> Frames:
-        """Return a watcher's frames; the same object for all watchers with identical frames."""
+    def frames(self, holder: Any) -> Frames:
+        """Return the frames for `Watcher.holder`; the same object for all watchers with identical frames."""
 
 
 Changes = Sequence[SeatsChanged]
@@ -156,7 +156,7 @@ class Watcher:
 
     Args:
         screening_id: the screening.
-        holder: holder of the socket, for `is_mine`.
+        holder: who has the socket, as `encoder` knows it: usually its holder in the engine.
         encoder: encodes changes.
         send: sends whole frames; never blocks.
         failed: called if an update cannot be sent to this watcher, which then gets no further updates.
@@ -182,7 +182,7 @@ class Watcher:
     def __init__(
         self,
         screening_id: int,
-        holder: str,
+        holder: Any,
         encoder: Encoder,
         send: Callable[[bytes], None],
         failed: Callable[[], None],

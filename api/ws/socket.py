@@ -240,12 +240,12 @@ class ClientSocket(ABC):
         except TimeoutError:
             raise StoreUnavailable("The database did not answer in time; try again later") from None
 
-    def watcher(self, screening_id: int, holder: str, encoder: Encoder) -> Watcher:
+    def watcher(self, screening_id: int, holder: Any, encoder: Encoder) -> Watcher:
         """Return a watcher for this socket, to join the feed with.
 
         Args:
             screening_id: the screening to watch.
-            holder: holder of the socket.
+            holder: who has the socket, as `encoder` knows it.
             encoder: encodes changes.
         """
         return Watcher(screening_id, holder, encoder, self.outbox.send, self._fail, self._deflate_from_bytes)

@@ -45,6 +45,12 @@ class HoldSettings:
     payment_window_seconds: Annotated[
         float, seconds(1, 30 * DAY_SECONDS), "How long a ticket waits for its payment before it expires."
     ] = 900.0
+    expiry_warning_seconds: Annotated[
+        float,
+        seconds(0, DAY_SECONDS),
+        "How long before the end of a hold its holder is sent `hold_expiring` on all sockets; 0 for no "
+        "warnings. A hold that lasts no longer than that is not announced.",
+    ] = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -110,7 +110,7 @@ REPLIES: tuple[Any, ...] = (
         7,
         3,
         24,
-        Memory(False, ((41, "user:7", NOW, NOW + 60),), (("session:1", "192.0.2.0/24"),)),
+        Memory(False, ((41, "user:7", NOW, NOW + 60),), (("session:1", "192.0.2.0/24"),), NOW),
         ((3, 24), (2, 9)),
         "node-a",
     ),
@@ -124,6 +124,7 @@ CHANGES: tuple[Any, ...] = (
     events.HoldsExpired(7, 3, 26, NOW, events.SYSTEM, (HOLD,), (FREE,), 99, 100),
     SHOWN,
     ChangeLeftOut(7, 3, 27),
+    events.HoldsExpiring(7, 3, 28, NOW, events.SYSTEM, (HOLD,), (), 98, 100),
 )
 
 REFUSALS: tuple[EngineError, ...] = (

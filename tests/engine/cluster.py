@@ -116,8 +116,8 @@ def sent(handover: Handover) -> Handover:
     """A handover that was encoded as plain values and decoded again."""
     screening_id, epoch, seq, memory, positions, deposed = plain(handover)
     if memory is not None:
-        by_ticket_type, lives, networks = memory
-        memory = Memory(by_ticket_type, tuple(map(tuple, lives)), tuple(map(tuple, networks)))
+        by_ticket_type, lives, networks, warned_at = memory
+        memory = Memory(by_ticket_type, tuple(map(tuple, lives)), tuple(map(tuple, networks)), warned_at)
     return Handover(screening_id, epoch, seq, memory, tuple(map(tuple, positions)), deposed)
 
 
