@@ -1,8 +1,9 @@
 """Sends mail through an SMTP server, or writes it to a folder for developers if none is configured.
 
-`MailQueue.send` queues a mail and a few workers deliver it. A temporary failure is retried with growing
-pauses; if the last attempt fails, or the server rejects the mail permanently, the failure is logged and the
-mail dropped. Contents are never logged, since they may include a token.
+`MailQueue.deliver` makes one attempt, for the outbox. `MailQueue.send` queues a mail in memory and a few
+workers deliver it. A temporary failure is retried with growing pauses; if the last attempt fails, or the
+server rejects the mail permanently, the failure is logged and the mail dropped. Contents are never logged,
+since they may include a token.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 
 from api.papers.mail import MailQueueFull
+from engine.outbox import DeliveryFailed, Undeliverable
 from frontrow.settings import Settings
 
 log = logging.getLogger("frontrow.mail")
@@ -66,18 +68,31 @@ class MailQueue:
 
     async def send(self, message: EmailMessage) -> None:
         """Queue a mail; see `api.papers.mail.Mailer`."""
-        domain = self._sender.rpartition("@")[2]
-        for name, value in (
-            ("From", self._sender),
-            ("Date", localtime()),
-            ("Message-ID", make_msgid(domain=domain)),
-        ):
-            if name not in message:
-                message[name] = value
+        self._complete(message, make_msgid(domain=self._domain))
         try:
             self._waiting.put_nowait(message)
         except asyncio.QueueFull:
             raise MailQueueFull from None
+
+    async def deliver(self, message: EmailMessage, uid: str) -> None:
+        """Deliver a mail now; see `api.papers.mail.Mailer`."""
+        self._complete(message, f"<{uid}@{self._domain}>")
+        try:
+            await self._deliver(message)
+        except (OSError, aiosmtplib.SMTPException) as failure:
+            if _is_permanent(failure):
+                raise Undeliverable(str(failure)) from failure
+            raise DeliveryFailed(str(failure) or repr(failure)) from failure
+
+    @property
+    def _domain(self) -> str:
+        return self._sender.rpartition("@")[2]
+
+    def _complete(self, message: EmailMessage, message_id: str) -> None:
+        """Add the headers that are missing."""
+        for name, value in (("From", self._sender), ("Date", localtime()), ("Message-ID", message_id)):
+            if name not in message:
+                message[name] = value
 
     async def _work(self) -> None:
         while True:
@@ -105,12 +120,16 @@ class MailQueue:
 
 
 def _is_permanent(failure: Exception) -> bool:
-    """Return whether the server would reject the same mail again (RFC 5321, section 4.2.1)."""
+    """Return whether the server would reject the same mail again (RFC 5321, section 4.2.1).
+
+    A rejected sender, password or connection is not the mail's fault: an operator can put it right.
+    """
     if isinstance(failure, aiosmtplib.SMTPRecipientsRefused):
         return all(_is_permanent(refusal) for refusal in failure.recipients)
     if isinstance(failure, aiosmtplib.SMTPNotSupported):
         return True
-    return isinstance(failure, aiosmtplib.SMTPResponseException) and failure.code >= _PERMANENT_FROM
+    refused = (aiosmtplib.SMTPRecipientRefused, aiosmtplib.SMTPDataError)
+    return isinstance(failure, refused) and failure.code >= _PERMANENT_FROM
 
 
 def into_folder(folder: Path) -> Delivery:

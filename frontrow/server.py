@@ -96,6 +96,8 @@ _AFTER_FLUSH_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
 _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
+_MAILS_AT_ONCE = 4
+_MAIL_ATTEMPT_SECONDS = 120.0
 _FORGET_SECONDS = 3600.0
 _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
@@ -205,13 +207,16 @@ class Server:
         self._mail_queue = mail_queue_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
         site = Site(self._site_url, "", settings.mail_from, codes, settings.language)
-        self._confirmations = Confirmations(catalogue.tickets, self._mail_queue, site, repeats)
         give_up_seconds = settings.outbox_give_up_hours * 3600
         self._outbox = Outbox(self._connector, LEASE_SECONDS)
         self._deliveries = Deliveries(
             self._outbox,
             pauses_until(settings.outbox_retry_seconds, give_up_seconds),
             self._observer,
+        )
+        confirmations = Confirmations(catalogue.tickets, self._mail_queue, self._outbox, site, repeats)
+        self._deliveries.register(
+            "mail", confirmations.deliver, at_once=_MAILS_AT_ONCE, limit_seconds=_MAIL_ATTEMPT_SECONDS
         )
         self._workers = Workers()
         accounts = Accounts(
@@ -276,7 +281,7 @@ class Server:
             accounts=accounts,
             guests=guests,
             workers=self._workers,
-            confirmations=self._confirmations,
+            confirmations=confirmations,
             ticket_codes=codes,
             site=site,
             clock=self._clock,
@@ -360,7 +365,6 @@ class Server:
             await self._journal.start()
             await self._revocations.refresh()
             self._mail_queue.start()
-            self._confirmations.start()
             self._deliveries.start()
             if self._node is not None:
                 await self._node.join(partial(living_nodes, self._direct))
@@ -459,7 +463,6 @@ class Server:
             self._resign,
             self._finish_requests,
             partial(self._deliveries.stop, _MAIL_LIMIT_SECONDS),
-            partial(self._confirmations.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
             partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
             self._close_connections,

@@ -123,6 +123,15 @@ class Outbox:
         self._connector = connector
         self._lease_seconds = lease_seconds
 
+    async def enqueue(self, kind: str, subject: str, payload: Mapping[str, Any]) -> None:
+        """Write a message in a transaction of its own; see the function `enqueue`.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        async with self._connector.connection() as connection:
+            await enqueue(connection, kind, subject, payload)
+
     async def take(self, numbers_by_kind: Mapping[str, int]) -> list[Message]:
         """Take messages that are due. No other server gets them before the lease ends.
 

@@ -1,6 +1,7 @@
 """A real SMTP server that keeps the mails it receives, and its fixture."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -24,16 +25,21 @@ class Inbox:
         self.recipients: list[str] = []
         self.international = True
         self._arrived: asyncio.Queue[EmailMessage] = asyncio.Queue()
+        # Until it listens, connections are refused.
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.url = f"smtp://127.0.0.1:{self._socket.getsockname()[1]}"
 
     async def open(self) -> None:
+        """Accept connections."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._served, "127.0.0.1", 0)
-        self.url = f"smtp://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await loop.create_server(self._served, sock=self._socket)
 
     def _served(self) -> SMTP:
         return SMTP(self, loop=asyncio.get_running_loop(), enable_SMTPUTF8=self.international)
 
     async def close(self) -> None:
+        """Stop accepting connections."""
         self._server.close()
         await self._server.wait_closed()
 

@@ -10,7 +10,7 @@ from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
 from api.sales.representations import TicketSold
-from api.sales.selling import PAYMENT_ID_LIMIT, complete_sale, find_ticket, payment_field
+from api.sales.selling import PAYMENT_ID_LIMIT, find_ticket, payment_field
 from engine import catalogue_errors
 from engine import selling_errors as errors
 from engine.records import TicketStatus
@@ -98,8 +98,7 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
             raise catalogue_errors.IllegalStatusChange(ticket_id, present.value, wanted.value)
         box_office = call.services.box_office
         if wanted is TicketStatus.CONFIRMED:
-            sale = box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder)
-            await complete_sale(call, sale)
+            await box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder)
         else:
             await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
     return dump(TicketEntry, await call.services.catalogue.tickets.find(ticket_id))

@@ -11,7 +11,7 @@ from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Identifier, RequestSchema, SeatIds, text
 from api.sales.receipts import TICKETS_CREATED
 from api.sales.representations import Reservation, TicketSold, reservation_document
-from api.sales.selling import payment_field, queue_confirmation
+from api.sales.selling import payment_field
 from api.wire import holder_of
 from engine import selling_errors as errors
 from engine.commands import BookSeats, ReadSeats, RevokeHolds, SellSeats
@@ -97,14 +97,13 @@ async def sell_by_hand(
     by mail. The event log names you as the actor. Repeating the request with the same `payment_id` returns
     the same tickets.
     """
-    begun_at = call.services.clock.now()
     await call.services.catalogue.users.find(user_id)
     holder = holder_of(user_id)
     command = SellSeats(screening_id, holder, seat_ids, call.holder, payment_id, call.receipt)
     try:
         booked: Booked = await call.ask(command)
     except (errors.SeatsUnavailable, errors.PaymentAlreadyUsed) as refusal:
-        booked = await call.services.box_office.reconsider(
+        return await call.services.box_office.reconsider(
             BookSeats(screening_id, holder, seat_ids, payment_id), refusal
         )
-    return queue_confirmation(call, begun_at, booked)
+    return booked

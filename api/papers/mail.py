@@ -16,7 +16,7 @@ class MailQueueFull(Unavailable):
 
 
 class Mailer(Protocol):
-    """Sends mails in the background."""
+    """Sends mails."""
 
     async def send(self, message: EmailMessage) -> None:
         """Queue a mail. It is delivered later; a failure to deliver is logged.
@@ -27,6 +27,19 @@ class Mailer(Protocol):
 
         Raises:
             MailQueueFull: the mail was not queued.
+        """
+
+    async def deliver(self, message: EmailMessage, uid: str) -> None:
+        """Deliver a mail of the outbox, in one attempt.
+
+        Args:
+            message: as for `send`.
+            uid: of the message in the outbox; becomes the `Message-ID`, so that mail programs recognise a
+                mail that arrives twice.
+
+        Raises:
+            DeliveryFailed: a later attempt may succeed.
+            Undeliverable: the server refuses this mail for good.
         """
 
 

@@ -37,7 +37,6 @@ from api.public.reserving import (
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.sales.selling import complete_sale
 from api.wire import counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.places import ticket_type_of
@@ -162,7 +161,7 @@ async def purchase_reservation(
         [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
     )
     try:
-        tickets = (await complete_sale(call, sale)).tickets
+        tickets = (await sale).tickets
     except errors.WrongNumberOfPapers as error:
         raise _wrong_number(error.tickets) from error
     except errors.PaymentAlreadyUsed as error:

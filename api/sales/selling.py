@@ -1,6 +1,6 @@
-"""Shared by all sales of tickets: the payment field, and sending the confirmation mail."""
+"""Shared by all sales of tickets: who buys, the payment field, and tickets by id."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -13,9 +13,7 @@ from api.rest.fields import Identifier, text
 from api.wire import holder_of
 from engine.box_office import RESERVATION_PAYMENT
 from engine.catalogue_errors import TicketNotConfirmed
-from engine.guards import attempt
 from engine.records import Ticket, TicketStatus
-from engine.replies import Booked
 from engine.selling_errors import TicketNotFound
 
 PAYMENT_ID_LIMIT = 255
@@ -64,28 +62,6 @@ def customer(call: Call, user_id: int | None) -> str:
 def service_of(call: Call) -> str | None:
     """Return the holder name of the calling service; None if the caller is a user."""
     return call.holder if call.caller.service else None
-
-
-async def complete_sale(call: Call, sale: Awaitable[Booked]) -> Booked:
-    """Await a sale, queue its confirmation mail (see `queue_confirmation`) and return the reply."""
-    begun_at = call.services.clock.now()
-    return queue_confirmation(call, begun_at, await sale)
-
-
-def queue_confirmation(call: Call, begun_at: float, booked: Booked) -> Booked:
-    """Queue the confirmation mail of a sale, unless the request repeats an earlier sale.
-
-    Args:
-        call: the request.
-        begun_at: start of the request, in seconds since the Unix epoch. Tickets confirmed earlier are from
-            an earlier request, which has sent the mail.
-        booked: the reply; returned unchanged.
-    """
-    ticket = booked.tickets[0]
-    if ticket.confirmed_at is not None and ticket.confirmed_at >= begun_at:
-        # The tickets are sold, so a failure to queue the mail must not fail the request.
-        attempt(call.services.confirmations.send_soon, ticket.booking_id)
-    return booked
 
 
 async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: bool = False) -> Ticket:

@@ -11,12 +11,10 @@ from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
 from api.sales.selling import (
     PAYMENTS_SERVICE,
-    complete_sale,
     customer,
     customer_field,
     find_ticket,
     payment_field,
-    queue_confirmation,
     service_of,
 )
 from api.seats.reservations import SeatSelection
@@ -39,7 +37,7 @@ _BOOKING_REFUSALS = (
 def _sale(call: Call, command: BookSeats) -> Ask:
     return Ask(
         command,
-        partial(queue_confirmation, call, call.services.clock.now()),
+        lambda booked: booked,
         partial(call.services.box_office.reconsider, command),
     )
 
@@ -227,9 +225,6 @@ async def confirm_payment(call: Call, ticket_id: int, payment_id: str, user_id: 
     Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
     payment must be refunded.
     """
-    return await complete_sale(
-        call,
-        call.services.box_office.confirm(
-            customer(call, user_id), ticket_id, payment_id, call.receipt, service_of(call)
-        ),
+    return await call.services.box_office.confirm(
+        customer(call, user_id), ticket_id, payment_id, call.receipt, service_of(call)
     )

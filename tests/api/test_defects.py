@@ -1,9 +1,7 @@
 """Unexpected exceptions: requests get the answer that was decided, and other clients are not affected."""
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Sequence
-from email.message import EmailMessage
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,9 +10,7 @@ import pytest
 from api.identity.revocations import Revocations
 from api.identity.token_watches import TokenWatch
 from api.identity.tokens import Identity
-from api.limiter import Limiter
 from api.limits import SocketLimits
-from api.mails.confirmations import Confirmations, Paper
 from api.rest.styles import Style
 from api.ws.answers import OrderedAnswers
 from api.ws.open_sockets import OpenSockets, SocketsOfHolders
@@ -22,7 +18,6 @@ from engine.accounts import RevokedToken, RevokedUser
 from engine.views import SeatsChanged
 from tests.api.caller import RESERVATIONS, TICKETS
 from tests.api.venue import FIRST_SEAT, SCREENING, Venue
-from tests.mail_letters import SITE
 
 pytestmark = pytest.mark.gen_test
 
@@ -42,21 +37,11 @@ class BrokenHttpObserver:
         raise RuntimeError("broken observer")
 
 
-class BrokenConfirmations:
-    def send_soon(self, booking_id: int) -> None:
-        raise RuntimeError("broken confirmations")
-
-    async def send_again(self, booking_id: int) -> None:
-        raise RuntimeError("broken confirmations")
-
-
 @pytest.mark.parametrize("key", [None, "order-1"])
 async def test_a_committed_booking_succeeds_despite_broken_collaborators(
     open_venue: Callable[..., Venue], key: str | None
 ) -> None:
-    venue = open_venue(
-        publisher=BrokenPublisher(), http_observer=BrokenHttpObserver(), confirmations=BrokenConfirmations()
-    )
+    venue = open_venue(publisher=BrokenPublisher(), http_observer=BrokenHttpObserver())
     body = {"screening_id": SCREENING, "seat_ids": [FIRST_SEAT], "payment_id": "pi_1"}
     for _ in range(2):
         booked = await venue.user(7).send("POST", f"{TICKETS}/book", body, key=key)
@@ -139,29 +124,3 @@ async def test_a_response_that_cannot_be_made_ends_its_socket() -> None:
     assert sent == [], "the client would mistake the second response for the missing first one"
     async with asyncio.timeout(60):
         await answers.settled()
-
-
-class IncompletePapers:
-    """Papers that lack the fields for a mail."""
-
-    async def papers(self, booking_ids: Iterable[int]) -> Sequence[Paper]:
-        return [{"booking_id": booking_id} for booking_id in booking_ids]
-
-
-class Mailbox:
-    async def send(self, message: EmailMessage) -> None:
-        raise AssertionError("no mail can be built")
-
-
-async def test_a_failing_confirmation_does_not_affect_others(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    repeats = Limiter(5, 3600.0, lambda: 0.0)
-    confirmations = Confirmations(IncompletePapers(), Mailbox(), SITE, repeats)
-    for booking_id in (1, 2, 3):
-        confirmations.send_soon(booking_id)
-    confirmations.start()
-    with caplog.at_level(logging.ERROR, "frontrow.api"):
-        await confirmations.stop(5)
-    # Each of the three mails fails on its own.
-    assert [record.args for record in caplog.records] == [(1,), (2,), (3,)]

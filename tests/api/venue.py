@@ -16,7 +16,6 @@ from api.http1.http_server import make_http_server
 from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Tokens
 from api.limiter import RateLimits
-from api.mails.confirmations import Confirmations
 from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
@@ -111,14 +110,8 @@ class RecordingMeter:
         self._requests.append((self._route, self._method, status))
 
 
-class RecordingConfirmations:
-    """Records the bookings to be confirmed by mail."""
-
-    def __init__(self) -> None:
-        self.bookings: list[int] = []
-
-    def send_soon(self, booking_id: int) -> None:
-        self.bookings.append(booking_id)
+class NoConfirmations:
+    """Sends no mail."""
 
     async def send_again(self, booking_id: int) -> None:
         raise NoMailAddress
@@ -133,7 +126,6 @@ class Venue:
         layer: HTTP layer; by default the one set in the environment.
         publisher: receives the engine's changes.
         http_observer: counts requests.
-        confirmations: sends mails.
     """
 
     def __init__(
@@ -143,14 +135,12 @@ class Venue:
         layer: str | None = None,
         publisher: Publisher | None = None,
         http_observer: HttpObserver | None = None,
-        confirmations: Confirmations | None = None,
     ) -> None:
         self._layer = layer or http_layer()
         self.clock = ManualClock()
         self.tokens = Tokens(STRONG_SECRET, clock=self.clock.now)
         self.observer = RecordingHttpObserver()
         self.screening_sockets = SocketCounts()
-        self.confirmations = RecordingConfirmations()
         self.unready: dict[str, str] = {}
         self.degraded: Mapping[str, str] = {}
         self.database = MemoryDatabase()
@@ -199,7 +189,7 @@ class Venue:
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             site=Site(lambda: "", "", "tickets@localhost", codes, "en"),
-            confirmations=confirmations or self.confirmations,
+            confirmations=NoConfirmations(),  # type: ignore[arg-type]
             ticket_codes=codes,
             clock=self.clock,
             http_observer=http_observer or self.observer,

@@ -22,6 +22,7 @@ MIGRATIONS = [
     "0008_outbox",
     "0009_refunds",
     "0010_time_zones",
+    "0011_confirmations",
 ]
 
 

@@ -316,25 +316,6 @@ async def test_a_connection_is_closed_when_the_client_asks_for_it(
 
 @pytest.mark.gen_test
 @pytest.mark.parametrize("field", ["", GENERAL[0]])
-async def test_a_booking_that_commits_too_late_is_confirmed_by_mail(
-    open_venue: Callable[..., Venue], field: str
-) -> None:
-    venue = open_venue(layer=HTTPTOOLS, limits=Limits(ask_timeout_seconds=0.05))
-    await Client(venue).talk([("GET", AVAILABILITY, None, "")])
-    venue.journal.automatic = False
-    reader, writer = await asyncio.open_connection("127.0.0.1", venue.port)
-    writer.write(request(venue, BOOK, 41, field=field))
-    assert b" 503 " in await reader.readline()
-    assert venue.confirmations.bookings == []
-    venue.journal.write_next(venue.journal.depth)
-    async with asyncio.timeout(60):
-        while not venue.confirmations.bookings:  # noqa: ASYNC110 - the mail queue notifies nobody
-            await asyncio.sleep(0)
-    writer.close()
-
-
-@pytest.mark.gen_test
-@pytest.mark.parametrize("field", ["", GENERAL[0]])
 async def test_a_booking_that_is_refused_too_late_is_reconsidered(
     open_venue: Callable[..., Venue], field: str
 ) -> None:
@@ -350,7 +331,7 @@ async def test_a_booking_that_is_refused_too_late_is_reconsidered(
     assert b" 503 " in await reader.readline()
     # The seat is no longer reserved, but still available.
     async with asyncio.timeout(60):
-        while not venue.confirmations.bookings:  # noqa: ASYNC110 - the mail queue notifies nobody
+        while not venue.database.tickets:  # noqa: ASYNC110 - the database notifies nobody
             await asyncio.sleep(0)
     assert [(ticket.seat_id, ticket.payment_id) for ticket in venue.database.tickets.values()] == [(41, "p")]
     await asyncio.gather(*others)
