@@ -8,14 +8,17 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from argon2 import PasswordHasher
 
 from api.identity.tokens import Tokens
+from api.venue_time import local_time
 from frontrow.listening import GUIDES_PORTS
 from frontrow.seeding import row_label
 from persistence.bulk import (
     BulkLoader,
+    Cinema,
     Movie,
     NewEvent,
     NewScreening,
@@ -26,6 +29,7 @@ from persistence.bulk import (
 )
 
 CINEMA = "Lumen Picture House"
+TIME_ZONE = "Europe/Berlin"
 LOGINS_FILE = "demo-logins.json"
 _DAYS = 5
 _HOURS = (14, 17, 20)
@@ -105,11 +109,12 @@ class Member(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """The contents of the demo."""
+    """The contents of the demo; `time_zone` is the cinema's."""
 
     members: Sequence[Member]
     upcoming: Sequence[UpcomingScreening]
     event: UpcomingEvent
+    time_zone: str
 
 
 def hall_with_aisles(rows: int, block_sizes: Sequence[int]) -> list[NewSeat]:
@@ -158,18 +163,18 @@ async def prepare_demo(loader: BulkLoader, passwords: Mapping[str, str]) -> Demo
         loader: writes to the database.
         passwords: passwords of the users by e-mail address.
     """
-    cinema_id = await loader.find_cinema(CINEMA)
-    if cinema_id is None:
-        cinema_id = await loader.add_cinema(CINEMA, "Demo City", "1 Projection Lane")
-        await loader.add_room(cinema_id, "Great Hall", hall_with_aisles(12, (5, 10, 5)))
-        await loader.add_room(cinema_id, "Studio", hall_with_aisles(7, (4, 6)))
+    cinema = await loader.find_cinema(CINEMA)
+    if cinema is None:
+        cinema = await loader.add_cinema(CINEMA, "Demo City", "1 Projection Lane", TIME_ZONE)
+        await loader.add_room(cinema.id, "Great Hall", hall_with_aisles(12, (5, 10, 5)))
+        await loader.add_room(cinema.id, "Studio", hall_with_aisles(7, (4, 6)))
     now = datetime.now(UTC)
-    upcoming = await loader.upcoming(cinema_id, now)
+    upcoming = await loader.upcoming(cinema.id, now)
     if not upcoming:
-        await _add_screenings(loader, cinema_id, now)
-        upcoming = await loader.upcoming(cinema_id, now)
+        await _add_screenings(loader, cinema, now)
+        upcoming = await loader.upcoming(cinema.id, now)
     event = await loader.upcoming_event(EVENT_TITLE, now) or await _add_event(loader, now)
-    return Demo(await _members(loader, passwords), upcoming, event)
+    return Demo(await _members(loader, passwords), upcoming, event, cinema.time_zone)
 
 
 def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> list[str]:
@@ -182,7 +187,7 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
         ttl_seconds: lifetime of these tokens.
     """
     screening = demo.upcoming[0]
-    begins = f"{screening.starts_at:%d %B %H:%M} UTC"
+    begins = _shown(screening.starts_at, demo.time_zone)
     event = demo.event
     order = {"sessionId": "demo-session", "ticketTypeId": str(event.ticket_type_id), "quantity": 2}
     lines = [
@@ -190,7 +195,7 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
         f"API page      {base_url}/docs",
         f"Screening {screening.id:<4}{screening.title}, {screening.room}, {begins}",
         f"              curl {base_url}/api/v1/seat-reservations/screening/{screening.id}/availability",
-        f"Event {event.id:<8}{event.title}, {event.ticket_type}, {event.starts_at:%d %B %H:%M} UTC",
+        f"Event {event.id:<8}{event.title}, {event.ticket_type}, {_shown(event.starts_at, event.time_zone)}",
         f"              curl {base_url}/api/public/events/{event.id}",
         f"              curl {base_url}/api/public/reservations -d '{json.dumps(order)}'"
         " -H 'Content-Type: application/json'",
@@ -206,6 +211,10 @@ def describe(demo: Demo, base_url: str, tokens: Tokens, ttl_seconds: int) -> lis
     return lines
 
 
+def _shown(time: datetime, time_zone: str) -> str:
+    return f"{local_time(time, time_zone):%d %B %H:%M} ({time_zone})"
+
+
 def guide_ports_hint() -> list[str]:
     """Return lines for a terminal: the setting that adds the ports the guides' clients expect."""
     ports = " and ".join(map(str, GUIDES_PORTS))
@@ -216,20 +225,22 @@ def guide_ports_hint() -> list[str]:
 
 
 async def _add_event(loader: BulkLoader, now: datetime) -> UpcomingEvent:
-    evening = datetime.combine(now.date() + timedelta(days=_DAYS_TO_EVENT), time(19), UTC)
+    zone = ZoneInfo(TIME_ZONE)
+    evening = datetime.combine(now.astimezone(zone).date() + timedelta(days=_DAYS_TO_EVENT), time(19), zone)
     about = "Six bands, one hall, and nobody sits still."
-    event = NewEvent(EVENT_TITLE, about, "Lumen Concert Hall", evening, evening + _EVENT_LENGTH)
+    event = NewEvent(EVENT_TITLE, about, "Lumen Concert Hall", evening, evening + _EVENT_LENGTH, TIME_ZONE)
     return await loader.add_event(event, TICKETS)
 
 
-async def _add_screenings(loader: BulkLoader, cinema_id: int, now: datetime) -> None:
+async def _add_screenings(loader: BulkLoader, cinema: Cinema, now: datetime) -> None:
     movie_ids = [await loader.find_movie(movie.title) or await loader.add_movie(movie) for movie in MOVIES]
-    tomorrow = now.date() + timedelta(days=1)
+    zone = ZoneInfo(cinema.time_zone)
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
     screenings = []
-    for room_number, (room_id, _) in enumerate(await loader.rooms(cinema_id)):
+    for room_number, (room_id, _) in enumerate(await loader.rooms(cinema.id)):
         for slot in range(_DAYS * len(_HOURS)):
             day, hour = divmod(slot, len(_HOURS))
-            starts_at = datetime.combine(tomorrow + timedelta(days=day), time(_HOURS[hour]), UTC)
+            starts_at = datetime.combine(tomorrow + timedelta(days=day), time(_HOURS[hour]), zone)
             choice = (slot + room_number * 2) % len(MOVIES)
             movie = MOVIES[choice]
             ends_at = starts_at + timedelta(minutes=movie.duration_minutes)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from api.venue_time import DEFAULT_TIME_ZONE
 from persistence.bulk import BulkLoader, NewScreening, NewSeat
 
 SCREENINGS_PER_ROOM = 50
@@ -57,9 +58,9 @@ async def seed(
     """
     opening = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(days=1)
     plan = plain_hall(rows, seats_per_row)
-    cinema_id = await loader.add_cinema("Load test", "", "")
+    cinema = await loader.add_cinema("Load test", "", "", DEFAULT_TIME_ZONE)
     for first in range(0, screenings, SCREENINGS_PER_ROOM):
-        room = await loader.add_room(cinema_id, f"Hall {first // SCREENINGS_PER_ROOM + 1}", plan)
+        room = await loader.add_room(cinema.id, f"Hall {first // SCREENINGS_PER_ROOM + 1}", plan)
         starts = [opening + slot * _SLOT for slot in range(min(SCREENINGS_PER_ROOM, screenings - first))]
         ids = await loader.add_screenings(
             [NewScreening(room.id, None, "Load test", start, start + _LENGTH, _PRICE) for start in starts]

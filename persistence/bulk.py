@@ -16,9 +16,9 @@ ON CONFLICT (lower(email)) DO UPDATE SET password_hash = excluded.password_hash
 RETURNING id
 """
 
-_ADD_CINEMA = "INSERT INTO cinemas (name, city, address) VALUES (%s, %s, %s) RETURNING id"
+_ADD_CINEMA = "INSERT INTO cinemas (name, city, address, time_zone) VALUES (%s, %s, %s, %s) RETURNING id"
 
-_FIND_CINEMA = "SELECT min(id) FROM cinemas WHERE name = %s"
+_FIND_CINEMA = "SELECT id, time_zone FROM cinemas WHERE name = %s ORDER BY id LIMIT 1"
 
 _FIND_MOVIE = "SELECT min(id) FROM movies WHERE title = %s"
 
@@ -61,7 +61,8 @@ _ROOMS = "SELECT id, name FROM rooms WHERE cinema_id = %s ORDER BY id"
 
 
 _ADD_EVENT = """
-INSERT INTO events (title, description, venue, starts_at, ends_at) VALUES (%s, %s, %s, %s, %s) RETURNING id
+INSERT INTO events (title, description, venue, starts_at, ends_at, time_zone)
+VALUES (%s, %s, %s, %s, %s, %s) RETURNING id
 """
 
 _ADD_TICKET_TYPES = """
@@ -74,12 +75,19 @@ RETURNING id
 """
 
 _UPCOMING_EVENT = """
-SELECT events.id, title, starts_at, ticket_types.id, name
+SELECT events.id, title, starts_at, time_zone, ticket_types.id, name
 FROM events JOIN ticket_types ON event_id = events.id
 WHERE title = %s AND starts_at > %s
 ORDER BY starts_at, events.id, ticket_types.id
 LIMIT 1
 """
+
+
+class Cinema(NamedTuple):
+    """A cinema; `time_zone` is an IANA name."""
+
+    id: int
+    time_zone: str
 
 
 class NewSeat(NamedTuple):
@@ -140,6 +148,7 @@ class NewEvent(NamedTuple):
     venue: str
     starts_at: datetime
     ends_at: datetime
+    time_zone: str
 
 
 class NewTicketType(NamedTuple):
@@ -157,6 +166,7 @@ class UpcomingEvent(NamedTuple):
     id: int
     title: str
     starts_at: datetime
+    time_zone: str
     ticket_type_id: int
     ticket_type: str
 
@@ -172,14 +182,21 @@ class BulkLoader:
         rows = await self._connector.run(_ADD_USER, (email, full_name, password_hash, is_admin))
         return int(rows[0][0])
 
-    async def find_cinema(self, name: str) -> int | None:
-        """Return the lowest id of the cinemas with this name, or None."""
-        found: int | None = (await self._connector.run(_FIND_CINEMA, (name,)))[0][0]
-        return found
+    async def find_cinema(self, name: str) -> Cinema | None:
+        """Return the oldest cinema with this name, or None."""
+        rows = await self._connector.run(_FIND_CINEMA, (name,))
+        return Cinema(*rows[0]) if rows else None
 
-    async def add_cinema(self, name: str, city: str, address: str) -> int:
-        """Create a cinema and return its id."""
-        return int((await self._connector.run(_ADD_CINEMA, (name, city, address)))[0][0])
+    async def add_cinema(self, name: str, city: str, address: str, time_zone: str) -> Cinema:
+        """Create a cinema.
+
+        Args:
+            name: of the cinema.
+            city, address: where it is.
+            time_zone: IANA name.
+        """
+        rows = await self._connector.run(_ADD_CINEMA, (name, city, address, time_zone))
+        return Cinema(int(rows[0][0]), time_zone)
 
     async def find_movie(self, title: str) -> int | None:
         """Return the lowest id of the movies with this title, or None."""
@@ -224,7 +241,9 @@ class BulkLoader:
             columns = [list(column) for column in zip(*offers, strict=True)]
             added = await connection.run(_ADD_TICKET_TYPES, (event_id, *columns))
         first_id = min(int(row[0]) for row in added)
-        return UpcomingEvent(event_id, occasion.title, occasion.starts_at, first_id, offers[0].name)
+        return UpcomingEvent(
+            event_id, occasion.title, occasion.starts_at, occasion.time_zone, first_id, offers[0].name
+        )
 
     async def upcoming_event(self, title: str, after: datetime) -> UpcomingEvent | None:
         """Return the next event of this title that starts later than `after` and has ticket types."""

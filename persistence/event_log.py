@@ -75,6 +75,7 @@ _OPERATED = (
     "room_id",
     "starts_at",
     "ends_at",
+    "time_zone",
     "cancelled",
     "capacity",
     "sold",
@@ -92,7 +93,7 @@ FROM (
     SELECT screenings.id, 'screening' AS kind,
            coalesce(nullif(screenings.title, ''), movies.title, '') AS title,
            cinemas.name || ', ' || rooms.name AS place,
-           screenings.room_id, screenings.starts_at, screenings.ends_at,
+           screenings.room_id, screenings.starts_at, screenings.ends_at, cinemas.time_zone,
            screenings.cancelled_at IS NOT NULL AS cancelled,
            (SELECT count(*) FROM seats WHERE seats.room_id = screenings.room_id) AS capacity
     FROM screenings
@@ -100,8 +101,8 @@ FROM (
     JOIN cinemas ON cinemas.id = rooms.cinema_id
     LEFT JOIN movies ON movies.id = screenings.movie_id
     UNION ALL
-    SELECT events.id, 'event', events.title, events.venue, NULL, events.starts_at, events.ends_at,
-           events.closed_at IS NOT NULL,
+    SELECT events.id, 'event', events.title, events.venue, NULL,
+           events.starts_at, events.ends_at, events.time_zone, events.closed_at IS NOT NULL,
            (SELECT coalesce(sum(capacity), 0) FROM ticket_types WHERE event_id = events.id)
     FROM events
 ) AS shown

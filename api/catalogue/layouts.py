@@ -17,6 +17,7 @@ from api.catalogue.seats import FURTHEST, SEATS_PER_PAGE, RoomSeat, told_to_watc
 from api.errors import ApiError, InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import Money, RequestSchema, text
+from api.rest.local_times import TimeZoneName
 from api.rest.uploads import Upload, UploadedFile
 from api.rows import LayoutDifference
 from engine.errors import NotFound, OwnershipLost
@@ -159,6 +160,7 @@ class Obstacle(Schema):
     screening_id = fields.Integer(required=True)
     title = fields.String(required=True)
     starts_at = fields.String(required=True)
+    time_zone = TimeZoneName(required=True)
     seats = fields.List(fields.Nested(TakenSeat), required=True)
 
 

@@ -12,6 +12,7 @@ from marshmallow import Schema, fields, validate
 from api.ops.people import holder_field, people_field, people_of, shown
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Money, RequestSchema, Timestamp, text
+from api.rest.local_times import TimeZoneName
 from api.rest.paging import Page
 from api.wire import timestamp, timestamp_or_none
 from engine.commands import ReadSeats
@@ -38,6 +39,7 @@ class Operated(Schema):
     room_id = fields.Integer(required=True, allow_none=True, metadata={"description": "null for an event."})
     starts_at = Timestamp(required=True)
     ends_at = Timestamp(required=True)
+    time_zone = TimeZoneName(required=True)
     cancelled = fields.Boolean(required=True)
     capacity = fields.Integer(required=True)
     sold = fields.Integer(required=True, metadata={"description": "Live tickets, paid or not."})

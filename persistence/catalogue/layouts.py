@@ -64,10 +64,12 @@ WITH missing AS ({_MISSING}), coming AS ({TO_COME}), taken AS (
     WHERE status = 'active' AND screening_id IN (SELECT id FROM coming)
 )
 SELECT count(*) OVER (), screening_id, coalesce(nullif(screenings.title, ''), movies.title, ''),
-       to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+       to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), cinemas.time_zone,
        row_label, seat_number, taken.status
 FROM taken JOIN missing ON missing.id = seat_id
 JOIN screenings ON screenings.id = screening_id
+JOIN rooms ON rooms.id = screenings.room_id
+JOIN cinemas ON cinemas.id = rooms.cinema_id
 LEFT JOIN movies ON movies.id = screenings.movie_id
 ORDER BY starts_at, screening_id, length(row_label), row_label COLLATE "C", seat_number
 LIMIT %(shown)s
@@ -252,12 +254,13 @@ async def _difference(
             "screening_id": screening_id,
             "title": title,
             "starts_at": starts_at,
+            "time_zone": time_zone,
             "seats": [
                 {"row_label": row, "seat_number": number, "status": status}
                 for *_, row, number, status in taken
             ],
         }
-        for (screening_id, title, starts_at), taken in groupby(rows, key=itemgetter(1, 2, 3))
+        for (screening_id, title, starts_at, time_zone), taken in groupby(rows, key=itemgetter(1, 2, 3, 4))
     ]
     return Difference(
         version, added, removed, moved, retyped, screenings, rows[0][0] if rows else 0, obstacles

@@ -6,9 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from persistence.catalogue.screenings import SCREENINGS as SCREENINGS_TABLE
+from persistence.catalogue.showtimes import SHOWTIMES as SHOWTIMES_TABLE
+from persistence.catalogue.table import Table
+from persistence.connector import Connector
 from tests.box_office import PUBLIC, data, make_event, make_type, refusal
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.programme import SCREENINGS, add_seats, make, make_room
+from tests.database import execute
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test
@@ -235,3 +240,35 @@ async def test_statistics_are_in_the_time_zone_that_the_venues_share(open_house:
     await make(house, f"{CINEMAS}/", {"name": "Rialto", "time_zone": BERLIN})
     assert await zones() == {KATHMANDU}
     assert await zones(f"?timezone={BERLIN}") == {BERLIN}
+
+
+async def plan_of(house: House, table: Table, day: date) -> str:
+    """Return the plan of a page of what is on a day."""
+    where = table.where({"date": day})
+    statement = f"{table.select} {where} {table.order_by('starts_at')} LIMIT 20"
+    connector = Connector(house.database_url, pool_size=1)
+    try:
+        rows = await connector.run(f"EXPLAIN {statement}", {"date": day})
+    finally:
+        connector.close()
+    return "\n".join(row[0] for row in rows)
+
+
+async def test_an_index_finds_the_screenings_of_a_day(house: House) -> None:
+    room_id = await room_in(house, KATHMANDU)
+    execute(
+        house.database_url,
+        "INSERT INTO screenings (room_id, title, starts_at, ends_at, price) "
+        "SELECT %s, 'Often', slot, slot + interval '50 minutes', 9 "
+        "FROM generate_series(now(), now() + interval '2 years', interval '1 hour') AS slot",
+        room_id,
+    )
+    execute(house.database_url, "ANALYZE screenings")
+    for table in (SCREENINGS_TABLE, SHOWTIMES_TABLE):
+        plan = await plan_of(house, table, date(YEAR, 6, 1))
+        assert "screenings_starts_at_idx" in plan, plan
+        assert "Seq Scan on screenings" not in plan, plan
+    found = await house.guest.send("GET", f"{SCREENINGS}/?date={YEAR}-06-01&size=100")
+    begins = sorted(screening["starts_at_local"] for screening in found.json)
+    assert len(begins) == 24
+    assert {begin[:10] for begin in begins} == {f"{YEAR}-06-01"}
