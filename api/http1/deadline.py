@@ -3,6 +3,10 @@
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
 
+_READING_SECONDS = 0.001
+"""How long what has arrived is read before a deadline counts as missed. uvloop runs overdue timers before it
+reads, so after a stall they would close connections whose requests have been waiting in their sockets."""
+
 
 def _ignore() -> None: ...
 
@@ -54,10 +58,18 @@ class Deadline:
 
     def _fire(self) -> None:
         self._timer = None
-        if self._at is None:
-            return
-        if self._at > self._timer_at:
+        if self._is_over():
+            self._timer = self._loop.call_later(_READING_SECONDS, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        if self._is_over():
+            self._at = None
+            self._expired()
+
+    def _is_over(self) -> bool:
+        """True if the deadline has passed. If it was moved, the timer is armed again."""
+        if self._at is not None and self._at > self._timer_at:
             self._arm(self._at)
-            return
-        self._at = None
-        self._expired()
+            return False
+        return self._at is not None
