@@ -1,6 +1,7 @@
 """Formats of values in JSON: timestamps, prices and holders, the same in REST and in WebSocket frames."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache
 from math import floor
 
@@ -46,6 +47,16 @@ def price(cents: int) -> float:
     encoder writes, is the exact amount.
     """
     return cents / 100
+
+
+def to_cents(amount: Decimal) -> int:
+    """Convert an amount with at most two decimals."""
+    return int(amount * 100)
+
+
+def cents_or_none(amount: Decimal | None) -> int | None:
+    """Convert an amount with at most two decimals, passing None through."""
+    return None if amount is None else to_cents(amount)
 
 
 def counted(count: int, noun: str) -> str:

@@ -108,6 +108,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     101: selling.PaymentAlreadyUsed,
     102: selling.RefundRequired,
     103: selling.BookingInProgress,
+    104: selling.PriceChanged,
     110: catalogue.NoAccount,
     111: catalogue.UnknownReference,
     112: catalogue.AlreadyExists,

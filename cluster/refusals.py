@@ -42,6 +42,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.WrongNumberOfPapers: {"tickets": int, "papers": int},
     selling.ExtensionLimitReached: {"seat_ids": _Ids, "reason": str},
     selling.TicketNotPending: {"ticket_id": int, "status": str},
+    selling.PriceChanged: {"expected_cents": int, "actual_cents": int},
     selling.PaymentAlreadyUsed: {"payment_id": str},
     selling.RefundRequired: {"held": _Ids, "booked": _Ids},
     selling.BookingInProgress: {"seat_ids": _Ids},

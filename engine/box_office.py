@@ -15,6 +15,7 @@ from engine.replies import Booked, Cancelled
 from engine.selling_errors import (
     NotHeld,
     PaymentAlreadyUsed,
+    PriceChanged,
     RefundRequired,
     ReservationNotHeld,
     ScreeningCancelled,
@@ -68,7 +69,7 @@ class BoxOffice:
             PaymentAlreadyUsed: the payment was used for another booking.
             EngineError: the refusal stands, or the booking was rejected for another reason.
         """
-        if isinstance(refusal, NotHeld | PaymentAlreadyUsed | SeatsUnavailable):
+        if isinstance(refusal, NotHeld | PaymentAlreadyUsed | SeatsUnavailable | PriceChanged):
             if repeated := await self._repeated(command):
                 return repeated
         if not command.held_only:
@@ -94,6 +95,7 @@ class BoxOffice:
         screening_id: int,
         reservation_id: int,
         papers: Sequence[Paper],
+        expected_total_cents: int | None = None,
     ) -> Booked:
         """Buy a reservation of places; a repeated purchase returns the same tickets.
 
@@ -103,6 +105,7 @@ class BoxOffice:
             screening_id: the event.
             reservation_id: the reservation.
             papers: content of the tickets, one for each place.
+            expected_total_cents: as in `BookSeats`.
 
         Returns:
             The tickets, committed.
@@ -122,6 +125,7 @@ class BoxOffice:
             reservation_id=reservation_id,
             owner=owner,
             papers=tuple(papers),
+            expected_total_cents=expected_total_cents,
         )
         try:
             return cast(Booked, await self._screenings.ask(command))
@@ -138,6 +142,7 @@ class BoxOffice:
         payment_id: str | None,
         receipt: Receipt | None = None,
         actor: str | None = None,
+        expected_total_cents: int | None = None,
     ) -> Booked:
         """Confirm the payment of a pending ticket; the same payment again changes nothing.
 
@@ -147,6 +152,7 @@ class BoxOffice:
             payment_id: the payment; None if the actor confirms it by hand.
             receipt: idempotency key under which the answer is stored.
             actor: who confirms it, if that is not the holder.
+            expected_total_cents: as in `ConfirmTicket`.
 
         Returns:
             The ticket, committed.
@@ -163,7 +169,8 @@ class BoxOffice:
         if ticket.status is not TicketStatus.PENDING:
             raise TicketNotPending(ticket_id, ticket.status.value)
         command = ConfirmTicket(
-            ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor
+            *(ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor),
+            expected_total_cents,
         )
         try:
             return cast(Booked, await self._screenings.ask(command))

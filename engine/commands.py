@@ -124,6 +124,8 @@ class BookSeats(NamedTuple):
         owner: who gets the tickets, if that is not the holder.
         papers: content of the tickets, one for each in their order, or none.
         actor: who gives the command, if that is not the holder.
+        expected_total_cents: reject the booking if the seats cost another amount in all (`PriceChanged`);
+            None for any. Held seats cost what they did when they were held.
     """
 
     screening_id: int
@@ -137,6 +139,7 @@ class BookSeats(NamedTuple):
     owner: str | None = None
     papers: tuple[Paper, ...] = ()
     actor: str | None = None
+    expected_total_cents: int | None = None
 
 
 class SellSeats(NamedTuple):
@@ -162,6 +165,7 @@ class ConfirmTicket(NamedTuple):
     Attributes:
         payment_id: the payment; None if the actor confirms it by hand.
         actor: who gives the command, if that is not the holder.
+        expected_total_cents: reject it if the ticket costs another amount (`PriceChanged`); None for any.
     """
 
     screening_id: int
@@ -171,6 +175,7 @@ class ConfirmTicket(NamedTuple):
     payment_id: str | None
     receipt: Receipt | None = None
     actor: str | None = None
+    expected_total_cents: int | None = None
 
 
 class CancelTicket(NamedTuple):
@@ -195,6 +200,7 @@ class ConfirmTickets(NamedTuple):
     Attributes:
         seat_ids: of the tickets, in their order.
         payment_id, receipt, actor: as in `ConfirmTicket`.
+        expected_total_cents: reject it if the tickets cost another amount in all; None for any.
     """
 
     screening_id: int
@@ -204,6 +210,7 @@ class ConfirmTickets(NamedTuple):
     payment_id: str | None
     receipt: Receipt | None = None
     actor: str | None = None
+    expected_total_cents: int | None = None
 
 
 class CancelTickets(NamedTuple):

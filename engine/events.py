@@ -6,6 +6,7 @@ committed; watchers then see the change of the seats under a later number. So (e
 and what clients see, and gaps are normal.
 """
 
+from itertools import count, repeat
 from typing import NamedTuple
 
 from engine.records import Hold, Ticket, make
@@ -14,6 +15,8 @@ from engine.views import SeatView, Shown, view_of
 
 SYSTEM = "system"
 """The actor of events without a caller, such as the expiry of a hold."""
+
+_UNKNOWN = repeat(None)
 
 
 class _HeldTogether(NamedTuple):
@@ -29,6 +32,7 @@ class _HeldTogether(NamedTuple):
     origin: str | None = None
     available: int = 0
     capacity: int = 0
+    prices_cents: tuple[int, ...] = ()
 
 
 class SeatsHeld(_HeldTogether):
@@ -46,6 +50,7 @@ class SeatsHeld(_HeldTogether):
         origin: the command's `origin`.
         available: number of seats and places that are free now.
         capacity: number of seats and places.
+        prices_cents: what the seats cost, in their order; empty if a node of an earlier release sent it.
     """
 
     __slots__ = ()
@@ -55,19 +60,26 @@ class SeatsHeld(_HeldTogether):
     @property
     def holds(self) -> tuple[Hold, ...]:
         """The holds of all seats, made anew every time."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices = self
+        each = zip(count(reservation_id), seat_ids, prices or _UNKNOWN, strict=False)
         return tuple(
             [
-                make(Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note))
-                for hold_id, seat_id in enumerate(seat_ids, reservation_id)
+                make(
+                    Hold,
+                    (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note, price),
+                )
+                for hold_id, seat_id, price in each
             ]
         )
 
     def hold_of(self, seat_id: int) -> Hold:
         """Return the hold of one of the seats."""
-        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _ = self
-        hold_id = reservation_id + seat_ids.index(seat_id)
-        return make(Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note))
+        screening_id, _, _, at, holder, reservation_id, seat_ids, expires_at, note, _, _, _, prices = self
+        place = seat_ids.index(seat_id)
+        hold_id, price = reservation_id + place, prices[place] if prices else None
+        return make(
+            Hold, (hold_id, reservation_id, screening_id, seat_id, holder, at, expires_at, 0, note, price)
+        )
 
     @property
     def views(self) -> tuple[SeatView, ...]:

@@ -95,7 +95,7 @@ class HoldLives:
         lives, by_ticket_type = self.by_stock, self.by_ticket_type
         for hold in holds:
             key = self._key(hold) if by_ticket_type else hold.seat_id
-            _, _, _, _, holder, reserved_at, _, _, _ = hold
+            _, _, _, _, holder, reserved_at, _, _, _, _ = hold
             began_at = self._beginning(hold, key) if key in lives else reserved_at
             lives[key] = make(_Life, (holder, began_at, at))
         if len(lives) > self._prune_above:

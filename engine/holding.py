@@ -81,8 +81,10 @@ def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decis
     next_id = state.hold_ids.take(total)
     reservations: list[tuple[Hold, ...]] = []
     for kind_id, quantity in command.orders:
+        price_cents = state.info.ticket_types[kind_id].price_cents
         first = Hold(
-            next_id, next_id, state.screening_id, 0, command.holder, now, expires_at, 0, command.note
+            *(next_id, next_id, state.screening_id, 0, command.holder, now, expires_at, 0, command.note),
+            price_cents,
         )
         seat_ids = tuple(state.seats.places[kind_id].choose(quantity))
         reservation = tuple(
@@ -254,7 +256,21 @@ def _take(
     free, total = seats.available - len(seat_ids), seats.capacity
     event = make(
         ev.SeatsHeld,
-        (screening_id, epoch, seq, now, holder, first_id, seat_ids, expires_at, note, origin, free, total),
+        (
+            screening_id,
+            epoch,
+            seq,
+            now,
+            holder,
+            first_id,
+            seat_ids,
+            expires_at,
+            note,
+            origin,
+            free,
+            total,
+            tuple(map(state.price_of, seat_ids)),
+        ),
     )
     seats.hold(event)
     state.remember(event)

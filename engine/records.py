@@ -110,6 +110,8 @@ class Hold(NamedTuple):
         reservation_id: id of the first hold that was made together with this one.
         seat_id: a seat; below zero what no layout has (`engine.places`).
         note: the note of the command; the engine does not interpret it.
+        price_cents: what the seat or place was offered for when it was held, and what it is sold for; None if
+            an earlier release made the hold.
     """
 
     id: int
@@ -121,6 +123,7 @@ class Hold(NamedTuple):
     expires_at: float
     extensions: int = 0
     note: str | None = None
+    price_cents: int | None = None
 
 
 class StoredReservation(NamedTuple):
@@ -130,6 +133,7 @@ class StoredReservation(NamedTuple):
         screening_id: the event.
         quantity: number of places.
         status: "active", "expired", "released" or "converted".
+        price_cents: of one place, as in `Hold`.
     """
 
     screening_id: int
@@ -141,6 +145,7 @@ class StoredReservation(NamedTuple):
     expires_at: float
     note: str | None
     status: str
+    price_cents: int | None
 
 
 class ReservationStatistics(NamedTuple):

@@ -12,9 +12,9 @@ from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
 from engine.figures import ScreeningFigures, holds_per_second
 from engine.handover import POSITIONS_LIMIT, Handover, Memory, Positions
 from engine.hold_lives import HoldLives
-from engine.places import ticket_type_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
+from engine.prices import Prices
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
 from engine.seat_inventory import SeatInventory
@@ -76,6 +76,7 @@ class ScreeningState:
         continued: positions in earlier epochs after which nothing has changed until this one began.
         lives: limits how long a holder may keep a seat.
         pending_writes: the durable changes that are not committed yet, by id.
+        price_of: returns the present price of a seat or place, in cents.
         seq: number of the last event or change.
         starts_at: sales close at this time, in seconds since the epoch.
         hold_seconds: how long a hold lasts unless `lives` shortens it.
@@ -100,6 +101,7 @@ class ScreeningState:
         "lives",
         "pending_writes",
         "policy",
+        "price_of",
         "screening_id",
         "seats",
         "seq",
@@ -127,6 +129,7 @@ class ScreeningState:
         self.seats = SeatInventory(
             loaded.layout, loaded.info.ticket_types, loaded.info.free_seats, policy.expiry_warning_seconds
         )
+        self.price_of = Prices(loaded.info, loaded.layout).__getitem__
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
         self.unchecked_seats = 0 if loaded.info.free_seats else policy.held_seats_limit
@@ -222,13 +225,6 @@ class ScreeningState:
             queue,
             holds_per_second(self._changes or (), self._change_memory + 1, now),
         )
-
-    def price_of(self, seat_id: int) -> int:
-        """Price of a seat or place in cents."""
-        seat = self.seats.layout.by_id.get(seat_id)
-        if seat is None:
-            return self.info.ticket_types[ticket_type_of(seat_id)].price_cents
-        return self.info.price_of(seat)
 
     # Checks: they raise or return, and change nothing
 

@@ -27,6 +27,7 @@ from engine.selling_errors import (
     NotHeld,
     NothingForSale,
     PaymentAlreadyUsed,
+    PriceChanged,
     ScreeningHasBookings,
     TicketNotFound,
     TicketNotPending,
@@ -58,11 +59,15 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str
         state.lives.expiry(command.holder, free, now, state.policy.payment_window_seconds)
     if command.papers and len(command.papers) != len(wanted):
         raise WrongNumberOfPapers(len(wanted), len(command.papers))
+    converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
+    prices = _prices(state, wanted, converted)
+    if command.expected_total_cents is not None:
+        _require_total(command.expected_total_cents, sum(prices))
     first_id = state.ticket_ids.take(len(wanted))
     tickets = tuple(
-        _ticket(state, command, first_id, number, seat_id, now) for number, seat_id in enumerate(wanted)
+        _ticket(state, command, first_id, number, seat_id, price_cents, now)
+        for number, (seat_id, price_cents) in enumerate(zip(wanted, prices, strict=True))
     )
-    converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
     reply = Booked(tickets)
     event = state.begin(
         SeatAction.ISSUE,
@@ -87,10 +92,12 @@ def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decisio
 
 def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:
     """Confirm a pending ticket."""
-    screening_id, holder, ticket_id, seat_id, payment_id, receipt, actor = command
+    screening_id, holder, ticket_id, seat_id, payment_id, receipt, actor, total_cents = command
     return confirm_tickets(
         state,
-        ConfirmTickets(screening_id, holder, (ticket_id,), (seat_id,), payment_id, receipt, actor),
+        ConfirmTickets(
+            screening_id, holder, (ticket_id,), (seat_id,), payment_id, receipt, actor, total_cents
+        ),
         now,
     )
 
@@ -113,6 +120,8 @@ def confirm_tickets(state: ScreeningState, command: ConfirmTickets, now: float) 
     if not pending:
         return Decision(Booked(tickets))
     state.require_open(now, "confirm payments")
+    if command.expected_total_cents is not None:
+        _require_total(command.expected_total_cents, sum(ticket.price_cents for ticket in tickets))
     paid = tuple(
         ticket._replace(
             status=TicketStatus.CONFIRMED,
@@ -202,8 +211,29 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
     return Decision(reply, tuple(events), tuple(changes), write_id)
 
 
+def _prices(state: ScreeningState, seat_ids: Sequence[int], held: Sequence[Hold]) -> list[int]:
+    """Return what seats cost: held ones as agreed when they were held, free ones as of now."""
+    agreed = {hold.seat_id: hold.price_cents for hold in held}
+    prices = map(agreed.get, seat_ids)
+    return [
+        state.price_of(seat_id) if price_cents is None else price_cents
+        for seat_id, price_cents in zip(seat_ids, prices, strict=True)
+    ]
+
+
+def _require_total(expected_cents: int, actual_cents: int) -> None:
+    if expected_cents != actual_cents:
+        raise PriceChanged(expected_cents, actual_cents)
+
+
 def _ticket(
-    state: ScreeningState, command: BookSeats, first_id: int, number: int, seat_id: int, now: float
+    state: ScreeningState,
+    command: BookSeats,
+    first_id: int,
+    number: int,
+    seat_id: int,
+    price_cents: int,
+    now: float,
 ) -> Ticket:
     pending = command.payment_pending
     code, paper = command.papers[number] if command.papers else (None, None)
@@ -213,7 +243,7 @@ def _ticket(
         screening_id=state.screening_id,
         seat_id=seat_id,
         holder=command.owner or command.holder,
-        price_cents=state.price_of(seat_id),
+        price_cents=price_cents,
         status=TicketStatus.PENDING if pending else TicketStatus.CONFIRMED,
         booked_at=now,
         confirmed_at=None if pending else now,

@@ -11,7 +11,7 @@ EngineError
     ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     ├── WrongNumberOfPapers
     ├── ExtensionLimitReached, TicketNotPending
-    ├── PaymentAlreadyUsed, BookingInProgress
+    ├── PriceChanged, PaymentAlreadyUsed, BookingInProgress
     └── RefundRequired, TooManyRefunds, RefundUnvouched, RefundSettled
 """
 
@@ -275,6 +275,35 @@ class TicketNotPending(Refused):
         super().__init__(f"Ticket {ticket_id} is {status}; only a pending ticket can be paid")
         self.ticket_id = ticket_id
         self.status = status
+
+
+class PriceChanged(Refused):
+    """The seats or tickets cost another amount than the caller expected.
+
+    Args:
+        expected_cents: what the caller expected to pay in all.
+        actual_cents: what they cost.
+    """
+
+    code = "price_changed"
+
+    def __init__(self, expected_cents: int, actual_cents: int) -> None:
+        self.expected_cents = expected_cents
+        self.actual_cents = actual_cents
+        super().__init__(
+            f"The total is {self.actual:.2f}, not {self.expected:.2f} as expected; "
+            f"ask the buyer, then try again with the new total"
+        )
+
+    @property
+    def expected(self) -> float:
+        """In currency units, exact to the cent."""
+        return self.expected_cents / 100
+
+    @property
+    def actual(self) -> float:
+        """In currency units, exact to the cent."""
+        return self.actual_cents / 100
 
 
 class PaymentAlreadyUsed(Refused):

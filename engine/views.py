@@ -49,7 +49,7 @@ Shown = Hold | Ticket | SeatView
 
 def view_of(shown: Shown) -> SeatView:
     if isinstance(shown, Hold):
-        _, _, _, seat_id, holder, reserved_at, expires_at, _, note = shown
+        _, _, _, seat_id, holder, reserved_at, expires_at, _, note, _ = shown
         return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
     if isinstance(shown, SeatView):
         return shown

@@ -156,13 +156,12 @@ class Batch:
     def _new_holds(self) -> Columns:
         if not self._held:
             return []
-        screening_ids, epochs, seqs, moments, holders, reservation_ids, seats, deadlines, notes, *_ = zip(
-            *self._held, strict=True
-        )
+        *head, reservation_ids, seats, deadlines, notes, _, _, _, prices = zip(*self._held, strict=True)
         return [
-            *(screening_ids, epochs, seqs, moments, holders, reservation_ids, deadlines, notes),
+            *(*head, reservation_ids, deadlines, notes),
             *_parts(list(map(len, seats))),
             tuple(chain.from_iterable(seats)),
+            tuple(chain.from_iterable(prices)),
         ]
 
     def _new_bookings(self) -> Columns:

@@ -48,7 +48,7 @@ def _quoted(value: str) -> str:
 HOLDS = """
 SELECT id, reservation_id, screening_id, seat_id, holder,
        extract(epoch FROM reserved_at)::float8, extract(epoch FROM expires_at)::float8, extensions, note,
-       status
+       (price * 100)::bigint, status
 FROM holds
 """
 

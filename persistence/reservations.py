@@ -33,7 +33,7 @@ WHERE seat_id < 0
 GROUPED = f"""
 SELECT screening_id, reservation_id, min(ticket_types.id), count(*), min(holder),
        extract(epoch FROM min(reserved_at))::float8, extract(epoch FROM min(expires_at))::float8, min(note),
-       min(status)
+       min(status), min(holds.price * 100)::bigint
 {PLACES}
 """  # noqa: S608 - constants
 

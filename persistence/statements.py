@@ -162,10 +162,10 @@ HOLDS = Block(
     """
     INSERT INTO holds AS stored (
         id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note,
-        status, closed_at
+        price, status, closed_at
     )
     SELECT id, reservation_id, screening_id, seat_id, holder, to_timestamp(reserved_at),
-           to_timestamp(expires_at), extensions, note, status, to_timestamp(closed_at)
+           to_timestamp(expires_at), extensions, note, price_cents * 0.01, status, to_timestamp(closed_at)
     FROM {rows}
     ON CONFLICT (holder, id, screening_id) DO UPDATE SET
         expires_at = excluded.expires_at, extensions = excluded.extensions,
@@ -182,6 +182,7 @@ HOLDS = Block(
         "expires_at": "float8",
         "extensions": "smallint",
         "note": "text",
+        "price_cents": "bigint",
         "status": "text",
         "closed_at": "float8",
     },
@@ -204,10 +205,11 @@ HELD = Block(
         {event_written}
     )
     INSERT INTO holds (
-        id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note, status
+        id, reservation_id, screening_id, seat_id, holder, reserved_at, expires_at, extensions, note, status,
+        price
     )
     SELECT reservation_id + place - first_seat, reservation_id, screening_id, {seat_ids}[place], holder,
-           to_timestamp(at), to_timestamp(expires_at), 0, note, 'active'
+           to_timestamp(at), to_timestamp(expires_at), 0, note, 'active', {prices_cents}[place] * 0.01
     FROM (SELECT *, generate_series(first_seat, last_seat) AS place FROM held) AS hold
     {hold_written}
     """,
@@ -223,10 +225,13 @@ HELD = Block(
         "first_seat": "integer",
         "last_seat": "integer",
     },
-    {"seat_ids": "bigint"},
+    {"seat_ids": "bigint", "prices_cents": "bigint"},
     {**LOGGED, "hold_written": "ON CONFLICT (holder, id, screening_id) DO NOTHING"},
 )
-"""Writes new holds of seats and their log entries, from one row per event. One array has all seats."""
+"""Writes new holds of seats and their log entries, from one row per event.
+
+Two arrays have the seats and prices of all holds.
+"""
 
 SALES = Block(
     "sales",

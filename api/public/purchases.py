@@ -6,6 +6,7 @@ other module sees it in plain text.
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -37,7 +38,8 @@ from api.public.reserving import (
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import email_address, text
-from api.wire import counted, holder_of, price, timestamp
+from api.sales.selling import expected_total_field
+from api.wire import cents_or_none, counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
@@ -81,6 +83,7 @@ class PurchaseDetails(ByGuest):
         validate=validate.Length(1, QUANTITY_LIMIT),
         metadata={"description": "One for each ticket."},
     )
+    expected_total = expected_total_field(51.0)
 
 
 class TicketHolder(CamelCaseSchema):
@@ -130,6 +133,7 @@ class Purchase(CamelCaseSchema):
         ReservationCancelled,
         ReservationConverted,
         errors.ScreeningStarted,
+        errors.PriceChanged,
         errors.BookingInProgress,
     ),
 )
@@ -138,6 +142,7 @@ async def purchase_reservation(
     reservation_id: str,
     buyer_info: Mapping[str, str],
     ticket_holders: Sequence[Mapping[str, str]],
+    expected_total: Decimal | None,
 ) -> Document:
     """Purchase a reservation: turn it into tickets, one for each ticket holder.
 
@@ -159,6 +164,7 @@ async def purchase_reservation(
         present.screening_id,
         present.reservation_id,
         [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
+        cents_or_none(expected_total),
     )
     try:
         tickets = (await sale).tickets

@@ -17,7 +17,7 @@ from api.public.shapes import CamelCaseSchema, identifier
 from api.rest.endpoint import Call
 from api.rest.fields import LARGEST_ID, Timestamp
 from api.rows import Offer
-from api.wire import timestamp
+from api.wire import price, timestamp, to_cents
 from engine.commands import ReadReservation
 from engine.errors import NotFound
 from engine.places import ticket_type_of
@@ -62,6 +62,11 @@ class ReservationOfTickets(CamelCaseSchema):
     )
     status = fields.String(required=True, validate=validate.OneOf(list(STATUSES.values())))
     is_expired = fields.Boolean(required=True)
+    price = fields.Float(
+        required=True,
+        metadata={"description": "Of one ticket, agreed when it was reserved.", "example": 25.5},
+    )
+    total_price = fields.Float(required=True, metadata={"example": 51.0})
     metadata = fields.Dict(keys=fields.String(), required=True, allow_none=True)
     ticket_type = fields.Nested(TicketTypeOfReservation, required=True)
 
@@ -94,6 +99,7 @@ def active_reservation(holds: Sequence[Hold]) -> StoredReservation:
         first.expires_at,
         first.note,
         "active",
+        first.price_cents,
     )
 
 
@@ -169,6 +175,8 @@ def reservation_document(call: Call, reservation: StoredReservation, offer: Offe
     """Return a reservation's document, with the fields that the guide shows in lists and single responses."""
     now = call.services.clock.now()
     status = reservation.status
+    agreed = reservation.price_cents
+    price_cents = to_cents(offer.price) if agreed is None else agreed
     return {
         "id": f"{reservation.screening_id}-{reservation.reservation_id}",
         "code": code_of(reservation.reservation_id),
@@ -179,11 +187,13 @@ def reservation_document(call: Call, reservation: StoredReservation, offer: Offe
         "remainingSeconds": seconds_left(reservation, now),
         "status": STATUSES[status],
         "isExpired": status == "expired",
+        "price": price(price_cents),
+        "totalPrice": price(price_cents * reservation.quantity),
         "metadata": None if reservation.note is None else orjson.loads(reservation.note),
         "ticketType": {
             "id": str(offer.ticket_type_id),
             "name": offer.name,
-            "price": float(offer.price),
+            "price": price(price_cents),
             "event": {
                 "id": str(offer.event_id),
                 "title": offer.title,

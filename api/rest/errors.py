@@ -92,6 +92,7 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     catalogue.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
     selling.ExtensionLimitReached: Translation(409, ("seat_ids",)),
     selling.TicketNotPending: Translation(409, ("ticket_id", "status")),
+    selling.PriceChanged: Translation(409, ("expected", "actual")),
     selling.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
     selling.RefundRequired: Translation(409, ("held", "booked")),
     selling.BookingInProgress: Translation(409, ("seat_ids",)),

@@ -32,6 +32,9 @@ _UNKNOWN_NAME_SHOWN = 64
 _DECIMALS = re.compile(r"[0-9]{1,19}(,[0-9]{1,19})*", re.ASCII)
 
 
+_TOTAL_DECIMALS = 6
+"""Decimals of a client's sum that are not taken for an error of floating point."""
+
 USUAL_LIMITS = Limits()
 
 
@@ -225,6 +228,20 @@ class Money(fields.Decimal):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.make_error("invalid", input=value)
         return super()._deserialize(value, attr, data, **options)
+
+
+class Total(Money):
+    """The amount that a client expects to pay in all.
+
+    Clients add up prices as binary floating-point numbers, so errors as in 0.30000000000000004 are ignored.
+    """
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> Decimal:
+        rounded = round(value, _TOTAL_DECIMALS) if isinstance(value, float) else value
+        amount: Decimal = super()._deserialize(rounded, attr, data, **options)
+        return amount
 
 
 def _whole_cents(amount: Decimal) -> None:

@@ -11,7 +11,7 @@ import msgspec
 from marshmallow import ValidationError, fields, missing, post_load
 
 from api.limits import Limits
-from api.rest.fields import LARGEST_ID, USUAL_LIMITS, Flag, Identifier, RequestSchema, SeatIds
+from api.rest.fields import LARGEST_ID, USUAL_LIMITS, Flag, Identifier, RequestSchema, SeatIds, Total
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=LARGEST_ID)]
 
@@ -33,6 +33,7 @@ class PlainBody(RequestSchema):
         self._decode = msgspec.json.Decoder(struct).decode
         self._complete = all(field.required for field in self.load_fields.values())
         self._unites = type(self).united is not PlainBody.united
+        self._totals = [(name, field) for name, field in self.load_fields.items() if isinstance(field, Total)]
         self._checks = [
             (name, validate)
             for name, field in self.load_fields.items()
@@ -49,6 +50,9 @@ class PlainBody(RequestSchema):
             for name, validate in self._checks:
                 if arguments.get(name) is not None:
                     validate(arguments[name])
+            for name, field in self._totals:
+                if arguments.get(name) is not None:
+                    arguments[name] = field.deserialize(arguments[name])
             return self.united(arguments) if self._unites else arguments
         except (msgspec.DecodeError, UnicodeDecodeError, ValidationError):
             return None
@@ -75,6 +79,8 @@ def _compiled(name: str, field: fields.Field[Any]) -> tuple[str, Any, Any]:
         kind = Annotated[tuple[_Id, ...], msgspec.Meta(min_length=1, max_length=field.limit)]
     elif isinstance(field, Flag):
         kind = bool
+    elif isinstance(field, Total):
+        kind = int | float
     elif type(field) is fields.String:
         kind = str
     else:

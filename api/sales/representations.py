@@ -45,6 +45,14 @@ class Reservation(Schema):
     reserved_at = _timestamp("2026-01-26T18:25:00.000Z")
     expires_at = _timestamp("2026-01-26T18:30:00.000Z")
     status = _one_of(RESERVATION_STATUSES)
+    price = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={
+            "example": 15.99,
+            "description": "Agreed when the seat was reserved; null if an earlier release reserved it.",
+        },
+    )
 
 
 def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
@@ -57,6 +65,7 @@ def reservation_document(hold: Hold, status: str = "active") -> dict[str, Any]:
         "reserved_at": timestamp(hold.reserved_at),
         "expires_at": timestamp(hold.expires_at),
         "status": status,
+        "price": None if hold.price_cents is None else price(hold.price_cents),
     }
 
 
@@ -64,12 +73,12 @@ def reservation_documents(
     held: SeatsHeld | HoldsExtended | HoldsReleased | Held, status: str = "active"
 ) -> list[dict[str, Any]]:
     """Return the documents of the holds in a reply."""
-    if not isinstance(held, SeatsHeld):
+    if not isinstance(held, SeatsHeld) or not held.prices_cents:
         return [reservation_document(hold, status) for hold in held.holds]
-    screening_id, _, _, at, holder, hold_id, seat_ids, ends_at, _, _, _, _ = held
+    screening_id, _, _, at, holder, hold_id, seat_ids, ends_at, _, _, _, _, prices_cents = held
     user_id, reserved_at, expires_at = user_id_of(holder), new_timestamp(at), new_timestamp(ends_at)
     documents = []
-    for seat_id in seat_ids:
+    for seat_id, price_cents in zip(seat_ids, prices_cents, strict=True):
         documents.append(
             {
                 "id": hold_id,
@@ -79,6 +88,7 @@ def reservation_documents(
                 "reserved_at": reserved_at,
                 "expires_at": expires_at,
                 "status": status,
+                "price": price_cents / 100,
             }
         )
         hold_id += 1

@@ -9,7 +9,7 @@ from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, ServiceRequired
 from api.identity.tokens import FIRST_GUEST_ID
 from api.rest.endpoint import Call
-from api.rest.fields import Identifier, text
+from api.rest.fields import Identifier, Total, text
 from api.wire import holder_of
 from engine.box_office import RESERVATION_PAYMENT
 from engine.catalogue_errors import TicketNotConfirmed
@@ -91,6 +91,17 @@ def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> 
     field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
     field.validators.append(_validate_unreserved)
     return field
+
+
+def expected_total_field(example: float = 47.97) -> Total:
+    """The total that a booking is refused without, unless it is left out."""
+    description = (
+        "The sum that the buyer agreed to pay. If the tickets cost another sum, the request is refused with "
+        "`price_changed`. Reserved ones cost what they did when they were reserved."
+    )
+    return Total(
+        load_default=None, allow_none=True, metadata={"example": example, "description": description}
+    )
 
 
 def _validate_unreserved(payment_id: str) -> None:

@@ -1,5 +1,6 @@
 """`/api/v1/tickets`: booking seats, and the caller's tickets."""
 
+from decimal import Decimal
 from functools import partial
 
 from api.errors import InvalidInput
@@ -13,11 +14,13 @@ from api.sales.selling import (
     PAYMENTS_SERVICE,
     customer,
     customer_field,
+    expected_total_field,
     find_ticket,
     payment_field,
     service_of,
 )
 from api.seats.reservations import SeatSelection
+from api.wire import cents_or_none
 from engine import selling_errors as errors
 from engine.commands import BookSeats
 from engine.replies import Booked
@@ -31,6 +34,7 @@ _BOOKING_REFUSALS = (
     errors.ScreeningStarted,
     errors.BookingInProgress,
     errors.PaymentAlreadyUsed,
+    errors.PriceChanged,
 )
 
 
@@ -49,6 +53,7 @@ class Booking(SeatSelection):
         metadata={"description": "Issue pending tickets, to be confirmed with confirm-payment."},
     )
     user_id = customer_field()
+    expected_total = expected_total_field()
 
 
 @tickets.post(
@@ -68,6 +73,7 @@ def book_tickets(
     payment_id: str | None,
     payment_pending: bool,
     user_id: int | None,
+    expected_total: Decimal | None,
 ) -> Ask:
     """Book seats that are available or reserved by the caller.
 
@@ -85,6 +91,7 @@ def book_tickets(
             payment_pending,
             receipt=call.receipt,
             actor=service_of(call),
+            expected_total_cents=cents_or_none(expected_total),
         ),
     )
 
@@ -92,6 +99,7 @@ def book_tickets(
 class PaidBooking(SeatSelection):
     payment_id = payment_field(required=True)
     user_id = customer_field()
+    expected_total = expected_total_field()
 
 
 @tickets.post(
@@ -105,7 +113,12 @@ class PaidBooking(SeatSelection):
     service=PAYMENTS_SERVICE,
 )
 def book_from_reservation(
-    call: Call, screening_id: int, seat_ids: tuple[int, ...], payment_id: str, user_id: int | None
+    call: Call,
+    screening_id: int,
+    seat_ids: tuple[int, ...],
+    payment_id: str,
+    user_id: int | None,
+    expected_total: Decimal | None,
 ) -> Ask:
     """Book the caller's reserved seats after payment.
 
@@ -123,6 +136,7 @@ def book_from_reservation(
             held_only=True,
             receipt=call.receipt,
             actor=service_of(call),
+            expected_total_cents=cents_or_none(expected_total),
         ),
     )
 
@@ -202,6 +216,7 @@ async def _owner(call: Call, ticket_id: int, user_id: int | None) -> str:
 class Payment(RequestSchema):
     payment_id = payment_field(required=True)
     user_id = customer_field()
+    expected_total = expected_total_field(15.99)
 
 
 @tickets.post(
@@ -212,6 +227,7 @@ class Payment(RequestSchema):
         errors.TicketNotFound,
         errors.ScreeningStarted,
         errors.TicketNotPending,
+        errors.PriceChanged,
         errors.PaymentAlreadyUsed,
         errors.BookingInProgress,
     ),
@@ -219,12 +235,19 @@ class Payment(RequestSchema):
     receipt_form=TICKET,
     service=PAYMENTS_SERVICE,
 )
-async def confirm_payment(call: Call, ticket_id: int, payment_id: str, user_id: int | None) -> Booked:
+async def confirm_payment(
+    call: Call, ticket_id: int, payment_id: str, user_id: int | None, expected_total: Decimal | None
+) -> Booked:
     """Confirm the payment of a pending ticket.
 
     Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
     payment must be refunded.
     """
     return await call.services.box_office.confirm(
-        customer(call, user_id), ticket_id, payment_id, call.receipt, service_of(call)
+        customer(call, user_id),
+        ticket_id,
+        payment_id,
+        call.receipt,
+        service_of(call),
+        expected_total_cents=cents_or_none(expected_total),
     )

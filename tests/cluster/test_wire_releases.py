@@ -183,7 +183,7 @@ def test_records_within_a_command_may_have_other_fields() -> None:
 
 
 def test_records_within_a_reply_may_have_other_fields() -> None:
-    short = Held((samples.HOLD._replace(extensions=0, note=None),))
+    short = Held((samples.HOLD._replace(extensions=0, note=None, price_cents=None),))
     for reply, change in (
         (Held((samples.HOLD,)), lambda hold: [*hold, *NEW_FIELDS]),
         (short, lambda hold: hold[:7]),

@@ -24,7 +24,7 @@ NOW = 1_800_000_000.5
 
 LAYOUT = Layout(room_id=5, version=2, seats=())
 
-HOLD = Hold(901, 901, 7, 41, "user:7", NOW, NOW + 600, 1, "two of us")
+HOLD = Hold(901, 901, 7, 41, "user:7", NOW, NOW + 600, 1, "two of us", 1250)
 
 TICKET = Ticket(
     801,
@@ -45,7 +45,9 @@ SOLD = Ticket(802, 801, 7, 43, "user:8", 1250, TicketStatus.CONFIRMED, NOW, NOW 
 
 FREE = SeatView(44, "available", previous_holder="client:a")
 
-HELD = events.SeatsHeld(7, 3, 21, NOW, "user:7", 901, (41, 42), NOW + 600, "n", "tab-1", 98, 100)
+HELD = events.SeatsHeld(
+    7, 3, 21, NOW, "user:7", 901, (41, 42), NOW + 600, "n", "tab-1", 98, 100, (1250, 1750)
+)
 
 RELEASED = events.HoldsReleased(7, 3, 22, NOW, "user:7", (HOLD,), (FREE,), 99, 100, "tab-1")
 
@@ -69,9 +71,10 @@ COMMANDS: tuple[Any, ...] = (
         "user:8",
         (Paper("K7", b"\x00\xff"), Paper("K8", b"")),
         "service:payments",
+        3000,
     ),
     commands.ConfirmTicket(
-        7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1"
+        7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250
     ),
     commands.CancelTicket(7, "user:8", 801, 42, "admin:1"),
     commands.CancelScreening(7, "admin:1", True),
@@ -164,6 +167,7 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.ExtensionLimitReached([41], "it was extended twice"),
     selling.TicketNotPending(801, TicketStatus.CONFIRMED),
     selling.PaymentAlreadyUsed("pay-1"),
+    selling.PriceChanged(2500, 3000),
     selling.RefundRequired(selling.SeatsUnavailable([41], [])),
     selling.BookingInProgress([41]),
     catalogue.NoAccount(),

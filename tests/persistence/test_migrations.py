@@ -23,6 +23,7 @@ MIGRATIONS = [
     "0009_refunds",
     "0010_time_zones",
     "0011_confirmations",
+    "0012_price_of_holds",
 ]
 
 

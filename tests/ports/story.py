@@ -39,7 +39,14 @@ class Story:
         """Return a hold on the seat with this index."""
         hold_id = next(_ids)
         return Hold(
-            hold_id, hold_id, self.hall.screening_id, self.hall.seat_ids[seat], holder, NOW, expires_at
+            hold_id,
+            hold_id,
+            self.hall.screening_id,
+            self.hall.seat_ids[seat],
+            holder,
+            NOW,
+            expires_at,
+            price_cents=1299,
         )
 
     def tickets(
@@ -69,12 +76,18 @@ class Story:
         first, head = holds[0], self._head(holds[0].holder, NOW)
         if len(holds) > 1:
             return PlacesHeld(*head, holds)
-        return SeatsHeld(*head, first.id, (first.seat_id,), first.expires_at, first.note)
+        prices = (first.price_cents or 0,)
+        return SeatsHeld(
+            *(*head, first.id, (first.seat_id,), first.expires_at, first.note), prices_cents=prices
+        )
 
     def held_together(self, *seats: int, holder: str = ALICE, note: str | None = None) -> SeatsHeld:
         """Return the event of one hold of several seats."""
         hold_ids, seat_ids = [next(_ids) for _ in seats], tuple([self.hall.seat_ids[seat] for seat in seats])
-        return SeatsHeld(*self._head(holder, NOW), hold_ids[0], seat_ids, NOW + 300, note)
+        return SeatsHeld(
+            *(*self._head(holder, NOW), hold_ids[0], seat_ids, NOW + 300, note),
+            prices_cents=tuple([1299 + place for place in range(len(seats))]),
+        )
 
     def extended(self, *holds: Hold) -> HoldsExtended:
         return HoldsExtended(*self._head(holds[0].holder, NOW + 1), holds)

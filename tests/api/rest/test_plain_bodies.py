@@ -1,6 +1,7 @@
 """The fast path through a body has the same results as marshmallow."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -22,9 +23,13 @@ IDS = (
     | st.none()
 )
 VALUES = IDS | st.lists(IDS, max_size=3) | st.dictionaries(st.text(max_size=1), IDS, max_size=1)
-NAMES = st.sampled_from(["screening_id", "seat_id", "seat_ids", "payment_id", "payment_pending", "other"])
+NAMES = st.sampled_from(
+    ["screening_id", "seat_id", "seat_ids", "payment_id", "payment_pending", "expected_total", "other"]
+)
+TOTALS = st.none() | st.booleans() | st.floats(-1, 1e30) | st.integers(-1, 10**30) | st.just("1.5")
 RIGHT = st.fixed_dictionaries(
-    {"screening_id": st.integers(1, 3), "seat_ids": st.lists(st.integers(1, 3), min_size=1, max_size=3)}
+    {"screening_id": st.integers(1, 3), "seat_ids": st.lists(st.integers(1, 3), min_size=1, max_size=3)},
+    optional={"expected_total": TOTALS | st.integers(0, 10**4).map(lambda cents: cents / 100)},
 )
 
 
@@ -66,4 +71,10 @@ def test_valid_bodies_are_loaded() -> None:
         "seat_ids": (3,),
         "payment_id": None,
         "payment_pending": False,
+        "expected_total": None,
     }
+    paid = {"screening_id": 1, "seat_ids": [3], "payment_id": "p", "expected_total": 1.1 + 2.2}
+    assert PaidBooking().load(paid)["expected_total"] == Decimal("3.3")
+    for total in (31.985, "31.98", -0.01, True, 1e9):
+        with pytest.raises(ValidationError):
+            PaidBooking().load({**paid, "expected_total": total})

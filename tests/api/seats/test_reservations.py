@@ -28,6 +28,7 @@ async def test_the_response_to_a_reservation_matches_the_guide(venue: Venue) -> 
                 "reserved_at": "2027-01-15T08:00:00.000Z",
                 "expires_at": "2027-01-15T08:05:00.000Z",
                 "status": "active",
+                "price": 15.99,
             }
             for n in range(3)
         ],
