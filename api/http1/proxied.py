@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import cast
 
+from api.http1.deadline import Deadline
 from api.http1.host import Admission, Host
 from api.http1.peer import Peer
 from api.http1.protocol import Http1Protocol
@@ -32,9 +33,8 @@ class ProxiedProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self.peer = self._host.proxies.peer(transport.get_extra_info("peername"))
-        self._timer = asyncio.get_running_loop().call_later(
-            self._host.limits.header_timeout_seconds, self.break_off
-        )
+        self._deadline = Deadline(asyncio.get_running_loop(), self.break_off)
+        self._deadline.set(self._host.limits.header_timeout_seconds)
         if self._host.joined(self) is not Admission.SERVED:
             self.break_off()
         elif not self.peer.relays:
@@ -65,7 +65,7 @@ class ProxiedProtocol(asyncio.Protocol):
         return source_of(self._received[:length]), length
 
     def _hand_over(self, source: str | None, unread: bytes) -> None:
-        self._timer.cancel()
+        self._deadline.cancel()
         successor = Http1Protocol(self._host, self._host.proxies.announced(self.peer, source))
         self._transport.set_protocol(successor)
         self._host.left(self)
@@ -78,7 +78,7 @@ class ProxiedProtocol(asyncio.Protocol):
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
+        self._deadline.cancel()
         self._host.left(self)
 
     # Called by the server.
