@@ -71,6 +71,7 @@ def test_valid_bodies_are_loaded() -> None:
         "seat_ids": (3,),
         "payment_id": None,
         "payment_pending": False,
+        "user_id": None,
         "expected_total": None,
     }
     paid = {"screening_id": 1, "seat_ids": [3], "payment_id": "p", "expected_total": 1.1 + 2.2}
