@@ -43,7 +43,8 @@ function Checkout({ id }: { id: number }) {
         <h1>Checkout</h1>
         {screening.data && (
           <p class="lead">
-            {screening.data.title} · {formatDay(screening.data.starts_at)}, {formatTime(screening.data.starts_at)}
+            {screening.data.title} · {formatDay(screening.data.starts_at, screening.data.time_zone)},{' '}
+            {formatTime(screening.data.starts_at, screening.data.time_zone)}
           </p>
         )}
       </header>

@@ -1,40 +1,50 @@
-// Days as the reader's calendar has them.
+// Days on the calendar of a venue, as the API writes them: "2026-11-28".
 
-/** The begin of a day, some days after a date. */
-export function startOfDay(date: Date, later = 0): Date {
-  return new Date(date.getFullYear(), date.getMonth(), date.getDate() + later);
+import { knownZone } from '../common/format';
+
+export type Day = string;
+
+const SHAPE = /^\d{4}-\d\d-\d\d$/;
+
+/** A day that somebody typed or linked to; null if it is none. */
+export function dayOf(text: string): Day | null {
+  return SHAPE.test(text) && dayLater(text, 0) === text ? text : null;
 }
 
-/** A day as a key, e.g. "2026-11-28". */
-export function dayKey(date: Date): string {
-  const two = (number: number): string => String(number).padStart(2, '0');
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+/** The day some days after another. */
+export function dayLater(day: Day, days: number): Day | null {
+  const date = dateOf(day);
+  date.setUTCDate(date.getUTCDate() + days);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString().slice(0, 10);
 }
 
-/** The begin of the day with this key; null if it is none. */
-export function dayOf(key: string): Date | null {
-  const [, year, month, day] = /^(\d{4})-(\d\d)-(\d\d)$/.exec(key) ?? [];
-  return year ? new Date(Number(year), Number(month) - 1, Number(day)) : null;
+/** The day that it is in a time zone now. */
+export function todayIn(timeZone: string): Day {
+  // Sweden writes dates as the API does.
+  return new Date().toLocaleDateString('sv-SE', { timeZone: knownZone(timeZone) });
 }
 
-const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
-const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+/** A day as a date in UTC, for calculating and for `Intl`. */
+function dateOf(day: Day): Date {
+  return new Date(`${day}T00:00:00Z`);
+}
+
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'short', timeZone: 'UTC' });
+const dayAndMonth = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 /** What a day is called, e.g. ["Today", "28 Nov"]. */
-export function dayNames(date: Date, now = new Date()): [string, string] {
-  const distance = Math.round((startOfDay(date).getTime() - startOfDay(now).getTime()) / 86_400_000);
-  const name = distance === 0 ? 'Today' : distance === 1 ? 'Tomorrow' : weekday.format(date);
+export function dayNames(day: Day, today: Day): [string, string] {
+  const date = dateOf(day);
+  const name = day === today ? 'Today' : day === dayLater(today, 1) ? 'Tomorrow' : weekday.format(date);
   return [name, dayAndMonth.format(date)];
 }
 
-/** Group by day, in the order given. */
-export function byDay<Entry extends { starts_at: string }>(entries: readonly Entry[]): [Date, Entry[]][] {
-  const days = new Map<string, [Date, Entry[]]>();
+/** Group showtimes by the day at their venue, in the order of the days. */
+export function byDay<Entry extends { starts_at_local: string }>(entries: readonly Entry[]): [Day, Entry[]][] {
+  const days = new Map<Day, Entry[]>();
   for (const entry of entries) {
-    const day = startOfDay(new Date(entry.starts_at));
-    const known = days.get(dayKey(day));
-    if (known) known[1].push(entry);
-    else days.set(dayKey(day), [day, [entry]]);
+    const day = entry.starts_at_local.slice(0, 10);
+    days.set(day, [...(days.get(day) ?? []), entry]);
   }
-  return [...days.values()];
+  return [...days].sort(([one], [other]) => one.localeCompare(other));
 }

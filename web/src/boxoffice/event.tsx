@@ -64,7 +64,7 @@ function Event({ id }: { id: number }) {
           <header class="stack stack-tight">
             <h1>{shown.title}</h1>
             <p class="lead">
-              {formatDay(shown.startDate)}, {formatTime(shown.startDate)} · {shown.venue}
+              {formatDay(shown.startDate, shown.timeZone)}, {formatTime(shown.startDate, shown.timeZone)} · {shown.venue}
             </p>
             <p class="muted">{shown.description}</p>
           </header>

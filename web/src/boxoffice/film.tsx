@@ -5,7 +5,7 @@ import { answered, api } from '../api/client';
 import { useLoaded } from '../common/loading';
 import { Shown } from '../common/pieces';
 import { Cover } from './cover';
-import { byDay, dayNames } from './days';
+import { byDay, dayNames, todayIn } from './days';
 import { useTitle } from './title';
 import { Times } from './times';
 import { Facts } from './what_is_on';
@@ -44,14 +44,17 @@ export function FilmPage({ id }: { id: number }) {
                 listed.length === 0 ? (
                   <p class="empty">This film is not on at the moment.</p>
                 ) : (
-                  byDay(listed).map(([day, ofDay]) => (
-                    <section key={day.getTime()} class="stack" aria-label={dayNames(day).join(' ')}>
-                      <h3>
-                        {dayNames(day)[0]} <span class="muted">{dayNames(day)[1]}</span>
-                      </h3>
-                      <Times showtimes={ofDay} title={movie.title} />
-                    </section>
-                  ))
+                  byDay(listed).map(([day, ofDay]) => {
+                    const [name, date] = dayNames(day, todayIn(ofDay[0]!.time_zone));
+                    return (
+                      <section key={day} class="stack" aria-label={`${name} ${date}`}>
+                        <h3>
+                          {name} <span class="muted">{date}</span>
+                        </h3>
+                        <Times showtimes={ofDay} title={movie.title} />
+                      </section>
+                    );
+                  })
                 )
               }
             </Shown>

@@ -1,8 +1,9 @@
-// What is on: showtimes of a period, and the films that belong to them.
+// What is on: showtimes of a day, and the films that belong to them.
 
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
 import { Problem } from '../api/problem';
+import { dayLater, type Day } from './days';
 
 export type Showtime = components['schemas']['Showtime'];
 export type Movie = components['schemas']['Movie'];
@@ -12,18 +13,15 @@ const PAGE_SIZE = 100;
 const PAGES_LIMIT = 10;
 
 export interface Wanted {
-  from: Date;
-  to: Date;
+  day: Day;
   cinema?: number | undefined;
   language?: string | undefined;
 }
 
-/** The showtimes of a period, earliest first. */
+/** The showtimes of a day that are still to come, earliest first. */
 export async function showtimesOf(wanted: Wanted): Promise<Showtime[]> {
-  const now = new Date();
   const query = {
-    from: (wanted.from > now ? wanted.from : now).toISOString(),
-    to: wanted.to.toISOString(),
+    date: wanted.day,
     size: PAGE_SIZE,
     ...(wanted.cinema ? { cinema_id: wanted.cinema } : {}),
     ...(wanted.language ? { language: wanted.language } : {}),
@@ -43,10 +41,11 @@ export function nextShowtimes(): Promise<Showtime[]> {
 }
 
 /** Those of the next showtimes that are on a day; null if there may be more on that day. */
-export function amongNext(next: readonly Showtime[], from: Date, to: Date): Showtime[] | null {
+export function amongNext(next: readonly Showtime[], day: Day): Showtime[] | null {
   const last = next.at(-1);
-  if (next.length === PAGE_SIZE && last && new Date(last.starts_at) < to) return null;
-  return next.filter(({ starts_at }) => new Date(starts_at) >= from && new Date(starts_at) < to);
+  // Elsewhere the day may last for another day.
+  if (next.length === PAGE_SIZE && last && dayLater(last.starts_at_local.slice(0, 10), -1)! <= day) return null;
+  return next.filter(({ starts_at_local }) => starts_at_local.startsWith(day));
 }
 
 const movies = new Map<number, Promise<Movie | null>>();

@@ -91,7 +91,7 @@ function BookingCard({ booking, changed }: { booking: Booking; changed: () => vo
       <header class="stack stack-tight">
         <h2 id={`booking-${booking.id}`}>{first.title || 'Your visit'}</h2>
         <p>
-          {first.startsAt && `${formatDay(first.startsAt)}, ${formatTime(first.startsAt)}`}
+          {first.startsAt && `${formatDay(first.startsAt, first.timeZone)}, ${formatTime(first.startsAt, first.timeZone)}`}
           <span class="muted"> · {[first.venue, first.room].filter(Boolean).join(', ')}</span>
         </p>
         {first.address && <p class="muted">{first.address}</p>}

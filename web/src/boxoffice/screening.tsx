@@ -43,7 +43,7 @@ export function ScreeningPage({ id }: { id: number }) {
             </p>
             <h1>{shown.title}</h1>
             <p class="lead">
-              {formatDay(shown.starts_at)}, {formatTime(shown.starts_at)} · {shown.cinema_name}, {shown.room_name}
+              {formatDay(shown.starts_at, shown.time_zone)}, {formatTime(shown.starts_at, shown.time_zone)} · {shown.cinema_name}, {shown.room_name}
             </p>
           </header>
           {shown.cancelled_at ? (

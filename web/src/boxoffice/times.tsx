@@ -20,7 +20,7 @@ export function Times({ showtimes, title }: { showtimes: readonly Showtime[]; ti
           <li key={showtime.id}>
             <Link href={`/screenings/${showtime.id}`} class={`time ${left === 'Sold out' ? 'time-sold-out' : ''}`}>
               <span class="visually-hidden">{title}, </span>
-              <b>{formatTime(showtime.starts_at)}</b>
+              <b>{formatTime(showtime.starts_at, showtime.time_zone)}</b>
               <span>{place}</span>
               {left ? <small class="left">{left}</small> : <small>{formatPrice(showtime.price)}</small>}
             </Link>

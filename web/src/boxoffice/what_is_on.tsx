@@ -8,7 +8,7 @@ import { useLoaded } from '../common/loading';
 import { Shown } from '../common/pieces';
 import { useTitle } from './title';
 import { Cover } from './cover';
-import { dayKey, dayNames, dayOf, startOfDay } from './days';
+import { dayLater, dayNames, dayOf, todayIn } from './days';
 import { amongNext, filmsOf, formatLength, nextShowtimes, showtimesOf, type Film, type Movie, type Showtime } from './films';
 import { Times } from './times';
 
@@ -100,22 +100,21 @@ function Days({ query }: { query: URLSearchParams }) {
 
 function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }) {
   const [, navigate] = useLocation();
-  const today = startOfDay(new Date());
-  const firstDay = startOfDay(new Date(next[0]!.starts_at));
+  const today = todayIn(next[0]!.time_zone);
+  const firstDay = next[0]!.starts_at_local.slice(0, 10);
   // The row of days begins today, unless the first showtime is later than it reaches.
-  const begin = firstDay < startOfDay(today, DAYS_SHOWN) ? today : firstDay;
-  const days = Array.from({ length: DAYS_SHOWN }, (_, number) => startOfDay(begin, number));
+  const begin = firstDay < dayLater(today, DAYS_SHOWN)! ? today : firstDay;
+  const days = Array.from({ length: DAYS_SHOWN }, (_, number) => dayLater(begin, number)!);
   const day = dayOf(query.get('day') ?? '') ?? firstDay;
   const cinema = Number(query.get('cinema')) || undefined;
   const language = query.get('language') ?? undefined;
   // The first day needs no request of its own.
   const fresh = useRef<Showtime[] | null>(next);
   const films = useLoaded(async () => {
-    const to = startOfDay(day, 1);
-    const known = !cinema && !language && fresh.current && amongNext(fresh.current, day, to);
+    const known = !cinema && !language && fresh.current && amongNext(fresh.current, day);
     fresh.current = null;
-    return filmsOf(known || (await showtimesOf({ from: day, to, cinema, language })));
-  }, [day.getTime(), cinema, language]);
+    return filmsOf(known || (await showtimesOf({ day, cinema, language })));
+  }, [day, cinema, language]);
 
   function changed(name: string, value: string): string {
     const changes = new URLSearchParams(query);
@@ -129,9 +128,9 @@ function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }
     <section class="stack" aria-label="Films by day">
       <nav class="days" aria-label="Days">
         {days.map((one) => {
-          const [name, date] = dayNames(one);
+          const [name, date] = dayNames(one, today);
           return (
-            <Link key={dayKey(one)} href={changed('day', dayKey(one))} class="day" aria-current={dayKey(one) === dayKey(day) ? 'date' : undefined}>
+            <Link key={one} href={changed('day', one)} class="day" aria-current={one === day ? 'date' : undefined}>
               <b>{name}</b>
               <span>{date}</span>
             </Link>
@@ -144,7 +143,7 @@ function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }
           listed.length === 0 ? (
             <p class="empty">
               Nothing is left on this day.{' '}
-              {cinema || language ? <Link href={`/?day=${dayKey(day)}`}>Remove the filters</Link> : 'Choose another one.'}
+              {cinema || language ? <Link href={`/?day=${day}`}>Remove the filters</Link> : 'Choose another one.'}
             </p>
           ) : (
             <ul class="films">
@@ -256,7 +255,7 @@ function Events() {
                     </Link>
                   </h3>
                   <p class="muted">
-                    {formatDay(event.startDate)}, {formatTime(event.startDate)} · {event.venue}
+                    {formatDay(event.startDate, event.timeZone)}, {formatTime(event.startDate, event.timeZone)} · {event.venue}
                   </p>
                   {event.closed && <span class="badge badge-bad">Sale has ended</span>}
                 </div>

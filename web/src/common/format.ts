@@ -1,22 +1,65 @@
 // Money and times as the page's reader writes them.
 
 const money = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const day = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
-const time = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+interface Clock {
+  day: Intl.DateTimeFormat;
+  time: Intl.DateTimeFormat;
+  /** The time with the name of its zone. */
+  named: Intl.DateTimeFormat;
+}
+
+const clocks = new Map<string | undefined, Clock>();
+
+/** A time zone that this browser knows: the one that is given, or UTC if it is newer than the browser. */
+export function knownZone(timeZone: string): string {
+  try {
+    new Intl.DateTimeFormat(undefined, { timeZone });
+    return timeZone;
+  } catch {
+    return 'UTC';
+  }
+}
+
+/** The clock of a time zone, or the reader's own. */
+function clockOf(zone: string | undefined): Clock {
+  const known = clocks.get(zone);
+  if (known) return known;
+  const timeZone = zone && knownZone(zone);
+  const made: Clock = {
+    day: new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short', timeZone }),
+    time: new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', timeZone }),
+    named: new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', timeZone, timeZoneName: 'shortGeneric' }),
+  };
+  clocks.set(zone, made);
+  return made;
+}
 
 /** A price. The API has no currency. */
 export function formatPrice(price: number | string): string {
   return money.format(Number(price));
 }
 
-/** The day of a timestamp of the API, e.g. "Sat, 28 Nov". */
-export function formatDay(timestamp: string): string {
-  return day.format(new Date(timestamp));
+/**
+ * The day of a timestamp of the API, e.g. "Sat, 28 Nov".
+ *
+ * @param timeZone of the venue; the reader's without one
+ */
+export function formatDay(timestamp: string, timeZone?: string): string {
+  return clockOf(timeZone).day.format(new Date(timestamp));
 }
 
-/** The time of day of a timestamp of the API, e.g. "20:00". */
-export function formatTime(timestamp: string): string {
-  return time.format(new Date(timestamp));
+/**
+ * The time of day of a timestamp of the API, e.g. "20:00"; "20:00 Germany Time" if the reader's clock shows another.
+ *
+ * @param timeZone of the venue; the reader's without one
+ */
+export function formatTime(timestamp: string, timeZone?: string): string {
+  const date = new Date(timestamp);
+  const { day, time, named } = clockOf(timeZone);
+  const own = clockOf(undefined);
+  const same = own.time.format(date) === time.format(date) && own.day.format(date) === day.format(date);
+  return (same ? time : named).format(date);
 }
 
 /** Time left as minutes and seconds, e.g. "4:05"; "0:00" if none is left. */

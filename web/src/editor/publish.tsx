@@ -140,9 +140,9 @@ function Summary({ changes }: { changes: Changes }) {
             </strong>
           </p>
           <ul>
-            {changes.obstacles.map(({ screening_id, title, starts_at, seats }) => (
+            {changes.obstacles.map(({ screening_id, title, starts_at, time_zone, seats }) => (
               <li key={screening_id}>
-                {title}, {formatDay(starts_at)} {formatTime(starts_at)}:{' '}
+                {title}, {formatDay(starts_at, time_zone)} {formatTime(starts_at, time_zone)}:{' '}
                 {seats
                   .map(({ row_label, seat_number, status }) => `row ${row_label} seat ${seat_number} (${status === 'booked' ? 'sold' : status})`)
                   .join(', ')}

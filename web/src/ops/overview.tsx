@@ -199,7 +199,7 @@ function ScreeningRow({
         <Link href={`/ops/screenings/${row.id}`}>{row.title || `Screening ${row.id}`}</Link>
         {row.cancelled && <span class="badge badge-bad">{row.kind === 'event' ? 'closed' : 'cancelled'}</span>}
         <small class="muted">
-          {formatDay(row.starts_at)}, {formatTime(row.starts_at)} · {row.place} · {row.id}
+          {formatDay(row.starts_at, row.time_zone)}, {formatTime(row.starts_at, row.time_zone)} · {row.place} · {row.id}
         </small>
       </th>
       <td>

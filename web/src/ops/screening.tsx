@@ -54,7 +54,7 @@ function Screening({ details }: { details: Details }) {
         <div>
           <h1>{details.title || `Screening ${id}`}</h1>
           <p class="muted">
-            {formatDay(details.starts_at)}, {formatTime(details.starts_at)} · {details.place} · number {id}
+            {formatDay(details.starts_at, details.time_zone)}, {formatTime(details.starts_at, details.time_zone)} · {details.place} · number {id}
             {details.cancelled && <span class="badge badge-bad">{details.kind === 'event' ? 'closed' : 'cancelled'}</span>}
           </p>
         </div>
