@@ -27,7 +27,7 @@ from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
 from api.documents.docs_page import asset_routes, docs_page
 from api.documents.metrics_page import metrics_page
-from api.documents.pages import page_routes, pages
+from api.documents.pages import page_routes, pages, unknown_page
 from api.documents.server_pages import server_pages
 from api.documents.specifications import specifications_of
 from api.documents.static_files import client_routes
@@ -49,7 +49,7 @@ from api.public.reservations import ticket_reservations
 from api.public.sessions import sessions
 from api.rest.background import BackgroundTasks
 from api.rest.endpoint import Resource
-from api.rest.exchange import Exchange, RestRouter
+from api.rest.exchange import AnswerUnknown, Exchange, RestRouter
 from api.rest.fast_path import FastPath
 from api.rest.idempotency import IdempotencyKeys
 from api.rest.operation import Operation
@@ -108,9 +108,16 @@ class ResourceApplication(Application):
         services: collaborators of the handlers.
         resources: the REST resources.
         routes: further routes, served by Tornado handlers.
+        answer_unknown: answers requests for unknown paths; for None the answer is PathNotFound.
     """
 
-    def __init__(self, services: Services, resources: Iterable[Resource], routes: Sequence[URLSpec]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        resources: Iterable[Resource],
+        routes: Sequence[URLSpec],
+        answer_unknown: AnswerUnknown = lambda plan, routes, prefix: None,
+    ) -> None:
         self._access_log = AccessLog(services.http_observer)
         self._background = BackgroundTasks()
         keys = IdempotencyKeys(
@@ -121,7 +128,7 @@ class ResourceApplication(Application):
             for resource in resources
             for endpoint in resource.endpoints
         ]
-        self._rest = RestRouter(Routes(operations), services, self._access_log)
+        self._rest = RestRouter(Routes(operations), services, self._access_log, answer_unknown)
         self.answer_plain = FastPath(self._rest).answer
         super().__init__([*under(services.path_prefix, routes), Rule(AnyMatches(), self._rest)])
 
@@ -187,6 +194,7 @@ class FrontrowApplication(ResourceApplication):
             services,
             (*RESOURCES, specifications, pages),
             [*socket_routes, *asset_routes(), *client_routes(), *page_routes()],
+            unknown_page,
         )
 
 

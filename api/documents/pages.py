@@ -17,6 +17,9 @@ from tornado.routing import URLSpec
 from api.bodies import Body
 from api.documents.static_files import StaticFile
 from api.rest.endpoint import Access, Answer, Call, Resource
+from api.rest.path_prefix import within
+from api.rest.plan import Plan
+from api.rest.routes import Routes
 
 BUILT = Path(str(files("web"))) / "dist"
 
@@ -105,6 +108,40 @@ def page(built: Path, name: str, prefix: str) -> Answer:
     content = html.replace(_BASE, f'<base href="{prefix}/" />').encode()
     version = hashlib.sha256(content).hexdigest()[:16]
     return Answer(200, Body(content), {**_HEADERS, "ETag": f'"{version}"'}, "text/html; charset=utf-8")
+
+
+_NO_PAGES = ("/api/", "/ws/")
+"""Prefixes of paths that are not for people."""
+
+
+def unknown_page(plan: Plan, routes: Routes, prefix: str) -> Answer | None:
+    """Answer a browser's request for a path that nothing serves.
+
+    Args:
+        plan: of the request.
+        routes: the paths that are served.
+        prefix: path prefix under which everything is served.
+
+    Returns:
+        A redirect if only a slash at the end is too much, else a page that says so, with status 404. None for
+        clients that do not prefer HTML, and for paths of the API.
+    """
+    path = within(prefix, plan.path)
+    if path is None or path.startswith(_NO_PAGES) or plan.method not in ("GET", "HEAD"):
+        return None
+    if not prefers_html(plan.headers.get("Accept", "")):
+        return None
+    without_slash = path.rstrip("/")
+    match = routes.find(without_slash) if without_slash != path else None
+    operation = match.route.operations.get("GET") if match else None
+    if operation and operation.endpoint.media_type == "text/html":
+        query = plan.query and f"?{plan.query}"
+        return Answer(308, headers={"Location": f"{prefix}{without_slash}{query}", "Vary": VARY})
+    missing = page(BUILT, _BOX_OFFICE, prefix)
+    if missing.status != 200:
+        return None
+    headers = {name: value for name, value in missing.headers.items() if name != "ETag"}
+    return missing._replace(status=404, headers=headers)
 
 
 def _serve(path: str, name: str) -> None:

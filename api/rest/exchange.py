@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from http.client import responses
 from typing import Any, cast
 
@@ -56,6 +56,10 @@ _PREFLIGHT_HEADERS: Mapping[str, str] = {
 }
 
 
+AnswerUnknown = Callable[[Plan, Routes, str], Answer | None]
+"""Answers a request for a path that nothing serves: takes the plan, the routes and the path prefix."""
+
+
 class RestRouter(Router):
     """Creates an exchange for each request.
 
@@ -63,15 +67,19 @@ class RestRouter(Router):
         routes: the operations by path.
         services: collaborators of the operations.
         access_log: counts and logs requests.
+        answer_unknown: answers requests for unknown paths; for None the answer is PathNotFound.
 
     Attributes:
         unanswered: the futures and tasks of requests that have no response yet.
     """
 
-    def __init__(self, routes: Routes, services: Services, access_log: AccessLog) -> None:
+    def __init__(
+        self, routes: Routes, services: Services, access_log: AccessLog, answer_unknown: AnswerUnknown
+    ) -> None:
         self.routes = routes
         self.services = services
         self.access_log = access_log
+        self.answer_unknown = answer_unknown
         self.unanswered: set[asyncio.Future[Any]] = set()
 
     def plan(
@@ -280,6 +288,9 @@ class Exchange(httputil.HTTPMessageDelegate):
     def _unserved(self) -> Answer:
         """The answer if the path or its method is not served."""
         if self._plan.match is None:
+            router = self._router
+            if answer := router.answer_unknown(self._plan, router.routes, router.services.path_prefix):
+                return answer
             raise PathNotFound
         methods = self._plan.match.route.methods
         if self._plan.method != "OPTIONS":

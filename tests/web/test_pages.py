@@ -122,6 +122,35 @@ async def test_nothing_else_is_served(venue: Venue, path: str) -> None:
     assert (await opened(venue, path)).status == 404
 
 
+async def test_unknown_addresses_are_a_page_for_browsers_and_an_error_for_others(venue: Venue) -> None:
+    for path in ("/nonsense", "/ops/nonsense", "/films/7/", "/films/x/", "//elsewhere.example/", "/%2e%2e/"):
+        shown = await venue.guest.send("GET", path, headers={"Accept": BROWSER})
+        if path == "/films/7/":
+            assert (shown.status, shown.headers["Location"]) == (308, "/films/7")
+            continue
+        assert shown.status == 404, path
+        assert shown.headers["Content-Type"].startswith("text/html")
+        assert "ETag" not in shown.headers
+        assert "Content-Security-Policy" in shown.headers
+        for accept in ("*/*", "application/json"):
+            refused = await venue.guest.send("GET", path, headers={"Accept": accept})
+            assert (refused.status, refused.json["code"]) == (404, "not_found")
+    for path in ("/api/v1/nonsense", "/api/public/nonsense"):
+        assert "json" in (await opened(venue, path)).headers["Content-Type"]
+    assert (
+        "json"
+        in (await venue.guest.send("POST", "/nonsense", {}, headers={"Accept": BROWSER})).headers[
+            "Content-Type"
+        ]
+    )
+
+
+async def test_a_slash_too_much_leads_to_the_page(venue: Venue) -> None:
+    for path in ("/ops", "/ops/rooms/4", "/login", "/docs"):
+        moved = await venue.guest.send("GET", f"{path}/?next=/ops", headers={"Accept": BROWSER})
+        assert (moved.status, moved.headers["Location"]) == (308, f"{path}?next=/ops")
+
+
 async def test_only_gets_are_served(venue: Venue) -> None:
     assert (await venue.guest.send("POST", "/login", {})).status == 405
     assert (await venue.guest.send("HEAD", "/login")).status == 200
@@ -152,4 +181,9 @@ async def test_pages_work_under_a_path_prefix(browser: Browser, database_url: st
         await page.click_on("link", re.compile("^Frontrow"))
         await page.at("/tickets/ops" if path == "/ops" else "/tickets/")
         await page.close()
+    page = await browser.open(f"{house.base_url}/ops/")
+    await page.at("/tickets/ops")
+    await page.load(f"{house.base_url}/films/none/of/these")
+    await page.shows("This page does not exist")
+    page.allow("status of 404")
     await house.close()
