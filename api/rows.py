@@ -17,6 +17,19 @@ Record = dict[str, Any]
 """A stored record, by column name."""
 
 
+class Listed(Protocol):
+    """A part of a list, as `persistence.catalogue.table.Listed` documents it."""
+
+    @property
+    def records(self) -> Sequence[Record]: ...
+
+    @property
+    def total(self) -> int | None: ...
+
+    @property
+    def last(self) -> Sequence[str | None] | None: ...
+
+
 class Rows(Protocol):
     """Stored records of one kind; `persistence.catalogue.table.Rows` documents it."""
 
@@ -24,6 +37,18 @@ class Rows(Protocol):
         self, wanted: Mapping[str, Any], order: str = "", *, limit: int, offset: int
     ) -> tuple[list[Record], int]:
         """Return a page of the matching records, and the total number of matches."""
+
+    async def listed(
+        self,
+        wanted: Mapping[str, Any],
+        order: str = "",
+        *,
+        limit: int,
+        offset: int = 0,
+        after: Sequence[str | None] | None = None,
+        counted: bool = True,
+    ) -> Listed:
+        """Return a page of the matching records, by number or after a position."""
 
     async def find(self, record_id: int, **wanted: Any) -> Record:
         """Return a record. Raises NotFound."""
@@ -203,8 +228,10 @@ class StatisticsReader(Protocol):
     async def tickets(self) -> Record:
         """Count tickets, in total and by status."""
 
-    async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
-        """Return tickets with their screening and seat, latest booking first."""
+    async def recent_bookings(
+        self, *, limit: int, offset: int, after: Sequence[str | None] | None = None
+    ) -> tuple[list[Record], Sequence[str | None] | None]:
+        """Return tickets with their screening and seat, latest booking first, and the last one's position."""
 
     async def time_zones(self, limit: int) -> list[str]:
         """Return up to `limit` of the time zones that cinemas and events to come are in."""

@@ -65,7 +65,9 @@ class TicketReader(Protocol):
     async def ticket(self, ticket_id: int) -> Ticket | None:
         """Return a ticket by its id."""
 
-    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+    async def list_of_holder(
+        self, holder: str, *, limit: int, offset: int, before_id: int | None = None
+    ) -> tuple[Sequence[Ticket], int]:
         """Return a page of the holder's tickets, newest first, and their total number."""
 
 
@@ -78,7 +80,7 @@ class ReservationReader(Protocol):
         """Return a reservation of an event's places, active or not."""
 
     async def live_reservations(
-        self, holder: str, now: float, *, limit: int, offset: int
+        self, holder: str, now: float, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[StoredReservation], int]:
         """Return a page of the holder's active reservations of places, and their total number."""
 
@@ -86,7 +88,14 @@ class ReservationReader(Protocol):
         """Count reservations of places by status."""
 
     async def list_of_holder(
-        self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
+        self,
+        holder: str,
+        now: float,
+        *,
+        include_expired: bool,
+        limit: int,
+        offset: int,
+        before_id: int | None = None,
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
         """Return a page of the holder's holds with their status, newest first, and their total number."""
 

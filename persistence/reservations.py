@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from engine.records import Hold, ReservationStatistics, StoredReservation
 from persistence.columns import HOLDS, IDS, hold_of, numbers
 from persistence.connector import Connector
+from persistence.tickets import BEFORE_ID
 
 LAST_HOLDS = """
 SELECT DISTINCT ON (seat_id) seat_id, status FROM holds
@@ -19,7 +20,7 @@ OF_HOLDER = (
     "WHERE holder = %(holder)s AND (%(all)s OR (status = 'active' AND expires_at > to_timestamp(%(now)s)))"
 )
 
-HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + " ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
+HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + f" AND {BEFORE_ID} ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
 
 COUNT_OF_HOLDER = "SELECT count(*) FROM holds " + OF_HOLDER  # noqa: S608 - two constants
 
@@ -45,6 +46,7 @@ LIVE_OF_HOLDER = "AND holder = %(holder)s AND status = 'active' AND expires_at >
 
 RESERVATIONS_OF_HOLDER = f"""
 {GROUPED} {LIVE_OF_HOLDER}
+AND (%(before_id)s IS NULL OR reservation_id < %(before_id)s)
 GROUP BY screening_id, reservation_id
 ORDER BY reservation_id DESC LIMIT %(limit)s OFFSET %(offset)s
 """
@@ -84,7 +86,14 @@ class Reservations:
         return {seat_id for seat_id, status in rows if status == "expired"}
 
     async def list_of_holder(
-        self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
+        self,
+        holder: str,
+        now: float,
+        *,
+        include_expired: bool,
+        limit: int,
+        offset: int,
+        before_id: int | None = None,
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
         """Return a page of a holder's holds with their status, newest first, and the total number.
 
@@ -95,6 +104,7 @@ class Reservations:
             include_expired: return all holds instead of only the active ones.
             limit: page length.
             offset: rows to skip.
+            before_id: return holds with lower ids than this one only.
 
         Returns:
             Holds, each with "active", "expired", "released" or "converted".
@@ -102,7 +112,14 @@ class Reservations:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        wanted = {"holder": holder, "now": now, "all": include_expired, "limit": limit, "offset": offset}
+        wanted = {
+            "holder": holder,
+            "now": now,
+            "all": include_expired,
+            "limit": limit,
+            "offset": offset,
+            "before_id": before_id,
+        }
         async with self._connector.connection() as connection:
             ((total,),) = await connection.run(COUNT_OF_HOLDER, wanted)
             rows = await connection.run(HOLDS_OF_HOLDER, wanted)
@@ -128,7 +145,7 @@ class Reservations:
         return _reservation_at(now, StoredReservation(*rows[0])) if rows else None
 
     async def live_reservations(
-        self, holder: str, now: float, *, limit: int, offset: int
+        self, holder: str, now: float, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[StoredReservation], int]:
         """Return a page of a holder's live reservations of places, newest first, and the total number.
 
@@ -137,11 +154,12 @@ class Reservations:
             now: seconds since the epoch.
             limit: page length.
             offset: rows to skip.
+            before_id: return reservations with lower ids than this one only.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        wanted = {"holder": holder, "now": now, "limit": limit, "offset": offset}
+        wanted = {"holder": holder, "now": now, "limit": limit, "offset": offset, "before_id": before_id}
         async with self._connector.connection() as connection:
             ((total,),) = await connection.run(COUNT_OF_LIVE, wanted)
             rows = await connection.run(RESERVATIONS_OF_HOLDER, wanted)

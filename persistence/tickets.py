@@ -18,7 +18,12 @@ ORDER BY id
 
 TICKETS_OF_PAYMENT = TICKETS + OF_PAYMENT
 
-TICKETS_OF_HOLDER = TICKETS + "WHERE holder = %s ORDER BY id DESC LIMIT %s OFFSET %s"
+BEFORE_ID = "(%(before_id)s IS NULL OR id < %(before_id)s)"
+"""The entries after one, in a list whose highest id comes first; all entries if there is none."""
+
+TICKETS_OF_HOLDER = (
+    TICKETS + f"WHERE holder = %(holder)s AND {BEFORE_ID} ORDER BY id DESC LIMIT %(limit)s OFFSET %(offset)s"
+)
 
 COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
 
@@ -46,18 +51,22 @@ class Tickets:
         """
         return [ticket_of(row) for row in await self._connector.run(TICKETS_OF_PAYMENT, (payment_id,))]
 
-    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+    async def list_of_holder(
+        self, holder: str, *, limit: int, offset: int, before_id: int | None = None
+    ) -> tuple[Sequence[Ticket], int]:
         """Return a page of a holder's tickets, newest first, and the total number.
 
         Args:
             holder: e.g. "user:7".
             limit: page length.
             offset: rows to skip.
+            before_id: return tickets with lower ids than this one only.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
         async with self._connector.connection() as connection:
             ((total,),) = await connection.run(COUNT_OF_HOLDER, (holder,))
-            rows = await connection.run(TICKETS_OF_HOLDER, (holder, limit, offset))
+            wanted = {"holder": holder, "limit": limit, "offset": offset, "before_id": before_id}
+            rows = await connection.run(TICKETS_OF_HOLDER, wanted)
         return [ticket_of(row) for row in rows], total

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from api.errors import ApiError
 from api.rest.endpoint import Access, Answer, Call, Document, dump, dump_all
 from api.rest.fields import RequestSchema, changes_to, without
-from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rest.records import RecordOperations
 from api.rows import RowsOf
 from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
@@ -102,13 +102,18 @@ class Collection(RecordOperations):
         """Declare a GET that answers a page of the records matching the query."""
         plural = self.plural or f"{self.kind}s"
 
-        async def list_records(call: Call, limit: int, offset: int, sort: str = "", **wanted: Any) -> Answer:
+        async def list_records(call: Call, window: Window, sort: str = "", **wanted: Any) -> Answer:
             parents = await self._existing_parents(call, wanted)
             owner = {"user_id": call.account_id} if own else {}
-            records, total = await self.rows(call).page(
-                {**wanted, **parents, **owner}, sort, limit=limit, offset=offset
+            found = await self.rows(call).listed(
+                {**wanted, **parents, **owner},
+                sort,
+                limit=window.limit,
+                offset=window.offset,
+                after=window.after(call, sort),
+                counted=window.cursor is None,
             )
-            return paged(call, dump_all(self.shape, records), total, limit)
+            return paged(call, window, dump_all(self.shape, found.records), found.total, found.last, sort)
 
         self.declare(
             "GET",

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, post_load, validate
 
 from api.rest.endpoint import Access, Answer, Call, Document, Resource
 from api.rest.fields import RequestSchema, text
-from api.rest.paging import PAGING_HEADERS, Page, paged, sorting
+from api.rest.paging import PAGING_HEADERS, Page, Window, paged, sorting
 from engine.catalogue_errors import SeatConflict, UnknownReference
 from engine.commands import ReadStock
 from engine.errors import NotFound
@@ -157,9 +157,7 @@ async def _nothing() -> None:
     refusals=(NotFound,),
     headers=PAGING_HEADERS,
 )
-async def list_room_seats(
-    call: Call, room_id: int, limit: int, offset: int, sort: str, **wanted: Any
-) -> Answer:
+async def list_room_seats(call: Call, room_id: int, window: Window, sort: str, **wanted: Any) -> Answer:
     """List the seats of a room.
 
     Ordered row by row from the front. Returns all seats unless a page size is given.
@@ -167,7 +165,12 @@ async def list_room_seats(
     catalogue = call.services.catalogue
     await catalogue.rooms.find(room_id)
     # Rows already have the response's shape; dumping thousands of seats with marshmallow is slow.
-    records, total = await catalogue.seats.page(
-        {"room_id": room_id, **wanted}, sort, limit=limit, offset=offset
+    found = await catalogue.seats.listed(
+        {"room_id": room_id, **wanted},
+        sort,
+        limit=window.limit,
+        offset=window.offset,
+        after=window.after(call, sort),
+        counted=window.cursor is None,
     )
-    return paged(call, records, total, limit)
+    return paged(call, window, found.records, found.total, found.last, sort)

@@ -14,7 +14,7 @@ from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import RequestSchema, Timestamp
 from api.rest.local_times import TimeZoneName
-from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.wire import timestamp
 from engine.records import TicketStatus
 
@@ -70,12 +70,14 @@ class RecentBooking(Schema):
     answers=RecentBooking(many=True),
     headers=PAGING_HEADERS,
 )
-async def list_recent_bookings(call: Call, limit: int, offset: int) -> Answer:
+async def list_recent_bookings(call: Call, window: Window) -> Answer:
     """List the latest bookings, one entry per ticket."""
     figures = call.services.catalogue.statistics
-    bookings = await figures.recent_bookings(limit=limit, offset=offset)
-    total = (await figures.tickets())["total"]
-    return paged(call, dump_all(RecentBooking, bookings), total, limit)
+    bookings, last = await figures.recent_bookings(
+        limit=window.limit, offset=window.offset, after=window.after(call)
+    )
+    total = None if window.cursor else (await figures.tickets())["total"]
+    return paged(call, window, dump_all(RecentBooking, bookings), total, last)
 
 
 class Sales(Schema):

@@ -31,7 +31,14 @@ from api.identity.errors import (
 from api.limiter import RateLimited
 from api.limits import Limits
 from api.rest.endpoint import Access, Endpoint
-from api.rest.errors import KeyInFlight, KeyReused, MalformedBody, UnsupportedMediaType, translation_of
+from api.rest.errors import (
+    InvalidCursor,
+    KeyInFlight,
+    KeyReused,
+    MalformedBody,
+    UnsupportedMediaType,
+    translation_of,
+)
 from api.rest.fields import LARGEST_ID, RequestSchema
 from api.rest.idempotency import KEY_HEADER, KEY_LIMIT, REPLAYED_HEADER
 from api.rest.routes import TEXT_LIMIT
@@ -319,6 +326,8 @@ def _refusals(endpoint: Endpoint) -> dict[str, Any]:
 def _possible(endpoint: Endpoint) -> Iterable[type[ApiError] | type[EngineError]]:
     """Yield every error the operation may end in: its own, and those of the checks before it."""
     yield from endpoint.refusals
+    if endpoint.query is not None and "cursor" in endpoint.query().fields:
+        yield InvalidCursor
     yield from (OriginRefused, HostRefused)
     yield BodyTooLarge
     yield Unavailable

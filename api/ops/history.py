@@ -11,9 +11,9 @@ from marshmallow import Schema, fields, validate
 
 from api.ops.people import holder_field, people_field, people_of, shown
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import Money, RequestSchema, Timestamp, text
+from api.rest.fields import Money, RequestSchema, Timestamp, text, without
 from api.rest.local_times import TimeZoneName
-from api.rest.paging import Page
+from api.rest.paging import Page, Window
 from api.wire import timestamp, timestamp_or_none
 from engine.commands import ReadSeats
 from engine.errors import NotFound
@@ -63,13 +63,15 @@ def _operated(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**record, **times}
 
 
-@history.get("/", access=Access.ADMIN, query=OperatedList, answers=Operated(many=True))
-async def list_operated(call: Call, query: str, past: bool, limit: int, offset: int) -> Document:
+@history.get("/", access=Access.ADMIN, query=without(OperatedList, ("cursor",)), answers=Operated(many=True))
+async def list_operated(call: Call, query: str, past: bool, window: Window) -> Document:
     """List screenings and events with their sales.
 
     Those that begin first come first. The counts are those of the database; `/ops/overview` has live ones.
     """
-    records = await call.services.event_log.operated(query, past=past, limit=limit, offset=offset)
+    records = await call.services.event_log.operated(
+        query, past=past, limit=window.limit, offset=window.offset
+    )
     return [_operated(record) for record in records]
 
 

@@ -12,9 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
-from api.rest.endpoint import Access, Call, dump, dump_all
+from api.public.shapes import CamelCaseSchema, ListQuery, identifier, listed_content
+from api.rest.endpoint import Access, Call, dump
 from api.rest.fields import RequestSchema, changes_to
+from api.rest.paging import Window
 from api.rest.records import RecordOperations
 from api.rest.styles import Content
 from api.rows import Record
@@ -44,9 +45,8 @@ class Administration(RecordOperations):
     def list(self, path: str, query: type[ListQuery]) -> None:
         """Declare a GET that answers a page of the records matching the query."""
 
-        async def list_records(call: Call, window: Pagination, **wanted: Any) -> Content:
-            records, total = await self.rows(call).page(wanted, limit=window.limit, offset=window.offset)
-            return window.content(dump_all(self.shape, records), total)
+        async def list_records(call: Call, window: Window, **wanted: Any) -> Content:
+            return await listed_content(call, window, self.rows(call), wanted, self.shape)
 
         self.declare(
             *("GET", path, list_records, f"list_all_{self.kind}s", f"List all {self.noun}s."),

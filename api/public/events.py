@@ -6,10 +6,11 @@ from typing import Any
 
 from marshmallow import fields
 
-from api.public.shapes import CamelCaseSchema, ListQuery, Pagination, identifier
-from api.rest.endpoint import Access, Call, Document, Resource, dump, dump_all
+from api.public.shapes import CamelCaseSchema, ListQuery, identifier, listed_content
+from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import Money, Timestamp, text
 from api.rest.local_times import LocalTime, TimeZoneName
+from api.rest.paging import Window
 from api.rest.styles import Content
 from engine.commands import ReadStock
 from engine.errors import NotFound
@@ -79,15 +80,13 @@ class EventSearch(ListQuery):
 @public_events.get(
     "/events", access=Access.GUEST, query=EventSearch, answers=PublicEvent(many=True), listed=True
 )
-async def list_events(call: Call, window: Pagination, **wanted: Any) -> Content:
+async def list_events(call: Call, window: Window, **wanted: Any) -> Content:
     """List events, earliest start first.
 
     Lists upcoming events unless `from` is given. Private events are only visible to invited users.
     """
-    records, total = await call.services.catalogue.events.page(
-        {"from": call.now, **wanted, **_visibility_filter(call)}, limit=window.limit, offset=window.offset
-    )
-    return window.content(dump_all(PublicEvent, records), total)
+    wanted = {"from": call.now, **wanted, **_visibility_filter(call)}
+    return await listed_content(call, window, call.services.catalogue.events, wanted, PublicEvent)
 
 
 @public_events.get("/events/{event_id}", access=Access.GUEST, answers=EventWithTickets, refusals=(NotFound,))

@@ -14,10 +14,11 @@ from api.mails.calendar_entry import calendar_of
 from api.mails.languages import accepted_language, words_in
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.purchases import code_contents
-from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, Pagination, identifier
-from api.rest.endpoint import Access, Answer, Call, Resource, dump_all
+from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, identifier, listed_content
+from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.fields import Money, Timestamp
 from api.rest.local_times import LocalTime, TimeZoneName
+from api.rest.paging import Window
 from api.rest.styles import Content
 from api.sales.selling import find_ticket
 from engine import selling_errors as errors
@@ -65,12 +66,11 @@ class OwnTickets(ListQuery, ByGuest):
 
 
 @own_tickets.get("", access=Access.GUEST, query=OwnTickets, answers=ShownTicket(many=True), listed=True)
-async def list_shown_tickets(call: Call, window: Pagination) -> Content:
+async def list_shown_tickets(call: Call, window: Window) -> Content:
     """List the caller's tickets with title, place and time, newest booking first."""
-    records, total = await call.services.catalogue.shown_tickets.page(
-        {"holder": call.buyer}, limit=window.limit, offset=window.offset
+    return await listed_content(
+        call, window, call.services.catalogue.shown_tickets, {"holder": call.buyer}, ShownTicket
     )
-    return window.content(dump_all(ShownTicket, records), total)
 
 
 @own_tickets.get(

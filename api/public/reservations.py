@@ -29,9 +29,10 @@ from api.public.reserving import (
     reservation_document,
     seconds_left,
 )
-from api.public.shapes import ByGuest, CamelCaseSchema, Input, ListQuery, Pagination, opaque_id, session_id
+from api.public.shapes import ByGuest, CamelCaseSchema, Input, ListQuery, content_of, opaque_id, session_id
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Limited
+from api.rest.paging import Window, cut
 from api.rest.styles import Content
 from api.rows import Offer
 from api.wire import timestamp
@@ -190,17 +191,22 @@ class ReservationList(ListQuery, ByGuest):
 @ticket_reservations.get(
     "", access=Access.GUEST, query=ReservationList, answers=ReservationOfTickets(many=True), listed=True
 )
-async def list_ticket_reservations(call: Call, window: Pagination) -> Content:
+async def list_ticket_reservations(call: Call, window: Window) -> Content:
     """List the caller's active reservations, newest first."""
     buyer = call.buyer
     await call.flushed()
     live, total = await call.services.reservations.live_reservations(
-        buyer, call.services.clock.now(), limit=window.limit, offset=window.offset
+        buyer,
+        call.services.clock.now(),
+        limit=window.limit + 1,
+        offset=window.offset,
+        before_id=window.before_id(call),
     )
+    shown, last = cut(live, window, lambda reservation: reservation.reservation_id)
     documents = [
-        reservation_document(call, reservation, await find_offer(call, reservation)) for reservation in live
+        reservation_document(call, reservation, await find_offer(call, reservation)) for reservation in shown
     ]
-    return window.content(documents, total)
+    return content_of(call, window, documents, total, last)
 
 
 @ticket_reservations.get(

@@ -2,12 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from api.rest.cursors import Key, cursor_field, cursor_of
+from api.rest.endpoint import Call, dump_all
 from api.rest.fields import LARGEST_ID, RequestSchema
+from api.rest.paging import Window, window_of
 from api.rest.styles import Content, camel_case
+from api.rows import Rows
 
 USUAL_SIZE = 10
 SIZE_LIMIT = 100
@@ -91,39 +95,45 @@ class ListQuery(Input):
 
     page = fields.Integer(load_default=1, validate=validate.Range(1, PAGE_LIMIT))
     limit = fields.Integer(load_default=USUAL_SIZE, validate=validate.Range(1, SIZE_LIMIT))
+    cursor = cursor_field()
 
     @post_load
     def _as_window(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        return {"window": Pagination(data.pop("page"), data.pop("limit")), **data}
+        return {"window": window_of(data.pop("page"), data.pop("limit"), data.pop("cursor", None)), **data}
 
 
-class Pagination(NamedTuple):
-    """A page of a list.
+async def listed_content(
+    call: Call, window: Window, rows: Rows, wanted: Mapping[str, Any], shape: type[Schema]
+) -> Content:
+    """Return a page of the matching records as response content.
 
-    Attributes:
-        page: page number, from 1.
-        limit: entries per page.
+    Args:
+        call: the request.
+        window: the page.
+        rows: the records.
+        wanted: filter values by name.
+        shape: of an entry.
     """
+    found = await rows.listed(wanted, limit=window.limit, offset=window.offset, after=window.after(call))
+    return content_of(call, window, dump_all(shape, found.records), found.total or 0, found.last)
 
-    page: int
-    limit: int
 
-    @property
-    def offset(self) -> int:
-        """Number of entries before the page."""
-        return (self.page - 1) * self.limit
+def content_of(call: Call, window: Window, documents: Sequence[Any], total: int, last: Key | None) -> Content:
+    """Return a page as response content with its `meta` object.
 
-    def content(self, documents: Sequence[Any], total: int) -> Content:
-        """Return the page as response content with its `meta` object.
-
-        Args:
-            documents: entries of the page.
-            total: number of entries on all pages.
-        """
-        meta = {
-            "page": self.page,
-            "limit": self.limit,
-            "total": total,
-            "totalPages": -(-total // self.limit),
-        }
-        return Content(list(documents), meta=meta)
+    Args:
+        call: the request.
+        window: what it asks for.
+        documents: entries of the page.
+        total: number of entries on all pages.
+        last: position of the last entry; None if no entries follow.
+    """
+    meta: dict[str, Any] = {
+        "page": window.offset // window.limit + 1,
+        "limit": window.limit,
+        "total": total,
+        "totalPages": -(-total // window.limit),
+    }
+    if last is not None:
+        meta["nextCursor"] = cursor_of(call, "", last)
+    return Content(list(documents), meta=meta)

@@ -33,6 +33,13 @@ class UnsupportedMediaType(ApiError):
         super().__init__(f"The body must be {' or '.join(media_types)}")
 
 
+class InvalidCursor(ApiError):
+    """The cursor is not one that this list has given."""
+
+    status, code = 400, "invalid_cursor"
+    detail = "The cursor does not belong to this list in this order; read the list from its beginning"
+
+
 class KeyInFlight(ApiError):
     """The request under this idempotency key has not been answered yet."""
 

@@ -160,6 +160,10 @@ class ListMeta(Schema):
         required=True, metadata={"description": "Number of entries on all pages.", "example": 1}
     )
     total_pages = fields.Integer(required=True, data_key="totalPages", metadata={"example": 1})
+    next_cursor = fields.String(
+        data_key="nextCursor",
+        metadata={"description": "The `cursor` of the next page; absent on the last one."},
+    )
 
 
 PLAIN, ENVELOPE = Style(), Envelope()

@@ -9,7 +9,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from api.rest.endpoint import Access, Answer, Ask, Call, Document, Resource
 from api.rest.fields import Identifier, SeatIds, SeatIdsInQuery
-from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
 from api.sales.representations import Reservation, reservation_document, reservation_documents
@@ -244,17 +244,19 @@ class ReservationFilter(Page):
     answers=Reservation(many=True),
     headers=PAGING_HEADERS,
 )
-async def list_reservations(call: Call, include_expired: bool, limit: int, offset: int) -> Answer:
+async def list_reservations(call: Call, include_expired: bool, window: Window) -> Answer:
     """The caller's reservations, newest first."""
     await call.flushed()
     rows, total = await call.services.reservations.list_of_holder(
         call.holder,
         call.services.clock.now(),
         include_expired=include_expired,
-        limit=limit,
-        offset=offset,
+        limit=window.limit + 1,
+        offset=window.offset,
+        before_id=window.before_id(call),
     )
-    return paged(call, [reservation_document(hold, status) for hold, status in rows], total)
+    shown, last = cut(rows, window, lambda row: row[0].id)
+    return paged(call, window, [reservation_document(hold, status) for hold, status in shown], total, last)
 
 
 class CleanupDone(Schema):

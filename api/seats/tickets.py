@@ -7,7 +7,7 @@ from api.errors import InvalidInput
 from api.identity.errors import AccountRequired
 from api.rest.endpoint import Answer, Ask, Call, Document, Resource
 from api.rest.fields import Flag, RequestSchema, TicketIdsInQuery, identifier_in_query
-from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
 from api.sales.receipts import TICKET, TICKETS_CREATED
 from api.sales.representations import TicketSold, ticket_document
 from api.sales.selling import (
@@ -142,10 +142,13 @@ def book_from_reservation(
 
 
 @tickets.get("/my-tickets", query=Page, answers=TicketSold(many=True), headers=PAGING_HEADERS)
-async def list_tickets(call: Call, limit: int, offset: int) -> Answer:
+async def list_tickets(call: Call, window: Window) -> Answer:
     """List the caller's tickets, newest first."""
-    rows, total = await call.services.tickets.list_of_holder(call.holder, limit=limit, offset=offset)
-    return paged(call, [ticket_document(ticket) for ticket in rows], total)
+    rows, total = await call.services.tickets.list_of_holder(
+        call.holder, limit=window.limit + 1, offset=window.offset, before_id=window.before_id(call)
+    )
+    shown, last = cut(rows, window, lambda ticket: ticket.id)
+    return paged(call, window, [ticket_document(ticket) for ticket in shown], total, last)
 
 
 @tickets.get("/{ticket_id}", answers=TicketSold, refusals=(errors.TicketNotFound,))

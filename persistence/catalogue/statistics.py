@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from engine.records import TicketStatus
 from persistence.catalogue.table import Record
 from persistence.connector import Connector
+from persistence.keysets import Key
 
 
 class Figures(NamedTuple):
@@ -121,9 +122,14 @@ RECENT_BOOKINGS = Figures(
         "price": "tickets.price",
         "status": "tickets.status",
         "booked_at": "tickets.booked_at",
+        "position": "ARRAY[tickets.booked_at::text, tickets.id::text]",
     },
     """
-    FROM (SELECT id FROM tickets ORDER BY booked_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s) AS recent
+    FROM (
+        SELECT id FROM tickets
+        WHERE %(booked_at)s IS NULL OR (booked_at, id) < (%(booked_at)s, %(ticket_id)s)
+        ORDER BY booked_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
+    ) AS recent
     JOIN tickets ON tickets.id = recent.id
     LEFT JOIN screenings ON screenings.id = tickets.screening_id
     LEFT JOIN movies ON movies.id = screenings.movie_id
@@ -161,14 +167,25 @@ class Statistics:
         """Return the number of tickets, in total and by status."""
         return await self._one(TICKETS)
 
-    async def recent_bookings(self, *, limit: int, offset: int) -> list[Record]:
+    async def recent_bookings(
+        self, *, limit: int, offset: int, after: Key | None = None
+    ) -> tuple[list[Record], Key | None]:
         """Return tickets with details of what they are for, newest booking first.
 
         Args:
             limit: page length.
             offset: rows to skip.
+            after: position of the last ticket of the previous page.
+
+        Returns:
+            The tickets, and the position of the last one if others follow.
         """
-        return await self._all(RECENT_BOOKINGS, limit=limit, offset=offset)
+        booked_at, ticket_id = after or (None, None)
+        records = await self._all(
+            RECENT_BOOKINGS, limit=limit + 1, offset=offset, booked_at=booked_at, ticket_id=ticket_id
+        )
+        positions = [record.pop("position") for record in records]
+        return records[:limit], positions[limit - 1] if len(records) > limit else None
 
     async def time_zones(self, limit: int) -> list[str]:
         """Return up to `limit` of the time zones that cinemas and events to come are in."""

@@ -8,13 +8,14 @@ declarations; values are always bound.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.catalogue_errors import InUse, UnknownReference
 from engine.errors import EngineError, NotFound
 from persistence.columns import IDS
 from persistence.connector import Connection, Connector, Parameters
 from persistence.errors import StatementRefused
+from persistence.keysets import Key, Keyset
 
 Record = dict[str, Any]
 """A row by column names, with the driver's values."""
@@ -78,8 +79,12 @@ class Table:
     @property
     def select(self) -> str:
         """Return SELECT … FROM …, without conditions."""
-        columns = ", ".join(f"{expression} AS {name}" for name, expression in self.columns.items())
-        return f"SELECT {columns} FROM {self.name} {self.joins}"  # noqa: S608 - declared names
+        return self.select_with()
+
+    def select_with(self, *further: str) -> str:
+        """Return the same with further expressions after the columns."""
+        columns = (f"{expression} AS {name}" for name, expression in self.columns.items())
+        return f"SELECT {', '.join((*columns, *further))} FROM {self.name} {self.joins}"  # noqa: S608
 
     def where(self, wanted: Mapping[str, Any]) -> str:
         """Return the WHERE clause for these filters; empty if there are no conditions."""
@@ -90,8 +95,30 @@ class Table:
 
     def order_by(self, order: str) -> str:
         """Return ORDER BY … for one of `orders`, or by id if there is no such order and no default."""
-        named = f"{self.orders[order]}, " if order or order in self.orders else ""
-        return f"ORDER BY {named}{self.name}.id"
+        return f"ORDER BY {self._order(order)}"
+
+    def keyset(self, order: str) -> Keyset:
+        """Return the positions in one of `orders`."""
+        return Keyset(self._order(order), self.columns)
+
+    def _order(self, order: str) -> str:
+        named = self.orders[order] if order or order in self.orders else ""
+        by_id = f"{self.name}.id"
+        # An order that names the id says in which direction.
+        return named if by_id in named else ", ".join(filter(None, (named, by_id)))
+
+
+class Listed(NamedTuple):
+    """A part of a list.
+
+    Attributes:
+        total: number of entries in the whole list; None if it was not counted.
+        last: position of the last record; None if no records follow.
+    """
+
+    records: list[Record]
+    total: int | None
+    last: Key | None
 
 
 class Rows:
@@ -104,25 +131,50 @@ class Rows:
     async def page(
         self, wanted: Mapping[str, Any], order: str = "", *, limit: int, offset: int
     ) -> tuple[list[Record], int]:
-        """Return a page of the matching records and the total number of matches. Two statements.
+        """Return a page of the matching records and the total number of matches; see `listed`."""
+        listed = await self.listed(wanted, order, limit=limit, offset=offset)
+        return listed.records, listed.total or 0
+
+    async def listed(
+        self,
+        wanted: Mapping[str, Any],
+        order: str = "",
+        *,
+        limit: int,
+        offset: int = 0,
+        after: Key | None = None,
+        counted: bool = True,
+    ) -> Listed:
+        """Return a page of the matching records, by number or by position. Two statements, or one.
 
         Args:
             wanted: filter values by name.
             order: one of the table's orders.
             limit: page length.
             offset: rows to skip.
+            after: `last` of the previous page in the same order.
+            counted: whether to count all matches.
         """
-        table, where = self.table, self.table.where(wanted)
-        bound = {**wanted, "limit_": limit, "offset_": offset}
+        table, where, keyset = self.table, self.table.where(wanted), self.table.keyset(order)
+        bound = {**wanted, "limit_": limit + 1, "offset_": offset}
+        total = None
         async with self.connector.connection() as connection:
-            ((total,),) = await connection.run(
-                f"SELECT count(*) FROM {table.name} {table.joins} {where}",  # noqa: S608 - declared names
+            if counted:
+                ((total,),) = await connection.run(
+                    f"SELECT count(*) FROM {table.name} {table.joins} {where}",  # noqa: S608 - declared names
+                    bound,
+                )
+            if after is not None:
+                later, key = keyset.after(after)
+                where, bound = f"{where} {'AND' if where else 'WHERE'} ({later})", {**bound, **key}
+            rows = await connection.run(
+                f"{table.select_with(keyset.selected)} {where} {table.order_by(order)}"
+                " LIMIT %(limit_)s OFFSET %(offset_)s",
                 bound,
             )
-            rows = await connection.run(
-                f"{table.select} {where} {table.order_by(order)} LIMIT %(limit_)s OFFSET %(offset_)s", bound
-            )
-        return [self.record(row) for row in rows], int(total)
+        width = len(table.columns)
+        last = rows[limit - 1][width:] if len(rows) > limit else None
+        return Listed([self.record(row[:width]) for row in rows[:limit]], total, last)
 
     async def find(self, record_id: int, **wanted: Any) -> Record:
         """Return the record with this id that also matches the filters.

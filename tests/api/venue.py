@@ -77,9 +77,12 @@ class Readers:
         found = self._database.answers.get((scope, key))
         return found if isinstance(found, IdempotencyRecord) else None
 
-    async def list_of_holder(self, holder: str, *, limit: int, offset: int) -> tuple[Sequence[Ticket], int]:
+    async def list_of_holder(
+        self, holder: str, *, limit: int, offset: int, before_id: int | None = None
+    ) -> tuple[Sequence[Ticket], int]:
         own = sorted((t for t in self._database.tickets.values() if t.holder == holder), reverse=True)
-        return own[offset : offset + limit], len(own)
+        listed = [ticket for ticket in own if before_id is None or ticket.id < before_id]
+        return listed[offset : offset + limit], len(own)
 
 
 class HoldReaders:
@@ -87,11 +90,19 @@ class HoldReaders:
         self._database = database
 
     async def list_of_holder(
-        self, holder: str, now: float, *, include_expired: bool, limit: int, offset: int
+        self,
+        holder: str,
+        now: float,
+        *,
+        include_expired: bool,
+        limit: int,
+        offset: int,
+        before_id: int | None = None,
     ) -> tuple[Sequence[tuple[Hold, str]], int]:
         own = sorted((row for row in self._database.holds.values() if row[0].holder == holder), reverse=True)
         rows = [row for row in own if include_expired or (row[1] == "active" and row[0].expires_at > now)]
-        return rows[offset : offset + limit], len(rows)
+        listed = [row for row in rows if before_id is None or row[0].id < before_id]
+        return listed[offset : offset + limit], len(rows)
 
 
 class RecordingHttpObserver:

@@ -24,6 +24,7 @@ MIGRATIONS = [
     "0010_time_zones",
     "0011_confirmations",
     "0012_price_of_holds",
+    "0013_list_orders",
 ]
 
 
