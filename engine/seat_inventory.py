@@ -242,7 +242,7 @@ class SeatInventory:
                 by_holder[holder] = [seat_id]
             del records[seat_id]
             if seat_id > 0:
-                view = make(SeatView, (seat_id, "available", None, None, holder, None, None))
+                view = make(SeatView, (seat_id, "available", None, None, holder, None, None, None))
                 vacated[seat_id] = view
                 seats.append(view)
             elif places := self.places.get(ticket_type_of(seat_id)):

@@ -16,6 +16,7 @@ class SeatView(NamedTuple):
         previous_holder: the last holder, whose hold expired or was released; until the seat is next held.
         reserved_at: when it was held, in seconds since the epoch, if it is held.
         note: the note of its hold.
+        price_cents: what its holder has agreed to pay, if it is reserved; not for others to see.
     """
 
     seat_id: int
@@ -25,6 +26,7 @@ class SeatView(NamedTuple):
     previous_holder: str | None = None
     reserved_at: float | None = None
     note: str | None = None
+    price_cents: int | None = None
 
 
 class SeatMap(NamedTuple):
@@ -49,12 +51,13 @@ Shown = Hold | Ticket | SeatView
 
 def view_of(shown: Shown) -> SeatView:
     if isinstance(shown, Hold):
-        _, _, _, seat_id, holder, reserved_at, expires_at, _, note, _ = shown
-        return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note))
+        _, _, _, seat_id, holder, reserved_at, expires_at, _, note, price_cents = shown
+        return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note, price_cents))
     if isinstance(shown, SeatView):
         return shown
     if shown.status is TicketStatus.PENDING:
-        return SeatView(shown.seat_id, "reserved", shown.holder, shown.payment_deadline)
+        deadline, price_cents = shown.payment_deadline, shown.price_cents
+        return SeatView(shown.seat_id, "reserved", shown.holder, deadline, price_cents=price_cents)
     return SeatView(shown.seat_id, "booked", shown.holder)
 
 

@@ -101,9 +101,9 @@ class Guest(Caller):
         return await self.send("PATCH", f"{RESERVATIONS}/{reservation}", body)
 
     async def purchase(
-        self, reservation: str, *holders: Any, buyer: Any = ADA, key: str | None = None
+        self, reservation: str, *holders: Any, buyer: Any = ADA, key: str | None = None, **more: Any
     ) -> Response:
-        body = {**self._named, "buyerInfo": buyer, "ticketHolders": list(holders)}
+        body = {**self._named, "buyerInfo": buyer, "ticketHolders": list(holders), **more}
         return await self.send("POST", f"{RESERVATIONS}/{reservation}/purchase", body, key=key)
 
     async def left(self, ticket_type: str) -> dict[str, int]:

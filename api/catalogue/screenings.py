@@ -158,8 +158,8 @@ async def update_screening(call: Call, screening_id: int, **changes: Any) -> Doc
     """Update a screening. Omitted fields keep their values.
 
     If only `starts_at` is given, `ends_at` moves with it. The change takes effect immediately, also for
-    customers who are choosing seats; sold tickets keep their price. A screening cannot move to another room
-    while seats are sold or reserved.
+    customers who are choosing seats; reserved and sold seats keep their price. A screening cannot move to
+    another room while seats are sold or reserved.
     """
     rows = call.services.catalogue.screenings
     present = await rows.find(screening_id)

@@ -103,7 +103,7 @@ administration.update(
     TicketTypeDetails,
     doc=(
         "Update a ticket type. Omitted fields keep their values.\n\n"
-        "The change takes effect immediately, also for reserved tickets; sold tickets keep their price. "
+        "The change takes effect immediately; reserved and sold tickets keep their price. "
         "The capacity cannot be lower than the number of sold and reserved tickets."
     ),
 )

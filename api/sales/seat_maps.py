@@ -18,7 +18,7 @@ from marshmallow import Schema, fields, validate
 from api.bodies import Body
 from api.lru_cache import LruCache
 from api.rest.endpoint import Answer
-from api.wire import timestamp_or_none, user_id_of
+from api.wire import price, timestamp_or_none, user_id_of
 from engine.records import Layout, Seat
 from engine.views import SeatMap, SeatView
 
@@ -84,6 +84,8 @@ def _fragment(seat: Seat, view: SeatView, owned: bool | None) -> bytes:
     }
     if owned is not None:
         document["is_mine"] = owned
+        if owned and view.price_cents is not None:
+            document["price"] = price(view.price_cents)
     if (previous := user_id_of(view.previous_holder)) is not None:
         document["previously_reserved_by"] = previous
     return orjson.dumps(document)

@@ -61,6 +61,9 @@ class SeatState(Schema):
     reserved_by = _id("User id, if a user has reserved the seat", _USER)
     booked_by = _id("User id, if a user has bought the seat", _USER)
     expires_at = timestamp_field("When the reservation expires", _EXPIRES_AT)
+    price = fields.Float(
+        metadata={"description": "Agreed with the receiver, if it has reserved the seat", "example": 15.99}
+    )
     previously_reserved_by = _id("User id, if a user's reservation has just expired or been released", _USER)
 
 

@@ -195,6 +195,9 @@ class OwnSeatAvailability(SeatAvailability):
         required=True, validate=validate.OneOf(("available", "reserved", RESERVED_BY_ME, "booked"))
     )
     is_mine = fields.Boolean(required=True)
+    price = fields.Float(
+        metadata={"example": 15.99, "description": "Agreed with the caller, if it has reserved the seat."}
+    )
 
 
 @reservations.get(

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from api.seats.messages import UpdateForm
-from api.wire import timestamp, user_id_of
+from api.wire import price, timestamp, user_id_of
 from api.ws.expiring import Expiring, expiring_holds
 from api.ws.feed import Changes, Encoder, Frames, Position
 from api.ws.outbox import text_frame
@@ -205,11 +205,10 @@ def _bulk(states: Iterable[bytes]) -> bytes:
 
 def _seat_state(view: SeatView, holder: str | None) -> bytes:
     """Encode an `api.seats.messages.SeatState`, omitting fields without a value."""
-    state: dict[str, Any] = {
-        "seat_id": view.seat_id,
-        "status": view.status,
-        "is_mine": view.holder is not None and view.holder == holder,
-    }
+    is_mine = view.holder is not None and view.holder == holder
+    state: dict[str, Any] = {"seat_id": view.seat_id, "status": view.status, "is_mine": is_mine}
+    if is_mine and view.price_cents is not None:
+        state["price"] = price(view.price_cents)
     owner = user_id_of(view.holder)
     if owner is not None:
         state["booked_by" if view.status == "booked" else "reserved_by"] = owner

@@ -103,13 +103,15 @@ class Caller:
         return await self.send("POST", f"{TICKETS}/book", body, key=key)
 
     async def book_reservation(
-        self, screening: int, seats: Sequence[int], payment_id: str, key: str | None = None
+        self, screening: int, seats: Sequence[int], payment_id: str, key: str | None = None, **more: Any
     ) -> Response:
-        body = {"screening_id": screening, "seat_ids": list(seats), "payment_id": payment_id}
+        body = {"screening_id": screening, "seat_ids": list(seats), "payment_id": payment_id, **more}
         return await self.send("POST", f"{TICKETS}/book-from-reservation", body, key=key)
 
-    async def confirm_payment(self, ticket: int, payment_id: str, key: str | None = None) -> Response:
-        body = {"payment_id": payment_id}
+    async def confirm_payment(
+        self, ticket: int, payment_id: str, key: str | None = None, **more: Any
+    ) -> Response:
+        body = {"payment_id": payment_id, **more}
         return await self.send("POST", f"{TICKETS}/{ticket}/confirm-payment", body, key=key)
 
     async def ticket(self, ticket: int) -> Response:

@@ -15,6 +15,7 @@ from engine.screening_state import Decision
 from engine.views import SeatMap
 
 NOW = 1_800_000_000.0
+PRICE_CENTS = 1250
 POLICY = Policy()
 
 
@@ -32,7 +33,7 @@ def make_layout(seats: int = 20, room_id: int = 1) -> Layout:
 
 def make_info(screening_id: int = 1, starts_at: float = NOW + 86_400, **options: Any) -> ScreeningInfo:
     """A screening at 12.50, VIP seats 3.49 dearer."""
-    return ScreeningInfo(screening_id, starts_at, starts_at + 7200, 1250, {"vip": 349}, **options)
+    return ScreeningInfo(screening_id, starts_at, starts_at + 7200, PRICE_CENTS, {"vip": 349}, **options)
 
 
 class Hall:
@@ -46,11 +47,17 @@ class Hall:
         holds: Sequence[Hold] = (),
         tickets: Sequence[Ticket] = (),
         change_memory: int = 1024,
+        price_cents: int = PRICE_CENTS,
+        ids_from: "Hall | None" = None,
         **info: Any,
     ) -> None:
         self.now = NOW
-        loaded = LoadedScreening(make_info(**info), make_layout(seats), epoch, holds, tickets)
-        self.screening = Screening(loaded, policy, MemoryIds(1001), MemoryIds(2001), change_memory)
+        self.policy = policy
+        self.hold_ids = ids_from.hold_ids if ids_from else MemoryIds(1001)
+        self.ticket_ids = ids_from.ticket_ids if ids_from else MemoryIds(2001)
+        terms = make_info(**info)._replace(price_cents=price_cents)
+        loaded = LoadedScreening(terms, make_layout(seats), epoch, holds, tickets)
+        self.screening = Screening(loaded, policy, self.hold_ids, self.ticket_ids, change_memory)
 
     def do(self, command: Command) -> Decision:
         """Decide a command; what has lapsed is released first, as the actor does."""

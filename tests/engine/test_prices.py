@@ -14,8 +14,9 @@ from engine.commands import (
 )
 from engine.records import TicketType
 from engine.selling_errors import PriceChanged
+from tests.engine.cluster import pair
 from tests.engine.conftest import NOW, Hall, make_info, make_layout
-from tests.engine.house import House
+from tests.engine.house import House, turns
 
 pytestmark = pytest.mark.gen_test
 
@@ -98,6 +99,22 @@ async def test_the_price_survives_a_crash_and_another_owner() -> None:
     other = House(house.database, owner="two")
     other.database.add_screening(make_info()._replace(price_cents=2000), make_layout())
     assert prices(await other.book("user:7", 1, 10)) == [STANDARD, VIP]
+
+
+@pytest.mark.parametrize("planned", [True, False], ids=["planned move", "takeover"])
+async def test_the_price_moves_with_the_screening_to_another_node(planned: bool) -> None:
+    cluster = pair()
+    await cluster.renew()
+    await cluster["a"].hold("user:7", 1, 10)
+    await turns()
+    cluster.database.add_screening(make_info()._replace(price_cents=2000), make_layout())
+    if planned:
+        cluster.homes[1] = "b"
+    else:
+        cluster.living.remove("a")
+    later = await cluster["b"].hold("user:8", 2)
+    assert (later.epoch, later.prices_cents) == (2, (2000,))
+    assert prices(await cluster["b"].book("user:7", 1, 10)) == [STANDARD, VIP]
 
 
 async def test_places_of_a_ticket_type_keep_their_price() -> None:

@@ -1,7 +1,7 @@
 """Seeded simulation of the actor in virtual time, over a journal that stalls, repeats and refuses.
 
 One seed is one history: clients that hold, toggle, extend, book, pay and cancel, of seats and of tickets
-by quantity; timers that fire
+by quantity; an administrator who changes prices; timers that fire
 late; a database that speaks late, is told everything twice, refuses a booking now and then, or loses
 its process, after which another directory recovers from what was written. A failing seed replays:
 `SIMULATION_SEEDS=42:43 make test ARGS=tests/engine/test_simulation.py`.
@@ -32,6 +32,7 @@ from engine.commands import (
 )
 from engine.directory import ScreeningDirectory
 from engine.errors import BadEntry, EngineError
+from engine.events import HoldsExpired, HoldsExtended, HoldsReleased, PlacesHeld, SeatsHeld, TicketsIssued
 from engine.memory import (
     ManualClock,
     MemoryDatabase,
@@ -43,6 +44,7 @@ from engine.memory import (
     RecordingPublisher,
 )
 from engine.policy import Policy
+from engine.ports import LoadedScreening
 from engine.records import Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Reserved, Stock
 from engine.views import SeatMap
@@ -54,6 +56,7 @@ ROUNDS = 25
 LIMIT = 4
 SEEDS_PER_TEST = 50
 TYPE = TicketType(5, 2000, 9, 3)
+PRICES = (1250, 1499, 990)
 
 
 def chosen_seeds() -> list[range]:
@@ -72,12 +75,29 @@ class World:
     acknowledged: dict[int, Ticket] = field(default_factory=dict)
     cancellations: set[int] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
+    prices: dict[int, tuple[int, int]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
     reservations: dict[int, tuple[str, int]] = field(default_factory=dict)
     purchases: dict[int, list[int]] = field(default_factory=dict)
     codes: Iterator[int] = field(default_factory=count)
     hold_ids: MemoryIds = field(default_factory=MemoryIds)
     ticket_ids: MemoryIds = field(default_factory=MemoryIds)
+
+
+class PriceRecordingStore(MemoryStore):
+    """Writes down the prices of a seat and a place in each epoch."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.database)
+        self.world = world
+
+    async def activate(self, screening_id: int, **how: object) -> LoadedScreening:
+        loaded = await super().activate(screening_id, **how)
+        self.world.prices[loaded.epoch] = (
+            loaded.info.price_cents,
+            loaded.info.ticket_types[TYPE.id].price_cents,
+        )
+        return loaded
 
 
 class Process:
@@ -88,7 +108,7 @@ class Process:
         self.journal = MemoryJournal(world.database, limit=40, automatic=False)
         self.publisher = RecordingPublisher()
         self.screenings = ScreeningDirectory(
-            MemoryStore(world.database),
+            PriceRecordingStore(world),
             self.journal,
             self.publisher,
             NullObserver(),
@@ -117,7 +137,7 @@ class Process:
         reserved = [made for made in self.world.reservations.items() if made[1][0] == holder]
         reservation = rng.choice(reserved) if reserved else None
         try:
-            match rng.randrange(12):
+            match rng.randrange(13):
                 case 0:
                     await self.screenings.ask(ToggleSeats(1, holder, seats))
                 case 1:
@@ -138,6 +158,8 @@ class Process:
                     await self.reserve(holder, rng.randint(1, 3))
                 case 8 | 9 if reservation:
                     self.told(await self.purchase(holder, reservation))
+                case 12 if rng.random() < 0.5:
+                    await self.screenings.change(1, self.change_prices)
                 case 10 if reservation:
                     await self.screenings.ask(ReleaseHolds(1, holder, None, reservation[0]))
                     self.world.reservations.pop(reservation[0], None)
@@ -146,6 +168,11 @@ class Process:
             self.world.outcomes["ok"] += 1
         except EngineError as refusal:
             self.world.outcomes[refusal.code] += 1
+
+    async def change_prices(self) -> None:
+        seat_cents, place_cents = self.world.rng.sample(PRICES, 2)
+        info = make_info(ticket_types={TYPE.id: TYPE._replace(price_cents=place_cents)})
+        self.world.database.add_screening(info._replace(price_cents=seat_cents), make_layout(SEATS))
 
     async def _booked(self, command: BookSeats) -> Booked:
         """What a booking comes to, as whoever sells sees to it."""
@@ -249,12 +276,32 @@ class Process:
             self.world.database.tickets[ticket_id].status in (TicketStatus.CANCELLED, TicketStatus.LAPSED)
             for ticket_id in self.world.cancelled
         )
+        self.check_prices()
         seqs = [(change.epoch, change.seq) for change in self.publisher.changes]
         assert seqs == sorted(set(seqs)), "changes out of order"
         picture = {view.seat_id: view for change in self.publisher.changes for view in change.views}
         for seat_id, view in picture.items():
             if view.status == "booked":
                 assert reply.views[seat_id] == view
+
+    def check_prices(self) -> None:
+        """What was held costs what it did then, whatever happened since; the rest what it did when sold."""
+        agreed: dict[int, int] = {}
+        for (_, epoch, _), event in sorted(self.world.database.events.items()):
+            # Seat 10 is a VIP seat, 3.49 dearer than the others.
+            seat_cents, place_cents = self.world.prices[epoch]
+            if isinstance(event, SeatsHeld | PlacesHeld):
+                for hold in event.holds:
+                    present = place_cents if hold.seat_id < 0 else seat_cents + 349 * (hold.seat_id == 10)
+                    assert hold.price_cents == present, "held at another price than that of the day"
+                    agreed[hold.id] = present
+            elif isinstance(event, HoldsExtended | HoldsReleased | HoldsExpired):
+                assert all(agreed[hold.id] == hold.price_cents for hold in event.holds), "repriced"
+            elif isinstance(event, TicketsIssued):
+                held = {hold.seat_id: agreed[hold.id] for hold in event.converted}
+                for ticket in event.tickets:
+                    present = seat_cents + 349 * (ticket.seat_id == 10)
+                    assert ticket.price_cents == held.get(ticket.seat_id, present), "sold at a wrong price"
 
 
 async def simulate(seed: int) -> Counter[str]:

@@ -24,7 +24,10 @@ from engine.commands import (
     ToggleSeats,
 )
 from engine.errors import EngineError
+from engine.memory import MemoryDatabase
 from engine.policy import Policy
+from engine.ports import Entry
+from engine.records import TicketStatus
 from engine.screening_state import Decision
 from engine.selling_errors import HoldLimitExceeded
 from engine.views import SeatView
@@ -35,6 +38,8 @@ HOLDERS = st.sampled_from(["user:1", "session:x"])
 SEAT_IDS = st.lists(st.integers(1, SEATS), min_size=1, max_size=4).map(tuple)
 LIMIT = 3
 LIFE = 900.0
+PRICES = (1250, 1499, 990)
+LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 PAYMENT_WINDOW = Policy().payment_window_seconds
 
 
@@ -43,6 +48,8 @@ class Model:
     ("committing", what it was, what it will be, whose)."""
 
     def __init__(self) -> None:
+        self.price = PRICES[0]
+        self.agreed: dict[int, int] = {}
         self.seats: dict[int, tuple] = {}
         self.began: dict[int, float] = {}
         self.ended: dict[int, tuple[str, float, float]] = {}
@@ -55,6 +62,11 @@ class Model:
         until = min([now + 300, *(self.began[seat] + LIFE for seat in seats)])
         for seat in seats:
             self.seats[seat] = ("held", holder, until)
+            self.agreed[seat] = self.price
+
+    def cost(self, seat: int) -> int:
+        """What a seat costs whoever can get it: as agreed if it is held, else the present price."""
+        return self.agreed[seat] if seat in self.seats else self.price
 
     def life(self, holder: str, seat: int, now: float) -> tuple[float, float]:
         """Since when a holder has had a seat again and again, and when that last ended."""
@@ -108,10 +120,13 @@ class CoreAgainstModel(RuleBasedStateMachine):
     @initialize(memory=st.sampled_from([2, 1024]))
     def open_hall(self, memory: int) -> None:
         policy = Policy(held_seats_limit=LIMIT, hold_extension_limit=2, hold_life_seconds=LIFE)
+        self.memory = memory
         self.hall = Hall(SEATS, policy, change_memory=memory)
+        self.database = MemoryDatabase()
         self.model = Model()
         self.in_flight: list[Decision] = []
         self.tickets: dict[int, int] = {}
+        self.loaded: dict[int, SeatView] = {}
         self.picture: dict[int, SeatView] = {}
         self.last_seq = 0
 
@@ -126,7 +141,13 @@ class CoreAgainstModel(RuleBasedStateMachine):
             return None
         assert legal is not False, f"allowed: {command}"
         self.watch(outcome)
+        self.write(outcome, durable=False)
         return outcome
+
+    def write(self, outcome: Decision, *, durable: bool) -> None:
+        """Store the events of a decision: those that a reply waits for, or the others."""
+        events = tuple(event for event in outcome.events if (event.seq == outcome.write_id) is durable)
+        self.database.write(Entry(events))
 
     def watch(self, outcome: Decision) -> None:
         """Build a client's picture from what is published; numbers only grow."""
@@ -139,6 +160,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         """Let time decide first, as the actor does before every command."""
         outcome = self.hall.screening.handle(ReleaseLapsed(1), self.hall.now)
         self.watch(outcome)
+        self.write(outcome, durable=False)
         for seat, state in list(self.model.seats.items()):
             if state[0] == "held" and state[2] <= self.hall.now:
                 self.model.give_back(seat, self.hall.now)
@@ -160,8 +182,10 @@ class CoreAgainstModel(RuleBasedStateMachine):
         fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
         legal = legal and self.model.alive(holder, free, self.hall.now)
-        if self.attempt(HoldSeats(1, holder, seats), legal):
+        if outcome := self.attempt(HoldSeats(1, holder, seats), legal):
             self.model.hold(holder, free, self.hall.now)
+            costs = [self.model.cost(seat) for seat in wanted]
+            assert [hold.price_cents for hold in outcome.reply.holds] == costs
 
     @rule(holder=HOLDERS, seats=SEAT_IDS)
     def toggle(self, holder: str, seats: tuple[int, ...]) -> None:
@@ -191,15 +215,45 @@ class CoreAgainstModel(RuleBasedStateMachine):
             if self.model.seats.get(seat, ())[:2] == ("held", holder):
                 self.model.give_back(seat, self.hall.now)
 
-    @rule(holder=HOLDERS, seats=SEAT_IDS, pending=st.booleans(), held_only=st.booleans())
-    def book(self, holder: str, seats: tuple[int, ...], pending: bool, held_only: bool) -> None:
+    @rule(price=st.sampled_from(PRICES))
+    def change_the_price(self, price: int) -> None:
+        """As an administrator does: the screening is loaded again from what is stored."""
+        if self.in_flight:
+            return
+        before, self.model.price = self.hall, price
+        self.hall = Hall(
+            *(SEATS, before.policy, before.screening.epoch + 1),
+            holds=[hold for hold, status in self.database.holds.values() if status == "active"],
+            tickets=[ticket for ticket in self.database.tickets.values() if ticket.status in LIVE],
+            change_memory=self.memory,
+            price_cents=price,
+            ids_from=before,
+        )
+        self.hall.now = before.now
+        self.hall.screening.recall(before.screening.handover()._replace(positions=()))
+        self.loaded, self.last_seq = dict(self.hall.map().views), 0
+        self.picture = dict(self.loaded)
+
+    @rule(
+        holder=HOLDERS,
+        seats=SEAT_IDS,
+        pending=st.booleans(),
+        held_only=st.booleans(),
+        short_cents=st.sampled_from([None, 0, 1]),
+    )
+    def book(
+        self, holder: str, seats: tuple[int, ...], pending: bool, held_only: bool, short_cents: int | None
+    ) -> None:
         wanted = dict.fromkeys(seats)
         free = [seat for seat in wanted if seat not in self.model.seats]
         fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
         legal = self.model.obtainable(holder, tuple(wanted)) and fits and not (free and held_only)
         legal = legal and (not pending or self.model.alive(holder, free, self.hall.now))
-        command = BookSeats(1, holder, seats, None, pending, held_only)
-        if outcome := self.attempt(command, legal):
+        costs = [self.model.cost(seat) for seat in wanted] if legal else []
+        total = None if short_cents is None else sum(costs) - short_cents
+        command = BookSeats(1, holder, seats, None, pending, held_only, expected_total_cents=total)
+        if outcome := self.attempt(command, legal and not short_cents):
+            assert [ticket.price_cents for ticket in outcome.reply.tickets] == costs
             becomes = ("pending", holder, self.hall.now + PAYMENT_WINDOW) if pending else ("booked", holder)
             self.commit(outcome, wanted, lambda was: becomes, holder)
             self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
@@ -241,6 +295,8 @@ class CoreAgainstModel(RuleBasedStateMachine):
             return
         outcome = self.in_flight.pop(which % len(self.in_flight))
         (event,) = (event for event in outcome.events if event.seq == outcome.write_id)
+        if agreed:
+            self.write(outcome, durable=True)
         self.watch(self.hall.settle(outcome) if agreed else self.hall.abort(outcome))
         for seat in [ticket.seat_id for ticket in event.tickets]:
             _, was, becomes, _ = self.model.seats.pop(seat)
@@ -264,11 +320,11 @@ class CoreAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def resuming_gives_what_was_missed_or_says_so(self) -> None:
-        reply = self.hall.screening.handle(ReadChanges(1, 1, 0), NOW).reply
+        reply = self.hall.screening.handle(ReadChanges(1, self.hall.screening.epoch, 0), NOW).reply
         assert reply.seq == self.last_seq
         if reply.missed is not None:
             rebuilt = {view.seat_id: view for change in reply.missed for view in change.views}
-            assert rebuilt == self.picture
+            assert self.picture == self.loaded | rebuilt
 
     @invariant()
     def nobody_exceeds_the_cap(self) -> None:

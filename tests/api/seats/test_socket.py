@@ -76,6 +76,23 @@ async def test_one_reserved_seat_is_sent_in_both_formats(cinema):
     assert expires_at.endswith("Z") and len(expires_at) == len("2026-01-26T18:30:00.000Z")
 
 
+async def test_the_holder_alone_sees_the_agreed_price(cinema):
+    mine, other = await cinema.join(user=7, updates="bulk"), await cinema.join(user=8, updates="bulk")
+    await cinema.hold(7, 5)
+    for socket, prices in ((mine, [15.99]), (other, [None])):
+        message = await receive(socket)
+        require_documented(message)
+        assert [update.get("price") for update in message["updates"]] == prices
+    await cinema.release(7, 5)
+    assert "price" not in (await receive(mine))["updates"][0]
+    await cinema.hold(7, 5)
+    later = await cinema.connect(user=7, since=99, epoch=1)
+    await receive(later)
+    snapshot = await receive(later)
+    require_documented(snapshot)
+    assert {seat["seat_id"]: seat["price"] for seat in snapshot["updates"] if "price" in seat} == {5: 15.99}
+
+
 async def test_several_seats_are_only_sent_in_bulk(cinema):
     socket = await cinema.join()
     await cinema.hold(8, 1, 2, 3)
