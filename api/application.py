@@ -17,6 +17,7 @@ from api.catalogue.cinemas import cinemas
 from api.catalogue.favorites import favorites
 from api.catalogue.layouts import layouts, seat_types
 from api.catalogue.movies import movies
+from api.catalogue.outbox import outbox
 from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
 from api.catalogue.screenings import screenings
@@ -94,6 +95,7 @@ RESOURCES = (
     history,
     actions,
     people,
+    outbox,
     room_pages,
     server_pages,
     metrics_page,

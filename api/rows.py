@@ -249,6 +249,13 @@ class StatisticsReader(Protocol):
         """Return sales, screenings and new users between two timestamps."""
 
 
+class MessageRows(Rows, Protocol):
+    """Messages of the outbox, as `persistence.catalogue.messages.Messages` documents them."""
+
+    async def retry(self, message_id: int) -> Record:
+        """Deliver a dead letter after all. Raises NotFound or MessageDelivered."""
+
+
 class TicketRows(Rows, Papers, Protocol):
     """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read-only."""
 
@@ -287,6 +294,7 @@ class Catalogue:
     statistics: StatisticsReader
     tickets: TicketRows
     shown_tickets: Rows
+    messages: MessageRows
 
 
 RowsOf = Callable[[Catalogue], Rows]

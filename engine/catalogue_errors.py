@@ -8,6 +8,7 @@ EngineError
     ├── AlreadyExists, InUse, Overlapping
     ├── SeatConflict, SeatsInUse, CapacityTooLow, IllegalStatusChange
     ├── RoomLimitReached
+    ├── MessageDelivered
     └── TicketNotConfirmed, NoMailAddress
 """
 
@@ -146,3 +147,13 @@ class RoomLimitReached(Refused):
     def __init__(self, limit: int) -> None:
         super().__init__(f"There are {limit} rooms already; use one of them, or try again later")
         self.limit = limit
+
+
+class MessageDelivered(Refused):
+    """A message of the outbox has been delivered, so there is nothing to retry."""
+
+    code = "message_delivered"
+
+    def __init__(self, message_id: int) -> None:
+        super().__init__(f"Message {message_id} has been delivered")
+        self.message_id = message_id

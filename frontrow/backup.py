@@ -38,6 +38,7 @@ MANIFEST, SECRETS, DATABASE = "manifest.json", "secrets.json", "database.dump"
 
 _SCHEMA = "SELECT version_num, current_setting('server_version') FROM alembic_version"
 _TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+_WAITING = "SELECT count(*) FROM outbox WHERE status = 'waiting'"
 _MEGABYTE = 1_000_000
 _PIECE_BYTES = 1024 * 1024
 
@@ -189,11 +190,18 @@ class Backup:
             await asyncio.to_thread(self._fill, database_url, report)
             # The nodes that are named as owners do not run here, so new ones need not wait for them.
             await connector.run("UPDATE screening_epochs SET owner = ''")
+            ((waiting,),) = await connector.run(_WAITING)
         finally:
             lock.release()
             connector.close()
         self._store_secrets(settings)
-        return list(self._advice(secrets_of(settings)))
+        advice = list(self._advice(secrets_of(settings)))
+        if waiting:
+            advice.append(
+                f"{waiting} messages of the outbox wait, and a server delivers them when it starts; some may "
+                "have been delivered after the backup was made"
+            )
+        return advice
 
     def _fill(self, database_url: str, report: Report) -> None:
         report(f"restoring the backup of {self._created} (schema {self.manifest['schema']})")

@@ -6,6 +6,7 @@ from persistence.catalogue.cinemas import CINEMAS
 from persistence.catalogue.events import EventRows
 from persistence.catalogue.favorites import Favorites
 from persistence.catalogue.layouts import Layouts
+from persistence.catalogue.messages import MESSAGES, Messages
 from persistence.catalogue.movies import COMING_SOON, RECOMMENDED, TRENDING, Movies
 from persistence.catalogue.reviews import Reviews
 from persistence.catalogue.rooms import ROOMS
@@ -45,4 +46,5 @@ def catalogue_on(connector: Connector) -> Catalogue:
         statistics=Statistics(connector),
         tickets=TicketRows(connector),
         shown_tickets=Rows(connector, SHOWN_TICKETS),
+        messages=Messages(connector, MESSAGES),
     )

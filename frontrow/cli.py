@@ -7,13 +7,10 @@ error that an operator can cause ends in one sentence on standard error and exit
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -22,35 +19,18 @@ from api.identity.tokens import SERVICES
 from frontrow import __version__
 from frontrow.backup import back_up, opened_backup
 from frontrow.check import advice
-from frontrow.database import database_of, require_own_sessions
-from frontrow.expected_errors import sentence_for
+from frontrow.command_tools import data_dir_option, opened_database, short_errors, with_database
 from frontrow.movie_import import BatchReport, import_movies
+from frontrow.outbox_commands import outbox
 from frontrow.seeding import seed
 from frontrow.serving import serve as run_server
-from frontrow.settings import WORKERS_LIMIT, Settings, load_settings
+from frontrow.settings import WORKERS_LIMIT, load_settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
 from persistence.catalogue.movies import Movies
 from persistence.connector import Connector
 from persistence.data_directory import DataDirectory
 from persistence.migrations import migrate
-
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Directory of the embedded PostgreSQL and development's secrets. [FRONTROW_DATA_DIR, or .frontrow]",
-)
-
-
-@contextmanager
-def _short_errors() -> Iterator[None]:
-    try:
-        yield
-    except Exception as exc:
-        sentence = sentence_for(exc)
-        if sentence is None:
-            raise
-        raise click.ClickException(sentence) from exc
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,7 +48,7 @@ def main() -> None:
 @click.option(
     "--port", type=click.IntRange(0, 65_535), help="TCP port; 0 picks a free one. [FRONTROW_PORT, or 8000]"
 )
-@_data_dir
+@data_dir_option
 @click.option(
     "--workers",
     type=click.IntRange(0, WORKERS_LIMIT),
@@ -90,7 +70,7 @@ def serve(
 
     With --workers, SIGHUP replaces the processes one after the other.
     """
-    with _short_errors():
+    with short_errors():
         settings = load_settings(host=host, port=port, data_dir=data_dir, workers=workers)
         run_server(settings, demo=demo, standby=standby, announce=_announce)
 
@@ -114,7 +94,7 @@ def _announce(line: str) -> None:
     metavar="SECONDS",
     help="Lifetime of the token. [FRONTROW_TOKEN_TTL_SECONDS, or 3600]",
 )
-@_data_dir
+@data_dir_option
 def token(
     user_id: int | None, service: str | None, admin: bool, ttl: int | None, data_dir: Path | None
 ) -> None:
@@ -126,7 +106,7 @@ def token(
         raise click.UsageError("Give either --user-id or --service.")
     if service and admin:
         raise click.UsageError("A service cannot be an administrator; leave out --admin.")
-    with _short_errors():
+    with short_errors():
         settings = load_settings(data_dir=data_dir)
         tokens, seconds = tokens_of(settings), ttl or settings.token_ttl_seconds
         if user_id is not None:
@@ -140,7 +120,7 @@ def token(
 @click.option("--screenings", type=click.IntRange(1, 1_000_000), required=True, help="Number of screenings.")
 @click.option("--rows", type=click.IntRange(1, 1000), required=True, help="Rows per hall.")
 @click.option("--seats-per-row", type=click.IntRange(1, 1000), required=True, help="Seats per row.")
-@_data_dir
+@data_dir_option
 def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path | None) -> None:
     """Create future screenings for load tests.
 
@@ -157,14 +137,14 @@ def seed_command(screenings: int, rows: int, seats_per_row: int, data_dir: Path 
                 progress.update(len(batch))
         return made
 
-    with _short_errors():
-        made = _with_database(load_settings(data_dir=data_dir), fill)
+    with short_errors():
+        made = with_database(load_settings(data_dir=data_dir), fill)
     click.echo(json.dumps({"screenings": made}))
 
 
 @main.command("import-movies")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_data_dir
+@data_dir_option
 def import_movies_command(file: Path, data_dir: Path | None) -> None:
     """Import movies from FILE, a JSON array like movies.json of the npm package vega-datasets.
 
@@ -181,7 +161,7 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
                 progress.update(batch.row_count)
         return batches
 
-    with _short_errors():
+    with short_errors():
         content = file.read_bytes()
         try:
             rows = orjson.loads(content.decode(json.detect_encoding(content)))
@@ -189,7 +169,7 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
             raise ValueError(f"{file} is not JSON: {exc}") from exc
         if not isinstance(rows, list):
             raise ValueError(f"{file} is not a JSON array")
-        batches = _with_database(load_settings(data_dir=data_dir), fill)
+        batches = with_database(load_settings(data_dir=data_dir), fill)
     bad_rows = [bad for batch in batches for bad in batch.bad_rows]
     for bad in bad_rows:
         click.echo(f"row {bad.number} skipped: {bad.reason}", err=True)
@@ -204,20 +184,20 @@ def import_movies_command(file: Path, data_dir: Path | None) -> None:
 
 
 @main.command("migrate")
-@_data_dir
+@data_dir_option
 def migrate_command(data_dir: Path | None) -> None:
     """Migrate the database to the current schema.
 
     Safe to run repeatedly and beside a running server.
     """
-    with _short_errors(), _database(load_settings(data_dir=data_dir)) as url:
+    with short_errors(), opened_database(load_settings(data_dir=data_dir)) as url:
         applied = migrate(url)
     click.echo("\n".join(f"applied {name}" for name in applied) or "the database is up to date")
 
 
 @main.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@_data_dir
+@data_dir_option
 def backup(file: Path, data_dir: Path | None) -> None:
     """Write the database and the secrets of its tickets to FILE.
 
@@ -225,25 +205,25 @@ def backup(file: Path, data_dir: Path | None) -> None:
     Only its owner can read it; keep it safe, since its secrets are enough to read personal data and sign
     tickets.
     """
-    with _short_errors():
+    with short_errors():
         settings = load_settings(data_dir=data_dir)
-        with _database(settings) as url:
+        with opened_database(settings) as url:
             back_up(settings, url, file, partial(click.echo, err=True))
     click.echo(f"backed up to {file}")
 
 
 @main.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@_data_dir
+@data_dir_option
 def restore_command(file: Path, data_dir: Path | None) -> None:
     """Restore the backup FILE into an empty database.
 
     No server may be running on it. The database is migrated to the current schema; secrets that no setting
     provides are stored in the data directory.
     """
-    with _short_errors(), opened_backup(file) as backup:
+    with short_errors(), opened_backup(file) as backup:
         settings = load_settings(data_dir=data_dir)
-        with DataDirectory(settings.data_dir).locked(), _database(settings) as url:
+        with DataDirectory(settings.data_dir).locked(), opened_database(settings) as url:
             to_do = asyncio.run(backup.restore(settings, url, partial(click.echo, err=True)))
     for sentence in to_do:
         click.echo(f"note: {sentence}", err=True)
@@ -251,13 +231,13 @@ def restore_command(file: Path, data_dir: Path | None) -> None:
 
 
 @main.command()
-@_data_dir
+@data_dir_option
 def check(data_dir: Path | None) -> None:
     """Check the settings and the database, with advice. Exit status 1 if something is wrong.
 
     Changes and starts nothing: an embedded PostgreSQL is only checked while it is running.
     """
-    with _short_errors():
+    with short_errors():
         findings = asyncio.run(advice(load_settings(data_dir=data_dir)))
     for finding in findings:
         click.echo(f"{'ok  ' if finding.good else 'FAIL' if finding.fatal else 'note'}  {finding.text}")
@@ -267,14 +247,14 @@ def check(data_dir: Path | None) -> None:
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array with one object per node.")
-@_data_dir
+@data_dir_option
 def nodes(as_json: bool, data_dir: Path | None) -> None:
     """List the nodes of the cluster, one a line.
 
     Asks over NATS: FRONTROW_NATS_URL, or the embedded NATS server of workers in the data directory.
     """
     listing = import_module("frontrow.nodes")  # imports the NATS client, which other commands do not need
-    with _short_errors():
+    with short_errors():
         found = asyncio.run(listing.list_nodes(load_settings(data_dir=data_dir)))
     if as_json:
         click.echo(json.dumps([listing.as_json(node) for node in found]))
@@ -284,7 +264,7 @@ def nodes(as_json: bool, data_dir: Path | None) -> None:
 
 @main.command()
 @click.argument("node")
-@_data_dir
+@data_dir_option
 def drain(node: str, data_dir: Path | None) -> None:
     """Let the other nodes take over everything from NODE, a name or a mark, and wait until they have.
 
@@ -292,10 +272,13 @@ def drain(node: str, data_dir: Path | None) -> None:
     over NATS, like `frontrow nodes`.
     """
     listing = import_module("frontrow.nodes")
-    with _short_errors():
+    with short_errors():
         settings = load_settings(data_dir=data_dir)
         asyncio.run(listing.drain_node(settings, node, partial(click.echo, err=True)))
     click.echo(f"{node} owns no screenings")
+
+
+main.add_command(outbox)
 
 
 @main.command("bench", add_help_option=False, context_settings={"ignore_unknown_options": True})
@@ -310,30 +293,3 @@ def bench_command(arguments: tuple[str, ...]) -> None:
             f"{exc.name} is missing: frontrow bench needs a checkout and its environment (make install)"
         ) from exc
     harness.bench.main(arguments, prog_name="frontrow bench")
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    """Yield the URL of the database, bypassing a pooler.
-
-    These commands set session parameters, which would leak to other clients of the pooler.
-    """
-    with database_of(settings) as (url, _):
-        if settings.database_url:
-            asyncio.run(require_own_sessions(settings, url))
-        yield url
-
-
-def _with_database(settings: Settings, work: Callable[[Connector], Any]) -> Any:
-    """Migrate the database and run `work` on it."""
-
-    async def connected(url: str) -> Any:
-        connector = Connector(url, pool_size=1, statement_timeout_seconds=120)
-        try:
-            return await work(connector)
-        finally:
-            connector.close()
-
-    with _database(settings) as url:
-        migrate(url)
-        return asyncio.run(connected(url))

@@ -3,7 +3,8 @@
 from api.identity.tokens import NoSigningKey, UnusableKey
 from cluster.errors import NatsUnavailable, NodeNotDrained, NodeRefused, NodesNotFound
 from cluster.nats_server import NatsServerFailed
-from engine.errors import Unavailable
+from engine.catalogue_errors import MessageDelivered
+from engine.errors import NotFound, Unavailable
 from frontrow.backup import BackupRefused
 from frontrow.database import PoolerNotSupported
 from frontrow.listening import AddressUnusable
@@ -30,7 +31,9 @@ _EXPECTED = (
     NodeNotDrained,
     NodeRefused,
     NodesNotFound,
+    MessageDelivered,
     MigrationFailed,
+    NotFound,
     PoolerNotSupported,
     DatabaseInUse,
     TakenOver,

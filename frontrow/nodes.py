@@ -8,6 +8,7 @@ from typing import Any
 
 from cluster.beats import Beat, Timing
 from cluster.roster import Roster
+from frontrow.lines import aligned
 from frontrow.nats import nats_connection
 from frontrow.settings import Settings
 
@@ -61,9 +62,7 @@ def as_json(beat: Beat) -> dict[str, Any]:
 
 def as_lines(beats: list[Beat]) -> list[str]:
     """Return a table with one line per node, and a heading."""
-    rows = [_HEADINGS, *map(_cells, beats)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    return aligned([_HEADINGS, *map(_cells, beats)])
 
 
 def _cells(beat: Beat) -> tuple[str, ...]:

@@ -98,6 +98,7 @@ _ANSWER_LIMIT_SECONDS = 1.0
 _MAIL_LIMIT_SECONDS = 1.0
 _MAILS_AT_ONCE = 4
 _MAIL_ATTEMPT_SECONDS = 120.0
+_BACKLOG_SECONDS = 10.0
 _FORGET_SECONDS = 3600.0
 _CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS = 5, 3600.0
 
@@ -391,6 +392,7 @@ class Server:
         )
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
+        every(_BACKLOG_SECONDS, "count of messages", self._count_backlog)
         every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
 
     async def drain(self, seconds: float) -> None:
@@ -505,6 +507,9 @@ class Server:
 
     async def _forget_old_keys(self) -> None:
         await self._idempotency.forget_older_than(self._settings.idempotency_hours)
+
+    async def _count_backlog(self) -> None:
+        self._observer.backlog_counted(await self._outbox.backlog())
 
     async def _forget_old_messages(self) -> None:
         await self._outbox.forget_older_than(self._settings.outbox_keep_days)

@@ -6,9 +6,11 @@ Values of labels come from small fixed sets (kinds, codes, route patterns, endpo
 docs/metrics.md lists every name, which a test checks.
 """
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry
 
-from metrics.instruments import Counter, Histogram, Instrument, InstrumentCollector, UpDownCounter
+from metrics.instruments import Counter, Counts, Histogram, Instrument, InstrumentCollector, UpDownCounter
 from metrics.meters import CommandMeter, RouteMeter
 
 COMMAND_BOUNDS_SECONDS = (
@@ -121,6 +123,20 @@ class MetricsObserver:
         """An attempt to deliver a message of the outbox failed."""
         self._failed_attempts[(kind,)] += 1
 
+    def backlog_counted(self, backlog: Iterable[tuple[str, str, int, float]]) -> None:
+        """Messages of the outbox were counted: status, kind, number, and age of the oldest in seconds.
+
+        Kinds that had messages before and are not named any more have none.
+        """
+        for gauge in (self._waiting, self._oldest, self._dead):
+            gauge.update(dict.fromkeys(gauge, 0.0))
+        for status, kind, number, oldest_seconds in backlog:
+            if status == "waiting":
+                self._waiting[(kind,)] = number
+                self._oldest[(kind,)] = oldest_seconds
+            else:
+                self._dead[(kind,)] = number
+
     # Declarations of the metrics
 
     def _declare_engine(self) -> None:
@@ -183,9 +199,9 @@ class MetricsObserver:
         ).values
 
     def _declare_sockets(self) -> None:
-        sockets_open = UpDownCounter("frontrow_sockets_open", "Open WebSockets, by endpoint.", ("endpoint",))
-        self._instruments.append(sockets_open)
-        self._sockets_open = sockets_open.values
+        self._sockets_open = self._up_and_down(
+            "frontrow_sockets_open", "Open WebSockets, by endpoint.", "endpoint"
+        )
         self._frames = self._counter(
             "frontrow_socket_frames_sent_total", "Frames queued for WebSockets, counted once per socket."
         ).values
@@ -218,6 +234,17 @@ class MetricsObserver:
         self._failed_attempts = self._counter(
             "frontrow_outbox_failed_attempts_total", "Attempts to deliver that failed, by kind.", "kind"
         ).values
+
+        self._waiting = self._up_and_down("frontrow_outbox_waiting", "Messages that wait, by kind.", "kind")
+        self._oldest = self._up_and_down(
+            "frontrow_outbox_oldest_seconds", "Age of the oldest message that waits, by kind.", "kind"
+        )
+        self._dead = self._up_and_down("frontrow_outbox_dead", "Dead letters, by kind.", "kind")
+
+    def _up_and_down(self, name: str, meaning: str, *labels: str) -> Counts:
+        counter = UpDownCounter(name, meaning, labels)
+        self._instruments.append(counter)
+        return counter.values
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         counter = Counter(name, meaning, labels)

@@ -69,10 +69,40 @@ SELECT count(*) FROM forgotten
 FORGET_LIMIT = 5000
 """Rows deleted per statement."""
 
+# Bounded, because a message for everybody may make a very long queue.
+BACKLOG = """
+SELECT status, kind, count(*), extract(epoch FROM now() - min(created_at))::float8
+FROM (
+    (SELECT status, kind, created_at FROM outbox WHERE status = 'waiting' LIMIT %(limit)s)
+    UNION ALL
+    (SELECT status, kind, created_at FROM outbox WHERE status = 'dead' LIMIT %(limit)s)
+) AS counted
+GROUP BY status, kind
+"""
+
+BACKLOG_LIMIT = 100_000
+"""Waiting messages, and dead letters, that are counted at most."""
+
 WAITING, DELIVERED, DEAD = "waiting", "delivered", "dead"
 
 ERROR_LIMIT = 500
 """Characters of an error that are stored."""
+
+
+class Backlog(NamedTuple):
+    """How many messages of a kind have a status.
+
+    Attributes:
+        status: `WAITING` or `DEAD`.
+        kind: of the messages.
+        number: how many; `BACKLOG_LIMIT` at most.
+        oldest_seconds: the age of the oldest of them.
+    """
+
+    status: str
+    kind: str
+    number: int
+    oldest_seconds: float
 
 
 class Result(NamedTuple):
@@ -176,6 +206,14 @@ class Outbox:
             "errors": texts([error and _storable(error) for error in errors]),
         }
         await self._connector.run(SETTLE, bound)
+
+    async def backlog(self) -> list[Backlog]:
+        """Count the messages that wait, and the dead letters.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return [Backlog(*row) for row in await self._connector.run(BACKLOG, {"limit": BACKLOG_LIMIT})]
 
     async def forget_older_than(self, days: int) -> None:
         """Delete delivered messages and dead letters that were written more than `days` ago.

@@ -35,9 +35,10 @@ def run(*arguments: object, **environment: str) -> Result:
 
 @pytest.fixture
 def file(database_url: str, tmp_path: Path) -> Path:
-    """A backup of an empty house with one cinema, whose only screening was owned by a node."""
+    """A backup of one cinema, whose only screening was owned by a node, with one message in the outbox."""
     execute(database_url, "INSERT INTO cinemas (name) VALUES ('Lux')")
     execute(database_url, OWNED_SCREENING)
+    execute(database_url, "SELECT enqueue('mail', 'booking 7', '{\"cause\": \"booked\", \"booking_id\": 7}')")
     made = run("backup", tmp_path / "b", "--data-dir", tmp_path / "old", FRONTROW_DATABASE_URL=database_url)
     assert made.exit_code == 0, made.output
     return tmp_path / "b"
@@ -73,12 +74,15 @@ def test_a_backup_can_be_inspected(file: Path) -> None:
 
 
 def test_it_is_restored_into_an_operators_database(
-    file: Path, empty_database_url: str, tmp_path: Path
+    file: Path, database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
     done = restored(file, empty_database_url, tmp_path / "new")
     assert done.exit_code == 0, done.output
     assert execute(empty_database_url, "SELECT name FROM cinemas") == [("Lux",)]
     assert execute(empty_database_url, "SELECT epoch, owner FROM screening_epochs") == [(3, "")]
+    assert "note: 1 messages of the outbox wait" in done.output
+    messages = "SELECT uid, subject, payload, status FROM outbox"
+    assert execute(empty_database_url, messages) == execute(database_url, messages)
     for name in (KEY_FILE, PERSONAL_DATA_KEY_FILE):
         assert (tmp_path / "new" / name).read_text() == (tmp_path / "old" / name).read_text()
     again = restored(file, empty_database_url, tmp_path / "newer")

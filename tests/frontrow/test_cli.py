@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from frontrow.cli import main
+from frontrow.cli import main, outbox
 from frontrow.database import database_of
 from frontrow.settings import load_settings
 from frontrow.signing import tokens_of
@@ -25,12 +25,16 @@ def frontrow(*arguments: object, **environment: str) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments], env=environment)
 
 
-@pytest.mark.parametrize("command", sorted(main.commands))
-def test_every_command_has_help(command: str) -> None:
-    helped = frontrow(command, "--help")
+COMMANDS = {(name,): command for name, command in main.commands.items() if name != "outbox"}
+COMMANDS |= {("outbox", name): command for name, command in outbox.commands.items()}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS), ids=" ".join)
+def test_every_command_has_help(command: tuple[str, ...]) -> None:
+    helped = frontrow(*command, "--help")
     assert helped.exit_code == 0
     assert "--data-dir" in helped.output
-    assert main.commands[command].help
+    assert COMMANDS[command].help
 
 
 def test_a_database_is_migrated_checked_and_seeded(data_directory: Path) -> None:
@@ -258,6 +262,62 @@ def test_the_last_line_printed_is_a_token_of_any_kind(tmp_path: Path) -> None:
     assert printed.exit_code == 0
     token = printed.output.splitlines()[-1]
     assert tokens_of(load_settings(data_dir=tmp_path)).verify(token, "payments").service == "payments"
+
+
+def test_dead_letters_are_listed_and_retried(database_url: str, tmp_path: Path) -> None:
+    for number, (kind, status) in enumerate(
+        (("mail", "dead"), ("mail", "waiting"), ("webhook", "dead"), ("mail", "delivered"), ("mail", "dead")),
+        1,
+    ):
+        execute(
+            database_url,
+            """
+            INSERT INTO outbox (kind, subject, payload, status, attempts, finished_at, error)
+            VALUES (%s, %s, '{}', %s, 3, CASE WHEN %s <> 'waiting' THEN now() END, 'connection\nrefused')
+            """,
+            *(kind, f"booking {number}", status, status),
+        )
+
+    def command(*arguments: object) -> Result:
+        return frontrow("outbox", *arguments, "--data-dir", tmp_path, FRONTROW_DATABASE_URL=database_url)
+
+    def found(*options: str) -> list[tuple[str, str]]:
+        listed = json.loads(command("list", "--json", *options).stdout)
+        return [(message["subject"], message["status"]) for message in listed]
+
+    heading, *lines = command("list", "--status", "dead", "--kind", "mail").stdout.splitlines()
+    assert heading.split()[:4] == ["ID", "KIND", "STATUS", "ATTEMPTS"]
+    assert [(line.split()[:4], line.endswith("connection refused")) for line in lines] == [
+        (["5", "mail", "dead", "3"], True),
+        (["1", "mail", "dead", "3"], True),
+    ]
+    assert found("--limit", "2") == [("booking 5", "dead"), ("booking 4", "delivered")]
+
+    assert command("retry", 1, 2).stdout == "2 to be delivered\n"
+    assert found("--status", "waiting") == [("booking 2", "waiting"), ("booking 1", "waiting")]
+    ((attempts,),) = execute(database_url, "SELECT attempts FROM outbox WHERE id = 1")
+    assert attempts == 0
+    assert command("retry", "--all", "--kind", "mail").stdout == "1 to be delivered\n"
+    assert found("--status", "dead") == [("booking 3", "dead")]
+    assert command("retry", "--all").stdout == "1 to be delivered\n"
+
+    for arguments, said in (
+        ((4,), "Error: Message 4 has been delivered"),
+        ((99,), "Error: Message 99 not found"),
+        ((), "name the ids of dead letters, or use --all"),
+        ((1, "--all"), "name the ids of dead letters, or use --all"),
+        ((1, "--kind", "mail"), "name the ids of dead letters, or use --all"),
+    ):
+        failed = command("retry", *arguments)
+        assert failed.exit_code in (1, 2) and said in failed.output
+
+
+def test_the_outbox_of_an_empty_database_is_an_error_in_one_sentence(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    failed = frontrow("outbox", "list", "--data-dir", tmp_path, FRONTROW_DATABASE_URL=empty_database_url)
+    assert failed.exit_code == 1
+    assert "run frontrow migrate" in failed.output
 
 
 BY_PUBLIC_KEY = {"FRONTROW_JWT_ALGORITHM": "EdDSA", "FRONTROW_JWT_PUBLIC_KEY": public_pem(ED25519_KEY)}
