@@ -18,6 +18,7 @@ from api.catalogue.favorites import favorites
 from api.catalogue.layouts import layouts, seat_types
 from api.catalogue.movies import movies
 from api.catalogue.outbox import outbox
+from api.catalogue.refunds import refunds
 from api.catalogue.reviews import reviews
 from api.catalogue.rooms import rooms
 from api.catalogue.screenings import screenings
@@ -80,6 +81,7 @@ RESOURCES = (
     showtimes,
     sold_tickets,
     statistics,
+    refunds,
     public_events,
     sessions,
     box_office,

@@ -199,6 +199,13 @@ class ReviewRows(Rows, Protocol):
         """Return the number of a movie's reviews by rating."""
 
 
+class RefundRows(Rows, Protocol):
+    """Refunds, as `persistence.catalogue.refunds.RefundRows` documents them; only `settle` changes them."""
+
+    async def settle(self, refund_id: int, reference: str, *, confirmed: bool) -> Record:
+        """Record that a refund was paid back. Raises NotFound, RefundSettled or RefundUnvouched."""
+
+
 class UserRows(Rows, AccountRows, Protocol):
     """Accounts, as `persistence.catalogue.users.Users` documents them."""
 
@@ -285,6 +292,7 @@ class Catalogue:
     recommended_movies: Rows
     casts: Rows
     detailed_casts: Rows
+    refunds: RefundRows
     reviews: ReviewRows
     rooms: Rows
     layouts: LayoutRows

@@ -278,6 +278,7 @@ class Services:
     guest_purchase: bool = False
     test_payment: bool = False
     time_zone: str = DEFAULT_TIME_ZONE
+    currency: str = "EUR"
     metrics_open: bool = True
     metrics_token: str = ""
     path_prefix: str = ""

@@ -1,17 +1,27 @@
-"""Sells tickets where a screening's state in memory is not enough: repeated, late and reused payments.
+"""Sells tickets where a screening's state in memory is not enough: repeated, late and unusable payments.
 
-Only the ledger knows whether a payment has been used before, and whether a caller's hold has expired. The box
-office asks it in the rare cases that need it, never for an ordinary booking.
+Only the ledger knows whether a payment has been used before. The box office asks it in the rare cases that
+need it, never for an ordinary booking. A payment ends in tickets or in a refund that the ledger has recorded
+as owed before the caller hears of it; docs/payments.md has the table of all outcomes.
 """
 
 from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
-from engine.commands import BookSeats, CancelTicket, CancelTickets, Command, ConfirmTicket
-from engine.errors import EngineError, NotFound
+from engine.commands import (
+    BookSeats,
+    CancelTicket,
+    CancelTickets,
+    Command,
+    ConfirmTicket,
+    HoldPlaces,
+    PlaceOrder,
+    ReleaseHolds,
+)
+from engine.errors import BadEntry, EngineError, NotFound
 from engine.ports import Flushing, Ledger
-from engine.records import Paper, Receipt, Ticket, TicketStatus
-from engine.replies import Booked, Cancelled
+from engine.records import Paper, Receipt, Ticket, TicketStatus, UnusablePayment
+from engine.replies import Booked, Cancelled, Reserved
 from engine.selling_errors import (
     NotHeld,
     PaymentAlreadyUsed,
@@ -19,15 +29,18 @@ from engine.selling_errors import (
     RefundRequired,
     ReservationNotHeld,
     ScreeningCancelled,
-    SeatsUnavailable,
     TicketNotFound,
     TicketNotPending,
+    WrongNumberOfPapers,
 )
 
 RESERVATION_PAYMENT = "reservation:"
 """Prefix of the payment ids of purchased reservations. Callers must not use it."""
 
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
+
+_PURCHASE_SECONDS = 60.0
+"""How long the places of a late purchase are held until they are booked."""
 
 
 class Screenings(Protocol):
@@ -43,19 +56,23 @@ class BoxOffice:
     Args:
         screenings: all of them.
         flushing: waits until what the ledger is asked about has been written.
-        ledger: committed tickets and past holds.
+        ledger: committed tickets and refunds.
+        rebooks: whether a payment that comes after its hold has ended still gets the seats if they are free.
     """
 
-    def __init__(self, screenings: Screenings, flushing: Flushing, ledger: Ledger) -> None:
+    def __init__(
+        self, screenings: Screenings, flushing: Flushing, ledger: Ledger, *, rebooks: bool = False
+    ) -> None:
         self._screenings = screenings
         self._flushing = flushing
         self._ledger = ledger
+        self._rebooks = rebooks
 
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
-        """Check whether a booking that its screening has rejected succeeds after all.
+        """Find the outcome of a booking that its screening has rejected.
 
-        The cinema guide's section 7: the same payment again returns the same tickets. A payment for seats
-        whose hold has expired books them if they are still free.
+        The cinema guide's section 7: the same payment again returns the same tickets, with their present
+        status, whatever has happened to the screening. A payment that cannot be used is recorded as owed.
 
         Args:
             command: the booking; `held_only` if the payment was made for held seats.
@@ -65,28 +82,46 @@ class BoxOffice:
             The tickets, committed.
 
         Raises:
-            RefundRequired: the seats were paid for, but somebody else has them now.
+            RefundRequired: the seats were paid for, but cannot be booked; the refund is recorded.
             PaymentAlreadyUsed: the payment was used for another booking.
-            EngineError: the refusal stands, or the booking was rejected for another reason.
+            TooManyRefunds: they cannot be booked, and no refund can be recorded.
+            EngineError: the refusal stands: nothing was paid, or the request may be repeated.
         """
-        if isinstance(refusal, NotHeld | PaymentAlreadyUsed | SeatsUnavailable | PriceChanged):
+        return await self._reconsidered(command, refusal, held=command.held_only)
+
+    async def _reconsidered(self, command: BookSeats, refusal: EngineError, *, held: bool) -> Booked:
+        """As `reconsider`; `held` if the payment was made for held seats."""
+        if command.payment_id is None or not _is_final(refusal):
+            raise refusal
+        if repeated := await self._repeated(command):
+            return repeated
+        if isinstance(refusal, PaymentAlreadyUsed):
+            refund = await self._ledger.refund(command.payment_id)
+            if refund is None or refund.holder != command.holder:
+                raise refusal
+            raise RefundRequired(refund, refusal) from refusal
+        screening_id, holder, seat_ids = command[:3]
+        await self._flushing.flushed(screening_id)
+        agreed_cents = await self._ledger.agreed_price(screening_id, holder, seat_ids, held=held)
+        if self._rebooks and isinstance(refusal, NotHeld):
+            late = command._replace(held_only=False)
+            if late.expected_total_cents is None:
+                late = late._replace(expected_total_cents=agreed_cents)
+            try:
+                return cast(Booked, await self._screenings.ask(late))
+            except EngineError as again:
+                return await self._reconsidered(late, again, held=held)
+        unusable = UnusablePayment(
+            command.payment_id, screening_id, holder, _paid(agreed_cents, refusal), refusal.code
+        )
+        try:
+            await self._refund(unusable, refusal)
+        except PaymentAlreadyUsed:
+            # The same payment has come twice at once, and the other request was not refused.
             if repeated := await self._repeated(command):
                 return repeated
-        if not command.held_only:
-            raise refusal
-        if isinstance(refusal, SeatsUnavailable):
-            raise RefundRequired(refusal) from refusal
-        if not isinstance(refusal, NotHeld):
-            raise refusal
-        await self._require_lapsed(command, refusal)
-        late = command._replace(held_only=False)
-        try:
-            return cast(Booked, await self._screenings.ask(late))
-        except EngineError as again:
-            try:
-                return await self.reconsider(late, again)
-            except SeatsUnavailable as unavailable:
-                raise RefundRequired(unavailable) from unavailable
+            raise
+        raise refusal
 
     async def purchase(
         self,
@@ -95,6 +130,7 @@ class BoxOffice:
         screening_id: int,
         reservation_id: int,
         papers: Sequence[Paper],
+        order: PlaceOrder,
         expected_total_cents: int | None = None,
     ) -> Booked:
         """Buy a reservation of places; a repeated purchase returns the same tickets.
@@ -105,7 +141,8 @@ class BoxOffice:
             screening_id: the event.
             reservation_id: the reservation.
             papers: content of the tickets, one for each place.
-            expected_total_cents: as in `BookSeats`.
+            order: what was reserved.
+            expected_total_cents: as in `BookSeats`; what was agreed, if the reservation has ended.
 
         Returns:
             The tickets, committed.
@@ -129,11 +166,12 @@ class BoxOffice:
         )
         try:
             return cast(Booked, await self._screenings.ask(command))
-        except (ReservationNotHeld, PaymentAlreadyUsed):
-            tickets = await self._ledger.tickets_of_payment(command.payment_id or "")
-            if tickets and all(ticket.holder == owner for ticket in tickets):
-                return Booked(tuple(tickets))
-            raise
+        except (ReservationNotHeld, PaymentAlreadyUsed) as refusal:
+            if repeated := await self._purchased(command):
+                return repeated
+            if not self._rebooks or isinstance(refusal, PaymentAlreadyUsed):
+                raise
+            return await self._purchase_late(command, order, refusal)
 
     async def confirm(
         self,
@@ -155,34 +193,43 @@ class BoxOffice:
             expected_total_cents: as in `ConfirmTicket`.
 
         Returns:
-            The ticket, committed.
+            The ticket, committed. A new one if it had lapsed and its seat could be booked again.
 
         Raises:
             TicketNotFound: the holder has no such ticket.
-            TicketNotPending: it is confirmed by another payment, cancelled or lapsed.
-            ScreeningStarted: sales are closed.
+            RefundRequired: the payment cannot confirm it; the refund is recorded.
             PaymentAlreadyUsed: the payment was used for another booking.
+            TooManyRefunds: the payment cannot confirm it, and no refund can be recorded.
+            TicketNotPending, ScreeningStarted: it cannot be confirmed by hand.
         """
         ticket = await self._own_ticket(holder, ticket_id)
         if ticket.status is TicketStatus.CONFIRMED and ticket.payment_id == payment_id:
             return Booked((ticket,))
-        if ticket.status is not TicketStatus.PENDING:
-            raise TicketNotPending(ticket_id, ticket.status.value)
-        command = ConfirmTicket(
-            *(ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor),
-            expected_total_cents,
-        )
-        try:
-            return cast(Booked, await self._screenings.ask(command))
-        except (NotFound, ScreeningCancelled) as refusal:
-            # As in `cancel`: it may have been cancelled or have lapsed since it was read.
-            ticket = await self._own_ticket(holder, ticket_id)
-            if ticket.status not in _OVER:
-                raise
-            raise TicketNotPending(ticket_id, ticket.status.value) from refusal
+        refusal: EngineError = TicketNotPending(ticket_id, ticket.status.value)
+        if ticket.status is TicketStatus.PENDING:
+            command = ConfirmTicket(
+                *(ticket.screening_id, holder, ticket_id, ticket.seat_id, payment_id, receipt, actor),
+                expected_total_cents,
+            )
+            try:
+                return cast(Booked, await self._screenings.ask(command))
+            except (NotFound, ScreeningCancelled) as error:
+                # As in `cancel`: it may have been cancelled or have lapsed since it was read.
+                ticket = await self._own_ticket(holder, ticket_id)
+                if ticket.status not in _OVER:
+                    raise
+                refusal = TicketNotPending(ticket_id, ticket.status.value)
+                refusal.__cause__ = error
+            except EngineError as error:
+                refusal = error
+        if payment_id is None or not _is_final(refusal):
+            raise refusal
+        return await self._confirm_late(ticket, payment_id, refusal, receipt, actor)
 
     async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
         """Cancel a ticket and free its seat; cancelling it again changes nothing.
+
+        If a payment has confirmed it, its price is owed from the same transaction on.
 
         Args:
             holder: who has the ticket.
@@ -195,10 +242,13 @@ class BoxOffice:
         Raises:
             TicketNotFound: the holder has no such ticket.
             ScreeningStarted: sales are closed.
+            TooManyRefunds: its price could not be recorded as owed.
         """
         ticket = await self._own_ticket(holder, ticket_id)
         if ticket.status in _OVER:
             return Cancelled(ticket)
+        if actor is None:
+            await self._require_refundable(ticket)
         command = CancelTicket(ticket.screening_id, holder, ticket_id, ticket.seat_id, actor)
         try:
             return cast(Cancelled, await self._screenings.ask(command))
@@ -221,12 +271,16 @@ class BoxOffice:
         Raises:
             TicketNotFound: the holder has not all of these tickets.
             ScreeningStarted: sales are closed.
+            TooManyRefunds: their prices could not be recorded as owed.
         """
         live = await self._live_tickets(holder, ticket_ids)
         if len(live) < 2:
             for ticket in live:
                 await self.cancel(holder, ticket.id, actor)
             return
+        if actor is None:
+            for ticket in {ticket.payment_id: ticket for ticket in live}.values():
+                await self._require_refundable(ticket)
         ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in live], strict=True)
         try:
             await self._screenings.ask(CancelTickets(live[0].screening_id, holder, ids, seat_ids, actor))
@@ -240,6 +294,14 @@ class BoxOffice:
         tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         return [ticket for ticket in tickets if ticket.status not in _OVER]
 
+    async def _require_refundable(self, ticket: Ticket) -> None:
+        """Raise TooManyRefunds if a ticket's holder may not cancel it: nobody has vouched for its payment."""
+        payment_id = ticket.payment_id
+        if payment_id is None or payment_id.startswith(RESERVATION_PAYMENT):
+            return
+        if ticket.status is TicketStatus.CONFIRMED and ticket.price_cents:
+            await self._ledger.require_refundable(payment_id, ticket.holder)
+
     async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
         ticket = await self._ledger.ticket(ticket_id)
         if ticket is None or ticket.holder != holder:
@@ -252,9 +314,8 @@ class BoxOffice:
         Raises:
             PaymentAlreadyUsed: it was used for other seats or by another holder.
         """
-        if command.payment_id is None:
-            return None
-        tickets = await self._ledger.tickets_of_payment(command.payment_id)
+        payment_id = command.payment_id or ""
+        tickets = await self._ledger.tickets_of_payment(payment_id)
         if not tickets:
             return None
         by_seat = {ticket.seat_id: ticket for ticket in tickets}
@@ -264,12 +325,109 @@ class BoxOffice:
             and by_seat.keys() == set(command.seat_ids)
         )
         if not same:
-            raise PaymentAlreadyUsed(command.payment_id)
+            raise PaymentAlreadyUsed(payment_id)
         return Booked(tuple(by_seat[seat_id] for seat_id in dict.fromkeys(command.seat_ids)))
 
-    async def _require_lapsed(self, command: BookSeats, refusal: NotHeld) -> None:
-        """Raise `refusal` unless the holder's holds on the seats have expired."""
-        await self._flushing.flushed(command.screening_id)
-        lapsed = await self._ledger.lapsed_seats(command.screening_id, command.holder, refusal.seat_ids)
-        if not lapsed.issuperset(refusal.seat_ids):
-            raise refusal
+    async def _refund(self, unusable: UnusablePayment, refusal: EngineError) -> None:
+        """Record that a payment is owed, and raise RefundRequired. Returns if nothing is owed.
+
+        Raises:
+            PaymentAlreadyUsed, TooManyRefunds: see `Ledger.owe`.
+        """
+        if (refund := await self._ledger.owe(unusable)) is not None:
+            raise RefundRequired(refund, refusal) from refusal
+
+    async def _purchased(self, command: BookSeats) -> Booked | None:
+        """The tickets of an earlier purchase of the same reservation by the same owner."""
+        tickets = await self._ledger.tickets_of_payment(command.payment_id or "")
+        own = tickets and all(ticket.holder == command.owner for ticket in tickets)
+        return Booked(tuple(tickets)) if own else None
+
+    async def _purchase_late(self, command: BookSeats, order: PlaceOrder, refusal: EngineError) -> Booked:
+        """Buy places again whose reservation has ended, if there are still enough.
+
+        Raises:
+            WrongNumberOfPapers: as `purchase`.
+            EngineError: `refusal`, or what may be repeated.
+        """
+        if len(command.papers) != order.quantity:
+            raise WrongNumberOfPapers(order.quantity, len(command.papers))
+        screening_id, holder = command.screening_id, command.holder
+        hold = HoldPlaces(screening_id, holder, (order,), _PURCHASE_SECONDS)
+        try:
+            held = cast(Reserved, await self._screenings.ask(hold))
+        except EngineError as error:
+            raise (refusal if _is_final(error) else error) from error
+        reservation_id = held.reservations[0][0].reservation_id
+        try:
+            return cast(Booked, await self._screenings.ask(command._replace(reservation_id=reservation_id)))
+        except EngineError as error:
+            if _is_final(error):
+                await self._screenings.ask(ReleaseHolds(screening_id, holder, reservation_id=reservation_id))
+                if repeated := await self._purchased(command):
+                    return repeated
+            raise
+
+    async def _confirm_late(
+        self,
+        ticket: Ticket,
+        payment_id: str,
+        refusal: EngineError,
+        receipt: Receipt | None,
+        actor: str | None,
+    ) -> Booked:
+        """Find the outcome of a payment that could not confirm its ticket.
+
+        Raises:
+            RefundRequired, PaymentAlreadyUsed, TooManyRefunds: as `confirm`.
+            EngineError: what may be repeated.
+        """
+        if paid := await self._paid_by(payment_id, ticket):
+            return paid
+        if self._rebooks and ticket.status is TicketStatus.LAPSED:
+            late = BookSeats(
+                ticket.screening_id,
+                ticket.holder,
+                (ticket.seat_id,),
+                payment_id,
+                receipt=receipt,
+                actor=actor,
+                expected_total_cents=ticket.price_cents,
+                booking_id=ticket.booking_id,
+            )
+            try:
+                return cast(Booked, await self._screenings.ask(late))
+            except EngineError as error:
+                if not _is_final(error):
+                    raise
+                refusal = error
+        amount_cents = _paid(ticket.price_cents, refusal)
+        unusable = UnusablePayment(
+            payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket
+        )
+        try:
+            await self._refund(unusable, refusal)
+        except PaymentAlreadyUsed:
+            if paid := await self._paid_by(payment_id, ticket):
+                return paid
+            raise
+        raise refusal
+
+    async def _paid_by(self, payment_id: str, ticket: Ticket) -> Booked | None:
+        """The ticket that a payment has confirmed: this one, or the one that replaces it."""
+        for paid in await self._ledger.tickets_of_payment(payment_id):
+            if paid[1:5] == ticket[1:5] and paid.confirmed_at is not None:
+                return Booked((paid,))
+        return None
+
+
+def _paid(price_cents: int | None, refusal: EngineError) -> int:
+    """What is owed for a payment: the price, but no more than the caller expected to pay."""
+    if isinstance(refusal, PriceChanged):
+        return min(price_cents or 0, refusal.expected_cents)
+    return price_cents or 0
+
+
+def _is_final(refusal: EngineError) -> bool:
+    """Whether the same request would be refused again, and not because of its form."""
+    return not refusal.retryable and not isinstance(refusal, BadEntry)

@@ -126,6 +126,7 @@ class BookSeats(NamedTuple):
         actor: who gives the command, if that is not the holder.
         expected_total_cents: reject the booking if the seats cost another amount in all (`PriceChanged`);
             None for any. Held seats cost what they did when they were held.
+        booking_id: the booking that the tickets belong to, if it is not a new one.
     """
 
     screening_id: int
@@ -140,6 +141,7 @@ class BookSeats(NamedTuple):
     papers: tuple[Paper, ...] = ()
     actor: str | None = None
     expected_total_cents: int | None = None
+    booking_id: int | None = None
 
 
 class SellSeats(NamedTuple):

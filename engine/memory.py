@@ -23,7 +23,16 @@ from engine.events import (
 )
 from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening, Owner, Settled
-from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Ticket, TicketStatus
+from engine.records import (
+    Hold,
+    IdempotencyRecord,
+    Layout,
+    Refund,
+    ScreeningInfo,
+    Ticket,
+    TicketStatus,
+    UnusablePayment,
+)
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
 
@@ -40,7 +49,8 @@ class MemoryDatabase:
         self.living: set[str] = set()
         self.holds: dict[int, tuple[Hold, str]] = {}
         self.tickets: dict[int, Ticket] = {}
-        self.payments: dict[str, int] = {}
+        self.payments: dict[str, int | None] = {}
+        self.refunds: dict[tuple[str, int | None], Refund] = {}
         self.events: dict[tuple[int, int, int], Event] = {}
         self.answers: dict[tuple[str, str], object] = {}
 
@@ -54,9 +64,16 @@ class MemoryDatabase:
                 return OwnershipLost(event.screening_id)
             if isinstance(event, TicketsIssued | TicketsConfirmed):
                 for ticket in event.tickets:
-                    paid = self.payments.get(ticket.payment_id or "")
-                    if ticket.payment_id is not None and paid not in (None, ticket.booking_id):
-                        return PaymentAlreadyUsed(ticket.payment_id)
+                    payment_id = ticket.payment_id
+                    if payment_id is None:
+                        continue
+                    owed = any(
+                        key[0] == payment_id and self.tickets[key[1]].seat_id == ticket.seat_id
+                        for key in self.refunds
+                        if key[1] is not None
+                    )
+                    if owed or self.payments.get(payment_id, ticket.booking_id) != ticket.booking_id:
+                        return PaymentAlreadyUsed(payment_id)
         return None
 
     def write(self, entry: Entry) -> None:
@@ -86,6 +103,9 @@ class MemoryDatabase:
 
     def _put(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
+            before = self.tickets.get(ticket.id)
+            if before is not None and before.status is TicketStatus.CONFIRMED:
+                self._owe_cancelled(ticket)
             self.tickets[ticket.id] = ticket
             if ticket.payment_id is not None:
                 self.payments.setdefault(ticket.payment_id, ticket.booking_id)
@@ -98,6 +118,26 @@ class MemoryDatabase:
                     and other.status in _LIVE
                 ]
                 assert len(rivals) == 1, f"seat {ticket.seat_id} sold twice"
+
+    def _owe_cancelled(self, ticket: Ticket) -> None:
+        payment_id = ticket.payment_id
+        if payment_id and ticket.price_cents and not payment_id.startswith("reservation:"):
+            self.owe(
+                UnusablePayment(
+                    *(payment_id, ticket.screening_id, ticket.holder, ticket.price_cents),
+                    *("ticket_cancelled", ticket),
+                )
+            )
+
+    def owe(self, payment: UnusablePayment) -> Refund:
+        """Record a refund."""
+        payment_id, ticket = payment.payment_id, payment.ticket
+        ticket_id, booking_id = (ticket.id, ticket.booking_id) if ticket else (None, None)
+        refund = Refund(
+            *(len(self.refunds) + 1, payment_id, payment.screening_id, ticket_id, payment.holder),
+            *(payment.amount_cents, payment.reason, booking_id),
+        )
+        return self.refunds.setdefault((payment_id, ticket_id), refund)
 
 
 class MemoryJournal:
@@ -262,28 +302,6 @@ class MemoryStore:
     def _is_of_another(self, screening_id: int) -> bool:
         owner = self._database.owners.get(screening_id, self._owner)
         return owner != self._owner and owner in self._database.living
-
-
-class MemoryLedger:
-    """`engine.ports.Ledger` over a `MemoryDatabase`."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self._database = database
-
-    async def ticket(self, ticket_id: int) -> Ticket | None:
-        return self._database.tickets.get(ticket_id)
-
-    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        booking_id = self._database.payments.get(payment_id)
-        return sorted(t for t in self._database.tickets.values() if t.booking_id == booking_id)
-
-    async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        last = {
-            hold.seat_id: status
-            for hold, status in sorted(self._database.holds.values())
-            if hold.screening_id == screening_id and hold.holder == holder and hold.seat_id in seat_ids
-        }
-        return {seat_id for seat_id, status in last.items() if status == "expired"}
 
 
 class MemoryIds:

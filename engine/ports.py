@@ -10,7 +10,16 @@ from typing import NamedTuple, Protocol
 from engine.errors import EngineError
 from engine.events import Event
 from engine.handover import Handover
-from engine.records import Hold, IdempotencyRecord, Layout, Receipt, ScreeningInfo, Ticket
+from engine.records import (
+    Hold,
+    IdempotencyRecord,
+    Layout,
+    Receipt,
+    Refund,
+    ScreeningInfo,
+    Ticket,
+    UnusablePayment,
+)
 from engine.replies import Reply
 from engine.views import SeatsChanged
 
@@ -274,7 +283,7 @@ class Peers(Protocol):
 
 
 class Ledger(Protocol):
-    """Reads committed tickets and past holds."""
+    """Reads committed tickets, and records what is owed for payments that could not be used."""
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         """A ticket by its id.
@@ -284,16 +293,60 @@ class Ledger(Protocol):
         """
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        """The tickets of the booking of a payment, in the order of their ids.
+        """The tickets that a payment has paid for, in the order of their ids.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
 
-    async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        """Those of `seat_ids` on which the holder's last hold expired, rather than being released.
+    async def agreed_price(
+        self, screening_id: int, holder: str, seat_ids: Sequence[int], *, held: bool
+    ) -> int | None:
+        """What seats cost a holder, in cents: the price of the holder's last hold, or the present price.
+
+        Args:
+            screening_id: the screening, whose writes are flushed; it may be cancelled or deleted.
+            holder: who wants them.
+            seat_ids: the seats.
+            held: whether the price of a hold that has ended counts too.
+
+        Returns:
+            The sum; None if the price of a seat is not known.
 
         Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def refund(self, payment_id: str) -> Refund | None:
+        """The refund of a payment that has paid for no booking.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def owe(self, payment: UnusablePayment) -> Refund | None:
+        """Record that a payment is to be refunded; once, however often it comes.
+
+        Afterwards it can pay for nothing else. If it comes to several servers at once, either it pays for
+        tickets or it is refunded.
+
+        Args:
+            payment: the payment.
+
+        Returns:
+            The refund, new or recorded before. None if nothing is owed.
+
+        Raises:
+            PaymentAlreadyUsed: it has paid for tickets, or is another holder's.
+            TooManyRefunds: too many refunds of payments that nobody has vouched for are owed to the holder.
+            StoreUnavailable: the database cannot be reached.
+        """
+
+    async def require_refundable(self, payment_id: str, holder: str) -> None:
+        """Check that a refund for a payment may be owed to its holder.
+
+        Raises:
+            TooManyRefunds: nobody has vouched for it, and too many such refunds are owed already.
             StoreUnavailable: the database cannot be reached.
         """
 

@@ -181,7 +181,8 @@ class Ticket(NamedTuple):
     """A sold seat or place, or one whose payment is pending. All times are seconds since the epoch.
 
     Attributes:
-        booking_id: id of the first ticket that was issued together with this one.
+        booking_id: id of the first ticket that was issued together with this one; a ticket that replaces a
+            lapsed one has its booking.
         seat_id: as in a hold.
         holder: the owner.
         payment_deadline: when a pending ticket lapses; None once it is confirmed.
@@ -209,20 +210,17 @@ class UnusablePayment(NamedTuple):
     """A payment that has come for seats which its payer cannot have.
 
     Attributes:
-        seat_ids: what was paid for.
+        amount_cents: what was paid; 0 if that is not known.
         reason: code of the error that refused it.
-        held: True if the payer has held the seats, so the price of the last hold was agreed, although it may
-            have ended.
-        ticket: the ticket that it was to confirm, if there was one. Then `seat_ids` is empty.
+        ticket: the ticket that it was to confirm, if there was one.
         vouched_by: who has vouched for the payment; None if only the payer has named it.
     """
 
     payment_id: str
     screening_id: int
     holder: str
-    seat_ids: tuple[int, ...]
+    amount_cents: int
     reason: str
-    held: bool = False
     ticket: Ticket | None = None
     vouched_by: str | None = None
 

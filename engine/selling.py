@@ -239,7 +239,7 @@ def _ticket(
     code, paper = command.papers[number] if command.papers else (None, None)
     return Ticket(
         id=first_id + number,
-        booking_id=first_id,
+        booking_id=command.booking_id or first_id,
         screening_id=state.screening_id,
         seat_id=seat_id,
         holder=command.owner or command.holder,

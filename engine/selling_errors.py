@@ -19,6 +19,7 @@ import math
 from collections.abc import Sequence
 
 from engine.errors import EngineError, NotFound, Refused
+from engine.records import Refund
 
 
 class ScreeningNotFound(NotFound):
@@ -317,20 +318,35 @@ class PaymentAlreadyUsed(Refused):
 
 
 class RefundRequired(Refused):
-    """The payment was made for seats that are no longer available."""
+    """The payment cannot be used; its refund is recorded as owed.
+
+    Args:
+        refund: what is owed.
+        refusal: why it cannot be used now.
+
+    Attributes:
+        reason: code of the error that refused the payment when it came first.
+        amount: what is owed, in units of the currency.
+        held, booked: seats that others have now, if that is why.
+    """
 
     code = "refund_required"
+    detail = "The payment cannot be used and will be refunded"
 
-    def __init__(self, unavailable: SeatsUnavailable) -> None:
-        super().__init__(f"{unavailable}; the payment has to be refunded")
-        self.held = unavailable.held
-        self.booked = unavailable.booked
+    def __init__(self, refund: Refund, refusal: EngineError) -> None:
+        super().__init__()
+        self.refund_id = refund.id
+        self.amount = refund.amount_cents / 100
+        self.reason = refund.reason
+        self.held = refusal.held if isinstance(refusal, SeatsUnavailable) else ()
+        self.booked = refusal.booked if isinstance(refusal, SeatsUnavailable) else ()
 
 
 class TooManyRefunds(Refused):
     """Too many refunds are owed to a user for payments that nobody but the user has named."""
 
     code = "too_many_refunds"
+    retryable = True
 
     def __init__(self, limit: int) -> None:
         super().__init__(

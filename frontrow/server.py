@@ -265,7 +265,12 @@ class Server:
         services = Services(
             version=__version__,
             screenings=self._screenings,
-            box_office=BoxOffice(self._screenings, flushing, PostgresLedger(self._connector)),
+            box_office=BoxOffice(
+                self._screenings,
+                flushing,
+                PostgresLedger(self._connector, settings.unvouched_refunds_limit),
+                rebooks=settings.late_payments == "rebook",
+            ),
             journal=self._journal,
             flushing=flushing,
             tickets=Tickets(self._connector),
@@ -299,6 +304,7 @@ class Server:
             guest_purchase=settings.guest_purchase,
             test_payment=settings.test_payment,
             time_zone=settings.time_zone,
+            currency=settings.currency,
             path_prefix=settings.path_prefix,
             proxies=proxies,
             metrics_open=settings.metrics_open,

@@ -1,15 +1,23 @@
-"""Combines the readers of tickets and reservations into the ledger that the box office reads."""
+"""Combines the repositories of tickets and refunds into the ledger of the box office."""
 
 from persistence.connector import Connector
-from persistence.reservations import Reservations
+from persistence.refunds import Refunds
 from persistence.tickets import Tickets
 
 
 class PostgresLedger:
-    """Implements `engine.ports.Ledger` with PostgreSQL."""
+    """Implements `engine.ports.Ledger` with PostgreSQL.
 
-    def __init__(self, connector: Connector) -> None:
-        tickets = Tickets(connector)
+    Args:
+        connector: the database.
+        unvouched_refunds_limit: as in `persistence.refunds.Refunds`.
+    """
+
+    def __init__(self, connector: Connector, unvouched_refunds_limit: int) -> None:
+        tickets, refunds = Tickets(connector), Refunds(connector, unvouched_refunds_limit)
         self.ticket = tickets.ticket
         self.tickets_of_payment = tickets.tickets_of_payment
-        self.lapsed_seats = Reservations(connector).lapsed_seats
+        self.agreed_price = refunds.agreed_price
+        self.refund = refunds.refund
+        self.owe = refunds.owe
+        self.require_refundable = refunds.require_refundable

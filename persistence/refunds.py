@@ -5,9 +5,12 @@ payment that was refused claims its row in `payments` without a booking, so it c
 later, whichever server it comes to.
 """
 
+from collections.abc import Sequence
+
 from engine.records import Refund, UnusablePayment
-from engine.selling_errors import PaymentAlreadyUsed, TooManyRefunds
-from persistence.columns import numbers
+from engine.refunds import Claim, earlier_refund
+from engine.selling_errors import TooManyRefunds
+from persistence.columns import IDS, numbers
 from persistence.connector import Connection, Connector
 
 REFUNDS = """
@@ -46,13 +49,20 @@ WHERE refunds.holder = %s AND status = 'owed' AND vouched_by IS NULL
   AND EXISTS (SELECT FROM payments WHERE payment_id = %s AND vouched_by IS NULL)
 """
 
-PRICE_OF_SEATS = """
-SELECT (sum(screenings.price + seat_types.surcharge) * 100)::bigint
-FROM unnest(%(seat_ids)s::bigint[]) AS named (seat_id)
-LEFT JOIN seats ON seats.id = named.seat_id
-LEFT JOIN seat_types ON seat_types.name = seats.seat_type
-LEFT JOIN screenings ON screenings.id = %(screening_id)s AND screenings.room_id = seats.room_id
-HAVING count(screenings.price) = count(*)
+AGREED_PRICE = """
+SELECT (sum(price) * 100)::bigint FROM (
+    SELECT coalesce((
+        SELECT price FROM holds
+        WHERE holder = %(holder)s AND screening_id = %(screening_id)s AND seat_id = named.seat_id
+          AND (%(held)s OR status = 'active')
+        ORDER BY id DESC LIMIT 1
+    ), screenings.price + seat_types.surcharge) AS price
+    FROM unnest(%(seat_ids)s::bigint[]) AS named (seat_id)
+    LEFT JOIN seats ON seats.id = named.seat_id
+    LEFT JOIN seat_types ON seat_types.name = seats.seat_type
+    LEFT JOIN screenings ON screenings.id = %(screening_id)s AND screenings.room_id = seats.room_id
+) AS agreed
+HAVING count(price) = count(*)
 """
 
 OWE = """
@@ -73,6 +83,15 @@ class Refunds:
     def __init__(self, connector: Connector, unvouched_limit: int) -> None:
         self._connector = connector
         self._unvouched_limit = unvouched_limit
+
+    async def agreed_price(
+        self, screening_id: int, holder: str, seat_ids: Sequence[int], *, held: bool
+    ) -> int | None:
+        """Return what seats cost a holder, in cents; see `engine.ports.Ledger`."""
+        named = numbers([seat_id for seat_id in dict.fromkeys(seat_ids) if seat_id in IDS])
+        wanted = {"screening_id": screening_id, "holder": holder, "seat_ids": named, "held": held}
+        rows = await self._connector.run(AGREED_PRICE, wanted) if screening_id in IDS else []
+        return rows[0][0] if rows else None
 
     async def refund(self, payment_id: str) -> Refund | None:
         """Return the refund of a payment that has paid for no booking, or None.
@@ -97,11 +116,10 @@ class Refunds:
         """Record that a payment is to be refunded; once, however often it comes.
 
         Args:
-            payment: the payment, with all writes about the holder's seats flushed.
+            payment: the payment.
 
         Returns:
-            The refund, new or recorded before. None if nothing is owed, because the seats are free of charge
-            or not known.
+            The refund, new or recorded before. None if nothing is owed.
 
         Raises:
             PaymentAlreadyUsed: it has paid for tickets, or is another holder's.
@@ -109,8 +127,7 @@ class Refunds:
             StoreUnavailable: the database cannot be reached.
         """
         payment_id, ticket = payment.payment_id, payment.ticket
-        amount_cents = ticket.price_cents if ticket else await self._price(payment)
-        if not amount_cents:
+        if not payment.amount_cents:
             return await self.refund(payment_id)
         async with self._connector.transaction() as connection:
             if ticket is not None:
@@ -124,7 +141,7 @@ class Refunds:
                 payment.screening_id,
                 ticket and ticket.id,
                 payment.holder,
-                amount_cents,
+                payment.amount_cents,
                 payment.reason,
                 ticket and ticket.booking_id,
             )
@@ -136,30 +153,10 @@ class Refunds:
         if owed >= self._unvouched_limit:
             raise TooManyRefunds(self._unvouched_limit)
 
-    async def _price(self, payment: UnusablePayment) -> int | None:
-        wanted = {"seat_ids": numbers(payment.seat_ids), "screening_id": payment.screening_id}
-        rows = await self._connector.run(PRICE_OF_SEATS, wanted)
-        return rows[0][0] if rows else None
-
 
 async def _earlier(connection: Connection, payment: UnusablePayment) -> Refund | None:
-    """Return the earlier refund of a payment that has come before; None if one for its ticket is to be added.
-
-    Raises:
-        PaymentAlreadyUsed: as `Refunds.owe`.
-    """
+    """Return what is owed already for a payment that has come before; see `engine.refunds`."""
     payment_id, ticket = payment.payment_id, payment.ticket
-    ((holder, booking_id, has_paid),) = await connection.run(CLAIMED, (ticket and ticket.seat_id, payment_id))
-    if holder != payment.holder or has_paid:
-        raise PaymentAlreadyUsed(payment_id)
+    (claim,) = await connection.run(CLAIMED, (ticket and ticket.seat_id, payment_id))
     refunds = [Refund(*row) for row in await connection.run(OF_PAYMENT, (payment_id,))]
-    if ticket is not None:
-        for refund in refunds:
-            if refund.ticket_id == ticket.id:
-                return refund
-        bookings = {refund.booking_id for refund in refunds} or {booking_id}
-        if bookings == {ticket.booking_id} and booking_id in (None, ticket.booking_id):
-            return None
-    if booking_id is not None:
-        raise PaymentAlreadyUsed(payment_id)
-    return refunds[0]
+    return earlier_refund(payment, Claim(*claim), refunds)

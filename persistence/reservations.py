@@ -6,15 +6,9 @@ The journal writes holds behind, so callers who need to see their latest hold wa
 from collections.abc import Sequence
 
 from engine.records import Hold, ReservationStatistics, StoredReservation
-from persistence.columns import HOLDS, IDS, hold_of, numbers
+from persistence.columns import HOLDS, IDS, hold_of
 from persistence.connector import Connector
 from persistence.tickets import BEFORE_ID
-
-LAST_HOLDS = """
-SELECT DISTINCT ON (seat_id) seat_id, status FROM holds
-WHERE holder = %s AND screening_id = %s AND seat_id = ANY(%s::bigint[])
-ORDER BY seat_id, id DESC
-"""
 
 OF_HOLDER = (
     "WHERE holder = %(holder)s AND (%(all)s OR (status = 'active' AND expires_at > to_timestamp(%(now)s)))"
@@ -74,16 +68,6 @@ class Reservations:
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
-
-    async def lapsed_seats(self, screening_id: int, holder: str, seat_ids: Sequence[int]) -> set[int]:
-        """Return those of `seat_ids` on which the holder's last hold expired instead of being released.
-
-        Raises:
-            StoreUnavailable: the database cannot be reached.
-        """
-        named = numbers([seat_id for seat_id in seat_ids if seat_id in IDS])
-        rows = await self._connector.run(LAST_HOLDS, (holder, screening_id, named))
-        return {seat_id for seat_id, status in rows if status == "expired"}
 
     async def list_of_holder(
         self,

@@ -12,7 +12,8 @@ OF_ANY_STATUS = "(tickets.status IN ('pending', 'confirmed') OR tickets.status I
 """True for all tickets. A query by screening needs it to use the indexes of live and of past tickets."""
 
 OF_PAYMENT = """
-WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %s)
+WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %(paid)s)
+  AND payment_id = %(paid)s
 ORDER BY id
 """
 
@@ -44,12 +45,13 @@ class Tickets:
         return ticket_of(rows[0]) if rows else None
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        """Return the tickets of the booking that a payment paid for, ordered by id.
+        """Return the tickets that a payment has paid for, ordered by id.
 
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
-        return [ticket_of(row) for row in await self._connector.run(TICKETS_OF_PAYMENT, (payment_id,))]
+        rows = await self._connector.run(TICKETS_OF_PAYMENT, {"paid": payment_id})
+        return [ticket_of(row) for row in rows]
 
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None

@@ -15,6 +15,7 @@ from tests.catalogue.programme import add_seats, hour, make, make_room, make_scr
 
 BUYER = 7
 ANSWER_SECONDS = 60.0
+REFUNDS = "/api/v1/admin/refunds"
 
 
 class Site(Protocol):
@@ -159,6 +160,16 @@ async def _confirm_payment(stage: Stage) -> DurableRequest:
 async def _update_ticket_status(stage: Stage) -> DurableRequest:
     path = f"/api/v1/tickets/{await stage.ticket()}/status"
     return DurableRequest(stage.admin, "PUT", path, {"status": "cancelled"})
+
+
+async def _settle_refund(stage: Stage) -> DurableRequest:
+    payment_id = stage.payment("refund")
+    booked = await stage.buyer.send("POST", "/api/v1/tickets/book", stage.booking(payment_id=payment_id))
+    await stage.buyer.send("DELETE", f"/api/v1/tickets/{booked.json[0]['id']}")
+    (refund,) = (await stage.admin.send("GET", f"{REFUNDS}?payment_id={payment_id}")).json
+    return DurableRequest(
+        stage.admin, "POST", f"{REFUNDS}/{refund['id']}/settle", {"reference": "re_1", "confirm": True}
+    )
 
 
 async def _sell_by_hand(stage: Stage) -> DurableRequest:
@@ -310,6 +321,7 @@ RECIPES: Mapping[str, Recipe] = {
     "update_ticket_status": _update_ticket_status,
     "purchase_reservation": _purchase,
     "sell_by_hand": _sell_by_hand,
+    "settle_refund": _settle_refund,
     "create_cinema": _created(*_CINEMA),
     "update_cinema": _changed("PATCH", *_CINEMA, {"name": "Palace"}),
     "delete_cinema": _changed("DELETE", *_CINEMA, None),

@@ -79,6 +79,8 @@ class StatusChange(RequestSchema):
         catalogue_errors.IllegalStatusChange,
         errors.TicketNotPending,
         errors.PaymentAlreadyUsed,
+        errors.RefundRequired,
+        errors.TooManyRefunds,
         errors.BookingInProgress,
     ),
     durable=True,

@@ -34,6 +34,7 @@ TAGS: Mapping[str, str] = {
     "Live selections": "Selections in the rooms of the WebSocket `/ws/{client_id}`, and the number of "
     "sockets; see `/asyncapi.json`.",
     "Statistics": "Sales statistics for administrators.",
+    "Refunds": "For administrators: what is owed for payments, and settling it.",
     "Operations": "For administrators: live figures, who had a seat when, and releasing, selling and logging "
     "by hand.",
     "Server": "Health, readiness and metrics of the server.",

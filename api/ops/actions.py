@@ -15,7 +15,7 @@ from api.sales.selling import payment_field
 from api.wire import holder_of
 from engine import selling_errors as errors
 from engine.commands import BookSeats, ReadSeats, RevokeHolds, SellSeats
-from engine.errors import NotFound
+from engine.errors import EngineError, NotFound
 from engine.events import HoldsReleased
 from engine.replies import Booked, Released
 from engine.views import SeatMap
@@ -83,6 +83,8 @@ class SaleByHand(RequestSchema):
         errors.SeatsUnavailable,
         errors.HoldLimitExceeded,
         errors.PaymentAlreadyUsed,
+        errors.RefundRequired,
+        errors.TooManyRefunds,
         errors.BookingInProgress,
     ),
     durable=True,
@@ -95,14 +97,14 @@ async def sell_by_hand(
 
     The seats must be free or held by that account. The tickets are confirmed, and the confirmation is sent
     by mail. The event log names you as the actor. Repeating the request with the same `payment_id` returns
-    the same tickets.
+    the same tickets. A payment that cannot be used is recorded as owed: `refund_required`.
     """
     await call.services.catalogue.users.find(user_id)
     holder = holder_of(user_id)
     command = SellSeats(screening_id, holder, seat_ids, call.holder, payment_id, call.receipt)
     try:
         booked: Booked = await call.ask(command)
-    except (errors.SeatsUnavailable, errors.PaymentAlreadyUsed) as refusal:
+    except EngineError as refusal:
         return await call.services.box_office.reconsider(
             BookSeats(screening_id, holder, seat_ids, payment_id), refusal
         )

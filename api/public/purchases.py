@@ -32,7 +32,6 @@ from api.public.reserving import (
     error_after_refusal,
     find_offer,
     find_reservation,
-    require_active,
     reservation_document,
 )
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
@@ -41,6 +40,7 @@ from api.rest.fields import email_address, text
 from api.sales.selling import expected_total_field
 from api.wire import cents_or_none, counted, holder_of, price, timestamp
 from engine import selling_errors as errors
+from engine.commands import PlaceOrder
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
 
@@ -147,7 +147,8 @@ async def purchase_reservation(
     """Purchase a reservation: turn it into tickets, one for each ticket holder.
 
     Requires a user's token, unless the server allows guests to buy. The tickets belong to that user.
-    Purchasing the same reservation again returns the same tickets.
+    Purchasing the same reservation again returns the same tickets. Servers can be set to sell as many tickets
+    that are still available if the reservation has ended.
     """
     if call.identity is None and not call.services.guest_purchase:
         raise NotAuthenticated
@@ -155,8 +156,7 @@ async def purchase_reservation(
     owner = holder_of(call.identity.user_id) if call.identity else call.buyer
     present = await find_reservation(call, reservation_id)
     offer = await find_offer(call, present)
-    if present.status != "converted":
-        require_active(present)
+    if present.status == "active":
         _require_holder_per_ticket(present.quantity, ticket_holders)
     sale = call.services.box_office.purchase(
         call.buyer,
@@ -164,6 +164,7 @@ async def purchase_reservation(
         present.screening_id,
         present.reservation_id,
         [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
+        PlaceOrder(present.ticket_type_id, present.quantity),
         cents_or_none(expected_total),
     )
     try:

@@ -138,18 +138,9 @@ async def find_active_reservation(call: Call, shown_id: str) -> StoredReservatio
         ReservationNotFound, NotYourReservation, StoreUnavailable: as `find_reservation` raises them.
     """
     reservation = await find_reservation(call, shown_id)
-    require_active(reservation)
-    return reservation
-
-
-def require_active(reservation: StoredReservation) -> None:
-    """Raise if a reservation is no longer active.
-
-    Raises:
-        ReservationExpired, ReservationConverted, ReservationCancelled: by the reservation's status.
-    """
     if over := OVER.get(reservation.status):
         raise over()
+    return reservation
 
 
 async def error_after_refusal(call: Call, shown_id: str) -> Exception:

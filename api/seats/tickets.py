@@ -35,6 +35,8 @@ _BOOKING_REFUSALS = (
     errors.BookingInProgress,
     errors.PaymentAlreadyUsed,
     errors.PriceChanged,
+    errors.RefundRequired,
+    errors.TooManyRefunds,
 )
 
 
@@ -78,7 +80,8 @@ def book_tickets(
     """Book seats that are available or reserved by the caller.
 
     The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
-    same `payment_id` returns the same tickets.
+    same `payment_id` returns the same tickets, with their present status. A payment that cannot be used is
+    recorded as owed, and the response is `refund_required`.
     """
     holder = customer(call, user_id)
     return _sale(
@@ -107,7 +110,7 @@ class PaidBooking(SeatSelection):
     body=PaidBooking,
     answers=TicketSold(many=True),
     status=201,
-    refusals=(*_BOOKING_REFUSALS, errors.NotHeld, errors.RefundRequired),
+    refusals=(*_BOOKING_REFUSALS, errors.NotHeld),
     durable=True,
     receipt_form=TICKETS_CREATED,
     service=PAYMENTS_SERVICE,
@@ -122,8 +125,9 @@ def book_from_reservation(
 ) -> Ask:
     """Book the caller's reserved seats after payment.
 
-    Idempotent by `payment_id`. If the reservation has expired, the seats are still booked if they are
-    available; otherwise the response is `refund_required`.
+    Idempotent by `payment_id`: the same payment returns the same tickets, with their present status. A
+    payment that cannot be used, for example because the reservation has ended, is recorded as owed, and the
+    response is `refund_required`. Servers can be set to book seats that are still available instead.
     """
     holder = customer(call, user_id)
     return _sale(
@@ -168,14 +172,19 @@ class OfCustomer(RequestSchema):
     "/{ticket_id}",
     query=OfCustomer,
     status=204,
-    refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
+    refusals=(
+        errors.TicketNotFound,
+        errors.ScreeningStarted,
+        errors.BookingInProgress,
+        errors.TooManyRefunds,
+    ),
     durable=True,
     service=PAYMENTS_SERVICE,
 )
 async def cancel_ticket(call: Call, ticket_id: int, user_id: int | None) -> None:
     """Cancel a ticket and release its seat.
 
-    Idempotent.
+    Idempotent. If a payment has confirmed the ticket, its price is recorded as owed.
     """
     holder = await _owner(call, ticket_id, user_id)
     await call.services.box_office.cancel(holder, ticket_id, service_of(call))
@@ -232,6 +241,8 @@ class Payment(RequestSchema):
         errors.TicketNotPending,
         errors.PriceChanged,
         errors.PaymentAlreadyUsed,
+        errors.RefundRequired,
+        errors.TooManyRefunds,
         errors.BookingInProgress,
     ),
     durable=True,
@@ -243,8 +254,10 @@ async def confirm_payment(
 ) -> Booked:
     """Confirm the payment of a pending ticket.
 
-    Idempotent by `payment_id`. After the screening has started it is too late (`screening_started`), and the
-    payment must be refunded.
+    Idempotent by `payment_id`: the same payment returns the same ticket, with its present status. A payment
+    that comes too late, or for a ticket that is paid for, is recorded as owed, and the response is
+    `refund_required`. Servers can be set to book the seat of an expired ticket again if it is available; then
+    the response has a new ticket.
     """
     return await call.services.box_office.confirm(
         customer(call, user_id),

@@ -127,6 +127,7 @@ ORIGINS = list_of(
     "origins like https://example.com, `null` or `*`, separated by commas",
 )
 PATH = matching(r"(/[A-Za-z0-9._~-]+)*", "a path like /tickets, without a trailing slash")
+CURRENCY = matching(r"[A-Z]{3}", "the three capital letters of a currency, such as EUR")
 PORT = whole(0, 65_535)
 REGION = Rule(
     "str",

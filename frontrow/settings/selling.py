@@ -5,6 +5,7 @@ from typing import Annotated
 
 from api.venue_time import DEFAULT_TIME_ZONE
 from frontrow.settings.rules import (
+    CURRENCY,
     DAY_SECONDS,
     HOUR_SECONDS,
     KIB,
@@ -13,6 +14,7 @@ from frontrow.settings.rules import (
     SECRET,
     TIME_ZONE,
     YES_OR_NO,
+    one_of,
     seconds,
     whole,
 )
@@ -51,6 +53,25 @@ class HoldSettings:
         "How long before the end of a hold its holder is sent `hold_expiring` on all sockets; 0 for no "
         "warnings. A hold that lasts no longer than that is not announced.",
     ] = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentSettings:
+    """Payments and refunds"""
+
+    currency: Annotated[str, CURRENCY, "Currency of all prices (ISO 4217)."] = "EUR"
+    late_payments: Annotated[
+        str,
+        one_of("refuse", "rebook"),
+        "What happens to a payment, or a guest's purchase, that comes after its reservation has expired or "
+        "was released. `refuse`: a payment is to be refunded, a purchase fails. `rebook`: it gets the same "
+        "seats, or as many tickets, if they are still free.",
+    ] = "refuse"
+    unvouched_refunds_limit: Annotated[
+        int,
+        whole(1, 1_000_000, "refunds"),
+        "Refunds that may be owed to one buyer for payments that nobody but the buyer has named.",
+    ] = 50
 
 
 @dataclass(frozen=True, kw_only=True)

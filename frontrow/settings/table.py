@@ -22,7 +22,13 @@ from frontrow.settings.process import (
     ProcessSettings,
 )
 from frontrow.settings.rules import Rule
-from frontrow.settings.selling import GuestSettings, HoldSettings, ScreeningSettings, VenueSettings
+from frontrow.settings.selling import (
+    GuestSettings,
+    HoldSettings,
+    PaymentSettings,
+    ScreeningSettings,
+    VenueSettings,
+)
 from frontrow.settings.sockets import RoomSettings, SocketSettings
 
 if TYPE_CHECKING:
@@ -47,6 +53,7 @@ class Settings(
     TokenSettings,
     PasswordSettings,
     HoldSettings,
+    PaymentSettings,
     GuestSettings,
     VenueSettings,
     ScreeningSettings,

@@ -35,11 +35,11 @@ from engine.memory import (
     MemoryDatabase,
     MemoryIds,
     MemoryJournal,
-    MemoryLedger,
     MemoryStore,
     NullObserver,
     RecordingPublisher,
 )
+from engine.memory_ledger import MemoryLedger
 from engine.policy import Policy
 from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket

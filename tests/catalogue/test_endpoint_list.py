@@ -229,7 +229,7 @@ TRIES: Mapping[str, Try] = {
     f"GET {TICKETS}/{{ticket_id}}": unknown("ticket_not_found"),
     f"DELETE {TICKETS}/{{ticket_id}}": unknown("ticket_not_found", at="spare"),
     f"POST {TICKETS}/{{ticket_id}}/confirm-payment": given(
-        {"payment_id": "pi_1"}, {"payment_id": "pi_1"}, "ticket_not_pending", at="pending"
+        {"payment_id": "pi_1"}, {"payment_id": "pi_2"}, "refund_required", at="pending"
     ),
     f"GET {TICKETS}/": paged(bad="?status=sold"),
     f"PUT {TICKETS}/{{ticket_id}}/status": given(

@@ -38,11 +38,11 @@ from engine.memory import (
     MemoryDatabase,
     MemoryIds,
     MemoryJournal,
-    MemoryLedger,
     MemoryStore,
     NullObserver,
     RecordingPublisher,
 )
+from engine.memory_ledger import MemoryLedger
 from engine.policy import Policy
 from engine.ports import LoadedScreening
 from engine.records import Paper, Ticket, TicketStatus, TicketType

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 
 from engine.errors import EngineError
 from engine.events import Event
-from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryLedger, MemoryStore, NullObserver
+from engine.memory import MemoryDatabase, MemoryIds, MemoryJournal, MemoryStore, NullObserver
+from engine.memory_ledger import MemoryLedger
 from engine.ports import Entry, IdSource, Journal, Ledger, LoadedScreening, Store
 from engine.records import Layout, Receipt, ScreeningInfo, Seat
 from engine.replies import Reply
@@ -110,7 +111,7 @@ class PostgresWorld:
         self.connector = Connector(database_url)
         self.journal = PostgresJournal(self.connector, encode, NullObserver())
         self.store = PostgresStore(self.connector, "test")
-        self.ledger = PostgresLedger(self.connector)
+        self.ledger = PostgresLedger(self.connector, 1000)
         self.hold_ids = IdBlocks(self.connector, "hold_ids")
 
     async def another_server(self) -> AnotherServer:

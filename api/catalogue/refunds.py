@@ -1,0 +1,108 @@
+"""`/api/v1/admin/refunds`: what is owed for payments, and what has been paid back."""
+
+from marshmallow import Schema, fields, validate
+
+from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
+from api.rest.fields import Flag, Money, RequestSchema, Timestamp, identifier_in_query, text
+from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rows import Record
+from api.sales.selling import PAYMENT_ID_LIMIT
+from engine import selling_errors as errors
+from engine.errors import NotFound
+
+REFERENCE_LIMIT = 200
+
+refunds = Resource("/api/v1/admin/refunds", tag="Refunds")
+
+_STATUS = validate.OneOf(["owed", "settled"])
+
+
+class Refund(Schema):
+    """What is owed, or was paid back, for a payment."""
+
+    id = fields.Integer(required=True)
+    payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})
+    vouched_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
+            "has named it."
+        },
+    )
+    amount = Money(required=True, metadata={"example": 25.5})
+    currency = fields.String(required=True, metadata={"example": "EUR"})
+    reason = fields.String(
+        required=True,
+        metadata={
+            "description": "`ticket_cancelled`, or the code of the error that refused the payment.",
+            "example": "ticket_cancelled",
+        },
+    )
+    status = fields.String(required=True, validate=_STATUS)
+    screening_id = fields.Integer(required=True)
+    booking_id = fields.Integer(required=True, allow_none=True)
+    ticket_id = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The ticket that it is for; null if the payment has issued no tickets."},
+    )
+    holder = fields.String(
+        required=True,
+        metadata={"description": "Who has paid; guests have no `user_id`.", "example": "user:7"},
+    )
+    user_id = fields.Integer(required=True, allow_none=True)
+    owed_at = Timestamp(required=True)
+    settled_at = Timestamp(required=True, allow_none=True)
+    reference = fields.String(required=True, allow_none=True)
+
+
+class RefundList(Page):
+    status = fields.String(validate=_STATUS)
+    user_id = identifier_in_query()
+    screening_id = identifier_in_query()
+    payment_id = text(PAYMENT_ID_LIMIT)
+
+
+@refunds.get("", access=Access.ADMIN, query=RefundList, answers=Refund(many=True), headers=PAGING_HEADERS)
+async def list_refunds(call: Call, limit: int, offset: int, **wanted: object) -> Answer:
+    """List refunds.
+
+    Oldest first.
+    """
+    records, total = await call.services.catalogue.refunds.page(wanted, limit=limit, offset=offset)
+    return paged(call, dump_all(Refund, [_with_currency(call, record) for record in records]), total)
+
+
+class Settlement(RequestSchema):
+    reference = text(
+        REFERENCE_LIMIT,
+        required=True,
+        metadata={"description": "How it was paid back, e.g. the provider's id.", "example": "re_1234567890"},
+    )
+    confirm = Flag(
+        load_default=False,
+        metadata={"description": "That the payment has arrived; needed if only the buyer has named it."},
+    )
+
+
+@refunds.post(
+    "/{refund_id}/settle",
+    access=Access.ADMIN,
+    body=Settlement,
+    answers=Refund,
+    refusals=(NotFound, errors.RefundUnvouched, errors.RefundSettled),
+    durable=True,
+)
+async def settle_refund(call: Call, refund_id: int, reference: str, confirm: bool) -> Document:
+    """Record that a refund has been paid back.
+
+    This moves no money. Settling it again with the same reference changes nothing. If nobody but the buyer
+    has named the payment, the response is `refund_unvouched` until the request has `"confirm": true`.
+    """
+    settled = await call.services.catalogue.refunds.settle(refund_id, reference, confirmed=confirm)
+    return dump(Refund, _with_currency(call, settled))
+
+
+def _with_currency(call: Call, record: Record) -> Record:
+    return {**record, "currency": call.services.currency}
