@@ -18,6 +18,7 @@ from engine.errors import EngineError
 
 _Ids = tuple[int, ...]
 _Limit = {"limit": int, "held": int, "requested": int}
+_Refund = {"held": _Ids, "booked": _Ids, "refund_id": int, "amount": float, "reason": str}
 
 ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     errors.Overloaded: {"screening_id": int},
@@ -44,7 +45,10 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.TicketNotPending: {"ticket_id": int, "status": str},
     selling.PriceChanged: {"expected_cents": int, "actual_cents": int},
     selling.PaymentAlreadyUsed: {"payment_id": str},
-    selling.RefundRequired: {"held": _Ids, "booked": _Ids},
+    selling.RefundRequired: _Refund,
+    selling.TooManyRefunds: {"limit": int},
+    selling.RefundUnvouched: {"refund_id": int},
+    selling.RefundSettled: {"refund_id": int, "reference": str},
     selling.BookingInProgress: {"seat_ids": _Ids},
     catalogue.UnknownReference: {"errors": dict[str, list[str]]},
     catalogue.SeatConflict: {"conflicts": list[dict[str, Any]]},

@@ -332,6 +332,9 @@ class RefundRequired(Refused):
 
     code = "refund_required"
     detail = "The payment cannot be used and will be refunded"
+    refund_id = 0
+    amount = 0.0
+    reason = ""
 
     def __init__(self, refund: Refund, refusal: EngineError) -> None:
         super().__init__()

@@ -198,7 +198,12 @@ class TicketsOfCustomer(OfCustomer):
     "/",
     query=TicketsOfCustomer,
     status=204,
-    refusals=(errors.TicketNotFound, errors.ScreeningStarted, errors.BookingInProgress),
+    refusals=(
+        errors.TicketNotFound,
+        errors.ScreeningStarted,
+        errors.BookingInProgress,
+        errors.TooManyRefunds,
+    ),
     durable=True,
     service=PAYMENTS_SERVICE,
 )

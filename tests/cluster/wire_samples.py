@@ -17,7 +17,7 @@ from engine import commands, errors, events, replies
 from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
-from engine.records import Hold, Layout, Paper, Receipt, Ticket, TicketStatus
+from engine.records import Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
 from engine.views import SeatMap, SeatsShown, SeatView
 
 NOW = 1_800_000_000.5
@@ -72,6 +72,7 @@ COMMANDS: tuple[Any, ...] = (
         (Paper("K7", b"\x00\xff"), Paper("K8", b"")),
         "service:payments",
         3000,
+        2001,
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250
@@ -168,7 +169,13 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.TicketNotPending(801, TicketStatus.CONFIRMED),
     selling.PaymentAlreadyUsed("pay-1"),
     selling.PriceChanged(2500, 3000),
-    selling.RefundRequired(selling.SeatsUnavailable([41], [])),
+    selling.RefundRequired(
+        Refund(5, "pay-1", 7, None, "user:8", 2550, "seats_unavailable", None),
+        selling.SeatsUnavailable([41], []),
+    ),
+    selling.TooManyRefunds(50),
+    selling.RefundUnvouched(5),
+    selling.RefundSettled(5, "re_1"),
     selling.BookingInProgress([41]),
     catalogue.NoAccount(),
     catalogue.UnknownReference("movie_id"),

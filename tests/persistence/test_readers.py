@@ -301,7 +301,6 @@ async def test_an_unreachable_database_is_an_unavailable_store() -> None:
         PostgresStore(connector, "test").activate(1),
         PostgresStore(connector, "test").overdue(0.0, 1),
         Tickets(connector).ticket(1),
-        Reservations(connector).lapsed_seats(1, ALICE, [1]),
         IdBlocks(connector, "hold_ids").start(),
     ):
         with pytest.raises(StoreUnavailable):

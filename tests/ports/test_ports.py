@@ -7,7 +7,7 @@ import pytest
 from engine.errors import EngineError, OwnershipLost
 from engine.places import CAPACITY_LIMIT, place_id
 from engine.ports import Entry, LoadedScreening
-from engine.records import Seat, TicketStatus
+from engine.records import Seat, Ticket, TicketStatus, UnusablePayment
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from tests.ports.adapters import HOUR, NOW, World, reload, submit, write
 from tests.ports.story import ALICE, BOB, Story
@@ -401,20 +401,65 @@ async def test_tickets_by_id_and_by_payment(world: World) -> None:
         assert await world.ledger.ticket(ticket_id) is None
 
 
-async def test_lapsed_seats_depend_on_the_last_hold(world: World) -> None:
-    story = await begin(world)
-    released, lapsed, lapsed_then_released = story.hold(0), story.hold(1), story.hold(2)
-    again, of_another = story.hold(2), story.hold(3, BOB)
-    await write(world.journal, story.held(released, lapsed, lapsed_then_released, of_another))
-    await write(
-        world.journal, story.released(released), story.expired(lapsed, lapsed_then_released, of_another)
+def unusable(story: Story, payment_id: str, holder: str = ALICE) -> UnusablePayment:
+    """A payment of 30.00 that has come for seats which somebody else has."""
+    return UnusablePayment(payment_id, story.hall.screening_id, holder, 3000, "seats_unavailable")
+
+
+def late(payment_id: str, ticket: Ticket) -> UnusablePayment:
+    """A payment that has come for a ticket which can no longer be confirmed."""
+    return UnusablePayment(
+        payment_id, ticket.screening_id, ticket.holder, ticket.price_cents, "ticket_not_pending", ticket
     )
-    await write(world.journal, story.held(again), story.released(again))
-    seats = story.hall.seat_ids
-    assert await world.ledger.lapsed_seats(story.hall.screening_id, ALICE, seats) == {seats[1]}
-    assert await world.ledger.lapsed_seats(story.hall.screening_id, ALICE, seats[:1]) == set()
-    assert await world.ledger.lapsed_seats(story.hall.screening_id, BOB, seats) == {seats[3]}
-    assert await world.ledger.lapsed_seats(story.hall.screening_id + 1, ALICE, seats) == set()
+
+
+async def test_an_unusable_payment_is_owed_once_and_pays_for_nothing_later(world: World) -> None:
+    story = await begin(world)
+    refund = await world.ledger.owe(unusable(story, "P"))
+    assert refund is not None
+    assert (refund.amount_cents, refund.ticket_id, refund.reason) == (3000, None, "seats_unavailable")
+    assert await world.ledger.owe(unusable(story, "P")) == refund == await world.ledger.refund("P")
+    assert await world.ledger.refund("Q") is None
+    refused = await write(world.journal, story.issued(story.tickets(2, payment_id="P")))
+    assert isinstance(refused, PaymentAlreadyUsed)
+    with pytest.raises(PaymentAlreadyUsed):
+        await world.ledger.owe(unusable(story, "P", BOB))
+    (pending,) = story.tickets(2, pending_until=NOW + 900)
+    await write(world.journal, story.issued((pending,)))
+    assert await world.ledger.owe(late("P", pending)) == refund
+    assert await world.ledger.owe(unusable(story, "Q")._replace(amount_cents=0)) is None
+
+
+async def test_the_agreed_price_is_that_of_the_last_hold_or_the_present_one(world: World) -> None:
+    story = await begin(world)
+    seats, screening_id = story.hall.seat_ids, story.hall.screening_id
+    ended, held = story.hold(0)._replace(price_cents=900), story.hold(1)._replace(price_cents=800)
+    await write(world.journal, story.held(ended, held))
+    await write(world.journal, story.released(ended))
+    agreed = world.ledger.agreed_price
+    assert await agreed(screening_id, ALICE, seats[:3], held=True) == 900 + 800 + 1250
+    assert await agreed(screening_id, ALICE, (*seats[:3], seats[0]), held=False) == 1750 + 800 + 1250
+    assert await agreed(screening_id, BOB, seats[:2], held=True) == 1750 + 1250
+    assert await agreed(screening_id, BOB, (seats[0], 10**9), held=True) is None
+    assert await agreed(10**9, ALICE, seats[:1], held=True) is None
+
+
+async def test_each_ticket_of_an_order_is_owed_once(world: World) -> None:
+    story = await begin(world)
+    paid, lapsed, late_too = story.tickets(0, 1, 2, pending_until=NOW + 900)
+    await write(world.journal, story.issued((paid, lapsed, late_too)))
+    await write(world.journal, story.confirmed(paid, "P"))
+    with pytest.raises(PaymentAlreadyUsed):
+        await world.ledger.owe(late("P", paid))
+    with pytest.raises(PaymentAlreadyUsed):
+        await world.ledger.owe(unusable(story, "P"))
+    refund = await world.ledger.owe(late("P", lapsed))
+    assert refund is not None
+    assert (refund.amount_cents, refund.booking_id) == (lapsed.price_cents, paid.id)
+    assert await world.ledger.owe(late("P", lapsed)) == refund
+    assert isinstance(await write(world.journal, story.confirmed(lapsed, "P")), PaymentAlreadyUsed)
+    assert await write(world.journal, story.confirmed(late_too, "P")) is None
+    assert await world.ledger.refund("P") is None, "it has paid for a booking"
 
 
 # Ids

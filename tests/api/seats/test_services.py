@@ -61,7 +61,7 @@ async def test_a_service_has_to_name_the_user(venue: Venue) -> None:
 
 async def test_a_service_books_only_what_the_named_user_has_reserved(venue: Venue) -> None:
     await venue.user(7).reserve(SCREENING, [42, 43])
-    refused = await booked_for(service_of(venue), 8)
+    refused = await booked_for(service_of(venue), 8, "pi_0")
     assert refused.status == 409
     assert (await booked_for(service_of(venue), 7)).status == 201
 

@@ -65,15 +65,28 @@ async def test_a_payment_pays_for_one_booking(venue: Venue) -> None:
 
 async def test_book_from_reservation_requires_reserved_seats(venue: Venue) -> None:
     response = await venue.user(7).book_reservation(SCREENING, [42], "pi_1")
-    assert (response.status, response.code) == (409, "not_held")
+    assert (response.status, response.code, response.json["reason"]) == (409, "refund_required", "not_held")
 
 
-async def test_a_late_payment_gets_the_seats_if_available(venue: Venue) -> None:
+async def test_a_late_payment_is_refunded_even_if_the_seats_are_available(venue: Venue) -> None:
     user = venue.user(7)
     await user.reserve(SCREENING, [42])
     venue.clock.advance(301)
     response = await user.book_reservation(SCREENING, [42], "pi_1")
-    assert (response.status, response.json[0]["status"]) == (201, "confirmed")
+    assert (response.status, response.json) == (
+        409,
+        {
+            "detail": "The payment cannot be used and will be refunded",
+            "code": "refund_required",
+            "retryable": False,
+            "reason": "not_held",
+            "amount": 15.99,
+            "refund_id": 1,
+            "held": [],
+            "booked": [],
+        },
+    )
+    assert (await user.book_reservation(SCREENING, [42], "pi_1")).body == response.body
 
 
 async def test_a_late_payment_for_lost_seats_requires_a_refund(venue: Venue) -> None:
@@ -96,7 +109,7 @@ async def test_pending_tickets_wait_for_their_payment(venue: Venue) -> None:
     assert "payment_deadline" not in confirmed.json
     assert (await user.confirm_payment(ticket["id"], "pi_1")).body == confirmed.body, "idempotent"
     other = await user.confirm_payment(ticket["id"], "pi_2")
-    assert (other.status, other.code) == (409, "ticket_not_pending")
+    assert (other.status, other.code, other.json["reason"]) == (409, "refund_required", "ticket_not_pending")
 
 
 async def test_unpaid_tickets_lapse(venue: Venue) -> None:
@@ -105,7 +118,7 @@ async def test_unpaid_tickets_lapse(venue: Venue) -> None:
     venue.clock.advance(901)
     assert (await user.ticket(ticket["id"])).json["status"] == "lapsed"
     assert (await venue.user(8).reserve(SCREENING, [42])).status == 201
-    assert (await user.confirm_payment(ticket["id"], "pi_1")).code == "ticket_not_pending"
+    assert (await user.confirm_payment(ticket["id"], "pi_1")).code == "refund_required"
 
 
 async def test_a_payment_after_the_start_confirms_nothing(
@@ -118,7 +131,7 @@ async def test_a_payment_after_the_start_confirms_nothing(
     venue.clock.advance(86_400)
     user = venue.user(7)
     late = await user.confirm_payment(unpaid["id"], "pi_1")
-    assert (late.status, late.code, late.json["screening_id"]) == (400, "screening_started", SCREENING)
+    assert (late.status, late.code, late.json["reason"]) == (409, "refund_required", "screening_started")
     assert (await user.ticket(unpaid["id"])).json["status"] == "pending"
     assert (await user.confirm_payment(paid["id"], "pi_1")).body == confirmed.body, "a repeat changes nothing"
 
