@@ -6,48 +6,30 @@ as owed before the caller hears of it; docs/payments.md has the table of all out
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol, cast
+from typing import cast
 
 from engine.commands import (
     BookSeats,
     CancelTicket,
     CancelTickets,
-    Command,
     ConfirmTicket,
-    HoldPlaces,
-    PlaceOrder,
-    ReleaseHolds,
 )
-from engine.errors import BadEntry, EngineError, NotFound
+from engine.errors import EngineError, NotFound, is_final
 from engine.ports import Flushing, Ledger
-from engine.records import Paper, Receipt, Ticket, TicketStatus, UnusablePayment
-from engine.replies import Booked, Cancelled, Reserved
+from engine.purchases import RESERVATION_PAYMENT, Purchases, Screenings
+from engine.records import Receipt, Ticket, TicketStatus, UnusablePayment
+from engine.replies import Booked, Cancelled
 from engine.selling_errors import (
     NotHeld,
     PaymentAlreadyUsed,
     PriceChanged,
     RefundRequired,
-    ReservationNotHeld,
     ScreeningCancelled,
     TicketNotFound,
     TicketNotPending,
-    WrongNumberOfPapers,
 )
 
-RESERVATION_PAYMENT = "reservation:"
-"""Prefix of the payment ids of purchased reservations. Callers must not use it."""
-
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
-
-_PURCHASE_SECONDS = 60.0
-"""How long the places of a late purchase are held until they are booked."""
-
-
-class Screenings(Protocol):
-    """Where commands are sent: `engine.directory.ScreeningDirectory`, or those of a whole cluster."""
-
-    async def ask(self, command: Command) -> Any:
-        """Return the command's reply. Raises EngineError."""
 
 
 class BoxOffice:
@@ -58,6 +40,9 @@ class BoxOffice:
         flushing: waits until what the ledger is asked about has been written.
         ledger: committed tickets and refunds.
         rebooks: whether a payment that comes after its hold has ended still gets the seats if they are free.
+
+    Attributes:
+        purchase: buys a reservation of places; see `engine.purchases`.
     """
 
     def __init__(
@@ -67,6 +52,7 @@ class BoxOffice:
         self._flushing = flushing
         self._ledger = ledger
         self._rebooks = rebooks
+        self.purchase = Purchases(screenings, ledger, rebooks=rebooks).purchase
 
     async def reconsider(self, command: BookSeats, refusal: EngineError) -> Booked:
         """Find the outcome of a booking that its screening has rejected.
@@ -91,7 +77,7 @@ class BoxOffice:
 
     async def _reconsidered(self, command: BookSeats, refusal: EngineError, *, held: bool) -> Booked:
         """As `reconsider`; `held` if the payment was made for held seats."""
-        if command.payment_id is None or not _is_final(refusal):
+        if command.payment_id is None or not is_final(refusal):
             raise refusal
         if repeated := await self._repeated(command):
             return repeated
@@ -122,56 +108,6 @@ class BoxOffice:
                 return repeated
             raise
         raise refusal
-
-    async def purchase(
-        self,
-        holder: str,
-        owner: str,
-        screening_id: int,
-        reservation_id: int,
-        papers: Sequence[Paper],
-        order: PlaceOrder,
-        expected_total_cents: int | None = None,
-    ) -> Booked:
-        """Buy a reservation of places; a repeated purchase returns the same tickets.
-
-        Args:
-            holder: who has the reservation, e.g. "session:…".
-            owner: who gets the tickets, e.g. "user:7".
-            screening_id: the event.
-            reservation_id: the reservation.
-            papers: content of the tickets, one for each place.
-            order: what was reserved.
-            expected_total_cents: as in `BookSeats`; what was agreed, if the reservation has ended.
-
-        Returns:
-            The tickets, committed.
-
-        Raises:
-            ReservationNotHeld: it has ended, or is not the holder's.
-            WrongNumberOfPapers: it has more or fewer places than there are papers.
-            PaymentAlreadyUsed: somebody else has bought it.
-            EngineError: `BookSeats` was rejected.
-        """
-        command = BookSeats(
-            screening_id,
-            holder,
-            (),
-            f"{RESERVATION_PAYMENT}{screening_id}-{reservation_id}",
-            held_only=True,
-            reservation_id=reservation_id,
-            owner=owner,
-            papers=tuple(papers),
-            expected_total_cents=expected_total_cents,
-        )
-        try:
-            return cast(Booked, await self._screenings.ask(command))
-        except (ReservationNotHeld, PaymentAlreadyUsed) as refusal:
-            if repeated := await self._purchased(command):
-                return repeated
-            if not self._rebooks or isinstance(refusal, PaymentAlreadyUsed):
-                raise
-            return await self._purchase_late(command, order, refusal)
 
     async def confirm(
         self,
@@ -222,7 +158,7 @@ class BoxOffice:
                 refusal.__cause__ = error
             except EngineError as error:
                 refusal = error
-        if payment_id is None or not _is_final(refusal):
+        if payment_id is None or not is_final(refusal):
             raise refusal
         return await self._confirm_late(ticket, payment_id, refusal, receipt, actor)
 
@@ -337,37 +273,6 @@ class BoxOffice:
         if (refund := await self._ledger.owe(unusable)) is not None:
             raise RefundRequired(refund, refusal) from refusal
 
-    async def _purchased(self, command: BookSeats) -> Booked | None:
-        """The tickets of an earlier purchase of the same reservation by the same owner."""
-        tickets = await self._ledger.tickets_of_payment(command.payment_id or "")
-        own = tickets and all(ticket.holder == command.owner for ticket in tickets)
-        return Booked(tuple(tickets)) if own else None
-
-    async def _purchase_late(self, command: BookSeats, order: PlaceOrder, refusal: EngineError) -> Booked:
-        """Buy places again whose reservation has ended, if there are still enough.
-
-        Raises:
-            WrongNumberOfPapers: as `purchase`.
-            EngineError: `refusal`, or what may be repeated.
-        """
-        if len(command.papers) != order.quantity:
-            raise WrongNumberOfPapers(order.quantity, len(command.papers))
-        screening_id, holder = command.screening_id, command.holder
-        hold = HoldPlaces(screening_id, holder, (order,), _PURCHASE_SECONDS)
-        try:
-            held = cast(Reserved, await self._screenings.ask(hold))
-        except EngineError as error:
-            raise (refusal if _is_final(error) else error) from error
-        reservation_id = held.reservations[0][0].reservation_id
-        try:
-            return cast(Booked, await self._screenings.ask(command._replace(reservation_id=reservation_id)))
-        except EngineError as error:
-            if _is_final(error):
-                await self._screenings.ask(ReleaseHolds(screening_id, holder, reservation_id=reservation_id))
-                if repeated := await self._purchased(command):
-                    return repeated
-            raise
-
     async def _confirm_late(
         self,
         ticket: Ticket,
@@ -398,7 +303,7 @@ class BoxOffice:
             try:
                 return cast(Booked, await self._screenings.ask(late))
             except EngineError as error:
-                if not _is_final(error):
+                if not is_final(error):
                     raise
                 refusal = error
         amount_cents = _paid(ticket.price_cents, refusal)
@@ -426,8 +331,3 @@ def _paid(price_cents: int | None, refusal: EngineError) -> int:
     if isinstance(refusal, PriceChanged):
         return min(price_cents or 0, refusal.expected_cents)
     return price_cents or 0
-
-
-def _is_final(refusal: EngineError) -> bool:
-    """Whether the same request would be refused again, and not because of its form."""
-    return not refusal.retryable and not isinstance(refusal, BadEntry)

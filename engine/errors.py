@@ -151,6 +151,11 @@ class BadEntry(EngineError):
     code = "rejected"
 
 
+def is_final(refusal: EngineError) -> bool:
+    """Whether the same command would be rejected again, and not because of its form."""
+    return not refusal.retryable and not isinstance(refusal, BadEntry)
+
+
 def forget_frames(error: BaseException) -> None:
     """Clear the traceback, cause and context of an exception that has been handled.
 

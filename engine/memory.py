@@ -23,6 +23,7 @@ from engine.events import (
 )
 from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening, Owner, Settled
+from engine.purchases import RESERVATION_PAYMENT
 from engine.records import (
     Hold,
     IdempotencyRecord,
@@ -121,7 +122,7 @@ class MemoryDatabase:
 
     def _owe_cancelled(self, ticket: Ticket) -> None:
         payment_id = ticket.payment_id
-        if payment_id and ticket.price_cents and not payment_id.startswith("reservation:"):
+        if payment_id and ticket.price_cents and not payment_id.startswith(RESERVATION_PAYMENT):
             self.owe(
                 UnusablePayment(
                     *(payment_id, ticket.screening_id, ticket.holder, ticket.price_cents),

@@ -158,6 +158,9 @@ async def purchase_reservation(
     offer = await find_offer(call, present)
     if present.status == "active":
         _require_holder_per_ticket(present.quantity, ticket_holders)
+    expected_cents = cents_or_none(expected_total)
+    if expected_cents is None and present.price_cents is not None:
+        expected_cents = present.price_cents * present.quantity
     sale = call.services.box_office.purchase(
         call.buyer,
         owner,
@@ -165,7 +168,7 @@ async def purchase_reservation(
         present.reservation_id,
         [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
         PlaceOrder(present.ticket_type_id, present.quantity),
-        cents_or_none(expected_total),
+        expected_cents,
     )
     try:
         tickets = (await sale).tickets

@@ -11,8 +11,8 @@ from api.identity.tokens import FIRST_GUEST_ID
 from api.rest.endpoint import Call
 from api.rest.fields import Identifier, Total, text
 from api.wire import holder_of
-from engine.box_office import RESERVATION_PAYMENT
 from engine.catalogue_errors import TicketNotConfirmed
+from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Ticket, TicketStatus
 from engine.selling_errors import TicketNotFound
 
