@@ -152,6 +152,11 @@ async def _cancel_ticket(stage: Stage) -> DurableRequest:
     return DurableRequest(stage.buyer, "DELETE", f"/api/v1/tickets/{await stage.ticket()}")
 
 
+async def _cancel_tickets(stage: Stage) -> DurableRequest:
+    ids = f"{await stage.ticket()},{await stage.ticket()}"
+    return DurableRequest(stage.buyer, "DELETE", f"/api/v1/tickets/?ids={ids}")
+
+
 async def _confirm_payment(stage: Stage) -> DurableRequest:
     path = f"/api/v1/tickets/{await stage.ticket(pending=True)}/confirm-payment"
     return DurableRequest(stage.buyer, "POST", path, {"payment_id": stage.payment("confirm")})
@@ -317,6 +322,7 @@ RECIPES: Mapping[str, Recipe] = {
     "book_tickets": _book,
     "book_from_reservation": _book_from_reservation,
     "cancel_ticket": _cancel_ticket,
+    "cancel_tickets": _cancel_tickets,
     "confirm_payment": _confirm_payment,
     "update_ticket_status": _update_ticket_status,
     "purchase_reservation": _purchase,

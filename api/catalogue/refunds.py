@@ -4,7 +4,7 @@ from marshmallow import Schema, fields, validate
 
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.fields import Flag, Money, RequestSchema, Timestamp, identifier_in_query, text
-from api.rest.paging import PAGING_HEADERS, Page, paged
+from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rows import Record
 from api.sales.selling import PAYMENT_ID_LIMIT
 from engine import selling_errors as errors
@@ -65,13 +65,20 @@ class RefundList(Page):
 
 
 @refunds.get("", access=Access.ADMIN, query=RefundList, answers=Refund(many=True), headers=PAGING_HEADERS)
-async def list_refunds(call: Call, limit: int, offset: int, **wanted: object) -> Answer:
+async def list_refunds(call: Call, window: Window, **wanted: object) -> Answer:
     """List refunds.
 
     Oldest first.
     """
-    records, total = await call.services.catalogue.refunds.page(wanted, limit=limit, offset=offset)
-    return paged(call, dump_all(Refund, [_with_currency(call, record) for record in records]), total)
+    found = await call.services.catalogue.refunds.listed(
+        wanted,
+        limit=window.limit,
+        offset=window.offset,
+        after=window.after(call),
+        counted=window.cursor is None,
+    )
+    documents = dump_all(Refund, [_with_currency(call, record) for record in found.records])
+    return paged(call, window, documents, found.total, found.last)
 
 
 class Settlement(RequestSchema):
