@@ -65,6 +65,9 @@ class TicketReader(Protocol):
     async def ticket(self, ticket_id: int) -> Ticket | None:
         """Return a ticket by its id."""
 
+    async def to_come(self, holder: str) -> Sequence[Any]:
+        """Return the holder's live tickets for what has not begun."""
+
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[Ticket], int]:
@@ -78,6 +81,9 @@ class ReservationReader(Protocol):
         self, screening_id: int, reservation_id: int, now: float
     ) -> StoredReservation | None:
         """Return a reservation of an event's places, active or not."""
+
+    async def live_ids(self, holder: str, now: float) -> Sequence[tuple[int, int]]:
+        """Return the screenings and ids of the holder's live reservations, of seats and of places."""
 
     async def live_reservations(
         self, holder: str, now: float, *, limit: int, offset: int, before_id: int | None = None

@@ -19,6 +19,11 @@ HOLDS_OF_HOLDER = HOLDS + OF_HOLDER + f" AND {BEFORE_ID} ORDER BY id DESC LIMIT 
 COUNT_OF_HOLDER = "SELECT count(*) FROM holds " + OF_HOLDER  # noqa: S608 - two constants
 
 
+LIVE_IDS = """
+SELECT DISTINCT screening_id, reservation_id FROM holds
+WHERE holder = %s AND status = 'active' AND expires_at > to_timestamp(%s)
+"""
+
 # Holds of free rooms also have negative ids, so only places of the event's own ticket types are selected.
 PLACES = """
 FROM holds JOIN ticket_types ON ticket_types.id = (-seat_id) >> 20 AND event_id = screening_id
@@ -108,6 +113,15 @@ class Reservations:
             ((total,),) = await connection.run(COUNT_OF_HOLDER, wanted)
             rows = await connection.run(HOLDS_OF_HOLDER, wanted)
         return [(hold, _status_at(now, hold, row[-1])) for row in rows if (hold := hold_of(row))], total
+
+    async def live_ids(self, holder: str, now: float) -> Sequence[tuple[int, int]]:
+        """Return the screenings and ids of a holder's live reservations, of seats and of places.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        rows = await self._connector.run(LIVE_IDS, (holder, now))
+        return [(screening_id, reservation_id) for screening_id, reservation_id in rows]
 
     async def reservation(
         self, screening_id: int, reservation_id: int, now: float

@@ -1,6 +1,7 @@
 """Reads tickets. Only committed ones are returned, since the journal writes them."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from engine.records import Ticket
 from persistence.columns import IDS, TICKETS, ticket_of
@@ -29,6 +30,26 @@ TICKETS_OF_HOLDER = (
 COUNT_OF_HOLDER = "SELECT count(*) FROM tickets WHERE holder = %s"
 
 
+TO_COME = """
+SELECT tickets.id, tickets.screening_id,
+       extract(epoch FROM coalesce(screenings.starts_at, events.starts_at))::float8
+FROM tickets
+LEFT JOIN screenings ON screenings.id = tickets.screening_id
+LEFT JOIN events ON events.id = tickets.screening_id
+WHERE tickets.holder = %s AND tickets.status IN ('pending', 'confirmed')
+AND coalesce(screenings.starts_at, events.starts_at) > now()
+ORDER BY tickets.id
+"""
+
+
+class TicketToCome(NamedTuple):
+    """A live ticket for something that has not begun; `starts_at` is in seconds since the epoch."""
+
+    ticket_id: int
+    screening_id: int
+    starts_at: float
+
+
 class Tickets:
     """The repository of tickets that the engine's ledger uses."""
 
@@ -52,6 +73,14 @@ class Tickets:
         """
         rows = await self._connector.run(TICKETS_OF_PAYMENT, {"paid": payment_id})
         return [ticket_of(row) for row in rows]
+
+    async def to_come(self, holder: str) -> Sequence[TicketToCome]:
+        """Return a holder's live tickets for what has not begun, ordered by id.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return [TicketToCome(*row) for row in await self._connector.run(TO_COME, (holder,))]
 
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None

@@ -1,8 +1,8 @@
 """`/api/v1/users`: profiles, preferences, profile pictures and search history."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -11,7 +11,7 @@ from marshmallow import Schema, fields, validate
 from api.bodies import Body
 from api.catalogue.collection import Collection
 from api.catalogue.pictures import MEDIA_TYPE, PICTURE, portrait
-from api.errors import TooManyAttempts
+from api.errors import ApiError, TooManyAttempts
 from api.identity.errors import WrongPassword
 from api.identity.passwords import LONGEST
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump
@@ -27,10 +27,16 @@ from api.rest.fields import (
 )
 from api.rest.paging import Page, sorting
 from api.rest.uploads import UploadedFile
+from api.wire import counted, timestamp
+from engine import selling_errors as errors
 from engine.catalogue_errors import AlreadyExists, NoAccount
-from engine.errors import NotFound
+from engine.commands import ReleaseHolds
+from engine.errors import EngineError, NotFound
 
 SEARCHES_KEPT = 100
+
+_SHOWN = 100
+"""Most tickets that a refusal names."""
 
 _PICTURE_HEADERS: Mapping[str, str] = {
     "Cache-Control": "public, max-age=300",
@@ -139,14 +145,67 @@ async def update_profile(call: Call, current_password: str = "", **values: Any) 
     return await _update_own(call, values)
 
 
-@users.delete("/me", status=204, refusals=(NoAccount,))
-async def delete_account(call: Call) -> None:
+class AccountHasTickets(ApiError):
+    """The account has tickets for screenings or events to come.
+
+    Args:
+        tickets: the tickets.
+    """
+
+    status, code = 409, "account_has_tickets"
+
+    def __init__(self, tickets: Sequence[Any]) -> None:
+        super().__init__(
+            f"The account has {counted(len(tickets), 'ticket')} for what has not begun; use them first, or "
+            "delete the account with ?cancel_tickets=true, which cancels them"
+        )
+        self.data = {
+            "tickets": [
+                {**ticket._asdict(), "starts_at": timestamp(ticket.starts_at)} for ticket in tickets[:_SHOWN]
+            ]
+        }
+
+
+class Departure(RequestSchema):
+    cancel_tickets = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Cancel the tickets for screenings and events that have not begun."},
+    )
+
+
+@users.delete(
+    "/me",
+    query=Departure,
+    status=204,
+    refusals=(NoAccount, AccountHasTickets, errors.ScreeningStarted, errors.BookingInProgress),
+)
+async def delete_account(call: Call, cancel_tickets: bool) -> None:
     """Delete the caller's account.
 
-    Erases name, e-mail address, picture, preferences, favourites and searches. Tickets and reviews remain,
-    without a name. All access tokens are revoked.
+    Refused while it has tickets for what has not begun, unless they are to be cancelled; what was paid for
+    them is owed then. Releases all reservations. Erases name, picture, preferences, favourites and searches.
+    The e-mail address is kept until the last ticket is used and nothing is owed, for news about them, and
+    erased then. Past tickets and reviews remain, without a name. All access tokens are revoked.
     """
+    await own_profile(call)
+    tickets = await call.services.tickets.to_come(call.holder)
+    if tickets and not cancel_tickets:
+        raise AccountHasTickets(tickets)
+    for ticket in tickets:
+        await call.services.box_office.cancel(call.holder, ticket.ticket_id)
     await call.services.accounts.delete(call.account_id)
+    await _release_all(call)
+
+
+async def _release_all(call: Call) -> None:
+    """Release the caller's reservations. Those that cannot be released now expire by themselves."""
+    with suppress(EngineError):
+        await call.flushed()
+        for screening_id, reservation_id in await call.services.reservations.live_ids(
+            call.holder, call.services.clock.now()
+        ):
+            with suppress(EngineError):
+                await call.ask(ReleaseHolds(screening_id, call.holder, None, reservation_id))
 
 
 @users.put("/me/preferences", body=Preferences, answers=Preferences, refusals=(NoAccount,))

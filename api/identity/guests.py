@@ -37,6 +37,9 @@ class GuestRows(Protocol):
     async def describe(self, guest_id: int, email: str, full_name: str) -> dict[str, Any]:
         """Store or replace a guest's name and e-mail address, and return the record."""
 
+    async def forget(self, guest_id: int) -> None:
+        """Delete a guest's name and e-mail address, if they are stored."""
+
     async def with_tickets(self, email: str, limit: int) -> Sequence[int]:
         """Return the ids of guests with this e-mail address who have tickets, latest first."""
 
@@ -86,6 +89,10 @@ class Guests:
     async def describe(self, guest_id: int, email: str, full_name: str) -> dict[str, Any]:
         """Store the name and the e-mail address that a guest buys with."""
         return await self._rows.describe(guest_id, email, full_name)
+
+    async def forget(self, guest_id: int) -> None:
+        """Erase the name and the e-mail address of a guest."""
+        await self._rows.forget(guest_id)
 
     async def send_links(self, email: str) -> None:
         """Mail links to the tickets that guests have bought with an e-mail address, if there are any.

@@ -229,6 +229,7 @@ async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
     events, tickets = await call.services.event_log.of_seat(screening_id, seat_id, SEAT_EVENTS_LIMIT)
     if not events:
         await _find(call, screening_id)
+        await _require_seat(call, screening_id, seat_id)
     _name_holders(events, tickets)
     return {
         "events": [
@@ -242,6 +243,16 @@ async def get_seat_log(call: Call, screening_id: int, seat_id: int) -> Document:
         ],
         "people": await people_of(call, _named(events)),
     }
+
+
+async def _require_seat(call: Call, screening_id: int, seat_id: int) -> None:
+    """Raise NotFound unless the screening has this seat."""
+    try:
+        seat_map: SeatMap = await call.ask(ReadSeats(screening_id))
+    except ScreeningNotFound as error:  # an event has no seats
+        raise NotFound("seat", seat_id) from error
+    if seat_id not in seat_map.layout.by_id:
+        raise NotFound("seat", seat_id)
 
 
 def _name_holders(events: Iterable[dict[str, Any]], tickets: Iterable[Mapping[str, Any]]) -> None:

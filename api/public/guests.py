@@ -64,6 +64,17 @@ async def describe_guest(call: Call, email: str, full_name: str) -> Document:
     return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name))
 
 
+@guests.delete("/me", access=Access.GUEST, status=204, refusals=(NotAuthenticated, NotAGuest))
+async def forget_guest(call: Call) -> None:
+    """Erase the guest's name and e-mail address.
+
+    Tickets stay with the guest's token, but no more mails are sent about them, and no links to them.
+    """
+    if not call.caller.guest:
+        raise NotAGuest
+    await call.services.guests.forget(call.account_id)
+
+
 class LinksWanted(Input):
     email = email_address(required=True)
 

@@ -10,11 +10,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
 import orjson
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from api.papers.cipher import DecryptionFailed
 from api.rest.endpoint import Call
 from api.rest.errors import InvalidCursor
+from api.rest.fields import text
 
 Key = Sequence[str | None]
 
@@ -24,8 +25,8 @@ _CURSOR_LIMIT = 4096
 
 def cursor_field() -> fields.String:
     """The query parameter of a list."""
-    return fields.String(
-        validate=validate.Length(1, _CURSOR_LIMIT),
+    return text(
+        _CURSOR_LIMIT,
         metadata={
             "description": "The cursor from the previous page, instead of a page number: the entries that "
             "follow it, however many others have come or gone since."

@@ -11,6 +11,8 @@ ON CONFLICT (id) DO UPDATE SET email = excluded.email, full_name = excluded.full
 RETURNING email, full_name
 """
 
+_FORGET = "DELETE FROM guests WHERE id = %(id)s"
+
 _WITH_TICKETS = """
 SELECT id FROM guests WHERE lower(email) = lower(%(email)s) AND EXISTS (
     SELECT FROM tickets WHERE tickets.holder = guests.holder AND status IN ('pending', 'confirmed')
@@ -30,6 +32,10 @@ class GuestRows:
         values = {"id": guest_id, "email": email, "full_name": full_name}
         ((stored_email, stored_name),) = await self._connector.run(_DESCRIBE, values)
         return {"email": stored_email, "full_name": stored_name}
+
+    async def forget(self, guest_id: int) -> None:
+        """Delete a guest's name and e-mail address, if they are stored."""
+        await self._connector.run(_FORGET, {"id": guest_id})
 
     async def with_tickets(self, email: str, limit: int) -> Sequence[int]:
         """Return the ids of guests with this e-mail address who have tickets, latest first."""

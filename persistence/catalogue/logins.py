@@ -67,16 +67,28 @@ SET password_hash = %(password_hash)s, tokens_valid_from = to_timestamp(%(valid_
 WHERE id = %(user_id)s
 """
 
-# Tickets and reviews keep referring to the row, which no longer identifies anybody.
-_ANONYMISE = """
+# A buyer has to hear of a screening that is cancelled or moved, and of money that is owed.
+_NEWS_MAY_FOLLOW = """
+EXISTS (
+    SELECT FROM tickets
+    LEFT JOIN screenings ON screenings.id = tickets.screening_id
+    LEFT JOIN events ON events.id = tickets.screening_id
+    WHERE tickets.holder = 'user:' || users.id AND coalesce(screenings.ends_at, events.ends_at) > now()
+)
+OR EXISTS (SELECT FROM refunds WHERE refunds.holder = 'user:' || users.id AND refunds.status = 'owed')
+"""
+
+# Tickets and reviews keep referring to the row. Once no news may follow it identifies nobody.
+_ANONYMISE = f"""
 DELETE FROM search_history WHERE user_id = %(user_id)s;
 DELETE FROM favorites WHERE user_id = %(user_id)s;
 UPDATE users
 SET email = 'deleted-' || id || '@invalid', full_name = '', phone = '', password_hash = '', is_admin = false,
-    preferences = '{}', picture = NULL, picture_url = NULL,
+    preferences = '{{}}', picture = NULL, picture_url = NULL,
+    last_email = CASE WHEN {_NEWS_MAY_FOLLOW} THEN email END,
     tokens_valid_from = to_timestamp(%(valid_from)s), updated_at = now(), deleted_at = now()
 WHERE id = %(user_id)s
-"""
+"""  # noqa: S608 - a constant
 
 _ADD_RESET = """
 WITH account AS (
@@ -114,12 +126,13 @@ WHERE tokens_valid_from > '-infinity' AND tokens_valid_from >= greatest(
 
 _NOW = "SELECT extract(epoch FROM now())::float8"
 
-_FORGET = """
+_FORGET = f"""
+UPDATE users SET last_email = NULL WHERE last_email IS NOT NULL AND NOT ({_NEWS_MAY_FOLLOW});
 DELETE FROM revoked_tokens WHERE expires_at < now();
 DELETE FROM password_resets WHERE expires_at < now();
 DELETE FROM refresh_tokens WHERE expires_at < now();
 DELETE FROM logins WHERE NOT EXISTS (SELECT FROM refresh_tokens WHERE login_id = logins.id)
-"""
+"""  # noqa: S608 - a constant
 
 
 class Logins:
@@ -171,7 +184,8 @@ class Logins:
     async def anonymise(self, credentials: Credentials, now: Callable[[], float]) -> RevokedUser | None:
         """Erase an account's personal data and end all log-ins; None if the account has changed meanwhile.
 
-        The row itself stays, because tickets refer to it.
+        The row itself stays, because tickets refer to it. So does the e-mail address while there may be news
+        about tickets or refunds; `forget_expired` erases it afterwards.
         """
         return await self._end_all(credentials, _ANONYMISE, now)
 

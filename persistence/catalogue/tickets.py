@@ -104,13 +104,18 @@ VISITED = f"""
     LEFT JOIN ticket_types ON ticket_types.id = {_TICKET_TYPE_ID}
     """
 
+# News of tickets reaches their buyer even after the account was deleted.
+_EMAIL = (
+    "coalesce(CASE WHEN users.deleted_at IS NULL THEN users.email ELSE users.last_email END, guests.email)"
+)
+
 # The data of a ticket's confirmation; only tickets whose holder has an e-mail address.
 PAPERS = Table(
     name="tickets",
     kind="ticket",
     columns={
         **PRINTED,
-        "email": "coalesce(users.email, guests.email)",
+        "email": _EMAIL,
         "full_name": "coalesce(users.full_name, guests.full_name)",
         "language": "users.preferences ->> 'language'",
     },
@@ -120,8 +125,7 @@ PAPERS = Table(
     """,
     conditions=(
         "tickets.status = 'confirmed'",
-        "coalesce(users.email, guests.email) IS NOT NULL",
-        "users.deleted_at IS NULL",
+        f"{_EMAIL} IS NOT NULL",
         "seats.id IS NOT NULL OR ticket_types.id IS NOT NULL",
     ),
     filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},

@@ -12,6 +12,7 @@ from tests.box_office import ADA, PUBLIC, Guest, data, make_event, make_type, re
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.members import member
 from tests.catalogue.programme import open_house as open_cinema
+from tests.database import execute
 from tests.house import House
 from tests.inbox import Inbox
 
@@ -152,3 +153,13 @@ async def test_lost_tickets_are_found_by_mail(open_house: OpenHouse, inbox: Inbo
     assert [ticket["place"] for ticket in await tickets_of(found)] == ["Row A, seat 1"]
     lifetime = house.tokens.verify(link).expires_at - house.tokens.verify(link).issued_at
     assert lifetime <= 1800
+
+
+async def test_a_guest_can_have_its_name_and_address_erased(house: House) -> None:
+    guest = await new_guest(house)
+    await describe(guest)
+    assert (await guest.send("DELETE", f"{GUESTS}/me")).status == 204
+    assert execute(house.database_url, "SELECT count(*) FROM guests") == [(0,)]
+    assert (await guest.send("DELETE", f"{GUESTS}/me")).status == 204
+    assert refusal(await house.user().send("DELETE", f"{GUESTS}/me")) == (403, "not_a_guest")
+    assert (await house.guest.send("DELETE", f"{GUESTS}/me")).status == 401

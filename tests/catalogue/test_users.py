@@ -8,9 +8,13 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
+from persistence.catalogue.logins import Logins
+from persistence.catalogue.tickets import TicketRows
+from persistence.connector import Connector
+from tests.box_office import PUBLIC, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.members import AUTH, PASSWORD, Member, member
-from tests.catalogue.programme import add_seats, make_room, make_screening
+from tests.catalogue.programme import open_house
 from tests.database import execute
 from tests.house import House
 
@@ -219,10 +223,9 @@ async def test_searches_are_private(house: House) -> None:
 
 async def test_a_deleted_account_leaves_only_its_tickets(house: House) -> None:
     ada = await member(house, full_name="Ada Byron", email="ada@home.example")
-    room = await make_room(house)
-    seats = await add_seats(house, room)
-    screening = await make_screening(house, room)
+    screening, seats = await open_house(house)
     assert (await ada.book(screening, seats[:2])).status == 201
+    end(house, screening)
     await ada.send("POST", HISTORY, {"query": "tide"})
     await upload(ada, picture(), "image/png")
     assert (await ada.send("DELETE", ME)).status == 204
@@ -239,6 +242,89 @@ async def test_a_deleted_account_leaves_only_its_tickets(house: House) -> None:
     for method, path in (("GET", ME), ("DELETE", ME), ("GET", f"{AUTH}/me")):
         assert (await minted.send(method, path)).code == "user_not_found"
     assert (await Member(house, "ada@home.example").register()).status == 201
+
+
+def end(house: House, screening: int) -> None:
+    """Move a screening into the past."""
+    moved = (
+        "UPDATE screenings SET starts_at = now() - interval '3 hours', ends_at = now() - interval '1 hour'"
+        " WHERE id = %s"
+    )
+    execute(house.database_url, moved, screening)
+
+
+async def test_an_account_with_tickets_to_come_is_deleted_only_with_them(house: House) -> None:
+    ada = await member(house, email="ada@home.example")
+    screening, seats = await open_house(house)
+    assert (await ada.reserve(screening, seats[:1])).status == 201
+    booked = (await ada.book(screening, seats[1:3], payment_id="pay-1")).json
+    over, over_seats = await open_house(house)
+    await ada.book(over, over_seats[:1])
+    end(house, over)
+    refused = await ada.send("DELETE", ME)
+    assert (refused.status, refused.code) == (409, "account_has_tickets")
+    assert [ticket["ticket_id"] for ticket in refused.json["tickets"]] == [ticket["id"] for ticket in booked]
+    assert refused.json["tickets"][0]["screening_id"] == screening
+    assert "cancel_tickets=true" in refused.json["detail"]
+    assert (await ada.who_am_i()).status == 200
+    assert await taken(house, screening) == {seats[0]: "reserved", seats[1]: "booked", seats[2]: "booked"}
+    assert (await ada.send("DELETE", f"{ME}?cancel_tickets=true")).status == 204
+    assert (await ada.who_am_i()).code == "token_revoked"
+    assert await taken(house, screening) == {}
+    statuses = "SELECT status, count(*)::int FROM tickets GROUP BY 1 ORDER BY 1"
+    assert execute(house.database_url, statuses) == [("cancelled", 2), ("confirmed", 1)]
+    owed = "SELECT sum(amount)::float FROM refunds WHERE status = 'owed' AND payment_id = 'pay-1'"
+    assert execute(house.database_url, owed) == [(sum(ticket["price"] for ticket in booked),)]
+
+
+async def taken(house: House, screening: int) -> dict[int, str]:
+    availability = (await house.guest.availability(screening)).json
+    return {entry["seat"]["id"]: entry["status"] for entry in availability if entry["status"] != "available"}
+
+
+async def test_reservations_of_places_end_with_the_account(house: House) -> None:
+    ada = await member(house)
+    kind = await make_type(house, await make_event(house))
+    reserve = {"ticketTypeId": kind, "quantity": 2}
+    assert (await ada.send("POST", f"{PUBLIC}/reservations", reserve)).status == 201
+    assert (await ada.send("DELETE", ME)).status == 204
+    stock = (await house.guest.send("GET", f"{PUBLIC}/availability/{kind}")).json["data"]
+    assert stock["reserved"] == 0
+
+
+async def test_the_address_of_a_deleted_account_stays_until_no_news_may_follow(house: House) -> None:
+    ada = await member(house, full_name="Ada Byron", email="ada@home.example")
+    screening, seats = await open_house(house)
+    (ticket,) = (await ada.book(screening, seats[:1], payment_id="pay-1")).json
+    began = "UPDATE screenings SET starts_at = now() - interval '1 minute' WHERE id = %s"
+    execute(house.database_url, began, screening)
+    assert (await ada.send("DELETE", ME)).status == 204
+    kept = "SELECT last_email, full_name FROM users"
+    assert execute(house.database_url, kept) == [("ada@home.example", "")]
+    connector = Connector(house.database_url)
+    try:
+        papers = await TicketRows(connector).papers([ticket["id"]])
+        assert [paper["email"] for paper in papers] == ["ada@home.example"]
+        logins = Logins(connector, 3600.0)
+        await logins.forget_expired()
+        assert execute(house.database_url, kept) == [("ada@home.example", "")]
+        end(house, screening)
+        owe = (
+            "INSERT INTO refunds (payment_id, screening_id, amount, reason, holder) "
+            "VALUES ('pay-1', %s, 10, 'test', %s)"
+        )
+        execute(house.database_url, owe, screening, f"user:{ada.user_id}")
+        await logins.forget_expired()
+        assert execute(house.database_url, kept) == [("ada@home.example", "")]
+        execute(
+            house.database_url,
+            "UPDATE refunds SET status = 'settled', settled_at = now(), reference = 'transfer 1'",
+        )
+        await logins.forget_expired()
+        assert execute(house.database_url, kept) == [(None, "")]
+        assert await TicketRows(connector).papers([ticket["id"]]) == []
+    finally:
+        connector.close()
 
 
 async def test_users_without_an_account_get_an_error(house: House) -> None:

@@ -25,6 +25,7 @@ MIGRATIONS = [
     "0011_confirmations",
     "0012_price_of_holds",
     "0013_list_orders",
+    "0014_last_addresses",
 ]
 
 

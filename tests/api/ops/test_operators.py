@@ -77,6 +77,14 @@ async def test_a_list_finds_screenings_and_events(desk: Desk) -> None:
         assert (unknown.status, unknown.code) == (404, "screening_not_found"), path
 
 
+async def test_the_log_of_a_seat_that_does_not_exist_is_not_found(desk: Desk) -> None:
+    assert (await desk.get(f"/screenings/{desk.screening_id}/seats/{desk.seat_ids[0]}/log"))["events"] == []
+    event_id = int(await make_event(desk.house))
+    for screening_id in (desk.screening_id, event_id):
+        unknown = await desk.house.admin.send("GET", f"{OPS}/screenings/{screening_id}/seats/999999/log")
+        assert (unknown.status, unknown.code) == (404, "seat_not_found")
+
+
 async def test_the_hall_tells_who_has_each_seat(desk: Desk) -> None:
     await desk.ada.reserve(desk.screening_id, desk.seat_ids[:1])
     await desk.bob.book(desk.screening_id, desk.seat_ids[1:2])

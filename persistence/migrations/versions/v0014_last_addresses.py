@@ -1,0 +1,14 @@
+"""The e-mail addresses that outlive their accounts."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0014_last_addresses"
+down_revision = "0013_list_orders"
+
+
+def upgrade() -> None:
+    """Run the SQL file next to this one verbatim (percent signs need no escaping)."""
+    connection = op.get_bind().execution_options(no_parameters=True)
+    connection.exec_driver_sql(Path(__file__).with_suffix(".sql").read_text())
