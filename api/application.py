@@ -62,6 +62,7 @@ from api.rooms.pages import room_pages
 from api.seats.reservations import reservations
 from api.seats.tickets import tickets
 from api.services import Services
+from api.webhooks.webhooks import webhooks
 
 RESOURCES = (
     reservations,
@@ -98,6 +99,7 @@ RESOURCES = (
     actions,
     people,
     outbox,
+    webhooks,
     room_pages,
     server_pages,
     metrics_page,

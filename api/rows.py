@@ -226,6 +226,37 @@ class SearchRows(Rows, Protocol):
         """Delete all searches of a user."""
 
 
+class WebhookRows(Rows, Protocol):
+    """Webhooks, as `persistence.webhooks.WebhookRows` documents them."""
+
+    async def add(self, url: str, events: Sequence[str], description: str, secret: bytes) -> Record:
+        """Create a webhook. Raises WebhookLimitReached."""
+
+    async def rotate(self, webhook_id: int, secret: bytes, seconds: float) -> Record:
+        """Replace the secret; the present one signs as well for some seconds. Raises NotFound."""
+
+    async def enable(self, webhook_id: int) -> Record:
+        """Send events again. Raises NotFound."""
+
+    async def disable(self, webhook_id: int, reason: str) -> Record:
+        """Send no more events. Raises NotFound."""
+
+    async def deliveries(
+        self,
+        webhook_id: int,
+        status: str | None,
+        *,
+        limit: int,
+        offset: int,
+        before: int | None,
+        counted: bool,
+    ) -> tuple[list[Record], int | None]:
+        """Return a page of the log of deliveries, and the number of all. Raises NotFound."""
+
+    async def replay(self, webhook_id: int, start: int | datetime) -> int:
+        """Send events again from a position or a time, and return their number. Raises NotFound."""
+
+
 class StatisticsReader(Protocol):
     """Statistics, as `persistence.catalogue.statistics.Statistics` documents them."""
 

@@ -25,7 +25,7 @@ from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.ticket_codes import TicketCodes
-from api.rows import Catalogue, Offer, Record
+from api.rows import Catalogue, Offer, Record, WebhookRows
 from api.venue_time import DEFAULT_TIME_ZONE
 from api.workers import Workers
 from engine.box_office import BoxOffice
@@ -210,6 +210,19 @@ class EventLog(Protocol):
         """Return screenings and events with their counts."""
 
 
+class WebhookSender(Protocol):
+    """Sends events to webhooks; `frontrow.webhooks.WebhookSender` documents it."""
+
+    def wake(self) -> None:
+        """Look for events to send at once."""
+
+    async def test(self, webhook_id: int) -> tuple[Any, Any]:
+        """Send a test event and return what was sent and the result. Raises NotFound."""
+
+    async def send_again(self, webhook_id: int, position: int) -> tuple[Any, Any]:
+        """Send an event out of turn and return what was sent and the result. Raises NotFound."""
+
+
 class IdempotencyLookup(Protocol):
     """Reads stored responses."""
 
@@ -259,6 +272,8 @@ class Services:
     totals: Totals
     servers: Servers
     event_log: EventLog
+    webhooks: WebhookRows
+    webhook_sender: WebhookSender
     aliases: Aliases
     rooms: Rooms
     catalogue: Catalogue
@@ -285,6 +300,7 @@ class Services:
     test_payment: bool = False
     time_zone: str = DEFAULT_TIME_ZONE
     currency: str = "EUR"
+    webhook_private_addresses: bool = False
     metrics_open: bool = True
     metrics_token: str = ""
     path_prefix: str = ""

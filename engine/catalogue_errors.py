@@ -7,7 +7,7 @@ EngineError
 └── Refused
     ├── AlreadyExists, InUse, Overlapping
     ├── SeatConflict, SeatsInUse, CapacityTooLow, IllegalStatusChange
-    ├── RoomLimitReached
+    ├── RoomLimitReached, WebhookLimitReached
     ├── MessageDelivered
     └── TicketNotConfirmed, NoMailAddress
 """
@@ -157,3 +157,13 @@ class MessageDelivered(Refused):
     def __init__(self, message_id: int) -> None:
         super().__init__(f"Message {message_id} has been delivered")
         self.message_id = message_id
+
+
+class WebhookLimitReached(Refused):
+    """The limit on webhooks is reached."""
+
+    code = "webhook_limit_reached"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are {limit} webhooks already; delete one that is not used any more")
+        self.limit = limit

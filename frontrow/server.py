@@ -37,6 +37,7 @@ from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
 from api.services import MetricsPage, Screenings, Servers, Services, Totals
 from api.socket_routes import socket_routes
+from api.webhooks.notices import NOTICE, Notices
 from api.workers import Workers
 from api.ws.feed import SeatFeed
 from api.ws.open_sockets import OpenSockets
@@ -63,6 +64,8 @@ from frontrow.readiness import Readiness
 from frontrow.rooms import free_room_check_seconds, room_services_of
 from frontrow.settings import Settings
 from frontrow.signing import aliases_of, cipher_of, ticket_codes_of, tokens_of
+from frontrow.webhooks import LEASE_SECONDS as WEBHOOK_LEASE_SECONDS
+from frontrow.webhooks import WebhookSender
 from metrics.cluster import ClusterObserver, ClusterReadings
 from metrics.event_loop import sample_event_loop_lag
 from metrics.exposition import render
@@ -82,6 +85,9 @@ from persistence.reservations import Reservations
 from persistence.server_lock import ServerName, living_nodes
 from persistence.store import PostgresStore
 from persistence.tickets import Tickets
+from persistence.webhook_feed import WebhookFeed
+from persistence.webhook_lanes import WebhookLanes
+from persistence.webhooks import WebhookRows
 
 if TYPE_CHECKING:
     from cluster.node import Node
@@ -210,15 +216,26 @@ class Server:
         site = Site(self._site_url, "", settings.mail_from, codes, settings.language)
         give_up_seconds = settings.outbox_give_up_hours * 3600
         self._outbox = Outbox(self._connector, LEASE_SECONDS)
-        self._deliveries = Deliveries(
-            self._outbox,
-            pauses_until(settings.outbox_retry_seconds, give_up_seconds),
-            self._observer,
+        pauses_seconds = pauses_until(settings.outbox_retry_seconds, give_up_seconds)
+        self._deliveries = Deliveries(self._outbox, pauses_seconds, self._observer)
+        cipher = cipher_of(settings)
+        self._lanes = WebhookLanes(self._connector, WEBHOOK_LEASE_SECONDS)
+        self._webhook_sender = WebhookSender(
+            WebhookFeed(self._connector),
+            self._lanes,
+            cipher,
+            pauses_seconds,
+            private=settings.webhook_private_addresses,
+            observer=self._observer,
+            now=self._clock.now,
         )
         confirmations = Confirmations(catalogue.tickets, self._mail_queue, self._outbox, site, repeats)
         self._deliveries.register(
             "mail", confirmations.deliver, at_once=_MAILS_AT_ONCE, limit_seconds=_MAIL_ATTEMPT_SECONDS
         )
+        webhooks = WebhookRows(self._connector)
+        notices = Notices(webhooks, self._mail_queue, self._site_url)
+        self._deliveries.register(NOTICE, notices.deliver, at_once=1, limit_seconds=_MAIL_ATTEMPT_SECONDS)
         self._workers = Workers()
         accounts = Accounts(
             catalogue.users,
@@ -281,6 +298,9 @@ class Server:
             totals=totals,
             servers=servers,
             event_log=EventLog(self._connector),
+            webhooks=webhooks,
+            webhook_sender=self._webhook_sender,
+            webhook_private_addresses=settings.webhook_private_addresses,
             aliases=aliases_of(settings),
             rooms=self._rooms,
             catalogue=catalogue,
@@ -297,7 +317,7 @@ class Server:
             metrics_page=metrics_page or self._metrics_page,
             allowed_origins=origins,
             hosts=HostNames(settings.host_names),
-            cipher=cipher_of(settings),
+            cipher=cipher,
             offers=offers,
             seat_maps=SeatMapEncoder(),
             cron_secret=settings.cron_secret,
@@ -340,6 +360,8 @@ class Server:
             live_holds=lambda: self._directory.hold_count,
             journal_depth=lambda: self._journal.depth,
             journal_lag_seconds=lambda: self._journal.lag_seconds,
+            webhooks_disabled=lambda: self._webhook_sender.figures.disabled,
+            webhook_wait_seconds=lambda: self._webhook_sender.figures.oldest_seconds,
         )
         register_readings(self.registry, process_readings, __version__)
         self._http = make_http_server(
@@ -373,6 +395,7 @@ class Server:
             await self._revocations.refresh()
             self._mail_queue.start()
             self._deliveries.start()
+            self._webhook_sender.start()
             if self._node is not None:
                 await self._node.join(partial(living_nodes, self._direct))
         except BaseException:
@@ -400,6 +423,7 @@ class Server:
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
         every(_BACKLOG_SECONDS, "count of messages", self._count_backlog)
         every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
+        every(_FORGET_SECONDS, "removal of old webhook events", self._forget_old_events)
 
     async def drain(self, seconds: float) -> None:
         """Accept no more connections, and go on serving the open ones, so that their requests are answered.
@@ -471,6 +495,7 @@ class Server:
             self._resign,
             self._finish_requests,
             partial(self._deliveries.stop, _MAIL_LIMIT_SECONDS),
+            partial(self._webhook_sender.stop, _MAIL_LIMIT_SECONDS),
             partial(self._mail_queue.stop, _MAIL_LIMIT_SECONDS),
             partial(self._open_sockets.close_all, GOING_AWAY, "The server is going away"),
             self._close_connections,
@@ -519,3 +544,6 @@ class Server:
 
     async def _forget_old_messages(self) -> None:
         await self._outbox.forget_older_than(self._settings.outbox_keep_days)
+
+    async def _forget_old_events(self) -> None:
+        await self._lanes.forget_older_than(self._settings.webhook_keep_days)

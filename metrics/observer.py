@@ -1,7 +1,7 @@
 """The metrics that are updated as things happen: one object that implements every observer port.
 
 It implements `engine.ports.Observer`, `api.access_log.HttpObserver`, `api.ws.socket.SocketObserver` and
-`frontrow.deliveries.DeliveryObserver`.
+`frontrow.deliveries.DeliveryObserver` and `frontrow.webhooks.WebhookObserver`.
 Values of labels come from small fixed sets (kinds, codes, route patterns, endpoints) and are never ids.
 docs/metrics.md lists every name, which a test checks.
 """
@@ -37,6 +37,7 @@ class MetricsObserver:
         self._declare_sockets()
         self._declare_http()
         self._declare_outbox()
+        self._declare_webhooks()
         self._command_meters: dict[str, CommandMeter] = {}
         self._route_meters: dict[tuple[str, str], RouteMeter] = {}
         registry.register(InstrumentCollector(self._instruments, self._fold))
@@ -114,6 +115,10 @@ class MetricsObserver:
         self._loop_lag.observe(seconds)
 
     # Outbox
+
+    def webhook_attempted(self, result: str) -> None:
+        """An event for a webhook was `delivered`, has `failed` for now, or was given up as `dead`."""
+        self._webhook_attempts[(result,)] += 1
 
     def message_delivered(self, kind: str) -> None:
         """A message of the outbox was delivered."""
@@ -245,6 +250,11 @@ class MetricsObserver:
         counter = UpDownCounter(name, meaning, labels)
         self._instruments.append(counter)
         return counter.values
+
+    def _declare_webhooks(self) -> None:
+        self._webhook_attempts = self._counter(
+            "frontrow_webhook_attempts_total", "Attempts to send events to webhooks, by result.", "result"
+        ).values
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         counter = Counter(name, meaning, labels)

@@ -19,6 +19,8 @@ class Readings(NamedTuple):
         live_holds: live holds of the screenings in memory.
         journal_depth: journal entries not yet committed.
         journal_lag_seconds: age of the oldest of them.
+        webhooks_disabled: webhooks that are disabled.
+        webhook_wait_seconds: age of the oldest event that the others wait for.
     """
 
     mailbox_depth: Callable[[], float]
@@ -26,6 +28,8 @@ class Readings(NamedTuple):
     live_holds: Callable[[], float]
     journal_depth: Callable[[], float]
     journal_lag_seconds: Callable[[], float]
+    webhooks_disabled: Callable[[], float]
+    webhook_wait_seconds: Callable[[], float]
 
 
 class _BuildInfo:
@@ -65,6 +69,14 @@ def register_readings(registry: CollectorRegistry, readings: Readings, version: 
                     "frontrow_journal_lag_seconds",
                     "Age of the oldest journal entry not yet committed.",
                     readings.journal_lag_seconds,
+                ),
+                Gauge(
+                    "frontrow_webhooks_disabled", "Webhooks that are disabled.", readings.webhooks_disabled
+                ),
+                Gauge(
+                    "frontrow_webhook_wait_seconds",
+                    "Age of the oldest event that an enabled webhook has not got.",
+                    readings.webhook_wait_seconds,
                 ),
                 _BuildInfo(version),
             )

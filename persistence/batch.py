@@ -139,12 +139,13 @@ class Batch:
 
     def _tables(self) -> Iterator[tuple[Block, Columns]]:
         """Yield statements and their columns, in the order that the schema requires."""
-        holds, held_seats = self._holds()
+        holds, held_seats, hold_ids = self._holds()
         events: Columns = []
         yield OWNED, list(zip(*self._owned, strict=True)) or [(), ()]
         if any(self._by_kind.values()):
             tickets = self._tickets()
-            events = self._events([*held_seats, *(tickets[3] if tickets else ())])
+            ticket_seats, ticket_ids = (tickets[3], tickets[0]) if tickets else ((), ())
+            events = self._events([*held_seats, *ticket_seats], [*hold_ids, *ticket_ids])
             yield PAYMENTS, self._payments()
             yield TICKETS, tickets
         yield SALES, self._new_bookings()
@@ -204,8 +205,8 @@ class Batch:
                 raise TicketChangedTwice
         return columns
 
-    def _holds(self) -> tuple[Columns, Collection[int]]:
-        """Return the columns of holds, and the seats of all events about holds, event by event."""
+    def _holds(self) -> tuple[Columns, Collection[int], Collection[int]]:
+        """Return the columns of holds, and the seats and holds of all events about holds, event by event."""
         holds: list[Hold] = []
         statuses: list[str] = []
         closed_at: list[float | None] = []
@@ -225,15 +226,15 @@ class Batch:
         add("converted", [event.at for event in sales], [event.converted for event in sales])
 
         if not holds:
-            return [], []
+            return [], [], []
         columns = [*zip(*holds, strict=True), statuses, closed_at]
-        seats = columns[3][:in_events]
+        seats, ids = columns[3][:in_events], columns[0][:in_events]
         if len(set(columns[0])) < len(holds):
             last = {(row[2], row[0]): row for row in zip(*columns, strict=True)}
             columns = list(zip(*last.values(), strict=True))
-        return columns, seats
+        return columns, seats, ids
 
-    def _events(self, seat_ids: Sequence[int]) -> Columns:
+    def _events(self, seat_ids: Sequence[int], ids: Sequence[int]) -> Columns:
         columns: list[list[Any]] = [[] for _ in range(_HEAD + 3)]
         sizes: list[int] = []
         for hold_kind, (_, from_status, to_status) in HOLD_CHANGES.items():
@@ -249,7 +250,7 @@ class Batch:
                 from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
                 to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
                 _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses)
-        return [*columns, *_parts(sizes), seat_ids]
+        return [*columns, *_parts(sizes), seat_ids, ids]
 
     def _of_tickets(self) -> Iterator[TicketChange]:
         return chain.from_iterable([self._by_kind[kind] for kind in TICKET_CHANGES])

@@ -188,6 +188,21 @@ HOLDS = Block(
     },
 )
 
+ANNOUNCED = """INSERT INTO webhook_causes (screening_id, epoch, seq, at, kind, ids, seat_ids, to_status)
+    SELECT screening_id, epoch, seq, to_timestamp(at), {kind}, {{ids}}[first_seat:last_seat],
+           {{seat_ids}}[first_seat:last_seat], to_status
+    FROM logged JOIN {events} USING (screening_id, epoch, seq)
+    WHERE {wanted}"""
+"""Part of a statement that tells `persistence.webhook_feed` of events, if there are webhooks.
+
+It reads from `logged`, so an event that was written before is not announced again.
+"""
+
+ANNOUNCED_KINDS = """
+    starts_with(kind, 'tickets_') AND EXISTS (SELECT FROM webhooks)
+    OR kind = 'holds_expired' AND EXISTS (SELECT FROM webhooks WHERE 'hold.expired' = ANY (webhooks.events))
+"""
+
 LOGGED = {"event_written": "ON CONFLICT (screening_id, epoch, seq) DO NOTHING"}
 
 HELD = Block(
@@ -253,6 +268,12 @@ SALES = Block(
                {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
         FROM sale
         {event_written}
+        RETURNING screening_id, epoch, seq
+    ),
+    announced AS (
+        """  # noqa: S608 - constants
+    + ANNOUNCED.format(kind="'tickets_issued'", events="sale", wanted="EXISTS (SELECT FROM webhooks)")
+    + """
     )
     INSERT INTO tickets (
         id, booking_id, screening_id, seat_id, holder, price, status, booked_at, confirmed_at, payment_id,
@@ -308,14 +329,19 @@ ANSWERS = Block(
 EVENTS = Block(
     "events",
     """
-    INSERT INTO screening_events (
-        screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+    WITH event AS MATERIALIZED (SELECT * FROM {rows}),
+    logged AS (
+        INSERT INTO screening_events (
+            screening_id, epoch, seq, at, kind, actor, seat_ids, from_statuses, to_status
+        )
+        SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
+               {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
+        FROM event
+        {event_written}
+        RETURNING screening_id, epoch, seq
     )
-    SELECT screening_id, epoch, seq, to_timestamp(at), kind, actor,
-           {seat_ids}[first_seat:last_seat], from_statuses::text[], to_status
-    FROM {rows}
-    {event_written}
-    """,
+    """  # noqa: S608 - constants
+    + ANNOUNCED.format(kind="kind", events="event", wanted=ANNOUNCED_KINDS),
     {
         "screening_id": "bigint",
         "epoch": "bigint",
@@ -328,10 +354,10 @@ EVENTS = Block(
         "first_seat": "integer",
         "last_seat": "integer",
     },
-    {"seat_ids": "bigint"},
+    {"seat_ids": "bigint", "ids": "bigint"},
     LOGGED,
 )
-"""Writes the log entries of all other events. One array has the seats of all of them."""
+"""Writes the log entries of all other events. Two arrays have the seats, and the ids of holds or tickets."""
 
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
     block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, ANSWERS, EVENTS)

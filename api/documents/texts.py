@@ -37,6 +37,7 @@ TAGS: Mapping[str, str] = {
     "Refunds": "For administrators: what is owed for payments, and settling it.",
     "Operations": "For administrators: live figures, who had a seat when, and releasing, selling and logging "
     "by hand.",
+    "Webhooks": "For administrators: where events are sent to, and the log of deliveries.",
     "Server": "Health, readiness and metrics of the server.",
     "Documentation": "This documentation, for people and for machines.",
 }

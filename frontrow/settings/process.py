@@ -15,6 +15,7 @@ from frontrow.settings.rules import (
     PAUSES,
     SMTP_URL,
     WEB_ADDRESS,
+    YES_OR_NO,
     one_of,
     seconds,
     whole,
@@ -164,4 +165,22 @@ class OutboxSettings:
         int,
         whole(1, 3650, "days"),
         "How long delivered messages and dead letters are kept, from when they were written.",
+    ] = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings:
+    """Webhooks"""
+
+    webhook_private_addresses: Annotated[
+        bool,
+        YES_OR_NO,
+        "Whether webhooks may be sent to loopback addresses and private networks. Without it they are only "
+        "sent to public addresses.",
+    ] = False
+    webhook_keep_days: Annotated[
+        int,
+        whole(1, 3650, "days"),
+        "How long events are kept, with the log of their deliveries, for replays and for webhooks that are "
+        "disabled.",
     ] = 30

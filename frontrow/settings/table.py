@@ -20,6 +20,7 @@ from frontrow.settings.process import (
     MailSettings,
     OutboxSettings,
     ProcessSettings,
+    WebhookSettings,
 )
 from frontrow.settings.rules import Rule
 from frontrow.settings.selling import (
@@ -48,6 +49,7 @@ class Settings(
     ClusterSettings,
     MailSettings,
     OutboxSettings,
+    WebhookSettings,
     ListeningSettings,
     HttpSettings,
     TokenSettings,

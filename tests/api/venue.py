@@ -55,7 +55,9 @@ ORIGIN = "https://cinema.example"
 
 def without_catalogue(endpoint: Endpoint) -> bool:
     """Return whether an operation works in a venue, which only stores screenings."""
-    return not endpoint.handler.__module__.startswith(("api.catalogue", "api.ops", "api.public"))
+    return not endpoint.handler.__module__.startswith(
+        ("api.catalogue", "api.ops", "api.public", "api.webhooks")
+    )
 
 
 class Readers:
@@ -192,6 +194,8 @@ class Venue:
             ),
             servers=None,  # type: ignore[arg-type] # operators' pages need a database
             event_log=None,  # type: ignore[arg-type]
+            webhooks=None,  # type: ignore[arg-type]
+            webhook_sender=None,  # type: ignore[arg-type]
             aliases=Aliases(b"s" * 32),
             rooms=rooms,
             catalogue=None,  # type: ignore[arg-type] # not used here

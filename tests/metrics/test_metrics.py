@@ -34,6 +34,8 @@ class Shop:
             live_holds=lambda: 3,
             journal_depth=lambda: 4,
             journal_lag_seconds=lambda: 0.25,
+            webhooks_disabled=lambda: 1,
+            webhook_wait_seconds=lambda: 2.5,
         )
         register_readings(self.registry, readings, "1.2.3")
         self.lease_seconds = 2.5
@@ -68,6 +70,7 @@ class Shop:
         self.observer.slow_client_dropped("screenings")
         self.observer.http_route("/", "GET").finished(200, 0.001)
         self.observer.message_delivered("mail")
+        self.observer.webhook_attempted("delivered")
         self.observer.attempt_failed("mail")
         self.observer.backlog_counted([("waiting", "mail", 3, 7.5), ("dead", "mail", 1, 9e5)])
         self.cluster_observer.forwarded("HoldSeats", 0.0004, "ok")

@@ -26,6 +26,7 @@ MIGRATIONS = [
     "0012_price_of_holds",
     "0013_list_orders",
     "0014_last_addresses",
+    "0015_webhooks",
 ]
 
 
