@@ -124,6 +124,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     119: catalogue.TicketNotConfirmed,
     120: catalogue.NoMailAddress,
     121: catalogue.RoomLimitReached,
+    122: catalogue.MessageDelivered,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

@@ -57,6 +57,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     catalogue.IllegalStatusChange: {"ticket_id": int, "status": str},
     catalogue.TicketNotConfirmed: {"ticket_id": int, "status": str},
     catalogue.RoomLimitReached: {"limit": int},
+    catalogue.MessageDelivered: {"message_id": int},
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

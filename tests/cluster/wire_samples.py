@@ -189,6 +189,7 @@ REFUSALS: tuple[EngineError, ...] = (
     catalogue.TicketNotConfirmed(801, "pending"),
     catalogue.NoMailAddress(),
     catalogue.RoomLimitReached(100),
+    catalogue.MessageDelivered(5),
 )
 
 PARTS = (ReplyPart(1, 0, b"0123"),)
