@@ -83,13 +83,15 @@ class InvalidInput(ApiError):
 
     Args:
         errors: messages, by field.
+        paths: messages by the whole path of a nested field, such as "buyerInfo.email".
     """
 
     status, code = 422, "invalid_input"
 
-    def __init__(self, errors: Mapping[str, list[str]]) -> None:
+    def __init__(self, errors: Mapping[str, list[str]], paths: Mapping[str, list[str]] | None = None) -> None:
         summary = "; ".join(f"{field}: {' '.join(messages)}" for field, messages in errors.items())
-        super().__init__(f"Invalid input in {summary}", data={"errors": errors})
+        data = {"errors": errors, "paths": paths} if paths else {"errors": errors}
+        super().__init__(f"Invalid input in {summary}", data=data)
 
 
 class TooManyAttempts(ApiError):

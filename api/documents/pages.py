@@ -35,6 +35,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/screenings/{screening_id}",
         "/screenings/{screening_id}/checkout",
         "/events/{event_id}",
+        "/events/{event_id}/checkout",
         "/login",
         "/register",
         "/forgot-password",

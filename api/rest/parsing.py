@@ -1,8 +1,9 @@
 """Parses and validates request bodies and queries: webargs with orjson instead of `json`."""
 
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -22,6 +23,8 @@ _JSON_TYPES = frozenset({"", "application/json", "text/plain"})
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _FIELDS = 100
 _TYPES_KEPT = 256
+_PATHS_NAMED = 50
+"""Most nested fields to name in an error."""
 
 
 def is_form(req: Request) -> bool:
@@ -117,11 +120,25 @@ class Parser(core.Parser[Request]):
 
     @staticmethod
     def _refuse(faults: Mapping[str | int, Any]) -> NoReturn:
-        raise InvalidInput({_name(field): _sentences(messages) for field, messages in faults.items()})
+        paths = dict(islice(_paths(faults), _PATHS_NAMED))
+        raise InvalidInput(
+            {_name(field): _sentences(messages) for field, messages in faults.items()},
+            paths if any("." in path for path in paths) else None,
+        )
 
 
 def _name(field: str | int) -> str:
     return "body" if field == "_schema" else str(field)
+
+
+def _paths(faults: Mapping[str | int, Any], before: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Yield the messages of every field by its whole path, such as "ticketHolders.1.email"."""
+    for field, messages in faults.items():
+        path = f"{before}{_name(field)}"
+        if isinstance(messages, dict):
+            yield from _paths(messages, f"{path}.")
+        else:
+            yield path, _sentences(messages)
 
 
 def _sentences(messages: Any) -> list[str]:

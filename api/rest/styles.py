@@ -45,12 +45,16 @@ class _Reason(Schema):
     )
 
 
-def _errors() -> fields.Dict:
+def _errors(description: str = "Validation errors, by field.") -> fields.Dict:
     return fields.Dict(
         keys=fields.String(),
         values=fields.List(fields.String()),
-        metadata={"description": "Validation errors, by field."},
+        metadata={"description": description},
     )
+
+
+def _paths() -> fields.Dict:
+    return _errors("The same by whole paths, such as `buyerInfo.email`, if fields are nested.")
 
 
 class ProblemShape(_Reason):
@@ -63,10 +67,12 @@ class InvalidInputShape(ProblemShape):
     """An error response for validation errors."""
 
     errors = _errors()
+    paths = _paths()
 
 
 class RefusalError(_Reason):
     errors = _errors()
+    paths = _paths()
 
 
 class Refusal(Schema):

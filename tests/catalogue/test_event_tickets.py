@@ -141,3 +141,16 @@ async def test_personal_data_is_stored_encrypted(house: House, caplog: pytest.Lo
             assert secret not in caplog.text
             assert secret not in stored
             assert secret.encode().hex() not in stored
+
+
+async def test_faults_of_people_are_named_by_their_whole_path(house: House) -> None:
+    guest = Guest(house, None, house.user().token)
+    reservation = await guest.reserved(await make_type(house, await make_event(house)), 2)
+    nameless = {name: value for name, value in ADA.items() if name != "fullName"}
+    refused = await guest.purchase(reservation, ADA, {**ADA, "email": "ada"}, buyer=nameless)
+    assert refusal(refused) == (400, "invalid_input")
+    error = refused.json["error"]
+    assert error["errors"].keys() == {"buyerInfo", "ticketHolders"}
+    assert error["paths"].keys() == {"buyerInfo.fullName", "ticketHolders.1.email"}
+    flat = await house.admin.send("POST", "/api/v1/cinemas/", {})
+    assert "paths" not in flat.json

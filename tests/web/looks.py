@@ -27,7 +27,7 @@ async def checked(page: Page, name: str) -> None:
         await page.resize(width, height)
         await page.prefer(color_scheme=scheme, reduced_motion="reduce")
         await page.until(_LAID_OUT.format(width=width))
-        assert await page.accessibility_violations() == [], (name, scheme)
+        assert (found := await page.accessibility_violations()) == [], (name, scheme, found)
         await page.picture(f"{name}-{scheme}")
         assert await page.evaluate(_TOO_WIDE) == [], name
     await page.resize(1280, 900)

@@ -73,6 +73,9 @@ async def test_a_guest_buys_two_seats_and_cancels_one(
     await page.shows("The test payment was declined")
     await page.fill("Name", "Grace Example")
     await page.fill("E-mail", EMAIL)
+    await page.reload()
+    await page.until("document.querySelector('input[name=email]')?.value === 'grace@home.example'")
+    assert await page.evaluate("document.querySelector('input[name=fullName]').value") == "Grace Example"
     await page.click_on("button", "Pay 21.98 (test)")
     await page.shows("Thank you")
     await page.until("document.querySelectorAll('img.qr').length === 2")
@@ -88,6 +91,8 @@ async def test_a_guest_buys_two_seats_and_cancels_one(
     await page.click_on("button", "Cancel this ticket")
     await page.hides("cannot be undone")
     await page.until("document.querySelectorAll('img.qr').length === 1")
+    await page.until("document.activeElement !== document.body")
+    assert await page.evaluate("sessionStorage.getItem('frontrow.draft/tickets checkout')") is None
 
     # Lost on this computer, and found on another one.
     other = await browser.open(f"{shop.base_url}/my-tickets", apart=True)
@@ -230,12 +235,25 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.click_on("button", "Reserve")
     await page.shows("left to pay")
     await neighbour.shows("198 left")
+    await page.at(f"/tickets/events/{shop.demo.event.id}/checkout")
+    await page.evaluate("history.back()")
+    await page.at(f"/tickets/events/{shop.demo.event.id}")
+    await page.shows("2 \N{MULTIPLICATION SIGN} Standing")
+    await page.click_on("link", "Continue to checkout")
     await page.reload()
     await page.shows("2 \N{MULTIPLICATION SIGN} Standing")
     await page.fill("Name", "Grace Example")
     await page.fill("E-mail", EMAIL)
     await page.fill("Identity document", "Passport")
     await page.fill("Its number", "C01X00T47")
+    await page.fill("Phone (WhatsApp)", "none")
+    await page.click_on("button", "Pay 99.00 (test)")
+    page.allow("status of 400")
+    await page.shows("Please correct what is marked")
+    await page.until("document.activeElement.name === 'buyer.whatsapp'")
+    assert await page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+    assert "buyerInfo" not in await page.text()
+    await checked(page, "event-checkout-refused")
     await page.fill("Phone (WhatsApp)", "+49 228 1234567")
     await page.click("input[type=checkbox]")
     await page.until("document.querySelectorAll('input[type=email]').length === 2")
@@ -245,6 +263,7 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
     await page.shows("Thank you")
     await page.shows("Balcony")
     await page.until("document.querySelectorAll('img.qr').length === 3")
+    assert len(await page.all("button", re.compile(r"^Cancel (Standing|Balcony), ticket [123]$"))) == 3
     await checked(page, "event-tickets")
     assert (await inbox.next_mail())["To"] == EMAIL
 
@@ -280,3 +299,70 @@ async def _small_hall(house: DemoHouse) -> tuple[int, list[int]]:
     room = await make_room(house, "Twice")
     seats = await add_seats(house, room)
     return await make_screening(house, room, title="Twice"), seats
+
+
+async def log_in(page: Page, next_path: str, house: DemoHouse) -> None:
+    await page.load(f"{house.base_url}/login?next={next_path}")
+    await page.fill("E-mail", FIRST_USER)
+    await page.fill("Password", PASSWORD)
+    await page.click_on("button", "Log in")
+    await page.at(f"/tickets{next_path}")
+
+
+async def test_the_form_of_an_event_knows_the_account(shop: DemoHouse, browser: Browser) -> None:
+    page = await browser.open("about:blank")
+    await log_in(page, f"/events/{shop.demo.event.id}", shop)
+    await page.click_on("button", "One Standing ticket more")
+    await page.click_on("button", "One Standing ticket less")
+    assert await page.focused() == "button One Standing ticket less"
+    await page.click_on("button", "One Standing ticket more")
+    await page.click_on("button", "Reserve")
+    await page.until("document.querySelector('input[name=\"buyer.fullName\"]')?.value === 'First Demo User'")
+    assert await page.evaluate("document.querySelector('input[name=\"buyer.email\"]').value") == FIRST_USER
+    await page.click_on("button", "Give the tickets back")
+    await page.shows("You have no tickets reserved here")
+    await page.until("document.activeElement !== document.body")
+    await page.click_on("link", "Choose tickets")
+    await page.at(f"/tickets/events/{shop.demo.event.id}")
+
+
+LATER = "{ const now = Date.now.bind(Date); Date.now = () => now() + %d * 60_000 }"
+
+
+async def test_the_time_to_pay(shop: DemoHouse, browser: Browser) -> None:
+    """It can be extended, is shorter after a log-in, and its end is told."""
+    screening, _ = await _small_hall(shop)
+    page = await browser.open("about:blank")
+    await page.resize(320, 640)
+    await page.load(f"{shop.base_url}/screenings/{screening}")
+    await page.click_on("button", "Row A seat 2")
+    await page.until(_CHECKOUT_IN_VIEW)
+    await page.click_on("button", re.compile("Continue to checkout"))
+    await page.shows("left to pay")
+    assert not await page.all("button", "More time")
+    await page.evaluate(LATER % 4)
+    await page.click_on("button", "More time")
+    await page.hides("More time")
+    await checked(page, "more-time")
+
+    await page.click_on("link", "Log in instead")
+    await page.fill("E-mail", FIRST_USER)
+    await page.fill("Password", PASSWORD)
+    await page.click_on("button", "Log in")
+    await page.shows("There is less time to pay than before you logged in")
+    await checked(page, "less-time")
+
+    (user_id,) = [member.user_id for member in shop.demo.members if member.email == FIRST_USER]
+    assert (await shop.user(user_id).cancel_reservations(screening)).status == 204
+    await page.evaluate(LATER % 60)
+    await page.shows("The time to pay has ended")
+    await checked(page, "time-has-ended")
+
+
+_CHECKOUT_IN_VIEW = """
+(() => {
+  const { top, bottom, height } = document.querySelector('frontrow-seats').shadowRoot
+    .querySelector('[part=checkout]').getBoundingClientRect();
+  return height > 0 && top >= 0 && bottom <= innerHeight;
+})()
+"""

@@ -31,6 +31,8 @@ async def test_nothing_to_buy(demo: DemoHouse, browser: Browser) -> None:
     await checked(page, "nothing-on")
     await page.load(f"{demo.base_url}/?language=Spanish")
     await page.shows("La última panadería")
+    offered = "[...document.querySelectorAll('select')].at(-1).innerText.split('\\n').filter(Boolean)"
+    assert await page.evaluate(offered) == ["All languages", "English", "Spanish"]
     page.allow("status of 404")
     for path, shown in (
         ("films/99999", "This film is not in the programme"),

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.gen_test
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 PATHS = (
     *("/films/7", "/screenings/123", "/screenings/123/checkout", "/events/9", "/my-tickets"),
+    "/events/9/checkout",
     *("/login", "/register", "/forgot-password", "/reset-password"),
 )
 OPERATORS_PATHS = ("/ops", "/ops/screenings/123", "/ops/rooms", "/ops/rooms/4")

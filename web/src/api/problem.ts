@@ -26,6 +26,11 @@ export class Problem extends Error {
     super(message);
   }
 
+  /** Messages by the whole path of a field, such as "buyerInfo.email". */
+  get paths(): Readonly<Record<string, readonly string[]>> {
+    return (this.details.paths as Record<string, string[]> | undefined) ?? this.errors;
+  }
+
   /** Whether the server or the way to it is at fault, and not the call. */
   get serverAway(): boolean {
     return this.status === 0 || this.status >= 500;

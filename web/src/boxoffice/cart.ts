@@ -92,37 +92,48 @@ export async function releaseSeats(screening: number): Promise<void> {
   );
 }
 
-/**
- * Move the seats that were chosen as a guest to the user who has logged in since.
- *
- * @returns false if somebody else has taken one of them in between
- */
-export async function moveToUser(screening: number): Promise<boolean> {
+/** Ask for more time for the customer's seats of a screening. */
+export async function extendSeats(screening: number, seat_ids: number[]): Promise<void> {
+  await answered(
+    api.POST('/api/v1/seat-reservations/extend', { body: { screening_id: screening, seat_ids }, headers: await customer() }),
+  );
+}
+
+/** What has become of a guest's seats after the log-in; shorter if there is less time to pay them than before. */
+export type Moved = 'none' | 'moved' | 'shorter' | 'lost';
+
+/** Less than this is the time that the move itself takes. */
+const SHORTER_MS = 3000;
+
+/** Move the seats that were chosen as a guest to the user who has logged in since. */
+export async function moveToUser(screening: number): Promise<Moved> {
   const guest = guestToken();
   const kept = keptCart(screening);
-  if (!guest || !kept) return true;
+  if (!guest || !kept) return 'none';
   const own = credentials(guest);
   try {
     const held = await answered(
       api.GET('/api/v1/seat-reservations/my-reservations', { params: { query: { size: 100 } }, headers: own }),
     );
-    const seat_ids = held.filter((one) => one.screening_id === screening).map(({ seat_id }) => seat_id);
-    if (seat_ids.length === 0) return true;
+    const here = held.filter((one) => one.screening_id === screening);
+    const seat_ids = here.map(({ seat_id }) => seat_id);
+    if (seat_ids.length === 0) return 'none';
     await answered(
       api.DELETE('/api/v1/seat-reservations/cancel/{screening_id}', {
         params: { path: { screening_id: screening } },
         headers: own,
       }),
     );
-    await answered(
+    const { reservations } = await answered(
       api.POST('/api/v1/seat-reservations/reserve', {
         body: { screening_id: screening, seat_ids },
         headers: await customer(),
       }),
     );
-    return true;
+    const first = (all: readonly { expires_at: string }[]): number => Math.min(...all.map((one) => Date.parse(one.expires_at)));
+    return first(reservations) < first(here) - SHORTER_MS ? 'shorter' : 'moved';
   } catch (problem) {
-    if (problem instanceof Problem && !problem.serverAway) return false;
+    if (problem instanceof Problem && !problem.serverAway) return 'lost';
     throw problem;
   }
 }

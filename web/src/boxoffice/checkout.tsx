@@ -6,12 +6,12 @@ import { answered, api } from '../api/client';
 import { Problem } from '../api/problem';
 import { formatDay, formatPrice, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
-import { Field, Notice, ProblemNotice, Shown } from '../common/pieces';
+import { Field, FormProblem, Notice, Shown } from '../common/pieces';
 import { user } from '../common/session';
-import { forgetCart, heldSeats, keepCart, keptCart, moveToUser, releaseSeats, type HeldSeat } from './cart';
-import { Countdown } from './countdown';
+import { extendSeats, forgetCart, heldSeats, keepCart, keptCart, moveToUser, releaseSeats, type HeldSeat, type Moved } from './cart';
+import { Countdown, secondsUntil } from './countdown';
 import { customer, customerToken, rememberBuyer } from './customer';
-import { fieldOf, useSending } from './form';
+import { fieldOf, useDraft, useSending } from './form';
 import { PayButtons } from './payment';
 import { salesRules, type Rules } from './rules';
 import { useTitle } from './title';
@@ -23,13 +23,17 @@ export function CheckoutPage({ id }: { id: number }) {
 }
 
 function Checkout({ id }: { id: number }) {
-  const [lost, setLost] = useState(false);
+  const [moved, setMoved] = useState<Moved>('none');
+  const [ended, setEnded] = useState(false);
   const screening = useLoaded(
     () => answered(api.GET('/api/v1/screenings/{screening_id}', { params: { path: { screening_id: id } } })),
     [id],
   );
   const sale = useLoaded(async () => {
-    if (user.value && !(await moveToUser(id))) setLost(true);
+    if (user.value) {
+      const now = await moveToUser(id);
+      if (now !== 'none') setMoved(now);
+    }
     const [seats, rules] = await Promise.all([heldSeats(id), salesRules()]);
     if (seats.length > 0) keepCart(id, seats);
     return { seats, rules };
@@ -48,14 +52,18 @@ function Checkout({ id }: { id: number }) {
           </p>
         )}
       </header>
-      {lost && <Notice tone="bad">Somebody else has taken one of your seats in the meantime. Please choose again.</Notice>}
+      {moved === 'shorter' && (
+        <Notice>Your seats are now reserved for your account. There is less time to pay than before you logged in; see below.</Notice>
+      )}
+      {moved === 'lost' && <Notice tone="bad">Somebody else has taken one of your seats in the meantime. Please choose again.</Notice>}
       <Shown loaded={sale}>
         {({ seats, rules }) =>
-          seats.length === 0 ? (
+          seats.every(({ expiresAt }) => secondsUntil(expiresAt) <= 0) ? (
             <Notice>
               <span>
-                You have no seats reserved here. Their time may have ended, or you have bought them or given them back in
-                another window.
+                {ended
+                  ? 'The time to pay has ended, so your seats are free for others again. You have not been charged. Choose them again, if nobody was faster.'
+                  : 'You have no seats reserved here. Their time may have ended, or you have bought them or given them back in another window.'}
               </span>
               <Link href={`/screenings/${id}`} class="button">
                 Choose seats
@@ -63,7 +71,16 @@ function Checkout({ id }: { id: number }) {
               <Link href="/my-tickets">My tickets</Link>
             </Notice>
           ) : (
-            <Order id={id} seats={seats} rules={rules} changed={sale.reload} />
+            <Order
+              id={id}
+              seats={seats}
+              rules={rules}
+              changed={sale.reload}
+              over={() => {
+                setEnded(true);
+                sale.reload();
+              }}
+            />
           )
         }
       </Shown>
@@ -71,12 +88,22 @@ function Checkout({ id }: { id: number }) {
   );
 }
 
-function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; rules: Rules; changed: () => void }) {
+interface OrderProps {
+  id: number;
+  seats: HeldSeat[];
+  rules: Rules;
+  changed: () => void;
+  /** No time is left. */
+  over: () => void;
+}
+
+function Order({ id, seats, rules, changed, over }: OrderProps) {
   const total = seats.reduce((sum, { price }) => sum + Math.round((price ?? 0) * 100), 0) / 100;
   const first = seats.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), seats[0]!.expiresAt);
   const sending = useSending();
   const [, navigate] = useLocation();
   const here = `/screenings/${id}/checkout`;
+  const draft = useDraft('checkout', ['fullName', 'email']);
 
   async function buy(form: HTMLFormElement): Promise<void> {
     const headers = await customer();
@@ -98,6 +125,7 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
         );
     if (!user.value) rememberBuyer(await customerToken());
     forgetCart(id);
+    draft.drop();
     navigate(`/my-tickets?new=${tickets[0]!.booking_id}`, { replace: true });
   }
 
@@ -107,7 +135,14 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
       <section class="card stack" aria-labelledby="order">
         <div class="row row-apart">
           <h2 id="order">Your seats</h2>
-          <Countdown until={first} over={changed} />
+          <Countdown
+            until={first}
+            over={over}
+            extend={async () => {
+              await extendSeats(id, seats.map((seat) => seat.id));
+              changed();
+            }}
+          />
         </div>
         <ul class="order">
           {seats.map((seat) => (
@@ -127,7 +162,7 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
         <button
           type="button"
           class="button button-quiet"
-          disabled={sending.busy}
+          aria-disabled={sending.busy}
           onClick={() =>
             void sending.run(async () => {
               await releaseSeats(id);
@@ -142,6 +177,7 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
       <form
         class="card stack"
         aria-label="Payment"
+        onInput={draft.keep}
         onSubmit={(event) => {
           event.preventDefault();
           const form = event.currentTarget;
@@ -158,7 +194,15 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
               <h2>Who are you?</h2>
               <Link href={`/login?next=${encodeURIComponent(here)}`}>Log in instead</Link>
             </div>
-            <Field label="Name" name="fullName" autocomplete="name" required maxLength={200} errors={sending.errors('fullName')} />
+            <Field
+              label="Name"
+              name="fullName"
+              autocomplete="name"
+              required
+              maxLength={200}
+              defaultValue={draft.text('fullName')}
+              errors={sending.errors('fullName')}
+            />
             <Field
               label="E-mail"
               name="email"
@@ -167,6 +211,7 @@ function Order({ id, seats, rules, changed }: { id: number; seats: HeldSeat[]; r
               required
               maxLength={254}
               hint="Your tickets are sent there."
+              defaultValue={draft.text('email')}
               errors={sending.errors('email')}
             />
           </>
@@ -228,6 +273,6 @@ function Failed({ problem, id, changed }: { problem: Problem; id: number; change
     case 'screening_cancelled':
       return <Notice tone="bad">The sale has ended. You have not been charged.</Notice>;
     default:
-      return <ProblemNotice problem={problem} />;
+      return <FormProblem problem={problem} />;
   }
 }

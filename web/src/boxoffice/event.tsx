@@ -1,6 +1,6 @@
 // An event: choose quantities, name the buyer and a holder for each ticket, pay.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { EventClient } from '../../client/index.js';
 import { answered, api } from '../api/client';
@@ -8,14 +8,14 @@ import type { components } from '../api/schema';
 import { SERVER } from '../common/base';
 import { formatDay, formatPrice, formatTime } from '../common/format';
 import { useLoaded } from '../common/loading';
-import { Notice, ProblemNotice, Shown } from '../common/pieces';
+import { FormProblem, Notice, ProblemNotice, Shown } from '../common/pieces';
 import { user } from '../common/session';
-import { Countdown } from './countdown';
+import { Countdown, secondsUntil } from './countdown';
 import { Cover } from './cover';
 import { customer, customerToken, rememberBuyer } from './customer';
-import { useSending } from './form';
+import { useDraft, useSending } from './form';
 import { PayButtons } from './payment';
-import { peopleOf, PersonFields } from './people';
+import { faultsOf, peopleOf, PersonFields } from './people';
 import { salesRules } from './rules';
 import { useTitle } from './title';
 
@@ -23,12 +23,20 @@ type EventDetails = components['schemas']['EventWithTickets'];
 type TicketType = EventDetails['ticketTypes'][number];
 type Reservation = components['schemas']['ReservationOfTickets'];
 
-export function EventPage({ id }: { id: number }) {
-  if (user.value === undefined) return null;
-  return <Event key={user.value?.id ?? 'guest'} id={id} />;
+interface EventProps {
+  id: number;
+  /** Whether this is the step after the tickets were reserved, which has an address of its own. */
+  checkout: boolean;
 }
 
-function Event({ id }: { id: number }) {
+export function EventPage(props: EventProps) {
+  if (user.value === undefined) return null;
+  return <Event key={user.value?.id ?? 'guest'} {...props} />;
+}
+
+function Event({ id, checkout }: EventProps) {
+  const [, navigate] = useLocation();
+  const [ended, setEnded] = useState(false);
   const path = { event_id: id };
   const event = useLoaded(async () => (await answered(api.GET('/api/public/events/{event_id}', { params: { path } }))).data, [id]);
   const reserved = useLoaded(async () => {
@@ -69,17 +77,53 @@ function Event({ id }: { id: number }) {
             <p class="muted">{shown.description}</p>
           </header>
           <Shown loaded={reserved}>
-            {(own) =>
-              own.length > 0 ? (
-                <Purchase reservations={own} ended={reserved.reload} />
-              ) : (
-                <Quantities event={shown} chosen={reserved.reload} />
-              )
-            }
+            {(all) => {
+              const own = all.filter(({ expiresAt }) => secondsUntil(expiresAt) > 0);
+              const over = (): void => {
+                setEnded(true);
+                reserved.reload();
+              };
+              if (own.length === 0) {
+                return (
+                  <>
+                    {(ended || checkout) && <NothingReserved ended={ended} />}
+                    {checkout ? (
+                      <Link href={`/events/${id}`} class="button">
+                        Choose tickets
+                      </Link>
+                    ) : (
+                      <Quantities event={shown} chosen={() => navigate(`/events/${id}/checkout`)} />
+                    )}
+                  </>
+                );
+              }
+              return (
+                <>
+                  <Reserved reservations={own} over={over} changed={reserved.reload} />
+                  {checkout ? (
+                    <Purchase id={id} reservations={own} />
+                  ) : (
+                    <Link href={`/events/${id}/checkout`} class="button">
+                      Continue to checkout
+                    </Link>
+                  )}
+                </>
+              );
+            }}
           </Shown>
         </div>
       )}
     </Shown>
+  );
+}
+
+function NothingReserved({ ended }: { ended: boolean }) {
+  return (
+    <Notice>
+      {ended
+        ? 'The time to pay has ended, so your tickets are free for others again. You have not been charged. Choose again, if there are some left.'
+        : 'You have no tickets reserved here. Their time may have ended, or you have bought them or given them back.'}
+    </Notice>
   );
 }
 
@@ -148,29 +192,98 @@ function Left({ kind }: { kind: TicketType }) {
 function Stepper({ name, value, most, change }: { name: string; value: number; most: number; change: (value: number) => void }) {
   return (
     <span class="stepper" role="group" aria-label={`Number of ${name} tickets`}>
-      <button type="button" class="button button-quiet" aria-label={`One ${name} ticket less`} disabled={value === 0} onClick={() => change(value - 1)}>
+      <button type="button" class="button button-quiet" aria-label={`One ${name} ticket less`} aria-disabled={value === 0} onClick={() => value > 0 && change(value - 1)}>
         −
       </button>
       <output class="mono" aria-live="polite">
         {value}
       </output>
-      <button type="button" class="button button-quiet" aria-label={`One ${name} ticket more`} disabled={value >= most} onClick={() => change(value + 1)}>
+      <button type="button" class="button button-quiet" aria-label={`One ${name} ticket more`} aria-disabled={value >= most} onClick={() => value < most && change(value + 1)}>
         +
       </button>
     </span>
   );
 }
 
-function Purchase({ reservations, ended }: { reservations: Reservation[]; ended: () => void }) {
+function priceOf(reservations: readonly Reservation[]): number {
+  return reservations.reduce((sum, { ticketType, quantity }) => sum + Math.round(ticketType.price * 100) * quantity, 0) / 100;
+}
+
+const MORE_MINUTES = 5;
+
+/** What is reserved and for how long, and the way to give it back. */
+function Reserved({ reservations, over, changed }: { reservations: Reservation[]; over: () => void; changed: () => void }) {
+  const sending = useSending();
+  const first = reservations.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), reservations[0]!.expiresAt);
+
+  async function extend(): Promise<void> {
+    for (const { id } of reservations) {
+      await answered(
+        api.PATCH('/api/public/reservations/{reservation_id}', {
+          params: { path: { reservation_id: id } },
+          body: { additionalMinutes: MORE_MINUTES },
+          headers: await customer(),
+        }),
+      );
+    }
+    changed();
+  }
+
+  async function giveBack(): Promise<void> {
+    for (const { id } of reservations) {
+      await answered(
+        api.DELETE('/api/public/reservations/{reservation_id}', {
+          params: { path: { reservation_id: id } },
+          headers: await customer(),
+        }),
+      );
+    }
+    changed();
+  }
+
+  return (
+    <section class="card stack" aria-labelledby="order">
+      <div class="row row-apart">
+        <h2 id="order">Your tickets</h2>
+        <Countdown until={first} over={over} extend={extend} />
+      </div>
+      <ul class="order">
+        {reservations.map(({ id, quantity, ticketType }) => (
+          <li key={id}>
+            <span>
+              {quantity} × {ticketType.name}
+            </span>
+            <span>{formatPrice(quantity * ticketType.price)}</span>
+          </li>
+        ))}
+        <li class="order-total">
+          <span>Total</span>
+          <span>{formatPrice(priceOf(reservations))}</span>
+        </li>
+      </ul>
+      {sending.problem && <ProblemNotice problem={sending.problem} />}
+      <button type="button" class="button button-quiet" aria-disabled={sending.busy} onClick={() => void sending.run(giveBack)}>
+        Give the tickets back
+      </button>
+    </section>
+  );
+}
+
+function Purchase({ id, reservations }: { id: number; reservations: Reservation[] }) {
   const rules = useLoaded(salesRules, []);
   const sending = useSending();
   const [, navigate] = useLocation();
-  const first = reservations.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), reservations[0]!.expiresAt);
-  const tickets = reservations.flatMap(({ id, ticketType, quantity }) =>
-    Array.from({ length: quantity }, (_, number) => ({ reservation: id, key: `${id}-${number}`, name: ticketType.name })),
+  const draft = useDraft(`event ${id}`, ['buyer.fullName', 'buyer.email']);
+  /** Whom the latest call has named as holders, for finding the field at fault. */
+  const named = useRef<string[]>([]);
+  const tickets = reservations.flatMap(({ id: reservation, ticketType, quantity }) =>
+    Array.from({ length: quantity }, (_, number) => ({ reservation, key: `${reservation}-${number}`, name: ticketType.name })),
   );
-  const total = reservations.reduce((sum, { ticketType, quantity }) => sum + Math.round(ticketType.price * 100) * quantity, 0) / 100;
-  const here = location.pathname.replace(/.*(\/events\/)/, '$1');
+  const account: Record<string, string | undefined> = {
+    'buyer.fullName': user.value?.full_name,
+    'buyer.email': user.value?.email,
+  };
+  const faults = sending.problem ? faultsOf(sending.problem, named.current) : { fields: {}, elsewhere: [] };
 
   async function buy(form: HTMLFormElement): Promise<void> {
     const { buyer, holders } = peopleOf(form, tickets.map(({ key }) => key));
@@ -179,111 +292,58 @@ function Purchase({ reservations, ended }: { reservations: Reservation[]; ended:
       await answered(api.PUT('/api/public/guests/me', { body: { fullName: buyer.fullName, email: buyer.email }, headers }));
     }
     let booked = '';
-    for (const { id } of reservations) {
-      const ticketHolders = tickets.flatMap((ticket, index) => (ticket.reservation === id ? [holders[index]!] : []));
-      const path = { reservation_id: id };
+    for (const reservation of reservations) {
+      const own = tickets.flatMap((ticket, index) => (ticket.reservation === reservation.id ? [{ ...ticket, holder: holders[index]! }] : []));
+      named.current = own.map(({ key, holder }) => (holder === buyer ? 'buyer' : key));
       const { data } = await answered(
         api.POST('/api/public/reservations/{reservation_id}/purchase', {
-          params: { path },
-          body: { buyerInfo: buyer, ticketHolders },
+          params: { path: { reservation_id: reservation.id } },
+          body: { buyerInfo: buyer, ticketHolders: own.map(({ holder }) => holder) },
           headers,
         }),
       );
       booked = data.tickets[0]!.id;
     }
     if (!user.value) rememberBuyer(await customerToken());
-    navigate(`/my-tickets?new=${booked}`);
+    draft.drop();
+    navigate(`/my-tickets?new=${booked}`, { replace: true });
   }
 
   return (
-    <>
-      <section class="card stack" aria-labelledby="order">
-        <div class="row row-apart">
-          <h2 id="order">Your tickets</h2>
-          <Countdown until={first} over={ended} />
-        </div>
-        <ul class="order">
-          {reservations.map(({ id, quantity, ticketType }) => (
-            <li key={id}>
-              <span>
-                {quantity} × {ticketType.name}
-              </span>
-              <span>{formatPrice(quantity * ticketType.price)}</span>
-            </li>
-          ))}
-          <li class="order-total">
-            <span>Total</span>
-            <span>{formatPrice(total)}</span>
-          </li>
-        </ul>
-        <button
-          type="button"
-          class="button button-quiet"
-          disabled={sending.busy}
-          onClick={() =>
-            void sending.run(async () => {
-              for (const { id } of reservations) {
-                await answered(
-                  api.DELETE('/api/public/reservations/{reservation_id}', {
-                    params: { path: { reservation_id: id } },
-                    headers: await customer(),
-                  }),
-                );
-              }
-              ended();
-            })
-          }
-        >
-          Give the tickets back
-        </button>
-      </section>
-      <Shown loaded={rules}>
-        {(known) =>
-          !user.value && !known.guestPurchase ? (
-            <Notice>
-              <span>Log in to buy. A guest's tickets cannot be taken along, so reserve them again then.</span>
-              <Link href={`/login?next=${encodeURIComponent(here)}`} class="button">
-                Log in
-              </Link>
-            </Notice>
-          ) : (
-            <form
-              class="card stack"
-              aria-label="Buyer, holders and payment"
-              onSubmit={(submitted) => {
-                submitted.preventDefault();
-                const form = submitted.currentTarget;
-                void sending.run(() => buy(form));
-              }}
-            >
-              <PersonFields prefix="buyer" title="Buyer" />
-              {tickets.map(({ key, name }, index) => (
-                <PersonFields key={key} prefix={key} title={`Ticket ${index + 1}: ${name}`} sameAsBuyer />
-              ))}
-              {sending.problem && <Refused problem={sending.problem} />}
-              <PayButtons amount={total} rules={known} busy={sending.busy} />
-            </form>
-          )
-        }
-      </Shown>
-    </>
-  );
-}
-
-function Refused({ problem }: { problem: NonNullable<ReturnType<typeof useSending>['problem']> }) {
-  const fields = Object.entries(problem.errors);
-  return (
-    <>
-      <ProblemNotice problem={problem} />
-      {fields.length > 0 && (
-        <ul class="field-errors">
-          {fields.map(([name, messages]) => (
-            <li key={name}>
-              {name}: {messages.join(' ')}
-            </li>
-          ))}
-        </ul>
-      )}
-    </>
+    <Shown loaded={rules}>
+      {(known) =>
+        !user.value && !known.guestPurchase ? (
+          <Notice>
+            <span>Log in to buy. A guest's tickets cannot be taken along, so reserve them again then.</span>
+            <Link href={`/login?next=${encodeURIComponent(`/events/${id}`)}`} class="button">
+              Log in
+            </Link>
+          </Notice>
+        ) : (
+          <form
+            class="card stack"
+            aria-label="Buyer, holders and payment"
+            onInput={draft.keep}
+            onSubmit={(submitted) => {
+              submitted.preventDefault();
+              const form = submitted.currentTarget;
+              void sending.run(() => buy(form));
+            }}
+          >
+            <PersonFields
+              prefix="buyer"
+              title="Buyer"
+              errors={faults.fields}
+              known={(field) => draft.text(field) ?? (account[field] || undefined)}
+            />
+            {tickets.map(({ key, name }, index) => (
+              <PersonFields key={key} prefix={key} title={`Ticket ${index + 1}: ${name}`} sameAsBuyer errors={faults.fields} />
+            ))}
+            {sending.problem && <FormProblem problem={sending.problem} elsewhere={faults.elsewhere} />}
+            <PayButtons amount={priceOf(reservations)} rules={known} busy={sending.busy} />
+          </form>
+        )
+      }
+    </Shown>
   );
 }

@@ -2,6 +2,7 @@
 
 import { useState } from 'preact/hooks';
 import { Problem } from '../api/problem';
+import { PREFIX } from '../common/base';
 
 export interface Sending {
   busy: boolean;
@@ -34,6 +35,36 @@ export function useSending(): Sending {
       }
     },
     clear: () => setProblem(null),
+  };
+}
+
+/** What somebody has typed into a form, kept in this tab so that a reload does not lose it. */
+export interface Draft {
+  /** The kept text of a field. */
+  text: (field: string) => string | undefined;
+  /** Keep a field, if the draft is for it: the handler for `onInput` of the form. */
+  keep: (event: Event) => void;
+  /** Drop everything, because the form has done its work. */
+  drop: () => void;
+}
+
+/**
+ * The draft of a form.
+ *
+ * @param name of the form
+ * @param fields names of the fields to keep; nothing secret
+ */
+export function useDraft(name: string, fields: readonly string[]): Draft {
+  const key = `frontrow.draft${PREFIX} ${name}`;
+  const [kept] = useState(() => JSON.parse(sessionStorage.getItem(key) ?? '{}') as Record<string, string>);
+  return {
+    text: (field) => kept[field],
+    keep({ target }) {
+      if (!(target instanceof HTMLInputElement) || !fields.includes(target.name)) return;
+      kept[target.name] = target.value;
+      sessionStorage.setItem(key, JSON.stringify(kept));
+    },
+    drop: () => sessionStorage.removeItem(key),
   };
 }
 

@@ -57,7 +57,8 @@ function BoxOffice() {
         <Route path="/films/:id">{({ id }) => <FilmPage id={Number(id)} />}</Route>
         <Route path="/screenings/:id">{({ id }) => <ScreeningPage id={Number(id)} />}</Route>
         <Route path="/screenings/:id/checkout">{({ id }) => <CheckoutPage id={Number(id)} />}</Route>
-        <Route path="/events/:id">{({ id }) => <EventPage id={Number(id)} />}</Route>
+        <Route path="/events/:id">{({ id }) => <EventPage id={Number(id)} checkout={false} />}</Route>
+        <Route path="/events/:id/checkout">{({ id }) => <EventPage id={Number(id)} checkout />}</Route>
         <Route path="/my-tickets">
           <MyTicketsPage />
         </Route>

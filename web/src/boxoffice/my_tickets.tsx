@@ -97,8 +97,8 @@ function BookingCard({ booking, changed }: { booking: Booking; changed: () => vo
         {first.address && <p class="muted">{first.address}</p>}
       </header>
       <ul class="tickets">
-        {booking.tickets.map((ticket) => (
-          <TicketEntry key={ticket.id} ticket={ticket} usable={upcoming} changed={changed} />
+        {booking.tickets.map((ticket, index) => (
+          <TicketEntry key={ticket.id} ticket={ticket} name={nameOf(ticket, index)} usable={upcoming} changed={changed} />
         ))}
       </ul>
       {upcoming && valid.length > 0 && (
@@ -118,8 +118,9 @@ function BookingCard({ booking, changed }: { booking: Booking; changed: () => vo
           <button
             type="button"
             class="button button-quiet"
-            disabled={resent}
+            aria-disabled={resent}
             onClick={() =>
+              !resent &&
               void sending.run(async () => {
                 const path = { ticket_id: Number(valid[0]!.id) };
                 await answered(
@@ -149,11 +150,26 @@ function save(file: Blob, name: string): void {
   URL.revokeObjectURL(address);
 }
 
-function TicketEntry({ ticket, usable, changed }: { ticket: OwnTicket; usable: boolean; changed: () => void }) {
+/** What a ticket is called among those of its booking: its seat, or for an event its type and a number. */
+function nameOf(ticket: OwnTicket, index: number): string {
+  const place = ticket.place ?? 'Ticket';
+  return ticket.eventId === null ? place : `${place}, ticket ${index + 1}`;
+}
+
+function TicketEntry({
+  ticket,
+  name,
+  usable,
+  changed,
+}: {
+  ticket: OwnTicket;
+  name: string;
+  usable: boolean;
+  changed: () => void;
+}) {
   const [dialog, setDialog] = useState<'' | 'code' | 'cancel'>('');
   const valid = ticket.status === 'confirmed' && usable;
   const cancellable = usable && (ticket.status === 'confirmed' || ticket.status === 'pending');
-  const name = ticket.place ?? 'Ticket';
   return (
     <li class="ticket">
       {valid && (
@@ -163,7 +179,15 @@ function TicketEntry({ ticket, usable, changed }: { ticket: OwnTicket; usable: b
       )}
       <div class="stack stack-tight">
         <b>{name}</b>
-        <span class="muted">{formatPrice(ticket.price)}</span>
+        <span class="muted">
+          {formatPrice(ticket.price)}
+          {ticket.eventId !== null && (
+            <>
+              {' · '}
+              <span class="mono">{ticket.code}</span>
+            </>
+          )}
+        </span>
         <span>
           <span class={`badge badge-${TONE[ticket.status]}`}>{STATUS[ticket.status]}</span>
           {ticket.status === 'pending' && ticket.paymentDeadline && (

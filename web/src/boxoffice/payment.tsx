@@ -33,7 +33,7 @@ export function PayButtons({ amount, rules, busy }: { amount: number; rules: Rul
         <button type="submit" class="button button-wide" aria-disabled={busy} onClick={() => setDeclined(false)}>
           {busy ? 'Paying…' : `Pay ${formatPrice(amount)} (test)`}
         </button>
-        <button type="button" class="button button-quiet" disabled={busy} onClick={() => setDeclined(true)}>
+        <button type="button" class="button button-quiet" aria-disabled={busy} onClick={() => setDeclined(true)}>
           Try a declined payment
         </button>
       </fieldset>

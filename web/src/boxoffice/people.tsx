@@ -1,6 +1,7 @@
 // The fields of a buyer and of ticket holders.
 
 import { useState } from 'preact/hooks';
+import type { Problem } from '../api/problem';
 import { Field } from '../common/pieces';
 import { fieldOf } from './form';
 
@@ -11,6 +12,8 @@ export interface Person {
   email: string;
   whatsapp: string;
 }
+
+const FIELDS: ReadonlySet<string> = new Set(['fullName', 'identityType', 'identityNumber', 'email', 'whatsapp']);
 
 /** The name of a field in a form that has several people. */
 const named = (prefix: string, field: string): string => `${prefix}.${field}`;
@@ -33,9 +36,56 @@ export function peopleOf(form: HTMLFormElement, prefixes: readonly string[]): { 
   return { buyer, holders: prefixes.map((prefix) => (same.has(named(prefix, 'same')) ? buyer : personOf(form, prefix))) };
 }
 
-export function PersonFields({ prefix, title, sameAsBuyer = false }: { prefix: string; title: string; sameAsBuyer?: boolean }) {
+/**
+ * What is wrong with the people of a form, by the names of its fields.
+ *
+ * @param problem the refusal of a purchase
+ * @param prefixes of the holders that were sent, in their order; "buyer" for those who are the buyer
+ * @returns the messages by field, and those that belong to no field
+ */
+export function faultsOf(
+  problem: Problem,
+  prefixes: readonly string[],
+): { fields: Record<string, readonly string[]>; elsewhere: readonly string[] } {
+  const fields: Record<string, readonly string[]> = {};
+  const elsewhere: string[] = [];
+  for (const [path, messages] of Object.entries(problem.paths)) {
+    const [, number, ofHolder] = /^ticketHolders\.(\d+)\.(\w+)$/.exec(path) ?? [];
+    const ofBuyer = /^(?:buyerInfo\.)?(\w+)$/.exec(path)?.[1];
+    const prefix = number === undefined ? 'buyer' : prefixes[Number(number)];
+    const field = ofHolder ?? ofBuyer;
+    if (prefix && field && FIELDS.has(field)) fields[named(prefix, field)] = messages;
+    else elsewhere.push(...messages);
+  }
+  return { fields, elsewhere };
+}
+
+/**
+ * The fields of a person.
+ *
+ * @param sameAsBuyer whether the person may be the buyer, and is at first
+ * @param errors what is wrong, by the names of fields in the form
+ * @param known what the fields have at first, by their names in the form
+ */
+export function PersonFields({
+  prefix,
+  title,
+  sameAsBuyer = false,
+  errors,
+  known = () => undefined,
+}: {
+  prefix: string;
+  title: string;
+  sameAsBuyer?: boolean;
+  errors: Readonly<Record<string, readonly string[]>>;
+  known?: (field: string) => string | undefined;
+}) {
   const [same, setSame] = useState(sameAsBuyer);
   const buyer = prefix === 'buyer';
+  const about = (field: string): { name: string; errors: readonly string[] | undefined; defaultValue: string | undefined } => {
+    const name = named(prefix, field);
+    return { name, errors: errors[name], defaultValue: known(name) };
+  };
   return (
     <fieldset class="person stack">
       <legend>{title}</legend>
@@ -47,13 +97,13 @@ export function PersonFields({ prefix, title, sameAsBuyer = false }: { prefix: s
       )}
       {!same && (
         <div class="fields">
-          <Field label="Name" name={named(prefix, 'fullName')} autocomplete={buyer ? 'name' : 'off'} required maxLength={200} />
-          <Field label="E-mail" name={named(prefix, 'email')} type="email" autocomplete={buyer ? 'email' : 'off'} required maxLength={254} />
-          <Field label="Identity document" name={named(prefix, 'identityType')} placeholder="Passport" required maxLength={40} />
-          <Field label="Its number" name={named(prefix, 'identityNumber')} autocomplete="off" required maxLength={40} />
+          <Field label="Name" {...about('fullName')} autocomplete={buyer ? 'name' : 'off'} required maxLength={200} />
+          <Field label="E-mail" {...about('email')} type="email" autocomplete={buyer ? 'email' : 'off'} required maxLength={254} />
+          <Field label="Identity document" {...about('identityType')} placeholder="Passport" required maxLength={40} />
+          <Field label="Its number" {...about('identityNumber')} autocomplete="off" required maxLength={40} />
           <Field
             label="Phone (WhatsApp)"
-            name={named(prefix, 'whatsapp')}
+            {...about('whatsapp')}
             type="tel"
             autocomplete={buyer ? 'tel' : 'off'}
             hint="With the country code, such as +49 228 1234567."

@@ -1,6 +1,6 @@
 // The first page: the films of a day with their times, a search, filters, and the events.
 
-import { useRef, useState } from 'preact/hooks';
+import { useRef } from 'preact/hooks';
 import { Link, useLocation, useSearch } from 'wouter-preact';
 import { answered, api } from '../api/client';
 import { formatDay, formatTime } from '../common/format';
@@ -137,7 +137,7 @@ function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }
           );
         })}
       </nav>
-      <Filters cinema={cinema} language={language} change={(name, value) => navigate(changed(name, value), { replace: true })} />
+      <Filters cinema={cinema} language={language} languages={languagesOf(next)} change={(name, value) => navigate(changed(name, value), { replace: true })} />
       <Shown loaded={films}>
         {(listed) =>
           listed.length === 0 ? (
@@ -158,26 +158,27 @@ function Programme({ next, query }: { next: Showtime[]; query: URLSearchParams }
   );
 }
 
+/** The languages of showtimes, in alphabetical order. */
+function languagesOf(showtimes: readonly Showtime[]): string[] {
+  return [...new Set(showtimes.map(({ language }) => language).filter(Boolean))].sort((one, other) => one.localeCompare(other));
+}
+
 function Filters({
   cinema,
   language,
+  languages,
   change,
 }: {
   cinema: number | undefined;
   language: string | undefined;
+  languages: readonly string[];
   change: (name: string, value: string) => void;
 }) {
   const cinemas = useLoaded(() => answered(api.GET('/api/v1/cinemas/', { params: { query: { size: 100 } } })), []);
-  const [typed, setTyped] = useState(language ?? '');
+  // A link may name a language that nothing is in.
+  const offered = language && !languages.includes(language) ? [language, ...languages] : languages;
   return (
-    <form
-      class="filters"
-      aria-label="Filters"
-      onSubmit={(event) => {
-        event.preventDefault();
-        change('language', typed.trim());
-      }}
-    >
+    <form class="filters" aria-label="Filters" onSubmit={(event) => event.preventDefault()}>
       <label>
         <span>Cinema</span>
         <select class="input" value={cinema ?? ''} onChange={(event) => change('cinema', event.currentTarget.value)}>
@@ -189,17 +190,19 @@ function Filters({
           ))}
         </select>
       </label>
-      <label>
-        <span>Language</span>
-        <input
-          class="input"
-          value={typed}
-          placeholder="Any"
-          maxLength={50}
-          onInput={(event) => setTyped(event.currentTarget.value)}
-          onChange={() => change('language', typed.trim())}
-        />
-      </label>
+      {offered.length > 0 && (
+        <label>
+          <span>Language</span>
+          <select class="input" value={language ?? ''} onChange={(event) => change('language', event.currentTarget.value)}>
+            <option value="">All languages</option>
+            {offered.map((one) => (
+              <option key={one} value={one}>
+                {one}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
     </form>
   );
 }

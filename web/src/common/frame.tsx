@@ -1,7 +1,7 @@
 // The frame of every page: the bar at the top, a way past it for keyboards, and news about the log-in.
 
 import type { ComponentChildren } from 'preact';
-import { useErrorBoundary } from 'preact/hooks';
+import { useEffect, useErrorBoundary } from 'preact/hooks';
 import { Link, Router } from 'wouter-preact';
 import { PREFIX } from './base';
 import { useLoaded } from './loading';
@@ -27,6 +27,7 @@ export function Frame({
 }) {
   const known = useLoaded(loadUser, []);
   const [defect] = useErrorBoundary((error) => reportError(error));
+  useEffect(keepFocus, []);
   return (
     <Router base={PREFIX}>
       <a
@@ -59,6 +60,29 @@ export function Frame({
       </main>
     </Router>
   );
+}
+
+/**
+ * When what has the focus goes, or can no longer have it, browsers put it on the body: keyboards start again at the
+ * top, and screen readers say nothing. Put it on the content instead.
+ */
+function keepFocus(): () => void {
+  let last: Element | null = null;
+  const remember = ({ target }: FocusEvent): void => {
+    last = target as Element;
+  };
+  const look = (): void => {
+    if (document.activeElement !== document.body || !last || (last.isConnected && !last.matches(':disabled'))) return;
+    last = null;
+    document.getElementById('content')?.focus({ preventScroll: true });
+  };
+  const changes = new MutationObserver(look);
+  changes.observe(document.body, { childList: true, subtree: true, attributeFilter: ['disabled'] });
+  addEventListener('focusin', remember);
+  return () => {
+    changes.disconnect();
+    removeEventListener('focusin', remember);
+  };
 }
 
 /** Instead of a page whose code has thrown an error. */

@@ -41,6 +41,16 @@ export function ProblemNotice({ problem, retry }: { problem: Problem; retry?: ()
 }
 
 /**
+ * What is wrong with a form as a whole. Its fields say what is wrong with them.
+ *
+ * @param elsewhere messages about what is no field of the form
+ */
+export function FormProblem({ problem, elsewhere = [] }: { problem: Problem; elsewhere?: readonly string[] }) {
+  if (problem.code !== 'invalid_input') return <ProblemNotice problem={problem} />;
+  return <Notice tone="bad">{elsewhere.length > 0 ? elsewhere.join(' ') : 'Please correct what is marked.'}</Notice>;
+}
+
+/**
  * Shows what was loaded, the last answer if the server is away now, or placeholders before the first.
  *
  * @param name heading of the page, if the page's own heading needs what is loaded
@@ -79,15 +89,21 @@ interface FieldProps extends Omit<JSX.InputHTMLAttributes<HTMLInputElement>, 'id
   errors?: readonly string[] | undefined;
 }
 
-/** A text field with its label, a hint, and what is wrong with its value. */
+/** A text field with its label, a hint, and what is wrong with its value. The first wrong field gets the focus. */
 export function Field({ label, hint, errors, ...input }: FieldProps) {
   const id = useId();
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    const element = field.current;
+    if (errors?.length && element === element?.form?.querySelector('[aria-invalid=true]')) element?.focus();
+  }, [errors]);
   const described = [hint && `${id}-hint`, errors?.length && `${id}-errors`].filter(Boolean).join(' ');
   return (
     <div class="field">
       <label for={id}>{label}</label>
       <input
         {...input}
+        ref={field}
         id={id}
         aria-invalid={errors?.length ? 'true' : undefined}
         aria-describedby={described || undefined}

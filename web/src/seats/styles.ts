@@ -142,6 +142,11 @@ canvas { display: block; }
 @container (min-width: 44rem) {
   .component { grid-template-columns: minmax(0, 1fr) 17rem; }
 }
+@container (max-width: 43.99rem) {
+  /* Where the cart is below the hall, it stays in view as soon as there is something in it. */
+  .cart:has(li) { position: sticky; bottom: 0; z-index: 3; gap: 0.5rem; padding: 0.75rem; background: var(--background); }
+  .cart:has(li) ul { max-height: 5.5rem; }
+}
 @container (max-width: 24rem) {
   .component { padding: 0.5rem; }
   .find input { width: 6rem; }
