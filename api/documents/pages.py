@@ -42,7 +42,13 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/reset-password",
         "/my-tickets",
     ),
-    _OPERATIONS: ("/ops", "/ops/screenings/{screening_id}", "/ops/rooms", "/ops/rooms/{room_id}"),
+    _OPERATIONS: (
+        "/ops",
+        "/ops/screenings/{screening_id}",
+        "/ops/deliveries",
+        "/ops/rooms",
+        "/ops/rooms/{room_id}",
+    ),
 }
 _MEDIA_RANGE = re.compile(r"([\w!#$&^.+*-]+/[\w!#$&^.+*-]+)[^,]*?(?:;\s*q=([01](?:\.\d*)?)[^,]*)?(?=,|$)")
 _BASE = '<base href="/" />'

@@ -238,3 +238,31 @@ async def test_the_page_survives_trouble(browser: Browser, stage: Stage) -> None
     await page.shows("You have been logged out")
     await page.shows("Log in first")
     assert "Brass" not in await page.text()
+
+
+DEAD_LETTERS = """
+INSERT INTO outbox (kind, subject, payload, status, attempts, finished_at, error)
+SELECT 'mail', 'booking ' || number, jsonb_build_object('cause', 'booked', 'booking_id', number),
+       'dead', 33, now(), '[Errno 111] Connect call failed (''192.0.2.7'', 587)'
+FROM generate_series(0, 2) AS number
+"""
+
+
+async def test_messages_that_could_not_be_delivered_are_retried(browser: Browser, stage: Stage) -> None:
+    execute(stage.house.database_url, DEAD_LETTERS)
+    page = await stage.open(browser, "/ops")
+    await page.click_on("link", "Deliveries")
+    await page.shows("Connect call failed")
+    await looked_at(page, "ops-deliveries")
+    await page.click_on("button", re.compile("^Retry booking 1,"))
+    await page.shows("1 message is delivered again.")
+    await page.click_on("button", "Retry all on this page")
+    await page.shows("2 messages are delivered again.")
+    await page.shows("Everything could be delivered.")
+    # There are no such bookings, so nothing is left to be delivered.
+    await page.click_on("button", "Delivered")
+    await page.shows("booking 0")
+    await page.shows("booking 2")
+    await page.resize(320, 800)
+    await looked_at(page, "ops-deliveries-narrow")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320

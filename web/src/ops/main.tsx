@@ -8,6 +8,7 @@ import { user } from '../common/session';
 
 const OverviewPage = later(async () => (await import('./overview')).OverviewPage);
 const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
+const DeliveriesPage = later(async () => (await import('./deliveries')).DeliveriesPage);
 const RoomsPage = later(async () => (await import('../editor/rooms_page')).RoomsPage);
 const RoomPage = later(async () => (await import('../editor/room_page')).RoomPage);
 
@@ -21,12 +22,20 @@ function Operations() {
 }
 
 function Links() {
-  return <Link href="/ops/rooms">Rooms</Link>;
+  return (
+    <>
+      <Link href="/ops/deliveries">Deliveries</Link>
+      <Link href="/ops/rooms">Rooms</Link>
+    </>
+  );
 }
 
 function Pages() {
   return (
     <Switch>
+      <Route path="/ops/deliveries">
+        <DeliveriesPage />
+      </Route>
       <Route path="/ops/rooms">
         <RoomsPage />
       </Route>

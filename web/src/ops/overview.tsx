@@ -5,16 +5,15 @@ import { Link } from 'wouter-preact';
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
 import { formatDay, formatTime } from '../common/format';
-import { useLoaded } from '../common/loading';
 import { Notice, ProblemNotice, Shown, Waiting } from '../common/pieces';
 import { AskLogLevel } from './actions';
 import { Chart } from './chart';
 import { overview, overviewProblem, seriesOf, totalOf, totals, watch, type Figure, type LiveScreening, type LiveServer } from './live';
+import { Pages, useReloading } from './lists';
 import { formatAge, formatCount, formatRate } from './numbers';
 
 type Operated = components['schemas']['Operated'];
 
-const RELOAD_MS = 15_000;
 const PAGE = 50;
 
 export function OverviewPage() {
@@ -81,7 +80,7 @@ function Screenings() {
   const [query, setQuery] = useState('');
   const [past, setPast] = useState(false);
   const [page, setPage] = useState(1);
-  const loaded = useLoaded(
+  const loaded = useReloading(
     () =>
       answered(
         api.GET('/api/v1/ops/screenings/', {
@@ -90,13 +89,6 @@ function Screenings() {
       ),
     [query, past, page],
   );
-  const { reload } = loaded;
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) reload();
-    }, RELOAD_MS);
-    return () => clearInterval(timer);
-  }, [reload]);
 
   return (
     <section class="stack" aria-labelledby="screenings">
@@ -135,16 +127,7 @@ function Screenings() {
           rows.length ? (
             <>
               <ScreeningTable rows={rows} />
-              {(page > 1 || rows.length === PAGE) && (
-                <div class="row">
-                  <button type="button" class="button button-quiet" disabled={page === 1} onClick={() => setPage(page - 1)}>
-                    Earlier in the list
-                  </button>
-                  <button type="button" class="button button-quiet" disabled={rows.length < PAGE} onClick={() => setPage(page + 1)}>
-                    Further down
-                  </button>
-                </div>
-              )}
+              <Pages page={page} full={rows.length === PAGE} go={setPage} />
             </>
           ) : (
             <Notice>{query ? `Nothing matches “${query}”.` : past ? 'Nothing is over yet.' : 'Nothing is on sale. Add a screening to begin.'}</Notice>
