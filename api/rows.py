@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Protocol
 
 from api.identity.accounts import AccountRows
 from api.identity.tokens import Identity
-from api.mails.confirmations import Papers
 
 Record = dict[str, Any]
 """A stored record, by column name."""
@@ -294,10 +293,6 @@ class MessageRows(Rows, Protocol):
         """Deliver a dead letter after all. Raises NotFound or MessageDelivered."""
 
 
-class TicketRows(Rows, Papers, Protocol):
-    """Tickets, as `persistence.catalogue.tickets.TicketRows` documents them; read-only."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
     """The stored resources, by name.
@@ -308,6 +303,7 @@ class Catalogue:
         recommended_movies: movies recommended to one user; read-only.
         detailed_casts: cast members with the other movies they appear in; read-only.
         showtimes: screenings as moviegoers see them; read-only.
+        tickets: as administrators see them; read-only.
         shown_tickets: tickets as their holder sees them; read-only.
     """
 
@@ -331,7 +327,7 @@ class Catalogue:
     seats: SeatRows
     showtimes: Rows
     statistics: StatisticsReader
-    tickets: TicketRows
+    tickets: Rows
     shown_tickets: Rows
     messages: MessageRows
 

@@ -20,7 +20,7 @@ from api.identity.origins import AllowedOrigins
 from api.identity.tokens import Identity, Tokens
 from api.limiter import RateLimits
 from api.limits import Limits
-from api.mails.confirmations import Confirmations
+from api.mails.delivery import Mails
 from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
@@ -281,7 +281,7 @@ class Services:
     guests: Guests
     workers: Workers
     rate_limits: RateLimits
-    confirmations: Confirmations
+    mails: Mails
     ticket_codes: TicketCodes
     site: Site
     clock: Clock

@@ -17,7 +17,7 @@ from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
 from persistence.catalogue.ticket_types import TicketTypeRows
-from persistence.catalogue.tickets import SHOWN_TICKETS, TicketRows
+from persistence.catalogue.tickets import SHOWN_TICKETS, TICKETS
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
 
@@ -46,7 +46,7 @@ def catalogue_on(connector: Connector) -> Catalogue:
         seats=Seats(connector),
         showtimes=Rows(connector, SHOWTIMES),
         statistics=Statistics(connector),
-        tickets=TicketRows(connector),
+        tickets=Rows(connector, TICKETS),
         shown_tickets=Rows(connector, SHOWN_TICKETS),
         messages=Messages(connector, MESSAGES),
     )

@@ -30,7 +30,8 @@ from api.identity.revocations import Revocations
 from api.identity.token_watches import TokenExpiries
 from api.limiter import Limiter, RateLimits
 from api.limits import Limits, SocketLimits
-from api.mails.confirmations import Confirmations
+from api.mails.delivery import Mails
+from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
@@ -80,6 +81,7 @@ from persistence.idempotency import IdempotencyRows
 from persistence.ids import IdBlocks
 from persistence.journal import PostgresJournal
 from persistence.ledger import PostgresLedger
+from persistence.mails import MailRows
 from persistence.outbox import Outbox
 from persistence.reservations import Reservations
 from persistence.server_lock import ServerName, living_nodes
@@ -229,9 +231,13 @@ class Server:
             observer=self._observer,
             now=self._clock.now,
         )
-        confirmations = Confirmations(catalogue.tickets, self._mail_queue, self._outbox, site, repeats)
+        cipher, mail_rows = cipher_of(settings), MailRows(self._connector)
+        mails = Mails(mail_rows, self._mail_queue, site, cipher, repeats)
+        self._reminders = Reminders(
+            mail_rows, settings.payment_reminder_seconds, settings.expiry_warning_seconds
+        )
         self._deliveries.register(
-            "mail", confirmations.deliver, at_once=_MAILS_AT_ONCE, limit_seconds=_MAIL_ATTEMPT_SECONDS
+            "mail", mails.deliver, at_once=_MAILS_AT_ONCE, limit_seconds=_MAIL_ATTEMPT_SECONDS
         )
         webhooks = WebhookRows(self._connector)
         notices = Notices(webhooks, self._mail_queue, self._site_url)
@@ -307,7 +313,7 @@ class Server:
             accounts=accounts,
             guests=guests,
             workers=self._workers,
-            confirmations=confirmations,
+            mails=mails,
             ticket_codes=codes,
             site=site,
             clock=self._clock,
@@ -422,6 +428,7 @@ class Server:
         every(0, "event loop lag", self._sample_lag)
         every(_FORGET_SECONDS, "removal of old idempotency keys", self._forget_old_keys)
         every(_BACKLOG_SECONDS, "count of messages", self._count_backlog)
+        every(LOOK_SECONDS, "reminders by mail", self._reminders.look)
         every(_FORGET_SECONDS, "removal of old messages", self._forget_old_messages)
         every(_FORGET_SECONDS, "removal of old webhook events", self._forget_old_events)
 

@@ -128,7 +128,7 @@ async def resend_ticket(call: Call, ticket_id: int) -> Document:
     code, and a calendar entry. The number of resends is limited.
     """
     ticket = await find_ticket(call, ticket_id, call.holder, confirmed=True)
-    await call.services.confirmations.send_again(ticket.booking_id)
+    await call.services.mails.confirm_again(ticket.booking_id)
     return {"message": "The confirmation is sent to you by mail"}
 
 

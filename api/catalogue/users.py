@@ -38,6 +38,9 @@ SEARCHES_KEPT = 100
 _SHOWN = 100
 """Most tickets that a refusal names."""
 
+LANGUAGE_TAG = r"[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*\Z"
+"""The form of language tags (RFC 5646, section 2.1); some programs write `en_GB`."""
+
 _PICTURE_HEADERS: Mapping[str, str] = {
     "Cache-Control": "public, max-age=300",
     "Content-Disposition": "inline",
@@ -51,11 +54,24 @@ users = Resource("/api/v1/users", tag="Users")
 class Preferences(RequestSchema):
     """A user's preferences; unset ones are absent."""
 
-    language = text(35, metadata={"description": "A language tag (BCP 47).", "example": "en-GB"})
+    language = fields.String(
+        validate=[validate.Length(2, 35), validate.Regexp(LANGUAGE_TAG, error="Must be a tag like en-GB.")],
+        metadata={
+            "description": "A language tag (BCP 47). Mails are in this language if there is a translation.",
+            "example": "en-GB",
+        },
+    )
     theme = fields.String(validate=validate.OneOf(("light", "dark", "system")))
     favorite_genres = texts(60, 50, metadata={"example": ["Drama"]})
     seat_type = text(40, metadata={"example": "vip"})
-    email_notifications = Flag()
+    email_notifications = Flag(
+        metadata={
+            "description": "False: no reminders by mail. Mails about bookings and money are still sent."
+        }
+    )
+    hold_reminders = Flag(
+        metadata={"description": "Whether to get a mail shortly before reserved seats become free again."}
+    )
 
 
 class PublicProfile(Schema):

@@ -34,8 +34,8 @@ If you did not ask, ignore this mail.
 class GuestRows(Protocol):
     """Guests with an e-mail address, as `persistence.catalogue.guests.GuestRows` documents them."""
 
-    async def describe(self, guest_id: int, email: str, full_name: str) -> dict[str, Any]:
-        """Store or replace a guest's name and e-mail address, and return the record."""
+    async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
+        """Store or replace what a guest has given, and return the record."""
 
     async def forget(self, guest_id: int) -> None:
         """Delete a guest's name and e-mail address, if they are stored."""
@@ -86,9 +86,9 @@ class Guests:
         guest_id = identity.user_id if identity and known else FIRST_GUEST_ID + secrets.randbelow(_GUEST_IDS)
         return self._token(guest_id, self.life_seconds)
 
-    async def describe(self, guest_id: int, email: str, full_name: str) -> dict[str, Any]:
-        """Store the name and the e-mail address that a guest buys with."""
-        return await self._rows.describe(guest_id, email, full_name)
+    async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
+        """Store the name and the e-mail address that a guest buys with, and the language of mails."""
+        return await self._rows.describe(guest_id, email, full_name, language)
 
     async def forget(self, guest_id: int) -> None:
         """Erase the name and the e-mail address of a guest."""

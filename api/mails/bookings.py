@@ -74,7 +74,7 @@ class Booking(NamedTuple):
         return [ticket for ticket in self.tickets if ticket.status in statuses]
 
     def shown_title(self, words: Words) -> str:
-        return one_line(self.title) or words.text("your visit")
+        return _title(self.title, words)
 
     def occasion(self, words: Words) -> Occasion:
         return Occasion(self.shown_title(words), words.moment(self.starts_at), self.place)
@@ -144,9 +144,23 @@ def lines_with_codes(
     ]
 
 
+def occasion_of(record: Record, words: Words) -> Occasion:
+    """Return what a record of a screening or event is for."""
+    begins = local_time(record["starts_at"], record["time_zone"])
+    return Occasion(_title(record["title"], words), words.moment(begins), _place(record))
+
+
+def _title(title: str, words: Words) -> str:
+    return one_line(title) or words.text("your visit")
+
+
+def _place(record: Record) -> str:
+    parts = (record["cinema_name"], record["room_name"], record["address"])
+    return ", ".join(filter(None, map(one_line, parts)))
+
+
 def _booking(records: Sequence[Record]) -> Booking:
     first = records[0]
-    parts = (first["cinema_name"], first["room_name"], first["address"])
     return Booking(
         id=first["booking_id"],
         screening_id=first["screening_id"],
@@ -155,7 +169,7 @@ def _booking(records: Sequence[Record]) -> Booking:
         title=first["title"],
         starts_at=local_time(first["starts_at"], first["time_zone"]),
         ends_at=local_time(first["ends_at"], first["time_zone"]),
-        place=", ".join(filter(None, map(one_line, parts))),
+        place=_place(first),
         revision=first["revision"],
         called_off=first["called_off"],
         tickets=[

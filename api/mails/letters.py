@@ -85,7 +85,6 @@ def message_of(letter: Letter, to: str, words: Words) -> EmailMessage:
     """
     pictures = {ticket.file_name: TicketPicture(ticket.code) for ticket in letter.tickets if ticket.code}
     message = text_mail(to, letter.subject, _rendered("letter.txt", letter, words))
-    message["Content-Language"] = words.language
     # Mailboxes that answer by themselves do not answer this (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.add_alternative(_rendered("letter.html", letter, words), subtype="html")
@@ -104,6 +103,8 @@ def message_of(letter: Letter, to: str, words: Words) -> EmailMessage:
     if letter.visit is not None:
         entry, method = calendar_of(letter.visit).decode(), letter.visit.method
         message.add_attachment(entry, subtype="calendar", filename="booking.ics", params={"method": method})
+    # An earlier one would have moved into the first part.
+    message["Content-Language"] = words.language
     return message
 
 

@@ -14,6 +14,8 @@ from api.mails.languages import Words
 from api.mails.letters import Button, Letter, Occasion, one_line
 from api.papers.ticket_codes import TicketCodes
 
+_PAYMENT_ID_SHOWN = 40
+
 
 class Site(NamedTuple):
     """What is the same in all mails.
@@ -154,7 +156,7 @@ def _money_for_cancelled(cancellation: Cancellation, words: Words, site: Site) -
         return [_will_be_refunded(cancellation.owed, words, site, vouched=cancellation.vouched)]
     if all(ticket.payment_id is None or not ticket.price for ticket in cancellation.tickets):
         return [words.text("Nothing was paid, so there is nothing to refund.")]
-    return []
+    return [words.text("If you have paid, please ask where you paid about your money.")]
 
 
 def _will_be_refunded(amount: Decimal, words: Words, site: Site, *, vouched: bool) -> str:
@@ -319,7 +321,7 @@ def refund_owed(refund: Refund, reader: Reader, site: Site) -> Letter:
             reader.greeting,
             words.text(
                 "Your payment %(payment)s could not be used for tickets, or not all of it.",
-                payment=one_line(refund.payment_id),
+                payment=_short(refund.payment_id),
             ),
             _will_be_refunded(refund.amount, words, site, vouched=refund.vouched),
         ],
@@ -335,7 +337,7 @@ def refund_settled(refund: Refund, reader: Reader, site: Site) -> Letter:
             "We have refunded %(amount)s of your payment %(payment)s. It can take a few days until your bank "
             "shows it.",
             amount=amount,
-            payment=one_line(refund.payment_id),
+            payment=_short(refund.payment_id),
         )
     )
     if refund.reference:
@@ -351,3 +353,9 @@ def refund_settled(refund: Refund, reader: Reader, site: Site) -> Letter:
         tone="good",
         paragraphs=paragraphs,
     )
+
+
+def _short(payment_id: str) -> str:
+    """Return what is shown of a payment id, which the buyer may have chosen."""
+    shown = one_line(payment_id)
+    return shown if len(shown) <= _PAYMENT_ID_SHOWN else f"{shown[:_PAYMENT_ID_SHOWN]}…"

@@ -57,11 +57,12 @@ class Guest(CamelCaseSchema):
 async def describe_guest(call: Call, email: str, full_name: str) -> Document:
     """Set the name and the e-mail address that the guest buys with.
 
-    Confirmations are sent to this address.
+    Mails about tickets are sent to this address, in the first language of `Accept-Language` that mails have.
     """
     if not call.caller.guest:
         raise NotAGuest
-    return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name))
+    language = call.accepted_language or ""
+    return dump(Guest, await call.services.guests.describe(call.account_id, email, full_name, language))
 
 
 @guests.delete("/me", access=Access.GUEST, status=204, refusals=(NotAuthenticated, NotAGuest))

@@ -11,7 +11,7 @@ from api.bodies import Body
 from api.mails.bookings import bookings_of
 from api.mails.calendar_entry import MEDIA_TYPE as CALENDAR
 from api.mails.calendar_entry import calendar_of
-from api.mails.languages import accepted_language, words_in
+from api.mails.languages import words_in
 from api.papers.ticket_pictures import MEDIA_TYPES, TicketPicture
 from api.public.purchases import code_contents
 from api.public.shapes import SIZE_LIMIT, ByGuest, CamelCaseSchema, ListQuery, identifier, listed_content
@@ -91,7 +91,7 @@ async def get_ticket_calendar(call: Call, ticket_id: int) -> Answer:
     if not records:
         raise errors.TicketNotFound(ticket_id)
     site, (booking,) = call.services.site, bookings_of(records)
-    words = words_in(accepted_language(call.headers.get("Accept-Language")) or site.language)
+    words = words_in(call.accepted_language or site.language)
     content = calendar_of(booking.visit(words, site.currency, site.sender))
     disposition = f'attachment; filename="booking-{ticket.booking_id}.ics"'
     return Answer(200, Body(content), {"Content-Disposition": disposition}, media_type=CALENDAR)

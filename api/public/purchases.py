@@ -166,7 +166,10 @@ async def purchase_reservation(
         owner,
         present.screening_id,
         present.reservation_id,
-        [_paper(call.services.cipher, buyer_info, holder) for holder in ticket_holders],
+        [
+            _paper(call.services.cipher, buyer_info, holder, call.accepted_language)
+            for holder in ticket_holders
+        ],
         PlaceOrder(present.ticket_type_id, present.quantity),
         expected_cents,
     )
@@ -198,10 +201,16 @@ def _wrong_number(quantity: int) -> InvalidInput:
     return InvalidInput({"ticketHolders": [f"The reservation has {tickets}; name one person for each."]})
 
 
-def _paper(cipher: Cipher, buyer: Mapping[str, str], holder: Mapping[str, str]) -> Paper:
-    """Return a new ticket code, and the encrypted personal data of its buyer and holder."""
+def _paper(
+    cipher: Cipher, buyer: Mapping[str, str], holder: Mapping[str, str], language: str | None
+) -> Paper:
+    """Return a new ticket code, and the encrypted personal data of its buyer and holder.
+
+    `api.mails.recipients` reads it; the language is that of mails to both.
+    """
     code = new_ticket_code()
-    return Paper(code, cipher.encrypt(orjson.dumps({"buyer": buyer, "holder": holder}), code.encode()))
+    content = orjson.dumps({"buyer": buyer, "holder": holder, "language": language})
+    return Paper(code, cipher.encrypt(content, code.encode()))
 
 
 def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCodes) -> list[dict[str, Any]]:

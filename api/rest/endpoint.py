@@ -39,6 +39,7 @@ from api.errors import ApiError, InvalidInput
 from api.identity.errors import AccountRequired, NotAuthenticated
 from api.identity.tokens import Identity
 from api.limiter import network_of
+from api.mails.languages import accepted_language
 from api.rest.background import BackgroundTasks
 from api.rest.fields import RequestSchema
 from api.rest.receipts import ReceiptForm
@@ -162,6 +163,11 @@ class Call(Struct, frozen=True):
         if (identity is not None and identity.guest) or self.holder.startswith(SESSION_PREFIX):
             return network_of(self.address)
         return None
+
+    @property
+    def accepted_language(self) -> str | None:
+        """The first language of the request's `Accept-Language` that mails have."""
+        return accepted_language(self.headers.get("Accept-Language"))
 
     def require_buyer(self) -> None:
         """Check that the caller may buy.

@@ -47,11 +47,18 @@ class HoldSettings:
     payment_window_seconds: Annotated[
         float, seconds(1, 30 * DAY_SECONDS), "How long a ticket waits for its payment before it expires."
     ] = 900.0
+    payment_reminder_seconds: Annotated[
+        float,
+        seconds(0, DAY_SECONDS),
+        "How long before the end of the payment window a mail reminds of an unpaid ticket; 0 for no "
+        "reminders. There is none for a window that is no longer than that.",
+    ] = 300.0
     expiry_warning_seconds: Annotated[
         float,
         seconds(0, DAY_SECONDS),
-        "How long before the end of a hold its holder is sent `hold_expiring` on all sockets; 0 for no "
-        "warnings. A hold that lasts no longer than that is not announced.",
+        "How long before the end of a hold its holder is sent `hold_expiring` on all sockets, and a mail if "
+        "the user's preferences ask for it; 0 for no warnings. A hold that lasts no longer than that is not "
+        "announced.",
     ] = 60.0
 
 

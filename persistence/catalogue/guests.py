@@ -6,8 +6,10 @@ from typing import Any
 from persistence.connector import Connector
 
 _DESCRIBE = """
-INSERT INTO guests (id, email, full_name) VALUES (%(id)s, %(email)s, %(full_name)s)
-ON CONFLICT (id) DO UPDATE SET email = excluded.email, full_name = excluded.full_name, updated_at = now()
+INSERT INTO guests (id, email, full_name, language)
+VALUES (%(id)s, %(email)s, %(full_name)s, %(language)s)
+ON CONFLICT (id) DO UPDATE SET
+    email = excluded.email, full_name = excluded.full_name, language = excluded.language, updated_at = now()
 RETURNING email, full_name
 """
 
@@ -27,9 +29,9 @@ class GuestRows:
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
 
-    async def describe(self, guest_id: int, email: str, full_name: str) -> dict[str, Any]:
-        """Store or replace a guest's name and e-mail address, and return them."""
-        values = {"id": guest_id, "email": email, "full_name": full_name}
+    async def describe(self, guest_id: int, email: str, full_name: str, language: str) -> dict[str, Any]:
+        """Store or replace a guest's name, e-mail address and language; return the first two."""
+        values = {"id": guest_id, "email": email, "full_name": full_name, "language": language}
         ((stored_email, stored_name),) = await self._connector.run(_DESCRIBE, values)
         return {"email": stored_email, "full_name": stored_name}
 

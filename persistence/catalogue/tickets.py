@@ -1,11 +1,7 @@
 """Tickets as the catalogue shows them: read-only, since the engine's journal writes them."""
 
-from collections.abc import Iterable
-
 from persistence.catalogue.days import on_day
-from persistence.catalogue.table import Record, Rows, Table, own_columns
-from persistence.columns import numbers
-from persistence.connector import Connector
+from persistence.catalogue.table import Table, own_columns
 from persistence.tickets import OF_ANY_STATUS
 
 _USER_ID = "substring(tickets.holder FROM '^user:([0-9]{1,18})$')::bigint"
@@ -88,7 +84,7 @@ PRINTED = {
     "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
     "ends_at": "coalesce(screenings.ends_at, events.ends_at)",
     "time_zone": "coalesce(cinemas.time_zone, events.time_zone, 'UTC')",
-    "revision": "0",
+    "revision": "coalesce(screenings.revision, events.revision, 0)",
     "called_off": "screenings.cancelled_at IS NOT NULL",
     "room_name": "rooms.name",
     "cinema_name": "coalesce(cinemas.name, events.venue)",
@@ -104,34 +100,6 @@ VISITED = f"""
     LEFT JOIN ticket_types ON ticket_types.id = {_TICKET_TYPE_ID}
     """
 
-# News of tickets reaches their buyer even after the account was deleted.
-_EMAIL = (
-    "coalesce(CASE WHEN users.deleted_at IS NULL THEN users.email ELSE users.last_email END, guests.email)"
-)
-
-# The data of a ticket's confirmation; only tickets whose holder has an e-mail address.
-PAPERS = Table(
-    name="tickets",
-    kind="ticket",
-    columns={
-        **PRINTED,
-        "email": _EMAIL,
-        "full_name": "coalesce(users.full_name, guests.full_name)",
-        "language": "users.preferences ->> 'language'",
-    },
-    joins=f"""
-    LEFT JOIN users ON users.id = {_USER_ID}
-    LEFT JOIN guests ON guests.holder = tickets.holder {VISITED}
-    """,
-    conditions=(
-        "tickets.status = 'confirmed'",
-        f"{_EMAIL} IS NOT NULL",
-        "seats.id IS NOT NULL OR ticket_types.id IS NOT NULL",
-    ),
-    filters={"bookings": "tickets.booking_id = ANY (%(bookings)s::bigint[])"},
-    orders={"booking": "tickets.booking_id"},
-)
-
 # Tickets as their holder sees them.
 SHOWN_TICKETS = Table(
     name="tickets",
@@ -145,20 +113,3 @@ SHOWN_TICKETS = Table(
     },
     orders={"": "tickets.booking_id DESC"},
 )
-
-
-class TicketRows(Rows):
-    """The repository of tickets."""
-
-    def __init__(self, connector: Connector) -> None:
-        super().__init__(connector, TICKETS)
-        self._papers = Rows(connector, PAPERS)
-
-    async def papers(self, booking_ids: Iterable[int]) -> list[Record]:
-        """Return the data for the confirmations of bookings, one record per ticket, ordered by booking.
-
-        Only confirmed tickets of users with an e-mail address are included.
-        """
-        wanted = {"bookings": numbers(list(booking_ids))}
-        statement = f"{PAPERS.select} {PAPERS.where(wanted)} {PAPERS.order_by('booking')}"
-        return [self._papers.record(row) for row in await self.connector.run(statement, wanted)]

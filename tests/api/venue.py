@@ -123,10 +123,10 @@ class RecordingMeter:
         self._requests.append((self._route, self._method, status))
 
 
-class NoConfirmations:
+class NoMails:
     """Sends no mail."""
 
-    async def send_again(self, booking_id: int) -> None:
+    async def confirm_again(self, booking_id: int) -> None:
         raise NoMailAddress
 
 
@@ -204,7 +204,7 @@ class Venue:
             workers=None,  # type: ignore[arg-type]
             rate_limits=RateLimits(limits or Limits()),
             site=Site(lambda: "", "", "tickets@localhost", codes, "en"),
-            confirmations=NoConfirmations(),  # type: ignore[arg-type]
+            mails=NoMails(),  # type: ignore[arg-type]
             ticket_codes=codes,
             clock=self.clock,
             http_observer=http_observer or self.observer,

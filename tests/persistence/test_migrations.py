@@ -27,6 +27,7 @@ MIGRATIONS = [
     "0013_list_orders",
     "0014_last_addresses",
     "0015_webhooks",
+    "0016_mails",
 ]
 
 

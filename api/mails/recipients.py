@@ -1,0 +1,87 @@
+"""Who gets a mail about a booking: its owner, the buyer of event tickets, and the holder of each ticket.
+
+The addresses of buyers and holders are encrypted in the tickets (`api.public.purchases`). Nobody gets the
+same mail twice: who has several roles gets the mail of the first.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from api.mails.bookings import BookedTicket, Booking
+from api.mails.languages import chosen_language, words_in
+from api.mails.wordings import Reader
+from api.papers.cipher import Cipher, DecryptionFailed
+
+OWNER, BUYER = "owner", "buyer"
+
+
+class Recipient(NamedTuple):
+    """A person to write to.
+
+    Attributes:
+        role: names the person among those of the booking.
+        email: the address.
+        reader: name and language.
+        booking: with the tickets that concern this person.
+    """
+
+    role: str
+    email: str
+    reader: Reader
+    booking: Booking
+
+
+def recipients_of(
+    booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language: str
+) -> list[Recipient]:
+    """Return everybody to write to about a booking, each address once.
+
+    Args:
+        booking: the booking.
+        contact: `email`, `full_name` and `language` of its owner; the address is None if there is none.
+        cipher: decrypts what the tickets have of their buyer and holders.
+        language: of people whose language is unknown.
+    """
+    found: dict[str, Recipient] = {}
+    for recipient in _all(booking, contact, cipher, language):
+        known = found.setdefault(recipient.email.casefold(), recipient)
+        if known is not recipient and not known.reader.owner:
+            # Several tickets for one holder.
+            tickets = [*known.booking.tickets, *recipient.booking.tickets]
+            found[recipient.email.casefold()] = known._replace(
+                booking=known.booking._replace(tickets=tickets)
+            )
+    return list(found.values())
+
+
+def _all(booking: Booking, contact: Mapping[str, Any], cipher: Cipher, language: str) -> Iterator[Recipient]:
+    papers = [(ticket, paper) for ticket in booking.tickets if (paper := _paper(ticket, cipher))]
+    browser = chosen_language(papers[0][1].get("language") if papers else None, language)
+    if contact["email"]:
+        words = words_in(chosen_language(contact["language"], browser))
+        yield Recipient(OWNER, contact["email"], Reader(contact["full_name"], words), booking)
+    for _, paper in papers[:1]:
+        buyer = paper["buyer"]
+        yield Recipient(BUYER, buyer["email"], Reader(buyer["full_name"], words_in(browser)), booking)
+    for ticket, paper in papers:
+        holder = paper["holder"]
+        reader = Reader(holder["full_name"], words_in(browser), owner=False)
+        yield Recipient(f"holder-{ticket.id}", holder["email"], reader, booking._replace(tickets=[ticket]))
+
+
+def _paper(ticket: BookedTicket, cipher: Cipher) -> Mapping[str, Any] | None:
+    """Return the personal data of a ticket; None if there is none, or its key is no longer in use."""
+    if ticket.paper is None:
+        return None
+    try:
+        paper: Mapping[str, Any] = orjson.loads(cipher.decrypt(ticket.paper, ticket.code.encode()))
+    except DecryptionFailed:
+        return None
+    return paper
+
+
+def find(recipients: Sequence[Recipient], role: str) -> Recipient | None:
+    """Return the recipient in a role, if there still is one."""
+    return next((one for one in recipients if one.role == role), None)
