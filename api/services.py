@@ -298,6 +298,7 @@ class Services:
     cron_secret: str = ""
     guest_purchase: bool = False
     test_payment: bool = False
+    mails_sent: bool = True
     time_zone: str = DEFAULT_TIME_ZONE
     currency: str = "EUR"
     webhook_private_addresses: bool = False

@@ -7,6 +7,7 @@ from dataclasses import replace
 from api.identity.origins import OPAQUE_ORIGIN
 from frontrow.demo import demo_passwords, describe, guide_ports_hint, prepare_demo
 from frontrow.listening import authority
+from frontrow.mail import MAIL_FOLDER
 from frontrow.settings import Settings
 from frontrow.signing import tokens_of
 from persistence.bulk import BulkLoader
@@ -61,6 +62,8 @@ async def prepared_demo(settings: Settings, database_url: str, port: int) -> lis
         connector.close()
     base_url = base_url_of(settings, port)
     lines = describe(demo, base_url, tokens_of(settings), settings.token_ttl_seconds)
+    if not settings.smtp_url:
+        lines = [*lines, "", f"Mails         are not sent, but written to {settings.data_dir / MAIL_FOLDER}"]
     if settings.metrics_open:
         lines = [*lines, "", f"Metrics       {base_url}/metrics"]
     return lines if settings.extra_ports else [*lines, "", *guide_ports_hint()]

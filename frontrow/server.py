@@ -329,6 +329,7 @@ class Server:
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
             test_payment=settings.test_payment,
+            mails_sent=bool(settings.smtp_url),
             time_zone=settings.time_zone,
             currency=settings.currency,
             path_prefix=settings.path_prefix,

@@ -13,10 +13,17 @@ class SalesRules(CamelCaseSchema):
     test_payment = fields.Boolean(
         required=True, metadata={"description": "Whether a payment is a test that moves no money."}
     )
+    mails_sent = fields.Boolean(
+        required=True, metadata={"description": "Whether mails are sent; false if they are written to files."}
+    )
 
 
 @box_office.get("", access=Access.GUEST, answers=SalesRules)
 async def get_sales_rules(call: Call) -> Document:
     """Get what this server allows customers to do."""
     services = call.services
-    return {"guestPurchase": services.guest_purchase, "testPayment": services.test_payment}
+    return {
+        "guestPurchase": services.guest_purchase,
+        "testPayment": services.test_payment,
+        "mailsSent": services.mails_sent,
+    }

@@ -90,7 +90,7 @@ async def test_a_guest_buys_tickets_of_an_event(open_house: OpenHouse) -> None:
 
 async def test_guests_buy_only_where_they_may(house: House) -> None:
     rules = data(await house.guest.send("GET", f"{PUBLIC}/box-office"))
-    assert rules == {"guestPurchase": False, "testPayment": False}
+    assert rules == {"guestPurchase": False, "testPayment": False, "mailsSent": False}
     screening, (seat, *_) = await open_cinema(house)
     guest = await new_guest(house)
     assert (await guest.reserve(screening, [seat])).status == 201

@@ -11,6 +11,7 @@ import { user } from '../common/session';
 import { acceptLink, credentials, fetchFile } from './customer';
 import { fieldOf, useSending } from './form';
 import { isUpcoming, ownBookings, type Booking, type OwnTicket } from './tickets';
+import { salesRules } from './rules';
 import { useTitle } from './title';
 
 const STATUS = { confirmed: 'Valid', pending: 'Not paid yet', cancelled: 'Cancelled', lapsed: 'Not paid in time' } as const;
@@ -36,14 +37,15 @@ function MyTickets() {
         setBadLink(true);
       });
     }
-    return ownBookings();
+    const [{ mailsSent }, listed] = await Promise.all([salesRules(), ownBookings()]);
+    return { mailsSent, listed };
   }, []);
   return (
     <div class="narrow stack">
       <h1>My tickets</h1>
       {badLink && <Notice tone="bad">This link has expired. Request a new one below.</Notice>}
       <Shown loaded={bookings}>
-        {(listed) => {
+        {({ mailsSent, listed }) => {
           const upcoming = listed.filter((one) => isUpcoming(one));
           const past = listed.filter((one) => !isUpcoming(one));
           return (
@@ -52,7 +54,10 @@ function MyTickets() {
                 <Notice tone="good">
                   {listed.find(({ id }) => id === fresh)!.tickets[0]!.status === 'pending'
                     ? 'Your seats are booked. Please pay in time.'
-                    : 'Thank you. Your tickets are booked, and on their way by mail.'}
+                    : mailsSent
+                      ? 'Thank you. Your tickets are booked, and on their way by mail.'
+                      : 'Thank you. Your tickets are booked. This server sends no mail: it writes mails to files, ' +
+                        'in the folder “mail” of its data directory (.frontrow/mail, if nothing else is set).'}
                 </Notice>
               )}
               {listed.length === 0 && (

@@ -5,6 +5,7 @@ import { answered, api } from '../api/client';
 export interface Rules {
   guestPurchase: boolean;
   testPayment: boolean;
+  mailsSent: boolean;
 }
 
 let known: Promise<Rules> | null = null;
