@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from persistence.catalogue.logins import Logins
-from persistence.catalogue.tickets import TicketRows
 from persistence.connector import Connector
+from persistence.mails import MailRows
 from tests.box_office import PUBLIC, make_event, make_type
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.members import AUTH, PASSWORD, Member, member
@@ -303,8 +303,8 @@ async def test_the_address_of_a_deleted_account_stays_until_no_news_may_follow(h
     assert execute(house.database_url, kept) == [("ada@home.example", "")]
     connector = Connector(house.database_url)
     try:
-        papers = await TicketRows(connector).papers([ticket["id"]])
-        assert [paper["email"] for paper in papers] == ["ada@home.example"]
+        (booked,) = await MailRows(connector).bookings([ticket["id"]])
+        assert booked["email"] == "ada@home.example"
         logins = Logins(connector, 3600.0)
         await logins.forget_expired()
         assert execute(house.database_url, kept) == [("ada@home.example", "")]
@@ -322,7 +322,8 @@ async def test_the_address_of_a_deleted_account_stays_until_no_news_may_follow(h
         )
         await logins.forget_expired()
         assert execute(house.database_url, kept) == [(None, "")]
-        assert await TicketRows(connector).papers([ticket["id"]]) == []
+        (booked,) = await MailRows(connector).bookings([ticket["id"]])
+        assert booked["email"] is None
     finally:
         connector.close()
 
