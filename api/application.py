@@ -39,6 +39,7 @@ from api.ops.actions import actions
 from api.ops.history import history
 from api.ops.overview import overview
 from api.ops.people import people
+from api.payments.stripe import stripe_webhooks
 from api.public.admin_events import admin_events
 from api.public.admin_ticket_types import admin_ticket_types
 from api.public.box_office import box_office
@@ -67,6 +68,7 @@ from api.webhooks.webhooks import webhooks
 RESOURCES = (
     reservations,
     tickets,
+    stripe_webhooks,
     authentication,
     users,
     favorites,

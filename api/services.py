@@ -34,6 +34,7 @@ from engine.figures import Server
 from engine.ports import Clock, Flushing, Journal
 from engine.records import Hold, IdempotencyRecord, ReservationStatistics, StoredReservation, Ticket
 from engine.views import SeatMap
+from engine.vouched_payments import VouchedPayments
 
 Written = TypeVar("Written")
 
@@ -68,6 +69,9 @@ class TicketReader(Protocol):
     async def to_come(self, holder: str) -> Sequence[Any]:
         """Return the holder's live tickets for what has not begun."""
 
+    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
+        """Return the tickets that a payment has paid for."""
+
     async def list_of_holder(
         self, holder: str, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[Ticket], int]:
@@ -89,6 +93,9 @@ class ReservationReader(Protocol):
         self, holder: str, now: float, *, limit: int, offset: int, before_id: int | None = None
     ) -> tuple[Sequence[StoredReservation], int]:
         """Return a page of the holder's active reservations of places, and their total number."""
+
+    async def seats_of(self, holder: str, hold_ids: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Return screening and seat of a holder's holds of any status; unknown ones are left out."""
 
     async def statistics(self, now: float) -> ReservationStatistics:
         """Count reservations of places by status."""
@@ -117,6 +124,13 @@ class SeatMaps(Protocol):
 
     def available(self, seat_map: SeatMap) -> Body:
         """Encode the available seats, without status."""
+
+
+class WebhookSignatures(Protocol):
+    """Verifies webhooks of a payment provider; `api.payments.stripe.StripeSignatures` documents it."""
+
+    def verify(self, body: bytes, signature: str | None) -> None:
+        """Check that the provider has sent a body. Raises ApiError."""
 
 
 class Offers(Protocol):
@@ -257,12 +271,14 @@ class Services:
 
     Attributes:
         flushing: waits for the journals of all servers; the journal itself, if there is only one.
+        vouched_only: whether tickets are pending until somebody vouches for their payment.
         totals: counts sockets and holds, of all servers.
     """
 
     version: str
     screenings: Screenings
     box_office: BoxOffice
+    payments: VouchedPayments
     journal: Journal
     flushing: Flushing
     tickets: TicketReader
@@ -293,10 +309,12 @@ class Services:
     cipher: Cipher
     offers: Offers
     seat_maps: SeatMaps
+    stripe: WebhookSignatures
     requests_in_flight: RequestsInFlight
     hosts: HostNames = field(default_factory=HostNames)
     cron_secret: str = ""
     guest_purchase: bool = False
+    vouched_only: bool = False
     test_payment: bool = False
     mails_sent: bool = True
     time_zone: str = DEFAULT_TIME_ZONE

@@ -28,6 +28,7 @@ from engine.selling_errors import (
     TicketNotFound,
     TicketNotPending,
 )
+from engine.vouching import vouched_by
 
 _OVER = frozenset({TicketStatus.CANCELLED, TicketStatus.LAPSED})
 
@@ -98,7 +99,8 @@ class BoxOffice:
             except EngineError as again:
                 return await self._reconsidered(late, again, held=held)
         unusable = UnusablePayment(
-            command.payment_id, screening_id, holder, _paid(agreed_cents, refusal), refusal.code
+            *(command.payment_id, screening_id, holder, _paid(agreed_cents, refusal), refusal.code),
+            vouched_by=vouched_by(command.actor),
         )
         try:
             await self._refund(unusable, refusal)
@@ -308,7 +310,8 @@ class BoxOffice:
                 refusal = error
         amount_cents = _paid(ticket.price_cents, refusal)
         unusable = UnusablePayment(
-            payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket
+            *(payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket),
+            vouched_by=vouched_by(actor),
         )
         try:
             await self._refund(unusable, refusal)

@@ -127,6 +127,7 @@ class BookSeats(NamedTuple):
         expected_total_cents: reject the booking if the seats cost another amount in all (`PriceChanged`);
             None for any. Held seats cost what they did when they were held.
         booking_id: the booking that the tickets belong to, if it is not a new one.
+        unvouched: nobody vouches for the payment, so tickets that cost something are pending until then.
     """
 
     screening_id: int
@@ -142,6 +143,7 @@ class BookSeats(NamedTuple):
     actor: str | None = None
     expected_total_cents: int | None = None
     booking_id: int | None = None
+    unvouched: bool = False
 
 
 class SellSeats(NamedTuple):

@@ -36,6 +36,7 @@ from engine.records import (
 )
 from engine.selling_errors import PaymentAlreadyUsed, ScreeningNotFound
 from engine.views import SeatsChanged
+from engine.vouching import vouched_by
 
 _LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
 
@@ -51,6 +52,7 @@ class MemoryDatabase:
         self.holds: dict[int, tuple[Hold, str]] = {}
         self.tickets: dict[int, Ticket] = {}
         self.payments: dict[str, int | None] = {}
+        self.vouchers: dict[str, str] = {}
         self.refunds: dict[tuple[str, int | None], Refund] = {}
         self.events: dict[tuple[int, int, int], Event] = {}
         self.answers: dict[tuple[str, str], object] = {}
@@ -84,6 +86,9 @@ class MemoryDatabase:
             if key in self.events:
                 continue
             self.events[key] = event
+            if isinstance(event, TicketsIssued | TicketsConfirmed) and (voucher := vouched_by(event.actor)):
+                paid = {ticket.payment_id for ticket in event.tickets if ticket.payment_id is not None}
+                self.vouchers = {**dict.fromkeys(paid, voucher), **self.vouchers}
             if isinstance(event, TicketsIssued):
                 self._keep(event.converted, "converted")
                 self._put(event.tickets)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engine.memory import MemoryDatabase
+from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Refund, Ticket, UnusablePayment
 from engine.refunds import Claim, earlier_refund
 from engine.selling_errors import TooManyRefunds
@@ -24,7 +25,19 @@ class MemoryLedger:
         return self._database.tickets.get(ticket_id)
 
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
-        return sorted(t for t in self._database.tickets.values() if t.payment_id == payment_id)
+        tickets = self._database.tickets.values()
+        if payment_id.startswith(RESERVATION_PAYMENT):
+            booking_id = self._database.payments.get(payment_id)
+            return sorted(t for t in tickets if t.booking_id == booking_id)
+        return sorted(t for t in tickets if t.payment_id == payment_id)
+
+    async def vouch(self, payment_id: str, holder: str, voucher: str) -> bool:
+        named = {ticket.holder for ticket in await self.tickets_of_payment(payment_id)}
+        named |= {refund.holder for refund in self._refunds(payment_id)}
+        own = named <= {holder}
+        if named and own:
+            self._database.vouchers.setdefault(payment_id, voucher)
+        return own or payment_id in self._database.vouchers
 
     async def agreed_price(
         self, screening_id: int, holder: str, seat_ids: Sequence[int], *, held: bool

@@ -292,6 +292,21 @@ class Ledger(Protocol):
             StoreUnavailable: the database cannot be reached.
         """
 
+    async def vouch(self, payment_id: str, holder: str, voucher: str) -> bool:
+        """Record that somebody vouches for a payment of a holder, if it is known.
+
+        Args:
+            payment_id: the payment.
+            holder: who has paid.
+            voucher: a value of `engine.vouching.VOUCHERS`.
+
+        Returns:
+            False if another holder has named this payment, and nobody vouches for that.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+
     async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
         """The tickets that a payment has paid for, in the order of their ids.
 

@@ -47,6 +47,8 @@ class Purchases:
         papers: Sequence[Paper],
         order: PlaceOrder,
         expected_total_cents: int | None = None,
+        *,
+        unvouched: bool = False,
     ) -> Booked:
         """Buy a reservation of places; a repeated purchase returns the same tickets.
 
@@ -58,6 +60,7 @@ class Purchases:
             papers: content of the tickets, one for each place.
             order: what was reserved.
             expected_total_cents: as in `BookSeats`; what was agreed, if the reservation has ended.
+            unvouched: as in `BookSeats`.
 
         Returns:
             The tickets, committed.
@@ -78,6 +81,7 @@ class Purchases:
             owner=owner,
             papers=tuple(papers),
             expected_total_cents=expected_total_cents,
+            unvouched=unvouched,
         )
         try:
             return cast(Booked, await self._screenings.ask(command))

@@ -55,12 +55,14 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str
     if free and command.held_only:
         raise NotHeld(free)
     state.require_within_limits(command.holder, len(free))
+    converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
+    prices = _prices(state, wanted, converted)
+    if command.unvouched and any(prices):
+        command = command._replace(payment_pending=True)
     if command.payment_pending:
         state.lives.expiry(command.holder, free, now, state.policy.payment_window_seconds)
     if command.papers and len(command.papers) != len(wanted):
         raise WrongNumberOfPapers(len(wanted), len(command.papers))
-    converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
-    prices = _prices(state, wanted, converted)
     if command.expected_total_cents is not None:
         _require_total(command.expected_total_cents, sum(prices))
     first_id = state.ticket_ids.take(len(wanted))

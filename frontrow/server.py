@@ -33,6 +33,7 @@ from api.limits import Limits, SocketLimits
 from api.mails.delivery import Mails
 from api.mails.reminders import LOOK_SECONDS, Reminders
 from api.mails.wordings import Site
+from api.payments.stripe import StripeSignatures
 from api.public.offers import Offers
 from api.sales.receipts import encode_reply
 from api.sales.seat_maps import SeatMapEncoder
@@ -52,6 +53,7 @@ from engine.errors import StoreUnavailable
 from engine.figures import Server as ServerView
 from engine.policy import Policy
 from engine.ports import Flushing, Publisher
+from engine.vouched_payments import VouchedPayments
 from frontrow import __version__
 from frontrow.background import Recurring, run_steps
 from frontrow.catalogue import catalogue_on
@@ -285,15 +287,14 @@ class Server:
             node.share(self._revocations, offers)
         origins = AllowedOrigins(settings.allowed_origins, any_local=not settings.production)
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
+        ledger = PostgresLedger(self._connector, settings.unvouched_refunds_limit)
+        box_office = BoxOffice(self._screenings, flushing, ledger, rebooks=settings.late_payments == "rebook")
         services = Services(
             version=__version__,
             screenings=self._screenings,
-            box_office=BoxOffice(
-                self._screenings,
-                flushing,
-                PostgresLedger(self._connector, settings.unvouched_refunds_limit),
-                rebooks=settings.late_payments == "rebook",
-            ),
+            box_office=box_office,
+            payments=VouchedPayments(box_office, self._screenings, ledger),
+            vouched_only=settings.payments == "vouched",
             journal=self._journal,
             flushing=flushing,
             tickets=Tickets(self._connector),
@@ -326,6 +327,7 @@ class Server:
             cipher=cipher,
             offers=offers,
             seat_maps=SeatMapEncoder(),
+            stripe=StripeSignatures(settings.stripe_webhook_secret, settings.stripe_tolerance_seconds),
             cron_secret=settings.cron_secret,
             guest_purchase=settings.guest_purchase,
             test_payment=settings.test_payment,

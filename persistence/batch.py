@@ -22,6 +22,7 @@ from engine.events import (
 )
 from engine.records import Hold, IdempotencyRecord, TicketStatus
 from engine.seat_states import SeatStatus
+from engine.vouching import vouched_by
 from persistence.statements import (
     ANSWERS,
     EVENTS,
@@ -179,6 +180,7 @@ class Batch:
             ["{" + ",".join(each) + "}" for each in from_statuses],
             [SEAT_OF_TICKET[status] for status in statuses],
             *(booking_ids, holders, statuses, booked_at, confirmed_at, payment_ids, deadlines),
+            list(map(vouched_by, head[-1])),
             *_parts(list(map(len, bookings))),
             *(seat_ids, ids, prices_cents),
         ]
@@ -186,11 +188,15 @@ class Batch:
     def _payments(self) -> Columns:
         payments: dict[str, tuple[Any, ...]] = {}
         for event in self._of_tickets():
+            # Whoever cancels a ticket vouches for nothing.
+            pays = isinstance(event, TicketsIssued | TicketsConfirmed)
+            voucher = vouched_by(event.actor) if pays else None
             for ticket in event.tickets:
                 payment_id = ticket.payment_id
-                if payment_id is not None and payment_id not in payments:
+                if payment_id is not None and (voucher or payment_id not in payments):
                     payments[payment_id] = (
                         *(payment_id, ticket.holder, ticket.booking_id, ticket.screening_id, event.at),
+                        voucher,
                     )
         # Sorted, so that two writers cannot wait for each other.
         return list(zip(*[payments[payment_id] for payment_id in sorted(payments)], strict=True))

@@ -1,6 +1,7 @@
 """Combines the repositories of tickets and refunds into the ledger of the box office."""
 
 from persistence.connector import Connector
+from persistence.payments import Payments
 from persistence.refunds import Refunds
 from persistence.tickets import Tickets
 
@@ -17,6 +18,7 @@ class PostgresLedger:
         tickets, refunds = Tickets(connector), Refunds(connector, unvouched_refunds_limit)
         self.ticket = tickets.ticket
         self.tickets_of_payment = tickets.tickets_of_payment
+        self.vouch = Payments(connector).vouch
         self.agreed_price = refunds.agreed_price
         self.refund = refunds.refund
         self.owe = refunds.owe

@@ -6,9 +6,14 @@ The journal writes holds behind, so callers who need to see their latest hold wa
 from collections.abc import Sequence
 
 from engine.records import Hold, ReservationStatistics, StoredReservation
-from persistence.columns import HOLDS, IDS, hold_of
+from persistence.columns import HOLDS, IDS, hold_of, numbers
 from persistence.connector import Connector
 from persistence.tickets import BEFORE_ID
+
+SEATS_OF_HOLDS = """
+SELECT screening_id, seat_id FROM holds
+WHERE holder = %s AND id = ANY(%s::bigint[]) AND seat_id > 0 ORDER BY id
+"""
 
 OF_HOLDER = (
     "WHERE holder = %(holder)s AND (%(all)s OR (status = 'active' AND expires_at > to_timestamp(%(now)s)))"
@@ -122,6 +127,14 @@ class Reservations:
         """
         rows = await self._connector.run(LIVE_IDS, (holder, now))
         return [(screening_id, reservation_id) for screening_id, reservation_id in rows]
+
+    async def seats_of(self, holder: str, hold_ids: Sequence[int]) -> Sequence[tuple[int, int]]:
+        """Return screening and seat of a holder's holds of any status; unknown ones are left out.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        return await self._connector.run(SEATS_OF_HOLDS, (holder, numbers(hold_ids)))
 
     async def reservation(
         self, screening_id: int, reservation_id: int, now: float

@@ -109,10 +109,12 @@ UNIQUE_VIOLATION = "23505"
 PAYMENTS = Block(
     "payments",
     """
-    INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at)
-    SELECT payment_id, holder, booking_id, screening_id, to_timestamp(created_at)
+    INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at, vouched_by)
+    SELECT payment_id, holder, booking_id, screening_id, to_timestamp(created_at), vouched_by
     FROM {rows}
-    ON CONFLICT (payment_id) DO NOTHING
+    ON CONFLICT (payment_id) DO UPDATE SET vouched_by = excluded.vouched_by
+    WHERE payments.vouched_by IS NULL AND excluded.vouched_by IS NOT NULL
+      AND payments.booking_id = excluded.booking_id
     """,
     {
         "payment_id": "text",
@@ -120,6 +122,7 @@ PAYMENTS = Block(
         "booking_id": "bigint",
         "screening_id": "bigint",
         "created_at": "float8",
+        "vouched_by": "text",
     },
 )
 
@@ -253,8 +256,8 @@ SALES = Block(
     """
     WITH sale AS MATERIALIZED (SELECT * FROM {rows}),
     paid AS (
-        INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at)
-        SELECT payment_id, holder, booking_id, screening_id, to_timestamp(at)
+        INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at, vouched_by)
+        SELECT payment_id, holder, booking_id, screening_id, to_timestamp(at), vouched_by
         FROM sale
         WHERE payment_id IS NOT NULL
         ORDER BY payment_id
@@ -300,6 +303,7 @@ SALES = Block(
         "confirmed_at": "float8",
         "payment_id": "text",
         "payment_deadline": "float8",
+        "vouched_by": "text",
         "first_seat": "integer",
         "last_seat": "integer",
     },

@@ -14,9 +14,10 @@ OF_ANY_STATUS = "(tickets.status IN ('pending', 'confirmed') OR tickets.status I
 
 OF_PAYMENT = """
 WHERE (screening_id, booking_id) = (SELECT screening_id, booking_id FROM payments WHERE payment_id = %(paid)s)
-  AND payment_id = %(paid)s
+  AND (payment_id = %(paid)s OR starts_with(%(paid)s, 'reservation:'))
 ORDER BY id
 """
+"""The tickets of a payment; or of the purchase of a reservation, which may have been paid since."""
 
 TICKETS_OF_PAYMENT = TICKETS + OF_PAYMENT
 

@@ -36,6 +36,14 @@ class TicketEntry(TicketSold):
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
+    vouched_by = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
+            "has named it."
+        },
+    )
 
 
 class TicketList(Page):

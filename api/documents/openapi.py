@@ -233,6 +233,8 @@ def _request_content(endpoint: Endpoint, limits: Limits) -> dict[str, Any]:
     if endpoint.body:
         schema = endpoint.body(limits)
         content["application/json"] = {"schema": schema, "example": body_example(schema)}
+    if endpoint.raw_body is not None:
+        content["application/json"] = {"schema": {"type": "object"}, "example": endpoint.raw_body}
     if upload := endpoint.upload:
         part = _BINARY
         form = {"type": "object", "required": [upload.field], "properties": {upload.field: part}}

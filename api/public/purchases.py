@@ -36,8 +36,8 @@ from api.public.reserving import (
 )
 from api.public.shapes import ByGuest, CamelCaseSchema, Input, identifier
 from api.rest.endpoint import Access, Call, Document, Resource
-from api.rest.fields import email_address, text
-from api.sales.selling import expected_total_field
+from api.rest.fields import Timestamp, email_address, text
+from api.sales.selling import expected_total_field, is_unvouched
 from api.wire import cents_or_none, counted, holder_of, price, timestamp
 from engine import selling_errors as errors
 from engine.commands import PlaceOrder
@@ -90,6 +90,14 @@ class TicketHolder(CamelCaseSchema):
     full_name = fields.String(required=True, allow_none=True)
 
 
+def _picture() -> fields.String:
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The QR code as a data: URI; null while the ticket is pending."},
+    )
+
+
 class TicketOfReservation(CamelCaseSchema):
     """A purchased ticket."""
 
@@ -100,12 +108,19 @@ class TicketOfReservation(CamelCaseSchema):
     price = fields.Float(required=True, metadata={"example": 25.5})
     booked_at = fields.AwareDateTime(required=True, format="iso")
     holder = fields.Nested(TicketHolder, required=True)
+    payment_deadline = Timestamp(
+        metadata={"description": "When a pending ticket lapses unless it is paid; only pending ones have it."}
+    )
     qr_code = fields.String(
         required=True,
-        metadata={"description": "Text of the QR code; see `GET /api/v1/tickets/qr-key`."},
+        allow_none=True,
+        metadata={
+            "description": "Text of the QR code; see `GET /api/v1/tickets/qr-key`. Null while the ticket is "
+            "pending."
+        },
     )
-    qr_code_png = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
-    qr_code_svg = fields.String(required=True, metadata={"description": "The QR code as a data: URI."})
+    qr_code_png = _picture()
+    qr_code_svg = _picture()
 
 
 class Purchase(CamelCaseSchema):
@@ -172,6 +187,7 @@ async def purchase_reservation(
         ],
         PlaceOrder(present.ticket_type_id, present.quantity),
         expected_cents,
+        unvouched=is_unvouched(call),
     )
     try:
         tickets = (await sale).tickets
@@ -219,9 +235,7 @@ def ticket_documents(tickets: Sequence[Ticket], cipher: Cipher, codes: TicketCod
 
 
 def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict[str, Any]:
-    code = codes.code(code_contents(ticket))
-    picture = TicketPicture(code)
-    return {
+    document: dict[str, Any] = {
         "id": str(ticket.id),
         "code": ticket.code,
         "status": ticket.status.value.upper(),
@@ -229,6 +243,19 @@ def _ticket_document(ticket: Ticket, cipher: Cipher, codes: TicketCodes) -> dict
         "price": price(ticket.price_cents),
         "bookedAt": timestamp(ticket.booked_at),
         "holder": {"fullName": _name_of_holder(ticket, cipher)},
+    }
+    if ticket.payment_deadline is not None:
+        # It admits nobody before it is paid for.
+        deadline = timestamp(ticket.payment_deadline)
+        return document | {
+            "paymentDeadline": deadline,
+            "qrCode": None,
+            "qrCodePng": None,
+            "qrCodeSvg": None,
+        }
+    code = codes.code(code_contents(ticket))
+    picture = TicketPicture(code)
+    return document | {
         "qrCode": code,
         "qrCodePng": picture.data_uri("png"),
         "qrCodeSvg": picture.data_uri("svg"),

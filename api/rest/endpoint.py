@@ -261,6 +261,7 @@ class Endpoint:
         headers: response headers specific to the operation, with their descriptions.
         media_type: media type of the response.
         form: schema of an HTML form that is accepted instead of a JSON body; it yields the same arguments.
+        raw_body: an example of a JSON document whose bytes the handler gets as `body`; None for none.
         upload: a file that is accepted instead of a JSON body, and passed under the name of its field.
         body_limit_bytes: largest body, if it differs from the general limit.
         secret: whether neither the response nor a digest of the request may be stored; `Idempotency-Key` is
@@ -289,6 +290,7 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict)
     media_type: str = MEDIA_TYPE
     form: type[RequestSchema] | None = None
+    raw_body: Mapping[str, Any] | None = None
     upload: Upload | None = None
     body_limit_bytes: int | None = None
     secret: bool = False

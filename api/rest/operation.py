@@ -211,6 +211,8 @@ class Operation:
             arguments |= _parser.parse(self._form, request, location="form")
         elif self.body and (request.body or not self.endpoint.body_optional):
             arguments |= _parser.body(self.body, request)
+        if self.endpoint.raw_body is not None:
+            arguments["body"] = request.body
         if self.endpoint.upload:
             arguments[self.endpoint.upload.field] = self.endpoint.upload.read(request)
         return arguments

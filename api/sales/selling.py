@@ -15,6 +15,7 @@ from engine.catalogue_errors import TicketNotConfirmed
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Ticket, TicketStatus
 from engine.selling_errors import TicketNotFound
+from engine.vouching import VOUCHED_PAYMENT
 
 PAYMENT_ID_LIMIT = 255
 
@@ -64,6 +65,11 @@ def service_of(call: Call) -> str | None:
     return call.holder if call.caller.service else None
 
 
+def is_unvouched(call: Call) -> bool:
+    """Whether tickets have to wait until a provider or a service vouches for the caller's payment."""
+    return call.services.vouched_only and not (call.identity and call.identity.service)
+
+
 async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: bool = False) -> Ticket:
     """Return a holder's ticket.
 
@@ -86,7 +92,7 @@ async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: boo
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
-    """A payment id: any text without the prefix that the engine reserves for purchases by reservation."""
+    """A payment id: any text without the prefixes that the engine reserves."""
     example = {"example": "stripe_pi_1234567890"}
     field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
     field.validators.append(_validate_unreserved)
@@ -105,5 +111,6 @@ def expected_total_field(example: float = 47.97) -> Total:
 
 
 def _validate_unreserved(payment_id: str) -> None:
-    if payment_id.startswith(RESERVATION_PAYMENT):
-        raise ValidationError(f"Must not begin with {RESERVATION_PAYMENT}.")
+    for prefix in (RESERVATION_PAYMENT, VOUCHED_PAYMENT):
+        if payment_id.startswith(prefix):
+            raise ValidationError(f"Must not begin with {prefix}")

@@ -1,5 +1,6 @@
 """`/api/v1/tickets`: booking seats, and the caller's tickets."""
 
+from collections.abc import Awaitable
 from decimal import Decimal
 from functools import partial
 
@@ -16,6 +17,7 @@ from api.sales.selling import (
     customer_field,
     expected_total_field,
     find_ticket,
+    is_unvouched,
     payment_field,
     service_of,
 )
@@ -23,6 +25,7 @@ from api.seats.reservations import SeatSelection
 from api.wire import cents_or_none
 from engine import selling_errors as errors
 from engine.commands import BookSeats
+from engine.records import TicketStatus
 from engine.replies import Booked
 
 tickets = Resource("/api/v1/tickets", tag="Tickets")
@@ -40,7 +43,9 @@ _BOOKING_REFUSALS = (
 )
 
 
-def _sale(call: Call, command: BookSeats) -> Ask:
+def _sale(call: Call, command: BookSeats) -> Ask | Awaitable[Booked]:
+    if command.actor is not None:
+        return call.services.payments.book(command)
     return Ask(
         command,
         lambda booked: booked,
@@ -76,7 +81,7 @@ def book_tickets(
     payment_pending: bool,
     user_id: int | None,
     expected_total: Decimal | None,
-) -> Ask:
+) -> Ask | Awaitable[Booked]:
     """Book seats that are available or reserved by the caller.
 
     The tickets are confirmed immediately, or pending with `payment_pending`. Repeating the request with the
@@ -95,6 +100,7 @@ def book_tickets(
             receipt=call.receipt,
             actor=service_of(call),
             expected_total_cents=cents_or_none(expected_total),
+            unvouched=is_unvouched(call),
         ),
     )
 
@@ -122,7 +128,7 @@ def book_from_reservation(
     payment_id: str,
     user_id: int | None,
     expected_total: Decimal | None,
-) -> Ask:
+) -> Ask | Awaitable[Booked]:
     """Book the caller's reserved seats after payment.
 
     Idempotent by `payment_id`: the same payment returns the same tickets, with their present status. A
@@ -141,6 +147,7 @@ def book_from_reservation(
             receipt=call.receipt,
             actor=service_of(call),
             expected_total_cents=cents_or_none(expected_total),
+            unvouched=is_unvouched(call),
         ),
     )
 
@@ -264,11 +271,16 @@ async def confirm_payment(
     `refund_required`. Servers can be set to book the seat of an expired ticket again if it is available; then
     the response has a new ticket.
     """
+    holder, service = customer(call, user_id), service_of(call)
+    total_cents = cents_or_none(expected_total)
+    if service is not None:
+        return await call.services.payments.confirm(
+            holder, [ticket_id], payment_id, service, call.receipt, total_cents
+        )
+    if is_unvouched(call):
+        ticket = await find_ticket(call, ticket_id, holder)
+        if ticket.status is TicketStatus.PENDING and ticket.price_cents:
+            return Booked((ticket,))
     return await call.services.box_office.confirm(
-        customer(call, user_id),
-        ticket_id,
-        payment_id,
-        call.receipt,
-        service_of(call),
-        expected_total_cents=cents_or_none(expected_total),
+        holder, ticket_id, payment_id, call.receipt, expected_total_cents=total_cents
     )

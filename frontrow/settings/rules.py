@@ -102,6 +102,9 @@ PAUSES = Rule(
     f"numbers of seconds between 0.1 and {DAY_SECONDS}, separated by commas",
 )
 SECRET = matching(r"(\S{32,})?", "32 characters or more, without spaces")
+WEBHOOK_SECRETS = list_of(
+    matching(r"\S{8,}", ""), "secrets of 8 characters or more, without spaces, separated by commas"
+)
 OLD_SECRETS = list_of(
     matching(r"\S{32,}", ""), "secrets of 32 characters or more, without spaces, separated by commas"
 )

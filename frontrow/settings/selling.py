@@ -13,6 +13,7 @@ from frontrow.settings.rules import (
     REGION,
     SECRET,
     TIME_ZONE,
+    WEBHOOK_SECRETS,
     YES_OR_NO,
     one_of,
     seconds,
@@ -79,6 +80,27 @@ class PaymentSettings:
         whole(1, 1_000_000, "refunds"),
         "Refunds that may be owed to one buyer for payments that nobody but the buyer has named.",
     ] = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProviderSettings:
+    """Payment providers"""
+
+    payments: Annotated[
+        str,
+        one_of("named", "vouched"),
+        "Whose word counts for a payment. `named`: that of the buyer, who names the payment. `vouched`: "
+        "tickets that cost something stay `pending` until a provider or a service has vouched for it.",
+    ] = "named"
+    stripe_webhook_secret: Annotated[
+        tuple[str, ...],
+        WEBHOOK_SECRETS,
+        "Secrets of Stripe's webhook endpoint (`whsec_…`); several while they are rotated. Empty: "
+        "/api/v1/payments/stripe is switched off.",
+    ] = field(default=(), repr=False)
+    stripe_tolerance_seconds: Annotated[
+        float, seconds(1, DAY_SECONDS), "How old the signature of a webhook of Stripe may be."
+    ] = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from frontrow.settings.selling import (
     GuestSettings,
     HoldSettings,
     PaymentSettings,
+    ProviderSettings,
     ScreeningSettings,
     VenueSettings,
 )
@@ -56,6 +57,7 @@ class Settings(
     PasswordSettings,
     HoldSettings,
     PaymentSettings,
+    ProviderSettings,
     GuestSettings,
     VenueSettings,
     ScreeningSettings,

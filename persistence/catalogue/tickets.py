@@ -40,6 +40,7 @@ TICKETS = Table(
             "payment_id",
             "payment_deadline",
         ),
+        "vouched_by": "(SELECT vouched_by FROM payments WHERE payments.payment_id = tickets.payment_id)",
     },
     filters={
         "status": "tickets.status = %(status)s",

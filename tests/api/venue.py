@@ -20,6 +20,7 @@ from api.mails.wordings import Site
 from api.papers.aliases import Aliases
 from api.papers.cipher import Cipher
 from api.papers.ticket_codes import TicketCodes
+from api.payments.stripe import StripeSignatures
 from api.rest.endpoint import Endpoint
 from api.rest.idempotency import KeysInFlight
 from api.sales.seat_maps import SeatMapEncoder
@@ -43,6 +44,7 @@ from engine.memory_ledger import MemoryLedger
 from engine.policy import Policy
 from engine.ports import Publisher
 from engine.records import Hold, IdempotencyRecord, Layout, ScreeningInfo, Seat, Ticket
+from engine.vouched_payments import VouchedPayments
 from tests.api.caller import Caller
 from tests.api.room_services import memory_room_services
 from tests.http_layer import http_layer
@@ -56,7 +58,7 @@ ORIGIN = "https://cinema.example"
 def without_catalogue(endpoint: Endpoint) -> bool:
     """Return whether an operation works in a venue, which only stores screenings."""
     return not endpoint.handler.__module__.startswith(
-        ("api.catalogue", "api.ops", "api.public", "api.webhooks")
+        ("api.catalogue", "api.ops", "api.payments", "api.public", "api.webhooks")
     )
 
 
@@ -71,6 +73,9 @@ class Readers:
 
     async def ticket(self, ticket_id: int) -> Ticket | None:
         return await self._ledger.ticket(ticket_id)
+
+    async def tickets_of_payment(self, payment_id: str) -> Sequence[Ticket]:
+        return await self._ledger.tickets_of_payment(payment_id)
 
     async def lookup(self, scope: str, key: str) -> IdempotencyRecord | None:
         self.lookups += 1
@@ -178,10 +183,13 @@ class Venue:
         )
         rooms = memory_room_services(self.screenings, self.database, dict, self.clock)
         codes = TicketCodes(b"s" * 32)
+        ledger = MemoryLedger(self.database)
+        box_office = BoxOffice(self.screenings, self.journal, ledger)
         self.services = Services(
             version="1.2.3",
             screenings=self.screenings,
-            box_office=BoxOffice(self.screenings, self.journal, MemoryLedger(self.database)),
+            box_office=box_office,
+            payments=VouchedPayments(box_office, self.screenings, ledger),
             journal=self.journal,
             flushing=self.journal,
             tickets=self.readers,
@@ -215,6 +223,7 @@ class Venue:
             cipher=Cipher(b"s" * 32),
             offers=None,  # type: ignore[arg-type] # not used here
             seat_maps=SeatMapEncoder(),
+            stripe=StripeSignatures((), 300.0),
             limits=limits or Limits(),
         )
         self._listen()

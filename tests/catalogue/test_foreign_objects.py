@@ -219,6 +219,7 @@ async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> 
         "mark": "any",
         "seat_id": UNKNOWN_ID,
         "refund_id": UNKNOWN_ID,
+        "message_id": UNKNOWN_ID,
         **world.things[at],
     }
     path = operation.path.format(**ids)

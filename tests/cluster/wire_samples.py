@@ -73,6 +73,7 @@ COMMANDS: tuple[Any, ...] = (
         "service:payments",
         3000,
         2001,
+        True,
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250

@@ -1,0 +1,177 @@
+"""What notices of payment providers do: book, confirm, release, settle.
+
+Everything here may be repeated: a payment books once, whatever its notice says and however often it comes. A
+notice is remembered after it has taken effect, so a notice that comes twice is acknowledged the second time;
+if the server dies in between, the provider sends it again, and it finds its effects.
+"""
+
+import asyncio
+import logging
+
+from api.errors import InvalidInput
+from api.payments.notices import Notice, PaidFor, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from api.rest.endpoint import Call
+from api.wire import holder_of
+from engine import selling_errors as errors
+from engine.commands import BookSeats, RevokeHolds
+from engine.errors import EngineError
+from engine.purchases import RESERVATION_PAYMENT
+from engine.records import IdempotencyRecord, Ticket, TicketStatus
+from engine.vouching import provider_actor, vouched_payment
+
+log = logging.getLogger("frontrow.payments")
+
+OUTCOMES = ("booked", "refund_owed", "released", "refunded", "already_used", "repeated", "ignored")
+
+_FAILURE_SECONDS = 120.0
+"""A failure that comes later releases nothing: the buyer may have reserved the same seats again."""
+
+_REFUNDS_LIMIT = 1000
+"""Most refunds of one payment."""
+
+
+async def take_notice(call: Call, provider: str, notice: Notice) -> str:
+    """Carry out a notice that a provider has signed, once.
+
+    Args:
+        call: the request.
+        provider: a value of `vouched_by`.
+        notice: what it tells.
+
+    Returns:
+        One of `OUTCOMES`. The provider need not send the notice again.
+
+    Raises:
+        InvalidInput, EngineError: it cannot be carried out now; the provider sends it again.
+    """
+    scope, actor = provider_actor(provider), provider_actor(provider)
+    if await call.services.idempotency.lookup(scope, notice.event_id):
+        return "repeated"
+    try:
+        if isinstance(notice, PaymentSucceeded):
+            outcome = await _succeeded(call, actor, notice)
+        elif isinstance(notice, PaymentFailed):
+            outcome = await _failed(call, actor, notice)
+        else:
+            outcome = await _refunded(call, actor, notice)
+    except (InvalidInput, EngineError) as error:
+        log.warning("payment %s of %s is not settled yet: %s", notice.payment_id, provider, error)
+        raise
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    record = IdempotencyRecord(scope, notice.event_id, b"", 200, b"")
+    call.services.journal.remember(record, lambda reason: stored.set_result(None))
+    await stored
+    return outcome
+
+
+async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
+    paid_for, payment_id = notice.paid_for, notice.payment_id
+    try:
+        if tickets := await _named_tickets(call, paid_for):
+            ids = [ticket.id for ticket in tickets]
+            await call.services.payments.confirm(tickets[0].holder, ids, payment_id, actor)
+        else:
+            screening_id, seat_ids = await _named_seats(call, paid_for)
+            holder = holder_of(paid_for.user_id or 0)
+            await call.services.payments.book(
+                BookSeats(
+                    screening_id,
+                    holder,
+                    seat_ids,
+                    payment_id,
+                    held_only=True,
+                    actor=actor,
+                    expected_total_cents=paid_for.expected_total_cents,
+                )
+            )
+    except errors.RefundRequired:
+        return "refund_owed"
+    except errors.PaymentAlreadyUsed:
+        log.error("payment %s has paid for other tickets of the same buyer", payment_id)
+        return "already_used"
+    return "booked"
+
+
+async def _failed(call: Call, actor: str, notice: PaymentFailed) -> str:
+    paid_for = notice.paid_for
+    pending = [
+        ticket
+        for ticket in await _named_tickets(call, paid_for, must_exist=False)
+        if ticket.status is TicketStatus.PENDING
+    ]
+    for ticket in pending:
+        await call.services.box_office.cancel(ticket.holder, ticket.id, actor)
+    if not pending and call.services.clock.now() - notice.created_at <= _FAILURE_SECONDS:
+        if paid_for.seat_ids or paid_for.hold_ids:
+            screening_id, seat_ids = await _named_seats(call, paid_for)
+            await call.ask(RevokeHolds(screening_id, holder_of(paid_for.user_id or 0), seat_ids, actor))
+    return "released"
+
+
+async def _refunded(call: Call, actor: str, notice: PaymentRefunded) -> str:
+    services = call.services
+    payment_ids = (notice.payment_id, vouched_payment(notice.payment_id))
+    left_cents = notice.amount_cents
+    for payment_id in payment_ids:
+        if notice.whole:
+            await _cancel_refunded(call, actor, payment_id)
+        refunds, _ = await services.catalogue.refunds.page(
+            {"payment_id": payment_id}, limit=_REFUNDS_LIMIT, offset=0
+        )
+        left_cents -= sum(_cents(refund["amount"]) for refund in refunds if refund["status"] == "settled")
+        for refund in refunds:
+            if refund["status"] == "owed" and (notice.whole or _cents(refund["amount"]) <= left_cents):
+                left_cents -= _cents(refund["amount"])
+                await services.catalogue.refunds.settle(refund["id"], notice.reference, confirmed=True)
+    return "refunded"
+
+
+async def _cancel_refunded(call: Call, actor: str, payment_id: str) -> None:
+    """Cancel the tickets of a payment that was paid back as a whole, so that nobody visits for nothing."""
+    tickets = await call.services.tickets.tickets_of_payment(payment_id)
+    if not tickets:
+        return
+    try:
+        ids = [ticket.id for ticket in tickets]
+        await call.services.box_office.cancel_all(tickets[0].holder, ids, actor)
+    except errors.ScreeningStarted:
+        log.warning("payment %s was refunded after its screening had begun", payment_id)
+
+
+def _cents(amount: object) -> int:
+    return round(float(str(amount)) * 100)
+
+
+async def _named_tickets(call: Call, paid_for: PaidFor, *, must_exist: bool = True) -> list[Ticket]:
+    """The tickets that a payment names, by their ids or those of purchased reservations.
+
+    Raises:
+        TicketNotFound: one does not exist, or belongs to another user.
+    """
+    reader = call.services.tickets
+    tickets = [await reader.ticket(ticket_id) for ticket_id in paid_for.ticket_ids]
+    for purchase_id in paid_for.purchase_ids:
+        tickets += await reader.tickets_of_payment(f"{RESERVATION_PAYMENT}{purchase_id}") or [None]
+    owner = None if paid_for.user_id is None else holder_of(paid_for.user_id)
+    found = [ticket for ticket in tickets if ticket is not None and owner in (None, ticket.holder)]
+    if must_exist and len(found) < len(tickets):
+        raise errors.TicketNotFound(next(iter(paid_for.ticket_ids), 0))
+    return found
+
+
+async def _named_seats(call: Call, paid_for: PaidFor) -> tuple[int, tuple[int, ...]]:
+    """The screening and the seats that a payment names, by their ids or those of reservations.
+
+    Raises:
+        InvalidInput: the user has had no such reservations, or they are of several screenings.
+    """
+    if not paid_for.hold_ids:
+        return paid_for.screening_id or 0, paid_for.seat_ids
+    await call.flushed()
+    holds = await call.services.reservations.seats_of(holder_of(paid_for.user_id or 0), paid_for.hold_ids)
+    screenings = {screening_id for screening_id, _ in holds}
+    if len(holds) < len(paid_for.hold_ids) or len(screenings) != 1:
+        raise InvalidInput(
+            {"metadata.reservation_ids": ["Must be reservations of this user for one screening."]}
+        )
+    return screenings.pop(), tuple(seat_id for _, seat_id in holds)

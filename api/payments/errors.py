@@ -1,0 +1,23 @@
+"""Why webhooks of payment providers are refused.
+
+ApiError
+└── StripeDisabled 403, SignatureRefused 400
+"""
+
+from api.errors import ApiError
+
+
+class StripeDisabled(ApiError):
+    """No secret is set for Stripe's webhooks."""
+
+    status, code = 403, "stripe_disabled"
+    detail = "This endpoint is disabled; set FRONTROW_STRIPE_WEBHOOK_SECRET to enable it"
+
+
+class SignatureRefused(ApiError):
+    """Stripe has not signed this body, or too long ago."""
+
+    status, code = 400, "signature_refused"
+    detail = (
+        "The Stripe-Signature header does not fit the body and FRONTROW_STRIPE_WEBHOOK_SECRET, or is too old"
+    )

@@ -1,0 +1,137 @@
+"""Carries out payments for which a provider or a service vouches (`engine.vouching`).
+
+They go through the box office like those that buyers name, with two differences. A payment that a buyer has
+named before is recorded as vouched for; if that was another buyer, it goes on under an id of its own. And
+tickets that the payment has booked, but not confirmed, are confirmed.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+from engine.box_office import BoxOffice
+from engine.commands import BookSeats, ConfirmTickets
+from engine.errors import EngineError
+from engine.ports import Ledger
+from engine.purchases import Screenings
+from engine.records import Receipt, Ticket, TicketStatus
+from engine.replies import Booked
+from engine.selling_errors import RefundRequired, TicketNotFound
+from engine.vouching import vouched_by, vouched_payment
+
+
+class VouchedPayments:
+    """Books and confirms for payments that the actor of the command vouches for.
+
+    Args:
+        box_office: finds the outcome of payments that are late or repeated.
+        screenings: all of them.
+        ledger: knows which payments have been named before.
+    """
+
+    def __init__(self, box_office: BoxOffice, screenings: Screenings, ledger: Ledger) -> None:
+        self._box_office = box_office
+        self._screenings = screenings
+        self._ledger = ledger
+
+    async def book(self, command: BookSeats) -> Booked:
+        """Book seats, or confirm the pending tickets that the payment has booked.
+
+        Args:
+            command: with the actor that vouches for its payment.
+
+        Returns:
+            The tickets, committed. Those that the payment has confirmed before keep their present status.
+
+        Raises:
+            RefundRequired: the payment cannot be used; the refund is recorded.
+            PaymentAlreadyUsed: it has paid for other seats of the same holder.
+            EngineError: the request may be repeated, or is wrong.
+        """
+        if command.payment_id is not None:
+            payment_id = await self._vouch(command.payment_id, command.holder, command.actor)
+            command = command._replace(payment_id=payment_id)
+        try:
+            booked = cast(Booked, await self._screenings.ask(command))
+        except EngineError as refusal:
+            booked = await self._box_office.reconsider(command, refusal)
+        if command.payment_id is None or command.payment_pending:
+            return booked
+        # The buyer may have made the same booking at the same time.
+        await self._vouch(command.payment_id, command.holder, command.actor)
+        unpaid = [ticket.id for ticket in booked.tickets if ticket.confirmed_at is None]
+        if not unpaid:
+            return booked
+        confirmed = await self.confirm(command.holder, unpaid, command.payment_id, command.actor)
+        paid = {ticket.seat_id: ticket for ticket in (*booked.tickets, *confirmed.tickets)}
+        return Booked(tuple(paid.values()))
+
+    async def confirm(
+        self,
+        holder: str,
+        ticket_ids: Sequence[int],
+        payment_id: str,
+        actor: str | None,
+        receipt: Receipt | None = None,
+        expected_total_cents: int | None = None,
+    ) -> Booked:
+        """Confirm pending tickets of a holder, in one step if they are of one screening.
+
+        Args:
+            holder: who has the tickets.
+            ticket_ids: the tickets, each once.
+            payment_id: the payment for all of them.
+            actor: who vouches for it.
+            receipt: idempotency key under which the answer is stored, if there is one ticket.
+            expected_total_cents: as in `ConfirmTicket`, if there is one ticket.
+
+        Returns:
+            The tickets, committed. New ones for those that had lapsed and whose seats could be booked again.
+
+        Raises:
+            TicketNotFound: the holder has not all of these tickets.
+            RefundRequired: the payment cannot confirm all of them; the refunds are recorded.
+            PaymentAlreadyUsed: it has paid for other tickets of the same holder.
+            EngineError: the request may be repeated.
+        """
+        payment_id = await self._vouch(payment_id, holder, actor)
+        tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
+        together = len({ticket.screening_id for ticket in tickets}) == 1 < len(tickets)
+        if together and all(ticket.status is TicketStatus.PENDING for ticket in tickets):
+            ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in tickets], strict=True)
+            command = ConfirmTickets(tickets[0].screening_id, holder, ids, seat_ids, payment_id, actor=actor)
+            try:
+                return cast(Booked, await self._screenings.ask(command))
+            except EngineError as refusal:
+                if refusal.retryable:
+                    raise
+                # One of them has ended meanwhile, so each has its own outcome.
+        paid: list[Ticket] = []
+        required: RefundRequired | None = None
+        for ticket in tickets:
+            try:
+                one = await self._box_office.confirm(
+                    holder, ticket.id, payment_id, receipt, actor, expected_total_cents
+                )
+                paid += one.tickets
+            except RefundRequired as refusal:
+                required = refusal
+        # The buyer may have confirmed them at the same time.
+        await self._vouch(payment_id, holder, actor)
+        if required is not None:
+            raise required
+        return Booked(tuple(paid))
+
+    async def _vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
+        """Record that the actor vouches for a payment, if it is known. Returns the id to go on with."""
+        voucher = vouched_by(actor)
+        if voucher is None or await self._ledger.vouch(payment_id, holder, voucher):
+            return payment_id
+        own_id = vouched_payment(payment_id)
+        await self._ledger.vouch(own_id, holder, voucher)
+        return own_id
+
+    async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
+        ticket = await self._ledger.ticket(ticket_id)
+        if ticket is None or ticket.holder != holder:
+            raise TicketNotFound(ticket_id)
+        return ticket

@@ -1,0 +1,29 @@
+"""Who vouches for payments: the actors that have seen the money, and the name under which they are recorded.
+
+A buyer can name any payment, also one that somebody else has made. So a payment that somebody vouches for is
+never lost to a buyer who has named it before: it goes on under an id that buyers cannot name.
+"""
+
+PAYMENTS_SERVICE = "service:payments"
+"""Holder name of a service's tokens; see `api.identity.tokens`."""
+
+VOUCHERS = {PAYMENTS_SERVICE: "service", "provider:stripe": "stripe"}
+"""What is recorded as `vouched_by`, by actor."""
+
+VOUCHED_PAYMENT = "vouched:"
+"""Prefix of the payment ids that buyers cannot name."""
+
+
+def provider_actor(provider: str) -> str:
+    """The actor of what a payment provider's notice causes."""
+    return f"provider:{provider}"
+
+
+def vouched_by(actor: str | None) -> str | None:
+    """What is recorded as `vouched_by` for a payment that this actor confirms; None for buyers and others."""
+    return VOUCHERS.get(actor or "")
+
+
+def vouched_payment(payment_id: str) -> str:
+    """The id of a payment whose own id another buyer has named."""
+    return payment_id if payment_id.startswith(VOUCHED_PAYMENT) else f"{VOUCHED_PAYMENT}{payment_id}"
