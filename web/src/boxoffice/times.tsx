@@ -1,7 +1,7 @@
 // Showtimes as links to their halls.
 
 import { Link } from 'wouter-preact';
-import { formatPrice, formatTime } from '../common/format';
+import { formatPrice, timeAndZone } from '../common/format';
 import { seatsLeft, type Showtime } from './films';
 
 /**
@@ -15,12 +15,14 @@ export function Times({ showtimes, title }: { showtimes: readonly Showtime[]; ti
     <ul class="times">
       {showtimes.map((showtime) => {
         const left = seatsLeft(showtime);
+        const [time, zone] = timeAndZone(showtime.starts_at, showtime.time_zone);
         const place = cinemas.size > 1 ? `${showtime.cinema_name}, ${showtime.room_name}` : showtime.room_name;
         return (
           <li key={showtime.id}>
             <Link href={`/screenings/${showtime.id}`} class={`time ${left === 'Sold out' ? 'time-sold-out' : ''}`}>
               <span class="visually-hidden">{title}, </span>
-              <b>{formatTime(showtime.starts_at, showtime.time_zone)}</b>
+              <b>{time}</b>
+              {zone && <small>{zone}</small>}
               <span>{place}</span>
               {left ? <small class="left">{left}</small> : <small>{formatPrice(showtime.price)}</small>}
             </Link>

@@ -55,11 +55,18 @@ export function formatDay(timestamp: string, timeZone?: string): string {
  * @param timeZone of the venue; the reader's without one
  */
 export function formatTime(timestamp: string, timeZone?: string): string {
+  return timeAndZone(timestamp, timeZone).filter(Boolean).join(' ');
+}
+
+/** The same in two parts: the time, and the name of its zone, empty if the reader's clock shows the same. */
+export function timeAndZone(timestamp: string, timeZone?: string): [string, string] {
   const date = new Date(timestamp);
   const { day, time, named } = clockOf(timeZone);
   const own = clockOf(undefined);
-  const same = own.time.format(date) === time.format(date) && own.day.format(date) === day.format(date);
-  return (same ? time : named).format(date);
+  const shown = time.format(date);
+  const same = own.time.format(date) === shown && own.day.format(date) === day.format(date);
+  const zone = named.formatToParts(date).find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  return [shown, same ? '' : zone];
 }
 
 /** Time left as minutes and seconds, e.g. "4:05"; "0:00" if none is left. */

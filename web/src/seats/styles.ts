@@ -144,8 +144,12 @@ canvas { display: block; }
 }
 @container (max-width: 43.99rem) {
   /* Where the cart is below the hall, it stays in view as soon as there is something in it. */
-  .cart:has(li) { position: sticky; bottom: 0; z-index: 3; gap: 0.5rem; padding: 0.75rem; background: var(--background); }
-  .cart:has(li) ul { max-height: 5.5rem; }
+  .cart:has(li) { position: sticky; bottom: 0; z-index: 3; gap: 0.25rem; padding: 0.5rem 0.75rem; background: var(--background); }
+  .cart:has(li) h2 { display: none; }
+  .cart:has(li) ul { max-height: 2.75rem; }
+  .cart:has(li) .total { padding-top: 0.25rem; }
+  .cart:has(li) .time { font-size: 0.8125rem; }
+  .cart:has(li) .time .button { min-height: 2rem; padding: 0 0.5rem; }
 }
 @container (max-width: 24rem) {
   .component { padding: 0.5rem; }
