@@ -46,6 +46,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/ops",
         "/ops/screenings/{screening_id}",
         "/ops/deliveries",
+        "/ops/refunds",
         "/ops/rooms",
         "/ops/rooms/{room_id}",
     ),

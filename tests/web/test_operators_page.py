@@ -266,3 +266,42 @@ async def test_messages_that_could_not_be_delivered_are_retried(browser: Browser
     await page.resize(320, 800)
     await looked_at(page, "ops-deliveries-narrow")
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_refunds_are_recorded_as_paid_back(browser: Browser, stage: Stage) -> None:
+    for number, payment_id in enumerate(("pay-unvouched", "pay-vouched")):
+        booked = await stage.ada.book(
+            stage.screening_id, stage.seat_ids[number : number + 1], payment_id=payment_id
+        )
+        cancelled = await stage.ada.send("DELETE", f"/api/v1/tickets/{booked.json[0]['id']}")
+        assert cancelled.status < 300
+    execute(
+        stage.house.database_url,
+        "UPDATE payments SET vouched_by = 'service' WHERE payment_id = 'pay-vouched'",
+    )
+    page = await stage.open(browser, "/ops")
+    await page.click_on("link", "Refunds")
+    await page.shows("pay-unvouched")
+    await page.shows("the buyer only")
+    await looked_at(page, "ops-refunds")
+
+    await page.click_on("button", re.compile("^Record as paid back: pay-vouched"))
+    await page.shows("Has 12.50")
+    await page.fill("Reference", "re_1")
+    await page.click_on("button", "It has been paid back")
+    await page.shows("for pay-vouched recorded as paid back.")
+
+    await page.click_on("button", re.compile("^Record as paid back: pay-unvouched"))
+    await page.shows("It may never have arrived.")
+    await page.fill("Reference", "re_2")
+    assert await page.evaluate("document.querySelector('dialog .button').disabled")
+    await page.click_on("checkbox", "I have seen that the payment arrived")
+    await looked_at(page, "ops-refund-unvouched")
+    await page.click_on("button", "It has been paid back")
+    await page.shows("Nothing is owed.")
+    await page.click_on("button", "Paid back")
+    await page.shows("re_1")
+    await page.shows("re_2")
+    await page.resize(320, 800)
+    await looked_at(page, "ops-refunds-narrow")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320

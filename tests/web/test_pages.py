@@ -19,7 +19,14 @@ PATHS = (
     "/events/9/checkout",
     *("/login", "/register", "/forgot-password", "/reset-password"),
 )
-OPERATORS_PATHS = ("/ops", "/ops/screenings/123", "/ops/deliveries", "/ops/rooms", "/ops/rooms/4")
+OPERATORS_PATHS = (
+    "/ops",
+    "/ops/screenings/123",
+    "/ops/deliveries",
+    "/ops/refunds",
+    "/ops/rooms",
+    "/ops/rooms/4",
+)
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

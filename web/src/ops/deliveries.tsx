@@ -55,10 +55,10 @@ export function DeliveriesPage() {
       <section class="stack" aria-label="Messages">
         <Choices
           label="Which messages"
-          choices={Object.fromEntries(Object.entries(LISTS).map(([key, { name }]) => [key, name]))}
+          choices={{ dead: LISTS.dead.name, waiting: LISTS.waiting.name, delivered: LISTS.delivered.name }}
           value={status}
           choose={(chosen) => {
-            setStatus(chosen as Status);
+            setStatus(chosen);
             setPage(1);
             setSaid('');
           }}
@@ -80,7 +80,10 @@ export function DeliveriesPage() {
                 </div>
               </>
             ) : (
-              <Notice>{LISTS[status].none}</Notice>
+              <>
+                <Notice>{page === 1 ? LISTS[status].none : 'There are no more.'}</Notice>
+                <Pages page={page} full={false} go={setPage} />
+              </>
             )
           }
         </Shown>
@@ -131,7 +134,7 @@ function MessageTable({
               <td>{when(message.created_at)}</td>
               <td>{when(message.due_at ?? message.finished_at ?? message.created_at)}</td>
               <td class="number">{message.attempts}</td>
-              <td class="error-text">{message.error ?? ''}</td>
+              <td class="long-text">{message.error ?? ''}</td>
               {status === 'dead' && (
                 <td>
                   <button

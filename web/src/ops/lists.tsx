@@ -39,20 +39,20 @@ export function Pages({ page, full, go }: { page: number; full: boolean; go: (pa
 }
 
 /** A choice of one list out of a few, as buttons that stay pressed. */
-export function Choices({
+export function Choices<Key extends string>({
   label,
   choices,
   value,
   choose,
 }: {
   label: string;
-  choices: Readonly<Record<string, string>>;
-  value: string;
-  choose: (key: string) => void;
+  choices: Readonly<Record<Key, string>>;
+  value: Key;
+  choose: (key: Key) => void;
 }) {
   return (
     <div class="row" role="group" aria-label={label}>
-      {Object.entries(choices).map(([key, name]) => (
+      {(Object.entries(choices) as [Key, string][]).map(([key, name]) => (
         <button
           key={key}
           type="button"

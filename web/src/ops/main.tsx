@@ -9,6 +9,7 @@ import { user } from '../common/session';
 const OverviewPage = later(async () => (await import('./overview')).OverviewPage);
 const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
 const DeliveriesPage = later(async () => (await import('./deliveries')).DeliveriesPage);
+const RefundsPage = later(async () => (await import('./refunds')).RefundsPage);
 const RoomsPage = later(async () => (await import('../editor/rooms_page')).RoomsPage);
 const RoomPage = later(async () => (await import('../editor/room_page')).RoomPage);
 
@@ -25,6 +26,7 @@ function Links() {
   return (
     <>
       <Link href="/ops/deliveries">Deliveries</Link>
+      <Link href="/ops/refunds">Refunds</Link>
       <Link href="/ops/rooms">Rooms</Link>
     </>
   );
@@ -35,6 +37,9 @@ function Pages() {
     <Switch>
       <Route path="/ops/deliveries">
         <DeliveriesPage />
+      </Route>
+      <Route path="/ops/refunds">
+        <RefundsPage />
       </Route>
       <Route path="/ops/rooms">
         <RoomsPage />
