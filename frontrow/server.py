@@ -217,7 +217,7 @@ class Server:
         codes = ticket_codes_of(settings)
         self._mail_queue = mail_queue_of(settings)
         repeats = Limiter(_CONFIRMATION_REPEATS, _CONFIRMATION_REPEATS_SECONDS, monotonic)
-        site = Site(self._site_url, "", settings.mail_from, codes, settings.language)
+        site = Site(self._site_url, settings.currency, settings.mail_from, codes, settings.language)
         give_up_seconds = settings.outbox_give_up_hours * 3600
         self._outbox = Outbox(self._connector, LEASE_SECONDS)
         pauses_seconds = pauses_until(settings.outbox_retry_seconds, give_up_seconds)

@@ -91,7 +91,7 @@ async def test_they_are_confirmed_by_mail(house: House, inbox: Inbox) -> None:
     text = mail.get_body(("plain",)).get_content()
     assert "Harbour Hall" in text
     for ticket in tickets:
-        assert f"Standing, ticket {ticket['code']}, 25.50" in text
+        assert f"Standing, ticket {ticket['code']}, €25.50" in text
 
 
 async def test_a_clients_payment_id_cannot_name_a_reservation(house: House) -> None:

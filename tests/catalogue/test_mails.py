@@ -144,7 +144,7 @@ async def test_buyers_learn_what_a_cancellation_means_for_their_money(house: Hou
     partly = await inbox.next_mail()
     assert partly["Subject"] == "Cancelled tickets for Brass and Thunder"
     assert "We have cancelled this ticket, as you asked." in plain(partly)
-    assert "If you have paid, you get 12.50 back" in plain(partly)
+    assert "If you have paid, you get €12.50 back" in plain(partly)
     assert "Your other ticket of this booking stays valid." in plain(partly)
     assert f"ticket {first}" in plain(partly)
     assert f"ticket {second}" not in plain(partly)
@@ -285,12 +285,12 @@ async def test_refunds_are_announced_when_owed_and_settled(house: House, inbox: 
     """
     execute(database, owe, screening, f"user:{user_id}")
     owed = await inbox.next_mail()
-    assert owed["Subject"] == "You get 12.50 back"
+    assert owed["Subject"] == "You get €12.50 back"
     assert "Your payment pi_1 could not be used" in plain(owed)
     settle = "UPDATE refunds SET status = 'settled', settled_at = now(), reference = %s"
     execute(database, settle, "RE-7")
     settled = await inbox.next_mail()
-    assert settled["Subject"] == "Your refund of 12.50"
+    assert settled["Subject"] == "Your refund of €12.50"
     assert "give the reference RE-7" in plain(settled)
     execute(database, settle, "RE-7")
     await all_sent(house)

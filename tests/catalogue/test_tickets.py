@@ -139,7 +139,7 @@ async def test_a_booking_is_confirmed_by_mail_with_verifiable_codes(house: House
     assert mail["To"] == "guest@home.example"
     assert mail["Subject"] == "Your tickets for Brass and Thunder"
     text = mail.get_body(("plain",)).get_content()
-    assert "Great Hall" in text and f"Row A, seat 1, ticket {booked[0]['id']}, 12.50" in text
+    assert "Great Hall" in text and f"Row A, seat 1, ticket {booked[0]['id']}, €12.50" in text
     assert "Ann &lt;b&gt;" in mail.get_body(("html",)).get_content()
 
     key = (await house.guest.send("GET", f"{TICKETS}/qr-key")).json
