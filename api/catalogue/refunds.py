@@ -6,6 +6,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, du
 from api.rest.fields import Flag, Money, RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rows import Record
+from api.sales.representations import vouched_by_field
 from api.sales.selling import PAYMENT_ID_LIMIT
 from engine import selling_errors as errors
 from engine.errors import NotFound
@@ -22,14 +23,7 @@ class Refund(Schema):
 
     id = fields.Integer(required=True)
     payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})
-    vouched_by = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
-            "has named it."
-        },
-    )
+    vouched_by = vouched_by_field()
     amount = Money(required=True, metadata={"example": 25.5})
     currency = fields.String(required=True, metadata={"example": "EUR"})
     reason = fields.String(

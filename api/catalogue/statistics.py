@@ -15,6 +15,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, du
 from api.rest.fields import RequestSchema, Timestamp
 from api.rest.local_times import TimeZoneName
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
+from api.sales.representations import vouched_by_field
 from api.wire import timestamp
 from engine.records import TicketStatus
 
@@ -61,6 +62,7 @@ class RecentBooking(Schema):
     price = fields.Float(required=True)
     status = fields.String(required=True, validate=validate.OneOf(tuple(TicketStatus)))
     booked_at = Timestamp(required=True)
+    vouched_by = vouched_by_field()
 
 
 @statistics.get(

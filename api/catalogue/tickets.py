@@ -9,7 +9,7 @@ from api.errors import TooManyAttempts
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
-from api.sales.representations import TicketSold
+from api.sales.representations import TicketSold, vouched_by_field
 from api.sales.selling import PAYMENT_ID_LIMIT, find_ticket, payment_field
 from engine import catalogue_errors
 from engine import selling_errors as errors
@@ -36,14 +36,7 @@ class TicketEntry(TicketSold):
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
-    vouched_by = fields.String(
-        required=True,
-        allow_none=True,
-        metadata={
-            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
-            "has named it."
-        },
-    )
+    vouched_by = vouched_by_field()
 
 
 class TicketList(Page):

@@ -35,6 +35,18 @@ def _of_event(kind: type[fields.Field[Any]], example: object) -> fields.Field[An
     return kind(allow_none=True, metadata={"description": "Only event tickets have it.", "example": example})
 
 
+def vouched_by_field() -> fields.String:
+    """Who vouches for a payment, as operators see it."""
+    return fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Who has vouched for the payment: `stripe` or `service`; null if only the buyer "
+            "has named it."
+        },
+    )
+
+
 class Reservation(Schema):
     """A hold on one seat."""
 

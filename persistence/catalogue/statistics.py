@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from engine.records import TicketStatus
 from persistence.catalogue.table import Record
+from persistence.catalogue.tickets import VOUCHED_BY
 from persistence.connector import Connector
 from persistence.keysets import Key
 
@@ -122,6 +123,7 @@ RECENT_BOOKINGS = Figures(
         "price": "tickets.price",
         "status": "tickets.status",
         "booked_at": "tickets.booked_at",
+        "vouched_by": VOUCHED_BY,
         "position": "ARRAY[tickets.booked_at::text, tickets.id::text]",
     },
     """

@@ -15,6 +15,8 @@ coalesce(
 )
 """
 
+VOUCHED_BY = "(SELECT vouched_by FROM payments WHERE payments.payment_id = tickets.payment_id)"
+
 _TICKET_TYPE_ID = "CASE WHEN tickets.seat_id < 0 THEN (-tickets.seat_id) >> 20 END"
 
 TICKETS = Table(
@@ -40,7 +42,7 @@ TICKETS = Table(
             "payment_id",
             "payment_deadline",
         ),
-        "vouched_by": "(SELECT vouched_by FROM payments WHERE payments.payment_id = tickets.payment_id)",
+        "vouched_by": VOUCHED_BY,
     },
     filters={
         "status": "tickets.status = %(status)s",

@@ -61,6 +61,8 @@ async def test_a_payment_books_the_seats_that_its_metadata_names(open_house: Ope
     await told(house, intent("pi_1", **of(screening, first, second)), "booked")
     assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1"), (second, "confirmed", "pi_1")]
     assert await vouchers(house) == {"pi_1": "stripe"}
+    recent = (await house.admin.send("GET", "/api/v1/admin/stats/bookings/recent")).json
+    assert {ticket["vouched_by"] for ticket in recent} == {"stripe"}
     logged = execute(house.database_url, "SELECT actor FROM screening_events WHERE kind = 'tickets_issued'")
     assert logged == [("provider:stripe",)]
 
@@ -151,6 +153,26 @@ async def test_naming_somebody_elses_payment_takes_nothing_from_them(open_house:
     assert await vouchers(house) == {"pi_1": None, "vouched:pi_1": "stripe"}
     refused = await house.user(8).book(screening, [second], payment_id="vouched:pi_1")
     assert (refused.status, refused.code) == (422, "invalid_input")
+
+
+async def test_a_refund_that_the_buyer_has_caused_is_vouched_for_afterwards(open_house: OpenHouse) -> None:
+    house, screening, (first, *_) = await opened(open_house)
+    late = await house.user(7).book_reservation(screening, [first], "pi_1")
+    assert (late.status, late.code) == (409, "refund_required")
+    assert [refund["vouched_by"] for refund in await refunds(house)] == [None]
+    await told(house, intent("pi_1", **of(screening, first)), "refund_owed")
+    assert [refund["vouched_by"] for refund in await refunds(house)] == ["stripe"]
+
+
+async def test_a_payment_that_has_paid_for_other_seats_of_the_buyer_pays_for_no_more(
+    open_house: OpenHouse,
+) -> None:
+    house, screening, (first, second, *_) = await opened(open_house)
+    await house.user(7).reserve(screening, [first, second])
+    await told(house, intent("pi_1", **of(screening, first)), "booked")
+    await told(house, intent("pi_1", **of(screening, second)), "already_used")
+    assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1")]
+    assert await refunds(house) == []
 
 
 async def test_a_failed_payment_releases_what_it_was_for(open_house: OpenHouse) -> None:
