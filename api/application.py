@@ -25,6 +25,7 @@ from api.catalogue.screenings import screenings
 from api.catalogue.seats import seats
 from api.catalogue.showtimes import showtimes
 from api.catalogue.statistics import statistics
+from api.catalogue.ticket_export import exported_tickets
 from api.catalogue.tickets import sold_tickets
 from api.catalogue.users import users
 from api.documents.docs_page import asset_routes, docs_page
@@ -83,6 +84,7 @@ RESOURCES = (
     screenings,
     showtimes,
     sold_tickets,
+    exported_tickets,
     statistics,
     refunds,
     public_events,

@@ -305,6 +305,7 @@ class Catalogue:
         showtimes: screenings as moviegoers see them; read-only.
         tickets: as administrators see them; read-only.
         shown_tickets: tickets as their holder sees them; read-only.
+        exported_tickets: tickets with their buyers and holders, for administrators; read-only.
     """
 
     users: UserRows
@@ -329,6 +330,7 @@ class Catalogue:
     statistics: StatisticsReader
     tickets: Rows
     shown_tickets: Rows
+    exported_tickets: Rows
     messages: MessageRows
 
 

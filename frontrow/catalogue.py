@@ -17,7 +17,7 @@ from persistence.catalogue.showtimes import SHOWTIMES
 from persistence.catalogue.statistics import Statistics
 from persistence.catalogue.table import Rows
 from persistence.catalogue.ticket_types import TicketTypeRows
-from persistence.catalogue.tickets import SHOWN_TICKETS, TICKETS
+from persistence.catalogue.tickets import EXPORTED_TICKETS, SHOWN_TICKETS, TICKETS
 from persistence.catalogue.users import SEARCHES, USERS, Searches, Users
 from persistence.connector import Connector
 
@@ -48,5 +48,6 @@ def catalogue_on(connector: Connector) -> Catalogue:
         statistics=Statistics(connector),
         tickets=Rows(connector, TICKETS),
         shown_tickets=Rows(connector, SHOWN_TICKETS),
+        exported_tickets=Rows(connector, EXPORTED_TICKETS),
         messages=Messages(connector, MESSAGES),
     )

@@ -52,6 +52,7 @@ def topology() -> Topology:
 
 
 ABOUT_ONE_SERVER = {
+    "catalogue/test_ticket_export.py": "counts what the server makes in this process",
     "contracts/test_clusters.py": "runs other tests against clusters",
     "acceptance/test_one_server.py": "a single server and its standby",
     "acceptance/test_two_servers.py": "two servers without NATS",

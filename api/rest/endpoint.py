@@ -23,7 +23,7 @@ the engine is a plain function that returns an `Ask`.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -94,12 +94,18 @@ class Access(Enum):
 
 
 class Answer(NamedTuple):
-    """A response, without the header fields that all responses have."""
+    """A response, without the header fields that all responses have.
+
+    Attributes:
+        stream: the content piece by piece, instead of `body`. A piece is made once the client has read most
+            of those before it.
+    """
 
     status: int
     body: Body = EMPTY
     headers: Mapping[str, str] = {}
     media_type: str = MEDIA_TYPE
+    stream: AsyncGenerator[bytes, None] | None = None
 
     @classmethod
     def of(cls, document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> "Answer":

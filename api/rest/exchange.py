@@ -9,12 +9,14 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing
 from http.client import responses
 from typing import Any, cast
 
 from tornado import httputil
 from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError
 from tornado.routing import Router
 
 from api.access_log import AccessLog
@@ -348,6 +350,9 @@ class Exchange(httputil.HTTPMessageDelegate):
                 connection.close()
 
     def _write(self, answer: Answer) -> None:
+        if answer.stream is not None:
+            self._router.run(self._stream(answer, answer.stream))
+            return
         status, content, fields = self._represented(answer)
         shared = self._plan.shared_fields
         if answer.headers:
@@ -361,9 +366,32 @@ class Exchange(httputil.HTTPMessageDelegate):
             connection.finish()
         self._account_for(status)
 
-    def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
-        """Status, content and headers for this client: 304, compressed, or without content if need be."""
-        plan = self._plan
+    async def _stream(self, answer: Answer, pieces: AsyncGenerator[bytes, None]) -> None:
+        """Send an answer piece by piece, no faster than the client reads it."""
+        connection = self._connection
+        fields = {**self._common_fields(answer), "Content-Type": answer.media_type}
+        line = httputil.ResponseStartLine("HTTP/1.1", answer.status, responses.get(answer.status, ""))
+        headers = httputil.HTTPHeaders({**self._plan.shared_fields.without(answer.headers).fields, **fields})
+        try:
+            async with aclosing(pieces):
+                await connection.write_headers(line, headers)
+                if self._plan.method != "HEAD":
+                    async for piece in pieces:
+                        await connection.write(piece)
+                connection.finish()
+        except StreamClosedError:
+            pass  # the client has gone
+        except Exception:
+            # An incomplete body tells the client that something is missing.
+            log.exception("request %s could not be answered completely", self._request_id)
+            if isinstance(connection, RequestConnection):
+                connection.break_off()
+            else:
+                connection.close()
+        finally:
+            self._account_for(answer.status)
+
+    def _common_fields(self, answer: Answer) -> dict[str, str]:
         fields = {
             **answer.headers,
             "Date": http_date(int(time.time())),
@@ -371,6 +399,12 @@ class Exchange(httputil.HTTPMessageDelegate):
         }
         if self._tally is not None:
             fields |= self._tally.headers
+        return fields
+
+    def _represented(self, answer: Answer) -> tuple[int, bytes, dict[str, str]]:
+        """Status, content and headers for this client: 304, compressed, or without content if need be."""
+        plan = self._plan
+        fields = self._common_fields(answer)
         if answer.status == 204:
             return 204, b"", fields
         if is_known(answer, plan.if_none_match):

@@ -313,7 +313,7 @@ class FastPath:
         self, answer: Answer, shared: FieldLines, request_id: str, fields: Sequence[Any]
     ) -> tuple[int, bytes]:
         """The status and the bytes of a response that may have headers of its own."""
-        status, body, headers, media_type = answer
+        status, body, headers, media_type, _ = answer  # what is streamed takes the general path
         if fields[plain.CLOSE]:
             headers = {**headers, "Connection": "close"}
         if status != 204 and is_known(answer, fields[plain.IF_NONE_MATCH]):

@@ -116,3 +116,29 @@ SHOWN_TICKETS = Table(
     },
     orders={"": "tickets.booking_id DESC"},
 )
+
+
+# Tickets with everybody behind them, for administrators.
+EXPORTED_TICKETS = Table(
+    name="tickets",
+    kind="ticket",
+    columns={
+        "ticket_id": "tickets.id",
+        **own_columns(
+            "tickets",
+            *("booking_id", "holder", "status", "booked_at", "cancelled_at", "price", "payment_id"),
+            *("screening_id", "code", "paper"),
+        ),
+        **{name: PRINTED[name] for name in ("title", "starts_at", "time_zone", "place")},
+        "venue": PRINTED["cinema_name"],
+        "room": PRINTED["room_name"],
+        "seat_type": "seats.seat_type",
+        "account_name": "coalesce(users.full_name, guests.full_name)",
+        "account_email": "coalesce(CASE WHEN users.deleted_at IS NULL THEN users.email END, guests.email)",
+    },
+    joins=f"""
+    LEFT JOIN users ON users.id = {_USER_ID}
+    LEFT JOIN guests ON guests.holder = tickets.holder {VISITED}
+    """,
+    filters={name: TICKETS.filters[name] for name in ("screening_id", "status", "from", "to")},
+)

@@ -32,6 +32,11 @@ INSERT INTO screenings (room_id, movie_id, starts_at, ends_at, price)
 SELECT id, id, '2100-01-01 20:00Z', '2100-01-01 22:00Z', 10 FROM rooms;
 INSERT INTO tickets (screening_id, id, booking_id, holder, price, status, booked_at, confirmed_at)
 SELECT id, id, id, 'user:2', 10, 'confirmed', now(), now() FROM screenings;
+INSERT INTO payments (payment_id, holder, booking_id, screening_id, created_at)
+SELECT 'pay-' || id, holder, id, screening_id, now() FROM tickets;
+INSERT INTO refunds (payment_id, screening_id, holder, amount, reason)
+SELECT payment_id, screening_id, holder, 10, 'test' FROM payments;
+DELETE FROM outbox WHERE id NOT IN (SELECT id FROM outbox ORDER BY id LIMIT 150);
 INSERT INTO events (title, starts_at, ends_at)
 SELECT 'Event ' || id, '2100-01-01 20:00Z', '2100-01-01 22:00Z' FROM rooms;
 INSERT INTO ticket_types (event_id, name, price, capacity, max_per_order)
