@@ -4,9 +4,10 @@ It knows requests and answers but no connections.
 """
 
 import inspect
-from collections.abc import Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from typing import Any
 
+import orjson
 from marshmallow import Schema, ValidationError
 
 from api.bodies import Body
@@ -26,6 +27,7 @@ from api.rest.endpoint import ADDRESS_PREFIX, Access, Answer, Ask, Call, Endpoin
 from api.rest.errors import problem_of
 from api.rest.idempotency import (
     KEY_HEADER,
+    REPLAYED_HEADER,
     IdempotencyKeys,
     KeyedAnswer,
     fingerprint_of,
@@ -34,12 +36,14 @@ from api.rest.idempotency import (
 from api.rest.parsing import Parser, is_form
 from api.rest.plain_bodies import PlainBody
 from api.rest.plain_queries import PlainQuery
+from api.rest.receipts import ReceiptForm
 from api.rest.request import Request
 from api.rest.styles import Content
 from api.services import KeyedRequest, Services
 from api.wire import SESSION_PREFIX
 from engine.errors import EngineError, OutcomeUnknown, StoreUnavailable, Unavailable, forget_frames
 from engine.records import Receipt
+from engine.replies import Booked
 
 _parser = Parser()
 
@@ -162,12 +166,13 @@ class Operation:
             self.background,
         )
         if keyed:
-            return self._keys.once(
+            answering = self._keys.once(
                 keyed,
                 lambda: self._keyed_answer(call, arguments),
                 self._cipher,
                 stored_first=self.endpoint.stores_key_first,
             )
+            return self._with_present_tickets(form, answering) if form else answering
         return self._handled(call, arguments)
 
     def too_slow(self, headers: Mapping[str, str]) -> Unavailable:
@@ -231,6 +236,22 @@ class Operation:
             problem = problem_of(error)
             forget_frames(error)
             return KeyedAnswer(Answer.of(*self._style.render_error(problem)), problem.final)
+
+    async def _with_present_tickets(self, form: ReceiptForm, answering: Awaitable[Answer]) -> Answer:
+        """The response; if it is a stored one about paid tickets, with their present status.
+
+        The same payment has the same answer however often it comes, with a key or without.
+        """
+        answer = await answering
+        if REPLAYED_HEADER not in answer.headers or answer.status != form.status:
+            return answer
+        ids = form.paid_tickets(orjson.loads(answer.body.plain))
+        try:
+            tickets = [await self._services.tickets.ticket(ticket_id) for ticket_id in ids]
+        except StoreUnavailable:
+            return answer
+        present = Booked(tuple(ticket for ticket in tickets if ticket is not None))
+        return answer._replace(body=Body(form.encoded(present)[1])) if present.tickets else answer
 
     async def _handled(self, call: Call, arguments: Mapping[str, Any]) -> Answer:
         handling = self.endpoint.handler(call, **arguments)

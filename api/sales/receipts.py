@@ -5,6 +5,9 @@ engine's reply alone, by the name of a form. The live response uses the same enc
 bytes. Form names are part of stored data: forms may be added and may gain fields, but never be renamed.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from api.rest.receipts import ReceiptForm
 from api.sales.representations import ticket_document
 from engine.replies import Booked, Reply
@@ -18,8 +21,12 @@ def _ticket(booked: Booked) -> object:
     return ticket_document(booked.tickets[0])
 
 
-TICKETS_CREATED = ReceiptForm("tickets_created", 201, _tickets)
-TICKET = ReceiptForm("ticket", 200, _ticket)
+def _paid_tickets(documents: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    return [document["id"] for document in documents if document.get("payment_id")]
+
+
+TICKETS_CREATED = ReceiptForm("tickets_created", 201, _tickets, _paid_tickets)
+TICKET = ReceiptForm("ticket", 200, _ticket, lambda document: _paid_tickets([document]))
 
 _FORMS = {form.name: form for form in (TICKETS_CREATED, TICKET)}
 

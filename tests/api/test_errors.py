@@ -15,6 +15,7 @@ from api.rest.errors import problem_of, translation_of
 from engine import catalogue_errors, selling_errors
 from engine import errors as engine_errors
 from engine.errors import EngineError, JournalFull, StoreUnavailable, Unavailable
+from engine.records import Refund
 from engine.selling_errors import (
     HoldLimitExceeded,
     RefundRequired,
@@ -79,7 +80,17 @@ def test_codes_are_unique() -> None:
     ("error", "status", "data"),
     [
         (SeatsUnavailable([42], [44]), 409, {"held": (42,), "booked": (44,)}),
-        (RefundRequired(SeatsUnavailable([42], [])), 409, {"held": (42,), "booked": ()}),
+        (
+            RefundRequired(
+                Refund(5, "pi_1", 123, None, "user:7", 1599, "seats_unavailable", None),
+                SeatsUnavailable([42], []),
+            ),
+            409,
+            {
+                **{"reason": "seats_unavailable", "amount": 15.99, "refund_id": 5},
+                **{"held": (42,), "booked": ()},
+            },
+        ),
         (HoldLimitExceeded(10, 9, 2), 409, {"limit": 10, "held": 9, "requested": 2}),
         (SeatsNotFound([1, 2]), 404, {"seat_ids": (1, 2)}),
         (TicketNotPending(5, "lapsed"), 409, {"ticket_id": 5, "status": "lapsed"}),

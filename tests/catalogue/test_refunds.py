@@ -93,7 +93,7 @@ async def test_the_same_payment_has_the_same_answer_for_ever(house: House) -> No
     hall = await hall_of(house)
     seats = [hall.seat(), hall.seat()]
     await hall.buyer.reserve(hall.id, seats)
-    booked = (await hall.pay("P", *seats)).json
+    booked = (await hall.pay("P", *seats, key="k0")).json
     (pending,) = await hall.pending(hall.seat())
     assert (await hall.buyer.confirm_payment(pending, "Q")).json["status"] == "confirmed"
 
@@ -105,6 +105,9 @@ async def test_the_same_payment_has_the_same_answer_for_ever(house: House) -> No
                 (ticket["id"], ticket["seat_id"]) for ticket in booked
             ]
             assert status in {ticket["status"] for ticket in again.json}
+        replayed = await hall.pay("P", *seats, key="k0")
+        assert replayed.headers["Idempotency-Replayed"] == "true"
+        assert replayed.json == (await hall.pay("P", *seats)).json
         direct = await hall.buyer.book(hall.id, seats, payment_id="P")
         assert direct.json == (await hall.pay("P", *seats)).json
 
