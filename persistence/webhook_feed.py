@@ -202,7 +202,7 @@ def _events(causes: Sequence[_Cause], tickets: Mapping[int, _Ticket]) -> Iterato
         placed = [((c.epoch, c.seq, c.id), c) for c in of_one if c.epoch is not None and c.seq is not None]
         placed.sort()
         first = of_one[0]
-        epoch, seq = max((first.last_epoch, first.last_seq), *(place[:2] for place, _ in placed[-1:]))
+        epoch, seq = max([(first.last_epoch, first.last_seq), *(place[:2] for place, _ in placed[-1:])])
         placed += [((epoch, seq, c.id), c) for c in of_one if c.seq is None]
         sold = first.sold - sum(cause.sold_change for cause in of_one)
         for (epoch, seq, _), cause in placed:

@@ -5,10 +5,12 @@ each address that a connection is made to is checked at that time (`api.webhooks
 resolved to before.
 """
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 URL_LIMIT = 2000
+_UNUSABLE_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
 WEB_PORTS = frozenset({80, 443})
 FIRST_FREE_PORT = 1024
 """From here on ports belong to no system service, such as mail (25) or a name server (53)."""
@@ -16,8 +18,9 @@ FIRST_FREE_PORT = 1024
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
 _IPV4_COMPATIBLE = ip_network("::/96")
 _GLOBAL_IPV6 = ip_network("2000::/3")
-# Globally routed according to `ipaddress`, but to the machine's own network.
-_6TO4_RELAYS = ip_network("192.88.99.0/24")
+# Special networks that `ipaddress` calls global, at least in some versions.
+_SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24")))
+_SPECIAL_IPV6 = tuple(map(ip_network, ("2001::/23", "3fff::/20")))
 _PRIVATE = tuple(
     map(ip_network, ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"))
 )
@@ -38,6 +41,8 @@ def checked_url(url: str, *, private: bool) -> SplitResult:
     Raises:
         UnusableUrl: it is malformed, or names an address or port that is not allowed.
     """
+    if _UNUSABLE_CHARACTER.search(url):
+        raise UnusableUrl("Must not contain spaces, control characters or backslashes; percent-encode them.")
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -75,10 +80,12 @@ def is_allowed(address: IPv4Address | IPv6Address, *, private: bool) -> bool:
     if isinstance(address, IPv4Address):
         if private and any(address in network for network in _PRIVATE):
             return True
-        return address.is_global and not address.is_multicast and address not in _6TO4_RELAYS
+        special = address.is_multicast or any(address in network for network in _SPECIAL)
+        return address.is_global and not special
     if private and any(address in network for network in _PRIVATE_IPV6):
         return True
-    return address.is_global and address in _GLOBAL_IPV6 and address.teredo is None
+    special = any(address in network for network in _SPECIAL_IPV6)
+    return address.is_global and address in _GLOBAL_IPV6 and not special
 
 
 def _embedded(address: IPv4Address | IPv6Address) -> IPv4Address | None:

@@ -26,7 +26,7 @@ SEND_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 15.0
 _RESOLVED_SECONDS = 10
-_RESOLVER_THREADS = 32
+_RESOLVER_THREADS = 100  # one for each webhook
 
 
 class Response(NamedTuple):

@@ -79,7 +79,14 @@ def three_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def integration(database_url: str, tmp_path: Path, io_loop: IOLoop) -> Iterator[Integration]:
-    house = House(database_url, tmp_path, webhook_private_addresses=True, outbox_retry_seconds=QUICK_RETRIES)
+    house = House(
+        database_url,
+        tmp_path,
+        webhook_private_addresses=True,
+        outbox_retry_seconds=QUICK_RETRIES,
+        hold_seconds=1.0,
+        hold_life_seconds=1.0,
+    )
 
     async def opened() -> Integration:
         await house.open()

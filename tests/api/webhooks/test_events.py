@@ -2,8 +2,11 @@
 
 import pytest
 
+from persistence.webhook_feed import _PUBLISHING
 from tests.api.webhooks.conftest import Integration
+from tests.box_office import Guest, make_event, make_type
 from tests.catalogue.programme import hour
+from tests.database import execute, locked
 
 pytestmark = pytest.mark.gen_test(timeout=120)
 
@@ -74,3 +77,75 @@ async def test_all_that_happens_to_a_screening_is_sent_in_order(integration: Int
     assert receiver.of("booking.created")[0].data["status"] == "pending"
     (owed, *_) = receiver.of("refund.owed")
     assert (owed.data["payment_id"], owed.data["amount"]) == ("pay-2", 12.5)
+
+
+async def test_holds_that_lapse_are_sent(integration: Integration) -> None:
+    await integration.add("hold.expired")
+    held = await integration.house.user().reserve(integration.screening_id, integration.seat_ids[:2])
+    assert held.status in (200, 201), held.body
+    receiver = integration.receiver
+    await receiver.until(lambda: receiver.got)
+    (got,) = receiver.got
+    assert got.type == "hold.expired"
+    assert got.data["seat_ids"] == list(integration.seat_ids[:2])
+    assert len(got.data["reservation_ids"]) == 2
+
+
+async def test_places_of_an_event_are_sent_as_quantities(integration: Integration) -> None:
+    await integration.add("booking.created", "hold.expired", "screening.sold_out", "screening.changed")
+    house, receiver = integration.house, integration.receiver
+    event = await make_event(house)
+    kind = int(await make_type(house, event, capacity=3))
+    guest = Guest(house, "session-1")
+    await guest.reserved(str(kind), 1)
+    await receiver.until(lambda: receiver.of("hold.expired"))
+    (lapsed,) = receiver.of("hold.expired")
+    assert lapsed.data["ticket_types"] == [{"ticket_type_id": kind, "quantity": 1}]
+    assert (lapsed.data["seat_ids"], lapsed.data["reservation_ids"]) == ([], [])
+    renamed = await house.admin.send("PATCH", f"/api/admin/events/{event}", {"title": "Brass Night"})
+    assert renamed.status == 200, renamed.body
+    await receiver.until(lambda: receiver.of("screening.changed"))
+    (change,) = receiver.of("screening.changed")
+    assert (change.data["screening_id"], change.data["changed"]) == (int(event), ["title"])
+    assert change.data["title"] == "Brass Night"
+
+
+async def test_without_webhooks_nothing_is_written(integration: Integration) -> None:
+    await integration.buy(integration.seat_ids[0])
+    await integration.house.admin.send("PUT", f"/api/v1/screenings/{integration.screening_id}", {"price": 9})
+    url = integration.house.database_url
+    assert execute(url, "SELECT count(*) FROM webhook_causes") == [(0,)]
+    assert execute(url, "SELECT count(*) FROM webhook_events") == [(0,)]
+
+
+async def test_sold_out_is_sent_each_time_however_late_it_is_published(integration: Integration) -> None:
+    """Both times are found, although nobody looks before the second one is over."""
+    webhook = await integration.add("screening.sold_out", "hold.expired")
+    url, user = integration.house.database_url, integration.house.user()
+    with locked(url, "SELECT pg_advisory_xact_lock(%s)", _PUBLISHING):
+        for time in range(2):
+            for ticket in await integration.buy(*integration.seat_ids, payment_id=f"pay-{time}"):
+                assert (await user.cancel_ticket(ticket["id"])).status == 204
+    receiver = integration.receiver
+    await receiver.until(lambda: len(receiver.accepted) == 2)
+    first, second = receiver.accepted
+    assert first.type == second.type == "screening.sold_out"
+    assert first.place < second.place
+    assert first.data["capacity"] == 6
+    assert webhook["events"] == ["hold.expired", "screening.sold_out"]
+
+
+async def test_a_settled_refund_is_sent(integration: Integration) -> None:
+    await integration.add("refund.owed", "refund.settled")
+    (ticket,) = await integration.buy(integration.seat_ids[0], payment_id="pay-1")
+    assert (await integration.house.user().cancel_ticket(ticket["id"])).status == 204
+    receiver = integration.receiver
+    await receiver.until(lambda: receiver.of("refund.owed"))
+    (owed,) = receiver.of("refund.owed")
+    assert owed.data["status"] == "owed"
+    url = integration.house.database_url
+    execute(url, "UPDATE refunds SET status = 'settled', settled_at = now(), reference = 're_1'")
+    await receiver.until(lambda: receiver.of("refund.settled"))
+    (settled,) = receiver.of("refund.settled")
+    assert (settled.data["reference"], settled.data["refund_id"]) == ("re_1", owed.data["refund_id"])
+    assert settled.place >= owed.place
