@@ -8,7 +8,7 @@ import pytest
 from tornado.ioloop import IOLoop
 
 from tests.api.caller import Caller
-from tests.catalogue.programme import add_seats, make_room, make_screening
+from tests.catalogue.programme import SCREENINGS, add_seats, make_room, make_screening
 from tests.inbox import Inbox
 from tests.web.browser import Browser
 from tests.web.demo_house import FIRST_USER, PASSWORD, DemoHouse
@@ -271,13 +271,7 @@ async def test_a_guest_buys_tickets_of_an_event(shop: DemoHouse, browser: Browse
 
 async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHouse, browser: Browser) -> None:
     screening, seats = await _small_hall(shop)
-    page = await browser.open(f"{shop.base_url}/login")
-    await page.fill("E-mail", FIRST_USER)
-    await page.fill("Password", PASSWORD)
-    await page.click_on("button", "Log in")
-    await page.find("button", "Log out")
-    (user_id,) = [member.user_id for member in shop.demo.members if member.email == FIRST_USER]
-    user = shop.user(user_id)
+    page, user = await _log_in(shop, browser)
     assert (await user.reserve(screening, seats[:2])).status == 201
     await page.load(f"{shop.base_url}/screenings/{screening}/checkout")
     await page.shows("Row A, seat 2")
@@ -294,6 +288,53 @@ async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHou
     await page.shows("You have no seats reserved here")
     await page.click("main a[href$='/my-tickets']")
     await page.shows("Row A, seat 2")
+
+
+async def test_the_agreed_price_stays_and_another_one_is_asked_about(
+    shop: DemoHouse, browser: Browser
+) -> None:
+    screening, seats = await _small_hall(shop)
+
+    async def cost(price: float) -> None:
+        changed = await shop.admin.send("PUT", f"{SCREENINGS}/{screening}", {"price": price})
+        assert changed.status == 200, changed.body
+
+    page, user = await _log_in(shop, browser)
+    await page.load(f"{shop.base_url}/screenings/{screening}")
+    await page.click_on("button", "Row A seat 1")
+    await page.shows("12.50")
+    await cost(15)
+    await page.shows("15.00")
+    await page.click_on("button", "Row A seat 2")
+    await page.shows("27.50")
+    await checked(page, "agreed-price-in-the-cart")
+    await page.click_on("button", re.compile("Continue to checkout"))
+    await page.shows("Row A, seat 2")
+    await page.find("button", re.compile("^Pay 27.50"))
+
+    # In another window the user gives the seats back and reserves them again.
+    await cost(16)
+    assert (await user.cancel_reservations(screening)).status == 204
+    assert (await user.reserve(screening, seats[:2])).status == 201
+    page.allow("status of 409")
+    await page.click_on("button", re.compile("^Pay"))
+    await page.shows("The price has changed since this page was loaded")
+    await page.find("button", re.compile("^Pay 32.00"))
+    await checked(page, "price-changed")
+    await page.click_on("button", re.compile("^Pay"))
+    await page.shows("Thank you")
+    assert [ticket["price"] for ticket in (await user.my_tickets()).json] == [16, 16]
+
+
+async def _log_in(house: DemoHouse, browser: Browser) -> tuple[Page, Caller]:
+    """Log a user in, in a new tab. Returns the tab, and the same user without it."""
+    page = await browser.open(f"{house.base_url}/login")
+    await page.fill("E-mail", FIRST_USER)
+    await page.fill("Password", PASSWORD)
+    await page.click_on("button", "Log in")
+    await page.find("button", "Log out")
+    (user_id,) = [member.user_id for member in house.demo.members if member.email == FIRST_USER]
+    return page, house.user(user_id)
 
 
 async def _small_hall(house: DemoHouse) -> tuple[int, list[int]]:

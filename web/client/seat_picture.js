@@ -12,6 +12,7 @@ import { ProtocolError } from './live_client.js';
  * @property {number} [reserved_by]
  * @property {number} [booked_by]
  * @property {string} [expires_at]
+ * @property {number} [price] agreed with the user whose seat it is
  * @property {number} [previously_reserved_by]
  */
 
@@ -110,9 +111,9 @@ function isPosition({ epoch, seq }) {
 function seatOf(state) {
   if (!Number.isSafeInteger(state?.seat_id)) throw new ProtocolError('A seat has no id');
   if (!STATUSES.has(state.status)) throw new ProtocolError(`Seat ${state.seat_id} is ${state.status}`);
-  const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, previously_reserved_by } = state;
+  const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, price, previously_reserved_by } = state;
   const seat = { seat_id, status, is_mine: is_mine === true };
-  for (const [name, value] of Object.entries({ reserved_by, booked_by, expires_at, previously_reserved_by })) {
+  for (const [name, value] of Object.entries({ reserved_by, booked_by, expires_at, price, previously_reserved_by })) {
     if (value !== undefined && value !== null) seat[name] = value;
   }
   return seat;
@@ -138,6 +139,7 @@ function sameState(seat, before) {
     seat.reserved_by === before.reserved_by &&
     (seat.booked_by === undefined || seat.booked_by === before.booked_by) &&
     seat.expires_at === before.expires_at &&
+    seat.price === before.price &&
     seat.previously_reserved_by === before.previously_reserved_by
   );
 }

@@ -148,6 +148,19 @@ describe('states', () => {
     expect(states.look(0)).toBe(Look.Available);
   });
 
+  test('know the price that was agreed for a seat of one’s own, until it is somebody else’s', () => {
+    const states = new SeatStates(1);
+    const mine = { index: 0, status: 'reserved' as const, isMine: true, expiresMs: 7_000 };
+    states.apply([{ ...mine, price: 12.5 }]);
+    expect(states.price(0)).toBe(12.5);
+    expect(states.apply([mine])).toEqual([]);
+    expect(states.apply([{ ...mine, price: 14 }])).toHaveLength(1);
+    expect(states.price(0)).toBe(14);
+    states.apply([{ index: 0, status: 'available', isMine: false, expiresMs: null }]);
+    states.apply([mine]);
+    expect(states.price(0)).toBeUndefined();
+  });
+
   test('keep the time of expiry that a later message leaves out', () => {
     const states = new SeatStates(1);
     states.apply([{ index: 0, status: 'reserved', isMine: true, expiresMs: 7_000 }]);

@@ -57,9 +57,9 @@ export async function heldSeats(screening: number): Promise<HeldSeat[]> {
   if (here.length === 0) return [];
   const known = new Map(keptCart(screening)?.seats.map((seat) => [seat.id, seat]));
   if (here.some(({ seat_id }) => !known.has(seat_id))) await learn(screening, known);
-  const seats: HeldSeat[] = here.flatMap(({ seat_id, expires_at }) => {
+  const seats: HeldSeat[] = here.flatMap(({ seat_id, expires_at, price }) => {
     const seat = known.get(seat_id);
-    return seat ? [{ ...seat, expiresAt: expires_at }] : [];
+    return seat ? [{ ...seat, price: price ?? seat.price, expiresAt: expires_at }] : [];
   });
   return seats.sort((one, other) => one.row.localeCompare(other.row) || one.number - other.number);
 }

@@ -12,7 +12,7 @@ import { extendSeats, forgetCart, heldSeats, keepCart, keptCart, moveToUser, rel
 import { Countdown, secondsUntil } from './countdown';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { fieldOf, useDraft, useSending } from './form';
-import { PayButtons } from './payment';
+import { isOfPrice, PayButtons, PriceChanged } from './payment';
 import { salesRules, type Rules } from './rules';
 import { useTitle } from './title';
 
@@ -113,16 +113,11 @@ function Order({ id, seats, rules, changed, over }: OrderProps) {
     }
     const seat_ids = seats.map((seat) => seat.id);
     const payment_id = keptCart(id)!.paymentId;
+    const expected_total = seats.some(({ price }) => price === null) ? null : total;
+    const order = { screening_id: id, seat_ids, payment_id, expected_total };
     const tickets = rules.testPayment
-      ? await answered(
-          api.POST('/api/v1/tickets/book-from-reservation', { body: { screening_id: id, seat_ids, payment_id }, headers }),
-        )
-      : await answered(
-          api.POST('/api/v1/tickets/book', {
-            body: { screening_id: id, seat_ids, payment_id, payment_pending: true },
-            headers,
-          }),
-        );
+      ? await answered(api.POST('/api/v1/tickets/book-from-reservation', { body: order, headers }))
+      : await answered(api.POST('/api/v1/tickets/book', { body: { ...order, payment_pending: true }, headers }));
     if (!user.value) rememberBuyer(await customerToken());
     forgetCart(id);
     draft.drop();
@@ -245,11 +240,14 @@ function LogInFirst({ next }: { next: string }) {
 const OUT_OF_DATE = new Set(['refund_required', 'not_held']);
 
 function Failed({ problem, id, changed }: { problem: Problem; id: number; changed: () => void }) {
-  useEffect(() => {
-    if (!OUT_OF_DATE.has(problem.code)) return;
+  const reload = (): void => {
     forgetCart(id);
     changed();
+  };
+  useEffect(() => {
+    if (OUT_OF_DATE.has(problem.code) && !isOfPrice(problem)) reload();
   }, [problem]);
+  if (isOfPrice(problem)) return <PriceChanged problem={problem} reload={reload} />;
   switch (problem.code) {
     case 'refund_required':
     case 'not_held':

@@ -14,7 +14,7 @@ import { Countdown, secondsUntil } from './countdown';
 import { Cover } from './cover';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { useDraft, useSending } from './form';
-import { PayButtons } from './payment';
+import { isOfPrice, PayButtons, PriceChanged } from './payment';
 import { faultsOf, peopleOf, PersonFields } from './people';
 import { salesRules } from './rules';
 import { useTitle } from './title';
@@ -101,7 +101,7 @@ function Event({ id, checkout }: EventProps) {
                 <>
                   <Reserved reservations={own} over={over} changed={reserved.reload} />
                   {checkout ? (
-                    <Purchase id={id} reservations={own} />
+                    <Purchase id={id} reservations={own} changed={reserved.reload} />
                   ) : (
                     <Link href={`/events/${id}/checkout`} class="button">
                       Continue to checkout
@@ -206,7 +206,7 @@ function Stepper({ name, value, most, change }: { name: string; value: number; m
 }
 
 function priceOf(reservations: readonly Reservation[]): number {
-  return reservations.reduce((sum, { ticketType, quantity }) => sum + Math.round(ticketType.price * 100) * quantity, 0) / 100;
+  return reservations.reduce((sum, { totalPrice }) => sum + Math.round(totalPrice * 100), 0) / 100;
 }
 
 const MORE_MINUTES = 5;
@@ -248,12 +248,12 @@ function Reserved({ reservations, over, changed }: { reservations: Reservation[]
         <Countdown until={first} over={over} extend={extend} />
       </div>
       <ul class="order">
-        {reservations.map(({ id, quantity, ticketType }) => (
+        {reservations.map(({ id, quantity, ticketType, totalPrice }) => (
           <li key={id}>
             <span>
               {quantity} × {ticketType.name}
             </span>
-            <span>{formatPrice(quantity * ticketType.price)}</span>
+            <span>{formatPrice(totalPrice)}</span>
           </li>
         ))}
         <li class="order-total">
@@ -269,7 +269,7 @@ function Reserved({ reservations, over, changed }: { reservations: Reservation[]
   );
 }
 
-function Purchase({ id, reservations }: { id: number; reservations: Reservation[] }) {
+function Purchase({ id, reservations, changed }: { id: number; reservations: Reservation[]; changed: () => void }) {
   const rules = useLoaded(salesRules, []);
   const sending = useSending();
   const [, navigate] = useLocation();
@@ -298,7 +298,7 @@ function Purchase({ id, reservations }: { id: number; reservations: Reservation[
       const { data } = await answered(
         api.POST('/api/public/reservations/{reservation_id}/purchase', {
           params: { path: { reservation_id: reservation.id } },
-          body: { buyerInfo: buyer, ticketHolders: own.map(({ holder }) => holder) },
+          body: { buyerInfo: buyer, ticketHolders: own.map(({ holder }) => holder), expectedTotal: reservation.totalPrice },
           headers,
         }),
       );
@@ -339,7 +339,12 @@ function Purchase({ id, reservations }: { id: number; reservations: Reservation[
             {tickets.map(({ key, name }, index) => (
               <PersonFields key={key} prefix={key} title={`Ticket ${index + 1}: ${name}`} sameAsBuyer errors={faults.fields} />
             ))}
-            {sending.problem && <FormProblem problem={sending.problem} elsewhere={faults.elsewhere} />}
+            {sending.problem &&
+              (isOfPrice(sending.problem) ? (
+                <PriceChanged problem={sending.problem} reload={changed} />
+              ) : (
+                <FormProblem problem={sending.problem} elsewhere={faults.elsewhere} />
+              ))}
             <PayButtons amount={priceOf(reservations)} rules={known} busy={sending.busy} />
           </form>
         )

@@ -1,10 +1,32 @@
 // The payment step. No money can move here: a demo offers a test payment and says so; other servers sell tickets that
 // are paid at the cinema, until a payment provider is connected.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import type { Problem } from '../api/problem';
 import { formatPrice } from '../common/format';
 import { Notice } from '../common/pieces';
 import type { Rules } from './rules';
+
+/** Whether a booking was refused because it costs another sum than the page had shown. */
+export function isOfPrice({ code, details }: Problem): boolean {
+  return code === 'price_changed' || details.reason === 'price_changed';
+}
+
+/**
+ * Tells the new total and asks again.
+ *
+ * @param reload loads what is reserved now, with its prices
+ */
+export function PriceChanged({ problem, reload }: { problem: Problem; reload: () => void }) {
+  useEffect(reload, [problem]);
+  const { actual } = problem.details;
+  return (
+    <Notice>
+      The price has changed since this page was loaded{typeof actual === 'number' && `: the total is now ${formatPrice(actual)}`}. You have not
+      been charged. If you agree, please confirm once more.
+    </Notice>
+  );
+}
 
 /**
  * The end of a form: what paying means here, and the button.

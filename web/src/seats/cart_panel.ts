@@ -77,6 +77,9 @@ export class CartPanel {
     if (empty) this.#lastLeftMs = Infinity;
     if (total !== null) write(this.#totalAmount, this.#words.money(total));
     const kept = new Map(seats.map((seat) => [seat.id, this.#items.get(seat.id) ?? this.#item(seat)]));
+    for (const { id, price } of seats) {
+      write(kept.get(id)!.querySelector('.amount')!, price === null ? '' : this.#words.money(price));
+    }
     const focused = [...this.#items].find(([, item]) => item.matches(':focus-within'))?.[0];
     this.#items = kept;
     const shown = [...kept.values()];
@@ -102,7 +105,7 @@ export class CartPanel {
   }
 
   #item(seat: SeatInfo): HTMLLIElement {
-    const { texts, name, type, money } = this.#words;
+    const { texts, name, type } = this.#words;
     const remove = element('button', {
       type: 'button',
       className: 'button',
@@ -114,7 +117,7 @@ export class CartPanel {
       'li',
       {},
       element('span', {}, name(seat), element('small', {}, type(seat.type))),
-      element('span', { className: 'amount' }, seat.price === null ? '' : money(seat.price)),
+      element('span', { className: 'amount' }),
       remove,
     );
   }

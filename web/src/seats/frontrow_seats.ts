@@ -909,7 +909,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       row,
       number,
       type,
-      price: hall.prices.get(type) ?? null,
+      price: states.price(index) ?? hall.prices.get(type) ?? null,
       status: statusOf(look),
       isMine: look === Look.Mine || look === Look.Bought,
       expiresAt: expires === null ? null : new Date(expires).toISOString(),

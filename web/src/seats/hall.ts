@@ -57,6 +57,7 @@ interface Available {
   status: SeatStatus;
   is_mine?: boolean;
   expires_at: string | null;
+  price?: number;
 }
 
 /**
@@ -100,11 +101,14 @@ async function ownAvailability(rest: Rest, path: string): Promise<Available[]> {
   }
 }
 
-function stateOf(plan: Plan, { seat, status, is_mine: isMine = false, expires_at: expiresAt }: Available): SeatState[] {
+function stateOf(
+  plan: Plan,
+  { seat, status, is_mine: isMine = false, expires_at: expiresAt, price }: Available,
+): SeatState[] {
   const index = plan.indexOf.get(seat.id);
   if (index === undefined || status === 'available') return [];
   const expiresMs = isMine && expiresAt ? Date.parse(expiresAt) : null;
-  return [{ index, status: status === 'reserved_by_me' ? 'reserved' : status, isMine, expiresMs }];
+  return [{ index, status: status === 'reserved_by_me' ? 'reserved' : status, isMine, expiresMs, price }];
 }
 
 /** Around the seats and everything that is drawn around them. The view leaves room for a screen in front of that. */

@@ -15,7 +15,7 @@ export interface SeatInfo {
   number: number;
   /** For example "standard", "vip" or "wheelchair". */
   type: string;
-  /** Null if the server does not tell. */
+  /** Of a seat that is reserved for the user the one that was agreed then; null if the server does not tell. */
   price: number | null;
   status: SeatStatus;
   isMine: boolean;

@@ -43,6 +43,7 @@ interface Reservation {
   seat_id: number;
   reserved_at: string;
   expires_at: string;
+  price: number | null;
 }
 
 /** The seat as `ScreeningClient` keeps it. */
@@ -51,6 +52,7 @@ interface KnownSeat {
   status: SeatState['status'];
   is_mine: boolean;
   expires_at?: string;
+  price?: number;
 }
 
 interface StateDetail {
@@ -115,12 +117,13 @@ export class UserSource implements Source {
 
   /** Take an answer for the state of its seats, except where the socket has said something newer in the meantime. */
   #noteUnlessHeard(indices: readonly number[], before: readonly unknown[], reservations: Reservation[]): void {
-    const expires = new Map(reservations.map(({ seat_id, expires_at }) => [seat_id, Date.parse(expires_at)]));
+    const reserved = new Map(reservations.map((reservation) => [reservation.seat_id, reservation]));
     const states = indices.flatMap((index, position): SeatState[] => {
       if (this.#client.seats.get(this.#idOf(index)) !== before[position]) return [];
-      const expiresMs = expires.get(this.#idOf(index));
-      if (expiresMs === undefined) return [{ index, status: 'available', isMine: false, expiresMs: null }];
-      return [{ index, status: 'reserved', isMine: true, expiresMs }];
+      const reservation = reserved.get(this.#idOf(index));
+      if (reservation === undefined) return [{ index, status: 'available', isMine: false, expiresMs: null }];
+      const expiresMs = Date.parse(reservation.expires_at);
+      return [{ index, status: 'reserved', isMine: true, expiresMs, price: reservation.price ?? undefined }];
     });
     this.#at.listener.states(states, false);
   }
@@ -141,7 +144,7 @@ export class UserSource implements Source {
       return [];
     }
     const expiresMs = seat.is_mine && seat.expires_at ? Date.parse(seat.expires_at) : null;
-    return [{ index, status: seat.status, isMine: seat.is_mine, expiresMs }];
+    return [{ index, status: seat.status, isMine: seat.is_mine, expiresMs, price: seat.price }];
   }
 }
 

@@ -21,6 +21,8 @@ export interface SeatState {
   isMine: boolean;
   /** Milliseconds since 1970; only needed of own reserved seats. */
   expiresMs: number | null;
+  /** Agreed with the user, if the seat is reserved for the user and the source knows it. */
+  price?: number | undefined;
 }
 
 export interface Change {
@@ -33,6 +35,7 @@ export class SeatStates {
   readonly #looks: Uint8Array;
   readonly #pending = new Set<number>();
   readonly #expiresMs = new Map<number, number>();
+  readonly #prices = new Map<number, number>();
   /** Number of seats by `Look`; pending ones count by their known state. */
   readonly counts = [0, 0, 0, 0, 0, 0];
 
@@ -69,25 +72,37 @@ export class SeatStates {
     return expires === undefined || expires === Infinity ? null : expires;
   }
 
+  /** The price that was agreed for a reserved seat of the user's; undefined if it is not known. */
+  price(index: number): number | undefined {
+    return this.#prices.get(index);
+  }
+
   /** When the first reservation ends; null without any. */
   get firstExpiryMs(): number | null {
     const first = Math.min(...this.#expiresMs.values());
     return Number.isFinite(first) ? first : null;
   }
 
-  /** Apply states and return the changes. A new time of expiry alone counts as a change from mine to mine. */
+  /** Apply states and return the changes. A new time of expiry or price alone is a change from mine to mine. */
   apply(states: Iterable<SeatState>): Change[] {
     const changes: Change[] = [];
-    for (const { index, status, isMine, expiresMs } of states) {
+    for (const { index, status, isMine, expiresMs, price: agreed } of states) {
       const before: Look = this.#looks[index]!;
       const after = lookOf(status, isMine);
       const expires = expiresMs ?? this.#expiresMs.get(index) ?? Infinity;
-      if (after === before && (after !== Look.Mine || this.#expiresMs.get(index) === expires)) continue;
+      const price = agreed ?? this.#prices.get(index);
+      const known = this.#expiresMs.get(index) === expires && this.#prices.get(index) === price;
+      if (after === before && (after !== Look.Mine || known)) continue;
       this.#looks[index] = after;
       this.counts[before]! -= 1;
       this.counts[after]! += 1;
-      if (after === Look.Mine) this.#expiresMs.set(index, expires);
-      else this.#expiresMs.delete(index);
+      if (after === Look.Mine) {
+        this.#expiresMs.set(index, expires);
+        if (price !== undefined) this.#prices.set(index, price);
+      } else {
+        this.#expiresMs.delete(index);
+        this.#prices.delete(index);
+      }
       changes.push({ index, before, after });
     }
     return changes;
