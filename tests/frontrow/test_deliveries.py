@@ -12,6 +12,7 @@ from frontrow.deliveries import ATTEMPTS_LIMIT, Deliveries, pauses_until
 from persistence.connector import Connector
 from persistence.outbox import Outbox, enqueue
 from tests.database import execute
+from tests.persistence.cutting_proxy import CuttingProxy
 
 pytestmark = pytest.mark.gen_test(timeout=120)
 
@@ -214,7 +215,7 @@ async def test_a_node_that_is_alive_keeps_what_takes_long(
         begun.set()
         await finish.wait()
 
-    slow, other = Node(database_url, deliver, lease_seconds=5), Node(database_url, ignore)
+    slow, other = Node(database_url, deliver), Node(database_url, ignore)
     async with running(slow):
         await write_letters(database_url, "ada")
         await begun.wait()
@@ -226,22 +227,64 @@ async def test_a_node_that_is_alive_keeps_what_takes_long(
     assert states(database_url) == [("ada", "delivered", 1)]
 
 
-async def test_a_stop_finishes_what_has_begun_and_hands_back_what_takes_too_long(database_url: str) -> None:
-    begun: list[str] = []
-    finish = asyncio.Event()
+async def test_a_stop_finishes_what_has_begun(database_url: str) -> None:
+    begun, finish = asyncio.Event(), asyncio.Event()
 
     async def deliver(message: Message) -> None:
-        begun.append(message.payload["name"])
-        await (finish.wait() if message.payload["name"] == "quick" else asyncio.sleep(3600))
+        begun.set()
+        await finish.wait()
 
     node = Node(database_url, deliver)
     node.deliveries.start()
-    await write_letters(database_url, "quick", "slow")
-    await until(lambda: len(begun) == 2)
+    await write_letters(database_url, "ada")
+    await begun.wait()
+    stopped = asyncio.create_task(node.stop())
+    await write_letters(database_url, "bob")
     finish.set()
-    await node.stop(1.0)
-    assert states(database_url) == [("quick", "delivered", 1), ("slow", "waiting", 1)]
-    assert execute(database_url, "SELECT due_at <= now() FROM outbox WHERE status = 'waiting'") == [(True,)]
+    await stopped
+    assert states(database_url)[0] == ("ada", "delivered", 1)
+
+
+async def test_a_stop_hands_back_what_takes_too_long(database_url: str) -> None:
+    begun = asyncio.Event()
+
+    async def deliver(message: Message) -> None:
+        begun.set()
+        await asyncio.sleep(3600)
+
+    node = Node(database_url, deliver)
+    node.deliveries.start()
+    await write_letters(database_url, "ada")
+    await begun.wait()
+    await node.stop(0.6)
+    assert states(database_url) == [("ada", "waiting", 1)]
+    assert execute(database_url, "SELECT due_at <= now() FROM outbox") == [(True,)]
+
+
+async def test_results_are_kept_while_the_database_is_away(database_url: str) -> None:
+    begun, finish = asyncio.Event(), asyncio.Event()
+    received: list[str] = []
+
+    async def deliver(message: Message) -> None:
+        received.append(message.payload["name"])
+        begun.set()
+        await finish.wait()
+
+    relay = CuttingProxy(database_url)
+    node = Node(await relay.start(), deliver)
+    async with running(node):
+        await write_letters(database_url, "ada")
+        await begun.wait()
+        relay.admitting = False
+        relay.cut()
+        finish.set()
+        await until(lambda: node.attempts.delivered)
+        assert states(database_url) == [("ada", "waiting", 1)]
+        relay.admitting = True
+        await write_letters(database_url, "bob")
+        await until(lambda: all_are(database_url, "delivered"))
+    await relay.stop()
+    assert received == ["ada", "bob"]
 
 
 async def test_messages_without_a_handler_wait_for_a_server_that_has_one(database_url: str) -> None:
