@@ -56,6 +56,7 @@ class RecentBooking(Schema):
     room_name = fields.String(required=True, allow_none=True)
     screening_id = fields.Integer(required=True)
     starts_at = Timestamp(required=True, allow_none=True)
+    time_zone = TimeZoneName(required=True, allow_none=True)
     seat_id = fields.Integer(required=True, allow_none=True)
     row_label = fields.String(required=True, allow_none=True)
     seat_number = fields.Integer(required=True, allow_none=True)

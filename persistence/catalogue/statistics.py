@@ -117,6 +117,7 @@ RECENT_BOOKINGS = Figures(
         "room_name": "rooms.name",
         "screening_id": "tickets.screening_id",
         "starts_at": "coalesce(screenings.starts_at, events.starts_at)",
+        "time_zone": "coalesce(cinemas.time_zone, events.time_zone)",
         "seat_id": "CASE WHEN tickets.seat_id > 0 THEN tickets.seat_id END",
         "row_label": "seats.row_label",
         "seat_number": "seats.seat_number",

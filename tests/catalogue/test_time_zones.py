@@ -6,9 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from persistence.catalogue.events import EVENTS as EVENTS_TABLE
 from persistence.catalogue.screenings import SCREENINGS as SCREENINGS_TABLE
 from persistence.catalogue.showtimes import SHOWTIMES as SHOWTIMES_TABLE
 from persistence.catalogue.table import Table
+from persistence.catalogue.tickets import TICKETS as TICKETS_TABLE
 from persistence.connector import Connector
 from tests.box_office import PUBLIC, data, make_event, make_type, refusal
 from tests.catalogue.conftest import OpenHouse
@@ -242,10 +244,10 @@ async def test_statistics_are_in_the_time_zone_that_the_venues_share(open_house:
     assert await zones(f"?timezone={BERLIN}") == {BERLIN}
 
 
-async def plan_of(house: House, table: Table, day: date) -> str:
+async def plan_of(house: House, table: Table, order: str, day: date) -> str:
     """Return the plan of a page of what is on a day."""
     where = table.where({"date": day})
-    statement = f"{table.select} {where} {table.order_by('starts_at')} LIMIT 20"
+    statement = f"{table.select} {where} {table.order_by(order)} LIMIT 20"
     connector = Connector(house.database_url, pool_size=1)
     try:
         rows = await connector.run(f"EXPLAIN {statement}", {"date": day})
@@ -265,10 +267,37 @@ async def test_an_index_finds_the_screenings_of_a_day(house: House) -> None:
     )
     execute(house.database_url, "ANALYZE screenings")
     for table in (SCREENINGS_TABLE, SHOWTIMES_TABLE):
-        plan = await plan_of(house, table, date(YEAR, 6, 1))
+        plan = await plan_of(house, table, "starts_at", date(YEAR, 6, 1))
         assert "screenings_starts_at_idx" in plan, plan
         assert "Seq Scan on screenings" not in plan, plan
     found = await house.guest.send("GET", f"{SCREENINGS}/?date={YEAR}-06-01&size=100")
     begins = sorted(screening["starts_at_local"] for screening in found.json)
     assert len(begins) == 24
     assert {begin[:10] for begin in begins} == {f"{YEAR}-06-01"}
+
+
+async def test_an_index_finds_the_events_and_the_tickets_of_a_day(house: House) -> None:
+    execute(
+        house.database_url,
+        "INSERT INTO events (title, starts_at, ends_at, time_zone) "
+        "SELECT 'Often', slot, slot + interval '1 hour', %s "
+        "FROM generate_series(now(), now() + interval '2 years', interval '1 hour') AS slot",
+        KATHMANDU,
+    )
+    execute(
+        house.database_url,
+        "INSERT INTO tickets "
+        "(id, booking_id, screening_id, seat_id, holder, price, status, booked_at, confirmed_at) "
+        "SELECT number, number, 1, number, 'user:7', 9, 'confirmed', slot, slot "
+        "FROM generate_series(1, 17520) AS number "
+        "CROSS JOIN LATERAL (SELECT now() + number * interval '1 hour') AS at (slot)",
+    )
+    execute(house.database_url, "ANALYZE events")
+    execute(house.database_url, "ANALYZE tickets")
+    for table, order, index in (
+        (EVENTS_TABLE, "", "events_starts_at_idx"),
+        (TICKETS_TABLE, "-booked_at", "tickets_booked_idx"),
+    ):
+        plan = await plan_of(house, table, order, date(YEAR, 6, 1))
+        assert index in plan, plan
+        assert f"Seq Scan on {table.name}" not in plan, plan
