@@ -125,6 +125,7 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     120: catalogue.NoMailAddress,
     121: catalogue.RoomLimitReached,
     122: catalogue.MessageDelivered,
+    123: catalogue.WebhookLimitReached,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

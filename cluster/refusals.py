@@ -58,6 +58,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     catalogue.TicketNotConfirmed: {"ticket_id": int, "status": str},
     catalogue.RoomLimitReached: {"limit": int},
     catalogue.MessageDelivered: {"message_id": int},
+    catalogue.WebhookLimitReached: {"limit": int},
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

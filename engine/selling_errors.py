@@ -349,7 +349,6 @@ class TooManyRefunds(Refused):
     """Too many refunds are owed to a user for payments that nobody but the user has named."""
 
     code = "too_many_refunds"
-    retryable = True
 
     def __init__(self, limit: int) -> None:
         super().__init__(

@@ -191,6 +191,7 @@ REFUSALS: tuple[EngineError, ...] = (
     catalogue.NoMailAddress(),
     catalogue.RoomLimitReached(100),
     catalogue.MessageDelivered(5),
+    catalogue.WebhookLimitReached(20),
 )
 
 PARTS = (ReplyPart(1, 0, b"0123"),)
