@@ -47,6 +47,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
         "/ops/screenings/{screening_id}",
         "/ops/deliveries",
         "/ops/refunds",
+        "/ops/webhooks",
         "/ops/rooms",
         "/ops/rooms/{room_id}",
     ),

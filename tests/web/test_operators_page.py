@@ -268,6 +268,33 @@ async def test_messages_that_could_not_be_delivered_are_retried(browser: Browser
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+async def test_webhooks_are_tested_disabled_and_their_log_is_read(browser: Browser, stage: Stage) -> None:
+    made = await stage.house.admin.send(
+        "POST", "/api/v1/admin/webhooks", {"url": "https://shop.example/hook", "events": ["booking.created"]}
+    )
+    assert made.status == 201, made.body
+    execute(stage.house.database_url, "UPDATE webhooks SET url = 'http://127.0.0.1:8001/hook'")
+    page = await stage.open(browser, "/ops")
+    await page.click_on("link", "Webhooks")
+    await page.shows("http://127.0.0.1:8001/hook")
+    await page.click_on("button", re.compile("^Test http"))
+    await page.shows("Must not be a private, local or reserved address.")
+    await page.click_on("button", re.compile("^Log of"))
+    await page.shows("Nothing fails.")
+    await page.click_on("button", "Given up")
+    await page.shows("webhook.test")
+    await looked_at(page, "ops-webhooks")
+    await page.click_on("button", re.compile("^Send again webhook.test"))
+    await page.shows("webhook.test, position 1: Must not be a private")
+    await page.click_on("button", re.compile("^Disable"))
+    await page.shows("An administrator has disabled it.")
+    await page.click_on("button", re.compile("^Enable"))
+    await page.shows("gets events again")
+    await page.resize(320, 800)
+    await looked_at(page, "ops-webhooks-narrow")
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 async def test_refunds_are_recorded_as_paid_back(browser: Browser, stage: Stage) -> None:
     for number, payment_id in enumerate(("pay-unvouched", "pay-vouched")):
         booked = await stage.ada.book(

@@ -24,6 +24,7 @@ OPERATORS_PATHS = (
     "/ops/screenings/123",
     "/ops/deliveries",
     "/ops/refunds",
+    "/ops/webhooks",
     "/ops/rooms",
     "/ops/rooms/4",
 )

@@ -10,6 +10,7 @@ const OverviewPage = later(async () => (await import('./overview')).OverviewPage
 const ScreeningPage = later(async () => (await import('./screening')).ScreeningPage);
 const DeliveriesPage = later(async () => (await import('./deliveries')).DeliveriesPage);
 const RefundsPage = later(async () => (await import('./refunds')).RefundsPage);
+const WebhooksPage = later(async () => (await import('./webhooks')).WebhooksPage);
 const RoomsPage = later(async () => (await import('../editor/rooms_page')).RoomsPage);
 const RoomPage = later(async () => (await import('../editor/room_page')).RoomPage);
 
@@ -27,6 +28,7 @@ function Links() {
     <>
       <Link href="/ops/deliveries">Deliveries</Link>
       <Link href="/ops/refunds">Refunds</Link>
+      <Link href="/ops/webhooks">Webhooks</Link>
       <Link href="/ops/rooms">Rooms</Link>
     </>
   );
@@ -40,6 +42,9 @@ function Pages() {
       </Route>
       <Route path="/ops/refunds">
         <RefundsPage />
+      </Route>
+      <Route path="/ops/webhooks">
+        <WebhooksPage />
       </Route>
       <Route path="/ops/rooms">
         <RoomsPage />
