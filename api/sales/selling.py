@@ -100,10 +100,11 @@ def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> 
 
 
 def expected_total_field(example: float = 47.97) -> Total:
-    """The total that a booking is refused without, unless it is left out."""
+    """The field for the sum that the buyer has agreed to pay."""
     description = (
-        "The sum that the buyer agreed to pay. If the tickets cost another sum, the request is refused with "
-        "`price_changed`. Reserved ones cost what they did when they were reserved."
+        "The sum that the buyer agreed to pay. If the tickets cost another sum, the request is refused: with "
+        "`price_changed`, or `refund_required` if it names a payment. Reserved tickets cost what they did "
+        "when they were reserved."
     )
     return Total(
         load_default=None, allow_none=True, metadata={"example": example, "description": description}
