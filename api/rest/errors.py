@@ -1,7 +1,7 @@
 """The HTTP status of each of the engine's errors, in one table; and the errors of this package.
 
 ApiError
-├── MalformedBody 400, UnsupportedMediaType 415, InvalidCursor 422
+├── MalformedBody 400, UnsupportedMediaType 415, InvalidCursor 400
 └── KeyInFlight 409, KeyReused 422, TooManyKeys 503
 """
 

@@ -125,14 +125,19 @@ async def test_the_same_payment_has_the_same_answer_for_ever(house: House) -> No
 
 
 async def test_payments_after_the_beginning(house: House) -> None:
-    start = datetime.now(UTC) + timedelta(seconds=4)
-    hall = await hall_of(house, starts_at=start.isoformat(), ends_at=(start + timedelta(hours=2)).isoformat())
+    hall = await hall_of(house)
     paid, held, unpaid = hall.seat(), hall.seat(), hall.seat()
     await hall.buyer.reserve(hall.id, [paid, held])
     first = await hall.pay("P", paid)
     assert first.status == 201
     (pending,) = await hall.pending(unpaid)
-    await soon(lambda: hall.rival.reserve(hall.id, [hall.seat_ids[-1]]), lambda a: a.status == 400)
+
+    async def moved() -> Response:
+        start = datetime.now(UTC) + timedelta(seconds=1)
+        return await house.admin.send("PUT", f"{SCREENINGS}/{hall.id}", {"starts_at": start.isoformat()})
+
+    await soon(moved, lambda answer: answer.status == 200)
+    await soon(lambda: hall.rival.reserve(hall.id, [hall.seat_ids[-1]]), lambda answer: answer.status == 400)
     assert (await hall.pay("P", paid)).json == first.json
     assert told(await hall.pay("Q", held)) == REFUSED
     assert told(await hall.buyer.book(hall.id, [held], payment_id="Q")) == REFUSED
