@@ -25,7 +25,6 @@ from api.seats.reservations import SeatSelection
 from api.wire import cents_or_none
 from engine import selling_errors as errors
 from engine.commands import BookSeats
-from engine.records import TicketStatus
 from engine.replies import Booked
 
 tickets = Resource("/api/v1/tickets", tag="Tickets")
@@ -279,7 +278,8 @@ async def confirm_payment(
         )
     if is_unvouched(call):
         ticket = await find_ticket(call, ticket_id, holder)
-        if ticket.status is TicketStatus.PENDING and ticket.price_cents:
+        if ticket.confirmed_at is None and ticket.price_cents:
+            # Only a provider or a service can tell what becomes of it, also if it has lapsed.
             return Booked((ticket,))
     return await call.services.box_office.confirm(
         holder, ticket_id, payment_id, call.receipt, expected_total_cents=total_cents

@@ -323,6 +323,18 @@ async def test_tickets_of_a_payment_that_was_refunded_as_a_whole_are_cancelled(o
     await told(house, refunded("pi_unknown", 100, whole=True), "refunded")
 
 
+LAPSING = {"payments": "vouched", "payment_window_seconds": 1.0, "sweep_seconds": 0.1}
+
+
+async def lapsed(house: House, ticket: int) -> None:
+    """Wait until a pending ticket has lapsed."""
+    for _ in range(600):
+        if (await house.user(7).ticket(ticket)).json["status"] == "lapsed":
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the ticket has not lapsed within a minute")
+
+
 class TestVouchedOnly:
     """With `FRONTROW_PAYMENTS=vouched` tickets are pending until a provider or a service has vouched."""
 
@@ -389,17 +401,25 @@ class TestVouchedOnly:
     async def test_a_payment_that_comes_after_its_tickets_have_lapsed_is_owed(
         self, open_house: OpenHouse
     ) -> None:
-        house, screening, (first, *_) = await opened(
-            open_house, payments="vouched", payment_window_seconds=1.0, sweep_seconds=0.1
-        )
-        await house.user(7).book(screening, [first], payment_id="pi_1")
-        for _ in range(600):
-            if (await tickets_of(house, 7)) == [(first, "lapsed", "pi_1")]:
-                break
-            await asyncio.sleep(0.1)
+        house, screening, (first, *_) = await opened(open_house, **LAPSING)
+        (ticket,) = (await house.user(7).book(screening, [first], payment_id="pi_1")).json
+        await lapsed(house, ticket["id"])
         await told(house, intent("pi_1", **of(screening, first)), "refund_owed")
         (refund,) = await refunds(house, "?status=owed")
         assert (refund["payment_id"], refund["amount"], refund["vouched_by"]) == ("pi_1", 12.5, "stripe")
+
+    async def test_a_late_payment_gets_its_seats_again_only_if_somebody_vouches(
+        self, open_house: OpenHouse
+    ) -> None:
+        house, screening, (first, *_) = await opened(open_house, late_payments="rebook", **LAPSING)
+        user = house.user(7)
+        (ticket,) = (await user.book(screening, [first], payment_pending=True)).json
+        await lapsed(house, ticket["id"])
+        for _ in range(2):
+            assert (await user.confirm_payment(ticket["id"], "pi_1")).json["status"] == "lapsed"
+        await told(house, intent("pi_1", user_id=7, ticket_ids=ticket["id"]), "booked")
+        assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1"), (first, "lapsed", None)]
+        assert await refunds(house) == []
 
 
 async def test_by_default_buyers_confirm_as_the_guides_show(open_house: OpenHouse) -> None:
