@@ -220,6 +220,8 @@ async def call_as_bob(world: World, operation: Operation, at: str = "usual") -> 
         "seat_id": UNKNOWN_ID,
         "refund_id": UNKNOWN_ID,
         "message_id": UNKNOWN_ID,
+        "webhook_id": UNKNOWN_ID,
+        "position": UNKNOWN_ID,
         **world.things[at],
     }
     path = operation.path.format(**ids)
