@@ -176,8 +176,9 @@ async def test_a_change_takes_effect_while_seats_are_being_chosen(house: House) 
     dear = (await house.user(8).book(screening, seats[2:3])).json[0]["price"]
     assert (await change(house, screening, price=5, starts_at=hour(15))).status == 200
     assert [r["seat_id"] for r in (await house.user(7).my_reservations()).json] == sorted(seats[:2])[::-1]
-    cheap = (await house.user(7).book(screening, seats[:1])).json[0]["price"]
-    assert (dear, cheap) == (12.5, 5.0)
+    agreed = (await house.user(7).book(screening, seats[:1])).json[0]["price"]
+    cheap = (await house.user(8).book(screening, seats[3:4])).json[0]["price"]
+    assert (dear, agreed, cheap) == (12.5, 12.5, 5.0)
     assert (await house.user(9).reserve(screening, seats[:1])).code == "seats_unavailable"
 
 
