@@ -2,11 +2,9 @@
 
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
-import { Problem } from '../api/problem';
 import type { components } from '../api/schema';
-import { formatDay, formatTime } from '../common/format';
-import { Notice, ProblemNotice, Shown } from '../common/pieces';
-import { Choices, Pages, useReloading } from './lists';
+import { Notice, Shown } from '../common/pieces';
+import { Choices, Pages, useAction, useReloading, when } from './lists';
 
 type Message = components['schemas']['MessageEntry'];
 type Status = Message['status'];
@@ -22,36 +20,24 @@ const LISTS: Record<Status, { name: string; none: string; when: string }> = {
 export function DeliveriesPage() {
   const [status, setStatus] = useState<Status>('dead');
   const [page, setPage] = useState(1);
-  const [said, setSaid] = useState('');
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [isBusy, setBusy] = useState(false);
   const loaded = useReloading(
     () => answered(api.GET('/api/v1/admin/outbox/', { params: { query: { status, page, size: PAGE } } })),
     [status, page],
   );
 
-  const retry = async (messages: readonly Message[]) => {
-    setBusy(true);
-    setSaid('');
-    setProblem(null);
-    try {
+  const { run, isBusy, shown } = useAction(loaded.reload);
+  const retry = (messages: readonly Message[]) =>
+    run(async () => {
       for (const { id } of messages) {
         await answered(api.POST('/api/v1/admin/outbox/{message_id}/retry', { params: { path: { message_id: id } } }));
       }
-      setSaid(messages.length === 1 ? '1 message is delivered again.' : `${messages.length} messages are delivered again.`);
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-    } finally {
-      setBusy(false);
-      loaded.reload();
-    }
-  };
+      return messages.length === 1 ? '1 message is delivered again.' : `${messages.length} messages are delivered again.`;
+    });
 
   return (
     <>
       <h1>Deliveries</h1>
-      <p>Mails and webhooks that fail are tried again for days. Then they are given up, unless you retry them.</p>
+      <p>Mails that fail are tried again for days. Then they are given up, unless you retry them.</p>
       <section class="stack" aria-label="Messages">
         <Choices
           label="Which messages"
@@ -60,11 +46,9 @@ export function DeliveriesPage() {
           choose={(chosen) => {
             setStatus(chosen);
             setPage(1);
-            setSaid('');
           }}
         />
-        {said && <Notice tone="good">{said}</Notice>}
-        {problem && <ProblemNotice problem={problem} />}
+        {shown}
         <Shown loaded={loaded}>
           {(messages) =>
             messages.length ? (
@@ -154,10 +138,6 @@ function MessageTable({
       </table>
     </div>
   );
-}
-
-function when(timestamp: string): string {
-  return `${formatDay(timestamp)}, ${formatTime(timestamp)}`;
 }
 
 function cause({ payload }: Message): string {

@@ -1,7 +1,11 @@
 // Long lists on the operator's page: loaded again from time to time, and shown in pages.
 
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
+import { Problem } from '../api/problem';
+import { formatDay, formatTime } from '../common/format';
 import { useLoaded, type Loaded } from '../common/loading';
+import { Notice, ProblemNotice } from '../common/pieces';
+import './ops.css';
 
 const RELOAD_MS = 15_000;
 
@@ -65,4 +69,41 @@ export function Choices<Key extends string>({
       ))}
     </div>
   );
+}
+
+/**
+ * Runs one action on a list at a time, and shows what it said.
+ *
+ * @param reload loads the list again afterwards
+ */
+export function useAction(reload: () => void) {
+  const [said, setSaid] = useState('');
+  const [problem, setProblem] = useState<Problem | null>(null);
+  const [isBusy, setBusy] = useState(false);
+  const run = async (action: () => Promise<string>) => {
+    setBusy(true);
+    setSaid('');
+    setProblem(null);
+    try {
+      setSaid(await action());
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+    } finally {
+      setBusy(false);
+      reload();
+    }
+  };
+  const shown = (
+    <>
+      {said && <Notice>{said}</Notice>}
+      {problem && <ProblemNotice problem={problem} />}
+    </>
+  );
+  return { run, isBusy, shown };
+}
+
+/** The day and the time of a timestamp. */
+export function when(timestamp: string): string {
+  return `${formatDay(timestamp)}, ${formatTime(timestamp)}`;
 }

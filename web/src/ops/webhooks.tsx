@@ -2,11 +2,9 @@
 
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
-import { Problem } from '../api/problem';
 import type { components } from '../api/schema';
-import { formatDay, formatTime } from '../common/format';
-import { Notice, ProblemNotice, Shown } from '../common/pieces';
-import { Choices, Pages, useReloading } from './lists';
+import { Notice, Shown } from '../common/pieces';
+import { Choices, Pages, useAction, useReloading, when } from './lists';
 
 type Webhook = components['schemas']['WebhookView'];
 type Delivery = components['schemas']['Delivery'];
@@ -18,34 +16,6 @@ const LISTS: Record<Status, { name: string; none: string }> = {
   dead: { name: 'Given up', none: 'Nothing was given up.' },
   delivered: { name: 'Delivered', none: 'Nothing has been delivered yet.' },
 };
-
-/** Runs one action at a time, and keeps what it said. */
-function useAction(reload: () => void) {
-  const [said, setSaid] = useState('');
-  const [problem, setProblem] = useState<Problem | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const run = async (action: () => Promise<string>) => {
-    setBusy(true);
-    setSaid('');
-    setProblem(null);
-    try {
-      setSaid(await action());
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      setProblem(error);
-    } finally {
-      setBusy(false);
-      reload();
-    }
-  };
-  const shown = (
-    <>
-      {said && <Notice>{said}</Notice>}
-      {problem && <ProblemNotice problem={problem} />}
-    </>
-  );
-  return { run, isBusy, shown };
-}
 
 export function WebhooksPage() {
   const [chosen, choose] = useState<number | null>(null);
@@ -302,8 +272,4 @@ function result({ attempts }: Delivery): string {
   const last = attempts.at(-1);
   if (!last) return '';
   return `${last.error ?? `Status ${last.status}`} (${last.duration_ms} ms)`;
-}
-
-function when(timestamp: string): string {
-  return `${formatDay(timestamp)}, ${formatTime(timestamp)}`;
 }
