@@ -58,6 +58,11 @@ class Integration(NamedTuple):
         shown = await self.show(webhook)
         return shown if shown["disabled_at"] else None
 
+    async def drained(self) -> Any:
+        """The only webhook if no event waits for it."""
+        (webhook,) = (await self.send("GET")).json
+        return webhook if webhook["waiting_since"] is None else None
+
     async def log_of(self, webhook: Any, number: int) -> Any:
         """The log of deliveries if it has so many entries."""
         log = await self.deliveries(webhook)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from frontrow.server import Server
 from tests.api.webhooks.conftest import Integration, eventually
 from tests.api.webhooks.receiver import Got, Receiver
 from tests.catalogue.members import member
@@ -213,3 +214,20 @@ async def test_a_slow_endpoint_delays_no_other(integration: Integration) -> None
     finally:
         released.set()
         await quick.close()
+
+
+async def test_two_nodes_send_each_event_once_and_in_order(integration: Integration) -> None:
+    house, receiver = integration.house, integration.receiver
+    other = Server(house.server._settings, house.database_url)
+    other._webhook_sender.start()
+    try:
+        await integration.add("booking.created")
+        for seat_id in integration.seat_ids:
+            await integration.buy(seat_id)
+        await receiver.until(lambda: len(receiver.accepted) == 6)
+        webhook = await eventually(lambda: integration.drained())
+        assert len(await integration.deliveries(webhook)) == 6
+        assert [got.data["seat_ids"] for got in receiver.got] == [[one] for one in integration.seat_ids]
+    finally:
+        await other._webhook_sender.stop(1)
+        await other.stop()
