@@ -45,8 +45,10 @@ from engine.memory import (
 from engine.memory_ledger import MemoryLedger
 from engine.policy import Policy
 from engine.ports import LoadedScreening
+from engine.purchases import RESERVATION_PAYMENT
 from engine.records import Paper, Ticket, TicketStatus, TicketType
 from engine.replies import Booked, Cancelled, Reserved, Stock
+from engine.selling_errors import RefundRequired
 from engine.views import SeatMap
 from tests.engine.conftest import NOW, make_info, make_layout
 
@@ -74,6 +76,7 @@ class World:
     clock: ManualClock = field(default_factory=lambda: ManualClock(NOW))
     acknowledged: dict[int, Ticket] = field(default_factory=dict)
     cancellations: set[int] = field(default_factory=set)
+    refunded: set[int] = field(default_factory=set)
     cancelled: set[int] = field(default_factory=set)
     prices: dict[int, tuple[int, int]] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -119,7 +122,12 @@ class Process:
             mailbox_limit=20,
             ask_timeout_seconds=1e9,
         )
-        self.box_office = BoxOffice(self.screenings, self.journal, MemoryLedger(world.database))
+        self.box_office = BoxOffice(
+            self.screenings,
+            self.journal,
+            MemoryLedger(world.database),
+            rebooks=world.rng.random() < 0.5,
+        )
         self.clients: set[asyncio.Task[None]] = set()
 
     def start_client(self) -> None:
@@ -168,6 +176,8 @@ class Process:
             self.world.outcomes["ok"] += 1
         except EngineError as refusal:
             self.world.outcomes[refusal.code] += 1
+            if isinstance(refusal, RefundRequired):
+                self.world.refunded.add(refusal.refund_id)
 
     async def change_prices(self) -> None:
         seat_cents, place_cents = self.world.rng.sample(PRICES, 2)
@@ -196,7 +206,8 @@ class Process:
         """Buy a reservation; a repeat must give the same tickets."""
         reservation_id, (_, quantity) = reservation
         papers = [Paper(f"{reservation_id}-{next(self.world.codes)}", b"") for _ in range(quantity)]
-        bought = await self.box_office.purchase(holder, holder, 1, reservation_id, papers)
+        order = PlaceOrder(TYPE.id, quantity)
+        bought = await self.box_office.purchase(holder, holder, 1, reservation_id, papers, order)
         ids = [ticket.id for ticket in bought.tickets]
         assert self.world.purchases.setdefault(reservation_id, ids) == ids, "bought twice"
         return bought
@@ -277,12 +288,28 @@ class Process:
             for ticket_id in self.world.cancelled
         )
         self.check_prices()
+        self.check_money()
         seqs = [(change.epoch, change.seq) for change in self.publisher.changes]
         assert seqs == sorted(set(seqs)), "changes out of order"
         picture = {view.seat_id: view for change in self.publisher.changes for view in change.views}
         for seat_id, view in picture.items():
             if view.status == "booked":
                 assert reply.views[seat_id] == view
+
+    def check_money(self) -> None:
+        """A payment has ended in tickets or in a refund, once; a cancelled ticket owes its price."""
+        database = self.world.database
+        refunds = database.refunds
+        assert self.world.refunded <= {refund.id for refund in refunds.values()}, "a refund was lost"
+        for ticket in database.tickets.values():
+            payment_id = ticket.payment_id
+            if payment_id is None or payment_id.startswith(RESERVATION_PAYMENT):
+                continue
+            assert (payment_id, None) not in refunds, "paid back and sold"
+            owed = refunds.get((payment_id, ticket.id))
+            cancelled = ticket.status is TicketStatus.CANCELLED and ticket.confirmed_at is not None
+            assert cancelled == (owed is not None)
+            assert owed is None or owed.amount_cents == ticket.price_cents
 
     def check_prices(self) -> None:
         """What was held costs what it did then, whatever happened since; the rest what it did when sold."""
