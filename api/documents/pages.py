@@ -202,6 +202,7 @@ class Icon(StaticFile):
 def page_routes() -> list[URLSpec]:
     """Return the routes that serve the files of the pages."""
     return [
-        URLSpec(r"/assets/([\w.-]+)", PageFile, {"path": str(BUILT / "assets")}),
+        # The compressed variants are no files of their own: they would be sent without their encoding.
+        URLSpec(r"/assets/([\w.-]+(?<!\.br)(?<!\.gz))", PageFile, {"path": str(BUILT / "assets")}),
         URLSpec(r"/(favicon\.(?:ico|svg))", Icon, {"path": str(BUILT)}),
     ]

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from tornado.routing import URLSpec
 from tornado.web import StaticFileHandler
 
+from api.http1.common_headers import COMMON_HEADERS
+
 
 class StaticFile(StaticFileHandler):
     """Serves files of a folder. Subclasses set the route's name in logs and the caching rule."""
@@ -18,7 +20,8 @@ class StaticFile(StaticFileHandler):
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", self.caching)
-        self.set_header("X-Content-Type-Options", "nosniff")
+        for name in ("Content-Security-Policy", "Referrer-Policy", "X-Content-Type-Options"):
+            self.set_header(name, COMMON_HEADERS.fields[name])
 
     def write_error(self, status_code: int, **_: Any) -> None:
         """Send an empty body."""

@@ -60,6 +60,13 @@ class SeatState(Schema):
     )
     reserved_by = _id("User id, if a user has reserved the seat", _USER)
     booked_by = _id("User id, if a user has bought the seat", _USER)
+    holder = fields.String(
+        metadata={
+            "description": "`user:` and the id of whoever has the seat, only if JavaScript cannot represent "
+            "the id as a number: that of a guest with a token",
+            "example": "user:4611686018427387905",
+        }
+    )
     expires_at = timestamp_field("When the reservation expires", _EXPIRES_AT)
     price = fields.Float(
         metadata={"description": "Agreed with the receiver, if it has reserved the seat", "example": 15.99}

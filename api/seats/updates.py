@@ -22,6 +22,9 @@ from api.ws.outbox import text_frame
 from engine.views import ALTERING, SeatMap, SeatsChanged, SeatView
 
 PART_LIMIT_BYTES = 32 * 1024
+_LARGEST_SAFE_INTEGER = 2**53 - 1
+"""JavaScript rounds larger numbers, and guests have larger ids."""
+
 _ENVELOPE_BYTES = 256
 
 
@@ -212,6 +215,8 @@ def _seat_state(view: SeatView, holder: str | None) -> bytes:
     owner = user_id_of(view.holder)
     if owner is not None:
         state["booked_by" if view.status == "booked" else "reserved_by"] = owner
+        if owner > _LARGEST_SAFE_INTEGER:
+            state["holder"] = view.holder
     if view.expires_at is not None:
         state["expires_at"] = timestamp(view.expires_at)
     previous = user_id_of(view.previous_holder)

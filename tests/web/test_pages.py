@@ -115,6 +115,11 @@ async def test_files_are_kept_for_ever_and_sent_compressed(venue: Venue) -> None
         assert "javascript" in sent.headers["Content-Type"]
         assert sent.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert "Accept-Encoding" in sent.headers["Vary"]
+        assert sent.headers["Referrer-Policy"] == "no-referrer"
+        assert "frame-ancestors 'none'" in sent.headers["Content-Security-Policy"]
+    for ending in (".br", ".gz"):
+        variant = await venue.guest.send("GET", f"/assets/{script.name}{ending}")
+        assert variant.status == 404, "without its encoding nobody could read it"
 
 
 async def test_the_icon_is_where_browsers_look(venue: Venue) -> None:

@@ -13,6 +13,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `counts` with `Counts`, after subscribing and whenever they change;
+ * `expiring` with `{eventId, reservationIds, quantity, expiresAt, remainingSeconds}` before own reservations expire;
  * `booking` with `{eventId, availableSeats, cancelled}` when tickets were sold or cancelled; `refused` with
  * `{eventId, code, message}` when an event may not be watched, which ends its subscription.
  */
@@ -23,14 +24,17 @@ export class EventClient extends LiveClient {
   #counts = new Map();
   #retries;
   #retry;
+  #sessionId;
 
   /**
    * @param {string | URL} baseUrl of the server
    * @param {import('./credentials.js').Token} token of the user, or a function that fetches one
-   * @param {import('./live_client.js').Options} [options]
+   * @param {import('./live_client.js').Options & {sessionId?: string}} [options] `sessionId` of a guest of the public
+   *   API, whose reservations are warned of as well; `token` may be undefined then
    */
   constructor(baseUrl, token, options = {}) {
     super(baseUrl, token, options);
+    this.#sessionId = options.sessionId;
     this.#retries = new Backoff(this.environment.limits, this.environment.random);
   }
 
@@ -65,7 +69,7 @@ export class EventClient extends LiveClient {
    * @param {string | undefined} token
    */
   address(token) {
-    return this.socketUrl('ws', { token });
+    return this.socketUrl('ws', { token, sessionId: this.#sessionId });
   }
 
   /**
@@ -88,6 +92,9 @@ export class EventClient extends LiveClient {
       case 'booking_created':
       case 'booking_cancelled':
         this.#booked(message);
+        break;
+      case 'hold_expiring':
+        this.#expiring(message);
         break;
       case 'error':
         this.#refused(message);
@@ -137,6 +144,11 @@ export class EventClient extends LiveClient {
   #booked({ type, eventId, availableSeats }) {
     if (!this.#subscriptions.has(eventId)) return;
     this.emit('booking', { eventId, availableSeats, cancelled: type === 'booking_cancelled' });
+  }
+
+  /** @param {any} message */
+  #expiring({ type: _, timestamp: __, ...warning }) {
+    if (this.#subscriptions.has(warning.eventId)) this.emit('expiring', warning);
   }
 
   /** @param {any} message */

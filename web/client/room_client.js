@@ -16,7 +16,7 @@ import { LiveClient, ProtocolError } from './live_client.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `joined` with `{room_id, selections}` whenever all selections of a room
- * were received; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
+ * were received; `expiring` with `{room_id, seat_ids, expires_at, remaining_seconds}` before own selections expire; `altered` with `{room_id}` if the room's seats were changed; `selected`, `released` and `booked` with a `Selection`, also for this client's own; `refused` with
  * `{room_id, seat_id, code, message}` when a request failed; without a `seat_id` the client is not in the room.
  */
 export class RoomClient extends LiveClient {
@@ -128,6 +128,9 @@ export class RoomClient extends LiveClient {
       case 'seat_released':
         this.#changed('released', message);
         break;
+      case 'hold_expiring':
+        this.#expiring(message);
+        break;
       case 'room_changed':
         this.emit('altered', { room_id: message.room_id });
         if (this.#rooms.has(message.room_id)) this.#enter(message.room_id);
@@ -164,6 +167,11 @@ export class RoomClient extends LiveClient {
     else if (room.size < this.environment.limits.seats) room.set(selection.seat_id, selection);
     else throw new ProtocolError(`More than ${this.environment.limits.seats} seats`);
     this.emit(what, selection);
+  }
+
+  /** @param {any} message */
+  #expiring({ room_id, seat_ids, expires_at, remaining_seconds }) {
+    if (this.#rooms.has(room_id)) this.emit('expiring', { room_id, seat_ids, expires_at, remaining_seconds });
   }
 
   /** @param {any} message */

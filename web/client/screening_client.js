@@ -7,13 +7,15 @@ import { SeatPicture } from './seat_picture.js';
 
 /**
  * Events, in addition to those of `LiveClient`: `seats` with a `Change` whenever seats have changed, whatever the
- * cause; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
+ * cause; `expiring` with `{seat_ids, expires_at, remaining_seconds}` before own seats expire; `altered` if the screening's seats, times, price or room were changed; `snapshot` with the same if all seats were replaced, before `seats`; `open` with `{resumed}` whenever the
  * server has confirmed a socket, where `resumed` means that no snapshot follows.
  */
 export class ScreeningClient extends LiveClient {
   #poller;
   #picture;
   #screeningId;
+  /** The last warning. */
+  #warned = '';
 
   /**
    * @param {string | URL} baseUrl of the server
@@ -65,6 +67,9 @@ export class ScreeningClient extends LiveClient {
       case 'bulk_seat_update':
         this.#updated(message);
         break;
+      case 'hold_expiring':
+        this.#expiring(message);
+        break;
       case 'screening_changed':
         this.emit('altered', { seats: message.seats, available: message.available });
         if (message.epoch !== this.#picture.epoch) this.connection.renew();
@@ -113,6 +118,16 @@ export class ScreeningClient extends LiveClient {
     if (change === null) return;
     this.#announce(change);
     this.works();
+  }
+
+  /** @param {any} message */
+  #expiring({ seat_ids, expires_at, remaining_seconds, epoch, seq }) {
+    this.#picture.reach(epoch, seq);
+    // A server that takes the screening over after a crash does not know which warnings were sent.
+    const warning = `${seat_ids} ${expires_at}`;
+    if (warning === this.#warned) return;
+    this.#warned = warning;
+    this.emit('expiring', { seat_ids, expires_at, remaining_seconds });
   }
 
   /** @param {import('./seat_picture.js').Change} change */

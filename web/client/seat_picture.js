@@ -14,6 +14,7 @@ import { ProtocolError } from './live_client.js';
  * @property {string} [expires_at]
  * @property {number} [price] agreed with the user whose seat it is
  * @property {number} [previously_reserved_by]
+ * @property {string} [holder] who has it, if the id is too large for a number of JavaScript
  */
 
 /**
@@ -65,6 +66,16 @@ export class SeatPicture {
   }
 
   /**
+   * Everything up to a position is known.
+   *
+   * @param {number} epoch
+   * @param {number} seq
+   */
+  reach(epoch, seq) {
+    if (epoch === this.epoch && seq > this.seq && this.#gathered.size === 0) this.seq = seq;
+  }
+
+  /**
    * Replace all seats by the result of a poll.
    *
    * @param {any} entries the body of `availability/me`
@@ -111,9 +122,10 @@ function isPosition({ epoch, seq }) {
 function seatOf(state) {
   if (!Number.isSafeInteger(state?.seat_id)) throw new ProtocolError('A seat has no id');
   if (!STATUSES.has(state.status)) throw new ProtocolError(`Seat ${state.seat_id} is ${state.status}`);
-  const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, price, previously_reserved_by } = state;
+  const { seat_id, status, is_mine, reserved_by, booked_by, expires_at, price, previously_reserved_by, holder } = state;
   const seat = { seat_id, status, is_mine: is_mine === true };
-  for (const [name, value] of Object.entries({ reserved_by, booked_by, expires_at, price, previously_reserved_by })) {
+  const known = { reserved_by, booked_by, expires_at, price, previously_reserved_by, holder };
+  for (const [name, value] of Object.entries(known)) {
     if (value !== undefined && value !== null) seat[name] = value;
   }
   return seat;

@@ -132,6 +132,18 @@ async def test_is_mine_is_only_true_for_the_holder(cinema):
         assert update == {"seat_id": 1, "status": "booked", "is_mine": mine, "booked_by": 7}
 
 
+async def test_the_id_of_a_guest_is_sent_as_text_too(cinema):
+    """JavaScript rounds it as a number."""
+    guest = 2**62 + 1
+    socket = await cinema.join(updates="bulk")
+    await cinema.hold(guest, 1)
+    (seat,) = (await receive(socket))["updates"]
+    assert (seat["reserved_by"], seat["holder"]) == (guest, f"user:{guest}")
+    await cinema.hold(7, 2)
+    (seat,) = (await receive(socket))["updates"]
+    assert "holder" not in seat
+
+
 async def test_a_released_seat_has_previously_reserved_by_and_no_holder(cinema):
     owner, other = await cinema.join(user=7, updates="bulk"), await cinema.join(user=8, updates="bulk")
     await cinema.hold(7, 1)

@@ -58,6 +58,18 @@ test('it resumes after the last complete update', async () => {
   assert.deepEqual(stage.picture, { 41: 'available', 42: 'available' });
 });
 
+test('a warning is told once, and counts as seen', async () => {
+  const stage = new Stage();
+  await stage.show(10, state(41, 'reserved', { is_mine: true }));
+  const warning = { seat_ids: [41], expires_at: '2026-01-26T18:30:00.000Z', remaining_seconds: 60 };
+  stage.say({ type: 'hold_expiring', screening_id: SCREENING, ...warning, timestamp: '', epoch: 3, seq: 15 });
+  stage.say({ type: 'hold_expiring', screening_id: SCREENING, ...warning, timestamp: '', epoch: 3, seq: 15 });
+  assert.deepEqual(stage.eventsNamed('expiring'), [warning]);
+  stage.hangUp();
+  await stage.clock.advance(500);
+  assert.equal(query(stage.socket).since, '15');
+});
+
 test('a snapshot after a reconnection replaces everything, and removes missing seats', async () => {
   const stage = new Stage();
   await stage.show(10, state(41, 'available'), state(42, 'available'));

@@ -6,6 +6,7 @@ import { Choice, NumberField, Section, TextField } from './fields';
 import type { Editor } from './editor';
 import { type Block, placeForBlock } from './geometry';
 import { NamingFields } from './naming';
+import { labelsAfter } from './numbering';
 import { SEATS_LIMIT } from './plan';
 
 export interface BlockForm extends Omit<Block, 'x' | 'y' | 'aislesAfter'> {
@@ -28,7 +29,10 @@ export function AddRows({ editor, form, types }: { editor: Editor; form: Signal<
   const add = (event: Event) => {
     event.preventDefault();
     if (isTooMuch) return;
-    editor.addBlock({ ...shape, rows, seatsPerRow, aislesAfter: aislesIn(aisles), ...placeForBlock(editor.plan.value) });
+    const plan = editor.plan.value;
+    // Rows that are added below others go on with their names.
+    const labels = labelsAfter(plan.seats.map(({ row }) => row), shape.labels);
+    editor.addBlock({ ...shape, labels, rows, seatsPerRow, aislesAfter: aislesIn(aisles), ...placeForBlock(plan) });
     editor.showAll();
   };
 
@@ -86,7 +90,7 @@ export function AddRows({ editor, form, types }: { editor: Editor; form: Signal<
           </div>
         </details>
         <button type="submit" class="button">
-          Add {total} seats
+          Add {total === 1 ? 'one seat' : `${total} seats`}
         </button>
         {isTooMuch && <ProblemText>There is room for {room.value} more seats.</ProblemText>}
         <p class="muted editor-hint">Or choose the tool “Rows” and drag over the drawing.</p>

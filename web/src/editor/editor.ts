@@ -84,7 +84,7 @@ export class Editor {
     const all = [...plan.seats, ...seats];
     const screen = plan.screen ?? usualScreen(all);
     batch(() => {
-      this.change({ ...plan, seats: all, screen }, `${seats.length} seats added.`);
+      this.change({ ...plan, seats: all, screen }, `${seats.length === 1 ? 'One seat' : `${seats.length} seats`} added.`);
       this.select(seats.map(({ key }) => key));
     });
   }

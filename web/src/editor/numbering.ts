@@ -53,6 +53,15 @@ export function rowLabels(count: number, { first, skipConfusing }: RowLabels): s
   return labels;
 }
 
+/** The labels with which further rows go on after those that a drawing has. */
+export function labelsAfter(rows: Iterable<string>, labels: RowLabels): RowLabels {
+  const isNumber = /^\d+$/.test(labels.first);
+  const used = new Set([...rows].filter((row) => /^\d+$/.test(row) === isNumber));
+  if (!used.has(labels.first)) return labels;
+  const last = Math.max(...[...used].map(positionOf));
+  return { ...labels, first: isNumber ? String(last + 1) : rowLabels(1, { ...labels, first: lettersOf(last + 1) })[0]! };
+}
+
 /** Numbers for the seats of a row, from left to right. */
 export function seatNumbers(count: number, { first, from, which }: SeatNumbers): number[] {
   const step = which === 'all' ? 1 : 2;

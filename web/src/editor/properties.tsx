@@ -36,7 +36,7 @@ export function Properties({ editor, types }: { editor: Editor; types: Record<st
 function described(seats: readonly Seat[], areas: readonly Area[]): string {
   const [seat] = seats;
   if (seats.length === 1 && areas.length === 0) return `row ${seat!.row}, seat ${seat!.number}`;
-  if (seats.length > 0) return `${seats.length} seats`;
+  if (seats.length > 0) return seats.length === 1 ? 'one seat' : `${seats.length} seats`;
   return areas.length === 1 ? areas[0]!.kind : `${areas.length} areas`;
 }
 
@@ -83,7 +83,7 @@ function SeatProperties({ editor, seats, types }: { editor: Editor; seats: reado
                 }}
               />
               <button type="button" class="button button-quiet" onClick={() => editor.renameSelection(labels.value, numbers.value)}>
-                Number {seats.length} seats
+                Number {seats.length === 1 ? 'one seat' : `${seats.length} seats`}
               </button>
             </div>
           </details>
@@ -171,7 +171,7 @@ export function Rows({ editor }: { editor: Editor }) {
             <li key={label}>
               <button type="button" onClick={() => editor.show(seats.map(({ key }) => key))}>
                 <strong>Row {label}</strong>
-                <span class="muted">{seats.length} seats</span>
+                <span class="muted">{seats.length === 1 ? 'one seat' : `${seats.length} seats`}</span>
               </button>
             </li>
           ))}

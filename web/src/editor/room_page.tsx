@@ -32,7 +32,7 @@ async function load(roomId: number): Promise<Opened> {
     answered(api.GET('/api/v1/rooms/{room_id}/layout', { params: { path } })),
     answered(api.GET('/api/v1/seat-types/')),
   ]);
-  const words = (name: string) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
+  const words = (name: string) => name === 'vip' ? 'VIP' : name.charAt(0).toUpperCase() + name.slice(1).replaceAll('_', ' ');
   return { room, layout, types: Object.fromEntries(types.map(({ name }) => [name, words(name)])) };
 }
 
@@ -108,7 +108,7 @@ function RoomEditor({ room, layout, types }: Opened) {
         </div>
         <div class="row">
           <span class={editor.isChanged.value ? 'badge badge-warn' : 'badge'}>
-            {plan.seats.length} seats{editor.isChanged.value ? ', not published' : `, version ${version.value}`}
+            {plan.seats.length === 1 ? '1 seat' : `${plan.seats.length} seats`}{editor.isChanged.value ? ', not published' : `, version ${version.value}`}
           </span>
           <button type="button" class="button button-quiet" onClick={() => setDialog('preview')}>
             Preview

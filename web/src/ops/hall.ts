@@ -49,6 +49,8 @@ export interface Update {
   status: 'available' | 'reserved' | 'booked';
   reserved_by?: number;
   booked_by?: number;
+  /** Who has it, if the id is too large for a number of JavaScript. */
+  holder?: string;
   expires_at?: string;
 }
 
@@ -58,7 +60,7 @@ export function applyUpdates(states: Map<number, SeatState>, updates: readonly U
     const known = states.get(update.seat_id) ?? FREE;
     const coarse = known.status === 'available' || known.status === 'booked' ? known.status : 'reserved';
     const userId = update.reserved_by ?? update.booked_by;
-    const holder = userId === undefined ? null : `user:${userId}`;
+    const holder = update.holder ?? (userId === undefined ? null : `user:${userId}`);
     const expiresAt = milliseconds(update.expires_at ?? null);
     const sameHolder = holder === null || holder === known.holder;
     if (update.status === coarse && sameHolder) {

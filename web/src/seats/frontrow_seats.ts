@@ -11,7 +11,7 @@ import { Painter } from './painter';
 import type { Cart, ConnectionState, FrontrowSeatsElement, FrontrowSeatsEvents, Problem, SeatInfo, Token } from './public';
 import { Refusal, Rest } from './rest';
 import { SeatButtons } from './seat_buttons';
-import { ServerClock } from './server_clock';
+import { minutesAndSeconds, ServerClock } from './server_clock';
 import { GuestSource, type Source, type SourceListener, UserSource } from './source';
 import type { Palette } from './sprites';
 import { type Change, Look, type SeatState, SeatStates, statusOf } from './states';
@@ -29,6 +29,8 @@ const TARGET_ZOOM = 3;
 const RECOGNISED_PX = 24;
 const EXTENSION_MINUTES = 5;
 const TICK_MS = 250;
+/** A reservation that ends so long before its time was ended by somebody. */
+const EARLY_MS = 2_000;
 /** A connection that is back sooner was not worth a word. */
 const PATIENCE_MS = 1_200;
 const RELOAD_MS = 10_000;
@@ -61,6 +63,10 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   #starting = false;
   #known = false;
   #extendable = true;
+  /** When the first of the user's seats would have expired, before the latest change. */
+  #endsMs: number | null = null;
+  /** The text of the last warning, which goes with an extension. */
+  #warning: string | null = null;
   #ticking: ReturnType<typeof setInterval> | null = null;
   #worrying: ReturnType<typeof setTimeout> | null = null;
   #worried = false;
@@ -190,7 +196,12 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
   // Methods
 
   async hold(seatIds: readonly number[]): Promise<boolean> {
-    return this.#attempt(this.#indicesOf(seatIds), (source, indices) => source.hold(indices));
+    const indices = this.#indicesOf(seatIds);
+    if (this.#shown !== null && indices.length < seatIds.length) {
+      this.#failed(new Refusal('seats_not_found', this.#texts.seats_not_found), []);
+      return false;
+    }
+    return this.#attempt(indices, (source, all) => source.hold(all));
   }
 
   async release(seatIds?: readonly number[]): Promise<boolean> {
@@ -209,6 +220,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     if (!extend || mine.length === 0) return false;
     try {
       await extend(mine, minutes);
+      if (this.#parts.noticeText.textContent === this.#warning) this.#notice(null);
       this.#announcer.say(this.#texts.said_extended);
       return true;
     } catch (error) {
@@ -290,13 +302,16 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     const turn = this.#turn;
     const current = (): boolean => turn === this.#turn;
     const screening = this.screening;
-    if (screening <= 0) return before?.close();
+    if (screening <= 0) {
+      this.#clear();
+      return before?.close();
+    }
     const base = this.#base();
     const rest = new Rest(base, this.#token, this.#clock);
     const key = `${base.href} ${screening}`;
     if (this.#shown === null || this.#shownKey !== key) {
       before?.close();
-      this.#shown = null;
+      this.#clear();
       const hall = await this.#load(rest, screening, current);
       if (hall === null) return;
       this.#show(hall, key);
@@ -314,6 +329,14 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
     this.#known = false;
     await this.#connect(base, screening, rest, isUser, current);
     if (carried.length > 0 && current()) void this.hold(carried.map((index) => this.#shown!.hall.plan.seats[index]!.id));
+  }
+
+  /** Forget the hall and its cart. */
+  #clear(): void {
+    const { seats } = this.cart;
+    this.#shown = null;
+    this.#cartPanel.show(NO_CART, false);
+    if (seats.length > 0) this.#emit('selection', NO_CART);
   }
 
   /** Whether there is a token. A function that fails belongs to a user too; whoever needs the token tries again. */
@@ -353,6 +376,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       states: (states, complete) => current() && this.#took(states, complete),
       connection: (state) => current() && this.#connected(state),
       altered: () => current() && this.#roomChanged(),
+      expiring: (mine, expiresMs) => current() && this.#expiring(mine, expiresMs),
       unauthorized: (reason) => {
         if (!current()) return;
         this.#notice(this.#texts.unauthorized);
@@ -424,6 +448,7 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
 
   #took(states: SeatState[], complete: boolean): void {
     const { states: seats, hall } = this.#shown!;
+    this.#endsMs = seats.firstExpiryMs;
     const mineBefore = new Set(seats.mine);
     const changes = seats.apply(states);
     for (const { index } of changes) {
@@ -468,13 +493,26 @@ export class FrontrowSeats extends HTMLElement implements FrontrowSeatsElement {
       this.#emit('release', { seats: this.#infosOf(returned) });
     }
     if (expired.length > 0) {
-      this.#notice(this.#say('expired', { seats: this.#namesOf(expired) }));
-      this.#emit('expiry', { seats: this.#infosOf(expired) });
+      const early = this.#endsMs !== null && this.#endsMs - this.#clock.nowMs > EARLY_MS;
+      this.#notice(this.#say(early ? 'taken_back' : 'expired', { seats: this.#namesOf(expired) }));
+      this.#emit('expiry', { seats: this.#infosOf(expired), early });
     }
     if (bought.length > 0) {
       this.#announcer.say(this.#texts.said_booked);
       this.#emit('booked', { seats: this.#infosOf(bought) });
     }
+  }
+
+  /** Warn calmly; the cart has the button for more time. */
+  #expiring(indices: readonly number[], expiresMs: number): void {
+    const { states } = this.#shown!;
+    const mine = indices.filter((index) => states.known(index) === Look.Mine);
+    if (mine.length === 0) return;
+    const seconds = Math.max(1, Math.round((expiresMs - this.#clock.nowMs) / 1000));
+    const time = seconds <= 60 ? this.#texts.one_minute : minutesAndSeconds(seconds * 1000);
+    this.#notice(this.#say('expiring', { time, seats: mine.map((index) => this.#nameOf(index)).join(', ') }));
+    this.#warning = this.#parts.noticeText.textContent;
+    this.#emit('expiring', { seats: mine.map((index) => this.#infoOf(index)), expiresAt: new Date(expiresMs).toISOString() });
   }
 
   #connected(state: ConnectionState): void {

@@ -51,8 +51,10 @@ export interface FrontrowSeatsEvents {
   hold: CustomEvent<{ seats: SeatInfo[] }>;
   /** The user has given seats back. */
   release: CustomEvent<{ seats: SeatInfo[] }>;
-  /** Reservations of the user have ended without the user's doing. */
-  expiry: CustomEvent<{ seats: SeatInfo[] }>;
+  /** Reservations of the user have ended without the user's doing: `early` if an operator has released them. */
+  expiry: CustomEvent<{ seats: SeatInfo[]; early: boolean }>;
+  /** Reservations of the user end soon, unless they are extended. */
+  expiring: CustomEvent<{ seats: SeatInfo[]; expiresAt: string }>;
   /** Seats of the user were sold to the user. */
   booked: CustomEvent<{ seats: SeatInfo[] }>;
   /** Somebody else has the seats. */

@@ -15,6 +15,8 @@ export interface SourceListener {
   connection(state: ConnectionState): void;
   /** The room has been changed: the server says so, or names a seat that the plan does not have. */
   altered(): void;
+  /** The user's seats end soon. */
+  expiring(indices: readonly number[], expiresMs: number): void;
   unauthorized(reason: string): void;
   /** The server has told the client not to come back. */
   dismissed(refusal: Refusal): void;
@@ -75,6 +77,10 @@ export class UserSource implements Source {
       listener.states(change.changed.flatMap((seat) => this.#stateOf(seat)), change.replaced);
     });
     on(this.#client, 'altered', () => listener.altered());
+    on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: number[]; expires_at: string }) => {
+      const { indexOf } = situation.plan;
+      listener.expiring(seat_ids.flatMap((id) => indexOf.get(id) ?? []), Date.parse(expires_at));
+    });
     announceState(this.#client, listener);
     on(this.#client, 'unauthorized', ({ reason }: { reason: string }) => listener.unauthorized(reason));
   }
@@ -187,6 +193,9 @@ export class GuestSource implements Source {
     on(this.#client, 'booked', (selection: Selection) => this.#tell(selection, 'booked'));
     on(this.#client, 'released', (selection: Selection) => this.#tell(selection, 'available'));
     on(this.#client, 'altered', () => situation.listener.altered());
+    on(this.#client, 'expiring', ({ seat_ids, expires_at }: { seat_ids: string[]; expires_at: string }) => {
+      situation.listener.expiring(seat_ids.flatMap((name) => this.#byName.get(name) ?? []), Date.parse(expires_at));
+    });
     on(this.#client, 'refused', (refusal: { seat_id?: string; code: string; message: string }) => {
       this.#refused(refusal);
     });

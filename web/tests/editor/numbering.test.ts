@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { positionOf, renamed, rowLabels, seatNumbers, USUAL_LABELS, USUAL_NUMBERS } from '../../src/editor/numbering';
+import { labelsAfter, positionOf, renamed, rowLabels, seatNumbers, USUAL_LABELS, USUAL_NUMBERS } from '../../src/editor/numbering';
 import type { Seat } from '../../src/editor/plan';
 
 const seat = (row: string, number: number, x: number, y: number): Seat => ({ key: x * 100 + y, row, number, type: 'standard', x, y });
@@ -19,6 +19,16 @@ describe('row labels', () => {
   });
   test('have positions', () => {
     expect(['A', 'z', 'AB', '7', 'Ä', 'A1'].map(positionOf)).toEqual([1, 26, 28, 7, 0, 0]);
+  });
+});
+
+describe('labels of further rows', () => {
+  test('go on after the last ones of their kind', () => {
+    expect(labelsAfter([], USUAL_LABELS).first).toBe('A');
+    expect(labelsAfter(['A', 'B', 'H', '20'], USUAL_LABELS).first).toBe('I');
+    expect(labelsAfter(['A', 'H'], { ...USUAL_LABELS, skipConfusing: true }).first).toBe('J');
+    expect(labelsAfter(['A', '9'], { ...USUAL_LABELS, first: '9' }).first).toBe('10');
+    expect(labelsAfter(['A', 'B'], { ...USUAL_LABELS, first: 'K' }).first).toBe('K');
   });
 });
 
