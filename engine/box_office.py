@@ -87,6 +87,8 @@ class BoxOffice:
             if refund is None or refund.holder != command.holder:
                 raise refusal
             raise RefundRequired(refund, refusal) from refusal
+        if command.payment_pending:
+            raise refusal  # nothing has been paid yet
         screening_id, holder, seat_ids = command[:3]
         await self._flushing.flushed(screening_id)
         agreed_cents = await self._ledger.agreed_price(screening_id, holder, seat_ids, held=held)

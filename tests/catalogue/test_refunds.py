@@ -188,6 +188,8 @@ async def test_payments_that_cannot_be_used_are_owed_once(open_house: OpenHouse)
         "payment_already_used",
     )
     assert told(await hall.pay("first", never)) == (409, "payment_already_used")
+    announced = await hall.buyer.book(hall.id, [taken], payment_id="announced", payment_pending=True)
+    assert told(announced) == (409, "seats_unavailable"), "it is still to be paid"
     assert await owed_for(house, "first") == []
     assert len(await refunds(house)) == len(cases)
 
