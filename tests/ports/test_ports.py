@@ -413,6 +413,18 @@ def late(payment_id: str, ticket: Ticket) -> UnusablePayment:
     )
 
 
+async def test_a_payment_is_vouched_for_unless_another_holder_has_named_it(world: World) -> None:
+    story = await begin(world)
+    assert await world.ledger.vouch("P", ALICE, "stripe")  # nobody has named it yet
+    await write(world.journal, story.issued(story.tickets(0, payment_id="P")))
+    assert not await world.ledger.vouch("P", BOB, "stripe")
+    assert await world.ledger.vouch("P", ALICE, "stripe")
+    assert await world.ledger.vouch("P", BOB, "stripe")  # vouched for before, so it stays hers
+    issued = story.issued(story.tickets(1, payment_id="Q"))._replace(actor="service:payments")
+    await write(world.journal, issued)
+    assert await world.ledger.vouch("Q", BOB, "stripe")
+
+
 async def test_an_unusable_payment_is_owed_once_and_pays_for_nothing_later(world: World) -> None:
     story = await begin(world)
     refund = await world.ledger.owe(unusable(story, "P"))
