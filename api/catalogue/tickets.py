@@ -90,18 +90,21 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
     """Confirm or cancel a ticket for its holder.
 
     A pending ticket can be confirmed or cancelled, a confirmed one cancelled. Setting the current status
-    again changes nothing.
+    again changes nothing. A payment that is named with `confirmed` has the same outcome as at
+    `confirm-payment`: if it cannot be used, it is recorded as owed, and the response is `refund_required`.
     """
     ticket = await call.services.tickets.ticket(ticket_id)
     if ticket is None:
         raise errors.TicketNotFound(ticket_id)
     present, wanted = ticket.status, TicketStatus(status)
-    if wanted is not present:
-        if wanted not in TRANSITIONS.get(present, ()):
+    paid = wanted is TicketStatus.CONFIRMED and payment_id is not None
+    if paid or wanted is not present:
+        if not paid and wanted not in TRANSITIONS.get(present, ()):
             raise catalogue_errors.IllegalStatusChange(ticket_id, present.value, wanted.value)
         box_office = call.services.box_office
         if wanted is TicketStatus.CONFIRMED:
-            await box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder)
+            booked = await box_office.confirm(ticket.holder, ticket_id, payment_id, actor=call.holder)
+            ticket_id = booked.tickets[0].id  # another one if a lapsed ticket was booked again
         else:
             await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
     return dump(TicketEntry, await call.services.catalogue.tickets.find(ticket_id))

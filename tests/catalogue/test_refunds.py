@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.caller import Caller, Response
+from tests.api.caller import TICKETS, Caller, Response
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type, refusal
 from tests.catalogue.conftest import OpenHouse
 from tests.catalogue.programme import SCREENINGS, add_seats, make_room, make_screening
@@ -59,6 +59,10 @@ class Hall:
 
     async def pay(self, payment_id: str, *seats: int, key: str | None = None) -> Response:
         return await self.buyer.book_reservation(self.id, seats, payment_id, key)
+
+    async def confirm_by_hand(self, ticket: int, payment_id: str) -> Response:
+        body = {"status": "confirmed", "payment_id": payment_id}
+        return await self.house.admin.send("PUT", f"{TICKETS}/{ticket}/status", body)
 
     async def free(self, *seats: int) -> None:
         """Wait until nobody has these seats."""
@@ -153,8 +157,8 @@ async def test_payments_that_cannot_be_used_are_owed_once(open_house: OpenHouse)
     await hall.rival.book(hall.id, [taken])
     await hall.buyer.reserve(hall.id, [released])
     await hall.buyer.cancel_reservations(hall.id)
-    (ticket,) = await hall.lapsed(lapsed)
-    assert (await hall.buyer.book(hall.id, [own], payment_id="first")).status == 201
+    ticket, other = await hall.lapsed(lapsed, hall.seat())
+    (owned,) = (await hall.buyer.book(hall.id, [own], payment_id="first")).json
     many = [hall.seat() for _ in range(5)]
     cases: dict[str, tuple[Callable[[], Any], float]] = {
         "taken": (lambda: hall.pay("taken", taken), PRICE),
@@ -162,7 +166,9 @@ async def test_payments_that_cannot_be_used_are_owed_once(open_house: OpenHouse)
         "released": (lambda: hall.pay("released", released), PRICE),
         "never-held": (lambda: hall.pay("never-held", never), PRICE),
         "lapsed": (lambda: hall.buyer.confirm_payment(ticket, "lapsed"), PRICE),
+        "lapsed-by-hand": (lambda: hall.confirm_by_hand(other, "lapsed-by-hand"), PRICE),
         "second": (lambda: hall.pay("second", own), PRICE),
+        "second-by-hand": (lambda: hall.confirm_by_hand(owned["id"], "second-by-hand"), PRICE),
         "over-a-limit": (lambda: hall.buyer.book(hall.id, many, payment_id="over-a-limit"), 5 * PRICE),
         "price": (
             lambda: hall.buyer.book(hall.id, [dear], payment_id="price", expected_total=10),
@@ -240,7 +246,10 @@ async def test_late_payments_get_their_seats_if_the_server_is_set_to_rebook(open
     assert await owed_for(house, "S") == [PRICE]
     assert [(await hall.buyer.ticket(ticket)).json["status"] for ticket in order] == ["lapsed"] * 3
 
-    (unlucky,) = await hall.lapsed(hall.seat())
+    by_hand, unlucky = await hall.lapsed(hall.seat(), hall.seat())
+    confirmed = (await hall.confirm_by_hand(by_hand, "V")).json
+    assert (confirmed["status"], confirmed["payment_id"]) == ("confirmed", "V")
+    assert confirmed["id"] != by_hand
     await house.admin.send("PUT", f"{SCREENINGS}/{hall.id}", {"price": 20})
     for answer in (await hall.pay("T", dearer), await hall.buyer.confirm_payment(unlucky, "U")):
         assert (answer.code, answer.json["reason"], answer.json["amount"]) == (
