@@ -101,7 +101,9 @@ class BoxOffice:
             except EngineError as again:
                 return await self._reconsidered(late, again, held=held)
         unusable = UnusablePayment(
-            *(command.payment_id, screening_id, holder, _paid(agreed_cents, refusal), refusal.code),
+            *(command.payment_id, screening_id, holder),
+            _paid(agreed_cents, command.expected_total_cents),
+            refusal.code,
             vouched_by=vouched_by(command.actor),
         )
         try:
@@ -165,6 +167,33 @@ class BoxOffice:
         if payment_id is None or not is_final(refusal):
             raise refusal
         return await self._confirm_late(ticket, payment_id, refusal, receipt, actor)
+
+    async def refuse(
+        self, tickets: Sequence[Ticket], payment_id: str, refusal: PriceChanged, actor: str | None
+    ) -> None:
+        """Record that a payment of another amount than its tickets cost is owed, and raise its outcome.
+
+        Args:
+            tickets: what it was meant for.
+            payment_id: the payment.
+            refusal: with the amount of the payment as the expected one.
+            actor: who vouches for it.
+
+        Raises:
+            RefundRequired: the refund is recorded; if there are several, one for each ticket.
+            PriceChanged: the payment has brought nothing.
+            PaymentAlreadyUsed, TooManyRefunds: see `Ledger.owe`.
+        """
+        left_cents, refund = refusal.expected_cents, None
+        for ticket in tickets:
+            amount_cents = _paid(ticket.price_cents, left_cents)
+            left_cents -= amount_cents
+            unusable = UnusablePayment(
+                *(payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket),
+                vouched_by=vouched_by(actor),
+            )
+            refund = await self._ledger.owe(unusable) or refund
+        raise refusal if refund is None else RefundRequired(refund, refusal)
 
     async def cancel(self, holder: str, ticket_id: int, actor: str | None = None) -> Cancelled:
         """Cancel a ticket and free its seat; cancelling it again changes nothing.
@@ -310,7 +339,8 @@ class BoxOffice:
                 if not is_final(error):
                     raise
                 refusal = error
-        amount_cents = _paid(ticket.price_cents, refusal)
+        expected_cents = refusal.expected_cents if isinstance(refusal, PriceChanged) else None
+        amount_cents = _paid(ticket.price_cents, expected_cents)
         unusable = UnusablePayment(
             *(payment_id, ticket.screening_id, ticket.holder, amount_cents, refusal.code, ticket),
             vouched_by=vouched_by(actor),
@@ -331,8 +361,8 @@ class BoxOffice:
         return None
 
 
-def _paid(price_cents: int | None, refusal: EngineError) -> int:
+def _paid(price_cents: int | None, expected_cents: int | None) -> int:
     """What is owed for a payment: the price, but no more than the caller expected to pay."""
-    if isinstance(refusal, PriceChanged):
-        return min(price_cents or 0, refusal.expected_cents)
-    return price_cents or 0
+    if price_cents is None or expected_cents is None:
+        return price_cents or 0
+    return min(price_cents, expected_cents)

@@ -5,7 +5,7 @@ named before is recorded as vouched for; if that was another buyer, it goes on u
 tickets that the payment has booked, but not confirmed, are confirmed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from engine.box_office import BoxOffice
@@ -15,7 +15,7 @@ from engine.ports import Ledger
 from engine.purchases import Screenings
 from engine.records import Receipt, Ticket, TicketStatus
 from engine.replies import Booked
-from engine.selling_errors import RefundRequired, TicketNotFound
+from engine.selling_errors import PaymentAlreadyUsed, PriceChanged, RefundRequired, TicketNotFound
 from engine.vouching import vouched_by, vouched_payment
 
 
@@ -33,11 +33,13 @@ class VouchedPayments:
         self._screenings = screenings
         self._ledger = ledger
 
-    async def book(self, command: BookSeats) -> Booked:
+    async def book(self, command: BookSeats, received_cents: int | None = None) -> Booked:
         """Book seats, or confirm the pending tickets that the payment has booked.
 
         Args:
             command: with the actor that vouches for its payment.
+            received_cents: what the payment has brought; what the holder has reserved has been written then.
+                None if the actor does not tell.
 
         Returns:
             The tickets, committed. Those that the payment has confirmed before keep their present status.
@@ -50,6 +52,8 @@ class VouchedPayments:
         if command.payment_id is not None:
             payment_id = await self._vouch(command.payment_id, command.holder, command.actor)
             command = command._replace(payment_id=payment_id)
+        if received_cents is not None:
+            command = await self._limited(command, received_cents)
         try:
             booked = cast(Booked, await self._screenings.ask(command))
         except EngineError as refusal:
@@ -60,8 +64,12 @@ class VouchedPayments:
         await self._vouch(command.payment_id, command.holder, command.actor)
         unpaid = [ticket.id for ticket in booked.tickets if ticket.confirmed_at is None]
         if not unpaid:
+            if received_cents is not None and received_cents < _total(booked.tickets):
+                raise PaymentAlreadyUsed(command.payment_id)
             return booked
-        confirmed = await self.confirm(command.holder, unpaid, command.payment_id, command.actor)
+        confirmed = await self.confirm(
+            command.holder, unpaid, command.payment_id, command.actor, received_cents=received_cents
+        )
         paid = {ticket.seat_id: ticket for ticket in (*booked.tickets, *confirmed.tickets)}
         return Booked(tuple(paid.values()))
 
@@ -73,6 +81,7 @@ class VouchedPayments:
         actor: str | None,
         receipt: Receipt | None = None,
         expected_total_cents: int | None = None,
+        received_cents: int | None = None,
     ) -> Booked:
         """Confirm pending tickets of a holder, in one step if they are of one screening.
 
@@ -82,7 +91,8 @@ class VouchedPayments:
             payment_id: the payment for all of them.
             actor: who vouches for it.
             receipt: idempotency key under which the answer is stored, if there is one ticket.
-            expected_total_cents: as in `ConfirmTicket`, if there is one ticket.
+            expected_total_cents: as in `ConfirmTickets`; without `received_cents` only for one ticket.
+            received_cents: as in `book`.
 
         Returns:
             The tickets, committed. New ones for those that had lapsed and whose seats could be booked again.
@@ -95,6 +105,13 @@ class VouchedPayments:
         """
         payment_id = await self._vouch(payment_id, holder, actor)
         tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
+        if received_cents is not None:
+            total_cents = _total(tickets)
+            expected_cents = total_cents if expected_total_cents is None else expected_total_cents
+            if received_cents < total_cents or expected_cents != total_cents:
+                refusal = PriceChanged(min(received_cents, expected_cents), total_cents)
+                await self._box_office.refuse(tickets, payment_id, refusal, actor)
+            expected_total_cents = None
         together = len({ticket.screening_id for ticket in tickets}) == 1 < len(tickets)
         if together and all(ticket.status is TicketStatus.PENDING for ticket in tickets):
             ids, seat_ids = zip(*[(ticket.id, ticket.seat_id) for ticket in tickets], strict=True)
@@ -121,6 +138,15 @@ class VouchedPayments:
             raise required
         return Booked(tuple(paid))
 
+    async def _limited(self, command: BookSeats, received_cents: int) -> BookSeats:
+        """The command, which is rejected if its seats cost more than was received."""
+        wanted_cents = command.expected_total_cents
+        if wanted_cents is None:
+            wanted_cents = await self._ledger.agreed_price(*command[:3], held=True)
+        if wanted_cents is None or received_cents < wanted_cents:
+            wanted_cents = received_cents
+        return command._replace(expected_total_cents=wanted_cents)
+
     async def _vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
         """Record that the actor vouches for a payment, if it is known. Returns the id to go on with."""
         voucher = vouched_by(actor)
@@ -135,3 +161,7 @@ class VouchedPayments:
         if ticket is None or ticket.holder != holder:
             raise TicketNotFound(ticket_id)
         return ticket
+
+
+def _total(tickets: Iterable[Ticket]) -> int:
+    return sum(ticket.price_cents for ticket in tickets)

@@ -33,14 +33,22 @@ def event(kind: str, subject: dict[str, Any], created: float | None = None) -> d
     }
 
 
-def intent(payment_id: str, status: str = "succeeded", **metadata: object) -> dict[str, Any]:
+def intent(
+    payment_id: str,
+    status: str = "succeeded",
+    *,
+    received: int = 2500,
+    currency: str = "eur",
+    **metadata: object,
+) -> dict[str, Any]:
     """Return an event about a PaymentIntent; Stripe's metadata are texts."""
     texts = {name: str(value) for name, value in metadata.items()}
     subject = {
         "id": payment_id,
         "object": "payment_intent",
-        "amount": 2500,
-        "currency": "eur",
+        "amount": received,
+        "amount_received": received if status == "succeeded" else 0,
+        "currency": currency,
         "metadata": texts,
     }
     return event(f"payment_intent.{status}", subject)

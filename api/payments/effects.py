@@ -69,11 +69,16 @@ async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
     try:
         if tickets := await _named_tickets(call, paid_for):
             ids = [ticket.id for ticket in tickets]
-            await call.services.payments.confirm(tickets[0].holder, ids, payment_id, actor)
+            booked = await call.services.payments.confirm(
+                *(tickets[0].holder, ids, payment_id, actor),
+                expected_total_cents=paid_for.expected_total_cents,
+                received_cents=notice.received_cents,
+            )
         else:
             screening_id, seat_ids = await _named_seats(call, paid_for)
             holder = holder_of(paid_for.user_id or 0)
-            await call.services.payments.book(
+            await call.flushed()
+            booked = await call.services.payments.book(
                 BookSeats(
                     screening_id,
                     holder,
@@ -82,13 +87,23 @@ async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
                     held_only=True,
                     actor=actor,
                     expected_total_cents=paid_for.expected_total_cents,
-                )
+                ),
+                notice.received_cents,
             )
-    except errors.RefundRequired:
+    except errors.RefundRequired as refusal:
+        log.warning(
+            "payment %s cannot be used (%s): received %.2f, refund %d is owed",
+            *(payment_id, refusal.reason, notice.received_cents / 100, refusal.refund_id),
+        )
         return "refund_owed"
     except errors.PaymentAlreadyUsed:
-        log.error("payment %s has paid for other tickets of the same buyer", payment_id)
+        log.error(
+            "payment %s over %.2f has been named for other or dearer tickets of the same buyer",
+            *(payment_id, notice.received_cents / 100),
+        )
         return "already_used"
+    if (surplus_cents := notice.received_cents - sum(ticket.price_cents for ticket in booked.tickets)) > 0:
+        log.warning("payment %s is %.2f more than its tickets cost", payment_id, surplus_cents / 100)
     return "booked"
 
 

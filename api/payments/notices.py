@@ -30,11 +30,16 @@ class PaidFor(NamedTuple):
 
 
 class PaymentSucceeded(NamedTuple):
-    """The money has arrived."""
+    """The money has arrived.
+
+    Attributes:
+        received_cents: how much, in hundredths of the currency's unit.
+    """
 
     event_id: str
     payment_id: str
     paid_for: PaidFor
+    received_cents: int
 
 
 class PaymentFailed(NamedTuple):

@@ -6,6 +6,7 @@ PaymentIntent say what it is for, in the words of the API: `user_id`, and `scree
 commas. Events of other kinds, and payments without such metadata, are none of ours and only acknowledged.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
@@ -13,7 +14,6 @@ from importlib import import_module
 from typing import Any
 
 import orjson
-from babel.numbers import get_currency_precision
 from marshmallow import Schema, fields, validate
 
 from api.errors import InvalidInput
@@ -24,6 +24,8 @@ from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import LARGEST_ID
 from api.wire import cents_or_none
 from engine import selling_errors as errors
+
+log = logging.getLogger("frontrow.payments")
 
 STRIPE = "stripe"
 
@@ -38,6 +40,8 @@ _EXAMPLE = {
         "object": {
             "id": "pi_1234567890",
             "object": "payment_intent",
+            "amount_received": 3198,
+            "currency": "eur",
             "metadata": {"user_id": "7", "screening_id": "123", "seat_ids": "42,43"},
         }
     },
@@ -46,6 +50,10 @@ _SIGNATURE = "Stripe-Signature"
 _BODY_LIMIT_BYTES = 256 * 1024
 _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 _PURCHASE_ID = re.compile(r"[1-9][0-9]{0,18}-[1-9][0-9]{0,18}", re.ASCII)
+_DECIMALS = dict.fromkeys("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split(), 0)
+_DECIMALS |= dict.fromkeys("BHD JOD KWD OMR TND".split(), 3)
+"""Decimals in which Stripe counts, where they are not two; for UGX and RSD they are, unlike in ISO 4217."""
+
 _NAMES = ("screening_id", "seat_ids", "ticket_ids", "reservation_ids")
 
 
@@ -108,28 +116,36 @@ class Received(Schema):
 async def take_stripe_event(call: Call, body: bytes) -> Document:
     """Take an event of Stripe.
 
-    `payment_intent.succeeded` books or confirms what the metadata names; a payment that cannot be used is
-    recorded as owed. `payment_intent.payment_failed` releases it. `charge.refunded` settles what is owed, and
-    cancels the tickets of a payment that was refunded as a whole. Each event takes effect once.
+    `payment_intent.succeeded` books or confirms what the metadata names, if `amount_received` is enough for
+    it; a payment that cannot be used is recorded as owed. `payment_intent.payment_failed` releases it.
+    `charge.refunded` settles what is owed, and cancels the tickets of a payment that was refunded as a whole.
+    Each event takes effect once.
     """
     call.services.stripe.verify(body, call.headers.get(_SIGNATURE))
-    notice = notice_of(body)
+    notice = notice_of(body, call.services.currency)
     outcome = "ignored" if notice is None else await take_notice(call, STRIPE, notice)
     return {"received": True, "outcome": outcome}
 
 
-def notice_of(body: bytes) -> Notice | None:
+def notice_of(body: bytes, currency: str) -> Notice | None:
     """Read an event that has been verified; None if it is none of ours.
 
+    Args:
+        body: the event.
+        currency: of all prices.
+
     Raises:
-        InvalidInput: the metadata cannot be read.
+        InvalidInput: the metadata cannot be read, or the money is in another currency.
     """
     try:
         event = orjson.loads(body)
         event_id, kind, subject = event["id"], event["type"], event["data"]["object"]
         if kind == "payment_intent.succeeded":
             paid_for = _paid_for(subject.get("metadata"))
-            return paid_for and PaymentSucceeded(event_id, subject["id"], paid_for)
+            if paid_for is None:
+                return None
+            received_cents = _cents(subject["amount_received"], subject, currency)
+            return PaymentSucceeded(event_id, subject["id"], paid_for, received_cents)
         if kind == "payment_intent.payment_failed":
             paid_for = _paid_for(subject.get("metadata"))
             return paid_for and PaymentFailed(event_id, subject["id"], paid_for, event["created"])
@@ -138,7 +154,8 @@ def notice_of(body: bytes) -> Notice | None:
                 event_id,
                 subject["payment_intent"],
                 _reference(subject),
-                _cents(subject["amount_refunded"], subject["currency"]),
+                # The amount of a refund of everything does not matter, nor does its currency.
+                0 if subject["refunded"] else _cents(subject["amount_refunded"], subject, currency),
                 subject["refunded"],
             )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -154,9 +171,22 @@ def _reference(charge: Mapping[str, Any]) -> str:
     return reference
 
 
-def _cents(amount: int, currency: str) -> int:
-    """Stripe counts in the currency's smallest unit, of which some have none and others thousandths."""
-    cents: int = round(amount * 100 / 10 ** get_currency_precision(currency.upper()))
+def _cents(amount: int, subject: Mapping[str, Any], currency: str) -> int:
+    """Return an amount of a payment in hundredths; fractions of them are dropped.
+
+    Raises:
+        InvalidInput: it is in another currency than the prices.
+    """
+    given = subject["currency"].upper()
+    if given != currency:
+        payment_id = subject.get("payment_intent") or subject["id"]
+        log.error(
+            "payment %s is in %s, but prices are in %s; see to it at Stripe", payment_id, given, currency
+        )
+        raise InvalidInput({"currency": [f"Must be {currency}, the currency of all prices."]})
+    if amount < 0:
+        raise ValueError
+    cents: int = int(amount) * 100 // 10 ** _DECIMALS.get(currency, 2)
     return cents
 
 

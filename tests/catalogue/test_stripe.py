@@ -106,7 +106,7 @@ async def test_pending_tickets_are_confirmed_together(open_house: OpenHouse) -> 
     house, screening, seats = await opened(open_house)
     pending = (await house.user(7).book(screening, seats[:3], payment_pending=True)).json
     ids = ",".join(str(ticket["id"]) for ticket in pending)
-    await told(house, intent("pi_1", user_id=7, ticket_ids=ids), "booked")
+    await told(house, intent("pi_1", received=3750, user_id=7, ticket_ids=ids), "booked")
     assert await tickets_of(house, 7) == [(seat, "confirmed", "pi_1") for seat in sorted(seats[:3])]
     logged = execute(
         house.database_url,
@@ -297,7 +297,7 @@ async def test_a_refund_by_stripe_settles_what_is_owed(open_house: OpenHouse) ->
     house, screening, seats = await opened(open_house)
     user = house.user(7)
     await user.reserve(screening, seats[:3])
-    await told(house, intent("pi_1", **of(screening, *seats[:3])), "booked")
+    await told(house, intent("pi_1", received=3750, **of(screening, *seats[:3])), "booked")
     first, second, third = [ticket["id"] for ticket in (await user.my_tickets()).json]
     await user.send("DELETE", f"{TICKETS}?ids={first},{second}")
     once = refunded("pi_1", 1250, reference="re_1")
@@ -383,7 +383,7 @@ class TestVouchedOnly:
             ("PENDING", None, None)
         ] * 2
         assert all(ticket["paymentDeadline"] for ticket in bought)
-        await told(house, intent("pi_1", reservation_ids=reservation), "booked")
+        await told(house, intent("pi_1", received=100_000, reservation_ids=reservation), "booked")
         again = data(await guest.purchase(reservation, ADA, BOB))["tickets"]
         assert [ticket["id"] for ticket in again] == [ticket["id"] for ticket in bought]
         assert all(ticket["status"] == "CONFIRMED" and ticket["qrCode"] for ticket in again)
