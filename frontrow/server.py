@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry
 
 from api.application import FrontrowApplication, MetricsApplication
+from api.catalogue.departures import DEPARTURE, Departures
 from api.events.socket import EventServices
 from api.http1.http_server import make_http_server
 from api.http1.trusted_proxies import TrustedProxies
@@ -289,6 +290,11 @@ class Server:
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_header)
         ledger = PostgresLedger(self._connector, settings.unvouched_refunds_limit)
         box_office = BoxOffice(self._screenings, flushing, ledger, rebooks=settings.late_payments == "rebook")
+        tickets = Tickets(self._connector)
+        departures = Departures(tickets, box_office)
+        self._deliveries.register(
+            DEPARTURE, departures.deliver, at_once=1, limit_seconds=settings.ask_timeout_seconds * 10
+        )
         services = Services(
             version=__version__,
             screenings=self._screenings,
@@ -297,7 +303,7 @@ class Server:
             vouched_only=settings.payments == "vouched",
             journal=self._journal,
             flushing=flushing,
-            tickets=Tickets(self._connector),
+            tickets=tickets,
             reservations=Reservations(self._connector),
             idempotency=self._idempotency,
             requests_in_flight=counts.requests_in_flight,

@@ -79,7 +79,11 @@ OR EXISTS (SELECT FROM refunds WHERE refunds.holder = 'user:' || users.id AND re
 """
 
 # Tickets and reviews keep referring to the row. Once no news may follow it identifies nobody.
+# The message is due when no request of the account is left, on servers that learn of its end late either.
 _ANONYMISE = f"""
+SELECT enqueue(
+    'account_deleted', 'user %(user_id)s', '{{"user_id": %(user_id)s}}', NULL, now() + interval '1 minute'
+);
 DELETE FROM search_history WHERE user_id = %(user_id)s;
 DELETE FROM favorites WHERE user_id = %(user_id)s;
 UPDATE users

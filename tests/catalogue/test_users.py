@@ -277,6 +277,32 @@ async def test_an_account_with_tickets_to_come_is_deleted_only_with_them(house: 
     assert execute(house.database_url, owed) == [(sum(ticket["price"] for ticket in booked),)]
 
 
+async def test_what_is_booked_while_an_account_is_deleted_is_cancelled_and_owed(house: House) -> None:
+    ada = await member(house)
+    screening, seats = await open_house(house)
+    deleted, *booked = await asyncio.gather(
+        ada.send("DELETE", f"{ME}?cancel_tickets=true"),
+        *[ada.book(screening, [seat], payment_id=f"pay-{seat}") for seat in seats[:-1]],
+    )
+    assert deleted.status == 204
+    paid = [answer.json[0]["price"] for answer in booked if answer.status == 201]
+    # A server that has not heard of the deletion accepts a token that this one would refuse.
+    late = await house.user(ada.user_id).book(screening, seats[-1:], payment_id="late")
+    assert late.status == 201, late.body
+    paid += [ticket["price"] for ticket in late.json]
+    waiting = "SELECT subject FROM outbox WHERE kind = 'account_deleted' AND status = 'waiting'"
+    assert execute(house.database_url, waiting) == [(f"user {ada.user_id}",)]
+    execute(house.database_url, "UPDATE outbox SET due_at = now() WHERE kind = 'account_deleted'")
+    async with asyncio.timeout(60):
+        while execute(house.database_url, waiting):
+            await taken(house, screening)
+    assert await taken(house, screening) == {}
+    statuses = "SELECT status, count(*)::int FROM tickets GROUP BY 1"
+    assert execute(house.database_url, statuses) == [("cancelled", len(paid))]
+    owed = "SELECT sum(amount)::float FROM refunds WHERE status = 'owed'"
+    assert execute(house.database_url, owed) == [(sum(paid),)]
+
+
 async def taken(house: House, screening: int) -> dict[int, str]:
     availability = (await house.guest.availability(screening)).json
     return {entry["seat"]["id"]: entry["status"] for entry in availability if entry["status"] != "available"}
