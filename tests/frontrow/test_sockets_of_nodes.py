@@ -3,9 +3,10 @@
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
+from typing import Any
 
 import pytest
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from tests.api.cinema import receive
 from tests.api.rooms.test_socket import RoomClient, room_message
@@ -83,3 +84,37 @@ async def test_sockets_stay_open_while_the_owner_of_their_screening_drains(nodes
         await two.until(seat_42="reserved", seat_43="reserved", seat_44="reserved")
         # Nobody was sent all seats.
         assert set(one.picture) == set(two.picture) == {42, 43, 44}
+
+
+@pytest.mark.parametrize("nodes", [{"hold_seconds": 30, "expiry_warning_seconds": 29.0}], indirect=True)
+async def test_holders_are_warned_at_the_sockets_of_all_nodes_before_their_holds_end(nodes: Nodes) -> None:
+    """Whichever node owns the screening, the holder's sockets at both are warned once, and nobody else's."""
+    async with AsyncExitStack() as opened:
+
+        async def socket(node: Node, user: int) -> ClientConnection:
+            url = f"ws{node.base_url[4:]}/ws/screenings/{SCREENING}?token={node.token(user)}"
+            connected = await opened.enter_async_context(connect(url, proxy=None))
+            assert (await receive(connected))["type"] == "connection_confirmed"
+            return connected
+
+        holders = [await socket(node, 1) for node in nodes.both]
+        others = [await socket(node, 2) for node in nodes.both]
+        seats = [FIRST_SEAT, FIRST_SEAT + 1]
+        assert (await nodes.here.user(1).reserve(SCREENING, seats)).status == 201
+        async with asyncio.timeout(60):
+            for holder in holders:
+                while (warning := await receive(holder))["type"] != "hold_expiring":
+                    pass
+                assert (warning["screening_id"], warning["seat_ids"]) == (SCREENING, seats)
+            # What happens later comes later, so nobody was warned before it.
+            assert (await nodes.there.user(2).reserve(SCREENING, [FIRST_SEAT + 2])).status == 201
+            for connected in (*holders, *others):
+                seen: list[str] = []
+                while FIRST_SEAT + 2 not in seats_in(message := await receive(connected)):
+                    seen.append(message["type"])
+                assert "hold_expiring" not in seen
+
+
+def seats_in(message: dict[str, Any]) -> list[int]:
+    """The seats that an update names."""
+    return [update["seat_id"] for update in message.get("updates", ())]
