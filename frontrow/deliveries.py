@@ -24,7 +24,7 @@ from typing import Protocol
 from engine.errors import EngineError, StoreUnavailable
 from engine.guards import OutageLog
 from engine.outbox import DeliveryFailed, Handler, Message, Undeliverable
-from persistence.outbox import DEAD, DELIVERED, WAITING, Outbox, Result
+from persistence.outbox import DEAD, DELIVERED, WAITING, Outbox, Result, storable
 
 log = logging.getLogger("frontrow.outbox")
 
@@ -215,7 +215,7 @@ class Deliveries:
 
     def _fail(self, message: Message, error: str, *, final: bool = False) -> None:
         self._observer.attempt_failed(message.kind)
-        about = f"{message.kind} {message.id} ({message.subject})"
+        about, error = f"{message.kind} {message.id} ({message.subject})", storable(error)
         if final or message.attempt > len(self._pauses_seconds):
             log.error("%s is a dead letter after %d attempts: %s", about, message.attempt, error)
             return self._finish(Result(message.id, message.attempt, DEAD, 0.0, error))

@@ -203,7 +203,7 @@ class Outbox:
             "attempts": numbers(attempts),
             "statuses": texts(statuses),
             "pauses": numbers(pauses),
-            "errors": texts([error and _storable(error) for error in errors]),
+            "errors": texts(errors),
         }
         await self._connector.run(SETTLE, bound)
 
@@ -226,6 +226,6 @@ class Outbox:
             ((count,),) = await self._connector.run(FORGET, {"days": days, "limit": FORGET_LIMIT})
 
 
-def _storable(error: str) -> str:
-    """Return the beginning of an error, without characters that PostgreSQL cannot store."""
+def storable(error: str) -> str:
+    """Return the beginning of an error, without characters that cannot be stored or shown."""
     return error[:ERROR_LIMIT].replace("\0", "").encode(errors="replace").decode()
