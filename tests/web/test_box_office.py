@@ -22,15 +22,17 @@ EMAIL = "grace@home.example"
 
 
 @pytest.fixture
-def shop(database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop) -> Iterator[DemoHouse]:
-    """The demo's server, with a test payment, under a path prefix, sending mail to the inbox."""
+def shop(
+    request: pytest.FixtureRequest, database_url: str, tmp_path: Path, inbox: Inbox, io_loop: IOLoop
+) -> Iterator[DemoHouse]:
+    """The demo's server, under a path prefix, sending mail to the inbox, with a test payment unless told."""
     house = DemoHouse(
         database_url,
         tmp_path,
         smtp_url=inbox.url,
         path_prefix="/tickets",
         guest_purchase=True,
-        test_payment=True,
+        test_payment=getattr(request, "param", True),
     )
     io_loop.run_sync(house.open)
     yield house
@@ -281,13 +283,47 @@ async def test_the_checkout_follows_what_happens_in_another_window(shop: DemoHou
     await page.click_on("button", re.compile("^Pay"))
     await page.hides("Row A, seat 1")
     await page.shows("Row A, seat 2")
-    await page.shows("you have not been charged")
+    await page.shows("You have not been charged")
 
     assert (await user.book(screening, seats[1:2])).status == 201
     await page.click_on("button", re.compile("^Pay"))
     await page.shows("You have no seats reserved here")
     await page.click("main a[href$='/my-tickets']")
     await page.shows("Row A, seat 2")
+
+
+@pytest.mark.parametrize("shop", [False], indirect=True)
+async def test_a_real_payment_that_cannot_be_used_is_said_to_be_owed(
+    shop: DemoHouse, browser: Browser
+) -> None:
+    screening, seats = await _small_hall(shop)
+    page, user = await _log_in(shop, browser)
+    assert (await user.reserve(screening, seats[:1])).status == 201
+    page.allow("status of 409")
+
+    async def refund() -> int:
+        """Have the payment of the page arrive for seats that it cannot have. Returns the refund's number."""
+        await page.load(f"{shop.base_url}/screenings/{screening}/checkout")
+        await page.shows("Row A, seat 1")
+        cart = "Object.entries(sessionStorage).find(([key]) => key.startsWith('frontrow.cart'))[1]"
+        payment = await page.evaluate(f"JSON.parse({cart}).paymentId")
+        refused = await user.book_reservation(screening, seats[1:2], payment)
+        assert refused.code == "refund_required", refused.body
+        return int(refused.json["refund_id"])
+
+    number = await refund()
+    await page.click_on("button", re.compile("^Reserve, pay"))
+    await page.shows("You get 12.50 back")
+    await page.shows(f"give the refund number {number}")
+    await page.shows("Row A, seat 1")
+    assert "have not been charged" not in await page.text()
+    await checked(page, "refund-owed")
+
+    number = await refund()
+    assert (await user.cancel_reservations(screening)).status == 204
+    await page.click_on("button", re.compile("^Reserve, pay"))
+    await page.shows("You have no seats reserved here")
+    await page.shows(f"give the refund number {number}")
 
 
 async def test_the_agreed_price_stays_and_another_one_is_asked_about(

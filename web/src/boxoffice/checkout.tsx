@@ -12,7 +12,7 @@ import { extendSeats, forgetCart, heldSeats, keepCart, keptCart, moveToUser, rel
 import { Countdown, secondsUntil } from './countdown';
 import { customer, customerToken, rememberBuyer } from './customer';
 import { fieldOf, useDraft, useSending } from './form';
-import { isOfPrice, PayButtons, PriceChanged } from './payment';
+import { Charged, isOfPrice, PayButtons, PriceChanged } from './payment';
 import { salesRules, type Rules } from './rules';
 import { useTitle } from './title';
 
@@ -25,6 +25,7 @@ export function CheckoutPage({ id }: { id: number }) {
 function Checkout({ id }: { id: number }) {
   const [moved, setMoved] = useState<Moved>('none');
   const [ended, setEnded] = useState(false);
+  const [refused, setRefused] = useState<Problem | null>(null);
   const screening = useLoaded(
     () => answered(api.GET('/api/v1/screenings/{screening_id}', { params: { path: { screening_id: id } } })),
     [id],
@@ -65,6 +66,11 @@ function Checkout({ id }: { id: number }) {
                   ? 'The time to pay has ended, so your seats are free for others again. You have not been charged. Choose them again, if nobody was faster.'
                   : 'You have no seats reserved here. Their time may have ended, or you have bought them or given them back in another window.'}
               </span>
+              {refused && (
+                <span>
+                  <Charged problem={refused} rules={rules} />
+                </span>
+              )}
               <Link href={`/screenings/${id}`} class="button">
                 Choose seats
               </Link>
@@ -76,6 +82,7 @@ function Checkout({ id }: { id: number }) {
               seats={seats}
               rules={rules}
               changed={sale.reload}
+              refused={setRefused}
               over={() => {
                 setEnded(true);
                 sale.reload();
@@ -93,11 +100,13 @@ interface OrderProps {
   seats: HeldSeat[];
   rules: Rules;
   changed: () => void;
+  /** A payment was refused, although the seats may be gone. */
+  refused: (problem: Problem) => void;
   /** No time is left. */
   over: () => void;
 }
 
-function Order({ id, seats, rules, changed, over }: OrderProps) {
+function Order({ id, seats, rules, changed, refused, over }: OrderProps) {
   const total = seats.reduce((sum, { price }) => sum + Math.round((price ?? 0) * 100), 0) / 100;
   const first = seats.reduce((earliest, { expiresAt }) => (expiresAt < earliest ? expiresAt : earliest), seats[0]!.expiresAt);
   const sending = useSending();
@@ -211,7 +220,7 @@ function Order({ id, seats, rules, changed, over }: OrderProps) {
             />
           </>
         )}
-        {sending.problem && <Failed problem={sending.problem} id={id} changed={changed} />}
+        {sending.problem && <Failed problem={sending.problem} id={id} rules={rules} changed={changed} refused={refused} />}
         <PayButtons amount={total} rules={rules} busy={sending.busy} />
       </form>
     </>
@@ -239,23 +248,32 @@ function LogInFirst({ next }: { next: string }) {
 /** Refusals after which the seats that the page shows are not those that the customer has. */
 const OUT_OF_DATE = new Set(['refund_required', 'not_held']);
 
-function Failed({ problem, id, changed }: { problem: Problem; id: number; changed: () => void }) {
+interface FailedProps {
+  problem: Problem;
+  id: number;
+  rules: Rules;
+  changed: () => void;
+  refused: (problem: Problem) => void;
+}
+
+function Failed({ problem, id, rules, changed, refused }: FailedProps) {
   const reload = (): void => {
     forgetCart(id);
     changed();
   };
   useEffect(() => {
+    if (problem.code === 'refund_required') refused(problem);
     if (OUT_OF_DATE.has(problem.code) && !isOfPrice(problem)) reload();
   }, [problem]);
-  if (isOfPrice(problem)) return <PriceChanged problem={problem} reload={reload} />;
+  if (isOfPrice(problem)) return <PriceChanged problem={problem} rules={rules} reload={reload} />;
   switch (problem.code) {
     case 'refund_required':
     case 'not_held':
       return (
         <Notice tone="bad">
           <span>
-            Your reservation had changed before the payment, so you have not been charged. What is reserved for you now is
-            above.
+            Your reservation had changed before the payment. <Charged problem={problem} rules={rules} /> What is reserved for you
+            now is above.
           </span>
           <Link href={`/screenings/${id}`}>Choose other seats</Link>
         </Notice>

@@ -341,7 +341,7 @@ function Purchase({ id, reservations, changed }: { id: number; reservations: Res
             ))}
             {sending.problem &&
               (isOfPrice(sending.problem) ? (
-                <PriceChanged problem={sending.problem} reload={changed} />
+                <PriceChanged problem={sending.problem} rules={known} reload={changed} />
               ) : (
                 <FormProblem problem={sending.problem} elsewhere={faults.elsewhere} />
               ))}

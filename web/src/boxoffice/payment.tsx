@@ -12,18 +12,30 @@ export function isOfPrice({ code, details }: Problem): boolean {
   return code === 'price_changed' || details.reason === 'price_changed';
 }
 
+/** What became of the money of a refused order: a test payment charges nobody, and a real one may be owed back. */
+export function Charged({ problem, rules }: { problem: Problem; rules: Rules }) {
+  const { refund_id, amount } = problem.details;
+  if (rules.testPayment || typeof refund_id !== 'number' || typeof amount !== 'number') return <>You have not been charged.</>;
+  return (
+    <>
+      Your payment could not be used. You get {formatPrice(amount)} back; if you have questions, give the refund number{' '}
+      <b>{refund_id}</b>.
+    </>
+  );
+}
+
 /**
  * Tells the new total and asks again.
  *
  * @param reload loads what is reserved now, with its prices
  */
-export function PriceChanged({ problem, reload }: { problem: Problem; reload: () => void }) {
+export function PriceChanged({ problem, rules, reload }: { problem: Problem; rules: Rules; reload: () => void }) {
   useEffect(reload, [problem]);
   const { actual } = problem.details;
   return (
     <Notice>
-      The price has changed since this page was loaded{typeof actual === 'number' && `: the total is now ${formatPrice(actual)}`}. You have not
-      been charged. If you agree, please confirm once more.
+      The price has changed since this page was loaded{typeof actual === 'number' && `: the total is now ${formatPrice(actual)}`}.{' '}
+      <Charged problem={problem} rules={rules} /> If you agree, please confirm once more.
     </Notice>
   );
 }
