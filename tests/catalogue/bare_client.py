@@ -36,7 +36,14 @@ class BareClient:
         length = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
         while len(content) < length:
             content += await self._more()
-        if "connection: close" in lines:
+        aborted = False
+        if "transfer-encoding: chunked" in lines:
+            try:
+                while not content.endswith(b"0\r\n\r\n"):
+                    content += await self._more()
+            except ConnectionResetError:
+                aborted = True  # the server could not finish what it had begun
+        if aborted or "connection: close" in lines:
             self.close()
         return int(lines[0].split()[1]), content
 
