@@ -199,10 +199,16 @@ class ReviewRows(Rows, Protocol):
 
 
 class RefundRows(Rows, Protocol):
-    """Refunds, as `persistence.catalogue.refunds.RefundRows` documents them; only `settle` changes them."""
+    """Refunds, as `persistence.catalogue.refunds.RefundRows` documents them; only settling changes them."""
 
     async def settle(self, refund_id: int, reference: str, *, confirmed: bool) -> Record:
         """Record that a refund was paid back. Raises NotFound, RefundSettled or RefundUnvouched."""
+
+    async def pay_back(self, payment_id: str, amount_cents: int | None, reference: str) -> None:
+        """Record what a provider has paid back; it settles what is or will be owed for the payment."""
+
+    async def paid_back(self, payment_id: str) -> bool:
+        """Return whether a provider has paid back everything of a payment."""
 
 
 class UserRows(Rows, AccountRows, Protocol):

@@ -50,7 +50,7 @@ class VouchedPayments:
             EngineError: the request may be repeated, or is wrong.
         """
         if command.payment_id is not None:
-            payment_id = await self._vouch(command.payment_id, command.holder, command.actor)
+            payment_id = await self.vouch(command.payment_id, command.holder, command.actor)
             command = command._replace(payment_id=payment_id)
         if received_cents is not None:
             command = await self._limited(command, received_cents)
@@ -61,7 +61,7 @@ class VouchedPayments:
         if command.payment_id is None or command.payment_pending:
             return booked
         # The buyer may have made the same booking at the same time.
-        await self._vouch(command.payment_id, command.holder, command.actor)
+        await self.vouch(command.payment_id, command.holder, command.actor)
         unpaid = [ticket.id for ticket in booked.tickets if ticket.confirmed_at is None]
         if not unpaid:
             if received_cents is not None and received_cents < _total(booked.tickets):
@@ -103,7 +103,7 @@ class VouchedPayments:
             PaymentAlreadyUsed: it has paid for other tickets of the same holder.
             EngineError: the request may be repeated.
         """
-        payment_id = await self._vouch(payment_id, holder, actor)
+        payment_id = await self.vouch(payment_id, holder, actor)
         tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         if received_cents is not None:
             total_cents = _total(tickets)
@@ -133,10 +133,28 @@ class VouchedPayments:
             except RefundRequired as refusal:
                 required = refusal
         # The buyer may have confirmed them at the same time.
-        await self._vouch(payment_id, holder, actor)
+        await self.vouch(payment_id, holder, actor)
         if required is not None:
             raise required
         return Booked(tuple(paid))
+
+    async def vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
+        """Record that an actor vouches for a payment, if it is known.
+
+        Args:
+            payment_id: the payment.
+            holder: who has paid.
+            actor: who vouches for it.
+
+        Returns:
+            The id to go on with: another one if another holder has named this payment.
+        """
+        voucher = vouched_by(actor)
+        if voucher is None or await self._ledger.vouch(payment_id, holder, voucher):
+            return payment_id
+        own_id = vouched_payment(payment_id)
+        await self._ledger.vouch(own_id, holder, voucher)
+        return own_id
 
     async def _limited(self, command: BookSeats, received_cents: int) -> BookSeats:
         """The command, which is rejected if its seats cost more than was received."""
@@ -146,15 +164,6 @@ class VouchedPayments:
         if wanted_cents is None or received_cents < wanted_cents:
             wanted_cents = received_cents
         return command._replace(expected_total_cents=wanted_cents)
-
-    async def _vouch(self, payment_id: str, holder: str, actor: str | None) -> str:
-        """Record that the actor vouches for a payment, if it is known. Returns the id to go on with."""
-        voucher = vouched_by(actor)
-        if voucher is None or await self._ledger.vouch(payment_id, holder, voucher):
-            return payment_id
-        own_id = vouched_payment(payment_id)
-        await self._ledger.vouch(own_id, holder, voucher)
-        return own_id
 
     async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
         ticket = await self._ledger.ticket(ticket_id)

@@ -26,9 +26,6 @@ OUTCOMES = ("booked", "refund_owed", "released", "refunded", "already_used", "re
 _FAILURE_SECONDS = 120.0
 """A failure that comes later releases nothing: the buyer may have reserved the same seats again."""
 
-_REFUNDS_LIMIT = 1000
-"""Most refunds of one payment."""
-
 
 async def take_notice(call: Call, provider: str, notice: Notice) -> str:
     """Carry out a notice that a provider has signed, once.
@@ -65,6 +62,21 @@ async def take_notice(call: Call, provider: str, notice: Notice) -> str:
 
 
 async def _succeeded(call: Call, actor: str, notice: PaymentSucceeded) -> str:
+    """Book, unless all the money has gone back; that notice may come before this one, or meanwhile."""
+    paid_back, payment_id = call.services.catalogue.refunds.paid_back, notice.payment_id
+    if not await paid_back(payment_id):
+        outcome = await _booked(call, actor, notice)
+        if not await paid_back(payment_id):
+            return outcome
+    holder = holder_of(notice.paid_for.user_id or 0)
+    for ticket in await _named_tickets(call, notice.paid_for, must_exist=False):
+        holder = ticket.holder
+    await call.services.payments.vouch(payment_id, holder, actor)
+    await _cancel_refunded(call, actor, payment_id)
+    return "refunded"
+
+
+async def _booked(call: Call, actor: str, notice: PaymentSucceeded) -> str:
     paid_for, payment_id = notice.paid_for, notice.payment_id
     try:
         if tickets := await _named_tickets(call, paid_for):
@@ -124,37 +136,22 @@ async def _failed(call: Call, actor: str, notice: PaymentFailed) -> str:
 
 
 async def _refunded(call: Call, actor: str, notice: PaymentRefunded) -> str:
-    services = call.services
-    payment_ids = (notice.payment_id, vouched_payment(notice.payment_id))
-    left_cents = notice.amount_cents
-    for payment_id in payment_ids:
-        if notice.whole:
-            await _cancel_refunded(call, actor, payment_id)
-        refunds, _ = await services.catalogue.refunds.page(
-            {"payment_id": payment_id}, limit=_REFUNDS_LIMIT, offset=0
-        )
-        left_cents -= sum(_cents(refund["amount"]) for refund in refunds if refund["status"] == "settled")
-        for refund in refunds:
-            if refund["status"] == "owed" and (notice.whole or _cents(refund["amount"]) <= left_cents):
-                left_cents -= _cents(refund["amount"])
-                await services.catalogue.refunds.settle(refund["id"], notice.reference, confirmed=True)
+    amount_cents = None if notice.whole else notice.amount_cents
+    await call.services.catalogue.refunds.pay_back(notice.payment_id, amount_cents, notice.reference)
+    if notice.whole:
+        await _cancel_refunded(call, actor, notice.payment_id)
     return "refunded"
 
 
 async def _cancel_refunded(call: Call, actor: str, payment_id: str) -> None:
     """Cancel the tickets of a payment that was paid back as a whole, so that nobody visits for nothing."""
-    tickets = await call.services.tickets.tickets_of_payment(payment_id)
-    if not tickets:
-        return
-    try:
-        ids = [ticket.id for ticket in tickets]
-        await call.services.box_office.cancel_all(tickets[0].holder, ids, actor)
-    except errors.ScreeningStarted:
-        log.warning("payment %s was refunded after its screening had begun", payment_id)
-
-
-def _cents(amount: object) -> int:
-    return round(float(str(amount)) * 100)
+    for named_id in (vouched_payment(payment_id), payment_id):
+        if tickets := await call.services.tickets.tickets_of_payment(named_id):
+            try:
+                ids = [ticket.id for ticket in tickets]
+                await call.services.box_office.cancel_all(tickets[0].holder, ids, actor)
+            except errors.ScreeningStarted:
+                log.warning("payment %s was refunded after its screening had begun", named_id)
 
 
 async def _named_tickets(call: Call, paid_for: PaidFor, *, must_exist: bool = True) -> list[Ticket]:

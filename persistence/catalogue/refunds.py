@@ -1,6 +1,9 @@
 """Refunds as administrators see and settle them; `persistence.refunds` and triggers record them."""
 
+from decimal import Decimal
+
 from engine.selling_errors import RefundSettled, RefundUnvouched
+from engine.vouching import vouched_payment
 from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.connector import Connector
 
@@ -44,6 +47,18 @@ SETTLE = """
 UPDATE refunds SET status = 'settled', settled_at = now(), reference = %(reference)s WHERE id = %(id_)s
 """
 
+# A refund that is being recorded has locked its payment: either it sees what is paid back, or it is seen.
+LOCK_PAYMENTS = "SELECT FROM payments WHERE payment_id IN (%(own)s, %(named)s) ORDER BY payment_id FOR UPDATE"
+
+PAY_BACK = """
+INSERT INTO paid_back (payment_id, amount, reference)
+VALUES (%(named)s, %(amount)s::numeric, %(reference)s)
+ON CONFLICT (payment_id) DO UPDATE SET amount = excluded.amount, reference = excluded.reference
+WHERE paid_back.amount < excluded.amount OR (paid_back.amount IS NOT NULL AND excluded.amount IS NULL)
+"""
+
+PAID_BACK = "SELECT 1 FROM paid_back WHERE payment_id = %s AND amount IS NULL"
+
 
 class RefundRows(Rows):
     """The repository of refunds."""
@@ -75,3 +90,21 @@ class RefundRows(Rows):
                     raise RefundUnvouched(refund_id)
                 await connection.run(SETTLE, wanted)
         return await self.find(refund_id)
+
+    async def pay_back(self, payment_id: str, amount_cents: int | None, reference: str) -> None:
+        """Record what a provider has paid back of a payment, which settles what is or will be owed for it.
+
+        Args:
+            payment_id: the id that the provider has given the payment; it may be unknown yet.
+            amount_cents: the sum of all refunds so far; None if that is everything.
+            reference: the provider's id of the latest refund.
+        """
+        bound = {"named": payment_id, "own": vouched_payment(payment_id), "reference": reference}
+        amount = None if amount_cents is None else Decimal(amount_cents) / 100
+        async with self.connector.transaction() as connection:
+            await connection.run(LOCK_PAYMENTS, bound)
+            await connection.run(PAY_BACK, bound | {"amount": amount})
+
+    async def paid_back(self, payment_id: str) -> bool:
+        """Return whether a provider has paid back everything of a payment."""
+        return bool(await self.connector.run(PAID_BACK, (payment_id,)))

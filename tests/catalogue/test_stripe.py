@@ -323,6 +323,106 @@ async def test_tickets_of_a_payment_that_was_refunded_as_a_whole_are_cancelled(o
     await told(house, refunded("pi_unknown", 100, whole=True), "refunded")
 
 
+async def test_a_part_that_is_paid_back_before_the_ticket_is_cancelled_is_not_owed_again(
+    open_house: OpenHouse,
+) -> None:
+    house, screening, seats = await opened(open_house)
+    user = house.user(7)
+    await user.reserve(screening, seats[:3])
+    await told(house, intent("pi_1", received=3750, **of(screening, *seats[:3])), "booked")
+    first, second, third = [ticket["id"] for ticket in (await user.my_tickets()).json]
+    await told(house, refunded("pi_1", 1250, reference="re_1"), "refunded")
+    assert await refunds(house) == []
+    await house.restart()
+    user = house.user(7)
+    await user.cancel_ticket(first)
+    await user.cancel_ticket(second)
+    seen = {each["ticket_id"]: (each["status"], each["reference"]) for each in await refunds(house)}
+    assert seen == {first: ("settled", "re_1"), second: ("owed", None)}
+    await told(house, refunded("pi_1", 3750, reference="re_2"), "refunded")
+    await user.cancel_ticket(third)
+    seen = {each["ticket_id"]: (each["status"], each["reference"]) for each in await refunds(house)}
+    assert seen == {first: ("settled", "re_1"), second: ("settled", "re_2"), third: ("settled", "re_2")}
+
+
+async def test_refunds_that_are_told_out_of_order_count_the_largest_sum(open_house: OpenHouse) -> None:
+    house, screening, (first, second, *_) = await opened(open_house)
+    user = house.user(7)
+    await user.reserve(screening, [first, second])
+    await told(house, intent("pi_1", **of(screening, first, second)), "booked")
+    await told(house, refunded("pi_1", 2000, reference="re_2"), "refunded")
+    await told(house, refunded("pi_1", 500, reference="re_1"), "refunded")
+    for ticket in (await user.my_tickets()).json:
+        await user.cancel_ticket(ticket["id"])
+    seen = [(each["status"], each["reference"]) for each in await refunds(house)]
+    assert sorted(seen, key=str) == [("owed", None), ("settled", "re_2")]
+
+
+async def test_a_cancellation_and_its_refund_may_come_at_once(open_house: OpenHouse) -> None:
+    house, screening, seats = await opened(open_house)
+    user = house.user(7)
+    await user.reserve(screening, seats[:6])
+    for number, seat in enumerate(seats[:6]):
+        await told(house, intent(f"pi_{number}", received=1250, **of(screening, seat)), "booked")
+    tickets = {ticket["payment_id"]: ticket["id"] for ticket in (await user.my_tickets()).json}
+    await asyncio.gather(
+        *[user.cancel_ticket(ticket) for ticket in tickets.values()],
+        *[deliver(house.guest, refunded(payment_id, 1250, reference="re_1")) for payment_id in tickets],
+    )
+    assert len(await refunds(house, "?status=settled")) == 6
+
+
+async def test_a_payment_that_was_refunded_before_it_is_told_books_nothing(open_house: OpenHouse) -> None:
+    house, screening, (first, second, *_) = await opened(open_house)
+    await house.user(7).reserve(screening, [first])
+    (pending,) = (await house.user(7).book(screening, [second], payment_pending=True)).json
+    for payment_id, paid in (("pi_1", of(screening, first)), ("pi_2", {"ticket_ids": pending["id"]})):
+        await told(house, refunded(payment_id, 2500, whole=True), "refunded")
+        await told(house, intent(payment_id, **paid), "refunded")
+    assert await tickets_of(house, 7) == [(second, "pending", None)]
+    assert await refunds(house, "?status=owed") == []
+
+
+async def test_a_payment_that_only_the_buyer_has_named_before_it_was_refunded(open_house: OpenHouse) -> None:
+    house, screening, (first, *_) = await opened(open_house)
+    await house.user(7).book(screening, [first], payment_id="pi_1")
+    await told(house, refunded("pi_1", 1250, whole=True, reference="re_1"), "refunded")
+    assert await tickets_of(house, 7) == [(first, "cancelled", "pi_1")]
+    assert [each["status"] for each in await refunds(house)] == ["owed"]
+    await told(house, intent("pi_1", received=1250, **of(screening, first)), "refunded")
+    assert [(each["status"], each["reference"]) for each in await refunds(house)] == [("settled", "re_1")]
+
+
+async def test_a_success_that_is_told_after_the_refund_does_not_say_that_it_has_booked(
+    open_house: OpenHouse,
+) -> None:
+    house, screening, (first, *_) = await opened(open_house)
+    await house.user(7).reserve(screening, [first])
+    for sent, outcome in (
+        (intent("pi_1", **of(screening, first)), "booked"),
+        (refunded("pi_1", 2500, whole=True), "refunded"),
+        (intent("pi_1", **of(screening, first)), "refunded"),
+    ):
+        await told(house, sent, outcome)
+    assert await tickets_of(house, 7) == [(first, "cancelled", "pi_1")]
+    assert await refunds(house, "?status=owed") == []
+
+
+async def test_a_refund_belongs_to_the_payment_that_is_vouched_for(open_house: OpenHouse) -> None:
+    house, screening, (first, second, *_) = await opened(open_house)
+    thief, victim = house.user(8), house.user(7)
+    (stolen,) = (await thief.book(screening, [second], payment_id="pi_1")).json
+    await victim.reserve(screening, [first])
+    await told(house, intent("pi_1", received=1250, **of(screening, first)), "booked")
+    (bought,) = (await victim.my_tickets()).json
+    await thief.cancel_ticket(stolen["id"])
+    await victim.cancel_ticket(bought["id"])
+    for whole in (False, True):
+        await told(house, refunded("pi_1", 1250, whole=whole, reference="re_1"), "refunded")
+        assert [each["payment_id"] for each in await refunds(house, "?status=settled")] == ["vouched:pi_1"]
+        assert [each["payment_id"] for each in await refunds(house, "?status=owed")] == ["pi_1"]
+
+
 LAPSING = {"payments": "vouched", "payment_window_seconds": 1.0, "sweep_seconds": 0.1}
 
 

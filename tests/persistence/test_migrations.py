@@ -28,6 +28,7 @@ MIGRATIONS = [
     "0014_last_addresses",
     "0015_webhooks",
     "0016_mails",
+    "0017_paid_back",
 ]
 
 
