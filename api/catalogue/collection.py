@@ -20,7 +20,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, dump, dump_all
 from api.rest.fields import RequestSchema, changes_to, without
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rest.records import RecordOperations
-from api.rows import RowsOf
+from api.rows import Record, RowsOf
 from engine.catalogue_errors import AlreadyExists, InUse, NoAccount, UnknownReference
 from engine.errors import EngineError, NotFound
 
@@ -98,8 +98,12 @@ class Collection(RecordOperations):
         own: bool = False,
         name: str = "",
         doc: str = "",
+        shown: Callable[[Call, Record], Record] | None = None,
     ) -> None:
-        """Declare a GET that answers a page of the records matching the query."""
+        """Declare a GET that answers a page of the records matching the query.
+
+        `shown` returns a record without what its reader must not see.
+        """
         plural = self.plural or f"{self.kind}s"
 
         async def list_records(call: Call, window: Window, sort: str = "", **wanted: Any) -> Answer:
@@ -113,7 +117,8 @@ class Collection(RecordOperations):
                 after=window.after(call, sort),
                 counted=window.cursor is None,
             )
-            return paged(call, window, dump_all(self.shape, found.records), found.total, found.last, sort)
+            records = [shown(call, record) for record in found.records] if shown else found.records
+            return paged(call, window, dump_all(self.shape, records), found.total, found.last, sort)
 
         self.declare(
             "GET",

@@ -6,6 +6,8 @@ from api.catalogue.collection import Collection
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import Timestamp, text
 from api.rest.paging import Page
+from api.rows import Record
+from api.sales.holders import shown
 from engine.catalogue_errors import MessageDelivered
 from engine.errors import NotFound
 
@@ -52,6 +54,13 @@ class MessageList(Page):
     kind = text(_KIND_LIMIT, metadata={"example": "mail"})
 
 
+def _shown(call: Call, record: Record) -> Record:
+    """Return a message with its payload as operators may see it: without the session ids of guests."""
+    payload = record["payload"]
+    named = {name: shown(call, payload[name]) for name in ("holder", "actor") if payload.get(name)}
+    return {**record, "payload": {**payload, **named}}
+
+
 collection = Collection(outbox, "message", MessageEntry, lambda catalogue: catalogue.messages)
 collection.list(
     "/",
@@ -59,6 +68,7 @@ collection.list(
     access=Access.ADMIN,
     doc="List messages of the outbox.\n\nNewest first. Delivered messages and dead letters are kept for some "
     "weeks.",
+    shown=_shown,
 )
 
 
@@ -73,4 +83,4 @@ async def retry_message(call: Call, message_id: int) -> Document:
 
     All attempts begin anew, the first one immediately. A message that waits is left as it is.
     """
-    return dump(MessageEntry, await call.services.catalogue.messages.retry(message_id))
+    return dump(MessageEntry, _shown(call, await call.services.catalogue.messages.retry(message_id)))

@@ -6,6 +6,7 @@ from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, du
 from api.rest.fields import Flag, Money, RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rows import Record
+from api.sales.holders import holder_field, shown
 from api.sales.representations import vouched_by_field
 from api.sales.selling import PAYMENT_ID_LIMIT
 from engine import selling_errors as errors
@@ -41,10 +42,7 @@ class Refund(Schema):
         allow_none=True,
         metadata={"description": "The ticket that it is for; null if the payment has issued no tickets."},
     )
-    holder = fields.String(
-        required=True,
-        metadata={"description": "Who has paid; guests have no `user_id`.", "example": "user:7"},
-    )
+    holder = holder_field()
     user_id = fields.Integer(required=True, allow_none=True)
     owed_at = Timestamp(required=True)
     settled_at = Timestamp(required=True, allow_none=True)
@@ -71,7 +69,7 @@ async def list_refunds(call: Call, window: Window, **wanted: object) -> Answer:
         after=window.after(call),
         counted=window.cursor is None,
     )
-    documents = dump_all(Refund, [_with_currency(call, record) for record in found.records])
+    documents = dump_all(Refund, [_shown(call, record) for record in found.records])
     return paged(call, window, documents, found.total, found.last)
 
 
@@ -102,8 +100,8 @@ async def settle_refund(call: Call, refund_id: int, reference: str, confirm: boo
     has named the payment, the response is `refund_unvouched` until the request has `"confirm": true`.
     """
     settled = await call.services.catalogue.refunds.settle(refund_id, reference, confirmed=confirm)
-    return dump(Refund, _with_currency(call, settled))
+    return dump(Refund, _shown(call, settled))
 
 
-def _with_currency(call: Call, record: Record) -> Record:
-    return {**record, "currency": call.services.currency}
+def _shown(call: Call, record: Record) -> Record:
+    return {**record, "currency": call.services.currency, "holder": shown(call, record["holder"])}

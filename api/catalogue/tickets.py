@@ -9,6 +9,8 @@ from api.errors import TooManyAttempts
 from api.rest.endpoint import Access, Call, Document, Resource, dump
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query, text
 from api.rest.paging import Page, sorting
+from api.rows import Record
+from api.sales.holders import holder_field, shown
 from api.sales.representations import TicketSold, vouched_by_field
 from api.sales.selling import PAYMENT_ID_LIMIT, find_ticket, payment_field
 from engine import catalogue_errors
@@ -29,10 +31,7 @@ _STATUS = validate.OneOf([status.value for status in TicketStatus])
 class TicketEntry(TicketSold):
     """A ticket as administrators see it."""
 
-    holder = fields.String(
-        required=True,
-        metadata={"description": "Owner of the ticket; guests have no `user_id`.", "example": "user:7"},
-    )
+    holder = holder_field()
     user_id = fields.Integer(required=True, allow_none=True)
     cancelled_at = Timestamp(required=True, allow_none=True)
     payment_deadline = Timestamp(required=True, allow_none=True)
@@ -53,9 +52,18 @@ class TicketList(Page):
     sort = sorting("-booked_at", "booked_at", "-price", "price")
 
 
+def _shown(call: Call, record: Record) -> Record:
+    return {**record, "holder": shown(call, record["holder"])}
+
+
 collection = Collection(sold_tickets, "ticket", TicketEntry, lambda catalogue: catalogue.tickets)
 collection.list(
-    "/", TicketList, access=Access.ADMIN, name="list_all_tickets", doc="List all tickets.\n\nNewest first."
+    "/",
+    TicketList,
+    access=Access.ADMIN,
+    name="list_all_tickets",
+    doc="List all tickets.\n\nNewest first.",
+    shown=_shown,
 )
 
 
@@ -107,7 +115,7 @@ async def update_ticket_status(call: Call, ticket_id: int, status: str, payment_
             ticket_id = booked.tickets[0].id  # another one if a lapsed ticket was booked again
         else:
             await box_office.cancel(ticket.holder, ticket_id, actor=call.holder)
-    return dump(TicketEntry, await call.services.catalogue.tickets.find(ticket_id))
+    return dump(TicketEntry, _shown(call, await call.services.catalogue.tickets.find(ticket_id)))
 
 
 class ConfirmationSent(Schema):

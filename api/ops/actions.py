@@ -6,9 +6,9 @@ Bookings are cancelled with `PUT /api/v1/tickets/{ticket_id}/status`, which does
 
 from marshmallow import Schema, fields
 
-from api.ops.people import HOLDER, shown
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Identifier, RequestSchema, SeatIds, text
+from api.sales.holders import HOLDER, shown
 from api.sales.receipts import TICKETS_CREATED
 from api.sales.representations import Reservation, TicketSold, reservation_document
 from api.sales.selling import payment_field

@@ -9,11 +9,12 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from api.ops.people import holder_field, people_field, people_of, shown
+from api.ops.people import people_field, people_of
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import Money, RequestSchema, Timestamp, text, without
 from api.rest.local_times import TimeZoneName
 from api.rest.paging import Page, Window
+from api.sales.holders import holder_field, shown
 from api.wire import timestamp, timestamp_or_none
 from engine.commands import ReadSeats
 from engine.errors import NotFound

@@ -1,7 +1,4 @@
-"""Who is behind a holder or an actor, as operators see it.
-
-Guests are shown by an alias, because what the engine calls them is a secret of theirs: a session id.
-"""
+"""Who is behind a holder or an actor, as operators see it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,7 +9,6 @@ from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import EMAIL_LIMIT, RequestSchema, text
 from api.wire import user_id_of
 from engine.errors import NotFound
-from engine.events import SYSTEM
 
 people = Resource("/api/v1/ops/people", tag="Operations")
 
@@ -25,29 +21,12 @@ class Person(Schema):
     email = fields.String(required=True, metadata={"example": "ada@home.example"})
 
 
-HOLDER = {
-    "description": "`user:` and the id of an account, `system`, or a guest's alias, which begins with `~`.",
-    "example": "user:7",
-}
-
 PEOPLE = {"description": "The accounts named in this response, as far as they still exist."}
-
-
-def holder_field(**options: Any) -> fields.String:
-    """A holder or actor in a response."""
-    return fields.String(required=True, metadata=HOLDER, **options)
 
 
 def people_field() -> fields.List[Any]:
     """The accounts that a response names."""
     return fields.List(fields.Nested(Person), required=True, metadata=PEOPLE)
-
-
-def shown(call: Call, holder: str | None) -> str | None:
-    """Return how a holder or an actor is shown."""
-    if holder is None or holder == SYSTEM or user_id_of(holder) is not None:
-        return holder
-    return call.services.aliases.of(holder)
 
 
 async def people_of(call: Call, holders: Iterable[str | None]) -> list[Mapping[str, Any]]:
