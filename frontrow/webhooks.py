@@ -40,7 +40,7 @@ AT_ONCE = 4
 """Screenings whose events a node sends to one webhook at the same time."""
 
 LEASE_SECONDS = 15.0
-"""How long a claim lasts: longer than sending an event may take (`api.webhooks.client.SEND_SECONDS`)."""
+"""How long a claim lasts: longer than sending an event may take (`api.webhooks.addresses.SEND_SECONDS`)."""
 
 TEST_TYPE = "webhook.test"
 
@@ -149,6 +149,8 @@ class WebhookSender:
     async def send_again(self, webhook_id: int, position: int) -> tuple[Sending, Attempt]:
         """Send one event out of turn, even to a disabled webhook, and return the result.
 
+        A response of 410 disables the webhook.
+
         Raises:
             NotFound: the webhook or the event does not exist.
             StoreUnavailable: the database cannot be reached.
@@ -158,6 +160,8 @@ class WebhookSender:
             raise NotFound("webhook", webhook_id)
         attempt = await self._send(sending)
         await self._lanes.log(sending, attempt)
+        if attempt.status == _GONE:
+            await self._disable(sending, attempt)
         return sending, attempt
 
     @property
@@ -230,17 +234,26 @@ class WebhookSender:
     async def _is_over(self, lane: Lane, sending: Sending, attempt: Attempt) -> bool:
         """Handle a failed attempt. Return whether the event is given up."""
         last = sending.attempts >= len(self._pauses_seconds)
-        gone = attempt.status == _GONE
-        reason = f"{attempt.error}, at {attempt.at}"
-        if (last or gone) and await self._lanes.disable(lane, reason, at_once=gone):
-            log.error("webhook %d is disabled: %s", sending.webhook_id, reason)
-        elif last:
-            log.error("event %d of webhook %d is given up: %s", sending.position, sending.webhook_id, reason)
+        if attempt.status == _GONE:
+            disabled = await self._disable(sending, attempt)
+        else:
+            disabled = last and await self._disable(sending, attempt, lane.screening_id)
+        if last and not disabled:
+            log.error(
+                "event %d of webhook %d is given up: %s", sending.position, sending.webhook_id, attempt.reason
+            )
             return True
         pause_seconds = 0.0 if last else self._pauses_seconds[sending.attempts]
         await self._lanes.failed(lane, sending, attempt, pause_seconds)
         self._observer.webhook_attempted("failed")
         return False
+
+    async def _disable(self, sending: Sending, attempt: Attempt, screening_id: int | None = None) -> bool:
+        """Disable a webhook; see `WebhookLanes.disable`."""
+        disabled = await self._lanes.disable(sending.webhook_id, attempt.reason, screening_id)
+        if disabled:
+            log.error("webhook %d is disabled: %s", sending.webhook_id, attempt.reason)
+        return disabled
 
     async def _send(self, sending: Sending) -> Attempt:
         began, now = monotonic(), self._now()

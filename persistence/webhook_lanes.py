@@ -116,14 +116,16 @@ UPDATE webhook_lanes SET
 WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """  # noqa: S608 - constants
 
-# After the last attempt: disables a webhook that got nothing since the first one. It keeps the event.
+# With a screening only if the webhook got nothing since the first attempt at its event.
 DISABLE = """
 WITH disabled AS (
     UPDATE webhooks SET disabled_at = now(), disabled_because = %(reason)s, updated_at = now()
-    WHERE id = %(webhook_id)s AND disabled_at IS NULL AND (%(at_once)s OR failing_since <= (
-        SELECT first_attempt_at FROM webhook_lanes
-        WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s
-    ))
+    WHERE id = %(webhook_id)s AND disabled_at IS NULL AND (
+        %(screening_id)s::bigint IS NULL OR failing_since <= (
+            SELECT first_attempt_at FROM webhook_lanes
+            WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s::bigint
+        )
+    )
     RETURNING id
 ),
 told AS (
@@ -215,6 +217,11 @@ class Attempt(NamedTuple):
     response: str
     error: str | None
 
+    @property
+    def reason(self) -> str:
+        """Why and when it failed, for operators."""
+        return f"{self.error}, at {self.at}"
+
 
 class Figures(NamedTuple):
     """Figures of all webhooks.
@@ -258,12 +265,13 @@ class WebhookLanes:
         return [Lane(*row) for row in await self._connector.run(CLAIM, bound)]
 
     async def next(self, lane: Lane) -> Sending | None:
-        """Return the next event of a claimed lane. If there is none, the lane is left."""
+        """Return the next event of a claimed lane. Without one, or if the webhook is disabled, it is left."""
         bound = {**lane._asdict(), "lease_seconds": self._lease_seconds}
         rows = await self._connector.run(NEXT, bound)
         sending = _sending(lane.webhook_id, rows)
-        if sending is None and rows:
-            await self._leave(lane, position=rows[0][3], until=rows[0][5])
+        if sending is None:
+            position, until = (rows[0][3], rows[0][5]) if rows else (-1, -1)
+            await self._leave(lane, position, until)
         return sending
 
     async def event(self, webhook_id: int, position: int) -> Sending | None:
@@ -306,20 +314,20 @@ class WebhookLanes:
         bound = {**lane._asdict(), **_logged(sending, attempt, "failing"), "pause_seconds": pause_seconds}
         await self._connector.run(FAILED, bound)
 
-    async def disable(self, lane: Lane, reason: str, *, at_once: bool) -> bool:
+    async def disable(self, webhook_id: int, reason: str, screening_id: int | None) -> bool:
         """Disable a webhook, and write a mail about it to the administrators.
 
         Args:
-            lane: the lane whose event could not be sent.
+            webhook_id: the webhook.
             reason: shown to operators.
-            at_once: disable it even if other events were delivered since the first attempt.
+            screening_id: the screening whose next event could not be sent; the webhook is not disabled if
+                others were delivered since the first attempt. None disables it in any case.
 
         Returns:
             True if it was disabled.
         """
-        return bool(
-            await self._connector.run(DISABLE, {**lane._asdict(), "reason": reason, "at_once": at_once})
-        )
+        bound = {"webhook_id": webhook_id, "reason": reason, "screening_id": screening_id}
+        return bool(await self._connector.run(DISABLE, bound))
 
     async def figures(self) -> Figures:
         """Return the figures of all webhooks."""

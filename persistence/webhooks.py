@@ -40,14 +40,15 @@ UPDATE webhooks SET old_secret = secret, old_secret_until = now() + make_interva
 WHERE id = %(id_)s RETURNING id
 """
 
-# What waits is sent at once, from the first attempt on.
+# What has failed is sent at once, as if for the first time. An attempt that is under way loses its claim, so
+# that its failure neither delays the event nor gives it up.
 ENABLE = """
 WITH enabled AS (
     UPDATE webhooks SET disabled_at = NULL, disabled_because = NULL, failing_since = NULL, updated_at = now()
-    WHERE id = %(id_)s AND disabled_at IS NOT NULL RETURNING id
+    WHERE id = %(id_)s AND (disabled_at IS NOT NULL OR failing_since IS NOT NULL)
 )
-UPDATE webhook_lanes SET due_at = now(), attempts = 0, first_attempt_at = NULL
-WHERE webhook_id IN (SELECT id FROM enabled)
+UPDATE webhook_lanes SET due_at = now(), claim = NULL, attempts = 0, first_attempt_at = NULL
+WHERE webhook_id = %(id_)s AND attempts > 0
 """
 
 DISABLE = """
@@ -144,7 +145,8 @@ class WebhookRows(Rows):
         return await self.find(webhook_id)
 
     async def enable(self, webhook_id: int) -> Record:
-        """Send events again, beginning with those that wait. Does nothing if it is enabled.
+        """Send events again at once, beginning with those that wait. Does nothing if it is
+        enabled and nothing has failed.
 
         Raises:
             NotFound: the webhook does not exist.

@@ -42,9 +42,15 @@ class House:
     async def open(self) -> None:
         await self.server.start()
 
-    async def restart(self) -> None:
-        """Replace the server by a new one on the same database, as a restart of the process would."""
+    async def restart(self, **changes: object) -> None:
+        """Replace the server by a new one on the same database, as a restart of the process would.
+
+        Args:
+            changes: new values of settings by name.
+        """
         await self.server.stop()
+        self._given |= changes
+        self._settings = load_settings(**self._given)
         self.server = self._new_server()
         await self.server.start()
 

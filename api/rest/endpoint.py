@@ -270,6 +270,8 @@ class Endpoint:
         raw_body: an example of a JSON document whose bytes the handler gets as `body`; None for none.
         upload: a file that is accepted instead of a JSON body, and passed under the name of its field.
         body_limit_bytes: largest body, if it differs from the general limit.
+        extra_seconds: how much longer than `ask_timeout_seconds` a request may wait for its result, because
+            the operation waits for somebody else's server.
         secret: whether neither the response nor a digest of the request may be stored; `Idempotency-Key` is
             not honoured then.
         encrypted: whether the response has personal data and is stored encrypted.
@@ -299,6 +301,7 @@ class Endpoint:
     raw_body: Mapping[str, Any] | None = None
     upload: Upload | None = None
     body_limit_bytes: int | None = None
+    extra_seconds: float = 0.0
     secret: bool = False
     encrypted: bool = False
     creates: bool = False

@@ -279,12 +279,13 @@ class Exchange(httputil.HTTPMessageDelegate):
         self._run(cast(Operation, self._plan.operation).reconsidered(ask, refusal))
 
     def _bound_the_wait(self) -> None:
-        """Answer within `ask_timeout_seconds`, even if the work is not done.
+        """Answer within `ask_timeout_seconds` plus the `extra_seconds` of the operation, done or not.
 
         This is the only such limit, so nothing below needs one for the client's sake.
         """
         if self._patience is None:
-            seconds = self._router.services.limits.ask_timeout_seconds
+            extra_seconds = cast(Operation, self._plan.operation).endpoint.extra_seconds
+            seconds = self._router.services.limits.ask_timeout_seconds + extra_seconds
             self._patience = asyncio.get_running_loop().call_later(seconds, self._stop_waiting)
 
     def _unserved(self) -> Answer:

@@ -10,6 +10,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 URL_LIMIT = 2000
+SEND_SECONDS = 10.0
+"""Time limit of a request to a webhook, including the resolution of the name."""
+
 _UNUSABLE_CHARACTER = re.compile(r"[\x00-\x20\x7f\\]")
 WEB_PORTS = frozenset({80, 443})
 FIRST_FREE_PORT = 1024

@@ -15,13 +15,10 @@ from typing import Any, NamedTuple
 from aiohttp import ClientError, ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from api.webhooks.addresses import UnusableUrl, checked_url, is_allowed
+from api.webhooks.addresses import SEND_SECONDS, UnusableUrl, checked_url, is_allowed
 
 RESPONSE_LIMIT_BYTES = 1024
 """Bytes of a response that are read, for the log."""
-
-SEND_SECONDS = 10.0
-"""Time limit of a request, including the resolution of the name."""
 
 _CONNECT_SECONDS = 5.0
 _KEEP_ALIVE_SECONDS = 15.0

@@ -7,7 +7,7 @@ from typing import Any
 from api.errors import InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
 from api.rest.paging import PAGING_HEADERS, Page, Window, cut, paged
-from api.webhooks.addresses import UnusableUrl, checked_url
+from api.webhooks.addresses import SEND_SECONDS, UnusableUrl, checked_url
 from api.webhooks.shapes import (
     EVENT_TYPES,
     Delivery,
@@ -116,9 +116,9 @@ async def delete_webhook(call: Call, webhook_id: int) -> None:
 
 @webhooks.post("/{webhook_id}/enable", access=Access.ADMIN, answers=WebhookView, refusals=(NotFound,))
 async def enable_webhook(call: Call, webhook_id: int) -> Document:
-    """Enable a webhook that was disabled.
+    """Enable a webhook that was disabled, or that fails.
 
-    Events are sent again, beginning with those that wait.
+    Events are sent again at once, beginning with those that wait.
     """
     return await _update(call, webhook_id, {"enabled": True})
 
@@ -165,17 +165,28 @@ async def list_webhook_deliveries(call: Call, webhook_id: int, window: Window, s
     return paged(call, window, dump_all(Delivery, records), total, last)
 
 
-@webhooks.post("/{webhook_id}/test", access=Access.ADMIN, answers=Sent, refusals=(NotFound,))
+@webhooks.post(
+    "/{webhook_id}/test",
+    access=Access.ADMIN,
+    answers=Sent,
+    refusals=(NotFound,),
+    extra_seconds=SEND_SECONDS,
+)
 async def test_webhook(call: Call, webhook_id: int) -> Document:
     """Send a test event to a webhook and return the result.
 
-    It has the type `webhook.test`, and is sent once, even if the webhook is disabled.
+    It has the type `webhook.test`, and is sent once, even if the webhook is disabled. The response comes
+    after that of the receiver, which may take 10 s.
     """
     return _sent(await call.services.webhook_sender.test(webhook_id))
 
 
 @webhooks.post(
-    "/{webhook_id}/deliveries/{position}/retry", access=Access.ADMIN, answers=Sent, refusals=(NotFound,)
+    "/{webhook_id}/deliveries/{position}/retry",
+    access=Access.ADMIN,
+    answers=Sent,
+    refusals=(NotFound,),
+    extra_seconds=SEND_SECONDS,
 )
 async def retry_webhook_delivery(call: Call, webhook_id: int, position: int) -> Document:
     """Send one event again, out of turn, and return the result.

@@ -58,6 +58,11 @@ class Integration(NamedTuple):
         shown = await self.show(webhook)
         return shown if shown["disabled_at"] else None
 
+    async def shown_failing(self, webhook: Any) -> Any:
+        """The webhook if an event has failed."""
+        shown = await self.show(webhook)
+        return shown if shown["failing_since"] else None
+
     async def drained(self) -> Any:
         """The only webhook if no event waits for it."""
         (webhook,) = (await self.send("GET")).json

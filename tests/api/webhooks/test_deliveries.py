@@ -162,6 +162,45 @@ async def test_a_webhook_that_accepts_nothing_is_disabled_and_goes_on_when_enabl
     assert [got.data["seat_ids"] for got in receiver.accepted] == [[s] for s in integration.seat_ids[:2]]
 
 
+async def test_enabling_a_failing_webhook_sends_at_once(integration: Integration) -> None:
+    await integration.house.restart(outbox_retry_seconds=(3600.0,))
+    receiver = integration.receiver
+    receiver.respond = lambda got: 500
+    webhook = await integration.add("booking.created")
+    await integration.buy(integration.seat_ids[0])
+    failing = await eventually(lambda: integration.shown_failing(webhook))
+    assert failing["disabled_at"] is None
+    await integration.buy(integration.seat_ids[1])
+
+    receiver.respond = lambda got: 200
+    enabled = await integration.send("POST", f"/{webhook['id']}/enable")
+    assert (enabled.status, enabled.json["failing_since"]) == (200, None)
+    await receiver.until(lambda: len(receiver.accepted) == 2)
+    assert [got.data["seat_ids"] for got in receiver.accepted] == [[s] for s in integration.seat_ids[:2]]
+
+
+async def test_an_attempt_under_way_when_the_webhook_is_enabled_delays_nothing(
+    integration: Integration,
+) -> None:
+    await integration.house.restart(outbox_retry_seconds=(0.1, 3600.0))
+    receiver, under_way, released = integration.receiver, asyncio.Event(), asyncio.Event()
+
+    async def second_waits(got: Got) -> None:
+        if len(receiver.got) == 1:
+            under_way.set()
+            await released.wait()
+
+    receiver.before = second_waits
+    receiver.respond = lambda got: 500
+    webhook = await integration.add("booking.created")
+    await integration.buy(integration.seat_ids[0])
+    await eventually(lambda: integration.shown_failing(webhook))
+    await under_way.wait()
+    assert (await integration.send("POST", f"/{webhook['id']}/enable")).status == 200
+    released.set()
+    await receiver.until(lambda: len(receiver.got) >= 3)
+
+
 async def test_410_disables_a_webhook_at_once(integration: Integration) -> None:
     integration.receiver.respond = lambda got: 410
     webhook = await integration.add("booking.created")

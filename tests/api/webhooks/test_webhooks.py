@@ -9,6 +9,7 @@ from api.rest.endpoint import Access
 from api.webhooks.shapes import EVENT_TYPES
 from persistence.webhooks import WEBHOOKS_LIMIT
 from tests.api.webhooks.conftest import WEBHOOKS, Integration
+from tests.api.webhooks.receiver import Got
 from tests.database import execute
 
 pytestmark = pytest.mark.gen_test(timeout=120)
@@ -116,6 +117,35 @@ async def test_a_test_event_is_sent_at_once_even_to_a_disabled_webhook(integrati
     failed = (await integration.send("POST", f"{path}/test")).json
     assert (failed["delivered"], failed["status"], failed["error"]) == (False, 500, "Status 500")
     assert [one["status"] for one in await integration.deliveries(webhook)] == ["dead", "delivered"]
+
+
+async def test_a_test_and_a_retry_wait_for_a_slow_receiver(integration: Integration) -> None:
+    webhook = await integration.add("booking.created")
+    await integration.house.restart(ask_timeout_seconds=0.1)
+
+    async def slowly(got: Got) -> None:
+        await asyncio.sleep(0.5)
+
+    integration.receiver.before = slowly
+    sent = await integration.send("POST", f"/{webhook['id']}/test")
+    assert (sent.status, sent.json["delivered"]) == (200, True), sent.body
+    assert sent.json["duration_ms"] >= 500
+    again = await integration.send("POST", f"/{webhook['id']}/deliveries/{sent.json['position']}/retry")
+    assert (again.status, again.json["message_id"]) == (200, sent.json["message_id"]), again.body
+
+
+@pytest.mark.parametrize("retry", [False, True], ids=["test", "retry"])
+async def test_410_to_an_event_out_of_turn_disables_at_once(integration: Integration, retry: bool) -> None:
+    webhook = await integration.add("booking.created")
+    path = f"/{webhook['id']}"
+    sent = await integration.send("POST", f"{path}/test")
+    integration.receiver.respond = lambda got: 410
+    below = f"/deliveries/{sent.json['position']}/retry" if retry else "/test"
+    gone = await integration.send("POST", path + below)
+    assert (gone.status, gone.json["delivered"], gone.json["status"]) == (200, False, 410)
+    shown = await integration.show(webhook)
+    assert shown["disabled_at"] is not None
+    assert shown["disabled_because"] == f"Status 410, at {gone.json['at']}"
 
 
 async def test_old_and_new_secrets_sign_after_a_rotation(integration: Integration) -> None:
