@@ -215,8 +215,8 @@ def _events(causes: Sequence[_Cause], tickets: Mapping[int, _Ticket]) -> Iterato
 
 
 def _event(kind: str, cause: _Cause, data: dict[str, Any]) -> Event:
-    message = {"type": kind, "timestamp": cause.at.astimezone(UTC), "data": data}
-    body = orjson.dumps(message, default=float, option=orjson.OPT_UTC_Z).decode()
+    message = {"type": kind, "timestamp": _in_utc(cause.at), "data": data}
+    body = orjson.dumps(message, default=float).decode()
     return Event(data["screening_id"], data["epoch"], data["seq"], kind, body)
 
 
@@ -242,9 +242,9 @@ def _described(cause: _Cause, tickets: Mapping[int, _Ticket]) -> Iterator[tuple[
             },
         )
     elif cause.kind == "screening_changed":
-        yield "screening.changed", _in_utc(cause.payload)
+        yield "screening.changed", _shown(cause.payload)
     elif cause.kind == "screening_cancelled":
-        yield "screening.cancelled", _in_utc(cause.payload)
+        yield "screening.cancelled", _shown(cause.payload)
     elif cause.kind in ("refund_owed", "refund_settled"):
         yield cause.kind.replace("_", "."), dict(cause.payload)
 
@@ -261,12 +261,17 @@ def _booking(booking_id: int, status: str, tickets: Sequence[_Ticket]) -> dict[s
     }
 
 
-def _in_utc(columns: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(columns: Mapping[str, Any]) -> dict[str, Any]:
     """Return columns with their timestamps in UTC, whatever the time zone of the session that wrote them."""
     return {
-        name: datetime.fromisoformat(value).astimezone(UTC) if name.endswith("_at") and value else value
+        name: _in_utc(datetime.fromisoformat(value)) if name.endswith("_at") and value else value
         for name, value in columns.items()
     }
+
+
+def _in_utc(at: datetime) -> str:
+    """Return a timestamp in UTC, with milliseconds as everywhere in the API."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _quantities(seat_ids: Sequence[int]) -> list[dict[str, int]]:

@@ -1,5 +1,7 @@
 """Which events are sent, with what, and in which order."""
 
+import re
+
 import pytest
 
 from persistence.webhook_feed import _PUBLISHING
@@ -21,7 +23,7 @@ async def test_a_booking_is_sent_signed(integration: Integration) -> None:
     (got,) = receiver.got
     message = got.verified_with(webhook["secret"])
     assert message["type"] == "booking.created"
-    assert message["timestamp"].endswith("Z")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", message["timestamp"])
     details = dict(message["data"])
     assert details.pop("epoch") >= 1
     assert details.pop("seq") >= 1
@@ -73,7 +75,7 @@ async def test_all_that_happens_to_a_screening_is_sent_in_order(integration: Int
     assert len({got.id for got in receiver.got}) == len(receiver.got)
     change = receiver.of("screening.changed")[0].data
     assert change["changed"] == ["ends_at", "starts_at"]
-    assert change["starts_at"] == hour(19).replace(".000Z", "Z")
+    assert change["starts_at"] == hour(19)
     assert receiver.of("booking.created")[0].data["status"] == "pending"
     (owed, *_) = receiver.of("refund.owed")
     assert (owed.data["payment_id"], owed.data["amount"]) == ("pay-2", 12.5)
@@ -147,5 +149,6 @@ async def test_a_settled_refund_is_sent(integration: Integration) -> None:
     execute(url, "UPDATE refunds SET status = 'settled', settled_at = now(), reference = 're_1'")
     await receiver.until(lambda: receiver.of("refund.settled"))
     (settled,) = receiver.of("refund.settled")
+    assert settled.data["status"] == "settled"
     assert (settled.data["reference"], settled.data["refund_id"]) == ("re_1", owed.data["refund_id"])
     assert settled.place >= owed.place
