@@ -97,12 +97,17 @@ class RoomFull(Refused):
 
 
 class ScreeningHasBookings(Refused):
-    """Tickets have been sold for the screening."""
+    """Tickets have been sold for the screening.
+
+    Args:
+        screening_id: the screening.
+        remedy: what the caller can do, as the end of the message.
+    """
 
     code = "screening_has_bookings"
 
-    def __init__(self, screening_id: int) -> None:
-        super().__init__(f"Tickets are sold for screening {screening_id}")
+    def __init__(self, screening_id: int, remedy: str = "") -> None:
+        super().__init__(f"Tickets are sold for screening {screening_id}{remedy}")
         self.screening_id = screening_id
 
 

@@ -201,8 +201,14 @@ async def delete_screening(call: Call, screening_id: int, cancel_bookings: bool)
     if present["cancelled_at"] is not None:
         return
     begun = present["starts_at"] <= call.now
-    await call.ask(CancelScreening(screening_id, call.holder, unsold_only=begun or not cancel_bookings))
-    await call.services.screenings.change(screening_id, lambda: rows.delete(screening_id))
+    try:
+        await call.ask(CancelScreening(screening_id, call.holder, unsold_only=begun or not cancel_bookings))
+        await call.services.screenings.change(screening_id, lambda: rows.delete(screening_id))
+    except ScreeningHasBookings as refusal:
+        remedy = (
+            " and it has begun" if begun else "; repeat the request with cancel_bookings=true to cancel them"
+        )
+        raise ScreeningHasBookings(screening_id, remedy) from refusal
 
 
 @screenings.get(

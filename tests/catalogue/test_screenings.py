@@ -227,6 +227,7 @@ async def test_bookings_are_only_cancelled_on_explicit_request(house: House) -> 
     await house.user(8).reserve(screening, seats[2:3])
     refused = await delete(house, screening)
     assert (refused.status, refused.code) == (409, "screening_has_bookings")
+    assert "cancel_bookings=true" in refused.json["detail"]
     assert (await house.user(9).reserve(screening, seats[3:4])).status == 201
 
     assert (await delete(house, screening, "?cancel_bookings=true")).status == 204
@@ -267,6 +268,7 @@ async def test_tickets_of_a_screening_that_has_begun_are_not_cancelled(house: Ho
     execute(house.database_url, begun, screening)
     refused = await delete(house, screening, "?cancel_bookings=true")
     assert (refused.status, refused.code) == (409, "screening_has_bookings")
+    assert refused.json["detail"] == f"Tickets are sold for screening {screening} and it has begun"
     assert (await house.user(7).ticket(ticket)).json["status"] == "confirmed"
 
 
