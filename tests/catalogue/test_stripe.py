@@ -383,6 +383,24 @@ async def test_a_payment_that_was_refunded_before_it_is_told_books_nothing(open_
     assert await refunds(house, "?status=owed") == []
 
 
+async def test_a_success_and_the_refund_of_everything_may_come_at_once(open_house: OpenHouse) -> None:
+    house, screening, seats = await opened(open_house)
+    await house.user(7).reserve(screening, seats[:6])
+    answers = await asyncio.gather(
+        *[
+            deliver(house.guest, sent)
+            for number, seat in enumerate(seats[:6])
+            for sent in (
+                intent(f"pi_{number}", received=1250, **of(screening, seat)),
+                refunded(f"pi_{number}", 1250, whole=True),
+            )
+        ]
+    )
+    assert {answer.status for answer in answers} == {200}
+    assert {status for _, status, _ in await tickets_of(house, 7)} <= {"cancelled"}
+    assert await refunds(house, "?status=owed") == []
+
+
 async def test_a_payment_that_only_the_buyer_has_named_before_it_was_refunded(open_house: OpenHouse) -> None:
     house, screening, (first, *_) = await opened(open_house)
     await house.user(7).book(screening, [first], payment_id="pi_1")
