@@ -56,8 +56,15 @@ class Words:
         """Return time of day and time zone of an aware time, on the clock of its own zone."""
         zone = format_datetime(at, "z", locale=self._locale)
         if len(zone) > _SHORT_ZONE_NAME or zone[0] in "+-":
-            zone = format_datetime(at, "OOOO", locale=self._locale)
+            zone = self._place_of_zone(at) or format_datetime(at, "OOOO", locale=self._locale)
         return f"{format_time(at, 'short', locale=self._locale)} {zone}"
+
+    def _place_of_zone(self, at: datetime) -> str:
+        """Return the city that names the time zone; empty if none does."""
+        area, _, city = getattr(at.tzinfo, "key", "").partition("/")
+        if not city or area == "Etc":
+            return ""
+        return self.text("(%(city)s time)", city=format_datetime(at, "VVV", locale=self._locale))
 
     def money(self, amount: Decimal, currency: str) -> str:
         """Return an amount, as a bare number if there is no currency (ISO 4217)."""

@@ -44,9 +44,9 @@ def test_a_preference_counts_if_it_is_available(preferred: str | None, language:
     ("tag", "moment", "money"),
     [
         ("en", "Friday, 2 October 2026, 20:05 CEST", "€1,012.50"),
-        ("en-US", "Friday, October 2, 2026, 8:05 PM GMT+02:00", "€1,012.50"),
+        ("en-US", "Friday, October 2, 2026, 8:05 PM (Berlin time)", "€1,012.50"),
         ("es", "viernes, 2 de octubre de 2026, 20:05 CEST", "1.012,50 €"),
-        ("id", "Jumat, 02 Oktober 2026, 20.05 GMT+02:00", "€1.012,50"),
+        ("id", "Jumat, 02 Oktober 2026, 20.05 (waktu Berlin)", "€1.012,50"),
         ("de_AT", "Freitag, 2. Oktober 2026, 20:05 MESZ", "€ 1.012,50"),
         ("de-Nonsense-xx", "Freitag, 2. Oktober 2026, 20:05 MESZ", "1.012,50 €"),
     ],
@@ -64,7 +64,19 @@ def test_without_a_currency_amounts_are_bare_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("zone", "time"),
-    [("UTC", "20:05 UTC"), ("Asia/Kathmandu", "20:05 GMT+05:45"), ("Asia/Jakarta", "20:05 GMT+07:00")],
+    [
+        ("UTC", "20:05 UTC"),
+        ("Pacific/Auckland", "20:05 (Auckland time)"),
+        ("Asia/Kathmandu", "20:05 (Kathmandu time)"),
+        ("America/New_York", "20:05 (New York time)"),
+        ("Etc/GMT-7", "20:05 GMT+07:00"),
+    ],
 )
-def test_the_zone_is_named_or_given_as_an_offset(zone: str, time: str) -> None:
+def test_the_zone_is_named_by_its_city_without_an_abbreviation(zone: str, time: str) -> None:
     assert words_in("en").time(EVENING.replace(tzinfo=ZoneInfo(zone))) == time
+
+
+def test_the_city_of_a_zone_is_translated() -> None:
+    at = EVENING.replace(tzinfo=ZoneInfo("Asia/Kolkata"))
+    assert words_in("de").time(at) == "20:05 (Ortszeit Kalkutta)"
+    assert words_in("es").time(at) == "20:05 (hora de Calcuta)"
