@@ -21,6 +21,7 @@ from itertools import accumulate, chain, islice, repeat
 from time import monotonic
 from typing import Protocol
 
+from api.papers.mail import without_addresses
 from engine.errors import EngineError, StoreUnavailable
 from engine.guards import OutageLog
 from engine.outbox import DeliveryFailed, Handler, Message, Undeliverable
@@ -215,7 +216,7 @@ class Deliveries:
 
     def _fail(self, message: Message, error: str, *, final: bool = False) -> None:
         self._observer.attempt_failed(message.kind)
-        about, error = f"{message.kind} {message.id} ({message.subject})", storable(error)
+        about, error = f"{message.kind} {message.id} ({message.subject})", storable(without_addresses(error))
         if final or message.attempt > len(self._pauses_seconds):
             log.error("%s is a dead letter after %d attempts: %s", about, message.attempt, error)
             return self._finish(Result(message.id, message.attempt, DEAD, 0.0, error))

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from api.papers.mail import MailQueueFull
+from api.papers.mail import MailQueueFull, without_addresses
 from engine.outbox import DeliveryFailed, Undeliverable
 from frontrow.settings import Settings
 
@@ -100,8 +100,8 @@ class MailQueue:
             try:
                 await self._attempts(message)
             except Exception as failure:
-                # The SMTP server's reply may contain the recipient's address, but no content.
-                log.error("mail %s was not delivered: %s", message["Message-ID"], failure)
+                reply = without_addresses(str(failure))
+                log.error("mail %s was not delivered: %s", message["Message-ID"], reply)
             finally:
                 self._waiting.task_done()
 
@@ -112,8 +112,9 @@ class MailQueue:
             except (OSError, aiosmtplib.SMTPException) as failure:
                 if _is_permanent(failure):
                     raise
+                reply = without_addresses(str(failure))
                 log.warning(
-                    "mail %s failed; retrying in %g s: %s", message["Message-ID"], pause_seconds, failure
+                    "mail %s failed; retrying in %g s: %s", message["Message-ID"], pause_seconds, reply
                 )
             await asyncio.sleep(pause_seconds)
         await self._deliver(message)

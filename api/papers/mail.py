@@ -1,5 +1,6 @@
 """The mail port of the API, and a builder for plain-text messages."""
 
+import re
 from email.message import EmailMessage
 from typing import Protocol
 
@@ -41,6 +42,14 @@ class Mailer(Protocol):
             DeliveryFailed: a later attempt may succeed.
             Undeliverable: the server refuses this mail for good.
         """
+
+
+_ADDRESS = re.compile(r"""[^\s<>"'(),:;\[\]][^\s<>"(),:;\[\]]{0,320}@[^\s<>"'(),:;\[\]]+""")
+
+
+def without_addresses(text: str) -> str:
+    """Return a text, such as the reply of a mail server, without the e-mail addresses in it."""
+    return _ADDRESS.sub("(address)", text)
 
 
 def _ascii_if_possible(address: str) -> str:

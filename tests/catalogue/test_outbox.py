@@ -52,7 +52,7 @@ async def test_a_dead_letter_is_seen_retried_and_delivered(
     open_house: OpenHouse, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frontrow.server._BACKLOG_SECONDS", 0.1)
-    inbox.answers = ["451 try again later", "554 this is spam"]
+    inbox.answers = ["451 try again later", "554 this is spam for <ada@home.example>"]
     house = await open_house(smtp_url=inbox.url, outbox_retry_seconds=(0.1,))
     ticket = await sold_to_ada(house)
 
@@ -64,6 +64,7 @@ async def test_a_dead_letter_is_seen_retried_and_delivered(
     )
     assert entry["payload"] == {"cause": "booked", "booking_id": ticket}
     assert "spam" in entry["error"]
+    assert "ada@" not in entry["error"]
     assert dead.headers["X-Total-Count"] == "1"
     assert inbox.empty
     await dead_letters_counted(house, 1)
