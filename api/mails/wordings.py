@@ -4,6 +4,7 @@ Each letter says what happened, what it means for the money, and what to do. The
 translations; after a change of one, change `catalogues/*.po` too.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,10 @@ from api.mails.letters import Button, Letter, Occasion, one_line
 from api.papers.ticket_codes import TicketCodes
 
 _PAYMENT_ID_SHOWN = 40
+_NAME_SHOWN = 60
+"""Longest name in a greeting."""
+_DOT = r"[.\u3002\uff0e\uff61]"
+_LINK = re.compile(rf"://|www{_DOT}|{_DOT}[^\W\d_]|@", re.IGNORECASE)
 
 
 class Site(NamedTuple):
@@ -57,9 +62,12 @@ class Reader(NamedTuple):
 
     @property
     def greeting(self) -> str:
-        # The buyer chooses the name, and the mail may go to somebody else: it must not look like our text.
+        # The buyer chooses the name, and the mail may go to somebody else: it must not look like our text,
+        # nor carry a link, which mail programs make of anything that looks like one.
         name = one_line(self.name)
-        return self.words.text("Hello %(name)s,", name=name) if name else self.words.text("Hello,")
+        if not name or len(name) > _NAME_SHOWN or _LINK.search(name):
+            return self.words.text("Hello,")
+        return self.words.text("Hello %(name)s,", name=name)
 
 
 def booked(booking: Booking, tickets: Sequence[BookedTicket], reader: Reader, site: Site) -> Letter:
