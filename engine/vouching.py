@@ -24,6 +24,11 @@ def vouched_by(actor: str | None) -> str | None:
     return VOUCHERS.get(actor or "")
 
 
+def providers_id(payment_id: str) -> str:
+    """The id of a payment as its provider knows it."""
+    return payment_id.removeprefix(VOUCHED_PAYMENT)
+
+
 def vouched_payment(payment_id: str) -> str:
     """The id of a payment whose own id another buyer has named."""
     return payment_id if payment_id.startswith(VOUCHED_PAYMENT) else f"{VOUCHED_PAYMENT}{payment_id}"

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
-from api.rest.fields import Flag, Money, RequestSchema, Timestamp, identifier_in_query, text
+from api.rest.fields import Flag, Money, RequestSchema, Timestamp, Trimmed, identifier_in_query, text
 from api.rest.paging import PAGING_HEADERS, Page, Window, paged
 from api.rows import Record
 from api.sales.holders import holder_field, shown
@@ -74,7 +74,7 @@ async def list_refunds(call: Call, window: Window, **wanted: object) -> Answer:
 
 
 class Settlement(RequestSchema):
-    reference = text(
+    reference = Trimmed(
         REFERENCE_LIMIT,
         required=True,
         metadata={"description": "How it was paid back, e.g. the provider's id.", "example": "re_1234567890"},

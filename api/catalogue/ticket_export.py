@@ -25,6 +25,7 @@ from api.rest.fields import RequestSchema, Timestamp, identifier_in_query
 from api.rows import Rows
 from api.wire import user_id_of
 from engine.records import TicketStatus
+from engine.vouching import providers_id
 
 log = logging.getLogger("frontrow.api")
 
@@ -103,6 +104,7 @@ def _cells(record: Mapping[str, Any], cipher: Cipher) -> list[Any]:
     values = {
         **record,
         "user_id": user_id_of(record["holder"]),
+        "payment_id": record["payment_id"] and providers_id(record["payment_id"]),
         **{f"{who}_{name}": people.get(who, {}).get(name) for who in ("buyer", "holder") for name in _PERSON},
     }
     return [_cell(values[name]) for name in COLUMNS]

@@ -27,6 +27,7 @@ from api.papers.mail import Mailer
 from api.venue_time import local_time
 from engine.catalogue_errors import NoMailAddress
 from engine.outbox import Message, Undeliverable
+from engine.vouching import providers_id
 
 Record = Mapping[str, Any]
 
@@ -225,7 +226,7 @@ class Mails:
         if not email:
             return
         details = wordings.Refund(
-            refund["amount"], refund["payment_id"], refund["reference"], refund["vouched"]
+            refund["amount"], providers_id(refund["payment_id"]), refund["reference"], refund["vouched"]
         )
         say = wordings.refund_owed
         if message.payload["cause"] == "refund_settled":

@@ -1,7 +1,7 @@
 """Why webhooks of payment providers are refused.
 
 ApiError
-└── StripeDisabled 403, SignatureRefused 400
+└── StripeDisabled 403, SignatureRefused 400, EventRefused 400
 """
 
 from api.errors import ApiError
@@ -21,3 +21,10 @@ class SignatureRefused(ApiError):
     detail = (
         "The Stripe-Signature header does not fit the body and FRONTROW_STRIPE_WEBHOOK_SECRET, or is too old"
     )
+
+
+class EventRefused(ApiError):
+    """An id in a signed event cannot be one of Stripe."""
+
+    status, code = 400, "event_refused"
+    detail = "An id in the event is empty, too long or not printable; look at the event in Stripe's dashboard"

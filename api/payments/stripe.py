@@ -14,14 +14,15 @@ from importlib import import_module
 from typing import Any
 
 import orjson
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
 from api.errors import InvalidInput
 from api.payments.effects import OUTCOMES, take_notice
-from api.payments.errors import SignatureRefused, StripeDisabled
+from api.payments.errors import EventRefused, SignatureRefused, StripeDisabled
 from api.payments.notices import Notice, PaidFor, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from api.rest.endpoint import Access, Call, Document, Resource
 from api.rest.fields import LARGEST_ID
+from api.sales.selling import validate_payment_id
 from api.wire import cents_or_none
 from engine import selling_errors as errors
 
@@ -104,6 +105,7 @@ class Received(Schema):
     refusals=(
         StripeDisabled,
         SignatureRefused,
+        EventRefused,
         InvalidInput,
         errors.ScreeningNotFound,
         errors.SeatsNotFound,
@@ -136,23 +138,24 @@ def notice_of(body: bytes, currency: str) -> Notice | None:
 
     Raises:
         InvalidInput: the metadata cannot be read, or the money is in another currency.
+        EventRefused: an id is empty, too long or not printable.
     """
     try:
         event = orjson.loads(body)
-        event_id, kind, subject = event["id"], event["type"], event["data"]["object"]
+        event_id, kind, subject = _id(event["id"]), event["type"], event["data"]["object"]
         if kind == "payment_intent.succeeded":
             paid_for = _paid_for(subject.get("metadata"))
             if paid_for is None:
                 return None
             received_cents = _cents(subject["amount_received"], subject, currency)
-            return PaymentSucceeded(event_id, subject["id"], paid_for, received_cents)
+            return PaymentSucceeded(event_id, _id(subject["id"]), paid_for, received_cents)
         if kind == "payment_intent.payment_failed":
             paid_for = _paid_for(subject.get("metadata"))
-            return paid_for and PaymentFailed(event_id, subject["id"], paid_for, event["created"])
+            return paid_for and PaymentFailed(event_id, _id(subject["id"]), paid_for, event["created"])
         if kind == "charge.refunded" and subject.get("payment_intent"):
             return PaymentRefunded(
                 event_id,
-                subject["payment_intent"],
+                _id(subject["payment_intent"]),
                 _reference(subject),
                 # The amount of a refund of everything does not matter, nor does its currency.
                 0 if subject["refunded"] else _cents(subject["amount_refunded"], subject, currency),
@@ -164,11 +167,19 @@ def notice_of(body: bytes, currency: str) -> Notice | None:
     return None
 
 
+def _id(given: str) -> str:
+    """Check an id, which is stored as it is. Raises EventRefused."""
+    try:
+        validate_payment_id(given)
+    except ValidationError as error:
+        raise EventRefused from error
+    return given
+
+
 def _reference(charge: Mapping[str, Any]) -> str:
     """The id of the latest refund, if the charge lists its refunds; else that of the charge."""
     refunds = (charge.get("refunds") or {}).get("data") or [charge]
-    reference: str = refunds[0]["id"]
-    return reference
+    return _id(refunds[0]["id"])
 
 
 def _cents(amount: int, subject: Mapping[str, Any], currency: str) -> int:

@@ -131,6 +131,25 @@ def storable(value: str) -> None:
         raise ValidationError("Must not contain NUL characters.")
 
 
+def printable(value: str) -> None:
+    """Raise ValidationError for text with blanks around it, or characters that cannot be shown."""
+    if not value.isprintable() or value != value.strip():
+        raise ValidationError("Must be printable characters in one line, without blanks around them.")
+
+
+class Trimmed(fields.String):
+    """Text of 1 to `longest` printable characters; blanks around it are removed."""
+
+    def __init__(self, longest: int, **options: Any) -> None:
+        super().__init__(validate=[validate.Length(1, longest), printable], **options)
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **options: Any
+    ) -> str:
+        written: str = super()._deserialize(value, attr, data, **options)
+        return written.strip(" ")
+
+
 # What browsers accept in a field for e-mail addresses (HTML, section 4.15.5.1.5), without stray dots.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"

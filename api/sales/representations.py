@@ -14,6 +14,7 @@ from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
 from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Held
+from engine.vouching import providers_id
 
 RESERVATION_STATUSES = ("active", "expired", "released", "converted")
 
@@ -141,7 +142,7 @@ def ticket_document(ticket: Ticket) -> dict[str, Any]:
         "status": ticket.status.value,
         "booked_at": timestamp(ticket.booked_at),
         "confirmed_at": timestamp_or_none(ticket.confirmed_at),
-        "payment_id": ticket.payment_id,
+        "payment_id": ticket.payment_id and providers_id(ticket.payment_id),
     }
     if ticket.seat_id < 0:
         document |= {

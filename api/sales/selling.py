@@ -1,15 +1,15 @@
 """Shared by all sales of tickets: who buys, the payment field, and tickets by id."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
 from api.errors import InvalidInput
 from api.identity.errors import AccountRequired, ServiceRequired
 from api.identity.tokens import FIRST_GUEST_ID
 from api.rest.endpoint import Call
-from api.rest.fields import Identifier, Total, text
+from api.rest.fields import Identifier, Total, printable
 from api.wire import holder_of
 from engine.catalogue_errors import TicketNotConfirmed
 from engine.purchases import RESERVATION_PAYMENT
@@ -92,11 +92,9 @@ async def find_ticket(call: Call, ticket_id: int, holder: str, *, confirmed: boo
 
 
 def payment_field(metadata: Mapping[str, str] | None = None, **options: Any) -> fields.String:
-    """A payment id: any text without the prefixes that the engine reserves."""
+    """A payment id; see `validate_payment_id`."""
     example = {"example": "stripe_pi_1234567890"}
-    field = text(PAYMENT_ID_LIMIT, metadata={**example, **(metadata or {})}, **options)
-    field.validators.append(_validate_unreserved)
-    return field
+    return fields.String(validate=_PAYMENT_ID_CHECKS, metadata={**example, **(metadata or {})}, **options)
 
 
 def expected_total_field(example: float = 47.97) -> Total:
@@ -115,3 +113,16 @@ def _validate_unreserved(payment_id: str) -> None:
     for prefix in (RESERVATION_PAYMENT, VOUCHED_PAYMENT):
         if payment_id.startswith(prefix):
             raise ValidationError(f"Must not begin with {prefix}")
+
+
+_PAYMENT_ID_CHECKS: tuple[Callable[[str], Any], ...] = (
+    validate.Length(1, PAYMENT_ID_LIMIT),
+    printable,
+    _validate_unreserved,
+)
+
+
+def validate_payment_id(payment_id: str) -> None:
+    """Raise ValidationError unless it is 1 to 255 printable characters without a prefix that is reserved."""
+    for check in _PAYMENT_ID_CHECKS:
+        check(payment_id)

@@ -345,3 +345,31 @@ async def test_refunds_that_nobody_vouches_for_are_bounded_per_user(open_house: 
         body = {"reference": "re_1", "confirm": True}
         await house.admin.send("POST", f"{REFUNDS}/{refund['id']}/settle", body)
     assert told(await hall.pay("P2", taken)) == REFUSED
+
+
+UNPRINTABLE = ("", " ", "\t", "a\nb", "a\0", "a\u202eb", "a\x7f")
+
+
+async def test_payment_ids_and_references_are_printable(house: House) -> None:
+    hall = await hall_of(house)
+    (pending,) = await hall.pending(hall.seat())
+    seat = hall.seat()
+    for wrong in (*UNPRINTABLE, " P", "P ", "P" * 256):
+        for answer in (
+            await hall.pay(wrong, seat),
+            await hall.buyer.book(hall.id, [seat], payment_id=wrong),
+            await hall.buyer.confirm_payment(pending, wrong),
+            await hall.confirm_by_hand(pending, wrong),
+        ):
+            assert (answer.status, answer.code) == (422, "invalid_input"), (wrong, answer.body)
+            assert list(answer.json["errors"]) == ["payment_id"]
+    assert (await hall.buyer.confirm_payment(pending, "P")).status == 200
+    await hall.buyer.cancel_ticket(pending)
+    (refund,) = await refunds(house, "?payment_id=P")
+    path = f"{REFUNDS}/{refund['id']}/settle"
+    for wrong in (*UNPRINTABLE, "R" * 201):
+        refused = await house.admin.send("POST", path, {"reference": wrong, "confirm": True})
+        assert (refused.status, refused.code) == (422, "invalid_input"), wrong
+        assert list(refused.json["errors"]) == ["reference"]
+    settled = await house.admin.send("POST", path, {"reference": "  re 1 ", "confirm": True})
+    assert (settled.status, settled.json["reference"]) == (200, "re 1")

@@ -149,7 +149,9 @@ async def test_naming_somebody_elses_payment_takes_nothing_from_them(open_house:
     await house.user(8).book_reservation(screening, [second], "pi_1")
     for paid in (intent("pi_1", **of(screening, first)), intent("pi_1", **of(screening, first))):
         await told(house, paid, "booked")
-    assert await tickets_of(house, 7) == [(first, "confirmed", "vouched:pi_1")]
+    assert await tickets_of(house, 7) == [(first, "confirmed", "pi_1")]
+    exported = (await house.admin.send("GET", "/api/v1/tickets/export.csv")).body.decode()
+    assert "pi_1" in exported and "vouched:" not in exported
     assert await vouchers(house) == {"pi_1": None, "vouched:pi_1": "stripe"}
     refused = await house.user(8).book(screening, [second], payment_id="vouched:pi_1")
     assert (refused.status, refused.code) == (422, "invalid_input")
@@ -266,6 +268,20 @@ async def test_what_is_no_event_or_none_of_ours(open_house: OpenHouse) -> None:
         refused = await deliver(house.guest, wrong)
         assert (refused.status, refused.code) == (422, "invalid_input")
     assert (await deliver(house.guest, b" " * 300_000)).status == 413
+
+
+async def test_ids_that_cannot_be_stripes_are_refused(open_house: OpenHouse) -> None:
+    house, screening, (first, *_) = await opened(open_house)
+    await house.user(7).reserve(screening, [first])
+    for wrong in ("", " ", "pi_1 ", "pi\n1", "pi_1\0", "pi\u202e1", "p" * 256, "vouched:pi_1"):
+        renamed = intent("pi_1", **of(screening, first)) | {"id": wrong}
+        unlisted = refunded("pi_1", 1250, reference=wrong or " ")
+        for sent in (intent(wrong, **of(screening, first)), renamed, unlisted):
+            refused = await deliver(house.guest, sent)
+            assert (refused.status, refused.code) == (400, "event_refused"), wrong
+    refused = await deliver(house.guest, refunded("pi_1\0", 1250))
+    assert (refused.status, refused.code) == (400, "event_refused")
+    assert await tickets_of(house, 7) == []
 
 
 async def test_an_agreed_total_may_be_in_the_metadata(open_house: OpenHouse) -> None:
