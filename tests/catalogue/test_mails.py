@@ -276,12 +276,13 @@ async def test_refunds_are_announced_when_owed_and_settled(house: House, inbox: 
     user_id = add_user(house)
     database = house.database_url
     pay = """
-        INSERT INTO payments (payment_id, holder, screening_id, created_at) VALUES ('pi_1', %s, %s, now())
+        INSERT INTO payments (payment_id, holder, screening_id, created_at)
+        VALUES ('vouched:pi_1', %s, %s, now())
     """
     execute(database, pay, f"user:{user_id}", screening)
     owe = """
         INSERT INTO refunds (payment_id, screening_id, holder, amount, reason)
-        VALUES ('pi_1', %s, %s, 12.5, 'seats_unavailable')
+        VALUES ('vouched:pi_1', %s, %s, 12.5, 'seats_unavailable')
     """
     execute(database, owe, screening, f"user:{user_id}")
     owed = await inbox.next_mail()
@@ -291,6 +292,7 @@ async def test_refunds_are_announced_when_owed_and_settled(house: House, inbox: 
     execute(database, settle, "RE-7")
     settled = await inbox.next_mail()
     assert settled["Subject"] == "Your refund of €12.50"
+    assert "of your payment pi_1." in plain(settled)
     assert "give the reference RE-7" in plain(settled)
     execute(database, settle, "RE-7")
     await all_sent(house)
