@@ -44,6 +44,14 @@ class Refund(Schema):
     )
     holder = holder_field()
     user_id = fields.Integer(required=True, allow_none=True)
+    email = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The user's address; null for guests and deleted accounts.",
+            "example": "ada@home.example",
+        },
+    )
     owed_at = Timestamp(required=True)
     settled_at = Timestamp(required=True, allow_none=True)
     reference = fields.String(required=True, allow_none=True)

@@ -7,6 +7,8 @@ from engine.vouching import vouched_payment
 from persistence.catalogue.table import Record, Rows, Table, own_columns
 from persistence.connector import Connector
 
+_USER_ID = "substring(refunds.holder FROM '^user:([0-9]{1,18})$')::bigint"
+
 REFUNDS = Table(
     name="refunds",
     kind="refund",
@@ -26,7 +28,8 @@ REFUNDS = Table(
             "settled_at",
             "reference",
         ),
-        "user_id": "substring(refunds.holder FROM '^user:([0-9]{1,18})$')::bigint",
+        "user_id": _USER_ID,
+        "email": f"(SELECT email FROM users WHERE users.id = {_USER_ID} AND deleted_at IS NULL)",  # noqa: S608 - constant
         "vouched_by": "payments.vouched_by",
     },
     joins="JOIN payments USING (payment_id)",

@@ -10,7 +10,8 @@ import pytest
 from tests.api.caller import TICKETS, Caller, Response
 from tests.box_office import ADA, BOB, Guest, data, make_event, make_type, refusal
 from tests.catalogue.conftest import OpenHouse
-from tests.catalogue.programme import SCREENINGS, add_seats, make_room, make_screening
+from tests.catalogue.members import member
+from tests.catalogue.programme import SCREENINGS, add_seats, make_room, make_screening, open_house
 from tests.house import House
 
 pytestmark = pytest.mark.gen_test(timeout=120)
@@ -373,3 +374,15 @@ async def test_payment_ids_and_references_are_printable(house: House) -> None:
         assert list(refused.json["errors"]) == ["reference"]
     settled = await house.admin.send("POST", path, {"reference": "  re 1 ", "confirm": True})
     assert (settled.status, settled.json["reference"]) == (200, "re 1")
+
+
+async def test_refunds_show_the_address_of_a_user_as_long_as_the_account_exists(house: House) -> None:
+    buyer = await member(house, "ada@home.example")
+    screening, (seat, *_) = await open_house(house)
+    (ticket,) = (await buyer.book(screening, [seat], payment_id="pay-1")).json
+    assert (await buyer.cancel_ticket(ticket["id"])).status == 204
+    (refund,) = await refunds(house)
+    assert (refund["user_id"], refund["email"]) == (buyer.user_id, "ada@home.example")
+    assert (await buyer.send("DELETE", "/api/v1/users/me", {"password": buyer.password})).status == 204
+    (refund,) = await refunds(house)
+    assert refund["email"] is None

@@ -310,6 +310,13 @@ async def test_refunds_are_recorded_as_paid_back(browser: Browser, stage: Stage)
     await page.click_on("link", "Refunds")
     await page.shows("pay-unvouched")
     await page.shows("the buyer only")
+    ((email, year),) = execute(
+        stage.house.database_url,
+        "SELECT email, extract(year FROM owed_at)::int FROM refunds, users "
+        "WHERE holder = 'user:' || users.id LIMIT 1",
+    )
+    await page.shows(email)
+    await page.shows(f"{year}, ")
     await looked_at(page, "ops-refunds")
 
     await page.click_on("button", re.compile("^Record as paid back: pay-vouched"))

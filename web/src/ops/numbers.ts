@@ -35,6 +35,13 @@ const moment = new Intl.DateTimeFormat(undefined, {
   second: '2-digit',
 });
 
+const minute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
+/** A timestamp with year and minutes. */
+export function formatMinute(timestamp: string): string {
+  return minute.format(new Date(timestamp));
+}
+
 /** A timestamp with seconds. */
 export function formatMoment(timestamp: string | number): string {
   return moment.format(new Date(timestamp));

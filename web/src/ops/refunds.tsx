@@ -3,10 +3,11 @@
 import { useState } from 'preact/hooks';
 import { answered, api } from '../api/client';
 import type { components } from '../api/schema';
-import { formatDay, formatPrice } from '../common/format';
+import { formatPrice } from '../common/format';
 import { Field, Notice, Shown } from '../common/pieces';
 import { Ask } from './actions';
 import { Choices, Pages, useReloading } from './lists';
+import { formatMinute } from './numbers';
 
 type Refund = components['schemas']['Refund'];
 type Status = Refund['status'];
@@ -111,7 +112,7 @@ function RefundTable({
               <th scope="row" class="long-text">
                 {refund.payment_id}
                 <small class="muted">
-                  {refund.holder}, number {refund.id}
+                  {[refund.holder, refund.email, `number ${refund.id}`].filter(Boolean).join(', ')}
                 </small>
               </th>
               <td class="number">{amountOf(refund)}</td>
@@ -123,7 +124,7 @@ function RefundTable({
                   <span class="badge badge-good">{refund.vouched_by}</span>
                 )}
               </td>
-              <td>{formatDay(refund.settled_at ?? refund.owed_at)}</td>
+              <td>{formatMinute(refund.settled_at ?? refund.owed_at)}</td>
               <td class="long-text">
                 {status === 'owed' ? (
                   <button
