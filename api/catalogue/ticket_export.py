@@ -22,7 +22,7 @@ from marshmallow import fields, validate
 from api.papers.cipher import Cipher, DecryptionFailed
 from api.rest.endpoint import Access, Answer, Call, Resource
 from api.rest.fields import RequestSchema, Timestamp, identifier_in_query
-from api.rows import Rows
+from api.rows import Listed, Rows
 from api.wire import user_id_of
 from engine.records import TicketStatus
 from engine.vouching import providers_id
@@ -71,25 +71,28 @@ async def export_tickets(call: Call, **wanted: Any) -> Answer:
     chosen = ", ".join(f"{name}={value}" for name, value in wanted.items()) or "all"
     log.info("user %d exports tickets with their holders: %s", call.account_id, chosen)
     services = call.services
+    rows = services.catalogue.exported_tickets
+    # A database that is away is answered with 503, which is possible only before the file begins.
+    first = await rows.listed(wanted, limit=PAGE_TICKETS, counted=False)
     return Answer(
         200,
         headers={"Content-Disposition": 'attachment; filename="tickets.csv"', "Cache-Control": "no-store"},
         media_type=MEDIA_TYPE,
-        stream=_lines(services.catalogue.exported_tickets, wanted, services.cipher),
+        stream=_lines(rows, wanted, first, services.cipher),
     )
 
 
-async def _lines(rows: Rows, wanted: Mapping[str, Any], cipher: Cipher) -> AsyncGenerator[bytes, None]:
-    """Yield the file piece by piece."""
+async def _lines(
+    rows: Rows, wanted: Mapping[str, Any], page: Listed, cipher: Cipher
+) -> AsyncGenerator[bytes, None]:
+    """Yield the file piece by piece, beginning with a page."""
     yield (_BYTE_ORDER_MARK + _csv([COLUMNS])).encode()
-    after = None
     while True:
-        page = await rows.listed(wanted, limit=PAGE_TICKETS, after=after, counted=False)
         if page.records:
             yield _csv(_cells(record, cipher) for record in page.records).encode()
-        after = page.last
-        if after is None:
+        if page.last is None:
             return
+        page = await rows.listed(wanted, limit=PAGE_TICKETS, after=page.last, counted=False)
 
 
 def _csv(lines: Iterable[Iterable[Any]]) -> str:

@@ -56,7 +56,8 @@ async def test_a_dead_letter_is_seen_retried_and_delivered(
     house = await open_house(smtp_url=inbox.url, outbox_retry_seconds=(0.1,))
     ticket = await sold_to_ada(house)
 
-    dead = await listed(house, "?status=dead", 1)
+    await listed(house, "?status=dead", 1)
+    dead = await house.admin.send("GET", f"{OUTBOX}?status=dead")  # counted once nothing changes any more
     (entry,) = dead.json
     assert (entry["kind"], entry["subject"], entry["status"], entry["attempts"], entry["due_at"]) == (
         *("mail", f"booking {ticket}", "dead", 2),
