@@ -172,8 +172,10 @@ async def _settle_refund(stage: Stage) -> DurableRequest:
     booked = await stage.buyer.send("POST", "/api/v1/tickets/book", stage.booking(payment_id=payment_id))
     await stage.buyer.send("DELETE", f"/api/v1/tickets/{booked.json[0]['id']}")
     (refund,) = (await stage.admin.send("GET", f"{REFUNDS}?payment_id={payment_id}")).json
+    settlement = {"reference": "re_1", "confirm": True}
+    # A repetition shows the buyer's present address, and another request deletes the buyer's account.
     return DurableRequest(
-        stage.admin, "POST", f"{REFUNDS}/{refund['id']}/settle", {"reference": "re_1", "confirm": True}
+        stage.admin, "POST", f"{REFUNDS}/{refund['id']}/settle", settlement, repeatable=False
     )
 
 

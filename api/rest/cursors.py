@@ -15,18 +15,13 @@ from marshmallow import fields
 from api.papers.cipher import DecryptionFailed
 from api.rest.endpoint import Call
 from api.rest.errors import InvalidCursor
-from api.rest.fields import text
 
 Key = Sequence[str | None]
-
-_CURSOR_LIMIT = 4096
-"""Longest cursor in characters; titles of movies are part of some."""
 
 
 def cursor_field() -> fields.String:
     """The query parameter of a list."""
-    return text(
-        _CURSOR_LIMIT,
+    return fields.String(
         metadata={
             "description": "The cursor from the previous page, instead of a page number: the entries that "
             "follow it, however many others have come or gone since."

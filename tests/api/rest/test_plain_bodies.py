@@ -26,7 +26,7 @@ VALUES = IDS | st.lists(IDS, max_size=3) | st.dictionaries(st.text(max_size=1), 
 NAMES = st.sampled_from(
     ["screening_id", "seat_id", "seat_ids", "payment_id", "payment_pending", "expected_total", "other"]
 )
-TOTALS = st.none() | st.booleans() | st.floats(-1, 1e30) | st.integers(-1, 10**30) | st.just("1.5")
+TOTALS = st.none() | st.booleans() | st.floats(-1, 1e30) | st.integers(-1, 2**63) | st.just("1.5")
 RIGHT = st.fixed_dictionaries(
     {"screening_id": st.integers(1, 3), "seat_ids": st.lists(st.integers(1, 3), min_size=1, max_size=3)},
     optional={"expected_total": TOTALS | st.integers(0, 10**4).map(lambda cents: cents / 100)},
