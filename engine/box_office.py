@@ -144,7 +144,7 @@ class BoxOffice:
             TooManyRefunds: the payment cannot confirm it, and no refund can be recorded.
             TicketNotPending, ScreeningStarted: it cannot be confirmed by hand.
         """
-        ticket = await self._own_ticket(holder, ticket_id)
+        ticket = await self.own_ticket(holder, ticket_id)
         if ticket.status is TicketStatus.CONFIRMED and ticket.payment_id == payment_id:
             return Booked((ticket,))
         refusal: EngineError = TicketNotPending(ticket_id, ticket.status.value)
@@ -157,7 +157,7 @@ class BoxOffice:
                 return cast(Booked, await self._screenings.ask(command))
             except (NotFound, ScreeningCancelled) as error:
                 # As in `cancel`: it may have been cancelled or have lapsed since it was read.
-                ticket = await self._own_ticket(holder, ticket_id)
+                ticket = await self.own_ticket(holder, ticket_id)
                 if ticket.status not in _OVER:
                     raise
                 refusal = TicketNotPending(ticket_id, ticket.status.value)
@@ -213,7 +213,7 @@ class BoxOffice:
             ScreeningStarted: sales are closed.
             TooManyRefunds: its price could not be recorded as owed.
         """
-        ticket = await self._own_ticket(holder, ticket_id)
+        ticket = await self.own_ticket(holder, ticket_id)
         if ticket.status in _OVER:
             return Cancelled(ticket)
         if actor is None:
@@ -224,7 +224,7 @@ class BoxOffice:
         except (NotFound, ScreeningCancelled):
             # It may have been cancelled since it was read: by another request, by a transaction of a server
             # that has died, or together with the screening.
-            ticket = await self._own_ticket(holder, ticket_id)
+            ticket = await self.own_ticket(holder, ticket_id)
             if ticket.status not in _OVER:
                 raise
             return Cancelled(ticket)
@@ -260,7 +260,7 @@ class BoxOffice:
             await self.cancel_all(holder, ids, actor)
 
     async def _live_tickets(self, holder: str, ticket_ids: Sequence[int]) -> list[Ticket]:
-        tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
+        tickets = [await self.own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         return [ticket for ticket in tickets if ticket.status not in _OVER]
 
     async def _require_refundable(self, ticket: Ticket) -> None:
@@ -271,7 +271,8 @@ class BoxOffice:
         if ticket.status is TicketStatus.CONFIRMED and ticket.price_cents:
             await self._ledger.require_refundable(payment_id, ticket.holder)
 
-    async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
+    async def own_ticket(self, holder: str, ticket_id: int) -> Ticket:
+        """Return a ticket of a holder. Raises TicketNotFound if the holder has no such ticket."""
         ticket = await self._ledger.ticket(ticket_id)
         if ticket is None or ticket.holder != holder:
             raise TicketNotFound(ticket_id)

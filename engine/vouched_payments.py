@@ -15,7 +15,7 @@ from engine.ports import Ledger
 from engine.purchases import Screenings
 from engine.records import Receipt, Ticket, TicketStatus
 from engine.replies import Booked
-from engine.selling_errors import PaymentAlreadyUsed, PriceChanged, RefundRequired, TicketNotFound
+from engine.selling_errors import PaymentAlreadyUsed, PriceChanged, RefundRequired
 from engine.vouching import vouched_by, vouched_payment
 
 
@@ -104,7 +104,7 @@ class VouchedPayments:
             EngineError: the request may be repeated.
         """
         payment_id = await self.vouch(payment_id, holder, actor)
-        tickets = [await self._own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
+        tickets = [await self._box_office.own_ticket(holder, ticket_id) for ticket_id in ticket_ids]
         if received_cents is not None:
             total_cents = _total(tickets)
             expected_cents = total_cents if expected_total_cents is None else expected_total_cents
@@ -164,12 +164,6 @@ class VouchedPayments:
         if wanted_cents is None or received_cents < wanted_cents:
             wanted_cents = received_cents
         return command._replace(expected_total_cents=wanted_cents)
-
-    async def _own_ticket(self, holder: str, ticket_id: int) -> Ticket:
-        ticket = await self._ledger.ticket(ticket_id)
-        if ticket is None or ticket.holder != holder:
-            raise TicketNotFound(ticket_id)
-        return ticket
 
 
 def _total(tickets: Iterable[Ticket]) -> int:

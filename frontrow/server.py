@@ -234,7 +234,7 @@ class Server:
             observer=self._observer,
             now=self._clock.now,
         )
-        cipher, mail_rows = cipher_of(settings), MailRows(self._connector)
+        mail_rows = MailRows(self._connector)
         mails = Mails(mail_rows, self._mail_queue, site, cipher, repeats)
         self._reminders = Reminders(
             mail_rows, settings.payment_reminder_seconds, settings.expiry_warning_seconds

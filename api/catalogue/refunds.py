@@ -20,7 +20,7 @@ _STATUS = validate.OneOf(["owed", "settled"])
 
 
 class Refund(Schema):
-    """What is owed, or was paid back, for a payment."""
+    """A refund for a payment, owed or settled."""
 
     id = fields.Integer(required=True)
     payment_id = fields.String(required=True, metadata={"example": "stripe_pi_1234567890"})

@@ -33,7 +33,7 @@ class Visit(NamedTuple):
 
     @property
     def method(self) -> str:
-        """What a calendar shall do with the entry (RFC 5546)."""
+        """The action that a calendar takes with the entry: add or remove it (RFC 5546)."""
         return "CANCEL" if self.cancelled else "PUBLISH"
 
 

@@ -24,7 +24,7 @@ class Button(NamedTuple):
 
 
 class Occasion(NamedTuple):
-    """What the tickets are for, as lines to show."""
+    """The screening or event that the tickets are for, as lines to show."""
 
     title: str
     begins: str

@@ -1,4 +1,4 @@
-"""What mails say: one function for each cause, which returns the letter in the reader's language.
+"""The texts of mails: one function for each cause, which returns the letter in the reader's language.
 
 Each letter says what happened, what it means for the money, and what to do. The English texts identify their
 translations; after a change of one, change `catalogues/*.po` too.
@@ -23,7 +23,7 @@ _LINK = re.compile(rf"://|www{_DOT}|{_DOT}[^\W\d_]|@", re.IGNORECASE)
 
 
 class Site(NamedTuple):
-    """What is the same in all mails.
+    """Settings that all mails share.
 
     Attributes:
         url: returns what links start with; the port is known once the server listens.
