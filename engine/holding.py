@@ -39,7 +39,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     matter.
     """
     _, holder, seat_ids, note, origin, network = command
-    if now >= state.starts_at or state.closed:
+    if now >= state.starts_at or state.guarded:
         state.require_open(now, "reserve seats")
     seats = state.seats
     wanted = state.known(seat_ids)
@@ -107,7 +107,7 @@ def read_reservation(state: ScreeningState, command: ReadReservation, now: float
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
     """Hold the free seats and release the holder's own."""
     _, holder, seat_ids, network = command
-    if now >= state.starts_at or state.closed:
+    if now >= state.starts_at or state.guarded:
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
     if not state.seats.are_free(free):

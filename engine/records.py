@@ -5,6 +5,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from engine.sale_rules import NO_RULES, SaleRules
+
 make = tuple.__new__
 """`make(Hold, (…))` does what `Hold(…)` does in a third of the time. For records that are made per hold."""
 
@@ -64,6 +66,7 @@ class TicketType(NamedTuple):
         sales_start: sales open at this time, in seconds since the epoch; None for always.
         sales_end: sales close at this time; None for never.
         closed: True if sales have been closed by hand.
+        max_per_user: highest number of tickets that one person may hold and have bought; None for any.
     """
 
     id: int
@@ -73,6 +76,7 @@ class TicketType(NamedTuple):
     sales_start: float | None = None
     sales_end: float | None = None
     closed: bool = False
+    max_per_user: int | None = None
 
 
 class ScreeningInfo(NamedTuple):
@@ -87,6 +91,7 @@ class ScreeningInfo(NamedTuple):
         free_seats: highest number of named seats in a free room; 0 for a room with a layout.
         seated: True if it has a seat map. An event has none: a request for its seats is answered as if it did
             not exist.
+        rules: how it is sold.
     """
 
     id: int
@@ -97,6 +102,7 @@ class ScreeningInfo(NamedTuple):
     ticket_types: Mapping[int, TicketType] = MappingProxyType({})
     free_seats: int = 0
     seated: bool = True
+    rules: SaleRules = NO_RULES
 
     def price_of(self, seat: Seat) -> int:
         """Price of a seat in cents."""

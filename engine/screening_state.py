@@ -17,6 +17,7 @@ from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
 from engine.records import Hold, Ticket, make
 from engine.replies import Changes, Reply, Stock, StockLevel
+from engine.sale_rules import NO_RULES
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import Availability, PendingWrite
 from engine.seat_states import SeatAction
@@ -80,9 +81,11 @@ class ScreeningState:
         seq: number of the last event or change.
         starts_at: sales close at this time, in seconds since the epoch.
         hold_seconds: how long a hold lasts unless `lives` shortens it.
+        rules: how it is sold.
+        guarded: False if sales are open whenever the screening has not begun; else `require_open` decides.
         unchecked_seats: a holder without seats may hold so many free seats without a call of
-            `require_within_limits`. It is 0 in a free room, which may be full although the named seats are
-            free.
+            `require_within_limits`. It is 0 if there are rules, and in a free room, which may be full
+            although the named seats are free.
     """
 
     __slots__ = (
@@ -95,6 +98,7 @@ class ScreeningState:
         "closed",
         "continued",
         "epoch",
+        "guarded",
         "hold_ids",
         "hold_seconds",
         "info",
@@ -102,6 +106,7 @@ class ScreeningState:
         "pending_writes",
         "policy",
         "price_of",
+        "rules",
         "screening_id",
         "seats",
         "seq",
@@ -132,9 +137,11 @@ class ScreeningState:
         self.price_of = Prices(loaded.info, loaded.layout).__getitem__
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
         self.hold_seconds = min(policy.hold_seconds, policy.hold_life_seconds)
-        self.unchecked_seats = 0 if loaded.info.free_seats else policy.held_seats_limit
+        self.rules = rules = loaded.info.rules
+        self.unchecked_seats = 0 if loaded.info.free_seats or rules != NO_RULES else policy.held_seats_limit
         self.pending_writes: dict[int, PendingWrite] = {}
         self.closed = False
+        self.guarded = rules.sales_start is not None or rules.sales_end is not None
         self.seq = self._visible_seq = self._first_seq = loaded.seq
         self._change_memory = change_memory
         self._changes: deque[SeatsChanged] | None = None

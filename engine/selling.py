@@ -193,7 +193,7 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         )
     if command.unsold_only and state.seats.tickets():
         raise ScreeningHasBookings(state.screening_id)
-    state.closed = True
+    state.closed = state.guarded = True
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
     write_id = None

@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from engine.errors import OwnershipLost, StoreUnavailable
 from engine.ports import LoadedScreening, Owner
 from engine.records import Layout, ScreeningInfo, Seat, TicketType
+from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
 from persistence.connector import Connection, Connector
@@ -93,7 +94,9 @@ FROM screening_epochs AS owned WHERE screening_id = %(screening_id)s
 
 SCREENING = """
 SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8,
-       (price * 100)::bigint, types, surcharges_cents,
+       (price * 100)::bigint, orphan_rule, orphan_share, max_per_user,
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8,
+       types, surcharges_cents,
        EXISTS (SELECT FROM holds WHERE screening_id = screenings.id AND status = 'active')
        OR EXISTS (
            SELECT FROM tickets WHERE screening_id = screenings.id AND status IN ('pending', 'confirmed')
@@ -107,13 +110,16 @@ WHERE screenings.id = %s
 """
 
 EVENT = """
-SELECT extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8 FROM events WHERE id = %s
+SELECT extract(epoch FROM starts_at)::float8, extract(epoch FROM ends_at)::float8, max_per_user,
+       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8
+FROM events WHERE id = %s
 """
 
 TICKET_TYPES = """
 SELECT ticket_types.id, (price * 100)::bigint, capacity, max_per_order,
-       extract(epoch FROM sales_start)::float8, extract(epoch FROM sales_end)::float8,
-       ticket_types.closed_at IS NOT NULL OR events.closed_at IS NOT NULL
+       extract(epoch FROM ticket_types.sales_start)::float8,
+       extract(epoch FROM ticket_types.sales_end)::float8,
+       ticket_types.closed_at IS NOT NULL OR events.closed_at IS NOT NULL, ticket_types.max_per_user
 FROM ticket_types JOIN events ON events.id = event_id
 WHERE event_id = %s
 """
@@ -283,16 +289,21 @@ class PostgresStore:
         not be asked for. Only the screenings' own statement finds that out.
         """
         if rows := await connection.run(SCREENING, (screening_id,)):
-            room_id, layout_version, starts_at, ends_at, price_cents, *seat_types, has_sales = rows[0]
-            surcharges = dict(zip(*(column or () for column in seat_types), strict=True))
+            room_id, layout_version, starts_at, ends_at, price_cents, orphan_rule, *rest = rows[0]
+            *terms, types, surcharges_cents, has_sales = rest
+            surcharges = dict(zip(types or (), surcharges_cents or (), strict=True))
             layout = await self._layout(connection, room_id, layout_version)
-            info = ScreeningInfo(screening_id, starts_at, ends_at, price_cents, surcharges)
+            info = ScreeningInfo(
+                *(screening_id, starts_at, ends_at, price_cents, surcharges),
+                rules=SaleRules(OrphanRule(orphan_rule), *terms),
+            )
             return info, layout, not has_sales
         if rows := await connection.run(EVENT, (screening_id,)):
             types = (TicketType(*row) for row in await connection.run(TICKET_TYPES, (screening_id,)))
-            starts_at, ends_at = rows[0]
+            starts_at, ends_at, max_per_user, sales_start, sales_end = rows[0]
+            rules = SaleRules(max_per_user=max_per_user, sales_start=sales_start, sales_end=sales_end)
             by_id = {kind.id: kind for kind in types}
-            info = ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False)
+            info = ScreeningInfo(screening_id, starts_at, ends_at, 0, {}, by_id, seated=False, rules=rules)
             return info, NO_SEATS, False
         if await connection.run(FREE_ROOM, (screening_id,)):
             info = ScreeningInfo(screening_id, inf, inf, 0, {}, free_seats=self._free_room_seats)

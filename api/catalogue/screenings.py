@@ -21,6 +21,7 @@ from api.rest.fields import (
 )
 from api.rest.local_times import LocalTime, TimeZoneName, VenueTimestamp
 from api.rest.paging import Page, sorting
+from api.sales import sale_rules
 from api.sales.seat_maps import VERSION_HEADERS, SeatOfRoom, seats_answer
 from api.venue_time import is_local, resolved
 from engine.catalogue_errors import Overlapping, SeatsInUse, UnknownReference
@@ -58,6 +59,11 @@ class ScreeningDetails(RequestSchema):
     price = Money(required=True, metadata={"example": 12.5, "description": "Price of a standard seat."})
     language = optional_text(50)
     format = text(20, metadata={"example": "2D"})
+    sales_start = sale_rules.sales_start()
+    sales_end = sale_rules.sales_end()
+    max_per_user = sale_rules.max_per_user()
+    orphan_rule = sale_rules.orphan_rule()
+    orphan_share = sale_rules.orphan_share()
 
 
 class ScreeningBase(Schema):
@@ -78,9 +84,14 @@ class ScreeningBase(Schema):
     price = Money(required=True)
     language = fields.String(required=True)
     format = fields.String(required=True)
+    sales_start = Timestamp(required=True, allow_none=True)
+    sales_end = Timestamp(required=True, allow_none=True)
+    max_per_user = fields.Integer(required=True, allow_none=True)
 
 
 class Screening(ScreeningBase):
+    orphan_rule = fields.String(required=True)
+    orphan_share = fields.Float(required=True)
     cancelled_at = Timestamp(
         required=True,
         allow_none=True,
@@ -258,3 +269,4 @@ def _validate_times(call: Call, given: Mapping[str, Any], whole: Mapping[str, An
         raise InvalidInput({"starts_at": ["Must be in the future, and at most five years ahead."]})
     if "ends_at" in given and not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
         raise InvalidInput({"ends_at": ["Must be after starts_at, by at most one day."]})
+    sale_rules.require_window(whole)

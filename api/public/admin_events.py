@@ -14,6 +14,7 @@ from api.rest.endpoint import Call, Resource
 from api.rest.fields import Flag, Timestamp, optional_text, text
 from api.rest.local_times import TimeZoneName, VenueTimestamp
 from api.rows import Record
+from api.sales import sale_rules
 from api.venue_time import resolved
 
 USUAL_LENGTH = timedelta(hours=3)
@@ -21,7 +22,12 @@ LONGEST = timedelta(days=31)
 FURTHEST_AHEAD = timedelta(days=5 * 365)
 INVITED_LIMIT = 1000
 
-_DATES = {"starts_at": "startDate", "ends_at": "endDate"}
+_DATES = {
+    "starts_at": "startDate",
+    "ends_at": "endDate",
+    "sales_start": "salesStart",
+    "sales_end": "salesEnd",
+}
 
 admin_events = Resource("/api/admin/events", tag="Events")
 
@@ -53,6 +59,9 @@ class EventDetails(Input):
             "example": False,
         }
     )
+    sales_start = sale_rules.sales_start()
+    sales_end = sale_rules.sales_end()
+    max_per_user = sale_rules.max_per_user()
     invited_user_ids = fields.List(Id(), validate=validate.Length(0, INVITED_LIMIT))
 
 
@@ -61,6 +70,9 @@ class AdminEvent(PublicEvent):
 
     private = fields.Boolean(required=True)
     invited_user_ids = fields.List(Id(), required=True)
+    sales_start = Timestamp(required=True, allow_none=True)
+    sales_end = Timestamp(required=True, allow_none=True)
+    max_per_user = fields.Integer(required=True, allow_none=True)
     closed_at = Timestamp(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)
@@ -84,6 +96,7 @@ async def _prepared(call: Call, given: Mapping[str, Any], present: Record | None
     whole = {**(present or {}), **values}
     if not timedelta() < whole["ends_at"] - whole["starts_at"] <= LONGEST:
         raise InvalidInput({"endDate": [f"Must be after startDate, by at most {LONGEST.days} days."]})
+    sale_rules.require_window(whole, "salesEnd", "salesStart")
     return values
 
 

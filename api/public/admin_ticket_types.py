@@ -5,13 +5,12 @@ from typing import Any
 
 from marshmallow import fields, validate
 
-from api.errors import InvalidInput
 from api.public.administration import Administration
 from api.public.shapes import CamelCaseSchema, Id, Input, ListQuery, identifier
 from api.rest.endpoint import Call, Resource
 from api.rest.fields import Money, Timestamp, optional_text, text
-from api.rest.local_times import VenueTimestamp
 from api.rows import Record
+from api.sales import sale_rules
 from api.venue_time import is_local, resolved
 from engine.places import CAPACITY_LIMIT
 
@@ -36,12 +35,9 @@ class TicketTypeDetails(Input):
         validate=validate.Range(1, CAPACITY_LIMIT),
         metadata={"description": f"Most tickets per reservation; {USUAL_MAX_PER_ORDER} by default."},
     )
-    sales_start = VenueTimestamp(
-        allow_none=True, metadata={"description": "When sales open; null for immediately."}
-    )
-    sales_end = VenueTimestamp(
-        allow_none=True, metadata={"description": "When sales close; null for the start of the event."}
-    )
+    sales_start = sale_rules.sales_start()
+    sales_end = sale_rules.sales_end()
+    max_per_user = sale_rules.max_per_user()
 
 
 class NewTicketType(TicketTypeDetails):
@@ -58,6 +54,7 @@ class AdminTicketType(CamelCaseSchema):
     price = Money(required=True)
     capacity = fields.Integer(required=True)
     max_per_order = fields.Integer(required=True)
+    max_per_user = fields.Integer(required=True, allow_none=True)
     sales_start = Timestamp(required=True, allow_none=True)
     sales_end = Timestamp(required=True, allow_none=True)
     closed_at = Timestamp(required=True, allow_none=True)
@@ -80,10 +77,7 @@ async def _prepared(call: Call, given: Mapping[str, Any], present: Record | None
     if any(map(is_local, values.values())):
         event = await call.services.catalogue.events.find((present or values)["event_id"])
         values = resolved(values, event["time_zone"], _WINDOW)
-    whole = {**(present or {}), **values}
-    start, end = whole.get("sales_start"), whole.get("sales_end")
-    if start is not None and end is not None and end <= start:
-        raise InvalidInput({"salesEnd": ["Must be after salesStart."]})
+    sale_rules.require_window({**(present or {}), **values}, "salesEnd", "salesStart")
     return values
 
 

@@ -37,6 +37,9 @@ COLUMNS = {
     "price": "screenings.price",
     "language": "screenings.language",
     "format": "screenings.format",
+    "sales_start": "screenings.sales_start",
+    "sales_end": "screenings.sales_end",
+    "max_per_user": "screenings.max_per_user",
 }
 
 FILTERS = {
@@ -63,6 +66,8 @@ SCREENINGS = Table(
     kind="screening",
     columns={
         **COLUMNS,
+        "orphan_rule": "screenings.orphan_rule",
+        "orphan_share": "screenings.orphan_share",
         "cancelled_at": "screenings.cancelled_at",
         "created_at": "screenings.created_at",
         "updated_at": "screenings.updated_at",

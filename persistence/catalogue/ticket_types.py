@@ -27,6 +27,7 @@ COLUMNS = own_columns(
     "price",
     "capacity",
     "max_per_order",
+    "max_per_user",
     "sales_start",
     "sales_end",
     "closed_at",

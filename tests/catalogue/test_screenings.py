@@ -58,6 +58,11 @@ async def test_a_screening_is_created_read_and_changed(house: House) -> None:
         "language": "en",
         "format": "IMAX",
         "cancelled_at": None,
+        "orphan_rule": "off",
+        "orphan_share": 0.0,
+        "max_per_user": None,
+        "sales_start": None,
+        "sales_end": None,
     }
     assert made.json == made.json | details
     path = f"{SCREENINGS}/{made.json['id']}"
@@ -65,6 +70,33 @@ async def test_a_screening_is_created_read_and_changed(house: House) -> None:
     moved = await change(house, made.json["id"], starts_at=hour(21), price=9)
     assert moved.json == moved.json | details | {"starts_at": hour(21), "ends_at": hour(23), "price": 9.0}
     assert (await house.guest.send("GET", path)).json == moved.json
+
+
+async def test_rules_of_sale_are_stored_and_checked(house: House) -> None:
+    rules = {
+        "orphan_rule": "enforce",
+        "orphan_share": 0.25,
+        "max_per_user": 6,
+        "sales_start": hour(10),
+        "sales_end": hour(17),
+    }
+    made = await schedule(house, await make_room(house), 18, **rules)
+    assert made.status == 201, made.body
+    assert made.json == made.json | rules
+    kept = await change(house, made.json["id"], price=9)
+    assert kept.json == kept.json | rules
+    none = {"orphan_rule": "off", "max_per_user": None, "sales_start": None, "sales_end": None}
+    removed = await change(house, made.json["id"], **none)
+    assert removed.json == removed.json | none
+    for field, value in {
+        "orphan_rule": "sometimes",
+        "orphan_share": 1.5,
+        "max_per_user": 0,
+        "sales_start": "soon",
+        "sales_end": hour(10),
+    }.items():
+        refused = await change(house, made.json["id"], **{"sales_start": hour(11), field: value})
+        assert (refused.status, list(refused.json["errors"])) == (422, [field])
 
 
 async def test_the_end_comes_from_the_length_of_the_movie(house: House) -> None:

@@ -29,6 +29,7 @@ MIGRATIONS = [
     "0015_webhooks",
     "0016_mails",
     "0017_paid_back",
+    "0018_sale_rules",
 ]
 
 
