@@ -1,8 +1,10 @@
 """An HTTP client of one user, with the calls of the two seat guides. A request may remain unanswered."""
 
 import re
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from math import inf
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -38,6 +40,15 @@ class Answer(NamedTuple):
         return self.document.get("code") if isinstance(self.document, dict) else None
 
 
+async def _note_sending(_: object, context: Any, __: object) -> None:
+    if isinstance(client := context.trace_request_ctx, Client):
+        client.sent_at = time.monotonic()
+
+
+_SENDING = aiohttp.TraceConfig()
+_SENDING.on_request_headers_sent.append(_note_sending)
+
+
 @asynccontextmanager
 async def http_session(
     *, new_connections: bool | None = None, answer_seconds: float = ANSWER_SECONDS
@@ -57,6 +68,7 @@ async def http_session(
         connector=aiohttp.TCPConnector(limit=0, **connections),
         timeout=aiohttp.ClientTimeout(total=answer_seconds),
         headers={"Content-Type": "application/json"},
+        trace_configs=[_SENDING],
     ) as session:
         yield session
 
@@ -69,6 +81,10 @@ class Client:
         session: the aiohttp session.
         user_id: the user.
         admin: whether the user is an administrator.
+
+    Attributes:
+        sent_at: when the latest request left, by the monotonic clock; infinity if it has not, because there
+            was no connection yet.
     """
 
     def __init__(
@@ -77,6 +93,7 @@ class Client:
         self.user_id = user_id
         self.holder = f"user:{user_id}"
         self.server = server
+        self.sent_at = inf
         self._session = session
         self._headers = {"Authorization": f"Bearer {server.token(user_id, admin=admin)}"}
 
@@ -88,9 +105,11 @@ class Client:
         """
         payload = None if body is None else orjson.dumps(body)
         headers = self._headers if key is None else {**self._headers, "Idempotency-Key": key}
+        url = self.server.url + path
+        self.sent_at = inf
         try:
             async with self._session.request(
-                method, self.server.url + path, data=payload, headers=headers
+                method, url, data=payload, headers=headers, trace_request_ctx=self
             ) as answer:
                 content = await answer.read()
                 return Answer(answer.status, orjson.loads(content) if content else None, answer.headers)
