@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from engine.sale_rules import NO_RULES, SaleRules
+
+Derived = TypeVar("Derived")
 
 make = tuple.__new__
 """`make(Hold, (…))` does what `Hold(…)` does in a third of the time. For records that are made per hold."""
@@ -32,27 +34,92 @@ class Seat(NamedTuple):
     y: float
 
 
+class Area(NamedTuple):
+    """A rectangle in a room: a section or an aisle. The sides are in the units of `Seat.x` and `Seat.y`.
+
+    Attributes:
+        top: the side towards the screen.
+        name: of a section.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    name: str = ""
+
+    def has(self, seat: Seat) -> bool:
+        """Whether the centre of a seat is inside or on an edge."""
+        return self.left <= seat.x <= self.right and self.top <= seat.y <= self.bottom
+
+
+class Focus(NamedTuple):
+    """Which seats of a room are the best: those in the preferred rows, then those nearest to a point.
+
+    Attributes:
+        x, y: the point, in the units of `Seat.x` and `Seat.y`.
+        rows: labels of the preferred rows; none if distance alone counts.
+    """
+
+    x: float
+    y: float
+    rows: frozenset[str] = frozenset()
+
+
 class Layout:
     """The seats of a room, immutable and shared by every screening in it.
 
     Args:
         room_id: the room.
-        version: increases whenever the room's seats change.
+        version: increases whenever the room's seats, sections or aisles change.
         seats: the seats in the order in which clients see them.
+        sections: named parts of the room.
+        aisles: seats on both sides of one are not next to each other.
+        focus: which seats are the best; None for a default.
 
     Attributes:
         by_id: the seats by id.
         has_all: returns True if it has all seats of some ids.
     """
 
-    __slots__ = ("__weakref__", "by_id", "has_all", "room_id", "seats", "version")
+    __slots__ = (
+        "__weakref__",
+        "_derived",
+        "aisles",
+        "by_id",
+        "focus",
+        "has_all",
+        "room_id",
+        "seats",
+        "sections",
+        "version",
+    )
 
-    def __init__(self, room_id: int, version: int, seats: Iterable[Seat]) -> None:
+    def __init__(
+        self,
+        room_id: int,
+        version: int,
+        seats: Iterable[Seat],
+        sections: Iterable[Area] = (),
+        aisles: Iterable[Area] = (),
+        focus: Focus | None = None,
+    ) -> None:
         self.room_id = room_id
         self.version = version
         self.seats = tuple(seats)
+        self.sections = tuple(sections)
+        self.aisles = tuple(aisles)
+        self.focus = focus
         self.by_id: Mapping[int, Seat] = {seat.id: seat for seat in self.seats}
         self.has_all: Callable[[Iterable[int]], bool] = frozenset(self.by_id).issuperset
+        self._derived: dict[Any, Any] = {}
+
+    def derived(self, make: "Callable[[Layout], Derived]") -> Derived:
+        """Return `make(layout)`, which is called once for all screenings of the room."""
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        result: Derived = self._derived[make]
+        return result
 
 
 class TicketType(NamedTuple):
@@ -106,7 +173,11 @@ class ScreeningInfo(NamedTuple):
 
     def price_of(self, seat: Seat) -> int:
         """Price of a seat in cents."""
-        return self.price_cents + self.surcharges_cents.get(seat.seat_type, 0)
+        return self.price_of_type(seat.seat_type)
+
+    def price_of_type(self, seat_type: str) -> int:
+        """Price of the seats of a type in cents."""
+        return self.price_cents + self.surcharges_cents.get(seat_type, 0)
 
 
 class Hold(NamedTuple):

@@ -12,11 +12,12 @@ without ownership.
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
 from time import monotonic
+from typing import Any
 from weakref import WeakValueDictionary
 
 from engine.errors import OwnershipLost, StoreUnavailable
 from engine.ports import LoadedScreening, Owner
-from engine.records import Layout, ScreeningInfo, Seat, TicketType
+from engine.records import Area, Focus, Layout, ScreeningInfo, Seat, TicketType
 from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import ScreeningNotFound
 from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
@@ -126,9 +127,12 @@ WHERE event_id = %s
 
 FREE_ROOM = "SELECT id FROM free_rooms WHERE id = %s"
 
-# One statement, and so one snapshot, reads both the version and the seats.
+# One statement, and so one snapshot, reads the version, what is around the seats (once), and the seats.
 LAYOUT = """
-SELECT layout_version, seats.id, room_id, row_label, seat_number, seat_type, x, y
+SELECT layout_version,
+       CASE WHEN row_number() OVER (ORDER BY length(row_label), row_label COLLATE "C", seat_number) = 1
+            THEN surroundings END,
+       seats.id, room_id, row_label, seat_number, seat_type, x, y
 FROM rooms LEFT JOIN seats ON room_id = rooms.id AND removed_at IS NULL
 WHERE rooms.id = %s
 ORDER BY length(row_label), row_label COLLATE "C", seat_number
@@ -345,7 +349,26 @@ class PostgresStore:
         layout = self._layouts.get((room_id, version))
         if layout is None:
             rows = await connection.run(LAYOUT, (room_id,))
-            seats = (Seat(*seat) for _, *seat in rows if seat[0] is not None)
-            layout = Layout(room_id, rows[0][0] if rows else version, seats)
+            seats = (Seat(*seat) for _, _, *seat in rows if seat[0] is not None)
+            latest, around = rows[0][:2] if rows else (version, {})
+            focus = around.get("focus")
+            layout = Layout(
+                room_id,
+                latest,
+                seats,
+                _areas(around, "sections"),
+                _areas(around, "aisles"),
+                Focus(focus["x"], focus["y"], frozenset(focus["rows"])) if focus else None,
+            )
             self._layouts[room_id, layout.version] = layout
         return layout
+
+
+def _areas(surroundings: Mapping[str, Any], kind: str) -> list[Area]:
+    """Return the sections or the aisles of a room."""
+    return [
+        Area(
+            area["x"], area["y"], area["x"] + area["width"], area["y"] + area["height"], area.get("name", "")
+        )
+        for area in surroundings.get(kind, ())
+    ]

@@ -14,6 +14,7 @@ from math import hypot
 from typing import Any, NamedTuple
 
 from api.catalogue.seats import FURTHEST, HIGHEST_NUMBER, ROW_LABEL_LENGTH, row_position
+from engine.rows import GAP
 
 FAULTS_SHOWN = 50
 """Most faults of a layout to name."""
@@ -23,9 +24,6 @@ OVERLAP = 0.5
 
 PASSAGE = 0.75
 """One cannot walk in front of a seat if a seat of another row in front of it is nearer than this."""
-
-GAP = 1.5
-"""Neighbours in a row that are this far apart leave a way between them."""
 
 _NAMES = frozenset(("id", "row_label", "seat_number", "seat_type", "x", "y"))
 
