@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from cluster import messages
 from engine import catalogue_errors as catalogue
-from engine import commands, errors, events, handover, replies, views
+from engine import commands, errors, events, handover, replies, rule_errors, views
 from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.records import Hold, Ticket
@@ -126,6 +126,8 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     121: catalogue.RoomLimitReached,
     122: catalogue.MessageDelivered,
     123: catalogue.WebhookLimitReached,
+    140: rule_errors.PersonLimitExceeded,
+    141: rule_errors.NotOnSale,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

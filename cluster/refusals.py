@@ -12,12 +12,13 @@ from cluster.forms import decoder_of, encode_fields, row_type
 from cluster.kinds import REFUSALS
 from cluster.messages import NotUnderstood
 from engine import catalogue_errors as catalogue
-from engine import errors
+from engine import errors, rule_errors
 from engine import selling_errors as selling
 from engine.errors import EngineError
 
 _Ids = tuple[int, ...]
 _Limit = {"limit": int, "held": int, "requested": int}
+_Window = {"sales_start": float | None, "sales_end": float | None}
 _Refund = {"held": _Ids, "booked": _Ids, "refund_id": int, "amount": float, "reason": str}
 
 ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
@@ -38,7 +39,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.ReservationNotHeld: {"reservation_id": int},
     selling.NotEnoughTickets: {"ticket_type_id": int, "requested": int, "available": int},
     selling.OrderLimitExceeded: {"ticket_type_id": int, "limit": int, "requested": int},
-    selling.SalesClosed: {"ticket_type_id": int},
+    selling.SalesClosed: {"ticket_type_id": int, **_Window},
     selling.NothingForSale: {"screening_id": int},
     selling.WrongNumberOfPapers: {"tickets": int, "papers": int},
     selling.ExtensionLimitReached: {"seat_ids": _Ids, "reason": str},
@@ -59,6 +60,8 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     catalogue.RoomLimitReached: {"limit": int},
     catalogue.MessageDelivered: {"message_id": int},
     catalogue.WebhookLimitReached: {"limit": int},
+    rule_errors.PersonLimitExceeded: {**_Limit, "bought": int, "ticket_type_id": int | None},
+    rule_errors.NotOnSale: _Window,
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

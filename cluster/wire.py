@@ -42,7 +42,7 @@ __all__ = [
     "encode_reply",
 ]
 
-VERSION = 4
+VERSION = 5
 """Version of the form. A node understands the versions next to its own."""
 
 CHANGE_BYTES_LIMIT = 128 * 1024

@@ -153,6 +153,7 @@ class SellSeats(NamedTuple):
         holder: who gets the tickets.
         actor: who sells them.
         payment_id, receipt: as in `BookSeats`.
+        beyond_limit: the holder may exceed the organiser's limits per person.
     """
 
     screening_id: int
@@ -161,6 +162,7 @@ class SellSeats(NamedTuple):
     actor: str
     payment_id: str | None = None
     receipt: Receipt | None = None
+    beyond_limit: bool = False
 
 
 class ConfirmTicket(NamedTuple):

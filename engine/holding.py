@@ -16,8 +16,9 @@ from engine.commands import (
     RevokeHolds,
     ToggleSeats,
 )
-from engine.records import Hold, Ticket, TicketStatus, TicketType, make
+from engine.records import Hold, Ticket, TicketStatus, make
 from engine.replies import Held, Lapsed, Released, Reserved, Toggled
+from engine.sales_windows import require_on_sale, require_type_on_sale
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_records import moved_by
 from engine.seat_states import SeatAction
@@ -26,7 +27,6 @@ from engine.selling_errors import (
     NotEnoughTickets,
     NotHeld,
     OrderLimitExceeded,
-    SalesClosed,
     TicketTypeNotFound,
 )
 from engine.views import SeatsChanged
@@ -51,6 +51,8 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
             return Decision(Held(_holds_on(state, wanted)))
     number = len(free)
     if holder in seats.unpaid or network is not None or number > state.unchecked_seats:
+        if state.guarded:
+            require_on_sale(state.rules, now)
         state.require_within_limits(holder, number, network=network)
     if state.lives.by_stock:
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
@@ -68,13 +70,14 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     """Hold places of ticket types for all orders or none; each order becomes a reservation."""
     state.require_open(now, "reserve tickets")
+    require_on_sale(state.rules, now)
     ordered: dict[int, int] = {}
     for kind_id, quantity in command.orders:
         ordered[kind_id] = ordered.get(kind_id, 0) + quantity
     for kind_id, quantity in ordered.items():
         _require_on_sale(state, kind_id, quantity, now)
     total = sum(ordered.values())
-    state.require_within_limits(command.holder, total, network=command.guest_network)
+    state.require_within_limits(command.holder, total, network=command.guest_network, ordered=ordered)
     expires_at = state.lives.expiry(
         command.holder, tuple([-kind_id for kind_id in ordered]), now, command.hold_seconds
     )
@@ -117,6 +120,8 @@ def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Dec
     if free:
         number = len(free)
         if holder in state.seats.unpaid or network is not None or number > state.unchecked_seats:
+            if state.guarded:
+                require_on_sale(state.rules, now)
             state.require_within_limits(holder, number, len(own), network)
         expires_at = state.lives.expiry(holder, free, now, state.policy.hold_seconds)
         first_id = state.hold_ids.take(number)
@@ -282,23 +287,12 @@ def _require_on_sale(state: ScreeningState, ticket_type_id: int, quantity: int, 
     kind = state.info.ticket_types.get(ticket_type_id)
     if kind is None:
         raise TicketTypeNotFound(ticket_type_id)
-    if reason := _closed_because(kind, now):
-        raise SalesClosed(ticket_type_id, reason)
+    require_type_on_sale(kind, now)
     if quantity > kind.max_per_order:
         raise OrderLimitExceeded(ticket_type_id, kind.max_per_order, quantity)
     available = state.seats.places[ticket_type_id].available
     if quantity > available:
         raise NotEnoughTickets(ticket_type_id, quantity, available)
-
-
-def _closed_because(kind: TicketType, now: float) -> str | None:
-    if kind.closed:
-        return "sales have been closed"
-    if kind.sales_start is not None and now < kind.sales_start:
-        return "sales have not begun"
-    if kind.sales_end is not None and now >= kind.sales_end:
-        return "sales have ended"
-    return None
 
 
 def _holds_on(state: ScreeningState, seat_ids: Iterable[int]) -> tuple[Hold, ...]:

@@ -5,6 +5,7 @@ It has the seats, the pending writes and the counter that numbers events and cha
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
 from engine import events as ev
@@ -12,6 +13,7 @@ from engine.commands import BookSeats, ExtendHolds, ReleaseHolds
 from engine.figures import ScreeningFigures, holds_per_second
 from engine.handover import POSITIONS_LIMIT, Handover, Memory, Positions
 from engine.hold_lives import HoldLives
+from engine.person_limits import limits_of
 from engine.policy import Policy
 from engine.ports import IdSource, LoadedScreening
 from engine.prices import Prices
@@ -132,7 +134,8 @@ class ScreeningState:
         self.hold_ids = hold_ids
         self.ticket_ids = ticket_ids
         self.seats = SeatInventory(
-            loaded.layout, loaded.info.ticket_types, loaded.info.free_seats, policy.expiry_warning_seconds
+            *(loaded.layout, loaded.info.ticket_types, loaded.info.free_seats),
+            *(policy.expiry_warning_seconds, limits_of(loaded.info)),
         )
         self.price_of = Prices(loaded.info, loaded.layout).__getitem__
         self.lives = HoldLives(policy.hold_life_seconds, by_ticket_type=bool(loaded.info.ticket_types))
@@ -297,29 +300,48 @@ class ScreeningState:
         return availability
 
     def require_within_limits(
-        self, holder: str, wanted: int, returned: int = 0, network: str | None = None
+        self,
+        holder: str,
+        wanted: int,
+        returned: int = 0,
+        network: str | None = None,
+        ordered: Mapping[int, int] | None = None,
+        beyond_limit: bool = False,
     ) -> None:
-        """Check the limits on the unpaid seats of a holder, and of all guests of its network.
+        """Check the limits on what a holder may have, and on the unpaid seats of all guests of its network.
 
         Args:
             holder: who wants seats.
             wanted: number of seats wanted.
             returned: number of seats that the same command releases.
             network: where a guest comes from; None for a user.
+            ordered: as in `PersonLimits.require`.
+            beyond_limit: an administrator lets the holder exceed the organiser's limits per person.
 
         Raises:
-            HoldLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be exceeded.
+            HoldLimitExceeded, PersonLimitExceeded, GuestLimitExceeded, RoomFull: the limit that would be
+                exceeded.
         """
         held = len(self.seats.unpaid.get(holder, ()))
         limit = self.policy.held_seats_limit
         if wanted and held - returned + wanted > limit:
             raise HoldLimitExceeded(limit, held, wanted)
+        if wanted and not beyond_limit:
+            self.require_for_person(holder, wanted, returned, ordered)
         if network is not None:
             held, limit = self.seats.unpaid.of_network(network, holder), self.policy.guest_seats_limit
             if held + wanted > limit:
                 raise GuestLimitExceeded(limit, held, wanted)
         if wanted > self.seats.available:  # only in a free room; seats of a layout are known to be free here
             raise RoomFull(self.info.free_seats)
+
+    def require_for_person(
+        self, person: str, wanted: int, returned: int = 0, ordered: Mapping[int, int] | None = None
+    ) -> None:
+        """Check the organiser's limits per person. Arguments and error as for `PersonLimits.require`."""
+        if (persons := self.seats.persons) is not None:
+            held = self.seats.held_by(person, self.seats.unpaid.get(person, ()))
+            persons.require(person, held, wanted, returned, ordered)
 
     # Steps: all checks have passed
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from engine.deadlines import Deadlines, Lapsing, deadline_of
 from engine.events import SeatsHeld
+from engine.person_limits import PersonLimits
 from engine.places import Places, ticket_type_of
 from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
 from engine.seat_records import HELD, Availability, Commitment, PendingWrite, Record, moved_by
@@ -30,6 +31,7 @@ class SeatInventory:
         ticket_types: the ticket types, by id.
         free_seats: number of seats that no layout has.
         warning_seconds: how long before the end of a hold its holder is warned; 0 for no warnings.
+        persons: limits what a person may have, and is told of all tickets; None if nothing does.
 
     Attributes:
         capacity: number of seats and places.
@@ -48,6 +50,7 @@ class SeatInventory:
         "deadlines",
         "hold_count",
         "layout",
+        "persons",
         "places",
         "unpaid",
     )
@@ -58,12 +61,14 @@ class SeatInventory:
         ticket_types: Mapping[int, TicketType] = MappingProxyType({}),
         free_seats: int = 0,
         warning_seconds: float = 0.0,
+        persons: PersonLimits | None = None,
     ) -> None:
         self.layout = layout
         self.places = {kind.id: Places(kind.id, kind.capacity) for kind in ticket_types.values()}
         self.capacity = len(layout.seats) + sum(kind.capacity for kind in ticket_types.values()) + free_seats
         self.available = self.capacity
         self.unpaid = UnpaidSeats()
+        self.persons = persons
         self.deadlines = Deadlines(warning_seconds)
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
@@ -269,6 +274,8 @@ class SeatInventory:
             before = self.record(seat_id)
             assert not isinstance(before, Commitment)
             commitment = Commitment(write, before, ticket)
+            if self.persons is not None:
+                self.persons.begin(before, ticket)
             if before is None:
                 self._occupy(seat_id, commitment)
                 newly_unpaid.append(seat_id)
@@ -290,6 +297,8 @@ class SeatInventory:
         for seat_id, (_, before, after) in commitments:
             self._vacated.pop(seat_id, None)
             self._count_sold(seat_id, before, -1)
+            if self.persons is not None:
+                self.persons.settle(before, after)
             if after is None:
                 self._vacate(seat_id)
                 continue
@@ -304,7 +313,9 @@ class SeatInventory:
     def abort(self, write: PendingWrite) -> None:
         """ABORT a write that the database rejected: restore the records of its seats."""
         commitments = self._committed(write, SeatAction.ABORT)
-        for seat_id, (_, before, _) in commitments:
+        for seat_id, (_, before, after) in commitments:
+            if self.persons is not None:
+                self.persons.abort(before, after)
             if before is None:
                 self._vacate(seat_id)
                 continue
@@ -332,6 +343,8 @@ class SeatInventory:
             self._occupy(seat_id, record)
             self._count_sold(seat_id, record, 1)
             self.hold_count += isinstance(record, Hold)
+            if self.persons is not None and isinstance(record, Ticket):
+                self.persons.count(record)
             if deadline < inf:
                 unpaid[record.holder].append(seat_id)
                 self.deadlines.insert(deadline, record)

@@ -3,6 +3,7 @@
 Every function checks everything first and changes the state afterwards. If it raises, nothing has changed.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import cast
 
@@ -17,8 +18,10 @@ from engine.commands import (
     SellSeats,
 )
 from engine.holding import give_back, held_until
+from engine.places import ticket_type_of
 from engine.records import Hold, Ticket, TicketStatus
 from engine.replies import Booked, Cancelled, Cleared
+from engine.sales_windows import require_on_sale
 from engine.screening_state import Decision, ScreeningState
 from engine.seat_records import Commitment, PendingWrite
 from engine.seat_states import SeatAction
@@ -36,14 +39,22 @@ from engine.selling_errors import (
 from engine.views import SeatsChanged
 
 
-def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str | None = None) -> Decision:
+def book_seats(
+    state: ScreeningState,
+    command: BookSeats,
+    now: float,
+    actor: str | None = None,
+    *,
+    beyond_limit: bool = False,
+) -> Decision:
     """Issue tickets for seats that are free or held by the holder.
 
     Args:
         state: of the screening.
         command: the booking.
         now: seconds since the epoch.
-        actor: who books, if that is not the holder.
+        actor: who sells by hand; None if the holder buys.
+        beyond_limit: as in `SellSeats`.
     """
     if state.info.free_seats:
         raise NothingForSale(state.screening_id)
@@ -54,7 +65,12 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str
     free = state.obtainable(command.holder, wanted)
     if free and command.held_only:
         raise NotHeld(free)
-    state.require_within_limits(command.holder, len(free))
+    if free and actor is None:
+        require_on_sale(state.rules, now)
+    state.require_within_limits(command.holder, len(free), beyond_limit=beyond_limit)
+    if command.owner not in (None, command.holder):
+        ordered = Counter(ticket_type_of(seat_id) for seat_id in wanted if seat_id < 0)
+        state.require_for_person(command.owner, len(wanted), ordered=ordered)
     converted = tuple(h for h in map(state.seats.record, wanted) if isinstance(h, Hold))
     prices = _prices(state, wanted, converted)
     if command.unvouched and any(prices):
@@ -88,8 +104,9 @@ def book_seats(state: ScreeningState, command: BookSeats, now: float, actor: str
 
 def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decision:
     """Issue paid tickets by hand."""
-    screening_id, holder, seat_ids, actor, payment_id, _ = command
-    return book_seats(state, BookSeats(screening_id, holder, seat_ids, payment_id), now, actor)
+    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit = command
+    booking = BookSeats(screening_id, holder, seat_ids, payment_id)
+    return book_seats(state, booking, now, actor, beyond_limit=beyond_limit)
 
 
 def confirm_ticket(state: ScreeningState, command: ConfirmTicket, now: float) -> Decision:

@@ -231,13 +231,33 @@ class OrderLimitExceeded(Refused):
 
 
 class SalesClosed(Refused):
-    """Tickets of this type are not on sale now."""
+    """Tickets of this type are not on sale now.
+
+    Args:
+        ticket_type_id: the type.
+        reason: why, as the end of the message.
+        sales_start, sales_end: when sales open and close, in seconds since the epoch; None for no limit.
+        retry_after_seconds: until sales open; None if they do not, or that is not known.
+    """
 
     code = "sales_closed"
+    ticket_type_id: int | None = None
+    sales_start: float | None = None
+    sales_end: float | None = None
+    retry_after_seconds: int | None = None
 
-    def __init__(self, ticket_type_id: int, reason: str) -> None:
+    def __init__(
+        self,
+        ticket_type_id: int,
+        reason: str,
+        sales_start: float | None = None,
+        sales_end: float | None = None,
+        retry_after_seconds: int | None = None,
+    ) -> None:
         super().__init__(f"These tickets are not on sale: {reason}")
         self.ticket_type_id = ticket_type_id
+        self.sales_start, self.sales_end = sales_start, sales_end
+        self.retry_after_seconds = retry_after_seconds
 
 
 class NothingForSale(Refused):

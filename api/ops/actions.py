@@ -11,6 +11,7 @@ from api.rest.fields import Identifier, RequestSchema, SeatIds, text
 from api.sales.holders import HOLDER, shown
 from api.sales.receipts import TICKETS_CREATED
 from api.sales.representations import Reservation, TicketSold, reservation_document
+from api.sales.sale_rules import beyond_limit_field
 from api.sales.selling import payment_field
 from api.wire import holder_of
 from engine import selling_errors as errors
@@ -18,6 +19,7 @@ from engine.commands import BookSeats, ReadSeats, RevokeHolds, SellSeats
 from engine.errors import EngineError, NotFound
 from engine.events import HoldsReleased
 from engine.replies import Booked, Released
+from engine.rule_errors import PersonLimitExceeded
 from engine.views import SeatMap
 
 _HOLDER_LIMIT = 300
@@ -67,6 +69,7 @@ class SaleByHand(RequestSchema):
     payment_id = payment_field(
         {"description": "The payment, if there is one to record."}, load_default=None, allow_none=True
     )
+    beyond_limit = beyond_limit_field()
 
 
 @actions.post(
@@ -82,6 +85,7 @@ class SaleByHand(RequestSchema):
         errors.ScreeningStarted,
         errors.SeatsUnavailable,
         errors.HoldLimitExceeded,
+        PersonLimitExceeded,
         errors.PaymentAlreadyUsed,
         errors.RefundRequired,
         errors.TooManyRefunds,
@@ -91,19 +95,27 @@ class SaleByHand(RequestSchema):
     receipt_form=TICKETS_CREATED,
 )
 async def sell_by_hand(
-    call: Call, screening_id: int, seat_ids: tuple[int, ...], user_id: int, payment_id: str | None
+    call: Call,
+    screening_id: int,
+    seat_ids: tuple[int, ...],
+    user_id: int,
+    payment_id: str | None,
+    beyond_limit: bool,
 ) -> Booked:
     """Sell seats by hand to an account.
 
-    The seats must be free or held by that account. The tickets are confirmed, and the confirmation is sent
-    by mail. The event log names you as the actor. Repeating the request with the same `payment_id` returns
-    the same tickets. A payment that cannot be used is recorded as owed: `refund_required`.
+    The seats must be free or held by that account, and need not be on sale to others. The tickets are
+    confirmed, and the confirmation is sent by mail. The event log names you as the actor. Repeating the
+    request with the same `payment_id` returns the same tickets. A payment that cannot be used is recorded as
+    owed: `refund_required`.
     """
     await call.services.catalogue.users.find(user_id)
     holder = holder_of(user_id)
-    command = SellSeats(screening_id, holder, seat_ids, call.holder, payment_id, call.receipt)
+    command = SellSeats(screening_id, holder, seat_ids, call.holder, payment_id, call.receipt, beyond_limit)
     try:
         booked: Booked = await call.ask(command)
+    except PersonLimitExceeded:
+        raise  # the payment is still good: the administrator may repeat the request with beyond_limit
     except EngineError as refusal:
         return await call.services.box_office.reconsider(
             BookSeats(screening_id, holder, seat_ids, payment_id), refusal

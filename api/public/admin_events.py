@@ -70,9 +70,6 @@ class AdminEvent(PublicEvent):
 
     private = fields.Boolean(required=True)
     invited_user_ids = fields.List(Id(), required=True)
-    sales_start = Timestamp(required=True, allow_none=True)
-    sales_end = Timestamp(required=True, allow_none=True)
-    max_per_user = fields.Integer(required=True, allow_none=True)
     closed_at = Timestamp(required=True, allow_none=True)
     created_at = Timestamp(required=True)
     updated_at = Timestamp(required=True)

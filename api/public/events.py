@@ -31,6 +31,13 @@ class PublicEvent(CamelCaseSchema):
     time_zone = TimeZoneName(required=True)
     start_date_local = LocalTime("starts_at")
     end_date_local = LocalTime("ends_at")
+    sales_start = Timestamp(required=True, allow_none=True)
+    sales_end = Timestamp(required=True, allow_none=True)
+    max_per_user = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Most tickets of all types that a person may have; null for any."},
+    )
     closed = fields.Function(
         lambda event: event["closed_at"] is not None,
         bool,
@@ -54,6 +61,11 @@ class PublicTicketType(Availability):
     description = fields.String(required=True)
     price = Money(required=True)
     max_per_order = fields.Integer(required=True)
+    max_per_user = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Most tickets of this type that a person may have; null for any."},
+    )
     sales_start = Timestamp(required=True, allow_none=True)
     sales_end = Timestamp(required=True, allow_none=True)
     on_sale = fields.Boolean(
@@ -131,6 +143,8 @@ def _visibility_filter(call: Call) -> dict[str, Any]:
 
 
 def _on_sale(event: Mapping[str, Any], kind: Mapping[str, Any], now: datetime) -> bool:
-    begun = kind["sales_start"] is None or kind["sales_start"] <= now
-    ended = now >= min(kind["sales_end"] or event["starts_at"], event["starts_at"])
+    windows = (event, kind)
+    begun = all(each["sales_start"] is None or each["sales_start"] <= now for each in windows)
+    ends = [each["sales_end"] for each in windows if each["sales_end"] is not None]
+    ended = now >= min((*ends, event["starts_at"]))
     return begun and not ended and event["closed_at"] is None and kind["closed_at"] is None

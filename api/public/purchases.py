@@ -43,6 +43,7 @@ from engine import selling_errors as errors
 from engine.commands import PlaceOrder
 from engine.places import ticket_type_of
 from engine.records import Paper, Ticket, TicketStatus
+from engine.rule_errors import PersonLimitExceeded
 
 _BODY_LIMIT_BYTES = 128 * 1024
 
@@ -150,6 +151,7 @@ class Purchase(CamelCaseSchema):
         errors.ScreeningStarted,
         errors.PriceChanged,
         errors.BookingInProgress,
+        PersonLimitExceeded,
     ),
 )
 async def purchase_reservation(

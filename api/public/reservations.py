@@ -41,6 +41,7 @@ from engine.commands import ExtendHolds, HoldPlaces, PlaceOrder, ReleaseHolds
 from engine.errors import EngineError, Unavailable
 from engine.records import Hold, StoredReservation
 from engine.replies import Held, Released, Reserved
+from engine.rule_errors import PersonLimitExceeded
 
 ticket_reservations = Resource("/api/public/reservations", tag="Reservations")
 
@@ -160,6 +161,7 @@ class ReservationsOfTickets(CamelCaseSchema):
         errors.HoldLimitExceeded,
         errors.GuestLimitExceeded,
         errors.HoldLifeSpent,
+        PersonLimitExceeded,
     ),
 )
 async def reserve_tickets(

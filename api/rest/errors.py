@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from api.errors import RETRY_SOON, ApiError, Problem
+from api.wire import timestamp_or_none
 from engine import catalogue_errors as catalogue
 from engine import errors as engine
+from engine import rule_errors as rules
 from engine import selling_errors as selling
 
 
@@ -69,10 +71,12 @@ class Translation(NamedTuple):
     Attributes:
         status: HTTP status.
         data: attributes of the error that are included in the body.
+        times: the same, of times; in the body they are timestamps or null.
     """
 
     status: int
     data: tuple[str, ...] = ()
+    times: tuple[str, ...] = ()
 
 
 TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
@@ -95,10 +99,11 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     selling.NotHeld: Translation(409, ("seat_ids",)),
     selling.NotEnoughTickets: Translation(409, ("ticket_type_id", "requested", "available")),
     selling.OrderLimitExceeded: Translation(409, ("ticket_type_id", "limit", "requested")),
-    selling.SalesClosed: Translation(409, ("ticket_type_id",)),
+    selling.SalesClosed: Translation(409, ("ticket_type_id",), ("sales_start", "sales_end")),
     catalogue.CapacityTooLow: Translation(409, ("ticket_type_id", "capacity", "sold", "reserved")),
     selling.ExtensionLimitReached: Translation(409, ("seat_ids",)),
     selling.TicketNotPending: Translation(409, ("ticket_id", "status")),
+    rules.PersonLimitExceeded: Translation(409, ("limit", "held", "bought", "requested", "ticket_type_id")),
     selling.PriceChanged: Translation(409, ("expected", "actual")),
     selling.PaymentAlreadyUsed: Translation(409, ("payment_id",)),
     selling.RefundRequired: Translation(409, ("reason", "amount", "refund_id", "held", "booked")),
@@ -135,8 +140,9 @@ def problem_of(error: ApiError | engine.EngineError) -> Problem:
         "code": error.code,
         "retryable": error.retryable,
     }
-    status, data = translation_of(type(error))
+    status, data, times = translation_of(type(error))
     document.update((name, getattr(error, name)) for name in data)
-    if isinstance(error, engine.Unavailable):
+    document.update((name, timestamp_or_none(getattr(error, name))) for name in times)
+    if isinstance(error, engine.Unavailable | selling.SalesClosed) and error.retry_after_seconds is not None:
         return Problem(document, status, {"Retry-After": str(error.retry_after_seconds)})
     return Problem(document, status, {})

@@ -4,11 +4,14 @@ from typing import Any
 
 from api.errors import TooManyAttempts
 from api.rest.errors import client_message
+from api.wire import timestamp_or_none
 from engine.errors import EngineError
+from engine.rule_errors import PersonLimitExceeded
 from engine.selling_errors import (
     BookingInProgress,
     HoldLifeSpent,
     NotHeld,
+    SalesClosed,
     ScreeningNotFound,
     SeatsNotFound,
     SeatsUnavailable,
@@ -47,8 +50,23 @@ def refusal_of(error: BaseException, timestamp: str, *, room_id: str, seat_id: s
         "message": _text_of(error, room_id, seat_id),
         "room_id": room_id,
         "timestamp": timestamp,
+        **_details_of(error),
     }
     return {**message, "seat_id": seat_id} if seat_id else message
+
+
+def _details_of(error: BaseException) -> dict[str, Any]:
+    """What else a client can show of a refusal."""
+    match error:
+        case PersonLimitExceeded():
+            return {"limit": error.limit, "held": error.held, "bought": error.bought}
+        case SalesClosed():
+            return {
+                "sales_start": timestamp_or_none(error.sales_start),
+                "sales_end": timestamp_or_none(error.sales_end),
+            }
+        case _:
+            return {}
 
 
 def _text_of(error: BaseException, room_id: str, seat_id: str) -> str:

@@ -48,6 +48,10 @@ def _client() -> fields.String:
     )
 
 
+def _number(description: str) -> fields.Integer:
+    return fields.Integer(metadata={"description": description, "example": 4})
+
+
 def _user_info(**options: Any) -> fields.Dict:
     return fields.Dict(
         keys=fields.String(),
@@ -179,6 +183,11 @@ class RoomError(Schema):
     timestamp = timestamp_field("The server's time", _AT, required=True)
     room_id = _room()
     seat_id = _seat()
+    limit = _number("Most seats that a person may have, with `person_limit_exceeded`")
+    held = _number("Seats that the person holds, with `person_limit_exceeded`")
+    bought = _number("Seats that the person has bought, with `person_limit_exceeded`")
+    sales_start = timestamp_field("When sales open, with `sales_closed`", _AT, allow_none=True)
+    sales_end = timestamp_field("When sales close, with `sales_closed`", _UNTIL, allow_none=True)
 
 
 class RoomQuery(Schema):

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import fields, validate
 
 from api.errors import InvalidInput
+from api.rest.fields import Flag
 from api.rest.local_times import VenueTimestamp
 from engine.places import CAPACITY_LIMIT
 from engine.sale_rules import OrphanRule
@@ -20,6 +21,17 @@ def max_per_user() -> fields.Integer:
         metadata={
             "description": "Most seats or tickets that a person may hold and have bought; null for any.",
             "example": 6,
+        },
+    )
+
+
+def beyond_limit_field() -> Flag:
+    """Whether an administrator lets somebody exceed the limits per person, in a request."""
+    return Flag(
+        load_default=False,
+        metadata={
+            "description": "Let this person exceed `max_per_user`; otherwise the request is refused with "
+            "`person_limit_exceeded`."
         },
     )
 

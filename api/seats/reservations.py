@@ -21,6 +21,7 @@ from engine.events import HoldsExtended, SeatsHeld
 from engine.ports import Clock
 from engine.records import make
 from engine.replies import Held, Toggled
+from engine.rule_errors import NotOnSale, PersonLimitExceeded
 from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60
@@ -36,6 +37,8 @@ _HOLD_REFUSALS = (
     errors.HoldLimitExceeded,
     errors.GuestLimitExceeded,
     errors.HoldLifeSpent,
+    PersonLimitExceeded,
+    NotOnSale,
 )
 
 

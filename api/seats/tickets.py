@@ -26,6 +26,7 @@ from api.wire import cents_or_none
 from engine import selling_errors as errors
 from engine.commands import BookSeats
 from engine.replies import Booked
+from engine.rule_errors import NotOnSale, PersonLimitExceeded
 
 tickets = Resource("/api/v1/tickets", tag="Tickets")
 
@@ -67,7 +68,13 @@ class Booking(SeatSelection):
     body=Booking,
     answers=TicketSold(many=True),
     status=201,
-    refusals=(*_BOOKING_REFUSALS, errors.SeatsUnavailable, errors.HoldLifeSpent),
+    refusals=(
+        *_BOOKING_REFUSALS,
+        errors.SeatsUnavailable,
+        errors.HoldLifeSpent,
+        PersonLimitExceeded,
+        NotOnSale,
+    ),
     durable=True,
     receipt_form=TICKETS_CREATED,
     service=PAYMENTS_SERVICE,

@@ -13,7 +13,7 @@ from cluster.kinds import KINDS
 from cluster.long_replies import LongReplies
 from cluster.messages import ChangeLeftOut, NotUnderstood, ReadNewSeats, ReplyPart, SeatsUnchanged
 from engine import catalogue_errors as catalogue
-from engine import commands, errors, events, replies
+from engine import commands, errors, events, replies, rule_errors
 from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
@@ -92,7 +92,9 @@ COMMANDS: tuple[Any, ...] = (
     commands.ReadChanges(7, 3, 20),
     ReadNewSeats(7, 3, 20),
     commands.RevokeHolds(7, "user:8", (41, 42), "user:1"),
-    commands.SellSeats(7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets")),
+    commands.SellSeats(
+        7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets"), True
+    ),
 )
 
 REPLIES: tuple[Any, ...] = (
@@ -163,7 +165,7 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.ReservationNotHeld(901),
     selling.NotEnoughTickets(3, 4, 1),
     selling.OrderLimitExceeded(3, 10, 11),
-    selling.SalesClosed(3, "they are sold out"),
+    selling.SalesClosed(3, "sales have not begun", NOW + 60, NOW + 120, 60),
     selling.NothingForSale(7),
     selling.WrongNumberOfPapers(2, 1),
     selling.ExtensionLimitReached([41], "it was extended twice"),
@@ -192,6 +194,8 @@ REFUSALS: tuple[EngineError, ...] = (
     catalogue.RoomLimitReached(100),
     catalogue.MessageDelivered(5),
     catalogue.WebhookLimitReached(20),
+    rule_errors.PersonLimitExceeded(4, 1, 2, 3, 5),
+    rule_errors.NotOnSale("sales have not begun", NOW + 60, None, 60),
 )
 
 PARTS = (ReplyPart(1, 0, b"0123"),)

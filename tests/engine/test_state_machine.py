@@ -28,6 +28,7 @@ from engine.memory import MemoryDatabase
 from engine.policy import Policy
 from engine.ports import Entry
 from engine.records import TicketStatus
+from engine.sale_rules import SaleRules
 from engine.screening_state import Decision
 from engine.selling_errors import HoldLimitExceeded
 from engine.views import SeatView
@@ -93,6 +94,17 @@ class Model:
     def unpaid(self, holder: str) -> int:
         return sum(self._unpaid_by(state) == holder for state in self.seats.values())
 
+    def has(self, holder: str) -> int:
+        """What a person holds and has bought, with what is being bought or given back."""
+        return sum(self._is_of(holder, state) for state in self.seats.values())
+
+    def _is_of(self, holder: str, state: tuple) -> bool:
+        if state[0] != "committing":
+            return state[1] == holder
+        _, was, becomes, _ = state
+        was_ticket = was is not None and was[0] in ("pending", "booked") and was[1] == holder
+        return was_ticket or (becomes is not None and becomes[1] == holder)
+
     def _unpaid_by(self, state: tuple) -> str | None:
         if state[0] == "committing":
             _, was, _, whose = state
@@ -117,11 +129,12 @@ class Model:
 class CoreAgainstModel(RuleBasedStateMachine):
     """Rules are commands; invariants hold after every one."""
 
-    @initialize(memory=st.sampled_from([2, 1024]))
-    def open_hall(self, memory: int) -> None:
+    @initialize(memory=st.sampled_from([2, 1024]), per_person=st.sampled_from([None, 2, 4]))
+    def open_hall(self, memory: int, per_person: int | None) -> None:
         policy = Policy(held_seats_limit=LIMIT, hold_extension_limit=2, hold_life_seconds=LIFE)
         self.memory = memory
-        self.hall = Hall(SEATS, policy, change_memory=memory)
+        self.rules = SaleRules(max_per_user=per_person)
+        self.hall = Hall(SEATS, policy, change_memory=memory, rules=self.rules)
         self.database = MemoryDatabase()
         self.model = Model()
         self.in_flight: list[Decision] = []
@@ -129,6 +142,12 @@ class CoreAgainstModel(RuleBasedStateMachine):
         self.loaded: dict[int, SeatView] = {}
         self.picture: dict[int, SeatView] = {}
         self.last_seq = 0
+
+    def fits(self, holder: str, free: list[int], own: list[int] | tuple[()] = ()) -> bool:
+        """Whether the limits let a holder get free seats for own ones."""
+        more, limit = len(free) - len(own), self.rules.max_per_user
+        within = self.model.unpaid(holder) + more <= LIMIT
+        return not free or (within and (limit is None or self.model.has(holder) + more <= limit))
 
     def attempt(self, command: Command, legal: bool | None) -> Decision | None:
         """Do it; compare whether it was allowed (None: the model does not say)."""
@@ -179,7 +198,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
     def hold(self, holder: str, seats: tuple[int, ...]) -> None:
         wanted = dict.fromkeys(seats)
         free = [seat for seat in wanted if seat not in self.model.seats]
-        fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
+        fits = self.fits(holder, free)
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
         legal = legal and self.model.alive(holder, free, self.hall.now)
         if outcome := self.attempt(HoldSeats(1, holder, seats), legal):
@@ -192,7 +211,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
         wanted = dict.fromkeys(seats)
         free = [seat for seat in wanted if seat not in self.model.seats]
         own = [seat for seat in wanted if seat in self.model.seats]
-        fits = not free or self.model.unpaid(holder) - len(own) + len(free) <= LIMIT
+        fits = self.fits(holder, free, own)
         legal = self.model.obtainable(holder, tuple(wanted)) and fits
         legal = legal and self.model.alive(holder, free, self.hall.now)
         if self.attempt(ToggleSeats(1, holder, seats), legal):
@@ -228,6 +247,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             change_memory=self.memory,
             price_cents=price,
             ids_from=before,
+            rules=self.rules,
         )
         self.hall.now = before.now
         self.hall.screening.recall(before.screening.handover()._replace(positions=()))
@@ -246,7 +266,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
     ) -> None:
         wanted = dict.fromkeys(seats)
         free = [seat for seat in wanted if seat not in self.model.seats]
-        fits = not free or self.model.unpaid(holder) + len(free) <= LIMIT
+        fits = self.fits(holder, free)
         legal = self.model.obtainable(holder, tuple(wanted)) and fits and not (free and held_only)
         legal = legal and (not pending or self.model.alive(holder, free, self.hall.now))
         costs = [self.model.cost(seat) for seat in wanted] if legal else []
@@ -330,6 +350,12 @@ class CoreAgainstModel(RuleBasedStateMachine):
     def nobody_exceeds_the_cap(self) -> None:
         for holder in ("user:1", "session:x"):
             assert self.model.unpaid(holder) <= LIMIT
+
+    @invariant()
+    def nobody_exceeds_the_limit_per_person(self) -> None:
+        if (limit := self.rules.max_per_user) is not None:
+            for holder in ("user:1", "session:x"):
+                assert self.model.has(holder) <= limit
 
 
 CoreAgainstModel.TestCase.settings = settings(

@@ -1,0 +1,102 @@
+"""When a screening or an event is on sale, on the bare core."""
+
+import pytest
+
+from engine.commands import BookSeats, ExtendHolds, HoldPlaces, PlaceOrder, SellSeats, ToggleSeats
+from engine.records import TicketType
+from engine.rule_errors import NotOnSale
+from engine.sale_rules import SaleRules
+from engine.selling_errors import SalesClosed, SeatsNotFound
+from tests.engine.conftest import NOW, Hall
+
+ADA = "user:1"
+START, END = NOW + 3600, NOW + 7200
+STANDING = 3
+
+
+@pytest.fixture
+def hall() -> Hall:
+    return Hall(rules=SaleRules(sales_start=START, sales_end=END))
+
+
+def refusal(hall: Hall, command: object) -> SalesClosed:
+    with pytest.raises(SalesClosed) as refused:
+        hall.do(command)
+    return refused.value
+
+
+def test_nobody_gets_in_a_millisecond_early(hall: Hall) -> None:
+    hall.now = START - 0.001
+    for command in (BookSeats(1, ADA, (1,)), ToggleSeats(1, ADA, (1,))):
+        refusal(hall, command)
+    with pytest.raises(NotOnSale, match="not begun") as refused:
+        hall.hold(ADA, 1)
+    error = refused.value
+    assert (error.sales_start, error.sales_end, error.retry_after_seconds) == (START, END, 1)
+    hall.now = START
+    hall.hold(ADA, 1)
+    hall.do(ToggleSeats(1, ADA, (2,)))
+    hall.book(ADA, 3)
+
+
+def test_after_the_end_nothing_more_is_sold(hall: Hall) -> None:
+    hall.now = END - 0.001
+    hall.hold(ADA, 1)
+    hall.now = END
+    for command in (BookSeats(1, ADA, (2,)), ToggleSeats(1, ADA, (2,)), ToggleSeats(1, ADA, (1, 2))):
+        error = refusal(hall, command)
+        assert ("have ended" in str(error), error.retry_after_seconds) == (True, None)
+
+
+def test_what_is_held_at_the_end_can_be_extended_bought_and_given_back(hall: Hall) -> None:
+    hall.now = END - 1
+    hall.hold(ADA, 1, 2, 3)
+    hall.now = END + 1
+    assert len(hall.hold(ADA, 1).reply.holds) == 1
+    hall.do(ExtendHolds(1, ADA, (1, 2), 60.0))
+    hall.do(ToggleSeats(1, ADA, (3,)))
+    hall.release(ADA, 2)
+    hall.sell(ADA, 1)
+
+
+def test_an_administrator_sells_outside_the_window(hall: Hall) -> None:
+    hall.settle(hall.do(SellSeats(1, ADA, (1,), "user:9")))
+
+
+def test_a_service_that_books_for_somebody_is_bound_by_the_window(hall: Hall) -> None:
+    refusal(hall, BookSeats(1, ADA, (1,), "pay-1", actor="service:payments"))
+
+
+def test_seats_that_do_not_exist_are_named_first(hall: Hall) -> None:
+    with pytest.raises(SeatsNotFound):
+        hall.hold(ADA, 99)
+
+
+class TestEvents:
+    """An event and its ticket types have windows, and both must be open."""
+
+    ORDER = HoldPlaces(1, ADA, (PlaceOrder(STANDING, 1),), 600.0)
+
+    def fair(self, kind: TicketType, **window: float) -> Hall:
+        return Hall(5, ticket_types={STANDING: kind}, rules=SaleRules(**window))
+
+    def test_the_event_opens_before_the_type(self) -> None:
+        fair = self.fair(TicketType(STANDING, 2000, 50, 10, sales_start=END), sales_start=START)
+        error = refusal(fair, self.ORDER)
+        assert (type(error), error.sales_start, error.retry_after_seconds) == (NotOnSale, START, 3600)
+        fair.now = START
+        error = refusal(fair, self.ORDER)
+        assert (error.ticket_type_id, error.sales_start, error.retry_after_seconds) == (STANDING, END, 3600)
+        fair.now = END
+        fair.do(self.ORDER)
+
+    def test_the_event_ends_before_the_type(self) -> None:
+        fair = self.fair(TicketType(STANDING, 2000, 50, 10), sales_end=START)
+        fair.do(self.ORDER)
+        fair.now = START
+        assert refusal(fair, self.ORDER).sales_end == START
+
+    def test_sales_that_were_closed_by_hand_do_not_open_by_themselves(self) -> None:
+        fair = self.fair(TicketType(STANDING, 2000, 50, 10, sales_start=START, closed=True))
+        error = refusal(fair, self.ORDER)
+        assert ("have been closed" in str(error), error.retry_after_seconds) == (True, None)
