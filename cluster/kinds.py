@@ -7,6 +7,7 @@ next free number of its table, and move the number of a class that is gone to `R
 from collections.abc import Mapping
 
 from cluster import messages
+from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import commands, errors, events, handover, replies, rule_errors, views
 from engine import selling_errors as selling
@@ -34,6 +35,9 @@ COMMANDS: Mapping[int, type] = {
     18: commands.SellSeats,
     19: commands.ConfirmTickets,
     20: commands.CancelTickets,
+    21: commands.BlockSeats,
+    22: commands.UnblockSeats,
+    23: commands.ReadBlocks,
 }
 
 CHANGES: Mapping[int, type] = {
@@ -45,10 +49,12 @@ CHANGES: Mapping[int, type] = {
     35: views.SeatsShown,
     36: messages.ChangeLeftOut,
     37: events.HoldsExpiring,
+    38: events.SeatsBlocked,
+    39: events.SeatsUnblocked,
 }
 
 REPLIES: Mapping[int, type] = {
-    **{kind: CHANGES[kind] for kind in (30, 32, 33)},
+    **{kind: CHANGES[kind] for kind in (30, 32, 33, 38, 39)},
     40: replies.Held,
     41: replies.Reserved,
     42: replies.Toggled,
@@ -62,6 +68,7 @@ REPLIES: Mapping[int, type] = {
     50: replies.Changes,
     51: messages.SeatsUnchanged,
     53: handover.Handover,
+    54: replies.Blocks,
 }
 
 PARTS: Mapping[int, type] = {52: messages.ReplyPart}
@@ -128,6 +135,8 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     123: catalogue.WebhookLimitReached,
     140: rule_errors.PersonLimitExceeded,
     141: rule_errors.NotOnSale,
+    130: blocks.BlockNotFound,
+    131: blocks.BlockLimitReached,
 }
 
 KINDS: Mapping[int, type] = {**COMMANDS, **CHANGES, **REPLIES, **PARTS, **SHOWN, **REFUSALS}

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, NotRequired, TypedDict
 from cluster.forms import decoder_of, encode_fields, row_type
 from cluster.kinds import REFUSALS
 from cluster.messages import NotUnderstood
+from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import errors, rule_errors
 from engine import selling_errors as selling
@@ -31,7 +32,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.ScreeningCancelled: {"screening_id": int},
     selling.RoomFull: {"limit": int},
     selling.ScreeningHasBookings: {"screening_id": int},
-    selling.SeatsUnavailable: {"held": _Ids, "booked": _Ids},
+    selling.SeatsUnavailable: {"held": _Ids, "booked": _Ids, "blocked": _Ids},
     selling.HoldLimitExceeded: _Limit,
     selling.GuestLimitExceeded: _Limit,
     selling.HoldLifeSpent: {"life_seconds": float, "retry_after_seconds": int},
@@ -62,6 +63,7 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     catalogue.WebhookLimitReached: {"limit": int},
     rule_errors.PersonLimitExceeded: {**_Limit, "bought": int, "ticket_type_id": int | None},
     rule_errors.NotOnSale: _Window,
+    blocks.BlockLimitReached: {"limit": int},
 }
 """The attributes of the errors of a class. For a new one the class needs a default of the same name, which
 errors of an older node get."""

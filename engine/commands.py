@@ -18,6 +18,7 @@ class HoldSeats(NamedTuple):
         note: kept with the holds.
         origin: copied to the change that others see, by which the caller recognises its own.
         guest_network: network of a guest; all its guests share a limit. None for a user.
+        access: keys of the blocks whose seats it may take (`Block.key`).
     """
 
     screening_id: int
@@ -26,6 +27,7 @@ class HoldSeats(NamedTuple):
     note: str | None = None
     origin: str | None = None
     guest_network: str | None = None
+    access: tuple[str, ...] = ()
 
 
 class PlaceOrder(NamedTuple):
@@ -42,7 +44,7 @@ class HoldPlaces(NamedTuple):
         orders: each becomes a reservation.
         hold_seconds: how long the holds last; at most `Policy.hold_life_seconds`.
         note: kept with the holds.
-        guest_network: as in `HoldSeats`.
+        guest_network, access: as in `HoldSeats`.
     """
 
     screening_id: int
@@ -51,19 +53,21 @@ class HoldPlaces(NamedTuple):
     hold_seconds: float
     note: str | None = None
     guest_network: str | None = None
+    access: tuple[str, ...] = ()
 
 
 class ToggleSeats(NamedTuple):
     """Hold the free seats and release the holder's own; rejected if another holder has one. → `Toggled`
 
     Attributes:
-        guest_network: as in `HoldSeats`.
+        guest_network, access: as in `HoldSeats`.
     """
 
     screening_id: int
     holder: str
     seat_ids: tuple[int, ...]
     guest_network: str | None = None
+    access: tuple[str, ...] = ()
 
 
 class ExtendHolds(NamedTuple):
@@ -128,6 +132,7 @@ class BookSeats(NamedTuple):
             None for any. Held seats cost what they did when they were held.
         booking_id: the booking that the tickets belong to, if it is not a new one.
         unvouched: nobody vouches for the payment, so tickets that cost something are pending until then.
+        access: as in `HoldSeats`.
     """
 
     screening_id: int
@@ -144,6 +149,7 @@ class BookSeats(NamedTuple):
     expected_total_cents: int | None = None
     booking_id: int | None = None
     unvouched: bool = False
+    access: tuple[str, ...] = ()
 
 
 class SellSeats(NamedTuple):
@@ -152,7 +158,7 @@ class SellSeats(NamedTuple):
     Attributes:
         holder: who gets the tickets.
         actor: who sells them.
-        payment_id, receipt: as in `BookSeats`.
+        payment_id, receipt, access: as in `BookSeats`.
         beyond_limit: the holder may exceed the organiser's limits per person.
     """
 
@@ -163,6 +169,7 @@ class SellSeats(NamedTuple):
     payment_id: str | None = None
     receipt: Receipt | None = None
     beyond_limit: bool = False
+    access: tuple[str, ...] = ()
 
 
 class ConfirmTicket(NamedTuple):
@@ -248,8 +255,49 @@ class CancelScreening(NamedTuple):
     unsold_only: bool = False
 
 
+class BlockSeats(NamedTuple):
+    """Keep back free seats, or free places of a ticket type: all or none. Durable. → `SeatsBlocked`
+
+    Attributes:
+        actor: who does it.
+        label, kind, channel, release_at: as in `Block`.
+        ticket_type_id, quantity: name places instead of `seat_ids`.
+    """
+
+    screening_id: int
+    actor: str
+    label: str
+    kind: str
+    seat_ids: tuple[int, ...] = ()
+    ticket_type_id: int | None = None
+    quantity: int = 0
+    channel: str | None = None
+    release_at: float | None = None
+
+
+class UnblockSeats(NamedTuple):
+    """Release a block; seats of it that somebody holds or has bought stay with them. Durable. →
+    `SeatsUnblocked`
+
+    Attributes:
+        actor: who does it.
+        seat_ids: releases only these of its seats.
+    """
+
+    screening_id: int
+    block_id: int
+    actor: str
+    seat_ids: tuple[int, ...] | None = None
+
+
+class ReadBlocks(NamedTuple):
+    """Read the blocks. → `Blocks`"""
+
+    screening_id: int
+
+
 class ReleaseLapsed(NamedTuple):
-    """Release what has lapsed by now, as timers do. → `Lapsed`"""
+    """Release what has lapsed by now, and do what is due, as timers do. → `Lapsed`"""
 
     screening_id: int
 
@@ -304,6 +352,9 @@ Command = (
     | ConfirmTickets
     | CancelTickets
     | CancelScreening
+    | BlockSeats
+    | UnblockSeats
+    | ReadBlocks
     | ReleaseLapsed
     | ReadSeats
     | ReadReservation
@@ -312,5 +363,7 @@ Command = (
     | ReadChanges
 )
 
-READS: frozenset[type] = frozenset({ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges})
+READS: frozenset[type] = frozenset(
+    {ReadSeats, ReadReservation, ReadStock, ShowStock, ReadChanges, ReadBlocks}
+)
 """Commands that change nothing."""

@@ -8,6 +8,9 @@ adding costs O(log n) at most, and the size stays proportional to the number of 
 Holders are warned some time before a deadline, once. Records of which they have been warned are kept apart,
 in a queue and a heap of their own, so adding a record costs the same with and without warnings. A record that
 begins less than this time before its deadline needs no warning: its holder has just been told the deadline.
+
+There are also alarms (`engine.alarms`): times by the wall clock at which something else is to be done. They
+do not move when it is stepped.
 """
 
 from collections import deque
@@ -91,21 +94,40 @@ class Deadlines(_Records):
         warning_seconds: how long before a deadline the holder is warned; 0 for no warnings.
 
     Attributes:
-        earliest: the earliest deadline, in seconds since the epoch, possibly of a stale record; infinity if
-            none.
+        earliest: the earliest deadline or alarm, in seconds since the epoch, possibly of a stale record;
+            infinity if none.
+        alarm_at: the time of the earliest alarm; infinity if none.
         next_at: the time of the earliest deadline or warning.
         warned_at: when holders were last warned, in seconds since the epoch; they know of all deadlines up to
             `warning_seconds` later.
     """
 
-    __slots__ = ("_warned", "_warning_seconds", "earliest", "next_at", "warned_at")
+    __slots__ = ("_alarms", "_warned", "_warning_seconds", "alarm_at", "earliest", "next_at", "warned_at")
 
     def __init__(self, warning_seconds: float = 0.0) -> None:
         super().__init__()
         self._warning_seconds = warning_seconds
         self._warned: _Records | None = None  # most screenings are idle, and need none
-        self.earliest = self.next_at = inf
+        self._alarms: dict[str, float] | None = None
+        self.earliest = self.next_at = self.alarm_at = inf
         self.warned_at = 0.0
+
+    def set_alarm(self, name: str, at: float) -> None:
+        """Set the alarm of this name to a time, in seconds since the epoch; infinity for never."""
+        if self._alarms is None:
+            if at == inf:
+                return
+            self._alarms = {}
+        self._alarms[name] = at
+        self.alarm_at = min(self._alarms.values())
+        self._find_next()
+
+    def pop_alarms(self, now: float) -> list[str]:
+        """Return the names of the alarms whose time has come, and set these to never."""
+        due = [name for name, at in (self._alarms or {}).items() if at <= now]
+        for name in due:
+            self.set_alarm(name, inf)
+        return due
 
     def append(self, deadline: float, record: Lapsing) -> None:
         """Add a record; fast if no earlier one has a later deadline."""
@@ -173,7 +195,8 @@ class Deadlines(_Records):
         return self._warned
 
     def _find_next(self) -> None:
-        self.earliest = min(self.first, self._warned.first) if self._warned else self.first
+        earliest = min(self.first, self._warned.first) if self._warned else self.first
+        self.earliest = min(earliest, self.alarm_at)
         self.next_at = min(self.earliest, self.first - self._warning_seconds)
 
     def __len__(self) -> int:

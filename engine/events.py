@@ -9,9 +9,9 @@ and what clients see, and gaps are normal.
 from itertools import count, repeat
 from typing import NamedTuple
 
-from engine.records import Hold, Ticket, make
+from engine.records import Block, Hold, Ticket, make
 from engine.seat_states import SeatStatus
-from engine.views import SeatView, Shown, view_of
+from engine.views import SeatView, Shown, view_of, view_of_kept
 
 SYSTEM = "system"
 """The actor of events without a caller, such as the expiry of a hold."""
@@ -212,6 +212,57 @@ class TicketsLapsed(TicketEvent):
     kind = "tickets_lapsed"
 
 
+class BlockEvent(NamedTuple):
+    """A block has changed. It is also the change that watchers see.
+
+    Attributes:
+        at: in seconds since the epoch.
+        actor: who caused it.
+        block: as it is from now on.
+        seat_ids: the seats and places that others see differently now.
+        available: number of seats and places that are free now.
+        capacity: number of seats and places.
+        origin: None.
+    """
+
+    screening_id: int
+    epoch: int
+    seq: int
+    at: float
+    actor: str
+    block: Block
+    seat_ids: tuple[int, ...]
+    available: int = 0
+    capacity: int = 0
+    origin: str | None = None
+
+
+class SeatsBlocked(BlockEvent):
+    """Free seats or places are kept back."""
+
+    __slots__ = ()
+    kind = cause = "seats_blocked"
+    ended: tuple[Hold, ...] = ()
+
+    @property
+    def views(self) -> tuple[SeatView, ...]:
+        """The seats as others see them; computed at each call."""
+        return tuple([view_of_kept(seat_id) for seat_id in self.seat_ids if seat_id > 0])
+
+
+class SeatsUnblocked(BlockEvent):
+    """Seats or places are not kept back any more; those that nobody has are free."""
+
+    __slots__ = ()
+    kind = cause = "seats_unblocked"
+    ended: tuple[Hold, ...] = ()
+
+    @property
+    def views(self) -> tuple[SeatView, ...]:
+        """The seats as others see them; computed at each call."""
+        return tuple([SeatView(seat_id, "available") for seat_id in self.seat_ids if seat_id > 0])
+
+
 Event = (
     SeatsHeld
     | PlacesHeld
@@ -222,5 +273,7 @@ Event = (
     | TicketsConfirmed
     | TicketsCancelled
     | TicketsLapsed
+    | SeatsBlocked
+    | SeatsUnblocked
 )
 """Every event. Its class attribute `kind` names it in the log and as the `cause` of what others see."""

@@ -21,9 +21,11 @@ class ScreeningFigures(NamedTuple):
 
     Attributes:
         seq: number of the last event or change of the epoch.
-        held: seats and places that are held; all others that are not available are sold or being bought.
+        held: seats and places that are held. All others that are not available are kept back, sold or being
+            bought.
         queue: commands that wait.
         holds_per_second: requests that held seats or places, not seats.
+        blocked: seats and places of blocks that nobody has.
     """
 
     screening_id: int
@@ -34,6 +36,7 @@ class ScreeningFigures(NamedTuple):
     held: int
     queue: int
     holds_per_second: float
+    blocked: int = 0
 
 
 class ServerFigures(NamedTuple):

@@ -4,7 +4,9 @@ Every function checks everything first and changes the state afterwards. If it r
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
+from engine import alarms, blocks
 from engine import events as ev
 from engine.commands import (
     ExtendHolds,
@@ -38,7 +40,7 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     This is the most frequent command, so each check is called only if a cheap comparison says that it may
     matter.
     """
-    _, holder, seat_ids, note, origin, network = command
+    _, holder, seat_ids, note, origin, network, access = command
     if now >= state.starts_at or state.guarded:
         state.require_open(now, "reserve seats")
     seats = state.seats
@@ -46,6 +48,10 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
     if seats.are_free(wanted):
         free = wanted
     else:
+        if access:
+            again = partial(hold_seats, state, command, now)
+            if (decision := blocks.lent(state, access, wanted, again)) is not None:
+                return decision
         free = tuple(state.divided(holder, wanted).free)
         if not free:
             return Decision(Held(_holds_on(state, wanted)))
@@ -69,6 +75,12 @@ def hold_seats(state: ScreeningState, command: HoldSeats, now: float) -> Decisio
 
 def hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     """Hold places of ticket types for all orders or none; each order becomes a reservation."""
+    decide = partial(_hold_places, state, command, now)
+    kept = blocks.places_for(state, command) if command.access else ()
+    return blocks.lent(state, command.access, kept, decide) or decide()
+
+
+def _hold_places(state: ScreeningState, command: HoldPlaces, now: float) -> Decision:
     state.require_open(now, "reserve tickets")
     require_on_sale(state.rules, now)
     ordered: dict[int, int] = {}
@@ -109,11 +121,15 @@ def read_reservation(state: ScreeningState, command: ReadReservation, now: float
 
 def toggle_seats(state: ScreeningState, command: ToggleSeats, now: float) -> Decision:
     """Hold the free seats and release the holder's own."""
-    _, holder, seat_ids, network = command
+    _, holder, seat_ids, network, access = command
     if now >= state.starts_at or state.guarded:
         state.require_open(now, "reserve seats")
     free, own = state.known(seat_ids), []
     if not state.seats.are_free(free):
+        if access:
+            again = partial(toggle_seats, state, command, now)
+            if (decision := blocks.lent(state, access, free, again)) is not None:
+                return decision
         availability = state.divided(holder, free)
         free, own = tuple(availability.free), availability.own
     released = held = None
@@ -175,7 +191,7 @@ def revoke_holds(state: ScreeningState, command: RevokeHolds, now: float) -> Dec
 
 
 def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) -> Decision:
-    """Release what has lapsed: holds immediately, pending tickets after the commit."""
+    """Release what has lapsed: holds immediately, pending tickets after the commit. Then ring the alarms."""
     holds, tickets = state.seats.pop_due(now)
     events: list[ev.Event] = []
     changes: list[SeatsChanged] = []
@@ -195,6 +211,10 @@ def release_lapsed(state: ScreeningState, command: ReleaseLapsed, now: float) ->
         event = state.begin(SeatAction.LAPSE, ev.TicketsLapsed, lapsed, reply, now, ev.SYSTEM)
         events.append(event)
         write_id = event.seq
+    if state.seats.deadlines.alarm_at <= now:
+        rung = alarms.ring(state, now)
+        events += rung
+        changes += rung
     return Decision(reply, tuple(events), tuple(changes), write_id)
 
 

@@ -12,6 +12,7 @@ from itertools import count
 
 from engine.errors import EngineError, IdsExhausted, OwnershipLost
 from engine.events import (
+    BlockEvent,
     Event,
     HoldsExpired,
     HoldsExtended,
@@ -25,6 +26,7 @@ from engine.guards import attempt
 from engine.ports import Entry, LoadedScreening, Owner, Settled
 from engine.purchases import RESERVATION_PAYMENT
 from engine.records import (
+    Block,
     Hold,
     IdempotencyRecord,
     Layout,
@@ -51,6 +53,7 @@ class MemoryDatabase:
         self.living: set[str] = set()
         self.holds: dict[int, tuple[Hold, str]] = {}
         self.tickets: dict[int, Ticket] = {}
+        self.blocks: dict[int, Block] = {}
         self.payments: dict[str, int | None] = {}
         self.vouchers: dict[str, str] = {}
         self.refunds: dict[tuple[str, int | None], Refund] = {}
@@ -98,6 +101,8 @@ class MemoryDatabase:
                 self._keep(event.holds, "expired")
             elif isinstance(event, SeatsHeld | PlacesHeld | HoldsExtended):
                 self._keep(event.holds, "active")
+            elif isinstance(event, BlockEvent):
+                self.blocks[event.block.id] = event.block
             else:
                 self._put(event.tickets)
         if entry.receipt is not None:
@@ -278,7 +283,12 @@ class MemoryStore:
             for ticket in database.tickets.values()
             if ticket.status in _LIVE and ticket.screening_id == screening_id
         ]
-        return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq)
+        blocks = [
+            block
+            for block in database.blocks.values()
+            if block.seat_ids and block.screening_id == screening_id
+        ]
+        return LoadedScreening(info, layout, epoch, holds, tickets, owned, seq, blocks)
 
     async def owner(self, screening_id: int) -> Owner | None:
         name = self._database.owners.get(screening_id)
@@ -300,6 +310,11 @@ class MemoryStore:
             ticket.screening_id
             for ticket in self._database.tickets.values()
             if ticket.status is TicketStatus.PENDING and (ticket.payment_deadline or 0.0) <= now
+        )
+        found.update(
+            block.screening_id
+            for block in self._database.blocks.values()
+            if block.seat_ids and block.release_at is not None and block.release_at <= now
         )
         return [
             each for each in sorted(found) if each > after_id and (of_all or not self._is_of_another(each))

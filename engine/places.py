@@ -49,22 +49,35 @@ class Places:
     Args:
         ticket_type_id: the type.
         capacity: number of places.
+
+    Attributes:
+        blocked: number of places of blocks that nobody has.
     """
 
-    __slots__ = ("_next", "_returned", "_taken", "_ticket_type_id", "capacity", "sold")
+    __slots__ = (
+        "_lent",
+        "_next",
+        "_returned",
+        "_taken",
+        "_ticket_type_id",
+        "blocked",
+        "capacity",
+        "sold",
+    )
 
     def __init__(self, ticket_type_id: int, capacity: int) -> None:
         self.capacity = capacity
-        self.sold = 0
+        self.sold = self.blocked = 0
         self._ticket_type_id = ticket_type_id
         self._taken: set[int] = set()
         self._returned: list[int] = []
+        self._lent: list[int] = []
         self._next = 1
 
     @property
     def reserved(self) -> int:
-        """Number of places that are taken and not sold."""
-        return len(self._taken) - self.sold
+        """Number of places that are held or being bought."""
+        return len(self._taken) - self.sold - self.blocked
 
     @property
     def available(self) -> int:
@@ -74,13 +87,13 @@ class Places:
     def choose(self, quantity: int) -> Sequence[int]:
         """Return ids of `quantity` free places, which must exist, for the caller to `take`."""
         assert quantity <= self.available
-        chosen: list[int] = []
+        chosen = [number for number in self._lent if number not in self._taken][:quantity]
         while len(chosen) < quantity:
             number = heappop(self._returned) if self._returned else self._next
             if number == self._next:
                 self._next += 1
             # Places that were taken out of order, as stored ones are, may have been returned twice since.
-            if number not in self._taken and number not in chosen[-1:]:
+            if number not in self._taken and number not in chosen[-1:] and number not in self._lent:
                 chosen.append(number)
         return [place_id(self._ticket_type_id, number) for number in chosen]
 
@@ -92,6 +105,17 @@ class Places:
             if self._next < number:
                 heappush(self._returned, self._next)
             self._next += 1
+
+    def lend(self, seat_id: int) -> None:
+        """Mark a place of a block as free for the present command, which gets it before others."""
+        number = self._number_of(seat_id)
+        self._taken.remove(number)
+        self._lent.append(number)
+        self.blocked -= 1
+
+    def end_loan(self) -> None:
+        """The command is over. Its caller takes the places back that it has left."""
+        self._lent.clear()
 
     def give_back(self, seat_id: int) -> None:
         """Mark a place as free."""

@@ -11,6 +11,7 @@ from engine.errors import EngineError
 from engine.events import Event
 from engine.handover import Handover
 from engine.records import (
+    Block,
     Hold,
     IdempotencyRecord,
     Layout,
@@ -160,6 +161,7 @@ class LoadedScreening(NamedTuple):
         tickets: the live tickets (pending and confirmed).
         owned: False for a copy of a screening that another server owns. It may be read but not changed.
         seq: for a copy, number of the last event that it includes.
+        blocks: those that have not been released.
     """
 
     info: ScreeningInfo
@@ -169,6 +171,7 @@ class LoadedScreening(NamedTuple):
     tickets: Sequence[Ticket]
     owned: bool = True
     seq: int = 0
+    blocks: Sequence[Block] = ()
 
 
 class Owner(NamedTuple):
@@ -228,7 +231,7 @@ class Store(Protocol):
     async def overdue(
         self, now: float, limit: int, *, after_id: int = 0, of_all: bool = False
     ) -> Sequence[int]:
-        """Ids of screenings with a stored hold or pending ticket whose deadline has passed, ascending.
+        """Ids of screenings with a stored hold, pending ticket or block whose deadline has passed, ascending.
 
         Args:
             now: seconds since the epoch.

@@ -203,6 +203,46 @@ class Hold(NamedTuple):
     price_cents: int | None = None
 
 
+class Block(NamedTuple):
+    """Seats or places that an organiser keeps back. All times are seconds since the epoch.
+
+    Attributes:
+        label: its name, for organisers.
+        kind: "house" for seats that are sold at the counter only; "kill" for seats that nobody can have;
+            "channel" for seats of those who have access to a channel.
+        seat_ids: its seats or places, also those that somebody holds or has bought; empty after its release.
+        created_by: who has made it.
+        channel: name of the channel; None for other kinds.
+        release_at: when it is released by itself; None for never.
+    """
+
+    id: int
+    screening_id: int
+    label: str
+    kind: str
+    seat_ids: tuple[int, ...]
+    created_at: float
+    created_by: str
+    channel: str | None = None
+    release_at: float | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What a command has among its `access` to take its seats; None for seats that nobody can have."""
+        if self.kind == KILL:
+            return None
+        return self.kind if self.channel is None else channel_key(self.channel)
+
+
+HOUSE, KILL, CHANNEL = "house", "kill", "channel"
+"""The kinds of blocks."""
+
+
+def channel_key(channel: str) -> str:
+    """The key of the blocks of a channel; see `Block.key`."""
+    return f"{CHANNEL}:{channel}"
+
+
 class StoredReservation(NamedTuple):
     """Places that were held together, as stored. All times are seconds since the epoch.
 

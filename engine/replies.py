@@ -6,8 +6,8 @@ The reply to a command that has changed holds is its event (`engine.events`).
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from engine.events import HoldsExtended, HoldsReleased, SeatsHeld
-from engine.records import Hold, Ticket
+from engine.events import HoldsExtended, HoldsReleased, SeatsBlocked, SeatsHeld, SeatsUnblocked
+from engine.records import Block, Hold, Ticket
 from engine.views import SeatMap, SeatsChanged
 
 
@@ -81,15 +81,17 @@ class StockLevel(NamedTuple):
 
     Attributes:
         reserved: held, or with a pending write.
+        blocked: kept back in blocks.
     """
 
     total: int
     sold: int
     reserved: int
+    blocked: int = 0
 
     @property
     def available(self) -> int:
-        return self.total - self.sold - self.reserved
+        return self.total - self.sold - self.reserved - self.blocked
 
 
 class Stock(NamedTuple):
@@ -107,6 +109,25 @@ class Stock(NamedTuple):
     available: int
     capacity: int
     ticket_types: Mapping[int, StockLevel]
+
+
+class BlockLevel(NamedTuple):
+    """A block, and who has its seats.
+
+    Attributes:
+        kept: number of its seats and places that nobody has.
+        sold: number of those that are paid for.
+    """
+
+    block: Block
+    kept: int
+    sold: int
+
+
+class Blocks(NamedTuple):
+    """The blocks of a screening, oldest first."""
+
+    blocks: tuple[BlockLevel, ...]
 
 
 class Changes(NamedTuple):
@@ -137,5 +158,8 @@ Reply = (
     | Lapsed
     | SeatMap
     | Stock
+    | SeatsBlocked
+    | SeatsUnblocked
+    | Blocks
     | Changes
 )

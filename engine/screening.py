@@ -11,8 +11,9 @@ commit `settle` finishes it; if the database rejects it, `abort` undoes it.
 from collections.abc import Callable, Collection
 from typing import Any
 
-from engine import holding, selling
+from engine import blocks, holding, selling
 from engine.commands import (
+    BlockSeats,
     BookSeats,
     CancelScreening,
     CancelTicket,
@@ -23,6 +24,7 @@ from engine.commands import (
     ExtendHolds,
     HoldPlaces,
     HoldSeats,
+    ReadBlocks,
     ReadChanges,
     ReadReservation,
     ReadSeats,
@@ -33,6 +35,7 @@ from engine.commands import (
     SellSeats,
     ShowStock,
     ToggleSeats,
+    UnblockSeats,
 )
 from engine.deadlines import Deadlines
 from engine.figures import ScreeningFigures
@@ -66,6 +69,7 @@ class Screening:
         change_memory: int = 1024,
     ) -> None:
         self._state = ScreeningState(loaded, policy, hold_ids, ticket_ids, change_memory)
+        blocks.set_alarm(self._state)
 
     @property
     def info(self) -> ScreeningInfo:
@@ -89,7 +93,7 @@ class Screening:
 
     @property
     def next_deadline(self) -> float:
-        """The earliest deadline, in seconds since the epoch, possibly of a hold that is gone; else
+        """The earliest deadline or alarm, in seconds since the epoch, possibly of a hold that is gone; else
         infinity.
         """
         return self._state.seats.deadlines.earliest
@@ -157,14 +161,22 @@ class Screening:
         """Finish a pending write that has been committed."""
         state = self._state
         write = state.pending_writes.pop(write_id)
+        if not write.seat_ids:
+            return Decision(write.reply)  # a block, which others have seen before
         state.seats.settle(write)
         change = state.show(write.cause, state.seats.shown_of(write.seat_ids), now)
         return Decision(write.reply, changes=(change,))
 
     def abort(self, write_id: int, now: float) -> Decision:
-        """Undo a pending write that will never be committed."""
+        """Undo a pending write that will never be committed.
+
+        Raises:
+            NotBlocked: it was a block; the screening has to be loaded again.
+        """
         state = self._state
         write = state.pending_writes.pop(write_id)
+        if not write.seat_ids:
+            raise blocks.NotBlocked
         state.seats.abort(write)
         change = state.show("operation_aborted", state.seats.shown_of(write.seat_ids), now)
         return Decision(write.reply, changes=(change,))
@@ -204,6 +216,9 @@ _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     CancelTicket: selling.cancel_ticket,
     CancelTickets: selling.cancel_tickets,
     CancelScreening: selling.cancel_screening,
+    BlockSeats: blocks.block_seats,
+    UnblockSeats: blocks.unblock_seats,
+    ReadBlocks: blocks.read_blocks,
     ReadSeats: _read_seats,
     ReadReservation: holding.read_reservation,
     ReadStock: _read_stock,

@@ -22,7 +22,7 @@ from engine.replies import Changes, Reply, Stock, StockLevel
 from engine.sale_rules import NO_RULES
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import Availability, PendingWrite
-from engine.seat_states import SeatAction
+from engine.seat_states import SeatAction, SeatStatus
 from engine.selling_errors import (
     BookingInProgress,
     GuestLimitExceeded,
@@ -151,6 +151,7 @@ class ScreeningState:
         self.continued: Positions = ()
         self._map: SeatMap | None = None
         self.seats.restore((*loaded.tickets, *loaded.holds))
+        self.seats.restore_blocks(loaded.blocks)
 
     def handover(self) -> Handover:
         """What the next state of the screening needs that is not in the database."""
@@ -191,7 +192,7 @@ class ScreeningState:
     def stock(self) -> Stock:
         """How many seats and places are left."""
         levels = {
-            ticket_type_id: StockLevel(places.capacity, places.sold, places.reserved)
+            ticket_type_id: StockLevel(places.capacity, places.sold, places.reserved, places.blocked)
             for ticket_type_id, places in self.seats.places.items()
         }
         return Stock(
@@ -234,6 +235,7 @@ class ScreeningState:
             seats.hold_count,
             queue,
             holds_per_second(self._changes or (), self._change_memory + 1, now),
+            seats.kept_count,
         )
 
     # Checks: they raise or return, and change nothing
@@ -294,10 +296,16 @@ class ScreeningState:
         """
         availability = self.seats.availability(holder, wanted)
         if availability.held or availability.booked:
-            raise SeatsUnavailable(sorted(availability.held), sorted(availability.booked))
+            raise self.unavailable(availability)
         if availability.in_progress:
             raise BookingInProgress(availability.in_progress)
         return availability
+
+    def unavailable(self, availability: Availability) -> SeatsUnavailable:
+        """The refusal of a command that wants seats of others, or seats that are kept back."""
+        booked = sorted(availability.booked)
+        blocked = [seat_id for seat_id in booked if self.seats.status(seat_id) is SeatStatus.BLOCKED]
+        return SeatsUnavailable(sorted(availability.held), booked, blocked)
 
     def require_within_limits(
         self,

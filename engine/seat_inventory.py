@@ -1,26 +1,27 @@
 """The seats and places of one screening: a record for each that is not available, and all changes of them.
 
 A seat has at most one record, so it is in exactly one state: available (no record), held (`SeatsHeld` or
-`Hold`), sold or to be paid (`Ticket`), or with a pending write (`Commitment`). The transition table
-(`engine.seat_states`) says which changes are legal. Memory and time grow with the records, not with the
-seats. Places of ticket types (`engine.places`) are seats without a name: they are counted, and others do not
-see them one by one.
+`Hold`), sold or to be paid (`Ticket`), kept back (`Kept`), or with a pending write (`Commitment`). The
+transition table (`engine.seat_states`) says which changes are legal. Memory and time grow with the records,
+not with the seats. Places of ticket types (`engine.places`) are seats without a name: they are counted, and
+others do not see them one by one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from math import inf
 from types import MappingProxyType
 
 from engine.deadlines import Deadlines, Lapsing, deadline_of
 from engine.events import SeatsHeld
+from engine.kept_seats import NOTHING_KEPT, KeptSeats
 from engine.person_limits import PersonLimits
 from engine.places import Places, ticket_type_of
-from engine.records import Hold, Layout, Ticket, TicketStatus, TicketType, make
-from engine.seat_records import HELD, Availability, Commitment, PendingWrite, Record, moved_by
+from engine.records import Block, Hold, Layout, Ticket, TicketStatus, TicketType, make
+from engine.seat_records import HELD, Availability, Commitment, Kept, PendingWrite, Record, moved_by
 from engine.seat_states import SeatAction, SeatStatus, require
 from engine.unpaid_seats import UnpaidSeats
-from engine.views import SeatView, Shown, view_of
+from engine.views import SeatView, Shown, view_of, view_of_kept
 
 
 class SeatInventory:
@@ -39,6 +40,7 @@ class SeatInventory:
         are_free: returns True if none of some seats has a record.
         unpaid: the unpaid seats of each holder.
         places: the places of each ticket type, by its id.
+        kept: which seats belong to which block.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class SeatInventory:
         "capacity",
         "deadlines",
         "hold_count",
+        "kept",
         "layout",
         "persons",
         "places",
@@ -69,6 +72,7 @@ class SeatInventory:
         self.available = self.capacity
         self.unpaid = UnpaidSeats()
         self.persons = persons
+        self.kept = NOTHING_KEPT
         self.deadlines = Deadlines(warning_seconds)
         self.hold_count = 0
         self._records: dict[int, SeatsHeld | Record] = {}
@@ -91,7 +95,14 @@ class SeatInventory:
             return SeatStatus.HELD
         if isinstance(record, Commitment):
             return SeatStatus.COMMITTING
+        if isinstance(record, Kept):
+            return SeatStatus.BLOCKED
         return SeatStatus.PENDING if record.status is TicketStatus.PENDING else SeatStatus.BOOKED
+
+    @property
+    def kept_count(self) -> int:
+        """Number of seats and places of blocks that nobody has."""
+        return sum(isinstance(self._records.get(seat_id), Kept) for seat_id in self.kept.by_seat)
 
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
         """The seats and places that a holder holds or is buying under one reservation, oldest first."""
@@ -132,6 +143,8 @@ class SeatInventory:
             elif isinstance(record, Ticket):
                 sold = record.status is TicketStatus.CONFIRMED or record.holder == holder
                 (booked if sold else held).append(seat_id)
+            elif isinstance(record, Kept):
+                booked.append(seat_id)
             elif record.write.holder == holder:
                 in_progress.append(seat_id)
             else:
@@ -145,6 +158,8 @@ class SeatInventory:
         if record is None:
             vacated = self._vacated.get(seat_id)
             return vacated if vacated is not None else SeatView(seat_id, "available")
+        if isinstance(record, Kept):
+            return view_of_kept(seat_id)
         if isinstance(record, Commitment):
             before = record.before
             return before if before is not None else SeatView(seat_id, "reserved", record.write.holder)
@@ -247,7 +262,7 @@ class SeatInventory:
                 by_holder[holder] = [seat_id]
             del records[seat_id]
             if seat_id > 0:
-                view = make(SeatView, (seat_id, "available", None, None, holder, None, None, None))
+                view = make(SeatView, (seat_id, "available", None, None, holder, None, None, None, False))
                 vacated[seat_id] = view
                 seats.append(view)
             elif places := self.places.get(ticket_type_of(seat_id)):
@@ -258,6 +273,8 @@ class SeatInventory:
         self.hold_count -= len(holds)
         for holder, given_back in by_holder.items():
             self.unpaid.remove(holder, given_back)
+        if self.kept.by_seat and self.take_back([hold.seat_id for hold in holds]):
+            seats = list(self.shown_of([hold.seat_id for hold in holds]))
         self.deadlines.keep_bounded(len(records), self._is_live)
         return tuple(holds), tuple(seats)
 
@@ -272,7 +289,7 @@ class SeatInventory:
         for seat_id, ticket in zip(write.seat_ids, after, strict=True):
             require(self.status(seat_id), write.action)
             before = self.record(seat_id)
-            assert not isinstance(before, Commitment)
+            assert not isinstance(before, Commitment | Kept)
             commitment = Commitment(write, before, ticket)
             if self.persons is not None:
                 self.persons.begin(before, ticket)
@@ -301,6 +318,7 @@ class SeatInventory:
                 self.persons.settle(before, after)
             if after is None:
                 self._vacate(seat_id)
+                self.take_back((seat_id,))
                 continue
             self._records[seat_id] = after
             self._count_sold(seat_id, after, 1)
@@ -318,6 +336,7 @@ class SeatInventory:
                 self.persons.abort(before, after)
             if before is None:
                 self._vacate(seat_id)
+                self.take_back((seat_id,))
                 continue
             self._records[seat_id] = before
             self.hold_count += isinstance(before, Hold)
@@ -327,6 +346,62 @@ class SeatInventory:
         self.unpaid.remove_pairs(
             (write.holder, seat_id) for seat_id, (_, before, _) in commitments if before is None
         )
+
+    def keep(self, block: Block, seat_ids: Iterable[int]) -> None:
+        """BLOCK available seats and places.
+
+        Args:
+            block: as it is from now on.
+            seat_ids: the new ones of its seats.
+        """
+        for seat_id in seat_ids:
+            require(self.status(seat_id), SeatAction.BLOCK)
+        if self.kept is NOTHING_KEPT:
+            self.kept = KeptSeats()
+        self.kept.put(block, seat_ids)
+        self.take_back(seat_ids)
+
+    def unblock(self, block: Block, seat_ids: Collection[int]) -> tuple[Block, tuple[int, ...]]:
+        """UNBLOCK seats of a block.
+
+        Returns:
+            The block with the seats that are left, and the seats that are available now: nobody had them.
+        """
+        records = self._records
+        freed = tuple([seat_id for seat_id in seat_ids if isinstance(records.get(seat_id), Kept)])
+        for seat_id in freed:
+            self._vacate(seat_id)
+        return self.kept.remove(block, seat_ids), freed
+
+    def lend(self, seat_ids: Iterable[int]) -> None:
+        """Make seats that are kept back available to the present command; `take_back` follows."""
+        for seat_id in seat_ids:
+            require(self.status(seat_id), SeatAction.UNBLOCK)
+            del self._records[seat_id]
+            self.available += 1
+            if seat_id < 0:
+                self.places[ticket_type_of(seat_id)].lend(seat_id)
+
+    def take_back(self, seat_ids: Iterable[int]) -> list[int]:
+        """BLOCK those available seats again that belong to blocks. Returns them."""
+        by_seat = self.kept.by_seat
+        again = [seat_id for seat_id in seat_ids if seat_id in by_seat and seat_id not in self._records]
+        for seat_id in again:
+            self._occupy(seat_id, by_seat[seat_id])
+            self._vacated.pop(seat_id, None)
+        return again
+
+    def restore_blocks(self, blocks: Iterable[Block]) -> None:
+        """Load stored blocks, after everything else. Seats that there are not any more are left out."""
+        for block in blocks:
+            if self.kept is NOTHING_KEPT:
+                self.kept = KeptSeats()
+            here = [seat_id for seat_id in block.seat_ids if self._is_here(seat_id)]
+            self.kept.put(block, here)
+            self.take_back(here)
+
+    def _is_here(self, seat_id: int) -> bool:
+        return seat_id in self.layout.by_id if seat_id > 0 else ticket_type_of(seat_id) in self.places
 
     def restore(self, records: Iterable[Hold | Ticket]) -> None:
         """Load stored records, tickets first.
@@ -394,12 +469,14 @@ class SeatInventory:
         if seat_id < 0:
             if places := self.places.get(ticket_type_of(seat_id)):
                 places.take(seat_id)
+                places.blocked += isinstance(record, Kept)
 
     def _vacate(self, seat_id: int) -> None:
-        del self._records[seat_id]
+        record = self._records.pop(seat_id)
         self.available += 1
         if seat_id < 0 and (places := self.places.get(ticket_type_of(seat_id))):
             places.give_back(seat_id)
+            places.blocked -= isinstance(record, Kept)
 
     def _count_sold(self, seat_id: int, record: Hold | Ticket | None, number: int) -> None:
         """Count a sold place. Seats are not counted, nor are pending tickets."""

@@ -1,4 +1,4 @@
-"""The records of seats, beside holds and tickets: pending writes, and which seats a holder can get."""
+"""The records of seats, beside holds and tickets: pending writes and blocks. Which seats a holder can get."""
 
 from typing import NamedTuple, TypeVar
 
@@ -37,7 +37,18 @@ class Commitment(NamedTuple):
     after: Ticket | None
 
 
-Record = Hold | Ticket | Commitment
+class Kept(NamedTuple):
+    """A seat of a block that nobody has. All seats of a block have the same record.
+
+    Attributes:
+        key: as in `Block`.
+    """
+
+    block_id: int
+    key: str | None
+
+
+Record = Hold | Ticket | Commitment | Kept
 
 HELD = (SeatsHeld, Hold)
 """The records of held seats: one for all seats that were held together, or one for a single seat."""
@@ -51,7 +62,7 @@ class Availability(NamedTuple):
         own: held by the holder.
         in_progress: with a pending write of the holder.
         held: reserved for somebody else.
-        booked: sold, to anybody.
+        booked: sold, to anybody, or kept back.
     """
 
     free: list[int]

@@ -11,6 +11,8 @@ which every other command for the seat is rejected until Postgres has answered: 
         └── RELEASE, LAPSE┘                ABORT │  │  └─ CANCEL ── BOOKED
                                                  ▼  └─ CONFIRM, CANCEL, LAPSE ── PENDING
                                          (where it came from)
+
+A seat of a block that nobody has is `BLOCKED`. For a command of somebody who may take it, it is available.
 """
 
 from enum import StrEnum
@@ -20,6 +22,7 @@ class SeatStatus(StrEnum):
     """State of one seat of one screening."""
 
     AVAILABLE = "available"
+    BLOCKED = "blocked"
     HELD = "held"
     COMMITTING = "committing"
     PENDING = "pending"
@@ -29,6 +32,8 @@ class SeatStatus(StrEnum):
 class SeatAction(StrEnum):
     """An action on a seat."""
 
+    BLOCK = "block"
+    UNBLOCK = "unblock"
     HOLD = "hold"
     EXTEND = "extend"
     RELEASE = "release"
@@ -43,18 +48,20 @@ class SeatAction(StrEnum):
 _S, _A = SeatStatus, SeatAction
 
 TRANSITIONS: dict[tuple[SeatStatus, SeatAction], frozenset[SeatStatus]] = {
+    (_S.AVAILABLE, _A.BLOCK): frozenset({_S.BLOCKED}),
+    (_S.BLOCKED, _A.UNBLOCK): frozenset({_S.AVAILABLE}),
     (_S.AVAILABLE, _A.HOLD): frozenset({_S.HELD}),
     (_S.AVAILABLE, _A.ISSUE): frozenset({_S.COMMITTING}),
     (_S.HELD, _A.EXTEND): frozenset({_S.HELD}),
-    (_S.HELD, _A.RELEASE): frozenset({_S.AVAILABLE}),
-    (_S.HELD, _A.LAPSE): frozenset({_S.AVAILABLE}),
+    (_S.HELD, _A.RELEASE): frozenset({_S.AVAILABLE, _S.BLOCKED}),
+    (_S.HELD, _A.LAPSE): frozenset({_S.AVAILABLE, _S.BLOCKED}),
     (_S.HELD, _A.ISSUE): frozenset({_S.COMMITTING}),
     (_S.PENDING, _A.CONFIRM): frozenset({_S.COMMITTING}),
     (_S.PENDING, _A.CANCEL): frozenset({_S.COMMITTING}),
     (_S.PENDING, _A.LAPSE): frozenset({_S.COMMITTING}),
     (_S.BOOKED, _A.CANCEL): frozenset({_S.COMMITTING}),
-    (_S.COMMITTING, _A.SETTLE): frozenset({_S.BOOKED, _S.PENDING, _S.AVAILABLE}),
-    (_S.COMMITTING, _A.ABORT): frozenset({_S.AVAILABLE, _S.HELD, _S.PENDING, _S.BOOKED}),
+    (_S.COMMITTING, _A.SETTLE): frozenset({_S.BOOKED, _S.PENDING, _S.AVAILABLE, _S.BLOCKED}),
+    (_S.COMMITTING, _A.ABORT): frozenset({_S.AVAILABLE, _S.BLOCKED, _S.HELD, _S.PENDING, _S.BOOKED}),
 }
 """The states that an action may lead to. A pair that is not here is illegal."""
 

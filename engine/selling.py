@@ -5,8 +5,10 @@ Every function checks everything first and changes the state afterwards. If it r
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
+from engine import blocks
 from engine import events as ev
 from engine.commands import (
     BookSeats,
@@ -62,6 +64,10 @@ def book_seats(
     if command.payment_id is not None and (repeat := _repeated(state, command, wanted)):
         return repeat
     state.require_open(now, "book seats")
+    if command.access:
+        again = partial(book_seats, state, command, now, actor, beyond_limit=beyond_limit)
+        if (decision := blocks.lent(state, command.access, wanted, again)) is not None:
+            return decision
     free = state.obtainable(command.holder, wanted)
     if free and command.held_only:
         raise NotHeld(free)
@@ -104,8 +110,8 @@ def book_seats(
 
 def sell_seats(state: ScreeningState, command: SellSeats, now: float) -> Decision:
     """Issue paid tickets by hand."""
-    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit = command
-    booking = BookSeats(screening_id, holder, seat_ids, payment_id)
+    screening_id, holder, seat_ids, actor, payment_id, _, beyond_limit, access = command
+    booking = BookSeats(screening_id, holder, seat_ids, payment_id, access=access)
     return book_seats(state, booking, now, actor, beyond_limit=beyond_limit)
 
 
@@ -227,6 +233,10 @@ def cancel_screening(state: ScreeningState, command: CancelScreening, now: float
         )
         events.append(cancellation)
         write_id = cancellation.seq
+    for block in tuple(state.seats.kept.blocks.values()):
+        released = blocks.unblock(state, block, block.seat_ids, command.actor, now)
+        events.append(released)
+        changes.append(released)
     return Decision(reply, tuple(events), tuple(changes), write_id)
 
 

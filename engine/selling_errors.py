@@ -116,15 +116,20 @@ class SeatsUnavailable(Refused):
 
     Args:
         held: seats reserved by others, ascending.
-        booked: seats already sold, ascending.
+        booked: seats already sold or kept back, ascending.
+        blocked: those of `booked` that are kept back.
     """
 
     code = "seats_unavailable"
+    blocked: Sequence[int] = ()
 
-    def __init__(self, held: Sequence[int], booked: Sequence[int]) -> None:
+    def __init__(self, held: Sequence[int], booked: Sequence[int], blocked: Sequence[int] = ()) -> None:
         reasons = []
-        if booked:
-            reasons.append(f"Seats {list(booked)} are already booked")
+        if sold := [seat_id for seat_id in booked if seat_id not in blocked]:
+            reasons.append(f"Seats {sold} are already booked")
+        if blocked:
+            reasons.append(f"Seats {list(blocked)} are kept back by the organiser")
+            self.blocked = tuple(blocked)
         if held:
             reasons.append(f"Seats {list(held)} are currently reserved by other users")
         super().__init__("; ".join(reasons))

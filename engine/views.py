@@ -17,6 +17,7 @@ class SeatView(NamedTuple):
         reserved_at: when it was held, in seconds since the epoch, if it is held.
         note: the note of its hold.
         price_cents: what its holder has agreed to pay, if it is reserved; not for others to see.
+        blocked: True for a seat of a block that nobody has; its status is "booked".
     """
 
     seat_id: int
@@ -27,6 +28,7 @@ class SeatView(NamedTuple):
     reserved_at: float | None = None
     note: str | None = None
     price_cents: int | None = None
+    blocked: bool = False
 
 
 class SeatMap(NamedTuple):
@@ -52,13 +54,19 @@ Shown = Hold | Ticket | SeatView
 def view_of(shown: Shown) -> SeatView:
     if isinstance(shown, Hold):
         _, _, _, seat_id, holder, reserved_at, expires_at, _, note, price_cents = shown
-        return make(SeatView, (seat_id, "reserved", holder, expires_at, None, reserved_at, note, price_cents))
+        row = (seat_id, "reserved", holder, expires_at, None, reserved_at, note, price_cents, False)
+        return make(SeatView, row)
     if isinstance(shown, SeatView):
         return shown
     if shown.status is TicketStatus.PENDING:
         deadline, price_cents = shown.payment_deadline, shown.price_cents
         return SeatView(shown.seat_id, "reserved", shown.holder, deadline, price_cents=price_cents)
     return SeatView(shown.seat_id, "booked", shown.holder)
+
+
+def view_of_kept(seat_id: int) -> SeatView:
+    """A seat of a block that nobody has, as others see it."""
+    return SeatView(seat_id, "booked", blocked=True)
 
 
 class SeatsChanged(Protocol):

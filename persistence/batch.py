@@ -14,7 +14,9 @@ from engine.events import (
     HoldsExtended,
     HoldsReleased,
     PlacesHeld,
+    SeatsBlocked,
     SeatsHeld,
+    SeatsUnblocked,
     TicketsCancelled,
     TicketsConfirmed,
     TicketsIssued,
@@ -25,6 +27,7 @@ from engine.seat_states import SeatStatus
 from engine.vouching import vouched_by
 from persistence.statements import (
     ANSWERS,
+    BLOCKS,
     EVENTS,
     HELD,
     HOLDS,
@@ -37,6 +40,7 @@ from persistence.statements import (
 )
 
 HoldChange = SeatsHeld | PlacesHeld | HoldsExtended | HoldsReleased | HoldsExpired
+BlockChange = SeatsBlocked | SeatsUnblocked
 TicketChange = TicketsIssued | TicketsConfirmed | TicketsCancelled | TicketsLapsed
 
 HOLD_CHANGES: dict[type[HoldChange], tuple[str, SeatStatus, SeatStatus]] = {
@@ -67,6 +71,12 @@ SEAT_OF_TICKET: dict[TicketStatus, SeatStatus] = {
 }
 """The status of a seat by the status of its ticket."""
 
+BLOCK_CHANGES: dict[type[BlockChange], tuple[SeatStatus, SeatStatus]] = {
+    SeatsBlocked: (SeatStatus.AVAILABLE, SeatStatus.BLOCKED),
+    SeatsUnblocked: (SeatStatus.BLOCKED, SeatStatus.AVAILABLE),
+}
+"""For each event about blocks: the status of its seats before and after."""
+
 _HEAD = 5
 """Number of fields that all events begin with: screening_id, epoch, seq, at and actor."""
 
@@ -88,7 +98,8 @@ class Batch:
     """
 
     def __init__(self, events: Sequence[Event], answers: Sequence[IdempotencyRecord]) -> None:
-        self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in (*HOLD_CHANGES, *TICKET_CHANGES)}
+        kinds = (*HOLD_CHANGES, *TICKET_CHANGES, *BLOCK_CHANGES)
+        self._by_kind: dict[type[Event], list[Any]] = {kind: [] for kind in kinds}
         for event in events:
             self._by_kind[type(event)].append(event)
         self._owned = {event[:2] for event in events}
@@ -146,12 +157,16 @@ class Batch:
         if any(self._by_kind.values()):
             tickets = self._tickets()
             ticket_seats, ticket_ids = (tickets[3], tickets[0]) if tickets else ((), ())
-            events = self._events([*held_seats, *ticket_seats], [*hold_ids, *ticket_ids])
+            blocked = [seat_id for event in self._of_blocks() for seat_id in event.seat_ids]
+            # Blocks have no ids of holds or tickets.
+            seat_ids, ids = [*held_seats, *ticket_seats, *blocked], [*hold_ids, *ticket_ids, *blocked]
+            events = self._events(seat_ids, ids)
             yield PAYMENTS, self._payments()
             yield TICKETS, tickets
         yield SALES, self._new_bookings()
         yield HOLDS, holds
         yield HELD, self._new_holds()
+        yield BLOCKS, self._blocks()
         yield ANSWERS, list(zip(*self._answers, strict=True))
         yield EVENTS, events
 
@@ -240,6 +255,20 @@ class Batch:
             columns = list(zip(*last.values(), strict=True))
         return columns, seats, ids
 
+    def _blocks(self) -> Columns:
+        """Return the columns of the blocks that have changed, as they are after their last event."""
+        last = {event.block.id: event for event in self._of_blocks(in_order=True)}
+        if not last:
+            return []
+        rows = []
+        for _, _, _, at, actor, block, *_ in last.values():
+            *head, _, created_at, created_by, channel, release_at = block
+            end = (None, None) if block.seat_ids else (at, actor)
+            rows.append((*head, created_at, created_by, channel, release_at, *end))
+        seats = [event.block.seat_ids for event in last.values()]
+        parts = _parts(list(map(len, seats)))
+        return [*zip(*rows, strict=True), *parts, tuple(chain.from_iterable(seats))]
+
     def _events(self, seat_ids: Sequence[int], ids: Sequence[int]) -> Columns:
         columns: list[list[Any]] = [[] for _ in range(_HEAD + 3)]
         sizes: list[int] = []
@@ -256,10 +285,20 @@ class Batch:
                 from_statuses = ["{" + ",".join(event.from_statuses) + "}" for event in events]
                 to_statuses = [SEAT_OF_TICKET[event.tickets[0].status] for event in events]
                 _extend(columns, events, ticket_kind.kind, from_statuses, to_statuses)
+        for block_kind, (from_status, to_status) in BLOCK_CHANGES.items():
+            if events := self._by_kind[block_kind]:
+                counts = [len(event.seat_ids) for event in events]
+                sizes += counts
+                from_statuses = list(map(_repeated, repeat(from_status.value), counts))
+                _extend(columns, events, events[0].kind, from_statuses, [to_status.value] * len(events))
         return [*columns, *_parts(sizes), seat_ids, ids]
 
     def _of_tickets(self) -> Iterator[TicketChange]:
         return chain.from_iterable([self._by_kind[kind] for kind in TICKET_CHANGES])
+
+    def _of_blocks(self, *, in_order: bool = False) -> Iterable[BlockChange]:
+        events = chain.from_iterable([self._by_kind[kind] for kind in BLOCK_CHANGES])
+        return sorted(events, key=lambda event: event[:3]) if in_order else events
 
 
 def _extend(

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from engine.records import Hold, Ticket, TicketStatus
+from engine.records import Block, Hold, Ticket, TicketStatus
 from persistence.connector import Row
 
 IDS = range(1, 2**63)
@@ -59,6 +59,20 @@ SELECT id, booking_id, screening_id, seat_id, holder, (price * 100)::bigint, sta
        code, paper
 FROM tickets
 """
+
+
+BLOCKS = """
+SELECT id, screening_id, label, kind, seat_ids, extract(epoch FROM created_at)::float8, created_by, channel,
+       extract(epoch FROM release_at)::float8
+FROM blocks
+"""
+
+
+def block_of(row: Row) -> Block:
+    """Return the block in a row of `BLOCKS`."""
+    values: list[Any] = list(row)
+    values[4] = tuple(values[4])
+    return Block(*values)
 
 
 def hold_of(row: Row) -> Hold:

@@ -363,8 +363,41 @@ EVENTS = Block(
 )
 """Writes the log entries of all other events. Two arrays have the seats, and the ids of holds or tickets."""
 
+BLOCKS = Block(
+    "blocks",
+    """
+    INSERT INTO blocks AS stored (
+        id, screening_id, label, kind, created_at, created_by, channel, release_at, seat_ids, released_at,
+        released_by
+    )
+    SELECT id, screening_id, label, kind, to_timestamp(created_at), created_by, channel,
+           to_timestamp(release_at), {seat_ids}[first_seat:last_seat], to_timestamp(released_at), released_by
+    FROM {rows}
+    ON CONFLICT (id) DO UPDATE SET
+        released_at = excluded.released_at, released_by = excluded.released_by,
+        seat_ids = CASE WHEN excluded.released_at IS NULL THEN excluded.seat_ids ELSE stored.seat_ids END
+    WHERE stored.released_at IS NULL
+    """,
+    {
+        "id": "bigint",
+        "screening_id": "bigint",
+        "label": "text",
+        "kind": "text",
+        "created_at": "float8",
+        "created_by": "text",
+        "channel": "text",
+        "release_at": "float8",
+        "released_at": "float8",
+        "released_by": "text",
+        "first_seat": "integer",
+        "last_seat": "integer",
+    },
+    {"seat_ids": "bigint"},
+)
+"""Writes blocks as they are from now on. An array has the seats of all."""
+
 PREPARATIONS = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;" + "".join(
-    block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, ANSWERS, EVENTS)
+    block.preparation for block in (OWNED, PAYMENTS, TICKETS, SALES, HOLDS, HELD, BLOCKS, ANSWERS, EVENTS)
 )
 """Statements that a new connection runs.
 

@@ -20,7 +20,7 @@ from engine.ports import LoadedScreening, Owner
 from engine.records import Area, Focus, Layout, ScreeningInfo, Seat, TicketType
 from engine.sale_rules import OrphanRule, SaleRules
 from engine.selling_errors import ScreeningNotFound
-from persistence.columns import HOLDS, IDS, TICKETS, hold_of, ticket_of
+from persistence.columns import BLOCKS, HOLDS, IDS, TICKETS, block_of, hold_of, ticket_of
 from persistence.connector import Connection, Connector
 from persistence.errors import DefectiveStatement
 
@@ -102,6 +102,7 @@ SELECT room_id, layout_version, extract(epoch FROM starts_at)::float8, extract(e
        OR EXISTS (
            SELECT FROM tickets WHERE screening_id = screenings.id AND status IN ('pending', 'confirmed')
        )
+       OR EXISTS (SELECT FROM blocks WHERE screening_id = screenings.id AND released_at IS NULL)
 FROM screenings JOIN rooms ON rooms.id = room_id CROSS JOIN (
     SELECT array_agg(name ORDER BY name) AS types,
            array_agg((surcharge * 100)::bigint ORDER BY name) AS surcharges_cents
@@ -142,11 +143,15 @@ ACTIVE_HOLDS = HOLDS + "WHERE screening_id = %s AND status = 'active'"
 
 LIVE_TICKETS = TICKETS + "WHERE screening_id = %s AND status IN ('pending', 'confirmed')"
 
+PRESENT_BLOCKS = BLOCKS + "WHERE screening_id = %s AND released_at IS NULL ORDER BY id"
+
 OVERDUE = """
 SELECT screening_id FROM (
     SELECT screening_id FROM holds WHERE status = 'active' AND expires_at <= to_timestamp(%(now)s)
     UNION
     SELECT screening_id FROM tickets WHERE status = 'pending' AND payment_deadline <= to_timestamp(%(now)s)
+    UNION
+    SELECT screening_id FROM blocks WHERE released_at IS NULL AND release_at <= to_timestamp(%(now)s)
 ) AS due
 WHERE screening_id > %(after_id)s AND (%(of_all)s OR NOT EXISTS (
     SELECT FROM screening_epochs JOIN pg_stat_activity ON application_name = owner
@@ -258,7 +263,7 @@ class PostgresStore:
     ) -> Sequence[int]:
         """Return the ids of overdue screenings, ascending.
 
-        A screening is overdue if the deadline of a stored hold or payment has passed.
+        A screening is overdue if the deadline of a stored hold, payment or block has passed.
 
         Args:
             now: seconds since the epoch.
@@ -282,6 +287,7 @@ class PostgresStore:
             epoch,
             [hold_of(row) for row in await connection.run(ACTIVE_HOLDS, (screening_id,))],
             [ticket_of(row) for row in await connection.run(LIVE_TICKETS, (screening_id,))],
+            blocks=[block_of(row) for row in await connection.run(PRESENT_BLOCKS, (screening_id,))],
         )
 
     async def _described(
@@ -289,8 +295,8 @@ class PostgresStore:
     ) -> tuple[ScreeningInfo, Layout, bool]:
         """Load the terms and the layout of a screening, an event or a free room.
 
-        The third value is true if nothing is held or sold in a screening, so that its holds and tickets need
-        not be asked for. Only the screenings' own statement finds that out.
+        The third value is true if nothing is held, sold or kept back in a screening, so that need not be
+        asked for. Only the screenings' own statement finds that out.
         """
         if rows := await connection.run(SCREENING, (screening_id,)):
             room_id, layout_version, starts_at, ends_at, price_cents, orphan_rule, *rest = rows[0]

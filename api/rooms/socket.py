@@ -376,7 +376,7 @@ class RoomSocket(ClientSocket):
         if note is None:
             return make(ReleaseHolds, (screening_id, holder, (seat_id,), None, origin))
         network = self._address if self._guest else None
-        return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network))
+        return make(HoldSeats, (screening_id, holder, (seat_id,), note, origin, network, ()))
 
     def _answer_of_future(self, request: _SeatRequest, future: "asyncio.Future[Any]") -> bytes:
         return self._answer(request, future.exception() or future.result())

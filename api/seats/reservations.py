@@ -106,7 +106,7 @@ def reserve_seats(call: Call, screening_id: int, seat_ids: tuple[int, ...]) -> A
         }
 
     # `make` skips the default values of the fields, which takes longer than the rest of this function.
-    command = (screening_id, call.holder, seat_ids, None, None, call.guest_network)
+    command = (screening_id, call.holder, seat_ids, None, None, call.guest_network, ())
     return Ask(make(HoldSeats, command), respond)
 
 

@@ -12,12 +12,13 @@ from cluster import wire
 from cluster.kinds import KINDS
 from cluster.long_replies import LongReplies
 from cluster.messages import ChangeLeftOut, NotUnderstood, ReadNewSeats, ReplyPart, SeatsUnchanged
+from engine import block_errors as blocks
 from engine import catalogue_errors as catalogue
 from engine import commands, errors, events, replies, rule_errors
 from engine import selling_errors as selling
 from engine.errors import EngineError
 from engine.handover import Handover, Memory
-from engine.records import Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
+from engine.records import Block, Hold, Layout, Paper, Receipt, Refund, Ticket, TicketStatus
 from engine.views import SeatMap, SeatsShown, SeatView
 
 NOW = 1_800_000_000.5
@@ -53,10 +54,18 @@ RELEASED = events.HoldsReleased(7, 3, 22, NOW, "user:7", (HOLD,), (FREE,), 99, 1
 
 SHOWN = SeatsShown(7, 3, 23, NOW, "tickets_issued", (TICKET, SOLD, HOLD, FREE), 97, 100, None, (HOLD,))
 
+BLOCK = Block(903, 7, "Press", "channel", (44, 45), NOW, "user:1", "press", NOW + 86_400)
+
+BLOCKED = events.SeatsBlocked(7, 3, 29, NOW, "user:1", BLOCK, (44, 45), 96, 100)
+
+UNBLOCKED = events.SeatsUnblocked(7, 3, 30, NOW, events.SYSTEM, BLOCK._replace(seat_ids=()), (44,), 97, 100)
+
 COMMANDS: tuple[Any, ...] = (
-    commands.HoldSeats(7, "user:7", (41, 42), "n", "tab-1", "192.0.2.0/24"),
-    commands.HoldPlaces(7, "session:1", (commands.PlaceOrder(3, 2),), 300.0, "n", "192.0.2.0/24"),
-    commands.ToggleSeats(7, "user:7", (41, 42), "192.0.2.0"),
+    commands.HoldSeats(7, "user:7", (41, 42), "n", "tab-1", "192.0.2.0/24", ("channel:press",)),
+    commands.HoldPlaces(
+        7, "session:1", (commands.PlaceOrder(3, 2),), 300.0, "n", "192.0.2.0/24", ("channel:press",)
+    ),
+    commands.ToggleSeats(7, "user:7", (41, 42), "192.0.2.0", ("channel:press",)),
     commands.ExtendHolds(7, "user:7", (41,), 60.0, 901),
     commands.ReleaseHolds(7, "user:7", None, 901, "tab-1"),
     commands.BookSeats(
@@ -74,6 +83,7 @@ COMMANDS: tuple[Any, ...] = (
         3000,
         2001,
         True,
+        ("house",),
     ),
     commands.ConfirmTicket(
         7, "user:8", 801, 42, "pay-1", Receipt("user:8", "key-2", b"", "ticket"), "admin:1", 1250
@@ -93,8 +103,12 @@ COMMANDS: tuple[Any, ...] = (
     ReadNewSeats(7, 3, 20),
     commands.RevokeHolds(7, "user:8", (41, 42), "user:1"),
     commands.SellSeats(
-        7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets"), True
+        *(7, "user:8", (41,), "user:1", "pay-1", Receipt("user:1", "key-3", b"", "tickets"), True),
+        ("house",),
     ),
+    commands.BlockSeats(7, "user:1", "Press", "channel", (44, 45), None, 0, "press", NOW + 86_400),
+    commands.UnblockSeats(7, 903, "user:1", (44,)),
+    commands.ReadBlocks(7),
 )
 
 REPLIES: tuple[Any, ...] = (
@@ -110,7 +124,7 @@ REPLIES: tuple[Any, ...] = (
     replies.Cleared((TICKET._replace(status=TicketStatus.LAPSED),), (HOLD,)),
     replies.Lapsed(3),
     SeatMap(7, 3, 24, LAYOUT, {41: SeatView(41, "reserved", "user:7", NOW + 600, None, NOW, "n"), 44: FREE}),
-    replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2)}),
+    replies.Stock(7, 3, 24, 98, 100, {3: replies.StockLevel(50, 10, 2, 5)}),
     replies.Changes(3, 24, (HELD, RELEASED, SHOWN)),
     SeatsUnchanged(7, 3, 24),
     Handover(
@@ -121,6 +135,9 @@ REPLIES: tuple[Any, ...] = (
         ((3, 24), (2, 9)),
         "node-a",
     ),
+    BLOCKED,
+    UNBLOCKED,
+    replies.Blocks((replies.BlockLevel(BLOCK, 1, 1),)),
 )
 
 CHANGES: tuple[Any, ...] = (
@@ -132,6 +149,8 @@ CHANGES: tuple[Any, ...] = (
     SHOWN,
     ChangeLeftOut(7, 3, 27),
     events.HoldsExpiring(7, 3, 28, NOW, events.SYSTEM, (HOLD,), (), 98, 100),
+    BLOCKED,
+    UNBLOCKED,
 )
 
 REFUSALS: tuple[EngineError, ...] = (
@@ -157,7 +176,7 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.ScreeningCancelled(7),
     selling.RoomFull(200),
     selling.ScreeningHasBookings(7),
-    selling.SeatsUnavailable([41], [42, 43]),
+    selling.SeatsUnavailable([41], [42, 43], [43]),
     selling.HoldLimitExceeded(10, 9, 2),
     selling.GuestLimitExceeded(20, 19, 2),
     selling.HoldLifeSpent("Seat 41", 1800.0, 61.5),
@@ -196,6 +215,8 @@ REFUSALS: tuple[EngineError, ...] = (
     catalogue.WebhookLimitReached(20),
     rule_errors.PersonLimitExceeded(4, 1, 2, 3, 5),
     rule_errors.NotOnSale("sales have not begun", NOW + 60, None, 60),
+    blocks.BlockNotFound(903),
+    blocks.BlockLimitReached(1000),
 )
 
 PARTS = (ReplyPart(1, 0, b"0123"),)

@@ -5,11 +5,19 @@ from typing import Any
 
 import pytest
 
-from engine.commands import BookSeats, Command, HoldSeats, ReadSeats, ReleaseHolds, ReleaseLapsed
+from engine.commands import (
+    BlockSeats,
+    BookSeats,
+    Command,
+    HoldSeats,
+    ReadSeats,
+    ReleaseHolds,
+    ReleaseLapsed,
+)
 from engine.memory import MemoryIds
 from engine.policy import Policy
 from engine.ports import LoadedScreening
-from engine.records import Hold, Layout, ScreeningInfo, Seat, Ticket
+from engine.records import HOUSE, Block, Hold, Layout, ScreeningInfo, Seat, Ticket
 from engine.screening import Screening
 from engine.screening_state import Decision
 from engine.views import SeatMap
@@ -46,6 +54,7 @@ class Hall:
         epoch: int = 1,
         holds: Sequence[Hold] = (),
         tickets: Sequence[Ticket] = (),
+        blocks: Sequence[Block] = (),
         change_memory: int = 1024,
         price_cents: int = PRICE_CENTS,
         ids_from: "Hall | None" = None,
@@ -56,7 +65,7 @@ class Hall:
         self.hold_ids = ids_from.hold_ids if ids_from else MemoryIds(1001)
         self.ticket_ids = ids_from.ticket_ids if ids_from else MemoryIds(2001)
         terms = make_info(**info)._replace(price_cents=price_cents)
-        loaded = LoadedScreening(terms, make_layout(seats), epoch, holds, tickets)
+        loaded = LoadedScreening(terms, make_layout(seats), epoch, holds, tickets, blocks=blocks)
         self.screening = Screening(loaded, policy, self.hold_ids, self.ticket_ids, change_memory)
 
     def do(self, command: Command) -> Decision:
@@ -78,6 +87,14 @@ class Hall:
     def sell(self, holder: str, *seat_ids: int, **options: object) -> Decision:
         """Book, and let the database agree."""
         return self.settle(self.book(holder, *seat_ids, **options))
+
+    def block(self, *seat_ids: int, kind: str = HOUSE, **options: object) -> Block:
+        """Keep seats back, and let the database agree."""
+        outcome = self.do(BlockSeats(1, "user:1", "Some", kind, seat_ids, **options))  # type: ignore[arg-type]
+        self.settle(outcome)
+        (event,) = outcome.events
+        block: Block = event.block  # type: ignore[union-attr]
+        return block
 
     def settle(self, outcome: Decision) -> Decision:
         assert outcome.write_id is not None

@@ -93,7 +93,7 @@ class Event(Hall):
     def level(self, kind: int = STANDING) -> tuple[int, int, int, int]:
         """Total, sold, reserved and available."""
         level = self.stock().ticket_types[kind]
-        return (*level, level.available)
+        return (level.total, level.sold, level.reserved, level.available)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.events import SeatsHeld
-from engine.records import Hold, Ticket, TicketStatus
+from engine.records import HOUSE, Block, Hold, Ticket, TicketStatus
 from engine.replies import Lapsed
 from engine.seat_inventory import SeatInventory
 from engine.seat_records import PendingWrite
@@ -13,6 +13,7 @@ from tests.engine.conftest import NOW, make_layout
 SEAT = 7
 HOLD = Hold(1, 1, 1, SEAT, "user:7", NOW, NOW + 300)
 TICKET = Ticket(5, 5, 1, SEAT, "user:7", 1250, TicketStatus.CONFIRMED, NOW)
+BLOCK = Block(9, 1, "House", HOUSE, (SEAT,), NOW, "user:1")
 PENDING = TICKET._replace(status=TicketStatus.PENDING, payment_deadline=NOW + 900)
 
 
@@ -28,6 +29,8 @@ def brought_to(status: SeatStatus) -> SeatInventory:
         seats.restore([PENDING])
     elif status is SeatStatus.BOOKED:
         seats.restore([TICKET])
+    elif status is SeatStatus.BLOCKED:
+        seats.restore_blocks([BLOCK])
     elif status is SeatStatus.COMMITTING:
         seats.commit(pending_write(SeatAction.ISSUE), [TICKET])
     return seats
@@ -35,6 +38,10 @@ def brought_to(status: SeatStatus) -> SeatInventory:
 
 def perform(seats: SeatInventory, action: SeatAction) -> None:
     match action:
+        case SeatAction.BLOCK:
+            seats.keep(BLOCK, BLOCK.seat_ids)
+        case SeatAction.UNBLOCK:
+            seats.lend([SEAT])
         case SeatAction.HOLD:
             seats.hold(SeatsHeld(1, 1, 1, NOW, "user:7", 1, (SEAT,), NOW + 300))
         case SeatAction.EXTEND:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from engine.commands import (
+    BlockSeats,
     BookSeats,
     CancelTicket,
     CancelTickets,
@@ -19,15 +20,17 @@ from engine.commands import (
     ExtendHolds,
     HoldSeats,
     ReadChanges,
+    ReadStock,
     ReleaseHolds,
     ReleaseLapsed,
     ToggleSeats,
+    UnblockSeats,
 )
 from engine.errors import EngineError
 from engine.memory import MemoryDatabase
 from engine.policy import Policy
 from engine.ports import Entry
-from engine.records import TicketStatus
+from engine.records import CHANNEL, HOUSE, KILL, TicketStatus, channel_key
 from engine.sale_rules import SaleRules
 from engine.screening_state import Decision
 from engine.selling_errors import HoldLimitExceeded
@@ -41,6 +44,8 @@ LIMIT = 3
 LIFE = 900.0
 PRICES = (1250, 1499, 990)
 LIVE = (TicketStatus.PENDING, TicketStatus.CONFIRMED)
+KEYS = {HOUSE: HOUSE, KILL: None, CHANNEL: channel_key("press")}
+ACCESS = st.sampled_from([(HOUSE,), (channel_key("press"),), (channel_key("fans"), HOUSE)])
 PAYMENT_WINDOW = Policy().payment_window_seconds
 
 
@@ -54,6 +59,8 @@ class Model:
         self.seats: dict[int, tuple] = {}
         self.began: dict[int, float] = {}
         self.ended: dict[int, tuple[str, float, float]] = {}
+        self.blocks: dict[int, tuple[str | None, float]] = {}
+        self.block_of: dict[int, int] = {}
 
     def hold(self, holder: str, seats: list[int], now: float) -> None:
         """Hold seats, each within the life that its holder has left on it."""
@@ -113,16 +120,28 @@ class Model:
             return was[1] if was else whose
         return state[1] if state[0] in ("held", "pending") else None
 
-    def obtainable(self, holder: str, seats: tuple[int, ...]) -> bool:
+    def obtainable(self, holder: str, seats: tuple[int, ...], access: tuple[str, ...] = ()) -> bool:
         states = [self.seats.get(seat) for seat in seats]
-        return all(state is None or state[:2] == ("held", holder) for state in states)
+        if not all(state is None or state[:2] == ("held", holder) for state in states):
+            return False
+        return all(self.blocks[self.block_of[seat]][0] in access for seat in seats if self.kept(seat))
+
+    def kept(self, seat: int) -> bool:
+        """Whether the seat is of a block and nobody has it."""
+        return seat in self.block_of and seat not in self.seats
+
+    def unblock(self, block_id: int, seats: list[int]) -> None:
+        for seat in seats:
+            self.block_of.pop(seat)
+        if block_id not in self.block_of.values():
+            del self.blocks[block_id]
 
     def shown(self, seat: int) -> tuple[str, str | None]:
         state = self.seats.get(seat)
         if state is not None and state[0] == "committing":
             state = state[1] or ("held", state[3])
         if state is None:
-            return ("available", None)
+            return ("booked" if self.kept(seat) else "available", None)
         return ("booked" if state[0] == "booked" else "reserved", state[1])
 
 
@@ -188,6 +207,10 @@ class CoreAgainstModel(RuleBasedStateMachine):
                 self.model.seats[seat] = ("committing", state, None, "system")
         if outcome.write_id is not None:
             self.in_flight.append(outcome)
+        for block_id, (_, release_at) in list(self.model.blocks.items()):
+            if release_at <= self.hall.now:
+                seats = [seat for seat, block in self.model.block_of.items() if block == block_id]
+                self.model.unblock(block_id, seats)
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 100.0, 299.0, 301.0, 901.0]))
     def let_time_pass(self, seconds: float) -> None:
@@ -244,6 +267,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             *(SEATS, before.policy, before.screening.epoch + 1),
             holds=[hold for hold, status in self.database.holds.values() if status == "active"],
             tickets=[ticket for ticket in self.database.tickets.values() if ticket.status in LIVE],
+            blocks=[block for block in self.database.blocks.values() if block.seat_ids],
             change_memory=self.memory,
             price_cents=price,
             ids_from=before,
@@ -323,6 +347,60 @@ class CoreAgainstModel(RuleBasedStateMachine):
             if state := becomes if agreed else was:
                 self.model.seats[seat] = state
         self.lapse()
+
+    @rule(
+        seats=SEAT_IDS, kind=st.sampled_from(list(KEYS)), after=st.sampled_from([100.0, 1000.0, float("inf")])
+    )
+    def block(self, seats: tuple[int, ...], kind: str, after: float) -> None:
+        wanted = list(dict.fromkeys(seats))
+        legal = not any(seat in self.model.seats or seat in self.model.block_of for seat in wanted)
+        channel = "press" if kind == CHANNEL else None
+        release_at = self.hall.now + after
+        command = BlockSeats(1, "user:9", "Some", kind, seats, None, 0, channel, release_at)
+        if outcome := self.attempt(command, legal):
+            self.write(outcome, durable=True)
+            self.watch(self.hall.settle(outcome))
+            block_id = outcome.reply.block.id
+            self.model.blocks[block_id] = (KEYS[kind], release_at)
+            self.model.block_of.update(dict.fromkeys(wanted, block_id))
+
+    @rule(which=st.integers(0, 3), seats=st.none() | SEAT_IDS)
+    def unblock(self, which: int, seats: tuple[int, ...] | None) -> None:
+        if not self.model.blocks:
+            assert self.attempt(UnblockSeats(1, 999, "user:9"), False) is None
+            return
+        block_id = list(self.model.blocks)[which % len(self.model.blocks)]
+        of_block = [seat for seat, block in self.model.block_of.items() if block == block_id]
+        if outcome := self.attempt(UnblockSeats(1, block_id, "user:9", seats), True):
+            self.write(outcome, durable=True)
+            self.watch(self.hall.settle(outcome))
+            self.model.unblock(block_id, [seat for seat in of_block if seats is None or seat in seats])
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, access=ACCESS)
+    def hold_with_access(self, holder: str, seats: tuple[int, ...], access: tuple[str, ...]) -> None:
+        wanted = dict.fromkeys(seats)
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        fits = self.fits(holder, free)
+        legal = self.model.obtainable(holder, tuple(wanted), access) and fits
+        legal = legal and self.model.alive(holder, free, self.hall.now)
+        if self.attempt(HoldSeats(1, holder, seats, access=access), legal):
+            self.model.hold(holder, free, self.hall.now)
+
+    @rule(holder=HOLDERS, seats=SEAT_IDS, access=ACCESS)
+    def book_with_access(self, holder: str, seats: tuple[int, ...], access: tuple[str, ...]) -> None:
+        wanted = dict.fromkeys(seats)
+        free = [seat for seat in wanted if seat not in self.model.seats]
+        fits = self.fits(holder, free)
+        legal = self.model.obtainable(holder, tuple(wanted), access) and fits
+        if outcome := self.attempt(BookSeats(1, holder, seats, access=access), legal):
+            self.commit(outcome, wanted, lambda was: ("booked", holder), holder)
+            self.tickets.update({t.seat_id: t.id for t in outcome.reply.tickets})
+
+    @invariant()
+    def counts_what_is_free(self) -> None:
+        kept = sum(map(self.model.kept, range(1, SEATS + 1)))
+        stock = self.hall.screening.handle(ReadStock(1), self.hall.now).reply
+        assert stock.available == SEATS - len(self.model.seats) - kept
 
     @invariant()
     def shows_what_the_model_says(self) -> None:

@@ -30,6 +30,7 @@ MIGRATIONS = [
     "0016_mails",
     "0017_paid_back",
     "0018_sale_rules",
+    "0019_blocks",
 ]
 
 

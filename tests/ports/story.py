@@ -7,13 +7,15 @@ from engine.events import (
     HoldsExtended,
     HoldsReleased,
     PlacesHeld,
+    SeatsBlocked,
     SeatsHeld,
+    SeatsUnblocked,
     TicketsCancelled,
     TicketsConfirmed,
     TicketsIssued,
     TicketsLapsed,
 )
-from engine.records import Hold, Ticket, TicketStatus
+from engine.records import Block, Hold, Ticket, TicketStatus
 from engine.seat_states import SeatStatus
 from tests.ports.adapters import NOW, Hall
 
@@ -116,6 +118,21 @@ class Story:
     def cancelled(self, ticket: Ticket) -> TicketsCancelled:
         gone = ticket._replace(status=TicketStatus.CANCELLED, cancelled_at=NOW + 5)
         return TicketsCancelled(*self._head(ticket.holder, NOW + 5), (gone,), (SeatStatus.BOOKED,))
+
+    def blocked(self, *seats: int, release_at: float | None = None) -> SeatsBlocked:
+        """Return the event of a new block of the seats with these indices."""
+        seat_ids = tuple([self.hall.seat_ids[seat] for seat in seats])
+        block = Block(
+            *(next(_ids), self.hall.screening_id, "Press, front", "channel", seat_ids, NOW + 5),
+            *("user:1", "press", release_at),
+        )
+        return SeatsBlocked(*self._head("user:1", NOW + 5), block, seat_ids)
+
+    def unblocked(self, block: Block, *seats: int) -> SeatsUnblocked:
+        """Return the event of the release of some seats of a block."""
+        gone = [self.hall.seat_ids[seat] for seat in seats]
+        left = tuple([seat_id for seat_id in block.seat_ids if seat_id not in gone])
+        return SeatsUnblocked(*self._head("user:2", NOW + 6), block._replace(seat_ids=left), tuple(gone))
 
     def lapsed(self, ticket: Ticket) -> TicketsLapsed:
         gone = ticket._replace(status=TicketStatus.LAPSED, cancelled_at=NOW + 900)

@@ -33,7 +33,7 @@ async def test_an_unknown_screening_is_not_found(world: World) -> None:
 
 async def test_activation_loads_seats_and_prices(world: World) -> None:
     hall = world.add_hall(3)
-    info, layout, epoch, holds, tickets, _, _ = await world.store.activate(hall.screening_id)
+    info, layout, epoch, holds, tickets, _, _, blocks = await world.store.activate(hall.screening_id)
     assert (info.id, info.starts_at, info.ends_at) == (hall.screening_id, NOW + HOUR, NOW + 2 * HOUR)
     first, second, third = hall.seat_ids
     assert layout.seats == (
@@ -42,7 +42,7 @@ async def test_activation_loads_seats_and_prices(world: World) -> None:
         Seat(third, layout.room_id, "A", 3, "standard", 2.0, 1.0),
     )
     assert [info.price_of(seat) for seat in layout.seats] == [1750, 1250, 1250]
-    assert (epoch, list(holds), list(tickets)) == (1, [], [])
+    assert (epoch, list(holds), list(tickets), list(blocks)) == (1, [], [], [])
 
 
 async def test_every_activation_starts_a_new_epoch(world: World) -> None:
@@ -290,6 +290,39 @@ async def test_a_seat_can_be_sold_again_after_a_cancellation(world: World) -> No
     ]
     assert [await settlement.outcome() for settlement in settlements] == [None, None, None]
     assert list((await reload(world, story.hall)).tickets) == [second]
+
+
+async def test_blocks_are_loaded_as_they_are_after_their_last_event(world: World) -> None:
+    story = await begin(world)
+    blocked, other = story.blocked(0, 1, 2, release_at=NOW + 600), story.blocked(3)
+    assert await write(world.journal, blocked) is None
+    assert await write(world.journal, other) is None
+    assert list((await reload(world, story.hall)).blocks) == [blocked.block, other.block]
+    story = Story(story.hall, 2)
+    smaller = story.unblocked(blocked.block, 1)
+    assert await write(world.journal, smaller, story.unblocked(other.block, 3)) is None
+    assert list((await reload(world, story.hall)).blocks) == [smaller.block]
+
+
+async def test_a_block_that_is_made_and_released_in_one_batch_is_gone(world: World) -> None:
+    story = await begin(world)
+    blocked = story.blocked(0, 1, release_at=NOW + 10)
+    settled = [
+        submit(world.journal, event)
+        for event in (blocked, story.held(story.hold(3)), story.unblocked(blocked.block, 0, 1))
+    ]
+    assert [await settlement.outcome() for settlement in settled] == [None] * 3
+    loaded = await reload(world, story.hall)
+    assert (list(loaded.blocks), len(loaded.holds)) == ([], 1)
+    assert list(await world.store.overdue(NOW + 20, 10)) == []
+
+
+async def test_a_block_is_overdue_at_its_release(world: World) -> None:
+    story, never = await begin(world), await begin(world)
+    await write(world.journal, never.blocked(0))
+    await write(world.journal, story.blocked(0, release_at=NOW + 10))
+    assert list(await world.store.overdue(NOW + 9, 10)) == []
+    assert list(await world.store.overdue(NOW + 10, 10)) == [story.hall.screening_id]
 
 
 async def test_an_entry_is_settled_once(world: World) -> None:

@@ -1,0 +1,64 @@
+"""Which seats and places of a screening belong to which block.
+
+A seat stays in its block while somebody who may take it holds it or has bought it, and returns to it
+afterwards. Only a seat that nobody has is kept back: then its record is `Kept`.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from math import inf
+
+from engine.records import Block
+from engine.seat_records import Kept
+
+
+class KeptSeats:
+    """The blocks of a screening.
+
+    Attributes:
+        blocks: by id.
+        by_seat: what the record of each seat is when nobody has it.
+    """
+
+    __slots__ = ("blocks", "by_seat")
+
+    def __init__(self) -> None:
+        self.blocks: dict[int, Block] = {}
+        self.by_seat: dict[int, Kept] = {}
+
+    def put(self, block: Block, seat_ids: Iterable[int]) -> None:
+        """Add a block, or seats to a block.
+
+        Args:
+            block: as it is from now on.
+            seat_ids: the new ones of its seats.
+        """
+        kept = Kept(block.id, block.key)
+        self.blocks[block.id] = block
+        self.by_seat.update(dict.fromkeys(seat_ids, kept))
+
+    def remove(self, block: Block, seat_ids: Collection[int]) -> Block:
+        """Remove seats from a block, and the block if none are left. Returns the block with those left."""
+        for seat_id in seat_ids:
+            self.by_seat.pop(seat_id, None)
+        gone = set(seat_ids)
+        rest = block._replace(seat_ids=tuple([each for each in block.seat_ids if each not in gone]))
+        if rest.seat_ids:
+            self.blocks[block.id] = rest
+        else:
+            del self.blocks[block.id]
+        return rest
+
+    def open_to(self, access: Collection[str]) -> Iterator[int]:
+        """The seats and places of the blocks that somebody with this access may take from."""
+        for block in self.blocks.values():
+            if block.key in access:
+                yield from block.seat_ids
+
+    @property
+    def next_release(self) -> float:
+        """When the first block is released by itself, in seconds since the epoch; else infinity."""
+        return min((block.release_at for block in self.blocks.values() if block.release_at), default=inf)
+
+
+NOTHING_KEPT = KeptSeats()
+"""Stands for the blocks of a screening that has had none; never changed."""
