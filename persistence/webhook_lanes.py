@@ -38,23 +38,22 @@ FROM due WHERE lane.webhook_id = due.webhook_id AND lane.screening_id = due.scre
 RETURNING lane.webhook_id, lane.screening_id, claim::text
 """
 
-# The next event of a claimed lane, if there is one. Extends the claim.
+# The next event of a claimed lane, if there is one. Extends the claim. The first statement may wait for a
+# publication that raises last_position; the second one has a snapshot of its own, which shows those events.
 NEXT = """
-WITH lane AS (
-    UPDATE webhook_lanes SET due_at = now() + make_interval(secs => %(lease_seconds)s)
-    WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid
-    RETURNING position, attempts, last_position
-)
+UPDATE webhook_lanes SET due_at = now() + make_interval(secs => %(lease_seconds)s)
+WHERE webhook_id = %(webhook_id)s AND screening_id = %(screening_id)s AND claim = %(claim)s::uuid;
 SELECT webhooks.url, secret, CASE WHEN old_secret_until > now() THEN old_secret END,
        lane.position, lane.attempts, lane.last_position, event.position, message_id, type, body
-FROM lane
-JOIN webhooks ON webhooks.id = %(webhook_id)s AND disabled_at IS NULL
+FROM webhook_lanes AS lane
+JOIN webhooks ON webhooks.id = lane.webhook_id AND disabled_at IS NULL
 LEFT JOIN LATERAL (
     SELECT * FROM webhook_events
-    WHERE screening_id = %(screening_id)s AND webhook_events.position > lane.position
+    WHERE webhook_events.screening_id = lane.screening_id AND webhook_events.position > lane.position
       AND type = ANY (webhooks.events)
     ORDER BY webhook_events.position LIMIT 1
 ) AS event ON true
+WHERE webhook_id = %(webhook_id)s AND lane.screening_id = %(screening_id)s AND claim = %(claim)s::uuid
 """
 
 EVENT = """

@@ -1,0 +1,51 @@
+"""Handing out the events of webhooks while others are being published."""
+
+import asyncio
+from contextlib import closing
+
+import psycopg2
+import pytest
+
+from persistence.connector import Connector
+from persistence.webhook_lanes import WebhookLanes
+from tests.database import execute
+
+SCREENING = 12
+
+ADD_WEBHOOK = """
+INSERT INTO webhooks (url, events, secret) VALUES ('http://receiver.example', '{booking.created}', '\\x00')
+RETURNING id
+"""
+
+ADD_EVENT = """
+INSERT INTO webhook_events (screening_id, epoch, seq, type, body) VALUES (%s, 1, %s, 'booking.created', '{}')
+RETURNING position
+"""
+
+ADD_LANE = """
+INSERT INTO webhook_lanes (webhook_id, screening_id, position, last_position, waiting_since)
+VALUES (%s, %s, %s, %s, now())
+"""
+
+ONE_WAITS = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
+@pytest.mark.gen_test
+async def test_an_event_that_is_being_published_is_not_forgotten(database_url: str) -> None:
+    ((webhook_id,),) = execute(database_url, ADD_WEBHOOK)
+    ((position,),) = execute(database_url, ADD_EVENT, SCREENING, 1)
+    execute(database_url, ADD_LANE, webhook_id, SCREENING, position, position)
+    with closing(Connector(database_url)) as connector, closing(psycopg2.connect(database_url)) as publisher:
+        lanes = WebhookLanes(connector, lease_seconds=60)
+        (lane,) = await lanes.claim({}, at_once=1)
+        cursor = publisher.cursor()
+        cursor.execute(ADD_EVENT, (SCREENING, 2))
+        (published,) = cursor.fetchone()
+        cursor.execute("UPDATE webhook_lanes SET last_position = %s", (published,))
+        next_event = asyncio.create_task(lanes.next(lane))
+        while not execute(database_url, ONE_WAITS):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        publisher.commit()
+        sending = await next_event
+    assert sending is not None
+    assert sending.position == published
