@@ -49,7 +49,7 @@ async def _fuzz_http(directory: Path, workplace: Path, examples: int, seconds: i
         answered = await client.metrics("frontrow_http_requests_total")
         good, refused, failed = (_count(answered, f'status="{digit}') for digit in (2, 4, 5))
         figures(answers_2xx=good, answers_4xx=refused, answers_5xx=failed)
-        assert good > refused / 10
+        assert good > refused / 25  # most of what is made up is refused
         assert not failed
 
 

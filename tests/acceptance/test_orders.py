@@ -31,8 +31,8 @@ from tests.inbox import Inbox
 from tests.stripe_events import SECRET
 from tests.topology import ONE_SERVER
 
-WALKS = 40
-"""Walks at a time."""
+WALKS = count_of("ORDER_WALKS", 40)
+"""Walks at a time. They mostly wait, so many at a time take little longer than few."""
 
 STEPS_LIMIT = 10
 NEWS_SECONDS = 60.0
