@@ -36,6 +36,8 @@ class Plan:
         sold_out_rows: rows of 20 seats in the hall that is sold out.
         activations: untouched screenings that are opened per round.
         engine_holds: holds per round of the engine alone.
+        best_halls: numbers of seats of the halls in which parties ask for the best seats.
+        parties: how many of them ask per round and hall.
     """
 
     rounds: int = 5
@@ -56,6 +58,8 @@ class Plan:
     sold_out_rows: int = 100
     activations: int = 200
     engine_holds: int = 100_000
+    best_halls: tuple[int, ...] = (5_000, 50_000)
+    parties: int = 2000
 
 
 SMALL = Plan(
@@ -73,5 +77,7 @@ SMALL = Plan(
     sold_out_rows=2,
     activations=5,
     engine_holds=2000,
+    best_halls=(500, 1000),
+    parties=50,
 )
 """To see that the harness works; the figures mean nothing."""

@@ -38,6 +38,7 @@ COMMANDS: Mapping[int, type] = {
     21: commands.BlockSeats,
     22: commands.UnblockSeats,
     23: commands.ReadBlocks,
+    24: commands.HoldBest,
 }
 
 CHANGES: Mapping[int, type] = {
@@ -119,6 +120,8 @@ REFUSALS: Mapping[int, type[EngineError]] = {
     105: selling.TooManyRefunds,
     106: selling.RefundUnvouched,
     107: selling.RefundSettled,
+    108: selling.NoAdjacentSeats,
+    109: selling.ZoneNotFound,
     110: catalogue.NoAccount,
     111: catalogue.UnknownReference,
     112: catalogue.AlreadyExists,

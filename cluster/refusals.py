@@ -33,6 +33,8 @@ ATTRIBUTES: Mapping[type[EngineError], Mapping[str, Any]] = {
     selling.RoomFull: {"limit": int},
     selling.ScreeningHasBookings: {"screening_id": int},
     selling.SeatsUnavailable: {"held": _Ids, "booked": _Ids, "blocked": _Ids},
+    selling.NoAdjacentSeats: {"quantity": int, "largest": int},
+    selling.ZoneNotFound: {"zones": tuple[str, ...]},
     selling.HoldLimitExceeded: _Limit,
     selling.GuestLimitExceeded: _Limit,
     selling.HoldLifeSpent: {"life_seconds": float, "retry_after_seconds": int},

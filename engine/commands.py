@@ -30,6 +30,32 @@ class HoldSeats(NamedTuple):
     access: tuple[str, ...] = ()
 
 
+class HoldBest(NamedTuple):
+    """Hold the best free seats that are next to each other. → `SeatsHeld`
+
+    Attributes:
+        quantity: number of seats.
+        seat_types: only seats of these types; None for all but wheelchair places.
+        max_price_cents: highest price of a seat.
+        accessible: one of the seats is to be a wheelchair place. Otherwise none is.
+        zone: name of the section of the room where the seats are to be.
+        allow_split: if the party does not fit together, hold two groups in neighbouring rows.
+        note, origin, guest_network: as in `HoldSeats`.
+    """
+
+    screening_id: int
+    holder: str
+    quantity: int
+    seat_types: tuple[str, ...] | None = None
+    max_price_cents: int | None = None
+    accessible: bool = False
+    zone: str | None = None
+    allow_split: bool = False
+    note: str | None = None
+    origin: str | None = None
+    guest_network: str | None = None
+
+
 class PlaceOrder(NamedTuple):
     """A number of places of a ticket type."""
 
@@ -340,6 +366,7 @@ class ReadChanges(NamedTuple):
 
 Command = (
     HoldSeats
+    | HoldBest
     | HoldPlaces
     | ToggleSeats
     | ExtendHolds

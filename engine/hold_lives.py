@@ -86,6 +86,16 @@ class HoldLives:
                 expires_at = latest
         return expires_at
 
+    def spent(self, holder: str, now: float) -> list[int]:
+        """Return the seats that a holder cannot hold again yet (`HoldLifeSpent`); none for an event."""
+        life_seconds = self._life_seconds
+        return [
+            key
+            for key, (last_holder, began_at, left_at) in self.by_stock.items()
+            if last_holder == holder and began_at + life_seconds <= now < left_at + life_seconds
+            if isinstance(key, int)
+        ]
+
     def end_of(self, hold: Hold) -> float:
         """When a live hold must end, even if it is extended."""
         return self._beginning(hold, self._key(hold)) + self._life_seconds

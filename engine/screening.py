@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from engine import blocks, holding, selling
+from engine.best_seats import hold_best
 from engine.commands import (
     BlockSeats,
     BookSeats,
@@ -22,6 +23,7 @@ from engine.commands import (
     ConfirmTicket,
     ConfirmTickets,
     ExtendHolds,
+    HoldBest,
     HoldPlaces,
     HoldSeats,
     ReadBlocks,
@@ -203,6 +205,7 @@ def _read_changes(state: ScreeningState, command: ReadChanges, now: float) -> De
 
 _HANDLERS: dict[type, Callable[[ScreeningState, Any, float], Decision]] = {
     HoldSeats: holding.hold_seats,
+    HoldBest: hold_best,
     HoldPlaces: holding.hold_places,
     ToggleSeats: holding.toggle_seats,
     ExtendHolds: holding.extend_holds,

@@ -104,6 +104,10 @@ class SeatInventory:
         """Number of seats and places of blocks that nobody has."""
         return sum(isinstance(self._records.get(seat_id), Kept) for seat_id in self.kept.by_seat)
 
+    def taken(self, seat_ids: Iterable[int]) -> bytes:
+        """Return for each seat the byte 1 if it has a record, otherwise 0."""
+        return bytes(map(self._records.__contains__, seat_ids))
+
     def reserved_as(self, holder: str, reservation_id: int) -> list[int]:
         """The seats and places that a holder holds or is buying under one reservation, oldest first."""
         named = []

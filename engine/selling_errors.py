@@ -2,11 +2,11 @@
 
 EngineError
 ├── NotFound
-│   └── ScreeningNotFound, SeatsNotFound, TicketTypeNotFound, TicketNotFound
+│   └── ScreeningNotFound, SeatsNotFound, ZoneNotFound, TicketTypeNotFound, TicketNotFound
 ├── ScreeningStarted, ScreeningCancelled
 └── Refused
     ├── RoomFull, ScreeningHasBookings
-    ├── SeatsUnavailable, NotHeld, ReservationNotHeld
+    ├── SeatsUnavailable, NoAdjacentSeats, NotHeld, ReservationNotHeld
     ├── HoldLimitExceeded, GuestLimitExceeded, HoldLifeSpent
     ├── NotEnoughTickets, OrderLimitExceeded, SalesClosed, NothingForSale
     ├── WrongNumberOfPapers
@@ -16,7 +16,7 @@ EngineError
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.errors import EngineError, NotFound, Refused
 from engine.records import Refund
@@ -40,6 +40,22 @@ class SeatsNotFound(NotFound):
     def __init__(self, seat_ids: Sequence[int]) -> None:
         EngineError.__init__(self, f"Seats {list(seat_ids)} not found in this screening")
         self.seat_ids = tuple(seat_ids)
+
+
+class ZoneNotFound(NotFound):
+    """The room has no section of this name.
+
+    Args:
+        zone: the name.
+        zones: the names of the sections that there are.
+    """
+
+    code = "zone_not_found"
+
+    def __init__(self, zone: str, zones: Iterable[str]) -> None:
+        self.zones = tuple(sorted(zones))
+        known = f"its sections are {', '.join(self.zones)}" if self.zones else "it has no sections"
+        EngineError.__init__(self, f'The room has no section "{zone}"; {known}')
 
 
 class TicketTypeNotFound(NotFound):
@@ -135,6 +151,33 @@ class SeatsUnavailable(Refused):
         super().__init__("; ".join(reasons))
         self.held = tuple(held)
         self.booked = tuple(booked)
+
+
+class NoAdjacentSeats(Refused):
+    """A party of this size does not fit.
+
+    Args:
+        quantity: number of seats wanted.
+        largest: number of seats of the largest party that would fit; 0 for none.
+        split: whether two groups in neighbouring rows would have done.
+    """
+
+    code = "no_adjacent_seats"
+
+    def __init__(self, quantity: int, largest: int, *, split: bool) -> None:
+        if not largest:
+            seats = "seat is" if quantity == 1 else "seats are"
+            reason = f"No such {seats} free; try other seat types, a higher price or another section"
+        elif split:
+            reason = f"No {quantity} such seats are free in two neighbouring rows; ask for at most {largest}"
+        else:
+            reason = (
+                f"No {quantity} such seats are free next to each other; ask for at most {largest}, or allow "
+                'two neighbouring rows with "allow_split": true'
+            )
+        super().__init__(reason)
+        self.quantity = quantity
+        self.largest = largest
 
 
 class HoldLimitExceeded(Refused):

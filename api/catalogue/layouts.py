@@ -13,10 +13,10 @@ from marshmallow import Schema, fields, validate
 from api.bodies import Body
 from api.catalogue import layout_csv
 from api.catalogue.layout_rules import InvalidLayout, checked_seats
-from api.catalogue.seats import FURTHEST, SEATS_PER_PAGE, RoomSeat, told_to_watchers
+from api.catalogue.seats import FURTHEST, ROW_LABEL_LENGTH, SEATS_PER_PAGE, RoomSeat, told_to_watchers
 from api.errors import ApiError, InvalidInput
 from api.rest.endpoint import Access, Answer, Call, Document, Resource, dump, dump_all
-from api.rest.fields import Money, RequestSchema, text
+from api.rest.fields import Money, RequestSchema, text, texts
 from api.rest.local_times import TimeZoneName
 from api.rest.uploads import Upload, UploadedFile
 from api.rows import LayoutDifference
@@ -26,6 +26,7 @@ LAYOUT_LIMIT_BYTES = 2 * 1024 * 1024
 """Ten thousand seats take one and a half megabytes."""
 SECTIONS_LIMIT = 50
 AISLES_LIMIT = 200
+PREFERRED_ROWS_LIMIT = 100
 CSV_TYPE = "text/csv"
 _ATTEMPTS = 3
 
@@ -84,6 +85,19 @@ class Section(Area):
     name = text(40, required=True, metadata={"example": "Balcony"})
 
 
+class Focus(RequestSchema):
+    """Which seats are given to those who ask for the best: preferred rows first, then the nearest."""
+
+    x = _distance(6.5)
+    y = _distance(5)
+    rows = texts(
+        ROW_LABEL_LENGTH,
+        PREFERRED_ROWS_LIMIT,
+        load_default=list,
+        metadata={"description": "Labels of the preferred rows.", "example": ["E", "F"]},
+    )
+
+
 class LayoutSeat(RoomSeat):
     class Meta:
         exclude = ("room_id",)
@@ -132,6 +146,12 @@ class Layout(RequestSchema):
         fields.Nested(Section), load_default=list, validate=validate.Length(max=SECTIONS_LIMIT)
     )
     aisles = fields.List(fields.Nested(Area), load_default=list, validate=validate.Length(max=AISLES_LIMIT))
+    focus = fields.Nested(
+        Focus,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "null: the middle of the room, two thirds of the way to the back."},
+    )
     seats = SeatEntries()
 
 
@@ -196,12 +216,12 @@ class SeatType(Schema):
     headers={"ETag": "Version of the layout; send it as If-None-Match."},
 )
 async def get_layout(call: Call, room_id: int) -> Answer:
-    """Get the layout of a room: its seats, screen, sections and aisles.
+    """Get the layout of a room: its seats, screen, sections, aisles and focal point.
 
     The same document is the body for publishing it.
     """
     layout = await call.services.catalogue.layouts.read(room_id)
-    around = {"screen": None, "sections": [], "aisles": [], **layout.surroundings}
+    around = {"screen": None, "sections": [], "aisles": [], "focus": None, **layout.surroundings}
     document = {"version": layout.version, **around, "seats": layout.seats}
     return Answer.of(document, headers=_versioned(layout.version))
 
@@ -293,6 +313,8 @@ async def _published(
         seats = await call.services.workers.run(checked_seats, entries, known_types, aisles)
     except InvalidLayout as error:
         raise InvalidInput({"seats": error.faults}) from error
+    if unknown := _unknown_rows((around or {}).get("focus"), seats):
+        raise InvalidInput({"focus": [f"There is no row {', '.join(unknown)}."]})
     if dry_run:
         await call.flushed()
         difference = await rows.compare(room_id, seats)
@@ -316,6 +338,10 @@ async def _published(
             continue
         return dump(LayoutChanges, changed)
     raise AssertionError("the last attempt returns or raises")
+
+
+def _unknown_rows(focus: Mapping[str, Any] | None, seats: Sequence[Mapping[str, Any]]) -> list[str]:
+    return sorted(set(focus["rows"]).difference(seat["row_label"] for seat in seats)) if focus else []
 
 
 def _require_version(version: int, difference: LayoutDifference) -> None:

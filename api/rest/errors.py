@@ -93,6 +93,8 @@ TRANSLATIONS: Mapping[type[engine.EngineError], Translation] = {
     catalogue.IllegalStatusChange: Translation(409, ("ticket_id", "status")),
     catalogue.TicketNotConfirmed: Translation(409, ("ticket_id", "status")),
     selling.SeatsUnavailable: Translation(409, ("held", "booked")),
+    selling.ZoneNotFound: Translation(404, ("zones",)),
+    selling.NoAdjacentSeats: Translation(409, ("quantity", "largest")),
     selling.HoldLimitExceeded: Translation(409, ("limit", "held", "requested")),
     selling.GuestLimitExceeded: Translation(409, ("limit", "held", "requested")),
     selling.HoldLifeSpent: Translation(409, ("retry_after_seconds",)),

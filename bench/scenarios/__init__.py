@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 from bench.plan import Contenders
-from bench.scenarios import cluster, contention, engine_alone, growth, holds, reads, sockets
+from bench.scenarios import best, cluster, contention, engine_alone, growth, holds, reads, sockets
 from bench.stage import Stage
 
 
@@ -65,5 +65,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "hot-hall": Scenario("one screening behind gateways", "rate", "toggles/s", cluster.prepare_hot_hall),
     "workers": Scenario("two workers and one", "rate_alone", "holds/s", cluster.prepare_workers),
     "engine": Scenario("the engine without I/O", "rate", "holds/s", engine_alone.prepare),
+    "best": Scenario("the best seats of half full halls, without I/O", "p99_ms", "ms", best.prepare),
 }
 """All scenarios by name, in the order in which they run."""

@@ -35,7 +35,7 @@ _AT_ONCE = 200
 """Clients whose commands wait in the mailbox together."""
 
 _STARTS_AT = SystemClock().now() + 86_400
-_INFO = ScreeningInfo(1, _STARTS_AT, _STARTS_AT + 7200, 1250, {"standard": 0})
+INFO = ScreeningInfo(1, _STARTS_AT, _STARTS_AT + 7200, 1250, {"standard": 0})
 
 
 class NoJournal:
@@ -87,7 +87,7 @@ class Holds:
         return tally
 
     async def _handle(self, commands: list[HoldSeats], tally: Tally) -> None:
-        loaded = LoadedScreening(_INFO, self._hall(), 1, (), ())
+        loaded = LoadedScreening(INFO, hall_of(self.holds * self.seats), 1, (), ())
         screening = Screening(loaded, Policy(), MemoryIds(), MemoryIds())
         now = SystemClock().now()
         with measured(tally, os.getpid()):
@@ -96,7 +96,7 @@ class Holds:
 
     async def _ask(self, commands: list[HoldSeats], tally: Tally) -> None:
         database = MemoryDatabase()
-        database.add_screening(_INFO, self._hall())
+        database.add_screening(INFO, hall_of(self.holds * self.seats))
         screenings = ScreeningDirectory(
             MemoryStore(database),
             NoJournal(),
@@ -119,19 +119,18 @@ class Holds:
                     group.create_task(client())
         await screenings.stop()
 
-    def _hall(self) -> Layout:
-        rows = math.ceil(self.holds * self.seats / _SEATS_PER_ROW)
-        return Layout(
-            1,
-            1,
-            (
-                Seat(
-                    row * _SEATS_PER_ROW + number, 1, str(row), number, "standard", float(number), float(row)
-                )
-                for row in range(rows)
-                for number in range(1, _SEATS_PER_ROW + 1)
-            ),
-        )
+
+def hall_of(seats: int) -> Layout:
+    """Return a room with rows of a hundred seats, of which at least `seats` have the ids from 1 on."""
+    return Layout(
+        1,
+        1,
+        (
+            Seat(row * _SEATS_PER_ROW + number, 1, str(row), number, "standard", float(number), float(row))
+            for row in range(math.ceil(seats / _SEATS_PER_ROW))
+            for number in range(1, _SEATS_PER_ROW + 1)
+        ),
+    )
 
 
 async def prepare(stage: Stage) -> Contenders:

@@ -99,7 +99,7 @@ class StoredLayout(NamedTuple):
 
     Attributes:
         version: increases whenever it changes.
-        surroundings: the screen, sections and aisles, as they were published.
+        surroundings: the screen, sections, aisles and focal point, as they were published.
         seats: by column names, row by row from the front.
     """
 
@@ -204,7 +204,7 @@ class Layouts:
         Args:
             room_id: the room.
             seats: the new seats by column names, at most one per row and number.
-            surroundings: the screen, sections and aisles; None to keep them.
+            surroundings: the screen, sections, aisles and focal point; None to keep them.
             suspended: the screenings that are not sold meanwhile.
             accept: called with what would change, before anything is written. What it raises is passed on,
                 and nothing changes.

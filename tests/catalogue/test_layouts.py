@@ -71,6 +71,7 @@ async def test_a_layout_is_read_as_it_was_published_and_published_as_it_was_read
         "screen": {"x": 1, "y": 0, "width": 9.5},
         "sections": [{"name": "Balcony", "x": 0, "y": 1.5, "width": 9, "height": 2}],
         "aisles": [{"x": 3, "y": 0, "width": 1, "height": 4}],
+        "focus": {"x": 2.5, "y": 1, "rows": ["B"]},
     }
     plan = [seat("B", 2, seat_type="vip", x=2.501, y=2), seat("A", 1, seat_type="wheelchair")]
     published = await publish(house, room_id, *plan, **around)
@@ -92,10 +93,44 @@ async def test_a_layout_is_read_as_it_was_published_and_published_as_it_was_read
 async def test_an_empty_room_has_an_empty_layout_and_a_missing_room_has_none(house: House) -> None:
     room_id = await make_room(house)
     empty = await read(house, room_id)
-    assert empty == {"version": 1, "screen": None, "sections": [], "aisles": [], "seats": []}
+    around = {"screen": None, "sections": [], "aisles": [], "focus": None}
+    assert empty == {"version": 1, **around, "seats": []}
     for caller, method in ((house.guest, "GET"), (house.admin, "PUT")):
         missing = await caller.send(method, path(99), empty if method == "PUT" else None)
         assert (missing.status, missing.code) == (404, "room_not_found")
+
+
+@gen_test
+async def test_sections_aisles_and_the_focal_point_decide_which_seats_are_the_best(house: House) -> None:
+    room_id = await make_room(house)
+    screening = await make_screening(house, room_id)
+    plan = [seat(row, number) for row in "AB" for number in range(1, 7)]
+    around = {
+        "sections": [{"name": "Balcony", "x": 0, "y": 1.5, "width": 9, "height": 1}],
+        "aisles": [{"x": 4.4, "y": 0, "width": 0.2, "height": 3}],
+        "focus": {"x": 6, "y": 1, "rows": []},
+    }
+
+    async def best(quantity: int, **wishes: object) -> list[str] | str:
+        body = {"screening_id": screening, "quantity": quantity, **wishes}
+        answer = await house.user().send("POST", "/api/v1/seat-reservations/best-available", body)
+        if answer.status != 201:
+            return answer.code
+        names = {seat["id"]: seat["row_label"] + str(seat["seat_number"]) for seat in layout["seats"]}
+        return [names[held["seat_id"]] for held in answer.json["reservations"]]
+
+    assert (await publish(house, room_id, *plan, **around)).status == 200
+    layout = await read(house, room_id)
+    assert await best(2) == ["A5", "A6"]
+    assert await best(2, zone="Balcony") == ["B5", "B6"]
+    assert await best(5) == "no_adjacent_seats"
+    # Without the aisle, and with a row that is preferred.
+    focus = {"x": 1, "y": 1, "rows": ["B"]}
+    assert (await publish(house, room_id, *plan, focus=focus)).status == 200
+    assert await best(2) == ["B1", "B2"]
+    assert await best(2, zone="Balcony") == "zone_not_found"
+    unknown = await publish(house, room_id, *plan, focus={**focus, "rows": ["B", "Z"]})
+    assert (unknown.status, unknown.json["errors"]) == (422, {"focus": ["There is no row Z."]})
 
 
 @gen_test

@@ -109,6 +109,9 @@ COMMANDS: tuple[Any, ...] = (
     commands.BlockSeats(7, "user:1", "Press", "channel", (44, 45), None, 0, "press", NOW + 86_400),
     commands.UnblockSeats(7, 903, "user:1", (44,)),
     commands.ReadBlocks(7),
+    commands.HoldBest(
+        7, "user:7", 4, ("standard", "vip"), 2000, True, "Balcony", True, "n", "tab-1", "192.0.2.0/24"
+    ),
 )
 
 REPLIES: tuple[Any, ...] = (
@@ -177,6 +180,8 @@ REFUSALS: tuple[EngineError, ...] = (
     selling.RoomFull(200),
     selling.ScreeningHasBookings(7),
     selling.SeatsUnavailable([41], [42, 43], [43]),
+    selling.NoAdjacentSeats(4, 3, split=False),
+    selling.ZoneNotFound("Balcony", ("Stalls",)),
     selling.HoldLimitExceeded(10, 9, 2),
     selling.GuestLimitExceeded(20, 19, 2),
     selling.HoldLifeSpent("Seat 41", 1800.0, 61.5),

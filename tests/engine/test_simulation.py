@@ -21,6 +21,7 @@ from engine.box_office import BoxOffice
 from engine.commands import (
     BookSeats,
     ExtendHolds,
+    HoldBest,
     HoldPlaces,
     HoldSeats,
     PlaceOrder,
@@ -145,7 +146,7 @@ class Process:
         reserved = [made for made in self.world.reservations.items() if made[1][0] == holder]
         reservation = rng.choice(reserved) if reserved else None
         try:
-            match rng.randrange(13):
+            match rng.randrange(14):
                 case 0:
                     await self.screenings.ask(ToggleSeats(1, holder, seats))
                 case 1:
@@ -166,6 +167,8 @@ class Process:
                     await self.reserve(holder, rng.randint(1, 3))
                 case 8 | 9 if reservation:
                     self.told(await self.purchase(holder, reservation))
+                case 13:
+                    await self.screenings.ask(HoldBest(1, holder, rng.randint(1, 3)))
                 case 12 if rng.random() < 0.5:
                     await self.screenings.change(1, self.change_prices)
                 case 10 if reservation:

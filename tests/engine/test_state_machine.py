@@ -4,7 +4,7 @@ The model is one dictionary from seat to what it is; it knows nothing of heaps, 
 numbering. 10,000 steps of every kind of command, in every order that Hypothesis thinks of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from engine.commands import (
     Command,
     ConfirmTicket,
     ExtendHolds,
+    HoldBest,
     HoldSeats,
     ReadChanges,
     ReadStock,
@@ -228,6 +229,31 @@ class CoreAgainstModel(RuleBasedStateMachine):
             self.model.hold(holder, free, self.hall.now)
             costs = [self.model.cost(seat) for seat in wanted]
             assert [hold.price_cents for hold in outcome.reply.holds] == costs
+
+    @rule(holder=HOLDERS, quantity=st.integers(1, LIMIT + 1))
+    def hold_best(self, holder: str, quantity: int) -> None:
+        """The seats are one row of standard seats, of which the holder may have had some too long."""
+        free = [seat for seat in range(1, SEATS + 1) if seat not in self.model.seats]
+        groups = [range(start, start + quantity) for start in range(1, SEATS + 2 - quantity)]
+        groups = [
+            group
+            for group in groups
+            if set(free).issuperset(group) and self.model.alive(holder, [*group], self.hall.now)
+        ]
+        legal = bool(groups) and self.model.unpaid(holder) + quantity <= LIMIT
+        if outcome := self.attempt(HoldBest(1, holder, quantity), legal):
+            held = outcome.reply.seat_ids
+            assert held in [tuple(group) for group in groups]
+            assert self.stranded(held, free) == min(self.stranded(group, free) for group in groups)
+            self.model.hold(holder, [*held], self.hall.now)
+
+    def stranded(self, group: Sequence[int], free: list[int]) -> int:
+        """How many of the seats beside a group have no free seat beside them any more."""
+        left = {*free}.difference(group)
+        return sum(
+            seat in left and not left.intersection((seat - 1, seat + 1))
+            for seat in (group[0] - 1, group[-1] + 1)
+        )
 
     @rule(holder=HOLDERS, seats=SEAT_IDS)
     def toggle(self, holder: str, seats: tuple[int, ...]) -> None:
