@@ -224,6 +224,9 @@ async def test_responses_match_their_documented_schema(venue: Venue) -> None:
     await venue.user(8).reserve(SCREENING, [50])
     answers = {
         "reserve_seats": await user.reserve(SCREENING, [42, 43]),
+        "reserve_best_seats": await user.send(
+            "POST", f"{RESERVATIONS}/best-available", {"screening_id": SCREENING, "quantity": 2}
+        ),
         "extend_reservations": await user.extend(SCREENING, [42]),
         "toggle_seats": await user.toggle(SCREENING, 43, 44),
         "get_availability": await venue.guest.availability(SCREENING),
