@@ -23,8 +23,8 @@ from engine.events import HoldsExtended, SeatsHeld
 from engine.ports import Clock
 from engine.records import make
 from engine.replies import Held, Toggled
-from engine.rule_errors import NotOnSale, PersonLimitExceeded
 from engine.rows import WHEELCHAIR
+from engine.rule_errors import NotOnSale, PersonLimitExceeded
 from engine.views import SeatMap
 
 LONGEST_EXTENSION_MINUTES = 60

@@ -240,7 +240,7 @@ class CoreAgainstModel(RuleBasedStateMachine):
             for group in groups
             if set(free).issuperset(group) and self.model.alive(holder, [*group], self.hall.now)
         ]
-        legal = bool(groups) and self.model.unpaid(holder) + quantity <= LIMIT
+        legal = bool(groups) and self.fits(holder, [*range(quantity)])
         if outcome := self.attempt(HoldBest(1, holder, quantity), legal):
             held = outcome.reply.seat_ids
             assert held in [tuple(group) for group in groups]
