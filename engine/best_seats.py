@@ -11,6 +11,7 @@ from functools import reduce
 from operator import or_
 from typing import NamedTuple
 
+from engine.blocks import lent
 from engine.commands import HoldBest, HoldSeats
 from engine.holding import hold_seats
 from engine.records import ScreeningInfo
@@ -29,11 +30,17 @@ def hold_best(state: ScreeningState, command: HoldBest, now: float) -> Decision:
     if command.quantity > (limit := state.policy.held_seats_limit):
         held = len(state.seats.unpaid.get(command.holder, ()))
         raise HoldLimitExceeded(limit, held, command.quantity)
-    try:
-        return _hold(state, command, _chosen(state, command), now)
-    except HoldLifeSpent:
-        # The holder has had some of these seats for as long as it may, so others are the best for it.
-        return _hold(state, command, _chosen(state, command, state.lives.spent(command.holder, now)), now)
+
+    def decide() -> Decision:
+        try:
+            return _hold(state, command, _chosen(state, command), now)
+        except HoldLifeSpent:
+            # The holder has had some of these seats for as long as it may, so others are the best for it.
+            spent = state.lives.spent(command.holder, now)
+            return _hold(state, command, _chosen(state, command, spent), now)
+
+    kept = tuple(state.seats.kept.open_to(command.access)) if command.access else ()
+    return lent(state, command.access, kept, decide) or decide()
 
 
 def _hold(state: ScreeningState, command: HoldBest, seat_ids: tuple[int, ...], now: float) -> Decision:

@@ -40,7 +40,7 @@ class HoldBest(NamedTuple):
         accessible: one of the seats is to be a wheelchair place. Otherwise none is.
         zone: name of the section of the room where the seats are to be.
         allow_split: if the party does not fit together, hold two groups in neighbouring rows.
-        note, origin, guest_network: as in `HoldSeats`.
+        note, origin, guest_network, access: as in `HoldSeats`.
     """
 
     screening_id: int
@@ -54,6 +54,7 @@ class HoldBest(NamedTuple):
     note: str | None = None
     origin: str | None = None
     guest_network: str | None = None
+    access: tuple[str, ...] = ()
 
 
 class PlaceOrder(NamedTuple):

@@ -110,7 +110,8 @@ COMMANDS: tuple[Any, ...] = (
     commands.UnblockSeats(7, 903, "user:1", (44,)),
     commands.ReadBlocks(7),
     commands.HoldBest(
-        7, "user:7", 4, ("standard", "vip"), 2000, True, "Balcony", True, "n", "tab-1", "192.0.2.0/24"
+        *(7, "user:7", 4, ("standard", "vip"), 2000, True, "Balcony", True, "n", "tab-1", "192.0.2.0/24"),
+        ("press",),
     ),
 )
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.commands import HoldBest, HoldSeats, ReleaseLapsed
+from engine.commands import BlockSeats, HoldBest, HoldSeats, ReleaseLapsed
 from engine.events import SeatsHeld
 from engine.memory import MemoryIds
 from engine.policy import Policy
 from engine.ports import LoadedScreening
-from engine.records import Area, Focus, Layout, Seat
+from engine.records import Area, Focus, Layout, Seat, channel_key
 from engine.rows import GAP, rows_of
 from engine.screening import Screening
 from engine.seat_ranking import OTHER_ROWS, UNITS, default_focus
@@ -263,6 +263,16 @@ def test_seats_that_the_holder_has_had_too_long_are_left_out():
     sale.wait(100)
     assert sale.best(2) == (3, 4)
     assert sale.best(2, "user:2") == (1, 2)
+
+
+def test_seats_of_a_block_are_only_for_those_with_access():
+    sale = Sale(hall("ssss", focus=Focus(1, 1)))
+    blocked = sale.screening.handle(BlockSeats(1, "user:9", "Press", "channel", (1, 2), channel="press"), NOW)
+    sale.screening.settle(blocked.write_id, NOW)
+    assert sale.largest(3) == 2
+    assert sale.best(2) == (3, 4)
+    assert sale.largest(3, access=(channel_key("press"),)) == 2
+    assert sale.best(2, access=(channel_key("press"),)) == (1, 2)
 
 
 def test_what_closes_sales_and_limits_holds_is_said_first():

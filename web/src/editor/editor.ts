@@ -5,7 +5,7 @@ import { batch, computed, signal } from '@preact/signals';
 import { type Block, bent, blockSeats, copied, moved, usualScreen } from './geometry';
 import { begun, changed, type History, redone, undone } from './history';
 import { type RowLabels, renamed, type SeatNumbers } from './numbering';
-import { type Area, type Box, newKey, type Plan, planBounds, rounded, type Screen, type Seat } from './plan';
+import { type Area, type Box, EMPTY, type Focus, newKey, type Plan, planBounds, rounded, type Screen, type Seat } from './plan';
 import { faultsOf } from './rules';
 import { boxOf, fitted, type View, zoomed } from './view';
 
@@ -26,7 +26,7 @@ export class Editor {
   readonly marked = signal<Box | null>(null);
   /** What has just happened, for screen readers. */
   readonly said = signal('');
-  readonly #history = signal<History<Plan>>(begun({ seats: [], areas: [], screen: null }));
+  readonly #history = signal<History<Plan>>(begun(EMPTY));
   #copied: readonly Seat[] = [];
   readonly #saved = signal<Plan | null>(null);
 
@@ -116,6 +116,11 @@ export class Editor {
     this.change({ ...this.plan.value, screen });
   }
 
+  /** @param focus null for the server's default */
+  changeFocus(focus: Focus | null): void {
+    this.change({ ...this.plan.value, focus });
+  }
+
   /** Give the selected seats other properties. */
   changeSeats(properties: Partial<Pick<Seat, 'row' | 'number' | 'type' | 'x' | 'y'>>): void {
     this.#replaceSeats(this.selectedSeats.value.map((seat) => ({ ...seat, ...properties })));
@@ -175,7 +180,7 @@ export class Editor {
     const areas = plan.areas.filter(isMeant);
     const seats = plan.seats.filter(isMeant);
     if (seats.length + areas.length === 0) return;
-    const box = planBounds({ seats: seats.length > 0 ? seats : [], areas, screen: null });
+    const box = planBounds({ ...EMPTY, seats, areas });
     const { left, top, right, bottom } = seats.length > 0 ? box : boxOf(areas[0]!.x, areas[0]!.y, areas[0]!.x + areas[0]!.width, areas[0]!.y + areas[0]!.height);
     this.#fit({ left: left - MARGIN, top: top - MARGIN, right: right + MARGIN, bottom: bottom + MARGIN });
   }

@@ -1,7 +1,7 @@
 // Drawing and moving: blocks of rows, curves, copies, snapping.
 
 import { type RowLabels, rowLabels, type SeatNumbers, seatNumbers } from './numbering';
-import { type Box, FURTHEST, newKey, type Plan, planBounds, rounded, type Screen, type Seat, seatBounds } from './plan';
+import { type Box, type Focus, FURTHEST, newKey, type Plan, planBounds, rounded, type Screen, type Seat, seatBounds } from './plan';
 
 export interface Block {
   /** Centre of the first row's first seat from the left. */
@@ -126,6 +126,12 @@ export function usualScreen(seats: readonly Seat[]): Screen | null {
   if (!box) return null;
   const width = rounded(Math.max(4, (box.right - box.left) * 0.7));
   return { x: rounded(Math.max(0, (box.left + box.right - width) / 2)), y: 0, width };
+}
+
+/** The server's default for the best place: in the middle, two thirds of the way from the first row to the last. */
+export function usualFocus(seats: readonly Seat[]): Focus {
+  const { left, right, top, bottom } = seatBounds(seats) ?? { left: 1, right: 1, top: 1, bottom: 1 };
+  return { x: rounded((left + right) / 2), y: rounded(top + ((bottom - top) * 2) / 3), rows: [] };
 }
 
 /** Where a new block goes: below everything else. */

@@ -43,13 +43,21 @@ export interface Screen {
   readonly width: number;
 }
 
+/** Which seats are the best: those in the preferred rows, then those nearest to the point. */
+export interface Focus {
+  readonly x: number;
+  readonly y: number;
+  readonly rows: readonly string[];
+}
+
 export interface Plan {
   readonly seats: readonly Seat[];
   readonly areas: readonly Area[];
   readonly screen: Screen | null;
+  readonly focus: Focus | null;
 }
 
-export const EMPTY: Plan = { seats: [], areas: [], screen: null };
+export const EMPTY: Plan = { seats: [], areas: [], screen: null, focus: null };
 
 let lastKey = 0;
 
@@ -83,6 +91,7 @@ export function planOf(layout: LayoutDocument): Plan {
     })),
     areas: areas.map((area) => ({ ...area, key: newKey() })),
     screen: layout.screen ?? null,
+    focus: layout.focus ? { ...layout.focus, rows: layout.focus.rows ?? [] } : null,
   };
 }
 
@@ -94,12 +103,13 @@ export function layoutOf(plan: Plan, version: number): LayoutDocument {
     width: rounded(width),
     height: rounded(height),
   });
-  const { screen } = plan;
+  const { screen, focus } = plan;
   return {
     version,
     screen: screen && { x: rounded(screen.x), y: rounded(screen.y), width: rounded(screen.width) },
     sections: plan.areas.filter(({ kind }) => kind === 'section').map((area) => ({ name: area.name, ...box(area) })),
     aisles: plan.areas.filter(({ kind }) => kind === 'aisle').map(box),
+    focus: focus && { x: rounded(focus.x), y: rounded(focus.y), rows: [...focus.rows] },
     seats: plan.seats.map(({ row, number, type, x, y }) => ({
       row_label: row,
       seat_number: number,

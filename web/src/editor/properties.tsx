@@ -3,10 +3,10 @@
 import { useSignal } from '@preact/signals';
 import type { Editor } from './editor';
 import { Choice, NumberField, Section, TextField } from './fields';
-import { usualScreen } from './geometry';
+import { usualFocus, usualScreen } from './geometry';
 import { NamingFields } from './naming';
 import { USUAL_LABELS, USUAL_NUMBERS } from './numbering';
-import { type Area, rowsOf, type Seat } from './plan';
+import { type Area, type Focus, rowsOf, type Seat } from './plan';
 
 export function Properties({ editor, types }: { editor: Editor; types: Record<string, string> }) {
   const seats = editor.selectedSeats.value;
@@ -152,6 +152,38 @@ export function ScreenProperties({ editor }: { editor: Editor }) {
           onClick={() => editor.changeScreen(usualScreen(seats) ?? { x: 1, y: 0, width: 10 })}
         >
           Add a screen
+        </button>
+      )}
+    </Section>
+  );
+}
+
+/** Which seats are given to those who ask for the best. */
+export function FocusProperties({ editor }: { editor: Editor }) {
+  const { focus, seats } = editor.plan.value;
+  const set = (part: Partial<Focus>) => focus && editor.changeFocus({ ...focus, ...part });
+  const labels = (words: string) => [...new Set(words.split(/[\s,]+/).filter(Boolean))];
+  return (
+    <Section title="Best seats">
+      {focus ? (
+        <>
+          <div class="editor-pair">
+            <NumberField label="From the left" value={focus.x} step="any" max={10_000} set={(x) => set({ x })} />
+            <NumberField label="From the front" value={focus.y} step="any" max={10_000} set={(y) => set({ y })} />
+          </div>
+          <TextField
+            label="Preferred rows"
+            value={focus.rows.join(', ')}
+            placeholder="all alike"
+            set={(words) => set({ rows: labels(words) })}
+          />
+          <button type="button" class="button button-quiet" onClick={() => editor.changeFocus(null)}>
+            Use the middle of the room
+          </button>
+        </>
+      ) : (
+        <button type="button" class="button button-quiet" onClick={() => editor.changeFocus(usualFocus(seats))}>
+          Choose the best place
         </button>
       )}
     </Section>

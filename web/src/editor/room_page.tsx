@@ -16,7 +16,7 @@ import { csvOf, planFromFile, UnreadableFile } from './files';
 import { USUAL_LABELS, USUAL_NUMBERS } from './numbering';
 import { layoutOf, type LayoutDocument, planOf } from './plan';
 import { PreviewDialog } from './preview';
-import { Faults, Properties, Rows, ScreenProperties } from './properties';
+import { Faults, FocusProperties, Properties, Rows, ScreenProperties } from './properties';
 import { PublishDialog } from './publish';
 
 interface Opened {
@@ -145,6 +145,7 @@ function RoomEditor({ room, layout, types }: Opened) {
           <AddRows editor={editor} form={form} types={types} />
           <Properties editor={editor} types={types} />
           <ScreenProperties editor={editor} />
+          <FocusProperties editor={editor} />
           <Rows editor={editor} />
         </aside>
       </div>

@@ -6,6 +6,7 @@ const named = (plan: Pick<Plan, 'seats'>) => plan.seats.map(({ key: _, ...seat }
 const PLAN = planOf({
   version: 3,
   screen: { x: 1, y: 0, width: 8 },
+  focus: { x: 4.5, y: 1, rows: ['A'] },
   sections: [{ name: 'Balcony', x: 0, y: 5, width: 9, height: 2 }],
   aisles: [{ x: 4, y: 0, width: 1, height: 9 }],
   seats: [
@@ -21,6 +22,7 @@ test('a document comes back as it was', () => {
     screen: { x: 1, y: 0, width: 8 },
     sections: [{ name: 'Balcony', x: 0, y: 5, width: 9, height: 2 }],
     aisles: [{ x: 4, y: 0, width: 1, height: 9 }],
+    focus: { x: 4.5, y: 1, rows: ['A'] },
   });
   expect(seats[0]).toEqual({ row_label: 'A', seat_number: 1, seat_type: 'vip', x: 1.25, y: 1 });
   const read = planFromFile('room.json', JSON.stringify(layoutOf(PLAN, 3)), EMPTY);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bent, type Block, blockIn, blockSeats, copied, moved, placeForBlock, snapped, usualScreen } from '../../src/editor/geometry';
+import { bent, type Block, blockIn, blockSeats, copied, moved, placeForBlock, snapped, usualFocus, usualScreen } from '../../src/editor/geometry';
 import { USUAL_LABELS, USUAL_NUMBERS } from '../../src/editor/numbering';
 import { EMPTY, planBounds } from '../../src/editor/plan';
 import { faultsOf } from '../../src/editor/rules';
@@ -32,6 +32,11 @@ test('a block has rows, seats and aisles', () => {
 test('a rectangle says how many rows and seats fit', () => {
   expect(blockIn({ left: 1, top: 1, right: 10, bottom: 5 })).toEqual({ rows: 5, seatsPerRow: 10 });
   expect(blockIn({ left: 1, top: 1, right: 1, bottom: 1 })).toEqual({ rows: 1, seatsPerRow: 1 });
+});
+
+test('the best place is in the middle towards the back', () => {
+  expect(usualFocus(blockSeats(block({ rows: 7, seatsPerRow: 10 })))).toEqual({ x: 5.5, y: 6, rows: [] });
+  expect(usualFocus([])).toEqual({ x: 1, y: 1, rows: [] });
 });
 
 test('a curve moves the ends back and nothing out of the room', () => {
